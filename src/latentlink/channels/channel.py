@@ -1,0 +1,183 @@
+"""What lies between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from jaxtyping import Complex, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.channels.csi import posterior
+from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
+
+Scalars = Tensor | float | Sequence[float] | NDArray[Any]
+
+
+@dataclass(frozen=True, init=False)
+class Channel:
+    """A batch of MIMO channels; every tensor shares the leading dimensions `...`, one channel each.
+
+    Attributes:
+        h: (…, u, n_rx, n_tx) complex, one matrix per channel use.
+        noise_variance: σ² ≥ 0 (…), of the complex noise at one receive antenna; half of it in each real part; 0 is noise-free.
+        power: P ≥ 0 (…), mean transmit power per channel use.
+        error_variance: τ ≥ 0 (…), variance of each entry of H around h given what is known; 0 is perfect CSI (see `estimated`).
+
+    Raises:
+        ValueError: naming the argument that is real, misshapen, not finite, negative, or does not broadcast with the others.
+    """
+
+    h: Complex[Tensor, "*batch u r t"]
+    noise_variance: Float[Tensor, "*batch"]
+    power: Float[Tensor, "*batch"]
+    error_variance: Float[Tensor, "*batch"]
+
+    def __init__(
+        self, h: Tensor | NDArray[Any], noise_variance: Scalars = 0.0, power: Scalars = 1.0, error_variance: Scalars = 0.0
+    ) -> None:
+        h = _complex_matrices("h", h, 3, "(..., uses, n_rx, n_tx)")
+        values = {
+            name: _not_negative(name, value, h)
+            for name, value in (("noise_variance", noise_variance), ("power", power), ("error_variance", error_variance))
+        }
+        try:
+            batch = torch.broadcast_shapes(h.shape[:-3], *(value.shape for value in values.values()))
+        except RuntimeError as error:
+            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in values.items())
+            raise ValueError(f"batch shapes must broadcast, got h {tuple(h.shape[:-3])}, {shapes}") from error
+        object.__setattr__(self, "h", h.expand(*batch, *h.shape[-3:]))
+        for name, value in values.items():
+            object.__setattr__(self, name, value.expand(batch))
+
+    @classmethod
+    def from_snr(cls, h: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> Self:
+        """One use of each h (…, n_rx, n_tx) at an SNR of P / (n_tx σ²); `snr_db` and `power` broadcast with the batch `...`.
+
+        Raises:
+            ValueError: as the class, or `snr_db` is NaN or −inf, or `power` is zero.
+        """
+        h = _complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
+        return cls.from_grid(h.unsqueeze(-3), snr_db, power)
+
+    @classmethod
+    def from_grid(cls, grid: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> Self:
+        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise.
+
+        Raises:
+            ValueError: as `from_snr`.
+        """
+        grid = _complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
+        snr_db = torch.as_tensor(snr_db, dtype=grid.real.dtype, device=grid.device)
+        if snr_db.isnan().any() or snr_db.isneginf().any():
+            raise ValueError("snr_db must be finite, or +inf for no noise, got NaN or -inf")
+        power = _not_negative("power", power, grid)
+        if (power == 0).any():
+            raise ValueError("power must be positive for an SNR to say anything about the noise, got 0")
+        return cls(grid, noise_variance_from_snr(snr_db, power, grid.shape[-1]), power)
+
+    @property
+    def uses(self) -> int:
+        """u, number of channel uses that one message takes."""
+        return self.h.shape[-3]
+
+    @property
+    def n_rx(self) -> int:
+        """Number of receive antennas."""
+        return self.h.shape[-2]
+
+    @property
+    def n_tx(self) -> int:
+        """Number of transmit antennas."""
+        return self.h.shape[-1]
+
+    @property
+    def batch(self) -> torch.Size:
+        """The leading dimensions `...`."""
+        return self.h.shape[:-3]
+
+    @property
+    def snr_db(self) -> Float[Tensor, "*batch"]:
+        """SNR per transmit antenna in dB (…), +inf without noise."""
+        return snr_db_from_noise_variance(self.noise_variance, self.power, self.n_tx)
+
+    def repeated(self, uses: int) -> Self:
+        """Block fading: each use of h comes `uses` times in a row.
+
+        Raises:
+            ValueError: `uses` is below 1.
+        """
+        if uses < 1:
+            raise ValueError(f"uses must be at least 1, got {uses}")
+        copies = self.h.unsqueeze(-3).expand(*self.h.shape[:-2], uses, *self.h.shape[-2:])
+        return replace(self, h=copies.flatten(-4, -3) if self.uses > 1 else copies.squeeze(-4))
+
+    def with_power(self, power: Scalars) -> Self:
+        """The same channels and noise under another budget P (broadcast with the batch)."""
+        return replace(self, power=power)
+
+    def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | None = None) -> Self:
+        """What is known of the channels from one noisy estimate Ĥ = H + E', E' ~ CN(0, error_variance), per use.
+
+        Returns:
+            Channels whose `h` is the posterior mean and whose `error_variance` is the posterior variance, under the prior CN(0, gain);
+            an estimate of repeated uses of one matrix is made once.
+
+        Raises:
+            ValueError: a variance or the gain is negative or not finite.
+        """
+        variance = _not_negative("error_variance", error_variance, self.h)
+        once = self.h.narrow(-3, 0, 1) if is_block_fading(self.h) else self.h
+        noise = torch.randn(once.shape, dtype=once.dtype, device=once.device, generator=generator)
+        mean, uncertainty = posterior(once + variance.sqrt()[..., None, None, None] * noise, variance, gain)
+        return replace(self, h=mean.expand(self.h.shape), error_variance=uncertainty)
+
+    def unaware(self) -> Self:
+        """The paper's channel-unaware design point: H = I and no noise, at the same power."""
+        eye = torch.eye(self.n_rx, self.n_tx, dtype=self.h.dtype, device=self.h.device)
+        return replace(self, h=eye.expand(self.h.shape), noise_variance=0.0, error_variance=0.0)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same channels on another device."""
+        return replace(self, **{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
+
+    def __getitem__(self, index: Any) -> Self:
+        """Some of the batch, indexed as a tensor of shape `batch` is."""
+        fields = (self.noise_variance, self.power, self.error_variance)
+        return type(self)(self.h[index], *(value[index] for value in fields))
+
+    def apply(self, s: Complex[Tensor, "*batch n u t"], generator: torch.Generator | None = None) -> Complex[Tensor, "*batch n u r"]:
+        """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
+
+        Raises:
+            ValueError: the uses or antennas of s are not the channel's.
+        """
+        if s.shape[-2:] != (self.uses, self.n_tx):
+            raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
+        r = (s.transpose(-3, -2) @ self.h.to(s.dtype).mT).transpose(-3, -2)
+        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=generator)
+        return r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
+
+
+def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
+    """Whether all uses are one and the same matrix in every channel of the batch."""
+    return h.shape[-3] == 1 or h.stride(-3) == 0 or bool((h == h.narrow(-3, 0, 1)).all())
+
+
+def _complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape: str) -> Tensor:
+    matrices = torch.as_tensor(value)
+    if not matrices.is_complex():
+        raise ValueError(f"{name} must be complex, got {matrices.dtype}; a real channel is h.to(torch.complex128)")
+    if matrices.ndim < ndim or 0 in matrices.shape[-ndim:]:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(matrices.shape)}")
+    if not matrices.isfinite().all():
+        raise ValueError(f"{name} has NaN or infinite entries")
+    return matrices
+
+
+def _not_negative(name: str, value: Scalars, like: Tensor) -> Tensor:
+    values = torch.as_tensor(value, dtype=like.real.dtype, device=like.device)
+    if not values.isfinite().all() or (values < 0).any():
+        raise ValueError(f"{name} must be finite and not negative, got {values.tolist() if values.numel() < 9 else tuple(values.shape)}")
+    return values

@@ -1,0 +1,59 @@
+"""Signal-to-noise ratio: the one place where decibels become noise variance, and where other papers' definitions are translated.
+
+Here, as in [pandolfo2025latent], the SNR is the power of one transmit antenna over the noise of one receive antenna,
+
+    SNR = P / (N_T σ²)      ⇔      σ² = P / (N_T · 10^(snr_db / 10)).
+"""
+
+import math
+from enum import Enum
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class SnrDefinition(Enum):
+    """What a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use."""
+
+    PER_TRANSMIT_ANTENNA = "P / N_T"  # ours
+    TOTAL_POWER = "P"
+    PER_RECEIVE_ANTENNA = "gain · P"  # what one receive antenna gets on average, E|h|² = gain, of power spread evenly
+
+
+def noise_variance_from_snr(snr_db: Float[Tensor, "*a"], power: Float[Tensor, "*b"], n_tx: int) -> Float[Tensor, "*c"]:
+    """σ² of the complex noise at one receive antenna, for P and the SNR per transmit antenna in dB (+inf: no noise)."""
+    return power / (n_tx * 10.0 ** (snr_db / 10.0))
+
+
+def snr_db_from_noise_variance(noise_variance: Float[Tensor, "*a"], power: Float[Tensor, "*b"], n_tx: int) -> Float[Tensor, "*c"]:
+    """The SNR per transmit antenna in dB; +inf without noise. The inverse of `noise_variance_from_snr`."""
+    return 10.0 * torch.log10(power / (n_tx * noise_variance))
+
+
+def convert_snr(snr_db: float, source: SnrDefinition, target: SnrDefinition, n_tx: int, gain: float = 1.0) -> float:
+    """The same link's SNR in dB under another definition.
+
+    Args:
+        snr_db: SNR as `source` defines it.
+        source: definition that `snr_db` follows.
+        target: definition to express it in.
+        n_tx: transmit antennas.
+        gain: E|h|² of a channel entry (1/2 for the code of [pandolfo2025latent]); matters for PER_RECEIVE_ANTENNA only.
+
+    Raises:
+        ValueError: n_tx below 1 or gain not positive.
+
+    Example:
+        At 8×8, 20 dB here are 29.03 dB as P/σ².
+    """
+    if n_tx < 1:
+        raise ValueError(f"n_tx must be at least 1, got {n_tx}")
+    if not gain > 0:
+        raise ValueError(f"gain must be positive, got {gain}")
+    above_ours = {
+        SnrDefinition.PER_TRANSMIT_ANTENNA: 0.0,
+        SnrDefinition.TOTAL_POWER: 10 * math.log10(n_tx),
+        SnrDefinition.PER_RECEIVE_ANTENNA: 10 * math.log10(n_tx * gain),
+    }
+    return snr_db - above_ours[source] + above_ours[target]

@@ -1,0 +1,157 @@
+"""Latents computed once: encoded in shards, each written whole as soon as it is done, found again by what it depends on.
+
+The key is the SHA-256 of the encoder's fingerprint and of the images, so nothing is ever out of date. An interrupted encoding goes
+on at the first missing shard; a damaged shard (its digest no longer fits) is missing. Two processes at once do double work and
+nothing worse: shards appear by renaming, and both write the same latents.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float32
+from platformdirs import user_cache_path
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from latentlink.data.datasets import ImageSet
+from latentlink.data.encoders import Encoder
+from latentlink.io.atomic import atomic_path
+
+CACHE_VARIABLE = "LATENTLINK_CACHE"
+LOG = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """Where computed latents are kept: what the environment variable LATENTLINK_CACHE says, else the user's cache folder."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named) if named else user_cache_path("latentlink")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows `start` to `stop` of the latents, and the file that keeps them."""
+
+    path: Path
+    start: int
+    stop: int
+    dim: int
+
+    def read(self) -> Float32[Tensor, "rows d"] | None:
+        """The rows, or None where the file is absent, damaged or another cut of the same latents."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                facts = file.metadata() or {}
+                latents: Tensor = file.get_tensor("latents")
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, OSError) as error:
+            LOG.warning("computing %s again: it cannot be read (%s)", self.path, error)
+            return None
+        if facts.get("start") != str(self.start) or tuple(latents.shape) != (self.stop - self.start, self.dim):
+            LOG.info("computing %s again: it holds other rows (another shard size)", self.path)
+            return None
+        if latents.dtype != torch.float32 or facts.get("sha256") != _digest(latents):
+            LOG.warning("computing %s again: its content does not fit its SHA-256", self.path)
+            return None
+        return latents
+
+    def write(self, latents: Float32[Tensor, "rows d"]) -> None:
+        """Put the rows in the file, at once and whole."""
+        content = save({"latents": latents}, {"start": str(self.start), "sha256": _digest(latents)})
+        with atomic_path(self.path) as draft:
+            draft.write_bytes(content)
+
+
+def encode(
+    encoder: Encoder,
+    images: ImageSet,
+    *,
+    batch_size: int = 64,
+    shard_size: int = 2048,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Float32[Tensor, "n d"]:
+    """The latents of a set of images, computed where they are not yet in the cache.
+
+    Args:
+        encoder, images: what gives d, and n of them.
+        batch_size: images that go through the encoder together; on CPUs 32 to 128 are about twice as fast as 256.
+        shard_size: images in one file, which is what an interruption can cost.
+        folder: the cache, `cache_folder()` if not given; files are `latents/<key>/<index>.safetensors` in it.
+        progress: show a bar on stderr while something is computed.
+
+    Returns:
+        (n, d) on the CPU.
+
+    Raises:
+        ValueError: no images, sizes below one, or an encoder that gives NaN, infinity or another shape.
+        OSError: the cache cannot be written.
+    """
+    for name, value in (("batch_size", batch_size), ("shard_size", shard_size), ("number of images", len(images))):
+        if value < 1:
+            raise ValueError(f"{name}: got {value}, expected at least 1")
+    shards = _shards(encoder, images, shard_size, cache_folder() if folder is None else folder)
+    latents = torch.empty(len(images), encoder.dim)
+    missing = []
+    for shard in shards:
+        if (kept := shard.read()) is None:
+            missing.append(shard)
+        else:
+            latents[shard.start : shard.stop] = kept
+    if missing:
+        _fill(latents, missing, encoder, images, batch_size, progress)
+    return latents
+
+
+def _fill(latents: Tensor, missing: list[Shard], encoder: Encoder, images: ImageSet, batch_size: int, progress: bool) -> None:
+    """Compute the missing shards into their rows of `latents`, each being written before the next is begun."""
+    with _bar(f"{images.name} → {encoder.name}", sum(shard.stop - shard.start for shard in missing), progress) as (bar, task):
+        for shard in missing:
+            for start in range(shard.start, shard.stop, batch_size):
+                stop = min(start + batch_size, shard.stop)
+                batch = encoder(images.images[start:stop]).cpu()
+                if not batch.isfinite().all():
+                    first = start + int((~batch.isfinite()).any(1).nonzero()[0])
+                    raise ValueError(f"encoder {encoder.name}: gave NaN or infinity for image {first} of {images.name}")
+                latents[start:stop] = batch
+                bar.advance(task, stop - start)
+            shard.write(latents[shard.start : shard.stop])
+
+
+def _shards(encoder: Encoder, images: ImageSet, shard_size: int, folder: Path) -> list[Shard]:
+    key = hashlib.sha256(f"{encoder.fingerprint} {encoder.dim} {tuple(images.images.shape)}".encode())
+    key.update(images.images.cpu().contiguous().numpy().data)
+    home = folder / "latents" / key.hexdigest()
+    n = len(images)
+    return [
+        Shard(home / f"{index}.safetensors", start, min(start + shard_size, n), encoder.dim)
+        for index, start in enumerate(range(0, n, shard_size))
+    ]
+
+
+def _digest(latents: Tensor) -> str:
+    return hashlib.sha256(latents.contiguous().numpy().data).hexdigest()
+
+
+class _Rate(ProgressColumn):
+    """Images a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.0f} images/s")
+
+
+@contextmanager
+def _bar(what: str, total: int, shown: bool) -> Iterator[tuple[Progress, TaskID]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        yield bar, bar.add_task(what, total=total)

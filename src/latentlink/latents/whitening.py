@@ -1,0 +1,71 @@
+"""Regularised whitening: a root of the inverse covariance that few pilots and condition numbers of 1e6 do not spoil.
+
+With Rx = V diag(e) Vᴴ and a shrinkage λ relative to the mean variance,
+
+    R_λ = Rx + λ (tr Rx / d) I,        S = diag(e + λ tr Rx / d)^{-1/2} Vᴴ,        S R_λ Sᴴ = I.
+
+Eigenvalues of R_λ below 1e-10 of the largest are dropped (at λ = 0 this is the pseudo-inverse root). λ is chosen from the moments alone by
+generalised cross-validation [golub1979generalized] of the regression of y on x,
+
+    GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = tr Ry − 2 Σ c_i / (e_i + λ') + Σ c_i e_i / (e_i + λ')²,      df = Σ e_i / (e_i + λ'),
+
+with λ' = λ tr Rx / d and c_i = ||Ryx v_i||².
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+_DROPPED = 1e-10  # relative to the largest eigenvalue: below it eigenvectors are rounding
+_CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64)  # λ, 16 a decade: GCV is flat around its minimum
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigenvalues e (r), decreasing and positive, and eigenvectors V (d, r) of a covariance, with its mean variance tr R / d."""
+
+    values: Float[Tensor, "r"]
+    vectors: Float[Tensor, "d r"] | Complex[Tensor, "d r"]
+    mean_variance: Float[Tensor, ""]
+
+    @classmethod
+    def of(cls, covariance: Float[Tensor, "d d"] | Complex[Tensor, "d d"]) -> Self:
+        """Eigendecomposition of a real or complex covariance; eigenvalues that are not positive count as zero."""
+        values, vectors = torch.linalg.eigh(covariance)
+        mean = covariance.diagonal().real.mean()
+        return cls(values.clamp(min=0).flip(-1), vectors.flip(-1), mean)
+
+    def root_inverse(self, shrinkage: float) -> Float[Tensor, "k d"] | Complex[Tensor, "k d"]:
+        """S (k, d) with S R_λ Sᴴ = I_k, k the number of directions that are kept (0 if the covariance is zero)."""
+        values = self.values + shrinkage * self.mean_variance
+        kept = values > _DROPPED * values[0]  # all-zero values keep nothing
+        return values[kept].rsqrt().unsqueeze(-1) * self.vectors[:, kept].mH
+
+
+def gcv_shrinkage(
+    spectrum: Spectrum,
+    explained: Float[Tensor, "r"],
+    variance: Float[Tensor, ""],
+    count: int,
+) -> float:
+    """The shrinkage λ of least generalised cross-validation error, among 0 and a logarithmic grid from 1e-8 to 100.
+
+    Args:
+        spectrum: of Rx.
+        explained: c_i = ||Ryx v_i||² (or ||W Ryx v_i||² for a goal).
+        variance: tr Ry (or tr W Ry Wᵀ).
+        count: n, number of pilots; λ = 0 is a candidate only where they outnumber the kept directions.
+    """
+    e, c = spectrum.values, explained
+    ridge = torch.cat([torch.zeros(1, dtype=e.dtype), _CANDIDATES.to(e.dtype)]).to(e.device)
+    shifted = e + ridge.unsqueeze(-1) * spectrum.mean_variance
+    weight = torch.where(shifted > _DROPPED * shifted[:, :1], 1.0, 0.0) / torch.where(shifted > 0, shifted, 1.0)
+    rss = (variance - 2 * weight @ c + weight.square() @ (c * e)).clamp(min=0)
+    freedom = 1 - ((weight @ e) + 1) / count
+    score = torch.where(freedom > 0, rss / freedom.clamp(min=1e-300).square(), torch.inf)
+    if score.isinf().all():
+        return float(ridge[-1])  # one or two pilots: trust them as little as possible
+    return float(ridge[score.argmin()])

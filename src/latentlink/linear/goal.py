@@ -1,0 +1,112 @@
+"""What the receiver wants: a metric on its latents, from the task head that reads them.
+
+To second order, and with the error taken as independent of y, a head q loses by ŷ instead of y
+
+    ½ E||W (y − ŷ)||²,        WᵀW = E[ J(y)ᵀ M(y) J(y) ],
+
+J the Jacobian of its outputs and M the task's metric: the identity (logits, regression), or the Fisher information of a softmax at
+temperature T, M = (diag π_T − π_T π_Tᵀ) / T². For a linear head W has rank < classes: a handful of directions is all that matters.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentlink.latents.moments import as_latents
+from latentlink.tasks.heads import apply_head
+
+_CUT = 1e-9  # of the largest eigenvalue of WᵀW: weaker directions are rounding
+_ENTRIES = 2**24  # of Jacobians held at a time
+
+Metric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A weight on the receiver's latents: designs minimise E||W (y − ŷ)||², with a share of plain MSE if wanted.
+
+    Attributes:
+        weight: W (q, m).
+        fidelity: α ≥ 0. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened cross-covariance: a small α leaves the task its few
+            modes and lets the remaining streams carry the rest of the latent; 0 is the task alone.
+
+    Raises:
+        ValueError: weight is not a finite real matrix, or fidelity is negative or not finite.
+    """
+
+    weight: Float[Tensor, "q m"]
+    fidelity: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", as_latents("weight", self.weight))
+        if not 0 <= self.fidelity < float("inf"):
+            raise ValueError(f"fidelity must be finite and not negative, got {self.fidelity}")
+
+    @classmethod
+    def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> Self:
+        """All outputs of the head count alike (M = I): logits of a classifier, or any regression.
+
+        Args:
+            head: module from latents (n, m) to outputs (n, q) or (n,).
+            y: latents (n, m) over which the Jacobian is averaged.
+            fidelity: see the class.
+
+        Raises:
+            ValueError: y is malformed, or the head does not map (n, m) to (n, q).
+        """
+
+        def identity(outputs: Tensor) -> Tensor:
+            return torch.eye(outputs.shape[-1], dtype=outputs.dtype, device=outputs.device).expand(*outputs.shape, outputs.shape[-1])
+
+        return cls(_weight(head, as_latents("y", y), identity), fidelity)
+
+    @classmethod
+    def fisher(cls, head: nn.Module, y: Tensor | NDArray[Any], temperature: float = 1.0, fidelity: float = 0.0) -> Self:
+        """Outputs count by what they change of the softmax at `temperature`: classes that are easily confused weigh most.
+
+        Args:
+            head: module from latents (n, m) to logits (n, c).
+            y: latents (n, m) over which the metric is averaged.
+            temperature: T > 0; above 1 it also minds latents that are classified with confidence.
+            fidelity: see the class.
+
+        Raises:
+            ValueError: as `logits`, or the temperature is not positive and finite.
+        """
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature must be positive and finite, got {temperature}")
+
+        def information(outputs: Tensor) -> Tensor:
+            pi = torch.softmax(outputs / temperature, -1)
+            return (torch.diag_embed(pi) - pi.unsqueeze(-1) * pi.unsqueeze(-2)) / temperature**2
+
+        return cls(_weight(head, as_latents("y", y), information), fidelity)
+
+
+def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
+    """W (q, m) with WᵀW = E[Jᵀ M J] up to its cut spectrum."""
+    y = y.to(next(iter(head.parameters()), y.double()).dtype)
+    if isinstance(head, nn.Linear):  # J is the same for every latent
+        M = metric(apply_head(head, y)).double().mean(0)
+        return _root(M) @ head.weight.detach().double()
+    outputs = apply_head(head, y[:1]).shape[-1]
+    total = torch.zeros(y.shape[1], y.shape[1], dtype=torch.float64, device=y.device)
+    for chunk in y.split(max(1, _ENTRIES // (outputs * y.shape[1]))):
+        with torch.no_grad():
+            J = torch.func.vmap(torch.func.jacrev(lambda row: apply_head(head, row.unsqueeze(0)).squeeze(0)))(chunk)
+            M = metric(apply_head(head, chunk))
+        total += torch.einsum("ncm,nck->mk", J.double(), (M @ J).double())
+    return _root(total / len(y))
+
+
+def _root(metric: Float[Tensor, "m m"]) -> Float[Tensor, "q m"]:
+    """W (q, m) of full row rank with WᵀW = metric, q ≥ 1."""
+    values, vectors = torch.linalg.eigh((metric + metric.mT) / 2)
+    kept = values > _CUT * values[-1]
+    kept[-1] = True  # a head that ignores its input still has a weight: zero
+    return values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT

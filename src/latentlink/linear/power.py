@@ -1,0 +1,132 @@
+"""What the power budget limits: the mean over uses (default), each use, or each message.
+
+Per use, with uses that differ, the pooled optimum may overload some of them. The best precoder under E||s_u||² ≤ P for every u is found here by
+L-BFGS on F̃ = √P X_u / ||X_u||, and certified by its Lagrangian dual: for every weight ν ≥ 0, Σ_u ν_u = K, the closed form for the
+channels H_u / √ν_u under the pooled budget is a lower bound, because a precoder that meets every limit also meets their weighted mean.
+The bound is tight: minimisers of the dual at ties of h_u / √ν_u differ by rotations, and by the Schur–Horn theorem rotations reach
+all powers in the convex hull of what the orderings of the tied symbols give.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.latents.moments import as_latents
+from latentlink.linear.waterfilling import mse_waterfilling
+
+
+@dataclass(frozen=True)
+class MeanPower:
+    """The mean over messages and channel uses is limited: Σ_u E||s_u||² ≤ u·P."""
+
+
+@dataclass(frozen=True)
+class PerUsePower:
+    """Each channel use is limited: E||s_u||² ≤ P. Exact and immediate for block fading, iterative where uses differ.
+
+    Attributes:
+        max_iterations: of L-BFGS where uses differ.
+        tolerance: relative gap to the dual bound that counts as optimal there.
+    """
+
+    max_iterations: int = 4000
+    tolerance: float = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class PerMessagePower:
+    """Each message is scaled to the whole budget, Σ_u ||s_u||² = u·P, and the decoder refitted to the scaled pilots.
+
+    Attributes:
+        x: latents of the pilots at the transmitter (n, d).
+        y: latents of the pilots at the receiver (n, m).
+
+    Raises:
+        ValueError: x or y is malformed, or they differ in length.
+    """
+
+    x: Float[Tensor, "n d"]
+    y: Float[Tensor, "n m"]
+
+    def __init__(self, x: Tensor | NDArray[object], y: Tensor | NDArray[object]) -> None:
+        x, y = as_latents("x", x).double(), as_latents("y", y).double()
+        if len(x) != len(y):
+            raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "y", y)
+
+
+PowerLimit = MeanPower | PerUsePower | PerMessagePower
+
+
+def per_use_bound(
+    strength: Float[Tensor, "k"],
+    amplitude: Float[Tensor, "*batch u q"],
+    noise: Float[Tensor, "*batch"],
+    power: Float[Tensor, "*batch"],
+    weight: Float[Tensor, "*batch u"],
+) -> Float[Tensor, "*batch"]:
+    """Lower bound (…) on Σ b² / (1 + p g) under per-use limits P, from weights ν ≥ 0 that sum to the number of uses."""
+    tiny = torch.finfo(weight.dtype).tiny
+    scaled = (amplitude / weight.clamp(min=tiny).sqrt().unsqueeze(-1)).flatten(-2).sort(-1, descending=True).values
+    h = scaled.repeat_interleave(2, -1)[..., : len(strength)]
+    b = strength[: h.shape[-1]].expand_as(h)
+    p = mse_waterfilling(b, h, noise, amplitude.shape[-2] * power)
+    served = p * h.square()
+    left = noise.unsqueeze(-1) / (served + noise.unsqueeze(-1)).clamp(min=tiny)
+    return strength.square().sum() - b.square().sum(-1) + (b.square() * torch.where(served > 0, left, 1.0)).sum(-1)
+
+
+def per_use_precoder(
+    strength: Float[Tensor, "k"],
+    amplitude: Float[Tensor, "*batch u q"],
+    noise: Float[Tensor, "*batch"],
+    power: Float[Tensor, "*batch"],
+    max_iterations: int,
+) -> tuple[Float[Tensor, "*batch u q2 s"], Float[Tensor, "*batch"]]:
+    """F̃ in the coordinates of the spatial modes, (…, u, 2q, s), each use at power P; and the relative gap (…) to the dual bound."""
+    *batch, uses, q = amplitude.shape
+    count = min(len(strength), 2 * uses * q)
+    b = strength[:count]
+    h = torch.cat([amplitude, amplitude], -1).flatten(-2)
+    scale = b.square().sum().clamp(min=torch.finfo(b.dtype).tiny)
+    floor = torch.finfo(b.dtype).eps * h.square().amax(-1) * power
+    N = torch.maximum(noise, floor).clamp(min=torch.finfo(b.dtype).tiny)[..., None, None]  # without noise the error has no finite gradient
+    spent = power.sqrt().unsqueeze(-1) * (amplitude.amax(-1) > 0)  # a use that carries nothing costs nothing
+
+    def at_limit(X: Tensor) -> Tensor:
+        return (spent / X.flatten(-2).norm(dim=-1))[..., None, None] * X
+
+    def error(F: Tensor) -> Tensor:
+        M = h.unsqueeze(-1) * F.flatten(-3, -2)
+        left = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device) + M @ M.mT / N
+        saved = M * b
+        return b.square().sum() - (saved * torch.linalg.solve(left, saved)).sum((-2, -1)) / N[..., 0, 0]
+
+    start = torch.Generator(device=h.device).manual_seed(0)  # any start without symmetries serves; the result is checked by the bound
+    X = torch.randn(*batch, uses, 2 * q, count, dtype=b.dtype, device=b.device, generator=start).requires_grad_()
+    solver = torch.optim.LBFGS(
+        [X], max_iter=max_iterations, max_eval=2 * max_iterations, history_size=30, line_search_fn="strong_wolfe",
+        tolerance_grad=1e-12, tolerance_change=1e-18,
+    )  # fmt: skip
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        value = (error(at_limit(X)) / scale).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    with torch.enable_grad():
+        solver.step(loss)  # type: ignore[no-untyped-call]
+        F = at_limit(X.detach()).requires_grad_()
+        value = error(F)
+        (slope,) = torch.autograd.grad(value.sum(), F)
+    F = F.detach()
+    multiplier = -(slope * F).sum((-2, -1)).clamp(max=0)  # KKT: ∂error/∂F_u = −2 ν_u F_u
+    total = multiplier.sum(-1, keepdim=True)
+    weight = torch.where(total > 0, uses * multiplier / torch.where(total > 0, total, 1.0), 1.0)
+    bound = per_use_bound(b, amplitude, noise, power, weight)
+    return F, ((value.detach() - bound) / value.detach().clamp(min=torch.finfo(b.dtype).tiny)).clamp(min=0)

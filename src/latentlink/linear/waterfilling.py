@@ -1,0 +1,51 @@
+"""MSE water-filling: how much power each semantic mode deserves.
+
+Stream i carries a semantic mode of strength b_i (the square root of its share of the weighted error) over a channel mode of
+amplitude h_i, in noise of variance N per real dimension. Sent with power p_i it leaves the error b_i² / (1 + p_i h_i² / N). The
+allocation that minimises the sum,
+
+    min over p ≥ 0, Σ p_i = P of  Σ b_i² / (1 + p_i h_i² / N)      ⇒      p_i = ( t_i (P + T) − S c_i )⁺ / S,
+
+with t_i = b_i / h_i, c_i = N / h_i² and S, T the sums of t and c over the active modes, needs no iteration: with b_i h_i decreasing, mode i
+is active exactly if b_i h_i (P + T_i) > N S_i, S_i and T_i being the sums over the modes before it [palomar2003joint]. At N = 0 it is
+p_i ∝ b_i / h_i.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def mse_waterfilling(
+    strength: Float[Tensor, "*batch k"],
+    amplitude: Float[Tensor, "*batch k"],
+    noise: Float[Tensor, "*batch"],
+    power: Float[Tensor, "*batch"],
+) -> Float[Tensor, "*batch k"]:
+    """Split a power budget over modes so that the sum of their errors is least.
+
+    Args:
+        strength: b ≥ 0, paired with `amplitude` so that b·h decreases along the last axis.
+        amplitude: h ≥ 0, singular value of the channel that carries the mode.
+        noise: N ≥ 0, noise variance per real dimension.
+        power: P ≥ 0, total transmit power of the message.
+
+    Returns:
+        p ≥ 0, summing to P; all zero where no mode is worth power (b·h = 0 everywhere, or P = 0).
+    """
+    noise, power = noise.unsqueeze(-1), power.unsqueeze(-1)
+    worth = strength * amplitude
+    alive = (worth > 0) & (power > 0) & (amplitude.square() * torch.finfo(worth.dtype).max > noise)
+    h = torch.where(alive, amplitude, 1.0)  # no division by a dead mode: its gradient would be NaN
+    t = torch.where(alive, strength / h, 0.0)
+    c = torch.where(alive, noise / h.square(), 0.0)
+    S, T = t.cumsum(-1), c.cumsum(-1)
+    before = torch.nn.functional.pad(torch.stack([S, T])[..., :-1], (1, 0))  # a weak mode's own c would drown the comparison
+    active = alive & (worth * (power + before[1]) > noise * before[0])
+    active = active.cumprod(-1).bool()
+    last = active.sum(-1, keepdim=True).sub(1).clamp(min=0)
+    S, T = S.gather(-1, last), T.gather(-1, last)
+    S = torch.where(S > 0, S, 1.0)
+    p = torch.where(active, (t * power + (t * T - c * S)) / S, 0.0).clamp(min=0)
+    total = p.sum(-1, keepdim=True)
+    return p * torch.where(total > 0, power / torch.where(total > 0, total, 1.0), 0.0)

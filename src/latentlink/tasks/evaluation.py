@@ -1,0 +1,103 @@
+"""A link measured on unseen latents, over many channels, without ever holding channels × messages × latent dimension.
+
+Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is asked of ŷ is asked of ẑ: a linear head reads ẑ through W Ψ, and
+
+    ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ (y − μy) + ẑᵀ ΨᵀΨ ẑ.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentlink.channels.channel import Channel
+from latentlink.latents.moments import as_latents
+from latentlink.tasks.heads import apply_head, as_labels
+from latentlink.transceiver import LinearTransceiver
+
+_ENTRIES = 2**23  # of the largest intermediate tensor
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured for each channel of a batch `...`, over n messages each.
+
+    Attributes:
+        accuracy: share (…) of messages whose class head(ŷ) finds; None without labels.
+        agreement: share (…) on which head(ŷ) decides as head(y).
+        mse: total squared error (…). nmse: the same over the variance of y.
+        power: mean transmit power per channel use (…), as measured. peak_power: highest power of a message, per use (…).
+        messages: n.
+    """
+
+    accuracy: Float[Tensor, "*batch"] | None
+    agreement: Float[Tensor, "*batch"]
+    mse: Float[Tensor, "*batch"]
+    nmse: Float[Tensor, "*batch"]
+    power: Float[Tensor, "*batch"]
+    peak_power: Float[Tensor, "*batch"]
+    messages: int
+
+
+def evaluate(
+    transceiver: LinearTransceiver,
+    x: Tensor | NDArray[Any],
+    y: Tensor | NDArray[Any],
+    channel: Channel,
+    head: nn.Module,
+    labels: Tensor | NDArray[Any] | None = None,
+    generator: torch.Generator | None = None,
+) -> Evaluation:
+    """Send every message over every channel and see what the receiver makes of it.
+
+    Args:
+        transceiver: designed for the batch of `channel`, or for one channel.
+        x, y: unseen latents (n, d), (n, m) of the same observations.
+        channel: the channels really passed.
+        head: the receiver's classifier, (n, m) → logits.
+        labels: (n,) true classes, if known.
+        generator: source of the noise.
+
+    Raises:
+        ValueError: shapes do not fit.
+    """
+    x, y = as_latents("x", x), as_latents("y", y)
+    if len(x) != len(y):
+        raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+    truth = None if labels is None else as_labels(labels, len(y)).to(y.device)
+    centred = y.to(transceiver.synthesis) - transceiver.mean_y
+    decided, energy = apply_head(head, y).argmax(-1), centred.square().sum(-1)
+    projected = centred @ transceiver.synthesis
+    gram = transceiver.synthesis.mT @ transceiver.synthesis
+    sums = torch.zeros(4, *channel.batch, dtype=gram.dtype, device=gram.device)
+    peak = torch.zeros(channel.batch, dtype=gram.dtype, device=gram.device)
+    for rows in torch.arange(len(x), device=x.device).split(_rows(transceiver, channel, head)):
+        s = transceiver.encode(x[rows])
+        power = s.abs().square().sum((-2, -1)) / channel.uses
+        z = transceiver.receive(channel.apply(s, generator))
+        choice = _outputs(head, transceiver, z).argmax(-1)
+        error = energy[rows] - 2 * (z * projected[rows]).sum(-1) + ((z @ gram) * z).sum(-1)
+        hits = choice == truth[rows] if truth is not None else torch.zeros_like(choice)
+        sums += torch.stack([hits.sum(-1).to(error), (choice == decided[rows]).sum(-1).to(error), error.sum(-1), power.sum(-1).expand(error.shape[:-1])])
+        peak = torch.maximum(peak, power.amax(-1))
+    hit, agree, mse, mean_power = sums / len(x)
+    variance = (y.double() - y.double().mean(0)).square().sum(-1).mean()
+    nmse = mse / torch.where(variance > 0, variance, 1.0)
+    return Evaluation(hit if truth is not None else None, agree, mse, nmse, mean_power, peak, len(x))
+
+
+def _rows(transceiver: LinearTransceiver, channel: Channel, head: nn.Module) -> int:
+    """Messages at a time; only a head that is not linear needs ŷ itself."""
+    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), len(transceiver.mean_x) if not isinstance(head, nn.Linear) else 1)
+    return max(1, _ENTRIES // (widest * max(1, channel.batch.numel())))
+
+
+def _outputs(head: nn.Module, transceiver: LinearTransceiver, z: Float[Tensor, "*batch n s"]) -> Float[Tensor, "*batch n q"]:
+    if not isinstance(head, nn.Linear):
+        return apply_head(head, transceiver.mean_y + z @ transceiver.synthesis.mT)
+    weight = head.weight.detach().to(z)
+    offset = apply_head(head, transceiver.mean_y.unsqueeze(0)).detach().to(z).squeeze(0)
+    return offset + z @ (weight @ transceiver.synthesis).mT

@@ -1,0 +1,121 @@
+"""Task heads: what the receiver does with a latent. A softmax head is fitted here; any torch module serves in its place."""
+
+import os
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentlink.io.artifacts import artifact, save
+from latentlink.latents.moments import as_latents
+
+_MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
+
+
+@artifact("head")
+class SoftmaxHead(nn.Linear):
+    """Multinomial logistic regression: logits (…, classes) = y Wᵀ + b of latents y (…, m), of any real dtype."""
+
+    def forward(self, y: Tensor | NDArray[Any]) -> Tensor:
+        """Logits of latents y (…, m); computed in the head's own dtype."""
+        return super().forward(torch.as_tensor(y).to(self.weight.dtype))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the head atomically; `latentlink.load` reads it back."""
+        save("head", self, path)
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        return {"weight": self.weight, "bias": self.bias}, {"latent_dim": self.in_features, "classes": self.out_features}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
+        """The head of a saved file."""
+        weight = tensors["weight"]
+        head = cls(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+        head.load_state_dict(tensors)
+        return head.requires_grad_(False).eval()
+
+
+def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
+    """Take class labels at the public door: `count` whole numbers from 0.
+
+    Raises:
+        ValueError: wrong shape or length, fractions, or negative numbers.
+    """
+    values = torch.as_tensor(labels)
+    if values.ndim != 1 or len(values) != count:
+        raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}")
+    if values.is_complex() or values.is_floating_point():
+        raise ValueError(f"labels must be whole numbers 0, 1, 2, …, got {values.dtype}")
+    values = values.long()
+    if values.min() < 0 or values.max() >= _MAX_CLASSES:
+        raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, got {values.min().item()} to {values.max().item()}")
+    return values
+
+
+def fit_head(
+    y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_decay: float = 1e-3, max_iterations: int = 300
+) -> SoftmaxHead:
+    """Fit the receiver's classifier on its own latents: softmax regression on standardised features, by L-BFGS.
+
+    min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (strictly convex: the result does not depend on a start), after which the
+    standardisation is folded into W and b.
+
+    Args:
+        y: latents (n, m), real.
+        labels: (n,) class numbers 0 … C − 1; the head has max(labels) + 1 logits.
+        weight_decay: on weights of standardised features.
+        max_iterations: of L-BFGS.
+
+    Returns:
+        A frozen float64 head on y's device; `head(y)` gives logits (n, C).
+
+    Raises:
+        ValueError: y or labels are malformed, or only one class is present.
+    """
+    y = as_latents("y", y).double()
+    labels = as_labels(labels, len(y)).to(y.device)
+    if labels.unique().numel() < 2:
+        raise ValueError(f"labels must show at least two classes, got only class {labels[0].item()}")
+    if not weight_decay > 0:
+        raise ValueError(f"weight_decay must be positive, got {weight_decay}")
+    mean, scale = y.mean(0), y.std(0, correction=0)
+    scale = torch.where(scale > 1e-9 * scale.max().clamp(min=1e-300), scale, torch.inf)  # a constant feature gets no weight
+    features = (y - mean) / scale
+    classes = int(labels.max()) + 1
+    W = torch.zeros(classes, y.shape[1], dtype=y.dtype, device=y.device, requires_grad=True)
+    b = torch.zeros(classes, dtype=y.dtype, device=y.device, requires_grad=True)
+    solver = torch.optim.LBFGS([W, b], max_iter=max_iterations, tolerance_grad=1e-6, history_size=20, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        value = nn.functional.cross_entropy(features @ W.T + b, labels) + weight_decay / 2 * W.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    solver.step(loss)  # type: ignore[no-untyped-call]
+    weight = W.detach() / scale
+    return SoftmaxHead.from_tensors({"weight": weight, "bias": b.detach() - weight @ mean}, {}).to(y.device)
+
+
+def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch outputs"]:
+    """Outputs (…, q) of a head on latents (…, m), in evaluation mode and in the head's own dtype; a scalar output gets an axis.
+
+    Raises:
+        ValueError: the head does not give one vector (or number) per latent.
+    """
+    parameter = next(iter(head.parameters()), None)
+    rows = y.flatten(0, -2) if parameter is None else y.flatten(0, -2).to(parameter.dtype)
+    training = head.training
+    try:
+        outputs: Tensor = head.eval()(rows)
+    finally:
+        head.train(training)
+    if outputs.ndim == 1 and len(outputs) == len(rows):
+        outputs = outputs.unsqueeze(-1)
+    if outputs.ndim != 2 or len(outputs) != len(rows):
+        raise ValueError(f"head must map latents (n, {y.shape[-1]}) to outputs (n, q), got {tuple(outputs.shape)} for n = {len(rows)}")
+    return outputs.unflatten(0, y.shape[:-1])

@@ -1,0 +1,111 @@
+"""How well the receiver understands: accuracy, agreement, and errors of the latent itself."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentlink.tasks.heads import apply_head, as_labels
+
+_Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of n messages with its 95 % confidence interval (Wilson's, good at 0 and 1 and for small n too).
+
+    Attributes:
+        value: in [0, 1]. low, high: the interval. count: n.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, hits: int, count: int) -> "Rate":
+        """The rate of `hits` among `count` ≥ 1."""
+        p, z2 = hits / count, _Z95**2 / count
+        centre, half = p + z2 / 2, _Z95 * math.sqrt(p * (1 - p) / count + z2 / (4 * count))
+        return cls(p, max(0.0, (centre - half) / (1 + z2)), min(1.0, (centre + half) / (1 + z2)), count)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Accuracy over all messages, for each class, and as the mean over classes.
+
+    Attributes:
+        overall: the rate over all messages.
+        per_class: rates by class number, for the classes that occur.
+        mean_per_class: their mean, which weighs rare classes like common ones.
+    """
+
+    overall: Rate
+    per_class: dict[int, Rate]
+    mean_per_class: float
+
+
+def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> Accuracy:
+    """How often head(ŷ) decides for the true class.
+
+    Args:
+        head: classifier, latents (n, m) → logits (n, classes).
+        y_hat: latents (n, m), or (…, n, m) for several channels, whose messages are then pooled.
+        labels: (n,) true classes.
+
+    Raises:
+        ValueError: labels are malformed or their number is not n.
+    """
+    y_hat = torch.as_tensor(y_hat)
+    labels = as_labels(labels, y_hat.shape[-2]).to(y_hat.device)
+    correct = apply_head(head, y_hat).argmax(-1) == labels
+    rates = {}
+    for c in labels.unique().tolist():
+        of_class = correct[..., labels == c]
+        rates[c] = Rate.of(int(of_class.sum()), of_class.numel())
+    overall = Rate.of(int(correct.sum()), correct.numel())
+    return Accuracy(overall, rates, sum(rate.value for rate in rates.values()) / len(rates))
+
+
+def agreement(head: nn.Module, y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Rate:
+    """How often head(ŷ) decides as head(y) does: understanding, whatever the truth. y_hat (…, n, m), y (n, m).
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    y_hat, y = torch.as_tensor(y_hat), torch.as_tensor(y)
+    _check_pair(y_hat, y)
+    same = apply_head(head, y_hat).argmax(-1) == apply_head(head, y).argmax(-1)
+    return Rate.of(int(same.sum()), same.numel())
+
+
+def mse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
+    """Total squared error E||y − ŷ||² (…) of y_hat (…, n, m) against y (n, m): the sum over the m dimensions, the mean over messages.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    y_hat, y = torch.as_tensor(y_hat), torch.as_tensor(y)
+    _check_pair(y_hat, y)
+    return (y_hat - y).square().sum(-1).mean(-1)
+
+
+def nmse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
+    """MSE (…) over the variance tr Ry of y (n, m) itself: 1 is what the mean alone reaches. NaN-free: constant y gives the MSE.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    y = torch.as_tensor(y)
+    variance = (y - y.mean(0)).square().sum(-1).mean()
+    return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)
+
+
+def _check_pair(y_hat: Tensor, y: Tensor) -> None:
+    if y.ndim != 2 or y_hat.ndim < 2 or y_hat.shape[-2:] != y.shape:
+        raise ValueError(f"y_hat must have shape (..., n, m) with y (n, m), got {tuple(y_hat.shape)} and {tuple(y.shape)}")

@@ -1,0 +1,202 @@
+import logging
+import multiprocessing
+import os
+import signal
+
+import pytest
+import torch
+from platformdirs import user_cache_path
+
+from latentlink.data.cache import cache_folder, encode
+from latentlink.data.datasets import ImageSet
+from latentlink.data.encoders import from_callable
+
+N, SHARD, BATCH = 50, 16, 8  # four shards: 16, 16, 16, 2
+
+
+def images(seed=0, n=N):
+    generator = torch.Generator().manual_seed(seed)
+    return ImageSet(
+        "noise", torch.randint(0, 256, (n, 4, 4), dtype=torch.uint8, generator=generator), torch.zeros(n, dtype=torch.int64), ("noise",)
+    )
+
+
+class Counting:
+    """Flattens images, counts those it saw, and is interrupted at one of them."""
+
+    def __init__(self, stop_at=None):
+        self.seen, self.stop_at = 0, stop_at
+
+    def __call__(self, batch):
+        if self.stop_at is not None and self.seen >= self.stop_at:
+            raise KeyboardInterrupt
+        self.seen += len(batch)
+        return batch.flatten(1).float() / 7
+
+    def encoder(self, version="1"):
+        return from_callable("flat", self, 16, version)
+
+
+def run(function, folder, *, of=None, version="1", **sizes):
+    return encode(
+        function.encoder(version),
+        images() if of is None else of,
+        **{"batch_size": BATCH, "shard_size": SHARD} | sizes,
+        folder=folder,
+        progress=False,
+    )
+
+
+def expected(of=None):
+    return (images() if of is None else of).images.flatten(1).float() / 7
+
+
+def shards(folder):
+    return sorted(folder.glob("latents/*/*.safetensors"))
+
+
+def test_computed_once(tmp_path):
+    function = Counting()
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == N
+    assert [path.name for path in shards(tmp_path)] == ["0.safetensors", "1.safetensors", "2.safetensors", "3.safetensors"]
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == N
+
+
+def test_another_fingerprint_or_other_images_are_other_latents(tmp_path):
+    function = Counting()
+    run(function, tmp_path)
+    run(function, tmp_path, version="2")
+    run(function, tmp_path, of=images(seed=1))
+    assert function.seen == 3 * N
+    assert len(list((tmp_path / "latents").iterdir())) == 3
+    reshaped = ImageSet("noise", images().images.reshape(N, 2, 8), images().labels, ("noise",))
+    run(function, tmp_path, of=reshaped)
+    assert function.seen == 4 * N
+
+
+def test_an_interrupted_encoding_goes_on_where_it_stopped(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(Counting(stop_at=SHARD + BATCH), tmp_path)  # in the middle of the second shard
+    assert [path.name for path in shards(tmp_path)] == ["0.safetensors"]
+    function = Counting()
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == N - SHARD
+
+
+class Killed(Counting):
+    def __call__(self, batch):
+        if self.seen >= 2 * SHARD:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(batch)
+
+
+def _be_killed(folder):
+    run(Killed(), folder)
+
+
+def test_so_does_one_that_was_killed(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=_be_killed, args=(tmp_path,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    function = Counting()
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == N - 2 * SHARD
+
+
+def truncate(content):
+    return content[: len(content) // 2]
+
+
+def flip(content):
+    return content[:-5] + bytes([content[-5] ^ 0x10]) + content[-4:]
+
+
+def empty(content):
+    return b""
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, empty])
+def test_a_damaged_shard_is_computed_again(tmp_path, damage, caplog):
+    run(Counting(), tmp_path)
+    path = shards(tmp_path)[1]
+    path.write_bytes(damage(path.read_bytes()))
+    function = Counting()
+    with caplog.at_level(logging.WARNING, "latentlink"):
+        assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == SHARD
+    assert str(path) in caplog.text
+    run(function, tmp_path)
+    assert function.seen == SHARD  # it was put right
+
+
+def test_a_missing_shard_is_computed_alone(tmp_path):
+    run(Counting(), tmp_path)
+    shards(tmp_path)[0].unlink()
+    function = Counting()
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == SHARD
+
+
+@pytest.mark.parametrize("other", [25, 24, 12, 17])
+def test_another_shard_size_never_mixes_rows(tmp_path, other):
+    run(Counting(), tmp_path)
+    assert torch.equal(run(Counting(), tmp_path, shard_size=other), expected())
+    assert torch.equal(run(Counting(), tmp_path), expected())
+
+
+def test_latents_that_are_not_numbers_name_encoder_and_image(tmp_path):
+    def broken(batch):
+        latents = batch.flatten(1).float()
+        latents[batch[:, 0, 0] == images().images[20, 0, 0], 3] = torch.nan
+        return latents
+
+    first = int((images().images[:, 0, 0] == images().images[20, 0, 0]).nonzero()[0])
+    with pytest.raises(ValueError, match=f"encoder broken: gave NaN or infinity for image {first} of noise"):
+        encode(from_callable("broken", broken, 16, "1"), images(), batch_size=8, shard_size=8, folder=tmp_path, progress=False)
+
+
+def test_sizes_are_checked(tmp_path):
+    for sizes in ({"batch_size": 0}, {"shard_size": 0}, {"of": images().subset(slice(0, 0))}):
+        with pytest.raises(ValueError, match="got 0, expected at least 1"):
+            run(Counting(), tmp_path, **sizes)
+
+
+def test_the_bar_is_on_stderr_and_only_when_something_is_computed(tmp_path, capsys):
+    for shown in (True, False):
+        encode(Counting().encoder(), images(), folder=tmp_path)
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert ("noise → flat" in captured.err) is shown
+    encode(Counting().encoder("2"), images(), folder=tmp_path, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def _encode_there(folder):
+    run(Counting(), folder)
+
+
+def test_two_processes_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    others = [context.Process(target=_encode_there, args=(tmp_path,)) for _ in range(2)]
+    for process in others:
+        process.start()
+    assert torch.equal(run(Counting(), tmp_path), expected())
+    for process in others:
+        process.join(60)
+        assert process.exitcode == 0
+    function = Counting()
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == 0
+    assert len(list(tmp_path.glob("latents/*/.*"))) == 0  # no drafts left
+
+
+def test_the_folder_is_the_environments_or_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    encode(Counting().encoder(), images(), progress=False)
+    assert len(shards(tmp_path)) == 1
+    monkeypatch.delenv("LATENTLINK_CACHE")
+    assert cache_folder() == user_cache_path("latentlink")
