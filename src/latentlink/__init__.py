@@ -5,10 +5,61 @@ from latentlink.channels.fading import exponential_correlation, kronecker, rayle
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
+from latentlink.latents.pilots import Pilots
+from latentlink.limits import capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
+from latentlink.linear.goal_choice import GoalChoice, choose_goal
+from latentlink.linear.held_out import HeldOut, held_out
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower
 from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter
+from latentlink.tasks.evaluation import Evaluation, evaluate
 from latentlink.tasks.heads import SoftmaxHead, fit_head
+from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
 from latentlink.transceiver import LinearTransceiver, Solution, Status, Transceiver, transmit
+
+__all__ = [
+    "Accuracy",
+    "ArtifactError",
+    "Channel",
+    "ClosedForm",
+    "EstimateAtBothEnds",
+    "EstimateAtTransmitter",
+    "Evaluation",
+    "Goal",
+    "GoalChoice",
+    "HeldOut",
+    "LinearTransceiver",
+    "MeanPower",
+    "Moments",
+    "PerMessagePower",
+    "PerUsePower",
+    "Pilots",
+    "Rate",
+    "SemanticModes",
+    "SnrDefinition",
+    "SoftmaxHead",
+    "Solution",
+    "Status",
+    "Transceiver",
+    "accuracy",
+    "agreement",
+    "capacity",
+    "choose_goal",
+    "convert_snr",
+    "evaluate",
+    "exponential_correlation",
+    "fit_head",
+    "held_out",
+    "kronecker",
+    "load",
+    "mse",
+    "nmse",
+    "opta",
+    "rayleigh",
+    "rician",
+    "semantic_modes",
+    "transmit",
+    "unaligned",
+]

@@ -5,11 +5,13 @@ The capacity of all uses of a message, with the pooled budget u·P over the sing
     C = Σ log2(1 + p_i h_i² / σ²)  bits per message,      p_i = (μ − σ² / h_i²)⁺,   Σ p_i = u·P       (water-filling).
 
 At that rate the least weighted error that any scheme of any length and complexity can reach for *Gaussian* latents with these
-moments (optimal performance theoretically attainable: indirect rate distortion, reverse water-filling [dobrushin1962information, wolf1970transmission]) is
+moments (optimal performance theoretically attainable: indirect rate distortion, reverse water-filling [dobrushin1962information,
+wolf1970transmission]) is
 
     D* = tr(W Ry Wᵀ) − Σ b_i² + Σ min(θ, b_i²),        ½ Σ log2⁺(b_i² / θ) = C.
 
-For other latents with the same moments D* is an upper bound of the true limit: a good nonlinear scheme may go below it. Of all *affine* pairs the
+For other latents with the same moments D* is an upper bound of the true limit: a good nonlinear scheme may go below it. Of all *affine*
+pairs the
 closed form is the limit, whatever the distribution.
 """
 
@@ -42,7 +44,8 @@ def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """Gaussian OPTA D* (…): least total weighted MSE (unweighted for modes without a goal) at the channel's capacity.
 
     Args:
-        modes: all modes of the moments in question, without shrinkage: `semantic_modes(moments, shrinkage=0.0)`; for a statement on test data, of the
+        modes: all modes of the moments in question, without shrinkage: `semantic_modes(moments, shrinkage=0.0)`; for a statement on test
+        data, of the
             test data's moments.
         channel: batch of channels.
     """

@@ -126,7 +126,7 @@ class LinearTransceiver:
         return torch.complex(real, imag).movedim(-4, -3).flatten(-3, -2)
 
     def matched_to(self, channel: Channel) -> Self:
-        """The same precoder with the decoder refitted to what is received over `channel`: G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + C)^{-1}, M = H F̃.
+        """The same precoder with the decoder refitted to what is received, G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + C)^{-1}, M = H F̃.
 
         C is the covariance of noise and, where the channel is known up to an error only, of what that error does to the signal sent.
 
@@ -146,7 +146,7 @@ class LinearTransceiver:
         return replace(self, decoder=decoder, channel=replace(channel, power=self.channel.power))
 
     def response(self, channel: Channel | None = None) -> tuple[Float[Tensor, "*batch s s"], Float[Tensor, "*batch s s"]]:
-        """What the link does to the coefficients: ẑ = T z + noise; T (…, s, s) and the noise covariance (…, s, s) (without per-message scaling)."""
+        """T (…, s, s) and noise covariance (…, s, s) of the coefficients, ẑ = T z + noise, before any scaling per message."""
         channel = self.channel if channel is None else channel
         T = self.decoder @ self._effective(channel)
         noise = self.decoder @ self._disturbance(channel) @ self.decoder.mT
@@ -187,7 +187,9 @@ class LinearTransceiver:
         F = self._beams()
         groups, width = F.shape[-4:-2]
         sent = F if self.moments_zz is None else F @ self.moments_zz.unsqueeze(-3).to(F)
-        correlation = (sent.flatten(-2) @ F.flatten(-2).mH) if is_block_fading(channel.h) else torch.diag_embed((sent * F.conj()).sum((-2, -1)))
+        correlation = (
+            (sent.flatten(-2) @ F.flatten(-2).mH) if is_block_fading(channel.h) else torch.diag_embed((sent * F.conj()).sum((-2, -1)))
+        )
         eye = torch.eye(width, dtype=F.dtype, device=F.device)
         noise = channel.noise_variance[..., None, None, None] * eye + channel.error_variance[..., None, None, None] * correlation
         per_antenna = torch.kron(noise, torch.eye(channel.n_rx, dtype=noise.dtype, device=noise.device))
@@ -201,7 +203,7 @@ class LinearTransceiver:
             channel = Channel(self.channel.h.to(complex_type), *(value.to(target) for value in values))
         else:
             channel = self.channel.to(target)
-        moved = {
+        moved: dict[str, Any] = {
             f.name: value.to(target)
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor) and (value.is_floating_point() or not isinstance(target, torch.dtype))
@@ -254,7 +256,8 @@ class Solution:
         transceiver: feasible, whatever the status.
         status: (…) codes, one per channel; `messages()` spells them out.
         expected_mse: (…) total, unweighted E||y − ŷ||² under the pilots' moments.
-        expected_power: (…) mean power per channel use under the pilots' moments; at most the budget, which holds under the design covariance.
+        expected_power: (…) mean power per channel use under the pilots' moments; at most the budget, which holds under the design
+        covariance.
         trace: further tensors of the design, by name.
     """
 

@@ -5,8 +5,8 @@ import torch
 
 from latentlink.data import encoders
 from latentlink.data.encoders import ENCODERS, Preprocessing, efficientnet_lite, encoder, fingerprint, from_callable, mobilenet_v2
-from latentlink.data.extras import import_extra
 from latentlink.data.mobilenet import MobileNetV2
+from latentlink.extras import import_extra
 
 
 def pictures(*shape, seed=0):

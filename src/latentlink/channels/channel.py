@@ -1,7 +1,7 @@
 """What lies between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import torch
@@ -115,7 +115,7 @@ class Channel:
 
     def with_power(self, power: Scalars) -> Self:
         """The same channels and noise under another budget P (broadcast with the batch)."""
-        return replace(self, power=power)
+        return type(self)(self.h, self.noise_variance, power, self.error_variance)
 
     def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | None = None) -> Self:
         """What is known of the channels from one noisy estimate Ĥ = H + E', E' ~ CN(0, error_variance), per use.
@@ -136,11 +136,11 @@ class Channel:
     def unaware(self) -> Self:
         """The paper's channel-unaware design point: H = I and no noise, at the same power."""
         eye = torch.eye(self.n_rx, self.n_tx, dtype=self.h.dtype, device=self.h.device)
-        return replace(self, h=eye.expand(self.h.shape), noise_variance=0.0, error_variance=0.0)
+        return type(self)(eye.expand(self.h.shape), power=self.power)
 
     def to(self, device: torch.device | str) -> Self:
         """The same channels on another device."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
+        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def __getitem__(self, index: Any) -> Self:
         """Some of the batch, indexed as a tensor of shape `batch` is."""

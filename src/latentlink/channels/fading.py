@@ -112,4 +112,5 @@ def _correlation_root(name: str, corr: Tensor, dtype: torch.dtype) -> Tensor:
     values, vectors = torch.linalg.eigh(corr)
     if values.min() < -1e-8:
         raise ValueError(f"{name} must be positive semidefinite, got an eigenvalue of {values.min().item():.3g}")
-    return ((vectors * values.clamp(min=0).sqrt()) @ vectors.mH).to(dtype)
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.mH
+    return root.to(dtype)

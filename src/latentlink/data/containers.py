@@ -16,7 +16,7 @@ from polars.exceptions import PanicException
 from safetensors import safe_open
 from torch import Tensor
 
-from latentlink.data.extras import import_extra
+from latentlink.extras import import_extra
 
 Array = NDArray[Any]
 ARRAYS = (".npy", ".npz", ".safetensors", ".parquet", ".pt", ".pth")

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from latentlink.data.extras import import_extra
 from latentlink.data.idx import read_idx
+from latentlink.extras import import_extra
 
 Split = Literal["train", "test"]
 

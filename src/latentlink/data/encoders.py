@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from latentlink.data.extras import import_extra
 from latentlink.data.mobilenet import DIM as MOBILENET_DIM
 from latentlink.data.mobilenet import MobileNetV2
+from latentlink.extras import import_extra
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Lite was trained by TensorFlow's recipe, (x - 127) / 128: the running means of its first batch normalisation correlate with

@@ -72,7 +72,7 @@ def _trained(build: Callable[[], nn.Sequential], dim: int, images: ImageSet, see
             batch = order[start : start + BATCH]
             loss = nn.functional.cross_entropy(classifier(network(images.images[batch])), images.labels[batch])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
     return network.eval().requires_grad_(False)
 

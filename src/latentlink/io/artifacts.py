@@ -1,7 +1,8 @@
 """Saved pairs, links and heads: one safetensors file each, with a manifest that vouches for every byte.
 
 The safetensors header carries a JSON manifest (format version, kind, dimensions, conventions, …) and a SHA-256, taken over the whole
-file with the digest's own place filled with zeros. Safetensors has no checksum of its own; with this one no changed, truncated or foreign file
+file with the digest's own place filled with zeros. Safetensors has no checksum of its own; with this one no changed, truncated or foreign
+file
 is ever taken for a link.
 """
 

@@ -15,7 +15,7 @@ which never subtracts large numbers, so large means do no harm, and neither chun
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Real
@@ -26,7 +26,7 @@ _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, s
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
 
 
-def as_latents(name: str, value: Tensor | NDArray[object]) -> Real[Tensor, "n d"]:
+def as_latents(name: str, value: Tensor | NDArray[Any]) -> Real[Tensor, "n d"]:
     """Take a user's latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
 
     Raises:
@@ -64,7 +64,7 @@ class Moments:
     folds: tuple[Self, ...] = ()
 
     @classmethod
-    def from_pairs(cls, x: Tensor | NDArray[object], y: Tensor | NDArray[object], folds: int = 1) -> Self:
+    def from_pairs(cls, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], folds: int = 1) -> Self:
         """Moments of the pilots x (n, d), y (n, m), real; row i of both shows the same observation.
 
         Args:

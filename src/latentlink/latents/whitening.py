@@ -7,7 +7,8 @@ With Rx = V diag(e) Vᴴ and a shrinkage λ relative to the mean variance,
 Eigenvalues of R_λ below 1e-10 of the largest are dropped (at λ = 0 this is the pseudo-inverse root). λ is chosen from the moments alone by
 generalised cross-validation [golub1979generalized] of the regression of y on x,
 
-    GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = tr Ry − 2 Σ c_i / (e_i + λ') + Σ c_i e_i / (e_i + λ')²,      df = Σ e_i / (e_i + λ'),
+    GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = tr Ry − 2 Σ c_i / (e_i + λ') + Σ c_i e_i / (e_i + λ')²,      df = Σ e_i / (e_i +
+    λ'),
 
 with λ' = λ tr Rx / d and c_i = ||Ryx v_i||².
 """

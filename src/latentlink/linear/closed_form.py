@@ -8,7 +8,8 @@ strongest with strongest, minimise E||W (y − ŷ)||² over all pairs with Σ_u 
 
     tr(W Ry Wᵀ) − Σ b_i² + Σ b_i² / (1 + p_i h_i² / N).
 
-The problem is biconvex; that this is its global optimum is due to [lee1976optimum, scaglione2002optimal, palomar2003joint]. Only small matrices are
+The problem is biconvex; that this is its global optimum is due to [lee1976optimum, scaglione2002optimal, palomar2003joint]. Only small
+matrices are
 made per channel, so a batch of channels costs about its SVDs, whatever the latents' dimensions.
 """
 
@@ -44,7 +45,9 @@ class ClosedForm:
     csi: EstimateAtBothEnds | EstimateAtTransmitter = field(default_factory=EstimateAtBothEnds)
 
     def design(self, modes: SemanticModes, channel: Channel) -> Solution:
-        """The optimal pair for every channel of the batch at once; differentiable in h, noise and power, but for PerUsePower on uses that differ.
+        """The optimal pair for every channel of the batch at once.
+
+        Differentiable in h, noise and power, but for PerUsePower on uses that differ.
 
         Args:
             modes: of the pair of devices, on the channel's device; the design has their precision.

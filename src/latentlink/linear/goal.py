@@ -32,7 +32,8 @@ class Goal:
 
     Attributes:
         weight: W (q, m).
-        fidelity: α ≥ 0. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened cross-covariance: a small α leaves the task its few
+        fidelity: α ≥ 0. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened cross-covariance: a small α leaves the task
+        its few
             modes and lets the remaining streams carry the rest of the latent; 0 is the task alone.
 
     Raises:
@@ -109,4 +110,5 @@ def _root(metric: Float[Tensor, "m m"]) -> Float[Tensor, "q m"]:
     values, vectors = torch.linalg.eigh((metric + metric.mT) / 2)
     kept = values > _CUT * values[-1]
     kept[-1] = True  # a head that ignores its input still has a weight: zero
-    return values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
+    root: Tensor = values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
+    return root

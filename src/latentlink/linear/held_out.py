@@ -1,11 +1,13 @@
 """Honest error and power from pilots kept in folds: no latents are needed, only moments.
 
-A link L = G H F designed on all folds but one is judged by the held-out fold's moments. With δ the difference of held-out and training means, the second
+A link L = G H F designed on all folds but one is judged by the held-out fold's moments. With δ the difference of held-out and training
+means, the second
 moments about the training means are S + δδᵀ, and in mode coordinates (`linear/errors.py`) they take the place of the design's own:
 
     MSE = tr(Syy + δy δyᵀ) − 2 tr(T Φ (Sxy + δx δyᵀ) Ψ) + tr(ΨᵀΨ (T Φ (Sxx + δx δxᵀ) Φᵀ Tᵀ + C_n)),      power = tr F (Sxx + δx δxᵀ) Fᵀ.
 
-With few pilots the training values are optimistic on both counts; designing for the budget P / q, q the mean held-out power over P, brings the power on
+With few pilots the training values are optimistic on both counts; designing for the budget P / q, q the mean held-out power over P,
+brings the power on
 unseen latents back to P.
 """
 

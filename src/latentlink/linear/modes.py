@@ -10,7 +10,8 @@ the modes are the directions of x that tell most about W y, strongest first:
 
 The coefficients z = Φ (x − μx) are white under R_λ, and y ≈ μy + Ψ z. Mode i explains b_i² of the weighted error tr W Ry Wᵀ.
 
-In the complex-linear variant (the formulation of [pandolfo2025latent]) x and y are packed by halves, all matrices are complex, and each complex
+In the complex-linear variant (the formulation of [pandolfo2025latent]) x and y are packed by halves, all matrices are complex, and each
+complex
 coefficient takes two real streams, √2 Re z and √2 Im z, of strength b / √2 each; all that follows is then the same. A goal's weight is
 not complex-linear; there its metric is averaged with its image under multiplication by j, which is exact for errors that are proper.
 """
@@ -95,7 +96,7 @@ class SemanticModes:
         """
         if k < 0 or (k % 2 and not self.widely_linear):
             raise ValueError(f"k must be at least 0, and even for complex-linear modes, got {k}")
-        cut = {"analysis": self.analysis[:k], "synthesis": self.synthesis[:, :k], "strength": self.strength[:k]}
+        cut: dict[str, Any] = {"analysis": self.analysis[:k], "synthesis": self.synthesis[:, :k], "strength": self.strength[:k]}
         square = {name: getattr(self, name)[:k, :k] for name in ("gram", "cross", "covariance")}
         return replace(self, **cut, **square)
 
@@ -105,7 +106,7 @@ class SemanticModes:
 
     def to(self, target: torch.device | torch.dtype | str) -> Self:
         """The same modes on another device or in another dtype."""
-        moved = {f.name: value.to(target) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        moved: dict[str, Any] = {f.name: value.to(target) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         return replace(self, **moved)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -130,7 +131,8 @@ class SemanticModes:
         """The modes of a saved file."""
         transmitter, receiver = manifest["encoders"]
         facts = {name: manifest[name] for name in ("shrinkage", "widely_linear")}
-        return cls(**{"weight": None, **tensors}, **facts, encoders=(transmitter, receiver))
+        content: dict[str, Any] = {"weight": None, **tensors, **facts}
+        return cls(**content, encoders=(transmitter, receiver))
 
 
 def semantic_modes(
@@ -214,7 +216,8 @@ def _proper_weight(W: Float[Tensor, "q m"]) -> Complex[Tensor, "c c"]:
     """W_c with W_cᴴ W_c the complex-linear part of the metric WᵀW: its mean with its image under multiplication by j."""
     metric = packed_covariance(W.mT @ W) / 2
     values, vectors = torch.linalg.eigh(metric)
-    return values.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mH
+    root: Tensor = values.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mH
+    return root
 
 
 def _real_weight(W: Tensor | None, dim: int) -> Tensor | None:

@@ -1,6 +1,7 @@
 """What the power budget limits: the mean over uses (default), each use, or each message.
 
-Per use, with uses that differ, the pooled optimum may overload some of them. The best precoder under E||s_u||² ≤ P for every u is found here by
+Per use, with uses that differ, the pooled optimum may overload some of them. The best precoder under E||s_u||² ≤ P for every u is found
+here by
 L-BFGS on F̃ = √P X_u / ||X_u||, and certified by its Lagrangian dual: for every weight ν ≥ 0, Σ_u ν_u = K, the closed form for the
 channels H_u / √ν_u under the pooled budget is a lower bound, because a precoder that meets every limit also meets their weighted mean.
 The bound is tight: minimisers of the dual at ties of h_u / √ν_u differ by rotations, and by the Schur–Horn theorem rotations reach
@@ -8,6 +9,7 @@ all powers in the convex hull of what the orderings of the tied symbols give.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -51,7 +53,7 @@ class PerMessagePower:
     x: Float[Tensor, "n d"]
     y: Float[Tensor, "n m"]
 
-    def __init__(self, x: Tensor | NDArray[object], y: Tensor | NDArray[object]) -> None:
+    def __init__(self, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> None:
         x, y = as_latents("x", x).double(), as_latents("y", y).double()
         if len(x) != len(y):
             raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
@@ -98,13 +100,15 @@ def per_use_precoder(
     spent = power.sqrt().unsqueeze(-1) * (amplitude.amax(-1) > 0)  # a use that carries nothing costs nothing
 
     def at_limit(X: Tensor) -> Tensor:
-        return (spent / X.flatten(-2).norm(dim=-1))[..., None, None] * X
+        limited: Tensor = (spent / X.flatten(-2).norm(dim=-1))[..., None, None] * X
+        return limited
 
     def error(F: Tensor) -> Tensor:
         M = h.unsqueeze(-1) * F.flatten(-3, -2)
         left = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device) + M @ M.mT / N
         saved = M * b
-        return b.square().sum() - (saved * torch.linalg.solve(left, saved)).sum((-2, -1)) / N[..., 0, 0]
+        left_over: Tensor = b.square().sum() - (saved * torch.linalg.solve(left, saved)).sum((-2, -1)) / N[..., 0, 0]
+        return left_over
 
     start = torch.Generator(device=h.device).manual_seed(0)  # any start without symmetries serves; the result is checked by the bound
     X = torch.randn(*batch, uses, 2 * q, count, dtype=b.dtype, device=b.device, generator=start).requires_grad_()
@@ -116,11 +120,11 @@ def per_use_precoder(
     def loss() -> Tensor:
         solver.zero_grad()
         value = (error(at_limit(X)) / scale).sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
     with torch.enable_grad():
-        solver.step(loss)  # type: ignore[no-untyped-call]
+        solver.step(loss)
         F = at_limit(X.detach()).requires_grad_()
         value = error(F)
         (slope,) = torch.autograd.grad(value.sum(), F)

@@ -1,9 +1,11 @@
 """Designs that know the channel up to an error: H = H̄ + E with E i.i.d. CN(0, τ), as `Channel.estimated` gives it.
 
-EstimateAtBothEnds: precoder and decoder know H̄ only. E s then acts as noise of variance τ E||s_u||², so the exact design for one use (and wherever each use
+EstimateAtBothEnds: precoder and decoder know H̄ only. E s then acts as noise of variance τ E||s_u||², so the exact design for one use
+(and wherever each use
 carries P) is the closed form on H̄ with noise σ² + τ P.
 
-EstimateAtTransmitter: the receiver sees H F (radio pilots pass the precoder) and matches its decoder to it, so E is no noise at all, only F is uncertain.
+EstimateAtTransmitter: the receiver sees H F (radio pilots pass the precoder) and matches its decoder to it, so E is no noise at all, only
+F is uncertain.
 Three precoders are compared by Monte Carlo on E, channel by channel: on H̄ with noise σ² (naive), on a square root of
 E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound by Jensen's inequality, best at high SNR), and on H̄ with noise σ² + τ P. The best is taken.
 """

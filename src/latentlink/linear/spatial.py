@@ -1,7 +1,8 @@
 """Spatial modes: the parallel scalar channels that the SVD of every channel use offers, and how semantic modes are placed on them.
 
 H_u = U_u diag(h_u) V_uᴴ gives q = min(n_rx, n_tx) complex symbols per use. All uses are pooled and sorted, strongest first; the i-th best
-symbol carries semantic modes 2i and 2i + 1 in its real and imaginary part. Symbols of K identical uses may be mixed by a unitary K-point DFT
+symbol carries semantic modes 2i and 2i + 1 in its real and imaginary part. Symbols of K identical uses may be mixed by a unitary K-point
+DFT
 for each spatial mode: the singular values stay, and every use carries the same power.
 """
 
@@ -50,7 +51,7 @@ class SpatialModes:
         )
 
     def spread(self) -> Self:
-        """One group of all K uses, which must be identical: symbol k of each spatial mode goes by column k of the K-point DFT over the uses."""
+        """One group of all K uses, which must be identical: symbol k of each spatial mode goes by column k of a K-point DFT over them."""
         K = self.amplitude.shape[-2]
         step = torch.arange(K, device=self.amplitude.device, dtype=self.amplitude.dtype)
         D = torch.polar(torch.full_like(step, K**-0.5).expand(K, K).clone(), 2 * torch.pi / K * step.outer(step))
@@ -106,5 +107,5 @@ class Allocation:
 
     def on_slots(self, values: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch g q2"]:
         """Values of the streams at their slots, zero on the slots that no stream takes."""
-        empty = values.new_zeros(*values.shape[:-1], self.slots[0] * self.slots[1])
-        return empty.scatter(-1, self.streams, values).unflatten(-1, self.slots)
+        slots: Tensor = values.new_zeros(*values.shape[:-1], self.slots[0] * self.slots[1]).scatter(-1, self.streams, values)
+        return slots.reshape(*values.shape[:-1], *self.slots)

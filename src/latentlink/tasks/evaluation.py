@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import as_latents
-from latentlink.tasks.heads import apply_head, as_labels
+from latentlink.latents.pilots import as_labels
+from latentlink.tasks.heads import apply_head
 from latentlink.transceiver import LinearTransceiver
 
 _ENTRIES = 2**23  # of the largest intermediate tensor
@@ -81,7 +82,9 @@ def evaluate(
         choice = _outputs(head, transceiver, z).argmax(-1)
         error = energy[rows] - 2 * (z * projected[rows]).sum(-1) + ((z @ gram) * z).sum(-1)
         hits = choice == truth[rows] if truth is not None else torch.zeros_like(choice)
-        sums += torch.stack([hits.sum(-1).to(error), (choice == decided[rows]).sum(-1).to(error), error.sum(-1), power.sum(-1).expand(error.shape[:-1])])
+        sums += torch.stack(
+            [hits.sum(-1).to(error), (choice == decided[rows]).sum(-1).to(error), error.sum(-1), power.sum(-1).expand(error.shape[:-1])]
+        )
         peak = torch.maximum(peak, power.amax(-1))
     hit, agree, mse, mean_power = sums / len(x)
     variance = (y.double() - y.double().mean(0)).square().sum(-1).mean()

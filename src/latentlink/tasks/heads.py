@@ -4,14 +4,13 @@ import os
 from typing import Any, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.io.artifacts import artifact, save
 from latentlink.latents.moments import as_latents
-
-_MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
+from latentlink.latents.pilots import as_labels
 
 
 @artifact("head")
@@ -39,29 +38,11 @@ class SoftmaxHead(nn.Linear):
         return head.requires_grad_(False).eval()
 
 
-def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
-    """Take class labels at the public door: `count` whole numbers from 0.
-
-    Raises:
-        ValueError: wrong shape or length, fractions, or negative numbers.
-    """
-    values = torch.as_tensor(labels)
-    if values.ndim != 1 or len(values) != count:
-        raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}")
-    if values.is_complex() or values.is_floating_point():
-        raise ValueError(f"labels must be whole numbers 0, 1, 2, …, got {values.dtype}")
-    values = values.long()
-    if values.min() < 0 or values.max() >= _MAX_CLASSES:
-        raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, got {values.min().item()} to {values.max().item()}")
-    return values
-
-
-def fit_head(
-    y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_decay: float = 1e-3, max_iterations: int = 300
-) -> SoftmaxHead:
+def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_decay: float = 1e-2, max_iterations: int = 300) -> SoftmaxHead:
     """Fit the receiver's classifier on its own latents: softmax regression on standardised features, by L-BFGS.
 
-    min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (strictly convex: the result does not depend on a start), after which the
+    min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (strictly convex: the result does not depend on a start), after
+    which the
     standardisation is folded into W and b.
 
     Args:
@@ -88,15 +69,15 @@ def fit_head(
     classes = int(labels.max()) + 1
     W = torch.zeros(classes, y.shape[1], dtype=y.dtype, device=y.device, requires_grad=True)
     b = torch.zeros(classes, dtype=y.dtype, device=y.device, requires_grad=True)
-    solver = torch.optim.LBFGS([W, b], max_iter=max_iterations, tolerance_grad=1e-6, history_size=20, line_search_fn="strong_wolfe")
+    solver = torch.optim.LBFGS([W, b], max_iter=max_iterations, tolerance_grad=1e-5, history_size=20, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         solver.zero_grad()
         value = nn.functional.cross_entropy(features @ W.T + b, labels) + weight_decay / 2 * W.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    solver.step(loss)  # type: ignore[no-untyped-call]
+    solver.step(loss)
     weight = W.detach() / scale
     return SoftmaxHead.from_tensors({"weight": weight, "bias": b.detach() - weight @ mean}, {}).to(y.device)
 
@@ -118,4 +99,4 @@ def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "
         outputs = outputs.unsqueeze(-1)
     if outputs.ndim != 2 or len(outputs) != len(rows):
         raise ValueError(f"head must map latents (n, {y.shape[-1]}) to outputs (n, q), got {tuple(outputs.shape)} for n = {len(rows)}")
-    return outputs.unflatten(0, y.shape[:-1])
+    return outputs.reshape(*y.shape[:-1], outputs.shape[-1])

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentlink.tasks.heads import apply_head, as_labels
+from latentlink.latents.pilots import as_labels
+from latentlink.tasks.heads import apply_head
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
 

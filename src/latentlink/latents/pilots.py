@@ -1,0 +1,60 @@
+"""Semantic pilots: latents of the same observations at both ends, with their classes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.latents.moments import as_latents
+
+_MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
+
+
+def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
+    """Take class labels at the public door: `count` whole numbers from 0.
+
+    Raises:
+        ValueError: wrong shape or length, fractions, negative or absurdly large numbers.
+    """
+    values = torch.as_tensor(labels)
+    if values.ndim != 1 or len(values) != count:
+        raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}")
+    if values.is_complex() or values.is_floating_point():
+        raise ValueError(f"labels must be whole numbers 0, 1, 2, …, got {values.dtype}")
+    values = values.long()
+    if values.min() < 0 or values.max() >= _MAX_CLASSES:
+        raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, got {values.min().item()} to {values.max().item()}")
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Pilots:
+    """Row i of x and y is the same observation, of class labels[i]; kept for design, or held back as a test set.
+
+    Attributes:
+        x: latents at the transmitter (n, d). y: latents at the receiver (n, m). labels: class numbers (n,).
+
+    Raises:
+        ValueError: any of them is malformed, or their lengths differ.
+    """
+
+    x: Float[Tensor, "n d"]
+    y: Float[Tensor, "n m"]
+    labels: Int[Tensor, "n"]
+
+    def __init__(self, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> None:
+        x, y = as_latents("x", x), as_latents("y", y)
+        if len(x) != len(y):
+            raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+        for name, value in (("x", x), ("y", y), ("labels", as_labels(labels, len(x)).to(y.device))):
+            object.__setattr__(self, name, value if name == "labels" or value.is_floating_point() else value.double())
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Pilots":
+        """The same pilots on another device."""
+        return Pilots(self.x.to(device), self.y.to(device), self.labels.to(device))

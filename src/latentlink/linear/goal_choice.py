@@ -1,0 +1,126 @@
+"""Which goal to design for, decided on held-out pilots: the second-order theory of a goal can fail, a measurement on the task does not.
+
+Each candidate metric, plain MSE always among them, is designed on part of the pilots and judged by the task on the rest, over Rayleigh channels on a grid of
+(streams, SNR). At every grid point the best candidate is taken; ties go to MSE, which is therefore never beaten by the choice there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentlink.channels.channel import Channel
+from latentlink.channels.fading import rayleigh
+from latentlink.latents.moments import Moments, as_latents
+from latentlink.latents.pilots import as_labels
+from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.goal import Goal
+from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.tasks.evaluation import evaluate
+
+
+@dataclass(frozen=True, eq=False)
+class GoalChoice:
+    """Modes for every candidate goal, and which of them to use where.
+
+    Attributes:
+        modes: by name, from all the pilots; "mse" is the first.
+        streams: (a,) real streams per message, and snr_db: (b,), the grid, at E|h|² = 1.
+        score: (a, b, candidates), held-out accuracy (agreement where no labels were given).
+        best: (a, b), number of the candidate of highest score.
+    """
+
+    modes: dict[str, SemanticModes]
+    streams: tuple[int, ...]
+    snr_db: tuple[float, ...]
+    score: Float[Tensor, "a b c"]
+    best: Int[Tensor, "a b"]
+
+    def name_for(self, channel: Channel) -> str:
+        """Name of the candidate at the grid point nearest to a channel's streams and mean SNR (with its mean gain counted in)."""
+        streams = 2 * channel.uses * min(channel.n_rx, channel.n_tx)
+        row = min(range(len(self.streams)), key=lambda i: abs(_log2(self.streams[i]) - _log2(streams)))
+        gain_db = 10 * channel.h.abs().square().mean((-3, -2, -1)).log10()
+        snr_db = float((channel.snr_db + gain_db).mean().clamp(-1e3, 1e3).nan_to_num(-1e3))
+        column = min(range(len(self.snr_db)), key=lambda j: abs(self.snr_db[j] - snr_db))
+        return list(self.modes)[int(self.best[row, column])]
+
+    def modes_for(self, channel: Channel) -> SemanticModes:
+        """The modes to design with for a channel (one choice for the whole batch, by its mean SNR)."""
+        return self.modes[self.name_for(channel)]
+
+
+def choose_goal(
+    x: Tensor | NDArray[Any],
+    y: Tensor | NDArray[Any],
+    head: nn.Module,
+    labels: Tensor | NDArray[Any] | None = None,
+    goals: Mapping[str, Goal] | None = None,
+    streams: Sequence[int] = (2, 4, 8, 16, 32),
+    snr_db: Sequence[float] = (0.0, 10.0, 20.0, 30.0),
+    shrinkage: float | str = "auto",
+    folds: int = 3,
+    channels: int = 4,
+    seed: int = 0,
+) -> GoalChoice:
+    """Measure candidate goals on held-out pilots and keep the best for each number of streams and SNR.
+
+    Args:
+        x, y: semantic pilots (n, d), (n, m).
+        head: the receiver's classifier.
+        labels: (n,) classes of the pilots: the score is then accuracy, else agreement with head(y).
+        goals: candidates by name beside "mse"; by default logits and Fisher at T = 1 and 3, each with a fidelity of 0.01.
+        streams: even numbers, s streams being tried on s/2 × s/2 antennas. snr_db: per transmit antenna.
+        shrinkage: as in `semantic_modes`.
+        folds: parts of the pilots, each held out once. channels: Rayleigh channels per grid point and fold.
+        seed: of folds, channels and noise.
+
+    Raises:
+        ValueError: pilots or labels are malformed, streams are not even and positive, folds are not in 2…n, or a goal is called "mse".
+    """
+    x, y = as_latents("x", x), as_latents("y", y)
+    truth = None if labels is None else as_labels(labels, len(y))
+    if not 2 <= folds <= len(x):
+        raise ValueError(f"folds must be between 2 and the number of pilots ({len(x)}), got {folds}")
+    if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
+        raise ValueError(f"streams must be even and positive and snr_db not empty, got {tuple(streams)} and {tuple(snr_db)}")
+    goals = _usual_goals(head, y) if goals is None else goals
+    if "mse" in goals:
+        raise ValueError("goals must not hold 'mse': plain MSE is always a candidate")
+    candidates: dict[str, Goal | None] = {"mse": None, **goals}
+    generator = torch.Generator().manual_seed(seed)
+    parts = torch.randperm(len(x), generator=generator).tensor_split(folds)
+    moments = [Moments.from_pairs(x[rows], y[rows]) for rows in parts]
+    score = torch.zeros(len(streams), len(snr_db), len(candidates), dtype=torch.float64)
+    for j, rows in enumerate(parts):
+        training = Moments.merged(moments[:j] + moments[j + 1 :])
+        for c, goal in enumerate(candidates.values()):
+            modes = semantic_modes(training, goal, shrinkage)
+            for i, s in enumerate(streams):
+                same = torch.Generator().manual_seed(seed + 1000 * j + i)  # the same channels and noise for every candidate
+                h = rayleigh(s // 2, s // 2, batch=(channels,), generator=same).to(x.device)
+                channel = Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
+                link = ClosedForm().design(modes, channel).transceiver
+                noise = torch.Generator(device=x.device).manual_seed(seed + 1000 * j + i)
+                seen = evaluate(link, x[rows], y[rows], channel, head, None if truth is None else truth[rows], noise)
+                hits = seen.agreement if seen.accuracy is None else seen.accuracy
+                score[i, :, c] += hits.mean(-1).cpu() * len(rows) / len(x)
+    everything = Moments.merged(moments)
+    modes_by_name = {name: semantic_modes(everything, goal, shrinkage) for name, goal in candidates.items()}
+    return GoalChoice(modes_by_name, tuple(streams), tuple(snr_db), score, score.argmax(-1))
+
+
+def _usual_goals(head: nn.Module, y: Tensor) -> dict[str, Goal]:
+    return {
+        "logits": Goal.logits(head, y, fidelity=0.01),
+        "fisher": Goal.fisher(head, y, fidelity=0.01),
+        "fisher-3": Goal.fisher(head, y, temperature=3.0, fidelity=0.01),
+    }
+
+
+def _log2(number: int) -> float:
+    return float(torch.tensor(float(number)).log2())

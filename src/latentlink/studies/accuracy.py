@@ -1,0 +1,142 @@
+"""The first figure of any semantic link: what the receiver understands against the number of antennas.
+
+Designs are compared at equal power: each is calibrated by held-out pilots so that it spends the budget on latents it has not seen, and the power
+it really spent there is reported next to its accuracy. The floor, the ceilings and the Gaussian OPTA of the test latents are rows like any other.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from latentlink.channels.channel import Channel
+from latentlink.channels.fading import rayleigh
+from latentlink.latents.moments import Moments
+from latentlink.latents.pilots import Pilots
+from latentlink.limits import opta, unaligned
+from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.goal import Goal
+from latentlink.linear.held_out import held_out
+from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.tasks.evaluation import evaluate
+from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
+
+COMPLEX_LINEAR = "complex-linear, MSE"
+WIDELY_LINEAR = "widely linear, MSE"
+GOAL_ORIENTED = "goal-oriented"
+OWN, ALIGNED, UNALIGNED = "receiver's own latents", "aligned, no channel", "unaligned"
+OPTA = "Gaussian OPTA"
+FOLDS = 3
+
+
+@dataclass(frozen=True)
+class AccuracyStudy:
+    """Settings of the study.
+
+    Attributes:
+        antennas: n_tx = n_rx of each point. channels: Rayleigh channels per point.
+        snr_db: per transmit antenna. gain: E|h|². power: budget per channel use. seed: of channels and noise.
+        temperature, fidelity: of the goal-oriented design's Fisher metric.
+    """
+
+    antennas: Sequence[int] = (1, 2, 4, 8, 16)
+    channels: int = 20
+    snr_db: float = 20.0
+    gain: float = 1.0
+    power: float = 1.0
+    seed: int = 0
+    temperature: float = 3.0
+    fidelity: float = 0.01
+
+    def channel(self, antennas: int, device: torch.device) -> Channel:
+        """The channels of one point, the same for every method."""
+        generator = torch.Generator().manual_seed(1000 * self.seed + antennas)
+        h = rayleigh(antennas, antennas, self.gain, (self.channels,), generator)
+        return Channel.from_snr(h.to(device), self.snr_db, self.power)
+
+
+def designed_modes(study: AccuracyStudy, moments: Moments, head: nn.Module, y: Tensor) -> dict[str, tuple[SemanticModes, Goal | None]]:
+    """Modes of the compared designs by name, with the goal each was made for."""
+    goal = Goal.fisher(head, y, study.temperature, study.fidelity)
+    return {
+        COMPLEX_LINEAR: (semantic_modes(moments, widely_linear=False), None),
+        WIDELY_LINEAR: (semantic_modes(moments), None),
+        GOAL_ORIENTED: (semantic_modes(moments, goal), goal),
+    }
+
+
+def accuracy_rows(
+    study: AccuracyStudy, pilots: Pilots, test: Pilots, head: nn.Module, designs: dict[str, Any], moments: Moments
+) -> Iterator[pl.DataFrame]:
+    """One frame of results for each method and point, as they are done; a row for each channel.
+
+    Args:
+        study: settings.
+        pilots, test: latents to design with (they made `moments` and `head`) and to judge by.
+        head: the receiver's classifier.
+        designs: of `designed_modes`.
+        moments: of the pilots, with folds.
+    """
+    largest = study.channel(max(study.antennas), pilots.x.device)[:1]
+    for name, (modes, goal) in designs.items():
+        spent = held_out(moments, largest, goal, modes.shrinkage, modes.widely_linear)
+        for antennas in study.antennas:
+            channel = study.channel(antennas, pilots.x.device)
+            budget = channel.with_power(channel.power * spent.calibrated(largest).power / largest.power)
+            solution = ClosedForm().design(modes, budget)
+            generator = torch.Generator(device=channel.h.device).manual_seed(study.seed)
+            seen = evaluate(solution.transceiver, test.x, test.y, channel, head, test.labels, generator)
+            assert seen.accuracy is not None
+            yield _frame(study, name, antennas, test, {
+                "channel": torch.arange(study.channels),
+                "accuracy": seen.accuracy,
+                "agreement": seen.agreement,
+                "mse": seen.mse,
+                "nmse": seen.nmse,
+                "expected_mse": solution.expected_mse,
+                "power": seen.power,
+                "peak_power": seen.peak_power,
+                "budget": budget.power,
+            })  # fmt: skip
+
+
+def reference_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, modes: SemanticModes) -> pl.DataFrame:
+    """Ceilings and floor (accuracy), and the Gaussian OPTA of the test latents at every point (MSE)."""
+    references = {OWN: test.y, ALIGNED: modes.align(test.x), UNALIGNED: unaligned(test.x, test.y.shape[1])}
+    exact = semantic_modes(Moments.from_pairs(test.x, test.y), shrinkage=0.0)
+    frames = []
+    for antennas in study.antennas:
+        for name, y_hat in references.items():
+            rate = accuracy(head, y_hat, test.labels)
+            frames.append(_frame(study, name, antennas, test, {
+                "accuracy": rate.overall.value,
+                "agreement": agreement(head, y_hat, test.y).value,
+                "mse": mse(y_hat, test.y),
+                "nmse": nmse(y_hat, test.y),
+            }))  # fmt: skip
+        channel = study.channel(antennas, test.x.device)
+        bound = opta(exact, channel)
+        frames.append(_frame(study, OPTA, antennas, test, {
+            "channel": torch.arange(study.channels),
+            "mse": bound,
+            "nmse": bound / exact.variance,
+        }))  # fmt: skip
+    return pl.concat(frames, how="diagonal")
+
+
+def _frame(study: AccuracyStudy, method: str, antennas: int, test: Pilots, columns: dict[str, Tensor | float]) -> pl.DataFrame:
+    """Rows with the settings they were measured under; ζ = n_tx / ⌈d/2⌉ is the compression factor of one channel use."""
+    values = {name: value.cpu().reshape(-1).tolist() if isinstance(value, Tensor) else [value] for name, value in columns.items()}
+    settings = {
+        "method": method,
+        "antennas": antennas,
+        "compression": antennas / -(-test.x.shape[1] // 2),
+        "snr_db": study.snr_db,
+        "gain": study.gain,
+        "messages": len(test.labels),
+        "seed": study.seed,
+    }
+    return pl.DataFrame(values).with_columns(**{name: pl.lit(value) for name, value in settings.items()})
