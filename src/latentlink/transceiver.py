@@ -9,7 +9,7 @@ channels, so nothing of size d or m is stored per channel.
 import os
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -125,7 +125,7 @@ class LinearTransceiver:
         real, imag = sent.unflatten(-1, (2, -1, self.channel.n_tx)).unbind(-3)
         return torch.complex(real, imag).movedim(-4, -3).flatten(-3, -2)
 
-    def matched_to(self, channel: Channel) -> Self:
+    def matched_to(self, channel: Channel) -> "LinearTransceiver":
         """The same precoder with the decoder refitted to what is received, G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + C)^{-1}, M = H F̃.
 
         C is the covariance of noise and, where the channel is known up to an error only, of what that error does to the signal sent.
@@ -195,7 +195,7 @@ class LinearTransceiver:
         per_antenna = torch.kron(noise, torch.eye(channel.n_rx, dtype=noise.dtype, device=noise.device))
         return real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
 
-    def to(self, target: torch.device | torch.dtype | str) -> Self:
+    def to(self, target: torch.device | torch.dtype | str) -> "LinearTransceiver":
         """The same transceiver on another device, or in float32 or float64 (deployed links are float32)."""
         if isinstance(target, torch.dtype):
             complex_type = torch.complex64 if target == torch.float32 else torch.complex128
@@ -235,7 +235,7 @@ class LinearTransceiver:
         }
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "LinearTransceiver":
         """The link of a saved file."""
         parts = {name.removeprefix("channel."): tensors.pop(name) for name in list(tensors) if name.startswith("channel.")}
         channel = Channel(torch.view_as_complex(parts.pop("h").contiguous()), **parts)

@@ -54,12 +54,13 @@ def test_the_environment_names_a_folder(tmp_path, monkeypatch, zipped, below):
     assert torch.equal(read.labels, labels)
 
 
-def test_a_missing_set_says_where_it_was_sought_and_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("LATENTLINK_DATA", str(tmp_path / "mine"))
+@pytest.mark.parametrize("named", [True, False])
+def test_a_missing_set_says_where_it_was_sought_and_how_to_get_it(tmp_path, monkeypatch, named):
+    monkeypatch.setenv("LATENTLINK_DATA", str(tmp_path / "mine") if named else "")
     monkeypatch.setattr(datasets, "DEBIAN_FOLDER", tmp_path / "debian")
     with pytest.raises(DatasetNotFound, match="dataset-fashion-mnist") as caught:
         fashion_mnist("train")
-    for part in (str(tmp_path / "mine"), str(tmp_path / "debian"), "LATENTLINK_DATA", "train-images-idx3-ubyte"):
+    for part in (str(tmp_path / ("mine" if named else "debian")), "LATENTLINK_DATA", "train-images-idx3-ubyte"):
         assert part in str(caught.value)
     assert isinstance(caught.value, FileNotFoundError)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # survives the way back from a worker process

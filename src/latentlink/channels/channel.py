@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Complex, Float
@@ -52,7 +52,7 @@ class Channel:
             object.__setattr__(self, name, value.expand(batch))
 
     @classmethod
-    def from_snr(cls, h: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> Self:
+    def from_snr(cls, h: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
         """One use of each h (…, n_rx, n_tx) at an SNR of P / (n_tx σ²); `snr_db` and `power` broadcast with the batch `...`.
 
         Raises:
@@ -62,7 +62,7 @@ class Channel:
         return cls.from_grid(h.unsqueeze(-3), snr_db, power)
 
     @classmethod
-    def from_grid(cls, grid: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> Self:
+    def from_grid(cls, grid: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
         """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise.
 
         Raises:
@@ -102,7 +102,7 @@ class Channel:
         """SNR per transmit antenna in dB (…), +inf without noise."""
         return snr_db_from_noise_variance(self.noise_variance, self.power, self.n_tx)
 
-    def repeated(self, uses: int) -> Self:
+    def repeated(self, uses: int) -> "Channel":
         """Block fading: each use of h comes `uses` times in a row.
 
         Raises:
@@ -113,11 +113,11 @@ class Channel:
         copies = self.h.unsqueeze(-3).expand(*self.h.shape[:-2], uses, *self.h.shape[-2:])
         return replace(self, h=copies.flatten(-4, -3) if self.uses > 1 else copies.squeeze(-4))
 
-    def with_power(self, power: Scalars) -> Self:
+    def with_power(self, power: Scalars) -> "Channel":
         """The same channels and noise under another budget P (broadcast with the batch)."""
         return type(self)(self.h, self.noise_variance, power, self.error_variance)
 
-    def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | None = None) -> Self:
+    def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | None = None) -> "Channel":
         """What is known of the channels from one noisy estimate Ĥ = H + E', E' ~ CN(0, error_variance), per use.
 
         Returns:
@@ -133,16 +133,16 @@ class Channel:
         mean, uncertainty = posterior(once + variance.sqrt()[..., None, None, None] * noise, variance, gain)
         return replace(self, h=mean.expand(self.h.shape), error_variance=uncertainty)
 
-    def unaware(self) -> Self:
+    def unaware(self) -> "Channel":
         """The paper's channel-unaware design point: H = I and no noise, at the same power."""
         eye = torch.eye(self.n_rx, self.n_tx, dtype=self.h.dtype, device=self.h.device)
         return type(self)(eye.expand(self.h.shape), power=self.power)
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "Channel":
         """The same channels on another device."""
         return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
 
-    def __getitem__(self, index: Any) -> Self:
+    def __getitem__(self, index: Any) -> "Channel":
         """Some of the batch, indexed as a tensor of shape `batch` is."""
         fields = (self.noise_variance, self.power, self.error_variance)
         return type(self)(self.h[index], *(value[index] for value in fields))

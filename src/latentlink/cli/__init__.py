@@ -1,0 +1,31 @@
+"""The command line: one small file per command."""
+
+import sys
+
+import cyclopts
+from rich.console import Console
+
+from latentlink.cli.demo import demo
+from latentlink.cli.encode import encode
+from latentlink.cli.evaluate import evaluate
+from latentlink.cli.fit import fit
+from latentlink.cli.inspect import inspect
+
+app = cyclopts.App(name="latentlink", help=__import__("latentlink").__doc__, help_format="markdown")
+for command in (demo, encode, fit, evaluate, inspect):
+    app.command(command)
+
+
+def main() -> None:
+    """Run the command line: exit status 0 is success, 1 an error in what was given, 2 wrong usage, 130 an interruption."""
+    errors = Console(stderr=True)
+    try:
+        app(exit_on_error=False, error_console=errors)
+    except cyclopts.CycloptsError:
+        sys.exit(2)  # already explained
+    except KeyboardInterrupt:
+        errors.print("interrupted; what was finished is kept, the same command goes on from there")
+        sys.exit(130)
+    except (ValueError, OSError, ImportError) as error:
+        errors.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)

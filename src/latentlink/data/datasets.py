@@ -73,10 +73,10 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
     Args:
         split: "train" (60,000) or "test" (10,000).
         folder: where the four IDX files are, gzipped or not. Without it: the folder that the environment variable
-            LATENTLINK_DATA names (or its `fashion-mnist`), then that of Debian's package dataset-fashion-mnist.
+            LATENTLINK_DATA names (or its `fashion-mnist`); where it names none, that of Debian's package dataset-fashion-mnist.
 
     Raises:
-        DatasetNotFound: in none of these places are the images and the labels of the split.
+        DatasetNotFound: there are not the images and the labels of the split.
         ValueError: a file is damaged or the two do not belong together; the message names it.
     """
     prefix = {"train": "train", "test": "t10k"}.get(split)
@@ -96,9 +96,9 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
 
 def _places(folder: Path | str | None) -> list[Path]:
     if folder is not None:
-        return [Path(folder)]  # who names a folder does not want another's data
+        return [Path(folder)]
     named = os.environ.get(DATA_VARIABLE)
-    return [*([Path(named), Path(named) / "fashion-mnist"] if named else []), DEBIAN_FOLDER]
+    return [Path(named), Path(named) / "fashion-mnist"] if named else [DEBIAN_FOLDER]  # a named folder is meant
 
 
 def _idx_file(folder: Path, stem: str) -> Path | None:

@@ -4,13 +4,17 @@ Every complaint is a ValueError that begins with the path and says what came and
 """
 
 import os
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
-from jaxtyping import Complex128, Float, Int64
+from jaxtyping import Complex128, Float, Int64, UInt8
+from safetensors.torch import save_file
 from torch import Tensor
 
 from latentlink.data.containers import ARRAYS, HDF5, LISTS, Array, FileContentError, read_array
+from latentlink.io.atomic import atomic_path
 
 CHANNEL_SUFFIXES = (".npy", ".npz", *HDF5)
 COMPOUNDS = (("real", "imag"), ("r", "i"))  # what MATLAB and h5py call the parts of a complex number
@@ -118,3 +122,38 @@ def _check_values(path: str | os.PathLike[str], array: Array) -> None:
     if not finite.all():
         row = int(np.argwhere(~finite)[0, 0])
         raise FileContentError(f"{path}: {int((~finite).sum())} values are NaN or infinite, the first in row {row}")
+
+
+def read_images(path: str | os.PathLike[str]) -> UInt8[Tensor, "n ..."]:
+    """Read images (n, height, width) or (n, height, width, 3), uint8, from a .npy file.
+
+    Raises:
+        FileNotFoundError: the file is absent.
+        ValueError: another suffix, a damaged file, another dtype or shape.
+    """
+    array = read_array(path, None, (".npy",))
+    if array.dtype != np.uint8 or not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)) or array.size == 0:
+        raise FileContentError(f"{path}: got {array.dtype} {array.shape}, expected uint8 (n, height, width) or (n, height, width, 3)")
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def write_array(path: str | os.PathLike[str], values: Tensor) -> None:
+    """Write latents (n, d) or labels (n,) so that `read_latents` and `read_labels` read them back; atomic.
+
+    Raises:
+        ValueError: the suffix is not .npy, .safetensors, .parquet or .pt.
+        OSError: the file cannot be written.
+    """
+    suffix = Path(path).suffix
+    values = values.detach().cpu().contiguous()
+    with atomic_path(path) as draft:
+        if suffix == ".npy":
+            np.save(draft, values.numpy())
+        elif suffix == ".safetensors":
+            save_file({"values": values}, draft)
+        elif suffix == ".parquet":
+            pl.DataFrame({"values": values.numpy()}).write_parquet(draft)
+        elif suffix == ".pt":
+            torch.save(values, draft)
+        else:
+            raise ValueError(f"{path}: cannot write {suffix or 'a file without a suffix'}, expected .npy, .safetensors, .parquet or .pt")

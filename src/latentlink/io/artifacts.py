@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import safetensors.torch
 from torch import Tensor
@@ -32,6 +32,7 @@ class ArtifactError(ValueError):
     """The file is not a whole, unchanged latentlink artifact of a known kind and version; the message says which."""
 
 
+@runtime_checkable
 class Artifact(Protocol):
     """What can be saved: tensors by name and a manifest of plain JSON values."""
 

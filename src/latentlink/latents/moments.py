@@ -15,7 +15,7 @@ which never subtracts large numbers, so large means do no harm, and neither chun
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float, Real
@@ -61,10 +61,10 @@ class Moments:
     cov_x: Float[Tensor, "d d"]
     cov_yx: Float[Tensor, "m d"]
     cov_y: Float[Tensor, "m m"]
-    folds: tuple[Self, ...] = ()
+    folds: "tuple[Moments, ...]" = ()
 
     @classmethod
-    def from_pairs(cls, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], folds: int = 1) -> Self:
+    def from_pairs(cls, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], folds: int = 1) -> "Moments":
         """Moments of the pilots x (n, d), y (n, m), real; row i of both shows the same observation.
 
         Args:
@@ -88,18 +88,18 @@ class Moments:
         return replace(cls.merged(parts), folds=parts)
 
     @classmethod
-    def _centred(cls, x: Real[Tensor, "n d"], y: Real[Tensor, "n m"]) -> Self:
+    def _centred(cls, x: Real[Tensor, "n d"], y: Real[Tensor, "n m"]) -> "Moments":
         x, y, n = x.double(), y.double(), len(x)
         mean_x, mean_y = x.mean(0), y.mean(0)
         x, y = x - mean_x, y - mean_y
         return cls(n, mean_x, mean_y, x.T @ x / n, y.T @ x / n, y.T @ y / n)
 
     @classmethod
-    def merged(cls, parts: Sequence[Self]) -> Self:
+    def merged(cls, parts: "Sequence[Moments]") -> "Moments":
         """Moments of all the pairs behind `parts`, which must not share any; without folds."""
         return reduce(cls.__add__, (replace(part, folds=()) for part in parts))
 
-    def __add__(self, other: Self) -> Self:
+    def __add__(self, other: "Moments") -> "Moments":
         """Merge with the moments of other pairs; folds are merged one by one.
 
         Raises:
@@ -124,7 +124,7 @@ class Moments:
             folds=tuple(a + b for a, b in zip(self.folds, other.folds, strict=True)),
         )
 
-    def __sub__(self, other: Self) -> Self:
+    def __sub__(self, other: "Moments") -> "Moments":
         """Remove pairs that are part of these moments (Chan's formula backwards: it cancels, so prefer merging folds).
 
         Raises:
@@ -154,13 +154,13 @@ class Moments:
             folds=tuple(a - b for a, b in zip(self.folds, other.folds, strict=True)),
         )
 
-    def _check(self, other: Self) -> None:
+    def _check(self, other: "Moments") -> None:
         if self.cov_yx.shape != other.cov_yx.shape:
             raise ValueError(f"moments must be of the same latents (m, d), got {tuple(self.cov_yx.shape)} and {tuple(other.cov_yx.shape)}")
         if len(self.folds) != len(other.folds):
             raise ValueError(f"moments must have the same number of folds, got {len(self.folds)} and {len(other.folds)}")
 
-    def training_folds(self) -> tuple[tuple[Self, Self], ...]:
+    def training_folds(self) -> "tuple[tuple[Moments, Moments], ...]":
         """Pairs (moments of all the other folds, merged; moments of the held-out fold), one per fold.
 
         Raises:

@@ -14,7 +14,6 @@ with λ' = λ tr Rx / d and c_i = ||Ryx v_i||².
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Complex, Float
@@ -33,17 +32,23 @@ class Spectrum:
     mean_variance: Float[Tensor, ""]
 
     @classmethod
-    def of(cls, covariance: Float[Tensor, "d d"] | Complex[Tensor, "d d"]) -> Self:
+    def of(cls, covariance: Float[Tensor, "d d"] | Complex[Tensor, "d d"]) -> "Spectrum":
         """Eigendecomposition of a real or complex covariance; eigenvalues that are not positive count as zero."""
         values, vectors = torch.linalg.eigh(covariance)
         mean = covariance.diagonal().real.mean()
         return cls(values.clamp(min=0).flip(-1), vectors.flip(-1), mean)
 
-    def root_inverse(self, shrinkage: float) -> Float[Tensor, "k d"] | Complex[Tensor, "k d"]:
-        """S (k, d) with S R_λ Sᴴ = I_k, k the number of directions that are kept (0 if the covariance is zero)."""
+    def kept(self, shrinkage: float) -> tuple[Float[Tensor, "k"], Float[Tensor, "d k"] | Complex[Tensor, "d k"]]:
+        """Eigenvalues (k) of R_λ that are not dropped, decreasing, and their eigenvectors (d, k); none if the covariance is zero."""
         values = self.values + shrinkage * self.mean_variance
-        kept = values > _DROPPED * values[0]  # all-zero values keep nothing
-        return values[kept].rsqrt().unsqueeze(-1) * self.vectors[:, kept].mH
+        count = int((values > _DROPPED * values[0]).sum())
+        return values[:count], self.vectors[:, :count]
+
+    def root_inverse(self, shrinkage: float) -> Float[Tensor, "k d"] | Complex[Tensor, "k d"]:
+        """S (k, d) with S R_λ Sᴴ = I_k."""
+        values, vectors = self.kept(shrinkage)
+        root: Tensor = values.rsqrt().unsqueeze(-1) * vectors.mH
+        return root
 
 
 def gcv_shrinkage(

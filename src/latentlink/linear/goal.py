@@ -10,7 +10,7 @@ temperature T, M = (diag π_T − π_T π_Tᵀ) / T². For a linear head W has r
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -49,7 +49,7 @@ class Goal:
             raise ValueError(f"fidelity must be finite and not negative, got {self.fidelity}")
 
     @classmethod
-    def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> Self:
+    def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> "Goal":
         """All outputs of the head count alike (M = I): logits of a classifier, or any regression.
 
         Args:
@@ -67,7 +67,7 @@ class Goal:
         return cls(_weight(head, as_latents("y", y), identity), fidelity)
 
     @classmethod
-    def fisher(cls, head: nn.Module, y: Tensor | NDArray[Any], temperature: float = 1.0, fidelity: float = 0.0) -> Self:
+    def fisher(cls, head: nn.Module, y: Tensor | NDArray[Any], temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
         """Outputs count by what they change of the softmax at `temperature`: classes that are easily confused weigh most.
 
         Args:

@@ -1,6 +1,7 @@
 """Which goal to design for, decided on held-out pilots: the second-order theory of a goal can fail, a measurement on the task does not.
 
-Each candidate metric, plain MSE always among them, is designed on part of the pilots and judged by the task on the rest, over Rayleigh channels on a grid of
+Each candidate metric, plain MSE always among them, is designed on part of the pilots and judged by the task on the rest, over Rayleigh
+channels on a grid of
 (streams, SNR). At every grid point the best candidate is taken; ties go to MSE, which is therefore never beaten by the choice there.
 """
 

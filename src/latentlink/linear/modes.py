@@ -18,7 +18,7 @@ not complex-linear; there its metric is averaged with its image under multiplica
 
 import os
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -81,14 +81,13 @@ class SemanticModes:
     ) -> LinearTransceiver:
         """The linear transceiver that sends the first s modes by this precoder; without a decoder it is the one matched to the channel."""
         s, groups = streams.shape[-1], precoder.shape[-3]
-        used = self if len(self) == s else replace(self, analysis=self.analysis[:s], synthesis=self.synthesis[:, :s])
-        shared = (used.analysis, used.synthesis, self.mean_x, self.mean_y)
+        shared = (self.analysis[:s], self.synthesis[:, :s], self.mean_x, self.mean_y)
         if decoder is not None:
             return LinearTransceiver(*shared, streams, precoder, decoder, channel, encoders=self.encoders)
         silent = precoder.new_zeros(*channel.batch, groups, precoder.shape[-1], 2 * channel.uses * channel.n_rx // groups)
         return LinearTransceiver(*shared, streams, precoder, silent, channel, encoders=self.encoders).matched_to(channel)
 
-    def truncated(self, k: int) -> Self:
+    def truncated(self, k: int) -> "SemanticModes":
         """The k strongest modes (fewer if there are fewer); complex-linear modes need an even k.
 
         Raises:
@@ -100,11 +99,11 @@ class SemanticModes:
         square = {name: getattr(self, name)[:k, :k] for name in ("gram", "cross", "covariance")}
         return replace(self, **cut, **square)
 
-    def named(self, transmitter: str, receiver: str) -> Self:
+    def named(self, transmitter: str, receiver: str) -> "SemanticModes":
         """The same modes with the encoders' names on record."""
         return replace(self, encoders=(transmitter, receiver))
 
-    def to(self, target: torch.device | torch.dtype | str) -> Self:
+    def to(self, target: torch.device | torch.dtype | str) -> "SemanticModes":
         """The same modes on another device or in another dtype."""
         moved: dict[str, Any] = {f.name: value.to(target) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         return replace(self, **moved)
@@ -127,7 +126,7 @@ class SemanticModes:
         }
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "SemanticModes":
         """The modes of a saved file."""
         transmitter, receiver = manifest["encoders"]
         facts = {name: manifest[name] for name in ("shrinkage", "widely_linear")}
@@ -160,21 +159,18 @@ def semantic_modes(
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
     Rx, Ryx, Ry = moments.cov_x, moments.cov_yx, moments.cov_y
-    W = None if goal is None else goal.weight.to(Rx)
     if not widely_linear:
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
-        W = None if W is None else _proper_weight(W)
     spectrum = Spectrum.of(Rx)
-    W = _with_fidelity(W, goal.fidelity, Ryx @ spectrum.root_inverse(0.0).mH) if goal is not None and W is not None else None
-    weighted_variance = _weighted_trace(W, Ry)
+    RyxV = Ryx @ spectrum.vectors
+    metric = _Metric.of(goal, RyxV, spectrum, widely_linear)
     if isinstance(shrinkage, str):
-        explained = _weigh(W, Ryx @ spectrum.vectors).abs().square().sum(0)
-        shrinkage = gcv_shrinkage(spectrum, explained, weighted_variance, moments.count)
-    S = spectrum.root_inverse(shrinkage)
-    _, b, Vh = torch.linalg.svd(_weigh(W, Ryx @ S.mH), full_matrices=False)
-    kept = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)
-    analysis = Vh[kept] @ S
-    synthesis, strength = Ryx @ analysis.mH, b[kept]
+        shrinkage = gcv_shrinkage(spectrum, metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count)
+    values, vectors = spectrum.kept(shrinkage)
+    _, b, Vh = torch.linalg.svd(metric.weigh(RyxV[:, : len(values)]) * values.rsqrt(), full_matrices=False)
+    present = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)
+    analysis, strength = Vh[present] * values.rsqrt() @ vectors.mH, b[present]
+    synthesis = Ryx @ analysis.mH
     if not widely_linear:
         analysis, synthesis, strength = _real_streams(analysis, synthesis, strength, moments)
     return SemanticModes(
@@ -184,32 +180,55 @@ def semantic_modes(
         mean_x=moments.mean_x,
         mean_y=moments.mean_y,
         gram=synthesis.mT @ synthesis,
-        cross=analysis @ moments.cov_yx.mT @ synthesis,
+        cross=analysis @ (moments.cov_yx.mT @ synthesis),
         covariance=analysis @ moments.cov_x @ analysis.mT,
         variance=moments.cov_y.trace(),
-        weighted_variance=weighted_variance,
-        weight=_real_weight(W, len(moments.mean_y)),
+        weighted_variance=metric.variance(Ry),
+        weight=metric.real_weight(len(moments.mean_y)) if goal is not None else None,
         shrinkage=float(shrinkage),
         widely_linear=widely_linear,
     )
 
 
-def _weigh(W: Tensor | None, matrix: Tensor) -> Tensor:
-    return matrix if W is None else W @ matrix
+@dataclass(frozen=True)
+class _Metric:
+    """||W e||² + α ||e||², kept in two parts: W (q, m), real or complex, or None; and α."""
 
+    W: Tensor | None
+    alpha: float
 
-def _weighted_trace(W: Tensor | None, covariance: Tensor) -> Float[Tensor, ""]:
-    """tr W R Wᴴ."""
-    return covariance.diagonal().real.sum() if W is None else (W @ covariance * W.conj()).sum().real
+    @classmethod
+    def of(cls, goal: Goal | None, RyxV: Tensor, spectrum: Spectrum, widely_linear: bool) -> "_Metric":
+        """The goal's metric, normalised to what the modes explain of the task and of the latent where it has a fidelity."""
+        if goal is None:
+            return cls(None, 1.0)
+        W = goal.weight.to(spectrum.values)
+        W = W if widely_linear else _proper_weight(W)
+        if goal.fidelity == 0:
+            return cls(W, 0.0)
+        values, _ = spectrum.kept(0.0)
+        A = RyxV[:, : len(values)] * values.rsqrt()
+        task, latent = float((W @ A).norm()), float(A.norm())
+        return cls(W / task if task > 0 else W, goal.fidelity / latent**2 if latent > 0 else 0.0)
 
+    def weigh(self, matrix: Tensor) -> Tensor:
+        """The stack of W and √α I, times a matrix (m, ·)."""
+        parts = [] if self.W is None else [self.W @ matrix]
+        return torch.cat([*parts, matrix * self.alpha**0.5]) if self.alpha > 0 else parts[0]
 
-def _with_fidelity(W: Tensor, fidelity: float, A: Tensor) -> Tensor:
-    """Stack W and √α I, each normalised to what the modes explain of it; W itself at α = 0."""
-    if fidelity == 0:
-        return W
-    task, latent = (W @ A).norm(), A.norm()
-    eye = torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
-    return torch.cat([W / torch.where(task > 0, task, 1.0), eye * (fidelity**0.5 / torch.where(latent > 0, latent, 1.0))])
+    def variance(self, Ry: Tensor) -> Float[Tensor, ""]:
+        """tr W Ry Wᴴ + α tr Ry."""
+        plain: Tensor = self.alpha * Ry.diagonal().real.sum()
+        return plain if self.W is None else plain + (self.W @ Ry * self.W.conj()).sum().real
+
+    def real_weight(self, dim: int) -> Float[Tensor, "q m"]:
+        """The stack itself, in real coordinates: ||W_r e|| is the same for real latents e and their packing."""
+        assert self.W is not None
+        W = self.W
+        if W.is_complex():
+            W = torch.cat([torch.cat([W.real, -W.imag], -1), torch.cat([W.imag, W.real], -1)])[:, :dim]
+        eye = torch.eye(dim, dtype=W.dtype, device=W.device) * self.alpha**0.5
+        return torch.cat([W, eye]) if self.alpha > 0 else W
 
 
 def _proper_weight(W: Float[Tensor, "q m"]) -> Complex[Tensor, "c c"]:
@@ -218,14 +237,6 @@ def _proper_weight(W: Float[Tensor, "q m"]) -> Complex[Tensor, "c c"]:
     values, vectors = torch.linalg.eigh(metric)
     root: Tensor = values.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mH
     return root
-
-
-def _real_weight(W: Tensor | None, dim: int) -> Tensor | None:
-    """A complex weight in real coordinates: ||W_r e|| = ||W e_c||."""
-    if W is None or not W.is_complex():
-        return W
-    top, bottom = torch.cat([W.real, -W.imag], -1), torch.cat([W.imag, W.real], -1)
-    return torch.cat([top, bottom])[:, :dim]
 
 
 def _real_streams(analysis: Tensor, synthesis: Tensor, strength: Tensor, moments: Moments) -> tuple[Tensor, Tensor, Tensor]:

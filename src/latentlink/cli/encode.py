@@ -1,0 +1,71 @@
+"""`latentlink encode`: images to latents, in a file."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from latentlink.cli.console import facts, wrote
+from latentlink.data import cache
+from latentlink.data.datasets import ImageSet, digits, fashion_mnist
+from latentlink.data.encoders import encoder as encoder_by_name
+from latentlink.data.files import read_images, write_array
+
+
+def encode(
+    encoder: str,
+    output: Path,
+    *,
+    dataset: Literal["fashion-mnist", "digits"] = "fashion-mnist",
+    images: Path | None = None,
+    split: Literal["train", "test"] = "train",
+    limit: int | None = None,
+    image_size: int = 64,
+    labels: Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """Encode images with a pretrained encoder and write the latents, one a row.
+
+    Latents are cached: the same images are encoded once, and an interrupted encoding resumes.
+
+    Example: `latentlink encode mobilenet-v2 tx-train.npy --limit 12000 --labels labels-train.npy`
+
+    Parameters
+    ----------
+    encoder
+        mobilenet-v2, efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2.
+    output
+        Where the latents go: .npy, .safetensors, .parquet or .pt.
+    dataset
+        Whose images to encode.
+    images
+        A .npy file of own images instead: uint8, (n, height, width) or (n, height, width, 3).
+    split
+        Training or test part of the data set.
+    limit
+        Only the first images.
+    image_size
+        Pixels to which images are scaled.
+    labels
+        Also write the class numbers of the data set here.
+    device
+        Torch device, "cpu" or "cuda".
+    """
+    if images is not None:
+        if labels is not None:
+            raise ValueError("--labels writes the classes of a data set; images from a file have none")
+        pixels = read_images(images)
+        chosen = ImageSet(images.stem, pixels, torch.zeros(len(pixels), dtype=torch.int64), ("unknown",))
+    else:
+        chosen = fashion_mnist(split) if dataset == "fashion-mnist" else digits(split)
+    if limit is not None:
+        if limit < 1:
+            raise ValueError(f"--limit must be at least 1, got {limit}")
+        chosen = chosen.subset(slice(0, limit))
+    latents = cache.encode(encoder_by_name(encoder, image_size).to(device), chosen)
+    write_array(output, latents)
+    facts("latents", [("encoder", encoder), ("images", f"{chosen.name}, {len(chosen)}"), ("dimension", latents.shape[1])])
+    if labels is not None:
+        write_array(labels, chosen.labels)
+        wrote(labels)
+    wrote(output)

@@ -1,0 +1,149 @@
+"""`latentlink fit`: files of latents and labels to a pair, a link and a head."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from latentlink.channels.channel import Channel
+from latentlink.channels.fading import rayleigh
+from latentlink.cli.console import facts, messages, wrote
+from latentlink.data.files import read_channels, read_labels, read_latents
+from latentlink.io.artifacts import load
+from latentlink.latents.moments import Moments
+from latentlink.latents.pilots import Pilots
+from latentlink.limits import capacity, opta
+from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.goal import Goal
+from latentlink.linear.goal_choice import choose_goal
+from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.tasks.heads import SoftmaxHead, fit_head
+
+
+def fit(
+    transmitter: Path,
+    receiver: Path,
+    labels: Path,
+    *,
+    output: Path = Path("link"),
+    channel: Path | None = None,
+    n_tx: int = 8,
+    n_rx: int = 8,
+    uses: int = 1,
+    snr_db: float = 20.0,
+    gain: float = 1.0,
+    power: float = 1.0,
+    goal: Literal["auto", "fisher", "logits", "mse"] = "fisher",
+    temperature: float = 3.0,
+    fidelity: float = 0.01,
+    shrinkage: Literal["auto"] | float = "auto",
+    complex_linear: bool = False,
+    head: Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Design the exact linear link between two encoders from files of their latents.
+
+    Writes pair.safetensors (what the two devices agree on once), link.safetensors (precoder and decoder for the channel) and
+    head.safetensors (the receiver's classifier).
+
+    Example: `latentlink fit tx-train.npy rx-train.npy labels-train.npy --n-tx 4 --n-rx 4 --snr-db 10 --output my-link`
+
+    Parameters
+    ----------
+    transmitter
+        Latents of the pilots at the transmitter, (n, d): .npy, .npz, .safetensors, .parquet or .pt.
+    receiver
+        Latents of the same observations at the receiver, (n, m).
+    labels
+        Their class numbers (also .csv or .txt).
+    output
+        Folder for the three files.
+    channel
+        Channels to design for, complex [N, rx, tx] or [N, uses, rx, tx]: .npy, .npz, .h5 or .mat (v7.3); else one Rayleigh channel.
+    n_tx, n_rx
+        Antennas of the Rayleigh channel.
+    uses
+        Channel uses per message over the same channel matrix.
+    snr_db
+        Power of one transmit antenna over the noise of one receive antenna, in dB.
+    gain
+        Mean squared coefficient of the Rayleigh channel.
+    power
+        Mean transmit power per channel use.
+    goal
+        What to design for: the head's softmax (fisher), its logits, the latent itself (mse), or what held-out pilots favour (auto).
+    temperature
+        Of the fisher goal.
+    fidelity
+        Share of plain MSE in the goal.
+    shrinkage
+        Regularisation relative to the mean variance, or "auto".
+    complex_linear
+        Restrict the pair to complex-linear maps, as the paper does (goal: mse).
+    head
+        A head saved by an earlier fit, instead of a new one.
+    seed
+        Of the Rayleigh channel.
+    device
+        Torch device, "cpu" or "cuda".
+    """
+    pilots = Pilots(read_latents(transmitter), read_latents(receiver), read_labels(labels)).to(device)
+    classifier = fit_head(pilots.y, pilots.labels) if head is None else _loaded_head(head)
+    h = (
+        rayleigh(n_rx, n_tx, gain, generator=torch.Generator().manual_seed(seed)).unsqueeze(-3)
+        if channel is None
+        else read_channels(channel)
+    )
+    radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)
+    modes, name = _modes(pilots, classifier.to(device), radio, goal, temperature, fidelity, shrinkage, not complex_linear)
+    modes = modes.named(transmitter.stem, receiver.stem)
+    solution = ClosedForm().design(modes, radio)
+    files = [output / "pair.safetensors", output / "link.safetensors", output / "head.safetensors"]
+    modes.save(files[0])
+    solution.transceiver.to(torch.float32).save(files[1])
+    classifier.save(files[2])
+    facts("link", [
+        ("pilots", f"{len(pilots)}, {pilots.x.shape[1]} → {pilots.y.shape[1]} dimensions"),
+        ("goal", name),
+        ("semantic modes", f"{len(modes)}, {solution.transceiver.streams.shape[-1]} sent, shrinkage {modes.shrinkage:.3g}"),
+        ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
+        ("capacity, bits per message", float(capacity(radio).mean())),
+        ("expected NMSE", float(solution.expected_mse.mean() / modes.variance)),
+        ("Gaussian OPTA of the goal, normalised", float(opta(modes, radio).mean() / modes.weighted_variance)),
+        ("status", "; ".join(solution.messages())),
+    ])  # fmt: skip
+    wrote(*files)
+
+
+def _loaded_head(path: Path) -> SoftmaxHead:
+    head = load(path)
+    if not isinstance(head, SoftmaxHead):
+        raise ValueError(f"{path}: expected a saved head, got a {type(head).__name__}")
+    return head
+
+
+def _modes(
+    pilots: Pilots,
+    head: SoftmaxHead,
+    channel: Channel,
+    goal: str,
+    temperature: float,
+    fidelity: float,
+    shrinkage: float | str,
+    widely_linear: bool,
+) -> tuple[SemanticModes, str]:
+    """The modes for the goal asked for, and what to call it."""
+    if not widely_linear and goal != "mse":
+        raise ValueError(f"--complex-linear is the paper's MSE design: give --goal mse with it, got --goal {goal}")
+    if goal == "auto":
+        messages.print("trying goals on held-out pilots …")
+        choice = choose_goal(pilots.x, pilots.y, head, pilots.labels, shrinkage=shrinkage)
+        return choice.modes_for(channel), f"{choice.name_for(channel)} (chosen on held-out pilots)"
+    moments = Moments.from_pairs(pilots.x, pilots.y)
+    if goal == "mse":
+        return semantic_modes(moments, None, shrinkage, widely_linear), "mse"
+    if goal == "logits":
+        return semantic_modes(moments, Goal.logits(head, pilots.y, fidelity), shrinkage), f"logits, fidelity {fidelity:g}"
+    metric = Goal.fisher(head, pilots.y, temperature, fidelity)
+    return semantic_modes(moments, metric, shrinkage), f"fisher, temperature {temperature:g}, fidelity {fidelity:g}"

@@ -1,0 +1,146 @@
+"""Whole commands, as a user runs them."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import latentlink as ll
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    home = tmp_path_factory.mktemp("cli")
+    environment = {
+        **os.environ,
+        "LATENTLINK_CACHE": str(home / "cache"),
+        "LATENTLINK_DATA": str(home / "no-data-here"),
+        "COLUMNS": "160",
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def run(*arguments, status=0):
+        command = [sys.executable, "-m", "latentlink", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment, timeout=240)
+        assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    run.home = home
+    return run
+
+
+@pytest.fixture(scope="module")
+def files(run):
+    """Latents of two linear encoders of one hidden cause, with classes, as files of different kinds."""
+    generator = torch.Generator().manual_seed(0)
+    cause = torch.randn(900, 8, generator=generator)
+    labels = (cause[:, 0] > 0).long() * 2 + (cause[:, 1] > 0).long()
+    x = cause @ torch.randn(8, 20, generator=generator) + 0.1 * torch.randn(900, 20, generator=generator)
+    y = cause @ torch.randn(8, 15, generator=generator) + 0.1 * torch.randn(900, 15, generator=generator)
+    home = run.home
+    np.save(home / "tx.npy", x[:600].numpy())
+    torch.save(y[:600], home / "rx.pt")
+    (home / "labels.csv").write_text("label\n" + "\n".join(map(str, labels[:600].tolist())) + "\n")
+    np.save(home / "tx-test.npy", x[600:].numpy())
+    pl.DataFrame({"y": y[600:].numpy()}).write_parquet(home / "rx-test.parquet")
+    np.save(home / "labels-test.npy", labels[600:].numpy())
+    return home
+
+
+def accuracy_of(output):
+    return float(re.search(r"│ all\s+│\s+([0-9.]+)", output)[1])
+
+
+def test_demo_on_the_digits_it_falls_back_to(run):
+    done = run("demo", "--pilots", 600, "--test", 200, "--channels", 2, "--antennas", 1, "--antennas", 4, "--output", "out")
+    assert "digits with two small encoders" in done.stderr  # it says so plainly
+    out = run.home / "out"
+    assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "accuracy.pdf").read_bytes().startswith(b"%PDF")
+    rows = pl.read_parquet(out / "results.parquet")
+    designs = rows.filter(pl.col("power").is_not_null())
+    assert sorted(designs["method"].unique()) == ["complex-linear, MSE", "goal-oriented", "widely linear, MSE"]
+    assert set(designs["antennas"]) == {1, 4}
+    assert designs["power"].is_between(0.85, 1.15).all()
+    best = designs.filter(antennas=4, method="goal-oriented")["accuracy"].mean()
+    floor = rows.filter(method="unaligned")["accuracy"][0]
+    assert best > 0.8 > 0.4 > floor
+    link = ll.load(out / "link.safetensors")
+    assert link.analysis.dtype == torch.float32
+    assert link.encoders == ("small-perceptron", "small-convolutional")
+    assert "small-perceptron" in run("inspect", out / "link.safetensors").stdout
+
+
+def test_fit_and_evaluate_from_files_alone(run, files):
+    done = run("fit", "tx.npy", "rx.pt", "labels.csv", "--n-tx", 2, "--n-rx", 3, "--output", "link")
+    assert "optimal" in done.stdout
+    report = run("evaluate", "link/link.safetensors", "tx-test.npy", "rx-test.parquet", "labels-test.npy", "--output", "rows.parquet").stdout
+    assert accuracy_of(report) > 0.8
+    assert pl.read_parquet(files / "rows.parquet")["accuracy"].to_list() == [pytest.approx(accuracy_of(report), abs=1e-4)]
+    assert "class 3" in report
+    assert isinstance(ll.load(files / "link/pair.safetensors"), ll.SemanticModes)
+    assert "widely_linear" in run("inspect", "link/pair.safetensors").stdout
+    assert "600 × 20" in run("inspect", "tx.npy").stdout
+
+
+def test_fit_for_channels_from_a_file_and_evaluate_over_others(run, files):
+    h = ll.rayleigh(2, 2, batch=(5,), generator=torch.Generator().manual_seed(1))
+    np.save(files / "h.npy", h.numpy())
+    run("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "h.npy", "--snr-db", 15, "--goal", "mse", "--output", "many")
+    own = run("evaluate", "many/link.safetensors", "tx-test.npy", "rx-test.parquet", "labels-test.npy").stdout
+    assert "300 over 5 channel(s)" in own
+    np.save(files / "h2.npy", (h + 0.3 * ll.rayleigh(2, 2, batch=(5,), generator=torch.Generator().manual_seed(2))).numpy())
+    others = ("evaluate", "many/link.safetensors", "tx-test.npy", "rx-test.parquet", "labels-test.npy", "--channel", "h2.npy")
+    assert accuracy_of(run(*others).stdout) >= accuracy_of(run(*others, "--no-matched").stdout)
+    noisy = run(*others[:-2], "--snr-db", -10).stdout
+    assert accuracy_of(noisy) < accuracy_of(own)
+
+
+def test_goals_of_fit(run, files):
+    for goal in ("auto", "logits"):
+        done = run("fit", "tx.npy", "rx.pt", "labels.csv", "--n-tx", 1, "--n-rx", 1, "--goal", goal, "--output", goal)
+        assert "goal" in done.stdout
+    paper = ("fit", "tx.npy", "rx.pt", "labels.csv", "--complex-linear", "--output", "paper")
+    run(*paper, "--goal", "mse")
+    assert not ll.load(files / "paper/pair.safetensors").widely_linear
+    assert "--goal mse" in run(*paper, status=1).stderr
+
+
+def test_encode_writes_what_fit_reads(run):
+    images = run.home / "images.npy"
+    np.save(images, np.random.default_rng(0).integers(0, 256, (6, 40, 40), dtype=np.uint8))
+    run("encode", "efficientnet-lite0", "latents.parquet", "--images", "images.npy", "--limit", 5, "--image-size", 32)
+    assert "5 × 1280" in run("inspect", "latents.parquet").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("fit", "absent.npy", "rx.pt", "labels.csv"), 1, "absent.npy"),
+        (("fit", "tx.npy", "rx-test.parquet", "labels.csv"), 1, "600 and 300 rows"),
+        (("fit", "tx.npy", "rx.pt", "labels-test.npy"), 1, "labels must have shape (600,)"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--power", "-1"), 1, "power must be finite and not negative"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "tx.npy"), 1, "complex"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--goal", "wisdom"), 2, "wisdom"),
+        (("evaluate", "tx.npy", "tx-test.npy", "rx-test.parquet", "labels-test.npy"), 1, "tx.npy"),
+        (("inspect", "labels.csv"), 1, "labels.csv"),
+        (("encode", "resnet", "x.npy", "--dataset", "digits"), 1, "mobilenet-v2"),
+        (("encode", "mobilenet-v2", "x.npy"), 1, "LATENTLINK_DATA"),
+        (("demo", "--dataset", "fashion-mnist"), 1, "LATENTLINK_DATA"),
+        (("demo", "--antenas", "1"), 2, "--antennas"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_traceback(run, files, arguments, status, words):
+    done = run(*arguments, status=status)
+    assert words in re.sub(r"\s+", " ", done.stderr + done.stdout)
+
+
+@pytest.mark.parametrize("command", ["demo", "encode", "fit", "evaluate", "inspect"])
+def test_help_has_an_example(run, command):
+    assert "Example: " in run(command, "--help").stdout

@@ -1,0 +1,130 @@
+"""One law for each row of docs/conventions.md."""
+
+import math
+
+import torch
+
+import latentlink as ll
+from latentlink.channels.snr import noise_variance_from_snr
+from latentlink.latents.packing import pack, unpack
+from latentlink.latents.whitening import Spectrum
+
+N = 40_000
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def toy(seed=0, n=N, d=6, m=5):
+    g = generator(seed)
+    x = torch.randn(n, d, dtype=torch.float64, generator=g) @ torch.randn(d, d, dtype=torch.float64, generator=g) + 2.0
+    y = x @ torch.randn(d, m, dtype=torch.float64, generator=g) + 0.5 * torch.randn(n, m, dtype=torch.float64, generator=g) - 1.0
+    return x, y
+
+
+def test_snr_is_power_of_a_transmit_antenna_over_noise_of_a_receive_antenna():
+    channel = ll.Channel.from_snr(ll.rayleigh(3, 4, generator=generator()), snr_db=10.0, power=2.0)
+    torch.testing.assert_close(channel.noise_variance, torch.tensor(2.0 / (4 * 10.0), dtype=torch.float64))
+    zero_db = noise_variance_from_snr(torch.tensor(0.0), torch.tensor(1.0), 2)
+    assert zero_db.item() == 0.5  # 0 dB is 0 dB, not noise-free
+    torch.testing.assert_close(channel.snr_db, torch.tensor(10.0, dtype=torch.float64))
+
+
+def test_noise_has_half_its_variance_in_each_real_part():
+    h = torch.zeros(1, 2, 2, dtype=torch.complex128)
+    channel = ll.Channel(h, noise_variance=3.0)
+    v = channel.apply(torch.zeros(N, 1, 2, dtype=torch.complex128), generator())
+    error = 1.5 * math.sqrt(2 / (2 * N)) * 5  # five standard errors of a variance estimate from 2N samples
+    assert abs(v.real.square().mean().item() - 1.5) < error
+    assert abs(v.imag.square().mean().item() - 1.5) < error
+    silent = ll.Channel(h, noise_variance=0.0).apply(torch.zeros(4, 1, 2, dtype=torch.complex128), generator())
+    assert (silent == 0).all()
+
+
+def test_fading_has_mean_square_gain():
+    h = ll.rayleigh(4, 4, gain=0.5, batch=(2000,), generator=generator())
+    error = 5 / math.sqrt(h.numel())
+    assert abs(h.abs().square().mean().item() / 0.5 - 1) < error
+    assert abs(h.real.square().mean().item() / 0.25 - 1) < math.sqrt(2) * error
+
+
+def test_power_is_a_mean_over_messages_and_uses():
+    x, y = toy()
+    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
+    channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=generator(1)), 15.0, power=0.7).repeated(3)
+    s = ll.ClosedForm().design(modes, channel).transceiver.encode(x)
+    assert s.shape == (N, 3, 2)
+    torch.testing.assert_close(s.abs().square().sum(-1).mean(), torch.tensor(0.7, dtype=torch.float64), rtol=1e-9, atol=0.0)
+
+
+def test_compression_factor_counts_complex_symbols():
+    from latentlink.studies.accuracy import AccuracyStudy, Pilots, reference_rows
+
+    x, y = toy(n=50, d=7)
+    labels = torch.arange(50) % 2
+    test = Pilots(x, y, labels)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+    rows = reference_rows(AccuracyStudy(antennas=(2,), channels=1), test, ll.fit_head(y, labels), modes)
+    assert rows["compression"].unique().to_list() == [2 / 4]
+
+
+def test_packing_takes_halves_per_use():
+    x = torch.arange(1.0, 9.0, dtype=torch.float64)
+    assert pack(x)[0].tolist() == [1 + 5j, 2 + 6j, 3 + 7j, 4 + 8j]
+    assert pack(x, uses=2).tolist() == [[1 + 3j, 2 + 4j], [5 + 7j, 6 + 8j]]
+    assert pack(x[:3])[0].tolist() == [1 + 3j, 2 + 0j]
+    assert torch.equal(unpack(pack(x[:3]), 3), x[:3])
+
+
+def test_means_cost_no_power_and_come_back():
+    x, y = toy()
+    moments = ll.Moments.from_pairs(x, y)
+    modes = ll.semantic_modes(moments)
+    link = ll.ClosedForm().design(modes, ll.Channel(torch.zeros(1, 2, 2, dtype=torch.complex128), 1.0)).transceiver
+    assert (link.encode(moments.mean_x.unsqueeze(0)) == 0).all()
+    torch.testing.assert_close(link.decode(torch.zeros(1, 1, 2, dtype=torch.complex128))[0], y.mean(0))
+
+
+def test_covariances_are_centred_and_over_n():
+    x, y = toy(n=9)
+    moments = ll.Moments.from_pairs(x.float(), y.float())
+    assert moments.cov_x.dtype == torch.float64
+    expected = torch.cov(torch.cat([x, y], 1).float().double().T, correction=0)
+    torch.testing.assert_close(moments.cov_x, expected[:6, :6])
+    torch.testing.assert_close(moments.cov_yx, expected[6:, :6])
+
+
+def test_shrinkage_is_relative_to_the_mean_variance():
+    x, y = toy()
+    moments = ll.Moments.from_pairs(x, y)
+    S = Spectrum.of(moments.cov_x).root_inverse(0.3)
+    R = moments.cov_x + 0.3 * moments.cov_x.trace() / 6 * torch.eye(6, dtype=torch.float64)
+    torch.testing.assert_close(S @ R @ S.mT, torch.eye(6, dtype=torch.float64))
+    scaled = ll.semantic_modes(ll.Moments.from_pairs(100 * x, y), shrinkage=0.3)
+    torch.testing.assert_close(scaled.strength, ll.semantic_modes(moments, shrinkage=0.3).strength)
+
+
+def test_errors_are_totals_and_unweighted():
+    x, y = toy()
+    moments = ll.Moments.from_pairs(x, y)
+    goal = ll.Goal(torch.eye(5, dtype=torch.float64)[:1] * 7)
+    deaf = ll.Channel(torch.zeros(1, 2, 2, dtype=torch.complex128), 1.0)
+    solution = ll.ClosedForm().design(ll.semantic_modes(moments, goal), deaf)
+    torch.testing.assert_close(solution.expected_mse, moments.cov_y.trace())
+    mean = y.mean(0).expand_as(y)
+    torch.testing.assert_close(ll.mse(mean, y), moments.cov_y.trace())
+    torch.testing.assert_close(ll.nmse(mean, y), torch.tensor(1.0, dtype=torch.float64))
+
+
+def test_neighbouring_modes_share_a_symbol_strongest_over_strongest():
+    x, y = toy()
+    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
+    h = torch.diag(torch.tensor([1.0, 3.0], dtype=torch.complex128))  # the second antenna is the better one
+    link = ll.ClosedForm().design(modes, ll.Channel.from_snr(h, 30.0)).transceiver
+    z = torch.eye(4, dtype=torch.float64)
+    s = link.symbols(z)[:, 0]
+    assert (s[0, 1].real != 0) and torch.allclose(s[0].imag, torch.zeros(2, dtype=torch.float64))
+    assert (s[1, 1].imag != 0) and torch.allclose(s[1].real, torch.zeros(2, dtype=torch.float64))
+    assert (s[:2, 0] == 0).all()
+    assert (s[2:, 1] == 0).all()
