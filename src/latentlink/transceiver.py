@@ -26,7 +26,9 @@ class Status(Enum):
 
     OPTIMAL = "optimal: no pair of its kind does better under these moments and this power"
     NOTHING_TO_SEND = "nothing was sent: the channel is zero, the power is zero or the modes are empty; look at h, power and len(modes)"
-    ROBUST = "feasible and never worse than the naive design under the error model; the exact optimum is not known for this CSI"
+    ROBUST = (
+        "feasible, and the best of several precoders, the naive one among them, under the error model; no optimum is known for this CSI"
+    )
     STOPPED = "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit"
     REFITTED = "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
 
@@ -73,15 +75,15 @@ class LinearTransceiver:
     per_message: bool = False
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
-    def encode(self, x: Float[Tensor, "*n d"] | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in the transceiver's precision and on its device.
 
         Raises:
-            ValueError: the last dimension of x is not d, or x has no message axis.
+            ValueError: x is complex, its last dimension is not d, or it has no message axis.
         """
         x = torch.as_tensor(x)
-        if x.ndim < 2 or x.shape[-1] != len(self.mean_x):
-            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}), got {tuple(x.shape)}")
+        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
+            raise ValueError(f"x must be real of shape (..., n, {len(self.mean_x)}), got {x.dtype} {tuple(x.shape)}")
         s = self.symbols((x.to(self.analysis) - self.mean_x) @ self.analysis.mT)
         if not self.per_message:
             return s
@@ -89,7 +91,7 @@ class LinearTransceiver:
         budget = (self.channel.uses * self.channel.power)[..., None, None, None]
         return s * torch.where(energy > 0, budget / torch.where(energy > 0, energy, 1.0), 0.0).sqrt()
 
-    def decode(self, r: Complex[Tensor, "*batch n u r"]) -> Float[Tensor, "*batch n m"]:
+    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
 
         Raises:
@@ -97,7 +99,7 @@ class LinearTransceiver:
         """
         return self.mean_y + self.receive(r) @ self.synthesis.mT
 
-    def receive(self, r: Complex[Tensor, "*batch n u r"]) -> Float[Tensor, "*batch n s"]:
+    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
         """Mode coefficients ẑ (…, n, s), from which ŷ = μy + Ψ ẑ: all that evaluation needs of a message.
 
         Raises:
@@ -136,21 +138,54 @@ class LinearTransceiver:
         if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
             got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
             raise ValueError(f"channel must have (uses, n_tx) = {expected} as the precoder has, got {got}")
+        have = self.streams.shape[:-1]
+        try:
+            batch = torch.broadcast_shapes(have, channel.batch)
+        except RuntimeError as error:
+            raise ValueError(f"channel must have a batch that broadcasts with {tuple(have)}, got {tuple(channel.batch)}") from error
         M = self._effective(channel)
         sent = M if self.moments_zz is None else M @ self.moments_zz
         wanted = M.mT if self.moments_tz is None else self.moments_tz @ M.mT
         covariance = sent @ M.mT + self._disturbance(channel)
-        loading = torch.finfo(M.dtype).eps * covariance.diagonal(dim1=-2, dim2=-1).sum(-1)  # keeps it definite without noise; 1e-16 of r
+        loading = torch.finfo(M.dtype).eps * covariance.diagonal(dim1=-2, dim2=-1).sum(-1)  # keeps it definite where there is no noise
         covariance = covariance + torch.diag_embed(torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(covariance.shape[:-1]))
         decoder = torch.linalg.solve(covariance, wanted.mT).mT
-        return replace(self, decoder=decoder, channel=replace(channel, power=self.channel.power))
+        changed: dict[str, Any] = {"decoder": decoder, "channel": replace(channel, power=self.channel.power)}
+        for name, kept in (("streams", 1), ("precoder", 3), ("moments_zz", 3), ("moments_tz", 3)):
+            if (value := getattr(self, name)) is not None:
+                changed[name] = value.expand(*batch, *value.shape[-kept:])
+        return replace(self, **changed)
 
-    def response(self, channel: Channel | None = None) -> tuple[Float[Tensor, "*batch s s"], Float[Tensor, "*batch s s"]]:
-        """T (…, s, s) and noise covariance (…, s, s) of the coefficients, ẑ = T z + noise, before any scaling per message."""
+    def response(
+        self, channel: Channel | None = None, covariance: Float[Tensor, "*batch s s"] | None = None
+    ) -> tuple[Float[Tensor, "*batch s s"], Float[Tensor, "*batch s s"]]:
+        """T (…, s, s) and noise covariance (…, s, s) of the coefficients, ẑ = T z + noise, before any scaling per message.
+
+        Args:
+            channel: where the link is used; that of the decoder if not given. Its error makes noise of the signal: E s.
+            covariance: E[z zᵀ] (s, s) or (…, s, s) of the signal that does so; I, the design covariance, if not given.
+        """
         channel = self.channel if channel is None else channel
-        T = self.decoder @ self._effective(channel)
-        noise = self.decoder @ self._disturbance(channel) @ self.decoder.mT
-        return self._between_streams(T), self._between_streams(noise)
+        T = self._between_streams(self.decoder @ self._effective(channel))
+        s = self.streams.shape[-1]
+        C = torch.eye(s, dtype=T.dtype, device=T.device) if covariance is None else covariance
+        F = self.symbols(torch.eye(s, dtype=T.dtype, device=T.device))  # (…, s, u, t)
+        disturbed = torch.einsum("...aut,...ab,...bvt->...uv", F, C.to(F), F.conj())  # of E s, over pairs of uses
+        eye = torch.eye(channel.uses, dtype=F.dtype, device=F.device)
+        disturbed = disturbed if is_block_fading(channel.h) else disturbed * eye.real
+        noise = channel.noise_variance[..., None, None] * eye + channel.error_variance[..., None, None] * disturbed
+        G = self._combiner()
+        return T, torch.einsum("...aur,...uv,...bvr->...ab", G, noise.expand(*G.shape[:-3], -1, -1), G.conj()).real / 2
+
+    def _combiner(self) -> Complex[Tensor, "*batch s u r"]:
+        """G̃ as complex weights: ẑ = Re Σ_{u, r} G r."""
+        groups, slots = self.precoder.shape[-3], self.precoder.shape[-1]
+        streams = self.streams.expand(*self.decoder.shape[:-3], -1)
+        rows = self.decoder.flatten(-3, -2)
+        rows = rows.gather(-2, streams.unsqueeze(-1).expand(*streams.shape, rows.shape[-1]))
+        own = (streams // slots).unsqueeze(-1) == torch.arange(groups, device=streams.device)
+        real, imag = (rows.unsqueeze(-2) * own.unsqueeze(-1)).unflatten(-1, (2, -1, self.channel.n_rx)).unbind(-3)
+        return torch.complex(real, -imag).flatten(-3, -2)
 
     def expected_power(self, covariance: Float[Tensor, "s s"]) -> Float[Tensor, "*batch"]:
         """Mean power per channel use (…) when the coefficients have this covariance (I is the design covariance)."""

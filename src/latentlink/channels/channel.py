@@ -12,7 +12,7 @@ from torch import Tensor
 from latentlink.channels.csi import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 
-Scalars = Tensor | float | Sequence[float] | NDArray[Any]
+Scalars = Tensor | float | Sequence[Any] | NDArray[Any]
 
 
 @dataclass(frozen=True, init=False)
@@ -147,7 +147,7 @@ class Channel:
         fields = (self.noise_variance, self.power, self.error_variance)
         return type(self)(self.h[index], *(value[index] for value in fields))
 
-    def apply(self, s: Complex[Tensor, "*batch n u t"], generator: torch.Generator | None = None) -> Complex[Tensor, "*batch n u r"]:
+    def apply(self, s: Complex[Tensor, "*a n u t"], generator: torch.Generator | None = None) -> Complex[Tensor, "*b n u r"]:
         """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
 
         Raises:

@@ -24,7 +24,7 @@ from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
 from latentlink.linear.refit import refitted_per_message
-from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter, chosen_precoder
+from latentlink.linear.robust import Candidate, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, at_transmitter
 from latentlink.linear.spatial import Allocation, SpatialModes
 from latentlink.transceiver import LinearTransceiver, Solution, Status
 
@@ -69,7 +69,11 @@ class ClosedForm:
         if uncertain and isinstance(self.csi, EstimateAtTransmitter):
             if not isinstance(self.power, MeanPower):
                 raise ValueError(f"power must be MeanPower() with EstimateAtTransmitter, got {self.power}")
-            return self._for_a_receiver_that_knows(modes, channel, self.csi)
+            return self._robust(
+                modes, channel, at_transmitter(modes, channel, self.csi), Channel(channel.h, channel.noise_variance, channel.power)
+            )
+        if uncertain and channel.uses > 1 and isinstance(self.power, MeanPower):
+            return self._robust(modes, channel, at_both_ends(modes, channel), channel)
         if isinstance(self.power, PerUsePower) and not is_block_fading(channel.h) and len(modes):
             return self._per_use(modes, channel, self.power)
         spatial = SpatialModes.of(channel.h)
@@ -83,8 +87,8 @@ class ClosedForm:
         trace = {"stream_power": allocation.power}
         status = _status(allocation.power)
         if uncertain:
-            transceiver = transceiver.matched_to(channel)
-            return _solution(modes, transceiver, status, trace)
+            spread = (channel.error_variance > 0) & (status == Status.OPTIMAL.code) & (channel.uses > 1)
+            return _solution(modes, transceiver.matched_to(channel), status.masked_fill(spread, Status.ROBUST.code), trace)
         h, p = allocation.amplitude, allocation.power
         t, gain = h.square() * p, _receive_gain(h, p, noise)
         t = torch.where(t > 0, t / _positive(t + noise.unsqueeze(-1)), 0.0)
@@ -92,9 +96,20 @@ class ClosedForm:
         power = p @ modes.covariance.diagonal()[: p.shape[-1]] / channel.uses
         return Solution(transceiver, status, mse, power, trace)
 
+    def _robust(self, modes: SemanticModes, channel: Channel, best: Candidate, known: Channel) -> Solution:
+        """The best of the candidates, with a decoder for what is known of the channel until `matched_to` knows more."""
+        transceiver = modes.transceiver(known, best.streams, best.precoder)
+        power = transceiver.expected_power(modes.covariance)
+        mse = total_mse(modes, *transceiver.response(covariance=_judging(modes, transceiver))) if best.mse is None else best.mse
+        uncertain = (channel.error_variance > 0) & (best.stream_power.sum(-1) > 0)
+        status = _status(best.stream_power).masked_fill(uncertain, Status.ROBUST.code)
+        return Solution(transceiver, status, mse, power, {"stream_power": best.stream_power, "candidate": best.choice})
+
     def _per_use(self, modes: SemanticModes, channel: Channel, limit: PerUsePower) -> Solution:
         spatial = SpatialModes.of(channel.h)
-        F, gap = per_use_precoder(modes.strength, spatial.amplitude, design_noise(channel), channel.power, limit.max_iterations)
+        F, gap = per_use_precoder(
+            modes.strength, spatial.amplitude, design_noise(channel), channel.power, limit.max_iterations, modes.widely_linear
+        )
         transmit = SpatialModes(spatial.amplitude, spatial.transmit, None)
         beams = transmit.embedded(transmit.transmit, torch.ones_like(F[..., 0]))  # (…, u, 2t, 2q)
         precoder = (beams @ F).unflatten(-2, (2, channel.n_tx)).movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)
@@ -102,14 +117,6 @@ class ClosedForm:
         transceiver = modes.transceiver(channel, streams, precoder)
         status = _status(F.square().sum(-2).sum(-2)).masked_fill(gap > limit.tolerance, Status.STOPPED.code)
         return _solution(modes, transceiver, status, {"stream_power": F.square().sum((-3, -2)), "gap": gap})
-
-    def _for_a_receiver_that_knows(self, modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Solution:
-        streams, precoder, mse, choice = chosen_precoder(modes, channel, csi)
-        known = Channel(channel.h, channel.noise_variance, channel.power)
-        transceiver = modes.transceiver(known, streams, precoder)
-        power = transceiver.expected_power(modes.covariance)
-        status = _status(transceiver.precoder.square().flatten(-3)).masked_fill(power > 0, Status.ROBUST.code)
-        return Solution(transceiver, status, mse, power, {"candidate": choice})
 
 
 def design_noise(channel: Channel) -> Float[Tensor, "*batch"]:
@@ -155,5 +162,11 @@ def _matched(
 
 def _solution(modes: SemanticModes, transceiver: LinearTransceiver, status: Tensor, trace: dict[str, Tensor]) -> Solution:
     """Expected values from the transceiver's own response, for designs whose response is not diagonal."""
-    mse = total_mse(modes, *transceiver.response())
+    mse = total_mse(modes, *transceiver.response(covariance=_judging(modes, transceiver)))
     return Solution(transceiver, status, mse, transceiver.expected_power(modes.covariance), trace)
+
+
+def _judging(modes: SemanticModes, transceiver: LinearTransceiver) -> Float[Tensor, "s s"]:
+    """E[z zᵀ] of the streams under the pilots."""
+    s = transceiver.streams.shape[-1]
+    return modes.covariance[:s, :s]

@@ -26,7 +26,7 @@ _ENTRIES = 2**24  # of Jacobians held at a time
 Metric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Goal:
     """A weight on the receiver's latents: designs minimise E||W (y − ŷ)||², with a share of plain MSE if wanted.
 
@@ -41,12 +41,14 @@ class Goal:
     """
 
     weight: Float[Tensor, "q m"]
-    fidelity: float = 0.0
+    fidelity: float
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", as_latents("weight", self.weight))
-        if not 0 <= self.fidelity < float("inf"):
-            raise ValueError(f"fidelity must be finite and not negative, got {self.fidelity}")
+    def __init__(self, weight: Tensor | NDArray[Any], fidelity: float = 0.0) -> None:
+        if not 0 <= fidelity < float("inf"):
+            raise ValueError(f"fidelity must be finite and not negative, got {fidelity}")
+        weight = as_latents("weight", weight)
+        object.__setattr__(self, "weight", weight if weight.is_floating_point() else weight.double())
+        object.__setattr__(self, "fidelity", float(fidelity))
 
     @classmethod
     def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> "Goal":

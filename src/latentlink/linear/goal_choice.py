@@ -84,11 +84,15 @@ def choose_goal(
         ValueError: pilots or labels are malformed, streams are not even and positive, folds are not in 2…n, or a goal is called "mse".
     """
     x, y = as_latents("x", x), as_latents("y", y)
+    if len(x) != len(y):
+        raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
     truth = None if labels is None else as_labels(labels, len(y))
     if not 2 <= folds <= len(x):
         raise ValueError(f"folds must be between 2 and the number of pilots ({len(x)}), got {folds}")
     if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
         raise ValueError(f"streams must be even and positive and snr_db not empty, got {tuple(streams)} and {tuple(snr_db)}")
+    if channels < 1:
+        raise ValueError(f"channels must be at least 1, got {channels}")
     goals = _usual_goals(head, y) if goals is None else goals
     if "mse" in goals:
         raise ValueError("goals must not hold 'mse': plain MSE is always a candidate")

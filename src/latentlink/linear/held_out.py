@@ -69,8 +69,9 @@ def held_out(
     for training, unseen in moments.training_folds():
         modes = semantic_modes(training, goal, shrinkage, widely_linear)
         transceiver = design.design(modes, channel).transceiver
-        there = judged_by(modes, unseen, transceiver.streams.shape[-1])
-        errors.append(total_mse(there, *transceiver.response()))
+        s = transceiver.streams.shape[-1]
+        there = judged_by(modes, unseen, s)
+        errors.append(total_mse(there, *transceiver.response(covariance=there.covariance[:s, :s])))
         powers.append(transceiver.expected_power(there.covariance))
     return HeldOut(torch.stack(errors).mean(0), torch.stack(powers).mean(0))
 

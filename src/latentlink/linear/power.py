@@ -88,6 +88,7 @@ def per_use_precoder(
     noise: Float[Tensor, "*batch"],
     power: Float[Tensor, "*batch"],
     max_iterations: int,
+    widely_linear: bool = True,
 ) -> tuple[Float[Tensor, "*batch u q2 s"], Float[Tensor, "*batch"]]:
     """F̃ in the coordinates of the spatial modes, (…, u, 2q, s), each use at power P; and the relative gap (…) to the dual bound."""
     *batch, uses, q = amplitude.shape
@@ -100,6 +101,7 @@ def per_use_precoder(
     spent = power.sqrt().unsqueeze(-1) * (amplitude.amax(-1) > 0)  # a use that carries nothing costs nothing
 
     def at_limit(X: Tensor) -> Tensor:
+        X = X if widely_linear else _complex_linear(X)
         limited: Tensor = (spent / X.flatten(-2).norm(dim=-1))[..., None, None] * X
         return limited
 
@@ -134,3 +136,10 @@ def per_use_precoder(
     weight = torch.where(total > 0, uses * multiplier / torch.where(total > 0, total, 1.0), 1.0)
     bound = per_use_bound(b, amplitude, noise, power, weight)
     return F, ((value.detach() - bound) / value.detach().clamp(min=torch.finfo(b.dtype).tiny)).clamp(min=0)
+
+
+def _complex_linear(X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:
+    """The part that commutes with j: rows are real halves before imaginary ones, columns alternate."""
+    real, imag = X.unflatten(-2, (2, -1)).unflatten(-1, (-1, 2)).unbind(-4)
+    a, b = (real[..., 0] + imag[..., 1]) / 2, (imag[..., 0] - real[..., 1]) / 2
+    return torch.cat([torch.stack([a, -b], -1), torch.stack([b, a], -1)], -3).flatten(-2)

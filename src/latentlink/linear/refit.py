@@ -39,7 +39,7 @@ def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pi
     zz, tz, yz = _scaled_moments(z, wanted, explained, mean_power.stream_gram().diagonal(dim1=-2, dim2=-1), budget)
     proper = (zz, tz) if modes.widely_linear else (_complex_linear_part(zz), _complex_linear_part(tz))
     transceiver = _in_one_group(mean_power, *proper).matched_to(channel)
-    R, noise = transceiver.response()
+    R, noise = transceiver.response(covariance=zz)
     mse = y.square().sum(-1).mean() - 2 * (R * yz).sum((-2, -1)) + (modes.gram[:s, :s] * (R @ zz @ R.mT + noise)).sum((-2, -1))
     sent = zz.flatten(-2).abs().sum(-1) > 0
     status = torch.where(sent, Status.REFITTED.code, Status.NOTHING_TO_SEND.code)
@@ -82,6 +82,7 @@ def _in_one_group(transceiver: LinearTransceiver, zz: Tensor, tz: Tensor) -> Lin
         transceiver,
         streams=torch.arange(s, device=zz.device).expand(transceiver.streams.shape),
         precoder=torch.cat([columns.real, columns.imag], -2).unsqueeze(-3),
+        decoder=columns.real.new_zeros(*columns.shape[:-2], 1, s, 2 * transceiver.channel.uses * transceiver.channel.n_rx),
         moments_zz=zz.unsqueeze(-3),
         moments_tz=tz.unsqueeze(-3),
         per_message=True,

@@ -33,6 +33,8 @@ def mse_waterfilling(
     Returns:
         p ≥ 0, summing to P; all zero where no mode is worth power (b·h = 0 everywhere, or P = 0).
     """
+    if strength.shape[-1] == 0:
+        return strength * amplitude
     noise, power = noise.unsqueeze(-1), power.unsqueeze(-1)
     worth = strength * amplitude
     alive = (worth > 0) & (power > 0) & (amplitude.square() * torch.finfo(worth.dtype).max > noise)
@@ -46,6 +48,7 @@ def mse_waterfilling(
     last = active.sum(-1, keepdim=True).sub(1).clamp(min=0)
     S, T = S.gather(-1, last), T.gather(-1, last)
     S = torch.where(S > 0, S, 1.0)
-    p = torch.where(active, (t * power + (t * T - c * S)) / S, 0.0).clamp(min=0)
+    share = t / S  # before the products: t·T overflows where h is tiny
+    p = torch.where(active, share * power + (share * T - c), 0.0).clamp(min=0)
     total = p.sum(-1, keepdim=True)
     return p * torch.where(total > 0, power / torch.where(total > 0, total, 1.0), 0.0)
