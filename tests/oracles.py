@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 import latentlink as ll
-from latentlink.transceiver import LinearTransceiver
+from latentlink.linear.transceiver import LinearTransceiver
 
 TINY = 1e-300
 

@@ -10,8 +10,22 @@ import pytest
 import latentlink
 
 SOURCE = Path(latentlink.__file__).parent
-ROOMS = ("io", "extras", "latents", "channels", "transceiver", "tasks", "linear", "limits", "data", "studies", "report", "cli")  # upwards
-TOGETHER = {"io": 0, "extras": 0}  # neighbours that do not know each other
+ROOMS = (
+    "io",
+    "extras",
+    "arrays",
+    "latents",
+    "channels",
+    "transceiver",
+    "tasks",
+    "linear",
+    "limits",
+    "data",
+    "studies",
+    "report",
+    "cli",
+)  # upwards
+TOGETHER = {"io": 0, "extras": 0, "arrays": 0}  # neighbours that do not know each other
 MODULES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 45
 every_module = pytest.mark.parametrize("name", MODULES)

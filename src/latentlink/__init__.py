@@ -14,10 +14,11 @@ from latentlink.linear.held_out import HeldOut, held_out
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower
 from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter
+from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.tasks.evaluation import Evaluation, evaluate
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
-from latentlink.transceiver import LinearTransceiver, Solution, Status, Transceiver, transmit
+from latentlink.transceiver import Solution, Status, Transceiver, transmit
 
 __all__ = [
     "Accuracy",

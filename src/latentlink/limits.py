@@ -16,12 +16,15 @@ closed form is the limit, whatever the distribution.
 """
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.latents.moments import as_latents
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.spatial import SpatialModes
 
@@ -64,9 +67,10 @@ def _reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batc
     return torch.minimum(energy, theta).sum(-1)
 
 
-def unaligned(x: Float[Tensor, "n d"], dim: int) -> Float[Tensor, "n m"]:
+def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:
     """The floor: the transmitter's latents read as if they were the receiver's, cut or padded with zeros to its dimension (n, dim).
 
     The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.
     """
+    x = as_latents("x", x)
     return torch.nn.functional.pad(x, (0, dim - x.shape[1]))

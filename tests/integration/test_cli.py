@@ -80,8 +80,9 @@ def test_demo_on_the_digits_it_falls_back_to(run):
 def test_fit_and_evaluate_from_files_alone(run, files):
     done = run("fit", "tx.npy", "rx.pt", "labels.csv", "--n-tx", 2, "--n-rx", 3, "--output", "link")
     assert "optimal" in done.stdout
-    report = run("evaluate", "link/link.safetensors", "tx-test.npy", "rx-test.parquet", "labels-test.npy", "--output",
-    "rows.parquet").stdout
+    report = run(
+        "evaluate", "link/link.safetensors", "tx-test.npy", "rx-test.parquet", "labels-test.npy", "--output", "rows.parquet"
+    ).stdout
     assert accuracy_of(report) > 0.8
     assert pl.read_parquet(files / "rows.parquet")["accuracy"].to_list() == [pytest.approx(accuracy_of(report), abs=1e-4)]
     assert "class 3" in report

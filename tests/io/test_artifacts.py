@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 import latentlink as ll
 from latentlink.io import artifacts
 from latentlink.linear.modes import SemanticModes
-from latentlink.transceiver import LinearTransceiver
+from latentlink.linear.transceiver import LinearTransceiver
 
 
 def pilots(n=60, d=4, m=3):

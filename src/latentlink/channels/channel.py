@@ -9,13 +9,14 @@ from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.arrays import as_tensor
 from latentlink.channels.csi import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 
 Scalars = Tensor | float | Sequence[Any] | NDArray[Any]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Channel:
     """A batch of MIMO channels; every tensor shares the leading dimensions `...`, one channel each.
 
@@ -42,11 +43,7 @@ class Channel:
             name: _not_negative(name, value, h)
             for name, value in (("noise_variance", noise_variance), ("power", power), ("error_variance", error_variance))
         }
-        try:
-            batch = torch.broadcast_shapes(h.shape[:-3], *(value.shape for value in values.values()))
-        except RuntimeError as error:
-            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in values.items())
-            raise ValueError(f"batch shapes must broadcast, got h {tuple(h.shape[:-3])}, {shapes}") from error
+        batch = _broadcast(h=h.shape[:-3], **{name: value.shape for name, value in values.items()})
         object.__setattr__(self, "h", h.expand(*batch, *h.shape[-3:]))
         for name, value in values.items():
             object.__setattr__(self, name, value.expand(batch))
@@ -75,6 +72,7 @@ class Channel:
         power = _not_negative("power", power, grid)
         if (power == 0).any():
             raise ValueError("power must be positive for an SNR to say anything about the noise, got 0")
+        _broadcast(h=grid.shape[:-3], snr_db=snr_db.shape, power=power.shape)
         return cls(grid, noise_variance_from_snr(snr_db, power, grid.shape[-1]), power)
 
     @property
@@ -128,10 +126,11 @@ class Channel:
             ValueError: a variance or the gain is negative or not finite.
         """
         variance = _not_negative("error_variance", error_variance, self.h)
-        once = self.h.narrow(-3, 0, 1) if is_block_fading(self.h) else self.h
+        h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
+        once = h.narrow(-3, 0, 1) if is_block_fading(h) else h
         noise = torch.randn(once.shape, dtype=once.dtype, device=once.device, generator=generator)
         mean, uncertainty = posterior(once + variance.sqrt()[..., None, None, None] * noise, variance, gain)
-        return replace(self, h=mean.expand(self.h.shape), error_variance=uncertainty)
+        return replace(self, h=mean.expand(h.shape), error_variance=uncertainty)
 
     def unaware(self) -> "Channel":
         """The paper's channel-unaware design point: H = I and no noise, at the same power."""
@@ -144,20 +143,33 @@ class Channel:
 
     def __getitem__(self, index: Any) -> "Channel":
         """Some of the batch, indexed as a tensor of shape `batch` is."""
-        fields = (self.noise_variance, self.power, self.error_variance)
-        return type(self)(self.h[index], *(value[index] for value in fields))
+        keys = index if isinstance(index, tuple) else (index,)
+        matrices = (*keys, slice(None), slice(None), slice(None)) if any(key is ... for key in keys) else index  # "..." ends at the batch
+        values = (self.noise_variance, self.power, self.error_variance)
+        return type(self)(self.h[matrices], *(value[index] for value in values))
 
-    def apply(self, s: Complex[Tensor, "*a n u t"], generator: torch.Generator | None = None) -> Complex[Tensor, "*b n u r"]:
+    def apply(self, s: Tensor, generator: torch.Generator | None = None) -> Complex[Tensor, "*b n u r"]:
         """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
 
         Raises:
             ValueError: the uses or antennas of s are not the channel's.
         """
-        if s.shape[-2:] != (self.uses, self.n_tx):
+        if not s.is_complex():
+            raise ValueError(f"s must be complex, got {s.dtype}")
+        if s.ndim < 3 or s.shape[-2:] != (self.uses, self.n_tx):
             raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
+        _broadcast(h=self.batch, s=s.shape[:-3])
         r = (s.transpose(-3, -2) @ self.h.to(s.dtype).mT).transpose(-3, -2)
         noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=generator)
         return r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
+
+
+def _broadcast(**shapes: torch.Size) -> torch.Size:
+    try:
+        return torch.Size(torch.broadcast_shapes(*shapes.values()))
+    except RuntimeError as error:
+        got = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise ValueError(f"batch shapes must broadcast, got {got}") from error
 
 
 def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
@@ -166,7 +178,7 @@ def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
 
 
 def _complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape: str) -> Tensor:
-    matrices = torch.as_tensor(value)
+    matrices = as_tensor(value)
     if not matrices.is_complex():
         raise ValueError(f"{name} must be complex, got {matrices.dtype}; a real channel is h.to(torch.complex128)")
     if matrices.ndim < ndim or 0 in matrices.shape[-ndim:]:

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Complex, Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -30,8 +32,7 @@ def rayleigh(
     """
     if n_rx < 1 or n_tx < 1:
         raise ValueError(f"n_rx and n_tx must be at least 1, got {n_rx} and {n_tx}")
-    if not (gain >= 0 and math.isfinite(gain)):
-        raise ValueError(f"gain must be finite and not negative, got {gain}")
+    _check_gain(gain)
     device = generator.device if generator is not None else None
     return math.sqrt(gain) * torch.randn(*batch, n_rx, n_tx, dtype=dtype, generator=generator, device=device)
 
@@ -48,7 +49,7 @@ def rician(
     """Rician fading: a line of sight k_factor times as strong as the Rayleigh part, E|h|² = gain in all.
 
     h = √(gain / (K + 1)) (√K a_rx a_txᴴ + h_w), a the responses of uniform linear arrays at half a wavelength, with angles of arrival
-    and departure uniform over (−π/2, π/2), drawn for each channel.
+    and departure uniform over (−π/2, π/2) and a common phase, drawn for each channel.
 
     Args:
         k_factor: K ≥ 0, linear (not dB); 0 is Rayleigh, inf is the line of sight alone.
@@ -59,6 +60,7 @@ def rician(
     """
     if not k_factor >= 0:
         raise ValueError(f"k_factor must not be negative (it is linear, not dB), got {k_factor}")
+    _check_gain(gain)
     scattered = rayleigh(n_rx, n_tx, 1.0, batch, generator, dtype)
 
     def array_response(antennas: int) -> Tensor:
@@ -67,13 +69,15 @@ def rician(
         return torch.polar(torch.ones_like(phase), phase)
 
     line = array_response(n_rx)[..., :, None] * array_response(n_tx)[..., None, :].conj()
+    turn = 2 * math.pi * torch.rand(*batch, 1, 1, generator=generator, device=scattered.device, dtype=scattered.real.dtype)
+    line = line * torch.polar(torch.ones_like(turn), turn)
     direct = 1.0 if math.isinf(k_factor) else k_factor / (k_factor + 1)
     return math.sqrt(gain) * (math.sqrt(direct) * line + math.sqrt(1 - direct) * scattered)
 
 
 def kronecker(
-    corr_rx: Complex[Tensor, "r r"] | Float[Tensor, "r r"],
-    corr_tx: Complex[Tensor, "t t"] | Float[Tensor, "t t"],
+    corr_rx: Tensor | NDArray[Any],
+    corr_tx: Tensor | NDArray[Any],
     gain: float = 1.0,
     batch: Sequence[int] = (),
     generator: torch.Generator | None = None,
@@ -93,6 +97,11 @@ def kronecker(
     return root_rx.to(white.device) @ white @ root_tx.to(white.device)
 
 
+def _check_gain(gain: float) -> None:
+    if not (gain >= 0 and math.isfinite(gain)):
+        raise ValueError(f"gain must be finite and not negative, got {gain}")
+
+
 def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, "antennas antennas"]:
     """The correlation matrix coefficient^|i − j| of a linear array, 0 ≤ coefficient ≤ 1, for `kronecker`."""
     if not 0 <= coefficient <= 1:
@@ -101,7 +110,7 @@ def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, 
     return coefficient ** (index[:, None] - index[None, :]).abs()
 
 
-def _correlation_root(name: str, corr: Tensor, dtype: torch.dtype) -> Tensor:
+def _correlation_root(name: str, corr: Any, dtype: torch.dtype) -> Tensor:
     corr = torch.as_tensor(corr).to(torch.complex128)
     if corr.ndim != 2 or corr.shape[0] != corr.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {tuple(corr.shape)}")

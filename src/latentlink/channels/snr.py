@@ -28,7 +28,9 @@ def noise_variance_from_snr(snr_db: Float[Tensor, "*a"], power: Float[Tensor, "*
 
 def snr_db_from_noise_variance(noise_variance: Float[Tensor, "*a"], power: Float[Tensor, "*b"], n_tx: int) -> Float[Tensor, "*c"]:
     """The SNR per transmit antenna in dB; +inf without noise. The inverse of `noise_variance_from_snr`."""
-    return 10.0 * torch.log10(power / (n_tx * noise_variance))
+    silent = noise_variance == 0
+    ratio = power / (n_tx * torch.where(silent, 1.0, noise_variance))
+    return torch.where(silent, torch.inf, 10.0 * torch.log10(ratio))
 
 
 def convert_snr(snr_db: float, source: SnrDefinition, target: SnrDefinition, n_tx: int, gain: float = 1.0) -> float:

@@ -14,10 +14,10 @@ from latentlink.io.artifacts import load
 from latentlink.io.atomic import atomic_path
 from latentlink.latents.pilots import Pilots
 from latentlink.limits import unaligned
+from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.tasks import evaluation
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.metrics import Rate, accuracy
-from latentlink.transceiver import LinearTransceiver
 
 T = TypeVar("T")
 

@@ -60,9 +60,16 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
         OSError: the folder cannot be written or the disk is full; the message names the file.
     """
     tensors, facts = content.to_tensors()
-    manifest = {"format": "latentlink", "format_version": FORMAT_VERSION, "kind": kind, "conventions": CONVENTIONS, **facts}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    blank = safetensors.torch.save(tensors, {"manifest": json.dumps(manifest, sort_keys=True), "sha256": _BLANK})
+    manifest = {
+        "format": "latentlink",
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "sha256": _BLANK,
+        "conventions": CONVENTIONS,
+        **facts,
+    }
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    blank = safetensors.torch.save(tensors, {"manifest": json.dumps(manifest, sort_keys=True)})  # one key: their order is not kept
     digest = hashlib.sha256(blank).hexdigest()
     with atomic_path(path) as draft:
         draft.write_bytes(_with_digest(blank, _BLANK, digest))
@@ -78,22 +85,36 @@ def load(path: str | os.PathLike[str]) -> Any:
     tensors, manifest = read(path)
     if manifest["kind"] not in _READERS:
         raise ArtifactError(f"{path}: unknown kind {manifest['kind']!r}, expected one of {sorted(_READERS)}")
-    return _READERS[manifest["kind"]](tensors, manifest)
+    try:
+        return _READERS[manifest["kind"]](tensors, manifest)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ArtifactError(f"{path}: not what a {manifest['kind']} is made of ({error!r})") from error
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The verified tensors and manifest of an artifact, whatever its kind; raises as `load` does."""
     content = Path(path).read_bytes()
-    header = _header(path, content)
-    digest, text = header.get("sha256"), header.get("manifest")
-    if not isinstance(digest, str) or not isinstance(text, str):
+    text = _header(path, content).get("manifest")
+    if not isinstance(text, str):
         raise ArtifactError(f"{path}: a safetensors file, but without a latentlink manifest (a foreign file, or its header was changed)")
+    manifest = _manifest(path, text)
+    digest = manifest["sha256"]
     if hashlib.sha256(_with_digest(content, digest, _BLANK)).hexdigest() != digest:
         raise ArtifactError(f"{path}: the SHA-256 does not match, the file was changed or cut after it was saved")
-    manifest = json.loads(text)
     if manifest["format_version"] > FORMAT_VERSION:
         raise ArtifactError(f"{path}: format version {manifest['format_version']} is newer than {FORMAT_VERSION}; update latentlink")
-    return safetensors.torch.load(content), {**manifest, "sha256": digest}
+    return safetensors.torch.load(content), manifest
+
+
+def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: its manifest is not JSON ({error})") from error
+    kinds = {"format_version": int, "kind": str, "sha256": str}
+    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
+        raise ArtifactError(f"{path}: its manifest is not that of a latentlink artifact")
+    return manifest
 
 
 def _header(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
@@ -109,4 +130,5 @@ def _header(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
 
 
 def _with_digest(content: bytes, old: str, new: str) -> bytes:
-    return content.replace(f'"sha256":"{old}"'.encode(), f'"sha256":"{new}"'.encode(), 1)
+    """The file with another digest in its manifest, which is JSON within the header's JSON."""
+    return content.replace(rf"\"sha256\": \"{old}\"".encode(), rf"\"sha256\": \"{new}\"".encode(), 1)

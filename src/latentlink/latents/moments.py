@@ -22,6 +22,8 @@ from jaxtyping import Float, Real
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.arrays import as_tensor
+
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
 
@@ -32,7 +34,7 @@ def as_latents(name: str, value: Tensor | NDArray[Any]) -> Real[Tensor, "n d"]:
     Raises:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
     """
-    latents = torch.as_tensor(value)
+    latents = as_tensor(value)
     if latents.is_complex():
         raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {tuple(latents.shape)}")
     if latents.ndim != 2:
@@ -44,7 +46,7 @@ def as_latents(name: str, value: Tensor | NDArray[Any]) -> Real[Tensor, "n d"]:
     return latents
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moments:
     """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
 

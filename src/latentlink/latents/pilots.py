@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.arrays import as_tensor
 from latentlink.latents.moments import as_latents
 
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
@@ -19,7 +20,7 @@ def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
     Raises:
         ValueError: wrong shape or length, fractions, negative or absurdly large numbers.
     """
-    values = torch.as_tensor(labels)
+    values = as_tensor(labels)
     if values.ndim != 1 or len(values) != count:
         raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}")
     if values.is_complex() or values.is_floating_point():

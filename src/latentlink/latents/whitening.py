@@ -7,10 +7,10 @@ With Rx = V diag(e) Vᴴ and a shrinkage λ relative to the mean variance,
 Eigenvalues of R_λ below 1e-10 of the largest are dropped (at λ = 0 this is the pseudo-inverse root). λ is chosen from the moments alone by
 generalised cross-validation [golub1979generalized] of the regression of y on x,
 
-    GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = tr Ry − 2 Σ c_i / (e_i + λ') + Σ c_i e_i / (e_i + λ')²,      df = Σ e_i / (e_i +
-    λ'),
+    GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = RSS(0) + Σ c_i λ'² / (e_i (e_i + λ')²),      n − df = n − r + Σ λ' / (e_i + λ'),
 
-with λ' = λ tr Rx / d and c_i = ||Ryx v_i||².
+with λ' = λ tr Rx / d and c_i = ||Ryx v_i||² over the r kept directions, RSS(0) = tr Ry − Σ c_i / e_i, and 0 where r = n − 1: in this form
+nothing cancels where few pilots are fitted exactly, and RSS and freedom both vanish with λ.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _DROPPED = 1e-10  # relative to the largest eigenvalue: below it eigenvectors ar
 _CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64)  # λ, 16 a decade: GCV is flat around its minimum
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spectrum:
     """Eigenvalues e (r), decreasing and positive, and eigenvectors V (d, r) of a covariance, with its mean variance tr R / d."""
 
@@ -65,12 +65,14 @@ def gcv_shrinkage(
         variance: tr Ry (or tr W Ry Wᵀ).
         count: n, number of pilots; λ = 0 is a candidate only where they outnumber the kept directions.
     """
-    e, c = spectrum.values, explained
+    kept = spectrum.values > _DROPPED * spectrum.values[0]
+    e, c = spectrum.values[kept], explained[kept]
     ridge = torch.cat([torch.zeros(1, dtype=e.dtype), _CANDIDATES.to(e.dtype)]).to(e.device)
-    shifted = e + ridge.unsqueeze(-1) * spectrum.mean_variance
-    weight = torch.where(shifted > _DROPPED * shifted[:, :1], 1.0, 0.0) / torch.where(shifted > 0, shifted, 1.0)
-    rss = (variance - 2 * weight @ c + weight.square() @ (c * e)).clamp(min=0)
-    freedom = 1 - ((weight @ e) + 1) / count
+    bias = ridge.unsqueeze(-1) * spectrum.mean_variance / (e + ridge.unsqueeze(-1) * spectrum.mean_variance)
+    unfitted = count - 1 - len(e)  # degrees of freedom at λ = 0
+    residual = (variance - (c / e).sum()).clamp(min=0) if unfitted > 0 else torch.zeros_like(variance)
+    rss = residual + bias.square() @ (c / e)
+    freedom = (unfitted + bias.sum(-1)) / count
     score = torch.where(freedom > 0, rss / freedom.clamp(min=1e-300).square(), torch.inf)
     if score.isinf().all():
         return float(ridge[-1])  # one or two pilots: trust them as little as possible

@@ -24,9 +24,10 @@ from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
 from latentlink.linear.refit import refitted_per_message
-from latentlink.linear.robust import Candidate, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, at_transmitter
+from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, at_transmitter
 from latentlink.linear.spatial import Allocation, SpatialModes
-from latentlink.transceiver import LinearTransceiver, Solution, Status
+from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.transceiver import Solution, Status
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,13 @@ class ClosedForm:
         power = p @ modes.covariance.diagonal()[: p.shape[-1]] / channel.uses
         return Solution(transceiver, status, mse, power, trace)
 
-    def _robust(self, modes: SemanticModes, channel: Channel, best: Candidate, known: Channel) -> Solution:
+    def _robust(self, modes: SemanticModes, channel: Channel, best: Choice, known: Channel) -> Solution:
         """The best of the candidates, with a decoder for what is known of the channel until `matched_to` knows more."""
         transceiver = modes.transceiver(known, best.streams, best.precoder)
         power = transceiver.expected_power(modes.covariance)
-        mse = total_mse(modes, *transceiver.response(covariance=_judging(modes, transceiver))) if best.mse is None else best.mse
         uncertain = (channel.error_variance > 0) & (best.stream_power.sum(-1) > 0)
         status = _status(best.stream_power).masked_fill(uncertain, Status.ROBUST.code)
-        return Solution(transceiver, status, mse, power, {"stream_power": best.stream_power, "candidate": best.choice})
+        return Solution(transceiver, status, best.mse, power, {"stream_power": best.stream_power, "candidate": best.number})
 
     def _per_use(self, modes: SemanticModes, channel: Channel, limit: PerUsePower) -> Solution:
         spatial = SpatialModes.of(channel.h)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
-from latentlink.tasks.heads import apply_head
+from latentlink.tasks.heads import apply_head, is_affine
 
 _CUT = 1e-9  # of the largest eigenvalue of WᵀW: weaker directions are rounding
 _ENTRIES = 2**24  # of Jacobians held at a time
@@ -26,7 +26,7 @@ _ENTRIES = 2**24  # of Jacobians held at a time
 Metric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Goal:
     """A weight on the receiver's latents: designs minimise E||W (y − ŷ)||², with a share of plain MSE if wanted.
 
@@ -94,7 +94,7 @@ class Goal:
 def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
     """W (q, m) with WᵀW = E[Jᵀ M J] up to its cut spectrum."""
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
-    if isinstance(head, nn.Linear):  # J is the same for every latent
+    if is_affine(head):  # J is the same for every latent
         M = metric(apply_head(head, y)).double().mean(0)
         return _root(M) @ head.weight.detach().double()
     outputs = apply_head(head, y[:1]).shape[-1]

@@ -26,7 +26,7 @@ from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import PerMessagePower
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeldOut:
     """Means over folds, for each channel of a batch `...`.
 

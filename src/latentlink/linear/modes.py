@@ -30,13 +30,13 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import Goal
-from latentlink.transceiver import LinearTransceiver
+from latentlink.linear.transceiver import LinearTransceiver
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 
 
 @artifact("pair")
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SemanticModes:
     """A pair of latent spaces in k matched real coordinates, strongest first (see the module).
 
@@ -190,7 +190,7 @@ def semantic_modes(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Metric:
     """||W e||² + α ||e||², kept in two parts: W (q, m), real or complex, or None; and α."""
 

@@ -8,6 +8,7 @@ The bound is tight: minimisers of the dual at ties of h_u / √ν_u differ by ro
 all powers in the convex hull of what the orderings of the tied symbols give.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,13 +92,12 @@ def per_use_precoder(
     widely_linear: bool = True,
 ) -> tuple[Float[Tensor, "*batch u q2 s"], Float[Tensor, "*batch"]]:
     """F̃ in the coordinates of the spatial modes, (…, u, 2q, s), each use at power P; and the relative gap (…) to the dual bound."""
-    *batch, uses, q = amplitude.shape
-    count = min(len(strength), 2 * uses * q)
-    b = strength[:count]
+    uses, q = amplitude.shape[-2:]
+    b = strength[: 2 * uses * q]
     h = torch.cat([amplitude, amplitude], -1).flatten(-2)
-    scale = b.square().sum().clamp(min=torch.finfo(b.dtype).tiny)
+    tiny = torch.finfo(b.dtype).tiny
     floor = torch.finfo(b.dtype).eps * h.square().amax(-1) * power
-    N = torch.maximum(noise, floor).clamp(min=torch.finfo(b.dtype).tiny)[..., None, None]  # without noise the error has no finite gradient
+    N = torch.maximum(noise, floor).clamp(min=tiny)[..., None, None]  # without noise the error has no finite gradient
     spent = power.sqrt().unsqueeze(-1) * (amplitude.amax(-1) > 0)  # a use that carries nothing costs nothing
 
     def at_limit(X: Tensor) -> Tensor:
@@ -107,13 +107,29 @@ def per_use_precoder(
 
     def error(F: Tensor) -> Tensor:
         M = h.unsqueeze(-1) * F.flatten(-3, -2)
-        left = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device) + M @ M.mT / N
         saved = M * b
-        left_over: Tensor = b.square().sum() - (saved * torch.linalg.solve(left, saved)).sum((-2, -1)) / N[..., 0, 0]
-        return left_over
+        left = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device) + M @ M.mT / N
+        rest: Tensor = b.square().sum() - (saved * torch.linalg.solve(left, saved)).sum((-2, -1)) / N[..., 0, 0]
+        return rest
 
     start = torch.Generator(device=h.device).manual_seed(0)  # any start without symmetries serves; the result is checked by the bound
-    X = torch.randn(*batch, uses, 2 * q, count, dtype=b.dtype, device=b.device, generator=start).requires_grad_()
+    X = torch.randn(*amplitude.shape[:-1], 2 * q, len(b), dtype=b.dtype, device=b.device, generator=start)
+    scale = b.square().sum().clamp(min=tiny)
+    F = at_limit(_minimised(X, lambda X: error(at_limit(X)) / scale, max_iterations)).requires_grad_()
+    with torch.enable_grad():
+        value = error(F)
+        (slope,) = torch.autograd.grad(value.sum(), F)
+    multiplier = -(slope * F.detach()).sum((-2, -1)).clamp(max=0)  # KKT: ∂error/∂F_u = −2 ν_u F_u
+    total = multiplier.sum(-1, keepdim=True)
+    weight = torch.where(total > 0, uses * multiplier / torch.where(total > 0, total, 1.0), 1.0)
+    bound = per_use_bound(b, amplitude, noise, power, weight)
+    value = value.detach()
+    return F.detach(), ((value - bound) / value.clamp(min=tiny)).clamp(min=0)
+
+
+def _minimised(X: Tensor, error: Callable[[Tensor], Tensor], max_iterations: int) -> Tensor:
+    """L-BFGS on the sum of the errors of all channels of the batch."""
+    X = X.requires_grad_()
     solver = torch.optim.LBFGS(
         [X], max_iter=max_iterations, max_eval=2 * max_iterations, history_size=30, line_search_fn="strong_wolfe",
         tolerance_grad=1e-12, tolerance_change=1e-18,
@@ -121,21 +137,13 @@ def per_use_precoder(
 
     def loss() -> Tensor:
         solver.zero_grad()
-        value = (error(at_limit(X)) / scale).sum()
+        value = error(X).sum()
         value.backward()
         return value
 
     with torch.enable_grad():
         solver.step(loss)
-        F = at_limit(X.detach()).requires_grad_()
-        value = error(F)
-        (slope,) = torch.autograd.grad(value.sum(), F)
-    F = F.detach()
-    multiplier = -(slope * F).sum((-2, -1)).clamp(max=0)  # KKT: ∂error/∂F_u = −2 ν_u F_u
-    total = multiplier.sum(-1, keepdim=True)
-    weight = torch.where(total > 0, uses * multiplier / torch.where(total > 0, total, 1.0), 1.0)
-    bound = per_use_bound(b, amplitude, noise, power, weight)
-    return F, ((value.detach() - bound) / value.detach().clamp(min=torch.finfo(b.dtype).tiny)).clamp(min=0)
+    return X.detach()
 
 
 def _complex_linear(X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.power import PerMessagePower
-from latentlink.transceiver import LinearTransceiver, Solution, Status
+from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.transceiver import Solution, Status
 
 _ENTRIES = 2**24  # of scaled coefficients held at a time
 

@@ -57,18 +57,24 @@ class EstimateAtTransmitter:
             raise ValueError(f"draws must be at least 1, got {self.draws}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
-    """A precoder: streams (…, s), their power (…, s), F̃ (…, u, 2 n_tx, 2q); as a choice, also its number and expected unweighted MSE (…)."""
+    """A precoder: streams (…, s), their power (…, s) and F̃ (…, u, 2 n_tx, 2q)."""
 
     streams: Int[Tensor, "*batch s"]
     stream_power: Float[Tensor, "*batch s"]
     precoder: Float[Tensor, "*batch u t2 q2"]
-    choice: Int[Tensor, "*batch"] | None = None
-    mse: Float[Tensor, "*batch"] | None = None
 
 
-def at_both_ends(modes: SemanticModes, channel: Channel) -> Candidate:
+@dataclass(frozen=True, eq=False)
+class Choice(Candidate):
+    """The best candidate for each channel: also its number (…) and its expected, unweighted MSE (…)."""
+
+    number: Int[Tensor, "*batch"]
+    mse: Float[Tensor, "*batch"]
+
+
+def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     """The best of the candidates for several uses (see the module), for each channel; numbers: 0 naive, 1 noisier, 2 fixed point."""
     spatial = SpatialModes.of(channel.h)
     tau, sigma = channel.error_variance.unsqueeze(-1), channel.noise_variance.unsqueeze(-1)
@@ -99,7 +105,7 @@ def _allocated(modes: SemanticModes, channel: Channel, spatial: SpatialModes, no
     return Allocation.of(modes.strength, spatial.amplitude * scale.unsqueeze(-1), common / 2, channel.uses * channel.power)
 
 
-def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Candidate:
+def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Choice:
     """The best of the candidates for a receiver that knows H F, for each channel; numbers: 0 naive, 1 inflated, 2 noisier."""
     tau, none = channel.error_variance, torch.zeros_like(channel.error_variance)
     plain, noisier = channel.noise_variance / 2, (channel.noise_variance + tau * channel.power) / 2
@@ -137,20 +143,20 @@ def _weighted_error(modes: SemanticModes, T: Float[Tensor, "*batch s s"], noise:
     return (1 - 2 * T + T @ T.mT + noise).diagonal(dim1=-2, dim2=-1) @ b.square()
 
 
-def _best(candidates: list[Candidate], judge: Callable[[Candidate], tuple[Tensor, Tensor]]) -> Candidate:
+def _best(candidates: list[Candidate], judge: Callable[[Candidate], tuple[Tensor, Tensor]]) -> Choice:
     """Of several candidates the one of least weighted error, channel by channel; the first of equals."""
     verdicts = [judge(candidate) for candidate in candidates]
-    choice = torch.stack([weighted for weighted, _ in verdicts]).argmin(0)
+    number = torch.stack([weighted for weighted, _ in verdicts]).argmin(0)
 
     def pick(values: list[Tensor]) -> Tensor:
         stacked = torch.stack(values)
-        index = choice.reshape(1, *choice.shape, *(1,) * (stacked.ndim - 1 - choice.ndim))
+        index = number.reshape(1, *number.shape, *(1,) * (stacked.ndim - 1 - number.ndim))
         return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
 
-    return Candidate(
+    return Choice(
         pick([c.streams for c in candidates]),
         pick([c.stream_power for c in candidates]),
         pick([c.precoder for c in candidates]),
-        choice,
+        number,
         pick([unweighted for _, unweighted in verdicts]),
     )

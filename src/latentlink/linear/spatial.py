@@ -16,7 +16,7 @@ from latentlink.latents.packing import real_embedding
 from latentlink.linear.waterfilling import mse_waterfilling
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpatialModes:
     """Parallel symbols of g groups of w channel uses each, q symbols a group.
 
@@ -70,7 +70,7 @@ class SpatialModes:
         return real_embedding(beams) * weight.unsqueeze(-2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Allocation:
     """Which slot carries which semantic mode, over which amplitude, with how much power; s streams.
 

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
-from latentlink.tasks.heads import apply_head
-from latentlink.transceiver import LinearTransceiver
+from latentlink.tasks.heads import apply_head, decisions, is_affine
+from latentlink.transceiver import Transceiver
 
 _ENTRIES = 2**23  # of the largest intermediate tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What was measured for each channel of a batch `...`, over n messages each.
 
@@ -46,7 +46,7 @@ class Evaluation:
 
 
 def evaluate(
-    transceiver: LinearTransceiver,
+    transceiver: Transceiver,
     x: Tensor | NDArray[Any],
     y: Tensor | NDArray[Any],
     channel: Channel,
@@ -70,9 +70,14 @@ def evaluate(
     x, y = as_latents("x", x), as_latents("y", y)
     if len(x) != len(y):
         raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+    if y.shape[1] != len(transceiver.mean_y):
+        raise ValueError(f"y must have shape (n, {len(transceiver.mean_y)}), got {tuple(y.shape)}")
+    batch = transceiver.batch
+    if len(batch) > len(channel.batch) or any(a not in (1, b) for a, b in zip(batch[::-1], channel.batch[::-1], strict=False)):
+        raise ValueError(f"channel must have the batch of the transceiver, {tuple(batch)}, or more, got {tuple(channel.batch)}")
     truth = torch.full((len(y),), -1, device=y.device) if labels is None else as_labels(labels, len(y)).to(y.device)
     centred = y.to(transceiver.synthesis) - transceiver.mean_y
-    decided, energy = apply_head(head, y).argmax(-1), centred.square().sum(-1)
+    decided, energy = decisions(head, y), centred.square().sum(-1)
     projected = centred @ transceiver.synthesis
     gram = transceiver.synthesis.mT @ transceiver.synthesis
     classes = truth.unique()
@@ -104,14 +109,15 @@ def evaluate(
     )
 
 
-def _rows(transceiver: LinearTransceiver, channel: Channel, head: nn.Module) -> int:
-    """Messages at a time; only a head that is not linear needs ŷ itself."""
-    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), len(transceiver.mean_x) if not isinstance(head, nn.Linear) else 1)
+def _rows(transceiver: Transceiver, channel: Channel, head: nn.Module) -> int:
+    """Messages at a time; only a head that is not affine needs ŷ itself."""
+    read = head.out_features if is_affine(head) else len(transceiver.mean_y)
+    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), read)
     return max(1, _ENTRIES // (widest * max(1, channel.batch.numel())))
 
 
-def _outputs(head: nn.Module, transceiver: LinearTransceiver, z: Float[Tensor, "*batch n s"]) -> Float[Tensor, "*batch n q"]:
-    if not isinstance(head, nn.Linear):
+def _outputs(head: nn.Module, transceiver: Transceiver, z: Float[Tensor, "*batch n s"]) -> Float[Tensor, "*batch n q"]:
+    if not is_affine(head):
         return apply_head(head, transceiver.mean_y + z @ transceiver.synthesis.mT)
     weight = head.weight.detach().to(z)
     offset = apply_head(head, transceiver.mean_y.unsqueeze(0)).detach().to(z).squeeze(0)

@@ -1,13 +1,14 @@
 """Task heads: what the receiver does with a latent. A softmax head is fitted here; any torch module serves in its place."""
 
 import os
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from latentlink.arrays import as_tensor
 from latentlink.io.artifacts import artifact, save
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
@@ -21,7 +22,7 @@ class SoftmaxHead(nn.Linear):
 
     def forward(self, y: Tensor | NDArray[Any]) -> Tensor:
         """Logits of latents y (…, m); computed in the head's own dtype."""
-        return super().forward(torch.as_tensor(y).to(self.weight.dtype))
+        return super().forward(as_tensor(y).to(self.weight.dtype))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the head atomically; `latentlink.load` reads it back."""
@@ -35,7 +36,7 @@ class SoftmaxHead(nn.Linear):
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "SoftmaxHead":
         """The head of a saved file."""
         weight = tensors["weight"]
-        head = cls(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+        head: SoftmaxHead = nn.utils.skip_init(cls, weight.shape[1], weight.shape[0], dtype=weight.dtype)  # draws no numbers
         head.load_state_dict(tensors)
         return head.requires_grad_(False).eval()
 
@@ -43,7 +44,7 @@ class SoftmaxHead(nn.Linear):
 def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_decay: float = 1e-2, max_iterations: int = 300) -> SoftmaxHead:
     """Fit the receiver's classifier on its own latents: softmax regression on standardised features, by L-BFGS.
 
-    min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (strictly convex: the result does not depend on a start), after
+    min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (convex: the result does not depend on a start), after
     which the
     standardisation is folded into W and b.
 
@@ -106,13 +107,31 @@ def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "
     """
     parameter = next(iter(head.parameters()), None)
     rows = y.flatten(0, -2) if parameter is None else y.flatten(0, -2).to(parameter.dtype)
-    training = head.training
+    training = [module for module in head.modules() if module.training]
     try:
         outputs: Tensor = head.eval()(rows)
     finally:
-        head.train(training)
+        for module in training:
+            module.training = True
     if outputs.ndim == 1 and len(outputs) == len(rows):
         outputs = outputs.unsqueeze(-1)
     if outputs.ndim != 2 or len(outputs) != len(rows):
         raise ValueError(f"head must map latents (n, {y.shape[-1]}) to outputs (n, q), got {tuple(outputs.shape)} for n = {len(rows)}")
     return outputs.reshape(*y.shape[:-1], outputs.shape[-1])
+
+
+def decisions(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Int[Tensor, "*batch"]:
+    """The class (…) that a head decides for.
+
+    Raises:
+        ValueError: as `apply_head`, or the head has one output only, which decides nothing.
+    """
+    outputs = apply_head(head, y)
+    if outputs.shape[-1] < 2:
+        raise ValueError("head must be a classifier with at least two outputs to be asked for decisions, got one output")
+    return outputs.argmax(-1)
+
+
+def is_affine(head: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether the head is y Wᵀ + b and nothing else, so that it can be folded into what comes before it."""
+    return type(head) in (nn.Linear, SoftmaxHead)

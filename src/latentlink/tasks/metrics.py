@@ -9,8 +9,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from latentlink.arrays import as_tensor
 from latentlink.latents.pilots import as_labels
-from latentlink.tasks.heads import apply_head
+from latentlink.tasks.heads import decisions
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
 
@@ -33,7 +34,8 @@ class Rate:
         """The rate of `hits` among `count` ≥ 1."""
         p, z2 = hits / count, _Z95**2 / count
         centre, half = p + z2 / 2, _Z95 * math.sqrt(p * (1 - p) / count + z2 / (4 * count))
-        return cls(p, max(0.0, (centre - half) / (1 + z2)), min(1.0, (centre + half) / (1 + z2)), count)
+        low, high = (centre - half) / (1 + z2), (centre + half) / (1 + z2)
+        return cls(p, max(0.0, min(low, p)), min(1.0, max(high, p)), count)
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,13 @@ def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDA
     Raises:
         ValueError: labels are malformed or their number is not n.
     """
-    y_hat = torch.as_tensor(y_hat)
+    y_hat = as_tensor(y_hat)
+    if y_hat.ndim < 2:
+        raise ValueError(f"y_hat must have shape (..., n, m), got {tuple(y_hat.shape)}")
+    if y_hat.numel() == 0:
+        raise ValueError(f"y_hat is empty, got shape {tuple(y_hat.shape)}")
     labels = as_labels(labels, y_hat.shape[-2]).to(y_hat.device)
-    correct = apply_head(head, y_hat).argmax(-1) == labels
+    correct = decisions(head, y_hat) == labels
     rates = {}
     for c in labels.unique().tolist():
         of_class = correct[..., labels == c]
@@ -79,9 +85,9 @@ def agreement(head: nn.Module, y_hat: Tensor | NDArray[Any], y: Tensor | NDArray
     Raises:
         ValueError: the shapes do not fit.
     """
-    y_hat, y = torch.as_tensor(y_hat), torch.as_tensor(y)
+    y_hat, y = as_tensor(y_hat), as_tensor(y)
     _check_pair(y_hat, y)
-    same = apply_head(head, y_hat).argmax(-1) == apply_head(head, y).argmax(-1)
+    same = decisions(head, y_hat) == decisions(head, y)
     return Rate.of(int(same.sum()), same.numel())
 
 
@@ -91,9 +97,10 @@ def mse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor,
     Raises:
         ValueError: the shapes do not fit.
     """
-    y_hat, y = torch.as_tensor(y_hat), torch.as_tensor(y)
+    y_hat, y = as_tensor(y_hat), as_tensor(y)
     _check_pair(y_hat, y)
-    return (y_hat - y).square().sum(-1).mean(-1)
+    difference = y_hat - y
+    return (difference if difference.is_floating_point() else difference.double()).square().sum(-1).mean(-1)
 
 
 def nmse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
@@ -102,7 +109,7 @@ def nmse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor
     Raises:
         ValueError: the shapes do not fit.
     """
-    y = torch.as_tensor(y)
+    y = as_tensor(y)
     variance = (y - y.mean(0)).square().sum(-1).mean()
     return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)
 

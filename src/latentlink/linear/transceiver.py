@@ -1,0 +1,261 @@
+"""The linear transceiver: one pair of matrices for each channel, kept in factors.
+
+A linear transceiver sends s = F̃ z with the coefficients z = Φ (x − μx) of the semantic modes, and receives ŷ = μy + Ψ ẑ with ẑ = G̃ r. F̃
+and G̃ are real, acting on stacked real and imaginary parts (widely linear), and block-diagonal over groups of channel uses: one use a group,
+unless a design mixes uses. `streams` says which real slot of which group carries which mode; Φ and Ψ are shared by the whole batch of
+channels, so nothing of size d or m is stored per channel.
+"""
+
+import os
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from jaxtyping import Complex, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.arrays import as_tensor
+from latentlink.channels.channel import Channel, is_block_fading
+from latentlink.io.artifacts import artifact, save
+from latentlink.latents.packing import real_embedding
+
+
+@artifact("link")
+@dataclass(frozen=True, eq=False)
+class LinearTransceiver:
+    """Semantic precoder and decoder for a batch of channels (see the module); s streams, g groups of w channel uses, q symbols a group.
+
+    Attributes:
+        analysis: Φ (s, d). synthesis: Ψ (m, s). mean_x: μx (d,). mean_y: μy (m,).
+        streams: (…, s), the slot of each mode among g × 2q, real parts before imaginary parts in each group.
+        precoder: F̃ (…, g, 2 w n_tx, 2q). decoder: G̃ (…, g, 2q, 2 w n_rx).
+        channel: what the decoder is matched to; its power is the budget.
+        moments_zz, moments_tz: E[z' z'ᵀ] and E[t z'ᵀ] (…, g, 2q, 2q) of the slots as sent (z') and as wanted (t); None where both are I.
+        per_message: each message is scaled to the whole budget.
+        encoders: names of the transmitter's and the receiver's encoder, for the record.
+    """
+
+    analysis: Float[Tensor, "s d"]
+    synthesis: Float[Tensor, "m s"]
+    mean_x: Float[Tensor, "d"]
+    mean_y: Float[Tensor, "m"]
+    streams: Int[Tensor, "*batch s"]
+    precoder: Float[Tensor, "*batch g t2 q2"]
+    decoder: Float[Tensor, "*batch g q2 r2"]
+    channel: Channel
+    moments_zz: Float[Tensor, "*batch g q2 q2"] | None = None
+    moments_tz: Float[Tensor, "*batch g q2 q2"] | None = None
+    per_message: bool = False
+    encoders: tuple[str, str] = ("unnamed", "unnamed")
+
+    @property
+    def batch(self) -> torch.Size:
+        """The leading dimensions `...`: one transceiver for each channel."""
+        return self.streams.shape[:-1]
+
+    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in the transceiver's precision and on its device.
+
+        Raises:
+            ValueError: x is complex, its last dimension is not d, or it has no message axis.
+        """
+        x = as_tensor(x)
+        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
+            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
+        s = self.symbols((x.to(self.analysis) - self.mean_x) @ self.analysis.mT)
+        if not self.per_message:
+            return s
+        energy = s.abs().square().sum((-2, -1), keepdim=True)
+        budget = (self.channel.uses * self.channel.power)[..., None, None, None]
+        return s * torch.where(energy > 0, budget / torch.where(energy > 0, energy, 1.0), 0.0).sqrt()
+
+    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
+
+        Raises:
+            ValueError: r is real, or its uses or antennas are not the channel's.
+        """
+        return self.mean_y + self.receive(r) @ self.synthesis.mT
+
+    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
+        """Mode coefficients ẑ (…, n, s), from which ŷ = μy + Ψ ẑ: all that evaluation needs of a message.
+
+        Raises:
+            ValueError: as `decode`.
+        """
+        r = as_tensor(r)
+        if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
+            shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
+            raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
+        groups = self.decoder.shape[-3]
+        received = r.unflatten(-2, (groups, -1)).flatten(-2).movedim(-2, -3)
+        slots = torch.cat([received.real, received.imag], -1).to(self.decoder) @ self.decoder.mT
+        slots = slots.movedim(-3, -2).flatten(-2)
+        index = self.streams.unsqueeze(-2).expand(*slots.shape[:-1], -1)
+        return slots.gather(-1, index)
+
+    def symbols(self, z: Float[Tensor, "*a n s"]) -> Complex[Tensor, "*b n u t"]:
+        """F̃ z: channel symbols (…, n, u, n_tx) of mode coefficients z (…, n, s), before any scaling per message."""
+        groups, slots = self.precoder.shape[-3], self.precoder.shape[-1]
+        batch = torch.broadcast_shapes(z.shape[:-2], self.streams.shape[:-1])
+        z = z.expand(*batch, *z.shape[-2:])
+        empty = z.new_zeros(*batch, z.shape[-2], groups * slots)
+        filled = empty.scatter(-1, self.streams.unsqueeze(-2).expand(z.shape), z)
+        sent = filled.unflatten(-1, (groups, slots)).movedim(-2, -3) @ self.precoder.mT
+        real, imag = sent.unflatten(-1, (2, -1, self.channel.n_tx)).unbind(-3)
+        return torch.complex(real, imag).movedim(-4, -3).flatten(-3, -2)
+
+    def matched_to(self, channel: Channel) -> "LinearTransceiver":
+        """The same precoder with the decoder refitted to what is received, G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + C)^{-1}, M = H F̃.
+
+        C is the covariance of noise and, where the channel is known up to an error only, of what that error does to the signal sent.
+
+        Raises:
+            ValueError: the antennas or uses differ from the precoder's, or the batches do not broadcast.
+        """
+        if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
+            got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
+            raise ValueError(f"channel must have (uses, n_tx) = {expected} as the precoder has, got {got}")
+        try:
+            batch = torch.broadcast_shapes(self.batch, channel.batch)
+        except RuntimeError as error:
+            raise ValueError(f"channel must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(channel.batch)}") from error
+        M = self._effective(channel)
+        sent = M if self.moments_zz is None else M @ self.moments_zz
+        wanted = M.mT if self.moments_tz is None else self.moments_tz @ M.mT
+        covariance = sent @ M.mT + self._disturbance(channel)
+        loading = torch.finfo(M.dtype).eps * covariance.diagonal(dim1=-2, dim2=-1).sum(-1)  # keeps it definite where there is no noise
+        covariance = covariance + torch.diag_embed(torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(covariance.shape[:-1]))
+        decoder = torch.linalg.solve(covariance, wanted.mT).mT
+        changed: dict[str, Any] = {"decoder": decoder, "channel": replace(channel, power=self.channel.power)}
+        for name, kept in (("streams", 1), ("precoder", 3), ("moments_zz", 3), ("moments_tz", 3)):
+            if (value := getattr(self, name)) is not None:
+                changed[name] = value.expand(*batch, *value.shape[-kept:])
+        return replace(self, **changed)
+
+    def response(
+        self, channel: Channel | None = None, covariance: Float[Tensor, "*c s s"] | None = None
+    ) -> tuple[Float[Tensor, "*batch s s"], Float[Tensor, "*batch s s"]]:
+        """T (…, s, s) and noise covariance (…, s, s) of the coefficients, ẑ = T z + noise, before any scaling per message.
+
+        Args:
+            channel: where the link is used; that of the decoder if not given. Its error makes noise of the signal: E s.
+            covariance: E[z zᵀ] (s, s) or (…, s, s) of the signal that does so; I, the design covariance, if not given.
+        """
+        channel = self.channel if channel is None else channel
+        T = self._between_streams(self.decoder @ self._effective(channel))
+        s = self.streams.shape[-1]
+        C = torch.eye(s, dtype=T.dtype, device=T.device) if covariance is None else covariance
+        F = self.symbols(torch.eye(s, dtype=T.dtype, device=T.device))  # (…, s, u, t)
+        disturbed = torch.einsum("...aut,...ab,...bvt->...uv", F, C.to(F), F.conj())  # of E s, over pairs of uses
+        eye = torch.eye(channel.uses, dtype=F.dtype, device=F.device)
+        disturbed = disturbed if is_block_fading(channel.h) else disturbed * eye.real
+        noise = channel.noise_variance[..., None, None] * eye + channel.error_variance[..., None, None] * disturbed
+        G = self._combiner()
+        return T, torch.einsum("...aur,...uv,...bvr->...ab", G, noise.expand(*G.shape[:-3], -1, -1), G.conj()).real / 2
+
+    def _combiner(self) -> Complex[Tensor, "*batch s u r"]:
+        """G̃ as complex weights: ẑ = Re Σ_{u, r} G r."""
+        groups, slots = self.precoder.shape[-3], self.precoder.shape[-1]
+        streams = self.streams.expand(*self.decoder.shape[:-3], -1)
+        rows = self.decoder.flatten(-3, -2)
+        rows = rows.gather(-2, streams.unsqueeze(-1).expand(*streams.shape, rows.shape[-1]))
+        own = (streams // slots).unsqueeze(-1) == torch.arange(groups, device=streams.device)
+        real, imag = (rows.unsqueeze(-2) * own.unsqueeze(-1)).unflatten(-1, (2, -1, self.channel.n_rx)).unbind(-3)
+        return torch.complex(real, -imag).flatten(-3, -2)
+
+    def expected_power(self, covariance: Float[Tensor, "s s"]) -> Float[Tensor, "*batch"]:
+        """Mean power per channel use (…) when the coefficients have this covariance (I is the design covariance)."""
+        gram = self.stream_gram()
+        return (gram * covariance.to(gram)[..., : gram.shape[-1], : gram.shape[-1]]).sum((-2, -1)) / self.channel.uses
+
+    def stream_gram(self) -> Float[Tensor, "*batch s s"]:
+        """F̃ᵀF̃ (…, s, s) of the streams: its diagonal is the power of each."""
+        return self._between_streams(self.precoder.mT @ self.precoder)
+
+    def _between_streams(self, blocks: Float[Tensor, "*batch g q2 q2"]) -> Float[Tensor, "*batch s s"]:
+        """Rows and columns of a block-diagonal matrix (one block per group) that belong to the streams."""
+        slots = blocks.shape[-1]
+        streams = self.streams.expand(*blocks.shape[:-3], -1)
+        group, slot = streams // slots, streams % slots
+        rows = blocks.flatten(-3, -2).gather(-2, streams.unsqueeze(-1).expand(*streams.shape, slots))
+        square = rows.gather(-1, slot.unsqueeze(-2).expand(*streams.shape, streams.shape[-1]))
+        return square * (group.unsqueeze(-1) == group.unsqueeze(-2))
+
+    def _effective(self, channel: Channel) -> Float[Tensor, "*batch g r2 q2"]:
+        """M = H_r F̃ of each group of uses."""
+        F = self._beams()
+        received = channel.h.unflatten(-3, F.shape[-4:-2]) @ F
+        return torch.cat([received.real.flatten(-3, -2), received.imag.flatten(-3, -2)], -2)
+
+    def _beams(self) -> Complex[Tensor, "*batch g w t q2"]:
+        """F̃ as complex beams, one for each real slot, by group and use."""
+        width = self.channel.uses // self.precoder.shape[-3]
+        F = self.precoder.unflatten(-2, (2, width, self.channel.n_tx))
+        return torch.complex(F[..., 0, :, :, :], F[..., 1, :, :, :])
+
+    def _disturbance(self, channel: Channel) -> Float[Tensor, "*batch g r2 r2"]:
+        """C: σ²/2 I, plus what a channel error of variance τ makes of the signal, correlated over uses that share one error."""
+        F = self._beams()
+        groups, width = F.shape[-4:-2]
+        sent = F if self.moments_zz is None else F @ self.moments_zz.unsqueeze(-3).to(F)
+        correlation = (
+            (sent.flatten(-2) @ F.flatten(-2).mH) if is_block_fading(channel.h) else torch.diag_embed((sent * F.conj()).sum((-2, -1)))
+        )
+        eye = torch.eye(width, dtype=F.dtype, device=F.device)
+        noise = channel.noise_variance[..., None, None, None] * eye + channel.error_variance[..., None, None, None] * correlation
+        per_antenna = torch.kron(noise, torch.eye(channel.n_rx, dtype=noise.dtype, device=noise.device))
+        return real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
+
+    def to(self, target: torch.device | torch.dtype | str) -> "LinearTransceiver":
+        """The same transceiver on another device, or in float32 or float64 (deployed links are float32)."""
+        if isinstance(target, torch.dtype):
+            complex_type = torch.complex64 if target == torch.float32 else torch.complex128
+            values = (self.channel.noise_variance, self.channel.power, self.channel.error_variance)
+            channel = Channel(self.channel.h.to(complex_type), *(value.to(target) for value in values))
+        else:
+            channel = self.channel.to(target)
+        moved: dict[str, Any] = {
+            f.name: value.to(target)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor) and (value.is_floating_point() or not isinstance(target, torch.dtype))
+        }
+        return replace(self, channel=channel, **moved)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the link atomically; `latentlink.load` reads it back."""
+        save("link", self, path)
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        channel = {f"channel.{f.name}": getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
+        channel["channel.h"] = torch.view_as_real(self.channel.h)  # safetensors has no complex128
+        snr_db = self.channel.snr_db.flatten()
+        return {**tensors, **channel}, {
+            "tx_dim": len(self.mean_x),
+            "rx_dim": len(self.mean_y),
+            "streams": self.streams.shape[-1],
+            "channel_uses": self.channel.uses,
+            "n_tx": self.channel.n_tx,
+            "n_rx": self.channel.n_rx,
+            "channels": list(self.channel.batch),
+            "power": _range(self.channel.power),
+            "snr_db": _range(snr_db[snr_db.isfinite()]) or "noise-free",
+            "per_message": self.per_message,
+            "encoders": list(self.encoders),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "LinearTransceiver":
+        """The link of a saved file."""
+        parts = {name.removeprefix("channel."): tensors.pop(name) for name in list(tensors) if name.startswith("channel.")}
+        channel = Channel(torch.view_as_complex(parts.pop("h").contiguous()), **parts)
+        transmitter, receiver = manifest["encoders"]
+        return cls(**tensors, channel=channel, per_message=manifest["per_message"], encoders=(transmitter, receiver))
+
+
+def _range(values: Tensor) -> list[float]:
+    """Least and greatest of the values of a batch, for a manifest."""
+    return [float(values.min()), float(values.max())] if values.numel() else []
