@@ -10,7 +10,7 @@ from latentlink.limits import capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import GoalChoice, choose_goal
-from latentlink.linear.held_out import HeldOut, held_out
+from latentlink.linear.held_out import HeldOut, HeldOutModes, held_out
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower
 from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter
@@ -31,6 +31,7 @@ __all__ = [
     "Goal",
     "GoalChoice",
     "HeldOut",
+    "HeldOutModes",
     "LinearTransceiver",
     "MeanPower",
     "Moments",

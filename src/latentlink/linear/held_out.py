@@ -43,6 +43,59 @@ class HeldOut:
         return channel.with_power(channel.power / torch.where(q > 0, q, 1.0))
 
 
+@dataclass(frozen=True, eq=False)
+class HeldOutModes:
+    """Modes of all folds but one, with the moments of that one; one pair for each split. `held_out` judges designs by them.
+
+    Attributes:
+        splits: pairs (modes, unseen moments).
+    """
+
+    splits: tuple[tuple[SemanticModes, Moments], ...]
+
+    @classmethod
+    def of(
+        cls,
+        moments: Moments,
+        goal: Goal | None = None,
+        shrinkage: float | str = "auto",
+        widely_linear: bool = True,
+        splits: int | None = None,
+    ) -> "HeldOutModes":
+        """Work that does not depend on channels, done once.
+
+        Args:
+            moments: with folds, `Moments.from_pairs(x, y, folds=5)`.
+            goal, shrinkage, widely_linear: as in `semantic_modes`, for each training part anew.
+            splits: how many of the folds to hold out in turn; all of them if not given.
+
+        Raises:
+            ValueError: the moments keep no folds, or splits is below 1.
+        """
+        if splits is not None and splits < 1:
+            raise ValueError(f"splits must be at least 1, got {splits}")
+        pairs = moments.training_folds()[:splits]
+        return cls(tuple((semantic_modes(training, goal, shrinkage, widely_linear), unseen) for training, unseen in pairs))
+
+    def judge(self, channel: Channel, design: ClosedForm | None = None) -> HeldOut:
+        """Design for the channel on each training part, judge by the part held out, and average.
+
+        Raises:
+            ValueError: the design has per-message power, which is exact on any latents by itself.
+        """
+        design = ClosedForm() if design is None else design
+        if isinstance(design.power, PerMessagePower):
+            raise ValueError("design must have a mean or per-use power limit: per-message power is exact on any latents by itself")
+        errors, powers = [], []
+        for modes, unseen in self.splits:
+            transceiver = design.design(modes, channel).transceiver
+            s = transceiver.streams.shape[-1]
+            there = judged_by(modes, unseen, s)
+            errors.append(total_mse(there, *transceiver.response(covariance=there.covariance[:s, :s])))
+            powers.append(transceiver.expected_power(there.covariance))
+        return HeldOut(torch.stack(errors).mean(0), torch.stack(powers).mean(0))
+
+
 def held_out(
     moments: Moments,
     channel: Channel,
@@ -51,29 +104,18 @@ def held_out(
     widely_linear: bool = True,
     design: ClosedForm | None = None,
 ) -> HeldOut:
-    """Design on all folds but one, judge by the one left out, and average.
+    """Design on all folds but one, judge by the one left out, and average: `HeldOutModes` for a single batch of channels.
 
     Args:
         moments: with folds, `Moments.from_pairs(x, y, folds=5)`.
         channel: batch of channels.
         goal, shrinkage, widely_linear: as in `semantic_modes`, for each training part anew.
-        design: ClosedForm() unless given; not with per-message power, which is not linear.
+        design: ClosedForm() unless given; not with per-message power.
 
     Raises:
         ValueError: the moments keep no folds, or the design has per-message power.
     """
-    design = ClosedForm() if design is None else design
-    if isinstance(design.power, PerMessagePower):
-        raise ValueError("design must have a mean or per-use power limit: per-message power is exact on any latents by itself")
-    errors, powers = [], []
-    for training, unseen in moments.training_folds():
-        modes = semantic_modes(training, goal, shrinkage, widely_linear)
-        transceiver = design.design(modes, channel).transceiver
-        s = transceiver.streams.shape[-1]
-        there = judged_by(modes, unseen, s)
-        errors.append(total_mse(there, *transceiver.response(covariance=there.covariance[:s, :s])))
-        powers.append(transceiver.expected_power(there.covariance))
-    return HeldOut(torch.stack(errors).mean(0), torch.stack(powers).mean(0))
+    return HeldOutModes.of(moments, goal, shrinkage, widely_linear).judge(channel, design)
 
 
 def judged_by(modes: SemanticModes, moments: Moments, streams: int) -> SemanticModes:

@@ -173,14 +173,15 @@ def semantic_modes(
     synthesis = Ryx @ analysis.mH
     if not widely_linear:
         analysis, synthesis, strength = _real_streams(analysis, synthesis, strength, moments)
+    gram = synthesis.mT @ synthesis
     return SemanticModes(
         analysis=analysis,
         synthesis=synthesis,
         strength=strength,
         mean_x=moments.mean_x,
         mean_y=moments.mean_y,
-        gram=synthesis.mT @ synthesis,
-        cross=analysis @ (moments.cov_yx.mT @ synthesis),
+        gram=gram,
+        cross=gram if widely_linear else analysis @ (moments.cov_yx.mT @ synthesis),
         covariance=analysis @ moments.cov_x @ analysis.mT,
         variance=moments.cov_y.trace(),
         weighted_variance=metric.variance(Ry),

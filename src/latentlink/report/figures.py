@@ -61,7 +61,7 @@ def draw_accuracy(results: pl.DataFrame, paths: list[str | os.PathLike[str]], ti
             axes.set_xticks(ticks, [f"{n}×{n}" for n in ticks])
             axes.minorticks_off()
             axes.set_xlabel("antennas, one channel use")
-            axes.legend(fontsize=7.5, frameon=False)
+            axes.legend(fontsize=7.5, framealpha=1.0, edgecolor="none")
         figure.suptitle(title, fontsize=9.5)
         for path in paths:
             with atomic_path(path) as draft:

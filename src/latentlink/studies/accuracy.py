@@ -20,7 +20,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.limits import opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
-from latentlink.linear.held_out import held_out
+from latentlink.linear.held_out import HeldOutModes
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.tasks.evaluation import evaluate
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
@@ -28,7 +28,7 @@ from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 COMPLEX_LINEAR = "complex-linear, MSE"
 WIDELY_LINEAR = "widely linear, MSE"
 GOAL_ORIENTED = "goal-oriented"
-OWN, ALIGNED, UNALIGNED = "receiver's own latents", "aligned, no channel", "unaligned"
+OWN, ALIGNED, UNALIGNED = "receiver's latents", "aligned, no channel", "unaligned"
 OPTA = "Gaussian OPTA"
 
 
@@ -84,15 +84,15 @@ def accuracy_rows(
         designs: of `designed_modes`.
         moments: of the pilots, with folds, for the calibration of power.
     """
-    largest = study.channel(max(study.antennas), test.x.device)[:1]
     for name, (modes, goal) in designs.items():
-        spent = held_out(moments, largest, goal, modes.shrinkage, modes.widely_linear)
+        unseen = HeldOutModes.of(moments, goal, modes.shrinkage, modes.widely_linear, splits=1)
         for antennas in study.antennas:
             channel = study.channel(antennas, test.x.device)
-            budget = channel.with_power(channel.power * spent.calibrated(largest).power / largest.power)
+            budget = unseen.judge(channel).calibrated(channel)
             solution = ClosedForm().design(modes, budget)
             generator = torch.Generator(device=channel.h.device).manual_seed(study.seed)
-            seen = evaluate(solution.transceiver, test.x, test.y, channel, head, test.labels, generator)
+            link = solution.transceiver.to(torch.float32)  # the precision of a deployed link
+            seen = evaluate(link, test.x, test.y, channel, head, test.labels, generator)
             assert seen.accuracy is not None
             yield _frame(study, name, antennas, test, {
                 "channel": torch.arange(study.channels),
