@@ -1,7 +1,7 @@
 """What lies between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -137,9 +137,10 @@ class Channel:
         eye = torch.eye(self.n_rx, self.n_tx, dtype=self.h.dtype, device=self.h.device)
         return type(self)(eye.expand(self.h.shape), power=self.power)
 
-    def to(self, device: torch.device | str) -> "Channel":
-        """The same channels on another device."""
-        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
+    def to(self, target: torch.device | torch.dtype | str) -> "Channel":
+        """The same channels on another device, or in the precision of float32 or float64."""
+        matrices = target.to_complex() if isinstance(target, torch.dtype) else target
+        return type(self)(self.h.to(matrices), *(value.to(target) for value in (self.noise_variance, self.power, self.error_variance)))
 
     def __getitem__(self, index: Any) -> "Channel":
         """Some of the batch, indexed as a tensor of shape `batch` is."""

@@ -65,7 +65,7 @@ class ClosedForm:
             raise ValueError(f"modes must be SemanticModes (ClosedForm needs modes: semantic_modes(moments)), got {type(modes).__name__}")
         if not isinstance(channel, Channel):
             raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
-        channel = _in_precision(channel, modes)
+        channel = channel.to(modes.strength.dtype)
         uncertain = bool((channel.error_variance > 0).any())
         if uncertain and isinstance(self.csi, EstimateAtTransmitter):
             if not isinstance(self.power, MeanPower):
@@ -122,14 +122,6 @@ class ClosedForm:
 def design_noise(channel: Channel) -> Float[Tensor, "*batch"]:
     """N (…), noise variance per real dimension, in which a channel error of variance τ counts as τ P."""
     return (channel.noise_variance + channel.error_variance * channel.power) / 2
-
-
-def _in_precision(channel: Channel, modes: SemanticModes) -> Channel:
-    real = modes.strength.dtype
-    if channel.noise_variance.dtype == real:
-        return channel
-    values = (channel.noise_variance, channel.power, channel.error_variance)
-    return Channel(channel.h.to(torch.complex64 if real == torch.float32 else torch.complex128), *(value.to(real) for value in values))
 
 
 def _positive(values: Tensor) -> Tensor:

@@ -121,6 +121,7 @@ class LinearTransceiver:
             batch = torch.broadcast_shapes(self.batch, channel.batch)
         except RuntimeError as error:
             raise ValueError(f"channel must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(channel.batch)}") from error
+        channel = channel.to(self.precoder.dtype)
         M = self._effective(channel)
         sent = M if self.moments_zz is None else M @ self.moments_zz
         wanted = M.mT if self.moments_tz is None else self.moments_tz @ M.mT
@@ -143,7 +144,7 @@ class LinearTransceiver:
             channel: where the link is used; that of the decoder if not given. Its error makes noise of the signal: E s.
             covariance: E[z zᵀ] (s, s) or (…, s, s) of the signal that does so; I, the design covariance, if not given.
         """
-        channel = self.channel if channel is None else channel
+        channel = self.channel if channel is None else channel.to(self.precoder.dtype)
         T = self._between_streams(self.decoder @ self._effective(channel))
         s = self.streams.shape[-1]
         C = torch.eye(s, dtype=T.dtype, device=T.device) if covariance is None else covariance
@@ -210,18 +211,12 @@ class LinearTransceiver:
 
     def to(self, target: torch.device | torch.dtype | str) -> "LinearTransceiver":
         """The same transceiver on another device, or in float32 or float64 (deployed links are float32)."""
-        if isinstance(target, torch.dtype):
-            complex_type = torch.complex64 if target == torch.float32 else torch.complex128
-            values = (self.channel.noise_variance, self.channel.power, self.channel.error_variance)
-            channel = Channel(self.channel.h.to(complex_type), *(value.to(target) for value in values))
-        else:
-            channel = self.channel.to(target)
         moved: dict[str, Any] = {
             f.name: value.to(target)
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor) and (value.is_floating_point() or not isinstance(target, torch.dtype))
         }
-        return replace(self, channel=channel, **moved)
+        return replace(self, channel=self.channel.to(target), **moved)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the link atomically; `latentlink.load` reads it back."""
