@@ -62,17 +62,22 @@ class TestPerUse:
         rescaled = (parts * use_powers(known, mean.transceiver).clamp(min=1.0).rsqrt()[None, :, None, None]).flatten(0, 2)
         assert limit.expected_mse <= problem.error(rescaled, problem.decoder(rescaled)) + 1e-9
 
-    def test_every_weight_gives_a_bound_and_equal_weights_the_pooled_optimum(self):
+    def test_every_multiplier_gives_a_bound_and_the_best_equal_ones_the_pooled_optimum(self):
         known, one = moments(6, 6, 5), channel(7, 2, 2, 3)
         modes = ll.semantic_modes(known, shrinkage=0.0)
         limited, mean = (ll.ClosedForm(power=power).design(modes, one) for power in (ll.PerUsePower(), ll.MeanPower()))
-        raw = torch.rand(200, 3, dtype=torch.float64, generator=seeded(8))
-        weights = torch.cat([3 * raw / raw.sum(-1, keepdim=True), torch.ones(1, 3, dtype=torch.float64)])
-        noise, power = (one.noise_variance / 2).expand(201), one.power.expand(201)
-        amplitude = torch.linalg.svdvals(one.h).expand(201, -1, -1)
-        bounds = per_use_bound(modes.strength, amplitude, noise, power, weights) + modes.variance - modes.strength.square().sum()
+        equal = torch.logspace(-3, 3, 20_001, dtype=torch.float64).unsqueeze(-1).expand(-1, 3)
+        drawn = torch.rand(2000, 3, dtype=torch.float64, generator=seeded(8)).mul(12).sub(6).exp()
+        multipliers = torch.cat([drawn, equal])
+        n = len(multipliers)
+        noise, power = (one.noise_variance / 2).expand(n), one.power.expand(n)
+        amplitude = torch.linalg.svdvals(one.h).expand(n, -1, -1)
+        dual, slope = per_use_bound(modes.strength, amplitude, noise, power, multipliers)
+        bounds = dual + modes.variance - modes.strength.square().sum()
         assert (bounds <= limited.expected_mse * (1 + 1e-9)).all()
-        torch.testing.assert_close(bounds[-1], mean.expected_mse)
+        torch.testing.assert_close(bounds[2000:].max(), mean.expected_mse, rtol=1e-6, atol=0.0)  # the grid is 7e-4 fine, the maximum smooth
+        others = multipliers.flip(0)
+        assert (dual.flip(0) <= dual + (slope * (others - multipliers)).sum(-1) + 1e-9 * modes.variance).all()  # concave
 
     @pytest.mark.parametrize("dead", ["use", "all"])
     def test_dead_uses_carry_nothing(self, dead):

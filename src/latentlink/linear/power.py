@@ -1,11 +1,13 @@
 """What the power budget limits: the mean over uses (default), each use, or each message.
 
 Per use, with uses that differ, the pooled optimum may overload some of them. The best precoder under E||s_u||² ≤ P for every u is found
-here by
-L-BFGS on F̃ = √P X_u / ||X_u||, and certified by its Lagrangian dual: for every weight ν ≥ 0, Σ_u ν_u = K, the closed form for the
-channels H_u / √ν_u under the pooled budget is a lower bound, because a precoder that meets every limit also meets their weighted mean.
-The bound is tight: minimisers of the dual at ties of h_u / √ν_u differ by rotations, and by the Schur–Horn theorem rotations reach
-all powers in the convex hull of what the orderings of the tied symbols give.
+here by L-BFGS on F̃ = √P X_u / ||X_u||, and certified by the Lagrangian dual: with multipliers μ_u ≥ 0, a unit of received SNR on symbol
+i of use u costs π = μ_u N / h_i², and strongest modes on cheapest symbols give
+
+    D(μ) = Σ_i min over x ≥ 0 of [ b_i² / (1 + x) + π_i x ] − P Σ_u μ_u  ≤  the least error.
+
+The bound is tight: minimisers at ties of π differ by rotations of the tied symbols, and by the Schur–Horn theorem rotations reach all
+powers in the convex hull of what the orderings of the tied symbols give, so one of them meets every limit.
 """
 
 from collections.abc import Callable
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.moments import as_latents
-from latentlink.linear.waterfilling import mse_waterfilling
+
+_DUAL_STEPS = 500
 
 
 @dataclass(frozen=True)
@@ -70,17 +73,32 @@ def per_use_bound(
     amplitude: Float[Tensor, "*batch u q"],
     noise: Float[Tensor, "*batch"],
     power: Float[Tensor, "*batch"],
-    weight: Float[Tensor, "*batch u"],
+    multiplier: Float[Tensor, "*batch u"],
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch u"]]:
+    """Dual D(μ) (…), a lower bound on Σ b² / (1 + x) under per-use limits P for every μ ≥ 0 (…, u), and a supergradient (…, u)."""
+    q = amplitude.shape[-1]
+    tiny = torch.finfo(amplitude.dtype).tiny
+    cost = (noise[..., None, None] / amplitude.square().clamp(min=tiny)).clamp(max=1 / tiny)  # power for a unit of x
+    price, order = (multiplier.unsqueeze(-1) * cost).flatten(-2).repeat_interleave(2, -1).sort(-1)
+    b = strength[: price.shape[-1]]
+    price, order = price[..., : len(b)], order[..., : len(b)] // 2
+    x = (b / price.clamp(min=tiny).sqrt() - 1).clamp(min=0)
+    spent = torch.zeros_like(multiplier).scatter_add(-1, order // q, x * cost.flatten(-2).gather(-1, order))
+    rest = strength.square().sum() - b.square().sum()
+    return rest + (b.square() / (1 + x) + price * x).sum(-1) - power * multiplier.sum(-1), spent - power.unsqueeze(-1)
+
+
+def _tightened(
+    bound: Callable[[Tensor], tuple[Tensor, Tensor]], value: Float[Tensor, "*batch"], multiplier: Float[Tensor, "*batch u"]
 ) -> Float[Tensor, "*batch"]:
-    """Lower bound (…) on Σ b² / (1 + p g) under per-use limits P, from weights ν ≥ 0 that sum to the number of uses."""
-    tiny = torch.finfo(weight.dtype).tiny
-    scaled = (amplitude / weight.clamp(min=tiny).sqrt().unsqueeze(-1)).flatten(-2).sort(-1, descending=True).values
-    h = scaled.repeat_interleave(2, -1)[..., : len(strength)]
-    b = strength[: h.shape[-1]].expand_as(h)
-    p = mse_waterfilling(b, h, noise, amplitude.shape[-2] * power)
-    served = p * h.square()
-    left = noise.unsqueeze(-1) / (served + noise.unsqueeze(-1)).clamp(min=tiny)
-    return strength.square().sum() - b.square().sum(-1) + (b.square() * torch.where(served > 0, left, 1.0)).sum(-1)
+    """The best bound (…) found by Polyak's supergradient steps towards a feasible value: fast at kinks, where the optimum lies."""
+    best = torch.zeros_like(value)
+    for _ in range(_DUAL_STEPS):
+        dual, slope = bound(multiplier)
+        best = torch.maximum(best, dual)
+        step = (value - dual) / slope.square().sum(-1).clamp(min=torch.finfo(value.dtype).tiny)
+        multiplier = (multiplier + step.unsqueeze(-1) * slope).clamp(min=0)
+    return best
 
 
 def per_use_precoder(
@@ -119,12 +137,10 @@ def per_use_precoder(
     with torch.enable_grad():
         value = error(F)
         (slope,) = torch.autograd.grad(value.sum(), F)
-    multiplier = -(slope * F.detach()).sum((-2, -1)).clamp(max=0)  # KKT: ∂error/∂F_u = −2 ν_u F_u
-    total = multiplier.sum(-1, keepdim=True)
-    weight = torch.where(total > 0, uses * multiplier / torch.where(total > 0, total, 1.0), 1.0)
-    bound = per_use_bound(b, amplitude, noise, power, weight)
-    value = value.detach()
-    return F.detach(), ((value - bound) / value.clamp(min=tiny)).clamp(min=0)
+    value, F = value.detach(), F.detach()
+    multiplier = -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power.unsqueeze(-1).clamp(min=tiny))  # KKT: ∂error/∂F_u = −2 μ_u F_u
+    bound = _tightened(lambda mu: per_use_bound(b, amplitude, noise, power, mu), value, multiplier)
+    return F, ((value - bound) / value.clamp(min=tiny)).clamp(min=0)
 
 
 def _minimised(X: Tensor, error: Callable[[Tensor], Tensor], max_iterations: int) -> Tensor:
