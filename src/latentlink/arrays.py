@@ -1,4 +1,4 @@
-"""NumPy arrays at the public door: inside, everything is a tensor."""
+"""NumPy arrays at the public door (inside, everything is a tensor), and division where nothing may be divided by."""
 
 from typing import Any
 
@@ -12,3 +12,20 @@ def as_tensor(value: Any) -> Tensor:
     if isinstance(value, np.ndarray) and (not value.flags.writeable or min(value.strides, default=0) < 0):
         value = value.copy()
     return torch.as_tensor(value)
+
+
+def finite(name: str, value: Any) -> Tensor:
+    """A real or complex tensor of an array, checked at the public door.
+
+    Raises:
+        ValueError: naming `name`, for NaN or infinite entries.
+    """
+    tensor = as_tensor(value)
+    if not bool(tensor.isfinite().all()):
+        raise ValueError(f"{name} has NaN or infinite entries")
+    return tensor
+
+
+def ratio(a: Tensor, b: Tensor) -> Tensor:
+    """a / b where b > 0, else 0, with finite derivatives everywhere."""
+    return torch.where(b > 0, a / torch.where(b > 0, b, 1.0), 0.0)

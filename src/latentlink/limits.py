@@ -4,15 +4,14 @@ The capacity of all uses of a message, with the pooled budget u·P over the sing
 
     C = Σ log2(1 + p_i h_i² / σ²)  bits per message,      p_i = (μ − σ² / h_i²)⁺,   Σ p_i = u·P       (water-filling).
 
-At that rate the least weighted error that any scheme of any length and complexity can reach for *Gaussian* latents with these
-moments (optimal performance theoretically attainable: indirect rate distortion, reverse water-filling [dobrushin1962information,
+At that rate the least weighted error that any scheme of any length and complexity can reach for *Gaussian* latents with these moments
+(optimal performance theoretically attainable: indirect rate distortion, reverse water-filling [dobrushin1962information,
 wolf1970transmission]) is
 
     D* = tr(W Ry Wᵀ) − Σ b_i² + Σ min(θ, b_i²),        ½ Σ log2⁺(b_i² / θ) = C.
 
 For other latents with the same moments D* is an upper bound of the true limit: a good nonlinear scheme may go below it. Of all *affine*
-pairs the
-closed form is the limit, whatever the distribution.
+pairs the closed form is the limit, whatever the distribution.
 """
 
 import math
@@ -51,7 +50,12 @@ def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
         data, of the
             test data's moments.
         channel: batch of channels.
+
+    Raises:
+        ValueError: the modes were made with shrinkage.
     """
+    if modes.shrinkage != 0:
+        raise ValueError(f"modes must be made with shrinkage=0.0 for a bound, got {modes.shrinkage:g}")
     energy = modes.strength.square()
     if len(energy) == 0:
         return modes.weighted_variance.expand(channel.batch)
@@ -73,4 +77,6 @@ def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:
     The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.
     """
     x = as_latents("x", x)
+    if dim < 1:
+        raise ValueError(f"dim must be at least 1, got {dim}")
     return torch.nn.functional.pad(x, (0, dim - x.shape[1]))

@@ -104,6 +104,41 @@ def test_fit_for_channels_from_a_file_and_evaluate_over_others(run, files):
     assert accuracy_of(noisy) < accuracy_of(own)
 
 
+def test_names_with_brackets_are_names(run, files):
+    run("fit", "tx.npy", "rx.pt", "labels.csv", "--output", "link[/b]")
+    shown = run("inspect", "link[/b]/link.safetensors").stdout
+    assert "link[/b]/link.safetensors" in shown
+    assert "halves: [real; imaginary] per channel use" in shown
+    assert ll.io.artifacts.read(files / "link[/b]/link.safetensors")[1]["sha256"] in shown
+
+
+def test_one_of_several_arrays_and_each_power_limit(run, files):
+    x, y = np.load(files / "tx.npy"), torch.load(files / "rx.pt", weights_only=True).numpy()
+    np.savez(files / "both.npz", x=x, y=y)
+    for limit in ("per-use", "per-message"):
+        run(
+            "fit",
+            "both.npz::x",
+            "both.npz::y",
+            "labels.csv",
+            "--power-limit",
+            limit,
+            "--uses",
+            2,
+            "--n-tx",
+            2,
+            "--n-rx",
+            2,
+            "--output",
+            limit,
+        )
+        assert ll.load(files / limit / "link.safetensors").power_limit == limit.replace("-", " ")
+    assert "x, y" in run("fit", "both.npz", "both.npz::y", "labels.csv", status=1).stderr
+    other = ("evaluate", "per-use/link.safetensors", "tx-test.npy", "rx-test.parquet", "labels-test.npy", "--head")
+    ll.fit_head(np.eye(4), np.arange(4)).save(files / "other.safetensors")
+    assert "head cannot read latents" in run(*other, "other.safetensors", status=1).stderr
+
+
 def test_goals_of_fit(run, files):
     for goal in ("auto", "logits"):
         done = run("fit", "tx.npy", "rx.pt", "labels.csv", "--n-tx", 1, "--n-rx", 1, "--goal", goal, "--output", goal)
@@ -131,6 +166,10 @@ def test_encode_writes_what_fit_reads(run):
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "tx.npy"), 1, "complex"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--goal", "wisdom"), 2, "wisdom"),
         (("evaluate", "tx.npy", "tx-test.npy", "rx-test.parquet", "labels-test.npy"), 1, "tx.npy"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--device", "abacus"), 1, "--device abacus"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "absent[blue].h5"), 1, "absent[blue].h5"),
+        (("demo", "--dataset", "digits", "--channels", "0"), 1, "channels must be at least 1"),
+        (("encode", "mobilenet-v2", "x.xlsx", "--dataset", "digits"), 1, "cannot write .xlsx"),
         (("inspect", "labels.csv"), 1, "labels.csv"),
         (("encode", "resnet", "x.npy", "--dataset", "digits"), 1, "mobilenet-v2"),
         (("encode", "mobilenet-v2", "x.npy"), 1, "LATENTLINK_DATA"),

@@ -42,6 +42,38 @@ def test_noise_has_half_its_variance_in_each_real_part():
     assert (silent == 0).all()
 
 
+def test_rows_of_x_and_y_are_the_same_observation():
+    x, y = toy(n=200)
+    order = torch.randperm(200, generator=generator())
+    together, apart = ll.Moments.from_pairs(x[order], y[order]), ll.Moments.from_pairs(x, y[order])
+    torch.testing.assert_close(together.cov_yx, ll.Moments.from_pairs(x, y).cov_yx)
+    assert apart.cov_yx.norm() < 0.5 * together.cov_yx.norm()
+
+
+def test_signals_are_messages_by_uses_by_antennas_and_batches_come_first():
+    x, y = toy(n=200)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+    channel = ll.Channel.from_snr(ll.rayleigh(3, 2, batch=(4,), generator=generator()), [[0.0], [20.0]]).repeated(5)
+    solution = ll.ClosedForm().design(modes, channel)
+    s = solution.transceiver.encode(x[:7])
+    r = ll.Channel(channel.h, 0.0).apply(s)
+    assert (s.shape, r.shape) == ((2, 4, 7, 5, 2), (2, 4, 7, 5, 3))
+    torch.testing.assert_close(r[1, 2, 6, 3], channel.h[1, 2, 3] @ s[1, 2, 6, 3])
+    assert solution.transceiver.decode(r).shape == (2, 4, 7, 5)
+    for value in (channel.noise_variance, channel.power, solution.expected_mse, solution.status):
+        assert value.shape == (2, 4)
+
+
+def test_power_limits_hold_for_each_use_or_each_message():
+    x, y = toy(n=2000)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
+    channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=generator(1)), 15.0, power=0.7).repeated(3)
+    per_use = ll.ClosedForm(power=ll.PerUsePower()).design(modes, channel).transceiver.encode(x)
+    torch.testing.assert_close(per_use.abs().square().sum(-1).mean(0), torch.full((3,), 0.7, dtype=torch.float64))
+    per_message = ll.ClosedForm(power=ll.PerMessagePower(x, y)).design(modes, channel).transceiver.encode(x)
+    torch.testing.assert_close(per_message.abs().square().sum((-2, -1)), torch.full((2000,), 3 * 0.7, dtype=torch.float64))
+
+
 def test_fading_has_mean_square_gain():
     h = ll.rayleigh(4, 4, gain=0.5, batch=(2000,), generator=generator())
     error = 5 / math.sqrt(h.numel())

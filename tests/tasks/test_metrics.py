@@ -102,8 +102,32 @@ def test_a_constant_latent_has_an_error_but_no_nan():
     ],
 )
 def test_latents_that_do_not_pair_are_refused(call):
-    with pytest.raises(ValueError, match=r"y_hat must have shape \(..., n, m\) with y \(n, m\), got"):
+    with pytest.raises(ValueError, match=r"y_hat must have shape \(..., n, m\) with y \(n, m\), got|y must have shape \(n, dim\)"):
         call()
+
+
+@pytest.mark.parametrize("measure", [mse, nmse])
+def test_what_is_not_a_number_is_not_measured(measure):
+    y = drawn(0, 4, 3)
+    with pytest.raises(ValueError, match="y_hat has NaN"):
+        measure(y / 0, y)
+    with pytest.raises(ValueError, match="y is empty"):
+        measure(y[:0], y[:0])
+    with pytest.raises(ValueError, match="y_hat must be real"):
+        measure(y + 0j, y)
+
+
+def test_decisions_need_numbers_and_a_classifier_of_the_latents():
+    y = drawn(0, 4, 3)
+    for score in (lambda y: accuracy(READ, y, np.zeros(4, int)), lambda y: agreement(READ, y, drawn(0, 4, 3))):
+        with pytest.raises(ValueError, match="y_hat has NaN"):
+            score(y / 0)
+    with pytest.raises(ValueError, match=r"head cannot read latents of shape \(n, 2\)"):
+        accuracy(READ, drawn(0, 4, 2), np.zeros(4, int))
+    with pytest.raises(ValueError, match="at least two outputs"):
+        agreement(torch.nn.Linear(3, 1), y, y)
+    with pytest.raises(ValueError, match="count at least 1"):
+        Rate.of(0, 0)
 
 
 @pytest.mark.parametrize(

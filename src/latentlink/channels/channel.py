@@ -66,7 +66,7 @@ class Channel:
             ValueError: as `from_snr`.
         """
         grid = _complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
-        snr_db = torch.as_tensor(snr_db, dtype=grid.real.dtype, device=grid.device)
+        snr_db = _numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():
             raise ValueError("snr_db must be finite, or +inf for no noise, got NaN or -inf")
         power = _not_negative("power", power, grid)
@@ -155,8 +155,8 @@ class Channel:
         Raises:
             ValueError: the uses or antennas of s are not the channel's.
         """
-        if not s.is_complex():
-            raise ValueError(f"s must be complex, got {s.dtype}")
+        if not s.is_complex() or not s.isfinite().all():
+            raise ValueError(f"s must be complex and finite, got {s.dtype}")
         if s.ndim < 3 or s.shape[-2:] != (self.uses, self.n_tx):
             raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
         _broadcast(h=self.batch, s=s.shape[:-3])
@@ -190,7 +190,14 @@ def _complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape:
 
 
 def _not_negative(name: str, value: Scalars, like: Tensor) -> Tensor:
-    values = torch.as_tensor(value, dtype=like.real.dtype, device=like.device)
+    values = _numbers(name, value, like)
     if not values.isfinite().all() or (values < 0).any():
         raise ValueError(f"{name} must be finite and not negative, got {values.tolist() if values.numel() < 9 else tuple(values.shape)}")
     return values
+
+
+def _numbers(name: str, value: Scalars, like: Tensor) -> Tensor:
+    try:
+        return torch.as_tensor(value, dtype=like.real.dtype, device=like.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from error

@@ -9,6 +9,8 @@ from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.arrays import as_tensor
+
 
 def rayleigh(
     n_rx: int,
@@ -48,8 +50,8 @@ def rician(
 ) -> Complex[Tensor, "*batch n_rx n_tx"]:
     """Rician fading: a line of sight k_factor times as strong as the Rayleigh part, E|h|² = gain in all.
 
-    h = √(gain / (K + 1)) (√K a_rx a_txᴴ + h_w), a the responses of uniform linear arrays at half a wavelength, with angles of arrival
-    and departure uniform over (−π/2, π/2) and a common phase, drawn for each channel.
+    h = √(gain / (K + 1)) (√K a_rx a_txᴴ + h_w), a the responses of uniform linear arrays at half a wavelength, with angles of arrival and
+    departure uniform over (−π/2, π/2) and a common phase, drawn for each channel.
 
     Args:
         k_factor: K ≥ 0, linear (not dB); 0 is Rayleigh, inf is the line of sight alone.
@@ -103,15 +105,21 @@ def _check_gain(gain: float) -> None:
 
 
 def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, "antennas antennas"]:
-    """The correlation matrix coefficient^|i − j| of a linear array, 0 ≤ coefficient ≤ 1, for `kronecker`."""
+    """The correlation matrix coefficient^|i − j| (antennas, antennas) of a linear array, for `kronecker`.
+
+    Raises:
+        ValueError: the coefficient is not in 0…1, or there is no antenna.
+    """
     if not 0 <= coefficient <= 1:
         raise ValueError(f"coefficient must be between 0 and 1, got {coefficient}")
+    if antennas < 1:
+        raise ValueError(f"antennas must be at least 1, got {antennas}")
     index = torch.arange(antennas, dtype=torch.float64)
     return coefficient ** (index[:, None] - index[None, :]).abs()
 
 
 def _correlation_root(name: str, corr: Any, dtype: torch.dtype) -> Tensor:
-    corr = torch.as_tensor(corr).to(torch.complex128)
+    corr = as_tensor(corr).to(torch.complex128)
     if corr.ndim != 2 or corr.shape[0] != corr.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {tuple(corr.shape)}")
     if not corr.isfinite().all() or not torch.allclose(corr, corr.mH, atol=1e-8):

@@ -44,11 +44,14 @@ def convert_snr(snr_db: float, source: SnrDefinition, target: SnrDefinition, n_t
         gain: E|h|² of a channel entry (1/2 for the code of [pandolfo2025latent]); matters for PER_RECEIVE_ANTENNA only.
 
     Raises:
-        ValueError: n_tx below 1 or gain not positive.
+        ValueError: a definition is not one of SnrDefinition, n_tx is below 1 or gain not positive.
 
     Example:
         At 8×8, 20 dB here are 29.03 dB as P/σ².
     """
+    for name, definition in (("source", source), ("target", target)):
+        if not isinstance(definition, SnrDefinition):
+            raise ValueError(f"{name} must be an SnrDefinition, got {definition!r}")
     if n_tx < 1:
         raise ValueError(f"n_tx must be at least 1, got {n_tx}")
     if not gain > 0:

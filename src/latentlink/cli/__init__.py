@@ -3,15 +3,17 @@
 import sys
 
 import cyclopts
+import torch
 from rich.console import Console
 
+import latentlink
 from latentlink.cli.demo import demo
 from latentlink.cli.encode import encode
 from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 from latentlink.cli.inspect import inspect
 
-app = cyclopts.App(name="latentlink", help=__import__("latentlink").__doc__, help_format="markdown")
+app = cyclopts.App(name="latentlink", help=latentlink.__doc__, help_format="markdown")
 for command in (demo, encode, fit, evaluate, inspect):
     app.command(command)
 
@@ -26,6 +28,6 @@ def main() -> None:
     except KeyboardInterrupt:
         errors.print("interrupted; what was finished is kept, the same command goes on from there")
         sys.exit(130)
-    except (ValueError, OSError, ImportError) as error:
-        errors.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+    except (ValueError, OSError, ImportError, MemoryError, torch.OutOfMemoryError) as error:
+        errors.print("error:", str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)

@@ -1,12 +1,23 @@
 """What the commands share of the terminal."""
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
+import polars as pl
+import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from latentlink.data.files import read_labels, read_latents
+from latentlink.io.artifacts import load
+from latentlink.io.atomic import write_atomically
+from latentlink.latents.pilots import Pilots
+
+T = TypeVar("T")
 out = Console()
 messages = Console(stderr=True)
 
@@ -18,14 +29,58 @@ def progress() -> Progress:
 
 
 def facts(title: str, rows: Iterable[tuple[str, object]]) -> None:
-    """Print a two-column table."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    """Print a two-column table; nothing in it is taken for markup, and long values are folded."""
+    table = Table(title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        table.add_row(escape(name), escape(f"{value:.4g}" if isinstance(value, float) else str(value)))
     out.print(table)
 
 
 def wrote(*paths: Path) -> None:
     """Say which files are there now."""
     for path in paths:
-        out.print(f"wrote [bold]{path}[/]", highlight=False, soft_wrap=True)
+        out.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def device_named(name: str) -> torch.device:
+    """The torch device, if this machine has it.
+
+    Raises:
+        ValueError: it is unknown or not there.
+    """
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
+
+
+def at(argument: Path) -> tuple[Path, str | None]:
+    """A file, and the array in it that `FILE::KEY` names."""
+    path, separator, key = str(argument).rpartition("::")
+    return (Path(path), key) if separator else (argument, None)
+
+
+def pilots(transmitter: Path, receiver: Path, labels: Path) -> Pilots:
+    """Latents and labels from three files, each `FILE` or `FILE::KEY`."""
+    return Pilots(read_latents(*at(transmitter)), read_latents(*at(receiver)), read_labels(*at(labels)))
+
+
+def loaded(path: Path, kind: type[T], name: str) -> T:
+    """A saved artifact of one kind.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    content = load(path)
+    if not isinstance(content, kind):
+        raise ValueError(f"{path}: expected a saved {name}, got a {type(content).__name__}")
+    return content
+
+
+def write_table(path: Path, table: pl.DataFrame) -> None:
+    """Write a Parquet file, atomically."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    write_atomically(path, buffer.getvalue())

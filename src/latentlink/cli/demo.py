@@ -9,9 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import Progress
 from rich.table import Table
 
-from latentlink.cli.console import messages, out, progress, wrote
+from latentlink.cli.console import device_named, messages, out, progress, write_table, wrote
 from latentlink.data.pairs import Dataset, DevicePair, device_pair
-from latentlink.io.atomic import atomic_path
 from latentlink.latents.moments import Moments
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.report.figures import draw_accuracy, summary
@@ -68,16 +67,15 @@ def demo(
         Torch device, "cpu" or "cuda".
     """
     started = time.perf_counter()
+    device_named(device)
     study = AccuracyStudy(tuple(antennas), channels, snr_db, gain, seed=seed)
     pair = device_pair(dataset, pilots=pilots, test=test, image_size=image_size, device=device)
     if pair.note:
-        messages.print(f"[yellow]{pair.note}[/]")
+        messages.print(pair.note, style="yellow", markup=False)
     with progress() as bar:
         results = _measured(study, pair, device, output, bar)
     title = f"{pair.transmitter} → {pair.receiver}, {pair.dataset}, {len(pair.pilots)} pilots, Rayleigh gain {gain:g}, {snr_db:g} dB"
-    output.mkdir(parents=True, exist_ok=True)
-    with atomic_path(output / "results.parquet") as draft:
-        results.write_parquet(draft)
+    write_table(output / "results.parquet", results)
     figures = [output / "accuracy.png", output / "accuracy.pdf"]
     draw_accuracy(results, [*figures], f"{title}\nmean and 95 % band over {channels} channels, {len(pair.test)} unseen images each")
     _print_table(results, title)

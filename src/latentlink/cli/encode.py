@@ -5,11 +5,11 @@ from typing import Literal
 
 import torch
 
-from latentlink.cli.console import facts, wrote
+from latentlink.cli.console import device_named, facts, wrote
 from latentlink.data import cache
 from latentlink.data.datasets import ImageSet, digits, fashion_mnist
 from latentlink.data.encoders import encoder as encoder_by_name
-from latentlink.data.files import read_images, write_array
+from latentlink.data.files import check_writable_suffix, read_images, write_array
 
 
 def encode(
@@ -51,6 +51,9 @@ def encode(
     device
         Torch device, "cpu" or "cuda".
     """
+    check_writable_suffix(output)
+    if labels is not None:
+        check_writable_suffix(labels)
     if images is not None:
         if labels is not None:
             raise ValueError("--labels writes the classes of a data set; images from a file have none")
@@ -62,7 +65,7 @@ def encode(
         if limit < 1:
             raise ValueError(f"--limit must be at least 1, got {limit}")
         chosen = chosen.subset(slice(0, limit))
-    latents = cache.encode(encoder_by_name(encoder, image_size).to(device), chosen)
+    latents = cache.encode(encoder_by_name(encoder, image_size).to(device_named(device)), chosen)
     write_array(output, latents)
     facts("latents", [("encoder", encoder), ("images", f"{chosen.name}, {len(chosen)}"), ("dimension", latents.shape[1])])
     if labels is not None:

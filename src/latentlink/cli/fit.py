@@ -7,16 +7,17 @@ import torch
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
-from latentlink.cli.console import facts, messages, wrote
-from latentlink.data.files import read_channels, read_labels, read_latents
-from latentlink.io.artifacts import load
+from latentlink.cli import console
+from latentlink.cli.console import at, device_named, facts, loaded, messages, wrote
+from latentlink.data.files import read_channels
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.limits import capacity, opta
+from latentlink.limits import capacity
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 
 
@@ -33,6 +34,7 @@ def fit(
     snr_db: float = 20.0,
     gain: float = 1.0,
     power: float = 1.0,
+    power_limit: Literal["mean", "per-use", "per-message"] = "mean",
     goal: Literal["auto", "fisher", "logits", "mse"] = "fisher",
     temperature: float = 3.0,
     fidelity: float = 0.01,
@@ -52,7 +54,7 @@ def fit(
     Parameters
     ----------
     transmitter
-        Latents of the pilots at the transmitter, (n, d): .npy, .npz, .safetensors, .parquet or .pt.
+        Latents of the pilots at the transmitter, (n, d): .npy, .npz, .safetensors, .parquet or .pt; FILE::KEY names one of several arrays.
     receiver
         Latents of the same observations at the receiver, (n, m).
     labels
@@ -71,6 +73,8 @@ def fit(
         Mean squared coefficient of the Rayleigh channel.
     power
         Mean transmit power per channel use.
+    power_limit
+        What the power limits: its mean over messages and uses, each channel use, or each message.
     goal
         What to design for: the head's softmax (fisher), its logits, the latent itself (mse), or what held-out pilots favour (auto).
     temperature
@@ -88,39 +92,28 @@ def fit(
     device
         Torch device, "cpu" or "cuda".
     """
-    pilots = Pilots(read_latents(transmitter), read_latents(receiver), read_labels(labels)).to(device)
-    classifier = fit_head(pilots.y, pilots.labels) if head is None else _loaded_head(head)
-    h = (
-        rayleigh(n_rx, n_tx, gain, generator=torch.Generator().manual_seed(seed)).unsqueeze(-3)
-        if channel is None
-        else read_channels(channel)
-    )
+    pilots = console.pilots(transmitter, receiver, labels).to(device_named(device))
+    classifier = (fit_head(pilots.y, pilots.labels) if head is None else loaded(head, SoftmaxHead, "head")).to(device)
+    drawn = rayleigh(n_rx, n_tx, gain, generator=torch.Generator().manual_seed(seed)).unsqueeze(-3)
+    h = drawn if channel is None else read_channels(*at(channel))
     radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)
-    modes, name = _modes(pilots, classifier.to(device), radio, goal, temperature, fidelity, shrinkage, not complex_linear)
-    modes = modes.named(transmitter.stem, receiver.stem)
-    solution = ClosedForm().design(modes, radio)
-    files = [output / "pair.safetensors", output / "link.safetensors", output / "head.safetensors"]
-    modes.save(files[0])
-    solution.transceiver.to(torch.float32).save(files[1])
-    classifier.save(files[2])
+    limits: dict[str, PowerLimit] = {"mean": MeanPower(), "per-use": PerUsePower(), "per-message": PerMessagePower(pilots.x, pilots.y)}
+    modes, name = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
+    solution = ClosedForm(power=limits[power_limit]).design(modes.named(transmitter.stem, receiver.stem), radio)
+    files = [output / "pair.safetensors", output / "head.safetensors", output / "link.safetensors"]
+    modes.named(transmitter.stem, receiver.stem).save(files[0])
+    classifier.save(files[1])
+    solution.transceiver.to(torch.float32).save(files[2])
     facts("link", [
         ("pilots", f"{len(pilots)}, {pilots.x.shape[1]} → {pilots.y.shape[1]} dimensions"),
         ("goal", name),
         ("semantic modes", f"{len(modes)}, {solution.transceiver.streams.shape[-1]} sent, shrinkage {modes.shrinkage:.3g}"),
         ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
         ("capacity, bits per message", float(capacity(radio).mean())),
-        ("expected NMSE", float(solution.expected_mse.mean() / modes.variance)),
-        ("Gaussian OPTA of the goal, normalised", float(opta(modes, radio).mean() / modes.weighted_variance)),
+        ("expected NMSE on the pilots", float(solution.expected_mse.mean() / modes.variance)),
         ("status", "; ".join(solution.messages())),
     ])  # fmt: skip
     wrote(*files)
-
-
-def _loaded_head(path: Path) -> SoftmaxHead:
-    head = load(path)
-    if not isinstance(head, SoftmaxHead):
-        raise ValueError(f"{path}: expected a saved head, got a {type(head).__name__}")
-    return head
 
 
 def _modes(

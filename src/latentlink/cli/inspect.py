@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from latentlink.cli.console import facts
+from latentlink.cli.console import at, facts
 from latentlink.data.files import read_latents
 from latentlink.io.artifacts import ArtifactError, read
 
@@ -15,7 +15,7 @@ def inspect(file: Path) -> None:
     Parameters
     ----------
     file
-        A file of latentlink, or of latents (.npy, .npz, .safetensors, .parquet, .pt).
+        A file of latentlink, or of latents (.npy, .npz, .safetensors, .parquet, .pt; FILE::KEY names one of several arrays).
     """
     if file.suffix == ".safetensors":
         try:
@@ -28,7 +28,7 @@ def inspect(file: Path) -> None:
             facts("conventions", manifest["conventions"].items())
             facts("tensors", ((name, f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}") for name, value in tensors.items()))
             return
-    latents = read_latents(file)
+    latents = read_latents(*at(file))
     spread = latents.double().std(0, correction=0)
     facts(str(file), [
         ("latents", f"{latents.shape[0]} × {latents.shape[1]} {str(latents.dtype).removeprefix('torch.')}"),

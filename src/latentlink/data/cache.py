@@ -1,8 +1,8 @@
 """Latents computed once: encoded in shards, each written whole as soon as it is done, found again by what it depends on.
 
-The key is the SHA-256 of the encoder's fingerprint and of the images, so nothing is ever out of date. An interrupted encoding goes
-on at the first missing shard; a damaged shard (its digest no longer fits) is missing. Two processes at once do double work and
-nothing worse: shards appear by renaming, and both write the same latents.
+The key is the SHA-256 of the encoder's fingerprint and of the images, so nothing is ever out of date. An interrupted encoding goes on at
+the first missing shard; a damaged shard (its digest no longer fits) is missing. Two processes at once do double work and nothing worse:
+shards appear by renaming, and both write the same latents.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from latentlink.data.datasets import ImageSet
 from latentlink.data.encoders import Encoder
-from latentlink.io.atomic import atomic_path
+from latentlink.io.atomic import write_atomically
 
 CACHE_VARIABLE = "LATENTLINK_CACHE"
 LOG = logging.getLogger(__name__)
@@ -68,8 +68,7 @@ class Shard:
     def write(self, latents: Float32[Tensor, "rows d"]) -> None:
         """Put the rows in the file, at once and whole."""
         content = save({"latents": latents}, {"start": str(self.start), "sha256": _digest(latents)})
-        with atomic_path(self.path) as draft:
-            draft.write_bytes(content)
+        write_atomically(self.path, content)
 
 
 def encode(

@@ -117,8 +117,8 @@ def _fashion_from(split: Split, images_path: Path, labels_path: Path) -> ImageSe
 def digits(split: Split) -> ImageSet:
     """Scikit-learn's 1,797 grey 8x8 handwritten digits, always the same 1,200 to train and 597 to test.
 
-    The test set takes every third of the images sorted by class and then by chance, so that each class gives its share to
-    within one image; the order within a split is shuffled. Sixteen shades are stretched over 0..255.
+    The test set takes every third of the images sorted by class and then by chance, so that each class gives its share to within one
+    image; the order within a split is shuffled. Sixteen shades are stretched over 0..255.
 
     Raises:
         ImportError: scikit-learn is not installed.

@@ -3,18 +3,20 @@
 Every complaint is a ValueError that begins with the path and says what came and what was expected.
 """
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Complex128, Float, Int64, UInt8
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from latentlink.data.containers import ARRAYS, HDF5, LISTS, Array, FileContentError, read_array
-from latentlink.io.atomic import atomic_path
+from latentlink.io.atomic import write_atomically
 
 CHANNEL_SUFFIXES = (".npy", ".npz", *HDF5)
 COMPOUNDS = (("real", "imag"), ("r", "i"))  # what MATLAB and h5py call the parts of a complex number
@@ -144,16 +146,29 @@ def write_array(path: str | os.PathLike[str], values: Tensor) -> None:
         ValueError: the suffix is not .npy, .safetensors, .parquet or .pt.
         OSError: the file cannot be written.
     """
+    writer = _writer(path)
+    buffer = io.BytesIO()
+    writer(values.detach().cpu().contiguous(), buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def check_writable_suffix(path: str | os.PathLike[str]) -> None:
+    """Refuse early what `write_array` would refuse after the work is done.
+
+    Raises:
+        ValueError: the suffix is not .npy, .safetensors, .parquet or .pt.
+    """
+    _writer(path)
+
+
+def _writer(path: str | os.PathLike[str]) -> Callable[[Tensor, io.BytesIO], object]:
+    writers: dict[str, Callable[[Tensor, io.BytesIO], object]] = {
+        ".npy": lambda values, buffer: np.save(buffer, values.numpy()),
+        ".safetensors": lambda values, buffer: buffer.write(save({"values": values})),
+        ".parquet": lambda values, buffer: pl.DataFrame({"values": values.numpy()}).write_parquet(buffer),
+        ".pt": torch.save,
+    }
     suffix = Path(path).suffix
-    values = values.detach().cpu().contiguous()
-    with atomic_path(path) as draft:
-        if suffix == ".npy":
-            np.save(draft, values.numpy())
-        elif suffix == ".safetensors":
-            save_file({"values": values}, draft)
-        elif suffix == ".parquet":
-            pl.DataFrame({"values": values.numpy()}).write_parquet(draft)
-        elif suffix == ".pt":
-            torch.save(values, draft)
-        else:
-            raise ValueError(f"{path}: cannot write {suffix or 'a file without a suffix'}, expected .npy, .safetensors, .parquet or .pt")
+    if suffix not in writers:
+        raise ValueError(f"{path}: cannot write {suffix or 'a file without a suffix'}, expected {', '.join(writers)}")
+    return writers[suffix]

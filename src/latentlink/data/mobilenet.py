@@ -1,8 +1,8 @@
 """MobileNetV2 up to its pooled features [sandler2018mobilenetv2, Table 2].
 
-A block widens its input `expansion` times, filters each channel apart (depthwise, 3x3) and projects back without a
-non-linearity (the linear bottleneck); where it keeps resolution and width the input is added. The modules nest as
-torchvision's do, so that the published ImageNet weights load by name.
+A block widens its input `expansion` times, filters each channel apart (depthwise, 3x3) and projects back without a non-linearity (the
+linear bottleneck); where it keeps resolution and width the input is added. The modules nest as torchvision's do, so that the published
+ImageNet weights load by name.
 """
 
 from collections.abc import Mapping

@@ -38,8 +38,8 @@ def _convolutional() -> nn.Sequential:
 def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
     """Train a perceptron (96-d) and a small convolutional network (128-d), apart from each other.
 
-    Each learns to name the classes from its own half of the images (even numbers, odd numbers), by cross-entropy; the layer
-    before the classifier is the latent. The same images give the same encoders; the global random state is left alone.
+    Each learns to name the classes from its own half of the images (even numbers, odd numbers), by cross-entropy; the layer before the
+    classifier is the latent. The same images give the same encoders; the global random state is left alone.
 
     Args:
         images: grey 8x8 pictures, say `digits("train")`; at least two.

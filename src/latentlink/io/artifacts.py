@@ -1,8 +1,7 @@
 """Saved pairs, links and heads: one safetensors file each, with a manifest that vouches for every byte.
 
-The safetensors header carries a JSON manifest (format version, kind, dimensions, conventions, …) and a SHA-256, taken over the whole
-file with the digest's own place filled with zeros. Safetensors has no checksum of its own; with this one no changed, truncated or foreign
-file
+The safetensors header carries a JSON manifest (format version, kind, dimensions, conventions, …) and a SHA-256, taken over the whole file
+with the digest's own place filled with zeros. Safetensors has no checksum of its own; with this one no changed, truncated or foreign file
 is ever taken for a link.
 """
 
@@ -16,14 +15,14 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import safetensors.torch
 from torch import Tensor
 
-from latentlink.io.atomic import atomic_path
+from latentlink.io.atomic import write_atomically
 
 FORMAT_VERSION = 1
 CONVENTIONS = {
     "snr_db": "sigma^2 = power / (n_tx * 10^(snr_db/10))",
     "noise": "CN(0, sigma^2) per receive antenna, sigma^2/2 per real dimension",
     "packing": "halves: [real; imaginary] per channel use",
-    "power": "mean over messages and channel uses",
+    "power": "budget per channel use; power_limit says what it limits",
 }
 _BLANK = "0" * 64
 
@@ -71,8 +70,7 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     blank = safetensors.torch.save(tensors, {"manifest": json.dumps(manifest, sort_keys=True)})  # one key: their order is not kept
     digest = hashlib.sha256(blank).hexdigest()
-    with atomic_path(path) as draft:
-        draft.write_bytes(_with_digest(blank, _BLANK, digest))
+    write_atomically(path, _with_digest(blank, _BLANK, digest))
 
 
 def load(path: str | os.PathLike[str]) -> Any:

@@ -1,5 +1,6 @@
 """Files that are either whole or not there: write beside the target, flush to the disk, rename."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,9 +21,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be made or written, or the disk is full; `path` is then as it was before.
     """
-    target = Path(path)
+    target = Path(path).resolve()  # a link is followed, not replaced
     draft = None
     try:
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "it is there already and not a regular file")
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
@@ -39,3 +42,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a whole file, or leave what was there; raises as `atomic_path` does."""
+    with atomic_path(path) as draft:
+        draft.write_bytes(content)

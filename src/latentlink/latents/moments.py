@@ -4,8 +4,8 @@ For pairs (x_i, y_i), i = 1…n, with means μx, μy,
 
     cov_x = 1/n Σ (x_i − μx)(x_i − μx)ᵀ,    cov_yx = 1/n Σ (y_i − μy)(x_i − μx)ᵀ,    cov_y = 1/n Σ (y_i − μy)(y_i − μy)ᵀ.
 
-They are computed in one pass, in float64, each chunk centred on its own mean, and merged by Chan's formula [chan1983algorithms]: with
-n = n_a + n_b and δ = μ_b − μ_a,
+They are computed in one pass, in float64, each chunk centred on its own mean, and merged by Chan's formula [chan1983algorithms]: with n =
+n_a + n_b and δ = μ_b − μ_a,
 
     μ = μ_a + (n_b / n) δ,        n·cov = n_a·cov_a + n_b·cov_b + (n_a n_b / n) δ δᵀ,
 
@@ -46,6 +46,18 @@ def as_latents(name: str, value: Tensor | NDArray[Any]) -> Real[Tensor, "n d"]:
     return latents
 
 
+def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Real[Tensor, "n d"], Real[Tensor, "n m"]]:
+    """Take paired latents at the public door.
+
+    Raises:
+        ValueError: as `as_latents`, or x and y differ in length.
+    """
+    x, y = as_latents("x", x), as_latents("y", y)
+    if len(x) != len(y):
+        raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+    return x, y
+
+
 @dataclass(frozen=True, eq=False)
 class Moments:
     """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
@@ -78,13 +90,14 @@ class Moments:
         Raises:
             ValueError: x or y is complex, empty, not a matrix or not finite; their lengths differ; folds not in 1…n.
         """
-        x, y = as_latents("x", x), as_latents("y", y)
-        if len(x) != len(y):
-            raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+        x, y = as_pairs(x, y)
         if not 1 <= folds <= len(x):
             raise ValueError(f"folds must be between 1 and the number of pairs ({len(x)}), got {folds}")
         if folds == 1:
-            return reduce(cls.__add__, map(cls._centred, x.split(_CHUNK), y.split(_CHUNK)))
+            moments = reduce(cls.__add__, map(cls._centred, x.split(_CHUNK), y.split(_CHUNK)))
+            if not (moments.cov_x.isfinite().all() and moments.cov_y.isfinite().all()):
+                raise ValueError("x or y is too large: its squares overflow float64; scale the latents down")
+            return moments
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(_FOLD_SEED)).to(x.device)
         parts = tuple(cls.from_pairs(x[rows], y[rows]) for rows in order.tensor_split(folds))
         return replace(cls.merged(parts), folds=parts)
@@ -125,6 +138,12 @@ class Moments:
             cov_y=blend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
             folds=tuple(a + b for a, b in zip(self.folds, other.folds, strict=True)),
         )
+
+    def __radd__(self, other: int) -> "Moments":
+        """`sum` of several moments starts at 0."""
+        if other != 0:
+            raise ValueError(f"moments can be added to moments only, got {other!r}")
+        return self
 
     def __sub__(self, other: "Moments") -> "Moments":
         """Remove pairs that are part of these moments (Chan's formula backwards: it cancels, so prefer merging folds).

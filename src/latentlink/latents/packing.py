@@ -1,7 +1,7 @@
 """Packing a real latent into complex symbols and back: first half real part, second half imaginary.
 
-A latent of d real numbers over u channel uses fills c = ⌈d / 2u⌉ complex symbols per use; each use takes the next 2c numbers (zeros
-after the last), the first c of them as real parts, the other c as imaginary parts. The real embedding of a complex matrix H,
+A latent of d real numbers over u channel uses fills c = ⌈d / 2u⌉ complex symbols per use; each use takes the next 2c numbers (zeros after
+the last), the first c of them as real parts, the other c as imaginary parts. The real embedding of a complex matrix H,
 
     H_r = [[Re H, −Im H], [Im H, Re H]],
 

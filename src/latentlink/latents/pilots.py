@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.arrays import as_tensor
-from latentlink.latents.moments import as_latents
+from latentlink.latents.moments import as_pairs
 
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
 
@@ -47,9 +47,7 @@ class Pilots:
     labels: Int[Tensor, "n"]
 
     def __init__(self, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> None:
-        x, y = as_latents("x", x), as_latents("y", y)
-        if len(x) != len(y):
-            raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
+        x, y = as_pairs(x, y)
         for name, value in (("x", x), ("y", y), ("labels", as_labels(labels, len(x)).to(y.device))):
             object.__setattr__(self, name, value if name == "labels" or value.is_floating_point() else value.double())
 

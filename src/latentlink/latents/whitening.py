@@ -4,8 +4,8 @@ With Rx = V diag(e) Vᴴ and a shrinkage λ relative to the mean variance,
 
     R_λ = Rx + λ (tr Rx / d) I,        S = diag(e + λ tr Rx / d)^{-1/2} Vᴴ,        S R_λ Sᴴ = I.
 
-Eigenvalues of R_λ below 1e-10 of the largest are dropped (at λ = 0 this is the pseudo-inverse root). λ is chosen from the moments alone by
-generalised cross-validation [golub1979generalized] of the regression of y on x,
+Eigenvalues of R_λ below 1e-10 of the largest are dropped (at λ = 0 this is the pseudo-inverse root). λ is chosen from the moments alone
+by generalised cross-validation [golub1979generalized] of the regression of y on x,
 
     GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = RSS(0) + Σ c_i λ'² / (e_i (e_i + λ')²),      n − df = n − r + Σ λ' / (e_i + λ'),
 

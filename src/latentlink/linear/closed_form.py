@@ -9,11 +9,10 @@ strongest with strongest, minimise E||W (y − ŷ)||² over all pairs with Σ_u 
     tr(W Ry Wᵀ) − Σ b_i² + Σ b_i² / (1 + p_i h_i² / N).
 
 The problem is biconvex; that this is its global optimum is due to [lee1976optimum, scaglione2002optimal, palomar2003joint]. Only small
-matrices are
-made per channel, so a batch of channels costs about its SVDs, whatever the latents' dimensions.
+matrices are made per channel, so a batch of channels costs about its SVDs, whatever the latents' dimensions.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -45,10 +44,17 @@ class ClosedForm:
     power: PowerLimit = field(default_factory=MeanPower)
     csi: EstimateAtBothEnds | EstimateAtTransmitter = field(default_factory=EstimateAtBothEnds)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.power, PowerLimit):
+            raise ValueError(f"power must be MeanPower(), PerUsePower() or PerMessagePower(x, y), got {self.power!r}")
+        if not isinstance(self.csi, EstimateAtBothEnds | EstimateAtTransmitter):
+            raise ValueError(f"csi must be EstimateAtBothEnds() or EstimateAtTransmitter(), got {self.csi!r}")
+
     def design(self, modes: SemanticModes, channel: Channel) -> Solution:
         """The optimal pair for every channel of the batch at once.
 
-        Differentiable in h, noise and power, but for PerUsePower on uses that differ.
+        Differentiable in h, noise and power, but for PerUsePower on uses that differ; where singular values of h coincide only the
+        expected values have a derivative, the singular vectors having none.
 
         Args:
             modes: of the pair of devices, on the channel's device; the design has their precision.
@@ -65,6 +71,8 @@ class ClosedForm:
             raise ValueError(f"modes must be SemanticModes (ClosedForm needs modes: semantic_modes(moments)), got {type(modes).__name__}")
         if not isinstance(channel, Channel):
             raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+        if channel.h.device != modes.strength.device:
+            raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
         channel = channel.to(modes.strength.dtype)
         uncertain = bool((channel.error_variance > 0).any())
         if uncertain and isinstance(self.csi, EstimateAtTransmitter):
@@ -83,6 +91,8 @@ class ClosedForm:
         noise = design_noise(channel)
         allocation = Allocation.of(modes.strength, spatial.amplitude, noise, channel.uses * channel.power)
         transceiver = _matched(modes, channel, spatial, allocation, noise)
+        if isinstance(self.power, PerUsePower):
+            transceiver = replace(transceiver, power_limit="per use")
         if isinstance(self.power, PerMessagePower):
             return refitted_per_message(modes, transceiver, self.power)
         trace = {"stream_power": allocation.power}
@@ -114,7 +124,7 @@ class ClosedForm:
         beams = transmit.embedded(transmit.transmit, torch.ones_like(F[..., 0]))  # (…, u, 2t, 2q)
         precoder = (beams @ F).unflatten(-2, (2, channel.n_tx)).movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)
         streams = torch.arange(F.shape[-1], device=F.device).expand(*channel.batch, -1)
-        transceiver = modes.transceiver(channel, streams, precoder)
+        transceiver = replace(modes.transceiver(channel, streams, precoder), power_limit="per use")
         status = _status(F.square().sum(-2).sum(-2)).masked_fill(gap > limit.tolerance, Status.STOPPED.code)
         return _solution(modes, transceiver, status, {"stream_power": F.square().sum((-3, -2)), "gap": gap})
 

@@ -93,6 +93,8 @@ class Goal:
 
 def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
     """W (q, m) with WᵀW = E[Jᵀ M J] up to its cut spectrum."""
+    if not isinstance(head, nn.Module):
+        raise ValueError(f"head must be a torch.nn.Module, got {type(head).__name__}")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
     if is_affine(head):  # J is the same for every latent
         M = metric(apply_head(head, y)).double().mean(0)

@@ -1,8 +1,8 @@
 """Which goal to design for, decided on held-out pilots: the second-order theory of a goal can fail, a measurement on the task does not.
 
 Each candidate metric, plain MSE always among them, is designed on part of the pilots and judged by the task on the rest, over Rayleigh
-channels on a grid of
-(streams, SNR). At every grid point the best candidate is taken; ties go to MSE, which is therefore never beaten by the choice there.
+channels on a grid of (streams, SNR). At every grid point the best candidate is taken; ties go to MSE, which is therefore never beaten by
+the choice there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
-from latentlink.latents.moments import Moments, as_latents
+from latentlink.latents.moments import Moments, as_pairs
 from latentlink.latents.pilots import as_labels
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
@@ -83,48 +83,70 @@ def choose_goal(
     Raises:
         ValueError: pilots or labels are malformed, streams are not even and positive, folds are not in 2…n, or a goal is called "mse".
     """
-    x, y = as_latents("x", x), as_latents("y", y)
-    if len(x) != len(y):
-        raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
-    truth = None if labels is None else as_labels(labels, len(y))
-    if not 2 <= folds <= len(x):
-        raise ValueError(f"folds must be between 2 and the number of pilots ({len(x)}), got {folds}")
+    x, y = as_pairs(x, y)
+    truth = None if labels is None else as_labels(labels, len(y)).to(y.device)
+    _check(len(x), goals, streams, snr_db, folds, channels)
+    parts = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).tensor_split(folds)
+    moments = [Moments.from_pairs(x[rows], y[rows]) for rows in parts]
+    scores = []
+    for j, rows in enumerate(parts):
+        others = torch.cat(parts[:j] + parts[j + 1 :])
+        training = Moments.merged(moments[:j] + moments[j + 1 :])
+        unseen = x[rows], y[rows], None if truth is None else truth[rows]
+        trials = [
+            _task_score(semantic_modes(training, goal, shrinkage), unseen, head, streams, snr_db, channels, seed + 1000 * (j + 1))
+            for goal in _candidates(goals, head, y[others]).values()
+        ]
+        scores.append(torch.stack(trials, -1) * len(rows) / len(x))
+    score = torch.stack(scores).sum(0)
+    everything = Moments.merged(moments)
+    modes = {name: semantic_modes(everything, goal, shrinkage) for name, goal in _candidates(goals, head, y).items()}
+    return GoalChoice(modes, tuple(streams), tuple(snr_db), score, score.argmax(-1))
+
+
+def _check(n: int, goals: Mapping[str, Goal] | None, streams: Sequence[int], snr_db: Sequence[float], folds: int, channels: int) -> None:
+    if not 2 <= folds <= n:
+        raise ValueError(f"folds must be between 2 and the number of pilots ({n}), got {folds}")
     if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
         raise ValueError(f"streams must be even and positive and snr_db not empty, got {tuple(streams)} and {tuple(snr_db)}")
     if channels < 1:
         raise ValueError(f"channels must be at least 1, got {channels}")
-    goals = _usual_goals(head, y) if goals is None else goals
-    if "mse" in goals:
+    if goals is not None and "mse" in goals:
         raise ValueError("goals must not hold 'mse': plain MSE is always a candidate")
-    candidates: dict[str, Goal | None] = {"mse": None, **goals}
-    generator = torch.Generator().manual_seed(seed)
-    parts = torch.randperm(len(x), generator=generator).tensor_split(folds)
-    moments = [Moments.from_pairs(x[rows], y[rows]) for rows in parts]
-    score = torch.zeros(len(streams), len(snr_db), len(candidates), dtype=torch.float64)
-    for j, rows in enumerate(parts):
-        training = Moments.merged(moments[:j] + moments[j + 1 :])
-        for c, goal in enumerate(candidates.values()):
-            modes = semantic_modes(training, goal, shrinkage)
-            for i, s in enumerate(streams):
-                same = torch.Generator().manual_seed(seed + 1000 * j + i)  # the same channels and noise for every candidate
-                h = rayleigh(s // 2, s // 2, batch=(channels,), generator=same).to(x.device)
-                channel = Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
-                link = ClosedForm().design(modes, channel).transceiver
-                noise = torch.Generator(device=x.device).manual_seed(seed + 1000 * j + i)
-                seen = evaluate(link, x[rows], y[rows], channel, head, None if truth is None else truth[rows], noise)
-                hits = seen.agreement if seen.accuracy is None else seen.accuracy
-                score[i, :, c] += hits.mean(-1).cpu() * len(rows) / len(x)
-    everything = Moments.merged(moments)
-    modes_by_name = {name: semantic_modes(everything, goal, shrinkage) for name, goal in candidates.items()}
-    return GoalChoice(modes_by_name, tuple(streams), tuple(snr_db), score, score.argmax(-1))
 
 
-def _usual_goals(head: nn.Module, y: Tensor) -> dict[str, Goal]:
+def _candidates(goals: Mapping[str, Goal] | None, head: nn.Module, y: Tensor) -> dict[str, Goal | None]:
+    """MSE and the goals asked for, or the usual ones, averaged over y."""
+    if goals is not None:
+        return {"mse": None, **goals}
     return {
+        "mse": None,
         "logits": Goal.logits(head, y, fidelity=0.01),
         "fisher": Goal.fisher(head, y, fidelity=0.01),
         "fisher-3": Goal.fisher(head, y, temperature=3.0, fidelity=0.01),
     }
+
+
+def _task_score(
+    modes: SemanticModes,
+    unseen: tuple[Tensor, Tensor, Tensor | None],
+    head: nn.Module,
+    streams: Sequence[int],
+    snr_db: Sequence[float],
+    channels: int,
+    seed: int,
+) -> Float[Tensor, "a b"]:
+    """Accuracy (agreement without labels) on unseen latents for every number of streams and SNR; the same channels and noise for a seed."""
+    x, y, labels = unseen
+    rows = []
+    for i, s in enumerate(streams):
+        h = rayleigh(s // 2, s // 2, batch=(channels,), generator=torch.Generator().manual_seed(seed + i)).to(x.device)
+        channel = Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
+        link = ClosedForm().design(modes, channel).transceiver
+        noise = torch.Generator(device=x.device).manual_seed(seed + 500 + i)
+        seen = evaluate(link, x, y, channel, head, labels, noise)
+        rows.append((seen.agreement if seen.accuracy is None else seen.accuracy).mean(-1).cpu())
+    return torch.stack(rows)
 
 
 def _log2(number: int) -> float:

@@ -1,14 +1,13 @@
 """Honest error and power from pilots kept in folds: no latents are needed, only moments.
 
 A link L = G H F designed on all folds but one is judged by the held-out fold's moments. With δ the difference of held-out and training
-means, the second
-moments about the training means are S + δδᵀ, and in mode coordinates (`linear/errors.py`) they take the place of the design's own:
+means, the second moments about the training means are S + δδᵀ, and in mode coordinates (`linear/errors.py`) they take the place of the
+design's own:
 
     MSE = tr(Syy + δy δyᵀ) − 2 tr(T Φ (Sxy + δx δyᵀ) Ψ) + tr(ΨᵀΨ (T Φ (Sxx + δx δxᵀ) Φᵀ Tᵀ + C_n)),      power = tr F (Sxx + δx δxᵀ) Fᵀ.
 
 With few pilots the training values are optimistic on both counts; designing for the budget P / q, q the mean held-out power over P,
-brings the power on
-unseen latents back to P.
+brings the power on unseen latents back to P.
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.linear.closed_form import ClosedForm
@@ -24,6 +24,7 @@ from latentlink.linear.errors import total_mse
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import PerMessagePower
+from latentlink.linear.robust import EstimateAtTransmitter
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +40,8 @@ class HeldOut:
 
     def calibrated(self, channel: Channel) -> Channel:
         """The channel with the budget P / q under which a design has power P on unseen latents (channel: that of the estimate)."""
-        q = self.power / torch.where(channel.power > 0, channel.power, 1.0)
-        return channel.with_power(channel.power / torch.where(q > 0, q, 1.0))
+        q = ratio(self.power, channel.power)
+        return channel.with_power(torch.where(q > 0, ratio(channel.power, q), channel.power))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,13 @@ class HeldOutModes:
         """Design for the channel on each training part, judge by the part held out, and average.
 
         Raises:
-            ValueError: the design has per-message power, which is exact on any latents by itself.
+            ValueError: the design has per-message power, which is exact on any latents by itself, or a decoder that is refitted later.
         """
         design = ClosedForm() if design is None else design
         if isinstance(design.power, PerMessagePower):
             raise ValueError("design must have a mean or per-use power limit: per-message power is exact on any latents by itself")
+        if isinstance(design.csi, EstimateAtTransmitter) and bool((channel.error_variance > 0).any()):
+            raise ValueError("design must not be for EstimateAtTransmitter: its decoder is refitted to channels that are not known here")
         errors, powers = [], []
         for modes, unseen in self.splits:
             transceiver = design.design(modes, channel).transceiver

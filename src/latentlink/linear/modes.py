@@ -11,9 +11,9 @@ the modes are the directions of x that tell most about W y, strongest first:
 The coefficients z = Φ (x − μx) are white under R_λ, and y ≈ μy + Ψ z. Mode i explains b_i² of the weighted error tr W Ry Wᵀ.
 
 In the complex-linear variant (the formulation of [pandolfo2025latent]) x and y are packed by halves, all matrices are complex, and each
-complex
-coefficient takes two real streams, √2 Re z and √2 Im z, of strength b / √2 each; all that follows is then the same. A goal's weight is
-not complex-linear; there its metric is averaged with its image under multiplication by j, which is exact for errors that are proper.
+complex coefficient takes two real streams, √2 Re z and √2 Im z, of strength b / √2 each; all that follows is then the same. A goal's
+weight is not complex-linear; there its metric is averaged with its image under multiplication by j, which is exact for errors that are
+proper.
 """
 
 import os
@@ -149,16 +149,21 @@ def semantic_modes(
         All modes of strength above rounding, at most min(d, q); none where x tells nothing about y.
 
     Raises:
-        ValueError: the shrinkage is neither "auto" nor a finite number ≥ 0, or the goal's weight has not m columns.
+        ValueError: moments or goal are of another type, the shrinkage is neither "auto" nor a finite number ≥ 0, or the goal's
+            weight has not m columns.
 
     References:
         [palomar2003joint] for the modes of plain MSE, [golub1979generalized] for λ.
     """
-    if not (shrinkage == "auto" or (not isinstance(shrinkage, str) and 0 <= shrinkage < float("inf"))):
+    if not isinstance(moments, Moments):
+        raise ValueError(f"moments must be Moments (Moments.from_pairs(x, y)), got {type(moments).__name__}")
+    if not isinstance(goal, Goal | None):
+        raise ValueError(f"goal must be a Goal or None, got {type(goal).__name__}")
+    if not (shrinkage == "auto" or (isinstance(shrinkage, int | float) and 0 <= shrinkage < float("inf"))):
         raise ValueError(f"shrinkage must be 'auto' or a finite number not below 0, got {shrinkage!r}")
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
-    Rx, Ryx, Ry = moments.cov_x, moments.cov_yx, moments.cov_y
+    Rx, Ryx, Ry = _varying(moments)
     if not widely_linear:
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
@@ -189,6 +194,14 @@ def semantic_modes(
         shrinkage=float(shrinkage),
         widely_linear=widely_linear,
     )
+
+
+def _varying(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
+    """The covariances, with exact zeros for latent dimensions that vary by no more than the rounding of their mean."""
+    eps = torch.finfo(moments.cov_x.dtype).eps
+    x = (moments.cov_x.diagonal() > (64 * eps * moments.mean_x).square()).to(moments.cov_x)
+    y = (moments.cov_y.diagonal() > (64 * eps * moments.mean_y).square()).to(moments.cov_y)
+    return x.outer(x) * moments.cov_x, y.outer(x) * moments.cov_yx, y.outer(y) * moments.cov_y
 
 
 @dataclass(frozen=True, eq=False)

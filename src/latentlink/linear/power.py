@@ -19,7 +19,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.latents.moments import as_latents
+from latentlink.latents.moments import as_pairs
+from latentlink.lbfgs import minimised
 
 _DUAL_STEPS = 500
 
@@ -35,11 +36,20 @@ class PerUsePower:
 
     Attributes:
         max_iterations: of L-BFGS where uses differ.
-        tolerance: relative gap to the dual bound that counts as optimal there.
+        tolerance: gap to the dual bound, relative to the error, that counts as optimal there.
+
+    Raises:
+        ValueError: max_iterations is below 1 or the tolerance is negative.
     """
 
     max_iterations: int = 4000
     tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.max_iterations < 1:
+            raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
+        if not self.tolerance >= 0:
+            raise ValueError(f"tolerance must not be negative, got {self.tolerance}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +68,8 @@ class PerMessagePower:
     y: Float[Tensor, "n m"]
 
     def __init__(self, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> None:
-        x, y = as_latents("x", x).double(), as_latents("y", y).double()
-        if len(x) != len(y):
-            raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
-        object.__setattr__(self, "x", x)
-        object.__setattr__(self, "y", y)
+        for name, value in zip("xy", as_pairs(x, y), strict=True):
+            object.__setattr__(self, name, value.double())
 
 
 PowerLimit = MeanPower | PerUsePower | PerMessagePower
@@ -133,33 +140,16 @@ def per_use_precoder(
     start = torch.Generator(device=h.device).manual_seed(0)  # any start without symmetries serves; the result is checked by the bound
     X = torch.randn(*amplitude.shape[:-1], 2 * q, len(b), dtype=b.dtype, device=b.device, generator=start)
     scale = b.square().sum().clamp(min=tiny)
-    F = at_limit(_minimised(X, lambda X: error(at_limit(X)) / scale, max_iterations)).requires_grad_()
+    (X,) = minimised([X], lambda X: (error(at_limit(X)) / scale).sum(), max_iterations, tolerance=1e-12, change=1e-18, history=30)
+    F = at_limit(X).requires_grad_()
     with torch.enable_grad():
         value = error(F)
         (slope,) = torch.autograd.grad(value.sum(), F)
     value, F = value.detach(), F.detach()
     multiplier = -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power.unsqueeze(-1).clamp(min=tiny))  # KKT: ∂error/∂F_u = −2 μ_u F_u
     bound = _tightened(lambda mu: per_use_bound(b, amplitude, noise, power, mu), value, multiplier)
-    return F, ((value - bound) / value.clamp(min=tiny)).clamp(min=0)
-
-
-def _minimised(X: Tensor, error: Callable[[Tensor], Tensor], max_iterations: int) -> Tensor:
-    """L-BFGS on the sum of the errors of all channels of the batch."""
-    X = X.requires_grad_()
-    solver = torch.optim.LBFGS(
-        [X], max_iter=max_iterations, max_eval=2 * max_iterations, history_size=30, line_search_fn="strong_wolfe",
-        tolerance_grad=1e-12, tolerance_change=1e-18,
-    )  # fmt: skip
-
-    def loss() -> Tensor:
-        solver.zero_grad()
-        value = error(X).sum()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        solver.step(loss)
-    return X.detach()
+    visible = torch.finfo(b.dtype).eps ** 0.5 * scale  # an error below this share of all there is to explain is rounding
+    return F, ((value - bound) / (value + visible)).clamp(min=0)
 
 
 def _complex_linear(X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:

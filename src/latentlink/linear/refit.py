@@ -1,8 +1,8 @@
 """Per-message power: the decoder for messages that are each scaled to the whole budget.
 
 Scaling every message, s' = s √(u P) / ||s||, is not linear, so second moments of x no longer give those of s'. They are measured on the
-pilots, in mode
-coordinates: with z' = z √(u P) / ||F̃ z|| and t = diag(b)^{-2} (W Ψ)ᵀ W (y − μy), the coefficients that best represent W y,
+pilots, in mode coordinates: with z' = z √(u P) / ||F̃ z|| and t = diag(b)^{-2} (W Ψ)ᵀ W (y − μy), the coefficients that best represent W
+y,
 
     G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + N I)^{-1},        M = H F̃.
 """
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.arrays import ratio
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.power import PerMessagePower
 from latentlink.linear.transceiver import LinearTransceiver
@@ -44,7 +45,8 @@ def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pi
     mse = y.square().sum(-1).mean() - 2 * (R * yz).sum((-2, -1)) + (modes.gram[:s, :s] * (R @ zz @ R.mT + noise)).sum((-2, -1))
     sent = zz.flatten(-2).abs().sum(-1) > 0
     status = torch.where(sent, Status.REFITTED.code, Status.NOTHING_TO_SEND.code)
-    return Solution(transceiver, status, mse, torch.where(sent, channel.power, 0.0))
+    trace = {"stream_power": mean_power.stream_gram().diagonal(dim1=-2, dim2=-1)}
+    return Solution(transceiver, status, mse, torch.where(sent, channel.power, 0.0), trace)
 
 
 def _scaled_moments(
@@ -60,7 +62,7 @@ def _scaled_moments(
     rows = max(1, _ENTRIES // max(1, budget.numel() * s))
     for zi, ti, yi in zip(z.split(rows), wanted.split(rows), explained.split(rows), strict=True):
         energy = stream_power @ zi.square().mT  # (…, n): ||F̃ z||², the streams being orthogonal
-        scale = torch.where(energy > 0, budget.unsqueeze(-1) / torch.where(energy > 0, energy, 1.0), 0.0).sqrt()
+        scale = ratio(budget.unsqueeze(-1), energy).sqrt()
         scaled = zi * scale.unsqueeze(-1)
         for total, left in zip(sums, (scaled, ti, yi), strict=True):
             total += left.mT @ scaled
@@ -86,5 +88,5 @@ def _in_one_group(transceiver: LinearTransceiver, zz: Tensor, tz: Tensor) -> Lin
         decoder=columns.real.new_zeros(*columns.shape[:-2], 1, s, 2 * transceiver.channel.uses * transceiver.channel.n_rx),
         moments_zz=zz.unsqueeze(-3),
         moments_tz=tz.unsqueeze(-3),
-        per_message=True,
+        power_limit="per message",
     )

@@ -1,16 +1,12 @@
 """Designs that know the channel up to an error: H = H̄ + E with E i.i.d. CN(0, τ), as `Channel.estimated` gives it.
 
 EstimateAtBothEnds: precoder and decoder know H̄ only. E s_u then acts as noise of variance τ E||s_u||². For one use, where all the power
-goes, the closed form on H̄
-with noise σ² + τ P is exact. Over several uses the noise of each depends on the power it is given; compared are noise σ² (naive), σ² + τ
-P in all uses, and σ² + τ P_u
-with the P_u that result (a fixed point).
+goes, the closed form on H̄ with noise σ² + τ P is exact. Over several uses the noise of each depends on the power it is given; compared
+are noise σ² (naive), σ² + τ P in all uses, and σ² + τ P_u with the P_u that result (a fixed point).
 
 EstimateAtTransmitter: the receiver sees H F (radio pilots pass the precoder) and matches its decoder to it, so E is no noise at all, only
-F is uncertain.
-Compared are precoders on H̄ with noise σ² (naive), on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound by Jensen's
-inequality, best at high SNR),
-and on H̄ with noise σ² + τ P.
+F is uncertain. Compared are precoders on H̄ with noise σ² (naive), on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound
+by Jensen's inequality, best at high SNR), and on H̄ with noise σ² + τ P.
 
 The candidates are judged channel by channel, exactly in the first case and by Monte Carlo on E in the second, and the best is taken.
 """

@@ -2,8 +2,7 @@
 
 H_u = U_u diag(h_u) V_uᴴ gives q = min(n_rx, n_tx) complex symbols per use. All uses are pooled and sorted, strongest first; the i-th best
 symbol carries semantic modes 2i and 2i + 1 in its real and imaginary part. Symbols of K identical uses may be mixed by a unitary K-point
-DFT
-for each spatial mode: the singular values stay, and every use carries the same power.
+DFT for each spatial mode: the singular values stay, and every use carries the same power.
 """
 
 from dataclasses import dataclass, replace

@@ -1,24 +1,26 @@
 """The linear transceiver: one pair of matrices for each channel, kept in factors.
 
-A linear transceiver sends s = F̃ z with the coefficients z = Φ (x − μx) of the semantic modes, and receives ŷ = μy + Ψ ẑ with ẑ = G̃ r. F̃
-and G̃ are real, acting on stacked real and imaginary parts (widely linear), and block-diagonal over groups of channel uses: one use a group,
-unless a design mixes uses. `streams` says which real slot of which group carries which mode; Φ and Ψ are shared by the whole batch of
-channels, so nothing of size d or m is stored per channel.
+A linear transceiver sends s = F̃ z with the coefficients z = Φ (x − μx) of the semantic modes, and receives ŷ = μy + Ψ ẑ with ẑ = G̃ r.
+F̃ and G̃ are real, acting on stacked real and imaginary parts (widely linear), and block-diagonal over groups of channel uses: one use a
+group, unless a design mixes uses. `streams` says which real slot of which group carries which mode; Φ and Ψ are shared by the whole batch
+of channels, so nothing of size d or m is stored per channel.
 """
 
 import os
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Complex, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import as_tensor
+from latentlink.arrays import finite, ratio
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.io.artifacts import artifact, save
 from latentlink.latents.packing import real_embedding
+
+PowerLimitName = Literal["mean", "per use", "per message"]
 
 
 @artifact("link")
@@ -32,7 +34,7 @@ class LinearTransceiver:
         precoder: F̃ (…, g, 2 w n_tx, 2q). decoder: G̃ (…, g, 2q, 2 w n_rx).
         channel: what the decoder is matched to; its power is the budget.
         moments_zz, moments_tz: E[z' z'ᵀ] and E[t z'ᵀ] (…, g, 2q, 2q) of the slots as sent (z') and as wanted (t); None where both are I.
-        per_message: each message is scaled to the whole budget.
+        power_limit: what the budget limits, the "mean" over messages and uses, each use ("per use") or each message ("per message").
         encoders: names of the transmitter's and the receiver's encoder, for the record.
     """
 
@@ -46,7 +48,7 @@ class LinearTransceiver:
     channel: Channel
     moments_zz: Float[Tensor, "*batch g q2 q2"] | None = None
     moments_tz: Float[Tensor, "*batch g q2 q2"] | None = None
-    per_message: bool = False
+    power_limit: PowerLimitName = "mean"
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
     @property
@@ -58,23 +60,25 @@ class LinearTransceiver:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in the transceiver's precision and on its device.
 
         Raises:
-            ValueError: x is complex, its last dimension is not d, or it has no message axis.
+            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
         """
-        x = as_tensor(x)
+        x = finite("x", x)
         if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
             raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
+        if any(1 not in (a, b) and a != b for a, b in zip(x.shape[-3::-1], self.batch[::-1], strict=False)):
+            raise ValueError(f"x must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(x.shape[:-2])}")
         s = self.symbols((x.to(self.analysis) - self.mean_x) @ self.analysis.mT)
-        if not self.per_message:
+        if self.power_limit != "per message":
             return s
         energy = s.abs().square().sum((-2, -1), keepdim=True)
         budget = (self.channel.uses * self.channel.power)[..., None, None, None]
-        return s * torch.where(energy > 0, budget / torch.where(energy > 0, energy, 1.0), 0.0).sqrt()
+        return s * ratio(budget, energy).sqrt()
 
     def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
 
         Raises:
-            ValueError: r is real, or its uses or antennas are not the channel's.
+            ValueError: r is real or not finite, or its uses or antennas are not the channel's.
         """
         return self.mean_y + self.receive(r) @ self.synthesis.mT
 
@@ -84,7 +88,7 @@ class LinearTransceiver:
         Raises:
             ValueError: as `decode`.
         """
-        r = as_tensor(r)
+        r = finite("r", r)
         if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
             shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
             raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
@@ -238,7 +242,7 @@ class LinearTransceiver:
             "channels": list(self.channel.batch),
             "power": _range(self.channel.power),
             "snr_db": _range(snr_db[snr_db.isfinite()]) or "noise-free",
-            "per_message": self.per_message,
+            "power_limit": self.power_limit,
             "encoders": list(self.encoders),
         }
 
@@ -248,7 +252,7 @@ class LinearTransceiver:
         parts = {name.removeprefix("channel."): tensors.pop(name) for name in list(tensors) if name.startswith("channel.")}
         channel = Channel(torch.view_as_complex(parts.pop("h").contiguous()), **parts)
         transmitter, receiver = manifest["encoders"]
-        return cls(**tensors, channel=channel, per_message=manifest["per_message"], encoders=(transmitter, receiver))
+        return cls(**tensors, channel=channel, power_limit=manifest["power_limit"], encoders=(transmitter, receiver))
 
 
 def _range(values: Tensor) -> list[float]:

@@ -1,13 +1,13 @@
 """MSE water-filling: how much power each semantic mode deserves.
 
-Stream i carries a semantic mode of strength b_i (the square root of its share of the weighted error) over a channel mode of
-amplitude h_i, in noise of variance N per real dimension. Sent with power p_i it leaves the error b_i² / (1 + p_i h_i² / N). The
-allocation that minimises the sum,
+Stream i carries a semantic mode of strength b_i (the square root of its share of the weighted error) over a channel mode of amplitude
+h_i, in noise of variance N per real dimension. Sent with power p_i it leaves the error b_i² / (1 + p_i h_i² / N). The allocation that
+minimises the sum,
 
     min over p ≥ 0, Σ p_i = P of  Σ b_i² / (1 + p_i h_i² / N)      ⇒      p_i = ( t_i (P + T) − S c_i )⁺ / S,
 
-with t_i = b_i / h_i, c_i = N / h_i² and S, T the sums of t and c over the active modes, needs no iteration: with b_i h_i decreasing, mode i
-is active exactly if b_i h_i (P + T_i) > N S_i, S_i and T_i being the sums over the modes before it [palomar2003joint]. At N = 0 it is
+with t_i = b_i / h_i, c_i = N / h_i² and S, T the sums of t and c over the active modes, needs no iteration: with b_i h_i decreasing, mode
+i is active exactly if b_i h_i (P + T_i) > N S_i, S_i and T_i being the sums over the modes before it [palomar2003joint]. At N = 0 it is
 p_i ∝ b_i / h_i.
 """
 

@@ -1,12 +1,14 @@
 """Figures in paper style, from result files only."""
 
+import io
 import os
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from latentlink.extras import import_extra
-from latentlink.io.atomic import atomic_path
+from latentlink.io.atomic import write_atomically
 from latentlink.studies.accuracy import ALIGNED, COMPLEX_LINEAR, GOAL_ORIENTED, OPTA, OWN, UNALIGNED, WIDELY_LINEAR
 
 _CURVES = {COMPLEX_LINEAR: ("#d1495b", "s"), WIDELY_LINEAR: ("#edae49", "^"), GOAL_ORIENTED: ("#00798c", "o")}
@@ -64,8 +66,9 @@ def draw_accuracy(results: pl.DataFrame, paths: list[str | os.PathLike[str]], ti
             axes.legend(fontsize=7.5, framealpha=1.0, edgecolor="none")
         figure.suptitle(title, fontsize=9.5)
         for path in paths:
-            with atomic_path(path) as draft:
-                figure.savefig(draft, dpi=200)
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=Path(path).suffix.removeprefix("."), dpi=200)
+            write_atomically(path, buffer.getvalue())
         pyplot.close(figure)
 
 

@@ -1,9 +1,8 @@
 """The first figure of any semantic link: what the receiver understands against the number of antennas.
 
 Designs are compared at equal power: each is calibrated by held-out pilots so that it spends the budget on latents it has not seen, and
-the power
-it really spent there is reported next to its accuracy. The floor, the ceilings and the Gaussian OPTA of the test latents are rows like
-any other.
+the power it really spent there is reported next to its accuracy. The floor, the ceilings and the Gaussian OPTA of the test latents are
+rows like any other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +39,9 @@ class AccuracyStudy:
         antennas: n_tx = n_rx of each point. channels: Rayleigh channels per point.
         snr_db: per transmit antenna. gain: E|h|². power: budget per channel use. seed: of channels and noise.
         temperature, fidelity: of the goal-oriented design's Fisher metric.
+
+    Raises:
+        ValueError: fewer than one antenna, point or channel.
     """
 
     antennas: Sequence[int] = (1, 2, 4, 8, 16)
@@ -50,6 +52,12 @@ class AccuracyStudy:
     seed: int = 0
     temperature: float = 3.0
     fidelity: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not self.antennas or min(self.antennas) < 1:
+            raise ValueError(f"antennas must be numbers from 1, at least one of them, got {tuple(self.antennas)}")
+        if self.channels < 1:
+            raise ValueError(f"channels must be at least 1, got {self.channels}")
 
     def channel(self, antennas: int, device: torch.device) -> Channel:
         """The channels of one point, the same for every method."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
-from latentlink.latents.moments import as_latents
+from latentlink.latents.moments import as_pairs
 from latentlink.latents.pilots import as_labels
 from latentlink.tasks.heads import apply_head, decisions, is_affine
 from latentlink.transceiver import Transceiver
@@ -67,46 +67,41 @@ def evaluate(
     Raises:
         ValueError: shapes do not fit.
     """
-    x, y = as_latents("x", x), as_latents("y", y)
-    if len(x) != len(y):
-        raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
-    if y.shape[1] != len(transceiver.mean_y):
-        raise ValueError(f"y must have shape (n, {len(transceiver.mean_y)}), got {tuple(y.shape)}")
-    batch = transceiver.batch
-    if len(batch) > len(channel.batch) or any(a not in (1, b) for a, b in zip(batch[::-1], channel.batch[::-1], strict=False)):
-        raise ValueError(f"channel must have the batch of the transceiver, {tuple(batch)}, or more, got {tuple(channel.batch)}")
-    truth = torch.full((len(y),), -1, device=y.device) if labels is None else as_labels(labels, len(y)).to(y.device)
+    x, y = as_pairs(x, y)
+    _check(transceiver, y, channel)
+    device = transceiver.synthesis.device
+    truth = torch.full((len(y),), -1, device=device) if labels is None else as_labels(labels, len(y)).to(device)
     centred = y.to(transceiver.synthesis) - transceiver.mean_y
-    decided, energy = decisions(head, y), centred.square().sum(-1)
+    decided, energy = decisions(head, y).to(device), centred.square().sum(-1)
     projected = centred @ transceiver.synthesis
     gram = transceiver.synthesis.mT @ transceiver.synthesis
     classes = truth.unique()
     members = (truth.unsqueeze(-1) == classes).to(gram)  # (n, classes)
     hits = gram.new_zeros(*channel.batch, len(classes))
     sums, peak = gram.new_zeros(3, *channel.batch), gram.new_zeros(channel.batch)
-    for rows in torch.arange(len(x), device=x.device).split(_rows(transceiver, channel, head)):
+    for rows in torch.arange(len(x)).split(_rows(transceiver, channel, head)):
         s = transceiver.encode(x[rows])
         power = s.abs().square().sum((-2, -1)) / channel.uses
         z = transceiver.receive(channel.apply(s, generator))
-        choice = _outputs(head, transceiver, z).argmax(-1)
+        choice = _outputs(head, transceiver, z).argmax(-1).to(device)
         error = energy[rows] - 2 * (z * projected[rows]).sum(-1) + ((z @ gram) * z).sum(-1)
-        agree = (choice == decided[rows]).to(gram)
         hits += (choice == truth[rows]).to(gram) @ members[rows]
-        sums += torch.stack([agree.sum(-1), error.sum(-1), power.sum(-1).expand(channel.batch)])
+        sums += torch.stack([(choice == decided[rows]).to(gram).sum(-1), error.sum(-1), power.sum(-1).expand(channel.batch)])
         peak = torch.maximum(peak, power.amax(-1))
     agreement, mse, mean_power = sums / len(x)
-    variance = (y.double() - y.double().mean(0)).square().sum(-1).mean()
-    counts = members.sum(0)
-    return Evaluation(
-        accuracy=None if labels is None else hits.sum(-1) / len(x),
-        per_class={} if labels is None else {int(c): hits[..., i] / counts[i] for i, c in enumerate(classes)},
-        agreement=agreement,
-        mse=mse,
-        nmse=mse / torch.where(variance > 0, variance, 1.0),
-        power=mean_power,
-        peak_power=peak,
-        messages=len(x),
-    )
+    variance = (y.double() - y.double().mean(0)).square().sum(-1).mean().to(device)
+    per_class = {} if labels is None else {int(c): hits[..., i] / members[:, i].sum() for i, c in enumerate(classes)}
+    accuracy = None if labels is None else hits.sum(-1) / len(x)
+    nmse = mse / torch.where(variance > 0, variance, 1.0)
+    return Evaluation(accuracy, per_class, agreement, mse, nmse, mean_power, peak, len(x))
+
+
+def _check(transceiver: Transceiver, y: Tensor, channel: Channel) -> None:
+    if y.shape[1] != len(transceiver.mean_y):
+        raise ValueError(f"y must have shape (n, {len(transceiver.mean_y)}), got {tuple(y.shape)}")
+    batch = transceiver.batch
+    if len(batch) > len(channel.batch) or any(a not in (1, b) for a, b in zip(batch[::-1], channel.batch[::-1], strict=False)):
+        raise ValueError(f"channel must have the batch of the transceiver, {tuple(batch)}, or more, got {tuple(channel.batch)}")
 
 
 def _rows(transceiver: Transceiver, channel: Channel, head: nn.Module) -> int:

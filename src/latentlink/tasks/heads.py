@@ -12,6 +12,7 @@ from latentlink.arrays import as_tensor
 from latentlink.io.artifacts import artifact, save
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
+from latentlink.lbfgs import minimised
 
 _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a feature of unit variance
 
@@ -44,8 +45,7 @@ class SoftmaxHead(nn.Linear):
 def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_decay: float = 1e-2, max_iterations: int = 300) -> SoftmaxHead:
     """Fit the receiver's classifier on its own latents: softmax regression on standardised features, by L-BFGS.
 
-    min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (convex: the result does not depend on a start), after
-    which the
+    min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (convex: the result does not depend on a start), after which the
     standardisation is folded into W and b.
 
     Args:
@@ -66,6 +66,8 @@ def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_dec
         raise ValueError(f"labels must show at least two classes, got only class {labels[0].item()}")
     if not weight_decay > 0:
         raise ValueError(f"weight_decay must be positive, got {weight_decay}")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
     mean, scale = y.mean(0), y.std(0, correction=0)
     scale = torch.where(scale > 1e-9 * scale.max().clamp(min=1e-300), scale, torch.inf)  # a constant feature gets no weight
     features = (y - mean) / scale
@@ -74,42 +76,29 @@ def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_dec
     inputs = features @ vectors * scales  # in these coordinates no direction is curved by more than 1
     V, b = y.new_zeros(int(labels.max()) + 1, y.shape[1]), y.new_zeros(int(labels.max()) + 1)
     for dtype, tolerance in ((torch.float32, 1e-3), (torch.float64, 3e-5)):  # most of the way at half the cost
-        V, b = _minimised(
-            inputs.to(dtype), labels, V.to(dtype), b.to(dtype), weight_decay * scales.square().to(dtype), tolerance, max_iterations
-        )
+        z, penalty = inputs.to(dtype), (weight_decay * scales.square()).to(dtype)
+
+        def loss(V: Tensor, b: Tensor, z: Tensor = z, penalty: Tensor = penalty) -> Tensor:
+            return nn.functional.cross_entropy(z @ V.T + b, labels) + (penalty * V.square()).sum() / 2
+
+        V, b = minimised([V.to(dtype), b.to(dtype)], loss, max_iterations, tolerance)
     weight = (V * scales) @ vectors.T / scale
     return SoftmaxHead.from_tensors({"weight": weight, "bias": b - weight @ mean}, {}).to(y.device)
 
 
-def _minimised(
-    inputs: Tensor, labels: Tensor, V: Tensor, b: Tensor, penalty: Tensor, tolerance: float, max_iterations: int
-) -> tuple[Tensor, Tensor]:
-    """L-BFGS on mean cross-entropy + ½ Σ penalty V², until no entry of the gradient is above the tolerance."""
-    V, b = V.clone().requires_grad_(), b.clone().requires_grad_()
-    solver = torch.optim.LBFGS([V, b], max_iter=max_iterations, tolerance_grad=tolerance, history_size=20, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        solver.zero_grad()
-        value: Tensor = nn.functional.cross_entropy(inputs @ V.T + b, labels) + (penalty * V.square()).sum() / 2
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        solver.step(loss)
-    return V.detach(), b.detach()
-
-
 def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch outputs"]:
-    """Outputs (…, q) of a head on latents (…, m), in evaluation mode and in the head's own dtype; a scalar output gets an axis.
+    """Outputs (…, q) of a head on latents (…, m), in evaluation mode, in the head's dtype and on its device; a scalar output gets an axis.
 
     Raises:
-        ValueError: the head does not give one vector (or number) per latent.
+        ValueError: the head cannot read latents of this dimension, or does not give one vector (or number) per latent.
     """
     parameter = next(iter(head.parameters()), None)
-    rows = y.flatten(0, -2) if parameter is None else y.flatten(0, -2).to(parameter.dtype)
+    rows = y.flatten(0, -2) if parameter is None else y.flatten(0, -2).to(parameter)
     training = [module for module in head.modules() if module.training]
     try:
         outputs: Tensor = head.eval()(rows)
+    except RuntimeError as error:
+        raise ValueError(f"head cannot read latents of shape (n, {y.shape[-1]}): {error}") from error
     finally:
         for module in training:
             module.training = True

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentlink.arrays import as_tensor
+from latentlink.arrays import finite
+from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
 from latentlink.tasks.heads import decisions
 
@@ -31,7 +32,13 @@ class Rate:
 
     @classmethod
     def of(cls, hits: int, count: int) -> "Rate":
-        """The rate of `hits` among `count` ≥ 1."""
+        """The rate of `hits` among `count`.
+
+        Raises:
+            ValueError: count is below 1, or hits not in 0…count.
+        """
+        if not 0 <= hits <= count or count < 1:
+            raise ValueError(f"hits must be in 0…count and count at least 1, got {hits} of {count}")
         p, z2 = hits / count, _Z95**2 / count
         centre, half = p + z2 / 2, _Z95 * math.sqrt(p * (1 - p) / count + z2 / (4 * count))
         low, high = (centre - half) / (1 + z2), (centre + half) / (1 + z2)
@@ -64,13 +71,14 @@ def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDA
     Raises:
         ValueError: labels are malformed or their number is not n.
     """
-    y_hat = as_tensor(y_hat)
+    y_hat = finite("y_hat", y_hat)
     if y_hat.ndim < 2:
         raise ValueError(f"y_hat must have shape (..., n, m), got {tuple(y_hat.shape)}")
     if y_hat.numel() == 0:
         raise ValueError(f"y_hat is empty, got shape {tuple(y_hat.shape)}")
-    labels = as_labels(labels, y_hat.shape[-2]).to(y_hat.device)
-    correct = decisions(head, y_hat) == labels
+    decided = decisions(head, y_hat)
+    labels = as_labels(labels, y_hat.shape[-2]).to(decided.device)
+    correct = decided == labels
     rates = {}
     for c in labels.unique().tolist():
         of_class = correct[..., labels == c]
@@ -85,8 +93,7 @@ def agreement(head: nn.Module, y_hat: Tensor | NDArray[Any], y: Tensor | NDArray
     Raises:
         ValueError: the shapes do not fit.
     """
-    y_hat, y = as_tensor(y_hat), as_tensor(y)
-    _check_pair(y_hat, y)
+    y_hat, y = _checked_pair(y_hat, y)
     same = decisions(head, y_hat) == decisions(head, y)
     return Rate.of(int(same.sum()), same.numel())
 
@@ -97,8 +104,7 @@ def mse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor,
     Raises:
         ValueError: the shapes do not fit.
     """
-    y_hat, y = as_tensor(y_hat), as_tensor(y)
-    _check_pair(y_hat, y)
+    y_hat, y = _checked_pair(y_hat, y)
     difference = y_hat - y
     return (difference if difference.is_floating_point() else difference.double()).square().sum(-1).mean(-1)
 
@@ -109,11 +115,15 @@ def nmse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor
     Raises:
         ValueError: the shapes do not fit.
     """
-    y = as_tensor(y)
+    y = as_latents("y", y).double()
     variance = (y - y.mean(0)).square().sum(-1).mean()
     return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)
 
 
-def _check_pair(y_hat: Tensor, y: Tensor) -> None:
-    if y.ndim != 2 or y_hat.ndim < 2 or y_hat.shape[-2:] != y.shape:
+def _checked_pair(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Tensor, Tensor]:
+    y_hat, y = finite("y_hat", y_hat), as_latents("y", y)
+    if y_hat.is_complex():
+        raise ValueError(f"y_hat must be real, got {y_hat.dtype}")
+    if y_hat.ndim < 2 or y_hat.shape[-2:] != y.shape:
         raise ValueError(f"y_hat must have shape (..., n, m) with y (n, m), got {tuple(y_hat.shape)} and {tuple(y.shape)}")
+    return y_hat, y.to(y_hat.device)
