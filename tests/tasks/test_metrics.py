@@ -123,7 +123,7 @@ def test_decisions_need_numbers_and_a_classifier_of_the_latents():
         with pytest.raises(ValueError, match="y_hat has NaN"):
             score(y / 0)
     with pytest.raises(ValueError, match=r"head cannot read latents of shape \(n, 2\)"):
-        accuracy(READ, drawn(0, 4, 2), np.zeros(4, int))
+        accuracy(nn.Linear(3, 4), drawn(0, 4, 2), np.zeros(4, int))
     with pytest.raises(ValueError, match="at least two outputs"):
         agreement(torch.nn.Linear(3, 1), y, y)
     with pytest.raises(ValueError, match="count at least 1"):
