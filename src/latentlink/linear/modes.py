@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -30,6 +30,7 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import Goal
+from latentlink.linear.metric import Metric
 from latentlink.linear.transceiver import LinearTransceiver
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
@@ -45,7 +46,7 @@ class SemanticModes:
         mean_x: μx (d,). mean_y: μy (m,).
         gram: ΨᵀΨ (k, k). cross: Φ Rxy Ψ (k, k). covariance: Φ Rx Φᵀ (k, k), of the coefficients under the pilots (I at λ = 0).
         variance: tr Ry, the error of sending nothing. weighted_variance: tr W Ry Wᵀ, in the units of b².
-        weight: W (q, m) of the design metric; None for plain MSE.
+        task_weight: W (q, m) of the goal; None for plain MSE. plain_share: α, the design metric being ||W e||² + α ||e||².
         shrinkage: λ used. widely_linear: whether Φ is real-linear in x (the default) or complex-linear in its packing.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
     """
@@ -60,13 +61,22 @@ class SemanticModes:
     covariance: Float[Tensor, "k k"]
     variance: Float[Tensor, ""]
     weighted_variance: Float[Tensor, ""]
-    weight: Float[Tensor, "q m"] | None
+    task_weight: Float[Tensor, "q m"] | None
+    plain_share: float
     shrinkage: float
     widely_linear: bool
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
     def __len__(self) -> int:
         return len(self.strength)
+
+    @property
+    def weight(self) -> Float[Tensor, "q m"] | None:
+        """W and √α I stacked (q, m): the design minimises E||weight (y − ŷ)||²; None for plain MSE."""
+        if self.task_weight is None or self.plain_share == 0:
+            return self.task_weight
+        eye = torch.eye(len(self.mean_y), dtype=self.task_weight.dtype, device=self.task_weight.device)
+        return torch.cat([self.task_weight, self.plain_share**0.5 * eye])
 
     def coefficients(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """z = Φ (x − μx) (…, k) of latents x (…, d)."""
@@ -115,13 +125,16 @@ class SemanticModes:
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        if self.widely_linear:
+            tensors.pop("cross")  # the same as gram
         return tensors, {
             "tx_dim": len(self.mean_x),
             "rx_dim": len(self.mean_y),
             "modes": len(self),
             "shrinkage": self.shrinkage,
             "widely_linear": self.widely_linear,
-            "goal": self.weight is not None,
+            "goal": self.task_weight is not None,
+            "plain_share": self.plain_share,
             "encoders": list(self.encoders),
         }
 
@@ -129,8 +142,8 @@ class SemanticModes:
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "SemanticModes":
         """The modes of a saved file."""
         transmitter, receiver = manifest["encoders"]
-        facts = {name: manifest[name] for name in ("shrinkage", "widely_linear")}
-        content: dict[str, Any] = {"weight": None, **tensors, **facts}
+        facts = {name: manifest[name] for name in ("shrinkage", "widely_linear", "plain_share")}
+        content: dict[str, Any] = {"task_weight": None, "cross": tensors["gram"], **tensors, **facts}
         return cls(**content, encoders=(transmitter, receiver))
 
 
@@ -168,7 +181,7 @@ def semantic_modes(
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
     RyxV = Ryx @ spectrum.vectors
-    metric = _Metric.of(goal, RyxV, spectrum, widely_linear)
+    metric = Metric.of(goal, RyxV, spectrum, widely_linear)
     if isinstance(shrinkage, str):
         shrinkage = gcv_shrinkage(spectrum, metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count)
     values, vectors = spectrum.kept(shrinkage)
@@ -190,7 +203,8 @@ def semantic_modes(
         covariance=analysis @ moments.cov_x @ analysis.mT,
         variance=moments.cov_y.trace(),
         weighted_variance=metric.variance(Ry),
-        weight=metric.real_weight(len(moments.mean_y)) if goal is not None else None,
+        task_weight=metric.real_weight(len(moments.mean_y)),
+        plain_share=metric.alpha,
         shrinkage=float(shrinkage),
         widely_linear=widely_linear,
     )
@@ -202,55 +216,6 @@ def _varying(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
     x = (moments.cov_x.diagonal() > (64 * eps * moments.mean_x).square()).to(moments.cov_x)
     y = (moments.cov_y.diagonal() > (64 * eps * moments.mean_y).square()).to(moments.cov_y)
     return x.outer(x) * moments.cov_x, y.outer(x) * moments.cov_yx, y.outer(y) * moments.cov_y
-
-
-@dataclass(frozen=True, eq=False)
-class _Metric:
-    """||W e||² + α ||e||², kept in two parts: W (q, m), real or complex, or None; and α."""
-
-    W: Tensor | None
-    alpha: float
-
-    @classmethod
-    def of(cls, goal: Goal | None, RyxV: Tensor, spectrum: Spectrum, widely_linear: bool) -> "_Metric":
-        """The goal's metric, normalised to what the modes explain of the task and of the latent where it has a fidelity."""
-        if goal is None:
-            return cls(None, 1.0)
-        W = goal.weight.to(spectrum.values)
-        W = W if widely_linear else _proper_weight(W)
-        if goal.fidelity == 0:
-            return cls(W, 0.0)
-        values, _ = spectrum.kept(0.0)
-        A = RyxV[:, : len(values)] * values.rsqrt()
-        task, latent = float((W @ A).norm()), float(A.norm())
-        return cls(W / task if task > 0 else W, goal.fidelity / latent**2 if latent > 0 else 0.0)
-
-    def weigh(self, matrix: Tensor) -> Tensor:
-        """The stack of W and √α I, times a matrix (m, ·)."""
-        parts = [] if self.W is None else [self.W @ matrix]
-        return torch.cat([*parts, matrix * self.alpha**0.5]) if self.alpha > 0 else parts[0]
-
-    def variance(self, Ry: Tensor) -> Float[Tensor, ""]:
-        """tr W Ry Wᴴ + α tr Ry."""
-        plain: Tensor = self.alpha * Ry.diagonal().real.sum()
-        return plain if self.W is None else plain + (self.W @ Ry * self.W.conj()).sum().real
-
-    def real_weight(self, dim: int) -> Float[Tensor, "q m"]:
-        """The stack itself, in real coordinates: ||W_r e|| is the same for real latents e and their packing."""
-        assert self.W is not None
-        W = self.W
-        if W.is_complex():
-            W = torch.cat([torch.cat([W.real, -W.imag], -1), torch.cat([W.imag, W.real], -1)])[:, :dim]
-        eye = torch.eye(dim, dtype=W.dtype, device=W.device) * self.alpha**0.5
-        return torch.cat([W, eye]) if self.alpha > 0 else W
-
-
-def _proper_weight(W: Float[Tensor, "q m"]) -> Complex[Tensor, "c c"]:
-    """W_c with W_cᴴ W_c the complex-linear part of the metric WᵀW: its mean with its image under multiplication by j."""
-    metric = packed_covariance(W.mT @ W) / 2
-    values, vectors = torch.linalg.eigh(metric)
-    root: Tensor = values.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mH
-    return root
 
 
 def _real_streams(analysis: Tensor, synthesis: Tensor, strength: Tensor, moments: Moments) -> tuple[Tensor, Tensor, Tensor]:

@@ -33,10 +33,12 @@ def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pi
         raise ValueError(f"power must hold pilots of the modes' dimensions {expected}, got {got}")
     s, channel = mean_power.streams.shape[-1], mean_power.channel
     y = pilots.y.to(modes.mean_y) - modes.mean_y
-    W = torch.eye(y.shape[1], dtype=y.dtype, device=y.device) if modes.weight is None else modes.weight
     z = modes.coefficients(pilots.x.to(modes.mean_x.device))[:, :s]
-    wanted = y @ W.mT @ (W @ modes.synthesis[:, :s]) / modes.strength[:s].square()
     explained = y @ modes.synthesis[:, :s]
+    wanted = modes.plain_share * explained
+    if (W := modes.task_weight) is not None:
+        wanted = wanted + y @ W.mT @ (W @ modes.synthesis[:, :s])
+    wanted = wanted / modes.strength[:s].square()
     budget = channel.uses * channel.power
     zz, tz, yz = _scaled_moments(z, wanted, explained, mean_power.stream_gram().diagonal(dim1=-2, dim2=-1), budget)
     proper = (zz, tz) if modes.widely_linear else (_complex_linear_part(zz), _complex_linear_part(tz))
