@@ -58,6 +58,20 @@ def test_messages_that_do_not_fit_the_batch_or_are_no_numbers(modes, channel):
         channel.apply(torch.full((3, 1, 2), complex("inf"), dtype=torch.complex128))
 
 
+def test_numpy_is_taken_at_every_door(modes, channel):
+    x, y = (z.numpy() for z in latents())
+    again = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+    torch.testing.assert_close(again.align(x), modes.align(torch.as_tensor(x)))
+    h = channel.h[:, 0].numpy()
+    loud = ll.Channel.from_snr(h, np.float32(20.0), np.float64(1.0))
+    solution = ll.ClosedForm().design(again, loud)
+    torch.testing.assert_close(solution.expected_mse, ll.ClosedForm().design(modes, channel).expected_mse)
+    s = solution.transceiver.encode(x)
+    assert solution.transceiver.decode(s.numpy()).shape == (5, 60, 4)
+    with pytest.raises(ValueError, match=r"x must have shape \(..., 5\)"):
+        modes.align(y)
+
+
 def test_a_bound_needs_modes_without_shrinkage(modes, channel):
     assert modes.shrinkage > 0
     with pytest.raises(ValueError, match=r"shrinkage=0\.0"):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from latentlink.arrays import as_tensor
 from latentlink.channels.csi import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 
-Scalars = Tensor | float | Sequence[Any] | NDArray[Any]
+Scalars = Tensor | float | np.number[Any] | Sequence[Any] | NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, init=False)

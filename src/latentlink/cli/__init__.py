@@ -13,7 +13,7 @@ from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 from latentlink.cli.inspect import inspect
 
-app = cyclopts.App(name="latentlink", help=latentlink.__doc__, help_format="markdown")
+app = cyclopts.App(name="latentlink", help=latentlink.__doc__, help_format="markdown", suppress_keyboard_interrupt=False)
 for command in (demo, encode, fit, evaluate, inspect):
     app.command(command)
 

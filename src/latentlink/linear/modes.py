@@ -22,8 +22,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.arrays import finite
 from latentlink.channels.channel import Channel
 from latentlink.io.artifacts import artifact, save
 from latentlink.latents.moments import Moments
@@ -78,12 +80,23 @@ class SemanticModes:
         eye = torch.eye(len(self.mean_y), dtype=self.task_weight.dtype, device=self.task_weight.device)
         return torch.cat([self.task_weight, self.plain_share**0.5 * eye])
 
-    def coefficients(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-        """z = Φ (x − μx) (…, k) of latents x (…, d)."""
+    def coefficients(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*batch k"]:
+        """z = Φ (x − μx) (…, k) of latents x (…, d).
+
+        Raises:
+            ValueError: x is complex, not finite, or of another dimension.
+        """
+        x = finite("x", x)
+        if x.is_complex() or x.ndim < 1 or x.shape[-1] != len(self.mean_x):
+            raise ValueError(f"x must have shape (..., {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
         return (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
 
-    def align(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch m"]:
-        """The receiver's latent as far as x tells it linearly, with no channel between: μy + Ψ Φ (x − μx)."""
+    def align(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*batch m"]:
+        """The receiver's latent (…, m) as far as x (…, d) tells it linearly, with no channel between: μy + Ψ Φ (x − μx).
+
+        Raises:
+            ValueError: as `coefficients`.
+        """
         return self.mean_y + self.coefficients(x) @ self.synthesis.mT
 
     def transceiver(
