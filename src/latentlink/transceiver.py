@@ -22,9 +22,7 @@ class Status(Enum):
 
     OPTIMAL = "optimal: no pair of its kind does better under these moments and this power"
     NOTHING_TO_SEND = "nothing was sent: the channel is zero, the power is zero or the modes are empty; look at h, power and len(modes)"
-    ROBUST = (
-        "feasible, and the best of several precoders, the naive one among them, under the error model; no optimum is known for this CSI"
-    )
+    ROBUST = "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
     STOPPED = "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit"
     REFITTED = "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
 

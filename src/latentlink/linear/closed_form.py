@@ -18,14 +18,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel, is_block_fading
+from latentlink.latents.packing import real_embedding
 from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
 from latentlink.linear.refit import refitted_per_message
 from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, at_transmitter
-from latentlink.linear.spatial import Allocation, SpatialModes
-from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.linear.spatial import Allocation, SpatialModes, embedded
+from latentlink.linear.transceiver import LinearTransceiver, PowerLimitName
 from latentlink.transceiver import Solution, Status
 
 
@@ -64,111 +66,91 @@ class ClosedForm:
             Solution with `trace` holding `stream_power` (…, s) and, where a bound is involved, `gap` (…).
 
         Raises:
-            ValueError: modes or channel are of another type, a per-use or per-message limit is combined with
+            ValueError: modes or channel are of another type or on different devices, a per-use or per-message limit is combined with
                 EstimateAtTransmitter, or the pilots of PerMessagePower do not fit the modes.
         """
-        if not isinstance(modes, SemanticModes):
-            raise ValueError(f"modes must be SemanticModes (ClosedForm needs modes: semantic_modes(moments)), got {type(modes).__name__}")
-        if not isinstance(channel, Channel):
-            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
-        if channel.h.device != modes.strength.device:
-            raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
-        channel = channel.to(modes.strength.dtype)
+        channel = _checked(modes, channel)
         uncertain = bool((channel.error_variance > 0).any())
         if uncertain and isinstance(self.csi, EstimateAtTransmitter):
             if not isinstance(self.power, MeanPower):
                 raise ValueError(f"power must be MeanPower() with EstimateAtTransmitter, got {self.power}")
-            return self._robust(
-                modes, channel, at_transmitter(modes, channel, self.csi), Channel(channel.h, channel.noise_variance, channel.power)
-            )
+            mean = Channel(channel.h, channel.noise_variance, channel.power)  # the decoder's until `matched_to` knows better
+            return _robust(modes, channel, mean, at_transmitter(modes, channel, self.csi))
         if uncertain and channel.uses > 1 and isinstance(self.power, MeanPower):
-            return self._robust(modes, channel, at_both_ends(modes, channel), channel)
+            return _robust(modes, channel, channel, at_both_ends(modes, channel))
         if isinstance(self.power, PerUsePower) and not is_block_fading(channel.h) and len(modes):
-            return self._per_use(modes, channel, self.power)
+            return _per_use(modes, channel, self.power)
         spatial = SpatialModes.of(channel.h)
-        if isinstance(self.power, PerUsePower) and channel.uses > 1:
-            spatial = spatial.spread()
-        noise = design_noise(channel)
-        allocation = Allocation.of(modes.strength, spatial.amplitude, noise, channel.uses * channel.power)
-        transceiver = _matched(modes, channel, spatial, allocation, noise)
         if isinstance(self.power, PerUsePower):
-            transceiver = replace(transceiver, power_limit="per use")
-        if isinstance(self.power, PerMessagePower):
-            return refitted_per_message(modes, transceiver, self.power)
-        trace = {"stream_power": allocation.power}
-        status = _status(allocation.power)
-        if uncertain:
-            spread = (channel.error_variance > 0) & (status == Status.OPTIMAL.code) & (channel.uses > 1)
-            return _solution(modes, transceiver.matched_to(channel), status.masked_fill(spread, Status.ROBUST.code), trace)
-        h, p = allocation.amplitude, allocation.power
-        t, gain = h.square() * p, _receive_gain(h, p, noise)
-        t = torch.where(t > 0, t / _positive(t + noise.unsqueeze(-1)), 0.0)
-        mse = parallel_mse(modes, t, noise.unsqueeze(-1) * gain.square())
-        power = p @ modes.covariance.diagonal()[: p.shape[-1]] / channel.uses
-        return Solution(transceiver, status, mse, power, trace)
-
-    def _robust(self, modes: SemanticModes, channel: Channel, best: Choice, known: Channel) -> Solution:
-        """The best of the candidates, with a decoder for what is known of the channel until `matched_to` knows more."""
-        transceiver = modes.transceiver(known, best.streams, best.precoder)
-        power = transceiver.expected_power(modes.covariance)
-        uncertain = (channel.error_variance > 0) & (best.stream_power.sum(-1) > 0)
-        status = _status(best.stream_power).masked_fill(uncertain, Status.ROBUST.code)
-        return Solution(transceiver, status, best.mse, power, {"stream_power": best.stream_power, "candidate": best.number})
-
-    def _per_use(self, modes: SemanticModes, channel: Channel, limit: PerUsePower) -> Solution:
-        spatial = SpatialModes.of(channel.h)
-        F, gap = per_use_precoder(
-            modes.strength, spatial.amplitude, design_noise(channel), channel.power, limit.max_iterations, modes.widely_linear
-        )
-        transmit = SpatialModes(spatial.amplitude, spatial.transmit, None)
-        beams = transmit.embedded(transmit.transmit, torch.ones_like(F[..., 0]))  # (…, u, 2t, 2q)
-        precoder = (beams @ F).unflatten(-2, (2, channel.n_tx)).movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)
-        streams = torch.arange(F.shape[-1], device=F.device).expand(*channel.batch, -1)
-        transceiver = replace(modes.transceiver(channel, streams, precoder), power_limit="per use")
-        status = _status(F.square().sum(-2).sum(-2)).masked_fill(gap > limit.tolerance, Status.STOPPED.code)
-        return _solution(modes, transceiver, status, {"stream_power": F.square().sum((-3, -2)), "gap": gap})
+            return _exact(modes, channel, spatial.spread(), "per use")
+        solution = _exact(modes, channel, spatial, "mean")
+        return refitted_per_message(modes, solution.transceiver, self.power) if isinstance(self.power, PerMessagePower) else solution
 
 
-def design_noise(channel: Channel) -> Float[Tensor, "*batch"]:
-    """N (…), noise variance per real dimension, in which a channel error of variance τ counts as τ P."""
-    return (channel.noise_variance + channel.error_variance * channel.power) / 2
+def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_limit: PowerLimitName) -> Solution:
+    """The theorem: F = V √p Φ, G = Ψ diag(h √p / (h² p + N)) Uᴴ, and the error that is left."""
+    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    allocation = Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power)
+    h, p, N = allocation.amplitude, allocation.power, N.unsqueeze(-1)
+    root = _root(p)
+    gain = ratio(h * root, h.square() * p + N)
+    precoder = embedded(spatial.transmit, allocation.on_slots(root))
+    decoder = embedded(spatial.receive, allocation.on_slots(gain)).mT
+    transceiver = replace(modes.transceiver(channel, allocation.streams, precoder, decoder), power_limit=power_limit)
+    status, trace = _status(p), {"stream_power": p}
+    if bool((channel.error_variance > 0).any()):  # E s is noise of its own kind where one error is shared by several uses
+        shared = (channel.error_variance > 0) & (channel.uses > 1) & (status == Status.OPTIMAL.code)
+        return _judged(modes, transceiver.matched_to(channel), status.masked_fill(shared, Status.ROBUST.code), trace)
+    mse = parallel_mse(modes, gain * h * root, N * gain.square())
+    power = p @ modes.covariance.diagonal()[: p.shape[-1]] / channel.uses
+    return Solution(transceiver, status, mse, power, trace)
 
 
-def _positive(values: Tensor) -> Tensor:
-    return torch.where(values > 0, values, 1.0)
+def _per_use(modes: SemanticModes, channel: Channel, limit: PerUsePower) -> Solution:
+    """Limits on uses that differ: no closed form, but a bound."""
+    spatial = SpatialModes.of(channel.h)
+    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    F, gap = per_use_precoder(modes.strength, spatial.amplitude, N, channel.power, limit.max_iterations, modes.widely_linear)
+    antennas = (real_embedding(spatial.transmit) @ F).unflatten(-2, (2, channel.n_tx))  # (…, u, 2, n_tx, s)
+    precoder = antennas.movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)  # all uses in one group
+    streams = torch.arange(F.shape[-1], device=F.device).expand(*channel.batch, -1)
+    transceiver = replace(modes.transceiver(channel, streams, precoder), power_limit="per use")
+    stream_power = F.square().sum((-3, -2))
+    status = _status(stream_power).masked_fill(gap > limit.tolerance, Status.STOPPED.code)
+    return _judged(modes, transceiver, status, {"stream_power": stream_power, "gap": gap})
 
 
-def _receive_gain(h: Tensor, p: Tensor, noise: Tensor) -> Float[Tensor, "*batch s"]:
-    """h √p / (h² p + N), zero for streams without power."""
-    root = torch.where(p > 0, _positive(p).sqrt(), 0.0)  # the derivative of √ at 0 is not finite
-    received = h * root
-    return torch.where(received > 0, received / _positive(received.square() + noise.unsqueeze(-1)), 0.0)
+def _robust(modes: SemanticModes, channel: Channel, known: Channel, best: Choice) -> Solution:
+    """The best of several precoders for an estimated channel, with the decoder for what is known of it."""
+    transceiver = modes.transceiver(known, best.streams, best.precoder)
+    uncertain = (channel.error_variance > 0) & (best.stream_power.sum(-1) > 0)
+    status = _status(best.stream_power).masked_fill(uncertain, Status.ROBUST.code)
+    trace = {"stream_power": best.stream_power, "candidate": best.number}
+    return Solution(transceiver, status, best.mse, transceiver.expected_power(modes.covariance), trace)
 
 
-def _status(stream_power: Float[Tensor, "*batch s"]) -> Int[Tensor, "*batch"]:
-    sent = stream_power.sum(-1) > 0
-    return torch.where(sent, Status.OPTIMAL.code, Status.NOTHING_TO_SEND.code)
-
-
-def _matched(
-    modes: SemanticModes, channel: Channel, spatial: SpatialModes, allocation: Allocation, noise: Float[Tensor, "*batch"]
-) -> LinearTransceiver:
-    """F = V √p and G = diag(h √p / (h² p + N)) Uᴴ on the slots."""
-    p, h = allocation.on_slots(allocation.power), allocation.on_slots(allocation.amplitude)
-    root = torch.where(p > 0, _positive(p).sqrt(), 0.0)
-    precoder = spatial.embedded(spatial.transmit, root)
-    assert spatial.receive is not None
-    decoder = spatial.embedded(spatial.receive, _receive_gain(h, p, noise.unsqueeze(-1))).mT
-    return modes.transceiver(channel, allocation.streams, precoder, decoder)
-
-
-def _solution(modes: SemanticModes, transceiver: LinearTransceiver, status: Tensor, trace: dict[str, Tensor]) -> Solution:
+def _judged(modes: SemanticModes, transceiver: LinearTransceiver, status: Tensor, trace: dict[str, Tensor]) -> Solution:
     """Expected values from the transceiver's own response, for designs whose response is not diagonal."""
-    mse = total_mse(modes, *transceiver.response(covariance=_judging(modes, transceiver)))
+    s = transceiver.streams.shape[-1]
+    mse = total_mse(modes, *transceiver.response(covariance=modes.covariance[:s, :s]))
     return Solution(transceiver, status, mse, transceiver.expected_power(modes.covariance), trace)
 
 
-def _judging(modes: SemanticModes, transceiver: LinearTransceiver) -> Float[Tensor, "s s"]:
-    """E[z zᵀ] of the streams under the pilots."""
-    s = transceiver.streams.shape[-1]
-    return modes.covariance[:s, :s]
+def _checked(modes: SemanticModes, channel: Channel) -> Channel:
+    """The channel in the modes' precision."""
+    if not isinstance(modes, SemanticModes):
+        raise ValueError(f"modes must be SemanticModes (ClosedForm needs modes: semantic_modes(moments)), got {type(modes).__name__}")
+    if not isinstance(channel, Channel):
+        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    if channel.h.device != modes.strength.device:
+        raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
+    return channel.to(modes.strength.dtype)
+
+
+def _root(p: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch s"]:
+    """√p, with a finite derivative at 0."""
+    return torch.where(p > 0, torch.where(p > 0, p, 1.0).sqrt(), 0.0)
+
+
+def _status(stream_power: Float[Tensor, "*batch s"]) -> Int[Tensor, "*batch"]:
+    return torch.where(stream_power.sum(-1) > 0, Status.OPTIMAL.code, Status.NOTHING_TO_SEND.code)

@@ -20,10 +20,9 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi import inflated
-from latentlink.latents.packing import real_embedding
 from latentlink.linear.errors import total_mse
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.spatial import Allocation, SpatialModes
+from latentlink.linear.spatial import Allocation, SpatialModes, embedded
 
 _FIXED_POINT_STEPS = 30  # halving the distance to σ² + τ P_u at each: 1e-9 of the way is left
 
@@ -84,7 +83,7 @@ def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     for noise_per_use in (*noises, noise):
         allocation = _allocated(modes, channel, spatial, noise_per_use)
         root = allocation.on_slots(allocation.power).sqrt()
-        candidates.append(Candidate(allocation.streams, allocation.power, spatial.embedded(spatial.transmit, root)))
+        candidates.append(Candidate(allocation.streams, allocation.power, embedded(spatial.transmit, root)))
 
     def judge(candidate: Candidate) -> tuple[Tensor, Tensor]:
         link = modes.transceiver(channel, candidate.streams, candidate.precoder)
@@ -129,7 +128,7 @@ def _on_second_moment(modes: SemanticModes, channel: Channel, error: Tensor, noi
     cut = torch.finfo(amplitude.dtype).eps ** 0.5 * channel.n_tx * amplitude[..., :1]  # a root of eigenvalues keeps half the digits
     amplitude = torch.where(amplitude > cut, amplitude, 0.0)
     allocation = Allocation.of(modes.strength, amplitude, noise, channel.uses * channel.power)
-    precoder = real_embedding(V) * allocation.on_slots(allocation.power).sqrt().unsqueeze(-2)
+    precoder = embedded(V, allocation.on_slots(allocation.power).sqrt())
     return Candidate(allocation.streams, allocation.power, precoder)
 
 

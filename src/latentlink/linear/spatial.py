@@ -21,12 +21,12 @@ class SpatialModes:
 
     Attributes:
         amplitude: h ≥ 0 (…, g, q); values below the numerical rank are zero.
-        transmit: V (…, g, w n_tx, q). receive: U (…, g, w n_rx, q), None where only the transmit side is known.
+        transmit: V (…, g, w n_tx, q). receive: U (…, g, w n_rx, q).
     """
 
     amplitude: Float[Tensor, "*batch g q"]
     transmit: Complex[Tensor, "*batch g wt q"]
-    receive: Complex[Tensor, "*batch g wr q"] | None
+    receive: Complex[Tensor, "*batch g wr q"]
 
     @classmethod
     def of(cls, h: Complex[Tensor, "*batch u r t"]) -> "SpatialModes":
@@ -61,12 +61,13 @@ class SpatialModes:
             self,
             amplitude=self.amplitude.flatten(-2).unsqueeze(-2),
             transmit=mix(self.transmit),
-            receive=None if self.receive is None else mix(self.receive),
+            receive=mix(self.receive),
         )
 
-    def embedded(self, beams: Complex[Tensor, "*batch g a q"], weight: Float[Tensor, "*batch g q2"]) -> Float[Tensor, "*batch g a2 q2"]:
-        """Real matrices of complex beams with a real weight for the real and the imaginary part of each symbol."""
-        return real_embedding(beams) * weight.unsqueeze(-2)
+
+def embedded(beams: Complex[Tensor, "*batch g a q"], weight: Float[Tensor, "*batch g q2"]) -> Float[Tensor, "*batch g a2 q2"]:
+    """Real matrices (…, g, 2a, 2q) of complex beams, with a real weight for the real and one for the imaginary part of each symbol."""
+    return real_embedding(beams) * weight.unsqueeze(-2)
 
 
 @dataclass(frozen=True, eq=False)
