@@ -7,20 +7,28 @@ import torch
 from torch import Tensor
 
 
-def as_tensor(value: Any) -> Tensor:
-    """A tensor of any array, copied only where PyTorch cannot share it (read-only, reversed)."""
+def as_tensor(name: str, value: Any) -> Tensor:
+    """A tensor of any array, copied only where PyTorch cannot share it (read-only, reversed).
+
+    Raises:
+        ValueError: naming `name`, for what is no array of numbers.
+    """
     if isinstance(value, np.ndarray) and (not value.flags.writeable or min(value.strides, default=0) < 0):
         value = value.copy()
-    return torch.as_tensor(value)
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} ({error})") from error
 
 
 def finite(name: str, value: Any) -> Tensor:
-    """A real or complex tensor of an array, checked at the public door.
+    """A real or complex floating-point tensor of an array, checked at the public door; whole numbers become float64.
 
     Raises:
         ValueError: naming `name`, for NaN or infinite entries.
     """
-    tensor = as_tensor(value)
+    tensor = as_tensor(name, value)
+    tensor = tensor if tensor.is_floating_point() or tensor.is_complex() else tensor.double()
     if not bool(tensor.isfinite().all()):
         raise ValueError(f"{name} has NaN or infinite entries")
     return tensor

@@ -46,20 +46,22 @@ def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """Gaussian OPTA D* (…): least total weighted MSE (unweighted for modes without a goal) at the channel's capacity.
 
     Args:
-        modes: all modes of the moments in question, without shrinkage: `semantic_modes(moments, shrinkage=0.0)`; for a statement on test
-        data, of the
-            test data's moments.
+        modes: all modes of the moments in question, widely linear and without shrinkage: `semantic_modes(moments, shrinkage=0.0)`; for a
+            statement on test data, of the test data's moments.
         channel: batch of channels.
 
     Raises:
-        ValueError: the modes were made with shrinkage.
+        ValueError: the modes were made with shrinkage, or are complex-linear.
     """
     if modes.shrinkage != 0:
         raise ValueError(f"modes must be made with shrinkage=0.0 for a bound, got {modes.shrinkage:g}")
+    if not modes.widely_linear:
+        raise ValueError("modes must be widely linear for a bound: complex-linear ones leave out what improper latents tell")
     energy = modes.strength.square()
     if len(energy) == 0:
         return modes.weighted_variance.expand(channel.batch)
-    return modes.weighted_variance - energy.sum() + _reverse_waterfilling(energy, capacity(channel)).to(energy)
+    rest = (modes.weighted_variance - energy.sum()).clamp(min=0)  # what x does not tell, up to rounding
+    return rest + _reverse_waterfilling(energy, capacity(channel)).to(energy)
 
 
 def _reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

@@ -96,4 +96,4 @@ def transmit(
     Raises:
         ValueError: shapes do not fit (see `encode`, `Channel.apply`, `decode`).
     """
-    return transceiver.decode(channel.apply(transceiver.encode(as_tensor(x)), generator))
+    return transceiver.decode(channel.apply(transceiver.encode(as_tensor("x", x)), generator))

@@ -35,6 +35,10 @@ def channel():
         (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), "loud"), "snr_db"),
         (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), 20.0, power=0.0), "power"),
         (lambda: ll.unaligned(latents()[0], -3), "dim"),
+        (lambda: ll.rayleigh(2, 2, dtype=torch.float64), "dtype"),
+        (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), torch.tensor(3 + 4j)), "snr_db must be real"),
+        (lambda: ll.Moments.from_pairs(np.array([["a"]]), np.ones((1, 1))), "x"),
+        (lambda: ll.accuracy(ll.fit_head(np.eye(3), np.arange(3)), np.ones((2, 3)) * 1j, np.zeros(2, int)), "be real"),
         (lambda: ll.exponential_correlation(0, 0.5), "antennas"),
         (lambda: ll.fit_head(latents()[0], np.arange(60) % 2, max_iterations=0), "max_iterations"),
     ],
@@ -54,8 +58,11 @@ def test_messages_that_do_not_fit_the_batch_or_are_no_numbers(modes, channel):
             link.encode(bad)
     with pytest.raises(ValueError, match="r has NaN or infinite"):
         link.decode(torch.full((5, 3, 1, 2), complex("nan"), dtype=torch.complex128))
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(ValueError, match="s has NaN or infinite"):
         channel.apply(torch.full((3, 1, 2), complex("inf"), dtype=torch.complex128))
+    with pytest.raises(ValueError, match="r must have a batch"):
+        link.decode(torch.zeros(2, 4, 1, 2, dtype=torch.complex128))
+    assert link.decode(channel.apply(link.encode(x).numpy())).shape == (5, 60, 4)
 
 
 def test_numpy_is_taken_at_every_door(modes, channel):
@@ -76,6 +83,29 @@ def test_a_bound_needs_modes_without_shrinkage(modes, channel):
     assert modes.shrinkage > 0
     with pytest.raises(ValueError, match=r"shrinkage=0\.0"):
         ll.opta(modes, channel)
+
+
+def test_a_bound_needs_widely_linear_modes(channel):
+    moments = ll.Moments.from_pairs(*latents())
+    with pytest.raises(ValueError, match="widely linear"):
+        ll.opta(ll.semantic_modes(moments, shrinkage=0.0, widely_linear=False), channel)
+    deterministic = ll.Moments.from_pairs(latents()[0], latents()[0][:, :3])
+    assert (ll.opta(ll.semantic_modes(deterministic, shrinkage=0.0), ll.Channel(channel.h, 0.0)) >= 0).all()
+
+
+def test_whole_numbers_are_latents_too(modes, channel):
+    x, y = ((10 * z).long() for z in latents())
+    head = ll.fit_head(y, np.arange(60) % 3)
+    link = (
+        ll.ClosedForm()
+        .design(ll.semantic_modes(ll.Moments.from_pairs(x, y), ll.Goal.logits(torch.nn.Sequential(head), y)), channel)
+        .transceiver
+    )
+    seen = ll.evaluate(link, x, y, ll.Channel(channel.h, 0.0), head, np.arange(60) % 3)
+    assert ll.accuracy(head, y, np.arange(60) % 3).overall.value >= 0.3
+    assert seen.agreement.shape == (5,)
+    assert ll.agreement(head, y, y).value == 1
+    assert ll.Moments.from_pairs(x > 0, y > 0).count == 60
 
 
 def test_held_out_pilots_cannot_judge_a_decoder_that_is_refitted_later(channel):

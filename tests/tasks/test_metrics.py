@@ -14,6 +14,10 @@ BATCHES = st.sampled_from([(), (3,), (2, 2)])
 READ = nn.Identity()  # the latent is the logits
 
 
+def same_rate(a, b):
+    return a.count == b.count and (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high))
+
+
 def drawn(seed, *shape):
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
@@ -50,8 +54,11 @@ def test_accuracy_counts_over_all_and_by_class(seed, batch, n):
         for logits, label in zip(row, labels.tolist(), strict=True):
             right[label] += logits.index(max(logits)) == label
             seen[label] += 1
-    assert result.overall == Rate.of(sum(right), sum(seen))
-    assert result.per_class == {c: Rate.of(right[c], seen[c]) for c in range(4) if seen[c]}
+    channels = sum(seen) // n  # they repeat the messages, and add nothing to the interval
+    assert same_rate(result.overall, Rate.of_share(sum(right) / sum(seen), n))
+    assert list(result.per_class) == [c for c in range(4) if seen[c]]
+    for c, rate in result.per_class.items():
+        assert same_rate(rate, Rate.of_share(right[c] / seen[c], seen[c] // channels))
     assert result.mean_per_class == pytest.approx(np.mean([right[c] / seen[c] for c in range(4) if seen[c]]))
 
 
@@ -66,7 +73,7 @@ def test_rare_classes_weigh_like_common_ones_in_the_mean():
 def test_agreement_asks_the_head_about_both(seed, batch, n):
     y, y_hat = drawn(seed, n, 3), drawn(seed + 1, *batch, n, 3)
     same = (y_hat.argmax(-1) == y.argmax(-1)).double()
-    assert agreement(READ, y_hat, y) == Rate.of(int(same.sum()), same.numel())
+    assert same_rate(agreement(READ, y_hat, y), Rate.of_share(float(same.mean()), n))
     assert agreement(READ, y.expand(*batch, n, 3).numpy(), y.numpy()).value == 1.0
 
 

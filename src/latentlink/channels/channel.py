@@ -10,7 +10,7 @@ from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import as_tensor
+from latentlink.arrays import as_tensor, finite
 from latentlink.channels.csi import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 
@@ -150,14 +150,15 @@ class Channel:
         values = (self.noise_variance, self.power, self.error_variance)
         return type(self)(self.h[matrices], *(value[index] for value in values))
 
-    def apply(self, s: Tensor, generator: torch.Generator | None = None) -> Complex[Tensor, "*b n u r"]:
+    def apply(self, s: Tensor | NDArray[Any], generator: torch.Generator | None = None) -> Complex[Tensor, "*b n u r"]:
         """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
 
         Raises:
-            ValueError: the uses or antennas of s are not the channel's.
+            ValueError: s is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
         """
-        if not s.is_complex() or not s.isfinite().all():
-            raise ValueError(f"s must be complex and finite, got {s.dtype}")
+        s = finite("s", s)
+        if not s.is_complex():
+            raise ValueError(f"s must be complex, got {s.dtype}")
         if s.ndim < 3 or s.shape[-2:] != (self.uses, self.n_tx):
             raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
         _broadcast(h=self.batch, s=s.shape[:-3])
@@ -180,7 +181,7 @@ def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
 
 
 def _complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape: str) -> Tensor:
-    matrices = as_tensor(value)
+    matrices = as_tensor(name, value)
     if not matrices.is_complex():
         raise ValueError(f"{name} must be complex, got {matrices.dtype}; a real channel is h.to(torch.complex128)")
     if matrices.ndim < ndim or 0 in matrices.shape[-ndim:]:
@@ -198,6 +199,8 @@ def _not_negative(name: str, value: Scalars, like: Tensor) -> Tensor:
 
 
 def _numbers(name: str, value: Scalars, like: Tensor) -> Tensor:
+    if isinstance(value, Tensor | np.ndarray) and as_tensor(name, value).is_complex():
+        raise ValueError(f"{name} must be real, got complex numbers")
     try:
         return torch.as_tensor(value, dtype=like.real.dtype, device=like.device)
     except (TypeError, ValueError, RuntimeError) as error:

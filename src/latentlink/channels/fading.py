@@ -30,8 +30,10 @@ def rayleigh(
         dtype: complex64 or complex128.
 
     Raises:
-        ValueError: fewer than one antenna, or a gain that is negative or not finite.
+        ValueError: fewer than one antenna, a gain that is negative or not finite, or a real dtype.
     """
+    if not dtype.is_complex:
+        raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype}")
     if n_rx < 1 or n_tx < 1:
         raise ValueError(f"n_rx and n_tx must be at least 1, got {n_rx} and {n_tx}")
     _check_gain(gain)
@@ -119,7 +121,7 @@ def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, 
 
 
 def _correlation_root(name: str, corr: Any, dtype: torch.dtype) -> Tensor:
-    corr = as_tensor(corr).to(torch.complex128)
+    corr = as_tensor(name, corr).to(torch.complex128)
     if corr.ndim != 2 or corr.shape[0] != corr.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {tuple(corr.shape)}")
     if not corr.isfinite().all() or not torch.allclose(corr, corr.mH, atol=1e-8):

@@ -51,8 +51,9 @@ def device_named(name: str) -> torch.device:
         ValueError: it is unknown or not there.
     """
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=name).item()  # the meta device holds nothing
+        return torch.device(name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
 
 

@@ -63,7 +63,10 @@ def evaluate(
         Torch device, "cpu" or "cuda".
     """
     transceiver = loaded(link, LinearTransceiver, "link").to(device_named(device))
-    classifier = loaded(head or link.with_name("head.safetensors"), SoftmaxHead, "head").to(device)
+    beside = link.with_name("head.safetensors")
+    if head is None and not beside.exists():
+        raise ValueError(f"there is no {beside}: name the receiver's classifier with --head")
+    classifier = loaded(head or beside, SoftmaxHead, "head").to(device)
     test = console.pilots(transmitter, receiver, labels).to(device)
     radio = _channel(transceiver, channel, snr_db)
     if matched and radio is not transceiver.channel:
@@ -71,7 +74,7 @@ def evaluate(
     generator = torch.Generator(device=device).manual_seed(seed + _NOISE)
     seen = evaluation.evaluate(transceiver, test.x, test.y, radio, classifier, test.labels, generator)
     own = accuracy(classifier, test.y, test.labels)
-    out.print(_accuracy_table(seen, own, radio.batch.numel()))
+    out.print(_accuracy_table(seen, own))
     facts("link", [
         ("messages", f"{len(test)} over {radio.batch.numel()} channel(s)"),
         ("agreement with the head on y", float(seen.agreement.mean())),
@@ -86,15 +89,15 @@ def evaluate(
         wrote(output)
 
 
-def _accuracy_table(seen: evaluation.Evaluation, own: Accuracy, channels: int) -> Table:
-    """Accuracy over all messages and channels, and for each class, beside that of the receiver's own latents."""
+def _accuracy_table(seen: evaluation.Evaluation, own: Accuracy) -> Table:
+    """Accuracy over all messages (mean over channels), and for each class, beside that of the receiver's own latents."""
     table = Table(title="accuracy", title_justify="left")
     for name in ("", "link", "95 % interval", "receiver's own latents"):
         table.add_column(name, justify="left" if not name else "right")
     shares = {"all": (seen.accuracy, own.overall)} | {f"class {c}": (seen.per_class[c], rate) for c, rate in own.per_class.items()}
     for name, (share, rate) in shares.items():
         assert share is not None
-        pooled = Rate.of(round(float(share.mean()) * rate.count * channels), rate.count * channels)
+        pooled = Rate.of_share(float(share.mean()), rate.count)
         table.add_row(name, f"{pooled.value:.4f}", f"{pooled.low:.4f}–{pooled.high:.4f}", f"{rate.value:.4f}")
     mean = sum(float(share.mean()) for share in seen.per_class.values()) / len(seen.per_class)
     table.add_row("mean per class", f"{mean:.4f}", "", f"{own.mean_per_class:.4f}")

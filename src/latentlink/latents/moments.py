@@ -18,7 +18,7 @@ from functools import reduce
 from typing import Any
 
 import torch
-from jaxtyping import Float, Real
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,25 +28,26 @@ _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, s
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
 
 
-def as_latents(name: str, value: Tensor | NDArray[Any]) -> Real[Tensor, "n d"]:
+def as_latents(name: str, value: Tensor | NDArray[Any]) -> Float[Tensor, "n d"]:
     """Take a user's latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
 
     Raises:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
     """
-    latents = as_tensor(value)
+    latents = as_tensor(name, value)
+    latents = latents if latents.is_floating_point() or latents.is_complex() else latents.double()
     if latents.is_complex():
         raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {tuple(latents.shape)}")
     if latents.ndim != 2:
         raise ValueError(f"{name} must have shape (n, dim), got {tuple(latents.shape)}")
     if latents.numel() == 0:
         raise ValueError(f"{name} is empty, got shape {tuple(latents.shape)}; at least one latent of one dimension is needed")
-    if latents.is_floating_point() and not all(bool(part.isfinite().all()) for part in latents.split(_CHUNK)):
+    if not all(bool(part.isfinite().all()) for part in latents.split(_CHUNK)):
         raise ValueError(f"{name} has NaN or infinite entries")
     return latents
 
 
-def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Real[Tensor, "n d"], Real[Tensor, "n m"]]:
+def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
     """Take paired latents at the public door.
 
     Raises:
@@ -103,7 +104,7 @@ class Moments:
         return replace(cls.merged(parts), folds=parts)
 
     @classmethod
-    def _centred(cls, x: Real[Tensor, "n d"], y: Real[Tensor, "n m"]) -> "Moments":
+    def _centred(cls, x: Float[Tensor, "n d"], y: Float[Tensor, "n m"]) -> "Moments":
         x, y, n = x.double(), y.double(), len(x)
         mean_x, mean_y = x.mean(0), y.mean(0)
         x, y = x - mean_x, y - mean_y

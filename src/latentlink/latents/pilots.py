@@ -20,7 +20,7 @@ def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
     Raises:
         ValueError: wrong shape or length, fractions, negative or absurdly large numbers.
     """
-    values = as_tensor(labels)
+    values = as_tensor("labels", labels)
     if values.ndim != 1 or len(values) != count:
         raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}")
     if values.is_complex() or values.is_floating_point():
@@ -49,7 +49,7 @@ class Pilots:
     def __init__(self, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> None:
         x, y = as_pairs(x, y)
         for name, value in (("x", x), ("y", y), ("labels", as_labels(labels, len(x)).to(y.device))):
-            object.__setattr__(self, name, value if name == "labels" or value.is_floating_point() else value.double())
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -33,8 +33,7 @@ class Goal:
     Attributes:
         weight: W (q, m).
         fidelity: α ≥ 0. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened cross-covariance: a small α leaves the task
-        its few
-            modes and lets the remaining streams carry the rest of the latent; 0 is the task alone.
+            its few modes and lets the remaining streams carry the rest of the latent; 0 is the task alone.
 
     Raises:
         ValueError: weight is not a finite real matrix, or fidelity is negative or not finite.
@@ -47,7 +46,7 @@ class Goal:
         if not 0 <= fidelity < float("inf"):
             raise ValueError(f"fidelity must be finite and not negative, got {fidelity}")
         weight = as_latents("weight", weight)
-        object.__setattr__(self, "weight", weight if weight.is_floating_point() else weight.double())
+        object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "fidelity", float(fidelity))
 
     @classmethod

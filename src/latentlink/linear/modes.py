@@ -13,7 +13,7 @@ The coefficients z = Φ (x − μx) are white under R_λ, and y ≈ μy + Ψ z. 
 In the complex-linear variant (the formulation of [pandolfo2025latent]) x and y are packed by halves, all matrices are complex, and each
 complex coefficient takes two real streams, √2 Re z and √2 Im z, of strength b / √2 each; all that follows is then the same. A goal's
 weight is not complex-linear; there its metric is averaged with its image under multiplication by j, which is exact for errors that are
-proper.
+proper. Odd dimensions are padded, and the padding counts in R_λ and in the error.
 """
 
 import os

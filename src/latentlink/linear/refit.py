@@ -1,8 +1,7 @@
 """Per-message power: the decoder for messages that are each scaled to the whole budget.
 
 Scaling every message, s' = s √(u P) / ||s||, is not linear, so second moments of x no longer give those of s'. They are measured on the
-pilots, in mode coordinates: with z' = z √(u P) / ||F̃ z|| and t = diag(b)^{-2} (W Ψ)ᵀ W (y − μy), the coefficients that best represent W
-y,
+pilots, in mode coordinates: with z' = z √(u P) / ||F̃ z|| and t = diag(b)^{-2} (W Ψ)ᵀ W (y − μy), the coefficients that best represent W y,
 
     G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + N I)^{-1},        M = H F̃.
 """

@@ -65,8 +65,7 @@ class LinearTransceiver:
         x = finite("x", x)
         if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
             raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
-        if any(1 not in (a, b) and a != b for a, b in zip(x.shape[-3::-1], self.batch[::-1], strict=False)):
-            raise ValueError(f"x must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(x.shape[:-2])}")
+        _check_batch("x", x.shape[:-2], self.batch)
         s = self.symbols((x.to(self.analysis) - self.mean_x) @ self.analysis.mT)
         if self.power_limit != "per message":
             return s
@@ -78,7 +77,7 @@ class LinearTransceiver:
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
 
         Raises:
-            ValueError: r is real or not finite, or its uses or antennas are not the channel's.
+            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
         """
         return self.mean_y + self.receive(r) @ self.synthesis.mT
 
@@ -92,6 +91,7 @@ class LinearTransceiver:
         if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
             shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
             raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
+        _check_batch("r", r.shape[:-3], self.batch)
         groups = self.decoder.shape[-3]
         received = r.unflatten(-2, (groups, -1)).flatten(-2).movedim(-2, -3)
         slots = torch.cat([received.real, received.imag], -1).to(self.decoder) @ self.decoder.mT
@@ -121,10 +121,7 @@ class LinearTransceiver:
         if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
             got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
             raise ValueError(f"channel must have (uses, n_tx) = {expected} as the precoder has, got {got}")
-        try:
-            batch = torch.broadcast_shapes(self.batch, channel.batch)
-        except RuntimeError as error:
-            raise ValueError(f"channel must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(channel.batch)}") from error
+        batch = _check_batch("channel", channel.batch, self.batch)
         channel = channel.to(self.precoder.dtype)
         M = self._effective(channel)
         sent = M if self.moments_zz is None else M @ self.moments_zz
@@ -258,3 +255,10 @@ class LinearTransceiver:
 def _range(values: Tensor) -> list[float]:
     """Least and greatest of the values of a batch, for a manifest."""
     return [float(values.min()), float(values.max())] if values.numel() else []
+
+
+def _check_batch(name: str, got: torch.Size, expected: torch.Size) -> torch.Size:
+    try:
+        return torch.Size(torch.broadcast_shapes(got, expected))
+    except RuntimeError as error:
+        raise ValueError(f"{name} must have a batch that broadcasts with {tuple(expected)}, got {tuple(got)}") from error

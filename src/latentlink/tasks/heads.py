@@ -24,7 +24,7 @@ class SoftmaxHead(nn.Linear):
 
     def forward(self, y: Tensor | NDArray[Any]) -> Tensor:
         """Logits of latents y (…, m); computed in the head's own dtype."""
-        return super().forward(as_tensor(y).to(self.weight.dtype))
+        return super().forward(as_tensor("y", y).to(self.weight.dtype))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the head atomically; `latentlink.load` reads it back."""

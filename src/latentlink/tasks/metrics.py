@@ -39,7 +39,12 @@ class Rate:
         """
         if not 0 <= hits <= count or count < 1:
             raise ValueError(f"hits must be in 0…count and count at least 1, got {hits} of {count}")
-        p, z2 = hits / count, _Z95**2 / count
+        return cls.of_share(hits / count, count)
+
+    @classmethod
+    def of_share(cls, share: float, count: int) -> "Rate":
+        """A share with the interval of `count` independent messages (several channels that repeat the messages add none)."""
+        p, z2 = share, _Z95**2 / count
         centre, half = p + z2 / 2, _Z95 * math.sqrt(p * (1 - p) / count + z2 / (4 * count))
         low, high = (centre - half) / (1 + z2), (centre + half) / (1 + z2)
         return cls(p, max(0.0, min(low, p)), min(1.0, max(high, p)), count)
@@ -65,15 +70,15 @@ def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDA
 
     Args:
         head: classifier, latents (n, m) → logits (n, classes).
-        y_hat: latents (n, m), or (…, n, m) for several channels, whose messages are then pooled.
+        y_hat: latents (n, m), or (…, n, m) for several channels: then the mean over them, with the interval of n messages.
         labels: (n,) true classes.
 
     Raises:
         ValueError: labels are malformed or their number is not n.
     """
     y_hat = finite("y_hat", y_hat)
-    if y_hat.ndim < 2:
-        raise ValueError(f"y_hat must have shape (..., n, m), got {tuple(y_hat.shape)}")
+    if y_hat.is_complex() or y_hat.ndim < 2:
+        raise ValueError(f"y_hat must have shape (..., n, m) and be real, got {y_hat.dtype} {tuple(y_hat.shape)}")
     if y_hat.numel() == 0:
         raise ValueError(f"y_hat is empty, got shape {tuple(y_hat.shape)}")
     decided = decisions(head, y_hat)
@@ -82,8 +87,8 @@ def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDA
     rates = {}
     for c in labels.unique().tolist():
         of_class = correct[..., labels == c]
-        rates[c] = Rate.of(int(of_class.sum()), of_class.numel())
-    overall = Rate.of(int(correct.sum()), correct.numel())
+        rates[c] = _rate(of_class)
+    overall = _rate(correct)
     return Accuracy(overall, rates, sum(rate.value for rate in rates.values()) / len(rates))
 
 
@@ -95,7 +100,7 @@ def agreement(head: nn.Module, y_hat: Tensor | NDArray[Any], y: Tensor | NDArray
     """
     y_hat, y = _checked_pair(y_hat, y)
     same = decisions(head, y_hat) == decisions(head, y)
-    return Rate.of(int(same.sum()), same.numel())
+    return _rate(same)
 
 
 def mse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
@@ -127,3 +132,8 @@ def _checked_pair(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tup
     if y_hat.ndim < 2 or y_hat.shape[-2:] != y.shape:
         raise ValueError(f"y_hat must have shape (..., n, m) with y (n, m), got {tuple(y_hat.shape)} and {tuple(y.shape)}")
     return y_hat, y.to(y_hat.device)
+
+
+def _rate(hits: Tensor) -> Rate:
+    """Share of hits (…, n) over all channels, with the interval of n messages."""
+    return Rate.of_share(float(hits.double().mean()), hits.shape[-1])
