@@ -26,7 +26,7 @@ def main() -> None:
     except cyclopts.CycloptsError:
         sys.exit(2)  # already explained
     except KeyboardInterrupt:
-        errors.print("interrupted; what was finished is kept, the same command goes on from there")
+        errors.print("interrupted; latents that were encoded are kept, and the same command goes on from there")
         sys.exit(130)
     except (ValueError, OSError, ImportError, MemoryError, torch.OutOfMemoryError) as error:
         errors.print("error:", str(error), style="red", highlight=False, markup=False, soft_wrap=True)
