@@ -25,6 +25,12 @@ class Status(Enum):
     ROBUST = "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
     STOPPED = "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit"
     REFITTED = "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
+    CONVERGED = "feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be"
+    UNCONVERGED = "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
+    DIVERGED = "feasible, the best pair seen before the residuals grew: raise rho, let it adapt, or start from the closed form"
+    BASELINE = "feasible: a baseline by construction, nothing was optimised jointly"
+    TRAINED = "feasible: trained until validation stopped improving; no optimum is known"
+    UNDERTRAINED = "feasible, but validation was still improving when the epochs ran out: raise epochs"
 
     @property
     def code(self) -> int:
@@ -56,6 +62,27 @@ class Transceiver(Protocol):
 
     def decode(self, r: Tensor) -> Tensor:
         """Latents ŷ = μy + Ψ ẑ (…, n, m)."""
+
+
+@runtime_checkable
+class SideInformed(Protocol):
+    """A transceiver whose receiver is told something of each message besides the channel, free of error; what that costs is counted."""
+
+    @property
+    def side_symbols(self) -> int:
+        """Complex symbols per message to add to the compression factor for it, at one real number an index."""
+
+    @property
+    def side_bits(self) -> float:
+        """What it takes in bits per message, at least."""
+
+    def informed_by(self, x: Tensor) -> Transceiver:
+        """The same transceiver, its receiver knowing the side information of these messages x (…, n, d)."""
+
+
+def informed(transceiver: Transceiver, x: Tensor) -> Transceiver:
+    """The transceiver that can decode what is received of messages x (…, n, d): itself, unless it needs side information on them."""
+    return transceiver.informed_by(x) if isinstance(transceiver, SideInformed) else transceiver
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,4 +123,5 @@ def transmit(
     Raises:
         ValueError: shapes do not fit (see `encode`, `Channel.apply`, `decode`).
     """
-    return transceiver.decode(channel.apply(transceiver.encode(as_tensor("x", x)), generator))
+    x = as_tensor("x", x)
+    return informed(transceiver, x).decode(channel.apply(transceiver.encode(x), generator))

@@ -19,6 +19,7 @@ from latentlink.arrays import finite, ratio
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.io.artifacts import artifact, save
 from latentlink.latents.packing import real_embedding
+from latentlink.tasks.complexity import REAL_WEIGHT, Flops
 
 PowerLimitName = Literal["mean", "per use", "per message"]
 
@@ -55,6 +56,12 @@ class LinearTransceiver:
     def batch(self) -> torch.Size:
         """The leading dimensions `...`: one transceiver for each channel."""
         return self.streams.shape[:-1]
+
+    @property
+    def flops(self) -> Flops:
+        """Of one message, by one channel's dense real matrices F (2 u n_tx × d) and G (m × 2 u n_rx), as a device would keep them."""
+        rows, columns = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
+        return Flops(REAL_WEIGHT * rows * len(self.mean_x), REAL_WEIGHT * columns * len(self.mean_y))
 
     def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in the transceiver's precision and on its device.

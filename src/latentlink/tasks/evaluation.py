@@ -17,7 +17,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import as_pairs
 from latentlink.latents.pilots import as_labels
 from latentlink.tasks.heads import apply_head, decisions, is_affine
-from latentlink.transceiver import Transceiver
+from latentlink.transceiver import Transceiver, informed
 
 _ENTRIES = 2**23  # of the largest intermediate tensor
 
@@ -32,6 +32,7 @@ class Evaluation:
         agreement: share (…) on which head(ŷ) decides as head(y).
         mse: total squared error (…). nmse: the same over the variance of y.
         power: mean transmit power per channel use (…), as measured. peak_power: highest power of a message, per use (…).
+        antenna_power: mean power per channel use of each transmit antenna (…, n_tx).
         messages: n.
     """
 
@@ -42,6 +43,7 @@ class Evaluation:
     nmse: Float[Tensor, "*batch"]
     power: Float[Tensor, "*batch"]
     peak_power: Float[Tensor, "*batch"]
+    antenna_power: Float[Tensor, "*batch t"]
     messages: int
 
 
@@ -78,22 +80,25 @@ def evaluate(
     classes = truth.unique()
     members = (truth.unsqueeze(-1) == classes).to(gram)  # (n, classes)
     hits = gram.new_zeros(*channel.batch, len(classes))
-    sums, peak = gram.new_zeros(3, *channel.batch), gram.new_zeros(channel.batch)
+    sums, peak = gram.new_zeros(2, *channel.batch), gram.new_zeros(channel.batch)
+    antennas = gram.new_zeros(*channel.batch, channel.n_tx)
     for rows in torch.arange(len(x)).split(_rows(transceiver, channel, head)):
         s = transceiver.encode(x[rows])
-        power = s.abs().square().sum((-2, -1)) / channel.uses
-        z = transceiver.receive(channel.apply(s, generator))
+        per_antenna = s.abs().square().sum(-2) / channel.uses  # (…, n, n_tx)
+        z = informed(transceiver, x[rows]).receive(channel.apply(s, generator))
         choice = _outputs(head, transceiver, z).argmax(-1).to(device)
         error = energy[rows] - 2 * (z * projected[rows]).sum(-1) + ((z @ gram) * z).sum(-1)
         hits += (choice == truth[rows]).to(gram) @ members[rows]
-        sums += torch.stack([(choice == decided[rows]).to(gram).sum(-1), error.sum(-1), power.sum(-1).expand(channel.batch)])
-        peak = torch.maximum(peak, power.amax(-1))
-    agreement, mse, mean_power = sums / len(x)
+        sums += torch.stack([(choice == decided[rows]).to(gram).sum(-1), error.sum(-1)])
+        antennas += per_antenna.sum(-2)
+        peak = torch.maximum(peak, per_antenna.sum(-1).amax(-1))
+    agreement, mse = sums / len(x)
+    antennas = antennas / len(x)
     variance = (y.double() - y.double().mean(0)).square().sum(-1).mean().to(device)
     per_class = {} if labels is None else {int(c): hits[..., i] / members[:, i].sum() for i, c in enumerate(classes)}
     accuracy = None if labels is None else hits.sum(-1) / len(x)
     nmse = mse / torch.where(variance > 0, variance, 1.0)
-    return Evaluation(accuracy, per_class, agreement, mse, nmse, mean_power, peak, len(x))
+    return Evaluation(accuracy, per_class, agreement, mse, nmse, antennas.sum(-1), peak, antennas, len(x))
 
 
 def _check(transceiver: Transceiver, y: Tensor, channel: Channel) -> None:
@@ -107,7 +112,7 @@ def _check(transceiver: Transceiver, y: Tensor, channel: Channel) -> None:
 def _rows(transceiver: Transceiver, channel: Channel, head: nn.Module) -> int:
     """Messages at a time; only a head that is not affine needs ŷ itself."""
     read = head.out_features if is_affine(head) else len(transceiver.mean_y)
-    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), read)
+    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), transceiver.synthesis.shape[1], read)
     return max(1, _ENTRIES // (widest * max(1, channel.batch.numel())))
 
 
