@@ -189,7 +189,7 @@ def semantic_modes(
         raise ValueError(f"shrinkage must be 'auto' or a finite number not below 0, got {shrinkage!r}")
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
-    Rx, Ryx, Ry = _varying(moments)
+    Rx, Ryx, Ry = varying_covariances(moments)
     if not widely_linear:
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
@@ -223,7 +223,7 @@ def semantic_modes(
     )
 
 
-def _varying(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
+def varying_covariances(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
     """The covariances, with exact zeros for latent dimensions that vary by no more than the rounding of their mean."""
     eps = torch.finfo(moments.cov_x.dtype).eps
     x = (moments.cov_x.diagonal() > (64 * eps * moments.mean_x).square()).to(moments.cov_x)

@@ -1,0 +1,144 @@
+"""Aligners: the linear map between two latent spaces, with no channel in mind.
+
+With the pilots' covariances, R_λ = Rx + λ (tr Rx / d) I and the singular value decomposition Ryx = U S Vᵀ,
+
+    least squares   A = Ryx R_λ^{-1}                    min E||y − A x||² (+ λ (tr Rx / d) ||A||²) over all A;
+    Procrustes      Q = U Vᵀ,   A = c Q                 max tr Q Rxy over all partial isometries Q,   c = tr S / tr(Q Rx Qᵀ).
+
+For d ≤ m every isometry keeps the energy of x, so that Q also has the least error E||y − Q x||² of them all, and c Q that of all scaled
+ones [schonemann1966generalized]. For d > m it is the projection of greatest correlation, with its best scale.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.arrays import ratio
+from latentlink.latents.moments import Moments
+from latentlink.latents.whitening import Spectrum, gcv_shrinkage
+from latentlink.linear.modes import varying_covariances
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """What an aligner found, for centred latents; itself an aligner, so that a fit made once serves many designs.
+
+    Attributes:
+        matrix: A (m, d), y − μy ≈ A (x − μx).
+        covariance: R_λ (d, d), the covariance of x that designs are made under.
+    """
+
+    matrix: Float[Tensor, "m d"]
+    covariance: Float[Tensor, "d d"]
+
+    @cached_property
+    def svd(self) -> tuple[Float[Tensor, "m r"], Float[Tensor, "r"], Float[Tensor, "r d"]]:
+        """U, S and Vᵀ of A."""
+        U, S, Vt = torch.linalg.svd(self.matrix, full_matrices=False)
+        return U, S, Vt
+
+    @cached_property
+    def principal(self) -> Spectrum:
+        """Principal components of the aligned latent A x under R_λ."""
+        return Spectrum.of(self.matrix @ self.covariance @ self.matrix.mT)
+
+    def fit(self, moments: Moments) -> "Alignment":
+        """Itself, whatever the moments of these latents.
+
+        Raises:
+            ValueError: the latents have other dimensions.
+        """
+        if self.matrix.shape != moments.cov_yx.shape:
+            raise ValueError(f"aligner was fitted to latents (m, d) = {tuple(self.matrix.shape)}, got {tuple(moments.cov_yx.shape)}")
+        return self
+
+
+@runtime_checkable
+class Aligner(Protocol):
+    """What finds an alignment from second moments."""
+
+    def fit(self, moments: Moments) -> Alignment:
+        """The alignment of the two latent spaces."""
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """The linear regression of y on x, A = Ryx R_λ^{-1}.
+
+    Attributes:
+        shrinkage: λ ≥ 0 relative to the mean variance of x, or "auto" (generalised cross-validation [golub1979generalized]), as in
+            `semantic_modes`; at 0 directions that do not vary are left out.
+
+    Raises:
+        ValueError: the shrinkage is neither "auto" nor a finite number ≥ 0.
+    """
+
+    shrinkage: float | str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_shrinkage(self.shrinkage)
+
+    def fit(self, moments: Moments) -> Alignment:
+        """A = Ryx R_λ^{-1} of the pilots' moments."""
+        spectrum, shrinkage = _regularised(moments, self.shrinkage)
+        values, vectors = spectrum.kept(shrinkage)
+        return Alignment(moments.cov_yx @ vectors / values @ vectors.mT, _shrunk(moments.cov_x, shrinkage))
+
+
+@dataclass(frozen=True)
+class Procrustes:
+    """A rotation (partial isometry where d ≠ m) from the singular vectors of Ryx, by default with its best scale.
+
+    Attributes:
+        scaled: whether the rotation is scaled for the least error.
+        shrinkage: λ of the covariance that power is shared out under, as for `LeastSquares`; the rotation needs none.
+
+    Raises:
+        ValueError: the shrinkage is neither "auto" nor a finite number ≥ 0.
+
+    References:
+        [schonemann1966generalized]
+    """
+
+    scaled: bool = True
+    shrinkage: float | str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_shrinkage(self.shrinkage)
+
+    def fit(self, moments: Moments) -> Alignment:
+        """A = c U Vᵀ of the pilots' moments."""
+        _, shrinkage = _regularised(moments, self.shrinkage)
+        U, S, Vt = torch.linalg.svd(moments.cov_yx, full_matrices=False)
+        Q = U @ Vt
+        c = ratio(S.sum(), (Q @ moments.cov_x * Q).sum()) if self.scaled else 1.0
+        return Alignment(c * Q, _shrunk(moments.cov_x, shrinkage))
+
+
+def varying(moments: Moments) -> Moments:
+    """The moments with exact zeros for latent dimensions that vary by no more than the rounding of their mean; without folds."""
+    Rx, Ryx, Ry = varying_covariances(moments)
+    return replace(moments, cov_x=Rx, cov_yx=Ryx, cov_y=Ry, folds=())
+
+
+def _check_shrinkage(shrinkage: float | str) -> None:
+    if not (shrinkage == "auto" or (isinstance(shrinkage, int | float) and 0 <= shrinkage < float("inf"))):
+        raise ValueError(f"shrinkage must be 'auto' or a finite number not below 0, got {shrinkage!r}")
+
+
+def _regularised(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
+    """The spectrum of Rx, and λ."""
+    spectrum = Spectrum.of(moments.cov_x)
+    if not isinstance(shrinkage, str):
+        return spectrum, float(shrinkage)
+    explained = (moments.cov_yx @ spectrum.vectors).square().sum(0)
+    return spectrum, gcv_shrinkage(spectrum, explained, moments.cov_y.trace(), moments.count)
+
+
+def _shrunk(covariance: Float[Tensor, "d d"], shrinkage: float) -> Float[Tensor, "d d"]:
+    diagonal = covariance.diagonal()
+    return covariance + shrinkage * diagonal.mean() * torch.diag(torch.ones_like(diagonal))

@@ -1,0 +1,62 @@
+"""Eigen-K: the k strongest singular directions of the alignment are sent, half of it applied at each end.
+
+    A = U S Vᵀ,      c = √S_k V_kᵀ (x − μx),      ŷ = μy + U_k √S_k ĉ
+
+keeps the matrix of rank k that is nearest to A, whatever the distribution of x [pandolfo2025latent]; the fair form is that of First-K.
+"""
+
+from dataclasses import dataclass, field
+
+from latentlink.baselines.alignment import Aligner, LeastSquares
+from latentlink.baselines.equalizers import Equalizer, SvdEqualizer
+from latentlink.baselines.whitened import check_parts, checked, count_of, whitened_design
+from latentlink.channels.channel import Channel
+from latentlink.latents.moments import Moments
+from latentlink.latents.whitening import Spectrum
+from latentlink.transceiver import Solution
+
+
+@dataclass(frozen=True)
+class EigenK:
+    """The k strongest singular directions of the alignment.
+
+    Attributes:
+        k: how many; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at most min(d, m).
+        aligner: LeastSquares() or Procrustes().
+        equalizer: SvdEqualizer(), ZeroForcing() or MmseEqualizer().
+
+    Raises:
+        ValueError: naming the attribute that is something else.
+
+    References:
+        [pandolfo2025latent]
+    """
+
+    k: int | None = None
+    aligner: Aligner = field(default_factory=LeastSquares)
+    equalizer: Equalizer = field(default_factory=SvdEqualizer)
+
+    def __post_init__(self) -> None:
+        check_parts(self.k, self.aligner, self.equalizer)
+
+    def design(self, moments: Moments, channel: Channel) -> Solution:
+        """The link for every channel of the batch at once.
+
+        Args:
+            moments: of the semantic pilots.
+            channel: (…, u, n_rx, n_tx); its h is taken for known exactly.
+
+        Returns:
+            Solution with a `LinearTransceiver` whose decoder is the equaliser's.
+
+        Raises:
+            ValueError: moments or channel are of another type or on different devices, or k is more than fits the channel or the latents.
+        """
+        moments, channel = checked(moments, channel)
+        aligned = self.aligner.fit(moments)
+        U, S, Vt = aligned.svd
+        k = count_of(self.k, len(S), channel)
+        root = S[:k].sqrt()
+        sent = root.unsqueeze(-1) * Vt[:k]
+        components = Spectrum.of(sent @ aligned.covariance @ sent.mT)
+        return whitened_design(moments, channel, self.equalizer, components, sent, U[:, :k] * root, k)

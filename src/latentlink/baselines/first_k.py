@@ -1,0 +1,66 @@
+"""First-K: the first k entries of the latent are sent, the others are left at their mean.
+
+Aligned after transmission, ŷ = μy + A [ĉ; 0] with c the first k entries of x − μx; aligned before it, ŷ = μy + [ĉ; 0] with c the first k
+of A (x − μx). In its fair form: means cost no power, the entries are whitened, the whitening is undone at the receiver, and the decoder
+adds μy [pandolfo2025latent].
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from latentlink.baselines.alignment import Aligner, LeastSquares
+from latentlink.baselines.equalizers import Equalizer, SvdEqualizer
+from latentlink.baselines.whitened import check_parts, checked, count_of, whitened_design
+from latentlink.channels.channel import Channel
+from latentlink.latents.moments import Moments
+from latentlink.latents.whitening import Spectrum
+from latentlink.transceiver import Solution
+
+
+@dataclass(frozen=True)
+class FirstK:
+    """The first k entries, aligned after or before transmission.
+
+    Attributes:
+        k: how many real entries; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at most all.
+        align: whether the receiver aligns ("after") or the transmitter ("before").
+        aligner: LeastSquares() or Procrustes().
+        equalizer: SvdEqualizer(), ZeroForcing() or MmseEqualizer().
+
+    Raises:
+        ValueError: naming the attribute that is something else.
+
+    References:
+        [pandolfo2025latent]
+    """
+
+    k: int | None = None
+    align: str = "after"
+    aligner: Aligner = field(default_factory=LeastSquares)
+    equalizer: Equalizer = field(default_factory=SvdEqualizer)
+
+    def __post_init__(self) -> None:
+        check_parts(self.k, self.aligner, self.equalizer, self.align)
+
+    def design(self, moments: Moments, channel: Channel) -> Solution:
+        """The link for every channel of the batch at once.
+
+        Args:
+            moments: of the semantic pilots.
+            channel: (…, u, n_rx, n_tx); its h is taken for known exactly.
+
+        Returns:
+            Solution with a `LinearTransceiver` whose decoder is the equaliser's (`matched_to` makes it the linear estimate of least error).
+
+        Raises:
+            ValueError: moments or channel are of another type or on different devices, or k is more than fits the channel or the latent.
+        """
+        moments, channel = checked(moments, channel)
+        aligned = self.aligner.fit(moments)
+        A = aligned.matrix
+        eye = torch.eye(A.shape[1] if self.align == "after" else A.shape[0], dtype=A.dtype, device=A.device)
+        k = count_of(self.k, len(eye), channel)
+        coefficients, synthesis = (eye[:k], A[:, :k]) if self.align == "after" else (A[:k], eye[:, :k])
+        components = Spectrum.of(coefficients @ aligned.covariance @ coefficients.mT)
+        return whitened_design(moments, channel, self.equalizer, components, coefficients, synthesis, k)

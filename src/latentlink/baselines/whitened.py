@@ -1,0 +1,114 @@
+"""A linear baseline: coefficients whitened, sent, equalised, unwhitened; every step designed for itself.
+
+    c = B (x − μx)  →  z = S c,   S C Sᵀ = I,  C = B R_λ Bᵀ  →  ẑ = equalised z  →  ĉ = C Sᵀ ẑ  →  ŷ = μy + L ĉ.
+
+S takes the principal components of c, strongest first, so that keeping the first k of them is the Karhunen–Loève transform; components
+that do not vary are left out. The whole is linear, ẑ = T z + n, hence with Φ = S B, Ψ = L C Sᵀ and C_z = Φ Rx Φᵀ
+
+    E||y − ŷ||² = tr Ry − 2 tr(T Φ Rxy Ψ) + tr(ΨᵀΨ (T C_z Tᵀ + C_n)).
+
+Power is counted under the pilots' own C_z, whose diagonal is 1 without shrinkage.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from latentlink.baselines.alignment import Aligner, varying
+from latentlink.baselines.equalizers import Equalizer, room
+from latentlink.channels.channel import Channel
+from latentlink.latents.moments import Moments
+from latentlink.latents.whitening import Spectrum
+from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.transceiver import Solution, Status
+
+
+def whitened_design(
+    moments: Moments,
+    channel: Channel,
+    equalizer: Equalizer,
+    components: Spectrum,
+    coefficients: Float[Tensor, "c d"],
+    synthesis: Float[Tensor, "m c"],
+    count: int,
+) -> Solution:
+    """The linear link that sends the `count` strongest principal components of c = B (x − μx) and reads ŷ = μy + L ĉ (see the module).
+
+    Args:
+        moments, channel: of `checked`.
+        equalizer: carries the whitened components.
+        components: principal components of c under R_λ, the spectrum of C.
+        coefficients: B. synthesis: L.
+        count: k, at most `room(channel)`.
+    """
+    values, vectors = components.kept(0.0)
+    root, V = values[:count].sqrt(), vectors[:, :count]
+    analysis, synthesis = V.mT / root.unsqueeze(-1) @ coefficients, synthesis @ (V * root)
+    Cz = analysis @ moments.cov_x @ analysis.mT
+    crossing = equalizer.carry(channel, Cz.diagonal())
+    link = LinearTransceiver(
+        analysis, synthesis, moments.mean_x, moments.mean_y, crossing.streams, crossing.precoder, crossing.decoder, channel
+    )
+    T, noise = link.response()
+    explained, gram = analysis @ moments.cov_yx.mT @ synthesis, synthesis.mT @ synthesis
+    received = T @ Cz @ T.mT + noise
+    mse = moments.cov_y.trace() - 2 * (T * explained.mT).sum((-2, -1)) + (gram * received).sum((-2, -1))
+    return Solution(link, baseline_status(link), mse, link.expected_power(Cz))
+
+
+def sends(link: LinearTransceiver) -> Bool[Tensor, "*batch"]:
+    """Whether anything is sent over each channel."""
+    return (link.precoder != 0).flatten(-3).any(-1)
+
+
+def baseline_status(link: LinearTransceiver) -> Int[Tensor, "*batch"]:
+    """Status codes of a baseline."""
+    return torch.where(sends(link), Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
+
+
+def checked(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
+    """Moments without rounding in dimensions that do not vary; the channel in their precision, its h taken for known exactly.
+
+    Raises:
+        ValueError: moments or channel are of another type or on different devices.
+    """
+    if not isinstance(moments, Moments):
+        raise ValueError(f"moments must be Moments (Moments.from_pairs(x, y)), got {type(moments).__name__}")
+    if not isinstance(channel, Channel):
+        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    if channel.h.device != moments.mean_x.device:
+        raise ValueError(f"channel must be on the moments' device {moments.mean_x.device}, got {channel.h.device}")
+    channel = channel.to(moments.mean_x.dtype)
+    return varying(moments), Channel(channel.h, channel.noise_variance, channel.power)
+
+
+def check_parts(k: int | None, aligner: Aligner, equalizer: Equalizer, align: str = "after") -> None:
+    """What every baseline is made of.
+
+    Raises:
+        ValueError: naming the part that is something else.
+    """
+    if k is not None and (not isinstance(k, int) or isinstance(k, bool) or k < 1):
+        raise ValueError(f"k must be a whole number from 1, or None for all that the channel has room for, got {k!r}")
+    if align not in ("after", "before"):
+        raise ValueError(f"align must be 'after' or 'before' (transmission), got {align!r}")
+    if isinstance(aligner, type) or not isinstance(aligner, Aligner):
+        raise ValueError(f"aligner must be LeastSquares() or Procrustes(), got {aligner!r}")
+    if isinstance(equalizer, type) or not isinstance(equalizer, Equalizer):
+        raise ValueError(f"equalizer must be SvdEqualizer(), ZeroForcing() or MmseEqualizer(), got {equalizer!r}")
+
+
+def count_of(k: int | None, available: int, channel: Channel) -> int:
+    """How many of the `available` real numbers are sent: k, or all that the channel has room for.
+
+    Raises:
+        ValueError: k is more than there are, or than the channel has room for.
+    """
+    fits = room(channel)
+    if k is None:
+        return min(fits, available)
+    if k > fits:
+        raise ValueError(f"k must be at most 2 * uses * min(n_rx, n_tx) = {fits}, the real numbers that fit the channel, got {k}")
+    if k > available:
+        raise ValueError(f"k must be at most {available}, the numbers that there are to send, got {k}")
+    return k
