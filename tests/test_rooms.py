@@ -21,6 +21,8 @@ ROOMS = (
     "tasks",
     "linear",
     "limits",
+    "baselines",
+    "neural",
     "data",
     "studies",
     "report",

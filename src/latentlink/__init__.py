@@ -1,11 +1,19 @@
 """Semantic MIMO links: two devices, two latent spaces, one channel, one task."""
 
+from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes
+from latentlink.baselines.disjoint import Disjoint
+from latentlink.baselines.eigen_k import EigenK
+from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroForcing
+from latentlink.baselines.first_k import FirstK
+from latentlink.baselines.selection import TopKTransceiver
+from latentlink.baselines.top_k import TopK
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
+from latentlink.latents.selection import PilotSelection
 from latentlink.limits import capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
@@ -22,29 +30,41 @@ from latentlink.transceiver import Solution, Status, Transceiver, transmit
 
 __all__ = [
     "Accuracy",
+    "Alignment",
     "ArtifactError",
     "Channel",
     "ClosedForm",
+    "Disjoint",
+    "EigenK",
     "EstimateAtBothEnds",
     "EstimateAtTransmitter",
     "Evaluation",
+    "FirstK",
     "Goal",
     "GoalChoice",
     "HeldOut",
     "HeldOutModes",
+    "LeastSquares",
     "LinearTransceiver",
     "MeanPower",
+    "MmseEqualizer",
     "Moments",
     "PerMessagePower",
     "PerUsePower",
+    "PilotSelection",
     "Pilots",
+    "Procrustes",
     "Rate",
     "SemanticModes",
     "SnrDefinition",
     "SoftmaxHead",
     "Solution",
     "Status",
+    "SvdEqualizer",
+    "TopK",
+    "TopKTransceiver",
     "Transceiver",
+    "ZeroForcing",
     "accuracy",
     "agreement",
     "capacity",

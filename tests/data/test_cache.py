@@ -6,6 +6,7 @@ import signal
 import pytest
 import torch
 from platformdirs import user_cache_path
+from safetensors.torch import load_file
 
 from latentlink.data.cache import cache_folder, encode
 from latentlink.data.datasets import ImageSet
@@ -52,14 +53,17 @@ def expected(of=None):
 
 
 def shards(folder):
-    return sorted(folder.glob("latents/*/*.safetensors"))
+    """Files of the first shard, of the second and so on, as far as they are there."""
+    first = {tuple(expected()[start].tolist()): start for start in range(0, N, SHARD)}
+    found = {first[tuple(load_file(path)["latents"][0].tolist())]: path for path in folder.glob("latents/*/*.safetensors")}
+    return {start // SHARD: path for start, path in sorted(found.items())}
 
 
 def test_computed_once(tmp_path):
     function = Counting()
     assert torch.equal(run(function, tmp_path), expected())
     assert function.seen == N
-    assert [path.name for path in shards(tmp_path)] == ["0.safetensors", "1.safetensors", "2.safetensors", "3.safetensors"]
+    assert list(shards(tmp_path)) == [0, 1, 2, 3]
     assert torch.equal(run(function, tmp_path), expected())
     assert function.seen == N
 
@@ -70,7 +74,7 @@ def test_another_fingerprint_or_other_images_are_other_latents(tmp_path):
     run(function, tmp_path, version="2")
     run(function, tmp_path, of=images(seed=1))
     assert function.seen == 3 * N
-    assert len(list((tmp_path / "latents").iterdir())) == 3
+    assert len(list((tmp_path / "latents").iterdir())) == 2  # one folder an encoder
     reshaped = ImageSet("noise", images().images.reshape(N, 2, 8), images().labels, ("noise",))
     run(function, tmp_path, of=reshaped)
     assert function.seen == 4 * N
@@ -79,7 +83,7 @@ def test_another_fingerprint_or_other_images_are_other_latents(tmp_path):
 def test_an_interrupted_encoding_goes_on_where_it_stopped(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(Counting(stop_at=SHARD + BATCH), tmp_path)  # in the middle of the second shard
-    assert [path.name for path in shards(tmp_path)] == ["0.safetensors"]
+    assert list(shards(tmp_path)) == [0]
     function = Counting()
     assert torch.equal(run(function, tmp_path), expected())
     assert function.seen == N - SHARD
@@ -135,6 +139,40 @@ def test_a_damaged_shard_is_computed_again(tmp_path, damage, caplog):
 def test_a_missing_shard_is_computed_alone(tmp_path):
     run(Counting(), tmp_path)
     shards(tmp_path)[0].unlink()
+    function = Counting()
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == SHARD
+
+
+@pytest.mark.parametrize("part", [slice(0, 2 * SHARD), slice(SHARD, 3 * SHARD), slice(SHARD, None)])
+def test_a_part_that_was_encoded_with_the_whole_is_not_encoded_again(tmp_path, part):
+    run(Counting(), tmp_path)
+    function = Counting()
+    assert torch.equal(run(function, tmp_path, of=images().subset(part)), expected()[part])
+    assert function.seen == 0
+
+
+def test_a_whole_needs_only_what_its_parts_lack(tmp_path):
+    run(Counting(), tmp_path, of=images().subset(slice(0, SHARD + 5)))
+    function = Counting()
+    assert torch.equal(run(function, tmp_path), expected())
+    assert function.seen == N - SHARD
+    mixed = images().subset(torch.cat([torch.arange(2 * SHARD, 3 * SHARD), torch.arange(SHARD)]))
+    assert torch.equal(run(function, tmp_path, of=mixed), torch.cat([expected()[2 * SHARD : 3 * SHARD], expected()[:SHARD]]))
+    assert function.seen == N - SHARD
+
+
+def test_equal_shards_of_one_set_are_one(tmp_path):
+    twice = images().subset(torch.arange(SHARD).repeat(2))
+    for _ in range(2):
+        assert torch.equal(run(Counting(), tmp_path, of=twice), expected(twice))
+    assert len(list(tmp_path.glob("latents/*/*.safetensors"))) == 1
+
+
+def test_a_file_that_holds_other_rows_is_computed_again(tmp_path):
+    run(Counting(), tmp_path)
+    files = shards(tmp_path)
+    files[0].write_bytes(files[3].read_bytes())  # two rows, and their digest
     function = Counting()
     assert torch.equal(run(function, tmp_path), expected())
     assert function.seen == SHARD
@@ -197,6 +235,6 @@ def test_the_folder_is_the_environments_or_the_users(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     encode(Counting().encoder(), images(), progress=False)
-    assert len(shards(tmp_path)) == 1
+    assert len(list(tmp_path.glob("latents/*/*.safetensors"))) == 1
     monkeypatch.delenv("LATENTLINK_CACHE")
     assert cache_folder() == user_cache_path("latentlink")

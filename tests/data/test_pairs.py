@@ -1,10 +1,17 @@
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 
 from latentlink.data import pairs
+from latentlink.data.cache import encode
+from latentlink.data.cifar import cifar10
 from latentlink.data.datasets import DatasetNotFound
+from latentlink.data.encoders import from_callable
 from latentlink.data.files import read_images, read_labels, read_latents, write_array
 from latentlink.data.pairs import device_pair
+from latentlink.latents.selection import PilotSelection
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +63,79 @@ def test_other_kinds_of_files_are_refused(tmp_path):
     write_array(tmp_path / "x.npy", torch.ones(2, 2))
     with pytest.raises(ValueError, match="uint8"):
         read_images(tmp_path / "x.npy")
+
+
+class Plain:
+    """An encoder's place: mean shade and something of its own, without any weights."""
+
+    def __init__(self, monkeypatch):
+        self.asked = []
+        monkeypatch.setattr(pairs, "encoder", self.named)
+
+    def named(self, name, size):
+        self.asked.append((name, size))
+        own = {"one": 2.0, "two": 3.0}[name]
+        found = from_callable(name, lambda images: images.flatten(1)[:, :4].float() * own, 4, f"{size}")
+        return replace(found, size=64 if size is None else size)
+
+
+def small_cifar(folder, counts=(2, 2, 2, 2, 2, 5)):
+    """CIFAR-10's binary version of a few images."""
+    folder.mkdir(parents=True)
+    generator = torch.Generator().manual_seed(0)
+    for name, count in zip([*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"], counts, strict=True):
+        records = torch.randint(0, 256, (count, 3073), dtype=torch.uint8, generator=generator)
+        records[:, 0] %= 10
+        (folder / name).write_bytes(records.numpy().tobytes())
+
+
+@pytest.mark.parametrize("by", ["argument", "variable"])
+def test_cifar_10_by_name(tmp_path, monkeypatch, by):
+    plain = Plain(monkeypatch)
+    small_cifar(tmp_path / "images" / "cifar-10-batches-bin")
+    if by == "variable":
+        monkeypatch.setenv("LATENTLINK_DATA", str(tmp_path / "images"))
+    folder = tmp_path / "images" if by == "argument" else None
+    pair = device_pair("cifar-10", "one", "two", pilots=7, test=None, progress=False, folder=folder)
+    images = cifar10("train", tmp_path / "images").subset(slice(0, 7))
+    assert torch.equal(pair.pilots.x, images.images.flatten(1)[:, :4].float() * 2)
+    assert torch.equal(pair.pilots.y, images.images.flatten(1)[:, :4].float() * 3)
+    assert torch.equal(pair.pilots.labels, images.labels)
+    assert (len(pair.test), pair.transmitter, pair.receiver, pair.dataset, pair.note) == (5, "one", "two", "CIFAR-10 at 64 px", "")
+    assert plain.asked == [("one", None), ("two", None)]
+    sized = device_pair("cifar-10", "one", "two", None, 10**9, 96, progress=False, folder=folder or tmp_path / "images")
+    assert (len(sized.pilots), len(sized.test), sized.dataset) == (10, 5, "CIFAR-10 at 96 px")
+    with pytest.raises(DatasetNotFound, match="elsewhere"):
+        device_pair("cifar-10", "one", "two", progress=False, folder=tmp_path / "elsewhere")
+
+
+def test_more_pilots_encode_only_what_was_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "encode", partial(encode, shard_size=2))
+    plain, seen = Plain(monkeypatch), []
+
+    def counting(name, size):
+        found = plain.named(name, size)
+        return replace(found, function=lambda images: seen.append(len(images)) or found.function(images))
+
+    monkeypatch.setattr(pairs, "encoder", counting)
+    small_cifar(tmp_path / "cifar-10-batches-bin")
+    for pilots, computed in ((4, 4), (8, 4), (10, 2), (6, 0), (None, 0)):
+        seen.clear()
+        device_pair("cifar-10", "one", "two", pilots, 2, progress=False, folder=tmp_path)
+        assert sum(seen) == 2 * (computed + (2 if pilots == 4 else 0))  # at both ends; the test images only the first time
+
+
+def test_the_pilots_of_a_pair_can_be_chosen_by_class():
+    pair = device_pair("digits", pilots=None, test=100, progress=False)
+    chosen = PilotSelection(20, "centroid").choose(pair.pilots)
+    assert len(pair.pilots) == 1200
+    assert chosen.labels.bincount().tolist() == [20] * 10
+
+
+def test_what_makes_no_sense_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"folder: got .* for digits"):
+        device_pair("digits", progress=False, folder=tmp_path)
+    with pytest.raises(ValueError, match="test=0"):
+        device_pair("digits", test=0, progress=False)
+    with pytest.raises((ValueError, TypeError)):
+        device_pair("imagenet", progress=False)

@@ -91,6 +91,12 @@ def test_fit_and_evaluate_from_files_alone(run, files):
     assert "600 × 20" in run("inspect", "tx.npy").stdout
 
 
+def test_fit_refuses_what_would_be_ignored(run, files):
+    np.save(files / "h1.npy", np.ones((1, 2, 2)) + 0j)
+    done = run("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "h1.npy", "--n-tx", 4, "--seed", 1, status=1)
+    assert "--n-tx, --seed" in done.stderr
+
+
 def test_fit_for_channels_from_a_file_and_evaluate_over_others(run, files):
     h = ll.rayleigh(2, 2, batch=(5,), generator=torch.Generator().manual_seed(1))
     np.save(files / "h.npy", h.numpy())

@@ -43,3 +43,32 @@ def test_latents_pair_row_by_row_and_are_finite():
         Pilots(X, Y * np.nan, LABELS)
     with pytest.raises(ValueError, match="x must be real"):
         Pilots(X * 1j, Y, LABELS)
+
+
+def test_some_of_them_keep_latents_and_labels_together():
+    pilots = Pilots(np.arange(10.0).reshape(5, 2), -np.arange(15.0).reshape(5, 3), np.array([4, 3, 2, 1, 0]))
+    for rows in ([3, 1], torch.tensor([3, 1]), np.array([3, 1], np.uint8), np.array([-2, 1])):
+        some = pilots[rows]
+        assert some.x.tolist() == [[6, 7], [2, 3]]
+        assert some.y.tolist() == [[-9, -10, -11], [-3, -4, -5]]
+        assert some.labels.tolist() == [1, 3]
+    for rows in (pilots.labels > 2, (pilots.labels > 2).numpy(), [True, True, False, False, False], slice(0, 2)):
+        assert pilots[rows].labels.tolist() == [4, 3]
+    assert len(pilots[:None]) == 5
+    assert len(pilots[: 10**9]) == 5
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        (slice(0, 0), ValueError, "x is empty"),
+        (torch.tensor(1), ValueError, r"rows must be a slice.*got torch.int64 \(\)"),
+        (torch.ones(3), ValueError, "float32"),
+        (torch.zeros(1, 2, dtype=torch.int64), ValueError, r"\(1, 2\)"),
+        ([3], IndexError, "out of"),
+        (np.array([True]), IndexError, "mask"),
+    ],
+)
+def test_rows_that_are_none(rows, error, message):
+    with pytest.raises(error, match=message):
+        Pilots(X, Y, LABELS)[rows]

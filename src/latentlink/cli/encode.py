@@ -7,6 +7,7 @@ import torch
 
 from latentlink.cli.console import device_named, facts, wrote
 from latentlink.data import cache
+from latentlink.data.cifar import cifar10
 from latentlink.data.datasets import ImageSet, digits, fashion_mnist
 from latentlink.data.encoders import encoder as encoder_by_name
 from latentlink.data.files import check_writable_suffix, read_images, write_array
@@ -16,11 +17,11 @@ def encode(
     encoder: str,
     output: Path,
     *,
-    dataset: Literal["fashion-mnist", "digits"] = "fashion-mnist",
+    dataset: Literal["fashion-mnist", "cifar-10", "digits"] = "fashion-mnist",
     images: Path | None = None,
     split: Literal["train", "test"] = "train",
     limit: int | None = None,
-    image_size: int = 64,
+    image_size: int | None = None,
     labels: Path | None = None,
     device: str = "cpu",
 ) -> None:
@@ -33,7 +34,7 @@ def encode(
     Parameters
     ----------
     encoder
-        mobilenet-v2, efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2.
+        mobilenet-v2, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, or the name of a timm model (extra `timm`).
     output
         Where the latents go: .npy, .safetensors, .parquet or .pt.
     dataset
@@ -45,7 +46,7 @@ def encode(
     limit
         Only the first images.
     image_size
-        Pixels to which images are scaled.
+        Pixels to which images are scaled; 64, or what a timm model was trained at, if not given.
     labels
         Also write the class numbers of the data set here.
     device
@@ -60,7 +61,7 @@ def encode(
         pixels = read_images(images)
         chosen = ImageSet(images.stem, pixels, torch.zeros(len(pixels), dtype=torch.int64), ("unknown",))
     else:
-        chosen = fashion_mnist(split) if dataset == "fashion-mnist" else digits(split)
+        chosen = {"fashion-mnist": fashion_mnist, "cifar-10": cifar10, "digits": digits}[dataset](split)
     if limit is not None:
         if limit < 1:
             raise ValueError(f"--limit must be at least 1, got {limit}")

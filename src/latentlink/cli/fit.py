@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
@@ -28,11 +29,11 @@ def fit(
     *,
     output: Path = Path("link"),
     channel: Path | None = None,
-    n_tx: int = 8,
-    n_rx: int = 8,
+    n_tx: int | None = None,
+    n_rx: int | None = None,
     uses: int = 1,
     snr_db: float = 20.0,
-    gain: float = 1.0,
+    gain: float | None = None,
     power: float = 1.0,
     power_limit: Literal["mean", "per-use", "per-message"] = "mean",
     goal: Literal["auto", "fisher", "logits", "mse"] = "fisher",
@@ -41,7 +42,7 @@ def fit(
     shrinkage: Literal["auto"] | float = "auto",
     complex_linear: bool = False,
     head: Path | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "cpu",
 ) -> None:
     """Design the exact linear link between two encoders from files of their latents.
@@ -64,13 +65,13 @@ def fit(
     channel
         Channels to design for, complex [N, rx, tx] or [N, uses, rx, tx]: .npy, .npz, .h5 or .mat (v7.3); else one Rayleigh channel.
     n_tx, n_rx
-        Antennas of the Rayleigh channel.
+        Antennas of the Rayleigh channel; 8 if not given.
     uses
         Channel uses per message over the same channel matrix.
     snr_db
         Power of one transmit antenna over the noise of one receive antenna, in dB.
     gain
-        Mean squared coefficient of the Rayleigh channel.
+        Mean squared coefficient of the Rayleigh channel; 1 if not given.
     power
         Mean transmit power per channel use.
     power_limit
@@ -88,14 +89,13 @@ def fit(
     head
         A head saved by an earlier fit, instead of a new one.
     seed
-        Of the Rayleigh channel.
+        Of the Rayleigh channel; 0 if not given.
     device
         Torch device, "cpu" or "cuda".
     """
     pilots = console.pilots(transmitter, receiver, labels).to(device_named(device))
     classifier = (fit_head(pilots.y, pilots.labels) if head is None else loaded(head, SoftmaxHead, "head")).to(device)
-    drawn = rayleigh(n_rx, n_tx, gain, generator=torch.Generator().manual_seed(seed)).unsqueeze(-3)
-    h = drawn if channel is None else read_channels(*at(channel))
+    h = _matrices(channel, n_rx, n_tx, gain, seed)
     radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)
     limits: dict[str, PowerLimit] = {"mean": MeanPower(), "per-use": PerUsePower(), "per-message": PerMessagePower(pilots.x, pilots.y)}
     modes, name = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
@@ -114,6 +114,18 @@ def fit(
         ("status", "; ".join(solution.messages())),
     ])  # fmt: skip
     wrote(*files)
+
+
+def _matrices(channel: Path | None, n_rx: int | None, n_tx: int | None, gain: float | None, seed: int | None) -> Tensor:
+    """Channels of a file, or one drawn."""
+    if channel is None:
+        generator = torch.Generator().manual_seed(0 if seed is None else seed)
+        drawn = rayleigh(8 if n_rx is None else n_rx, 8 if n_tx is None else n_tx, 1.0 if gain is None else gain, generator=generator)
+        return drawn.unsqueeze(-3)
+    given = {"--n-rx": n_rx, "--n-tx": n_tx, "--gain": gain, "--seed": seed}
+    if idle := [name for name, value in given.items() if value is not None]:
+        raise ValueError(f"{', '.join(idle)} draw a channel, and --channel {channel} brings one: give one or the other")
+    return read_channels(*at(channel))
 
 
 def _modes(

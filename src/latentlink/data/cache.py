@@ -1,8 +1,9 @@
 """Latents computed once: encoded in shards, each written whole as soon as it is done, found again by what it depends on.
 
-The key is the SHA-256 of the encoder's fingerprint and of the images, so nothing is ever out of date. An interrupted encoding goes on at
-the first missing shard; a damaged shard (its digest no longer fits) is missing. Two processes at once do double work and nothing worse:
-shards appear by renaming, and both write the same latents.
+A shard's folder is named by the encoder's fingerprint and its file by the SHA-256 of its own images, so nothing is ever out of date, and
+sets that begin alike share their shards: the first 12,000 images of a set are not encoded again once all are. An interrupted encoding
+goes on at the first missing shard; a damaged shard (its digest no longer fits) is missing. Two processes at once do double work and
+nothing worse: shards appear by renaming, and both write the same latents.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from latentlink.data.encoders import Encoder
 from latentlink.io.atomic import write_atomically
 
 CACHE_VARIABLE = "LATENTLINK_CACHE"
+SHARD_SIZE = 2000  # images: divides the numbers that sets and studies have, so that parts of a set end where shards do
 LOG = logging.getLogger(__name__)
 
 
@@ -47,7 +49,7 @@ class Shard:
     dim: int
 
     def read(self) -> Float32[Tensor, "rows d"] | None:
-        """The rows, or None where the file is absent, damaged or another cut of the same latents."""
+        """The rows, or None where the file is absent or damaged."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 facts = file.metadata() or {}
@@ -57,17 +59,15 @@ class Shard:
         except (SafetensorError, OSError) as error:
             LOG.warning("computing %s again: it cannot be read (%s)", self.path, error)
             return None
-        if facts.get("start") != str(self.start) or tuple(latents.shape) != (self.stop - self.start, self.dim):
-            LOG.info("computing %s again: it holds other rows (another shard size)", self.path)
-            return None
-        if latents.dtype != torch.float32 or facts.get("sha256") != _digest(latents):
+        right = latents.dtype == torch.float32 and tuple(latents.shape) == (self.stop - self.start, self.dim)
+        if not right or facts.get("sha256") != _digest(latents):
             LOG.warning("computing %s again: its content does not fit its SHA-256", self.path)
             return None
         return latents
 
     def write(self, latents: Float32[Tensor, "rows d"]) -> None:
         """Put the rows in the file, at once and whole."""
-        content = save({"latents": latents}, {"start": str(self.start), "sha256": _digest(latents)})
+        content = save({"latents": latents}, {"sha256": _digest(latents)})
         write_atomically(self.path, content)
 
 
@@ -76,7 +76,7 @@ def encode(
     images: ImageSet,
     *,
     batch_size: int = 64,
-    shard_size: int = 2048,
+    shard_size: int = SHARD_SIZE,
     folder: Path | None = None,
     progress: bool = True,
 ) -> Float32[Tensor, "n d"]:
@@ -85,8 +85,8 @@ def encode(
     Args:
         encoder, images: what gives d, and n of them.
         batch_size: images that go through the encoder together; on CPUs 32 to 128 are about twice as fast as 256.
-        shard_size: images in one file, which is what an interruption can cost.
-        folder: the cache, `cache_folder()` if not given; files are `latents/<key>/<index>.safetensors` in it.
+        shard_size: images in one file, which is what an interruption can cost; another size is encoded anew.
+        folder: the cache, `cache_folder()` if not given; files are `latents/<encoder>/<images>.safetensors` in it.
         progress: show a bar on stderr while something is computed.
 
     Returns:
@@ -128,14 +128,15 @@ def _fill(latents: Tensor, missing: list[Shard], encoder: Encoder, images: Image
 
 
 def _shards(encoder: Encoder, images: ImageSet, shard_size: int, folder: Path) -> list[Shard]:
-    key = hashlib.sha256(f"{encoder.fingerprint} {encoder.dim} {tuple(images.images.shape)}".encode())
-    key.update(images.images.cpu().contiguous().numpy().data)
-    home = folder / "latents" / key.hexdigest()
+    home = folder / "latents" / hashlib.sha256(f"{encoder.fingerprint} {encoder.dim}".encode()).hexdigest()
     n = len(images)
-    return [
-        Shard(home / f"{index}.safetensors", start, min(start + shard_size, n), encoder.dim)
-        for index, start in enumerate(range(0, n, shard_size))
-    ]
+    shards = []
+    for start in range(0, n, shard_size):
+        part = images.images[start : start + shard_size].cpu().contiguous()
+        key = hashlib.sha256(f"{tuple(part.shape)}".encode())
+        key.update(part.numpy().data)
+        shards.append(Shard(home / f"{key.hexdigest()}.safetensors", start, min(start + shard_size, n), encoder.dim))
+    return shards
 
 
 def _digest(latents: Tensor) -> str:

@@ -1,5 +1,6 @@
 """Semantic pilots: latents of the same observations at both ends, with their classes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,21 @@ class Pilots:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | Tensor | NDArray[Any]) -> "Pilots":
+        """Some of the pilots, by a slice, by their row numbers or by a mask (n,), in that order.
+
+        Raises:
+            ValueError: neither of these, or no pilot is left.
+            IndexError: there is no such row, or the mask has another length.
+        """
+        if not isinstance(rows, slice):
+            rows = as_tensor("rows", rows).to(self.labels.device)
+            if rows.ndim != 1 or rows.is_floating_point() or rows.is_complex():
+                got = f"{rows.dtype} {tuple(rows.shape)}"
+                raise ValueError(f"rows must be a slice, row numbers (k,) or a mask ({len(self)},), got {got}")
+            rows = rows if rows.dtype == torch.bool else rows.long()
+        return Pilots(self.x[rows], self.y[rows], self.labels[rows])
 
     def to(self, device: torch.device | str) -> "Pilots":
         """The same pilots on another device."""
