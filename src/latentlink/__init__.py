@@ -15,12 +15,15 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.selection import PilotSelection
 from latentlink.limits import capacity, opta, unaligned
+from latentlink.linear.admm import Admm
+from latentlink.linear.antennas import per_antenna_bound
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import GoalChoice, choose_goal
 from latentlink.linear.held_out import HeldOut, HeldOutModes, held_out
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower
+from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, ConstraintSet, SparsePrecoder, TotalPower, UsePower
 from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.tasks.evaluation import Evaluation, evaluate
@@ -30,10 +33,15 @@ from latentlink.transceiver import Solution, Status, Transceiver, transmit
 
 __all__ = [
     "Accuracy",
+    "ActiveAntennas",
+    "Admm",
     "Alignment",
+    "AntennaPower",
     "ArtifactError",
     "Channel",
     "ClosedForm",
+    "ConstantModulus",
+    "ConstraintSet",
     "Disjoint",
     "EigenK",
     "EstimateAtBothEnds",
@@ -59,11 +67,14 @@ __all__ = [
     "SnrDefinition",
     "SoftmaxHead",
     "Solution",
+    "SparsePrecoder",
     "Status",
     "SvdEqualizer",
     "TopK",
     "TopKTransceiver",
+    "TotalPower",
     "Transceiver",
+    "UsePower",
     "ZeroForcing",
     "accuracy",
     "agreement",
@@ -79,6 +90,7 @@ __all__ = [
     "mse",
     "nmse",
     "opta",
+    "per_antenna_bound",
     "rayleigh",
     "rician",
     "semantic_modes",

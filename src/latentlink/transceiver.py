@@ -25,7 +25,9 @@ class Status(Enum):
     ROBUST = "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
     STOPPED = "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit"
     REFITTED = "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
-    CONVERGED = "feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be"
+    CONVERGED = (
+        "feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be"
+    )
     UNCONVERGED = "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
     DIVERGED = "feasible, the best pair seen before the residuals grew: raise rho, let it adapt, or start from the closed form"
     BASELINE = "feasible: a baseline by construction, nothing was optimised jointly"

@@ -1,0 +1,163 @@
+"""How good any precoder under per-antenna limits can be: the dual of the linear design, a bound for every price of the antennas.
+
+With a price μ_t ≥ 0 for the power of antenna t, the Lagrangian of min J(F) under Σ_u E|s_ut|² ≤ u l_t and Σ_t Σ_u E|s_ut|² ≤ u P is the
+penalised problem min over F' of J(F') + ‖F'‖² on the channels H_u diag(μ)^{-1/2}, F' = diag(μ)^{1/2} F, which the closed form solves: the
+i-th strongest mode goes over the i-th largest singular value s_i of all uses, a unit of its received SNR x costs π_i = N / s_i², and
+
+    D(ν, ν₀) = Σ_i min over x ≥ 0 of [ b_i² / (1 + x) + π_i x ]  −  u ( Σ_t ν_t l_t + ν₀ P )  ≤  the least error,       μ = ν + ν₀,
+
+with prices ν ≥ 0 of the antennas and ν₀ ≥ 0 of the budget. For given μ the best share of the budget is ν₀ = min_t μ_t where the limits add
+up to more than P, and 0 where not. D is concave; the powers that its minimiser spends, less those allowed, are a supergradient.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Complex, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.arrays import finite, ratio
+from latentlink.channels.channel import Channel
+from latentlink.linear.modes import SemanticModes
+from latentlink.linear.power import per_use_bound
+from latentlink.linear.projections import AntennaPower, ConstraintSet, UsePower
+from latentlink.linear.spatial import Allocation, SpatialModes
+
+_STEPS = 400
+_PATIENCE = 15  # steps without progress after which the level that is aimed at is lowered by half
+_FLOOR = 1e-9  # of the largest price, for the budget: an antenna that costs nothing would have no best precoder
+_FREE = 1e-4  # least share of a mode's error that is priced: without noise power has no price
+
+Dual = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def per_antenna_bound(
+    modes: SemanticModes,
+    channel: Channel,
+    limits: Tensor | NDArray[Any] | Sequence[float] | float | None = None,
+    multiplier: Tensor | NDArray[Any] | Sequence[float] | None = None,
+) -> Float[Tensor, "*batch"]:
+    """A lower bound (…) on the weighted error of every linear link under per-antenna power limits.
+
+    Args:
+        modes: of the pair of devices.
+        channel: the channels (…, u, n_rx, n_tx).
+        limits: l (n_tx,) or one for all, mean power over the uses, as in `AntennaPower`; None is P / n_tx each.
+        multiplier: prices μ ≥ 0 (…, n_tx) at which to take the dual; None looks for the best.
+
+    Returns:
+        The bound in the units of `modes.weighted_variance`, under the design covariance; tight in all cases tried.
+
+    Raises:
+        ValueError: limits or multiplier are malformed or negative, or do not fit the antennas; modes or channel are of another type.
+
+    References:
+        [palomar2003joint] for the problem without limits per antenna.
+    """
+    if not isinstance(modes, SemanticModes) or not isinstance(channel, Channel):
+        raise ValueError(f"modes and channel must be SemanticModes and a Channel, got {type(modes).__name__} and {type(channel).__name__}")
+    allowed = AntennaPower(limits)
+    allowed.check(channel, len(modes))
+    channel = channel.to(modes.strength.dtype)
+    constant = modes.weighted_variance - modes.strength.square().sum()
+    if multiplier is None:
+        return weighted_bound(allowed, modes, channel, modes.weighted_variance.expand(channel.batch))
+    prices = finite("multiplier", multiplier)
+    if prices.is_complex() or prices.shape[-1:] != (channel.n_tx,) or bool((prices < 0).any()):
+        raise ValueError(f"multiplier must be real, not negative, of shape (..., {channel.n_tx}), got {prices.dtype} {tuple(prices.shape)}")
+    prices = prices.to(modes.strength).expand(*channel.batch, channel.n_tx)
+    loose = allowed.limits_of(channel.power, channel.n_tx).sum(-1) > channel.power
+    common = torch.where(loose, prices.amin(-1), 0.0).unsqueeze(-1)
+    value, _ = antenna_dual(modes.strength, channel, allowed)(torch.cat([prices - common, common], -1))
+    return constant + value.clamp(min=0)
+
+
+def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, allowed: AntennaPower) -> Dual:
+    """D (…) without the constant V − Σ b², and a supergradient (…, t + 1), as a function of the prices ν, ν₀ (…, t + 1)."""
+    uses, power = channel.uses, channel.power
+    N = (channel.noise_variance + channel.error_variance * power)[..., None] / 2
+    charge = uses * torch.cat([allowed.limits_of(power, channel.n_tx), power.unsqueeze(-1)], -1)
+    tiny = torch.finfo(strength.dtype).tiny
+
+    def dual(nu: Float[Tensor, "*batch t1"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch t1"]]:
+        own, common = nu[..., :-1], nu[..., -1:]
+        common = torch.maximum(common, _FLOOR * nu.amax(-1, keepdim=True)).clamp(min=tiny**0.5)
+        nu, mu = torch.cat([own, common], -1), own + common
+        scaled: Complex[Tensor, "*batch u r t"] = channel.h * mu.rsqrt()[..., None, None, :]
+        _, s, Vh = torch.linalg.svd(scaled, full_matrices=False)
+        s, order = s.flatten(-2).sort(dim=-1, descending=True)
+        b = strength[: 2 * s.shape[-1]]
+        price = (N / s.square().clamp(min=tiny)).clamp(min=tiny, max=1 / tiny).repeat_interleave(2, -1)[..., : len(b)]
+        x = (b / price.sqrt() - 1).clamp(min=0)
+        streams = torch.nn.functional.pad(x * price, (0, len(b) % 2)).unflatten(-1, (-1, 2)).sum(-1)
+        spent = torch.zeros_like(s).scatter(-1, order[..., : streams.shape[-1]], streams)
+        antennas = (Vh.abs().square().flatten(-3, -2) * spent.unsqueeze(-1)).sum(-2) / mu
+        spent = torch.cat([antennas, antennas.sum(-1, keepdim=True)], -1)
+        rest = strength.square().sum() - b.square().sum()
+        value = rest + (b.square() / (1 + x) + price * x).sum(-1) - (charge * nu).sum(-1)
+        return value, spent - charge
+
+    return dual
+
+
+def ascended(dual: Dual, ceiling: Float[Tensor, "*batch"], start: Float[Tensor, "*batch t"]) -> Float[Tensor, "*batch"]:
+    """The largest value (…), at least 0, that Polyak's steps find towards a level between the best so far and a feasible value.
+
+    The level starts at the feasible value and halves its distance to the best whenever progress stops: each channel by itself.
+    """
+    tiny = torch.finfo(ceiling.dtype).tiny
+    mu = where_best = start
+    best = torch.zeros_like(ceiling)
+    ahead, waited = torch.full_like(ceiling, torch.inf), torch.zeros_like(ceiling)
+    for _ in range(_STEPS):
+        value, slope = dual(mu)
+        better = value > best
+        progress = value > best + ahead / 4
+        waited = torch.where(progress, 0.0, waited + 1)
+        best, where_best = torch.where(better, value, best), torch.where(better.unsqueeze(-1), mu, where_best)
+        tired = waited > _PATIENCE
+        ahead = torch.minimum(torch.where(tired, ahead / 2, ahead), ceiling - best).clamp(min=0)
+        waited = torch.where(tired, 0.0, waited)
+        step = (best + ahead - value).clamp(min=0) / slope.square().sum(-1).clamp(min=tiny)
+        mu = torch.where(tired.unsqueeze(-1), where_best, (mu + step.unsqueeze(-1) * slope).clamp(min=0))
+    return best
+
+
+def weighted_bound(constraint: ConstraintSet, modes: SemanticModes, channel: Channel, value: Float[Tensor, "*batch"]) -> Tensor:
+    """A lower bound (…) on the weighted error within a constraint set, below a feasible value: the closed form's under total power, or its
+    dual per use or per antenna where that is higher."""
+    spatial = SpatialModes.of(channel.h)
+    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    best = Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power)
+    b2 = modes.strength.square()
+    signal = best.power * best.amplitude.square()
+    saved = (b2[: signal.shape[-1]] * ratio(signal, signal + N.unsqueeze(-1))).sum(-1)
+    constant, bound = modes.weighted_variance - b2.sum(), modes.weighted_variance - saved
+    start = _price(best, b2, N).unsqueeze(-1)
+    if isinstance(constraint, AntennaPower):
+        dual = antenna_dual(modes.strength, channel, constraint)
+        start = torch.nn.functional.pad(start, (channel.n_tx, 0))  # all on the budget
+    elif isinstance(constraint, UsePower):
+        dual = partial(per_use_bound, modes.strength, spatial.amplitude, N, channel.power)
+        start = start.expand(*channel.batch, channel.uses)
+    else:
+        return bound
+    return torch.maximum(bound, constant + ascended(dual, (value - constant).clamp(min=0), start))
+
+
+def power_price(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
+    """What one more unit of total power would save of the weighted error (…), at the closed form: Σ b² x / (1 + x)² / (u P)."""
+    spatial = SpatialModes.of(channel.h)
+    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    best = Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power)
+    return _price(best, modes.strength.square(), N)
+
+
+def _price(best: Allocation, b2: Float[Tensor, "k"], N: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    signal = best.power * best.amplitude.square()
+    share = ratio(signal, signal + N.unsqueeze(-1))  # x / (1 + x)
+    left = (1 - share).clamp(min=_FREE)
+    return ratio((b2[: share.shape[-1]] * share * left).sum(-1), best.power.sum(-1))

@@ -1,0 +1,161 @@
+"""The linear design problem in the coordinates of the precoder: of the semantic modes, or of the latents themselves.
+
+The error that a precoder F leaves with its LMMSE decoder depends on the design covariance R of its inputs and on Ω, their weighted
+cross-products with the target:
+
+    J(F) = V − tr(Ω Fᴴ B),        B = Hᴴ C⁻¹ H F,        C = H F R Fᴴ Hᴴ + N I,        V = tr(W Ry Wᵀ).
+
+In mode coordinates R = I and Ω = diag(b²); a precoder of any row constraint needs no more than the rank(H_r) strongest modes, since J then
+depends on Ω through the right factor of F alone. In the latents' coordinates R = R_λ and Ω = Rxy WᵀW Ryx = (R Φᴴ) diag(b²) (Φ R). Both are
+kept in the eigenbasis E of R = E diag(Δ) Eᴴ, with Ω = L Lᴴ. Widely linear designs are real, H is H_r over all uses and N = σ²/2;
+complex-linear ones are complex, on packed inputs of R = E[x xᴴ], with H itself and N = σ².
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.latents.moments import Moments
+from latentlink.latents.packing import packed_covariance, real_embedding
+from latentlink.linear.modes import SemanticModes
+from latentlink.linear.transceiver import LinearTransceiver, PowerLimitName
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """One batch of design problems (see the module); the field is real, or complex for complex-linear modes.
+
+    Attributes:
+        channel: in the modes' precision. basis_modes: what F acts on, as modes: their analysis gives F's inputs.
+        analysis: F's inputs in the coordinates of the closed form: F = F̃ analysis; None where they are the same.
+        H: (…, r, t) over all uses. N: noise (…) of each dimension of the field. V: weighted error of sending nothing.
+        L: (c, k), Ω = L Lᴴ in the basis E. spread: Δ (c,). basis: E (c, c), None is I. covariance: R (c, c), None is I.
+    """
+
+    channel: Channel
+    basis_modes: SemanticModes
+    analysis: Tensor | None
+    H: Tensor
+    N: Float[Tensor, "*batch"]
+    V: Float[Tensor, ""]
+    L: Tensor
+    spread: Float[Tensor, "c"]
+    basis: Tensor | None = None
+    covariance: Tensor | None = None
+
+    @classmethod
+    def of(cls, modes: SemanticModes, channel: Channel, moments: Moments | None = None) -> "Coordinates":
+        """In mode coordinates, or, given the moments behind the modes, in those of the latents."""
+        H = torch.diag_embed(channel.h.movedim(-3, -1), dim1=-4, dim2=-2).flatten(-2).flatten(-3, -2)
+        N = channel.noise_variance + channel.error_variance * channel.power  # the latter is exact for one use
+        H, N = (real_embedding(H), N / 2) if modes.widely_linear else (H, N)
+        if moments is None:
+            modes = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx)))
+            b = modes.strength if modes.widely_linear else 2**0.5 * modes.strength[::2]
+            return cls(channel, modes, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
+        R, Phi = _design_covariance(modes, moments).to(H), _field_analysis(modes).to(H)
+        b = modes.strength if modes.widely_linear else 2**0.5 * modes.strength[::2]
+        spread, E = torch.linalg.eigh(R)
+        spread = spread.clamp(min=0)
+        L = spread.unsqueeze(-1) * (E.mH @ Phi.mH) * b
+        return cls(channel, _latents_as_modes(modes, moments), Phi, H, N, modes.weighted_variance, L, spread, E, R)
+
+    @property
+    def inputs(self) -> int:
+        """c, columns of F."""
+        return len(self.spread)
+
+    def entries(self, F: Tensor) -> Complex[Tensor, "*batch u t c"]:
+        """F of the field as complex entries by use and antenna."""
+        if not F.is_complex():
+            F = torch.complex(*F.tensor_split(2, dim=-2))
+        split: Tensor = F.unflatten(-2, (self.channel.uses, self.channel.n_tx))
+        return split
+
+    def matrix(self, entries: Complex[Tensor, "*batch u t c"]) -> Tensor:
+        """F of the field (…, 2 u t, c) or (…, u t, c): the inverse of `entries`."""
+        F = entries.flatten(-3, -2)
+        real_rows: Tensor = F if self.H.is_complex() else torch.cat([F.real, F.imag], -2)
+        return real_rows
+
+    def turned(self, F: Tensor) -> Tensor:
+        """F E."""
+        return F if self.basis is None else F @ self.basis
+
+    def back(self, X: Tensor) -> Tensor:
+        """F of X = F E."""
+        return X if self.basis is None else X @ self.basis.mH
+
+    def gradient(self, X: Tensor) -> Tensor:
+        """B E of X = F E: C is loaded by rounding, as the decoder's is, which keeps it definite without noise."""
+        M = self.H @ X
+        C = (M * self.spread) @ M.mH
+        loading = self.N + torch.finfo(self.N.dtype).eps * (C.diagonal(dim1=-2, dim2=-1).real.sum(-1) + C.shape[-1] * self.N)
+        loading = torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(C.shape[:-1])
+        solution: Tensor = self.H.mH @ torch.linalg.solve(C + torch.diag_embed(loading).to(C.dtype), M)
+        return solution
+
+    def error(self, X: Tensor) -> Float[Tensor, "*batch"]:
+        """J of X = F E."""
+        return self.V - ((X @ self.L) * (self.gradient(X) @ self.L).conj()).sum((-2, -1)).real
+
+    def closed_form(self, link: LinearTransceiver) -> Complex[Tensor, "*batch u t c"]:
+        """A closed form's precoder as F in these coordinates."""
+        s = link.streams.shape[-1]
+        F = link.symbols(torch.eye(s, dtype=self.N.dtype, device=self.N.device)).movedim(-3, -1)  # (…, u, t, s)
+        F = 2**0.5 * F[..., ::2] if self.H.is_complex() else F
+        return F if self.analysis is None else F @ self.analysis[: F.shape[-1]].to(F)
+
+    def transceiver(self, entries: Complex[Tensor, "*batch u t c"], limit: PowerLimitName = "mean") -> LinearTransceiver:
+        """The link of F, with all uses in one group, and the decoder matched to the channel."""
+        F = entries.flatten(-3, -2)
+        if self.H.is_complex() and self.covariance is None:  # streams √2 Re z, √2 Im z in turn
+            F = torch.stack([F, 1j * F], -1).flatten(-2) / 2**0.5
+        elif self.H.is_complex():  # real halves before imaginary ones
+            F = torch.cat([F, 1j * F], -1)
+        precoder = torch.cat([F.real, F.imag], -2).unsqueeze(-3)
+        streams = torch.arange(precoder.shape[-1], device=precoder.device).expand(*precoder.shape[:-3], -1)
+        if self.covariance is None:
+            return replace(self.basis_modes.transceiver(self.channel, streams, precoder), power_limit=limit)
+        R = real_embedding(self.covariance) / 2 if self.H.is_complex() else self.covariance
+        decoder = precoder.new_zeros(*precoder.shape[:-2], precoder.shape[-1], 2 * self.channel.uses * self.channel.n_rx)
+        link = self.basis_modes.transceiver(self.channel, streams, precoder, decoder)
+        return replace(link, moments_zz=R.expand(*precoder.shape[:-2], -1, -1), power_limit=limit).matched_to(self.channel)
+
+
+def _field_analysis(modes: SemanticModes) -> Tensor:
+    """Φ (k, d), or complex (k/2, ⌈d/2⌉) on packed latents."""
+    if modes.widely_linear:
+        return modes.analysis
+    width = -(-modes.analysis.shape[-1] // 2)  # real rows are √2 [Re, −Im] and √2 [Im, Re], without the padding
+    return torch.complex(modes.analysis[::2, :width], modes.analysis[1::2, :width]) / 2**0.5
+
+
+def _design_covariance(modes: SemanticModes, moments: Moments) -> Tensor:
+    """R_λ of the latents, or of their packing."""
+    R = moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)
+    ridge = modes.shrinkage * R.diagonal().real.mean()
+    return R + ridge * torch.eye(len(R), dtype=R.dtype, device=R.device)
+
+
+def _latents_as_modes(modes: SemanticModes, moments: Moments) -> SemanticModes:
+    """The latents' own coordinates as modes: Φ = I, Ψ = Ryx, so that Ψ Fᵀ … is their LMMSE decoder."""
+    d, m = len(modes.mean_x), len(modes.mean_y)
+    padded = d if modes.widely_linear else 2 * -(-d // 2)
+    analysis = torch.eye(padded, d, dtype=moments.cov_x.dtype, device=moments.cov_x.device)
+    packed = None if modes.widely_linear else real_embedding(packed_covariance(moments.cov_yx))
+    synthesis = moments.cov_yx if packed is None else packed[:m] / 2
+    cross = analysis @ (moments.cov_yx.mT @ synthesis)
+    latents = replace(
+        modes,
+        analysis=analysis,
+        synthesis=synthesis,
+        strength=analysis.new_zeros(padded),
+        gram=synthesis.mT @ synthesis,
+        cross=cross,
+        covariance=analysis @ moments.cov_x @ analysis.mT,
+    )
+    return latents.to(modes.strength.dtype).to(modes.strength.device)
