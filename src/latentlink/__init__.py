@@ -26,6 +26,10 @@ from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower
 from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, ConstraintSet, SparsePrecoder, TotalPower, UsePower
 from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.neural.neural import Neural
+from latentlink.neural.pruning import Budget, HardThreshold, SoftThreshold
+from latentlink.neural.transceiver import NeuralTransceiver
+from latentlink.tasks.complexity import Flops, Latency, latency
 from latentlink.tasks.evaluation import Evaluation, evaluate
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
@@ -38,6 +42,7 @@ __all__ = [
     "Alignment",
     "AntennaPower",
     "ArtifactError",
+    "Budget",
     "Channel",
     "ClosedForm",
     "ConstantModulus",
@@ -48,15 +53,20 @@ __all__ = [
     "EstimateAtTransmitter",
     "Evaluation",
     "FirstK",
+    "Flops",
     "Goal",
     "GoalChoice",
+    "HardThreshold",
     "HeldOut",
     "HeldOutModes",
+    "Latency",
     "LeastSquares",
     "LinearTransceiver",
     "MeanPower",
     "MmseEqualizer",
     "Moments",
+    "Neural",
+    "NeuralTransceiver",
     "PerMessagePower",
     "PerUsePower",
     "PilotSelection",
@@ -65,6 +75,7 @@ __all__ = [
     "Rate",
     "SemanticModes",
     "SnrDefinition",
+    "SoftThreshold",
     "SoftmaxHead",
     "Solution",
     "SparsePrecoder",
@@ -86,6 +97,7 @@ __all__ = [
     "fit_head",
     "held_out",
     "kronecker",
+    "latency",
     "load",
     "mse",
     "nmse",

@@ -5,7 +5,17 @@ complex weight costs 8; a complex weight on a real input, and each real weight o
 A bias starts the accumulation: with it every product is followed by an addition, which is what is counted with or without one.
 """
 
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.transceiver import Transceiver, informed
 
 COMPLEX_WEIGHT = 8  # real operations for a complex weight on a complex input: product and accumulation
 MIXED_WEIGHT = 4  # one of the two is real
@@ -27,3 +37,61 @@ class Flops:
     def total(self) -> int:
         """Both devices."""
         return self.encode + self.decode
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Median microseconds for one message, on one thread.
+
+    Attributes:
+        encode_us: at the transmitter. decode_us: at the receiver.
+    """
+
+    encode_us: float
+    decode_us: float
+
+
+def latency(transceiver: Transceiver, x: Tensor, channel: Channel, batch: int = 1, repeats: int = 30) -> Latency:
+    """How long encoding and decoding take, `batch` messages at a time, over all channels of the transceiver; medians after a warm-up.
+
+    Args:
+        transceiver: of any kind.
+        x: latents (n, d), of which the first `batch` are sent (again and again if there are fewer).
+        channel: what they pass.
+        batch: messages at a time; times are per message.
+        repeats: calls to take the median of.
+
+    Raises:
+        ValueError: batch or repeats is below 1.
+    """
+    for name, value in (("batch", batch), ("repeats", repeats)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    rows = x[torch.arange(batch, device=x.device) % len(x)]
+    with _one_thread(), torch.inference_mode():
+        received = channel.apply(transceiver.encode(rows), torch.Generator(channel.h.device).manual_seed(0))
+        receiver = informed(transceiver, rows)
+        encode = _median_us(lambda: transceiver.encode(rows), repeats, rows.device)
+        decode = _median_us(lambda: receiver.decode(received), repeats, rows.device)
+    return Latency(encode / batch, decode / batch)
+
+
+def _median_us(call: Callable[[], object], repeats: int, device: torch.device) -> float:
+    times = []
+    for _ in range(3 + repeats):
+        start = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return 1e6 * statistics.median(times[3:])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

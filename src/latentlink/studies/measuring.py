@@ -1,0 +1,241 @@
+"""One cell, from its settings to its rows: design, send all test latents, see what was understood.
+
+Everything drawn comes from the cell's own seed: channels by (seed, antennas) alone, so that methods and SNRs meet the same ones, and noise
+by the seed, so that they meet the same noise up to its scale. The result depends on nothing but the cell.
+"""
+
+import json
+import platform
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from latentlink.arrays import ratio
+from latentlink.channels.channel import Channel
+from latentlink.channels.fading import rayleigh, rician
+from latentlink.channels.snr import SnrDefinition, convert_snr
+from latentlink.limits import opta, unaligned
+from latentlink.linear.closed_form import ClosedForm
+from latentlink.neural.transceiver import NeuralTransceiver
+from latentlink.studies.methods import ReferenceMethod, Run
+from latentlink.studies.sections import ChannelAt, Snr
+from latentlink.studies.shared import Known, World
+from latentlink.studies.spec import Cell
+from latentlink.tasks.complexity import latency
+from latentlink.tasks.evaluation import evaluate
+from latentlink.tasks.metrics import Rate, accuracy, agreement, mse, nmse
+from latentlink.transceiver import SideInformed, Solution, Transceiver
+
+_PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
+_CORRECTIONS, _POWER_TOLERANCE = 4, 2e-3  # of the gain control
+_BATCH = 256  # messages at a time in the batched latency
+
+
+def channel_of(at: ChannelAt, snr: Snr, seed: int, device: torch.device) -> Channel:
+    """The channels (draws,) of a cell, drawn from its seed on the CPU so that they are the same on every device."""
+    n_rx, n_tx = at.shape
+    generator = torch.Generator().manual_seed(1_000_003 * seed + 1009 * n_rx + n_tx)
+    if at.model == "rician":
+        h = rician(n_rx, n_tx, at.k_factor, at.gain, (at.draws,), generator)
+    else:
+        h = rayleigh(n_rx, n_tx, at.gain, (at.draws,), generator)
+    snr_db = snr.snr_db
+    if snr.snr_reference == "receive":
+        snr_db = convert_snr(snr_db, SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA, n_tx, at.gain)
+    return Channel.from_snr(h.to(device), snr_db).repeated(at.uses)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Rows of a cell, one for each channel, and the link of the first, for the clock."""
+
+    rows: pl.DataFrame
+    link: Transceiver | None
+    channel: Channel
+
+
+def measured(cell: Cell, world: World, run: Run) -> Measured:
+    """Run a cell."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    channel = channel_of(cell.channel, cell.snr, cell.seed, run.device)
+    link, columns = None, _settings(cell, world, channel)
+    known = world.known(cell.pilots, cell.seed)
+    if isinstance(cell.method, ReferenceMethod):
+        columns |= _reference(cell.method, world, known)
+    elif cell.method.family == "neural" and len(channel.h) > 1:
+        parts = [_link(cell, world, known, channel[i : i + 1], _numbered(run, i)) for i in range(len(channel.h))]
+        link = parts[0][0]
+        columns |= {name: _stacked([part[1][name] for part in parts]) for name in parts[0][1]}
+    else:
+        link, results = _link(cell, world, known, channel, run)
+        columns |= results
+    columns |= {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds"), "wall_s": time.perf_counter() - clock}
+    return Measured(_frame(columns, len(channel.h)), link, channel)
+
+
+def _numbered(run: Run, number: int) -> Run:
+    return replace(run, checkpoint=run.checkpoint and run.checkpoint.with_stem(f"{run.checkpoint.stem}-{number}"))
+
+
+def _stacked(values: list[Any]) -> Any:
+    return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
+
+
+def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) -> tuple[Transceiver, dict[str, Any]]:
+    """The designed link in the precision of a deployed one, and what was measured of it."""
+    aware = cell.channel.knowledge == "aware"
+    solution, budget, design_s = _at_budget(cell, world, known, channel if aware else channel.unaware(), run)
+    link = solution.transceiver.to(torch.float32)
+    generator = torch.Generator(device=channel.h.device).manual_seed(cell.seed)
+    seen = evaluate(link, world.test.x, world.test.y, channel, world.head, world.test.labels, generator)
+    assert seen.accuracy is not None  # there are labels
+    side = link.side_symbols if isinstance(link, SideInformed) else 0
+    return link, {
+        "compression": (channel.uses * channel.n_tx + side) / -(-world.test.x.shape[1] // 2),
+        "accuracy": seen.accuracy, "agreement": seen.agreement, "mse": seen.mse, "nmse": seen.nmse,
+        "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget.power,
+        "expected_mse": solution.expected_mse if aware else None,
+        "status": "; ".join(solution.messages()), "design_s": design_s,
+        **_limits(cell, world, known, channel), **_cost(cell, link),
+    }  # fmt: skip
+
+
+def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Run) -> tuple[Solution, Channel, float]:
+    """The design whose mean power over the messages really sent is the budget, as a transmitter's gain control makes it.
+
+    Power that was planned on pilots comes out otherwise on other latents, most where pilots are few. The budget given to the design is
+    corrected by what was measured, so that all methods spend the same; it takes one scalar a link, and of the test latents x alone.
+    """
+
+    def timed_design() -> tuple[Solution, float]:
+        clock = time.perf_counter()
+        return cell.method.design(known, budget, run), time.perf_counter() - clock
+
+    budget = channel
+    solution, seconds = timed_design()
+    for _ in range(_CORRECTIONS if cell.method.gain_controlled else 0):
+        sent = solution.transceiver.encode(world.test.x).abs().square().sum((-2, -1)).mean(-1) / channel.uses
+        spent = ratio(sent, channel.power).expand(channel.batch)
+        if bool(((spent - 1).abs() <= _POWER_TOLERANCE).logical_or(spent == 0).all()):
+            break
+        budget = budget.with_power(torch.where(spent > 0, ratio(budget.power, spent), budget.power))
+        solution, seconds = timed_design()  # the first one may also have made what cells share
+    return solution, budget, seconds / len(channel.h)
+
+
+def _limits(cell: Cell, world: World, known: Known, channel: Channel) -> dict[str, Any]:
+    """What the exact design expects at this point, and the Gaussian OPTA of the test latents."""
+    if "limits" not in cell.metrics:
+        return {}
+    bound = opta(world.test_modes, channel)
+    exact = ClosedForm().design(known.modes(), channel).expected_mse
+    return {"exact_mse": exact, "opta": bound, "opta_nmse": bound / world.test_modes.variance}
+
+
+def _cost(cell: Cell, link: Transceiver) -> dict[str, Any]:
+    if "flops" not in cell.metrics:
+        return {}
+    flops = link.flops  # type: ignore[attr-defined]
+    return {
+        "flops_encode": flops.encode,
+        "flops_decode": flops.decode,
+        "flops": flops.total,
+        "density": getattr(link, "density", None),
+        "pruning": getattr(cell.method, "strength", None),
+    }
+
+
+def _reference(method: ReferenceMethod, world: World, known: Known) -> dict[str, Any]:
+    """A ceiling or the floor: what the head makes of latents that passed no channel."""
+    x, y = world.test.x, world.test.y
+    latents = {
+        "own": lambda: y,
+        "aligned": lambda: known.modes().align(x),
+        "unaligned": lambda: unaligned(x, y.shape[1]),
+    }[method.kind]()
+    return {
+        "accuracy": accuracy(world.head, latents, world.test.labels).overall.value,
+        "agreement": agreement(world.head, latents, y).value,
+        "mse": mse(latents, y),
+        "nmse": nmse(latents, y),
+    }
+
+
+def timed(result: Measured, world: World) -> pl.DataFrame:
+    """The rows with the latency of the link, measured on one thread; nothing else should run meanwhile."""
+    if result.link is None:
+        return result.rows
+    x, clock = world.test.x, dict[str, float | str]()
+    for size, suffix in ((1, "us"), (min(_BATCH, len(x)), "batch_us")):
+        link = result.link.fastest(x, size) if isinstance(result.link, NeuralTransceiver) else result.link
+        measured = latency(link, x, result.channel, size)
+        clock |= {f"encode_{suffix}": measured.encode_us, f"decode_{suffix}": measured.decode_us}
+        if isinstance(link, NeuralTransceiver):
+            clock[f"form_{suffix}"] = link.form
+    return result.rows.with_columns(**{name: pl.lit(value) for name, value in clock.items()})
+
+
+def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
+    method, n_rx_tx = cell.method, cell.channel.shape
+    return {
+        "cell": cell.id, "method": method.title, "family": method.family,
+        "parameters": method.model_dump_json(exclude={"label"}),
+        "dataset": world.dataset, "transmitter": cell.encoders.transmitter, "receiver": cell.encoders.receiver,
+        "d": world.test.x.shape[1], "m": world.test.y.shape[1],
+        "pilots_per_class": cell.pilots.per_class, "selection": cell.pilots.method, "grouping": cell.pilots.grouping,
+        "channel_model": cell.channel.model, "gain": cell.channel.gain, "n_tx": n_rx_tx[1], "n_rx": n_rx_tx[0], "uses": cell.channel.uses,
+        "knowledge": cell.channel.knowledge, "snr_db": cell.snr.snr_db, "snr_reference": cell.snr.snr_reference,
+        "noise_variance": channel.noise_variance, "seed": cell.seed, "messages": len(world.test),
+        "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),
+    }  # fmt: skip
+
+
+def _frame(columns: dict[str, Any], draws: int) -> pl.DataFrame:
+    """One row for each channel; what is one value for all of them is repeated."""
+
+    def column(value: Any) -> list[Any]:
+        values = value.detach().cpu().tolist() if isinstance(value, Tensor) else value
+        return values if isinstance(values, list) and len(values) == draws else [values] * draws
+
+    rows = {name: column(value) for name, value in columns.items()}
+    intervals = [Rate.of_share(share, columns["messages"]) for share in rows["accuracy"]]
+    rows |= {
+        "channel": list(range(draws)),
+        "accuracy_low": [rate.low for rate in intervals],
+        "accuracy_high": [rate.high for rate in intervals],
+    }
+    return pl.DataFrame({name: pl.Series(name, rows[name], dtype=kind) for name, kind in SCHEMA.items() if name in rows})
+
+
+_TEXT = ("cell", "method", "family", "parameters", "dataset", "transmitter", "receiver", "selection", "grouping", "channel_model",
+         "knowledge", "snr_reference", "status", "versions", "started", "form_us", "form_batch_us")  # fmt: skip
+_WHOLE = (
+    "d",
+    "m",
+    "pilots_per_class",
+    "pilots",
+    "n_tx",
+    "n_rx",
+    "uses",
+    "seed",
+    "channel",
+    "messages",
+    "flops_encode",
+    "flops_decode",
+    "flops",
+)
+_REAL = ("gain", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse",
+         "expected_mse", "exact_mse", "opta", "opta_nmse", "power", "peak_power", "budget", "density", "pruning", "design_s", "encode_us",
+         "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(_TEXT, pl.String),
+    **dict.fromkeys(_WHOLE, pl.Int64),
+    **dict.fromkeys(_REAL, pl.Float64),
+    "antenna_power": pl.List(pl.Float64),
+}

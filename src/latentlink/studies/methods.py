@@ -1,0 +1,270 @@
+"""Methods by name: the one place where what a study file says becomes a design.
+
+Each section holds a method's parameters and designs from what is known of the latents (`Known`) for the channel it is given. A method
+whose power depends on the latents is `gain_controlled`, so that methods are compared at equal power (see `studies/measuring.py`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from latentlink.baselines.alignment import LeastSquares, Procrustes
+from latentlink.baselines.disjoint import Disjoint
+from latentlink.baselines.eigen_k import EigenK
+from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroForcing
+from latentlink.baselines.first_k import FirstK
+from latentlink.baselines.top_k import TopK
+from latentlink.channels.channel import Channel
+from latentlink.linear.admm import Admm
+from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit
+from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
+from latentlink.neural.neural import Neural
+from latentlink.neural.pruning import Budget, HardThreshold, Pruning, SoftThreshold
+from latentlink.studies.sections import AboveZero, NotNegative, Positive, Section
+from latentlink.studies.shared import GoalName, Known
+from latentlink.transceiver import Solution
+
+Progress = Callable[[int, int, float, float], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of a cell brings along: its seed, where long training keeps its state, and whom it tells."""
+
+    seed: int
+    device: torch.device
+    checkpoint: Path | None = None
+    progress: Progress | None = None
+
+
+class Method(Section):
+    """What all methods have."""
+
+    family: ClassVar[str] = "exact"
+    gain_controlled: ClassVar[bool] = True
+    label: str | None = Field(None, description="what tables and figures call it")
+
+    @property
+    def title(self) -> str:
+        """What tables and figures call it."""
+        return self.label or self.described()
+
+    def described(self) -> str:
+        """A name made of what distinguishes it."""
+        raise NotImplementedError
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        """The design for these channels."""
+        raise NotImplementedError
+
+
+class _OnModes(Method):
+    goal: GoalName = Field("none", description="what the error is weighed by: plain MSE, the head's logits or its Fisher information")
+    temperature: AboveZero = Field(3.0, description="of the Fisher goal")
+    fidelity: NotNegative = Field(0.01, description="share of plain MSE in a goal")
+    widely_linear: bool = Field(True, description="false: complex-linear in the packed latent, as in the paper")
+    shrinkage: Literal["auto"] | NotNegative = Field("auto", description="regularisation of the whitening")
+
+    def modes(self, known: Known) -> Any:
+        return known.modes(self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
+
+    def _kind(self) -> str:
+        if self.goal != "none":
+            return "goal-oriented" if self.goal == "fisher" else f"goal-oriented ({self.goal})"
+        return "widely linear" if self.widely_linear else "complex-linear"
+
+
+class ClosedFormMethod(_OnModes):
+    """The exact linear design."""
+
+    name: Literal["closed-form"] = "closed-form"
+    power_limit: Literal["mean", "per-use", "per-message"] = Field("mean", description="what the power limits")
+
+    def described(self) -> str:
+        limit = "" if self.power_limit == "mean" else f", power {self.power_limit}"
+        return f"exact, {self._kind()}{limit}"
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        limits: dict[str, Callable[[], PowerLimit]] = {
+            "mean": MeanPower,
+            "per-use": PerUsePower,
+            "per-message": lambda: PerMessagePower(known.pilots.x, known.pilots.y),
+        }
+        return ClosedForm(power=limits[self.power_limit]()).design(self.modes(known), channel)
+
+
+class AdmmMethod(_OnModes):
+    """The paper's biconvex ADMM."""
+
+    family: ClassVar[str] = "admm"
+    name: Literal["admm"] = "admm"
+    constraint: Literal["total", "use", "antenna", "active-antennas", "sparse", "constant-modulus"] = Field(
+        "total", description="set of precoders"
+    )
+    active: Positive | None = Field(None, description="active antennas (active-antennas) or nonzero entries (sparse)")
+    rho: AboveZero = Field(1.0, description="penalty, in units of the price of power")
+    adaptive: bool = Field(False, description="balance the residuals by changing rho")
+    max_iterations: Positive = Field(100, description="the paper takes 20")
+    tolerance: NotNegative = Field(1e-4, description="of the residuals")
+    warm_start: bool = Field(False, description="start at the exact design instead of at random")
+
+    def described(self) -> str:
+        kept = "" if self.active is None else f" {self.active}"
+        constraint = "" if self.constraint == "total" else f", {self.constraint}{kept}"
+        return f"ADMM, {self._kind()}{constraint}"
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        sets: dict[str, Callable[[], Any]] = {
+            "total": TotalPower,
+            "use": UsePower,
+            "antenna": AntennaPower,
+            "active-antennas": lambda: ActiveAntennas(self.active or 1),
+            "sparse": lambda: SparsePrecoder(known.moments, self.active or 1),
+            "constant-modulus": lambda: ConstantModulus(known.moments),
+        }
+        solver = Admm(sets[self.constraint](), self.rho, self.adaptive, self.max_iterations, self.tolerance, self.warm_start, run.seed)
+        return solver.design(self.modes(known), channel)
+
+
+class NeuralMethod(Method):
+    """The paper's complex networks, trained for each channel matrix."""
+
+    family: ClassVar[str] = "neural"
+    gain_controlled: ClassVar[bool] = False  # each message is scaled to the budget
+    name: Literal["neural"] = "neural"
+    hidden_tx: Positive | None = Field(
+        None, description="complex units of the precoder's hidden layers; null: as many as the latent has numbers"
+    )
+    hidden_rx: Positive | None = Field(None, description="of the decoder's")
+    layers: Positive = Field(1, description="hidden layers of each network")
+    epochs: Positive = Field(50, description="at most")
+    batch_size: Positive = 512
+    learning_rate: AboveZero = 1e-3
+    patience: Positive = Field(10, description="epochs without a better validation error before it stops")
+    validation: AboveZero = Field(0.1, description="share of the pilots to stop by")
+    pruning: Literal["none", "hard", "soft", "budget"] = Field("none", description="threshold after each epoch, or a share of weights kept")
+    strength: NotNegative = Field(0.0, description="λ: weights of modulus up to learning_rate · λ are pruned")
+    share: AboveZero = Field(1.0, description="of complex weights that a budget leaves", le=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def described(self) -> str:
+        names = {"none": "neural", "hard": "neural, hard thresholds", "soft": "neural, soft thresholds", "budget": "neural, budget"}
+        return names[self.pruning]
+
+    def network(self, seed: int) -> Neural:
+        """The design object."""
+        pruning: dict[str, Callable[[], Pruning | None]] = {
+            "none": lambda: None,
+            "hard": lambda: HardThreshold(self.strength),
+            "soft": lambda: SoftThreshold(self.strength),
+            "budget": lambda: Budget(self.share),
+        }
+        return Neural(
+            self.hidden_tx, self.hidden_rx, self.layers, self.epochs, self.batch_size, self.learning_rate, self.patience, self.validation,
+            pruning[self.pruning](), self.precision, seed,
+        )  # fmt: skip
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        return self.network(run.seed).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)
+
+
+class _Baseline(Method):
+    family: ClassVar[str] = "baseline"
+    aligner: Literal["least-squares", "procrustes"] = "least-squares"
+    equalizer: Literal["svd-mmse", "svd-zf", "zf", "mmse"] = Field(
+        "svd-mmse", description="svd: precoding by the channel's singular vectors"
+    )
+
+    def parts(self, known: Known) -> dict[str, Any]:
+        """Alignment, found once for all cells that share pilots, and equaliser."""
+        aligners: dict[str, Callable[[], Any]] = {"least-squares": LeastSquares, "procrustes": Procrustes}
+        equalizers: dict[str, Callable[[], Any]] = {
+            "svd-mmse": SvdEqualizer,
+            "svd-zf": lambda: SvdEqualizer("zf"),
+            "zf": ZeroForcing,
+            "mmse": MmseEqualizer,
+        }
+        return {"aligner": known.alignment(aligners[self.aligner]()), "equalizer": equalizers[self.equalizer]()}
+
+    def _named(self, name: str) -> str:
+        aligner = "" if self.aligner == "least-squares" else f", {self.aligner}"
+        return f"{name}{aligner}" if self.equalizer == "svd-mmse" else f"{name}{aligner}, {self.equalizer}"
+
+
+class _SelectingBaseline(_Baseline):
+    align: Literal["after", "before"] = Field("after", description="alignment after the channel, at the receiver, or before it")
+    k: Positive | None = Field(None, description="numbers sent; null: as many as fit")
+
+    def _named(self, name: str) -> str:
+        return super()._named(name) + ("" if self.align == "after" else ", aligned before")
+
+
+class FirstKMethod(_SelectingBaseline):
+    """The first K numbers of the latent."""
+
+    name: Literal["first-k"] = "first-k"
+
+    def described(self) -> str:
+        return self._named("First-K")
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        return FirstK(self.k, self.align, **self.parts(known)).design(known.moments, channel)
+
+
+class TopKMethod(_SelectingBaseline):
+    """The K largest numbers of each latent, their places known to the receiver."""
+
+    name: Literal["top-k"] = "top-k"
+
+    def described(self) -> str:
+        return self._named("Top-K")
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        return TopK(self.k, self.align, **self.parts(known)).design(known.moments, channel, known.pilots)
+
+
+class EigenKMethod(_Baseline):
+    """The strongest K singular directions of the aligner."""
+
+    name: Literal["eigen-k"] = "eigen-k"
+
+    def described(self) -> str:
+        return self._named("Eigen-K")
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        return EigenK(**self.parts(known)).design(known.moments, channel)
+
+
+class DisjointMethod(_Baseline):
+    """Alignment, compression and equalisation, each the best without the others."""
+
+    name: Literal["disjoint"] = "disjoint"
+
+    def described(self) -> str:
+        return self._named("disjoint")
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        return Disjoint(**self.parts(known)).design(known.moments, channel)
+
+
+class ReferenceMethod(Method):
+    """Ceilings and floor: no channel at all."""
+
+    family: ClassVar[str] = "reference"
+    gain_controlled: ClassVar[bool] = False
+    name: Literal["reference"] = "reference"
+    kind: Literal["own", "aligned", "unaligned"] = Field("own", description="receiver's latents, aligned without a channel, unaligned")
+
+    def described(self) -> str:
+        return {"own": "receiver's latents", "aligned": "aligned, no channel", "unaligned": "unaligned"}[self.kind]
+
+
+AnyMethod = Annotated[
+    ClosedFormMethod | AdmmMethod | NeuralMethod | FirstKMethod | TopKMethod | EigenKMethod | DisjointMethod | ReferenceMethod,
+    Field(discriminator="name"),
+]

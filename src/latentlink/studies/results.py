@@ -1,0 +1,109 @@
+"""Results on disk: one Parquet file a cell, whole or absent, and one table of them all.
+
+FOLDER/cells/<id>.parquet        rows of a finished cell
+FOLDER/cells/<id>.error.txt      why a cell failed; it is tried again on the next run
+FOLDER/checkpoints/<id>.pt       state of a training that is under way
+FOLDER/results.parquet           all rows of the study
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from latentlink.io.atomic import write_atomically
+from latentlink.studies.measuring import SCHEMA
+from latentlink.studies.spec import Cell, Study
+
+
+@dataclass(frozen=True)
+class Results:
+    """The folder of one study's results."""
+
+    folder: Path
+
+    def path(self, cell: Cell) -> Path:
+        """Where a cell's rows are."""
+        return self.folder / "cells" / f"{cell.id}.parquet"
+
+    def checkpoint(self, cell: Cell) -> Path:
+        """Where a cell's training keeps its state."""
+        return self.folder / "checkpoints" / f"{cell.id}.pt"
+
+    def failure(self, cell: Cell) -> Path:
+        """Where it is said why a cell failed."""
+        return self.folder / "cells" / f"{cell.id}.error.txt"
+
+    def done(self, cell: Cell) -> bool:
+        """Whether a cell's result is there: files are written whole or not at all."""
+        return self.path(cell).is_file()
+
+    def write(self, cell: Cell, rows: pl.DataFrame) -> None:
+        """Keep a cell's rows, atomically."""
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer)
+        write_atomically(self.path(cell), buffer.getvalue())
+        self.failure(cell).unlink(missing_ok=True)
+
+    def write_failure(self, cell: Cell, reason: str) -> None:
+        """Keep why a cell failed."""
+        write_atomically(self.failure(cell), reason.encode())
+
+    def table(self, study: Study, cells: tuple[Cell, ...]) -> pl.DataFrame:
+        """Rows of all finished cells, under the names that the study gives its methods now.
+
+        Raises:
+            ValueError: a result file is not one of ours (changed by hand, or by a failing disk); delete it and run again.
+        """
+        frames = [pl.DataFrame(schema=SCHEMA)]
+        for cell in cells:
+            if self.done(cell):
+                try:
+                    frames.append(pl.read_parquet(self.path(cell)).with_columns(method=pl.lit(cell.method.title)))
+                except (pl.exceptions.PolarsError, OSError) as error:
+                    raise ValueError(f"{self.path(cell)}: not a result file ({error}); delete it and run the study again") from error
+        rows = pl.concat(frames, how="diagonal_relaxed")
+        return rows.select(pl.lit(study.name).alias("study"), pl.lit(study.title).alias("title"), pl.all())
+
+    def write_table(self, rows: pl.DataFrame) -> Path:
+        """Write all rows as one file."""
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer)
+        path = self.folder / "results.parquet"
+        write_atomically(path, buffer.getvalue())
+        return path
+
+
+POINT = ("pilots_per_class", "knowledge", "n_tx", "n_rx", "uses", "snr_db", "snr_reference", "pruning")
+
+
+def summary(rows: pl.DataFrame) -> pl.DataFrame:
+    """Means over seeds and channel draws, a row for each method and point; settings that all rows share are left out.
+
+    Columns: method, the settings that vary, rows, accuracy, accuracy_std (over rows), nmse, power, flops, design_s, latencies.
+    """
+    links = rows.filter(pl.col("family") != "reference")
+    varying = [name for name in POINT if links[name].n_unique() > 1]
+    means = [name for name in ("nmse", "power", "flops", "design_s", "encode_us", "decode_us") if name in rows.columns]
+    return rows.group_by("method", *varying, maintain_order=True).agg(
+        pl.len().alias("rows"), pl.col("accuracy").mean(), pl.col("accuracy").std().alias("accuracy_std"), pl.col(means).mean()
+    )
+
+
+def as_text(row: tuple[object, ...]) -> list[str]:
+    """The values of a row as text: three decimals, or three significant places where that says more."""
+
+    def text(value: object) -> str:
+        if not isinstance(value, float):
+            return "" if value is None else str(value)
+        return f"{value:.3f}" if 0.1 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
+
+    return [text(value) for value in row]
+
+
+def as_markdown(table: pl.DataFrame) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in as_text(row)) + " |" for row in table.iter_rows()]
+    return "\n".join(lines) + "\n"

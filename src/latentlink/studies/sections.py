@@ -1,0 +1,76 @@
+"""What a study file and a cell are made of: frozen pydantic sections that know every key they may have."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+AboveZero = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Unknown keys and later changes are errors, and so are numbers that are none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """Where the observations come from."""
+
+    dataset: Literal["fashion-mnist", "cifar-10", "digits", "files"] = Field("fashion-mnist", description="images, or files of latents")
+    folder: str | None = Field(
+        None, description="of the data set's archives; for files, of {train,test}-{transmitter,receiver,labels}.npy (or another format)"
+    )
+    train: Positive | None = Field(None, description="first observations of the training set that may be pilots; null takes all")
+    test: Positive | None = Field(4000, description="unseen observations to measure with; null takes all")
+
+
+class Encoders(Section):
+    """The two devices' encoders, by name."""
+
+    transmitter: str = Field("efficientnet-lite0", description="encoder at the transmitter")
+    receiver: str = Field("efficientnet-lite2", description="encoder at the receiver")
+    image_size_px: Positive | None = Field(64, description="square to which images are scaled; null takes the encoder's own")
+
+
+class PilotsAt(Section):
+    """Semantic pilots: observations whose latents both devices know."""
+
+    per_class: Positive | None = Field(420, description="pilots of each class (or cluster); null takes the whole training set")
+    method: Literal["random", "centroid"] = Field("random", description="which members of a group: any, or those nearest to its mean")
+    grouping: Literal["label", "cluster"] = Field("label", description="classes, or clusters of the transmitter's latents")
+
+
+class ChannelAt(Section):
+    """The radio channel."""
+
+    model: Literal["rayleigh", "rician"] = Field("rayleigh", description="fading")
+    gain: AboveZero = Field(0.5, description="mean squared coefficient; 0.5 is that of the paper's published code")
+    k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
+    antennas: Positive | None = Field(8, description="n_tx = n_rx")
+    n_tx: Positive | None = Field(None, description="transmit antennas, where they differ")
+    n_rx: Positive | None = Field(None, description="receive antennas, where they differ")
+    uses: Positive = Field(1, description="channel uses per message, over one channel matrix")
+    draws: Positive = Field(1, description="channel matrices per cell and seed")
+    knowledge: Literal["aware", "unaware"] = Field("aware", description="unaware: designed for H = I without noise, as in the paper")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ChannelAt":
+        if self.antennas is None and (self.n_tx is None or self.n_rx is None):
+            raise ValueError("antennas is null, so both n_tx and n_rx are needed")
+        return self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rx, n_tx)."""
+        return self.n_rx or self.antennas or 1, self.n_tx or self.antennas or 1
+
+
+class Snr(Section):
+    """Signal-to-noise ratio."""
+
+    snr_db: float = Field(20.0, description="dB; 0 is 0 dB")
+    snr_reference: Literal["transmit", "receive"] = Field(
+        "transmit", description="transmit: P / (n_tx σ²), the paper's; receive: gain · P / σ², the mean at a receive antenna"
+    )

@@ -1,0 +1,161 @@
+"""What cells share, computed once: latents, the receiver's head, pilots, moments, modes.
+
+A `World` holds what all cells of one pair of devices share, a `Known` what those with the same pilots do. Values are made when first
+asked for, under a lock each, so that cells may run in threads and none computes what another is at.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
+from latentlink.data.cache import cache_folder
+from latentlink.data.files import read_labels, read_latents
+from latentlink.data.pairs import device_pair
+from latentlink.io.artifacts import ArtifactError, load
+from latentlink.latents.moments import Moments
+from latentlink.latents.pilots import Pilots
+from latentlink.latents.selection import PilotSelection
+from latentlink.linear.goal import Goal
+from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.studies.sections import Data, Encoders, PilotsAt
+from latentlink.tasks.heads import SoftmaxHead, fit_head
+
+GoalName = Literal["none", "fisher", "logits"]
+T = TypeVar("T")
+_HEAD_VERSION = 1  # of what `fit_head` gives: raise it when that changes
+_FORMATS = (".npy", ".npz", ".safetensors", ".parquet", ".pt", ".csv", ".txt")
+
+
+class Once:
+    """Values by key, each made once, whichever thread asks first."""
+
+    def __init__(self) -> None:
+        self._values: dict[Hashable, Any] = {}
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of a key, made by `make` if it is not there yet."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._values:
+                self._values[key] = make()
+            value: T = self._values[key]
+            return value
+
+    def drop(self, key: Hashable) -> None:
+        """Forget a value, and its memory."""
+        with self._lock:
+            self._values.pop(key, None)
+
+
+class Known:
+    """What two devices know of each other from some pilots."""
+
+    def __init__(self, pilots: Pilots, head: SoftmaxHead) -> None:
+        self.pilots, self.head = pilots, head
+        self.moments = Moments.from_pairs(pilots.x, pilots.y)
+        self._once = Once()
+
+    def goal(self, name: GoalName, temperature: float, fidelity: float) -> Goal | None:
+        """The metric of a goal, made of the pilots."""
+        if name == "none":
+            return None
+        if name == "logits":
+            return Goal.logits(self.head, self.pilots.y, fidelity)
+        return Goal.fisher(self.head, self.pilots.y, temperature, fidelity)
+
+    def alignment(self, aligner: LeastSquares | Procrustes) -> Alignment:
+        """What an aligner finds, for baselines."""
+        return self._once.get(aligner, lambda: aligner.fit(varying(self.moments)))
+
+    def modes(
+        self, name: GoalName = "none", temperature: float = 3.0, fidelity: float = 0.01, widely_linear: bool = True, shrinkage: Any = "auto"
+    ) -> SemanticModes:
+        """Semantic modes for a goal."""
+        key = (name, temperature, fidelity, widely_linear, shrinkage) if name != "none" else (name, widely_linear, shrinkage)
+        return self._once.get(key, lambda: semantic_modes(self.moments, self.goal(name, temperature, fidelity), shrinkage, widely_linear))
+
+
+class World:
+    """All latents of a pair of devices, and the receiver's head, fitted to its own training latents."""
+
+    def __init__(self, data: Data, encoders: Encoders, device: str, progress: bool = True) -> None:
+        candidates, test, self.dataset = _latents(data, encoders, device, progress)
+        self.candidates, self.test = candidates.to(device), test.to(device)
+        self.head = _head(self.candidates)
+        self._once = Once()
+
+    def known(self, at: PilotsAt, seed: int) -> Known:
+        """What cells with these pilots share."""
+
+        def chosen() -> Known:
+            if at.per_class is None:
+                return Known(self.candidates, self.head)
+            short: Literal["error", "all"] = "all" if at.grouping == "cluster" else "error"  # clusters are as large as they are
+            selection = PilotSelection(at.per_class, at.method, at.grouping, seed, short)
+            return Known(selection.choose(self.candidates), self.head)
+
+        return self._once.get((at, seed), chosen)
+
+    def forget(self, at: PilotsAt, seed: int) -> None:
+        """Free what the cells of a finished group shared."""
+        self._once.drop((at, seed))
+
+    @property
+    def test_modes(self) -> SemanticModes:
+        """Modes of the test latents' own moments, for the limits."""
+        return self._once.get("test", lambda: semantic_modes(Moments.from_pairs(self.test.x, self.test.y), shrinkage=0.0))
+
+
+def _head(candidates: Pilots) -> SoftmaxHead:
+    """The receiver's classifier, fitted to all its training latents, once on this machine."""
+    digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
+    digest.update(candidates.labels.cpu().contiguous().numpy().data)
+    path = cache_folder() / "heads" / f"{digest.hexdigest()}-{_HEAD_VERSION}.safetensors"
+    try:
+        kept = load(path)
+        if isinstance(kept, SoftmaxHead):
+            return kept.to(candidates.y.device)
+    except (FileNotFoundError, ArtifactError):
+        pass
+    head = fit_head(candidates.y, candidates.labels)
+    head.save(path)
+    return head
+
+
+def _latents(data: Data, encoders: Encoders, device: str, progress: bool) -> tuple[Pilots, Pilots, str]:
+    """Candidates for pilots, test latents, and where they come from in words."""
+    if data.dataset == "files":
+        folder = Path(data.folder or ".")
+        train, test = _from_files(folder, "train"), _from_files(folder, "test")
+        return train[: data.train], test[: data.test], f"latents of {folder.name}"
+    pair = device_pair(
+        data.dataset,
+        encoders.transmitter,
+        encoders.receiver,
+        pilots=data.train,
+        test=data.test,
+        image_size=encoders.image_size_px,
+        device=device,
+        progress=progress,
+        folder=data.folder,
+    )
+    return pair.pilots, pair.test, pair.dataset
+
+
+def _from_files(folder: Path, split: str) -> Pilots:
+    """Latents and labels of one split."""
+
+    def find(what: str) -> Path:
+        paths = [folder / f"{split}-{what}{suffix}" for suffix in _FORMATS]
+        found = next((path for path in paths if path.is_file()), None)
+        if found is None:
+            raise ValueError(f"data.folder must hold {paths[0].name} (or {', '.join(_FORMATS[1:])}), got {folder}")
+        return found
+
+    return Pilots(read_latents(find("transmitter")), read_latents(find("receiver")), read_labels(find("labels")))

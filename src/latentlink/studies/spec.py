@@ -1,0 +1,186 @@
+"""Studies as data: what one cell of an experiment is, and the study file that sweeps over many of them.
+
+A cell is one design measured at one point: a method, a pair of encoders, pilots, a channel, an SNR, a seed. All of it is frozen and plain,
+so its JSON identifies it: its id is the SHA-256 of that JSON and of RESULTS_VERSION, which is raised whenever the code changes what a cell
+gives. A study file has the same sections; wherever a cell has a value the study may have a list, and its cells are the product.
+"""
+
+import difflib
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
+
+from latentlink.studies.methods import AnyMethod
+from latentlink.studies.sections import ChannelAt, Data, Encoders, PilotsAt, Section, Snr
+
+RESULTS_VERSION = 1  # of what a cell's row means: raise it and every cell is run anew
+
+Metric = Literal["accuracy", "mse", "limits", "power", "flops", "latency"]
+
+
+class Cell(Section):
+    """One design measured at one point."""
+
+    data: Data
+    encoders: Encoders
+    pilots: PilotsAt
+    channel: ChannelAt
+    snr: Snr
+    method: AnyMethod
+    seed: int
+    metrics: tuple[Metric, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """Names the cell's result file."""
+        facts = self.model_dump(mode="json", exclude={"method": {"label"}})
+        text = json.dumps({"results_version": RESULTS_VERSION, **facts}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def group(self) -> tuple[Data, Encoders, PilotsAt, int]:
+        """Cells that agree in this share latents, pilots, moments and modes."""
+        return self.data, self.encoders, self.pilots, self.seed
+
+
+def swept(model: type[BaseModel], **more: Any) -> Any:
+    """The section of a study: every value may also be a list, to be swept over."""
+    fields: dict[str, Any] = dict(more)
+    for name, field in model.model_fields.items():
+        one: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        many: Any = Annotated[list[one], Field(min_length=1)]
+        kept = name in ("name", "label")
+        fields[name] = (one if kept else one | many, Field(field.default, description=field.description))
+    return create_model(model.__name__ + "Sweep", __base__=Section, __doc__=model.__doc__, **fields)
+
+
+_AT: Any = (dict[str, Any], Field(default_factory=dict, description="values of the study that are others for this method, by dotted name"))
+_METHODS = get_args(get_args(AnyMethod)[0])
+NAMES = tuple(method.model_fields["name"].default for method in _METHODS)
+_Data, _Encoders, _Pilots, _Channel, _Snr = (swept(section) for section in (Data, Encoders, PilotsAt, ChannelAt, Snr))
+_Method: Any = Annotated[Union[tuple(swept(method, at=_AT) for method in _METHODS)], Field(discriminator="name")]  # noqa: UP007
+
+
+def _several(value: Any) -> Any:
+    """One value where a list is expected is a list of one."""
+    return (value,) if isinstance(value, int | str) else value
+
+
+class Study(Section):
+    """An experiment: every list is swept over, and every combination is a cell."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="names the folder of its results")
+    title: str = ""
+    description: str = ""
+    axis: Literal["compression", "snr", "flops"] = Field("compression", description="what the report draws accuracy against")
+    data: _Data = _Data()  # type: ignore[valid-type]
+    encoders: _Encoders = _Encoders()  # type: ignore[valid-type]
+    pilots: _Pilots = _Pilots()  # type: ignore[valid-type]
+    channel: _Channel = _Channel()  # type: ignore[valid-type]
+    snr: _Snr = _Snr()  # type: ignore[valid-type]
+    methods: Annotated[list[_Method], Field(min_length=1)]
+    references: bool = Field(True, description="also measure the ceilings (own latents, aligned without a channel) and the floor")
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_several), Field(min_length=1)] = (27, 42, 100, 123, 144, 200)
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(_several)] = ("accuracy", "mse", "limits", "power", "flops")
+    quick: dict[str, Any] = Field(default_factory=dict, description="values that --quick puts in their place, by dotted name")
+
+
+def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False) -> Study:
+    """The study of a YAML file, with `a.b=value` overrides in the grammar of Hydra (`channel.antennas=1,2,4`).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not YAML, or not a study; the message names the file, the key, what came and what was expected.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a YAML file ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a study must be a mapping with name, methods, …; got {type(content).__name__}")
+    if quick:
+        if not content.get("quick"):
+            raise ValueError(f"{path}: has no `quick` section, so --quick means nothing here")
+        for key, value in content["quick"].items():
+            put(content, key, value)
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key:
+            raise ValueError(f"override must be key=value (channel.antennas=1,2,4), got {override!r}")
+        put(content, key, parsed(text, override))
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {explained(error)}") from error
+
+
+def put(content: dict[str, Any], key: str, value: Any) -> None:
+    """Set a nested value by its dotted name; entries of a list go by number, or all those with that `name`.
+
+    Raises:
+        ValueError: the name goes through something that is no section.
+    """
+    places: list[Any] = [content]
+    *path, last = key.split(".")
+    for step, name in enumerate(path):
+        places = [inner for place in places for inner in _entered(place, name)]
+        if not places or not all(isinstance(place, dict | list) for place in places):
+            raise ValueError(f"{key}: there is no section {'.'.join(path[: step + 1])} to go into")
+    for place in places:
+        for target in _targets(place, last, key):
+            target(value)
+
+
+def _entered(place: Any, name: str) -> list[Any]:
+    if isinstance(place, list):
+        if name.isdigit():
+            return place[int(name) : int(name) + 1]
+        return [entry for entry in place if isinstance(entry, dict) and entry.get("name") == name]
+    return [place.setdefault(name, {})] if isinstance(place, dict) else []
+
+
+def _targets(place: Any, name: str, key: str) -> list[Any]:
+    if isinstance(place, list):
+        if not (name.isdigit() and int(name) < len(place)):
+            raise ValueError(f"{key}: {name!r} is not the number of one of the {len(place)} entries")
+        return [lambda value: place.__setitem__(int(name), value)]
+    return [lambda value: place.__setitem__(name, value)]
+
+
+def parsed(text: str, override: str) -> Any:
+    """The value of an override: YAML, with a comma-separated list as a sweep.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return yaml.safe_load(f"[{text}]" if "," in text and text[:1] not in "[{\"'" else text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"override {override!r}: {text!r} is not a value ({error})") from error
+
+
+def explained(error: ValidationError) -> str:
+    """What is wrong: where, what was expected, what came; one phrase for each place."""
+    seen: dict[str, str] = {}
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"] if not _is_type(str(part)))
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(problem["loc"][-1]), _KEYS, 1)
+            seen.setdefault(place, f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else ""))
+        else:
+            came = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
+            seen.setdefault(place, f"{place}: {problem['msg']}{came}")
+    return "; ".join(seen.values())
+
+
+def _is_type(part: str) -> bool:
+    """Whether a step of a location is pydantic's name for a member of a union, not a key of the file."""
+    return "[" in part or part in ("int", "float", "str", "bool", "none", *NAMES)
+
+
+_KEYS = sorted({name for section in (Study, Data, Encoders, PilotsAt, ChannelAt, Snr, *_METHODS) for name in section.model_fields} | {"at"})

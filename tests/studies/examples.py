@@ -1,0 +1,41 @@
+"""A small pair of devices as files, and a study of it."""
+
+import numpy as np
+import torch
+import yaml
+
+STUDY = {
+    "name": "toy",
+    "data": {"dataset": "files", "test": None},
+    "encoders": {"transmitter": "a", "receiver": "b"},
+    "pilots": {"per_class": 20},
+    "channel": {"antennas": [1, 2]},
+    "snr": {"snr_db": [0, 20]},
+    "methods": [{"name": "closed-form"}, {"name": "first-k"}],
+    "seeds": [1, 2],
+    "metrics": ["accuracy", "mse", "limits", "power", "flops"],
+}
+
+
+def write_latents(folder, d=9, m=7, classes=3, train=150, test=90):
+    """Two mixtures of Gaussians that are linear images of each other, with noise."""
+    generator = torch.Generator().manual_seed(0)
+    centres = 2 * torch.randn(classes, d, generator=generator)
+    mixing = torch.randn(d, m, generator=generator)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in (("train", train), ("test", test)):
+        labels = torch.arange(count) % classes
+        x = centres[labels] + torch.randn(count, d, generator=generator)
+        y = x @ mixing + 0.3 * torch.randn(count, m, generator=generator)
+        for name, value in (("transmitter", x), ("receiver", y), ("labels", labels)):
+            np.save(folder / f"{split}-{name}.npy", value.numpy())
+
+
+def write_study(folder, **changes):
+    """The study file, its latents beside it."""
+    write_latents(folder / "latents")
+    content = {**STUDY, **changes}
+    content["data"] = {**STUDY["data"], **changes.get("data", {}), "folder": str(folder / "latents")}
+    path = folder / "toy.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path

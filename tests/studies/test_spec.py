@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from latentlink.studies.grid import cells
+from latentlink.studies.spec import Study, read_study
+from studies.examples import STUDY, write_study
+
+FILES = sorted((Path(__file__).parents[2] / "studies").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("quick", [False, True])
+def test_the_studies_we_ship_are_studies(path, quick):
+    study = read_study(path, quick=quick)
+    found = cells(study)
+    assert len({cell.id for cell in found}) == len(found) > 0
+
+
+def test_the_schema_for_editors_is_the_one_we_ship():
+    shipped = json.loads((FILES[0].parents[0] / "study.schema.json").read_text())
+    assert shipped == Study.model_json_schema()
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("channel.antenas=3", "channel.antenas: unknown key, did you mean antennas"),
+        ("channel.antennas=0", "channel.antennas.*greater than or equal to 1, got 0"),
+        ("channel.antennas=1,x", "channel.antennas.1.*'x'"),
+        ("channel.antennas=null", "n_tx and n_rx"),
+        ("snr.snr_db=.nan", "snr.snr_db.*finite.*nan"),
+        ("methods.closed-form.goal=bogus", "goal.*'fisher'.*'bogus'"),
+        ("methods.nosuch.goal=none", "no section methods.nosuch"),
+        ("methods.7.goal=none", "no section methods.7"),
+        ("metrics=[speed]", "metrics.0.*'latency'.*'speed'"),
+        ("seeds=[]", "seeds"),
+        ("channel.antennas=[]", "channel.antennas"),
+        ("seeds", "key=value"),
+        ("=3", "key=value"),
+        ("name=../up", "name"),
+        ("channel.antennas=[1", "not a value"),
+    ],
+)
+def test_wrong_values_are_named(tmp_path, override, complaint):
+    path = write_study(tmp_path)
+    with pytest.raises(ValueError, match=complaint):
+        cells(read_study(path, (override,)))
+
+
+def test_files_that_are_no_studies_are_named(tmp_path):
+    path = tmp_path / "x.yaml"
+    for content, complaint in (("a: [", "not a YAML"), ("- 1", "mapping"), ("name: x", "methods")):
+        path.write_text(content)
+        with pytest.raises(ValueError, match=complaint):
+            read_study(path)
+    with pytest.raises(FileNotFoundError):
+        read_study(tmp_path / "absent.yaml")
+    with pytest.raises(ValueError, match="quick"):
+        read_study(write_study(tmp_path), quick=True)
+
+
+def test_overrides_sweep_and_reach_methods_by_name(tmp_path):
+    path = write_study(tmp_path)
+    study = read_study(path, ("channel.antennas=1,2,4", "seeds=5", "snr.snr_db=[10]", "methods.closed-form.goal=none,fisher"))
+    mine = [cell for cell in cells(study) if cell.method.name == "closed-form"]
+    assert {cell.channel.antennas for cell in mine} == {1, 2, 4}
+    assert {cell.method.goal for cell in mine} == {"none", "fisher"}
+    assert {cell.seed for cell in mine} == {5}
+    assert len(mine) == 6
+
+
+def test_quick_is_the_same_study_with_other_values(tmp_path):
+    path = write_study(tmp_path, quick={"seeds": [9], "channel.antennas": 1})
+    quick, full = cells(read_study(path, quick=True)), cells(read_study(path))
+    assert {cell.seed for cell in quick} == {9}
+    assert {cell.channel.antennas for cell in quick} == {1}
+    overridden = cells(read_study(path, ("seeds=9", "channel.antennas=1")))
+    assert {cell.id for cell in quick} == {cell.id for cell in overridden}
+    assert not {cell.id for cell in quick} & {cell.id for cell in full if cell.method.family != "reference"}
+
+
+def test_a_cell_is_named_by_what_it_is_and_by_nothing_else(tmp_path):
+    content = {**STUDY, "data": {"dataset": "digits"}}
+    ids = [cell.id for cell in cells(Study.model_validate(content))]
+    reordered = {key: content[key] for key in reversed(content)}
+    assert [cell.id for cell in cells(Study.model_validate(reordered))] == ids
+    titled = {**content, "title": "other", "methods": [{**method, "label": "other"} for method in content["methods"]]}
+    assert [cell.id for cell in cells(Study.model_validate(titled))] == ids
+    spelled_out = {**content, "channel": {"antennas": [1, 2], "gain": 0.5, "uses": 1}}
+    assert [cell.id for cell in cells(Study.model_validate(spelled_out))] == ids
+    for change in ({"channel": {"antennas": [1, 2], "gain": 1.0}}, {"seeds": [3, 4]}, {"pilots": {"per_class": 21}}):
+        others = {cell.id for cell in cells(Study.model_validate({**content, **change})) if cell.method.family != "reference"}
+        assert not others & set(ids)
