@@ -12,10 +12,12 @@ from latentlink.cli.encode import encode
 from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 from latentlink.cli.inspect import inspect
+from latentlink.cli.study import app as study
 
 app = cyclopts.App(name="latentlink", help=latentlink.__doc__, help_format="markdown", suppress_keyboard_interrupt=False)
 for command in (demo, encode, fit, evaluate, inspect):
     app.command(command)
+app.command(study)
 
 
 def main() -> None:
@@ -26,7 +28,7 @@ def main() -> None:
     except cyclopts.CycloptsError:
         sys.exit(2)  # already explained
     except KeyboardInterrupt:
-        errors.print("interrupted; latents that were encoded are kept, and the same command goes on from there")
+        errors.print("interrupted; what was finished is kept, and the same command goes on from there")
         sys.exit(130)
     except (ValueError, OSError, ImportError, MemoryError, torch.OutOfMemoryError) as error:
         errors.print("error:", str(error), style="red", highlight=False, markup=False, soft_wrap=True)
