@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 
-.PHONY: demo test lint bench fashion-mnist
+.PHONY: demo test lint bench results fashion-mnist chromium
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,10 +21,17 @@ fashion-mnist:
 			|| echo "Debian's package dataset-fashion-mnist could not be installed"; \
 	fi
 
+# A browser that renders the report in one test, which is skipped where there is none.
+chromium:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium) >/dev/null 2>&1 \
+			|| echo "Debian's package chromium could not be installed: the test that renders the report will be skipped"; \
+	fi
+
 demo: $(VENV)/.installed fashion-mnist
 	$(BIN)/latentlink demo $(DEMO)
 
-test: $(VENV)/.installed
+test: $(VENV)/.installed chromium
 	$(BIN)/python -m pytest --numprocesses 2 --quiet
 
 lint: $(VENV)/.installed
@@ -34,3 +41,5 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/admm.py
+	$(BIN)/python benchmarks/neural.py

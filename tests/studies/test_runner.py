@@ -119,7 +119,8 @@ def test_rows_say_what_was_measured(tmp_path):
     exact = links.filter(pl.col("method").str.starts_with("exact"))
     assert (links["accuracy_low"] <= links["accuracy"]).all()
     assert (links["accuracy"] <= links["accuracy_high"]).all()
-    torch.testing.assert_close(torch.tensor(exact["expected_mse"]), torch.tensor(exact["exact_mse"]), rtol=0.2, atol=0.0)
+    assert (links["mse"] > 0.98 * links["exact_mse"]).all()  # no linear link is below it, but for the noise of 90 messages
+    assert (exact["mse"] < 1.5 * exact["exact_mse"]).all()
     assert (links["opta"] > 0).all()
     assert links["power"].is_between(0.995, 1.005).all()  # equal power, whatever the method
     torch.testing.assert_close(torch.tensor(links["antenna_power"].list.sum().to_list()), torch.tensor(links["power"].to_list()))

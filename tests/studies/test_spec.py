@@ -71,6 +71,17 @@ def test_overrides_sweep_and_reach_methods_by_name(tmp_path):
     assert len(mine) == 6
 
 
+def test_a_tilde_takes_out(tmp_path):
+    path = write_study(tmp_path)
+    assert {cell.method.name for cell in cells(read_study(path, ("~methods.first-k",)))} == {"closed-form", "reference"}
+    assert {
+        cell.channel.gain for cell in cells(read_study(path, ("~channel.antennas", "channel.gain=2"))) if cell.method.name == "first-k"
+    } == {2.0}
+    for nothing in ("~methods.nosuch", "~nosuch", "~channel.nosuch"):
+        with pytest.raises(ValueError, match=f"{nothing}: there is no such value"):
+            read_study(path, (nothing,))
+
+
 def test_quick_is_the_same_study_with_other_values(tmp_path):
     path = write_study(tmp_path, quick={"seeds": [9], "channel.antennas": 1})
     quick, full = cells(read_study(path, quick=True)), cells(read_study(path))

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from latentlink.cli.console import device_named, facts, messages, out, wrote
 from latentlink.io.atomic import write_atomically
-from latentlink.report.study_page import ReportMeta, write_report
+from latentlink.report.html import ReportMeta, write_report
 from latentlink.studies.grid import cells
 from latentlink.studies.results import Results, as_markdown, as_text, summary
 from latentlink.studies.runner import Runner

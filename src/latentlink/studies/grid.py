@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from latentlink.studies.spec import Cell, Study, explained, put
+from latentlink.studies.overrides import put
+from latentlink.studies.spec import Cell, Study, explained
 
 _SECTIONS = ("data", "encoders", "pilots", "channel", "snr")
 _REFERENCES: tuple[dict[str, Any], ...] = tuple({"name": "reference", "kind": kind, "at": {}} for kind in ("own", "aligned", "unaligned"))

@@ -102,7 +102,7 @@ def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) ->
         "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget.power,
         "expected_mse": solution.expected_mse if aware else None,
         "status": "; ".join(solution.messages()), "design_s": design_s,
-        **_limits(cell, world, known, channel), **_cost(cell, link),
+        **_limits(cell, world, channel), **_cost(cell, link),
     }  # fmt: skip
 
 
@@ -129,12 +129,12 @@ def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Ru
     return solution, budget, seconds / len(channel.h)
 
 
-def _limits(cell: Cell, world: World, known: Known, channel: Channel) -> dict[str, Any]:
-    """What the exact design expects at this point, and the Gaussian OPTA of the test latents."""
+def _limits(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
+    """The least error of any linear link on these test latents (the exact design made with their own moments), and their Gaussian OPTA."""
     if "limits" not in cell.metrics:
         return {}
     bound = opta(world.test_modes, channel)
-    exact = ClosedForm().design(known.modes(), channel).expected_mse
+    exact = ClosedForm().design(world.test_modes, channel).expected_mse
     return {"exact_mse": exact, "opta": bound, "opta_nmse": bound / world.test_modes.variance}
 
 

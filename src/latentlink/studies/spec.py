@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
 
 from latentlink.studies.methods import AnyMethod
+from latentlink.studies.overrides import overridden, put
 from latentlink.studies.sections import ChannelAt, Data, Encoders, PilotsAt, Section, Snr
 
 RESULTS_VERSION = 1  # of what a cell's row means: raise it and every cell is run anew
@@ -109,59 +110,11 @@ def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False)
         for key, value in content["quick"].items():
             put(content, key, value)
     for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator or not key:
-            raise ValueError(f"override must be key=value (channel.antennas=1,2,4), got {override!r}")
-        put(content, key, parsed(text, override))
+        overridden(content, override)
     try:
         return Study.model_validate(content)
     except ValidationError as error:
         raise ValueError(f"{path}: {explained(error)}") from error
-
-
-def put(content: dict[str, Any], key: str, value: Any) -> None:
-    """Set a nested value by its dotted name; entries of a list go by number, or all those with that `name`.
-
-    Raises:
-        ValueError: the name goes through something that is no section.
-    """
-    places: list[Any] = [content]
-    *path, last = key.split(".")
-    for step, name in enumerate(path):
-        places = [inner for place in places for inner in _entered(place, name)]
-        if not places or not all(isinstance(place, dict | list) for place in places):
-            raise ValueError(f"{key}: there is no section {'.'.join(path[: step + 1])} to go into")
-    for place in places:
-        for target in _targets(place, last, key):
-            target(value)
-
-
-def _entered(place: Any, name: str) -> list[Any]:
-    if isinstance(place, list):
-        if name.isdigit():
-            return place[int(name) : int(name) + 1]
-        return [entry for entry in place if isinstance(entry, dict) and entry.get("name") == name]
-    return [place.setdefault(name, {})] if isinstance(place, dict) else []
-
-
-def _targets(place: Any, name: str, key: str) -> list[Any]:
-    if isinstance(place, list):
-        if not (name.isdigit() and int(name) < len(place)):
-            raise ValueError(f"{key}: {name!r} is not the number of one of the {len(place)} entries")
-        return [lambda value: place.__setitem__(int(name), value)]
-    return [lambda value: place.__setitem__(name, value)]
-
-
-def parsed(text: str, override: str) -> Any:
-    """The value of an override: YAML, with a comma-separated list as a sweep.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    try:
-        return yaml.safe_load(f"[{text}]" if "," in text and text[:1] not in "[{\"'" else text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"override {override!r}: {text!r} is not a value ({error})") from error
 
 
 def explained(error: ValidationError) -> str:

@@ -1,0 +1,61 @@
+import struct
+
+import polars as pl
+
+from latentlink.report.curves import Curve
+from latentlink.report.palette import looks
+from latentlink.report.paper_figures import draw_paper_figures, spaced
+from report.rows import compression_study, flops_study, frame, reference, row
+
+
+def test_every_panel_is_a_figure_one_column_wide(tmp_path):
+    files = draw_paper_figures(compression_study(), "compression", tmp_path)
+    names = {path.name for path in files}
+    assert names == {
+        f"accuracy-vs-compression-{panel}.{kind}"
+        for kind in ("pdf", "png")
+        for panel in (
+            "42-pilots-per-class-snr-per-transmit-antenna",
+            "420-pilots-per-class-snr-per-transmit-antenna",
+            "420-pilots-per-class-snr-per-receive-antenna",
+        )
+    }
+    assert {path.name for path in tmp_path.iterdir()} == names
+    for path in files:
+        content = path.read_bytes()
+        if path.suffix == ".pdf":
+            assert content.startswith(b"%PDF")
+            assert b"CreationDate" not in content
+        else:
+            assert struct.unpack(">I", content[16:20])[0] == 1050  # 3.5 in at 300 dpi
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    first, second = (draw_paper_figures(flops_study(), "flops", tmp_path / name) for name in ("a", "b"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_one_point_one_seed_no_limits_and_nothing_at_all(tmp_path):
+    lone = frame([row("neural", exact_mse=None, opta=None, opta_nmse=None)])
+    for axis in ("compression", "snr", "flops"):
+        assert len(draw_paper_figures(lone, axis, tmp_path)) == 2
+    assert draw_paper_figures(frame([reference("unaligned")]), "snr", tmp_path) == []
+    assert draw_paper_figures(pl.DataFrame(), "snr", tmp_path) == []
+
+
+def test_a_method_looks_the_same_whatever_else_is_drawn():
+    def curve(label, family):
+        return Curve(label, family, "aware", (), ())
+
+    alone = looks([curve("Eigen-K", "baseline")])["Eigen-K"]
+    others = [curve("disjoint", "baseline"), curve("Arithmetic-K", "baseline"), curve("Eigen-K", "baseline"), curve("neural", "neural")]
+    among = looks(others)
+    assert among["Eigen-K"] == alone
+    assert len({(look.colour, look.marker) for look in among.values()}) == 4
+    many = looks([curve(f"method {number}", "exact") for number in range(9)])
+    assert len({(look.colour, look.marker) for look in many.values()}) == 9
+
+
+def test_ticks_leave_each_other_room():
+    assert spaced([1.0, 1.01, 2.0, 4.0, 4.1]) == [1.01, 2.0, 4.1]
+    assert spaced([3.0]) == [3.0]
