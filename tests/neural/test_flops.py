@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.neural.transceiver import Network
+from latentlink.neural.network import LayerFlops, Network
 from neural.examples import channel, pilots, small
 
 
@@ -48,9 +48,9 @@ def linear(weight, bias, z):
     """Complex products and sums over the nonzero weights, each output starting from its bias; None where it is 0 whatever comes in."""
     outputs = []
     for row in range(weight.shape[1]):
-        start = (Counting(bias[0, row]), Counting(bias[1, row]))
+        start = (Counting(bias[0, 0, row]), Counting(bias[1, 0, row]))
         used = [j for j in range(weight.shape[2]) if (weight[:, row, j] != 0).any()]
-        if not used and not (bias[:, row] != 0).any():
+        if not used and not (bias[..., row] != 0).any():
             outputs.append(None)
             continue
         real, imag = start
@@ -72,8 +72,7 @@ def activation(z):
             units.append(None)
             continue
         a, b = unit
-        half = (a * a + b * b) * 0.5 + 1e-24
-        gain = half.root().erf() * 0.5 + 0.5
+        gain = ((a * a + b * b).root() * 0.5**0.5).erf() * 0.5 + 0.5
         units.append((a * gain, b * gain))
     return units
 
@@ -83,10 +82,10 @@ def test_every_layer_costs_what_is_counted(share):
     pruning = None if share is None else ll.Budget(share)
     link = small(hidden_tx=6, hidden_rx=5, layers=2, epochs=3, pruning=pruning).design(pilots(), channel()).transceiver
     for network in (link.precoder, link.decoder):
-        counted = dict(network.layer_flops())
+        counted = {line.name: line.flops for line in network.layer_flops()}
         generator = torch.Generator().manual_seed(0)
         z = torch.randn(2 * network.weights[0].shape[2], generator=generator)
-        reference = network(z.unsqueeze(0)).squeeze(0)
+        reference = network(z.view(2, 1, -1)).flatten()
         half = len(z) // 2
         units = [(Counting(z[i]), Counting(z[half + i])) for i in range(half)]
         for number, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True), 1):
@@ -103,7 +102,7 @@ def test_every_layer_costs_what_is_counted(share):
 
 def test_the_ends_cost_what_is_counted():
     link = small(epochs=1).design(pilots(), channel(2, 3, 2)).transceiver
-    counted = dict(link.layer_flops())
+    counted = {line.name: line.flops for line in link.layer_flops()}
     Counting.count = 0
     x = [(Counting(value) - 1.0) * 2.0 for value in range(7)]
     assert Counting.count == counted["precoder: centre and scale"]
@@ -122,8 +121,12 @@ def test_the_ends_cost_what_is_counted():
 
 def test_a_dense_pair_of_known_size():
     weights = (torch.ones(2, 4, 3), torch.ones(2, 2, 4))
-    network = Network(weights, (torch.ones(2, 4), torch.ones(2, 2)))
-    assert network.layer_flops() == [("linear 1", 8 * 12), ("activation 1", 11 * 4), ("linear 2", 8 * 8)]
+    network = Network(weights, (torch.ones(2, 1, 4), torch.ones(2, 1, 2)))
+    assert network.layer_flops() == [
+        LayerFlops("linear 1", 8 * 12, 12),
+        LayerFlops("activation 1", 10 * 4),
+        LayerFlops("linear 2", 8 * 8, 8),
+    ]
 
 
 def test_linear_links_count_their_dense_matrices():
@@ -155,3 +158,16 @@ def test_latency_is_a_median_per_message_on_one_thread():
     assert set(seen) == {(9, 1)}
     with pytest.raises(ValueError, match="batch must be at least 1, got 0"):
         ll.latency(link, pilots().x, channel(), batch=0)
+
+
+def test_units_that_are_constant_join_the_next_bias_when_left_out():
+    generator = torch.Generator().manual_seed(0)
+    weights, biases = ([torch.randn(2, *shape, generator=generator) for shape in shapes] for shapes in (((5, 3), (4, 5)), ((1, 5), (1, 4))))
+    weights[0][:, 1:3] = 0  # nothing reaches units 1 and 2, but their biases do
+    weights[1][:, :, 4] = 0  # unit 4 reaches nothing
+    network = Network(tuple(weights), tuple(biases))
+    small_network = network.compacted()
+    assert [tuple(weight.shape) for weight in small_network.weights] == [(2, 2, 3), (2, 4, 2)]
+    z = torch.randn(2, 6, 3, generator=generator)
+    torch.testing.assert_close(small_network(z), network(z))
+    torch.testing.assert_close(small_network.as_sparse()(z), network(z))

@@ -6,15 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from latentlink.neural.layers import ComplexLinear, ComplexMlp, embedded, modulus_gelu
+from latentlink.latents.packing import pack, unpack
+from latentlink.neural.layers import ComplexLinear, ComplexMlp, as_halves, complex_product, from_halves, modulus_gelu
 
 
 def stacked(z):
-    return torch.cat([z.real, z.imag], -1)
+    return torch.stack([z.real, z.imag])
 
 
 def complex_of(halves):
-    return torch.complex(*halves.chunk(2, -1))
+    return torch.complex(*halves)
 
 
 def drawn(*shape, seed=0):
@@ -24,19 +25,28 @@ def drawn(*shape, seed=0):
 def test_a_layer_is_torch_s_complex_layer():
     layer = ComplexLinear(5, 3, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        layer.bias.copy_(torch.randn(2, 3, generator=torch.Generator().manual_seed(1)))
+        layer.bias.copy_(torch.randn(2, 1, 3, generator=torch.Generator().manual_seed(1)))
     z = drawn(4, 5)
-    reference = nn.functional.linear(z, torch.complex(*layer.weight), torch.complex(*layer.bias))
+    reference = nn.functional.linear(z, torch.complex(*layer.weight), torch.complex(*layer.bias.squeeze(1)))
     torch.testing.assert_close(complex_of(layer(stacked(z))), reference)
 
 
-def test_the_embedding_multiplies_as_complex_matrices_do():
-    a, b = drawn(3, 4), drawn(4, 2, seed=1)
-    product = a @ b
-    torch.testing.assert_close(
-        embedded(torch.stack([a.real, a.imag])) @ embedded(torch.stack([b.real, b.imag])),
-        embedded(torch.stack([product.real, product.imag])),
-    )
+def test_halves_are_packed_latents():
+    x = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(complex_of(as_halves(x)), pack(x).squeeze(-2))
+    assert torch.equal(from_halves(as_halves(x)), unpack(pack(x), 8))
+
+
+def test_products_have_the_derivatives_of_torch_s_complex_ones():
+    generator = torch.Generator().manual_seed(0)
+    z, weight, g = (torch.randn(2, *shape, dtype=torch.float64, generator=generator) for shape in ((5, 4), (3, 4), (5, 3)))
+    ours = [value.clone().requires_grad_() for value in (z, weight)]
+    theirs = [value.clone().requires_grad_() for value in (z, weight)]
+    complex_product(*ours, torch.float64).backward(g)
+    out = complex_of(theirs[0]) @ complex_of(theirs[1]).mT
+    (out.real * g[0] + out.imag * g[1]).sum().backward()
+    for mine, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.grad, reference.grad)
 
 
 def test_the_activation_is_gelu_of_the_modulus():
@@ -54,11 +64,11 @@ def test_the_activation_keeps_the_phase(angle, seed):
 
 
 def test_the_activation_is_smooth_at_zero():
-    z = torch.zeros(2, 6, requires_grad=True)
+    z = torch.zeros(2, 3, 4, requires_grad=True)
     modulus_gelu(z).sum().backward()
     torch.testing.assert_close(z.grad, torch.full_like(z, 0.5))
     torch.manual_seed(0)
-    assert torch.autograd.gradcheck(modulus_gelu, (torch.randn(3, 4, dtype=torch.float64, requires_grad=True),))
+    assert torch.autograd.gradcheck(modulus_gelu, (torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True),))
 
 
 def test_a_network_of_no_hidden_layer_is_complex_linear_up_to_its_bias():
@@ -91,4 +101,4 @@ def test_what_is_pruned_stays_zero_and_takes_dead_biases_along():
     layer.hold()
     assert (layer.weight[:, ~layer.mask] == 0).all()
     assert layer.mask.sum() == 2
-    assert layer.bias.tolist() == [[1.0, 0.0], [1.0, 0.0]]
+    assert layer.bias.tolist() == [[[1.0, 0.0]], [[1.0, 0.0]]]

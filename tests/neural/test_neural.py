@@ -144,9 +144,10 @@ def test_what_is_delivered_is_pruned_and_counted(pruning):
     assert link.density == nonzero / total
     if isinstance(pruning, ll.Budget):
         assert link.density <= 0.2
-    by_layer = dict(link.layer_flops())
-    assert sum(count for name, count in by_layer.items() if "linear" in name) == 8 * nonzero
-    assert link.flops.total == sum(by_layer.values())
+    linear = [line for line in link.layer_flops() if "linear" in line.name]
+    assert sum(line.weights for line in linear) == nonzero
+    assert sum(line.flops for line in linear) == 8 * nonzero
+    assert link.flops.total == sum(line.flops for line in link.layer_flops())
 
 
 def test_stronger_thresholds_leave_less():
@@ -238,3 +239,126 @@ def test_input_that_does_not_fit():
         link.encode(torch.full((3, 7), torch.nan))
     with pytest.raises(ValueError, match="r must be complex"):
         link.decode(torch.zeros(3, 1, 2))
+
+
+@pytest.mark.parametrize("pruning", [ll.HardThreshold(8.0), ll.SoftThreshold(4.0), ll.Budget(0.1)])
+def test_what_is_delivered_is_never_denser_than_the_last_mask_and_its_error_is_its_own(pruning):
+    design = small(pruning=pruning, epochs=30, patience=4, learning_rate=2e-2)  # it overfits: the best epoch is early
+    solution = design.design(pilots(120), channel())
+    assert int(solution.trace["best_epoch"]) < len(solution.trace["density"])
+    assert solution.transceiver.density <= float(solution.trace["density"][-1])
+    assert (solution.trace["density"].diff() <= 0).all()
+    data = pilots(120)  # validation pilots, by the seed of the design
+    held = torch.randperm(120, generator=torch.Generator().manual_seed(0))[:12]
+    noisy = [mse_on(solution.transceiver, data[held], channel(), seed) for seed in range(200)]
+    assert float(solution.expected_mse) == pytest.approx(sum(noisy) / 200, rel=0.2)
+
+
+@pytest.mark.parametrize("excess", [0, 400, 800])
+def test_a_budget_of_operations_is_met_and_used(excess):
+    full = small(epochs=1).design(pilots(), channel()).transceiver
+    fixed = full.flops.total - 8 * (full.precoder.size + full.decoder.size)
+    flops = fixed + 8 + excess
+    link = small(pruning=ll.Budget(flops=flops), epochs=4).design(pilots(), channel()).transceiver
+    assert flops - 8 * 32 < link.flops.total <= flops  # units that die give their activation back
+    with pytest.raises(ValueError, match=f"flops must be above {fixed}"):
+        small(pruning=ll.Budget(flops=fixed)).design(pilots(), channel())
+
+
+def test_no_symbol_leaves_where_nothing_is_to_send():
+    for radio in (channel().with_power(0.0), ll.Channel(torch.zeros(1, 2, 2, dtype=torch.complex128), 0.1)):
+        solution = small().design(pilots(), radio)
+        assert (solution.transceiver.encode(pilots().x) == 0).all()
+        assert float(solution.expected_power) == 0.0
+
+
+def test_networks_that_lose_all_weights_send_nothing_and_say_so():
+    solution = small(pruning=ll.HardThreshold(1e6)).design(pilots(), channel())
+    assert solution.transceiver.density == 0.0
+    assert float(solution.expected_power) == 0.0
+    for link in (solution.transceiver, solution.transceiver.compacted(), solution.transceiver.compacted().as_sparse()):
+        y_hat = ll.transmit(link, pilots().x, channel())
+        torch.testing.assert_close(y_hat, pilots().y.mean(0).expand_as(y_hat), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_training_that_diverges_delivers_the_best_before(precision):
+    solution = small(learning_rate=1e30, epochs=9, precision=precision).design(pilots(), channel())
+    assert solution.messages() == [ll.Status.DIVERGED.value]
+    assert ll.transmit(solution.transceiver, pilots().x, channel()).isfinite().all()
+    assert solution.expected_mse.isfinite()
+
+
+def test_channels_known_up_to_an_error_are_trained_for():
+    data, known = pilots(2000), channel(3, 2)
+    sure = small(epochs=15, learning_rate=5e-3).design(data, known)
+    known = replace(known, error_variance=torch.tensor(0.3, dtype=torch.float64))
+    wary = small(epochs=15, learning_rate=5e-3).design(data, known)
+    generator, errors = torch.Generator().manual_seed(5), {}
+    radios = known.h + 0.3**0.5 * torch.randn(200, 1, 3, 2, dtype=known.h.dtype, generator=generator)
+    for name, solution in (("sure", sure), ("wary", wary)):
+        unseen = pilots(800, seed=3)
+        y_hat = ll.transmit(solution.transceiver, unseen.x, ll.Channel(radios, known.noise_variance), generator)
+        errors[name] = float((y_hat - unseen.y).square().sum(-1).mean())
+    assert errors["wary"] < 0.9 * errors["sure"]
+    assert errors["wary"] == pytest.approx(float(wary.expected_mse), rel=0.2)
+
+
+def test_surroundings_do_not_matter():
+    radio = channel(2, 2)
+    reference = small().design(pilots(), radio)
+    conjugate = replace(radio, h=radio.h.conj().resolve_conj().conj())  # a lazy conjugate
+    leaf = ll.Pilots(pilots().x.requires_grad_(), pilots().y, pilots().labels)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            doubled = small().design(leaf, conjugate)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(reference.trace["training_mse"], doubled.trace["training_mse"])
+
+
+def test_links_pass_gradients_to_what_is_sent_and_received():
+    link = small(epochs=1).design(pilots(), channel()).transceiver
+    x = pilots(4).x.requires_grad_()
+    ll.latency(link, x.detach(), channel(), repeats=1)  # must leave nothing that has no gradient
+    ll.transmit(link, x, channel()).square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert (x.grad != 0).any()
+
+
+def test_forms_are_saved_with_the_link(tmp_path):
+    link = small(pruning=ll.Budget(0.2)).design(pilots(), channel()).transceiver.compacted().as_sparse()
+    link.save(tmp_path / "link.safetensors")
+    loaded = ll.load(tmp_path / "link.safetensors")
+    assert (loaded.precoder.form, loaded.decoder.form) == ("sparse", "sparse")
+    assert torch.equal(loaded.encode(pilots(5).x), link.encode(pilots(5).x))
+    assert loaded.flops == link.flops
+
+
+def test_more_latents_in_odd_shapes():
+    link = small(epochs=1).design(pilots(), channel(3, 2, 2)).transceiver
+    x = pilots(12).x
+    s = link.encode(x.view(3, 4, 7))
+    assert s.shape == (3, 4, 2, 2)
+    torch.testing.assert_close(s.flatten(0, 1), link.encode(x))
+    r = channel(3, 2, 2).apply(s)
+    torch.testing.assert_close(link.decode(r).flatten(0, 1), link.decode(r.flatten(0, 1)))
+    assert link.encode(x[:0]).shape == (0, 2, 2)
+    assert link.decode(r[0, :0]).shape == (0, 5)
+
+
+def test_pruned_weights_stay_zero_within_an_epoch_though_momentum_would_move_them():
+    training, _ = small(pruning=ll.HardThreshold(1.0), learning_rate=0.1)._prepared(pilots(), channel())
+    rows = torch.arange(64)
+    for _ in range(3):
+        training.step(rows)  # momentum
+    masks = []
+    for layer in training.pair.linears():
+        layer.prune(layer.modulus() > layer.modulus().median())
+        masks.append(layer.mask.clone())
+    for _ in range(3):
+        training.step(rows)
+        for layer, mask in zip(training.pair.linears(), masks, strict=True):
+            assert (layer.weight[:, ~mask] == 0).all()
+            assert (layer.weight[:, mask] != 0).all()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentlink.neural.layers import ComplexLinear
-from latentlink.neural.pruning import Budget, HardThreshold, SoftThreshold, modulus
+from latentlink.neural.pruning import Budget, HardThreshold, SoftThreshold
 
 
 def layer(inputs=5, outputs=4, seed=0):
@@ -56,7 +56,7 @@ def test_a_budget_is_met_from_its_settling_on_and_narrow_layers_keep_more():
 
 def test_a_budget_keeps_the_greatest_weights_of_a_layer():
     one = layer(20, 20)
-    sizes = modulus(one)
+    sizes = one.modulus()
     Budget(0.25).after_epoch([one], 1, 1, 1e-3)
     assert sizes[one.mask].min() >= sizes[~one.mask].max()
 

@@ -1,11 +1,12 @@
-"""Complex layers in real arithmetic, on stacked halves [Re z, Im z].
+"""Complex layers in real arithmetic, on halves z = (Re z, Im z) of shape (2, n, c).
 
-A packed latent's stacked halves are the latent itself (`latents/packing.py`), and a complex matrix acts on them by its real embedding,
+With [Re W; Im W] (2 out × in) as it is stored, one real product of all halves by all of W holds the four parts of the complex one,
 
-    W z   ⇔   [[Re W, −Im W], [Im W, Re W]] [Re z; Im z],
+    P = [Re z; Im z] [Re W; Im W]ᵀ,      W z = (P₀₀ − P₁₁) + j (P₀₁ + P₁₀),
 
-one real product instead of a complex one, at full speed on every device and in bfloat16 where that is native. The activation takes a
-function of the modulus and keeps the phase [pandolfo2025latent]: with GELU(r) = r Φ(r), Φ the normal distribution's,
+and the derivatives, with D = [[Re g, Im g], [Im g, −Re g]] for g that of the output, are two more, D [Re W; Im W] and Dᵀ [Re z; Im z].
+Nothing of the size of W is rearranged, and these products may run in bfloat16, all else in float32. The activation is GELU on the modulus
+with the phase kept [pandolfo2025latent]: with GELU(r) = r Φ(r), Φ the normal distribution's,
 
     GELU(|z|) e^{j∠z} = Φ(|z|) z,
 
@@ -14,17 +15,90 @@ which is smooth at 0 and needs no angle.
 
 import math
 from itertools import pairwise
+from typing import Any, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+def as_halves(x: Float[Tensor, "n c2"]) -> Float[Tensor, "2 n c"]:
+    """(Re z, Im z) of packed latents: first half real part, second half imaginary, as `latents.packing.pack` has it for one use."""
+    return torch.stack(x.chunk(2, -1))
+
+
+def from_halves(z: Float[Tensor, "2 n c"]) -> Float[Tensor, "n c2"]:
+    """Packed latents, the inverse of `as_halves`."""
+    return torch.cat([z[0], z[1]], -1)
+
+
+def combined(parts: Float[Tensor, "n2 out2"], n: int) -> Float[Tensor, "2 n out"]:
+    """W z of P."""
+    p = parts.view(2, n, 2, parts.shape[-1] // 2)
+    return torch.stack([p[0, :, 0] - p[1, :, 1], p[0, :, 1] + p[1, :, 0]])
+
+
+class _Product(torch.autograd.Function):
+    """W z of halves z (2, n, in) and weights (2, out, in), multiplied in `dtype`, returned in that of the weights."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        rows, matrix = z.to(dtype).flatten(0, 1), weight.to(dtype).flatten(0, 1)
+        ctx.save_for_backward(rows, matrix)
+        ctx.dtypes = z.dtype, weight.dtype
+        return combined(rows @ matrix.mT, z.shape[1]).to(weight.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        rows, matrix = ctx.saved_tensors
+        of_z, of_weight = ctx.dtypes
+        real, imag = g.to(rows.dtype)
+        D = torch.stack([torch.cat([real, imag], -1), torch.cat([imag, -real], -1)]).flatten(0, 1)
+        to_z = (D @ matrix).to(of_z).view(2, len(real), matrix.shape[1]) if ctx.needs_input_grad[0] else None
+        to_weight = (D.mT @ rows).to(of_weight).view(2, g.shape[-1], matrix.shape[1]) if ctx.needs_input_grad[1] else None
+        return to_z, to_weight, None
+
+
+class _ModulusGelu(torch.autograd.Function):
+    """Φ(|z|) z; the derivative along g is Φ g + φ(|z|) / |z| · z ⟨z, g⟩, φ the normal density."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        energy = z[0].square().addcmul_(z[1], z[1])
+        gain = energy.sqrt().mul_(0.5**0.5).erf_().mul_(0.5).add_(0.5)
+        ctx.save_for_backward(z, energy, gain)
+        return z * gain
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        z, energy, gain = ctx.saved_tensors
+        slope = (energy * -0.5).exp_().mul_((2 * math.pi) ** -0.5).div_(energy.clamp(min=_TINY).sqrt_())
+        slope = slope.mul_((z[0] * g[0]).addcmul_(z[1], g[1]))
+        along: Tensor = (g * gain).addcmul_(z, slope)
+        return along
+
+
+_TINY = 1e-36  # ⟨z, g⟩ / |z| is 0 at z = 0
+
+
+def complex_product(z: Float[Tensor, "2 n in"], weight: Float[Tensor, "2 out in"], dtype: torch.dtype) -> Float[Tensor, "2 n out"]:
+    """W z, multiplied in `dtype`."""
+    return cast(Tensor, _Product.apply(z, weight, dtype))  # type: ignore[no-untyped-call]
+
+
+def modulus_gelu(z: Float[Tensor, "2 n c"]) -> Float[Tensor, "2 n c"]:
+    """GELU on the modulus with the phase kept, Φ(|z|) z."""
+    return cast(Tensor, _ModulusGelu.apply(z))  # type: ignore[no-untyped-call]
 
 
 class ComplexLinear(nn.Module):
-    """W z + b of complex z (…, in), as stacked halves (…, 2 in) → (…, 2 out).
+    """W z + b of halves z (2, n, in) → (2, n, out).
 
     Attributes:
-        weight: (2, out, in), real and imaginary part. bias: (2, out). mask: (out, in), False where a weight is pruned for good.
+        weight: (2, out, in), real and imaginary part. bias: (2, 1, out). mask: (out, in), False where a weight is pruned for good.
     """
 
     mask: Tensor
@@ -32,19 +106,24 @@ class ComplexLinear(nn.Module):
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         bound = math.sqrt(3 / (2 * inputs))  # E|w|² = 1 / in: keeps the power of what passes
-        drawn = 2 * torch.rand(2, outputs, inputs, generator=generator) - 1
+        drawn = 2 * torch.rand(2, outputs, inputs, generator=generator, dtype=torch.float32) - 1
         self.weight = nn.Parameter(bound * drawn)
-        self.bias = nn.Parameter(torch.zeros(2, outputs))
+        self.bias = nn.Parameter(torch.zeros(2, 1, outputs, dtype=torch.float32))
         self.register_buffer("mask", torch.ones(outputs, inputs, dtype=torch.bool))
 
-    def forward(self, z: Float[Tensor, "*n in2"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "*n out2"]:
-        """W z + b, the product computed in `dtype`, the result in float32."""
-        product = nn.functional.linear(z.to(dtype), embedded(self.weight.to(dtype)))
-        return product.float() + self.bias.flatten()
+    def forward(self, z: Float[Tensor, "2 n in"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "2 n out"]:
+        """W z + b, the product computed in `dtype`."""
+        return complex_product(z, self.weight, dtype) + self.bias
 
     @torch.no_grad()
-    def prune(self, kept: Tensor) -> None:
-        """Set the weights outside `kept` (out, in) to zero for good, and the bias of outputs that no weight reaches any more."""
+    def modulus(self) -> Float[Tensor, "out in"]:
+        """|w|."""
+        size: Tensor = self.weight.square().sum(0).sqrt()
+        return size
+
+    @torch.no_grad()
+    def prune(self, kept: Bool[Tensor, "out in"]) -> None:
+        """Set the weights outside `kept` to zero for good, and the bias of outputs that no weight reaches any more."""
         self.mask &= kept
         self.hold()
 
@@ -55,30 +134,14 @@ class ComplexLinear(nn.Module):
         self.bias.mul_(self.mask.any(-1))
 
 
-def embedded(weight: Float[Tensor, "2 out in"]) -> Float[Tensor, "out2 in2"]:
-    """[[Re W, −Im W], [Im W, Re W]]."""
-    real, imag = weight
-    return torch.cat([torch.cat([real, -imag], -1), torch.cat([imag, real], -1)])
-
-
-def modulus_gelu(z: Float[Tensor, "*n c2"]) -> Float[Tensor, "*n c2"]:
-    """GELU on the modulus with the phase kept, Φ(|z|) z, on stacked halves."""
-    real, imag = z.chunk(2, -1)
-    gain = 0.5 + 0.5 * torch.erf((0.5 * (real.square() + imag.square()) + _TINY).sqrt())
-    return torch.cat([gain * real, gain * imag], -1)
-
-
-_TINY = 1e-24  # keeps the derivative of the modulus finite at 0
-
-
 class ComplexMlp(nn.Module):
-    """Complex layers with the activation between them: stacked halves (…, 2 widths[0]) → (…, 2 widths[-1])."""
+    """Complex layers with the activation between them: halves (2, n, widths[0]) → (2, n, widths[-1])."""
 
     def __init__(self, widths: list[int], generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.layers = nn.ModuleList(ComplexLinear(inputs, outputs, generator) for inputs, outputs in pairwise(widths))
 
-    def forward(self, z: Float[Tensor, "*n in2"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "*n out2"]:
+    def forward(self, z: Float[Tensor, "2 n in"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "2 n out"]:
         """The network, its products computed in `dtype`."""
         for layer in self.layers[:-1]:
             z = modulus_gelu(layer(z, dtype))

@@ -177,7 +177,7 @@ def timed(result: Measured, world: World) -> pl.DataFrame:
         measured = latency(link, x, result.channel, size)
         clock |= {f"encode_{suffix}": measured.encode_us, f"decode_{suffix}": measured.decode_us}
         if isinstance(link, NeuralTransceiver):
-            clock[f"form_{suffix}"] = link.form
+            clock[f"form_{suffix}"] = f"{link.precoder.form}, {link.decoder.form}"
     return result.rows.with_columns(**{name: pl.lit(value) for name, value in clock.items()})
 
 

@@ -10,10 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.arrays import as_tensor
 from latentlink.channels.channel import Channel
 from latentlink.transceiver import Transceiver, informed
 
@@ -41,7 +44,7 @@ class Flops:
 
 @dataclass(frozen=True)
 class Latency:
-    """Median microseconds for one message, on one thread.
+    """Median microseconds for one message, measured on one thread.
 
     Attributes:
         encode_us: at the transmitter. decode_us: at the receiver.
@@ -51,8 +54,11 @@ class Latency:
     decode_us: float
 
 
-def latency(transceiver: Transceiver, x: Tensor, channel: Channel, batch: int = 1, repeats: int = 30) -> Latency:
-    """How long encoding and decoding take, `batch` messages at a time, over all channels of the transceiver; medians after a warm-up.
+def latency(transceiver: Transceiver, x: Tensor | NDArray[Any], channel: Channel, batch: int = 1, repeats: int = 30) -> Latency:
+    """How long encoding and decoding take on one thread, `batch` messages at a time: medians of many calls, after a warm-up.
+
+    Unstructured zeros save operations, not time: this is what stands beside `Flops`. With a batch of channels a message is one that goes
+    over all of them.
 
     Args:
         transceiver: of any kind.
@@ -62,21 +68,25 @@ def latency(transceiver: Transceiver, x: Tensor, channel: Channel, batch: int = 
         repeats: calls to take the median of.
 
     Raises:
-        ValueError: batch or repeats is below 1.
+        ValueError: batch or repeats is below 1, or x holds no message.
     """
+    x = as_tensor("x", x)
     for name, value in (("batch", batch), ("repeats", repeats)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value!r}")
+    if x.ndim != 2 or len(x) == 0:
+        raise ValueError(f"x must have shape (n, d) with n from 1, got {tuple(x.shape)}")
     rows = x[torch.arange(batch, device=x.device) % len(x)]
-    with _one_thread(), torch.inference_mode():
+    with one_thread(), torch.no_grad():
         received = channel.apply(transceiver.encode(rows), torch.Generator(channel.h.device).manual_seed(0))
         receiver = informed(transceiver, rows)
-        encode = _median_us(lambda: transceiver.encode(rows), repeats, rows.device)
-        decode = _median_us(lambda: receiver.decode(received), repeats, rows.device)
+        encode = median_us(lambda: transceiver.encode(rows), repeats, received.device)
+        decode = median_us(lambda: receiver.decode(received), repeats, received.device)
     return Latency(encode / batch, decode / batch)
 
 
-def _median_us(call: Callable[[], object], repeats: int, device: torch.device) -> float:
+def median_us(call: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """Median microseconds of a call, after three that do not count."""
     times = []
     for _ in range(3 + repeats):
         start = time.perf_counter()
@@ -88,7 +98,8 @@ def _median_us(call: Callable[[], object], repeats: int, device: torch.device) -
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute on one thread meanwhile."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
