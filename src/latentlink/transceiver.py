@@ -29,7 +29,7 @@ class Status(Enum):
         "feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be"
     )
     UNCONVERGED = "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
-    DIVERGED = "feasible, the best pair seen before it diverged: raise rho, let it adapt or start from the closed form (ADMM), lower learning_rate (Neural)"
+    DIVERGED = "feasible, the best pair before it diverged: raise rho, let it adapt, warm_start; lower learning_rate (Neural)"
     BASELINE = "feasible: a baseline by construction, nothing was optimised jointly"
     TRAINED = "feasible: trained until validation stopped improving; no optimum is known"
     UNDERTRAINED = "feasible, but validation was still improving when the epochs ran out: raise epochs"
