@@ -43,3 +43,16 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/admm.py
 	$(BIN)/python benchmarks/neural.py
+
+# What docs/results holds: the comparison in full, the paper's first two studies without training, its third with few pilots.
+results: $(VENV)/.installed fashion-mnist
+	for study in comparison paper/compression paper/snr paper/flops; do \
+		set -- studies/$$study.yaml; \
+		case $$study in \
+			paper/flops) set -- "$$@" pilots.per_class=420 methods.neural.epochs=15 seeds=27,42 ;; \
+			paper/*) set -- "$$@" '~methods.neural' ;; \
+		esac; \
+		$(BIN)/latentlink study run "$$@" && $(BIN)/latentlink study results "$$@" --markdown docs/results/$${study##*/}.md \
+			&& $(BIN)/latentlink study report "$$@" && cp results/$${study##*/}/results.parquet docs/results/$${study##*/}.parquet \
+			&& cp results/$${study##*/}/*.png docs/results/ || exit 1; \
+	done

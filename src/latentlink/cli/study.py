@@ -9,6 +9,7 @@ from pathlib import Path
 import cyclopts
 import polars as pl
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -20,6 +21,16 @@ from latentlink.studies.grid import cells
 from latentlink.studies.results import Results, as_markdown, as_text, summary
 from latentlink.studies.runner import Runner
 from latentlink.studies.spec import Cell, Study, read_study
+
+_TABLE_WIDTH = 200  # a table of results is not cut for a narrow terminal or a file
+
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    TextColumn("{task.fields[cells]} cells"),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
 
 app = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
 
@@ -54,40 +65,30 @@ def run(file: Path, *overrides: str, quick: bool = False, jobs: int = 2, device:
     study, todo, results = _opened(file, overrides, quick, output)
     missing = [cell for cell in todo if not results.done(cell)]
     messages.print(f"{study.name}: {len(todo)} cells, {len(todo) - len(missing)} of them done", highlight=False)
-    failures: list[tuple[Cell, str]] = []
     started = time.perf_counter()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[cells]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=messages) as bar:
-        runner = Runner(results, jobs, device)
-        prices = _priced(runner, missing, jobs)
+    runner = Runner(results, jobs, device)
+    prices = _priced(runner, missing, jobs)
+    ended: list[tuple[Cell, str]] = []
+    with Progress(*_COLUMNS, console=messages) as bar:
         task = bar.add_task(study.name, total=sum(prices.values()), cells=f"0/{len(missing)}")
-        ended: list[Cell] = []
 
         def done(cell: Cell, reason: str) -> None:
-            ended.append(cell)
-            if reason:
-                failures.append((cell, reason))
+            ended.append((cell, reason))
             bar.update(task, advance=prices[cell.id], cells=f"{len(ended)}/{len(missing)}")
 
         try:
             runner.run(todo, done)
         finally:
-            rows = results.table(study, todo)
-            wrote(results.write_table(rows))
-    _log(results, file, study, time.perf_counter() - started, len(ended))
+            table = results.write_table(results.table(study, todo))
+            _log(results, time.perf_counter() - started, len(ended))
+    wrote(table)
+    failures = [(cell, reason) for cell, reason in ended if reason]
     for cell, reason in failures[:5]:
         messages.print(f"failed: {cell.method.title}, seed {cell.seed}: {reason} (see {results.failure(cell)})", style="red", markup=False)
     if failures:
         raise ValueError(f"{len(failures)} of {len(missing)} cells failed; the same command tries them again")
-    out.print(
-        f"{len(ended)} cells in {time.perf_counter() - started:.1f} s; now: latentlink study report {file}{' --quick' if quick else ''}"
-    )
+    out.print(f"{len(ended)} cells in {time.perf_counter() - started:.1f} s")
+    out.print(f"now: latentlink study report {file}{' --quick' if quick else ''}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _priced(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
@@ -100,18 +101,11 @@ def _priced(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
     return prices
 
 
-def _log(results: Results, file: Path, study: Study, seconds: float, count: int) -> None:
+def _log(results: Results, seconds: float, count: int) -> None:
     """Note what was run, for the report's page."""
     path = results.folder / "runs.json"
     runs = json.loads(path.read_text()) if path.is_file() else []
-    runs.append(
-        {
-            "command": shlex.join(["latentlink", *sys.argv[1:]]),
-            "seconds": seconds,
-            "cells": count,
-            "study": file.read_text(encoding="utf-8"),
-        }
-    )
+    runs.append({"command": shlex.join(["latentlink", *sys.argv[1:]]), "seconds": seconds, "cells": count})
     write_atomically(path, json.dumps(runs, indent=1).encode())
 
 
@@ -148,7 +142,7 @@ def results(file: Path, *overrides: str, quick: bool = False, output: Path = Pat
         shown.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
     for row in table.iter_rows():
         shown.add_row(*(escape(cell) for cell in as_text(row)))
-    out.print(shown)
+    Console(width=max(out.width, _TABLE_WIDTH)).print(shown)
     wrote(kept.write_table(rows))
     if markdown is not None:
         write_atomically(markdown, as_markdown(table).encode())

@@ -13,7 +13,7 @@ FAMILIES = ("exact", "admm", "neural", "baseline")
 _COLOURS = {
     "exact": ("#0072b2", "#56b4e9", "#7b6fd0"),
     "admm": ("#d55e00", "#f0a35e", "#b5492b"),
-    "neural": ("#aa3377", "#d986b8", "#8f63c9"),
+    "neural": ("#d986b8", "#882255", "#aa3377"),
     "baseline": ("#009e73", "#e69f00", "#999933", "#44aa99", "#a67c52", "#7f9f3f"),
 }
 _MARKERS = {  # matplotlib, plotly

@@ -25,7 +25,7 @@ from latentlink.linear.closed_form import ClosedForm
 from latentlink.neural.transceiver import NeuralTransceiver
 from latentlink.studies.methods import ReferenceMethod, Run
 from latentlink.studies.sections import ChannelAt, Snr
-from latentlink.studies.shared import Known, World
+from latentlink.studies.shared import Known, Once, World
 from latentlink.studies.spec import Cell
 from latentlink.tasks.complexity import latency
 from latentlink.tasks.evaluation import evaluate
@@ -120,8 +120,8 @@ def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Ru
     budget = channel
     solution, seconds = timed_design()
     for _ in range(_CORRECTIONS if cell.method.gain_controlled else 0):
-        sent = solution.transceiver.encode(world.test.x).abs().square().sum((-2, -1)).mean(-1) / channel.uses
-        spent = ratio(sent, channel.power).expand(channel.batch)
+        sent = solution.transceiver.to(torch.float32).encode(world.test.x).abs().square().sum((-2, -1)).mean(-1) / channel.uses
+        spent = ratio(sent.to(channel.power), channel.power).expand(channel.batch)
         if bool(((spent - 1).abs() <= _POWER_TOLERANCE).logical_or(spent == 0).all()):
             break
         budget = budget.with_power(torch.where(spent > 0, ratio(budget.power, spent), budget.power))
@@ -147,7 +147,7 @@ def _cost(cell: Cell, link: Transceiver) -> dict[str, Any]:
         "flops_decode": flops.decode,
         "flops": flops.total,
         "density": getattr(link, "density", None),
-        "pruning": getattr(cell.method, "strength", None),
+        "pruning": getattr(cell.method, "threshold", None),
     }
 
 
@@ -167,18 +167,33 @@ def _reference(method: ReferenceMethod, world: World, known: Known) -> dict[str,
     }
 
 
-def timed(result: Measured, world: World) -> pl.DataFrame:
-    """The rows with the latency of the link, measured on one thread; nothing else should run meanwhile."""
-    if result.link is None:
+def timed(result: Measured, world: World, clocks: Once) -> pl.DataFrame:
+    """The rows with the latency of the link, measured on one thread; nothing else should run meanwhile.
+
+    Links that do the same operations on the same shapes take the same time, whatever their numbers: they are measured once a run.
+    Networks are measured one by one, each in the form that is fastest for its zeros.
+    """
+    link, channel = result.link, result.channel
+    if link is None:
         return result.rows
+    if isinstance(link, NeuralTransceiver):
+        clock = _clock(link, world, channel)
+    else:
+        shape = (type(link), link.flops, channel.n_tx, channel.n_rx, channel.uses, len(channel.h), world)  # type: ignore[attr-defined]
+        clock = clocks.get(shape, lambda: _clock(link, world, channel))
+    return result.rows.with_columns(**{name: pl.lit(value) for name, value in clock.items()})
+
+
+def _clock(link: Transceiver, world: World, channel: Channel) -> dict[str, float | str]:
+    """Latencies, one message at a time and many."""
     x, clock = world.test.x, dict[str, float | str]()
     for size, suffix in ((1, "us"), (min(_BATCH, len(x)), "batch_us")):
-        link = result.link.fastest(x, size) if isinstance(result.link, NeuralTransceiver) else result.link
-        measured = latency(link, x, result.channel, size)
-        clock |= {f"encode_{suffix}": measured.encode_us, f"decode_{suffix}": measured.decode_us}
         if isinstance(link, NeuralTransceiver):
+            link = link.fastest(x, size)
             clock[f"form_{suffix}"] = f"{link.precoder.form}, {link.decoder.form}"
-    return result.rows.with_columns(**{name: pl.lit(value) for name, value in clock.items()})
+        measured = latency(link, x, channel, size)
+        clock |= {f"encode_{suffix}": measured.encode_us, f"decode_{suffix}": measured.decode_us}
+    return clock
 
 
 def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:

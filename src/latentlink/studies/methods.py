@@ -156,6 +156,11 @@ class NeuralMethod(Method):
         names = {"none": "neural", "hard": "neural, hard thresholds", "soft": "neural, soft thresholds", "budget": "neural, budget"}
         return names[self.pruning]
 
+    @property
+    def threshold(self) -> float | None:
+        """λ, where thresholds prune."""
+        return self.strength if self.pruning in ("hard", "soft") else None
+
     def network(self, seed: int) -> Neural:
         """The design object."""
         pruning: dict[str, Callable[[], Pruning | None]] = {

@@ -80,6 +80,7 @@ class Runner:
     device: str = "cpu"
     progress: bool = True
     _worlds: Once = field(default_factory=Once)
+    _clocks: Once = field(default_factory=Once)
     _quiet: Quiet = field(default_factory=Quiet)
     _stop: threading.Event = field(default_factory=threading.Event)
     _left: Counter[Any] = field(default_factory=Counter)  # cells to come that share pilots
@@ -157,7 +158,7 @@ class Runner:
             rows = result.rows
             if "latency" in cell.metrics:
                 with self._quiet.alone():
-                    rows = timed(result, world)
+                    rows = timed(result, world, self._clocks)
             self.results.write(cell, rows)
         except Stopped:
             return
