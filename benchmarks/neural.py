@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import latentlink as ll
 from latentlink.data.datasets import DatasetNotFound
 from latentlink.data.pairs import device_pair
+from record import record
 
 EPOCHS, BATCH, ANTENNAS = 5, 512, 8
 console = Console()
@@ -131,6 +132,7 @@ def show_training(pilots, test, channel, head, what):
         mine = ours(pilots, test, channel, head, precision)
         table.add_row(f"ll.Neural, {precision}", f"{mine.seconds:.2f}", f"{loop.seconds / mine.seconds:.1f}", f"{mine.accuracy:.3f}")
     console.print(table)
+    record("training", table)
 
 
 def show_forms(pilots, test, channel):
@@ -146,6 +148,7 @@ def show_forms(pilots, test, channel):
         cells = [f"{'[bold]' if i in best else ''}{t.encode_us + t.decode_us:.0f}" for i, t in enumerate(times)]
         table.add_row(f"{dense.density:.1%}", f"{dense.flops.total:.2g}", *cells)
     console.print(table)
+    record("zeros", table)
 
 
 def main():

@@ -12,6 +12,7 @@ from rich.table import Table
 
 import latentlink as ll
 from latentlink.latents.packing import real_embedding
+from record import record
 
 DIM, PILOTS = 1280, 20_000
 console = Console()
@@ -119,6 +120,7 @@ def main():
     )
     redesign_row(table, modes, 64, 10_000, 100, runs=1)
     console.print(table)
+    record("speed", table)
     console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 

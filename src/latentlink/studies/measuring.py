@@ -7,6 +7,8 @@ by the seed, so that they meet the same noise up to its scale. The result depend
 import json
 import platform
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -167,8 +169,8 @@ def _reference(method: ReferenceMethod, world: World, known: Known) -> dict[str,
     }
 
 
-def timed(result: Measured, world: World, clocks: Once) -> pl.DataFrame:
-    """The rows with the latency of the link, measured on one thread; nothing else should run meanwhile.
+def timed(result: Measured, world: World, clocks: Once, alone: Callable[[], AbstractContextManager[None]]) -> pl.DataFrame:
+    """The rows with the latency of the link, measured on one thread while nothing else runs (`alone`).
 
     Links that do the same operations on the same shapes take the same time, whatever their numbers: they are measured once a run.
     Networks are measured one by one, each in the form that is fastest for its zeros.
@@ -176,11 +178,16 @@ def timed(result: Measured, world: World, clocks: Once) -> pl.DataFrame:
     link, channel = result.link, result.channel
     if link is None:
         return result.rows
+
+    def measure() -> dict[str, float | str]:
+        with alone():
+            return _clock(link, world, channel)
+
     if isinstance(link, NeuralTransceiver):
-        clock = _clock(link, world, channel)
+        clock = measure()
     else:
         shape = (type(link), link.flops, channel.n_tx, channel.n_rx, channel.uses, len(channel.h), world)  # type: ignore[attr-defined]
-        clock = clocks.get(shape, lambda: _clock(link, world, channel))
+        clock = clocks.get(shape, measure)
     return result.rows.with_columns(**{name: pl.lit(value) for name, value in clock.items()})
 
 

@@ -157,8 +157,7 @@ class Runner:
                 result = measured(cell, world, run)
             rows = result.rows
             if "latency" in cell.metrics:
-                with self._quiet.alone():
-                    rows = timed(result, world, self._clocks)
+                rows = timed(result, world, self._clocks, self._quiet.alone)
             self.results.write(cell, rows)
         except Stopped:
             return
