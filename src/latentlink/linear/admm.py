@@ -22,7 +22,7 @@ from torch import Tensor
 from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
 from latentlink.linear.antennas import power_price, weighted_bound
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.closed_form import ClosedForm, checked
 from latentlink.linear.coordinates import Coordinates
 from latentlink.linear.errors import total_mse
 from latentlink.linear.modes import SemanticModes
@@ -239,17 +239,12 @@ class _Run:
 
 
 def _checked(modes: SemanticModes, channel: Channel, constraint: ConstraintSet) -> Channel:
-    """The channel in the modes' precision."""
-    if not isinstance(modes, SemanticModes):
-        raise ValueError(f"modes must be SemanticModes (Admm needs modes: semantic_modes(moments)), got {type(modes).__name__}")
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
-    if channel.h.device != modes.strength.device:
-        raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
+    """The channel in the modes' precision; a constraint's moments must be those of the modes."""
+    channel = checked(modes, channel)
     if (moments := constraint.moments) is not None:
         got, expected = (len(moments.mean_x), len(moments.mean_y)), (len(modes.mean_x), len(modes.mean_y))
         if got != expected:
             raise ValueError(f"moments of the constraint must have the modes' dimensions {expected}, got {got}")
         if not torch.allclose(moments.mean_x.to(modes.mean_x), modes.mean_x, rtol=1e-4, atol=1e-4 * float(moments.cov_x.trace() ** 0.5)):
             raise ValueError("moments of the constraint must be those the modes were made of, got other means of x")
-    return channel.to(modes.strength.dtype)
+    return channel

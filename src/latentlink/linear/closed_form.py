@@ -69,7 +69,7 @@ class ClosedForm:
             ValueError: modes or channel are of another type or on different devices, a per-use or per-message limit is combined with
                 EstimateAtTransmitter, or the pilots of PerMessagePower do not fit the modes.
         """
-        channel = _checked(modes, channel)
+        channel = checked(modes, channel)
         uncertain = bool((channel.error_variance > 0).any())
         if uncertain and isinstance(self.csi, EstimateAtTransmitter):
             if not isinstance(self.power, MeanPower):
@@ -136,10 +136,14 @@ def _judged(modes: SemanticModes, transceiver: LinearTransceiver, status: Tensor
     return Solution(transceiver, status, mse, transceiver.expected_power(modes.covariance), trace)
 
 
-def _checked(modes: SemanticModes, channel: Channel) -> Channel:
-    """The channel in the modes' precision."""
+def checked(modes: SemanticModes, channel: Channel) -> Channel:
+    """The channel in the modes' precision.
+
+    Raises:
+        ValueError: modes or channel are of another type, or on different devices.
+    """
     if not isinstance(modes, SemanticModes):
-        raise ValueError(f"modes must be SemanticModes (ClosedForm needs modes: semantic_modes(moments)), got {type(modes).__name__}")
+        raise ValueError(f"modes must be SemanticModes (semantic_modes(moments)), got {type(modes).__name__}")
     if not isinstance(channel, Channel):
         raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
     if channel.h.device != modes.strength.device:

@@ -22,6 +22,7 @@ from latentlink.studies.methods import NeuralMethod, Run
 from latentlink.studies.results import Results
 from latentlink.studies.shared import Once, World
 from latentlink.studies.spec import Cell
+from latentlink.tasks.complexity import one_thread
 
 LINEAR_S = 0.4  # what a cell without training is taken to cost, for the progress bar
 
@@ -169,14 +170,3 @@ class Runner:
     def _watch(self, epoch: int, epochs: int, training: float, validation: float) -> None:
         if self._stop.is_set():
             raise Stopped
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one core a thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
