@@ -7,10 +7,10 @@ from polars.testing import assert_frame_equal
 
 from latentlink.studies import runner as module
 from latentlink.studies.grid import cells
-from latentlink.studies.results import Results
+from latentlink.studies.results import Results, summary
 from latentlink.studies.runner import Quiet, Runner
 from latentlink.studies.spec import read_study
-from studies.examples import write_study
+from studies.examples import write_latents, write_study
 
 
 @pytest.fixture(autouse=True)
@@ -152,11 +152,13 @@ def test_draws_of_a_cell_are_rows(tmp_path):
     assert rows["mse"].n_unique() == len(rows)
 
 
-def test_changed_result_files_are_named(tmp_path):
+def test_changed_result_files_are_named_and_cut_ones_are_run_again(tmp_path):
     path = write_study(tmp_path)
-    run(path, tmp_path / "r")
+    whole = run(path, tmp_path / "r")
     file = next((tmp_path / "r" / "cells").glob("*.parquet"))
-    file.write_bytes(b"PAR1 nothing")
+    file.write_bytes(file.read_bytes()[:100])
+    assert_frame_equal(run(path, tmp_path / "r").drop(CLOCK, strict=False), whole.drop(CLOCK, strict=False))
+    file.write_bytes(b"PAR1 nothing PAR1")
     with pytest.raises(ValueError, match=file.name):
         run(path, tmp_path / "r")
 
@@ -184,3 +186,30 @@ def test_alone_is_alone():
 def test_jobs_must_be_some(tmp_path):
     with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
         Runner(Results(tmp_path), 0)
+
+
+def test_other_files_of_latents_are_other_cells_and_moved_ones_are_not(tmp_path):
+    path = write_study(tmp_path / "one")
+    ids = {cell.id for cell in cells(read_study(path))}
+    assert {cell.id for cell in cells(read_study(write_study(tmp_path / "two")))} == ids
+    write_latents(tmp_path / "three" / "latents", test=60)
+    other = tmp_path / "three" / "latents"
+    assert not {cell.id for cell in cells(read_study(path, (f"data.folder={other}",)))} & ids
+
+
+def test_only_what_is_asked_for_is_in_the_rows(tmp_path):
+    rows = run(write_study(tmp_path, metrics=["accuracy"]), tmp_path / "r")
+    for name in ("mse", "power", "opta", "flops", "encode_us"):
+        assert rows[name].null_count() == len(rows)
+    assert rows["accuracy"].null_count() == 0
+
+
+def test_summaries_never_average_what_differs(tmp_path):
+    methods = [{"name": "admm", "max_iterations": [1, 50]}, {"name": "closed-form", "goal": "fisher", "temperature": [1.0, 10.0]}]
+    rows = run(write_study(tmp_path, methods=methods, channel={"antennas": 2, "gain": [0.5, 1.0]}, snr={"snr_db": 10}), tmp_path / "r")
+    table = summary(rows)
+    links = table.filter(~pl.col("method").str.contains("latents|aligned|unaligned"))
+    assert len(links) == 2 * 2 * 2
+    assert links["rows"].to_list() == [2] * 8
+    assert "ADMM, widely linear (max_iterations 50)" in links["method"].to_list()
+    assert links.filter(pl.col("method").str.starts_with("ADMM"))["gap"].is_not_null().all()

@@ -34,6 +34,14 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("methods.closed-form.goal=bogus", "goal.*'fisher'.*'bogus'"),
         ("methods.nosuch.goal=none", "no section methods.nosuch"),
         ("methods.7.goal=none", "no section methods.7"),
+        ("methods.0.at.channel.antenas=3", "methods.0 .closed-form..at: 'channel.antenas'.*did you mean channel.antennas"),
+        ("methods.0.at.seed=3", "'seed' is no value"),
+        ("methods.0.at.snr.snr_db=[]", "snr.snr_db must be a value"),
+        ("methods.0.at.channel.antennas=x", "methods.0 .closed-form.: channel.antennas.*'x'"),
+        ("seeds=-1", "seeds.0.*greater than or equal to 0, got -1"),
+        ("channel.antennas=true", "channel.antennas.*integer, got True"),
+        ("quick=[1]", "quick.*valid dictionary, got .1."),
+        ("channel.antennas=choice(1", "channel.antennas"),
         ("metrics=[speed]", "metrics.0.*'latency'.*'speed'"),
         ("seeds=[]", "seeds"),
         ("channel.antennas=[]", "channel.antennas"),
@@ -104,3 +112,66 @@ def test_a_cell_is_named_by_what_it_is_and_by_nothing_else(tmp_path):
     for change in ({"channel": {"antennas": [1, 2], "gain": 1.0}}, {"seeds": [3, 4]}, {"pilots": {"per_class": 21}}):
         others = {cell.id for cell in cells(Study.model_validate({**content, **change})) if cell.method.family != "reference"}
         assert not others & set(ids)
+
+
+def test_aliases_are_values_of_their_own_and_overrides_win_over_at(tmp_path):
+    path = write_study(tmp_path)
+    path.write_text(
+        path.read_text()
+        .replace("- name: closed-form", "- {name: closed-form, at: &both {channel.antennas: 4, snr.snr_db: 5}}")
+        .replace("- name: first-k", "- {name: first-k, at: *both}")
+    )
+
+    def points(*overrides):
+        found = cells(read_study(path, overrides))
+        return {name: {(c.channel.antennas, c.snr.snr_db) for c in found if c.method.name == name} for name in ("closed-form", "first-k")}
+
+    assert points() == {"closed-form": {(4, 5.0)}, "first-k": {(4, 5.0)}}
+    assert points("methods.first-k.at.channel.antennas=3") == {"closed-form": {(4, 5.0)}, "first-k": {(3, 5.0)}}
+    assert points("channel.antennas=2") == {"closed-form": {(2, 5.0)}, "first-k": {(2, 5.0)}}
+
+
+def test_mappings_are_merged(tmp_path):
+    path = write_study(tmp_path, channel={"antennas": [1, 2], "gain": 2.0, "draws": 3}, quick={"channel": {"antennas": 4}})
+    for study in (read_study(path, quick=True), read_study(path, ("channel={antennas: 4}",))):
+        channels = {(c.channel.antennas, c.channel.gain, c.channel.draws) for c in cells(study) if c.method.name == "first-k"}
+        assert channels == {(4, 2.0, 3)}
+
+
+def test_hydra_s_other_forms(tmp_path):
+    path = write_study(tmp_path)
+
+    def antennas(override):
+        return {cell.channel.antennas for cell in cells(read_study(path, (override,))) if cell.method.name == "first-k"}
+
+    assert antennas("channel.antennas=range(1,4)") == {1, 2, 3}
+    assert antennas("channel.antennas=choice(1,5)") == {1, 5}
+    assert antennas("++channel.antennas=7") == {7}
+    goals = cells(read_study(path, ("methods.closed-form.goal='none',\"fisher\"",)))
+    assert {cell.method.goal for cell in goals if cell.method.name == "closed-form"} == {"none", "fisher"}
+
+
+def test_a_key_that_comes_twice_is_named(tmp_path):
+    path = write_study(tmp_path)
+    path.write_text(path.read_text() + "seeds: [9]\n")
+    with pytest.raises(ValueError, match="'seeds' comes twice"):
+        read_study(path)
+
+
+def test_one_link_has_one_name_however_it_is_said(tmp_path):
+    path = write_study(tmp_path)
+
+    def ids(*overrides):
+        return {cell.id for cell in cells(read_study(path, ("snr.snr_db=0", *overrides)))}
+
+    four = ids("channel.antennas=4")
+    assert ids("channel.antennas=null", "channel.n_tx=4", "channel.n_rx=4") == four
+    assert ids("channel.antennas=4", "channel.k_factor=9") == four
+    assert ids("channel.antennas=4", "snr.snr_db=-0.0") == four
+    assert ids("channel.antennas=4", "channel.model=rician", "channel.k_factor=9") != four
+
+
+def test_methods_that_differ_in_their_label_only_are_refused(tmp_path):
+    path = write_study(tmp_path, methods=[{"name": "first-k", "label": "A"}, {"name": "first-k", "label": "B"}])
+    with pytest.raises(ValueError, match="same as another method but for its label, 'B' and 'A'"):
+        cells(read_study(path))

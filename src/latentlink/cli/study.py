@@ -5,6 +5,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import cyclopts
 import polars as pl
@@ -88,7 +89,8 @@ def run(file: Path, *overrides: str, quick: bool = False, jobs: int = 2, device:
     if failures:
         raise ValueError(f"{len(failures)} of {len(missing)} cells failed; the same command tries them again")
     out.print(f"{len(ended)} cells in {time.perf_counter() - started:.1f} s")
-    out.print(f"now: latentlink study report {file}{' --quick' if quick else ''}", highlight=False, markup=False, soft_wrap=True)
+    same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != Path("results") else [])]
+    out.print(f"now: latentlink study report {shlex.join(same)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _priced(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
@@ -104,23 +106,34 @@ def _priced(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
 def _log(results: Results, seconds: float, count: int) -> None:
     """Note what was run, for the report's page."""
     path = results.folder / "runs.json"
-    runs = json.loads(path.read_text()) if path.is_file() else []
+    runs = _runs(results)
     runs.append({"command": shlex.join(["latentlink", *sys.argv[1:]]), "seconds": seconds, "cells": count})
     write_atomically(path, json.dumps(runs, indent=1).encode())
+
+
+def _runs(results: Results) -> list[dict[str, Any]]:
+    """The log of runs; a damaged one is begun anew."""
+    try:
+        runs: list[dict[str, Any]] = json.loads((results.folder / "runs.json").read_text())
+        return (
+            runs if isinstance(runs, list) and all(isinstance(run, dict) and {"command", "seconds"} <= run.keys() for run in runs) else []
+        )
+    except (FileNotFoundError, ValueError):
+        return []
 
 
 @app.command
 def status(file: Path, *overrides: str, quick: bool = False, output: Path = Path("results")) -> None:
     """Say which cells of a study are done, missing or failed; parameters as for `run`."""
     study, todo, results = _opened(file, overrides, quick, output)
-    table = Table(title=f"{study.name}: {study.title}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=escape(f"{study.name}: {study.title}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("method", "done", "missing", "failed"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for title in dict.fromkeys(cell.method.title for cell in todo):
         mine = [cell for cell in todo if cell.method.title == title]
         done = sum(results.done(cell) for cell in mine)
         failed = sum(results.failure(cell).is_file() and not results.done(cell) for cell in mine)
-        table.add_row(title, str(done), str(len(mine) - done - failed), str(failed))
+        table.add_row(escape(title), str(done), str(len(mine) - done - failed), str(failed))
     out.print(table)
     facts("", [("results", results.folder), ("cells", len(todo))])
 
@@ -137,7 +150,7 @@ def results(file: Path, *overrides: str, quick: bool = False, output: Path = Pat
     study, todo, kept = _opened(file, overrides, quick, output)
     rows = _rows(study, todo, kept, file, quick)
     table = summary(rows)
-    shown = Table(title=f"{study.name}: {study.title}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    shown = Table(title=escape(f"{study.name}: {study.title}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         shown.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
     for row in table.iter_rows():
@@ -161,8 +174,7 @@ def report(file: Path, *overrides: str, quick: bool = False, output: Path = Path
     """Draw the figures and write the report of a study from its result files alone; parameters as for `run`."""
     study, todo, kept = _opened(file, overrides, quick, output)
     rows = _rows(study, todo, kept, file, quick)
-    runs_file = kept.folder / "runs.json"
-    runs = json.loads(runs_file.read_text()) if runs_file.is_file() else []
+    runs = _runs(kept)
     meta = ReportMeta(
         name=study.name, title=study.title or study.name, description=study.description, axis=study.axis,
         study_text=file.read_text(encoding="utf-8"), command=runs[-1]["command"] if runs else f"latentlink study run {file}",

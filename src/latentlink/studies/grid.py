@@ -1,12 +1,12 @@
 """From a study to its cells: the product over every list, method by method."""
 
+import difflib
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 
-from latentlink.studies.overrides import put
 from latentlink.studies.spec import Cell, Study, explained
 
 _SECTIONS = ("data", "encoders", "pilots", "channel", "snr")
@@ -18,22 +18,39 @@ def cells(study: Study) -> tuple[Cell, ...]:
     """All cells of a study, each once, those that share pilots next to each other.
 
     Raises:
-        ValueError: a combination is no cell; the message says which and why.
+        ValueError: a combination is no cell, or two methods differ in their label only; the message says which and why.
     """
     content = study.model_dump()
     found: dict[str, Cell] = {}
     methods = [*content["methods"], *(_REFERENCES if study.references else ())]
-    for method in methods:
+    for number, method in enumerate(methods):
+        where = f"methods.{number} ({method['name']})"
         entry = {name: value for name, value in method.items() if name != "at"}
         point = {name: dict(content[name]) for name in _SECTIONS}
-        at = dict(method["at"]) if entry["name"] != "reference" else _without_channel(content)
-        for key, value in at.items():
-            put(point, key, value)
+        for key, value in (_without_channel(content) if entry["name"] == "reference" else method["at"]).items():
+            _put_at(point, key, value, where)
         for chosen in _product({**point, "method": entry, "seed": list(content["seeds"])}):
-            cell = _cell({**chosen, "metrics": content["metrics"]})
-            found.setdefault(cell.id, cell)
+            cell = _cell({**chosen, "metrics": content["metrics"]}, where)
+            same = found.setdefault(cell.id, cell)
+            if same.method.label != cell.method.label:
+                raise ValueError(
+                    f"{where}: is the same as another method but for its label, {cell.method.title!r} and {same.method.title!r}"
+                )
     order = {group: number for number, group in enumerate(dict.fromkeys(cell.group for cell in found.values()))}
     return tuple(sorted(found.values(), key=lambda cell: order[cell.group]))
+
+
+def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Another value for one method."""
+    section, _, name = key.partition(".")
+    if section not in point or name not in point[section]:
+        known = [f"{section}.{name}" for section in point for name in point[section]]
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f", did you mean {near[0]}?" if near else f"; sections are {', '.join(_SECTIONS)}"
+        raise ValueError(f"{where}.at: {key!r} is no value of a study's sections{hint}")
+    if value == []:
+        raise ValueError(f"{where}.at: {key} must be a value or a list of some, got []")
+    point[section][name] = value
 
 
 def _without_channel(content: dict[str, Any]) -> dict[str, Any]:
@@ -59,8 +76,8 @@ def _product(sections: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield chosen
 
 
-def _cell(content: dict[str, Any]) -> Cell:
+def _cell(content: dict[str, Any], where: str) -> Cell:
     try:
         return Cell.model_validate(content)
     except ValidationError as error:
-        raise ValueError(f"no cell: {explained(error)}") from error
+        raise ValueError(f"{where}: {explained(error)}") from error

@@ -78,7 +78,7 @@ def measured(cell: Cell, world: World, run: Run) -> Measured:
         link, results = _link(cell, world, known, channel, run)
         columns |= results
     columns |= {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds"), "wall_s": time.perf_counter() - clock}
-    return Measured(_frame(columns, len(channel.h)), link, channel)
+    return Measured(_frame(columns, len(channel.h), cell.metrics), link, channel)
 
 
 def _numbered(run: Run, number: int) -> Run:
@@ -103,7 +103,7 @@ def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) ->
         "accuracy": seen.accuracy, "agreement": seen.agreement, "mse": seen.mse, "nmse": seen.nmse,
         "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget.power,
         "expected_mse": solution.expected_mse if aware else None,
-        "status": "; ".join(solution.messages()), "design_s": design_s,
+        "status": "; ".join(solution.messages()), "gap": solution.trace.get("gap"), "design_s": design_s,
         **_limits(cell, world, channel), **_cost(cell, link),
     }  # fmt: skip
 
@@ -210,6 +210,10 @@ def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
         "parameters": method.model_dump_json(exclude={"label"}),
         "dataset": world.dataset, "transmitter": cell.encoders.transmitter, "receiver": cell.encoders.receiver,
         "d": world.test.x.shape[1], "m": world.test.y.shape[1],
+        "folder": cell.data.folder,
+        "train": cell.data.train,
+        "image_size_px": cell.encoders.image_size_px,
+        "k_factor": cell.channel.k_factor if cell.channel.model == "rician" else None,
         "pilots_per_class": cell.pilots.per_class, "selection": cell.pilots.method, "grouping": cell.pilots.grouping,
         "channel_model": cell.channel.model, "gain": cell.channel.gain, "n_tx": n_rx_tx[1], "n_rx": n_rx_tx[0], "uses": cell.channel.uses,
         "knowledge": cell.channel.knowledge, "snr_db": cell.snr.snr_db, "snr_reference": cell.snr.snr_reference,
@@ -218,7 +222,7 @@ def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _frame(columns: dict[str, Any], draws: int) -> pl.DataFrame:
+def _frame(columns: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.DataFrame:
     """One row for each channel; what is one value for all of them is repeated."""
 
     def column(value: Any) -> list[Any]:
@@ -232,14 +236,17 @@ def _frame(columns: dict[str, Any], draws: int) -> pl.DataFrame:
         "accuracy_low": [rate.low for rate in intervals],
         "accuracy_high": [rate.high for rate in intervals],
     }
-    return pl.DataFrame({name: pl.Series(name, rows[name], dtype=kind) for name, kind in SCHEMA.items() if name in rows})
+    asked = {name: kind for name, kind in SCHEMA.items() if name in rows and _METRIC_OF.get(name, "") in ("", *metrics)}
+    return pl.DataFrame({name: pl.Series(name, rows[name], dtype=kind) for name, kind in asked.items()})
 
 
-_TEXT = ("cell", "method", "family", "parameters", "dataset", "transmitter", "receiver", "selection", "grouping", "channel_model",
+_TEXT = ("cell", "method", "family", "parameters", "dataset", "folder", "transmitter", "receiver", "selection", "grouping", "channel_model",
          "knowledge", "snr_reference", "status", "versions", "started", "form_us", "form_batch_us")  # fmt: skip
 _WHOLE = (
     "d",
     "m",
+    "train",
+    "image_size_px",
     "pilots_per_class",
     "pilots",
     "n_tx",
@@ -252,9 +259,40 @@ _WHOLE = (
     "flops_decode",
     "flops",
 )
-_REAL = ("gain", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse",
-         "expected_mse", "exact_mse", "opta", "opta_nmse", "power", "peak_power", "budget", "density", "pruning", "design_s", "encode_us",
+_REAL = ("gain", "k_factor", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse",
+         "nmse", "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "power", "peak_power", "budget", "density", "pruning", "design_s",
+         "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
+_METRIC_OF.get(name, "") in ("", *metrics)}
+    return pl.DataFrame({name: pl.Series(name, rows[name], dtype=kind) for name, kind in asked.items()})
+
+
+_TEXT = ("cell", "method", "family", "parameters", "dataset", "folder", "transmitter", "receiver", "selection", "grouping", "channel_model",
+         "knowledge", "snr_reference", "status", "versions", "started", "form_us", "form_batch_us")  # fmt: skip
+_WHOLE = (
+    "d",
+    "m",
+    "train",
+    "image_size_px",
+    "pilots_per_class",
+    "pilots",
+    "n_tx",
+    "n_rx",
+    "uses",
+    "seed",
+    "channel",
+    "messages",
+    "flops_encode",
+    "flops_decode",
+    "flops",
+)
+_REAL = ("gain", "k_factor", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse",
+         "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "power", "peak_power", "budget", "density", "pruning", "design_s", "encode_us",
          "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
+_METRIC_OF = {
+    **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "agreement"), "accuracy"),
+    **dict.fromkeys(("mse", "nmse", "expected_mse"), "mse"),
+    **dict.fromkeys(("power", "peak_power", "antenna_power", "budget"), "power"),
+}  # the other metrics are only measured where they are asked for
 SCHEMA: dict[str, Any] = {
     **dict.fromkeys(_TEXT, pl.String),
     **dict.fromkeys(_WHOLE, pl.Int64),

@@ -1,30 +1,35 @@
 """Changing nested values by dotted names, in the grammar of Hydra's command line.
 
-    key=value       set            channel.antennas=4
-    key=a,b,c       sweep          channel.antennas=1,2,4       (or key=[a,b,c])
+    key=value       set            channel.antennas=4           (mappings are merged into what is there)
+    key=a,b,c       sweep          channel.antennas=1,2,4       (or key=[a,b,c], range(1,5), choice(a,b))
+    +key=value      add            as key=value; so is ++key=value
     ~key            take out       ~methods.neural
 
-A name goes into mappings by key, and into lists by number or, for lists of mappings, by `name`: to all entries of that name.
+A name goes into mappings by key, and into lists by number or, for lists of mappings, by `name`: to all entries of that name. Within `at`
+and `quick`, whose keys are dotted names themselves, the rest of a name is one key.
 """
 
+import re
 from typing import Any
 
 import yaml
 
 
-def overridden(content: dict[str, Any], override: str) -> None:
-    """Apply one override, in place.
+def overridden(content: dict[str, Any], override: str) -> str:
+    """Apply one override, in place, and return the name it is for.
 
     Raises:
         ValueError: it is of another form, its value is not YAML, or its name goes nowhere.
     """
-    key, separator, text = override.partition("=")
+    key, separator, text = override.lstrip("+").partition("=")
     if override.startswith("~"):
-        remove(content, override[1:])
+        key = key.removeprefix("~")
+        remove(content, key)
     elif separator and key:
         put(content, key, _parsed(text, override))
     else:
         raise ValueError(f"override must be key=value (channel.antennas=1,2,4) or ~key, got {override!r}")
+    return key
 
 
 def put(content: dict[str, Any], key: str, value: Any) -> None:
@@ -33,9 +38,12 @@ def put(content: dict[str, Any], key: str, value: Any) -> None:
     Raises:
         ValueError: the name goes through something that is no section.
     """
-    *path, last = key.split(".")
+    path, last = _path(key)
     for place in _places(content, path, key):
-        if isinstance(place, dict):
+        if isinstance(place, dict) and isinstance(value, dict) and isinstance(place.get(last), dict) and last not in _FLAT:
+            for name, inner in value.items():
+                put(place[last], str(name), inner)
+        elif isinstance(place, dict):
             place[last] = value
         elif last.isdigit() and int(last) < len(place):
             place[int(last)] = value
@@ -49,11 +57,12 @@ def remove(content: dict[str, Any], key: str) -> None:
     Raises:
         ValueError: there is no such value.
     """
-    *path, last = key.split(".")
+    path, last = _path(key)
     removed = False
     for place in _places(content, path, f"~{key}"):
         if isinstance(place, dict):
-            removed |= place.pop(last, None) is not None
+            removed |= last in place
+            place.pop(last, None)
         else:
             kept = [entry for number, entry in enumerate(place) if last not in _names(number, entry)]
             removed |= len(kept) < len(place)
@@ -82,9 +91,27 @@ def _names(number: int, entry: Any) -> tuple[Any, ...]:
     return (str(number), entry.get("name") if isinstance(entry, dict) else None)
 
 
+def _path(key: str) -> tuple[list[str], str]:
+    """The sections to go through, and the last name."""
+    steps = key.split(".")
+    for number, step in enumerate(steps[:-1]):
+        if step in _FLAT:
+            return steps[: number + 1], ".".join(steps[number + 1 :])
+    return steps[:-1], steps[-1]
+
+
 def _parsed(text: str, override: str) -> Any:
-    """A value is YAML; commas outside of brackets make a sweep."""
+    """A value is YAML; commas outside of brackets and quotes make a sweep."""
+    if match := re.fullmatch(r"range\((-?\d+),\s*(-?\d+)(?:,\s*(-?[1-9]\d*))?\)", text):
+        start, stop, step = match.groups()
+        return list(range(int(start), int(stop), int(step or 1)))
+    if match := re.fullmatch(r"choice\((.*)\)", text):
+        text = match[1]
+    outside = re.sub(r"""\[[^\]]*\]|\{[^}]*\}|'[^']*'|"[^"]*\"""", "", text)
     try:
-        return yaml.safe_load(f"[{text}]" if "," in text and text[:1] not in "[{\"'" else text)
+        return yaml.safe_load(f"[{text}]" if "," in outside else text)
     except yaml.YAMLError as error:
         raise ValueError(f"override {override!r}: {text!r} is not a value ({error})") from error
+
+
+_FLAT = ("at", "quick")  # mappings whose keys are dotted names

@@ -7,6 +7,7 @@ FOLDER/results.parquet           all rows of the study
 """
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,13 @@ class Results:
         return self.folder / "cells" / f"{cell.id}.error.txt"
 
     def done(self, cell: Cell) -> bool:
-        """Whether a cell's result is there: files are written whole or not at all."""
-        return self.path(cell).is_file()
+        """Whether a cell's result is there, and whole: a file cut short by a failing disk is none."""
+        try:
+            with self.path(cell).open("rb") as file:
+                file.seek(-4, io.SEEK_END)
+                return file.read() == b"PAR1"
+        except OSError:
+            return False
 
     def write(self, cell: Cell, rows: pl.DataFrame) -> None:
         """Keep a cell's rows, atomically."""
@@ -75,20 +81,43 @@ class Results:
         return path
 
 
-POINT = ("pilots_per_class", "knowledge", "n_tx", "n_rx", "uses", "snr_db", "snr_reference", "pruning")
+POINT = (
+    "dataset", "folder", "train", "transmitter", "receiver", "image_size_px", "pilots_per_class", "selection", "grouping", "channel_model",
+    "k_factor", "gain", "knowledge", "n_tx", "n_rx", "uses", "snr_db", "snr_reference",
+)  # fmt: skip
+_MEANS = ("accuracy", "nmse", "power", "gap", "flops", "density", "design_s", "encode_us", "decode_us")
 
 
 def summary(rows: pl.DataFrame) -> pl.DataFrame:
-    """Means over seeds and channel draws, a row for each method and point; settings that all rows share are left out.
+    """Means over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
 
-    Columns: method, the settings that vary, rows, accuracy, accuracy_std (over rows), nmse, power, flops, design_s, latencies.
+    Columns: method with those of its parameters in which it differs from others of that name, the settings that vary, rows, means, and the
+    standard deviation of the accuracy over rows.
     """
+    rows = rows.with_columns(method=_told_apart(rows["method"].to_list(), rows["parameters"].to_list()))
     links = rows.filter(pl.col("family") != "reference")
     varying = [name for name in POINT if links[name].n_unique() > 1]
-    means = [name for name in ("nmse", "power", "flops", "design_s", "encode_us", "decode_us") if name in rows.columns]
-    return rows.group_by("method", *varying, maintain_order=True).agg(
-        pl.len().alias("rows"), pl.col("accuracy").mean(), pl.col("accuracy").std().alias("accuracy_std"), pl.col(means).mean()
-    )
+    means = [name for name in _MEANS if name in rows.columns and rows[name].is_not_null().any()]
+    deviation = [pl.col("accuracy").std().alias("accuracy_std")] if "accuracy" in means else []
+    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *deviation, pl.col(means).mean())
+
+
+def _told_apart(names: list[str], parameters: list[str]) -> pl.Series:
+    """Names with the parameters that differ between those of one name."""
+    settings: dict[str, list[dict[str, object]]] = {}
+    for name, text in dict.fromkeys(zip(names, parameters, strict=True)):
+        settings.setdefault(name, []).append(json.loads(text))
+    differing = {
+        name: [key for key in dict.fromkeys(key for one in several for key in one) if len({repr(one.get(key)) for one in several}) > 1]
+        for name, several in settings.items()
+    }
+
+    def told(name: str, text: str) -> str:
+        values = json.loads(text)
+        facts = ", ".join(f"{key} {values[key]}" for key in differing[name] if key in values)
+        return f"{name} ({facts})" if facts else name
+
+    return pl.Series("method", [told(name, text) for name, text in zip(names, parameters, strict=True)], dtype=pl.String)
 
 
 def as_text(row: tuple[object, ...]) -> list[str]:

@@ -84,6 +84,7 @@ class Runner:
     _clocks: Once = field(default_factory=Once)
     _quiet: Quiet = field(default_factory=Quiet)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
     _left: Counter[Any] = field(default_factory=Counter)  # cells to come that share pilots
 
     def __post_init__(self) -> None:
@@ -146,8 +147,10 @@ class Runner:
             if self._stop.is_set():
                 return
             self._cell(cell, done)
-            self._left[cell.group] -= 1
-            if not self._left[cell.group]:
+            with self._counting:
+                self._left[cell.group] -= 1
+                last = not self._left[cell.group]
+            if last:
                 self.world(cell).forget(cell.pilots, cell.seed)
 
     def _cell(self, cell: Cell, done: Done) -> None:

@@ -1,10 +1,14 @@
 """What a study file and a cell are made of: frozen pydantic sections that know every key they may have."""
 
+import hashlib
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, strict=True)]  # not true, which Python takes for 1
+Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 
@@ -74,3 +78,13 @@ class Snr(Section):
     snr_reference: Literal["transmit", "receive"] = Field(
         "transmit", description="transmit: P / (n_tx σ²), the paper's; receive: gain · P / σ², the mean at a receive antenna"
     )
+
+
+@lru_cache
+def files_digest(folder: str | None) -> str:
+    """SHA-256 of the latents and labels in a folder: other files are other data, wherever they lie; empty where there are none."""
+    digest, place = hashlib.sha256(), Path(folder or ".")
+    for path in sorted([*place.glob("train-*"), *place.glob("test-*")]) if place.is_dir() else ():
+        with path.open("rb") as file:
+            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

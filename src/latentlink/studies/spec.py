@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_
 
 from latentlink.studies.methods import AnyMethod
 from latentlink.studies.overrides import overridden, put
-from latentlink.studies.sections import ChannelAt, Data, Encoders, PilotsAt, Section, Snr
+from latentlink.studies.sections import ChannelAt, Data, Encoders, PilotsAt, Section, Seed, Snr, files_digest
 
 RESULTS_VERSION = 1  # of what a cell's row means: raise it and every cell is run anew
 
@@ -33,13 +33,20 @@ class Cell(Section):
     channel: ChannelAt
     snr: Snr
     method: AnyMethod
-    seed: int
+    seed: Seed
     metrics: tuple[Metric, ...]
 
     @cached_property
     def id(self) -> str:
         """Names the cell's result file."""
         facts = self.model_dump(mode="json", exclude={"method": {"label"}})
+        channel = facts["channel"]
+        channel["antennas"], channel["n_rx"], channel["n_tx"] = None, *self.channel.shape  # however it was said
+        channel["k_factor"] = self.channel.k_factor if self.channel.model == "rician" else None
+        facts["snr"]["snr_db"] += 0.0  # −0 dB is 0 dB
+        facts["metrics"] = sorted(set(self.metrics))
+        if self.data.dataset == "files":
+            facts["data"]["folder"] = files_digest(self.data.folder)  # what it is, not where
         text = json.dumps({"results_version": RESULTS_VERSION, **facts}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -69,7 +76,7 @@ _Method: Any = Annotated[Union[tuple(swept(method, at=_AT) for method in _METHOD
 
 def _several(value: Any) -> Any:
     """One value where a list is expected is a list of one."""
-    return (value,) if isinstance(value, int | str) else value
+    return (value,) if isinstance(value, int | float | str) else value
 
 
 class Study(Section):
@@ -86,35 +93,67 @@ class Study(Section):
     snr: _Snr = _Snr()  # type: ignore[valid-type]
     methods: Annotated[list[_Method], Field(min_length=1)]
     references: bool = Field(True, description="also measure the ceilings (own latents, aligned without a channel) and the floor")
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_several), Field(min_length=1)] = (27, 42, 100, 123, 144, 200)
-    metrics: Annotated[tuple[Metric, ...], BeforeValidator(_several)] = ("accuracy", "mse", "limits", "power", "flops")
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_several), Field(min_length=1)] = (27, 42, 100, 123, 144, 200)
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(_several)] = ("accuracy", "mse", "limits", "power", "flops", "latency")
     quick: dict[str, Any] = Field(default_factory=dict, description="values that --quick puts in their place, by dotted name")
 
 
 def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False) -> Study:
     """The study of a YAML file, with `a.b=value` overrides in the grammar of Hydra (`channel.antennas=1,2,4`).
 
+    An override holds for all methods, also for those that have another value in `at`.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not YAML, or not a study; the message names the file, the key, what came and what was expected.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _unshared(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a YAML file ({error})") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: a study must be a mapping with name, methods, …; got {type(content).__name__}")
-    if quick:
-        if not content.get("quick"):
-            raise ValueError(f"{path}: has no `quick` section, so --quick means nothing here")
-        for key, value in content["quick"].items():
-            put(content, key, value)
-    for override in overrides:
-        overridden(content, override)
     try:
+        _change(content, overrides, quick)
         return Study.model_validate(content)
     except ValidationError as error:
         raise ValueError(f"{path}: {explained(error)}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _change(content: dict[str, Any], overrides: tuple[str, ...], quick: bool) -> None:
+    """Put the values of `quick` and of the overrides in place."""
+    small = content.get("quick") or {}
+    if not isinstance(small, dict) or not all(isinstance(key, str) for key in small):
+        raise ValueError(f"quick must be a mapping of dotted names to values, got {small!r}")
+    if quick and not small:
+        raise ValueError("has no `quick` section, so --quick means nothing here")
+    for key, value in small.items() if quick else ():
+        put(content, key, value)
+    for override in overrides:
+        key = overridden(content, override)
+        for method in content.get("methods") or ():
+            if isinstance(method, dict) and isinstance(method.get("at"), dict):
+                method["at"].pop(key, None)
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which YAML's aliases are values of their own, so that changing one changes no other."""
+    if isinstance(value, dict):
+        return {key: _unshared(inner) for key, inner in value.items()}
+    return [_unshared(inner) for inner in value] if isinstance(value, list) else value
+
+
+class _UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """YAML in which a key that comes twice in one mapping is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"]
+        if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} comes twice", node.start_mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def explained(error: ValidationError) -> str:
@@ -133,7 +172,7 @@ def explained(error: ValidationError) -> str:
 
 def _is_type(part: str) -> bool:
     """Whether a step of a location is pydantic's name for a member of a union, not a key of the file."""
-    return "[" in part or part in ("int", "float", "str", "bool", "none", *NAMES)
+    return "[" in part or part.startswith("constrained-") or part in ("int", "float", "str", "bool", "none", *NAMES)
 
 
 _KEYS = sorted({name for section in (Study, Data, Encoders, PilotsAt, ChannelAt, Snr, *_METHODS) for name in section.model_fields} | {"at"})
