@@ -13,11 +13,16 @@ from typing import Any
 import polars as pl
 
 AXES = ("compression", "snr", "flops")
-PILOTS = ("dataset", "transmitter", "receiver", "selection", "grouping", "pilots_per_class")
-_TEXT = ("study", "cell", "method", "family", "parameters", "channel_model", "knowledge", "snr_reference", "status", "versions", "started")
+_PILOT_NAMES = ("dataset", "folder", "transmitter", "receiver", "selection", "grouping")
+_PILOT_NUMBERS = (
+    "d", "m", "pilots", "gain", "k_factor", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel", "compression",
+    "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "power",
+    "peak_power", "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s", "encode_us", "decode_us",
+    "encode_batch_us", "decode_batch_us", "messages", "wall_s",
+)  # fmt: skip
 _NUMBERS = (
-    "d", "m", "pilots", "gain", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel", "compression", "accuracy",
-    "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "power", "peak_power",
+    "d", "m", "pilots", "gain", "k_factor", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel", "compression",
+    "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "power", "peak_power",
     "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s", "encode_us", "decode_us", "encode_batch_us",
     "decode_batch_us", "messages", "wall_s",
 )  # fmt: skip
@@ -49,10 +54,10 @@ def prepared(rows: pl.DataFrame) -> pl.DataFrame:
     Adds antennas ("n_rx×n_tx"), exact_nmse, exact_db = 10 log10(mse / exact_mse), opta_db = 10 log10(mse / opta), and latencies of both
     devices together, latency_us and latency_batch_us.
     """
-    absent = {name: pl.lit(None, pl.String) for name in (*_TEXT, *PILOTS[:5]) if name not in rows.columns}
-    absent |= {name: pl.lit(None, pl.Float64) for name in (*_NUMBERS, PILOTS[5]) if name not in rows.columns}
+    absent = {name: pl.lit(None, pl.String) for name in (*_TEXT, *_PILOT_NAMES) if name not in rows.columns}
+    absent |= {name: pl.lit(None, pl.Float64) for name in (*_NUMBERS, *_PILOT_NUMBERS) if name not in rows.columns}
     rows = rows.with_columns(**absent)
-    wide = [pl.col(name).cast(pl.Float64, strict=False) for name in (*_NUMBERS, PILOTS[5])]
+    wide = [pl.col(name).cast(pl.Float64, strict=False) for name in (*_NUMBERS, *_PILOT_NUMBERS)]
     rows = rows.with_columns(wide).with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
     symbols = (pl.col("d") / 2).ceil()
     variance = pl.coalesce(_share("mse", "nmse"), _share("opta", "opta_nmse"))
@@ -95,7 +100,7 @@ def arranged(rows: pl.DataFrame, axis: str) -> Arranged:
     points = _points(links, axis)
     square = axis == "compression" and "n_rx" in points
     channel = () if square else (("n_tx", "n_rx") if axis == "compression" else ("antennas",))
-    settings = [*PILOTS, "channel_model", "gain", "snr_reference", "snr_db", *channel, "uses"]
+    settings = [*PILOTS, "channel_model", "k_factor", "gain", "snr_reference", "snr_db", *channel, "uses"]
     varying = [name for name in settings if name not in points and links[name].n_unique() > 1]
     panel = [name for name in varying if links.group_by("label").agg(pl.col(name).n_unique())[name].max() > 1]
     links = links.with_columns(pl.lit("").alias("suffix"))
@@ -183,6 +188,9 @@ def described(name: str, value: Any) -> str:
         "n_rx": f"{number} receive antennas",
         "uses": "1 channel use" if number == "1" else f"{number} channel uses",
         "gain": f"channel gain {number}",
+        "k_factor": f"K-factor {number}",
+        "train": f"pilots among {number}",
+        "image_size_px": f"images of {number} px",
         "transmitter": f"from {number}",
         "receiver": f"to {number}",
         "grouping": f"grouped by {number}",

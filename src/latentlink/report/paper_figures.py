@@ -54,7 +54,7 @@ def draw_paper_figures(rows: pl.DataFrame, axis: str, folder: Path) -> list[Path
             lines = {value: [level for level in flat[value] if level.panel == panel] for value in flat}
             figure = _figure(pyplot, axis, mine, lines, look)
             if panel:
-                figure.axes[0].set_title(panel_title(panel))
+                figure.axes[0].set_title(_plain(panel_title(panel)))
             for kind in ("pdf", "png"):
                 buffer = io.BytesIO()
                 figure.savefig(buffer, format=kind, dpi=300, metadata={"CreationDate": None} if kind == "pdf" else {})
@@ -83,7 +83,7 @@ def _figure(pyplot: Any, axis: str, drawn: dict[str, list[Curve]], flat: dict[st
         for level in flat[value]:
             dash, _, width = LINES[level.label]
             label = with_value(level) if value == "accuracy" else level.label
-            axes.axhline(level.value, color=_INK, linestyle=dash, linewidth=width, label=label, zorder=1.5)
+            axes.axhline(level.value, color=_INK, linestyle=dash, linewidth=width, label=_plain(label), zorder=1.5)
         for curve in drawn[value]:
             _draw(axes, curve, look.get(curve.label))
     upper.set(ylabel="accuracy", ylim=(0, 1))
@@ -109,7 +109,7 @@ def _draw(axes: Any, curve: Curve, look: Look | None) -> None:
             drawstyle=steps,
             marker=marker,
             markersize=9,
-            label=curve.label,
+            label=_plain(curve.label),
             zorder=1.8,
         )
         return
@@ -119,7 +119,7 @@ def _draw(axes: Any, curve: Curve, look: Look | None) -> None:
         "color": look.colour, "linestyle": (0, (3, 1.5)) if unaware else "-", "linewidth": width, "zorder": 3 if strong else 2.5,
         "marker": look.marker, "markersize": 3.6, "markerfacecolor": "white" if unaware else look.colour, "markeredgewidth": 0.7,
     }  # fmt: skip
-    axes.plot(x, mean, **shown, label=f"_{curve.label}" if unaware else curve.label)
+    axes.plot(x, mean, **shown, label=f"_{curve.label}" if unaware else _plain(curve.label))
     banded = [(point.x, point.low, point.high) for point in curve.points if point.low is not None and point.high is not None]
     if len(banded) == 1:
         axes.vlines(*banded[0], color=look.colour, linewidth=0.8, zorder=2)
@@ -154,6 +154,12 @@ def spaced(places: list[float], room: float = 0.09) -> list[float]:
 def percent(share: float) -> str:
     """A share in percent, three significant places."""
     return f"{100 * share:.3g}"
+
+
+def _plain(label: str) -> str:
+    """A label as it stands: no formulas between dollars, and shown although it begins with an underscore."""
+    label = label.replace("$", r"\$")
+    return f"\u200b{label}" if label.startswith("_") else label
 
 
 def _legend(pyplot: Any, figure: Any, panels: list[Any], unaware: bool) -> None:

@@ -262,32 +262,6 @@ _WHOLE = (
 _REAL = ("gain", "k_factor", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse",
          "nmse", "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "power", "peak_power", "budget", "density", "pruning", "design_s",
          "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
-_METRIC_OF.get(name, "") in ("", *metrics)}
-    return pl.DataFrame({name: pl.Series(name, rows[name], dtype=kind) for name, kind in asked.items()})
-
-
-_TEXT = ("cell", "method", "family", "parameters", "dataset", "folder", "transmitter", "receiver", "selection", "grouping", "channel_model",
-         "knowledge", "snr_reference", "status", "versions", "started", "form_us", "form_batch_us")  # fmt: skip
-_WHOLE = (
-    "d",
-    "m",
-    "train",
-    "image_size_px",
-    "pilots_per_class",
-    "pilots",
-    "n_tx",
-    "n_rx",
-    "uses",
-    "seed",
-    "channel",
-    "messages",
-    "flops_encode",
-    "flops_decode",
-    "flops",
-)
-_REAL = ("gain", "k_factor", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse",
-         "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "power", "peak_power", "budget", "density", "pruning", "design_s", "encode_us",
-         "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
 _METRIC_OF = {
     **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "agreement"), "accuracy"),
     **dict.fromkeys(("mse", "nmse", "expected_mse"), "mse"),
