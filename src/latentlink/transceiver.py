@@ -21,7 +21,9 @@ class Status(Enum):
     """How a design ended, one per channel; the value is the message, and says what to try."""
 
     OPTIMAL = "optimal: no pair of its kind does better under these moments and this power"
-    NOTHING_TO_SEND = "nothing was sent: the channel is zero, the power is zero or the modes are empty; look at h, power and len(modes)"
+    NOTHING_TO_SEND = (
+        "nothing was sent: the channel or power is zero, no modes, limits or weights are left; look at h, power, modes, pruning"
+    )
     ROBUST = "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
     STOPPED = "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit"
     REFITTED = "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
@@ -30,6 +32,7 @@ class Status(Enum):
     )
     UNCONVERGED = "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
     DIVERGED = "feasible, the best pair before it diverged: raise rho, let it adapt, warm_start; lower learning_rate (Neural)"
+    REFITTED_SELECTION = "feasible: the closed form on the antennas that were selected, which need not be the best ones: try several seeds"
     BASELINE = "feasible: a baseline by construction, nothing was optimised jointly"
     TRAINED = "feasible: trained until validation stopped improving; no optimum is known"
     UNDERTRAINED = "feasible, but validation was still improving when the epochs ran out: raise epochs"

@@ -261,3 +261,11 @@ def test_a_missing_set_says_where_it_was_sought(tmp_path, monkeypatch, named):
 def test_unknown_split(tmp_path):
     with pytest.raises((ValueError, TypeError)):
         cifar10("validation", tmp_path)
+
+
+def test_a_memo_number_that_asks_for_gigabytes_is_refused(tmp_path):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "test_batch").write_bytes(b"\x80\x02Nr\xff\xff\xff\x3f.")
+    with pytest.raises(ValueError, match=r"test_batch.*memo number 1073741823"):
+        cifar10("test", tmp_path)

@@ -184,7 +184,9 @@ def test_versions_and_kinds_to_come_are_refused(tmp_path):
     with pytest.raises(ll.ArtifactError, match=r"later\.safetensors: format version 2 is newer than 1; update latentlink"):
         ll.load(path)
     sealed(path, {"kind": "codec"})
-    with pytest.raises(ll.ArtifactError, match=r"unknown kind 'codec', expected one of \['head', 'link', 'pair'\]"):
+    with pytest.raises(
+        ll.ArtifactError, match=r"unknown kind 'codec', expected one of \['head', 'link', 'neural link', 'pair', 'top-k link'\]"
+    ):
         ll.load(path)
 
 
@@ -213,6 +215,6 @@ def test_an_absent_file_is_absent_and_an_artifact_error_is_a_value_error(tmp_pat
 
 
 def test_every_kind_has_its_reader():
-    assert set(artifacts._READERS) == {"pair", "link", "head"}
+    assert set(artifacts._READERS) == {"pair", "link", "head", "neural link", "top-k link"}
     for kind, of in (("pair", SemanticModes), ("link", LinearTransceiver), ("head", ll.SoftmaxHead)):
         assert artifacts._READERS[kind].__self__ is of

@@ -111,3 +111,18 @@ def test_dead_noise_free_and_powerless_channels_have_finite_bounds():
 def test_bad_arguments_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
         per_antenna_bound(*arguments)
+
+
+@pytest.mark.parametrize("limits", [[0.0, 1.0], [0.0, 0.0], [1e-9, 1.0]])
+def test_silent_antennas_do_not_spoil_the_certificate(limits):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(300, 6, dtype=torch.float64, generator=generator)
+    y = x @ torch.randn(6, 5, dtype=torch.float64, generator=generator)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
+    h = ll.rayleigh(2, 2, generator=generator)
+    channel = ll.Channel.from_snr(h, 30.0).repeated(2)
+    heard = ll.Channel(channel.h * (torch.tensor(limits) > 1e-6), channel.noise_variance, channel.power)
+    exact = ll.ClosedForm().design(modes, heard)
+    bound = ll.per_antenna_bound(modes, channel, torch.tensor(limits, dtype=torch.float64))
+    assert bound <= exact.expected_mse * (1 + 1e-9)
+    assert bound >= 0.98 * exact.expected_mse

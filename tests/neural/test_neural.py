@@ -96,11 +96,36 @@ def test_checkpoints_of_other_trainings_are_refused(tmp_path):
         (small(), pilots(seed=1), channel()),
         (small(), pilots(), channel(seed=9)),
     ):
-        with pytest.raises(ValueError, match="other settings"):
+        with pytest.raises(ValueError, match="same settings"):
             design.design(data, radio, checkpoint=path)
     path.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="not a checkpoint"):
+    with pytest.raises(ValueError, match=r"checkpoint must be one of a training.*changed or cut"):
         small().design(pilots(), channel(), checkpoint=path)
+
+
+def test_a_changed_byte_of_a_checkpoint_is_noticed_and_any_name_will_do(tmp_path):
+    path = tmp_path / "state"  # no suffix
+
+    def stop(*news):
+        raise Stop
+
+    with pytest.raises(Stop):
+        small().design(pilots(), channel(), checkpoint=path, progress=stop)
+    content = bytearray(path.read_bytes())
+    for place in (0, 40, len(content) // 2, len(content) - 1):
+        damaged = content.copy()
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="checkpoint must be one of a training"):
+            small().design(pilots(), channel(), checkpoint=path)
+
+
+@pytest.mark.parametrize("rate", [1e4, 1e8, 1e30])
+@pytest.mark.parametrize("pruning", [None, ll.Budget(0.5), ll.HardThreshold(0.0)])
+def test_a_training_that_diverges_says_so_and_still_sends(rate, pruning):
+    solution = small(learning_rate=rate, pruning=pruning).design(pilots(), channel())
+    assert solution.messages() == [ll.Status.DIVERGED.value]
+    assert ll.transmit(solution.transceiver, pilots().x, channel()).isfinite().all()
 
 
 def test_training_ends_when_validation_stops_improving():

@@ -8,6 +8,7 @@ knows nothing but plain values and arrays of bytes, and archives are read in mem
 import io
 import os
 import pickle
+import pickletools
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ def _binary(where: str, content: bytes) -> Batch:
 def _pickled(where: str, content: bytes) -> Batch:
     """The Python version: a pickled dict, whose keys are bytes if Python 2 wrote it, as it did those published."""
     try:
+        _check_memo(content)
         batch = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
     except _Refused as refused:
         raise ValueError(f"{where}: refused: {refused}") from None
@@ -89,6 +91,13 @@ def _pickled(where: str, content: bytes) -> Batch:
         raise ValueError(f"{where}: holds {held}, expected data, an array (n, {PIXELS}) of bytes, and labels, a list")
     images = data.tensor(where)
     return images, _checked_labels(where, labels, len(images))
+
+
+def _check_memo(content: bytes) -> None:
+    """Memo numbers are counted up from 0: one beyond the length of the pickle asks for memory, not for a place."""
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
+            raise _Refused(f"memo number {argument} in {len(content)} bytes")
 
 
 def _checked_labels(where: str, labels: list[Any], count: int) -> Int64[Tensor, "n"]:

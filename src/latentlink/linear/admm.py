@@ -66,7 +66,7 @@ class Admm:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.constraint, ConstraintSet):
+        if isinstance(self.constraint, type) or not isinstance(self.constraint, ConstraintSet):
             raise ValueError(f"constraint must be a constraint set such as TotalPower() or ActiveAntennas(2), got {self.constraint!r}")
         if not isinstance(self.rho, int | float) or not 0 < self.rho < float("inf"):
             raise ValueError(f"rho must be positive and finite, got {self.rho!r}")
@@ -74,8 +74,8 @@ class Admm:
             raise ValueError(f"max_iterations must be a whole number from 1, got {self.max_iterations!r}")
         if not isinstance(self.tolerance, int | float) or not 0 <= self.tolerance < float("inf"):
             raise ValueError(f"tolerance must be finite and not negative, got {self.tolerance!r}")
-        if not isinstance(self.seed, int):
-            raise ValueError(f"seed must be a whole number, got {self.seed!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, got {self.seed!r}")
 
     @torch.no_grad()
     def design(self, modes: SemanticModes, channel: Channel) -> Solution:
@@ -95,7 +95,9 @@ class Admm:
         Raises:
             ValueError: modes or channel are of another type or on different devices, or the constraint does not fit them.
         """
+        wanted = modes.strength.dtype if isinstance(modes, SemanticModes) else torch.float64
         channel = _checked(modes, channel, self.constraint)
+        modes, channel = modes.to(torch.float64), channel.to(torch.float64)  # without noise the objective is a small difference
         problem = Coordinates.of(modes, channel, self.constraint.moments)
         self.constraint.check(channel, problem.inputs)
         price = power_price(modes, channel)
@@ -105,7 +107,7 @@ class Admm:
             run.step(self.tolerance, self.adaptive and len(run.history) < self.max_iterations // 2)
         if isinstance(self.constraint, ActiveAntennas):
             run.refit(modes)
-        return run.solution(modes)
+        return _in_precision(run.solution(modes), wanted)
 
     def start(self, modes: SemanticModes, problem: Coordinates) -> Tensor:
         """F (…, u, t, c) to begin with, at the budget: random with every mode in it, or the closed form, slightly disturbed."""
@@ -117,6 +119,15 @@ class Admm:
         if self.warm_start:
             start = _at_budget(problem.closed_form(ClosedForm().design(modes, channel).transceiver) + _PERTURBED * start, problem)
         return start
+
+
+def _in_precision(solution: Solution, dtype: torch.dtype) -> Solution:
+    """The solution in the precision of the modes it was asked for."""
+    if dtype == torch.float64:
+        return solution
+    trace = {name: value.to(dtype) if value.is_floating_point() else value for name, value in solution.trace.items()}
+    mse, power = solution.expected_mse.to(dtype), solution.expected_power.to(dtype)
+    return Solution(solution.transceiver.to(dtype), solution.status, mse, power, trace)
 
 
 def _at_budget(F: Tensor, problem: Coordinates) -> Tensor:
@@ -146,6 +157,7 @@ class _Run:
     blown: Bool[Tensor, "*batch"]
     iterations: Tensor
     history: list[list[Tensor]] = field(default_factory=list)
+    refitted: Bool[Tensor, "*batch"] | None = None
 
     @classmethod
     def begin(cls, problem: Coordinates, constraint: ConstraintSet, start: Tensor, rho: Float[Tensor, "*batch"]) -> "_Run":
@@ -213,6 +225,7 @@ class _Run:
         Z = problem.matrix(self.constraint.project(F, channel.power))
         error = problem.error(Z)
         better = error < self.least
+        self.refitted = better
         self.best, self.least = torch.where(better[..., None, None], Z, self.best), torch.where(better, error, self.least)
 
     def solution(self, modes: SemanticModes) -> Solution:
@@ -235,12 +248,19 @@ class _Run:
             early, late = residual[..., n // 4 : n // 2].mean(-1), residual[..., 3 * n // 4 :].mean(-1)
             status = status.masked_fill((late > _APART) & (late > 0.9 * early), Status.DIVERGED.code)
         status = status.masked_fill(self.blown, Status.DIVERGED.code).masked_fill(self.converged, Status.CONVERGED.code)
+        if self.refitted is not None:  # what is delivered is not an iterate that may be circling
+            status = status.masked_fill(self.refitted, Status.REFITTED_SELECTION.code)
         return status.masked_fill(_norm(self.best) == 0, Status.NOTHING_TO_SEND.code)
 
 
 def _checked(modes: SemanticModes, channel: Channel, constraint: ConstraintSet) -> Channel:
     """The channel in the modes' precision; a constraint's moments must be those of the modes."""
     channel = checked(modes, channel)
+    if channel.uses > 1 and bool((channel.error_variance > 0).any()):
+        raise ValueError(
+            "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "
+            f"got error_variance up to {float(channel.error_variance.max()):g}; design with ClosedForm or replace it by 0"
+        )
     if (moments := constraint.moments) is not None:
         got, expected = (len(moments.mean_x), len(moments.mean_y)), (len(modes.mean_x), len(modes.mean_y))
         if got != expected:

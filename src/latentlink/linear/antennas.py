@@ -11,6 +11,7 @@ up to more than P, and 0 where not. D is concave; the powers that its minimiser 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ from latentlink.linear.spatial import Allocation, SpatialModes
 
 _STEPS = 400
 _PATIENCE = 15  # steps without progress after which the level that is aimed at is lowered by half
+_LEAST_SHARE = 1e-12  # of the power, that a limit is taken for in the unit of its price
 _FLOOR = 1e-9  # of the largest price, for the budget: an antenna that costs nothing would have no best precoder
 _FREE = 1e-4  # least share of a mode's error that is priced: without noise power has no price
 
@@ -138,7 +140,7 @@ def weighted_bound(constraint: ConstraintSet, modes: SemanticModes, channel: Cha
     constant, bound = modes.weighted_variance - b2.sum(), modes.weighted_variance - saved
     start = _price(best, b2, N).unsqueeze(-1)
     if isinstance(constraint, AntennaPower):
-        dual = antenna_dual(modes.strength, channel, constraint)
+        dual = _by_limit(modes.strength, channel, constraint)
         start = torch.nn.functional.pad(start, (channel.n_tx, 0))  # all on the budget
     elif isinstance(constraint, UsePower):
         dual = partial(per_use_bound, modes.strength, spatial.amplitude, N, channel.power)
@@ -146,6 +148,22 @@ def weighted_bound(constraint: ConstraintSet, modes: SemanticModes, channel: Cha
     else:
         return bound
     return torch.maximum(bound, constant + ascended(dual, (value - constant).clamp(min=0), start))
+
+
+def _by_limit(strength: Float[Tensor, "k"], channel: Channel, allowed: AntennaPower) -> Dual:
+    """The dual in prices w = ν l / P, which stay of one size however small a limit is; antennas with none are left out of the channel."""
+    limits = allowed.limits_of(channel.power, channel.n_tx)
+    live = limits > 0
+    share = ratio(limits, channel.power.unsqueeze(-1)).clamp(_LEAST_SHARE, 1.0).masked_fill(~live, 1.0)
+    scale = torch.nn.functional.pad(share, (0, 1), value=1.0)
+    dual = antenna_dual(strength, replace(channel, h=channel.h * live[..., None, None, :]), allowed)
+    mask = torch.nn.functional.pad(live, (0, 1), value=True)
+
+    def by_limit(w: Float[Tensor, "*batch t1"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch t1"]]:
+        value, slope = dual(w / scale)
+        return value, slope * mask / scale
+
+    return by_limit
 
 
 def power_price(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:

@@ -52,6 +52,10 @@ class LinearTransceiver:
     power_limit: PowerLimitName = "mean"
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
+    def __post_init__(self) -> None:
+        for name in ("analysis", "synthesis", "precoder", "decoder"):  # laid out as a loaded link is, so that both give the same bits
+            object.__setattr__(self, name, getattr(self, name).contiguous())
+
     @property
     def batch(self) -> torch.Size:
         """The leading dimensions `...`: one transceiver for each channel."""

@@ -78,6 +78,11 @@ class Network:
         return table
 
     @property
+    def silent(self) -> bool:
+        """Whether nothing is left of it: it gives 0 whatever comes in."""
+        return not any(bool((value != 0).any()) for value in (*self.weights, *self.biases))
+
+    @property
     def nonzero(self) -> int:
         """Complex weights that are left."""
         return sum(line.weights for line in self.layer_flops())

@@ -27,6 +27,7 @@ from latentlink.transceiver import Solution, Status
 
 Precision = Literal["auto", "float32", "bfloat16"]
 _PRICE_CALLS = 3
+_GROWN = 3.0  # a training error so many times that of the first epoch, and no epoch better than none: it diverged
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Neural:
             raise ValueError(f"pruning must be HardThreshold(λ), SoftThreshold(λ), Budget(share) or None, got {self.pruning!r}")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision must be 'auto', 'float32' or 'bfloat16', got {self.precision!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise ValueError(f"seed must be a whole number, got {self.seed!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, got {self.seed!r}")
 
     def design(
         self,
@@ -128,6 +129,7 @@ class Neural:
             Network.of(training.pair.precoder), Network.of(training.pair.decoder),
             pilots.x.detach().double().mean(0).float(), pilots.y.detach().double().mean(0).float(), *scales, channel.to(torch.float32),
         )  # fmt: skip
+        silent = silent or transceiver.precoder.silent
         status = Status.NOTHING_TO_SEND if silent else _status(training)
         return _solution(training, transceiver, status, factor)
 
@@ -176,7 +178,7 @@ class Neural:
         h = torch.view_as_real(channel.h.resolve_conj())
         for value in (pilots.x, pilots.y, h, channel.noise_variance, channel.power, channel.error_variance):
             digest.update(repr((value.dtype, tuple(value.shape))).encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -202,7 +204,8 @@ def _solution(training: Training, link: NeuralTransceiver, status: Status, facto
 
 
 def _status(training: Training) -> Status:
-    if training.diverged:
+    grown = bool(training.losses) and training.best_epoch == 0 and training.losses[-1][0] > _GROWN * training.losses[0][0]
+    if training.diverged or grown:
         return Status.DIVERGED
     return Status.TRAINED if training.converged else Status.UNDERTRAINED
 

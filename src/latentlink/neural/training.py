@@ -8,6 +8,8 @@ delivered. With pruning, the best weights so far are brought under each new mask
 pruning asks for, and their error is that of the very weights.
 """
 
+import hashlib
+import io
 import math
 import time
 from collections.abc import Callable
@@ -22,7 +24,7 @@ from torch.func import functional_call
 
 from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.io.atomic import atomic_path
+from latentlink.io.atomic import write_atomically
 from latentlink.neural.layers import ComplexLinear, ComplexMlp, complex_product
 from latentlink.neural.pruning import Pruning, kept
 
@@ -143,7 +145,8 @@ class Training:
         while self.epoch < self.epochs and not (self.converged or self.diverged):
             training = self._epoch()
             self.epoch += 1
-            if self.pruning is not None:
+            finite = math.isfinite(training) and all(bool(weight.isfinite().all()) for weight in self.pair.parameters())
+            if self.pruning is not None and finite:  # masks are not made of weights that are no numbers
                 self.pruning.after_epoch(self.pair.linears(), self.epoch, self.epochs, self.learning_rate)
                 self._bring_best_under_mask()
             validation = self.validate()
@@ -231,8 +234,8 @@ class Training:
 
     @property
     def diverged(self) -> bool:
-        """Whether the error has left the range of numbers."""
-        return bool(self.losses) and not math.isfinite(self.losses[-1][0])
+        """Whether the error has left the range of numbers, or the weights have."""
+        return bool(self.losses) and not all(map(math.isfinite, self.losses[-1]))
 
     def save(self, path: Path, identity: str) -> None:
         """Write the whole state, atomically."""
@@ -241,8 +244,10 @@ class Training:
             "identity": identity, "pair": self.pair.state_dict(), "adam": self.adam.state_dict(),
             "order": self.order.get_state(), "noise": self.noise.get_state(), "facts": {name: getattr(self, name) for name in names},
         }  # fmt: skip
-        with atomic_path(path) as draft:
-            torch.save(state, draft)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getvalue()
+        write_atomically(path, hashlib.sha256(content).digest() + content)
 
     def restore(self, path: Path, identity: str) -> None:
         """Go on where a checkpoint is.
@@ -251,12 +256,19 @@ class Training:
             ValueError: it is no checkpoint, or of other settings, pilots or channel.
         """
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            raw = path.read_bytes()
+            if hashlib.sha256(raw[32:]).digest() != raw[:32]:
+                raise ValueError("it was changed or cut")
+            state = torch.load(io.BytesIO(raw[32:]), map_location=self.device, weights_only=True)
             same = state["identity"] == identity
+            if same:
+                self._resume(state)
         except Exception as error:
-            raise ValueError(f"{path}: not a checkpoint of a training ({type(error).__name__}); delete it to start anew") from error
+            raise ValueError(f"checkpoint must be one of a training, got {path} ({error}); delete it to start anew") from error
         if not same:
-            raise ValueError(f"{path}: is of a training with other settings, pilots or channel; delete it to start anew")
+            raise ValueError(f"checkpoint must be of the same settings, pilots and channel, which {path} is not; delete it to start anew")
+
+    def _resume(self, state: dict[str, Any]) -> None:
         self.pair.load_state_dict(state["pair"])
         self.adam.load_state_dict(state["adam"])
         for name, value in state["facts"].items():

@@ -14,17 +14,15 @@ import polars as pl
 
 AXES = ("compression", "snr", "flops")
 _PILOT_NAMES = ("dataset", "folder", "transmitter", "receiver", "selection", "grouping")
-_PILOT_NUMBERS = (
+_PILOT_NUMBERS = ("train", "image_size_px", "pilots_per_class")
+PILOTS = (*_PILOT_NAMES, *_PILOT_NUMBERS)
+_TEXT = ("study", "cell", "method", "family", "parameters", "channel_model", "knowledge", "snr_reference", "status", "versions",
+         "started")  # fmt: skip
+_NUMBERS = (
     "d", "m", "pilots", "gain", "k_factor", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel", "compression",
     "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "power",
     "peak_power", "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s", "encode_us", "decode_us",
     "encode_batch_us", "decode_batch_us", "messages", "wall_s",
-)  # fmt: skip
-_NUMBERS = (
-    "d", "m", "pilots", "gain", "k_factor", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel", "compression",
-    "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "power", "peak_power",
-    "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s", "encode_us", "decode_us", "encode_batch_us",
-    "decode_batch_us", "messages", "wall_s",
 )  # fmt: skip
 
 
