@@ -49,7 +49,7 @@ results: $(VENV)/.installed fashion-mnist
 	for study in comparison paper/compression paper/snr paper/flops; do \
 		set -- studies/$$study.yaml; \
 		case $$study in \
-			paper/flops) set -- "$$@" pilots.per_class=420 methods.neural.epochs=15 seeds=27,42 ;; \
+			paper/flops) set -- "$$@" pilots.per_class=420 methods.neural.epochs=15 seeds=27 methods.4.strength=0,10,30,50,70 methods.5.strength=5,20 methods.6.share=0.2,0.05,0.02 ;; \
 			paper/*) set -- "$$@" '~methods.neural' ;; \
 		esac; \
 		$(BIN)/latentlink study run "$$@" && $(BIN)/latentlink study results "$$@" --markdown docs/results/$${study##*/}.md \
