@@ -43,6 +43,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/admm.py
 	$(BIN)/python benchmarks/neural.py
+	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: the comparison in full, the paper's first two studies without training, its third with few pilots.
 results: $(VENV)/.installed fashion-mnist
