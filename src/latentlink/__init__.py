@@ -8,6 +8,7 @@ from latentlink.baselines.first_k import FirstK
 from latentlink.baselines.selection import TopKTransceiver
 from latentlink.baselines.top_k import TopK
 from latentlink.channels.channel import Channel
+from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.io.artifacts import ArtifactError, load
@@ -26,6 +27,12 @@ from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower
 from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, ConstraintSet, SparsePrecoder, TotalPower, UsePower
 from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.examples import Augmentation
+from latentlink.neural.codec.fitting import CodecFit, CodecTraining
+from latentlink.neural.codec.link import CodecTransceiver
+from latentlink.neural.codec.power import AveragePower, EachMessage
+from latentlink.neural.codec.shrinking import Microseconds, Operations
 from latentlink.neural.neural import Neural
 from latentlink.neural.pruning import Budget, HardThreshold, SoftThreshold
 from latentlink.neural.transceiver import NeuralTransceiver
@@ -33,6 +40,7 @@ from latentlink.tasks.complexity import Flops, Latency, latency
 from latentlink.tasks.evaluation import Evaluation, evaluate
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
+from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
 from latentlink.transceiver import Solution, Status, Transceiver, transmit
 
 __all__ = [
@@ -42,12 +50,22 @@ __all__ = [
     "Alignment",
     "AntennaPower",
     "ArtifactError",
+    "Augmentation",
+    "AveragePower",
     "Budget",
     "Channel",
+    "ChannelDraws",
+    "ChannelSource",
     "ClosedForm",
+    "Codec",
+    "CodecFit",
+    "CodecTraining",
+    "CodecTransceiver",
     "ConstantModulus",
     "ConstraintSet",
+    "Cosine",
     "Disjoint",
+    "EachMessage",
     "EigenK",
     "EstimateAtBothEnds",
     "EstimateAtTransmitter",
@@ -57,22 +75,28 @@ __all__ = [
     "Goal",
     "GoalChoice",
     "HardThreshold",
+    "HeadDivergence",
     "HeldOut",
     "HeldOutModes",
     "Latency",
     "LeastSquares",
     "LinearTransceiver",
     "MeanPower",
+    "Microseconds",
     "MmseEqualizer",
     "Moments",
     "Neural",
     "NeuralTransceiver",
+    "Objective",
+    "Operations",
     "PerMessagePower",
     "PerUsePower",
     "PilotSelection",
     "Pilots",
     "Procrustes",
     "Rate",
+    "Regression",
+    "Retrieval",
     "SemanticModes",
     "SnrDefinition",
     "SoftThreshold",

@@ -36,6 +36,11 @@ class Status(Enum):
     BASELINE = "feasible: a baseline by construction, nothing was optimised jointly"
     TRAINED = "feasible: trained until validation stopped improving; no optimum is known"
     UNDERTRAINED = "feasible, but validation was still improving when the epochs ran out: raise epochs"
+    CODEC = "feasible: the trained codec, which did better than the exact linear design on validation pilots over channels of this kind"
+    LINEAR = (
+        "feasible: the exact linear design, which the codec did not surely beat on validation pilots over channels of this kind; "
+        "for more of the codec train it longer, or with more pilots"
+    )
 
     @property
     def code(self) -> int:

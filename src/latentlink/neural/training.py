@@ -8,8 +8,6 @@ delivered. With pruning, the best weights so far are brought under each new mask
 pruning asks for, and their error is that of the very weights.
 """
 
-import hashlib
-import io
 import math
 import time
 from collections.abc import Callable
@@ -24,7 +22,7 @@ from torch.func import functional_call
 
 from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.io.atomic import write_atomically
+from latentlink.neural.checkpoints import read_sealed, write_sealed
 from latentlink.neural.layers import ComplexLinear, ComplexMlp, complex_product
 from latentlink.neural.pruning import Pruning, kept
 
@@ -244,10 +242,7 @@ class Training:
             "identity": identity, "pair": self.pair.state_dict(), "adam": self.adam.state_dict(),
             "order": self.order.get_state(), "noise": self.noise.get_state(), "facts": {name: getattr(self, name) for name in names},
         }  # fmt: skip
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        content = buffer.getvalue()
-        write_atomically(path, hashlib.sha256(content).digest() + content)
+        write_sealed(path, state)
 
     def restore(self, path: Path, identity: str) -> None:
         """Go on where a checkpoint is.
@@ -256,10 +251,7 @@ class Training:
             ValueError: it is no checkpoint, or of other settings, pilots or channel.
         """
         try:
-            raw = path.read_bytes()
-            if hashlib.sha256(raw[32:]).digest() != raw[:32]:
-                raise ValueError("it was changed or cut")
-            state = torch.load(io.BytesIO(raw[32:]), map_location=self.device, weights_only=True)
+            state = read_sealed(path, self.device)
             same = state["identity"] == identity
             if same:
                 self._resume(state)

@@ -1,0 +1,245 @@
+"""One network for every channel: a codec that contains the exact linear design and is on only where it does better.
+
+A codec is trained once for a pair of devices (`training.py`), from their semantic modes and pilots. For any channel it is then designed as
+the exact linear design is: the SVD makes parallel streams of the channel (`streams.py`), the networks are told their SNRs
+(`networks.py`), both ends are the linear design plus what the networks add (`ends.py`), and a gate says whether they do (`gate.py`).
+Nothing is trained per channel.
+"""
+
+import os
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from latentlink.arrays import ratio
+from latentlink.channels.channel import Channel
+from latentlink.io.artifacts import artifact, save
+from latentlink.linear.closed_form import checked
+from latentlink.linear.errors import parallel_mse
+from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.ends import Ends, decode, precode
+from latentlink.neural.codec.gate import Gate
+from latentlink.neural.codec.link import CodecTransceiver, moved, networks_facts, networks_from, part, rule_facts, rule_from
+from latentlink.neural.codec.networks import ModulatedMlp
+from latentlink.neural.codec.power import PowerRule
+from latentlink.neural.codec.streams import Beams, Streams, placed
+from latentlink.transceiver import Solution, Status
+
+_ENTRIES = 2**24  # hidden values held at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Latents of some pilots, which tell the mean energy of the symbols at a channel, and the error to expect.
+
+    Attributes:
+        z: all k modes' coordinates (c, k). projected: Ψᵀ(y − μy) (c, k).
+    """
+
+    z: Float[Tensor, "c k"]
+    projected: Float[Tensor, "c k"]
+
+    @classmethod
+    def of(cls, modes: SemanticModes, x: Float[Tensor, "c d"], y: Float[Tensor, "c m"]) -> "Calibration":
+        """Of these pilots, in float32."""
+        return cls(modes.coefficients(x).float(), ((y.to(modes.synthesis) - modes.mean_y) @ modes.synthesis).float())
+
+    def to(self, device: torch.device | str) -> "Calibration":
+        """The same on another device."""
+        return Calibration(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+@artifact("codec")
+@dataclass(frozen=True, eq=False)
+class Codec:
+    """Networks for every channel of up to `most` real streams (see the module).
+
+    Attributes:
+        modes: the k semantic modes that the codec works in, float64; strongest first.
+        encoder, decoder: the networks, float32. inputs: modes that the encoder reads (i,). outputs: modes that the decoder gives (o,); both
+            begin with the modes that the linear design sends, 0 … min(most, k) − 1.
+        calibration: what powers and errors are expected from.
+        gate: which channels are served by the networks. rule: what the budget limits.
+        ceiling: (max_symbols + 1,) strongest amplitude that the networks were trained on, by number of symbols; they hear of none above.
+        most: streams.
+    """
+
+    modes: SemanticModes
+    encoder: ModulatedMlp
+    decoder: ModulatedMlp
+    inputs: Int[Tensor, "i"]
+    outputs: Int[Tensor, "o"]
+    calibration: Calibration
+    gate: Gate
+    rule: PowerRule
+    ceiling: Float[Tensor, "s"]
+    most: int
+
+    @property
+    def max_symbols(self) -> int:
+        """Complex symbols that a message may take."""
+        return self.most // 2
+
+    def design(self, channel: Channel) -> Solution:
+        """Both ends for every channel of the batch at once; nothing is trained.
+
+        Args:
+            channel: channels (…, u, n_rx, n_tx) with u · min(n_rx, n_tx) ≤ `max_symbols`, on the codec's device. Where they are known up to
+                an error only, that error counts as noise.
+
+        Returns:
+            Solution with a `CodecTransceiver`. Status CODEC or LINEAR says which part is active, and so does `trace["active"]` (…).
+            Expected values are the linear design's under the pilots' moments, and by how much the codec differs on the calibration pilots.
+
+        Raises:
+            ValueError: the channel is of another type, on another device, or has too many symbols.
+        """
+        channel = checked(self.modes, channel)
+        streams, beams = placed(self.modes.strength, channel, self.most)
+        sends = streams.share.sum(-1) > 0
+        active = self.gate.of(streams) & sends
+        ends, mse, power = self._ends(streams, active)
+        count = 2 * beams.transmit.shape[-1]
+        status = torch.where(active, Status.CODEC.code, Status.LINEAR.code)
+        return Solution(
+            self._link(channel, beams, ends.first(count), active),
+            torch.where(sends, status, Status.NOTHING_TO_SEND.code),
+            mse,
+            power * channel.power,
+            {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
+        )
+
+    def _link(self, channel: Channel, beams: Beams, ends: Ends, active: Bool[Tensor, "*batch"]) -> CodecTransceiver:
+        modes = self.modes
+        return CodecTransceiver(
+            analysis=modes.analysis[self.inputs].float(),
+            synthesis=modes.synthesis[:, self.outputs].float(),
+            mean_x=modes.mean_x.float(),
+            mean_y=modes.mean_y.float(),
+            beams=beams.to(torch.float32),
+            channel=channel.to(torch.float32),
+            encoder=self.encoder,
+            decoder=self.decoder,
+            ends=ends,
+            rule=self.rule,
+            active=active,
+            encoders=modes.encoders,
+        )
+
+    @torch.no_grad()
+    def _ends(self, streams: Streams, active: Bool[Tensor, "*batch"]) -> tuple[Ends, Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+        """Both ends at the power budget, the error (…) to expect, and the power (…) relative to the budget."""
+        batch, flat, on = active.shape, streams.to(torch.float32).reshape(-1), active.reshape(-1)
+        budget, linear = (value.reshape(-1).float() for value in (self._linear_energy(streams), self._linear_mse(streams)))
+        scales, errors, powers = [], [], []
+        for rows in torch.arange(len(on), device=on.device).split(self._chunk()):
+            some = flat[rows]
+            ends = Ends.of(self.encoder, self.decoder, some, on[rows], self.ceiling)
+            raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
+            direct = self._direct(some)
+            scale = self.rule.scale(_energy(raw, direct, budget[rows]), budget[rows])
+            t = self.rule.limit(raw * scale)
+            scales.append(scale)
+            powers.append(budget[rows] if self.rule.peak == float("inf") else t.square().sum(-1).mean(-1))
+            gained = self._gained(ends, t, direct, some) if bool(on[rows].any()) else 0.0
+            errors.append(torch.where(on[rows], linear[rows] - gained, linear[rows]))
+        ends = Ends.of(self.encoder, self.decoder, streams.to(torch.float32), active, self.ceiling)
+        factor, mse, power = (torch.cat(v) if v else flat.share.sum(-1) for v in (scales, errors, powers))
+        return ends.scaled(factor.reshape(*batch, 1, 1)), mse.reshape(batch).to(streams.share), power.reshape(batch).to(streams.share)
+
+    def _direct(self, streams: Streams) -> Float[Tensor, "c n S"]:
+        """What the linear design sends of the calibration latents."""
+        z = self.calibration.z[:, : self.most]
+        return streams.share.sqrt().unsqueeze(-2) * pad(z, (0, self.most - z.shape[-1]))
+
+    def _linear_energy(self, streams: Streams) -> Float[Tensor, "*batch"]:
+        """Mean energy of the linear design under the pilots' moments, relative to the budget."""
+        k = min(self.most, len(self.modes))
+        energy: Tensor = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k]
+        return energy
+
+    def _linear_mse(self, streams: Streams) -> Float[Tensor, "*batch"]:
+        """The exact design's error under the pilots' moments."""
+        k = min(self.most, len(self.modes))
+        a, q, gain = (value[..., :k] for value in (streams.amplitude, streams.share, streams.gain))
+        root = torch.where(q > 0, q, 0.0).sqrt()
+        return parallel_mse(self.modes, gain * a * root, gain.square())
+
+    def _gained(self, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c"]:
+        """By how much the codec's error on the calibration latents is below the linear design's, with the same draw of noise."""
+        generator = torch.Generator(t.device).manual_seed(0)
+        noise = torch.randn(t.shape[-2:], generator=generator, device=t.device)
+        amplitude, outputs = streams.amplitude.unsqueeze(-2), self.outputs
+        gram, target = self.modes.gram.float(), self.calibration.projected
+
+        def change(z: Tensor, modes: Tensor) -> Tensor:
+            """||y − ŷ||² − ||y − μy||²."""
+            found: Tensor = ((z @ gram[modes][:, modes]) * z).sum(-1) - 2 * (z * target[:, modes]).sum(-1)
+            return found
+
+        k = min(self.most, len(self.modes))
+        linear = change((streams.gain.unsqueeze(-2) * (amplitude * direct + noise))[..., :k], outputs[:k])
+        return (linear - change(decode(self.decoder, ends, amplitude * t + noise), outputs)).mean(-1)
+
+    def _chunk(self) -> int:
+        """Channels at a time."""
+        widest = max(*self.encoder.widths, *self.decoder.widths)
+        return max(1, _ENTRIES // (widest * len(self.calibration.z)))
+
+    def gated(self, gate: Gate) -> "Codec":
+        """The same codec on for other channels."""
+        return replace(self, gate=gate)
+
+    def familiar(self, streams: Streams) -> "Codec":
+        """The same codec, whose networks know channels as good as these (c,) and take better ones for such."""
+        best = self.ceiling.new_zeros(self.max_symbols + 1).scatter_reduce(0, streams.symbols, streams.amplitude[:, 0], "amax")
+        return replace(self, ceiling=torch.where(best > 0, best, torch.inf))
+
+    def named(self, transmitter: str, receiver: str) -> "Codec":
+        """The same codec with the encoders' names on record."""
+        return replace(self, modes=self.modes.named(transmitter, receiver))
+
+    def to(self, device: torch.device | str) -> "Codec":
+        """The same codec on another device."""
+        changed: dict[str, Any] = {
+            name: getattr(self, name).to(device) for name in ("modes", "inputs", "outputs", "calibration", "ceiling")
+        }
+        return replace(self, **changed, encoder=moved(self.encoder, device), decoder=moved(self.decoder, device))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the codec atomically; `latentlink.load` reads it back."""
+        save("codec", self, path)
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        modes, facts = self.modes.to_tensors()
+        tensors = {f"modes.{name}": value for name, value in modes.items()}
+        for end, network in (("encoder", self.encoder), ("decoder", self.decoder)):
+            tensors |= {f"{end}.{name}": value for name, value in network.state_dict().items()}
+        tensors |= {f"calibration.{f.name}": getattr(self.calibration, f.name) for f in fields(Calibration)}
+        tensors |= {"inputs": self.inputs, "outputs": self.outputs, "gate": self.gate.open, "ceiling": self.ceiling}
+        networks = networks_facts(self.encoder, self.decoder)
+        return tensors, {**facts, "max_symbols": self.max_symbols, "networks": networks, **rule_facts(self.rule)}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Codec":
+        """The codec of a saved file."""
+        modes = SemanticModes.from_tensors(part(tensors, "modes."), manifest)
+        encoder, decoder = networks_from(tensors, manifest["networks"])
+        return cls(
+            modes, encoder, decoder, **{name: tensors[name] for name in ("inputs", "outputs", "ceiling")}, gate=Gate(tensors["gate"]),
+            calibration=Calibration(**part(tensors, "calibration.")), rule=rule_from(manifest), most=2 * manifest["max_symbols"],
+        )  # fmt: skip
+
+
+def _energy(raw: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], linear: Float[Tensor, "c"]) -> Float[Tensor, "c"]:
+    """Mean energy (c,) of messages of which n are at hand, the linear design's mean energy being known: that serves as control variate."""
+    e, f = raw.square().sum(-1), direct.square().sum(-1)
+    apart = f - f.mean(-1, keepdim=True)
+    slope = ratio((apart * e).sum(-1), apart.square().sum(-1))
+    mean = e.mean(-1)
+    return torch.maximum(mean - slope * (f.mean(-1) - linear), mean / 2)

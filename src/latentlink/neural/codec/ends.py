@@ -1,0 +1,108 @@
+"""Both ends of a codec at given channels: the exact linear design and what two networks add to it.
+
+In the units of `streams.py`, with z the latent's coordinates in the semantic modes and f, g the networks at the channel's features c,
+
+    t = limit( κ [ φ(c) √q ⊙ z + f(z; c) ] ),        w = a ⊙ t + n,        ẑ = ψ(c) ℓ ⊙ w + g(e ⊙ w; c),
+
+√q and ℓ the linear design's precoder and decoder, φ and ψ 1 at first, f and g 0 at first, κ what brings the mean energy to the budget,
+e what evens the scale of w. Where the codec is switched off (`active` 0), φ = ψ = κ = 1 and f = g = 0: the exact linear design, alone.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+from latentlink.neural.codec.networks import ModulatedMlp, Modulation
+from latentlink.neural.codec.streams import Streams
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Everything that depends on the channels of a batch `...` but not on messages.
+
+    Attributes:
+        precoding, decoding: the networks' modulations.
+        direct_tx: κ φ √q (…, 1, S). residual_tx: κ (…, 1, S) on streams that are alive, 0 on others and where the codec is off.
+        direct_rx: ψ ℓ (…, 1, S). evened: e (…, 1, S). residual_rx: (…, 1, 1), 0 where the codec is off.
+    """
+
+    precoding: Modulation
+    decoding: Modulation
+    direct_tx: Float[Tensor, "*batch 1 S"]
+    residual_tx: Float[Tensor, "*batch 1 S"]
+    direct_rx: Float[Tensor, "*batch 1 S"]
+    evened: Float[Tensor, "*batch 1 S"]
+    residual_rx: Float[Tensor, "*batch 1 1"]
+
+    @classmethod
+    def of(
+        cls,
+        encoder: ModulatedMlp,
+        decoder: ModulatedMlp,
+        streams: Streams,
+        active: Bool[Tensor, "*batch"] | None = None,
+        ceiling: Float[Tensor, "s"] | None = None,
+    ) -> "Ends":
+        """Both ends with κ = 1, active everywhere if not told otherwise; the networks hear of no channel above the ceiling."""
+        features = streams.features(ceiling)
+        f, g = encoder.modulation(features), decoder.modulation(features)
+        root = torch.where(streams.share > 0, streams.share, 0.0).sqrt().unsqueeze(-2)
+        on = torch.ones_like(f.direct) if active is None else active.to(root)[..., None, None]
+        off = 1 - on
+        return cls(
+            precoding=f,
+            decoding=g,
+            direct_tx=(on * f.direct + off) * root,
+            residual_tx=on * streams.alive.unsqueeze(-2),
+            direct_rx=(on * g.direct + off) * streams.gain.unsqueeze(-2),
+            evened=streams.evened.unsqueeze(-2),
+            residual_rx=on,
+        )
+
+    def scaled(self, factor: Float[Tensor, "*batch 1 1"]) -> "Ends":
+        """κ times the factor."""
+        return replace(self, direct_tx=self.direct_tx * factor, residual_tx=self.residual_tx * factor)
+
+    def first(self, count: int) -> "Ends":
+        """With the first `count` streams only, which must be all that are alive."""
+        cut: dict[str, Any] = {name: getattr(self, name)[..., :count] for name in ("direct_tx", "residual_tx", "direct_rx", "evened")}
+        return replace(self, **cut)
+
+    def expand(self, batch: torch.Size) -> "Ends":
+        """For a batch of that shape."""
+        return self._each(lambda value: value.expand(*batch, *value.shape[-2:]))
+
+    def to(self, target: torch.device | torch.dtype | str) -> "Ends":
+        """The same on another device or in another precision."""
+        return self._each(lambda value: value.to(target))
+
+    def _each(self, change: Any) -> "Ends":
+        def changed(value: Any) -> Any:
+            if isinstance(value, Modulation):
+                return Modulation(*(changed(getattr(value, f.name)) for f in fields(value)))
+            return tuple(change(one) for one in value) if isinstance(value, tuple) else change(value)
+
+        return Ends(*(changed(getattr(self, f.name)) for f in fields(self)))
+
+
+def precode(encoder: ModulatedMlp, ends: Ends, z: Float[Tensor, "*#batch n k"], drop: float = 0.0) -> Float[Tensor, "*batch n S"]:
+    """κ [ φ √q ⊙ z + f(z) ] (…, n, S), before any limit."""
+    S = ends.direct_tx.shape[-1]
+    direct = z[..., :S] if z.shape[-1] >= S else pad(z, (0, S - z.shape[-1]))
+    raw: Tensor = torch.addcmul(ends.direct_tx * direct, ends.residual_tx, encoder(z, ends.precoding, drop)[..., :S])
+    return raw
+
+
+def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], drop: float = 0.0) -> Float[Tensor, "*batch n k"]:
+    """ẑ = ψ ℓ ⊙ w + g(e ⊙ w) (…, n, k)."""
+    read = ends.evened * w
+    missing = decoder.widths[0] - read.shape[-1]
+    out = decoder(pad(read, (0, missing)) if missing else read, ends.decoding, drop) * ends.residual_rx
+    k = out.shape[-1]
+    direct = (ends.direct_rx * w)[..., :k]
+    decoded: Tensor = out + (pad(direct, (0, k - direct.shape[-1])) if direct.shape[-1] < k else direct)
+    return decoded

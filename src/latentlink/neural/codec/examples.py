@@ -1,0 +1,103 @@
+"""What a codec is trained on: coordinates of pilots in the semantic modes, all in one tensor, and what the receiver wants of each.
+
+Few pilots are made more by the moments' model, in which ŷ moves with z: for a pair (z, y) so are (z + δ, y + Ψ δ), δ ~ ε² N(0, Φ Rx Φᵀ)
+(white up to shrinkage), and points on the line between two pairs. What the receiver's head makes of these latents is what it should hear.
+Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from latentlink.latents.pilots import Pilots
+from latentlink.linear.modes import SemanticModes
+from latentlink.tasks.objectives import Objective, Wanted
+
+VALIDATED = 1024  # validation pilots at most that are sent over every validation channel
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How pilots are varied in training.
+
+    Attributes:
+        noise: ε_x, standard deviation of noise on z alone, in units of its own.
+        moved: ε, of moves δ that y follows, at most; each example draws its own between 0 and that.
+        mixed: share of examples that lie between two pilots.
+
+    Raises:
+        ValueError: naming the attribute that is out of range.
+    """
+
+    noise: float = 0.1
+    moved: float = 0.7
+    mixed: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("noise", float("inf")), ("moved", float("inf")), ("mixed", 1.0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == float("inf"):
+                raise ValueError(f"{name} must be a finite number from 0{' to 1' if most == 1 else ''}, got {value!r}")
+
+
+class Batch(NamedTuple):
+    """Coordinates z (n, i), and what is wanted of them in rows of `wanted`."""
+
+    z: Tensor
+    wanted: Wanted
+    rows: Tensor
+
+
+class Examples:
+    """Pilots to train on and pilots held back, as the encoder reads them and the decoder gives them.
+
+    Attributes:
+        held: the validation pilots (at most `validated` of them).
+    """
+
+    def __init__(
+        self, modes: SemanticModes, objective: Objective, train: Pilots, held: Pilots, unpaired: Tensor | None, augmentation: Augmentation
+    ) -> None:
+        self.modes, self.objective, self.augmentation = modes.to(torch.float32), objective, augmentation
+        self.z, self.y = self._coordinates(train.x), train.y.float()
+        if unpaired is not None:
+            z = self._coordinates(unpaired)
+            self.z, self.y = torch.cat([self.z, z]), torch.cat([self.y, self.modes.mean_y + z @ self.modes.synthesis.mT])
+        self.unit = self.z.std(0, correction=0)
+        self._held = held[:VALIDATED]
+        every = torch.arange(len(modes), device=self.z.device)
+        self.select(every, every)
+
+    def _coordinates(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        return self.modes.coefficients(x.float())
+
+    def select(self, inputs: Int[Tensor, "i"], outputs: Int[Tensor, "o"]) -> None:
+        """From now on the encoder reads these modes, and the decoder gives these."""
+        self.inputs, self.synthesis = inputs, self.modes.synthesis[:, outputs]
+        self.wanted = self._wanted(self.y)
+        rows = torch.arange(len(self._held), device=self.z.device)
+        self.held = Batch(self._coordinates(self._held.x)[:, inputs], self._wanted(self._held.y.float()), rows)
+
+    def _wanted(self, y: Float[Tensor, "n m"]) -> Wanted:
+        return self.objective.wanted(y, self.synthesis, self.modes.mean_y)
+
+    def batch(self, count: int, drawn: torch.Generator, noise: torch.Generator) -> Batch:
+        """Examples to train on, each pilot at most once; `drawn` is on the CPU, `noise` on the device."""
+        rows = torch.randperm(len(self.z), generator=drawn)[:count].to(self.z.device)
+        z, how = self.z[rows], self.augmentation
+        disturbed = z + how.noise * self.unit * self._normal(z, noise) if how.noise else z
+        if not (how.moved or how.mixed):
+            return Batch(disturbed[:, self.inputs], self.wanted, rows)
+        partner = rows[torch.randperm(len(rows), generator=drawn).to(rows.device)]
+        between = (torch.rand(len(rows), 1, generator=drawn) * (torch.rand(len(rows), 1, generator=drawn) < how.mixed)).to(z)
+        size = how.moved * torch.rand(len(rows), 1, generator=drawn).to(z)
+        move = size * self.unit * self._normal(z, noise)
+        y = self.y[rows] + between * (self.y[partner] - self.y[rows]) + move @ self.modes.synthesis.mT
+        z = disturbed + between * (self.z[partner] - z) + move
+        return Batch(z[:, self.inputs], self._wanted(y), torch.arange(len(rows), device=z.device))
+
+    def _normal(self, like: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)

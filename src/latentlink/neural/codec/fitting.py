@@ -1,0 +1,285 @@
+"""From pilots to a codec: settings, the untrained codec that is the exact linear design, training, pruning, and the gate.
+
+Before training the codec *is* the exact linear design at every channel. In the end validation pilots are sent over fresh channels by the
+codec and by the linear design, with the same noise; the gate (`gate.py`) opens for the kinds of channels where the codec scored higher.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentlink.arrays import finite
+from latentlink.channels.draws import ChannelDraws, ChannelSource
+from latentlink.latents.pilots import Pilots
+from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.codec import Calibration, Codec
+from latentlink.neural.codec.examples import Augmentation, Examples
+from latentlink.neural.codec.gate import Gate
+from latentlink.neural.codec.networks import ModulatedMlp
+from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
+from latentlink.neural.codec.shrinking import ComplexityBudget
+from latentlink.neural.codec.training import Schedule, Training, bank, judgements
+from latentlink.tasks.objectives import Objective
+
+GATED = 256  # validation pilots at most that set the gate
+CALIBRATED = 512  # pilots that the codec carries to set its power by
+_KEEP_EVERY_S = 10.0  # at most so much of a training is lost when the process dies
+
+Progress = Callable[[int, int, float, float], Any]
+
+
+class CodecFit(NamedTuple):
+    """A trained codec, and how it came about.
+
+    Attributes:
+        codec: ready for any channel.
+        trace: by round (r,) `training_loss`, `validation_loss` and `validation_score`; `best_round` (), which is delivered, and `open` (),
+            the share of the channels drawn for it on which the gate is open.
+    """
+
+    codec: Codec
+    trace: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class CodecTraining:
+    """How a codec is built and trained; `fit` does it, `untrained` gives what it starts from.
+
+    Attributes:
+        modes: k, semantic modes that the networks work in. width, layers: hidden units and hidden layers of each network.
+        max_symbols: complex symbols that a message may take, u · min(n_rx, n_tx).
+        draws: the channels it is to serve: `ChannelDraws`, or anything with its `draw`.
+        power: AveragePower(), AveragePower(peak=…) or EachMessage().
+        rounds, steps: at most so many rounds of so many steps. channels, messages: of each step. learning_rate: greatest, of AdamW.
+        patience: rounds without a lower validation loss before training ends.
+        dropout, weight_decay, augmentation: against too few pilots.
+        validation: share of the pilots that is held back to stop by and to set the gate by.
+        margin: standard errors by which the codec must be ahead of the linear design to be used.
+        budget: Operations(flops) or Microseconds(us), met by leaving out whole units halfway; None keeps all.
+        bank: channels to train on, to validate on, and to set the gate by.
+        precision: "auto" trains in bfloat16 on CUDA and in float32 elsewhere; the codec itself is float32.
+        seed: of weights, split, channels, order and noise.
+
+    Raises:
+        ValueError: naming the attribute that is out of range.
+    """
+
+    modes: int = 128
+    width: int = 256
+    layers: int = 2
+    max_symbols: int = 16
+    draws: ChannelSource = field(default_factory=ChannelDraws)
+    power: PowerRule = field(default_factory=AveragePower)
+    rounds: int = 30
+    steps: int = 100
+    channels: int = 16
+    messages: int = 128
+    learning_rate: float = 2e-3
+    patience: int = 30
+    dropout: float = 0.0
+    weight_decay: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    validation: float = 0.1
+    margin: float = 2.0
+    budget: ComplexityBudget | None = None
+    bank: tuple[int, int, int] = (16384, 256, 4096)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("modes", "width", "layers", "max_symbols", "rounds", "steps", "channels", "messages", "patience"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
+        within("learning_rate", self.learning_rate, above=0)
+        within("validation", self.validation, above=0, below=1)
+        within("dropout", self.dropout, least=0, below=1)
+        for name in ("weight_decay", "margin"):
+            within(name, getattr(self, name), least=0)
+        kinds: tuple[tuple[str, Any, str], ...] = (
+            ("draws", ChannelSource, "ChannelDraws(...) or have its draw(count, generator)"),
+            ("power", AveragePower | EachMessage, "AveragePower() or EachMessage()"),
+            ("augmentation", Augmentation, "Augmentation(...)"),
+            ("budget", ComplexityBudget | None, "Operations(flops), Microseconds(us) or None"),
+        )
+        for name, kind, expected in kinds:
+            if isinstance(getattr(self, name), type) or not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} must be {expected}, got {getattr(self, name)!r}")
+        if len(self.bank) != 3 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in self.bank):
+            raise ValueError(
+                f"bank must be three numbers of channels (to train on, to validate on, to set the gate by), each from 1, got {self.bank!r}"
+            )
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ValueError(f"precision must be 'auto', 'float32' or 'bfloat16', got {self.precision!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1, got {self.seed!r}")
+
+    def untrained(self, modes: SemanticModes, pilots: Pilots) -> Codec:
+        """The codec before training, on for every channel: at each it is `ClosedForm().design(modes, channel)`.
+
+        Args:
+            modes: all semantic modes of the pair, for the goal that the linear part should have.
+            pilots: paired latents, of which some are carried to set the power by.
+
+        Raises:
+            ValueError: modes or pilots are of another type, on different devices, or do not fit.
+        """
+        check(modes, pilots)
+        k, most = min(self.modes, len(modes) - len(modes) % 2 if not modes.widely_linear else len(modes)), 2 * self.max_symbols
+        if k < min(most, len(modes)):
+            raise ValueError(f"modes must be at least {min(most, len(modes))}, what the linear design may send, got {self.modes}")
+        kept, device = modes.truncated(k), modes.strength.device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most) for a, b in ((k, most), (most, k))]
+        some = pilots[torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed))[:CALIBRATED]]
+        every = torch.arange(k, device=device)
+        encoder, decoder = (network.to(device).requires_grad_(False).eval() for network in networks)
+        ceiling = torch.full((self.max_symbols + 1,), math.inf, device=device)
+        return Codec(kept, encoder, decoder, every, every, Calibration.of(kept, some.x, some.y), Gate.always(), self.power, ceiling, most)
+
+    def fit(
+        self,
+        modes: SemanticModes,
+        pilots: Pilots,
+        objective: Objective,
+        *,
+        unpaired: Tensor | NDArray[Any] | None = None,
+        checkpoint: Path | str | None = None,
+        progress: Progress | None = None,
+        logger: Any = None,
+    ) -> CodecFit:
+        """Train a codec for a pair of devices.
+
+        Args:
+            modes: all semantic modes of the pair, for the goal that the linear part should have.
+            pilots: paired latents, at least four; their labels are not used.
+            objective: what the receiver wants: HeadDivergence(head), Regression(head), Cosine(), Retrieval(), …
+            unpaired: further latents of the transmitter (n, d), of which the receiver's are taken to be the linear alignment.
+            checkpoint: file that keeps the state while training (every few seconds, and where `progress` raises); if it is there, training
+                goes on from it to the same end. Removed at the end.
+            progress: called after each round with (round, rounds, training loss, validation score).
+            logger: anything with `add_scalar(name, value, round)`, such as TensorBoard's SummaryWriter.
+
+        Raises:
+            ValueError: an argument is of another type or size, on another device, or the checkpoint is of another training.
+        """
+        codec = self.untrained(modes, pilots)
+        if isinstance(objective, type) or not isinstance(objective, Objective):
+            raise ValueError(f"objective must be HeadDivergence(head), Regression(...), Cosine() or Retrieval(), got {objective!r}")
+        if len(pilots) < 4:
+            raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
+        extra = None if unpaired is None else self._unpaired(unpaired, modes)
+        order = torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed))
+        held = min(len(order) - 2, max(2, round(self.validation * len(order))))
+        examples = Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], extra, self.augmentation)
+        training = self._training(codec, examples)
+        path = None if checkpoint is None else Path(checkpoint)
+        identity = self._identity(codec, pilots, objective, extra)
+        if path is not None and path.is_file():
+            training.restore(path, identity)
+        codec = training.run(Teller(path, identity, progress, logger))
+        gate = self._gate(codec, training)
+        if path is not None:
+            path.unlink(missing_ok=True)
+        losses = torch.tensor(training.losses, dtype=torch.float64).reshape(-1, 2)
+        return CodecFit(codec.gated(gate).familiar(training.train), {
+            "training_loss": losses[:, 0],
+            "validation_loss": losses[:, 1],
+            "validation_score": torch.tensor(training.scores, dtype=torch.float64),
+            "best_round": torch.tensor(training.best_round),
+            "open": gate.of(training.held).double().mean(),
+        })  # fmt: skip
+
+    def _training(self, codec: Codec, examples: Examples) -> Training:
+        train, held = (bank(self.draws, count, codec, self.seed + number) for number, count in enumerate(self.bank[:2]))
+        names = ("rounds", "steps", "channels", "messages", "learning_rate", "patience", "dropout", "weight_decay", "budget")
+        schedule = Schedule(**{name: getattr(self, name) for name in names})
+        half = self.precision == "bfloat16" or (self.precision == "auto" and train.amplitude.device.type == "cuda")
+        return Training(codec, examples, train, held, schedule, self.seed, torch.bfloat16 if half else torch.float32)
+
+    def _gate(self, codec: Codec, training: Training) -> Gate:
+        """Open where the codec scored higher than the linear design on validation pilots over fresh channels."""
+        fresh = bank(self.draws, self.bank[2], codec, self.seed + 2)
+        held = training.examples.held
+        batch = held._replace(z=held.z[:GATED], rows=held.rows[:GATED])
+        off = torch.zeros(len(fresh.amplitude), dtype=torch.bool, device=fresh.amplitude.device)
+        ahead, linear = (judgements(codec, batch, fresh, self.seed + 2, active)[1] for active in (~off, off))
+        return Gate.chosen(fresh, ahead - linear, self.margin)
+
+    def _unpaired(self, unpaired: Tensor | NDArray[Any], modes: SemanticModes) -> Float[Tensor, "u d"]:
+        x = finite("unpaired", unpaired)
+        if x.is_complex() or x.ndim != 2 or x.shape[1] != len(modes.mean_x):
+            raise ValueError(f"unpaired must be real latents (n, {len(modes.mean_x)}), got {x.dtype} {tuple(x.shape)}")
+        return x.to(modes.mean_x.device)
+
+    def _identity(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> str:
+        """What a checkpoint must agree in: settings, modes, pilots and objective."""
+        settings = [(f.name, getattr(self, f.name)) for f in fields(self)]
+        plain = [(f.name, getattr(objective, f.name)) for f in fields(objective) if not isinstance(getattr(objective, f.name), nn.Module)]  # type: ignore[arg-type]
+        digest = hashlib.sha256(repr((settings, type(objective).__name__, plain)).encode())
+        heads = [value for module in vars(objective).values() if isinstance(module, nn.Module) for value in module.state_dict().values()]
+        for value in (codec.modes.analysis, codec.modes.synthesis, pilots.x, pilots.y, *heads, *([] if unpaired is None else [unpaired])):
+            digest.update(repr((value.dtype, tuple(value.shape))).encode())
+            digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(eq=False)
+class Teller:
+    """Tells of each round whoever wants to know, and keeps the state: every few seconds, and where whoever is told wants to stop."""
+
+    checkpoint: Path | None
+    identity: str
+    progress: Progress | None
+    logger: Any
+    kept: float = field(default_factory=time.monotonic)
+
+    def __call__(self, training: Training) -> None:
+        due = time.monotonic() - self.kept > _KEEP_EVERY_S
+        (loss, validation), score = training.losses[-1], training.scores[-1]
+        try:
+            if self.logger is not None:
+                for name, value in (("loss/training", loss), ("loss/validation", validation), ("score/validation", score)):
+                    self.logger.add_scalar(name, value, training.round)
+            if self.progress is not None:
+                self.progress(training.round, training.schedule.rounds, loss, score)
+        except BaseException:
+            due = True
+            raise
+        finally:
+            if due and self.checkpoint is not None:
+                training.save(self.checkpoint, self.identity)
+                self.kept = time.monotonic()
+
+
+def within(name: str, value: Any, above: float | None = None, least: float = -math.inf, below: float = math.inf) -> None:
+    """Raise where a setting is no number in its range."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value < below or (above is not None and not value > above):
+        low = f"above {above:g}" if above is not None else f"from {least:g}"
+        raise ValueError(f"{name} must be a number {low} and below {below:g}, got {value!r}")
+
+
+def check(modes: SemanticModes, pilots: Pilots) -> None:
+    """Raise where modes and pilots are not such, or do not belong together."""
+    if not isinstance(modes, SemanticModes):
+        raise ValueError(f"modes must be SemanticModes (semantic_modes(moments, goal)), got {type(modes).__name__}")
+    if not isinstance(pilots, Pilots):
+        raise ValueError(f"pilots must be Pilots(x, y, labels): networks need samples, got {type(pilots).__name__}")
+    expected, got = (len(modes.mean_x), len(modes.mean_y)), (pilots.x.shape[1], pilots.y.shape[1])
+    if expected != got:
+        raise ValueError(f"pilots must be latents of dimensions {expected}, as the modes are, got {got}")
+    if pilots.x.device != modes.strength.device:
+        raise ValueError(f"pilots must be on the modes' device {modes.strength.device}, got {pilots.x.device}")
+    if len(modes) == 0:
+        raise ValueError("modes must be at least one: these pilots show nothing that x tells of y")

@@ -1,0 +1,59 @@
+"""Which channels the codec serves, and where the exact linear design stays: decided once, on validation pilots, by kinds of channels.
+
+Channels are told apart by their number of symbols and by the bits a symbol carries. The codec is on for a kind only where it scored higher
+than the linear design on the same channels, messages and noise, by more than `margin` standard errors of that difference over channels (or
+no lower, where both always score the same); on all other kinds the design is the linear one, to the last bit.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from latentlink.neural.codec.streams import Streams
+
+SYMBOLS = (1, 2, 3, 4, 6, 8, 12)  # a channel's kind counts how many of these numbers its symbols are above
+BITS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0)  # per symbol, likewise
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """On or off for each kind of channel.
+
+    Attributes:
+        open: (len(SYMBOLS) + 1, len(BITS) + 1).
+    """
+
+    open: Bool[Tensor, "s b"]
+
+    @classmethod
+    def always(cls) -> "Gate":
+        """The codec serves every channel."""
+        return cls(torch.ones(len(SYMBOLS) + 1, len(BITS) + 1, dtype=torch.bool))
+
+    @classmethod
+    def chosen(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":
+        """On for the kinds of channels on which the score that was gained (c,) is above its `margin` standard errors."""
+        kind, kinds = kinds_of(streams), (len(SYMBOLS) + 1) * (len(BITS) + 1)
+        gained, zeros = gained.double(), gained.new_zeros(kinds, dtype=torch.float64)
+        count = zeros.scatter_add(0, kind, torch.ones_like(gained))
+        mean = zeros.scatter_add(0, kind, gained) / count.clamp(min=1)
+        spread = zeros.scatter_add(0, kind, (gained - mean[kind]).square()) / (count - 1).clamp(min=1)
+        surely = mean > margin * (spread / count.clamp(min=1)).sqrt()
+        enough = count >= 2  # one channel tells nothing of its kind
+        return cls((surely & enough).view(len(SYMBOLS) + 1, -1))
+
+    def of(self, streams: Streams) -> Bool[Tensor, "*batch"]:
+        """Whether the codec serves these channels."""
+        return self.open.to(streams.amplitude.device).flatten()[kinds_of(streams)]
+
+
+def kinds_of(streams: Streams) -> Int[Tensor, "*batch"]:
+    """The number of each channel's kind."""
+    device = streams.amplitude.device
+    symbols = streams.symbols.to(streams.amplitude)
+    per_symbol = streams.bits / symbols.clamp(min=1)
+    size = torch.bucketize(symbols, torch.tensor(SYMBOLS, dtype=symbols.dtype, device=device), right=False)
+    rate = torch.bucketize(per_symbol, torch.tensor(BITS, dtype=per_symbol.dtype, device=device), right=False)
+    return size * (len(BITS) + 1) + rate

@@ -1,0 +1,154 @@
+"""Parallel streams: what a codec sees of a channel, whatever its antennas and uses.
+
+The SVD turns all uses of a channel into parallel real streams (two for each complex symbol), pooled and sorted, strongest first. In units
+of the whole budget u·P at the transmitter and of the noise's standard deviation √N at the receiver, N = σ²/2, stream i is
+
+    w_i = a_i t_i + n_i,      n_i ~ N(0, 1),      Σ E t_i² ≤ 1,      a_i = h_i √(u P / N).
+
+A channel with fewer streams is one whose last amplitudes are 0: streams are nested. The exact linear design in these units sends
+t_i = √q_i z_i, q_i = p_i / (u P), and receives ẑ_i = a_i √q_i / (a_i² q_i + 1) w_i  (`linear/closed_form.py`).
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from latentlink.arrays import ratio
+from latentlink.channels.channel import Channel
+from latentlink.linear.spatial import SpatialModes
+from latentlink.linear.waterfilling import mse_waterfilling
+
+NOISE_FLOOR = 1e-12  # of the strongest stream's received energy: what counts as noise where there is none
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """S streams of each channel of a batch `...`, in the units of the module; dead ones are zero throughout.
+
+    Attributes:
+        amplitude: a (…, S). share: q (…, S), the linear design's power, summing to 1 where anything is sent.
+        gain: of the linear decoder (…, S).
+    """
+
+    amplitude: Float[Tensor, "*batch S"]
+    share: Float[Tensor, "*batch S"]
+    gain: Float[Tensor, "*batch S"]
+
+    @property
+    def alive(self) -> Float[Tensor, "*batch S"]:
+        """1 where a stream reaches the receiver, else 0."""
+        return (self.amplitude > 0).to(self.amplitude)
+
+    @property
+    def evened(self) -> Float[Tensor, "*batch S"]:
+        """What brings w to the scale of t: the LMMSE gain for streams of equal power, relative to that power's root."""
+        even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
+        return self.amplitude * even.sqrt() / (self.amplitude.square() * even + 1)
+
+    @property
+    def symbols(self) -> Int[Tensor, "*batch"]:
+        """How many symbols reach the receiver."""
+        return (self.amplitude[..., ::2] > 0).sum(-1)
+
+    def features(self, ceiling: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch c"]:
+        """What networks are told of a channel (…, 2 S): log-SNR and presence of each symbol, the linear design's amplitudes.
+
+        Args:
+            ceiling: strongest amplitude to tell of, by number of symbols: better channels are told of as if they were that good.
+        """
+        a, q = self.amplitude[..., ::2], self.share
+        if ceiling is not None:
+            best = a[..., :1]
+            a = a * (ceiling.to(a)[self.symbols].unsqueeze(-1) / best.clamp(min=torch.finfo(a.dtype).tiny)).clamp(max=1.0)
+        return torch.cat([a.square().log1p() / 4, self.alive[..., ::2], 3 * torch.where(q > 0, q, 0.0).sqrt()], -1)
+
+    @property
+    def bits(self) -> Float[Tensor, "*batch"]:
+        """Bits (…) that a message of Gaussian streams of equal power would carry."""
+        even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
+        bits: Tensor = (self.amplitude.square() * even).log1p().sum(-1) / (2 * math.log(2))
+        return bits
+
+    def __getitem__(self, index: Any) -> "Streams":
+        """Some of the batch."""
+        return Streams(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def reshape(self, *batch: int) -> "Streams":
+        """The same in a batch of another shape."""
+        return Streams(*(getattr(self, f.name).reshape(*batch, self.amplitude.shape[-1]) for f in fields(self)))
+
+    def to(self, target: torch.dtype | torch.device) -> "Streams":
+        """The same in another precision or on another device."""
+        return Streams(*(getattr(self, f.name).to(target) for f in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Beams:
+    """What takes streams to antennas and back; symbol i carries streams 2 i and 2 i + 1 in its real and imaginary part.
+
+    Attributes:
+        transmit: √(u P) V (…, u n_tx, q), each column within one use. receive: U / √N (…, u n_rx, q).
+        uses: u.
+    """
+
+    transmit: Complex[Tensor, "*batch ut q"]
+    receive: Complex[Tensor, "*batch ur q"]
+    uses: int
+
+    def symbols(self, t: Float[Tensor, "*b n q2"]) -> Complex[Tensor, "*batch n u t"]:
+        """s = √(u P) V t."""
+        beams = torch.view_as_complex(t.contiguous().unflatten(-1, (-1, 2))) @ self.transmit.mT
+        sent: Tensor = beams.unflatten(-1, (self.uses, -1))
+        return sent
+
+    def streams(self, r: Complex[Tensor, "*b n u r"]) -> Float[Tensor, "*batch n q2"]:
+        """w = Uᴴ r / √N."""
+        return torch.view_as_real(r.flatten(-2) @ self.receive.conj()).flatten(-2)
+
+    def to(self, target: torch.dtype | torch.device | str) -> "Beams":
+        """The same in the precision of a real dtype, or on another device."""
+        target = target.to_complex() if isinstance(target, torch.dtype) else target
+        return Beams(self.transmit.to(target), self.receive.to(target), self.uses)
+
+
+def symbols(channel: Channel) -> int:
+    """Complex symbols that a message takes at most, u · min(n_rx, n_tx)."""
+    return channel.uses * min(channel.n_rx, channel.n_tx)
+
+
+def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[Streams, Beams]:
+    """The streams (`most` of them) of every channel, as the exact linear design of modes of this strength uses them, and their beams.
+
+    Raises:
+        ValueError: the channel has more than `most` real streams.
+    """
+    if 2 * symbols(channel) > most:
+        size = f"{symbols(channel)} ({channel.uses} use(s) of {channel.n_rx}×{channel.n_tx})"
+        raise ValueError(f"channel must have at most {most // 2} symbols for this codec, got {size}; train it with more max_symbols")
+    spatial = SpatialModes.of(channel.h)
+    ranked, order = spatial.amplitude.flatten(-2).sort(dim=-1, descending=True, stable=True)
+    h = ranked.repeat_interleave(2, -1)
+    b = pad(strength, (0, max(0, h.shape[-1] - len(strength))))[: h.shape[-1]]
+    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    budget = channel.uses * channel.power
+    p = mse_waterfilling(b.expand_as(h), h, N, budget)
+    floor = NOISE_FLOOR * h[..., 0].square() * budget
+    noise = torch.maximum(N, floor).clamp(min=torch.finfo(h.dtype).tiny).unsqueeze(-1)
+    root = torch.where(p > 0, p, 0.0).sqrt()
+    amplitude, share = h * (budget.unsqueeze(-1) / noise).sqrt(), ratio(p, budget.unsqueeze(-1).expand_as(p))
+    gain = ratio(h * root, h.square() * p + N.unsqueeze(-1)) * noise.sqrt()
+    streams = Streams(*(pad(value, (0, most - value.shape[-1])) for value in (amplitude, share, gain)))
+    transmit = _of_uses(spatial.transmit, order) * budget.sqrt()[..., None, None]
+    return streams, Beams(transmit, _of_uses(spatial.receive, order) / noise.sqrt().unsqueeze(-1), channel.uses)
+
+
+def _of_uses(beams: Complex[Tensor, "*batch u a q"], order: Tensor) -> Complex[Tensor, "*batch ua uq"]:
+    """Beams over the antennas of all uses (…, u a, u q), each within its own use, sorted."""
+    eye = torch.eye(beams.shape[-3], dtype=beams.dtype, device=beams.device)
+    every = (beams.unsqueeze(-2) * eye[:, None, :, None]).flatten(-4, -3).flatten(-2)  # (…, u, a, u, q) → (…, u a, u q)
+    return every.gather(-1, order.unsqueeze(-2).expand(*every.shape[:-1], -1))

@@ -1,0 +1,271 @@
+"""What a trained receiver should get right: losses to train by, scores to choose by, for one and the same frozen receiver.
+
+A decoder ends in ŷ = μy + Ψ ẑ, so what is asked of ŷ is asked of its coefficients ẑ, once Ψ, μy and the latents y wanted are fixed:
+
+    ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ(y − μy) + ẑᵀ ΨᵀΨ ẑ,        head(ŷ) = (W Ψ) ẑ + head(μy)      (affine heads),
+
+and nothing of the latent's dimension is touched in training. Every objective may add a share `fidelity` of ||y − ŷ||² / tr Ry.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from latentlink.tasks.heads import apply_head, is_affine
+
+Outputs = Callable[[Tensor], Tensor]
+
+
+@runtime_checkable
+class Wanted(Protocol):
+    """An objective for given latents, judged in coefficients."""
+
+    def loss(self, z: Float[Tensor, "*batch n k"], rows: Int[Tensor, "n"]) -> Float[Tensor, "*batch n"]:
+        """Loss (…, n) of coefficients ẑ (…, n, k) where the latents y[rows] are wanted."""
+
+    def score(self, z: Float[Tensor, "*batch n k"], rows: Int[Tensor, "n"]) -> Float[Tensor, "*batch n"]:
+        """What is counted in the end (…, n), higher is better."""
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What the receiver wants."""
+
+    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
+        """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
+
+
+class _Fidelity:
+    """||y − ŷ||² / tr Ry in coefficients."""
+
+    def __init__(self, y: Tensor, synthesis: Tensor, mean_y: Tensor) -> None:
+        centred = y.to(synthesis) - mean_y
+        self.projected, self.energy = centred @ synthesis, centred.square().sum(-1)
+        self.gram, self.variance = synthesis.mT @ synthesis, self.energy.mean().clamp(min=torch.finfo(synthesis.dtype).tiny)
+
+    def error(self, z: Tensor, rows: Tensor) -> Tensor:
+        squared: Tensor = self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
+        return squared / self.variance
+
+
+def _reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
+    """head(μy + Ψ ẑ) of coefficients, the head frozen, gradients passing through it."""
+    offset = apply_head(head, mean_y.unsqueeze(0)).detach().to(synthesis).squeeze(0)
+    if is_affine(head):
+        weight = head.weight.detach().to(synthesis) @ synthesis
+        return lambda z: offset + z @ weight.mT
+    frozen = {name: value.detach() for name, value in [*head.named_parameters(), *head.named_buffers()]}
+    reference = next(iter(frozen.values()), synthesis)
+
+    def read(z: Tensor) -> Tensor:
+        y_hat = (mean_y + z @ synthesis.mT).to(reference).flatten(0, -2)
+        outputs: Tensor = functional_call(head.eval(), frozen, (y_hat,))
+        return outputs.to(z).reshape(*z.shape[:-1], -1)
+
+    return read
+
+
+def _share(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be finite and not negative, got {value!r}")
+
+
+def _classifier(head: Any) -> None:
+    if not isinstance(head, nn.Module):
+        raise ValueError(f"head must be a torch.nn.Module, got {type(head).__name__}")
+
+
+@dataclass(frozen=True, eq=False)
+class HeadDivergence:
+    """The classifier should say of ŷ what it says of y: T² KL( softmax(head(y) / T) || softmax(head(ŷ) / T) ); no labels are needed.
+
+    The score is agreement: 1 where the head decides as on y.
+
+    Attributes:
+        head: (n, m) → logits (n, c), any torch module; it is not changed.
+        temperature: T > 0.
+        fidelity: share of ||y − ŷ||² / tr Ry.
+
+    Raises:
+        ValueError: naming the attribute that is out of range.
+
+    References:
+        [hinton2015distilling] for the tempered divergence.
+    """
+
+    head: nn.Module
+    temperature: float = 1.0
+    fidelity: float = 0.01
+
+    def __post_init__(self) -> None:
+        _classifier(self.head)
+        _share("fidelity", self.fidelity)
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature must be positive and finite, got {self.temperature!r}")
+
+    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
+        """See `Objective`."""
+        logits = apply_head(self.head, y).detach().to(synthesis)
+        if logits.shape[-1] < 2:
+            raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
+        return _Divergence(self, logits, _reader(self.head, synthesis, mean_y), _Fidelity(y, synthesis, mean_y))
+
+
+class _Divergence:
+    def __init__(self, objective: HeadDivergence, logits: Tensor, read: Outputs, fidelity: _Fidelity) -> None:
+        self.T, self.share = objective.temperature, objective.fidelity
+        self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
+        self.read, self.fidelity = read, fidelity
+
+    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
+        student, teacher = torch.log_softmax(self.read(z) / self.T, -1), self.teacher[rows]
+        divergence = self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
+        return divergence + self.share * self.fidelity.error(z, rows) if self.share else divergence
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        return (self.read(z).argmax(-1) == self.decided[rows]).to(z)
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """Outputs of a head on ŷ should be those on y: squared error over their variance. Without a head it is the latent itself, plain MSE.
+
+    The score is minus that error.
+
+    Attributes:
+        head: (n, m) → (n, q), any torch module, or None.
+        fidelity: share of ||y − ŷ||² / tr Ry beside a head.
+
+    Raises:
+        ValueError: head is no module, or fidelity is out of range.
+    """
+
+    head: nn.Module | None = None
+    fidelity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.head is not None:
+            _classifier(self.head)
+        _share("fidelity", self.fidelity)
+
+    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
+        """See `Objective`."""
+        fidelity = _Fidelity(y, synthesis, mean_y)
+        if self.head is None:
+            return _Errors(fidelity.error)
+        outputs, read = apply_head(self.head, y).detach().to(synthesis), _reader(self.head, synthesis, mean_y)
+        variance = (outputs - outputs.mean(0)).square().sum(-1).mean().clamp(min=torch.finfo(outputs.dtype).tiny)
+
+        def error(z: Tensor, rows: Tensor) -> Tensor:
+            task: Tensor = (read(z) - outputs[rows]).square().sum(-1) / variance
+            return task + self.fidelity * fidelity.error(z, rows) if self.fidelity else task
+
+        return _Errors(error)
+
+
+class _Errors:
+    """The loss is an error, and the score minus that."""
+
+    def __init__(self, error: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.loss = error
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        return -self.loss(z, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Cosine:
+    """ŷ should point where y points: 1 − cos(y, ŷ), as search by cosine similarity sees it; no head, no labels.
+
+    The score is the cosine.
+
+    Attributes:
+        fidelity: share of ||y − ŷ||² / tr Ry.
+
+    Raises:
+        ValueError: fidelity is out of range.
+    """
+
+    fidelity: float = 0.01
+
+    def __post_init__(self) -> None:
+        _share("fidelity", self.fidelity)
+
+    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
+        """See `Objective`."""
+        return _Angles(self.fidelity, y, synthesis, mean_y)
+
+
+class _Angles:
+    def __init__(self, share: float, y: Tensor, synthesis: Tensor, mean_y: Tensor) -> None:
+        self.share, self.fidelity = share, _Fidelity(y, synthesis, mean_y)
+        latents = y.to(synthesis)
+        self.directions = nn.functional.normalize(latents, dim=-1)
+        self.across, self.level = self.directions @ synthesis, self.directions @ mean_y  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
+        self.mean, self.mean_energy = mean_y @ synthesis, mean_y.square().sum()
+
+    def norm(self, z: Tensor) -> Tensor:
+        """||ŷ||."""
+        energy: Tensor = self.mean_energy + 2 * (z @ self.mean) + ((z @ self.fidelity.gram) * z).sum(-1)
+        return energy.clamp(min=torch.finfo(z.dtype).tiny).sqrt()
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        return (self.level[rows] + (z * self.across[rows]).sum(-1)) / self.norm(z)
+
+    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
+        away = 1 - self.score(z, rows)
+        return away + self.share * self.fidelity.error(z, rows) if self.share else away
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieval:
+    """Of all latents at hand, y should be the one whose cosine with ŷ is greatest: a softmax over them, as in contrastive training.
+
+    The loss is −log softmax(cos(y_j, ŷ_i) / T) at j = i over the messages of a batch, the score 1 where none of them is nearer than y_i.
+
+    Attributes:
+        temperature: T > 0.
+        fidelity: share of ||y − ŷ||² / tr Ry.
+
+    Raises:
+        ValueError: naming the attribute that is out of range.
+
+    References:
+        [oord2018representation] for the loss.
+    """
+
+    temperature: float = 0.1
+    fidelity: float = 0.01
+
+    def __post_init__(self) -> None:
+        _share("fidelity", self.fidelity)
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature must be positive and finite, got {self.temperature!r}")
+
+    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
+        """See `Objective`."""
+        return _Ranks(self, _Angles(self.fidelity, y, synthesis, mean_y))
+
+
+class _Ranks:
+    def __init__(self, objective: Retrieval, angles: _Angles) -> None:
+        self.T, self.angles = objective.temperature, angles
+
+    def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
+        """cos(y_j, ŷ_i) (…, i, j)."""
+        found: Tensor = (self.angles.level[rows] + z @ self.angles.across[rows].mT) / self.angles.norm(z).unsqueeze(-1)
+        return found
+
+    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
+        missed = -torch.log_softmax(self._cosines(z, rows) / self.T, -1).diagonal(dim1=-2, dim2=-1)
+        share = self.angles.share
+        return missed + share * self.angles.fidelity.error(z, rows) if share else missed
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        cosines = self._cosines(z, rows)
+        return (cosines.argmax(-1) == torch.arange(len(rows), device=z.device)).to(z)

@@ -1,0 +1,178 @@
+"""Laws of the codec as a design: it is the exact linear design before training, and never below it after."""
+
+import pytest
+import torch
+
+import latentlink as ll
+from neural.codec.clouds import CLASSES, channel, fitted, training, understood, world
+
+SHAPES = [(1, 1, 1), (2, 2, 1), (4, 4, 1), (3, 2, 2), (2, 5, 1), (1, 4, 3)]
+
+
+@pytest.mark.parametrize(("n_rx", "n_tx", "uses"), SHAPES)
+@pytest.mark.parametrize("snr_db", [-10.0, 10.0, 40.0, float("inf")])
+def test_before_training_it_is_the_exact_linear_design(n_rx, n_tx, uses, snr_db):
+    data, unseen, _, modes = world()
+    radio = channel(n_rx, n_tx, uses, snr_db, batch=(3,), power=2.0)
+    codec, exact = training().untrained(modes, data).design(radio), ll.ClosedForm().design(modes, radio)
+    silent = ll.Channel(radio.h, 0.0)  # so that only the pair itself is compared
+    got, expected = (ll.transmit(s.transceiver, unseen.x[:40], silent) for s in (codec, exact))
+    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+    torch.testing.assert_close(codec.expected_mse, exact.expected_mse, rtol=1e-5, atol=0.0)
+    torch.testing.assert_close(codec.expected_power, exact.expected_power, rtol=1e-5, atol=0.0)
+    powers = [s.transceiver.encode(unseen.x).abs().square().sum((-2, -1)).mean(-1).double() for s in (codec, exact)]
+    torch.testing.assert_close(*powers, rtol=1e-5, atol=0.0)
+
+
+def test_switched_off_it_is_the_exact_linear_design_to_the_last_bit_of_float32():
+    _, unseen, _, modes = world()
+    codec = fitted().codec
+    off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
+    radio = channel(batch=(4,))
+    solution, exact = off.design(radio), ll.ClosedForm().design(modes, radio)
+    assert solution.messages() == [ll.Status.LINEAR.value]
+    assert not solution.trace["active"].any()
+    torch.testing.assert_close(solution.expected_mse, exact.expected_mse, rtol=1e-6, atol=0.0)
+    silent = ll.Channel(radio.h, 0.0)
+    got, expected = (ll.transmit(s.transceiver, unseen.x[:40], silent) for s in (solution, exact))
+    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("snr_db", [-10.0, 0.0, 10.0, 20.0, 30.0])
+def test_after_training_it_is_never_below_the_linear_design(n, snr_db):
+    data, _, head, modes = world()
+    held = data[torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:80]]  # the validation pilots of seed 0
+    radio = channel(n, n, snr_db=snr_db, batch=(300,), seed=11)
+    codec, exact = fitted().codec.design(radio), ll.ClosedForm().design(modes, radio)
+    agreed = [
+        ll.evaluate(link, held.x, held.y, radio, head, held.labels, torch.Generator().manual_seed(5)).agreement
+        for link in (codec.transceiver, exact.transceiver.to(torch.float32))
+    ]
+    difference = agreed[0].double() - agreed[1].double()
+    assert difference.mean() >= -2 * difference.std() / 300**0.5
+    assert set(codec.messages()) <= {ll.Status.CODEC.value, ll.Status.LINEAR.value}
+
+
+def test_one_symbol_tells_the_class_where_the_linear_design_cannot():
+    modes, radio = world()[3], channel(1, 1, snr_db=25.0, batch=(200,), seed=2)
+    codec, exact = fitted().codec.design(radio), ll.ClosedForm().design(modes, radio)
+    codec, exact = understood(codec.transceiver, radio).mean(), understood(exact.transceiver, radio).mean()
+    assert codec > exact + 0.1
+    assert codec > 0.75
+
+
+def test_one_set_of_weights_serves_sizes_uses_and_grids():
+    codec, unseen = fitted().codec, world()[1]
+    for radio in (channel(1, 3), channel(5, 5), channel(2, 2, uses=2), channel(1, 1).repeated(5), channel(3, 1, uses=4, batch=(2, 3))):
+        solution = codec.design(radio)
+        s = solution.transceiver.encode(unseen.x[:7])
+        assert s.shape == (*radio.batch, 7, radio.uses, radio.n_tx)
+        assert solution.transceiver.decode(radio.apply(s)).shape == (*radio.batch, 7, 10)
+        assert solution.status.shape == solution.expected_mse.shape == radio.batch
+
+
+def test_a_batch_is_its_members():
+    codec, unseen = fitted().codec, world()[1]
+    radio = channel(2, 2, batch=(5,), snr_db=torch.tensor([-5.0, 0.0, 10.0, 20.0, 30.0]))
+    together = codec.design(radio)
+    for i in range(5):
+        alone = codec.design(radio[i])
+        torch.testing.assert_close(together.expected_mse[i], alone.expected_mse, rtol=1e-4, atol=0.0)
+        a, b = together.transceiver.encode(unseen.x[:5])[i], alone.transceiver.encode(unseen.x[:5])
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_a_message_may_have_a_channel_of_its_own():
+    codec, unseen = fitted().codec, world()[1]
+    radio = channel(2, 2, batch=(6,))
+    link = codec.design(radio).transceiver
+    each = link.encode(unseen.x[:6].unsqueeze(1))
+    every = link.encode(unseen.x[:6])
+    torch.testing.assert_close(each[:, 0], every[torch.arange(6), torch.arange(6)], rtol=1e-4, atol=1e-5)
+
+
+def test_dead_channels_send_nothing():
+    codec, unseen = fitted().codec, world()[1]
+    silent = codec.design(ll.Channel(torch.zeros(1, 2, 2, dtype=torch.complex128), 0.1))
+    assert silent.messages() == [ll.Status.NOTHING_TO_SEND.value]
+    assert not silent.transceiver.encode(unseen.x[:3]).abs().any()
+    torch.testing.assert_close(
+        silent.transceiver.decode(torch.zeros(3, 1, 2, dtype=torch.complex64)), world()[3].mean_y.float().expand(3, -1)
+    )
+    assert not codec.design(channel(power=0.0, snr_db=1.0) if False else ll.Channel(channel().h, 0.1, 0.0)).trace["active"].any()
+
+
+def test_expected_error_is_what_is_measured():
+    _, unseen, _, _ = world()
+    radio = channel(2, 2, batch=(50,))
+    solution = fitted().codec.design(radio)
+    measured = ll.evaluate(solution.transceiver, unseen.x, unseen.y, radio, world()[2], generator=torch.Generator().manual_seed(1)).mse
+    assert float((measured / solution.expected_mse).mean()) == pytest.approx(1, abs=0.1)
+
+
+def test_saved_codecs_and_links_come_back_to_the_bit(tmp_path):
+    codec, unseen, radio = fitted().codec.named("theirs", "ours"), world()[1], channel(batch=(3,))
+    codec.save(tmp_path / "codec.safetensors")
+    again = ll.load(tmp_path / "codec.safetensors")
+    first, second = codec.design(radio), again.design(radio)
+    assert torch.equal(first.expected_mse, second.expected_mse)
+    assert torch.equal(first.transceiver.encode(unseen.x), second.transceiver.encode(unseen.x))
+    first.transceiver.save(tmp_path / "link.safetensors")
+    link = ll.load(tmp_path / "link.safetensors")
+    r = radio.apply(link.encode(unseen.x), torch.Generator().manual_seed(0))
+    assert torch.equal(link.decode(r), first.transceiver.decode(r))
+    assert link.encoders == again.modes.encoders == ("theirs", "ours")
+    content = bytearray((tmp_path / "codec.safetensors").read_bytes())
+    content[-7] ^= 1
+    (tmp_path / "codec.safetensors").write_bytes(content)
+    with pytest.raises(ll.ArtifactError, match="SHA-256"):
+        ll.load(tmp_path / "codec.safetensors")
+
+
+def test_bad_input_is_named():
+    codec, unseen = fitted().codec, world()[1]
+    with pytest.raises(ValueError, match=r"at most 5 symbols .* got 6 \(2 use\(s\) of 3×3\)"):
+        codec.design(channel(3, 3, uses=2))
+    link = codec.design(channel(batch=(2,))).transceiver
+    with pytest.raises(ValueError, match="x must have shape"):
+        link.encode(unseen.x[:, :5])
+    with pytest.raises(ValueError, match="x must have a batch"):
+        link.encode(unseen.x[:6].view(3, 2, -1))
+    with pytest.raises(ValueError, match="r must be complex of shape"):
+        link.decode(torch.zeros(4, 1, 3, dtype=torch.complex64))
+    with pytest.raises(ValueError, match="r must have a batch"):
+        link.decode(torch.zeros(3, 4, 1, 2, dtype=torch.complex64))
+    with pytest.raises(ValueError, match="NaN"):
+        link.encode(unseen.x[:2] * float("nan"))
+    with pytest.raises(ValueError, match="float32"):
+        link.to(torch.float64)
+
+
+def test_few_modes_may_use_more_streams_than_there_are_modes():
+    data, unseen, _, _ = world()
+    narrow = ll.Pilots(data.x, data.y[:, :2], data.labels)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(narrow.x, narrow.y))
+    assert len(modes) == 2
+    radio = channel(3, 3, batch=(4,))
+    solution = training(rounds=1, steps=2).fit(modes, narrow, ll.Regression()).codec.design(radio)
+    assert ll.transmit(solution.transceiver, unseen.x[:5], radio).shape == (4, 5, 2)
+    before = training().untrained(modes, narrow).design(radio)
+    torch.testing.assert_close(before.expected_mse, ll.ClosedForm().design(modes, radio).expected_mse, rtol=1e-5, atol=0.0)
+
+
+def test_operations_are_those_of_the_layers():
+    link = fitted().codec.design(channel(2, 3, uses=2)).transceiver
+    lines = {line.name: line.flops for line in link.layer_flops()}
+    assert lines["precoder: modes"] == 2 * 10 * 12
+    assert lines["precoder: layer 1"] == 2 * 10 * 32
+    assert lines["precoder: activation 1"] == 7 * 32
+    assert lines["precoder: layer 3"] == 2 * 32 * 10
+    assert lines["decoder: layer 1"] == 2 * 10 * 32
+    assert lines["precoder: beams"] == 2 * (2 * 2 * 3) * 8
+    assert lines["decoder: modes"] == 2 * 10 * 10
+    assert link.flops.total == sum(lines.values())
+
+
+def test_classes_are_told_apart_at_all():
+    assert understood(ll.ClosedForm().design(world()[3], channel(4, 4)).transceiver, channel(4, 4)) > 2 / CLASSES

@@ -1,0 +1,138 @@
+"""The codec's parts, each by its own law: streams and beams, networks, power, gate, augmentation."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import latentlink as ll
+from latentlink.neural.codec.examples import Examples
+from latentlink.neural.codec.gate import Gate, kinds_of
+from latentlink.neural.codec.networks import ModulatedMlp
+from latentlink.neural.codec.streams import Streams, placed
+from neural.codec.clouds import channel, fitted, world
+
+STRENGTH = torch.linspace(3, 1, 40, dtype=torch.float64)
+
+
+@given(st.integers(0, 1000), st.integers(1, 4), st.integers(1, 4), st.integers(1, 2), st.floats(-10, 30))
+def test_beams_make_parallel_streams_of_any_channel(seed, n_rx, n_tx, uses, snr_db):
+    radio = channel(n_rx, n_tx, uses, snr_db, power=3.0, seed=seed)
+    streams, beams = placed(STRENGTH, radio, 16)
+    t = torch.randn(5, 2 * uses * min(n_rx, n_tx), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    s = beams.symbols(t)
+    torch.testing.assert_close(s.abs().square().sum((-2, -1)), uses * 3.0 * t.square().sum(-1))  # t is in units of the budget
+    w = beams.streams(ll.Channel(radio.h, 0.0).apply(s))
+    torch.testing.assert_close(w, streams.amplitude[: t.shape[-1]] * t)
+    assert (streams.amplitude.diff() <= 1e-9).all()
+    assert not streams.amplitude[t.shape[-1] :].any()
+    assert float(streams.share.sum()) == pytest.approx(1)
+
+
+def test_noise_has_unit_variance_in_every_stream():
+    radio = channel(3, 2, uses=2, snr_db=4.0, power=2.0)
+    streams, beams = placed(STRENGTH, radio, 8)
+    silence = torch.zeros(20_000, 2, 2, dtype=torch.complex128)
+    w = beams.streams(radio.apply(silence, torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(w.T.cov(), torch.eye(8, dtype=torch.float64), atol=0.04, rtol=0.0)
+    assert streams.amplitude.shape == (8,)
+
+
+def test_bits_of_one_stream_pair_are_its_capacity():
+    radio = channel(1, 1, snr_db=13.0)
+    streams, _ = placed(STRENGTH, radio, 8)
+    torch.testing.assert_close(streams.bits, ll.capacity(radio))
+
+
+def test_networks_hear_of_no_channel_above_the_ceiling():
+    streams = placed(STRENGTH, channel(2, 2, snr_db=torch.tensor([20.0, 60.0]), batch=(2,)), 8)[0]
+    ceiling = torch.full((5,), float(streams.amplitude[0, 0]))
+    told = streams.features(ceiling)
+    ratio = streams.amplitude[1] / streams.amplitude[1, 0]
+    assert (told[1, :2] <= told[0, 0] + 1e-6).all()
+    torch.testing.assert_close(told[1, :2], (float(ceiling[0]) * ratio[::2][:2]).square().log1p() / 4)
+    torch.testing.assert_close(told[0], streams.features()[0])
+
+
+def test_a_network_adds_nothing_at_first_and_then_what_its_modulation_says():
+    torch.manual_seed(0)
+    network = ModulatedMlp([3, 5, 4, 2], 6)
+    x, c = torch.randn(2, 7, 3), torch.randn(2, 6)
+    at = network.modulation(c)
+    assert not network(x, at).any()
+    assert (at.direct == 1).all()
+    for layer in (*network.modulators, network.last, network.out):
+        torch.nn.init.normal_(layer.weight)
+    at = network.modulation(c)
+    expected = x
+    for number, layer in enumerate(network.layers):
+        scale, shift = network.modulators[number](network.reader(c)).unsqueeze(1).chunk(2, -1)
+        expected = torch.nn.functional.gelu((1 + scale) * layer(expected) + shift)
+    expected = network.out(expected) + network.last(network.reader(c)).unsqueeze(1)[..., :2]
+    torch.testing.assert_close(network(x, at), expected)
+
+
+@given(st.integers(0, 1000), st.floats(1.0, 4.0))
+def test_a_peak_is_kept_and_a_mean_met(seed, peak):
+    t = torch.randn(3, 50, 4, generator=torch.Generator().manual_seed(seed))
+    rule = ll.AveragePower(peak)
+    budget = torch.tensor([1.0, 0.5, 0.0])
+    scaled = t * rule.scale(t.square().sum(-1).mean(-1), budget)
+    torch.testing.assert_close(scaled.square().sum(-1).mean(-1), budget)
+    limited = rule.limit(scaled)
+    assert float(limited.square().sum(-1).max()) <= peak * (1 + 1e-5)
+    below = scaled.square().sum(-1) <= peak
+    torch.testing.assert_close(limited[below], scaled[below])
+    torch.testing.assert_close(ll.EachMessage().limit(t).square().sum(-1), torch.ones(3, 50))
+
+
+def test_the_gate_opens_only_where_the_codec_is_surely_ahead():
+    generator = torch.Generator().manual_seed(0)
+    radio = ll.Channel.from_snr(ll.rayleigh(1, 1, batch=(4000,), generator=generator), torch.rand(4000, generator=generator) * 40 - 10)
+    streams = placed(STRENGTH, radio, 32)[0].to(torch.float32)
+    noise = 0.2 * torch.randn(4000, generator=generator)
+    gate = Gate.chosen(streams, torch.where(streams.bits > 3, 0.1, -0.1) + noise, margin=2.0)
+    on = gate.of(streams)
+    assert on[streams.bits > 4.1].float().mean() > 0.98
+    assert not on[streams.bits < 2.9].any()
+    assert not Gate.chosen(streams, torch.zeros(4000), margin=0.0).open.any()  # no lower is not higher: the exact design stays
+    untouched = placed(STRENGTH, channel(4, 4), 32)[0]
+    assert not gate.of(untouched.to(torch.float32))  # no channel of its kind was seen
+    assert kinds_of(streams).max() < gate.open.numel()
+
+
+@pytest.mark.parametrize(
+    "how", [ll.Augmentation(0.0, 0.0, 0.0), ll.Augmentation(0.3, 0.0, 0.0), ll.Augmentation(0.0, 0.8, 0.0), ll.Augmentation(0.1, 0.5, 0.7)]
+)
+def test_moved_pilots_are_moved_at_both_ends(how):
+    data, _, head, modes = world()
+    examples = Examples(modes, ll.Regression(), data[:600], data[600:], None, how)
+    batch = examples.batch(200, torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
+    exact = data.y.float() - modes.mean_y.float()
+    if not (how.moved or how.mixed):
+        own = modes.coefficients(data.x).float()[batch.rows]
+        assert float((batch.z - own).square().mean() / examples.unit.square().mean()) == pytest.approx(how.noise**2, rel=0.15, abs=1e-9)
+    else:  # what z tells of y linearly holds for the moved pairs as it does for the pilots
+        left = batch.wanted.loss(batch.z, batch.rows).mean()
+        aligned = modes.coefficients(data.x) @ modes.synthesis.mT
+        assert float(left) < 4 * float((exact - aligned.float()).square().sum() / exact.square().sum()) + how.noise**2 * len(modes)
+    assert len(set(batch.rows.tolist())) == 200
+    assert head is not None
+
+
+def test_unpaired_latents_count_with_their_alignment():
+    data, unseen, _, modes = world()
+    examples = Examples(modes, ll.Regression(), data[:100], data[100:150], unseen.x[:50], ll.Augmentation(0.0, 0.0, 0.0))
+    assert len(examples.z) == 150
+    torch.testing.assert_close(examples.y[100:], modes.align(unseen.x[:50]).float(), rtol=1e-4, atol=1e-4)
+
+
+def test_streams_are_nested_by_zeros():
+    wide, narrow = (placed(STRENGTH, channel(2, 2, seed=3), most)[0] for most in (32, 4))
+    torch.testing.assert_close(wide.amplitude[:4], narrow.amplitude)
+    torch.testing.assert_close(wide.evened[:4], narrow.evened)
+    assert isinstance(narrow, Streams)
+    assert math.isclose(float(wide.bits), float(narrow.bits), rel_tol=1e-6)
+    assert fitted().codec.max_symbols == 5
