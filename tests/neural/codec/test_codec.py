@@ -176,3 +176,39 @@ def test_operations_are_those_of_the_layers():
 
 def test_classes_are_told_apart_at_all():
     assert understood(ll.ClosedForm().design(world()[3], channel(4, 4)).transceiver, channel(4, 4)) > 2 / CLASSES
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 10.0, 30.0, float("inf")])
+def test_a_receiver_matched_to_the_design_channel_is_the_design(snr_db):
+    codec, unseen = fitted().codec, world()[1]
+    radio = channel(3, 2, uses=2, snr_db=snr_db, batch=(4,))
+    link = codec.design(radio).transceiver
+    again = link.matched_to(radio)
+    r = radio.apply(link.encode(unseen.x[:50]), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(again.decode(r), link.decode(r), rtol=1e-3, atol=1e-3 * float(link.decode(r).abs().max()))
+
+
+def test_a_receiver_that_measures_its_channel_understands_more():
+    codec = fitted().codec
+    known = channel(2, 2, snr_db=20.0, batch=(100,), seed=5)
+    drift = ll.rayleigh(2, 2, 0.1, (100, 1), torch.Generator().manual_seed(9))
+    met = ll.Channel(known.h + drift, known.noise_variance, known.power)
+    link = codec.design(known).transceiver
+    assert understood(link.matched_to(met), met).mean() > understood(link, met).mean() + 0.02
+    one = codec.design(known[0]).transceiver.matched_to(met)
+    assert one.batch == (100,)
+    with pytest.raises(ValueError, match=r"\(uses, n_tx\)"):
+        link.matched_to(channel(2, 3))
+
+
+def test_switched_off_a_matched_receiver_is_the_linear_one():
+    codec, modes, unseen = fitted().codec, world()[3], world()[1]
+    off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
+    known = channel(3, 3, snr_db=15.0)
+    met = ll.Channel(known.h + 0.2 * channel(3, 3, seed=8).h, known.noise_variance)
+    ours, exact = off.design(known).transceiver.matched_to(met), ll.ClosedForm().design(modes, known).transceiver.matched_to(met)
+    errors = [
+        float(ll.evaluate(link, unseen.x, unseen.y, met, world()[2], generator=torch.Generator().manual_seed(2)).mse)
+        for link in (ours, exact)
+    ]
+    assert errors[1] <= errors[0] < 1.1 * errors[1]  # it estimates symbol by symbol, which costs a little beside the joint LMMSE

@@ -106,26 +106,28 @@ class Codec:
         count = 2 * beams.transmit.shape[-1]
         status = torch.where(active, Status.CODEC.code, Status.LINEAR.code)
         return Solution(
-            self._link(channel, beams, ends.first(count), active),
+            self._link(channel, (streams, beams), ends.first(count), active),
             torch.where(sends, status, Status.NOTHING_TO_SEND.code),
             mse,
             power * channel.power,
             {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
         )
 
-    def _link(self, channel: Channel, beams: Beams, ends: Ends, active: Bool[Tensor, "*batch"]) -> CodecTransceiver:
+    def _link(self, channel: Channel, at: tuple[Streams, Beams], ends: Ends, active: Bool[Tensor, "*batch"]) -> CodecTransceiver:
         modes = self.modes
         return CodecTransceiver(
             analysis=modes.analysis[self.inputs].float(),
             synthesis=modes.synthesis[:, self.outputs].float(),
             mean_x=modes.mean_x.float(),
             mean_y=modes.mean_y.float(),
-            beams=beams.to(torch.float32),
+            streams=at[0].to(torch.float32),
+            beams=at[1].to(torch.float32),
             channel=channel.to(torch.float32),
             encoder=self.encoder,
             decoder=self.decoder,
             ends=ends,
             rule=self.rule,
+            ceiling=self.ceiling,
             active=active,
             encoders=modes.encoders,
         )

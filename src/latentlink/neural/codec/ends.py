@@ -72,6 +72,14 @@ class Ends:
         cut: dict[str, Any] = {name: getattr(self, name)[..., :count] for name in ("direct_tx", "residual_tx", "direct_rx", "evened")}
         return replace(self, **cut)
 
+    def heard(self, decoder: ModulatedMlp, streams: Streams, ceiling: Float[Tensor, "s"]) -> "Ends":
+        """The same transmitter with the receiver for the streams that it hears."""
+        g = decoder.modulation(streams.features(ceiling))
+        on = self.residual_rx
+        alive = self.direct_tx.shape[-1]
+        direct, evened = (value[..., :alive].unsqueeze(-2) for value in (streams.gain, streams.evened))
+        return replace(self.expand(g.direct.shape[:-2]), decoding=g, direct_rx=(on * g.direct + 1 - on) * direct, evened=evened)
+
     def expand(self, batch: torch.Size) -> "Ends":
         """For a batch of that shape."""
         return self._each(lambda value: value.expand(*batch, *value.shape[-2:]))

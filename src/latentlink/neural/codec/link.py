@@ -21,13 +21,13 @@ from latentlink.io.artifacts import artifact, save
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation
 from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
-from latentlink.neural.codec.streams import Beams
+from latentlink.neural.codec.streams import Beams, Streams, rematched
 from latentlink.neural.network import LayerFlops
 from latentlink.tasks.complexity import REAL_WEIGHT, Flops
 
 GELU_FLOPS = 5  # argument of erf 1, erf 1, Φ from it 2, product 1
 _ENTRIES = 2**24  # hidden values held at a time
-_SHARED = ("analysis", "synthesis", "mean_x", "mean_y")
+_SHARED = ("analysis", "synthesis", "mean_x", "mean_y", "ceiling")
 _NAMES = ("direct_tx", "residual_tx", "direct_rx", "evened", "residual_rx")
 
 
@@ -39,9 +39,10 @@ class CodecTransceiver:
     Attributes:
         analysis: Φ (i, d) of the modes that the encoder reads. synthesis: Ψ (m, o) of those that the decoder gives; the modes that the
             linear design sends come first in both. mean_x: μx (d,). mean_y: μy (m,).
-        beams: of the streams. channel: the channels it was made for; their power is the budget.
+        beams: of the streams. streams: as the receiver hears them. channel: what the receiver is matched to; its power is the budget.
         encoder, decoder: the networks, shared by all channels. ends: what they are at these channels.
-        rule: what the budget limits. active: (…) whether the codec is on, or the linear design alone.
+        rule: what the budget limits. ceiling: the best channels that the networks know (`Codec.ceiling`).
+        active: (…) whether the codec is on, or the linear design alone.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
     """
 
@@ -50,11 +51,13 @@ class CodecTransceiver:
     mean_x: Float[Tensor, "d"]
     mean_y: Float[Tensor, "m"]
     beams: Beams
+    streams: Streams
     channel: Channel
     encoder: ModulatedMlp
     decoder: ModulatedMlp
     ends: Ends
     rule: PowerRule
+    ceiling: Float[Tensor, "c"]
     active: Bool[Tensor, "*batch"]
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
@@ -99,6 +102,23 @@ class CodecTransceiver:
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.receive(r) @ self.synthesis.mT
 
+    @torch.no_grad()
+    def matched_to(self, channel: Channel) -> "CodecTransceiver":
+        """The same transmitter with the receiver for the channels that it measures.
+
+        Raises:
+            ValueError: the antennas or uses differ from the transmitter's, or the batches do not broadcast.
+        """
+        if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
+            got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
+            raise ValueError(f"channel must have (uses, n_tx) = {expected} as the transmitter has, got {got}")
+        self._fits("channel", channel.batch)
+        channel = channel.to(torch.float32)
+        streams, beams = rematched(self.streams, self.beams, channel)
+        ends = self.ends.heard(self.decoder, streams, self.ceiling)
+        active = self.active.expand(streams.amplitude.shape[:-1])
+        return replace(self, streams=streams, beams=beams, ends=ends, active=active, channel=replace(channel, power=self.channel.power))
+
     def _chunk(self) -> int:
         """Messages at a time, so that hidden values of all channels fit."""
         widest = max(*self.encoder.widths, *self.decoder.widths)
@@ -140,7 +160,9 @@ class CodecTransceiver:
             if target != torch.float32:
                 raise ValueError(f"target must be torch.float32, the precision of a codec, or a device, got {target}")
             return self
-        changed: dict[str, Any] = {name: getattr(self, name).to(target) for name in (*_SHARED, "beams", "channel", "ends", "active")}
+        changed: dict[str, Any] = {
+            name: getattr(self, name).to(target) for name in (*_SHARED, "beams", "streams", "channel", "ends", "active")
+        }
         return replace(self, **changed, encoder=moved(self.encoder, target), decoder=moved(self.decoder, target))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -151,6 +173,7 @@ class CodecTransceiver:
         """Tensors and facts of the saved file."""
         tensors = {name: getattr(self, name) for name in (*_SHARED, "active")}
         tensors |= {f"beams.{name}": torch.view_as_real(getattr(self.beams, name).resolve_conj()) for name in ("transmit", "receive")}
+        tensors |= {f"streams.{f.name}": getattr(self.streams, f.name) for f in fields(Streams)}
         tensors |= {f"channel.{f.name}": getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
         tensors["channel.h"] = torch.view_as_real(self.channel.h.resolve_conj())
         for end, network in (("encoder", self.encoder), ("decoder", self.decoder)):
@@ -190,7 +213,8 @@ class CodecTransceiver:
         ends = Ends(modulation("precoding"), modulation("decoding"), **part(tensors, "ends."))
         transmitter, receiver = manifest["encoders"]
         return cls(
-            **{name: tensors[name] for name in (*_SHARED, "active")}, beams=Beams(transmit, receive, channel.uses), channel=channel,
+            **{name: tensors[name] for name in (*_SHARED, "active")}, beams=Beams(transmit, receive, channel.uses),
+            streams=Streams(**part(tensors, "streams.")), channel=channel,
             encoder=encoder, decoder=decoder, ends=ends, rule=rule_from(manifest), encoders=(transmitter, receiver),
         )  # fmt: skip
 

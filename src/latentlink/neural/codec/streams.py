@@ -147,6 +147,31 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
     return streams, Beams(transmit, _of_uses(spatial.receive, order) / noise.sqrt().unsqueeze(-1), channel.uses)
 
 
+def rematched(streams: Streams, beams: Beams, channel: Channel) -> tuple[Streams, Beams]:
+    """The same transmit beams as a receiver hears them that measures another channel than that of the design.
+
+    Symbols t of equal variance R = 1/q reach it as r = M t + v, M = H B. It takes the unbiased LMMSE estimate of each: with
+    D = diag(R Mᴴ (M R Mᴴ + σ² I)⁻¹ M) a symbol has the signal-to-interference-and-noise ratio γ = D / (1 − D) and amplitude a = √(2 γ / R).
+    """
+    B = beams.transmit
+    q = B.shape[-1]
+    blocks = B.unflatten(-2, (beams.uses, -1))
+    M = (channel.h.to(B) @ blocks).flatten(-3, -2)  # each beam lies within one use
+    variance = channel.noise_variance + channel.error_variance * channel.power
+    signal = M @ M.mH / q
+    floor = NOISE_FLOOR * signal.diagonal(dim1=-2, dim2=-1).real.sum(-1) + torch.finfo(M.real.dtype).tiny
+    noise = torch.maximum(variance.to(floor), floor)[..., None, None]
+    eye = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device)
+    A = torch.linalg.solve(signal + noise * eye, M / q)  # (…, u r, q), its columns the estimators
+    D = (A.conj() * M).sum(-2).real.clamp(0.0, 1 - 1e-7)
+    a = (2 * q * D / (1 - D)).sqrt()
+    rest = streams.amplitude.shape[-1] - 2 * q
+    amplitude = pad(a.repeat_interleave(2, -1), (0, rest)).to(streams.amplitude)
+    share = streams.share.expand(amplitude.shape)
+    gain = amplitude * share.sqrt() / (amplitude.square() * share + 1)
+    return Streams(amplitude, share, gain), Beams(B.expand(*channel.batch, *B.shape[-2:]), A * ratio(a, D).unsqueeze(-2), beams.uses)
+
+
 def _of_uses(beams: Complex[Tensor, "*batch u a q"], order: Tensor) -> Complex[Tensor, "*batch ua uq"]:
     """Beams over the antennas of all uses (…, u a, u q), each within its own use, sorted."""
     eye = torch.eye(beams.shape[-3], dtype=beams.dtype, device=beams.device)
