@@ -190,3 +190,44 @@ def test_unaligned_latents_are_cut_or_padded(d, dim):
     assert torch.equal(read[:, :d], x[:, :dim])
     assert (read[:, d:] == 0).all()
     assert torch.equal(ll.unaligned(x.numpy(), dim), read)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10])
+def test_accuracy_of_a_perfect_head_on_even_classes_is_the_hamming_bound(classes):
+    labels = torch.arange(classes).repeat(7)
+    error = torch.linspace(0.01, 1 - 1 / classes - 0.01, 20, dtype=torch.float64)
+    entropy = -(error * error.log2() + (1 - error) * (1 - error).log2())
+    bits = math.log2(classes) - entropy - error * math.log2(classes - 1)  # R(D) of Hamming distortion
+    torch.testing.assert_close(ll.accuracy_bound(bits, labels, labels), 1 - error, atol=5e-4, rtol=0.0)
+
+
+def test_accuracy_bound_from_guessing_to_the_ceiling():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.multinomial(torch.tensor([0.5, 0.2, 0.2, 0.1]), 4000, replacement=True, generator=generator)
+    wrong = torch.rand(4000, generator=generator) < 0.15
+    decisions = torch.where(wrong, torch.randint(4, (4000,), generator=generator), labels)
+    bits = torch.tensor([0.0, 0.3, 1.0, 2.0, 50.0, math.inf], dtype=torch.float64)
+    bound = ll.accuracy_bound(bits, decisions, labels)
+    ceiling = sum(int(torch.bincount(labels[decisions == c]).max()) for c in range(4)) / 4000
+    assert float(bound[0]) == pytest.approx(float((labels == 0).double().mean()), abs=1e-3)
+    assert float(bound[-1]) == float(bound[-2]) == pytest.approx(ceiling, abs=1e-9)
+    assert (bound.diff() >= 0).all()
+    one_bit = ((decisions == 0) & (labels == 0) | (decisions != 0) & (labels == 1)).double().mean()  # a link of at most 1 bit
+    assert bound[2] >= one_bit
+    with pytest.raises(ValueError, match="bits must not be negative"):
+        ll.accuracy_bound(-bits, decisions, labels)
+    with pytest.raises(ValueError, match="labels must have shape"):
+        ll.accuracy_bound(bits, decisions[:5], labels)
+
+
+def test_no_quantiser_of_decisions_is_above_the_accuracy_bound():
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(6, (3000,), generator=generator)
+    decisions = torch.where(torch.rand(3000, generator=generator) < 0.2, torch.randint(6, (3000,), generator=generator), labels)
+    for _ in range(30):  # random deterministic maps of decisions to two or three messages, and the best guess for each
+        count = int(torch.randint(2, 4, (1,), generator=generator))
+        sent = torch.randint(count, (6,), generator=generator)[decisions]
+        share = torch.bincount(sent, minlength=count).double() / 3000
+        bits = -(share[share > 0] * share[share > 0].log2()).sum()
+        guessed = sum(torch.bincount(labels[sent == k], minlength=6).max() for k in range(count)) / 3000
+        assert float(guessed) <= float(ll.accuracy_bound(bits, decisions, labels)) + 1e-9

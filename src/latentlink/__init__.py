@@ -15,7 +15,7 @@ from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.selection import PilotSelection
-from latentlink.limits import capacity, opta, unaligned
+from latentlink.limits import accuracy_bound, capacity, opta, unaligned
 from latentlink.linear.admm import Admm
 from latentlink.linear.antennas import per_antenna_bound
 from latentlink.linear.closed_form import ClosedForm
@@ -112,6 +112,7 @@ __all__ = [
     "UsePower",
     "ZeroForcing",
     "accuracy",
+    "accuracy_bound",
     "agreement",
     "capacity",
     "choose_goal",

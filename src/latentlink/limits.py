@@ -12,20 +12,31 @@ wolf1970transmission]) is
 
 For other latents with the same moments D* is an upper bound of the true limit: a good nonlinear scheme may go below it. Of all *affine*
 pairs the closed form is the limit, whatever the distribution.
+
+In accuracy: a receiver that hears at most C bits of the class that its head would have decided, c, guesses the true one, l, with
+
+    A(C) = max over p(l̂ | c), I(c; l̂) ≤ C, of  P(l̂ = l)  =  min over β > 0 of  F(β) + C / β,
+    F(β) = max over q of  1/β Σ_c p(c) log Σ_l̂ q(l̂) e^{β P(l = l̂ | c)}          (Blahut–Arimoto [blahut1972computation]),
+
+C in nats; by the data processing inequality this bounds links of any complexity, also those that code each message alone. At C = ∞ it is
+the ceiling of the receiver's own latents. A transmitter that knows more of the true class than the receiver's head is not bound by it.
 """
 
 import math
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import as_latents
+from latentlink.latents.pilots import as_labels
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.spatial import SpatialModes
+
+_SLOPES, _STEPS = 400, 400  # values of β, and steps of Blahut–Arimoto for each
 
 
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
@@ -71,6 +82,48 @@ def _reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batc
     active = (energy.log() > log_theta).sum(-1, keepdim=True)  # a prefix: θ of j modes is below b_j² until it is not
     theta = log_theta.gather(-1, (active - 1).clamp(min=0)).exp()
     return torch.minimum(energy, theta).sum(-1)
+
+
+def accuracy_bound(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels: Int[Tensor, "n"]) -> Float[Tensor, "*batch"]:
+    """Best accuracy A(C) (…) of a receiver that hears C bits per message of what its head decides on its own latents.
+
+    Args:
+        bits: C ≥ 0, such as `capacity(channel)`; inf gives the ceiling.
+        decisions: of the head on the receiver's own latents (n,), such as `head(y).argmax(-1)`.
+        labels: true classes (n,).
+
+    Raises:
+        ValueError: bits are negative or NaN, or decisions and labels are not class numbers of the same length.
+    """
+    if not bool((bits >= 0).all()):
+        raise ValueError("bits must not be negative or NaN")
+    labels = as_labels(labels, len(labels))
+    decisions = as_labels(decisions, len(labels)).to(labels.device)
+    classes = int(torch.maximum(decisions.max(), labels.max())) + 1
+    joint = torch.zeros(classes, classes, dtype=torch.float64, device=labels.device)
+    joint.index_put_((decisions, labels), joint.new_ones(()) / len(labels), accumulate=True)
+    known = joint.sum(-1) > 0
+    p = joint[known].sum(-1)
+    reward = joint[known] / p.unsqueeze(-1)  # P(l | c)
+    beta = torch.logspace(-3, 4, _SLOPES, dtype=torch.float64, device=labels.device)
+    best = torch.cat([_informed(p, reward, beta), (p * reward.amax(-1)).sum().unsqueeze(0)])
+    slope = torch.cat([1 / beta, beta.new_zeros(1)]) * math.log(2)
+    most = torch.where(bits.isinf(), 0.0, bits).double().unsqueeze(-1)
+    bound = torch.where(bits.isinf(), best[-1], (best + slope * most).amin(-1))
+    return bound.to(bits)
+
+
+def _informed(p: Float[Tensor, "c"], reward: Float[Tensor, "c l"], beta: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
+    """F(β) (b,), from above: Blahut–Arimoto's value plus the most that it may still grow."""
+    weight = beta[:, None, None] * reward
+    q = torch.full((len(beta), reward.shape[1]), 1 / reward.shape[1], dtype=p.dtype, device=p.device)
+    for _ in range(_STEPS):
+        heard = torch.logsumexp(q.log().unsqueeze(1) + weight, -1, keepdim=True)
+        grown = (p[:, None] * (weight - heard).exp()).sum(1)
+        q = (q * grown).clamp(min=torch.finfo(q.dtype).tiny)
+    heard = torch.logsumexp(q.log().unsqueeze(1) + weight, -1, keepdim=True)
+    grown = (p[:, None] * (weight - heard).exp()).sum(1)
+    return ((p * heard.squeeze(-1)).sum(-1) + grown.amax(-1).log().clamp(min=0)) / beta
 
 
 def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:

@@ -100,7 +100,7 @@ class HeadDivergence:
 
     head: nn.Module
     temperature: float = 1.0
-    fidelity: float = 0.01
+    fidelity: float = 0.05
 
     def __post_init__(self) -> None:
         _classifier(self.head)
