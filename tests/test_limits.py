@@ -216,7 +216,7 @@ def test_accuracy_bound_from_guessing_to_the_ceiling():
     assert bound[2] >= one_bit
     with pytest.raises(ValueError, match="bits must not be negative"):
         ll.accuracy_bound(-bits, decisions, labels)
-    with pytest.raises(ValueError, match="labels must have shape"):
+    with pytest.raises(ValueError, match=r"decisions must have shape \(4000,\)"):
         ll.accuracy_bound(bits, decisions[:5], labels)
 
 
@@ -224,7 +224,7 @@ def test_no_quantiser_of_decisions_is_above_the_accuracy_bound():
     generator = torch.Generator().manual_seed(1)
     labels = torch.randint(6, (3000,), generator=generator)
     decisions = torch.where(torch.rand(3000, generator=generator) < 0.2, torch.randint(6, (3000,), generator=generator), labels)
-    for _ in range(30):  # random deterministic maps of decisions to two or three messages, and the best guess for each
+    for _ in range(12):  # random deterministic maps of decisions to two or three messages, and the best guess for each
         count = int(torch.randint(2, 4, (1,), generator=generator))
         sent = torch.randint(count, (6,), generator=generator)[decisions]
         share = torch.bincount(sent, minlength=count).double() / 3000

@@ -84,7 +84,7 @@ def _reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batc
     return torch.minimum(energy, theta).sum(-1)
 
 
-def accuracy_bound(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels: Int[Tensor, "n"]) -> Float[Tensor, "*batch"]:
+def accuracy_bound(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels: Int[Tensor, "l"]) -> Float[Tensor, "*batch"]:
     """Best accuracy A(C) (…) of a receiver that hears C bits per message of what its head decides on its own latents.
 
     Args:
@@ -98,6 +98,8 @@ def accuracy_bound(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], l
     if not bool((bits >= 0).all()):
         raise ValueError("bits must not be negative or NaN")
     labels = as_labels(labels, len(labels))
+    if decisions.shape != labels.shape:
+        raise ValueError(f"decisions must have shape {tuple(labels.shape)}, one per label, got {tuple(decisions.shape)}")
     decisions = as_labels(decisions, len(labels)).to(labels.device)
     classes = int(torch.maximum(decisions.max(), labels.max())) + 1
     joint = torch.zeros(classes, classes, dtype=torch.float64, device=labels.device)

@@ -191,3 +191,21 @@ def test_what_is_wrong_is_said_without_a_traceback(run, files, arguments, status
 @pytest.mark.parametrize("command", ["demo", "encode", "fit", "evaluate", "inspect"])
 def test_help_has_an_example(run, command):
     assert "Example: " in run(command, "--help").stdout
+
+
+def test_fit_a_codec_and_use_its_link(run, files):
+    options = ("--method", "codec", "--rounds", 3, "--max-symbols", 4, "--train-antennas", 1, "--train-antennas", 2)
+    done = run("fit", "tx.npy", "rx.pt", "labels.csv", *options, "--n-tx", 1, "--n-rx", 1, "--snr-db", 25, "--output", "codec")
+    assert "codec.safetensors" in done.stdout
+    codec = ll.load(files / "codec/codec.safetensors")
+    assert codec.max_symbols == 4
+    evaluated = ("tx-test.npy", "rx-test.parquet", "labels-test.npy")
+    report = run("evaluate", "codec/link.safetensors", *evaluated).stdout
+    assert accuracy_of(report) > 0.7
+    np.save(files / "one.npy", ll.rayleigh(1, 1, batch=(3,), generator=torch.Generator().manual_seed(4)).numpy())
+    assert "300 over 3 channel(s)" in run("evaluate", "codec/link.safetensors", *evaluated, "--channel", "one.npy", "--snr-db", 20).stdout
+    assert "max_symbols" in run("inspect", "codec/codec.safetensors").stdout
+    assert not (files / "codec/codec.training").exists()
+    assert "--method is linear" in run("fit", "tx.npy", "rx.pt", "labels.csv", "--rounds", 3, status=1).stderr
+    twice = ("--method", "codec", "--flops", 9, "--microseconds", 3)
+    assert "give one of them" in run("fit", "tx.npy", "rx.pt", "labels.csv", *twice, status=1).stderr

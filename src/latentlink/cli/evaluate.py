@@ -10,8 +10,10 @@ from latentlink.channels.channel import Channel
 from latentlink.cli import console
 from latentlink.cli.console import at, device_named, facts, loaded, out, write_table, wrote
 from latentlink.data.files import read_channels
+from latentlink.io.artifacts import load
 from latentlink.limits import unaligned
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.neural.codec.link import CodecTransceiver
 from latentlink.tasks import evaluation
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy
@@ -62,7 +64,7 @@ def evaluate(
     device
         Torch device, "cpu" or "cuda".
     """
-    transceiver = loaded(link, LinearTransceiver, "link").to(device_named(device))
+    transceiver = _link(link).to(device_named(device))
     beside = link.with_name("head.safetensors")
     if head is None and not beside.exists():
         raise ValueError(f"there is no {beside}: name the receiver's classifier with --head")
@@ -104,7 +106,15 @@ def _accuracy_table(seen: evaluation.Evaluation, own: Accuracy) -> Table:
     return table
 
 
-def _channel(transceiver: LinearTransceiver, path: Path | None, snr_db: float | None) -> Channel:
+def _link(path: Path) -> LinearTransceiver | CodecTransceiver:
+    """A saved link whose receiver can be matched to a channel."""
+    content = load(path)
+    if not isinstance(content, LinearTransceiver | CodecTransceiver):
+        raise ValueError(f"{path}: expected a saved link, got a {type(content).__name__}")
+    return content
+
+
+def _channel(transceiver: LinearTransceiver | CodecTransceiver, path: Path | None, snr_db: float | None) -> Channel:
     designed = transceiver.channel
     if path is None and snr_db is None:
         return designed

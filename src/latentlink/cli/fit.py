@@ -1,15 +1,17 @@
 """`latentlink fit`: files of latents and labels to a pair, a link and a head."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from cyclopts import Parameter
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.cli import console
 from latentlink.cli.console import at, device_named, facts, loaded, messages, wrote
+from latentlink.cli.fit_codec import CodecOptions, trained
 from latentlink.data.files import read_channels
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
@@ -21,12 +23,15 @@ from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 
+_USUAL = CodecOptions()
+
 
 def fit(
     transmitter: Path,
     receiver: Path,
     labels: Path,
     *,
+    method: Literal["linear", "codec"] = "linear",
     output: Path = Path("link"),
     channel: Path | None = None,
     n_tx: int | None = None,
@@ -44,13 +49,16 @@ def fit(
     head: Path | None = None,
     seed: int | None = None,
     device: str = "cpu",
+    codec: Annotated[CodecOptions, Parameter(name="*", group="Codec (with --method codec)")] = _USUAL,
 ) -> None:
-    """Design the exact linear link between two encoders from files of their latents.
+    """Design the exact linear link between two encoders from files of their latents, or train a codec for every channel.
 
-    Writes pair.safetensors (what the two devices agree on once), link.safetensors (precoder and decoder for the channel) and
-    head.safetensors (the receiver's classifier).
+    Writes pair.safetensors (what the two devices agree on once), link.safetensors (both ends for the channel) and head.safetensors (the
+    receiver's classifier); a codec also codec.safetensors, whose `design` serves any other channel.
 
     Example: `latentlink fit tx-train.npy rx-train.npy labels-train.npy --n-tx 4 --n-rx 4 --snr-db 10 --output my-link`
+
+    Example: `latentlink fit tx-train.npy rx-train.npy labels-train.npy --method codec --n-tx 2 --n-rx 2 --output my-codec`
 
     Parameters
     ----------
@@ -60,8 +68,10 @@ def fit(
         Latents of the same observations at the receiver, (n, m).
     labels
         Their class numbers (also .csv or .txt).
+    method
+        The exact linear design, or a codec: networks that contain it, trained once for all channels.
     output
-        Folder for the three files.
+        Folder for the files.
     channel
         Channels to design for, complex [N, rx, tx] or [N, uses, rx, tx]: .npy, .npz, .h5 or .mat (v7.3); else one Rayleigh channel.
     n_tx, n_rx
@@ -89,7 +99,7 @@ def fit(
     head
         A head saved by an earlier fit, instead of a new one.
     seed
-        Of the Rayleigh channel; 0 if not given.
+        Of the Rayleigh channel, and of a codec's training; 0 if not given.
     device
         Torch device, "cpu" or "cuda".
     """
@@ -99,15 +109,26 @@ def fit(
     radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)
     limits: dict[str, PowerLimit] = {"mean": MeanPower(), "per-use": PerUsePower(), "per-message": PerMessagePower(pilots.x, pilots.y)}
     modes, name = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
-    solution = ClosedForm(power=limits[power_limit]).design(modes.named(transmitter.stem, receiver.stem), radio)
-    files = [output / "pair.safetensors", output / "head.safetensors", output / "link.safetensors"]
-    modes.named(transmitter.stem, receiver.stem).save(files[0])
+    modes = modes.named(transmitter.stem, receiver.stem)
+    files = [output / f"{name}.safetensors" for name in ("pair", "head", "link")]
+    if method == "codec":
+        settings = codec.training(power_limit, gain or 1.0, seed or 0)
+        networks = trained(codec, settings, modes, pilots, classifier, output / "codec.training")
+        files.append(output / "codec.safetensors")
+        networks.save(files[-1])
+        solution = networks.design(radio)
+    else:
+        if codec != _USUAL:
+            raise ValueError("options of the codec are given, and --method is linear: add --method codec")
+        solution = ClosedForm(power=limits[power_limit]).design(modes, radio)
+    modes.save(files[0])
     classifier.save(files[1])
     solution.transceiver.to(torch.float32).save(files[2])
     facts("link", [
         ("pilots", f"{len(pilots)}, {pilots.x.shape[1]} → {pilots.y.shape[1]} dimensions"),
         ("goal", name),
-        ("semantic modes", f"{len(modes)}, {solution.transceiver.streams.shape[-1]} sent, shrinkage {modes.shrinkage:.3g}"),
+        ("semantic modes", f"{len(modes)}, {min(len(modes), 2 * radio.uses * min(radio.n_rx, radio.n_tx))} streams, "
+                           f"shrinkage {modes.shrinkage:.3g}"),
         ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
         ("capacity, bits per message", float(capacity(radio).mean())),
         ("expected NMSE on the pilots", float(solution.expected_mse.mean() / modes.variance)),

@@ -1,0 +1,127 @@
+"""The part of `latentlink fit` that trains a codec: its options, its progress, its files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from latentlink.channels.draws import ChannelDraws
+from latentlink.cli.console import at, messages
+from latentlink.data.files import read_latents
+from latentlink.extras import import_extra
+from latentlink.latents.pilots import Pilots
+from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.fitting import CodecTraining
+from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
+from latentlink.neural.codec.shrinking import ComplexityBudget, Microseconds, Operations
+from latentlink.tasks.heads import SoftmaxHead
+from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
+
+Wish = Literal["head", "mse", "cosine", "retrieval"]
+
+
+@dataclass(frozen=True)
+class CodecOptions:
+    """What only a codec needs.
+
+    Parameters
+    ----------
+    objective
+        What the codec is trained for: the head's softmax, the latent itself (mse), its direction (cosine), or finding it among others
+        (retrieval).
+    rounds
+        Rounds of training, of 100 steps each.
+    max_symbols
+        Complex symbols that a message may take: channel uses times the smaller number of antennas.
+    train_antennas
+        Antennas (n_tx = n_rx) of the channels to train on.
+    train_snr_db
+        Lowest and highest SNR to train on, in dB.
+    peak
+        Highest power of a message, relative to the budget.
+    flops
+        Budget of operations per message, met by leaving out whole units.
+    microseconds
+        Budget of time per message on one thread, met likewise.
+    unpaired
+        Further latents of the transmitter, (n, d), without the receiver's.
+    tensorboard
+        Folder for TensorBoard's logs (extra `tensorboard`).
+    """
+
+    objective: Wish = "head"
+    rounds: int = 30
+    max_symbols: int = 16
+    train_antennas: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
+    train_snr_db: tuple[float, float] = (-10.0, 30.0)
+    peak: float | None = None
+    flops: int | None = None
+    microseconds: float | None = None
+    unpaired: Path | None = None
+    tensorboard: Path | None = None
+
+    def objective_for(self, head: SoftmaxHead) -> Objective:
+        """The objective by name."""
+        named: dict[Wish, Objective] = {
+            "head": HeadDivergence(head),
+            "mse": Regression(),
+            "cosine": Cosine(),
+            "retrieval": Retrieval(),
+        }
+        return named[self.objective]
+
+    def training(self, power_limit: str, gain: float, seed: int) -> CodecTraining:
+        """The settings.
+
+        Raises:
+            ValueError: an option is out of range, or two exclude each other.
+        """
+        if power_limit == "per-use":
+            raise ValueError("--power-limit per-use is for --method linear; a codec takes mean or per-message")
+        if self.flops is not None and self.microseconds is not None:
+            raise ValueError("--flops and --microseconds are two budgets for the same link: give one of them")
+        if power_limit == "per-message" and self.peak is not None:
+            raise ValueError("--peak limits messages whose mean is limited; with --power-limit per-message all have the budget")
+        power: PowerRule = EachMessage() if power_limit == "per-message" else AveragePower(self.peak or float("inf"))
+        budget: ComplexityBudget | None = Operations(self.flops) if self.flops is not None else None
+        if self.microseconds is not None:
+            budget = Microseconds(self.microseconds)
+        draws = ChannelDraws(antennas=self.train_antennas, snr_db=self.train_snr_db, gain=gain)
+        return CodecTraining(
+            max_symbols=self.max_symbols, rounds=self.rounds, patience=self.rounds, draws=draws, power=power, budget=budget, seed=seed
+        )
+
+
+def trained(
+    options: CodecOptions, settings: CodecTraining, modes: SemanticModes, pilots: Pilots, head: SoftmaxHead, checkpoint: Path
+) -> Codec:
+    """A codec, with a bar that shows validation; interrupted training goes on from its checkpoint."""
+    logger: Any = None
+    if options.tensorboard is not None:
+        logger = import_extra("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(options.tensorboard))
+    unpaired = None if options.unpaired is None else read_latents(*at(options.unpaired)).to(pilots.x.device)
+    score = "agreement" if options.objective == "head" else "score"
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[score]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=messages, transient=True) as bar:
+        task = bar.add_task("training the codec", total=settings.rounds, score="")
+
+        def told(number: int, rounds: int, loss: float, value: float) -> None:
+            bar.update(task, completed=number, score=f"validation {score} {value:.3f}")
+
+        fit = settings.fit(
+            modes, pilots, options.objective_for(head), unpaired=unpaired, checkpoint=checkpoint, progress=told, logger=logger
+        )
+    if logger is not None:
+        logger.close()
+    if torch.isnan(fit.trace["training_loss"]).any():
+        messages.print("training diverged; the best weights before that are kept", style="yellow")
+    return fit.codec
