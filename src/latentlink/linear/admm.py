@@ -89,9 +89,9 @@ class Admm:
         Returns:
             Solution with `trace` holding `primal_residual`, `dual_residual` and `objective` (…, iterations), after each iteration (the last
             values repeated once a channel has stopped); `iterations` (…), `rho` (…) as last used; `delivered` (…), the objective of what is
-            returned, the least of all and with ActiveAntennas that of the closed form on the antennas found, once no exchange of one helps; `bound` (…), below
-            which no pair of the set can be; `gap` (…), (delivered − bound) / delivered. Objectives and bound are the weighted error under
-            the design covariance, in the units of `modes.weighted_variance`.
+            returned, the least of all and with ActiveAntennas that of the closed form on the antennas found, once no exchange of one of
+            them helps; `bound` (…), below which no pair of the set can be; `gap` (…), (delivered − bound) / delivered. Objectives and bound
+            are the weighted error under the design covariance, in the units of `modes.weighted_variance`.
 
         Raises:
             ValueError: modes or channel are of another type or on different devices, or the constraint does not fit them.
@@ -221,7 +221,7 @@ class _Run:
         self.rho, self.U = self.rho * factor, self.U / factor[..., None, None]
 
     def refit(self, modes: SemanticModes, q: int) -> None:
-        """The closed form on the antennas that were selected and then exchanged, where it is better: only the total power is left to meet."""
+        """The closed form on the antennas that were selected, and exchanged while that helps: only the total power is left to meet."""
         problem, channel = self.problem, self.problem.channel
         strongest = row_power(problem.entries(self.best)).sum(-2).topk(q, -1).indices
         antennas = exchanged(modes, channel, strongest)

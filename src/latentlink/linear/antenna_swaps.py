@@ -1,6 +1,6 @@
-"""Better antennas by exchange: what the closed form reaches on some antennas alone tells whether another one should send in place of one of them.
+"""Better antennas by exchange: what the closed form reaches on some antennas alone tells whether another one should send instead.
 
-With the singular values h of the channel of the antennas S alone and the water-filling p over them, the least error of all precoders on S is
+With the singular values h of the channel of antennas S alone and the water-filling p over them, the least error of all precoders on S is
 
     J(S) = V − Σ b_i² x_i / (x_i + N),        x_i = p_i h_i².
 
@@ -30,7 +30,7 @@ def exchanged(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*ba
             tried[..., i] = others.movedim(-1, 0)
             J, which = torch.cat([least.unsqueeze(0), least_error(modes, channel, tried)]).min(0)
             other = torch.cat([S[..., i : i + 1], others], -1).gather(-1, which.unsqueeze(-1)).squeeze(-1)
-            better = J < least * (1 - _GAIN)
+            better = least - J > _GAIN * least
             S[..., i], least = torch.where(better, other, S[..., i]), torch.where(better, J, least)
         if bool((least == before).all()):
             return S

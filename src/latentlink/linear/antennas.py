@@ -182,7 +182,7 @@ def heard(channel: Channel, constraint: ConstraintSet) -> Channel:
 
 
 def priced(modes: SemanticModes, channel: Channel, allowed: AntennaPower) -> tuple[Channel, Float[Tensor, "*batch t"]]:
-    """H_u diag(μ)^{-1/2} with the budget of the best prices, and diag(μ)^{-1/2} (…, t): what a precoder under limits is the closed form on."""
+    """H_u diag(μ)^{-1/2} with the budget of the best prices, and diag(μ)^{-1/2} (…, t): on which the closed form is what limits want."""
     start = torch.nn.functional.pad(power_price(modes, channel).unsqueeze(-1), (channel.n_tx, 0))  # all on the budget
     dual = _by_limit(modes.strength, channel, allowed)
     nu = ascended(dual, modes.strength.square().sum().expand(channel.batch), start)[1] / _limit_scale(channel, allowed)
