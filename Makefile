@@ -45,8 +45,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/neural.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
-# What docs/results holds: the comparison in full, the paper's first two studies without training, its third with few pilots.
-results: $(VENV)/.installed fashion-mnist
+# What docs/results holds: the demo, the comparison in full, the paper's first two studies without training, its third with few pilots.
+results: demo
+	cp demo/results.parquet docs/results/demo.parquet && cp demo/accuracy.png docs/accuracy.png
 	for study in comparison paper/compression paper/snr paper/flops; do \
 		set -- studies/$$study.yaml; \
 		case $$study in \

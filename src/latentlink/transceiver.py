@@ -32,7 +32,9 @@ class Status(Enum):
     )
     UNCONVERGED = "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
     DIVERGED = "feasible, the best pair before it diverged: raise rho, let it adapt, warm_start; lower learning_rate (Neural)"
-    REFITTED_SELECTION = "feasible: the closed form on the antennas that were selected, which need not be the best ones: try several seeds"
+    REFITTED_SELECTION = (
+        "feasible: the closed form on selected antennas, none of which is better exchanged for another; others may be: try several seeds"
+    )
     BASELINE = "feasible: a baseline by construction, nothing was optimised jointly"
     TRAINED = "feasible: trained until validation stopped improving; no optimum is known"
     UNDERTRAINED = "feasible, but validation was still improving when the epochs ran out: raise epochs"

@@ -101,6 +101,17 @@ def test_latents_alone_will_do_for_pilots():
     torch.testing.assert_close(a.expected_mse, TopK().design(known, some).expected_mse, rtol=0.05, atol=0.0)
 
 
+@both
+def test_what_is_expected_may_be_measured_later(align):
+    x, y = pairs(11, 500, D, M)
+    known, some = ll.Moments.from_pairs(x, y), channel(12, 2, 2, batch=(2,))
+    for pilots in (None, x, ll.Pilots(x, y, torch.arange(500) % 3)):
+        at_once, later = (TopK(align=align, expects=expects).design(known, some, pilots) for expects in (True, False))
+        assert later.expected_mse.isnan().all()
+        assert torch.equal(TopK(align=align).expected_mse(later.transceiver, known, pilots), at_once.expected_mse)
+        assert torch.equal(later.expected_power, at_once.expected_power)
+
+
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 30.0])
 def test_is_better_than_first_k_where_magnitudes_vary_from_message_to_message(snr_db):
     scale = torch.rand(4000, 12, dtype=torch.float64, generator=seeded(18)).pow(6)

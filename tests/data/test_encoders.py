@@ -163,3 +163,13 @@ def test_a_broken_package_speaks_for_itself(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
         import_extra("broken_extra", "eval")
+
+
+@pytest.mark.parametrize("name", [*ENCODERS, "timm:resnet50", "vit_small_patch16_224", "vit_base_patch16_224.augreg_in21k"])
+def test_names_that_may_be_encoders(name):
+    assert encoders.is_encoder_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "timm:", "mobilenet-v3", "other:resnet_50", "efficientnet-lite_0"])
+def test_names_that_can_be_no_encoders(name):
+    assert not encoders.is_encoder_name(name)

@@ -20,6 +20,28 @@ def test_the_comparison_in_the_readme_is_that_of_its_result_file():
     assert {method: measured[method] for method in said} == said
 
 
+def test_the_demo_in_the_readme_is_that_of_its_result_file():
+    rows = pl.read_parquet(RESULTS / "demo.parquet")
+    means = rows.group_by("method", "antennas").agg(pl.col("accuracy", "power").mean())
+    measured = {(method.replace(",", ""), f"{n}×{n}"): accuracy for method, n, accuracy, _ in means.iter_rows()}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = text[text.index("| antennas |") :].partition("\n\n")[0].splitlines()
+    header, *body = ([cell.strip(" *") for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:]))
+    methods = [title.partition(" (")[0] for title in header[1:]]
+    assert len(methods) >= 3
+    assert len(body) == 3
+    for antennas, *said in body:
+        for method, value in zip(methods, said, strict=True):
+            assert float(value) == pytest.approx(measured[method, antennas], abs=6e-4), (method, antennas)
+    for words, method in (("Ceilings: ", "aligned no channel"), ("with no channel at all, ", "receiver's latents")):
+        ceiling = text.partition(words)[2].split()[0]
+        assert float(ceiling) == pytest.approx(measured[method, "8×8"], abs=6e-4)
+    low, high = re.search(r"at a measured power of ([0-9.]+) to ([0-9.]+)", text).groups()
+    shown = means.filter(pl.col("antennas").is_in([2, 4, 8]) & pl.col("method").str.replace(",", "").is_in(methods))["power"]
+    assert float(low) == pytest.approx(shown.min(), abs=6e-3)
+    assert float(high) == pytest.approx(shown.max(), abs=6e-3)
+
+
 @pytest.mark.parametrize("name", ["comparison", "compression", "snr", "flops"])
 def test_tables_are_those_of_their_result_files(name):
     rows = pl.read_parquet(RESULTS / f"{name}.parquet")
@@ -40,3 +62,15 @@ def test_bench_files_hold_tables():
         content = json.loads(path.read_text(encoding="utf-8"))
         assert content["rows"], path
         assert content["title"], path
+
+
+def test_the_speed_of_training_in_the_readme_is_that_of_its_result_file():
+    rows = json.loads((RESULTS / "bench" / "training.json").read_text(encoding="utf-8"))["rows"]
+    loop, single, auto = ({name.partition(" ")[0]: value for name, value in row.items()} for row in rows)
+    (line,) = re.findall(r"^\| an epoch of `Neural`.*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"{auto['s']} s with bfloat16 products (float32: {single['s']} s)" in line
+    assert f"{loop['s']} s of a Lightning-style loop in float32: {auto['times']} × (float32: {single['times']} ×)" in line
+
+
+def test_latencies_of_pruned_networks_were_measured_on_one_thread():
+    assert json.loads((RESULTS / "bench" / "zeros.json").read_text(encoding="utf-8"))["measured with"]["threads"] == 1

@@ -15,8 +15,8 @@ from studies.examples import write_study
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
 
 
-def command(home, *arguments):
-    return {"args": [sys.executable, "-m", "latentlink", "study", *map(str, arguments)], "cwd": home, "env": ENVIRONMENT}
+def command(home, *arguments, env=()):
+    return {"args": [sys.executable, "-m", "latentlink", "study", *map(str, arguments)], "cwd": home, "env": {**ENVIRONMENT, **dict(env)}}
 
 
 def run(home, *arguments, status=0):
@@ -40,7 +40,8 @@ def home(tmp_path_factory):
 
 def test_a_study_from_file_to_report(home):
     done = run(home, "run", "toy.yaml", "--quick", "--jobs", 2)
-    assert "2 of them are trained: at most about" in done.stderr
+    assert "2 of them are trained: about" in done.stderr
+    assert "with 2 jobs for all epochs" in done.stderr
     table = pl.read_parquet(home / "results" / "toy-quick" / "results.parquet")
     assert set(table["method"]) >= {"exact, goal-oriented", "exact, widely linear", "Eigen-K", "Top-K", "neural", "unaligned"}
     links = table.filter(pl.col("family") != "reference")
@@ -54,6 +55,9 @@ def test_a_study_from_file_to_report(home):
     assert "neural" in status.stdout
     shown = run(home, "results", "toy.yaml", "--quick")
     assert "exact, goal-oriented" in shown.stdout
+    narrow = subprocess.run(**command(home, "results", "toy.yaml", "--quick", env={"COLUMNS": "40"}), capture_output=True, text=True)
+    assert "…" not in narrow.stdout
+    assert {line.rstrip() for line in narrow.stdout.splitlines()} == {line.rstrip() for line in shown.stdout.splitlines()}
     run(home, "report", "toy.yaml", "--quick")
     page = (home / "results" / "toy-quick" / "report.html").read_text()
     assert "exact, goal-oriented" in page
@@ -94,5 +98,6 @@ def test_mistakes_are_explained(home):
 
 def test_a_failed_cell_is_named_and_the_others_are_kept(home):
     done = run(home, "run", "toy.yaml", "seeds=1", "pilots.per_class=20,5000", "methods=[{name: closed-form}]", "--output", "bad", status=1)
-    assert "per_class" in done.stderr
+    assert "pilots.per_class must be at most 50" in done.stderr
+    assert "if_short" not in done.stderr
     assert len(list((home / "bad" / "toy" / "cells").glob("*.parquet"))) == 7

@@ -154,6 +154,15 @@ class TestStatus:
         assert (solution.status == ll.transceiver.Status.UNCONVERGED.code).all()
         assert (solution.trace["iterations"] == 2).all()
 
+    @pytest.mark.parametrize("rho", [1e3, 1e6])
+    def test_a_large_penalty_does_not_pass_for_convergence(self, rho):
+        """It holds F at Z and Z at the start: both residuals look small by any measure that grows with ρ."""
+        low = channel(2, 4, 4, snr_db=0.0, batch=(4,))
+        solution = Admm(rho=rho, tolerance=1e-4).design(MODES, low)
+        far = solution.trace["gap"] > 0.05
+        assert far.any()
+        assert (solution.status[far] == ll.transceiver.Status.UNCONVERGED.code).all()
+
     def test_diverged(self):
         solution = Admm(rho=0.01, max_iterations=400, tolerance=0.0).design(MODES, ll.Channel.from_snr(CHANNELS.h[:, 0], 20.0))
         assert (solution.status == ll.transceiver.Status.DIVERGED.code).all()

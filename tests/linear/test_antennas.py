@@ -69,6 +69,31 @@ def test_one_antenna_is_total_power():
     torch.testing.assert_close(per_antenna_bound(MODES, channels), exact, rtol=1e-5, atol=0.0)
 
 
+@pytest.mark.parametrize("warm_start", [True, False])
+def test_antennas_without_power_are_as_if_they_were_not_there(warm_start):
+    channels = channel(2, 4, 4, snr_db=20.0, batch=(4,))
+    limits = torch.tensor([0.0, 0.5, 0.5, 0.0], dtype=torch.float64)
+    solution = Admm(AntennaPower(limits), warm_start=warm_start, max_iterations=200).design(MODES, channels)
+    two = ll.Channel(channels.h[..., 1:3], channels.noise_variance)
+    alone = Admm(AntennaPower(limits[1:3]), warm_start=True, max_iterations=400).design(MODES, two)
+    torch.testing.assert_close(solution.trace["bound"], alone.trace["bound"], rtol=1e-3, atol=0.0)
+    assert (solution.trace["gap"] < (1e-4 if warm_start else 1e-2)).all(), solution.trace["gap"]
+    link = solution.transceiver
+    assert torch.equal(link.channel.h, channels.h)
+    torch.testing.assert_close(solution.expected_mse, solution.trace["delivered"])
+    assert (link.encode(normal(1, 5, 8))[..., [0, 3]] == 0).all()
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 20.0])
+@pytest.mark.parametrize("limits", [[1e-6, 0.5, 0.5, 1e-6], [1e-3, 0.5, 0.5, 1e-3], [0.05, 0.05, 0.05, 0.85], [1e-3] * 4])
+@pytest.mark.parametrize("widely_linear", [True, False])
+def test_a_warm_start_is_near_the_bound_whatever_the_limits(snr_db, limits, widely_linear):
+    modes = ll.semantic_modes(KNOWN, shrinkage=0.0, widely_linear=widely_linear)
+    channels = channel(2, 4, 4, snr_db=snr_db, batch=(4,))
+    solution = Admm(AntennaPower(torch.tensor(limits)), warm_start=True, max_iterations=200).design(modes, channels)
+    assert (solution.trace["gap"] < 0.015).all(), solution.trace["gap"]
+
+
 def test_limits_beyond_the_budget_are_total_power():
     channels = channel(13, 3, 3, batch=(3,))
     exact = ll.ClosedForm().design(MODES, channels).expected_mse

@@ -1,13 +1,16 @@
 import threading
+import time
 
 import polars as pl
 import pytest
 import torch
 from polars.testing import assert_frame_equal
 
+from latentlink.baselines import top_k
+from latentlink.studies import measuring, pricing, shared
 from latentlink.studies import runner as module
 from latentlink.studies.grid import cells
-from latentlink.studies.results import Results, summary
+from latentlink.studies.results import Results, as_text, summary
 from latentlink.studies.runner import Quiet, Runner
 from latentlink.studies.spec import read_study
 from studies.examples import write_latents, write_study
@@ -96,8 +99,6 @@ def test_a_cell_that_fails_is_kept_apart_and_tried_again(tmp_path, monkeypatch):
 
 
 def test_what_cells_share_is_made_once(tmp_path, monkeypatch):
-    from latentlink.studies import shared
-
     counts = {"modes": 0, "heads": 0}
 
     def counted(name, function):
@@ -126,6 +127,73 @@ def test_rows_say_what_was_measured(tmp_path):
     torch.testing.assert_close(torch.tensor(links["antenna_power"].list.sum().to_list()), torch.tensor(links["power"].to_list()))
     assert exact.filter(pl.col("n_tx") == 2)["compression"].unique().to_list() == [2 / 5]
     assert exact.filter(pl.col("n_tx") == 2)["flops"].unique().to_list() == [2 * 4 * 9 + 2 * 4 * 7]
+
+
+def test_rows_name_the_encoders_that_were_used(tmp_path):
+    rows = run(write_study(tmp_path), tmp_path / "r")
+    for name in ("transmitter", "receiver"):
+        assert rows[name].unique().to_list() == ["file"]
+    assert rows["image_size_px"].null_count() == len(rows)
+
+
+def test_too_few_observations_are_told_in_the_study_s_words(tmp_path):
+    reasons = []
+    run(write_study(tmp_path, pilots={"per_class": 60}), tmp_path / "r", done=lambda cell, reason: reasons.append(reason))
+    assert set(reasons) == {
+        "ValueError: pilots.per_class must be at most 50, the observations of class 0 among the 150 that data.train leaves, "
+        "or null for all of them, got 60"
+    }
+
+
+def test_design_time_is_that_of_one_design_also_where_nothing_is_corrected(tmp_path, monkeypatch):
+    made = shared.semantic_modes
+
+    def slow(*arguments, **options):
+        time.sleep(0.3)
+        return made(*arguments, **options)
+
+    monkeypatch.setattr(shared, "semantic_modes", slow)
+    monkeypatch.setattr(measuring, "_POWER_TOLERANCE", torch.inf)
+    rows = run(write_study(tmp_path, methods=[{"name": "closed-form"}], seeds=[1]), tmp_path / "r")
+    assert rows["design_s"].drop_nulls().max() < 0.2
+
+
+def test_what_top_k_expects_is_measured_once_a_cell(tmp_path, monkeypatch):
+    measured, calls = top_k._measured_error, []
+
+    def counted(*arguments):
+        calls.append(1)
+        return measured(*arguments)
+
+    monkeypatch.setattr(top_k, "_measured_error", counted)
+    rows = run(write_study(tmp_path, methods=[{"name": "top-k", "align": ["before", "after"]}]), tmp_path / "r")
+    links = rows.filter(pl.col("family") == "baseline")
+    assert len(calls) == len(links)
+    assert links["expected_mse"].is_finite().all()
+
+
+def test_operations_of_a_silent_network_are_those_of_what_is_left(tmp_path):
+    neural = {"name": "neural", "hidden_tx": 4, "hidden_rx": 4, "epochs": 1, "pruning": "hard", "strength": 1e6}
+    study = write_study(tmp_path, methods=[neural], seeds=[1], channel={"antennas": 2}, snr={"snr_db": 0})
+    row = run(study, tmp_path / "r").filter(pl.col("family") == "neural")
+    assert row["power"].to_list() == [0.0]
+    assert row["status"].str.contains("nothing was sent").all()
+    assert row["flops"].item() == 2 * 9 + 6 * 2 + 1 + 2 * 7  # centre, scale, and what is left of the decoder: its mean
+    assert row["density"].item() == 0.0
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_training_is_priced_with_all_that_comes_with_it(tmp_path, monkeypatch, jobs):
+    path = write_study(tmp_path, methods=[{"name": "neural", "strength": [0, 1]}, {"name": "closed-form"}], metrics=["accuracy", "latency"])
+    monkeypatch.setattr(pricing.Neural, "price", lambda self, pilots, channel: 10.0)
+    monkeypatch.setattr(pricing, "_message", lambda network, pilots, channel: 1e-3)
+    todo = cells(read_study(path, ("channel.antennas=2", "channel.draws=2")))
+    runner = Runner(Results(tmp_path / "r"), jobs, progress=False)
+    assert {runner.price(cell) for cell in todo if cell.method.name == "closed-form"} == {pricing.LINEAR_S}
+    (price,) = {runner.price(cell) for cell in todo if cell.method.name == "neural"}
+    assert price == pytest.approx(2 * (10 + 90e-3 + jobs * measuring.CLOCKED * 1e-3))
+    untimed = cells(read_study(path, ("metrics=[accuracy]",)))
+    assert {runner.price(cell) for cell in untimed if cell.method.name == "neural"} == {10 + 90e-3}
 
 
 def test_methods_and_snrs_meet_the_same_channels(tmp_path):
@@ -213,3 +281,7 @@ def test_summaries_never_average_what_differs(tmp_path):
     assert links["rows"].to_list() == [2] * 8
     assert "ADMM, widely linear (max_iterations 50)" in links["method"].to_list()
     assert links.filter(pl.col("method").str.starts_with("ADMM"))["gap"].is_not_null().all()
+    assert table.schema["flops"] == pl.Int64
+    assert as_text((1234567, 20.0, 0.5, 0.0123456, None), ("flops", "snr_db", "accuracy", "gap", "nmse")) == [
+        "1234567", "20", "0.500", "0.0123", "",
+    ]  # fmt: skip

@@ -48,6 +48,16 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("seeds", "key=value"),
         ("=3", "key=value"),
         ("name=../up", "name"),
+        (
+            "methods=[{name: admm, constraint: sparse}]",
+            "methods.0 .admm.: method: active must be a number from 1 where constraint is sparse",
+        ),
+        (
+            "methods=[{name: admm, active: 2}]",
+            "active must be left out where constraint is total.*got 2",
+        ),
+        ("methods=[{name: neural, validation: 1.0}]", "validation.*less than 1, got 1.0"),
+        ("data={dataset: fashion-mnist, folder: null}", "encoders.transmitter must be one of mobilenet-v2.*timm:NAME, got 'a'"),
         ("channel.antennas=[1", "not a value"),
     ],
 )
@@ -169,6 +179,28 @@ def test_one_link_has_one_name_however_it_is_said(tmp_path):
     assert ids("channel.antennas=4", "channel.k_factor=9") == four
     assert ids("channel.antennas=4", "snr.snr_db=-0.0") == four
     assert ids("channel.antennas=4", "channel.model=rician", "channel.k_factor=9") != four
+
+
+def test_ignored_encoders_make_no_difference(tmp_path):
+    path = write_study(tmp_path)
+    for dataset in ("files", "digits"):
+        named = (f"data.dataset={dataset}", "data.folder=null") if dataset == "digits" else ()
+        other = (*named, "encoders={transmitter: b, receiver: c, image_size_px: 32}")
+        assert {cell.id for cell in cells(read_study(path, named))} == {cell.id for cell in cells(read_study(path, other))}
+    images = ("data={dataset: fashion-mnist, folder: null}", "encoders.transmitter=mobilenet-v2", "encoders.receiver=efficientnet-lite0")
+    one = {cell.id for cell in cells(read_study(path, images))}
+    assert not one & {cell.id for cell in cells(read_study(path, (*images, "encoders.image_size_px=32")))}
+
+
+def test_encoders_may_be_timm_s_and_near_misses_are_told(tmp_path):
+    path, images = write_study(tmp_path), ("data={dataset: fashion-mnist, folder: null}", "encoders.receiver=efficientnet-lite0")
+    for name in ("mobilenet-v2", "timm:resnet50", "vit_small_patch16_224"):
+        assert cells(read_study(path, (*images, f"encoders.transmitter={name}")))
+    for name in ("mobilenet-v3", "other:resnet_50", "a-b_c"):
+        with pytest.raises(ValueError, match=f"encoders.transmitter must be one of .*got '{name}'"):
+            cells(read_study(path, (*images, f"encoders.transmitter={name}")))
+    with pytest.raises(ValueError, match="did you mean mobilenet-v2"):
+        cells(read_study(path, (*images, "encoders.transmitter=mobilenet-v3")))
 
 
 def test_methods_that_differ_in_their_label_only_are_refused(tmp_path):

@@ -42,6 +42,11 @@ class Alignment:
         return U, S, Vt
 
     @cached_property
+    def gram(self) -> Float[Tensor, "d d"]:
+        """Aᵀ A."""
+        return self.matrix.mT @ self.matrix
+
+    @cached_property
     def principal(self) -> Spectrum:
         """Principal components of the aligned latent A x under R_λ."""
         return Spectrum.of(self.matrix @ self.covariance @ self.matrix.mT)

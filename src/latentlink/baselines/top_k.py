@@ -48,6 +48,8 @@ class TopK:
         aligner: LeastSquares() or Procrustes().
         equalizer: SvdEqualizer(), ZeroForcing() or MmseEqualizer().
         draws: Gaussian latents to measure on where no pilots are given. seed: of these draws, or of which pilots are taken.
+        expects: whether a design also measures its expected error, which takes most of its time; without, `expected_mse` is NaN in the
+            solution and can be measured later.
 
     Raises:
         ValueError: naming the attribute that is something else.
@@ -62,6 +64,7 @@ class TopK:
     equalizer: Equalizer = field(default_factory=SvdEqualizer)
     draws: int = 4096
     seed: int = 0
+    expects: bool = True
 
     def __post_init__(self) -> None:
         check_parts(self.k, self.aligner, self.equalizer, self.align)
@@ -104,9 +107,22 @@ class TopK:
         zero = x.new_zeros(k)
         link = LinearTransceiver(analysis, synthesis, zero, zero, crossing.streams, crossing.precoder, crossing.decoder, channel)
         transceiver = TopKTransceiver(A, before, moments.mean_x, moments.mean_y, offsets, link)
-        error = _measured_error(transceiver, chosen, seen, wanted)
         spent = link.expected_power(analysis @ (seen.mT @ seen / len(x)) @ analysis.mT)
-        return Solution(transceiver, baseline_status(link), error + residual, spent)
+        error = torch.full_like(spent, torch.nan)
+        if self.expects:
+            error = _measured_error(transceiver, None if before else aligned.gram, chosen, seen, wanted) + residual
+        return Solution(transceiver, baseline_status(link), error, spent)
+
+    def expected_mse(
+        self, transceiver: TopKTransceiver, moments: Moments, pilots: Pilots | Tensor | NDArray[Any] | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """The error (…) to expect of a transceiver that was designed with these moments and pilots; raises as `design`."""
+        moments, _ = checked(moments, transceiver.channel)
+        x, wanted, residual = self._latents(moments, pilots)
+        x = x * (moments.cov_x.diagonal() > 0)
+        chosen, entries = largest(x @ transceiver.alignment.mT if transceiver.aligned_before else x, transceiver.k)
+        gram = None if transceiver.aligned_before else self.aligner.fit(moments).gram
+        return _measured_error(transceiver, gram, chosen, entries - transceiver.offsets[chosen], wanted) + residual
 
     def _latents(
         self, moments: Moments, pilots: Pilots | Tensor | NDArray[Any] | None
@@ -149,16 +165,20 @@ def _usual(
 
 
 def _measured_error(
-    transceiver: TopKTransceiver, chosen: Int[Tensor, "n k"], v: Float[Tensor, "n k"], wanted: Float[Tensor, "n m"]
+    transceiver: TopKTransceiver,
+    gram: Float[Tensor, "s s"] | None,
+    chosen: Int[Tensor, "n k"],
+    v: Float[Tensor, "n k"],
+    wanted: Float[Tensor, "n m"],
 ) -> Float[Tensor, "*batch"]:
-    """Mean over messages of ||y − μy − ŷ||² (…), exact over the noise."""
+    """Mean over messages of ||y − μy − ŷ||² (…), exact over the noise; ΨᵀΨ is given, None where Ψ = I."""
     link, psi = transceiver.link, transceiver.synthesis
     T, noise = link.response()
     T, noise = link.synthesis @ T @ link.analysis, link.synthesis @ noise @ link.synthesis.mT
     k, batch, sent = len(link.mean_x), T.shape[:-2], sends(link)[..., None, None]
     count = max(1, _PRODUCTS // (k**2 + psi.numel() // 16))
     chosen, v, wanted = chosen[:count], v[:count], wanted[:count]
-    gram, total = psi.mT @ psi, T.new_zeros(batch)
+    gram, total = psi if gram is None else gram, T.new_zeros(batch)
     rows = max(1, _HELD // max(k**2, batch.numel() * k))
     for index, vi, yi in zip(chosen.split(rows), v.split(rows), wanted.split(rows), strict=True):
         G = gram[index.unsqueeze(-1), index.unsqueeze(-2)]  # (n, k, k)

@@ -23,7 +23,7 @@ from latentlink.studies.results import Results, as_markdown, as_text, summary
 from latentlink.studies.runner import Runner
 from latentlink.studies.spec import Cell, Study, read_study
 
-_TABLE_WIDTH = 200  # a table of results is not cut for a narrow terminal or a file
+_WIDEST = 10_000  # characters: a table of results is not cut for a narrow terminal or a file
 
 _COLUMNS = (
     TextColumn("{task.description}"),
@@ -99,7 +99,7 @@ def _priced(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
     training = [prices[cell.id] for cell in missing if cell.method.family == "neural"]
     if training:
         minutes = sum(training) / jobs / 60
-        messages.print(f"{len(training)} of them are trained: at most about {minutes:.1f} min with {jobs} jobs", highlight=False)
+        messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {jobs} jobs for all epochs", highlight=False)
     return prices
 
 
@@ -154,8 +154,8 @@ def results(file: Path, *overrides: str, quick: bool = False, output: Path = Pat
     for column in table.columns:
         shown.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
     for row in table.iter_rows():
-        shown.add_row(*(escape(cell) for cell in as_text(row)))
-    Console(width=max(out.width, _TABLE_WIDTH)).print(shown)
+        shown.add_row(*(escape(cell) for cell in as_text(row, table.columns)))
+    Console(width=max(out.width, Console(width=_WIDEST).measure(shown).maximum)).print(shown)
     wrote(kept.write_table(rows))
     if markdown is not None:
         write_atomically(markdown, as_markdown(table).encode())

@@ -241,6 +241,15 @@ ENCODERS: dict[str, Callable[[int], Encoder]] = {
 }
 
 
+def is_encoder_name(name: str) -> bool:
+    """Whether `encoder` may know a name, told without importing or building anything: one of `ENCODERS`, "timm:NAME", or a plain one like
+    timm's, which have underscores and no hyphens."""
+    from latentlink.data.timm_encoders import PREFIX, is_timm_installed  # here: it builds on this module
+
+    plain = "-" not in name and ("_" in name or is_timm_installed())
+    return name in ENCODERS or (name.startswith(PREFIX) and name != PREFIX) or (plain and ":" not in name)
+
+
 def encoder(name: str, size: int | None = None) -> Encoder:
     """An encoder by its name, for command line and study files: one of `ENCODERS`, or one of timm's.
 

@@ -13,7 +13,7 @@ of [pandolfo2025latent], three-block and not convex: nothing is promised. Delive
 dual residuals, r = ||F − Z|| and s = ρ ||Z − Z'||, stop it and balance ρ as in [boyd2011distributed].
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,12 +21,13 @@ from torch import Tensor
 
 from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.linear.antennas import power_price, weighted_bound
+from latentlink.linear.antenna_swaps import exchanged
+from latentlink.linear.antennas import heard, power_price, priced, weighted_bound
 from latentlink.linear.closed_form import ClosedForm, checked
 from latentlink.linear.coordinates import Coordinates
 from latentlink.linear.errors import total_mse
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.projections import ActiveAntennas, ConstraintSet, TotalPower, UsePower, row_power
+from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstraintSet, TotalPower, UsePower, row_power
 from latentlink.transceiver import Solution, Status
 
 _BLOWN = 1e6  # times the start: F beyond it will not come back
@@ -46,8 +47,8 @@ class Admm:
         rho: ρ in units of the price of power (what a unit of it saves at the closed form) and of the inputs' mean variance: scale free.
         adaptive: balance the residuals by ρ, each channel its own.
         max_iterations: at most; a channel stops earlier by itself.
-        tolerance: of both residuals, relative and absolute in the norm of the start.
-        warm_start: start near the closed form rather than at random.
+        tolerance: of both residuals, relative and absolute: in the norm of the start and, of the dual one, the unit of ρ.
+        warm_start: start near the closed form rather than at random; under AntennaPower, at that for the best prices of the antennas.
         seed: of the random start, and of what a warm start is perturbed by; the same for every channel of a batch.
 
     Raises:
@@ -88,9 +89,9 @@ class Admm:
         Returns:
             Solution with `trace` holding `primal_residual`, `dual_residual` and `objective` (…, iterations), after each iteration (the last
             values repeated once a channel has stopped); `iterations` (…), `rho` (…) as last used; `delivered` (…), the objective of what is
-            returned, the least of all and with ActiveAntennas that after the closed form's refit on the antennas found; `bound` (…), below
-            which no pair of the set can be; `gap` (…), (delivered − bound) / delivered. Objectives and bound are the weighted error under
-            the design covariance, in the units of `modes.weighted_variance`.
+            returned, the least of all and with ActiveAntennas that of the closed form on the antennas found, once no exchange of one of
+            them helps; `bound` (…), below which no pair of the set can be; `gap` (…), (delivered − bound) / delivered. Objectives and bound
+            are the weighted error under the design covariance, in the units of `modes.weighted_variance`.
 
         Raises:
             ValueError: modes or channel are of another type or on different devices, or the constraint does not fit them.
@@ -98,20 +99,22 @@ class Admm:
         wanted = modes.strength.dtype if isinstance(modes, SemanticModes) else torch.float64
         channel = _checked(modes, channel, self.constraint)
         modes, channel = modes.to(torch.float64), channel.to(torch.float64)  # without noise the objective is a small difference
-        problem = Coordinates.of(modes, channel, self.constraint.moments)
-        self.constraint.check(channel, problem.inputs)
-        price = power_price(modes, channel)
+        self.constraint.check(channel, Coordinates.of(modes, channel, self.constraint.moments).inputs)
+        problem = Coordinates.of(modes, heard(channel, self.constraint), self.constraint.moments)
         variance = problem.spread.mean() if problem.inputs else problem.V
-        run = _Run.begin(problem, self.constraint, self.start(modes, problem), self.rho * price * variance)
+        run = _Run.begin(problem, self.constraint, self.start(modes, problem), power_price(modes, problem.channel) * variance, self.rho)
         while run.going and len(run.history) < self.max_iterations:
             run.step(self.tolerance, self.adaptive and len(run.history) < self.max_iterations // 2)
         if isinstance(self.constraint, ActiveAntennas):
-            run.refit(modes)
-        return _in_precision(run.solution(modes), wanted)
+            run.refit(modes, self.constraint.q)
+        return _in_precision(run.solution(modes, channel), wanted)
 
     def start(self, modes: SemanticModes, problem: Coordinates) -> Tensor:
-        """F (…, u, t, c) to begin with, at the budget: random with every mode in it, or the closed form, slightly disturbed."""
+        """F (…, u, t, c) to begin with: random with every mode in it, or the closed form, slightly disturbed, or for priced antennas."""
         channel, generator = problem.channel, torch.Generator().manual_seed(self.seed)
+        if self.warm_start and isinstance(self.constraint, AntennaPower):
+            scaled, root = priced(modes, channel, self.constraint)
+            return problem.closed_form(ClosedForm().design(modes, scaled).transceiver) * root[..., None, :, None]
         shape = (2, channel.uses, channel.n_tx, problem.inputs)
         drawn = torch.randn(shape, dtype=problem.N.dtype, generator=generator).to(problem.N.device)
         drawn = torch.complex(drawn[0], drawn[1]).expand(*channel.batch, *shape[1:])
@@ -141,13 +144,14 @@ def _norm(F: Tensor) -> Float[Tensor, "*batch"]:
 
 @dataclass(eq=False)
 class _Run:
-    """The state of one batch: F = X Eᴴ, its feasible copy Z, the scaled dual U, and for each channel the best Z so far."""
+    """The state of one batch: F = X Eᴴ, its feasible copy Z, the scaled dual U, ρ and its unit, and for each channel the best Z."""
 
     problem: Coordinates
     constraint: ConstraintSet
     X: Tensor
     Z: Tensor
     U: Tensor
+    unit: Float[Tensor, "*batch"]
     rho: Float[Tensor, "*batch"]
     scale: Float[Tensor, "*batch"]
     best: Tensor
@@ -160,13 +164,13 @@ class _Run:
     refitted: Bool[Tensor, "*batch"] | None = None
 
     @classmethod
-    def begin(cls, problem: Coordinates, constraint: ConstraintSet, start: Tensor, rho: Float[Tensor, "*batch"]) -> "_Run":
+    def begin(cls, problem: Coordinates, constraint: ConstraintSet, start: Tensor, unit: Float[Tensor, "*batch"], rho: float) -> "_Run":
         """F = Z = the start projected, U = 0; channels that can carry nothing, or are given nothing, rest from the beginning."""
-        Z = problem.matrix(constraint.project(start, problem.channel.power, problem.covariance)) * (rho > 0)[..., None, None]
-        X, scale, never = problem.turned(Z), _norm(Z), torch.zeros_like(rho, dtype=torch.bool)
-        active, rho = (rho > 0) & (scale > 0), torch.where(rho > 0, rho, 1.0)
-        none = torch.zeros_like(rho, dtype=torch.long)
-        return cls(problem, constraint, X, Z, torch.zeros_like(Z), rho, scale, Z, problem.error(X), active, never, never, none)
+        Z = problem.matrix(constraint.project(start, problem.channel.power, problem.covariance)) * (unit > 0)[..., None, None]
+        X, scale, never = problem.turned(Z), _norm(Z), torch.zeros_like(unit, dtype=torch.bool)
+        active, unit = (unit > 0) & (scale > 0), torch.where(unit > 0, unit, 1.0)
+        none = torch.zeros_like(unit, dtype=torch.long)
+        return cls(problem, constraint, X, Z, torch.zeros_like(Z), unit, rho * unit, scale, Z, problem.error(X), active, never, never, none)
 
     @property
     def going(self) -> bool:
@@ -190,7 +194,7 @@ class _Run:
         self.history.append([self._latest(row, value) for row, value in enumerate((primal, dual, error, residual))])
         self.iterations = self.iterations + self.active
         met = (primal <= tolerance * (self.scale + torch.maximum(size, _norm(Z)))) & (
-            dual <= tolerance * self.rho * (self.scale + _norm(U))
+            dual <= tolerance * (self.unit * self.scale + self.rho * _norm(U))
         )
         self.converged, self.blown = self.converged | (self.active & met), self.blown | (self.active & ~(size <= _BLOWN * self.scale))
         self.active = self.active & ~met & ~self.blown
@@ -216,10 +220,12 @@ class _Run:
         factor = torch.where(up, _STEP, torch.where(down, 1 / _STEP, 1.0))
         self.rho, self.U = self.rho * factor, self.U / factor[..., None, None]
 
-    def refit(self, modes: SemanticModes) -> None:
-        """The closed form on the antennas that were selected, where it is better: with them, only the total power is left to meet."""
+    def refit(self, modes: SemanticModes, q: int) -> None:
+        """The closed form on the antennas that were selected, and exchanged while that helps: only the total power is left to meet."""
         problem, channel = self.problem, self.problem.channel
-        sends = (row_power(problem.entries(self.best)).sum(-2) > 0)[..., None, None, :]
+        strongest = row_power(problem.entries(self.best)).sum(-2).topk(q, -1).indices
+        antennas = exchanged(modes, channel, strongest)
+        sends = torch.zeros_like(channel.h.real[..., 0, 0, :]).scatter(-1, antennas, 1.0)[..., None, None, :]
         restricted = Channel(channel.h * sends, channel.noise_variance, channel.power, channel.error_variance)
         F = problem.closed_form(ClosedForm().design(modes, restricted).transceiver) * sends.movedim(-1, -2)
         Z = problem.matrix(self.constraint.project(F, channel.power))
@@ -228,10 +234,12 @@ class _Run:
         self.refitted = better
         self.best, self.least = torch.where(better[..., None, None], Z, self.best), torch.where(better, error, self.least)
 
-    def solution(self, modes: SemanticModes) -> Solution:
-        """The best Z with its own decoder, and how it came about."""
+    def solution(self, modes: SemanticModes, channel: Channel) -> Solution:
+        """The best Z with its own decoder for the channel, and how it came about."""
         problem = self.problem
-        link = problem.transceiver(problem.entries(self.best), "per use" if isinstance(self.constraint, UsePower) else "mean")
+        link = replace(problem, channel=channel).transceiver(
+            problem.entries(self.best), "per use" if isinstance(self.constraint, UsePower) else "mean"
+        )
         known = problem.basis_modes
         mse = total_mse(known, *link.response(covariance=known.covariance))
         rows = [torch.stack(row, -1) for row in zip(*self.history, strict=True)] or [self.least.new_zeros(*self.least.shape, 0)] * 4

@@ -7,7 +7,8 @@ i-th strongest mode goes over the i-th largest singular value s_i of all uses, a
     D(ν, ν₀) = Σ_i min over x ≥ 0 of [ b_i² / (1 + x) + π_i x ]  −  u ( Σ_t ν_t l_t + ν₀ P )  ≤  the least error,       μ = ν + ν₀,
 
 with prices ν ≥ 0 of the antennas and ν₀ ≥ 0 of the budget. For given μ the best share of the budget is ν₀ = min_t μ_t where the limits add
-up to more than P, and 0 where not. D is concave; the powers that its minimiser spends, less those allowed, are a supergradient.
+up to more than P, and 0 where not. D is concave; the powers that its minimiser spends, less those allowed, are a supergradient. At the best
+prices that minimiser is F = diag(μ)^{-1/2} F', F' the closed form on H_u diag(μ)^{-1/2} with the budget Σ_t ν_t l_t + ν₀ P.
 """
 
 from collections.abc import Callable, Sequence
@@ -105,8 +106,10 @@ def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, allowed: Antenn
     return dual
 
 
-def ascended(dual: Dual, ceiling: Float[Tensor, "*batch"], start: Float[Tensor, "*batch t"]) -> Float[Tensor, "*batch"]:
-    """The largest value (…), at least 0, that Polyak's steps find towards a level between the best so far and a feasible value.
+def ascended(
+    dual: Dual, ceiling: Float[Tensor, "*batch"], start: Float[Tensor, "*batch t"]
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch t"]]:
+    """The largest value (…), at least 0, that Polyak's steps find towards a level between the best so far and a feasible value, and where.
 
     The level starts at the feasible value and halves its distance to the best whenever progress stops: each channel by itself.
     """
@@ -125,7 +128,7 @@ def ascended(dual: Dual, ceiling: Float[Tensor, "*batch"], start: Float[Tensor, 
         waited = torch.where(tired, 0.0, waited)
         step = (best + ahead - value).clamp(min=0) / slope.square().sum(-1).clamp(min=tiny)
         mu = torch.where(tired.unsqueeze(-1), where_best, (mu + step.unsqueeze(-1) * slope).clamp(min=0))
-    return best
+    return best, where_best
 
 
 def weighted_bound(constraint: ConstraintSet, modes: SemanticModes, channel: Channel, value: Float[Tensor, "*batch"]) -> Tensor:
@@ -147,16 +150,13 @@ def weighted_bound(constraint: ConstraintSet, modes: SemanticModes, channel: Cha
         start = start.expand(*channel.batch, channel.uses)
     else:
         return bound
-    return torch.maximum(bound, constant + ascended(dual, (value - constant).clamp(min=0), start))
+    return torch.maximum(bound, constant + ascended(dual, (value - constant).clamp(min=0), start)[0])
 
 
 def _by_limit(strength: Float[Tensor, "k"], channel: Channel, allowed: AntennaPower) -> Dual:
     """The dual in prices w = ν l / P, which stay of one size however small a limit is; antennas with none are left out of the channel."""
-    limits = allowed.limits_of(channel.power, channel.n_tx)
-    live = limits > 0
-    share = ratio(limits, channel.power.unsqueeze(-1)).clamp(_LEAST_SHARE, 1.0).masked_fill(~live, 1.0)
-    scale = torch.nn.functional.pad(share, (0, 1), value=1.0)
-    dual = antenna_dual(strength, replace(channel, h=channel.h * live[..., None, None, :]), allowed)
+    live, scale = allowed.limits_of(channel.power, channel.n_tx) > 0, _limit_scale(channel, allowed)
+    dual = antenna_dual(strength, heard(channel, allowed), allowed)
     mask = torch.nn.functional.pad(live, (0, 1), value=True)
 
     def by_limit(w: Float[Tensor, "*batch t1"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch t1"]]:
@@ -164,6 +164,34 @@ def _by_limit(strength: Float[Tensor, "k"], channel: Channel, allowed: AntennaPo
         return value, slope * mask / scale
 
     return by_limit
+
+
+def _limit_scale(channel: Channel, allowed: AntennaPower) -> Float[Tensor, "*batch t1"]:
+    """l / P (…, t + 1) of the antennas, by which their prices are divided, 1 where there is no limit to divide by and for the budget."""
+    limits = allowed.limits_of(channel.power, channel.n_tx)
+    share = ratio(limits, channel.power.unsqueeze(-1)).clamp(_LEAST_SHARE, 1.0).masked_fill(limits <= 0, 1.0)
+    return torch.nn.functional.pad(share, (0, 1), value=1.0)
+
+
+def heard(channel: Channel, constraint: ConstraintSet) -> Channel:
+    """The channel without the antennas that are given no power."""
+    if not isinstance(constraint, AntennaPower):
+        return channel
+    live = constraint.limits_of(channel.power, channel.n_tx) > 0
+    return replace(channel, h=channel.h * live[..., None, None, :])
+
+
+def priced(modes: SemanticModes, channel: Channel, allowed: AntennaPower) -> tuple[Channel, Float[Tensor, "*batch t"]]:
+    """H_u diag(μ)^{-1/2} with the budget of the best prices, and diag(μ)^{-1/2} (…, t): on which the closed form is what limits want."""
+    start = torch.nn.functional.pad(power_price(modes, channel).unsqueeze(-1), (channel.n_tx, 0))  # all on the budget
+    dual = _by_limit(modes.strength, channel, allowed)
+    nu = ascended(dual, modes.strength.square().sum().expand(channel.batch), start)[1] / _limit_scale(channel, allowed)
+    own, common = nu[..., :-1], torch.maximum(nu[..., -1:], _FLOOR * nu.amax(-1, keepdim=True))
+    mu, limits = own + common, allowed.limits_of(channel.power, channel.n_tx)
+    root = torch.where((mu > 0) & (limits > 0), mu, torch.inf).rsqrt()
+    budget = (own * limits).sum(-1) + common.squeeze(-1) * channel.power
+    noise = channel.noise_variance + channel.error_variance * channel.power
+    return Channel(channel.h * root[..., None, None, :], noise, budget), root
 
 
 def power_price(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:

@@ -79,8 +79,9 @@ class Network:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing is left of it: it gives 0 whatever comes in."""
-        return not any(bool((value != 0).any()) for value in (*self.weights, *self.biases))
+        """Whether it gives 0 whatever comes in: nothing is left of it once units without use are left out."""
+        left = self.compacted()
+        return not any(bool((value != 0).any()) for value in (*left.weights, *left.biases))
 
     @property
     def nonzero(self) -> int:

@@ -125,10 +125,7 @@ class Neural:
                 parameter.data.zero_()
         else:
             training.run(told, None if checkpoint is None else Path(checkpoint), self._identity(training, pilots, channel))
-        transceiver = NeuralTransceiver(
-            Network.of(training.pair.precoder), Network.of(training.pair.decoder),
-            pilots.x.detach().double().mean(0).float(), pilots.y.detach().double().mean(0).float(), *scales, channel.to(torch.float32),
-        )  # fmt: skip
+        transceiver = _link(training, scales, pilots, channel)
         silent = silent or transceiver.precoder.silent
         status = Status.NOTHING_TO_SEND if silent else _status(training)
         return _solution(training, transceiver, status, factor)
@@ -141,6 +138,11 @@ class Neural:
         step = _seconds(lambda: training.step(rows), training.device)
         validation = _seconds(training.validate, training.device)
         return self.epochs * (step * math.ceil(len(training.data) / self.batch_size) + validation)
+
+    def untrained(self, pilots: Pilots, channel: Channel) -> NeuralTransceiver:
+        """The link with weights as training begins, which takes as long to run as a trained one with no zeros; raises as `design`."""
+        _check(pilots, channel)
+        return _link(*self._prepared(pilots, channel), pilots, channel)
 
     def _prepared(self, pilots: Pilots, channel: Channel) -> tuple[Training, tuple[Tensor, Tensor]]:
         """Untrained networks with the data they are for, and what that was scaled by."""
@@ -180,6 +182,12 @@ class Neural:
             digest.update(repr((value.dtype, tuple(value.shape))).encode())
             digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def _link(training: Training, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Channel) -> NeuralTransceiver:
+    mean_x, mean_y = (latents.detach().double().mean(0).float() for latents in (pilots.x, pilots.y))
+    precoder, decoder = Network.of(training.pair.precoder), Network.of(training.pair.decoder)
+    return NeuralTransceiver(precoder, decoder, mean_x, mean_y, *scales, channel.to(torch.float32))
 
 
 def _solution(training: Training, link: NeuralTransceiver, status: Status, factor: float) -> Solution:

@@ -1,23 +1,13 @@
 """Methods by name: the one place where what a study file says becomes a design.
 
-Each section holds a method's parameters and designs from what is known of the latents (`Known`) for the channel it is given. A method
-whose power depends on the latents is `gain_controlled`, so that methods are compared at equal power (see `studies/measuring.py`).
+Each section holds a method's parameters and designs from what is known of the latents (`Known`) for the channel it is given.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from latentlink.baselines.alignment import LeastSquares, Procrustes
-from latentlink.baselines.disjoint import Disjoint
-from latentlink.baselines.eigen_k import EigenK
-from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroForcing
-from latentlink.baselines.first_k import FirstK
-from latentlink.baselines.top_k import TopK
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm import Admm
 from latentlink.linear.closed_form import ClosedForm
@@ -25,45 +15,11 @@ from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, Pow
 from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
 from latentlink.neural.neural import Neural
 from latentlink.neural.pruning import Budget, HardThreshold, Pruning, SoftThreshold
-from latentlink.studies.sections import AboveZero, NotNegative, Positive, Section
+from latentlink.studies.baseline_methods import DisjointMethod, EigenKMethod, FirstKMethod, TopKMethod
+from latentlink.studies.method import Method, Run
+from latentlink.studies.sections import AboveZero, NotNegative, Positive
 from latentlink.studies.shared import GoalName, Known
 from latentlink.transceiver import Solution
-
-Progress = Callable[[int, int, float, float], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run of a cell brings along: its seed, where long training keeps its state, and whom it tells."""
-
-    seed: int
-    device: torch.device
-    checkpoint: Path | None = None
-    progress: Progress | None = None
-
-
-_TOP_K_PILOTS = 2048  # at most, from which Top-K learns how its largest entries are distributed
-
-
-class Method(Section):
-    """What all methods have."""
-
-    family: ClassVar[str] = "exact"
-    gain_controlled: ClassVar[bool] = True
-    label: str | None = Field(None, description="what tables and figures call it")
-
-    @property
-    def title(self) -> str:
-        """What tables and figures call it."""
-        return self.label or self.described()
-
-    def described(self) -> str:
-        """A name made of what distinguishes it."""
-        raise NotImplementedError
-
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        """The design for these channels."""
-        raise NotImplementedError
 
 
 class _OnModes(Method):
@@ -116,6 +72,15 @@ class AdmmMethod(_OnModes):
     tolerance: NotNegative = Field(1e-4, description="of the residuals")
     warm_start: bool = Field(False, description="start at the exact design instead of at random")
 
+    @model_validator(mode="after")
+    def _active_where_it_counts(self) -> "AdmmMethod":
+        counted = self.constraint in ("active-antennas", "sparse")
+        if counted and self.active is None:
+            raise ValueError(f"active must be a number from 1 where constraint is {self.constraint}, got null")
+        if not counted and self.active is not None:
+            raise ValueError(f"active must be left out where constraint is {self.constraint}, which counts nothing, got {self.active}")
+        return self
+
     def described(self) -> str:
         kept = "" if self.active is None else f" {self.active}"
         constraint = "" if self.constraint == "total" else f", {self.constraint}{kept}"
@@ -126,8 +91,8 @@ class AdmmMethod(_OnModes):
             "total": TotalPower,
             "use": UsePower,
             "antenna": AntennaPower,
-            "active-antennas": lambda: ActiveAntennas(self.active or 1),
-            "sparse": lambda: SparsePrecoder(known.moments, self.active or 1),
+            "active-antennas": lambda: ActiveAntennas(self.active),  # type: ignore[arg-type]
+            "sparse": lambda: SparsePrecoder(known.moments, self.active),  # type: ignore[arg-type]
             "constant-modulus": lambda: ConstantModulus(known.moments),
         }
         solver = Admm(sets[self.constraint](), self.rho, self.adaptive, self.max_iterations, self.tolerance, self.warm_start, run.seed)
@@ -149,7 +114,7 @@ class NeuralMethod(Method):
     batch_size: Positive = 512
     learning_rate: AboveZero = 1e-3
     patience: Positive = Field(10, description="epochs without a better validation error before it stops")
-    validation: AboveZero = Field(0.1, description="share of the pilots to stop by")
+    validation: AboveZero = Field(0.1, description="share of the pilots to stop by", lt=1)
     pruning: Literal["none", "hard", "soft", "budget"] = Field("none", description="threshold after each epoch, or a share of weights kept")
     strength: NotNegative = Field(0.0, description="λ: weights of modulus up to learning_rate · λ are pruned")
     share: AboveZero = Field(1.0, description="of complex weights that a budget leaves", le=1)
@@ -179,86 +144,6 @@ class NeuralMethod(Method):
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
         return self.network(run.seed).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)
-
-
-class _Baseline(Method):
-    family: ClassVar[str] = "baseline"
-    aligner: Literal["least-squares", "procrustes"] = "least-squares"
-    equalizer: Literal["svd-mmse", "svd-zf", "zf", "mmse"] = Field(
-        "svd-mmse", description="svd: precoding by the channel's singular vectors"
-    )
-
-    def parts(self, known: Known) -> dict[str, Any]:
-        """Alignment, found once for all cells that share pilots, and equaliser."""
-        aligners: dict[str, Callable[[], Any]] = {"least-squares": LeastSquares, "procrustes": Procrustes}
-        equalizers: dict[str, Callable[[], Any]] = {
-            "svd-mmse": SvdEqualizer,
-            "svd-zf": lambda: SvdEqualizer("zf"),
-            "zf": ZeroForcing,
-            "mmse": MmseEqualizer,
-        }
-        return {"aligner": known.alignment(aligners[self.aligner]()), "equalizer": equalizers[self.equalizer]()}
-
-    def _named(self, name: str) -> str:
-        aligner = "" if self.aligner == "least-squares" else f", {self.aligner}"
-        return f"{name}{aligner}" if self.equalizer == "svd-mmse" else f"{name}{aligner}, {self.equalizer}"
-
-
-class _SelectingBaseline(_Baseline):
-    align: Literal["after", "before"] = Field("after", description="alignment after the channel, at the receiver, or before it")
-    k: Positive | None = Field(None, description="numbers sent; null: as many as fit")
-
-    def _named(self, name: str) -> str:
-        return super()._named(name) + ("" if self.align == "after" else ", aligned before")
-
-
-class FirstKMethod(_SelectingBaseline):
-    """The first K numbers of the latent."""
-
-    name: Literal["first-k"] = "first-k"
-
-    def described(self) -> str:
-        return self._named("First-K")
-
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        return FirstK(self.k, self.align, **self.parts(known)).design(known.moments, channel)
-
-
-class TopKMethod(_SelectingBaseline):
-    """The K largest numbers of each latent, their places known to the receiver."""
-
-    name: Literal["top-k"] = "top-k"
-
-    def described(self) -> str:
-        return self._named("Top-K")
-
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        some = known.pilots[:: -(-len(known.pilots) // _TOP_K_PILOTS)]  # its power is brought to the budget by what is measured anyway
-        return TopK(self.k, self.align, **self.parts(known)).design(known.moments, channel, some)
-
-
-class EigenKMethod(_Baseline):
-    """The strongest K singular directions of the aligner."""
-
-    name: Literal["eigen-k"] = "eigen-k"
-
-    def described(self) -> str:
-        return self._named("Eigen-K")
-
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        return EigenK(**self.parts(known)).design(known.moments, channel)
-
-
-class DisjointMethod(_Baseline):
-    """Alignment, compression and equalisation, each the best without the others."""
-
-    name: Literal["disjoint"] = "disjoint"
-
-    def described(self) -> str:
-        return self._named("disjoint")
-
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        return Disjoint(**self.parts(known)).design(known.moments, channel)
 
 
 class ReferenceMethod(Method):

@@ -8,6 +8,7 @@ FOLDER/results.parquet           all rows of the study
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,7 @@ POINT = (
     "dataset", "folder", "train", "transmitter", "receiver", "image_size_px", "pilots_per_class", "selection", "grouping", "channel_model",
     "k_factor", "gain", "knowledge", "n_tx", "n_rx", "uses", "snr_db", "snr_reference",
 )  # fmt: skip
+_COUNTS = ("flops",)  # whole, also as means
 _MEANS = ("accuracy", "nmse", "power", "gap", "flops", "density", "design_s", "encode_us", "decode_us")
 
 
@@ -99,7 +101,8 @@ def summary(rows: pl.DataFrame) -> pl.DataFrame:
     varying = [name for name in POINT if links[name].n_unique() > 1]
     means = [name for name in _MEANS if name in rows.columns and rows[name].is_not_null().any()]
     deviation = [pl.col("accuracy").std().alias("accuracy_std")] if "accuracy" in means else []
-    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *deviation, pl.col(means).mean())
+    averages = [pl.col(name).mean().round().cast(pl.Int64) if name in _COUNTS else pl.col(name).mean() for name in means]
+    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *deviation, *averages)
 
 
 def _told_apart(names: list[str], parameters: list[str]) -> pl.Series:
@@ -120,19 +123,21 @@ def _told_apart(names: list[str], parameters: list[str]) -> pl.Series:
     return pl.Series("method", [told(name, text) for name, text in zip(names, parameters, strict=True)], dtype=pl.String)
 
 
-def as_text(row: tuple[object, ...]) -> list[str]:
-    """The values of a row as text: three decimals, or three significant places where that says more."""
+def as_text(row: tuple[object, ...], columns: Sequence[str]) -> list[str]:
+    """The values of a row as text: settings as given, means with three decimals, or three significant places where that says more."""
 
-    def text(value: object) -> str:
+    def text(value: object, column: str) -> str:
         if not isinstance(value, float):
             return "" if value is None else str(value)
+        if column in POINT:
+            return f"{value:g}"
         return f"{value:.3f}" if 0.1 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
 
-    return [text(value) for value in row]
+    return [text(value, column) for value, column in zip(row, columns, strict=True)]
 
 
 def as_markdown(table: pl.DataFrame) -> str:
     """A table in Markdown."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in as_text(row)) + " |" for row in table.iter_rows()]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in as_text(row, table.columns)) + " |" for row in table.iter_rows()]
     return "\n".join(lines) + "\n"

@@ -11,20 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 import torch
 from joblib import Parallel, delayed
 
-from latentlink.studies.measuring import channel_of, measured, timed
-from latentlink.studies.methods import NeuralMethod, Run
+from latentlink.studies.measuring import measured, timed
+from latentlink.studies.method import Run
+from latentlink.studies.pricing import Prices
 from latentlink.studies.results import Results
 from latentlink.studies.shared import Once, World
 from latentlink.studies.spec import Cell
 from latentlink.tasks.complexity import one_thread
-
-LINEAR_S = 0.4  # what a cell without training is taken to cost, for the progress bar
 
 Done = Callable[[Cell, str], None]
 
@@ -95,22 +95,13 @@ class Runner:
         """Latents and head that the cell shares with all of its pair of devices."""
         return self._worlds.get((cell.data, cell.encoders), lambda: World(cell.data, cell.encoders, self.device, self.progress))
 
+    @cached_property
+    def _prices(self) -> Prices:
+        return Prices(self.jobs, self.device)
+
     def price(self, cell: Cell) -> float:
-        """Seconds that a cell should take; for training measured on a few steps."""
-        if not isinstance(cell.method, NeuralMethod):
-            return LINEAR_S
-        world, n_tx = self.world(cell), cell.channel.shape
-        count = len(world.candidates) if cell.pilots.per_class is None else cell.pilots.per_class * int(world.candidates.labels.max() + 1)
-        pilots = world.candidates[: min(count, len(world.candidates))]
-
-        def measure() -> float:
-            channel = channel_of(cell.channel, cell.snr, cell.seed, torch.device(self.device))[:1]
-            assert isinstance(cell.method, NeuralMethod)
-            with one_thread():
-                return cell.method.network(cell.seed).price(pilots, channel)
-
-        key = ("price", cell.data, cell.encoders, cell.method, count, n_tx, cell.channel.uses)
-        return cell.channel.draws * self._worlds.get(key, measure)
+        """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
+        return self._prices.of(cell, self.world(cell))
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
         """Run all cells that have no result yet.

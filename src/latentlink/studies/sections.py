@@ -29,9 +29,14 @@ class Data(Section):
     train: Positive | None = Field(None, description="first observations of the training set that may be pilots; null takes all")
     test: Positive | None = Field(4000, description="unseen observations to measure with; null takes all")
 
+    @property
+    def encoded(self) -> bool:
+        """Whether the study's encoders encode it: digits have their own, and files hold latents."""
+        return self.dataset not in ("digits", "files")
+
 
 class Encoders(Section):
-    """The two devices' encoders, by name."""
+    """The two devices' encoders, by name; digits have their own, and files of latents need none."""
 
     transmitter: str = Field("efficientnet-lite0", description="encoder at the transmitter")
     receiver: str = Field("efficientnet-lite2", description="encoder at the receiver")

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.data.cache import cache_folder
 from latentlink.data.files import read_labels, read_latents
-from latentlink.data.pairs import device_pair
+from latentlink.data.pairs import DevicePair, device_pair
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
@@ -85,8 +85,9 @@ class World:
     """All latents of a pair of devices, and the receiver's head, fitted to its own training latents."""
 
     def __init__(self, data: Data, encoders: Encoders, device: str, progress: bool = True) -> None:
-        candidates, test, self.dataset = _latents(data, encoders, device, progress)
-        self.candidates, self.test = candidates.to(device), test.to(device)
+        pair = _pair(data, encoders, device, progress)
+        self.dataset, self.transmitter, self.receiver = pair.dataset, pair.transmitter, pair.receiver
+        self.candidates, self.test = pair.pilots.to(device), pair.test.to(device)
         self.head = _head(self.candidates)
         self._once = Once()
 
@@ -96,11 +97,20 @@ class World:
         def chosen() -> Known:
             if at.per_class is None:
                 return Known(self.candidates, self.head)
-            short: Literal["error", "all"] = "all" if at.grouping == "cluster" else "error"  # clusters are as large as they are
-            selection = PilotSelection(at.per_class, at.method, at.grouping, seed, short)
+            if at.grouping == "label":
+                self._check_enough(at.per_class)
+            selection = PilotSelection(at.per_class, at.method, at.grouping, seed, "all")  # clusters are as large as they are
             return Known(selection.choose(self.candidates), self.head)
 
         return self._once.get((at, seed), chosen)
+
+    def _check_enough(self, wanted: int) -> None:
+        labels, counts = self.candidates.labels.unique(return_counts=True)
+        if int(counts.min()) < wanted:
+            raise ValueError(
+                f"pilots.per_class must be at most {int(counts.min())}, the observations of class {int(labels[counts.argmin()])} among the "
+                f"{len(self.candidates)} that data.train leaves, or null for all of them, got {wanted}"
+            )
 
     def forget(self, at: PilotsAt, seed: int) -> None:
         """Free what the cells of a finished group shared."""
@@ -128,13 +138,13 @@ def _head(candidates: Pilots) -> SoftmaxHead:
     return head
 
 
-def _latents(data: Data, encoders: Encoders, device: str, progress: bool) -> tuple[Pilots, Pilots, str]:
-    """Candidates for pilots, test latents, and where they come from in words."""
+def _pair(data: Data, encoders: Encoders, device: str, progress: bool) -> DevicePair:
+    """Candidates for pilots and test latents, and who made them of what."""
     if data.dataset == "files":
         folder = Path(data.folder or ".")
         train, test = _from_files(folder, "train"), _from_files(folder, "test")
-        return train[: data.train], test[: data.test], f"latents of {folder.name}"
-    pair = device_pair(
+        return DevicePair(train[: data.train], test[: data.test], "file", "file", f"latents of {folder.name}")
+    return device_pair(
         data.dataset,
         encoders.transmitter,
         encoders.receiver,
@@ -145,7 +155,6 @@ def _latents(data: Data, encoders: Encoders, device: str, progress: bool) -> tup
         progress=progress,
         folder=data.folder,
     )
-    return pair.pilots, pair.test, pair.dataset
 
 
 def _from_files(folder: Path, split: str) -> Pilots:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
 
+from latentlink.data.encoders import ENCODERS, is_encoder_name
 from latentlink.studies.methods import AnyMethod
 from latentlink.studies.overrides import overridden, put
 from latentlink.studies.sections import ChannelAt, Data, Encoders, PilotsAt, Section, Seed, Snr, files_digest
 
-RESULTS_VERSION = 1  # of what a cell's row means: raise it and every cell is run anew
+RESULTS_VERSION = 2  # of what a cell's row means: raise it and every cell is run anew
 
 Metric = Literal["accuracy", "mse", "limits", "power", "flops", "latency"]
 
@@ -36,6 +37,16 @@ class Cell(Section):
     seed: Seed
     metrics: tuple[Metric, ...]
 
+    @model_validator(mode="after")
+    def _known_encoders(self) -> "Cell":
+        for end in ("transmitter", "receiver"):
+            name = getattr(self.encoders, end)
+            if self.data.encoded and not is_encoder_name(name):
+                near = difflib.get_close_matches(name, ENCODERS, 1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                raise ValueError(f"encoders.{end} must be one of {', '.join(ENCODERS)}, or timm:NAME, got {name!r}{hint}")
+        return self
+
     @cached_property
     def id(self) -> str:
         """Names the cell's result file."""
@@ -45,6 +56,7 @@ class Cell(Section):
         channel["k_factor"] = self.channel.k_factor if self.channel.model == "rician" else None
         facts["snr"]["snr_db"] += 0.0  # −0 dB is 0 dB
         facts["metrics"] = sorted(set(self.metrics))
+        facts["encoders"] = facts["encoders"] if self.data.encoded else None  # what is ignored makes no difference
         if self.data.dataset == "files":
             facts["data"]["folder"] = files_digest(self.data.folder)  # what it is, not where
         text = json.dumps({"results_version": RESULTS_VERSION, **facts}, sort_keys=True)
@@ -161,7 +173,9 @@ def explained(error: ValidationError) -> str:
     seen: dict[str, str] = {}
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"] if not _is_type(str(part)))
-        if problem["type"] == "extra_forbidden":
+        if problem["type"] == "value_error":  # one of ours: it says all
+            seen.setdefault(place, f"{place}: {problem['ctx']['error']}" if place else str(problem["ctx"]["error"]))
+        elif problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(problem["loc"][-1]), _KEYS, 1)
             seen.setdefault(place, f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else ""))
         else:
