@@ -20,7 +20,8 @@ _TEXT = ("study", "cell", "method", "family", "parameters", "channel_model", "kn
          "started")  # fmt: skip
 _NUMBERS = (
     "d", "m", "pilots", "gain", "k_factor", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel", "compression",
-    "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "power",
+    "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "accuracy_bound",
+    "power",
     "peak_power", "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s", "encode_us", "decode_us",
     "encode_batch_us", "decode_batch_us", "messages", "wall_s",
 )  # fmt: skip

@@ -20,13 +20,14 @@ from latentlink.report.arranging import PILOTS, Arranged, Panel, arranged, panel
 
 REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
 EXACT, OPTA, BUDGET = "exact optimum", "Gaussian OPTA", "best network within the budget"
+CAPACITY = "bound by capacity"
 BANDS = {
     "t": "95 % of the mean over seeds (Student's t)",
     "range": "lowest and highest of two",
     "messages": "95 % over the test messages (Wilson), one seed and draw",
     "none": "no band",
 }
-_SHARES = ("accuracy", "agreement")
+_SHARES = ("accuracy", "agreement", "accuracy_bound")
 _SIGNED = ("exact_db", "opta_db")
 _CURVE = ("label", "suffix", "family", "knowledge")
 _Key = tuple[str, str, str, Panel]
@@ -100,18 +101,19 @@ def curves(rows: pl.DataFrame, axis: str, value: str) -> list[Curve]:
     return _drawn(table, table.links, axis, value)
 
 
-def limits(rows: pl.DataFrame, axis: str) -> list[Curve]:
-    """NMSE of the exact optimum and of Gaussian OPTA, along the axis; on the FLOPs axis they are `levels`."""
+def limits(rows: pl.DataFrame, axis: str, value: str = "nmse") -> list[Curve]:
+    """NMSE of the exact optimum and of Gaussian OPTA, or accuracy at capacity, along the axis; on the FLOPs axis they are `levels`."""
     if axis == "flops":
         return []
     table = arranged(rows, axis)
     own = table.links.filter(pl.col("suffix") == "").with_columns(knowledge=pl.lit("aware"), compression=pl.col("symbols"))
     point = [*table.panel, *table.points, "seed", "channel"]
     found = []
-    for label, value in ((EXACT, "exact_nmse"), (OPTA, "opta_nmse")):
-        once = own.filter(pl.col(value).is_not_null()).unique(point, keep="first", maintain_order=True)  # all methods there say the same
+    known = {"nmse": ((EXACT, "exact_nmse"), (OPTA, "opta_nmse")), "accuracy": ((CAPACITY, "accuracy_bound"),)}
+    for label, column in known[value]:
+        once = own.filter(pl.col(column).is_not_null()).unique(point, keep="first", maintain_order=True)  # all methods there say the same
         named = once.with_columns(label=pl.lit(label), family=pl.lit("limit"))
-        found += _drawn(table, named, axis, value)
+        found += _drawn(table, named, axis, column)
     return found
 
 
@@ -143,10 +145,11 @@ def levels(rows: pl.DataFrame, axis: str, value: str) -> list[Level]:
         for label in REFERENCES if value == "accuracy" else REFERENCES[1:2]:
             mean = here.filter(pl.col("method") == label)[value].mean()
             found += [Level(label, panel, mean)] if isinstance(mean, float) else []
-        if axis == "flops" and value == "nmse":
+        if axis == "flops":
+            limiting = {"nmse": ((EXACT, "exact_nmse"), (OPTA, "opta_nmse")), "accuracy": ((CAPACITY, "accuracy_bound"),)}[value]
             mine = [pl.col(name).eq_missing(pl.lit(setting)) for name, setting in panel]
             links = table.links.filter(pl.col("suffix") == "", *mine)
-            means = {label: links[column].mean() for label, column in ((EXACT, "exact_nmse"), (OPTA, "opta_nmse"))}
+            means = {label: links[column].mean() for label, column in limiting}
             found += [Level(label, panel, mean) for label, mean in means.items() if isinstance(mean, float)]
     return found
 

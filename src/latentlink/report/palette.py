@@ -7,16 +7,18 @@ figures can also be read in grey. A design that does not know the channel is bro
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from latentlink.report.curves import BUDGET, EXACT, OPTA, REFERENCES, Curve, Level
+from latentlink.report.curves import BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, Curve, Level
 
-FAMILIES = ("exact", "admm", "neural", "baseline")
+FAMILIES = ("codec", "exact", "admm", "neural", "baseline")
 _COLOURS = {
+    "codec": ("#b2182b", "#4d4d4d", "#878787"),
     "exact": ("#0072b2", "#56b4e9", "#7b6fd0"),
     "admm": ("#d55e00", "#f0a35e", "#b5492b"),
     "neural": ("#d986b8", "#882255", "#aa3377"),
     "baseline": ("#009e73", "#e69f00", "#999933", "#44aa99", "#a67c52", "#7f9f3f"),
 }
 _MARKERS = {  # matplotlib, plotly
+    "codec": (("o", "circle"), ("s", "square"), ("^", "triangle-up")),
     "exact": (("o", "circle"), ("^", "triangle-up"), ("s", "square")),
     "admm": (("D", "diamond"), ("d", "diamond-tall"), ("8", "octagon")),
     "neural": (("*", "star"), ("P", "cross"), ("X", "x")),
@@ -30,15 +32,17 @@ _MARKERS = {  # matplotlib, plotly
     ),
 }
 _USUAL = {
+    "codec": ("codec",),
     "exact": ("exact, goal-oriented", "exact, widely linear", "exact, complex-linear"),
     "admm": ("ADMM, complex-linear", "ADMM, widely linear"),
     "neural": ("neural, hard thresholds", "neural, soft thresholds", "neural"),
     "baseline": ("Eigen-K", "First-K", "Top-K", "disjoint, procrustes", "disjoint"),
 }  # the longer name first where one begins the other
-_WIDTHS = {"exact": 2.0}
+_WIDTHS = {"codec": 2.0, "exact": 2.0}
 LINES = {  # matplotlib, plotly, strength; drawn in the ink of the page
     EXACT: ("-", "solid", 2.4),
     OPTA: ("-.", "dashdot", 1.2),
+    CAPACITY: ("-.", "dashdot", 1.2),
     BUDGET: ("-", "solid", 0.7),
     REFERENCES[0]: ("-", "solid", 0.9),
     REFERENCES[1]: ("--", "dash", 0.9),

@@ -67,7 +67,8 @@ def draw_paper_figures(rows: pl.DataFrame, axis: str, folder: Path) -> list[Path
 def drawn_curves(rows: pl.DataFrame, axis: str) -> dict[str, list[Curve]]:
     """What is drawn of accuracy and of NMSE: the limits behind, then the methods."""
     accuracy, nmse = (in_order(curves(rows, axis, value)) for value in ("accuracy", "nmse"))
-    return {"accuracy": within_budget(accuracy) * (axis == "flops") + accuracy, "nmse": limits(rows, axis) + nmse}
+    behind = within_budget(accuracy) if axis == "flops" else limits(rows, axis, "accuracy")
+    return {"accuracy": behind + accuracy, "nmse": limits(rows, axis) + nmse}
 
 
 def _stem(axis: str, panel: Panel) -> str:

@@ -22,7 +22,7 @@ from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh, rician
 from latentlink.channels.snr import SnrDefinition, convert_snr
-from latentlink.limits import opta, unaligned
+from latentlink.limits import accuracy_bound, capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.neural.transceiver import NeuralTransceiver
 from latentlink.studies.method import Run
@@ -138,12 +138,13 @@ def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Ru
 
 
 def _limits(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
-    """The least error of any linear link on these test latents (the exact design made with their own moments), and their Gaussian OPTA."""
+    """Of these test latents: least error of any linear link (the exact design by their own moments), Gaussian OPTA, accuracy bound."""
     if "limits" not in cell.metrics:
         return {}
     bound = opta(world.test_modes, channel)
     exact = ClosedForm().design(world.test_modes, channel).expected_mse
-    return {"exact_mse": exact, "opta": bound, "opta_nmse": bound / world.test_modes.variance}
+    most = accuracy_bound(capacity(channel), world.decided, world.test.labels)
+    return {"exact_mse": exact, "opta": bound, "opta_nmse": bound / world.test_modes.variance, "accuracy_bound": most}
 
 
 def _cost(cell: Cell, link: Transceiver) -> dict[str, Any]:
@@ -268,7 +269,8 @@ _WHOLE = (
     "flops",
 )
 _REAL = ("gain", "k_factor", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse",
-         "nmse", "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "power", "peak_power", "budget", "density", "pruning", "design_s",
+         "nmse", "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "accuracy_bound",
+         "power", "peak_power", "budget", "density", "pruning", "design_s",
          "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
 _METRIC_OF = {
     **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "agreement"), "accuracy"),

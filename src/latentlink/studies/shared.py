@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from torch import Tensor
+
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.data.cache import cache_folder
 from latentlink.data.files import read_labels, read_latents
@@ -21,7 +23,7 @@ from latentlink.latents.selection import PilotSelection
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.studies.sections import Data, Encoders, PilotsAt
-from latentlink.tasks.heads import SoftmaxHead, fit_head
+from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
@@ -115,6 +117,11 @@ class World:
     def forget(self, at: PilotsAt, seed: int) -> None:
         """Free what the cells of a finished group shared."""
         self._once.drop((at, seed))
+
+    @property
+    def decided(self) -> Tensor:
+        """What the head decides on the receiver's own test latents."""
+        return self._once.get("decided", lambda: decisions(self.head, self.test.y))
 
     @property
     def test_modes(self) -> SemanticModes:
