@@ -96,7 +96,7 @@ def run(file: Path, *overrides: str, quick: bool = False, jobs: int = 2, device:
 def _priced(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
     """Seconds that each missing cell should take; training is told of before it starts."""
     prices = {cell.id: runner.price(cell) for cell in missing}
-    training = [prices[cell.id] for cell in missing if cell.method.family == "neural"]
+    training = [prices[cell.id] for cell in missing if cell.method.family in ("neural", "codec")]
     if training:
         minutes = sum(training) / jobs / 60
         messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {jobs} jobs for all epochs", highlight=False)

@@ -19,11 +19,10 @@ PILOTS = (*_PILOT_NAMES, *_PILOT_NUMBERS)
 _TEXT = ("study", "cell", "method", "family", "parameters", "channel_model", "knowledge", "snr_reference", "status", "versions",
          "started")  # fmt: skip
 _NUMBERS = (
-    "d", "m", "pilots", "gain", "k_factor", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel", "compression",
-    "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta", "opta_nmse", "accuracy_bound",
-    "power",
-    "peak_power", "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s", "encode_us", "decode_us",
-    "encode_batch_us", "decode_batch_us", "messages", "wall_s",
+    "d", "m", "pilots", "gain", "k_factor", "correlation", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel",
+    "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta",
+    "opta_nmse", "accuracy_bound", "power", "peak_power", "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s",
+    "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "messages", "wall_s",
 )  # fmt: skip
 
 
@@ -99,7 +98,7 @@ def arranged(rows: pl.DataFrame, axis: str) -> Arranged:
     points = _points(links, axis)
     square = axis == "compression" and "n_rx" in points
     channel = () if square else (("n_tx", "n_rx") if axis == "compression" else ("antennas",))
-    settings = [*PILOTS, "channel_model", "k_factor", "gain", "snr_reference", "snr_db", *channel, "uses"]
+    settings = [*PILOTS, "channel_model", "k_factor", "correlation", "gain", "snr_reference", "snr_db", *channel, "uses"]
     varying = [name for name in settings if name not in points and links[name].n_unique() > 1]
     panel = [name for name in varying if links.group_by("label").agg(pl.col(name).n_unique())[name].max() > 1]
     links = links.with_columns(pl.lit("").alias("suffix"))

@@ -20,19 +20,21 @@ from torch import Tensor
 
 from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.channels.fading import rayleigh, rician
+from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.limits import accuracy_bound, capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
+from latentlink.neural.codec.link import CodecTransceiver
 from latentlink.neural.transceiver import NeuralTransceiver
 from latentlink.studies.method import Run
 from latentlink.studies.methods import ReferenceMethod
+from latentlink.studies.rows import frame
 from latentlink.studies.sections import ChannelAt, Snr
 from latentlink.studies.shared import Known, Once, World
 from latentlink.studies.spec import Cell
 from latentlink.tasks.complexity import latency
 from latentlink.tasks.evaluation import evaluate
-from latentlink.tasks.metrics import Rate, accuracy, agreement, mse, nmse
+from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 from latentlink.transceiver import SideInformed, Solution, Transceiver
 
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
@@ -47,6 +49,9 @@ def channel_of(at: ChannelAt, snr: Snr, seed: int, device: torch.device) -> Chan
     generator = torch.Generator().manual_seed(1_000_003 * seed + 1009 * n_rx + n_tx)
     if at.model == "rician":
         h = rician(n_rx, n_tx, at.k_factor, at.gain, (at.draws,), generator)
+    elif at.model == "kronecker":
+        receive, transmit = exponential_correlation(n_rx, at.correlation), exponential_correlation(n_tx, at.correlation)
+        h = kronecker(receive, transmit, at.gain, (at.draws,), generator)
     else:
         h = rayleigh(n_rx, n_tx, at.gain, (at.draws,), generator)
     snr_db = snr.snr_db
@@ -79,8 +84,10 @@ def measured(cell: Cell, world: World, run: Run) -> Measured:
     else:
         link, results = _link(cell, world, known, channel, run)
         columns |= results
+        if isinstance(link, CodecTransceiver) and len(channel.h) > 1:
+            link = cell.method.design(known, channel[:1], run).transceiver  # the clock's: one channel's
     columns |= {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds"), "wall_s": time.perf_counter() - clock}
-    return Measured(_frame(columns, len(channel.h), cell.metrics), link, channel)
+    return Measured(frame(columns, len(channel.h), cell.metrics), link, channel[: link.batch.numel()] if link is not None else channel)
 
 
 def _numbered(run: Run, number: int) -> Run:
@@ -223,63 +230,10 @@ def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
         "train": cell.data.train,
         "image_size_px": cell.encoders.image_size_px if cell.data.encoded else None,
         "k_factor": cell.channel.k_factor if cell.channel.model == "rician" else None,
+        "correlation": cell.channel.correlation if cell.channel.model == "kronecker" else None,
         "pilots_per_class": cell.pilots.per_class, "selection": cell.pilots.method, "grouping": cell.pilots.grouping,
         "channel_model": cell.channel.model, "gain": cell.channel.gain, "n_tx": n_rx_tx[1], "n_rx": n_rx_tx[0], "uses": cell.channel.uses,
         "knowledge": cell.channel.knowledge, "snr_db": cell.snr.snr_db, "snr_reference": cell.snr.snr_reference,
         "noise_variance": channel.noise_variance, "seed": cell.seed, "messages": len(world.test),
         "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),
     }  # fmt: skip
-
-
-def _frame(columns: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.DataFrame:
-    """One row for each channel; what is one value for all of them is repeated."""
-
-    def column(value: Any) -> list[Any]:
-        values = value.detach().cpu().tolist() if isinstance(value, Tensor) else value
-        return values if isinstance(values, list) and len(values) == draws else [values] * draws
-
-    rows = {name: column(value) for name, value in columns.items()}
-    intervals = [Rate.of_share(share, columns["messages"]) for share in rows["accuracy"]]
-    rows |= {
-        "channel": list(range(draws)),
-        "accuracy_low": [rate.low for rate in intervals],
-        "accuracy_high": [rate.high for rate in intervals],
-    }
-    asked = {name: kind for name, kind in SCHEMA.items() if name in rows and _METRIC_OF.get(name, "") in ("", *metrics)}
-    return pl.DataFrame({name: pl.Series(name, rows[name], dtype=kind) for name, kind in asked.items()})
-
-
-_TEXT = ("cell", "method", "family", "parameters", "dataset", "folder", "transmitter", "receiver", "selection", "grouping", "channel_model",
-         "knowledge", "snr_reference", "status", "versions", "started", "form_us", "form_batch_us")  # fmt: skip
-_WHOLE = (
-    "d",
-    "m",
-    "train",
-    "image_size_px",
-    "pilots_per_class",
-    "pilots",
-    "n_tx",
-    "n_rx",
-    "uses",
-    "seed",
-    "channel",
-    "messages",
-    "flops_encode",
-    "flops_decode",
-    "flops",
-)
-_REAL = ("gain", "k_factor", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse",
-         "nmse", "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "accuracy_bound",
-         "power", "peak_power", "budget", "density", "pruning", "design_s",
-         "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
-_METRIC_OF = {
-    **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "agreement"), "accuracy"),
-    **dict.fromkeys(("mse", "nmse", "expected_mse"), "mse"),
-    **dict.fromkeys(("power", "peak_power", "antenna_power", "budget"), "power"),
-}  # the other metrics are only measured where they are asked for
-SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(_TEXT, pl.String),
-    **dict.fromkeys(_WHOLE, pl.Int64),
-    **dict.fromkeys(_REAL, pl.Float64),
-    "antenna_power": pl.List(pl.Float64),
-}

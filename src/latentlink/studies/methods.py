@@ -16,6 +16,7 @@ from latentlink.linear.projections import ActiveAntennas, AntennaPower, Constant
 from latentlink.neural.neural import Neural
 from latentlink.neural.pruning import Budget, HardThreshold, Pruning, SoftThreshold
 from latentlink.studies.baseline_methods import DisjointMethod, EigenKMethod, FirstKMethod, TopKMethod
+from latentlink.studies.codec_method import CodecMethod
 from latentlink.studies.method import Method, Run
 from latentlink.studies.sections import AboveZero, NotNegative, Positive
 from latentlink.studies.shared import GoalName, Known
@@ -159,6 +160,14 @@ class ReferenceMethod(Method):
 
 
 AnyMethod = Annotated[
-    ClosedFormMethod | AdmmMethod | NeuralMethod | FirstKMethod | TopKMethod | EigenKMethod | DisjointMethod | ReferenceMethod,
+    ClosedFormMethod
+    | AdmmMethod
+    | NeuralMethod
+    | CodecMethod
+    | FirstKMethod
+    | TopKMethod
+    | EigenKMethod
+    | DisjointMethod
+    | ReferenceMethod,
     Field(discriminator="name"),
 ]

@@ -54,9 +54,10 @@ class PilotsAt(Section):
 class ChannelAt(Section):
     """The radio channel."""
 
-    model: Literal["rayleigh", "rician"] = Field("rayleigh", description="fading")
+    model: Literal["rayleigh", "rician", "kronecker"] = Field("rayleigh", description="fading")
     gain: AboveZero = Field(0.5, description="mean squared coefficient; 0.5 is that of the paper's published code")
     k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
+    correlation: float = Field(0.7, ge=0, lt=1, description="between neighbouring antennas at both ends, of kronecker fading")
     antennas: Positive | None = Field(8, description="n_tx = n_rx")
     n_tx: Positive | None = Field(None, description="transmit antennas, where they differ")
     n_rx: Positive | None = Field(None, description="receive antennas, where they differ")

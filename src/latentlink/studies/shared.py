@@ -71,6 +71,10 @@ class Known:
             return Goal.logits(self.head, self.pilots.y, fidelity)
         return Goal.fisher(self.head, self.pilots.y, temperature, fidelity)
 
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Anything else that is made of these pilots, once for all cells."""
+        return self._once.get(key, make)
+
     def alignment(self, aligner: LeastSquares | Procrustes) -> Alignment:
         """What an aligner finds, for baselines."""
         return self._once.get(aligner, lambda: aligner.fit(varying(self.moments)))
@@ -90,7 +94,7 @@ class World:
         pair = _pair(data, encoders, device, progress)
         self.dataset, self.transmitter, self.receiver = pair.dataset, pair.transmitter, pair.receiver
         self.candidates, self.test = pair.pilots.to(device), pair.test.to(device)
-        self.head = _head(self.candidates)
+        self.head = receiver_head(self.candidates)
         self._once = Once()
 
     def known(self, at: PilotsAt, seed: int) -> Known:
@@ -129,7 +133,7 @@ class World:
         return self._once.get("test", lambda: semantic_modes(Moments.from_pairs(self.test.x, self.test.y), shrinkage=0.0))
 
 
-def _head(candidates: Pilots) -> SoftmaxHead:
+def receiver_head(candidates: Pilots) -> SoftmaxHead:
     """The receiver's classifier, fitted to all its training latents, once on this machine."""
     digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
     digest.update(candidates.labels.cpu().contiguous().numpy().data)

@@ -54,6 +54,8 @@ class Cell(Section):
         channel = facts["channel"]
         channel["antennas"], channel["n_rx"], channel["n_tx"] = None, *self.channel.shape  # however it was said
         channel["k_factor"] = self.channel.k_factor if self.channel.model == "rician" else None
+        if self.channel.model != "kronecker":
+            del channel["correlation"]
         facts["snr"]["snr_db"] += 0.0  # −0 dB is 0 dB
         facts["metrics"] = sorted(set(self.metrics))
         facts["encoders"] = facts["encoders"] if self.data.encoded else None  # what is ignored makes no difference

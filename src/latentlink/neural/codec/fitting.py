@@ -8,7 +8,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +32,7 @@ from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
 CALIBRATED = 512  # pilots that the codec carries to set its power by
+PRICED, _PRICE_STEPS = 32, 3  # pilots and steps to price a training by
 _KEEP_EVERY_S = 10.0  # at most so much of a training is lost when the process dies
 
 Progress = Callable[[int, int, float, float], Any]
@@ -184,7 +185,7 @@ class CodecTraining:
         examples = Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], extra, self.augmentation)
         training = self._training(codec, examples)
         path = None if checkpoint is None else Path(checkpoint)
-        identity = self._identity(codec, pilots, objective, extra)
+        identity = self.identity(modes, pilots, objective, extra)
         if path is not None and path.is_file():
             training.restore(path, identity)
         codec = training.run(Teller(path, identity, progress, logger))
@@ -199,6 +200,17 @@ class CodecTraining:
             "best_round": torch.tensor(training.best_round),
             "open": gate.of(training.held).double().mean(),
         })  # fmt: skip
+
+    def price(self, modes: SemanticModes, pilots: Pilots, objective: Objective) -> float:
+        """Seconds that all rounds would take here, from a few steps; raises as `fit`."""
+        codec = self.untrained(modes, pilots)
+        few = replace(self, bank=(self.channels, self.channels, 1), budget=None)
+        training = few._training(codec, Examples(codec.modes, objective, pilots, pilots[:PRICED], None, self.augmentation))
+        training.step(0)
+        clock = time.perf_counter()
+        for number in range(_PRICE_STEPS):
+            training.step(number)
+        return self.rounds * self.steps * (time.perf_counter() - clock) / _PRICE_STEPS
 
     def _training(self, codec: Codec, examples: Examples) -> Training:
         train, held = (bank(self.draws, count, codec, self.seed + number) for number, count in enumerate(self.bank[:2]))
@@ -222,13 +234,14 @@ class CodecTraining:
             raise ValueError(f"unpaired must be real latents (n, {len(modes.mean_x)}), got {x.dtype} {tuple(x.shape)}")
         return x.to(modes.mean_x.device)
 
-    def _identity(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> str:
-        """What a checkpoint must agree in: settings, modes, pilots and objective."""
+    def identity(self, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> str:
+        """All that a training depends on, as a digest: settings, modes, pilots and objective."""
         settings = [(f.name, getattr(self, f.name)) for f in fields(self)]
         plain = [(f.name, getattr(objective, f.name)) for f in fields(objective) if not isinstance(getattr(objective, f.name), nn.Module)]  # type: ignore[arg-type]
         digest = hashlib.sha256(repr((settings, type(objective).__name__, plain)).encode())
         heads = [value for module in vars(objective).values() if isinstance(module, nn.Module) for value in module.state_dict().values()]
-        for value in (codec.modes.analysis, codec.modes.synthesis, pilots.x, pilots.y, *heads, *([] if unpaired is None else [unpaired])):
+        kept = modes.truncated(min(self.modes, len(modes)) // 2 * 2)
+        for value in (kept.analysis, kept.synthesis, pilots.x, pilots.y, *heads, *([] if unpaired is None else [unpaired])):
             digest.update(repr((value.dtype, tuple(value.shape))).encode())
             digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
         return digest.hexdigest()

@@ -1,0 +1,38 @@
+"""Codecs trained once on this machine: kept by all that their training depends on, found again by whoever asks for the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from latentlink.data.cache import cache_folder
+from latentlink.io.artifacts import ArtifactError, load
+from latentlink.latents.pilots import Pilots
+from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.fitting import CodecTraining
+from latentlink.tasks.objectives import Objective
+
+_TRAINING_VERSION = 1  # of what a training gives: raise it when that changes
+
+Progress = Callable[[int, int, float, float], Any]
+
+
+def kept_at(settings: CodecTraining, modes: SemanticModes, pilots: Pilots, objective: Objective) -> Path:
+    """The file of such a codec; while it is trained, its state lies beside it."""
+    return cache_folder() / "codecs" / f"{settings.identity(modes, pilots, objective)}-{_TRAINING_VERSION}.safetensors"
+
+
+def trained_codec(
+    settings: CodecTraining, modes: SemanticModes, pilots: Pilots, objective: Objective, progress: Progress | None = None
+) -> Codec:
+    """The codec of these settings, trained now if it is not kept yet; an interrupted training goes on."""
+    path = kept_at(settings, modes, pilots, objective)
+    try:
+        kept = load(path)
+        if isinstance(kept, Codec):
+            return kept.to(modes.strength.device)
+    except (FileNotFoundError, ArtifactError):
+        pass
+    codec = settings.fit(modes, pilots, objective, checkpoint=path.with_suffix(".training"), progress=progress).codec
+    codec.save(path)
+    return codec
