@@ -58,14 +58,15 @@ def accuracy_of(output):
 
 
 def test_demo_on_the_digits_it_falls_back_to(run):
-    done = run("demo", "--pilots", 600, "--test", 200, "--channels", 2, "--antennas", 1, "--antennas", 4, "--output", "out")
+    done = run("demo", "--pilots", 600, "--test", 200, "--channels", 2, "--antennas", 1, "--antennas", 4, "--rounds", 1, "--output", "out")
     assert "digits with two small encoders" in done.stderr  # it says so plainly
     out = run.home / "out"
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     assert (out / "accuracy.pdf").read_bytes().startswith(b"%PDF")
     rows = pl.read_parquet(out / "results.parquet")
     designs = rows.filter(pl.col("power").is_not_null())
-    assert sorted(designs["method"].unique()) == ["complex-linear, MSE", "goal-oriented", "widely linear, MSE"]
+    assert sorted(designs["method"].unique()) == ["codec, one network for all", "complex-linear, MSE", "goal-oriented", "widely linear, MSE"]
+    assert ll.load(out / "codec.safetensors").max_symbols == 4
     assert set(designs["antennas"]) == {1, 4}
     assert designs["power"].is_between(0.85, 1.15).all()
     best = designs.filter(antennas=4, method="goal-oriented")["accuracy"].mean()

@@ -9,9 +9,19 @@ import polars as pl
 
 from latentlink.extras import import_extra
 from latentlink.io.atomic import write_atomically
-from latentlink.studies.accuracy import ALIGNED, COMPLEX_LINEAR, GOAL_ORIENTED, OPTA, OWN, UNALIGNED, WIDELY_LINEAR
+from latentlink.studies.accuracy import (
+    ALIGNED,
+    CAPACITY,
+    CODEC,
+    COMPLEX_LINEAR,
+    GOAL_ORIENTED,
+    OPTA,
+    OWN,
+    UNALIGNED,
+    WIDELY_LINEAR,
+)
 
-_CURVES = {COMPLEX_LINEAR: ("#d1495b", "s"), WIDELY_LINEAR: ("#edae49", "^"), GOAL_ORIENTED: ("#00798c", "o")}
+_CURVES = {COMPLEX_LINEAR: ("#d1495b", "s"), WIDELY_LINEAR: ("#edae49", "^"), GOAL_ORIENTED: ("#00798c", "o"), CODEC: ("#6a3d9a", "D")}
 _REFERENCES = {OWN: ("#444444", "-"), ALIGNED: ("#444444", "--"), UNALIGNED: ("#999999", ":")}
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "pdf.fonttype": 42}
 
@@ -48,11 +58,15 @@ def draw_accuracy(results: pl.DataFrame, paths: list[str | os.PathLike[str]], ti
     with pyplot.rc_context(_STYLE):
         figure, (left, right) = pyplot.subplots(1, 2, figsize=(9.2, 3.9), layout="constrained")
         for method, (colour, marker) in _CURVES.items():
-            _curve(left, table.filter(pl.col("method") == method), "accuracy", colour, marker, method)
-            _curve(right, table.filter(pl.col("method") == method), "nmse", colour, marker, method)
+            rows = table.filter(pl.col("method") == method)
+            for axes, value in ((left, "accuracy"), (right, "nmse")):
+                if len(rows):
+                    _curve(axes, rows, value, colour, marker, method)
         for method, (colour, line) in _REFERENCES.items():
             value = table.filter(pl.col("method") == method)["accuracy"][0]
             left.axhline(value, color=colour, linestyle=line, linewidth=1.2, label=f"{method} ({value:.3f})")
+        bound = table.filter(pl.col("method") == CAPACITY)
+        left.plot(bound["antennas"], bound["accuracy"], color="#444444", linestyle="-.", linewidth=1.2, label=CAPACITY)
         bound = table.filter(pl.col("method") == OPTA)
         right.plot(bound["antennas"], bound["nmse"], color="#444444", linestyle="-.", linewidth=1.2, label="Gaussian OPTA (test moments)")
         left.set(ylabel="accuracy of the receiver's head", ylim=(0, 1))

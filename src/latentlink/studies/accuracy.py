@@ -16,19 +16,23 @@ from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.limits import opta, unaligned
+from latentlink.limits import accuracy_bound, capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.held_out import HeldOutModes
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.neural.codec.codec import Codec
 from latentlink.tasks.evaluation import evaluate
+from latentlink.tasks.heads import decisions
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
+from latentlink.transceiver import Solution
 
 COMPLEX_LINEAR = "complex-linear, MSE"
 WIDELY_LINEAR = "widely linear, MSE"
 GOAL_ORIENTED = "goal-oriented"
+CODEC = "codec, one network for all"
 OWN, ALIGNED, UNALIGNED = "receiver's latents", "aligned, no channel", "unaligned"
-OPTA = "Gaussian OPTA"
+OPTA, CAPACITY = "Gaussian OPTA", "bound by capacity"
 
 
 @dataclass(frozen=True)
@@ -97,26 +101,37 @@ def accuracy_rows(
         for antennas in study.antennas:
             channel = study.channel(antennas, test.x.device)
             budget = unseen.judge(channel).calibrated(channel)
-            solution = ClosedForm().design(modes, budget)
-            generator = torch.Generator(device=channel.h.device).manual_seed(study.seed)
-            link = solution.transceiver.to(torch.float32)  # the precision of a deployed link
-            seen = evaluate(link, test.x, test.y, channel, head, test.labels, generator)
-            assert seen.accuracy is not None
-            yield _frame(study, name, antennas, test, {
-                "channel": torch.arange(study.channels),
-                "accuracy": seen.accuracy,
-                "agreement": seen.agreement,
-                "mse": seen.mse,
-                "nmse": seen.nmse,
-                "expected_mse": solution.expected_mse,
-                "power": seen.power,
-                "peak_power": seen.peak_power,
-                "budget": budget.power,
-            })  # fmt: skip
+            yield _measured(study, name, test, head, ClosedForm().design(modes, budget), budget)
+
+
+def codec_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, codec: Codec) -> Iterator[pl.DataFrame]:
+    """The same for one codec, which serves all points as it is; its power is set by the latents that it carries."""
+    for antennas in study.antennas:
+        channel = study.channel(antennas, test.x.device)
+        yield _measured(study, CODEC, test, head, codec.design(channel), channel)
+
+
+def _measured(study: AccuracyStudy, name: str, test: Pilots, head: nn.Module, solution: Solution, budget: Channel) -> pl.DataFrame:
+    """What a design gave over the channels of a point, in the precision of a deployed link."""
+    channel = study.channel(budget.n_tx, test.x.device)
+    generator = torch.Generator(device=channel.h.device).manual_seed(study.seed)
+    seen = evaluate(solution.transceiver.to(torch.float32), test.x, test.y, channel, head, test.labels, generator)
+    assert seen.accuracy is not None
+    return _frame(study, name, budget.n_tx, test, {
+        "channel": torch.arange(study.channels),
+        "accuracy": seen.accuracy,
+        "agreement": seen.agreement,
+        "mse": seen.mse,
+        "nmse": seen.nmse,
+        "expected_mse": solution.expected_mse,
+        "power": seen.power,
+        "peak_power": seen.peak_power,
+        "budget": budget.power,
+    })  # fmt: skip
 
 
 def reference_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, modes: SemanticModes) -> pl.DataFrame:
-    """Ceilings and floor (accuracy), and the Gaussian OPTA of the test latents at every point (MSE)."""
+    """Ceilings and floor (accuracy); Gaussian OPTA of the test latents (MSE) and the bound that capacity sets (accuracy) at every point."""
     references = {OWN: test.y, ALIGNED: modes.align(test.x), UNALIGNED: unaligned(test.x, test.y.shape[1])}
     exact = semantic_modes(Moments.from_pairs(test.x, test.y), shrinkage=0.0)
     measured: dict[str, dict[str, Tensor | float]] = {
@@ -138,6 +153,8 @@ def reference_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, modes: S
             "mse": bound,
             "nmse": bound / exact.variance,
         }))  # fmt: skip
+        most = accuracy_bound(capacity(channel), decisions(head, test.y), test.labels)
+        frames.append(_frame(study, CAPACITY, antennas, test, {"channel": torch.arange(study.channels), "accuracy": most}))
     return pl.concat(frames, how="diagonal")
 
 

@@ -31,7 +31,7 @@ from latentlink.neural.codec.training import Schedule, Training, bank, judgement
 from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
-CALIBRATED = 512  # pilots that the codec carries to set its power by
+CALIBRATED = 256  # pilots that the codec carries to set its power by
 PRICED, _PRICE_STEPS = 32, 3  # pilots and steps to price a training by
 _KEEP_EVERY_S = 10.0  # at most so much of a training is lost when the process dies
 

@@ -33,12 +33,16 @@ class Modulation:
 
 
 class ModulatedMlp(nn.Module):
-    """The network of the module: widths[0] inputs, hidden layers, widths[-1] outputs, for channels of `features` features."""
+    """The network of the module for channels of `features` features.
+
+    Attributes:
+        widths: units of the input, the hidden layers and the output.
+    """
 
     def __init__(self, widths: list[int], features: int) -> None:
         super().__init__()
         *hidden, outputs = widths
-        self.features = features
+        self.widths, self.features = list(widths), features
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(hidden))
         self.out = nn.Linear(hidden[-1], outputs)
         self.reader = nn.Sequential(nn.Linear(features, FEATURES), nn.SiLU(), nn.Linear(FEATURES, FEATURES), nn.SiLU())
@@ -47,11 +51,6 @@ class ModulatedMlp(nn.Module):
         for layer in (self.out, *self.modulators, self.last):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-
-    @property
-    def widths(self) -> list[int]:
-        """Units of the input, the hidden layers and the output."""
-        return [*(layer.in_features for layer in (*self.linears(), self.out)), self.out.out_features]
 
     def linears(self) -> list[nn.Linear]:
         """The hidden layers, in order."""
