@@ -43,18 +43,24 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/admm.py
 	$(BIN)/python benchmarks/neural.py
+	$(BIN)/python benchmarks/codec.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
-# What docs/results holds: the demo, the comparison in full, the paper's first two studies without training, its third with few pilots.
+# What docs/results holds: the demo, the comparison in full, the paper's first two studies without training, its third with few pilots, the
+# codec's studies in full.
+STUDIES := comparison paper/compression paper/snr paper/flops codec/antennas codec/mobilenet codec/snr codec/pilots codec/complexity codec/held-out codec/power
 results: demo
 	cp demo/results.parquet docs/results/demo.parquet && cp demo/accuracy.png docs/accuracy.png
-	for study in comparison paper/compression paper/snr paper/flops; do \
-		set -- studies/$$study.yaml; \
+	for study in $(STUDIES); do \
+		set -- studies/$$study.yaml; name=$$(echo $${study#paper/} | tr / -); \
 		case $$study in \
 			paper/flops) set -- "$$@" pilots.per_class=420 methods.neural.epochs=15 seeds=27 methods.4.strength=0,10,30,50,70 methods.5.strength=5,20 methods.6.share=0.2,0.05,0.02 ;; \
 			paper/*) set -- "$$@" '~methods.neural' ;; \
 		esac; \
-		$(BIN)/latentlink study run "$$@" && $(BIN)/latentlink study results "$$@" --markdown docs/results/$${study##*/}.md \
-			&& $(BIN)/latentlink study report "$$@" && cp results/$${study##*/}/results.parquet docs/results/$${study##*/}.parquet \
-			&& cp results/$${study##*/}/*.png docs/results/ || exit 1; \
+		$(BIN)/latentlink study run "$$@" && $(BIN)/latentlink study results "$$@" --markdown docs/results/$$name.md \
+			&& $(BIN)/latentlink study report "$$@" && cp results/$$name/results.parquet docs/results/$$name.parquet || exit 1; \
+		for figure in results/$$name/*.png; do \
+			case $$study in codec/*) kept=$$name-$$(basename $$figure) ;; *) kept=$$(basename $$figure) ;; esac; \
+			cp $$figure docs/results/$$kept || exit 1; \
+		done; \
 	done

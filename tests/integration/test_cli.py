@@ -65,7 +65,12 @@ def test_demo_on_the_digits_it_falls_back_to(run):
     assert (out / "accuracy.pdf").read_bytes().startswith(b"%PDF")
     rows = pl.read_parquet(out / "results.parquet")
     designs = rows.filter(pl.col("power").is_not_null())
-    assert sorted(designs["method"].unique()) == ["codec, one network for all", "complex-linear, MSE", "goal-oriented", "widely linear, MSE"]
+    assert sorted(designs["method"].unique()) == [
+        "codec, one network for all",
+        "complex-linear, MSE",
+        "goal-oriented",
+        "widely linear, MSE",
+    ]
     assert ll.load(out / "codec.safetensors").max_symbols == 4
     assert set(designs["antennas"]) == {1, 4}
     assert designs["power"].is_between(0.85, 1.15).all()

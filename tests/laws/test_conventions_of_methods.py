@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.neural.codec.streams import placed
 from latentlink.studies.grid import cells
-from latentlink.studies.results import Results
+from latentlink.studies.results import POINT, Results, summary
 from latentlink.studies.runner import Runner
 from latentlink.studies.spec import read_study
 from studies.examples import write_study
@@ -85,6 +86,45 @@ def test_latency_is_per_message():
     link = ll.ClosedForm().design(ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0), channel()).transceiver
     one, many = ll.latency(link, x, channel(), 1), ll.latency(link, x, channel(), 1024)
     assert many.encode_us < one.encode_us  # a message of many costs less than one alone
+
+
+def codec(power=None):
+    x, y = toy(300)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+    settings = ll.CodecTraining(
+        modes=6, width=5, layers=1, max_symbols=2, power=power or ll.AveragePower(), rounds=1, steps=5, bank=(200, 8, 20)
+    )
+    return settings.fit(modes, ll.Pilots(x, y, torch.zeros(300, dtype=torch.int64)), ll.Regression()).codec, x
+
+
+def test_a_codecs_streams_are_in_units_of_budget_and_noise():
+    radio = ll.Channel(channel().h, noise_variance=0.5, power=3.0).repeated(2)
+    streams, _ = placed(torch.ones(8, dtype=torch.float64), radio, 8)
+    singular = torch.linalg.svdvals(channel().h.squeeze(0))
+    torch.testing.assert_close(streams.amplitude, singular.repeat_interleave(4) * (2 * 3.0 / 0.25) ** 0.5)
+
+
+def test_a_codecs_power_is_a_mean_a_peak_or_that_of_each_message():
+    radio = ll.Channel(channel().h, 0.01, power=2.0)
+    for rule, least, most in ((ll.AveragePower(), 0.0, float("inf")), (ll.AveragePower(1.2), 0.0, 2.4), (ll.EachMessage(), 2.0, 2.0)):
+        trained, x = codec(rule)
+        spent = trained.design(radio).transceiver.encode(x).abs().square().sum((-2, -1))
+        assert float(spent.mean()) <= 2.0 * 1.05
+        assert least - 1e-4 <= float(spent.min()) <= float(spent.max()) <= most + 1e-4
+
+
+def test_a_codecs_operations_are_those_of_a_message():
+    link = codec()[0].design(channel()).transceiver
+    k = min(6, link.synthesis.shape[1])
+    layers = 2 * (k * 5 + 5 * 4) + 7 * 5  # one hidden layer of 5 units, k modes, 4 streams; the decoder has the same
+    assert link.flops.encode == 9 + 2 * 9 * k + layers + 3 * 4 + 2 * 4 * 4
+    assert link.flops.decode == 2 * 4 * 4 + layers + 3 * 4 + 2 * 6 * k
+
+
+def test_the_worst_channels_are_the_worst_twentieth():
+    rows = pl.DataFrame({"method": "m", "parameters": "{}", "family": "exact", "cell": "c", "accuracy": [i / 100 for i in range(100)]})
+    rows = rows.with_columns(pl.lit(1).alias(name) for name in POINT)
+    assert summary(rows)["accuracy_worst"].item() == pytest.approx(0.02)
 
 
 def test_pilots_are_rows_of_the_whole_training_set():
