@@ -23,6 +23,7 @@ the ceiling of the receiver's own latents. A transmitter that knows more of the 
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -95,24 +96,44 @@ def accuracy_bound(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], l
     Raises:
         ValueError: bits are negative or NaN, or decisions and labels are not class numbers of the same length.
     """
-    if not bool((bits >= 0).all()):
-        raise ValueError("bits must not be negative or NaN")
-    labels = as_labels(labels, len(labels))
-    if decisions.shape != labels.shape:
-        raise ValueError(f"decisions must have shape {tuple(labels.shape)}, one per label, got {tuple(decisions.shape)}")
-    decisions = as_labels(decisions, len(labels)).to(labels.device)
-    classes = int(torch.maximum(decisions.max(), labels.max())) + 1
-    joint = torch.zeros(classes, classes, dtype=torch.float64, device=labels.device)
-    joint.index_put_((decisions, labels), joint.new_ones(()) / len(labels), accumulate=True)
-    known = joint.sum(-1) > 0
-    p = joint[known].sum(-1)
-    reward = joint[known] / p.unsqueeze(-1)  # P(l | c)
-    beta = torch.logspace(-3, 4, _SLOPES, dtype=torch.float64, device=labels.device)
-    best = torch.cat([_informed(p, reward, beta), (p * reward.amax(-1)).sum().unsqueeze(0)])
-    slope = torch.cat([1 / beta, beta.new_zeros(1)]) * math.log(2)
-    most = torch.where(bits.isinf(), 0.0, bits).double().unsqueeze(-1)
-    bound = torch.where(bits.isinf(), best[-1], (best + slope * most).amin(-1))
-    return bound.to(bits)
+    return AccuracyBound.of(decisions, labels).at(bits)
+
+
+@dataclass(frozen=True, eq=False)
+class AccuracyBound:
+    """A(C) for a head and classes, as the least of many lines: what `accuracy_bound` makes once for any number of channels.
+
+    Attributes:
+        best: F(β) of each line (b,). slope: 1/β (b,), in accuracy per bit; the last line is the ceiling, flat.
+    """
+
+    best: Float[Tensor, "b"]
+    slope: Float[Tensor, "b"]
+
+    @classmethod
+    def of(cls, decisions: Int[Tensor, "n"], labels: Int[Tensor, "l"]) -> "AccuracyBound":
+        """From a head's decisions and the true classes; raises as `accuracy_bound`."""
+        labels = as_labels(labels, len(labels))
+        if decisions.shape != labels.shape:
+            raise ValueError(f"decisions must have shape {tuple(labels.shape)}, one per label, got {tuple(decisions.shape)}")
+        decisions = as_labels(decisions, len(labels)).to(labels.device)
+        classes = int(torch.maximum(decisions.max(), labels.max())) + 1
+        joint = torch.zeros(classes, classes, dtype=torch.float64, device=labels.device)
+        joint.index_put_((decisions, labels), joint.new_ones(()) / len(labels), accumulate=True)
+        known = joint.sum(-1) > 0
+        p = joint[known].sum(-1)
+        reward = joint[known] / p.unsqueeze(-1)  # P(l | c)
+        beta = torch.logspace(-3, 4, _SLOPES, dtype=torch.float64, device=labels.device)
+        best = torch.cat([_informed(p, reward, beta), (p * reward.amax(-1)).sum().unsqueeze(0)])
+        return cls(best, torch.cat([1 / beta, beta.new_zeros(1)]) * math.log(2))
+
+    def at(self, bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """A(C) (…) at C bits (…); raises as `accuracy_bound`."""
+        if not bool((bits >= 0).all()):
+            raise ValueError("bits must not be negative or NaN")
+        most = torch.where(bits.isinf(), 0.0, bits).double().unsqueeze(-1)
+        bound = torch.where(bits.isinf(), self.best[-1], (self.best + self.slope * most).amin(-1))
+        return bound.to(bits)
 
 
 def _informed(p: Float[Tensor, "c"], reward: Float[Tensor, "c l"], beta: Float[Tensor, "b"]) -> Float[Tensor, "b"]:

@@ -74,3 +74,39 @@ def test_the_speed_of_training_in_the_readme_is_that_of_its_result_file():
 
 def test_latencies_of_pruned_networks_were_measured_on_one_thread():
     assert json.loads((RESULTS / "bench" / "zeros.json").read_text(encoding="utf-8"))["measured with"]["threads"] == 1
+
+
+def told(rows, column):
+    """The value of a column of a table: `method`, `method: what`, or the bound."""
+    method, _, what = column.partition(": ")
+    if method == "bound":
+        return rows["accuracy_bound"].mean()
+    mine = rows.filter(pl.col("method") == method)
+    if what == "worst":
+        return mine["accuracy"].bottom_k(-(-len(mine) // 20)).mean()
+    if what == "peak":
+        return mine["peak_power"].max()
+    return mine[what or "accuracy"].mean()
+
+
+def test_tables_of_how_to_choose_are_those_of_their_result_files():
+    text = (ROOT / "docs" / "how-to-choose.md").read_text(encoding="utf-8")
+    tables = re.findall(r"<!-- (\S+\.parquet)((?: \S+=\S+)*) -->\n((?:\|.*\n)+)", text)
+    assert len(tables) >= 4
+    keys = {"antennas": "n_tx", "snr_db": "snr_db", "pilots": "pilots_per_class"}
+    for file, settings, table in tables:
+        rows = pl.read_parquet(RESULTS / file).filter(pl.col("family") != "reference")
+        for setting in settings.split():
+            name, value = setting.split("=")
+            rows = rows.filter(pl.col(name) == float(value))
+        header, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+        for line in lines:
+            here = rows.filter(pl.col(keys[header[0]]) == float(line[0]))
+            for column, said in zip(header[1:], line[1:], strict=True):
+                assert float(said.strip("*")) == pytest.approx(told(here, column), abs=6e-4), (file, line[0], column)
+
+
+def test_pictures_and_files_that_the_docs_name_are_there():
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +20,12 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.neural.layers import ComplexMlp, as_halves
 from latentlink.neural.network import ACTIVATION_FLOPS, Network
+from latentlink.neural.precision import Precision, product_dtype
 from latentlink.neural.pruning import Pruning
 from latentlink.neural.training import Examples, Pair, Training, at_budget
 from latentlink.neural.transceiver import NeuralTransceiver
 from latentlink.transceiver import Solution, Status
 
-Precision = Literal["auto", "float32", "bfloat16"]
 _PRICE_CALLS = 3
 _GROWN = 3.0  # a training error so many times that of the first epoch, and no epoch better than none: it diverged
 
@@ -163,15 +163,7 @@ class Neural:
             fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
             pruning = pruning.within(fixed, sum(layer.mask.numel() for layer in pair.linears()))
         sizes = self.epochs, self.batch_size, self.learning_rate, self.patience
-        return Training(pair, data, *sizes, pruning, self._dtype(device), self.seed), (scale_x, scale_y)
-
-    def _dtype(self, device: torch.device) -> torch.dtype:
-        if self.precision != "auto":
-            return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
-        if device.type == "cuda":
-            return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-        onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()
-        return torch.bfloat16 if onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) else torch.float32
+        return Training(pair, data, *sizes, pruning, product_dtype(self.precision, device), self.seed), (scale_x, scale_y)
 
     def _identity(self, training: Training, pilots: Pilots, channel: Channel) -> str:
         """What a checkpoint must agree in: settings, pilots and channel."""

@@ -16,7 +16,7 @@ from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.limits import accuracy_bound, capacity, opta, unaligned
+from latentlink.limits import AccuracyBound, capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.held_out import HeldOutModes
@@ -143,6 +143,7 @@ def reference_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, modes: S
         }
         for name, y_hat in references.items()
     }
+    most = AccuracyBound.of(decisions(head, test.y), test.labels)
     frames = []
     for antennas in study.antennas:
         frames += [_frame(study, name, antennas, test, values) for name, values in measured.items()]
@@ -153,8 +154,8 @@ def reference_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, modes: S
             "mse": bound,
             "nmse": bound / exact.variance,
         }))  # fmt: skip
-        most = accuracy_bound(capacity(channel), decisions(head, test.y), test.labels)
-        frames.append(_frame(study, CAPACITY, antennas, test, {"channel": torch.arange(study.channels), "accuracy": most}))
+        reachable = most.at(capacity(channel))
+        frames.append(_frame(study, CAPACITY, antennas, test, {"channel": torch.arange(study.channels), "accuracy": reachable}))
     return pl.concat(frames, how="diagonal")
 
 

@@ -22,7 +22,7 @@ from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.channels.snr import SnrDefinition, convert_snr
-from latentlink.limits import accuracy_bound, capacity, opta, unaligned
+from latentlink.limits import capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.neural.codec.link import CodecTransceiver
 from latentlink.neural.transceiver import NeuralTransceiver
@@ -150,7 +150,7 @@ def _limits(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
         return {}
     bound = opta(world.test_modes, channel)
     exact = ClosedForm().design(world.test_modes, channel).expected_mse
-    most = accuracy_bound(capacity(channel), world.decided, world.test.labels)
+    most = world.accuracy_bound.at(capacity(channel))
     return {"exact_mse": exact, "opta": bound, "opta_nmse": bound / world.test_modes.variance, "accuracy_bound": most}
 
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from torch import Tensor
-
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.data.cache import cache_folder
 from latentlink.data.files import read_labels, read_latents
@@ -20,6 +18,7 @@ from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.selection import PilotSelection
+from latentlink.limits import AccuracyBound
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.studies.sections import Data, Encoders, PilotsAt
@@ -123,9 +122,9 @@ class World:
         self._once.drop((at, seed))
 
     @property
-    def decided(self) -> Tensor:
-        """What the head decides on the receiver's own test latents."""
-        return self._once.get("decided", lambda: decisions(self.head, self.test.y))
+    def accuracy_bound(self) -> AccuracyBound:
+        """Of the head and the test latents, by capacity."""
+        return self._once.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.labels))
 
     @property
     def test_modes(self) -> SemanticModes:

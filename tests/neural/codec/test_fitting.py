@@ -169,3 +169,19 @@ def test_bad_arguments_are_named():
         ll.AveragePower(peak=0.5)
     with pytest.raises(ValueError, match="mixed must be"):
         ll.Augmentation(mixed=2.0)
+
+
+def test_mixed_precision_trains_to_about_the_same():
+    data, _, head, modes = world()
+    losses = [
+        training(rounds=4, precision=precision).fit(modes, data, ll.HeadDivergence(head)).trace["validation_loss"]
+        for precision in ("float32", "bfloat16")
+    ]
+    assert float(losses[1][-1]) == pytest.approx(float(losses[0][-1]), rel=0.1)
+    assert not torch.equal(*losses)
+
+
+def test_price_is_about_what_training_takes():
+    data, _, head, modes = world()
+    settings = training(rounds=2, steps=50)
+    assert 0 < settings.price(modes, data, ll.HeadDivergence(head)) < 60

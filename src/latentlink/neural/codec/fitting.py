@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -28,6 +28,7 @@ from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
 from latentlink.neural.codec.shrinking import ComplexityBudget
 from latentlink.neural.codec.training import Schedule, Training, bank, judgements
+from latentlink.neural.precision import Precision, product_dtype
 from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
@@ -67,7 +68,8 @@ class CodecTraining:
         margin: standard errors by which the codec must be ahead of the linear design to be used.
         budget: Operations(flops) or Microseconds(us), met by leaving out whole units halfway; None keeps all.
         bank: channels to train on, to validate on, and to set the gate by.
-        precision: "auto" trains in bfloat16 on CUDA and in float32 elsewhere; the codec itself is float32.
+        precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32. The codec is
+            float32.
         seed: of weights, split, channels, order and noise.
 
     Raises:
@@ -93,7 +95,7 @@ class CodecTraining:
     margin: float = 2.0
     budget: ComplexityBudget | None = None
     bank: tuple[int, int, int] = (16384, 256, 4096)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -216,8 +218,7 @@ class CodecTraining:
         train, held = (bank(self.draws, count, codec, self.seed + number) for number, count in enumerate(self.bank[:2]))
         names = ("rounds", "steps", "channels", "messages", "learning_rate", "patience", "dropout", "weight_decay", "budget")
         schedule = Schedule(**{name: getattr(self, name) for name in names})
-        half = self.precision == "bfloat16" or (self.precision == "auto" and train.amplitude.device.type == "cuda")
-        return Training(codec, examples, train, held, schedule, self.seed, torch.bfloat16 if half else torch.float32)
+        return Training(codec, examples, train, held, schedule, self.seed, product_dtype(self.precision, train.amplitude.device))
 
     def _gate(self, codec: Codec, training: Training) -> Gate:
         """Open where the codec scored higher than the linear design on validation pilots over fresh channels."""
