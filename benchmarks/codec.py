@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import nn
 
 import latentlink as ll
-from latentlink.neural.codec.shrinking import flops, shrunk
+from latentlink.neural.codec.shrinking import shrunk
 from latentlink.neural.codec.training import bank
 from latentlink.tasks.complexity import latency, one_thread
 from record import record
@@ -96,7 +96,6 @@ def main():
     designs.add_row("codec (power over its calibration latents)", f"{ours:.0f}", f"{ours / exact:.0f}")
     Console().print(designs)
     record("codec-design", designs, threads=1)
-    assert flops(codec) > 0
 
 
 if __name__ == "__main__":

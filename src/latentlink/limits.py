@@ -37,7 +37,9 @@ from latentlink.latents.pilots import as_labels
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.spatial import SpatialModes
 
-_SLOPES, _STEPS = 400, 400  # values of β, and steps of Blahut–Arimoto for each
+_SLOPES, _STEPS = 400, 400  # values of β, and steps of Blahut–Arimoto for each at most
+_CERTAIN = 1e-7  # what F(β) may still grow by, in accuracy, when Blahut–Arimoto stops
+_ENTRIES = 2**22  # values held at a time
 
 
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
@@ -113,6 +115,8 @@ class AccuracyBound:
     @classmethod
     def of(cls, decisions: Int[Tensor, "n"], labels: Int[Tensor, "l"]) -> "AccuracyBound":
         """From a head's decisions and the true classes; raises as `accuracy_bound`."""
+        if labels.ndim != 1 or len(labels) == 0:
+            raise ValueError(f"labels must be class numbers (n,), n from 1, got shape {tuple(labels.shape)}")
         labels = as_labels(labels, len(labels))
         if decisions.shape != labels.shape:
             raise ValueError(f"decisions must have shape {tuple(labels.shape)}, one per label, got {tuple(decisions.shape)}")
@@ -124,16 +128,17 @@ class AccuracyBound:
         p = joint[known].sum(-1)
         reward = joint[known] / p.unsqueeze(-1)  # P(l | c)
         beta = torch.logspace(-3, 4, _SLOPES, dtype=torch.float64, device=labels.device)
-        best = torch.cat([_informed(p, reward, beta), (p * reward.amax(-1)).sum().unsqueeze(0)])
+        chunks = beta.split(max(1, _ENTRIES // reward.numel()))
+        best = torch.cat([*(_informed(p, reward, some) for some in chunks), (p * reward.amax(-1)).sum().unsqueeze(0)])
         return cls(best, torch.cat([1 / beta, beta.new_zeros(1)]) * math.log(2))
 
     def at(self, bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """A(C) (…) at C bits (…); raises as `accuracy_bound`."""
         if not bool((bits >= 0).all()):
             raise ValueError("bits must not be negative or NaN")
-        most = torch.where(bits.isinf(), 0.0, bits).double().unsqueeze(-1)
-        bound = torch.where(bits.isinf(), self.best[-1], (self.best + self.slope * most).amin(-1))
-        return bound.to(bits)
+        bits = bits.double()
+        most = torch.where(bits.isinf(), 0.0, bits).unsqueeze(-1)
+        return torch.where(bits.isinf(), self.best[-1], (self.best + self.slope * most).amin(-1))
 
 
 def _informed(p: Float[Tensor, "c"], reward: Float[Tensor, "c l"], beta: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
@@ -143,10 +148,11 @@ def _informed(p: Float[Tensor, "c"], reward: Float[Tensor, "c l"], beta: Float[T
     for _ in range(_STEPS):
         heard = torch.logsumexp(q.log().unsqueeze(1) + weight, -1, keepdim=True)
         grown = (p[:, None] * (weight - heard).exp()).sum(1)
+        missing = grown.amax(-1).log().clamp(min=0)
+        if bool((missing <= _CERTAIN * beta).all()):
+            break
         q = (q * grown).clamp(min=torch.finfo(q.dtype).tiny)
-    heard = torch.logsumexp(q.log().unsqueeze(1) + weight, -1, keepdim=True)
-    grown = (p[:, None] * (weight - heard).exp()).sum(1)
-    return ((p * heard.squeeze(-1)).sum(-1) + grown.amax(-1).log().clamp(min=0)) / beta
+    return ((p * heard.squeeze(-1)).sum(-1) + missing) / beta
 
 
 def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:

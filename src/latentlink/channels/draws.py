@@ -4,6 +4,7 @@ A draw is a list of channel batches, one for each size that came up. Sizes n (n_
 the most to gain, and each has to be seen often enough.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -51,16 +52,20 @@ class ChannelDraws:
     def __post_init__(self) -> None:
         for name in ("antennas", "uses"):
             values = getattr(self, name)
-            if not values or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in values):
+            whole = isinstance(values, tuple | list) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in values)
+            if not whole or not values:
                 raise ValueError(f"{name} must be whole numbers from 1, at least one of them, got {values!r}")
-        low, high = self.snr_db
-        if not -float("inf") < low <= high < float("inf"):
+        if not isinstance(self.snr_db, tuple | list) or len(self.snr_db) != 2 or not all(map(_number, self.snr_db)):
+            raise ValueError(f"snr_db must be (lowest, highest) in dB, got {self.snr_db!r}")
+        if self.snr_db[0] > self.snr_db[1]:
             raise ValueError(f"snr_db must be (lowest, highest) in dB, got {self.snr_db!r}")
         if self.model not in ("rayleigh", "rician", "kronecker"):
             raise ValueError(f"model must be 'rayleigh', 'rician' or 'kronecker', got {self.model!r}")
-        if not 0 < self.gain < float("inf"):
+        if not _number(self.gain) or not self.gain > 0:
             raise ValueError(f"gain must be positive and finite, got {self.gain!r}")
-        if not 0 <= self.correlation < 1:
+        if not _number(self.k_factor) or self.k_factor < 0:
+            raise ValueError(f"k_factor must be finite and not negative, got {self.k_factor!r}")
+        if not _number(self.correlation) or not 0 <= self.correlation < 1:
             raise ValueError(f"correlation must be at least 0 and below 1, got {self.correlation!r}")
 
     def draw(self, count: int, generator: torch.Generator) -> list[Channel]:
@@ -88,3 +93,7 @@ class ChannelDraws:
             R = exponential_correlation(n, self.correlation)
             return kronecker(R, R, self.gain, batch, generator)
         return rayleigh(n, n, self.gain, batch, generator)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -153,7 +153,7 @@ def _codec(study: AccuracyStudy, modes: SemanticModes, pilots: Pilots, head: Sof
     def told(number: int, rounds: int, loss: float, agreement: float) -> None:
         bar.update(task, completed=number, description=f"training the codec (validation agreement {agreement:.3f})")
 
-    codec = trained_codec(settings, modes, pilots, HeadDivergence(head), told)
+    codec = trained_codec(settings, modes, pilots, HeadDivergence(head), progress=told)
     bar.remove_task(task)
     return codec
 

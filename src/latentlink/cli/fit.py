@@ -21,6 +21,7 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit
+from latentlink.neural.codec.streams import symbols
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 
 _USUAL = CodecOptions()
@@ -81,7 +82,7 @@ def fit(
     snr_db
         Power of one transmit antenna over the noise of one receive antenna, in dB.
     gain
-        Mean squared coefficient of the Rayleigh channel; 1 if not given.
+        Mean squared coefficient of the Rayleigh channel, and of those a codec is trained on; 1 if not given.
     power
         Mean transmit power per channel use.
     power_limit
@@ -105,13 +106,16 @@ def fit(
     """
     pilots = console.pilots(transmitter, receiver, labels).to(device_named(device))
     classifier = (fit_head(pilots.y, pilots.labels) if head is None else loaded(head, SoftmaxHead, "head")).to(device)
-    h = _matrices(channel, n_rx, n_tx, gain, seed)
+    own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they are the training's then
+    h = _matrices(channel, n_rx, n_tx, *own)
     radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)
     limits: dict[str, PowerLimit] = {"mean": MeanPower(), "per-use": PerUsePower(), "per-message": PerMessagePower(pilots.x, pilots.y)}
     modes, name = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
     modes = modes.named(transmitter.stem, receiver.stem)
     files = [output / f"{name}.safetensors" for name in ("pair", "head", "link")]
     if method == "codec":
+        if symbols(radio) > codec.max_symbols:
+            raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
         settings = codec.training(power_limit, gain or 1.0, seed or 0)
         networks = trained(codec, settings, modes, pilots, classifier, output / "codec.training")
         files.append(output / "codec.safetensors")

@@ -56,6 +56,7 @@ class CodecMethod(Method):
     validation: AboveZero = Field(0.1, lt=1, description="share of the pilots held back")
     flops: Positive | None = Field(None, description="budget of operations per message")
     microseconds: AboveZero | None = Field(None, description="budget of time per message, on one thread of this machine")
+    unpaired: bool = Field(False, description="also train on the transmitter's latents of observations that are no pilots")
     draws: Draws = Field(Draws.model_validate({}), description="channels to train on")
 
     @model_validator(mode="after")
@@ -64,10 +65,15 @@ class CodecMethod(Method):
             raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
         return self
 
+    @property
+    def gain_controlled(self) -> bool:
+        """Only where no message is limited: more power for all would break a peak."""
+        return self.power == "mean" and self.peak is None
+
     def described(self) -> str:
         goal = "" if self.objective == "head" else f", {self.objective.replace('mse', 'MSE')}"
         limit = ", power per message" if self.power == "per-message" else f", peak {self.peak:g}" if self.peak else ""
-        return f"codec{goal}{limit}"
+        return f"codec{goal}{limit}" + (", unpaired latents" if self.unpaired else "")
 
     def training(self, seed: int) -> CodecTraining:
         """Its settings."""
@@ -102,12 +108,13 @@ class CodecMethod(Method):
 
     def kept(self, known: Known, seed: int) -> bool:
         """Whether such a codec was trained before."""
-        return kept_at(self.training(seed), *self.wanted(known)).is_file()
+        return kept_at(self.training(seed), *self.wanted(known), known.others if self.unpaired else None).is_file()
 
     def codec(self, known: Known, run: Run) -> Codec:
         """The codec, trained by whichever cell needs it first."""
         key = (self.model_dump_json(exclude={"label"}), run.seed)
-        return known.shared(key, lambda: trained_codec(self.training(run.seed), *self.wanted(known), run.progress))
+        others = known.others if self.unpaired else None
+        return known.shared(key, lambda: trained_codec(self.training(run.seed), *self.wanted(known), others, run.progress))
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
         return self.codec(known, run).design(channel)

@@ -34,8 +34,12 @@ class Method(Section):
     """What all methods have."""
 
     family: ClassVar[str] = "exact"
-    gain_controlled: ClassVar[bool] = True
     label: str | None = Field(None, description="what tables and figures call it")
+
+    @property
+    def gain_controlled(self) -> bool:
+        """Whether its power depends on the latents and is brought to the budget by what was measured."""
+        return True
 
     @property
     def title(self) -> str:

@@ -104,7 +104,6 @@ class NeuralMethod(Method):
     """The paper's complex networks, trained for each channel matrix."""
 
     family: ClassVar[str] = "neural"
-    gain_controlled: ClassVar[bool] = False  # each message is scaled to the budget
     name: Literal["neural"] = "neural"
     hidden_tx: Positive | None = Field(
         None, description="complex units of the precoder's hidden layers; null: as many as the latent has numbers"
@@ -120,6 +119,11 @@ class NeuralMethod(Method):
     strength: NotNegative = Field(0.0, description="λ: weights of modulus up to learning_rate · λ are pruned")
     share: AboveZero = Field(1.0, description="of complex weights that a budget leaves", le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    @property
+    def gain_controlled(self) -> bool:
+        """No: each message is scaled to the budget."""
+        return False
 
     def described(self) -> str:
         names = {"none": "neural", "hard": "neural, hard thresholds", "soft": "neural, soft thresholds", "budget": "neural, budget"}
@@ -151,9 +155,13 @@ class ReferenceMethod(Method):
     """Ceilings and floor: no channel at all."""
 
     family: ClassVar[str] = "reference"
-    gain_controlled: ClassVar[bool] = False
     name: Literal["reference"] = "reference"
     kind: Literal["own", "aligned", "unaligned"] = Field("own", description="receiver's latents, aligned without a channel, unaligned")
+
+    @property
+    def gain_controlled(self) -> bool:
+        """No: nothing is sent."""
+        return False
 
     def described(self) -> str:
         return {"own": "receiver's latents", "aligned": "aligned, no channel", "unaligned": "unaligned"}[self.kind]

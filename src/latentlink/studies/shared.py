@@ -10,6 +10,9 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import torch
+from torch import Tensor
+
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.data.cache import cache_folder
 from latentlink.data.files import read_labels, read_latents
@@ -55,10 +58,10 @@ class Once:
 
 
 class Known:
-    """What two devices know of each other from some pilots."""
+    """What two devices know of each other from some pilots; `others` are the transmitter's latents of other observations (u, d), if any."""
 
-    def __init__(self, pilots: Pilots, head: SoftmaxHead) -> None:
-        self.pilots, self.head = pilots, head
+    def __init__(self, pilots: Pilots, head: SoftmaxHead, others: Tensor | None = None) -> None:
+        self.pilots, self.head, self.others = pilots, head, others
         self.moments = Moments.from_pairs(pilots.x, pilots.y)
         self._once = Once()
 
@@ -99,15 +102,18 @@ class World:
     def known(self, at: PilotsAt, seed: int) -> Known:
         """What cells with these pilots share."""
 
-        def chosen() -> Known:
+        def selected() -> Known:
             if at.per_class is None:
                 return Known(self.candidates, self.head)
             if at.grouping == "label":
                 self._check_enough(at.per_class)
             selection = PilotSelection(at.per_class, at.method, at.grouping, seed, "all")  # clusters are as large as they are
-            return Known(selection.choose(self.candidates), self.head)
+            chosen = selection.indices(self.candidates.x, self.candidates.labels)
+            others = torch.ones(len(self.candidates), dtype=torch.bool, device=chosen.device)
+            others[chosen] = False
+            return Known(self.candidates[chosen], self.head, self.candidates.x[others] if bool(others.any()) else None)
 
-        return self._once.get((at, seed), chosen)
+        return self._once.get((at, seed), selected)
 
     def _check_enough(self, wanted: int) -> None:
         labels, counts = self.candidates.labels.unique(return_counts=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from latentlink.data.cache import cache_folder
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.pilots import Pilots
@@ -17,22 +19,28 @@ _TRAINING_VERSION = 1  # of what a training gives: raise it when that changes
 Progress = Callable[[int, int, float, float], Any]
 
 
-def kept_at(settings: CodecTraining, modes: SemanticModes, pilots: Pilots, objective: Objective) -> Path:
+def kept_at(settings: CodecTraining, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> Path:
     """The file of such a codec; while it is trained, its state lies beside it."""
-    return cache_folder() / "codecs" / f"{settings.identity(modes, pilots, objective)}-{_TRAINING_VERSION}.safetensors"
+    return cache_folder() / "codecs" / f"{settings.identity(modes, pilots, objective, unpaired)}-{_TRAINING_VERSION}.safetensors"
 
 
 def trained_codec(
-    settings: CodecTraining, modes: SemanticModes, pilots: Pilots, objective: Objective, progress: Progress | None = None
+    settings: CodecTraining,
+    modes: SemanticModes,
+    pilots: Pilots,
+    objective: Objective,
+    unpaired: Tensor | None = None,
+    progress: Progress | None = None,
 ) -> Codec:
     """The codec of these settings, trained now if it is not kept yet; an interrupted training goes on."""
-    path = kept_at(settings, modes, pilots, objective)
+    path = kept_at(settings, modes, pilots, objective, unpaired)
     try:
         kept = load(path)
         if isinstance(kept, Codec):
             return kept.to(modes.strength.device)
     except (FileNotFoundError, ArtifactError):
         pass
-    codec = settings.fit(modes, pilots, objective, checkpoint=path.with_suffix(".training"), progress=progress).codec
+    state = path.with_suffix(".training")
+    codec = settings.fit(modes, pilots, objective, unpaired=unpaired, checkpoint=state, progress=progress).codec
     codec.save(path)
     return codec

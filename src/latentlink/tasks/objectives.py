@@ -1,24 +1,18 @@
 """What a trained receiver should get right: losses to train by, scores to choose by, for one and the same frozen receiver.
 
-A decoder ends in ŷ = μy + Ψ ẑ, so what is asked of ŷ is asked of its coefficients ẑ, once Ψ, μy and the latents y wanted are fixed:
-
-    ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ(y − μy) + ẑᵀ ΨᵀΨ ẑ,        head(ŷ) = (W Ψ) ẑ + head(μy)      (affine heads),
-
-and nothing of the latent's dimension is touched in training. Every objective may add a share `fidelity` of ||y − ŷ||² / tr Ry.
+A decoder ends in ŷ = μy + Ψ ẑ, so what is asked of ŷ is asked of its coefficients ẑ (`tasks/coefficients.py`). Every objective may add a
+share `fidelity` of ||y − ŷ||² / tr Ry.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from latentlink.tasks.heads import apply_head, is_affine
-
-Outputs = Callable[[Tensor], Tensor]
+from latentlink.tasks.coefficients import Fidelity, Outputs, reader
+from latentlink.tasks.heads import apply_head
 
 
 @runtime_checkable
@@ -31,6 +25,9 @@ class Wanted(Protocol):
     def score(self, z: Float[Tensor, "*batch n k"], rows: Int[Tensor, "n"]) -> Float[Tensor, "*batch n"]:
         """What is counted in the end (…, n), higher is better."""
 
+    def of(self, y: Float[Tensor, "n m"]) -> "Wanted":
+        """The same, in the same units, for other latents."""
+
 
 @runtime_checkable
 class Objective(Protocol):
@@ -38,36 +35,6 @@ class Objective(Protocol):
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
-
-
-class _Fidelity:
-    """||y − ŷ||² / tr Ry in coefficients."""
-
-    def __init__(self, y: Tensor, synthesis: Tensor, mean_y: Tensor) -> None:
-        centred = y.to(synthesis) - mean_y
-        self.projected, self.energy = centred @ synthesis, centred.square().sum(-1)
-        self.gram, self.variance = synthesis.mT @ synthesis, self.energy.mean().clamp(min=torch.finfo(synthesis.dtype).tiny)
-
-    def error(self, z: Tensor, rows: Tensor) -> Tensor:
-        squared: Tensor = self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
-        return squared / self.variance
-
-
-def _reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
-    """head(μy + Ψ ẑ) of coefficients, the head frozen, gradients passing through it."""
-    offset = apply_head(head, mean_y.unsqueeze(0)).detach().to(synthesis).squeeze(0)
-    if is_affine(head):
-        weight = head.weight.detach().to(synthesis) @ synthesis
-        return lambda z: offset + z @ weight.mT
-    frozen = {name: value.detach() for name, value in [*head.named_parameters(), *head.named_buffers()]}
-    reference = next(iter(frozen.values()), synthesis)
-
-    def read(z: Tensor) -> Tensor:
-        y_hat = (mean_y + z @ synthesis.mT).to(reference).flatten(0, -2)
-        outputs: Tensor = functional_call(head.eval(), frozen, (y_hat,))
-        return outputs.to(z).reshape(*z.shape[:-1], -1)
-
-    return read
 
 
 def _share(name: str, value: float) -> None:
@@ -110,17 +77,20 @@ class HeadDivergence:
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
-        logits = apply_head(self.head, y).detach().to(synthesis)
-        if logits.shape[-1] < 2:
+        if apply_head(self.head, y[:1]).shape[-1] < 2:
             raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
-        return _Divergence(self, logits, _reader(self.head, synthesis, mean_y), _Fidelity(y, synthesis, mean_y))
+        return _Divergence(self, y, reader(self.head, synthesis, mean_y), Fidelity(y, synthesis, mean_y))
 
 
 class _Divergence:
-    def __init__(self, objective: HeadDivergence, logits: Tensor, read: Outputs, fidelity: _Fidelity) -> None:
-        self.T, self.share = objective.temperature, objective.fidelity
+    def __init__(self, objective: HeadDivergence, y: Tensor, read: Outputs, fidelity: Fidelity) -> None:
+        self.objective, self.T, self.share = objective, objective.temperature, objective.fidelity
+        logits = apply_head(objective.head, y).detach().to(fidelity.synthesis)
         self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
         self.read, self.fidelity = read, fidelity
+
+    def of(self, y: Tensor) -> "_Divergence":
+        return _Divergence(self.objective, y, self.read, self.fidelity.of(y))
 
     def loss(self, z: Tensor, rows: Tensor) -> Tensor:
         student, teacher = torch.log_softmax(self.read(z) / self.T, -1), self.teacher[rows]
@@ -155,27 +125,48 @@ class Regression:
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
-        fidelity = _Fidelity(y, synthesis, mean_y)
+        fidelity = Fidelity(y, synthesis, mean_y)
         if self.head is None:
-            return _Errors(fidelity.error)
-        outputs, read = apply_head(self.head, y).detach().to(synthesis), _reader(self.head, synthesis, mean_y)
+            return _Errors(fidelity, None)
+        outputs = apply_head(self.head, y).detach().to(synthesis)
         variance = (outputs - outputs.mean(0)).square().sum(-1).mean().clamp(min=torch.finfo(outputs.dtype).tiny)
+        return _Errors(fidelity, _HeadErrors(self, outputs, variance, reader(self.head, synthesis, mean_y)))
 
-        def error(z: Tensor, rows: Tensor) -> Tensor:
-            task: Tensor = (read(z) - outputs[rows]).square().sum(-1) / variance
-            return task + self.fidelity * fidelity.error(z, rows) if self.fidelity else task
 
-        return _Errors(error)
+class _HeadErrors(NamedTuple):
+    """What a head's outputs should be, their variance, and how they are read off coefficients."""
+
+    objective: Regression
+    outputs: Tensor
+    variance: Tensor
+    read: Outputs
+
+    def error(self, z: Tensor, rows: Tensor) -> Tensor:
+        task: Tensor = (self.read(z) - self.outputs[rows]).square().sum(-1) / self.variance
+        return task
+
+    def of(self, y: Tensor) -> "_HeadErrors":
+        assert self.objective.head is not None
+        return self._replace(outputs=apply_head(self.objective.head, y).detach().to(self.outputs))
 
 
 class _Errors:
-    """The loss is an error, and the score minus that."""
+    """The loss is an error, of a head's outputs or of the latent itself, and the score minus that."""
 
-    def __init__(self, error: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.loss = error
+    def __init__(self, fidelity: Fidelity, task: _HeadErrors | None) -> None:
+        self.fidelity, self.task = fidelity, task
+
+    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
+        if self.task is None:
+            return self.fidelity.error(z, rows)
+        share = self.task.objective.fidelity
+        return self.task.error(z, rows) + share * self.fidelity.error(z, rows) if share else self.task.error(z, rows)
 
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         return -self.loss(z, rows)
+
+    def of(self, y: Tensor) -> "_Errors":
+        return _Errors(self.fidelity.of(y), None if self.task is None else self.task.of(y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,16 +189,18 @@ class Cosine:
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
-        return _Angles(self.fidelity, y, synthesis, mean_y)
+        return _Angles(self.fidelity, y, Fidelity(y, synthesis, mean_y))
 
 
 class _Angles:
-    def __init__(self, share: float, y: Tensor, synthesis: Tensor, mean_y: Tensor) -> None:
-        self.share, self.fidelity = share, _Fidelity(y, synthesis, mean_y)
-        latents = y.to(synthesis)
-        self.directions = nn.functional.normalize(latents, dim=-1)
-        self.across, self.level = self.directions @ synthesis, self.directions @ mean_y  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
-        self.mean, self.mean_energy = mean_y @ synthesis, mean_y.square().sum()
+    def __init__(self, share: float, y: Tensor, fidelity: Fidelity) -> None:
+        self.share, self.fidelity = share, fidelity
+        directions = nn.functional.normalize(y.to(fidelity.synthesis), dim=-1)
+        self.across, self.level = directions @ fidelity.synthesis, directions @ fidelity.mean_y  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
+        self.mean, self.mean_energy = fidelity.mean_y @ fidelity.synthesis, fidelity.mean_y.square().sum()
+
+    def of(self, y: Tensor) -> "_Angles":
+        return _Angles(self.share, y, self.fidelity.of(y))
 
     def norm(self, z: Tensor) -> Tensor:
         """||ŷ||."""
@@ -249,12 +242,15 @@ class Retrieval:
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
-        return _Ranks(self, _Angles(self.fidelity, y, synthesis, mean_y))
+        return _Ranks(self, _Angles(self.fidelity, y, Fidelity(y, synthesis, mean_y)))
 
 
 class _Ranks:
     def __init__(self, objective: Retrieval, angles: _Angles) -> None:
-        self.T, self.angles = objective.temperature, angles
+        self.objective, self.T, self.angles = objective, objective.temperature, angles
+
+    def of(self, y: Tensor) -> "_Ranks":
+        return _Ranks(self.objective, self.angles.of(y))
 
     def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
         """cos(y_j, ŷ_i) (…, i, j)."""
@@ -268,4 +264,4 @@ class _Ranks:
 
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         cosines = self._cosines(z, rows)
-        return (cosines.argmax(-1) == torch.arange(len(rows), device=z.device)).to(z)
+        return (cosines.diagonal(dim1=-2, dim2=-1) >= cosines.amax(-1)).to(z)

@@ -1,9 +1,12 @@
 """Training: resumed to the same end, logged, deterministic; few pilots, other goals, power limits, bad settings."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 import latentlink as ll
+from latentlink.neural.codec.shrinking import flops
 from neural.codec.clouds import channel, fitted, pilots, training, understood, world
 
 
@@ -112,10 +115,10 @@ def test_few_pilots_help_and_do_not_hurt():
     modes = ll.semantic_modes(ll.Moments.from_pairs(few.x, few.y), ll.Goal.fisher(head, few.y, 3.0, 0.01))
     for unpaired in (None, pilots(600, seed=3).x):
         codec = training(rounds=6, validation=0.25).fit(modes, few, ll.HeadDivergence(head), unpaired=unpaired).codec
-        for n in (1, 2, 4):
+        for n, gain in ((1, 0.05), (2, -0.01), (4, -0.01)):
             radio = channel(n, n, snr_db=15.0, batch=(100,), seed=8)
             linear = ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32)
-            assert understood(codec.design(radio).transceiver, radio).mean() >= understood(linear, radio).mean() - 0.01, n
+            assert understood(codec.design(radio).transceiver, radio).mean() >= understood(linear, radio).mean() + gain, n
 
 
 @pytest.mark.parametrize("power", [ll.AveragePower(), ll.AveragePower(peak=1.5), ll.EachMessage()])
@@ -185,3 +188,104 @@ def test_price_is_about_what_training_takes():
     data, _, head, modes = world()
     settings = training(rounds=2, steps=50)
     assert 0 < settings.price(modes, data, ll.HeadDivergence(head)) < 60
+
+
+def test_dropout_is_of_the_training_alone(tmp_path):
+    data, _, head, modes = world()
+    torch.manual_seed(3)
+    before, short = torch.get_rng_state(), training(rounds=3, steps=6, dropout=0.2)
+    whole = short.fit(modes, data, ll.HeadDivergence(head))
+    assert torch.equal(torch.get_rng_state(), before)
+    path = tmp_path / "training"
+    with pytest.raises(Stop):
+        short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path, progress=stopping_after(2))
+    assert same(whole.codec, short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path).codec)
+
+
+def test_weights_do_not_depend_on_what_other_threads_draw():
+    data, _, _, modes = world()
+    alone = weights(training().untrained(modes, data))
+    with ThreadPoolExecutor(4) as pool:
+        every = list(pool.map(lambda seed: weights(training(seed=seed % 2).untrained(modes, data)), range(40)))
+    for found in every[::2]:
+        assert all(torch.equal(a, b) for a, b in zip(found, alone, strict=True))
+
+
+def test_a_training_that_diverges_keeps_its_budget_and_its_numbers():
+    data, unseen, head, modes = world()
+    fit = training(rounds=6, steps=5, learning_rate=1e8, budget=ll.Operations(3000)).fit(modes, data, ll.HeadDivergence(head))
+    assert flops(fit.codec) <= 3000
+    solution = fit.codec.design(channel(batch=(3,)))
+    assert solution.transceiver.encode(unseen.x).isfinite().all()
+    assert solution.expected_mse.isfinite().all()
+
+
+def test_a_budget_that_no_codec_meets_is_refused_before_training():
+    data, _, head, modes = world()
+    with pytest.raises(ValueError, match="flops must be at least"):
+        training(budget=ll.Operations(10)).fit(modes, data, ll.HeadDivergence(head), progress=stopping_after(1))
+
+
+def test_trainings_are_told_apart_by_all_they_depend_on():
+    data, _, head, modes = world()
+    usual = training().identity(modes, data, ll.HeadDivergence(head))
+    assert usual == training().identity(modes, data, ll.HeadDivergence(head))
+    tanh, relu = (torch.nn.Sequential(torch.nn.Linear(10, 16), act()).double() for act in (torch.nn.Tanh, torch.nn.ReLU))
+    relu.load_state_dict(tanh.state_dict())
+    names = [
+        usual,
+        training(seed=1).identity(modes, data, ll.HeadDivergence(head)),
+        training(draws=ll.ChannelDraws(antennas=(1, 2, 4), uses=(1,), gain=0.5)).identity(modes, data, ll.HeadDivergence(head)),
+        training().identity(modes, data, ll.HeadDivergence(head, fidelity=0.1)),
+        training().identity(modes, data, ll.HeadDivergence(tanh)),
+        training().identity(modes, data, ll.HeadDivergence(relu)),
+        training().identity(modes, data[:700], ll.HeadDivergence(head)),
+        training().identity(modes, data, ll.HeadDivergence(head), data.x[:3]),
+        training(modes=9).identity(modes, data, ll.HeadDivergence(head)),
+    ]
+    assert len(set(names)) == len(names)
+
+
+class Bank:
+    """Channels from a bank of measured ones, as a user may write it."""
+
+    def draw(self, count, generator):
+        return [channel(1, 1, snr_db=15.0, batch=(count,), seed=int(torch.randint(99, (1,), generator=generator)))]
+
+
+class Loudness:
+    """An objective of a user's own: only the first number of the latent counts."""
+
+    def wanted(self, y, synthesis, mean_y):
+        class Wanted:
+            def __init__(self, y):
+                self.y = y.to(synthesis)[:, 0]
+
+            def loss(self, z, rows):
+                return (mean_y[0] + z @ synthesis[0] - self.y[rows]).square()
+
+            def score(self, z, rows):
+                return -self.loss(z, rows)
+
+            def of(self, y):
+                return Wanted(y)
+
+        return Wanted(y)
+
+
+def test_sources_and_objectives_of_a_users_own(tmp_path):
+    data, _, _, modes = world()
+    settings = training(draws=Bank(), rounds=2, steps=5, max_symbols=2)
+    with pytest.raises(Stop):
+        settings.fit(modes, data, Loudness(), checkpoint=tmp_path / "t", progress=stopping_after(1))
+    resumed = training(draws=Bank(), rounds=2, steps=5, max_symbols=2).fit(modes, data, Loudness(), checkpoint=tmp_path / "t")
+    assert same(resumed.codec, settings.fit(modes, data, Loudness()).codec)
+
+
+def test_complex_linear_modes_of_odd_number():
+    data, _, _, _ = world()
+    modes = ll.semantic_modes(ll.Moments.from_pairs(data.x, data.y), widely_linear=False)
+    codec = training(modes=9, max_symbols=2).untrained(modes, data)
+    assert len(codec.modes) == 8
+    radio = channel(1, 2, batch=(3,))
+    torch.testing.assert_close(codec.design(radio).expected_mse, ll.ClosedForm().design(modes, radio).expected_mse, rtol=1e-5, atol=0.0)

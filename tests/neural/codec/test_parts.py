@@ -11,8 +11,9 @@ import latentlink as ll
 from latentlink.neural.codec.examples import Examples
 from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.networks import ModulatedMlp
-from latentlink.neural.codec.streams import Streams, placed
-from neural.codec.clouds import channel, fitted, world
+from latentlink.neural.codec.streams import placed
+from latentlink.neural.codec.training import bank
+from neural.codec.clouds import channel, training, world
 
 STRENGTH = torch.linspace(3, 1, 40, dtype=torch.float64)
 
@@ -58,7 +59,7 @@ def test_networks_hear_of_no_channel_above_the_ceiling():
 
 def test_a_network_adds_nothing_at_first_and_then_what_its_modulation_says():
     torch.manual_seed(0)
-    network = ModulatedMlp([3, 5, 4, 2], 6)
+    network = ModulatedMlp([3, 5, 4, 2], 6, torch.Generator().manual_seed(0))
     x, c = torch.randn(2, 7, 3), torch.randn(2, 6)
     at = network.modulation(c)
     assert not network(x, at).any()
@@ -107,7 +108,7 @@ def test_the_gate_opens_only_where_the_codec_is_surely_ahead():
     "how", [ll.Augmentation(0.0, 0.0, 0.0), ll.Augmentation(0.3, 0.0, 0.0), ll.Augmentation(0.0, 0.8, 0.0), ll.Augmentation(0.1, 0.5, 0.7)]
 )
 def test_moved_pilots_are_moved_at_both_ends(how):
-    data, _, head, modes = world()
+    data, _, _, modes = world()
     examples = Examples(modes, ll.Regression(), data[:600], data[600:], None, how)
     batch = examples.batch(200, torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
     exact = data.y.float() - modes.mean_y.float()
@@ -119,7 +120,6 @@ def test_moved_pilots_are_moved_at_both_ends(how):
         aligned = modes.coefficients(data.x) @ modes.synthesis.mT
         assert float(left) < 4 * float((exact - aligned.float()).square().sum() / exact.square().sum()) + how.noise**2 * len(modes)
     assert len(set(batch.rows.tolist())) == 200
-    assert head is not None
 
 
 def test_unpaired_latents_count_with_their_alignment():
@@ -133,6 +133,11 @@ def test_streams_are_nested_by_zeros():
     wide, narrow = (placed(STRENGTH, channel(2, 2, seed=3), most)[0] for most in (32, 4))
     torch.testing.assert_close(wide.amplitude[:4], narrow.amplitude)
     torch.testing.assert_close(wide.evened[:4], narrow.evened)
-    assert isinstance(narrow, Streams)
     assert math.isclose(float(wide.bits), float(narrow.bits), rel_tol=1e-6)
-    assert fitted().codec.max_symbols == 5
+
+
+def test_the_first_channels_of_a_bank_are_of_all_sizes():
+    data, _, _, modes = world()
+    settings = training()
+    streams = bank(settings.draws, 300, settings.untrained(modes, data), 0)
+    assert set(streams.symbols[:16].tolist()) == {1, 2, 4}

@@ -38,7 +38,14 @@ def test_units_that_do_nothing_go_first_and_change_nothing():
     with torch.no_grad():
         idle.layers[1].weight[:, ::2] = 0.0  # every other unit of the first hidden layer reaches nothing
     units = shrinking.ranked(
-        idle, codec.decoder, codec.calibration.z, streams(codec), 10, (12, 10), torch.zeros(20, len(codec.calibration.z), codec.most)
+        idle,
+        codec.decoder,
+        codec.calibration.z,
+        streams(codec),
+        10,
+        (12, 10),
+        torch.zeros(20, len(codec.calibration.z), codec.most),
+        torch.ones(10),
     )
     assert (units[1].worth[::2] == 0).all()
     assert (units[1].worth[1::2] > 0).all()

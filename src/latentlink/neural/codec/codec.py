@@ -53,6 +53,15 @@ class Calibration:
         return Calibration(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What to expect of a codec: error mse (…), power (…) relative to the budget, energy E t² of each stream (…, S)."""
+
+    mse: Float[Tensor, "*batch"]
+    power: Float[Tensor, "*batch"]
+    energy: Float[Tensor, "*batch S"]
+
+
 @artifact("codec")
 @dataclass(frozen=True, eq=False)
 class Codec:
@@ -87,12 +96,15 @@ class Codec:
     def design(self, channel: Channel) -> Solution:
         """Both ends for every channel of the batch at once; nothing is trained.
 
+        Where the codec is off and only the mean power is limited, this is the exact linear design. Where single messages are limited, it is
+        that design with its messages limited and its decoder refitted to them, stream by stream.
+
         Args:
             channel: channels (…, u, n_rx, n_tx) with u · min(n_rx, n_tx) ≤ `max_symbols`, on the codec's device. Where they are known up to
-                an error only, that error counts as noise.
+                an error only, that error counts as noise, fresh in each use: exact for one use (`ClosedForm` knows better for several).
 
         Returns:
-            Solution with a `CodecTransceiver`. Status CODEC or LINEAR says which part is active, and so does `trace["active"]` (…).
+            Solution with a `CodecTransceiver`. Status CODEC or LINEAR (REFITTED) says which part is active, so does `trace["active"]` (…).
             Expected values are the linear design's under the pilots' moments, and by how much the codec differs on the calibration pilots.
 
         Raises:
@@ -102,14 +114,15 @@ class Codec:
         streams, beams = placed(self.modes.strength, channel, self.most)
         sends = streams.share.sum(-1) > 0
         active = self.gate.of(streams) & sends
-        ends, mse, power = self._ends(streams, active)
+        ends, expected = self._ends(streams, active)
         count = 2 * beams.transmit.shape[-1]
-        status = torch.where(active, Status.CODEC.code, Status.LINEAR.code)
+        off = Status.REFITTED if self.rule.limits_messages else Status.LINEAR
+        status = torch.where(active, Status.CODEC.code, off.code)
         return Solution(
-            self._link(channel, (streams, beams), ends.first(count), active),
+            replace(self._link(channel, (streams, beams), ends.first(count), active), energy=expected.energy),
             torch.where(sends, status, Status.NOTHING_TO_SEND.code),
-            mse,
-            power * channel.power,
+            expected.mse,
+            expected.power * channel.power,
             {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
         )
 
@@ -121,6 +134,7 @@ class Codec:
             mean_x=modes.mean_x.float(),
             mean_y=modes.mean_y.float(),
             streams=at[0].to(torch.float32),
+            energy=at[0].share.float(),
             beams=at[1].to(torch.float32),
             channel=channel.to(torch.float32),
             encoder=self.encoder,
@@ -133,25 +147,34 @@ class Codec:
         )
 
     @torch.no_grad()
-    def _ends(self, streams: Streams, active: Bool[Tensor, "*batch"]) -> tuple[Ends, Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
-        """Both ends at the power budget, the error (…) to expect, and the power (…) relative to the budget."""
-        batch, flat, on = active.shape, streams.to(torch.float32).reshape(-1), active.reshape(-1)
-        budget, linear = (value.reshape(-1).float() for value in (self._linear_energy(streams), self._linear_mse(streams)))
-        scales, errors, powers = [], [], []
-        for rows in torch.arange(len(on), device=on.device).split(self._chunk()):
-            some = flat[rows]
-            ends = Ends.of(self.encoder, self.decoder, some, on[rows], self.ceiling)
-            raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
-            direct = self._direct(some)
-            scale = self.rule.scale(_energy(raw, direct, budget[rows]), budget[rows])
-            t = self.rule.limit(raw * scale)
-            scales.append(scale)
-            powers.append(budget[rows] if self.rule.peak == float("inf") else t.square().sum(-1).mean(-1))
-            gained = self._gained(ends, t, direct, some) if bool(on[rows].any()) else 0.0
-            errors.append(torch.where(on[rows], linear[rows] - gained, linear[rows]))
+    def _ends(self, streams: Streams, active: Bool[Tensor, "*batch"]) -> tuple[Ends, Expected]:
+        """Both ends at the power budget, and what to expect of them."""
+        flat, on = streams.to(torch.float32).reshape(-1), active.reshape(-1)
+        chunks = torch.arange(len(on), device=on.device).split(self._chunk())
+        parts = [self._at_budget(flat[rows], on[rows]) for rows in chunks]
         ends = Ends.of(self.encoder, self.decoder, streams.to(torch.float32), active, self.ceiling)
-        factor, mse, power = (torch.cat(v) if v else flat.share.sum(-1) for v in (scales, errors, powers))
-        return ends.scaled(factor.reshape(*batch, 1, 1)), mse.reshape(batch).to(streams.share), power.reshape(batch).to(streams.share)
+        if not len(on):
+            return ends, Expected(streams.share.sum(-1), streams.share.sum(-1), streams.share.float())
+        scale, direct_rx = (torch.cat([part[i] for part in parts]) for i in (0, 1))
+        ends = replace(ends.scaled(scale.reshape(*active.shape, 1, 1)), direct_rx=direct_rx.reshape(ends.direct_rx.shape))
+        gained, power, energy = (torch.cat([part[i] for part in parts]) for i in (2, 3, 4))
+        mse = self._linear_mse(streams) - gained.reshape(active.shape)
+        return ends, Expected(mse, power.reshape(active.shape).to(mse), energy.reshape(streams.share.shape))
+
+    def _at_budget(self, streams: Streams, on: Bool[Tensor, "c"]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Of some channels (c,): κ, the linear decoder, the error gained on the linear design's, the power, the energy of each stream."""
+        ends, direct = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling), self._direct(streams)
+        budget = self._linear_energy(streams)
+        raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
+        scale = self.rule.scale(_energy(raw, direct, budget), budget)
+        t = self.rule.limit(raw * scale)
+        power, gained = budget, torch.zeros_like(budget)
+        if self.rule.limits_messages:  # then nothing is linear any more, wherever the codec is off
+            ends, power = ends.refitted(self.calibration.z, t, streams), t.square().sum(-1).mean(-1)
+        if self.rule.limits_messages or bool(on.any()):
+            gained = self._gained(ends, t, direct, streams)
+            gained = gained if self.rule.limits_messages else torch.where(on, gained, 0.0)
+        return scale, ends.direct_rx, gained, power, t.square().mean(-2)
 
     def _direct(self, streams: Streams) -> Float[Tensor, "c n S"]:
         """What the linear design sends of the calibration latents."""
@@ -161,7 +184,7 @@ class Codec:
     def _linear_energy(self, streams: Streams) -> Float[Tensor, "*batch"]:
         """Mean energy of the linear design under the pilots' moments, relative to the budget."""
         k = min(self.most, len(self.modes))
-        energy: Tensor = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k]
+        energy: Tensor = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)
         return energy
 
     def _linear_mse(self, streams: Streams) -> Float[Tensor, "*batch"]:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from latentlink.neural.codec.networks import ModulatedMlp, Modulation
+from latentlink.neural.codec.networks import Dropout, ModulatedMlp, Modulation
 from latentlink.neural.codec.streams import Streams
 
 
@@ -67,6 +67,17 @@ class Ends:
         """κ times the factor."""
         return replace(self, direct_tx=self.direct_tx * factor, residual_tx=self.residual_tx * factor)
 
+    def refitted(self, z: Float[Tensor, "n k"], t: Float[Tensor, "*batch n S"], streams: Streams) -> "Ends":
+        """With the linear decoder for symbols t as they are really sent of latents z, limits and all, where the codec is off.
+
+        ℓ_i = a_i E[z_i t_i] / (a_i² E[t_i²] + 1), stream by stream.
+        """
+        S = t.shape[-1]
+        wanted = pad(z, (0, max(0, S - z.shape[-1])))[..., :S]
+        a = streams.amplitude
+        gain = a * (wanted * t).mean(-2) / (a.square() * t.square().mean(-2) + 1)
+        return replace(self, direct_rx=torch.where(self.residual_rx > 0, self.direct_rx, gain.unsqueeze(-2)))
+
     def first(self, count: int) -> "Ends":
         """With the first `count` streams only, which must be all that are alive."""
         cut: dict[str, Any] = {name: getattr(self, name)[..., :count] for name in ("direct_tx", "residual_tx", "direct_rx", "evened")}
@@ -97,7 +108,7 @@ class Ends:
         return Ends(*(changed(getattr(self, f.name)) for f in fields(self)))
 
 
-def precode(encoder: ModulatedMlp, ends: Ends, z: Float[Tensor, "*#batch n k"], drop: float = 0.0) -> Float[Tensor, "*batch n S"]:
+def precode(encoder: ModulatedMlp, ends: Ends, z: Float[Tensor, "*#batch n k"], drop: Dropout | None = None) -> Float[Tensor, "*batch n S"]:
     """κ [ φ √q ⊙ z + f(z) ] (…, n, S), before any limit."""
     S = ends.direct_tx.shape[-1]
     direct = z[..., :S] if z.shape[-1] >= S else pad(z, (0, S - z.shape[-1]))
@@ -105,7 +116,7 @@ def precode(encoder: ModulatedMlp, ends: Ends, z: Float[Tensor, "*#batch n k"], 
     return raw
 
 
-def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], drop: float = 0.0) -> Float[Tensor, "*batch n k"]:
+def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], drop: Dropout | None = None) -> Float[Tensor, "*batch n k"]:
     """ẑ = ψ ℓ ⊙ w + g(e ⊙ w) (…, n, k)."""
     read = ends.evened * w
     missing = decoder.widths[0] - read.shape[-1]

@@ -76,13 +76,10 @@ class Examples:
 
     def select(self, inputs: Int[Tensor, "i"], outputs: Int[Tensor, "o"]) -> None:
         """From now on the encoder reads these modes, and the decoder gives these."""
-        self.inputs, self.synthesis = inputs, self.modes.synthesis[:, outputs]
-        self.wanted = self._wanted(self.y)
+        self.inputs = inputs
+        self.wanted = self.objective.wanted(self.y, self.modes.synthesis[:, outputs], self.modes.mean_y)
         rows = torch.arange(len(self._held), device=self.z.device)
-        self.held = Batch(self._coordinates(self._held.x)[:, inputs], self._wanted(self._held.y.float()), rows)
-
-    def _wanted(self, y: Float[Tensor, "n m"]) -> Wanted:
-        return self.objective.wanted(y, self.synthesis, self.modes.mean_y)
+        self.held = Batch(self._coordinates(self._held.x)[:, inputs], self.wanted.of(self._held.y.float()), rows)
 
     def batch(self, count: int, drawn: torch.Generator, noise: torch.Generator) -> Batch:
         """Examples to train on, each pilot at most once; `drawn` is on the CPU, `noise` on the device."""
@@ -97,7 +94,7 @@ class Examples:
         move = size * self.unit * self._normal(z, noise)
         y = self.y[rows] + between * (self.y[partner] - self.y[rows]) + move @ self.modes.synthesis.mT
         z = disturbed + between * (self.z[partner] - z) + move
-        return Batch(z[:, self.inputs], self._wanted(y), torch.arange(len(rows), device=z.device))
+        return Batch(z[:, self.inputs], self.wanted.of(y), torch.arange(len(rows), device=z.device))
 
     def _normal(self, like: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)

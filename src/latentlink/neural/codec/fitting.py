@@ -7,7 +7,6 @@ codec and by the linear design, with the same noise; the gate (`gate.py`) opens 
 import hashlib
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,22 +20,22 @@ from latentlink.arrays import finite
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.checks import check, taken, within
 from latentlink.neural.codec.codec import Calibration, Codec
 from latentlink.neural.codec.examples import Augmentation, Examples
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
-from latentlink.neural.codec.shrinking import ComplexityBudget
+from latentlink.neural.codec.shrinking import ComplexityBudget, check_budget
+from latentlink.neural.codec.telling import Progress, Teller
 from latentlink.neural.codec.training import Schedule, Training, bank, judgements
 from latentlink.neural.precision import Precision, product_dtype
 from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
 CALIBRATED = 256  # pilots that the codec carries to set its power by
-PRICED, _PRICE_STEPS = 32, 3  # pilots and steps to price a training by
-_KEEP_EVERY_S = 10.0  # at most so much of a training is lost when the process dies
-
-Progress = Callable[[int, int, float, float], Any]
+PRICED, _PRICE_STEPS, _PRICE_CHANNELS = 32, 3, 1024  # pilots, steps and channels to price a training by
+_TOLD_APART = 256  # channels drawn by which distributions are told apart
 
 
 class CodecFit(NamedTuple):
@@ -127,7 +126,7 @@ class CodecTraining:
             raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1, got {self.seed!r}")
 
     def untrained(self, modes: SemanticModes, pilots: Pilots) -> Codec:
-        """The codec before training, on for every channel: at each it is `ClosedForm().design(modes, channel)`.
+        """The codec before training, on for every channel: at each it is `ClosedForm().design(modes, channel)` (with AveragePower()).
 
         Args:
             modes: all semantic modes of the pair, for the goal that the linear part should have.
@@ -137,13 +136,13 @@ class CodecTraining:
             ValueError: modes or pilots are of another type, on different devices, or do not fit.
         """
         check(modes, pilots)
-        k, most = min(self.modes, len(modes) - len(modes) % 2 if not modes.widely_linear else len(modes)), 2 * self.max_symbols
+        k, most = min(self.modes, len(modes)), 2 * self.max_symbols
+        k -= 0 if modes.widely_linear else k % 2  # complex-linear modes come in pairs
         if k < min(most, len(modes)):
             raise ValueError(f"modes must be at least {min(most, len(modes))}, what the linear design may send, got {self.modes}")
         kept, device = modes.truncated(k), modes.strength.device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most) for a, b in ((k, most), (most, k))]
+        generator = torch.Generator().manual_seed(self.seed)
+        networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most, generator) for a, b in ((k, most), (most, k))]
         some = pilots[torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed))[:CALIBRATED]]
         every = torch.arange(k, device=device)
         encoder, decoder = (network.to(device).requires_grad_(False).eval() for network in networks)
@@ -187,7 +186,9 @@ class CodecTraining:
         examples = Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], extra, self.augmentation)
         training = self._training(codec, examples)
         path = None if checkpoint is None else Path(checkpoint)
-        identity = self.identity(modes, pilots, objective, extra)
+        identity = "" if path is None else self.identity(modes, pilots, objective, extra)
+        if self.budget is not None:
+            check_budget(codec, self.budget, training.held)
         if path is not None and path.is_file():
             training.restore(path, identity)
         codec = training.run(Teller(path, identity, progress, logger))
@@ -206,7 +207,7 @@ class CodecTraining:
     def price(self, modes: SemanticModes, pilots: Pilots, objective: Objective) -> float:
         """Seconds that all rounds would take here, from a few steps; raises as `fit`."""
         codec = self.untrained(modes, pilots)
-        few = replace(self, bank=(self.channels, self.channels, 1), budget=None)
+        few = replace(self, bank=(_PRICE_CHANNELS, 1, 1), budget=None)
         training = few._training(codec, Examples(codec.modes, objective, pilots, pilots[:PRICED], None, self.augmentation))
         training.step(0)
         clock = time.perf_counter()
@@ -236,64 +237,16 @@ class CodecTraining:
         return x.to(modes.mean_x.device)
 
     def identity(self, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> str:
-        """All that a training depends on, as a digest: settings, modes, pilots and objective."""
-        settings = [(f.name, getattr(self, f.name)) for f in fields(self)]
-        plain = [(f.name, getattr(objective, f.name)) for f in fields(objective) if not isinstance(getattr(objective, f.name), nn.Module)]  # type: ignore[arg-type]
-        digest = hashlib.sha256(repr((settings, type(objective).__name__, plain)).encode())
-        heads = [value for module in vars(objective).values() if isinstance(module, nn.Module) for value in module.state_dict().values()]
-        kept = modes.truncated(min(self.modes, len(modes)) // 2 * 2)
-        for value in (kept.analysis, kept.synthesis, pilots.x, pilots.y, *heads, *([] if unpaired is None else [unpaired])):
-            digest.update(repr((value.dtype, tuple(value.shape))).encode())
-            digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
+        """All that a training depends on, as a digest: settings, some of the channels drawn, modes, pilots and objective."""
+        settings = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name != "draws"]
+        digest = hashlib.sha256(repr(settings).encode())
+        for channel in self.draws.draw(_TOLD_APART, torch.Generator().manual_seed(self.seed)):
+            taken(digest, channel.h, channel.noise_variance, channel.power)
+        k = min(self.modes, len(modes))
+        taken(digest, modes.analysis[:k], modes.synthesis[:, :k], modes.strength[:k], pilots.x, pilots.y, unpaired)
+        facts = vars(objective) if hasattr(objective, "__dict__") else {}
+        digest.update(type(objective).__qualname__.encode())
+        for name, value in sorted(facts.items()):
+            digest.update(f"{name} {value!r}".encode())
+            taken(digest, *(value.state_dict().values() if isinstance(value, nn.Module) else ()))
         return digest.hexdigest()
-
-
-@dataclass(eq=False)
-class Teller:
-    """Tells of each round whoever wants to know, and keeps the state: every few seconds, and where whoever is told wants to stop."""
-
-    checkpoint: Path | None
-    identity: str
-    progress: Progress | None
-    logger: Any
-    kept: float = field(default_factory=time.monotonic)
-
-    def __call__(self, training: Training) -> None:
-        due = time.monotonic() - self.kept > _KEEP_EVERY_S
-        (loss, validation), score = training.losses[-1], training.scores[-1]
-        try:
-            if self.logger is not None:
-                for name, value in (("loss/training", loss), ("loss/validation", validation), ("score/validation", score)):
-                    self.logger.add_scalar(name, value, training.round)
-            if self.progress is not None:
-                self.progress(training.round, training.schedule.rounds, loss, score)
-        except BaseException:
-            due = True
-            raise
-        finally:
-            if due and self.checkpoint is not None:
-                training.save(self.checkpoint, self.identity)
-                self.kept = time.monotonic()
-
-
-def within(name: str, value: Any, above: float | None = None, least: float = -math.inf, below: float = math.inf) -> None:
-    """Raise where a setting is no number in its range."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least <= value < below or (above is not None and not value > above):
-        low = f"above {above:g}" if above is not None else f"from {least:g}"
-        raise ValueError(f"{name} must be a number {low} and below {below:g}, got {value!r}")
-
-
-def check(modes: SemanticModes, pilots: Pilots) -> None:
-    """Raise where modes and pilots are not such, or do not belong together."""
-    if not isinstance(modes, SemanticModes):
-        raise ValueError(f"modes must be SemanticModes (semantic_modes(moments, goal)), got {type(modes).__name__}")
-    if not isinstance(pilots, Pilots):
-        raise ValueError(f"pilots must be Pilots(x, y, labels): networks need samples, got {type(pilots).__name__}")
-    expected, got = (len(modes.mean_x), len(modes.mean_y)), (pilots.x.shape[1], pilots.y.shape[1])
-    if expected != got:
-        raise ValueError(f"pilots must be latents of dimensions {expected}, as the modes are, got {got}")
-    if pilots.x.device != modes.strength.device:
-        raise ValueError(f"pilots must be on the modes' device {modes.strength.device}, got {pilots.x.device}")
-    if len(modes) == 0:
-        raise ValueError("modes must be at least one: these pilots show nothing that x tells of y")

@@ -39,7 +39,8 @@ class CodecTransceiver:
     Attributes:
         analysis: Φ (i, d) of the modes that the encoder reads. synthesis: Ψ (m, o) of those that the decoder gives; the modes that the
             linear design sends come first in both. mean_x: μx (d,). mean_y: μy (m,).
-        beams: of the streams. streams: as the receiver hears them. channel: what the receiver is matched to; its power is the budget.
+        beams: of the streams. streams: as the receiver hears them. energy: E t² of each as it is sent.
+        channel: what the receiver is matched to; its power is the budget.
         encoder, decoder: the networks, shared by all channels. ends: what they are at these channels.
         rule: what the budget limits. ceiling: the best channels that the networks know (`Codec.ceiling`).
         active: (…) whether the codec is on, or the linear design alone.
@@ -52,6 +53,7 @@ class CodecTransceiver:
     mean_y: Float[Tensor, "m"]
     beams: Beams
     streams: Streams
+    energy: Float[Tensor, "*batch S"]
     channel: Channel
     encoder: ModulatedMlp
     decoder: ModulatedMlp
@@ -109,24 +111,27 @@ class CodecTransceiver:
         Raises:
             ValueError: the antennas or uses differ from the transmitter's, or the batches do not broadcast.
         """
+        if not isinstance(channel, Channel):
+            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
         if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
             got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
             raise ValueError(f"channel must have (uses, n_tx) = {expected} as the transmitter has, got {got}")
-        self._fits("channel", channel.batch)
-        channel = channel.to(torch.float32)
-        streams, beams = rematched(self.streams, self.beams, channel)
+        batch = self._fits("channel", channel.batch)
+        power = self.channel.power.double().expand(batch)
+        met = Channel(channel.h.to(torch.complex128), channel.noise_variance.double(), power, channel.error_variance.double())
+        streams, beams = rematched(self.streams, self.beams, self.energy, met)
         ends = self.ends.heard(self.decoder, streams, self.ceiling)
-        active = self.active.expand(streams.amplitude.shape[:-1])
-        return replace(self, streams=streams, beams=beams, ends=ends, active=active, channel=replace(channel, power=self.channel.power))
+        energy, active = self.energy.expand(streams.amplitude.shape), self.active.expand(batch)
+        return replace(self, streams=streams, beams=beams, ends=ends, energy=energy, active=active, channel=met.to(torch.float32))
 
     def _chunk(self) -> int:
         """Messages at a time, so that hidden values of all channels fit."""
         widest = max(*self.encoder.widths, *self.decoder.widths)
         return max(1, _ENTRIES // (widest * max(1, self.batch.numel())))
 
-    def _fits(self, name: str, got: torch.Size) -> None:
+    def _fits(self, name: str, got: torch.Size) -> torch.Size:
         try:
-            torch.broadcast_shapes(got, self.batch)
+            return torch.Size(torch.broadcast_shapes(got, self.batch))
         except RuntimeError as error:
             raise ValueError(f"{name} must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(got)}") from error
 
@@ -161,7 +166,7 @@ class CodecTransceiver:
                 raise ValueError(f"target must be torch.float32, the precision of a codec, or a device, got {target}")
             return self
         changed: dict[str, Any] = {
-            name: getattr(self, name).to(target) for name in (*_SHARED, "beams", "streams", "channel", "ends", "active")
+            name: getattr(self, name).to(target) for name in (*_SHARED, "beams", "streams", "energy", "channel", "ends", "active")
         }
         return replace(self, **changed, encoder=moved(self.encoder, target), decoder=moved(self.decoder, target))
 
@@ -171,7 +176,7 @@ class CodecTransceiver:
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = {name: getattr(self, name) for name in (*_SHARED, "active")}
+        tensors = {name: getattr(self, name) for name in (*_SHARED, "energy", "active")}
         tensors |= {f"beams.{name}": torch.view_as_real(getattr(self.beams, name).resolve_conj()) for name in ("transmit", "receive")}
         tensors |= {f"streams.{f.name}": getattr(self.streams, f.name) for f in fields(Streams)}
         tensors |= {f"channel.{f.name}": getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
@@ -213,7 +218,7 @@ class CodecTransceiver:
         ends = Ends(modulation("precoding"), modulation("decoding"), **part(tensors, "ends."))
         transmitter, receiver = manifest["encoders"]
         return cls(
-            **{name: tensors[name] for name in (*_SHARED, "active")}, beams=Beams(transmit, receive, channel.uses),
+            **{name: tensors[name] for name in (*_SHARED, "energy", "active")}, beams=Beams(transmit, receive, channel.uses),
             streams=Streams(**part(tensors, "streams.")), channel=channel,
             encoder=encoder, decoder=decoder, ends=ends, rule=rule_from(manifest), encoders=(transmitter, receiver),
         )  # fmt: skip

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import dropout, gelu
+from torch.nn.functional import gelu
 
 FEATURES = 128  # units of the network that reads the channel
 
@@ -32,25 +32,50 @@ class Modulation:
     direct: Float[Tensor, "*batch 1 1"]
 
 
+@dataclass(frozen=True, eq=False)
+class Dropout:
+    """Hidden units left out at random in training, drawn from a generator of its own.
+
+    Attributes:
+        share: of the units, in [0, 1). generator: on the device.
+    """
+
+    share: float
+    generator: torch.Generator
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x with that share of its entries zero, the others larger by as much."""
+        kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= self.share
+        return x * kept / (1 - self.share)
+
+
 class ModulatedMlp(nn.Module):
     """The network of the module for channels of `features` features.
 
     Attributes:
         widths: units of the input, the hidden layers and the output.
+        generator: of the first weights, on the CPU; without one all are zero, to be loaded.
     """
 
-    def __init__(self, widths: list[int], features: int) -> None:
+    def __init__(self, widths: list[int], features: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
+
+        def linear(inputs: int, outputs: int, zero: bool = False) -> nn.Linear:
+            layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # draws nothing from the global generator
+            for parameter in (layer.weight, layer.bias):
+                if zero or generator is None:
+                    nn.init.zeros_(parameter)
+                else:
+                    nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
+            return layer
+
         *hidden, outputs = widths
         self.widths, self.features = list(widths), features
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(hidden))
-        self.out = nn.Linear(hidden[-1], outputs)
-        self.reader = nn.Sequential(nn.Linear(features, FEATURES), nn.SiLU(), nn.Linear(FEATURES, FEATURES), nn.SiLU())
-        self.modulators = nn.ModuleList(nn.Linear(FEATURES, 2 * width) for width in hidden[1:])
-        self.last = nn.Linear(FEATURES, outputs + 1)
-        for layer in (self.out, *self.modulators, self.last):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.layers = nn.ModuleList(linear(a, b) for a, b in pairwise(hidden))
+        self.out = linear(hidden[-1], outputs, zero=True)
+        self.reader = nn.Sequential(linear(features, FEATURES), nn.SiLU(), linear(FEATURES, FEATURES), nn.SiLU())
+        self.modulators = nn.ModuleList(linear(FEATURES, 2 * width, zero=True) for width in hidden[1:])
+        self.last = linear(FEATURES, outputs + 1, zero=True)
 
     def linears(self) -> list[nn.Linear]:
         """The hidden layers, in order."""
@@ -63,10 +88,10 @@ class ModulatedMlp(nn.Module):
         last = self.last(read)
         return Modulation(tuple(1 + a for a, _ in pairs), tuple(b for _, b in pairs), last[..., :-1], 1 - last[..., -1:])
 
-    def forward(self, x: Float[Tensor, "*#batch n in"], at: Modulation, drop: float = 0.0) -> Float[Tensor, "*batch n out"]:
-        """Outputs for messages x at the channels of a modulation; `drop` is the share of hidden units dropped in training."""
+    def forward(self, x: Float[Tensor, "*#batch n in"], at: Modulation, drop: Dropout | None = None) -> Float[Tensor, "*batch n out"]:
+        """Outputs for messages x at the channels of a modulation; in training some hidden units may be dropped."""
         for layer, scale, shift in zip(self.layers, at.scale, at.shift, strict=True):
             x = gelu(torch.addcmul(shift, scale, layer(x)))
-            x = dropout(x, drop) if drop else x
+            x = x if drop is None else drop(x)
         out: Tensor = self.out(x) + at.offset
         return out

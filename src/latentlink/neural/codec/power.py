@@ -36,6 +36,11 @@ class AveragePower:
         """As in `LinearTransceiver.power_limit`."""
         return "mean"
 
+    @property
+    def limits_messages(self) -> bool:
+        """Whether single messages are limited, so that symbols are no longer linear in the latent anywhere."""
+        return self.peak < float("inf")
+
     def scale(self, spent: Float[Tensor, "*batch"], budget: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:
         """The factor that brings a mean energy to the budget."""
         return ratio(budget, spent).sqrt()[..., None, None]
@@ -62,6 +67,11 @@ class EachMessage:
     def name(self) -> PowerLimitName:
         """As in `LinearTransceiver.power_limit`."""
         return "per message"
+
+    @property
+    def limits_messages(self) -> bool:
+        """They are."""
+        return True
 
     def scale(self, spent: Float[Tensor, "*batch"], budget: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:
         """1: `limit` does it message by message."""

@@ -2,11 +2,11 @@
 
 A unit's worth is what its leaving would take from the next layer's inputs, relative to all that reaches them,
 
-    worth_j = E[x_j²] ||W_{·j}||² / Σ_i E[x_i²] ||W_{·i}||²,
+    worth_j = E[x_j²] ||W_{·j}||² / Σ_i E[x_i²] ||W_{·i}||²
 
-per operation that it costs. The least worth go first, until the link is within its budget; training then goes on with what is left. The
-modes that the linear design sends are never left out. A budget in microseconds is met by the largest budget of operations whose link is
-measured to be fast enough.
+(for a mode that the decoder gives, in the goal's metric: E[ẑ_j²] b_j²), per operation that it costs. The least worth go first, until the
+link is within its budget; training then goes on with what is left. The modes that the linear design sends are never left out. A budget in
+microseconds is met by the largest budget of operations whose link is measured to be fast enough.
 """
 
 import math
@@ -87,12 +87,20 @@ class Units:
 
 @torch.no_grad()
 def ranked(
-    encoder: ModulatedMlp, decoder: ModulatedMlp, z: Float[Tensor, "n i"], streams: Streams, sent: int, dims: tuple[int, int], noise: Tensor
+    encoder: ModulatedMlp,
+    decoder: ModulatedMlp,
+    z: Float[Tensor, "n i"],
+    streams: Streams,
+    sent: int,
+    dims: tuple[int, int],
+    noise: Tensor,
+    weight: Float[Tensor, "o"],
 ) -> list[Units]:
     """Every layer's units: encoder inputs, encoder hidden layers, decoder hidden layers, decoder outputs.
 
     Args:
         z: pilots. streams: channels (c,) to judge on. sent: modes of the linear design, which stay. dims: d and m. noise: (c, n, S).
+        weight: (o,) what a unit of each output counts in the goal, b².
     """
     ends = Ends.of(encoder, decoder, streams)
     raw = precode(encoder, ends, z)
@@ -105,7 +113,7 @@ def ranked(
     units[0].worth[:sent] = torch.inf
     units += [_units(worth, cost) for worth, cost in _layers(decoder, ends.evened * w, ends.decoding)][1:]
     last = REAL_WEIGHT * (decoder.widths[-2] + dims[1])
-    given = out.square().mean((0, 1))
+    given = out.square().mean((0, 1)) * weight
     units.append(_units(given / given.sum().clamp(min=1e-30), last))
     units[-1].worth[:sent] = torch.inf
     return units
@@ -187,6 +195,16 @@ def shrunk(codec: Codec, budget: ComplexityBudget, streams: Streams) -> Codec:
     return best
 
 
+def check_budget(codec: Codec, budget: ComplexityBudget, streams: Streams) -> None:
+    """Raise before anything is trained where no codec of these modes could be within the budget, as `shrunk` would."""
+    least = _within(codec, 0, streams, at_least=True)
+    if isinstance(budget, Operations):
+        if budget.flops < flops(least):
+            raise ValueError(f"flops must be at least {flops(least)}, what a link with one unit a layer takes, got {budget.flops}")
+    elif (fastest := _microseconds(least, budget.batch)) > budget.us:
+        raise ValueError(f"us must be above {fastest:.0f}, what a link with one unit a layer takes here, got {budget.us}")
+
+
 def flops(codec: Codec) -> int:
     """Operations per message at a channel of the most symbols."""
     return int(_largest_link(codec).flops.total)
@@ -213,7 +231,8 @@ def _within(codec: Codec, most: int, streams: Streams, at_least: bool = False) -
     z = codec.calibration.z
     noise = torch.randn(*streams.amplitude.shape[:1], len(z), codec.most, generator=generator, device=z.device)
     while (excess := flops(codec) - most) > 0:
-        units = ranked(codec.encoder, codec.decoder, z[:, codec.inputs], streams, sent, dims, noise)
+        weight = codec.modes.strength[codec.outputs].square().to(z)
+        units = ranked(codec.encoder, codec.decoder, z[:, codec.inputs], streams, sent, dims, noise, weight)
         cut(units, excess)
         if all(bool(layer.kept.all()) for layer in units):
             if at_least:

@@ -23,6 +23,7 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.spatial import SpatialModes
 from latentlink.linear.waterfilling import mse_waterfilling
 
+_LEAST_SENT = 1e-9  # energy of a symbol that is hardly used, of an even share
 NOISE_FLOOR = 1e-12  # of the strongest stream's received energy: what counts as noise where there is none
 
 
@@ -147,29 +148,41 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
     return streams, Beams(transmit, _of_uses(spatial.receive, order) / noise.sqrt().unsqueeze(-1), channel.uses)
 
 
-def rematched(streams: Streams, beams: Beams, channel: Channel) -> tuple[Streams, Beams]:
+def rematched(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"], channel: Channel) -> tuple[Streams, Beams]:
     """The same transmit beams as a receiver hears them that measures another channel than that of the design.
 
-    Symbols t of equal variance R = 1/q reach it as r = M t + v, M = H B. It takes the unbiased LMMSE estimate of each: with
-    D = diag(R Mᴴ (M R Mᴴ + σ² I)⁻¹ M) a symbol has the signal-to-interference-and-noise ratio γ = D / (1 − D) and amplitude a = √(2 γ / R).
+    Symbols t of variance R (diagonal) reach it as r = M t + v, M = H B. It takes the unbiased LMMSE estimate of each: with
+
+        K = I + R^½ Mᴴ M R^½ / σ²,      D = 1 − diag K⁻¹,
+
+    a symbol has the signal-to-interference-and-noise ratio γ = D / (1 − D), and amplitude a = √(2 γ / R) over noise of unit variance in
+    each real part.
+
+    Args:
+        energy: E t² of each stream as it is sent.
+        channel: in float64; its batch is that of the result.
     """
-    B = beams.transmit
-    q = B.shape[-1]
-    blocks = B.unflatten(-2, (beams.uses, -1))
-    M = (channel.h.to(B) @ blocks).flatten(-3, -2)  # each beam lies within one use
-    variance = channel.noise_variance + channel.error_variance * channel.power
-    signal = M @ M.mH / q
-    floor = NOISE_FLOOR * signal.diagonal(dim1=-2, dim2=-1).real.sum(-1) + torch.finfo(M.real.dtype).tiny
-    noise = torch.maximum(variance.to(floor), floor)[..., None, None]
-    eye = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device)
-    A = torch.linalg.solve(signal + noise * eye, M / q)  # (…, u r, q), its columns the estimators
-    D = (A.conj() * M).sum(-2).real.clamp(0.0, 1 - 1e-7)
-    a = (2 * q * D / (1 - D)).sqrt()
-    rest = streams.amplitude.shape[-1] - 2 * q
-    amplitude = pad(a.repeat_interleave(2, -1), (0, rest)).to(streams.amplitude)
+    B = beams.transmit.to(channel.h)
+    M = (channel.h @ B.unflatten(-2, (beams.uses, -1))).flatten(-3, -2)  # each beam lies within one use
+    q = M.shape[-1]
+    R = (energy[..., : 2 * q : 2] + energy[..., 1 : 2 * q : 2]).to(M.real).clamp(min=_LEAST_SENT / q)
+    strongest = (M.abs().square() * R.unsqueeze(-2)).sum((-2, -1))
+    noise = channel.noise_variance + channel.error_variance * channel.power
+    noise = torch.maximum(noise, NOISE_FLOOR * strongest).clamp(min=torch.finfo(R.dtype).tiny)
+    scaled = M * (R / noise.unsqueeze(-1)).sqrt().unsqueeze(-2)
+    K = torch.eye(q, dtype=M.dtype, device=M.device) + scaled.mH @ scaled
+    left = torch.linalg.solve(K, torch.eye(q, dtype=M.dtype, device=M.device).expand(K.shape))
+    rest = left.diagonal(dim1=-2, dim2=-1).real.clamp(min=torch.finfo(R.dtype).tiny)  # 1 − D
+    D = (1 - rest).clamp(min=0)
+    a = (2 * D / (rest * R)).sqrt()
+    estimators = scaled @ left * (R / noise.unsqueeze(-1)).sqrt().unsqueeze(-2)  # columns, biased by D
+    most = streams.amplitude.shape[-1]
+    amplitude = pad(a.repeat_interleave(2, -1), (0, most - 2 * q)).to(streams.amplitude)
     share = streams.share.expand(amplitude.shape)
     gain = amplitude * share.sqrt() / (amplitude.square() * share + 1)
-    return Streams(amplitude, share, gain), Beams(B.expand(*channel.batch, *B.shape[-2:]), A * ratio(a, D).unsqueeze(-2), beams.uses)
+    receive = estimators * ratio(a, D).unsqueeze(-2)
+    heard = Beams(B.expand(*M.shape[:-2], *B.shape[-2:]), receive, beams.uses)
+    return Streams(amplitude, share, gain), heard.to(streams.amplitude.dtype)
 
 
 def _of_uses(beams: Complex[Tensor, "*batch u a q"], order: Tensor) -> Complex[Tensor, "*batch ua uq"]:

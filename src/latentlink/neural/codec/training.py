@@ -23,6 +23,7 @@ from latentlink.neural.codec.codec import Codec
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.examples import Batch, Examples
 from latentlink.neural.codec.link import built, copied
+from latentlink.neural.codec.networks import Dropout
 from latentlink.neural.codec.shrinking import ComplexityBudget, shrunk
 from latentlink.neural.codec.streams import Streams, placed, symbols
 
@@ -64,7 +65,8 @@ def bank(source: ChannelSource, count: int, codec: Codec, seed: int) -> Streams:
     if not drawn:
         raise ValueError(f"draws must have channels of at most max_symbols = {codec.max_symbols} symbols, got none")
     parts = [placed(strength, channel.to(strength.device), codec.most)[0] for channel in drawn]
-    return Streams(*(torch.cat([getattr(part, f.name) for part in parts]).float() for f in fields(Streams)))
+    order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator)  # they come by size
+    return Streams(*(torch.cat([getattr(part, f.name) for part in parts]).float()[order.to(strength.device)] for f in fields(Streams)))
 
 
 @dataclass(eq=False)
@@ -128,7 +130,10 @@ class Training:
         if not self.best:
             self._judge(self.validate()[0])
         while not self.finished:
-            loss = sum(float(self.step(number)) for number in range(self.schedule.steps)) / self.schedule.steps
+            total = torch.zeros((), device=self.device)
+            for number in range(self.schedule.steps):
+                total += self.step(number)
+            loss = float(total) / self.schedule.steps
             self.round += 1
             if self.schedule.budget is not None and self.round == self._half:
                 self._shrink(self.schedule.budget)
@@ -137,6 +142,9 @@ class Training:
             self.scores.append(score)
             self._judge(validation)
             told(self)
+        if self.schedule.budget is not None and self.round < self._half:  # it diverged before
+            self._shrink(self.schedule.budget)
+            self._judge(self.validate()[0])
         return self.trained()
 
     def trained(self) -> Codec:
@@ -148,8 +156,9 @@ class Training:
         return replace(self.codec, encoder=networks[0], decoder=networks[1])
 
     def _shrink(self, budget: ComplexityBudget) -> None:
-        """Leave out units, from the weights as they are, and begin anew to look for the best."""
-        self._take(shrunk(self.live, budget, self.held))
+        """Leave out units, from the weights as they are (the best ones if they are no numbers), and begin anew to look for the best."""
+        finite = all(bool(weight.isfinite().all()) for net in (self.encoder, self.decoder) for weight in net.parameters())
+        self._take(shrunk(self.live if finite else self.trained(), budget, self.held))
         self.best, self.best_loss = [], math.inf
 
     def _judge(self, loss: float) -> None:
@@ -166,8 +175,9 @@ class Training:
         channels = torch.randint(len(self.train.amplitude), (self.schedule.channels,), generator=self.drawn).to(self.device)
         batch = self.examples.batch(self.schedule.messages, self.drawn, self.noise)
         self.adam.zero_grad(set_to_none=True)
+        drop = Dropout(self.schedule.dropout, self.noise) if self.schedule.dropout else None
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            decoded = sent(self.live, batch.z, self.train[channels], self.noise, self.schedule.dropout)
+            decoded = sent(self.live, batch.z, self.train[channels], self.noise, drop)
         loss = batch.wanted.loss(decoded.float(), batch.rows).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.adam.param_groups[0]["params"], CLIP)
@@ -243,11 +253,13 @@ def judgements(
 
 
 def sent(
-    codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator, drop: float = 0.0, active: Tensor | None = None
+    codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator, drop: Dropout | None = None, active: Tensor | None = None
 ) -> Float[Tensor, "c n o"]:
     """ẑ of latents z (n, i) over channels (c,), with fresh noise; the mean energy of these very latents is at the budget."""
     ends = Ends.of(codec.encoder, codec.decoder, streams, active)
     raw = precode(codec.encoder, ends, z, drop)
     t = codec.rule.limit(raw * codec.rule.scale(raw.square().sum(-1).mean(-1), streams.share.sum(-1)))
+    if active is not None and codec.rule.limits_messages:
+        ends = ends.refitted(z, t, streams)
     noise = torch.randn(t.shape, generator=generator, device=t.device, dtype=streams.amplitude.dtype)
     return decode(codec.decoder, ends, streams.amplitude.unsqueeze(-2) * t + noise, drop)
