@@ -40,6 +40,7 @@ class Artifact(Protocol):
 
 _READERS: dict[str, Callable[[dict[str, Tensor], dict[str, Any]], Any]] = {}
 A = TypeVar("A", bound=type)
+T = TypeVar("T")
 
 
 def artifact(kind: str) -> Callable[[A], A]:
@@ -87,6 +88,15 @@ def load(path: str | os.PathLike[str]) -> Any:
         return _READERS[manifest["kind"]](tensors, manifest)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path}: not what a {manifest['kind']} is made of ({error!r})") from error
+
+
+def kept(path: str | os.PathLike[str], kind: type[T]) -> T | None:
+    """The artifact of a class in a file, or None where it is absent, damaged or another."""
+    try:
+        content = load(path)
+    except (FileNotFoundError, ArtifactError):
+        return None
+    return content if isinstance(content, kind) else None
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,25 @@ def read_sealed(path: Path, device: torch.device) -> dict[str, Any]:
         raise ValueError("it was changed or cut")
     state: dict[str, Any] = torch.load(io.BytesIO(raw[32:]), map_location=device, weights_only=True)
     return state
+
+
+def resume(path: Path, identity: str, device: torch.device, take: Callable[[dict[str, Any]], None], agree: str) -> None:
+    """Let a training take the state of a checkpoint that is its own.
+
+    Args:
+        identity: of the training, which the state must have.
+        take: puts the state in place.
+        agree: in words, what a checkpoint must agree in.
+
+    Raises:
+        ValueError: it is no checkpoint, or one of another training.
+    """
+    try:
+        state = read_sealed(path, device)
+        same = state["identity"] == identity
+        if same:
+            take(state)
+    except Exception as error:
+        raise ValueError(f"checkpoint must be one of a training, got {path} ({error}); delete it to start anew") from error
+    if not same:
+        raise ValueError(f"checkpoint must be of the same {agree}, which {path} is not; delete it to start anew")

@@ -22,7 +22,7 @@ from torch.func import functional_call
 
 from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.neural.checkpoints import read_sealed, write_sealed
+from latentlink.neural.checkpoints import resume, write_sealed
 from latentlink.neural.layers import ComplexLinear, ComplexMlp, complex_product
 from latentlink.neural.pruning import Pruning, kept
 
@@ -250,15 +250,7 @@ class Training:
         Raises:
             ValueError: it is no checkpoint, or of other settings, pilots or channel.
         """
-        try:
-            state = read_sealed(path, self.device)
-            same = state["identity"] == identity
-            if same:
-                self._resume(state)
-        except Exception as error:
-            raise ValueError(f"checkpoint must be one of a training, got {path} ({error}); delete it to start anew") from error
-        if not same:
-            raise ValueError(f"checkpoint must be of the same settings, pilots and channel, which {path} is not; delete it to start anew")
+        resume(path, identity, self.device, self._resume, "settings, pilots and channel")
 
     def _resume(self, state: dict[str, Any]) -> None:
         self.pair.load_state_dict(state["pair"])

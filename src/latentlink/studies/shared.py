@@ -17,7 +17,7 @@ from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, 
 from latentlink.data.cache import cache_folder
 from latentlink.data.files import read_labels, read_latents
 from latentlink.data.pairs import DevicePair, device_pair
-from latentlink.io.artifacts import ArtifactError, load
+from latentlink.io.artifacts import kept
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.selection import PilotSelection
@@ -143,12 +143,8 @@ def receiver_head(candidates: Pilots) -> SoftmaxHead:
     digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
     digest.update(candidates.labels.cpu().contiguous().numpy().data)
     path = cache_folder() / "heads" / f"{digest.hexdigest()}-{_HEAD_VERSION}.safetensors"
-    try:
-        kept = load(path)
-        if isinstance(kept, SoftmaxHead):
-            return kept.to(candidates.y.device)
-    except (FileNotFoundError, ArtifactError):
-        pass
+    if (before := kept(path, SoftmaxHead)) is not None:
+        return before.to(candidates.y.device)
     head = fit_head(candidates.y, candidates.labels)
     head.save(path)
     return head

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from latentlink.data.cache import cache_folder
-from latentlink.io.artifacts import ArtifactError, load
+from latentlink.io.artifacts import kept
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.codec import Codec
@@ -34,12 +34,8 @@ def trained_codec(
 ) -> Codec:
     """The codec of these settings, trained now if it is not kept yet; an interrupted training goes on."""
     path = kept_at(settings, modes, pilots, objective, unpaired)
-    try:
-        kept = load(path)
-        if isinstance(kept, Codec):
-            return kept.to(modes.strength.device)
-    except (FileNotFoundError, ArtifactError):
-        pass
+    if (before := kept(path, Codec)) is not None:
+        return before.to(modes.strength.device)
     state = path.with_suffix(".training")
     codec = settings.fit(modes, pilots, objective, unpaired=unpaired, checkpoint=state, progress=progress).codec
     codec.save(path)

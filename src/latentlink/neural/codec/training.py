@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.draws import ChannelSource
-from latentlink.neural.checkpoints import read_sealed, write_sealed
+from latentlink.neural.checkpoints import resume, write_sealed
 from latentlink.neural.codec.codec import Codec
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.examples import Batch, Examples
@@ -215,15 +215,7 @@ class Training:
         Raises:
             ValueError: it is no checkpoint, or of other settings, pilots or objective.
         """
-        try:
-            state = read_sealed(path, self.device)
-            same = state["identity"] == identity
-            if same:
-                self._resume(state)
-        except Exception as error:
-            raise ValueError(f"checkpoint must be one of a codec's training, got {path} ({error}); delete it to start anew") from error
-        if not same:
-            raise ValueError(f"checkpoint must be of the same settings, pilots and objective, which {path} is not; delete it to start anew")
+        resume(path, identity, self.device, self._resume, "settings, pilots and objective")
 
     def _resume(self, state: dict[str, Any]) -> None:
         encoder, decoder = (built(widths, self.codec.encoder.features, weights) for widths, weights in state["networks"])
