@@ -1,6 +1,7 @@
 """Numbers in the docs are those of the result files that the commands beside them make."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -81,7 +82,13 @@ def told(rows, column):
     method, _, what = column.partition(": ")
     if method == "bound":
         return rows["accuracy_bound"].mean()
+    if method == "Gaussian OPTA":
+        return rows["opta_nmse"].mean()
+    if method == "exact optimum":
+        return (rows["exact_mse"] * rows["opta_nmse"] / rows["opta"]).mean()
     mine = rows.filter(pl.col("method") == method)
+    if what == "closed":  # share of the dB between the exact optimum and OPTA, of the means
+        return math.log(mine["exact_mse"].mean() / mine["mse"].mean()) / math.log(mine["exact_mse"].mean() / mine["opta"].mean())
     if what == "worst":
         return mine["accuracy"].bottom_k(-(-len(mine) // 20)).mean()
     if what == "peak":

@@ -101,6 +101,7 @@ def trained(
     """A codec, with a bar that shows validation; interrupted training goes on from its checkpoint."""
     logger: Any = None
     if options.tensorboard is not None:
+        import_extra("tensorboard", "tensorboard")
         logger = import_extra("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(options.tensorboard))
     unpaired = None if options.unpaired is None else read_latents(*at(options.unpaired)).to(pilots.x.device)
     score = "agreement" if options.objective == "head" else "score"
