@@ -48,7 +48,7 @@ bench: $(VENV)/.installed
 
 # What docs/results holds: the demo, the comparison in full, the paper's first two studies without training, its third with few pilots, the
 # codec's studies in full.
-STUDIES := comparison paper/compression paper/snr paper/flops codec/antennas codec/mobilenet codec/snr codec/pilots codec/complexity codec/held-out codec/power
+STUDIES := comparison paper/compression paper/snr paper/flops codec/antennas codec/mobilenet codec/snr codec/pilots codec/complexity codec/held-out codec/power codec/limits
 results: demo
 	cp demo/results.parquet docs/results/demo.parquet && cp demo/accuracy.png docs/accuracy.png
 	for study in $(STUDIES); do \
