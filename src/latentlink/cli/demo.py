@@ -37,7 +37,7 @@ from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.objectives import HeadDivergence
 
 _FOLDS = 5  # one of them is held out to calibrate the power of the figure's designs
-_MODES = 128  # in which the codec works
+_MODES, _CROSSED = 128, 10  # in which the codec works, and folds by which it is trained on coordinates as unseen latents have them
 
 
 def demo(
@@ -147,7 +147,14 @@ def _codec(study: AccuracyStudy, modes: SemanticModes, pilots: Pilots, head: Sof
     """One codec for all points, trained unless it is kept from an earlier run."""
     sizes = tuple(study.antennas)
     draws = ChannelDraws(antennas=sizes, uses=(1,), gain=study.gain)
-    settings = CodecTraining(rounds=rounds, patience=rounds, max_symbols=max(sizes), modes=max(_MODES, 2 * max(sizes)), draws=draws)
+    settings = CodecTraining(
+        modes=max(_MODES, 2 * max(sizes)),
+        max_symbols=max(sizes),
+        draws=draws,
+        rounds=rounds,
+        patience=rounds,
+        folds=min(_CROSSED, len(pilots)),
+    )
     task = bar.add_task("training the codec", total=rounds)
 
     def told(number: int, rounds: int, loss: float, agreement: float) -> None:

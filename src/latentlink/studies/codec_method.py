@@ -53,6 +53,7 @@ class CodecMethod(Method):
     noise: NotNegative = Field(0.1, description="augmentation: noise on the transmitter's coordinates, in units of their own")
     moved: NotNegative = Field(0.7, description="augmentation: largest move of a pilot that both ends follow")
     mixed: NotNegative = Field(0.0, le=1, description="augmentation: share of examples between two pilots")
+    folds: Positive = Field(1, description="above 1: trained on coordinates by modes that were made without the pilot, in so many folds")
     validation: AboveZero = Field(0.1, lt=1, description="share of the pilots held back")
     flops: Positive | None = Field(None, description="budget of operations per message")
     microseconds: AboveZero | None = Field(None, description="budget of time per message, on one thread of this machine")
@@ -91,6 +92,7 @@ class CodecMethod(Method):
             learning_rate=self.learning_rate,
             dropout=self.dropout,
             augmentation=Augmentation(self.noise, self.moved, self.mixed),
+            folds=self.folds,
             validation=self.validation,
             budget=budget if self.microseconds is None else Microseconds(self.microseconds),
             seed=seed,

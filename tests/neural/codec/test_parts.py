@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latentlink as ll
+from latentlink.neural.codec.cross_fitting import cross_fitted
 from latentlink.neural.codec.examples import Examples
 from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.streams import placed
 from latentlink.neural.codec.training import bank
-from neural.codec.clouds import channel, training, world
+from neural.codec.clouds import channel, pilots, training, world
 
 STRENGTH = torch.linspace(3, 1, 40, dtype=torch.float64)
 
@@ -141,3 +142,33 @@ def test_the_first_channels_of_a_bank_are_of_all_sizes():
     settings = training()
     streams = bank(settings.draws, 300, settings.untrained(modes, data), 0)
     assert set(streams.symbols[:16].tolist()) == {1, 2, 4}
+
+
+def test_cross_fitted_coordinates_tell_of_y_what_those_of_unseen_latents_do():
+    few, unseen = pilots(120, d=40, m=10), pilots(4000, d=40, m=10, seed=5)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(few.x, few.y), shrinkage=0.001)
+
+    def left(z, y):
+        return float((y.double() - modes.mean_y - z.double() @ modes.synthesis.mT).square().sum(-1).mean())
+
+    own, crossed = left(modes.coefficients(few.x), few.y), left(cross_fitted(modes, few, 20, 0), few.y)
+    truth = left(modes.coefficients(unseen.x), unseen.y)
+    assert own < 0.9 * truth
+    assert crossed == pytest.approx(truth, rel=0.25)
+    one = cross_fitted(modes, few, 120, 0)  # leave one out, by hand
+    x, y = few.x[1:].double() - modes.mean_x, few.y[1:].double() - modes.mean_y
+    c = y @ modes.synthesis / modes.strength.square()
+    R = x.T @ x / 119
+    by_hand = (few.x[:1].double() - modes.mean_x) @ torch.linalg.solve(R + 0.001 * R.diagonal().mean() * torch.eye(40), x.T @ c / 119)
+    torch.testing.assert_close(one[:1], by_hand)
+    with pytest.raises(ValueError, match="folds must be at most the number of pilots, 120, got 121"):
+        cross_fitted(modes, few, 121, 0)
+
+
+def test_with_a_goal_the_regression_of_all_pilots_is_that_of_the_modes():
+    data, _, _, modes = world()
+    twice = ll.Pilots(torch.cat([data.x] * 2), torch.cat([data.y] * 2), torch.cat([data.labels] * 2))
+    crossed = cross_fitted(modes, twice, 100, 0)  # a pilot's double is nearly always in another fold
+    strong = modes.strength > 0.05 * modes.strength[0]
+    assert strong.sum() >= 4
+    torch.testing.assert_close(crossed[: len(data), strong], modes.coefficients(data.x).double()[:, strong], rtol=0.05, atol=0.05)

@@ -55,19 +55,27 @@ class Examples:
     """Pilots to train on and pilots held back, as the encoder reads them and the decoder gives them.
 
     Attributes:
-        held: the validation pilots (at most `validated` of them).
+        held: the validation pilots (at most VALIDATED of them).
     """
 
     def __init__(
-        self, modes: SemanticModes, objective: Objective, train: Pilots, held: Pilots, unpaired: Tensor | None, augmentation: Augmentation
+        self,
+        modes: SemanticModes,
+        objective: Objective,
+        train: Pilots,
+        held: Pilots,
+        unpaired: Tensor | None,
+        augmentation: Augmentation,
+        coordinates: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.modes, self.objective, self.augmentation = modes.to(torch.float32), objective, augmentation
-        self.z, self.y = self._coordinates(train.x), train.y.float()
+        z_train, z_held = (self._coordinates(train.x), self._coordinates(held.x)) if coordinates is None else coordinates
+        self.z, self.y = z_train.float(), train.y.float()
         if unpaired is not None:
             z = self._coordinates(unpaired)
             self.z, self.y = torch.cat([self.z, z]), torch.cat([self.y, self.modes.mean_y + z @ self.modes.synthesis.mT])
         self.unit = self.z.std(0, correction=0)
-        self._held = held[:VALIDATED]
+        self._held, self._z_held = held[:VALIDATED], z_held[:VALIDATED].float()
         every = torch.arange(len(modes), device=self.z.device)
         self.select(every, every)
 
@@ -79,7 +87,7 @@ class Examples:
         self.inputs = inputs
         self.wanted = self.objective.wanted(self.y, self.modes.synthesis[:, outputs], self.modes.mean_y)
         rows = torch.arange(len(self._held), device=self.z.device)
-        self.held = Batch(self._coordinates(self._held.x)[:, inputs], self.wanted.of(self._held.y.float()), rows)
+        self.held = Batch(self._z_held[:, inputs], self.wanted.of(self._held.y.float()), rows)
 
     def batch(self, count: int, drawn: torch.Generator, noise: torch.Generator) -> Batch:
         """Examples to train on, each pilot at most once; `drawn` is on the CPU, `noise` on the device."""

@@ -22,6 +22,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.checks import check, taken, within
 from latentlink.neural.codec.codec import Calibration, Codec
+from latentlink.neural.codec.cross_fitting import cross_fitted
 from latentlink.neural.codec.examples import Augmentation, Examples
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp
@@ -63,6 +64,8 @@ class CodecTraining:
         rounds, steps: at most so many rounds of so many steps. channels, messages: of each step. learning_rate: greatest, of AdamW.
         patience: rounds without a lower validation loss before training ends.
         dropout, weight_decay, augmentation: against too few pilots.
+        folds: above 1, pilots are trained and judged on with coordinates by modes made without them, in so many folds
+            (`cross_fitting.py`): for pilots that the modes themselves were made of.
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
         budget: Operations(flops) or Microseconds(us), met by leaving out whole units halfway; None keeps all.
@@ -90,6 +93,7 @@ class CodecTraining:
     dropout: float = 0.0
     weight_decay: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    folds: int = 1
     validation: float = 0.1
     margin: float = 2.0
     budget: ComplexityBudget | None = None
@@ -98,7 +102,7 @@ class CodecTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("modes", "width", "layers", "max_symbols", "rounds", "steps", "channels", "messages", "patience"):
+        for name in ("modes", "width", "layers", "max_symbols", "rounds", "steps", "channels", "messages", "patience", "folds"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
@@ -183,7 +187,11 @@ class CodecTraining:
         extra = None if unpaired is None else self._unpaired(unpaired, modes)
         order = torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed))
         held = min(len(order) - 2, max(2, round(self.validation * len(order))))
-        examples = Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], extra, self.augmentation)
+        z = None
+        if self.folds > 1:
+            every = cross_fitted(codec.modes, pilots, self.folds, self.seed)
+            z = every[order[held:]], every[order[:held]]
+        examples = Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], extra, self.augmentation, z)
         training = self._training(codec, examples)
         path = None if checkpoint is None else Path(checkpoint)
         identity = "" if path is None else self.identity(modes, pilots, objective, extra)
