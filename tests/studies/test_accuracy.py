@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -5,6 +6,7 @@ import torch
 import latentlink as ll
 from latentlink.studies.accuracy import (
     ALIGNED,
+    CAPACITY,
     COMPLEX_LINEAR,
     GOAL_ORIENTED,
     OPTA,
@@ -45,11 +47,17 @@ def mean(results, method, column="accuracy"):
 
 def test_every_method_has_a_row_for_every_channel_of_every_point(results):
     counts = results.group_by("method", "antennas").len()
-    per_channel = counts.filter(pl.col("method").is_in([COMPLEX_LINEAR, WIDELY_LINEAR, GOAL_ORIENTED, OPTA]))["len"]
+    per_channel = counts.filter(pl.col("method").is_in([COMPLEX_LINEAR, WIDELY_LINEAR, GOAL_ORIENTED, OPTA, CAPACITY]))["len"]
     once = counts.filter(pl.col("method").is_in([OWN, ALIGNED, UNALIGNED]))["len"]
     assert set(per_channel) == {STUDY.channels}
     assert set(once) == {1}
-    assert len(counts) == 7 * len(STUDY.antennas)
+    assert len(counts) == 8 * len(STUDY.antennas)
+
+
+def test_no_link_that_codes_the_head_s_decision_is_above_the_bound_of_capacity(results):
+    assert (mean(results, CAPACITY, "accuracy") <= mean(results, OWN)[-1] + 1e-9).all()
+    assert (np.diff(mean(results, CAPACITY, "accuracy")) >= -1e-9).all()
+    assert (mean(results, GOAL_ORIENTED) <= mean(results, CAPACITY) + 0.02).all()
 
 
 def test_methods_stand_in_the_order_of_the_theory(results):

@@ -13,7 +13,7 @@ from latentlink.neural.codec.examples import Examples
 from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.streams import placed
-from latentlink.neural.codec.training import bank
+from latentlink.neural.codec.training import bank, sent
 from neural.codec.clouds import channel, pilots, training, world
 
 STRENGTH = torch.linspace(3, 1, 40, dtype=torch.float64)
@@ -172,3 +172,15 @@ def test_with_a_goal_the_regression_of_all_pilots_is_that_of_the_modes():
     strong = modes.strength > 0.05 * modes.strength[0]
     assert strong.sum() >= 4
     torch.testing.assert_close(crossed[: len(data), strong], modes.coefficients(data.x).double()[:, strong], rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("power", [ll.AveragePower(), ll.EachMessage()])
+def test_judging_the_linear_design_alone_is_judging_a_codec_that_is_off(power):
+    data, _, _, modes = world()
+    codec = training(power=power).untrained(modes, data)
+    streams = bank(training().draws, 12, codec, 0)
+    off = torch.zeros(len(streams.amplitude), dtype=torch.bool)
+    z = modes.coefficients(data.x[:40]).float()
+    alone = sent(codec, z, streams, torch.Generator().manual_seed(1), active=off)
+    beside = sent(codec, z, streams, torch.Generator().manual_seed(1), active=off | (torch.arange(len(off)) == 0))
+    torch.testing.assert_close(alone[1:], beside[1:], rtol=1e-4, atol=1e-5)

@@ -68,15 +68,9 @@ class Ends:
         return replace(self, direct_tx=self.direct_tx * factor, residual_tx=self.residual_tx * factor)
 
     def refitted(self, z: Float[Tensor, "n k"], t: Float[Tensor, "*batch n S"], streams: Streams) -> "Ends":
-        """With the linear decoder for symbols t as they are really sent of latents z, limits and all, where the codec is off.
-
-        ℓ_i = a_i E[z_i t_i] / (a_i² E[t_i²] + 1), stream by stream.
-        """
-        S = t.shape[-1]
-        wanted = pad(z, (0, max(0, S - z.shape[-1])))[..., :S]
-        a = streams.amplitude
-        gain = a * (wanted * t).mean(-2) / (a.square() * t.square().mean(-2) + 1)
-        return replace(self, direct_rx=torch.where(self.residual_rx > 0, self.direct_rx, gain.unsqueeze(-2)))
+        """With the linear decoder for symbols t as they are really sent of latents z, limits and all, where the codec is off."""
+        gain = refitted_gain(z, t, streams).unsqueeze(-2)
+        return replace(self, direct_rx=torch.where(self.residual_rx > 0, self.direct_rx, gain))
 
     def first(self, count: int) -> "Ends":
         """With the first `count` streams only, which must be all that are alive."""
@@ -108,11 +102,22 @@ class Ends:
         return Ends(*(changed(getattr(self, f.name)) for f in fields(self)))
 
 
+def carried(z: Float[Tensor, "*b n k"], streams: int) -> Float[Tensor, "*b n S"]:
+    """The first coordinates of z, one for each stream; 0 where there are more streams than coordinates."""
+    return pad(z, (0, max(0, streams - z.shape[-1])))[..., :streams]
+
+
+def refitted_gain(z: Float[Tensor, "n k"], t: Float[Tensor, "*batch n S"], streams: Streams) -> Float[Tensor, "*batch S"]:
+    """ℓ_i = a_i E[z_i t_i] / (a_i² E[t_i²] + 1) (…, S): the linear decoder for symbols t as they are sent of z, stream by stream."""
+    a = streams.amplitude
+    gain: Tensor = a * (carried(z, t.shape[-1]) * t).mean(-2) / (a.square() * t.square().mean(-2) + 1)
+    return gain
+
+
 def precode(encoder: ModulatedMlp, ends: Ends, z: Float[Tensor, "*#batch n k"], drop: Dropout | None = None) -> Float[Tensor, "*batch n S"]:
     """κ [ φ √q ⊙ z + f(z) ] (…, n, S), before any limit."""
     S = ends.direct_tx.shape[-1]
-    direct = z[..., :S] if z.shape[-1] >= S else pad(z, (0, S - z.shape[-1]))
-    raw: Tensor = torch.addcmul(ends.direct_tx * direct, ends.residual_tx, encoder(z, ends.precoding, drop)[..., :S])
+    raw: Tensor = torch.addcmul(ends.direct_tx * carried(z, S), ends.residual_tx, encoder(z, ends.precoding, drop)[..., :S])
     return raw
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from latentlink.channels.draws import ChannelSource
 from latentlink.neural.checkpoints import resume, write_sealed
 from latentlink.neural.codec.codec import Codec
-from latentlink.neural.codec.ends import Ends, decode, precode
+from latentlink.neural.codec.ends import Ends, carried, decode, precode, refitted_gain
 from latentlink.neural.codec.examples import Batch, Examples
 from latentlink.neural.codec.link import built, copied
 from latentlink.neural.codec.networks import Dropout
@@ -248,6 +248,8 @@ def sent(
     codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator, drop: Dropout | None = None, active: Tensor | None = None
 ) -> Float[Tensor, "c n o"]:
     """ẑ of latents z (n, i) over channels (c,), with fresh noise; the mean energy of these very latents is at the budget."""
+    if active is not None and not bool(active.any()):
+        return _by_the_linear_design(codec, z, streams, generator)
     ends = Ends.of(codec.encoder, codec.decoder, streams, active)
     raw = precode(codec.encoder, ends, z, drop)
     t = codec.rule.limit(raw * codec.rule.scale(raw.square().sum(-1).mean(-1), streams.share.sum(-1)))
@@ -255,3 +257,13 @@ def sent(
         ends = ends.refitted(z, t, streams)
     noise = torch.randn(t.shape, generator=generator, device=t.device, dtype=streams.amplitude.dtype)
     return decode(codec.decoder, ends, streams.amplitude.unsqueeze(-2) * t + noise, drop)
+
+
+def _by_the_linear_design(codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator) -> Float[Tensor, "c n o"]:
+    """The same where the codec is off at every channel: no network has to be asked."""
+    S, k = streams.amplitude.shape[-1], len(codec.outputs)
+    raw = streams.share.sqrt().unsqueeze(-2) * carried(z, S)
+    t = codec.rule.limit(raw * codec.rule.scale(raw.square().sum(-1).mean(-1), streams.share.sum(-1)))
+    gain = refitted_gain(z, t, streams) if codec.rule.limits_messages else streams.gain
+    noise = torch.randn(t.shape, generator=generator, device=t.device, dtype=t.dtype)
+    return carried(gain.unsqueeze(-2) * (streams.amplitude.unsqueeze(-2) * t + noise), k)
