@@ -55,7 +55,14 @@ class AveragePower:
 
 @dataclass(frozen=True)
 class EachMessage:
-    """Every message has the energy u·P, as the paper's networks do."""
+    """Every message has the energy u·P, as those of the paper's networks have.
+
+    Attributes:
+        peak: 1, the energy of a message over the budget.
+
+    Raises:
+        ValueError: peak is another number.
+    """
 
     peak: float = 1.0
 
