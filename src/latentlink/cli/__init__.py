@@ -1,6 +1,8 @@
 """The command line: one small file per command."""
 
+import os
 import sys
+from typing import NoReturn
 
 import cyclopts
 import torch
@@ -29,7 +31,14 @@ def main() -> None:
         sys.exit(2)  # already explained
     except KeyboardInterrupt:
         errors.print("interrupted; what was finished is kept, and the same command goes on from there")
-        sys.exit(130)
+        _leave(130)
     except (ValueError, OSError, ImportError, MemoryError, torch.OutOfMemoryError) as error:
         errors.print("error:", str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: cells under way compute in threads, and an interpreter that shuts down beneath them aborts (CPython before 3.14)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
