@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from latentlink.studies.spec import Cell, Study, explained
 
-_SECTIONS = ("data", "encoders", "pilots", "channel", "snr")
+_SECTIONS = ("data", "encoders", "pilots", "channel", "ofdm", "csi", "snr")
 _REFERENCES: tuple[dict[str, Any], ...] = tuple({"name": "reference", "kind": kind, "at": {}} for kind in ("own", "aligned", "unaligned"))
 _ONE_POINT = {"channel.antennas": 1, "channel.n_tx": None, "channel.n_rx": None, "channel.knowledge": "aware", "snr.snr_db": 0.0}
 

@@ -27,7 +27,8 @@ def frame(columns: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.D
 
 
 _TEXT = ("cell", "method", "family", "parameters", "dataset", "folder", "transmitter", "receiver", "selection", "grouping", "channel_model",
-         "knowledge", "snr_reference", "status", "versions", "started", "form_us", "form_batch_us")  # fmt: skip
+         "knowledge", "snr_reference", "placement", "polarisation", "pattern", "normalisation", "csi", "estimator", "status", "versions",
+         "started", "form_us", "form_batch_us")  # fmt: skip
 _WHOLE = (
     "d",
     "m",
@@ -44,18 +45,25 @@ _WHOLE = (
     "flops_encode",
     "flops_decode",
     "flops",
+    "subcarriers",
+    "slots",
+    "pilot_spacing",
+    "feedback_bits",
 )
 _REAL = ("gain", "k_factor", "correlation", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high",
          "agreement", "mse", "nmse", "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "accuracy_bound", "power", "peak_power",
-         "budget", "density", "pruning", "design_s", "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "wall_s")  # fmt: skip
+         "budget", "density", "pruning", "design_s", "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "wall_s",
+         "carrier_ghz", "delay_spread_ns", "speed_kmh", "spacing_khz", "pilot_snr_db", "delay_ms", "error_variance", "clipping_db",
+         "capacity", "opta_db", "separation", "separation_nmse", "papr_db", "block_error", "message_bits")  # fmt: skip
 _METRIC_OF = {
     **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "agreement"), "accuracy"),
     **dict.fromkeys(("mse", "nmse", "expected_mse"), "mse"),
-    **dict.fromkeys(("power", "peak_power", "antenna_power", "budget"), "power"),
+    **dict.fromkeys(("power", "peak_power", "antenna_power", "budget", "papr_db", "antenna_papr_db"), "power"),
 }  # the other metrics are only measured where they are asked for
 SCHEMA: dict[str, Any] = {
     **dict.fromkeys(_TEXT, pl.String),
     **dict.fromkeys(_WHOLE, pl.Int64),
     **dict.fromkeys(_REAL, pl.Float64),
     "antenna_power": pl.List(pl.Float64),
+    "antenna_papr_db": pl.List(pl.Float64),
 }

@@ -3,7 +3,7 @@
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,8 @@ Positive = Annotated[int, Field(ge=1, strict=True)]  # not true, which Python ta
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
+
+Standard = Literal["tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh"]
 
 
 class Section(BaseModel):
@@ -54,16 +56,22 @@ class PilotsAt(Section):
 class ChannelAt(Section):
     """The radio channel."""
 
-    model: Literal["rayleigh", "rician", "kronecker"] = Field("rayleigh", description="fading")
+    model: Literal["rayleigh", "rician", "kronecker"] | Standard = Field(
+        "rayleigh", description="flat fading, or a 3GPP model on the grid of `ofdm`"
+    )
     gain: AboveZero = Field(0.5, description="mean squared coefficient; 0.5 is that of the paper's published code")
     k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
     correlation: float = Field(0.7, ge=0, lt=1, description="between neighbouring antennas at both ends, of kronecker fading")
     antennas: Positive | None = Field(8, description="n_tx = n_rx")
     n_tx: Positive | None = Field(None, description="transmit antennas, where they differ")
     n_rx: Positive | None = Field(None, description="receive antennas, where they differ")
-    uses: Positive = Field(1, description="channel uses per message, over one channel matrix")
+    uses: Positive = Field(1, description="channel uses per message: over one channel matrix, or as many resource elements of `ofdm`")
     draws: Positive = Field(1, description="channel matrices per cell and seed")
     knowledge: Literal["aware", "unaware"] = Field("aware", description="unaware: designed for H = I without noise, as in the paper")
+
+    clipping_db: float | None = Field(
+        None, description="amplifier limit of each transmit antenna, dB above its share P / n_tx of the mean power; null: none"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> "ChannelAt":
@@ -75,6 +83,45 @@ class ChannelAt(Section):
     def shape(self) -> tuple[int, int]:
         """(n_rx, n_tx)."""
         return self.n_rx or self.antennas or 1, self.n_tx or self.antennas or 1
+
+    @property
+    def standard(self) -> bool:
+        """Whether it is a model of 3GPP, on OFDM resource elements."""
+        return self.model in get_args(Standard)
+
+
+class OfdmAt(Section):
+    """Radio and grid of the 3GPP channel models; the others take no notice of it."""
+
+    carrier_ghz: AboveZero = Field(3.5, description="carrier frequency")
+    delay_spread_ns: AboveZero = Field(100.0, description="RMS, of tdl and cdl; drops have their own")
+    speed_kmh: NotNegative = Field(3.0, description="of the moving end")
+    spacing_khz: AboveZero = Field(30.0, description="between subcarriers")
+    subcarriers: Positive = Field(624, description="of the band that a message may be spread over; 624 are 52 resource blocks")
+    slots: Positive = Field(1, description="of 14 symbols that a message may be spread over")
+    placement: Literal["contiguous", "frequency", "slots"] = Field(
+        "frequency", description="a message on neighbouring subcarriers, spread over the band, or spread over the slots"
+    )
+    polarisation: Literal["single", "dual"] = Field("dual", description="of both arrays; single for an odd number of antennas")
+    pattern: Literal["omni", "38.901"] = Field("omni", description="of the base station's elements")
+    normalisation: Literal["mean", "each", "path-loss"] = Field(
+        "mean", description="mean gain over all channels, gain of each channel, or as the model gives it with path loss and shadowing"
+    )
+
+
+class CsiAt(Section):
+    """Who knows the channel at design, and how well; the receiver always measures what it really receives but for both-ends and none."""
+
+    known: Literal["perfect", "both-ends", "transmitter", "transmitter-only", "receiver-only", "none"] = Field(
+        "perfect",
+        description="both-ends: the same estimate at both; transmitter: an estimate there, the effective channel at the receiver; "
+        "transmitter-only: the receiver knows statistics; receiver-only: the transmitter knows statistics; none: neither knows more",
+    )
+    estimator: Literal["ls", "lmmse"] = Field("lmmse", description="of the channel from pilots on the grid")
+    pilot_snr_db: float | None = Field(None, description="power of a pilot over noise; null: all of a use's power on it")
+    pilot_spacing: Positive = Field(12, description="subcarriers from one pilot of an antenna to its next, on 3GPP models")
+    delay_ms: NotNegative = Field(0.0, description="age of the estimate when it is used, at ofdm.speed_kmh and ofdm.carrier_ghz")
+    feedback_bits: Positive | None = Field(None, description="for each angle of the precoder that is fed back; null: not quantised")
 
 
 class Snr(Section):

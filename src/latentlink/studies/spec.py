@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_
 from latentlink.data.encoders import ENCODERS, is_encoder_name
 from latentlink.studies.methods import AnyMethod
 from latentlink.studies.overrides import overridden, put
-from latentlink.studies.sections import ChannelAt, Data, Encoders, PilotsAt, Section, Seed, Snr, files_digest
+from latentlink.studies.sections import ChannelAt, CsiAt, Data, Encoders, OfdmAt, PilotsAt, Section, Seed, Snr, files_digest
 
 RESULTS_VERSION = 2  # of what a cell's row means: raise it and every cell is run anew
 
@@ -32,6 +32,8 @@ class Cell(Section):
     encoders: Encoders
     pilots: PilotsAt
     channel: ChannelAt
+    ofdm: OfdmAt = OfdmAt()
+    csi: CsiAt = CsiAt()
     snr: Snr
     method: AnyMethod
     seed: Seed
@@ -56,6 +58,14 @@ class Cell(Section):
         channel["k_factor"] = self.channel.k_factor if self.channel.model == "rician" else None
         if self.channel.model != "kronecker":
             del channel["correlation"]
+        if self.channel.clipping_db is None:
+            del channel["clipping_db"]
+        if self.csi.known == "perfect":
+            del facts["csi"]
+        if not self.channel.standard:
+            radio = facts.pop("ofdm")
+            if self.csi.known != "perfect" and self.csi.delay_ms > 0:  # what an estimate's age means
+                facts["ofdm"] = {name: radio[name] for name in ("carrier_ghz", "speed_kmh")}
         facts["snr"]["snr_db"] += 0.0  # −0 dB is 0 dB
         facts["metrics"] = sorted(set(self.metrics))
         facts["encoders"] = facts["encoders"] if self.data.encoded else None  # what is ignored makes no difference
@@ -84,7 +94,9 @@ def swept(model: type[BaseModel], **more: Any) -> Any:
 _AT: Any = (dict[str, Any], Field(default_factory=dict, description="values of the study that are others for this method, by dotted name"))
 _METHODS = get_args(get_args(AnyMethod)[0])
 NAMES = tuple(method.model_fields["name"].default for method in _METHODS)
-_Data, _Encoders, _Pilots, _Channel, _Snr = (swept(section) for section in (Data, Encoders, PilotsAt, ChannelAt, Snr))
+_Data, _Encoders, _Pilots, _Channel, _Ofdm, _Csi, _Snr = (
+    swept(section) for section in (Data, Encoders, PilotsAt, ChannelAt, OfdmAt, CsiAt, Snr)
+)
 _Method: Any = Annotated[Union[tuple(swept(method, at=_AT) for method in _METHODS)], Field(discriminator="name")]  # noqa: UP007
 
 
@@ -104,6 +116,8 @@ class Study(Section):
     encoders: _Encoders = _Encoders()  # type: ignore[valid-type]
     pilots: _Pilots = _Pilots()  # type: ignore[valid-type]
     channel: _Channel = _Channel()  # type: ignore[valid-type]
+    ofdm: _Ofdm = _Ofdm()  # type: ignore[valid-type]
+    csi: _Csi = _Csi()  # type: ignore[valid-type]
     snr: _Snr = _Snr()  # type: ignore[valid-type]
     methods: Annotated[list[_Method], Field(min_length=1)]
     references: bool = Field(True, description="also measure the ceilings (own latents, aligned without a channel) and the floor")
@@ -191,4 +205,7 @@ def _is_type(part: str) -> bool:
     return "[" in part or part.startswith("constrained-") or part in ("int", "float", "str", "bool", "none", *NAMES)
 
 
-_KEYS = sorted({name for section in (Study, Data, Encoders, PilotsAt, ChannelAt, Snr, *_METHODS) for name in section.model_fields} | {"at"})
+_KEYS = sorted(
+    {name for section in (Study, Data, Encoders, PilotsAt, ChannelAt, OfdmAt, CsiAt, Snr, *_METHODS) for name in section.model_fields}
+    | {"at"}
+)
