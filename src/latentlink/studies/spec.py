@@ -32,8 +32,8 @@ class Cell(Section):
     encoders: Encoders
     pilots: PilotsAt
     channel: ChannelAt
-    ofdm: OfdmAt = OfdmAt()
-    csi: CsiAt = CsiAt()
+    ofdm: OfdmAt
+    csi: CsiAt
     snr: Snr
     method: AnyMethod
     seed: Seed
