@@ -18,7 +18,8 @@ from torch import nn
 import latentlink as ll
 from latentlink.neural.codec.shrinking import shrunk
 from latentlink.neural.codec.training import bank
-from latentlink.tasks.complexity import latency, one_thread
+from latentlink.tasks.complexity import latency
+from latentlink.threads import one_thread
 from record import record
 
 DIM, PILOTS, ANTENNAS, SNR_DB, CHANNELS = 1280, 3000, 8, 20.0, 200

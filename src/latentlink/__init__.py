@@ -10,7 +10,11 @@ from latentlink.baselines.top_k import TopK
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
+from latentlink.channels.panels import Panel
+from latentlink.channels.resource_elements import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
+from latentlink.channels.standard import Tr38901
+from latentlink.channels.tr38901 import tr38901
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
@@ -89,6 +93,7 @@ __all__ = [
     "NeuralTransceiver",
     "Objective",
     "Operations",
+    "Panel",
     "PerMessagePower",
     "PerUsePower",
     "PilotSelection",
@@ -96,6 +101,7 @@ __all__ = [
     "Procrustes",
     "Rate",
     "Regression",
+    "ResourceElements",
     "Retrieval",
     "SemanticModes",
     "SnrDefinition",
@@ -108,6 +114,7 @@ __all__ = [
     "TopK",
     "TopKTransceiver",
     "TotalPower",
+    "Tr38901",
     "Transceiver",
     "UsePower",
     "ZeroForcing",
@@ -131,6 +138,7 @@ __all__ = [
     "rayleigh",
     "rician",
     "semantic_modes",
+    "tr38901",
     "transmit",
     "unaligned",
 ]

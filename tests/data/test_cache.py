@@ -8,9 +8,10 @@ import torch
 from platformdirs import user_cache_path
 from safetensors.torch import load_file
 
-from latentlink.data.cache import cache_folder, encode
+from latentlink.data.cache import encode
 from latentlink.data.datasets import ImageSet
 from latentlink.data.encoders import from_callable
+from latentlink.io.folders import cache_folder
 
 N, SHARD, BATCH = 50, 16, 8  # four shards: 16, 16, 16, 2
 

@@ -8,7 +8,6 @@ nothing worse: shards appear by renaming, and both write the same latents.
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float32
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -27,16 +25,10 @@ from torch import Tensor
 from latentlink.data.datasets import ImageSet
 from latentlink.data.encoders import Encoder
 from latentlink.io.atomic import write_atomically
+from latentlink.io.folders import cache_folder
 
-CACHE_VARIABLE = "LATENTLINK_CACHE"
 SHARD_SIZE = 2000  # images: divides the numbers that sets and studies have, so that parts of a set end where shards do
 LOG = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Where computed latents are kept: what the environment variable LATENTLINK_CACHE says, else the user's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else user_cache_path("latentlink")
 
 
 @dataclass(frozen=True)

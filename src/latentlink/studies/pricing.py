@@ -18,7 +18,8 @@ from latentlink.studies.measuring import CLOCKED, channel_of
 from latentlink.studies.methods import NeuralMethod
 from latentlink.studies.shared import Once, World
 from latentlink.studies.spec import Cell
-from latentlink.tasks.complexity import latency, one_thread
+from latentlink.tasks.complexity import latency
+from latentlink.threads import one_thread
 from latentlink.transceiver import Transceiver
 
 LINEAR_S = 0.4  # what a cell without training is taken to cost, for the progress bar

@@ -24,7 +24,7 @@ from latentlink.studies.pricing import Prices
 from latentlink.studies.results import Results
 from latentlink.studies.shared import Once, World
 from latentlink.studies.spec import Cell
-from latentlink.tasks.complexity import one_thread
+from latentlink.threads import one_thread
 
 Done = Callable[[Cell, str], None]
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
-from latentlink.data.cache import cache_folder
 from latentlink.data.files import read_labels, read_latents
 from latentlink.data.pairs import DevicePair, device_pair
 from latentlink.io.artifacts import kept
+from latentlink.io.folders import cache_folder
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.selection import PilotSelection

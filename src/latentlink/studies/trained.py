@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from latentlink.data.cache import cache_folder
 from latentlink.io.artifacts import kept
+from latentlink.io.folders import cache_folder
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.codec import Codec

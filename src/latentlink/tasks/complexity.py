@@ -7,8 +7,7 @@ A bias starts the accumulation: with it every product is followed by an addition
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from latentlink.arrays import as_tensor
 from latentlink.channels.channel import Channel
+from latentlink.threads import one_thread
 from latentlink.transceiver import Transceiver, informed
 
 COMPLEX_WEIGHT = 8  # real operations for a complex weight on a complex input: product and accumulation
@@ -95,14 +95,3 @@ def median_us(call: Callable[[], object], repeats: int, device: torch.device) ->
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
     return 1e6 * statistics.median(times[3:])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread meanwhile."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
