@@ -231,3 +231,45 @@ def test_no_quantiser_of_decisions_is_above_the_accuracy_bound():
         bits = -(share[share > 0] * share[share > 0].log2()).sum()
         guessed = sum(torch.bincount(labels[sent == k], minlength=6).max() for k in range(count)) / 3000
         assert float(guessed) <= float(ll.accuracy_bound(bits, decisions, labels)) + 1e-9
+
+
+class TestFiniteLength:
+    def test_a_long_code_over_equal_symbols_is_the_textbook_value(self):
+        """1,000 complex symbols at 0 dB, ε = 10⁻³: C = 1000, V = 750 (log2 e)², Q⁻¹ = 3.0902."""
+        one = ll.Channel(torch.ones(1, 1, 1, dtype=torch.complex128), noise_variance=1.0).repeated(1000)
+        expected = 1000 - math.sqrt(750) / math.log(2) * 3.090232306 + math.log2(1000) / 2
+        assert ll.finite_length_bits(one, 1e-3).item() == pytest.approx(expected, rel=1e-8)
+
+    @given(SEEDS, SIZES, SIZES, st.integers(1, 5))
+    def test_never_negative_more_errors_more_bits(self, seed, n_rx, n_tx, uses):
+        grids = channel(seed, n_rx, n_tx, uses, batch=(3,))
+        bits = torch.stack([ll.finite_length_bits(grids, error) for error in (1e-5, 1e-3, 0.1, 0.4)])
+        assert (bits >= 0).all()
+        assert (bits.diff(dim=0) >= 0).all()
+
+    @given(SEEDS, SIZES, SIZES, st.floats(1e-3, 30))
+    def test_separation_lies_between_opta_and_sending_nothing_where_codes_are_long(self, seed, n_rx, n_tx, noise):
+        modes, grid = exact_modes(seed), channel(seed, n_rx, n_tx, noise=noise).repeated(50)
+        error = ll.separation(modes, grid)
+        assert (error >= ll.opta(modes, grid) * (1 - 1e-9)).all()
+        assert (error <= modes.variance).all()
+
+    def test_separation_approaches_opta_with_the_length_of_the_message(self):
+        modes = exact_modes(1, d=40, m=40, n=400)
+        gaps = []
+        for uses in (1, 10, 100, 1000):
+            grid = ll.Channel(torch.ones(1, 1, 1, dtype=torch.complex128), noise_variance=1.0).repeated(uses)
+            gaps.append((ll.separation(modes, grid) / ll.opta(modes, grid)).log10().item() * 10)
+        assert gaps[-1] < 0.05
+        assert max(gaps) > 0.5
+
+    def test_nothing_passes_a_dead_channel(self):
+        modes = exact_modes(2)
+        dead = ll.Channel(torch.zeros(2, 2, 2, dtype=torch.complex128), noise_variance=1.0)
+        assert ll.finite_length_bits(dead, 0.5).item() == 0
+        torch.testing.assert_close(ll.separation(modes, dead), modes.variance)
+
+    @pytest.mark.parametrize("error", [0.0, 1.0, -0.1, float("nan")])
+    def test_mistakes_are_named(self, error):
+        with pytest.raises(ValueError, match="error must be between 0 and 1"):
+            ll.finite_length_bits(channel(1), error)

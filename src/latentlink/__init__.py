@@ -19,7 +19,7 @@ from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.selection import PilotSelection
-from latentlink.limits import accuracy_bound, capacity, opta, unaligned
+from latentlink.limits import accuracy_bound, capacity, finite_length_bits, opta, separation, unaligned
 from latentlink.linear.admm import Admm
 from latentlink.linear.antennas import per_antenna_bound
 from latentlink.linear.closed_form import ClosedForm
@@ -27,7 +27,7 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import GoalChoice, choose_goal
 from latentlink.linear.held_out import HeldOut, HeldOutModes, held_out
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower
+from latentlink.linear.power import EqualPower, MeanPower, OneUseAtATime, PerMessagePower, PerUsePower
 from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, ConstraintSet, SparsePrecoder, TotalPower, UsePower
 from latentlink.linear.robust import EstimateAtBothEnds, EstimateAtTransmitter
 from latentlink.linear.transceiver import LinearTransceiver
@@ -71,6 +71,7 @@ __all__ = [
     "Disjoint",
     "EachMessage",
     "EigenK",
+    "EqualPower",
     "EstimateAtBothEnds",
     "EstimateAtTransmitter",
     "Evaluation",
@@ -92,6 +93,7 @@ __all__ = [
     "Neural",
     "NeuralTransceiver",
     "Objective",
+    "OneUseAtATime",
     "Operations",
     "Panel",
     "PerMessagePower",
@@ -126,6 +128,7 @@ __all__ = [
     "convert_snr",
     "evaluate",
     "exponential_correlation",
+    "finite_length_bits",
     "fit_head",
     "held_out",
     "kronecker",
@@ -138,6 +141,7 @@ __all__ = [
     "rayleigh",
     "rician",
     "semantic_modes",
+    "separation",
     "tr38901",
     "transmit",
     "unaligned",

@@ -13,6 +13,13 @@ wolf1970transmission]) is
 For other latents with the same moments D* is an upper bound of the true limit: a good nonlinear scheme may go below it. Of all *affine*
 pairs the closed form is the limit, whatever the distribution.
 
+A separate digital link that codes one message at a time has no such capacity: over n complex symbols of SNR γ_i it carries about
+
+    R(ε) = C − √V Q⁻¹(ε) + ½ log2 n,      V = Σ (1 − (1 + γ_i)⁻²) (log2 e)²                        (normal approximation
+                                                                                              [polyanskiy2010channel])
+
+bits with block error probability ε, and leaves (1 − ε) D*(R(ε)) + ε tr(W Ry Wᵀ), least over ε (`separation`).
+
 In accuracy: a receiver that hears at most C bits of the class that its head would have decided, c, guesses the true one, l, with
 
     A(C) = max over p(l̂ | c), I(c; l̂) ≤ C, of  P(l̂ = l)  =  min over β > 0 of  F(β) + C / β,
@@ -24,6 +31,7 @@ the ceiling of the receiver's own latents. A transmitter that knows more of the 
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import torch
@@ -39,11 +47,17 @@ from latentlink.linear.spatial import SpatialModes
 
 _SLOPES, _STEPS = 400, 400  # values of β, and steps of Blahut–Arimoto for each at most
 _CERTAIN = 1e-7  # what F(β) may still grow by, in accuracy, when Blahut–Arimoto stops
+_BLOCK_ERRORS = tuple(10 ** (-k / 4) for k in range(1, 21))  # 0.56 … 1e-5
 _ENTRIES = 2**22  # values held at a time
 
 
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
     """C (…), bits per message (all uses of the channel together), at known channel and pooled budget; inf without noise, 0 where h = 0."""
+    return _gains(channel).log2().sum(-1)
+
+
+def _gains(channel: Channel) -> Float[Tensor, "*batch s"]:
+    """1 + p_i h_i² / σ² of each symbol of a message (…, s), by water-filling."""
     h = SpatialModes.of(channel.h).amplitude.flatten(-2).sort(-1, descending=True).values
     noise, budget = channel.noise_variance.unsqueeze(-1), (channel.uses * channel.power).unsqueeze(-1)
     alive = (h > 0) & (h.square() * torch.finfo(h.dtype).max > noise)
@@ -52,8 +66,45 @@ def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
     level = (budget + torch.where(alive, c, 0.0).cumsum(-1)) / count
     active = (alive & (level > c)).sum(-1, keepdim=True)
     water = level.gather(-1, (active - 1).clamp(min=0))
-    gain = torch.where(alive & (water > c), water / c, 1.0)
-    return gain.log2().sum(-1)
+    return torch.where(alive & (water > c), water / c, 1.0)
+
+
+def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"]:
+    """Bits (…) that the uses of one message carry at a block error probability, by the normal approximation; at least 0.
+
+    Raises:
+        ValueError: error is not between 0 and 1.
+    """
+    if not 0 < error < 1:
+        raise ValueError(f"error must be between 0 and 1, got {error}")
+    gain = _gains(channel)
+    dispersion = (1 - gain.square().reciprocal()).sum(-1) / math.log(2) ** 2
+    symbols = (gain > 1).sum(-1).clamp(min=1)
+    bits = gain.log2().sum(-1) - dispersion.sqrt() * NormalDist().inv_cdf(1 - error) + symbols.log2() / 2
+    return bits.clamp(min=0)
+
+
+def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
+    """Error (…) of a separate Gaussian source code and a channel code no longer than one message, at its best block error probability.
+
+    What a failed block leaves is the whole variance. The channel code is that of the normal approximation, the source code an ideal one
+    (rate-distortion function, no finite-length loss): digital links that code each message alone are not expected below it for Gaussian
+    latents, while it is no strict bound for a handful of symbols, where the approximation is crude.
+
+    Args:
+        modes, channel: as in `opta`.
+
+    Raises:
+        ValueError: as `opta`.
+
+    References:
+        [polyanskiy2010channel], parallel channels.
+    """
+    best = modes.weighted_variance.expand(channel.batch)
+    for error in _BLOCK_ERRORS:
+        whole = _left(modes, finite_length_bits(channel, error))
+        best = torch.minimum(best, (1 - error) * whole + error * modes.weighted_variance)
+    return best
 
 
 def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
@@ -67,15 +118,20 @@ def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     Raises:
         ValueError: the modes were made with shrinkage, or are complex-linear.
     """
+    return _left(modes, capacity(channel))
+
+
+def _left(modes: SemanticModes, bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Least error (…) at a rate in bits per message."""
     if modes.shrinkage != 0:
         raise ValueError(f"modes must be made with shrinkage=0.0 for a bound, got {modes.shrinkage:g}")
     if not modes.widely_linear:
         raise ValueError("modes must be widely linear for a bound: complex-linear ones leave out what improper latents tell")
     energy = modes.strength.square()
     if len(energy) == 0:
-        return modes.weighted_variance.expand(channel.batch)
+        return modes.weighted_variance.expand(bits.shape)
     rest = (modes.weighted_variance - energy.sum()).clamp(min=0)  # what x does not tell, up to rounding
-    return rest + _reverse_waterfilling(energy, capacity(channel)).to(energy)
+    return rest + _reverse_waterfilling(energy, bits).to(energy)
 
 
 def _reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

@@ -23,7 +23,7 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
 from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
+from latentlink.linear.power import EqualPower, MeanPower, OneUseAtATime, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
 from latentlink.linear.refit import refitted_per_message
 from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, at_transmitter
 from latentlink.linear.spatial import Allocation, SpatialModes, embedded
@@ -36,7 +36,7 @@ class ClosedForm:
     """The exact design of a linear pair; `design` takes modes and a whole batch of channels.
 
     Attributes:
-        power: MeanPower() over uses, PerUsePower(), or PerMessagePower(x, y).
+        power: MeanPower() over uses, PerUsePower(), or PerMessagePower(x, y); to compare with, EqualPower() or OneUseAtATime().
         csi: who knows the channel where `channel.error_variance` is not zero: EstimateAtBothEnds() or EstimateAtTransmitter().
 
     References:
@@ -48,7 +48,9 @@ class ClosedForm:
 
     def __post_init__(self) -> None:
         if not isinstance(self.power, PowerLimit):
-            raise ValueError(f"power must be MeanPower(), PerUsePower() or PerMessagePower(x, y), got {self.power!r}")
+            raise ValueError(
+                f"power must be MeanPower(), PerUsePower(), PerMessagePower(x, y), EqualPower() or OneUseAtATime(), got {self.power!r}"
+            )
         if not isinstance(self.csi, EstimateAtBothEnds | EstimateAtTransmitter):
             raise ValueError(f"csi must be EstimateAtBothEnds() or EstimateAtTransmitter(), got {self.csi!r}")
 
@@ -81,6 +83,8 @@ class ClosedForm:
         if isinstance(self.power, PerUsePower) and not is_block_fading(channel.h) and len(modes):
             return _per_use(modes, channel, self.power)
         spatial = SpatialModes.of(channel.h)
+        if isinstance(self.power, EqualPower | OneUseAtATime):
+            return _use_by_use(modes, channel, spatial, self.power)
         if isinstance(self.power, PerUsePower):
             return _exact(modes, channel, spatial.spread(), "per use")
         solution = _exact(modes, channel, spatial, "mean")
@@ -88,9 +92,26 @@ class ClosedForm:
 
 
 def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_limit: PowerLimitName) -> Solution:
-    """The theorem: F = V √p Φ, G = Ψ diag(h √p / (h² p + N)) Uᴴ, and the error that is left."""
+    """The theorem: power by pooled water-filling over all uses."""
     N = (channel.noise_variance + channel.error_variance * channel.power) / 2
-    allocation = Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power)
+    return _parallel(
+        modes, channel, spatial, Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power), power_limit
+    )
+
+
+def _use_by_use(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power: EqualPower | OneUseAtATime) -> Solution:
+    """The same pair but for its power, and for which use carries which mode."""
+    N, budget = (channel.noise_variance + channel.error_variance * channel.power) / 2, channel.uses * channel.power
+    allocation = Allocation.use_by_use(modes.strength, spatial.amplitude, N, budget, isinstance(power, EqualPower))
+    solution = _parallel(modes, channel, spatial, allocation, "per use")
+    return replace(solution, status=solution.status.masked_fill(solution.status == Status.OPTIMAL.code, Status.BASELINE.code))
+
+
+def _parallel(
+    modes: SemanticModes, channel: Channel, spatial: SpatialModes, allocation: Allocation, power_limit: PowerLimitName
+) -> Solution:
+    """F = V √p Φ, G = Ψ diag(h √p / (h² p + N)) Uᴴ for an allocation p, and the error that is left."""
+    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
     h, p, N = allocation.amplitude, allocation.power, N.unsqueeze(-1)
     root = _root(p)
     gain = ratio(h * root, h.square() * p + N)

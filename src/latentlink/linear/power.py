@@ -1,4 +1,4 @@
-"""What the power budget limits: the mean over uses (default), each use, or each message.
+"""What the power budget limits: the mean over uses (default), each use, or each message; and two ways to spend it use by use.
 
 Per use, with uses that differ, the pooled optimum may overload some of them. The best precoder under E||s_u||² ≤ P for every u is found
 here by L-BFGS on F̃ = √P X_u / ||X_u||, and certified by the Lagrangian dual: with multipliers μ_u ≥ 0, a unit of received SNR on symbol
@@ -72,7 +72,18 @@ class PerMessagePower:
             object.__setattr__(self, name, value.double())
 
 
-PowerLimit = MeanPower | PerUsePower | PerMessagePower
+@dataclass(frozen=True)
+class EqualPower:
+    """Every use gets P, which is water-filled within it: what a transmitter does that loads its subcarriers apart. Never better than
+    `MeanPower`, nor than the optimum of `PerUsePower`."""
+
+
+@dataclass(frozen=True)
+class OneUseAtATime:
+    """As `EqualPower`, and each use takes the next modes in turn, whatever its channel is worth: a message sent symbol by symbol."""
+
+
+PowerLimit = MeanPower | PerUsePower | PerMessagePower | EqualPower | OneUseAtATime
 
 
 def per_use_bound(

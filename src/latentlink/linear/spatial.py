@@ -94,17 +94,48 @@ class Allocation:
         power: Float[Tensor, "*batch"],
     ) -> "Allocation":
         """The optimal one: strongest mode over strongest symbol, with MSE water-filling of the pooled budget."""
+        order = amplitude.flatten(-2).argsort(dim=-1, descending=True, stable=True)
+        streams, h = _placed(order, amplitude, len(strength))
+        p = mse_waterfilling(strength[: h.shape[-1]].expand_as(h), h, noise, power)
+        return cls(streams, h, p, (amplitude.shape[-2], 2 * amplitude.shape[-1]))
+
+    @classmethod
+    def use_by_use(
+        cls,
+        strength: Float[Tensor, "k"],
+        amplitude: Float[Tensor, "*batch g q"],
+        noise: Float[Tensor, "*batch"],
+        power: Float[Tensor, "*batch"],
+        pooled_order: bool,
+    ) -> "Allocation":
+        """The same budget for each group, water-filled within it; the strongest modes go over the strongest symbols of all groups
+        (`pooled_order`), or over the first group, the next ones over the second, and so on."""
         groups, q = amplitude.shape[-2:]
-        count = min(len(strength), 2 * groups * q)
-        ranked, order = amplitude.flatten(-2).sort(dim=-1, descending=True, stable=True)
-        symbols = -(-count // 2)
-        h = ranked[..., :symbols].repeat_interleave(2, -1)[..., :count]
-        first = order // q * 2 * q + order % q  # slot of the real part; the imaginary part is q further
-        streams = torch.stack([first, first + q], -1).flatten(-2)[..., :count]
-        p = mse_waterfilling(strength[:count].expand_as(h), h, noise, power)
-        return cls(streams, h, p, (groups, 2 * q))
+        flat = amplitude.flatten(-2)
+        order = flat.argsort(dim=-1, descending=True, stable=True) if pooled_order else torch.arange(groups * q, device=flat.device)
+        order = order.expand(flat.shape)
+        streams, h = _placed(order, amplitude, len(strength))
+        rank = torch.empty_like(order).scatter(-1, order, torch.arange(groups * q, device=order.device).expand(order.shape))
+        b = torch.nn.functional.pad(strength[: 2 * groups * q], (0, max(0, 2 * groups * q - len(strength))))
+        within = b.unflatten(0, (-1, 2))[rank].unflatten(-2, (groups, q)).flatten(-2)  # (…, g, 2q), falling in each group
+        N, budget = (value.unsqueeze(-1).expand(*value.shape, groups) for value in (noise, power / groups))
+        each = mse_waterfilling(within, amplitude.repeat_interleave(2, -1), N, budget)
+        p = each.unflatten(-1, (q, 2)).flatten(-3, -2).gather(-2, order.unsqueeze(-1).expand(*order.shape, 2))
+        return cls(streams, h, p.flatten(-2)[..., : h.shape[-1]], (groups, 2 * q))
 
     def on_slots(self, values: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch g q2"]:
         """Values of the streams at their slots, zero on the slots that no stream takes."""
         slots: Tensor = values.new_zeros(*values.shape[:-1], self.slots[0] * self.slots[1]).scatter(-1, self.streams, values)
         return slots.reshape(*values.shape[:-1], *self.slots)
+
+
+def _placed(
+    order: Int[Tensor, "*batch gq"], amplitude: Float[Tensor, "*batch g q"], modes: int
+) -> tuple[Int[Tensor, "*batch s"], Float[Tensor, "*batch s"]]:
+    """Slot and amplitude of each stream when modes 2i and 2i + 1 take symbol order[i]."""
+    groups, q = amplitude.shape[-2:]
+    count = min(modes, 2 * groups * q)
+    ranked = amplitude.flatten(-2).gather(-1, order)
+    h = ranked[..., : -(-count // 2)].repeat_interleave(2, -1)[..., :count]
+    first = order // q * 2 * q + order % q  # slot of the real part; the imaginary part is q further
+    return torch.stack([first, first + q], -1).flatten(-2)[..., :count], h
