@@ -10,6 +10,7 @@ from latentlink.baselines.top_k import TopK
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
+from latentlink.channels.link_budget import equalised_snr_db, link_budget_snr_db
 from latentlink.channels.panels import Panel
 from latentlink.channels.resource_elements import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
@@ -45,6 +46,7 @@ from latentlink.tasks.evaluation import Evaluation, evaluate
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
+from latentlink.tasks.peaks import Clipped, Peaks, peaks
 from latentlink.transceiver import Solution, Status, Transceiver, transmit
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "Channel",
     "ChannelDraws",
     "ChannelSource",
+    "Clipped",
     "ClosedForm",
     "Codec",
     "CodecFit",
@@ -96,6 +99,7 @@ __all__ = [
     "OneUseAtATime",
     "Operations",
     "Panel",
+    "Peaks",
     "PerMessagePower",
     "PerUsePower",
     "PilotSelection",
@@ -126,6 +130,7 @@ __all__ = [
     "capacity",
     "choose_goal",
     "convert_snr",
+    "equalised_snr_db",
     "evaluate",
     "exponential_correlation",
     "finite_length_bits",
@@ -133,10 +138,12 @@ __all__ = [
     "held_out",
     "kronecker",
     "latency",
+    "link_budget_snr_db",
     "load",
     "mse",
     "nmse",
     "opta",
+    "peaks",
     "per_antenna_bound",
     "rayleigh",
     "rician",

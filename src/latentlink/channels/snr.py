@@ -19,6 +19,7 @@ class SnrDefinition(Enum):
     PER_TRANSMIT_ANTENNA = "P / N_T"  # ours
     TOTAL_POWER = "P"
     PER_RECEIVE_ANTENNA = "gain · P"  # what one receive antenna gets on average, E|h|² = gain, of power spread evenly
+    POST_EQUALISATION = "gain · (N_R − N_T + 1) · P / N_T"  # of a stream after zero forcing, mean over Rayleigh fading, N_R ≥ N_T
 
 
 def noise_variance_from_snr(snr_db: Float[Tensor, "*a"], power: Float[Tensor, "*b"], n_tx: int) -> Float[Tensor, "*c"]:
@@ -33,7 +34,9 @@ def snr_db_from_noise_variance(noise_variance: Float[Tensor, "*a"], power: Float
     return torch.where(silent, torch.inf, 10.0 * torch.log10(ratio))
 
 
-def convert_snr(snr_db: float, source: SnrDefinition, target: SnrDefinition, n_tx: int, gain: float = 1.0) -> float:
+def convert_snr(
+    snr_db: float, source: SnrDefinition, target: SnrDefinition, n_tx: int, gain: float = 1.0, n_rx: int | None = None
+) -> float:
     """The same link's SNR in dB under another definition.
 
     Args:
@@ -41,10 +44,12 @@ def convert_snr(snr_db: float, source: SnrDefinition, target: SnrDefinition, n_t
         source: definition that `snr_db` follows.
         target: definition to express it in.
         n_tx: transmit antennas.
-        gain: E|h|² of a channel entry (1/2 for the code of [pandolfo2025latent]); matters for PER_RECEIVE_ANTENNA only.
+        gain: E|h|² of a channel entry (1/2 for the code of [pandolfo2025latent]); matters at the receiver only.
+        n_rx: receive antennas, n_tx if not given; they matter for POST_EQUALISATION only (see `equalised_snr_db` for one channel).
 
     Raises:
-        ValueError: a definition is not one of SnrDefinition, n_tx is below 1 or gain not positive.
+        ValueError: a definition is not one of SnrDefinition, n_tx is below 1, gain not positive, or n_rx below n_tx, where nothing can be
+            zero-forced.
 
     Example:
         At 8×8, 20 dB here are 29.03 dB as P/σ².
@@ -56,9 +61,13 @@ def convert_snr(snr_db: float, source: SnrDefinition, target: SnrDefinition, n_t
         raise ValueError(f"n_tx must be at least 1, got {n_tx}")
     if not gain > 0:
         raise ValueError(f"gain must be positive, got {gain}")
+    n_rx = n_tx if n_rx is None else n_rx
+    if n_rx < n_tx:
+        raise ValueError(f"n_rx must be at least n_tx = {n_tx}, got {n_rx}")
     above_ours = {
         SnrDefinition.PER_TRANSMIT_ANTENNA: 0.0,
         SnrDefinition.TOTAL_POWER: 10 * math.log10(n_tx),
         SnrDefinition.PER_RECEIVE_ANTENNA: 10 * math.log10(n_tx * gain),
+        SnrDefinition.POST_EQUALISATION: 10 * math.log10(gain * (n_rx - n_tx + 1)),
     }
     return snr_db - above_ours[source] + above_ours[target]
