@@ -3,10 +3,11 @@
 import difflib
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from latentlink.studies.sections import CsiAt, OfdmAt, Standard
 from latentlink.studies.spec import Cell, Study, explained
 
 _SECTIONS = ("data", "encoders", "pilots", "channel", "ofdm", "csi", "snr")
@@ -55,7 +56,19 @@ def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
 
 def _without_channel(content: dict[str, Any]) -> dict[str, Any]:
     """References pass no channel: one point for all of them, not one for each antenna and SNR."""
-    return {**_ONE_POINT, "channel.uses": 1, "channel.draws": 1, "snr.snr_reference": "transmit", "channel.gain": 1.0}
+    models = content["channel"]["model"] if isinstance(content["channel"]["model"], list) else [content["channel"]["model"]]
+    flat = [model for model in models if model not in get_args(Standard)]
+    return {
+        **_ONE_POINT,
+        "channel.uses": 1,
+        "channel.draws": 1,
+        "channel.gain": 1.0,
+        "channel.clipping_db": None,
+        "channel.model": flat or "rayleigh",
+        "snr.snr_reference": "transmit",
+        **{f"ofdm.{name}": value for name, value in OfdmAt.model_validate({}).model_dump().items()},
+        **{f"csi.{name}": value for name, value in CsiAt.model_validate({}).model_dump().items()},
+    }
 
 
 def _product(sections: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """One cell, from its settings to its rows: design, send all test latents, see what was understood.
 
-Everything drawn comes from the cell's own seed: channels by (seed, antennas) alone, so that methods and SNRs meet the same ones, and noise
-by the seed, so that they meet the same noise up to its scale. The result depends on nothing but the cell.
+Everything drawn comes from the cell's own seed: channels (see `studies/channels.py`), so that methods and SNRs meet the same ones, and
+noise, so that they meet the same noise up to its scale. The result depends on nothing but the cell.
 """
 
 import json
@@ -16,48 +16,32 @@ from typing import Any
 
 import polars as pl
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
-from latentlink.channels.snr import SnrDefinition, convert_snr
-from latentlink.limits import capacity, opta, unaligned
+from latentlink.limits import capacity, opta, separation, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.neural.codec.link import CodecTransceiver
 from latentlink.neural.transceiver import NeuralTransceiver
+from latentlink.studies.channels import channel_of, facts
 from latentlink.studies.method import Run
 from latentlink.studies.methods import ReferenceMethod
 from latentlink.studies.rows import frame
-from latentlink.studies.sections import ChannelAt, Snr
 from latentlink.studies.shared import Known, Once, World
 from latentlink.studies.spec import Cell
 from latentlink.tasks.complexity import latency
 from latentlink.tasks.evaluation import evaluate
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
+from latentlink.tasks.peaks import Clipped, peaks
 from latentlink.transceiver import SideInformed, Solution, Transceiver
 
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _CORRECTIONS, _POWER_TOLERANCE = 4, 2e-3  # of the gain control
+_ENTRIES, _SYMBOLS = 2**24, 2000  # symbols held at a time; of an antenna at least, to tell its peaks
 _BATCH = 256  # messages at a time in the batched latency
 CLOCKED = 73 * _BATCH  # messages that take as long as the clock of a network: both forms to choose from, and then the faster one
-
-
-def channel_of(at: ChannelAt, snr: Snr, seed: int, device: torch.device) -> Channel:
-    """The channels (draws,) of a cell, drawn from its seed on the CPU so that they are the same on every device."""
-    n_rx, n_tx = at.shape
-    generator = torch.Generator().manual_seed(1_000_003 * seed + 1009 * n_rx + n_tx)
-    if at.model == "rician":
-        h = rician(n_rx, n_tx, at.k_factor, at.gain, (at.draws,), generator)
-    elif at.model == "kronecker":
-        receive, transmit = exponential_correlation(n_rx, at.correlation), exponential_correlation(n_tx, at.correlation)
-        h = kronecker(receive, transmit, at.gain, (at.draws,), generator)
-    else:
-        h = rayleigh(n_rx, n_tx, at.gain, (at.draws,), generator)
-    snr_db = snr.snr_db
-    if snr.snr_reference == "receive":
-        snr_db = convert_snr(snr_db, SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA, n_tx, at.gain)
-    return Channel.from_snr(h.to(device), snr_db).repeated(at.uses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +56,7 @@ class Measured:
 def measured(cell: Cell, world: World, run: Run) -> Measured:
     """Run a cell."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    channel = channel_of(cell.channel, cell.snr, cell.seed, run.device)
+    channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, run.device)
     link, columns = None, _settings(cell, world, channel)
     known = world.known(cell.pilots, cell.seed)
     if isinstance(cell.method, ReferenceMethod):
@@ -102,7 +86,9 @@ def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) ->
     """The designed link in the precision of a deployed one, and what was measured of it."""
     aware = cell.channel.knowledge == "aware"
     solution, budget, design_s = _at_budget(cell, world, known, channel if aware else channel.unaware(), run)
-    link = solution.transceiver.to(torch.float32)
+    link: Transceiver = solution.transceiver.to(torch.float32)
+    if cell.channel.clipping_db is not None:
+        link = Clipped.above_mean(link, channel.power, channel.n_tx, cell.channel.clipping_db)
     generator = torch.Generator(device=channel.h.device).manual_seed(cell.seed)
     seen = evaluate(link, world.test.x, world.test.y, channel, world.head, world.test.labels, generator)
     assert seen.accuracy is not None  # there are labels
@@ -113,7 +99,7 @@ def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) ->
         "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget.power,
         "expected_mse": cell.method.expected_mse(known, solution) if aware and "mse" in cell.metrics else None,
         "status": "; ".join(solution.messages()), "gap": solution.trace.get("gap"), "design_s": design_s,
-        **_limits(cell, world, channel), **_cost(cell, link),
+        **_limits(cell, world, channel, seen.mse), **_cost(cell, link), **_peaks(cell, world, link),
     }  # fmt: skip
 
 
@@ -133,7 +119,7 @@ def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Ru
     if not cell.method.gain_controlled:
         return solution, budget, seconds / len(channel.h)
     for _ in range(_CORRECTIONS):
-        sent = solution.transceiver.to(torch.float32).encode(world.test.x).abs().square().sum((-2, -1)).mean(-1) / channel.uses
+        sent = _mean_power(solution.transceiver.to(torch.float32), world.test.x, channel)
         spent = ratio(sent.to(channel.power), channel.power).expand(channel.batch)
         if bool(((spent - 1).abs() <= _POWER_TOLERANCE).logical_or(spent == 0).all()):
             break
@@ -144,14 +130,36 @@ def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Ru
     return solution, budget, seconds / len(channel.h)
 
 
-def _limits(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
-    """Of these test latents: least error of any linear link (the exact design by their own moments), Gaussian OPTA, accuracy bound."""
+def _mean_power(link: Transceiver, x: Tensor, channel: Channel) -> Float[Tensor, "*batch"]:
+    """Power per channel use (…) over messages x, some of them at a time."""
+    rows = max(1, _ENTRIES // (channel.batch.numel() * channel.uses * channel.n_tx))
+    energy = torch.stack([link.encode(some).abs().square().sum((-3, -2, -1)) for some in x.split(rows)])
+    return energy.sum(0) / (len(x) * channel.uses)
+
+
+def _limits(cell: Cell, world: World, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
+    """Of these test latents: least error of any linear link (the exact design by their own moments), Gaussian OPTA and the distance to it,
+    a separate digital link of finite length, accuracy bound."""
     if "limits" not in cell.metrics:
         return {}
-    bound = opta(world.test_modes, channel)
-    exact = ClosedForm().design(world.test_modes, channel).expected_mse
-    most = world.accuracy_bound.at(capacity(channel))
-    return {"exact_mse": exact, "opta": bound, "opta_nmse": bound / world.test_modes.variance, "accuracy_bound": most}
+    modes, bits = world.test_modes, capacity(channel)
+    bound, separate = opta(modes, channel), separation(modes, channel)
+    return {
+        "capacity": bits, "exact_mse": ClosedForm().design(modes, channel).expected_mse,
+        "opta": bound, "opta_nmse": bound / modes.variance, "opta_db": 10 * (measured_mse / bound).log10(),
+        "separation": separate, "separation_nmse": separate / modes.variance, "accuracy_bound": world.accuracy_bound.at(bits),
+    }  # fmt: skip
+
+
+def _peaks(cell: Cell, world: World, link: Transceiver) -> dict[str, Any]:
+    """Peak-to-average power of each antenna, of the waveform where messages fill the subcarriers of OFDM."""
+    if "papr" not in cell.metrics:
+        return {}
+    uses, n_tx = cell.channel.uses, cell.channel.shape[1]
+    messages = world.test.x[: max(-(-_SYMBOLS // uses), _ENTRIES // (link.batch.numel() * uses * n_tx))]
+    filled = cell.channel.standard and uses * len(messages) >= cell.ofdm.subcarriers
+    seen = peaks(link, messages, subcarriers=cell.ofdm.subcarriers if filled else None)
+    return {"papr_db": seen.papr_db, "antenna_papr_db": seen.antenna_papr_db}
 
 
 def _cost(cell: Cell, link: Transceiver) -> dict[str, Any]:
@@ -220,7 +228,7 @@ def _clock(link: Transceiver, world: World, channel: Channel) -> dict[str, float
 
 
 def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
-    method, n_rx_tx = cell.method, cell.channel.shape
+    method = cell.method
     return {
         "cell": cell.id, "method": method.title, "family": method.family,
         "parameters": method.model_dump_json(exclude={"label"}),
@@ -229,10 +237,8 @@ def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
         "folder": cell.data.folder,
         "train": cell.data.train,
         "image_size_px": cell.encoders.image_size_px if cell.data.encoded else None,
-        "k_factor": cell.channel.k_factor if cell.channel.model == "rician" else None,
-        "correlation": cell.channel.correlation if cell.channel.model == "kronecker" else None,
         "pilots_per_class": cell.pilots.per_class, "selection": cell.pilots.method, "grouping": cell.pilots.grouping,
-        "channel_model": cell.channel.model, "gain": cell.channel.gain, "n_tx": n_rx_tx[1], "n_rx": n_rx_tx[0], "uses": cell.channel.uses,
+        **facts(cell.channel, cell.ofdm),
         "knowledge": cell.channel.knowledge, "snr_db": cell.snr.snr_db, "snr_reference": cell.snr.snr_reference,
         "noise_variance": channel.noise_variance, "seed": cell.seed, "messages": len(world.test),
         "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),

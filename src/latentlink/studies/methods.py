@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm import Admm
 from latentlink.linear.closed_form import ClosedForm
-from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit
+from latentlink.linear.power import EqualPower, MeanPower, OneUseAtATime, PerMessagePower, PerUsePower, PowerLimit
 from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
 from latentlink.neural.neural import Neural
 from latentlink.neural.pruning import Budget, HardThreshold, Pruning, SoftThreshold
@@ -43,9 +43,14 @@ class ClosedFormMethod(_OnModes):
     """The exact linear design."""
 
     name: Literal["closed-form"] = "closed-form"
-    power_limit: Literal["mean", "per-use", "per-message"] = Field("mean", description="what the power limits")
+    power_limit: Literal["mean", "per-use", "per-message", "equal", "one-use-at-a-time"] = Field(
+        "mean", description="what the power limits; equal: the same for each use, one-use-at-a-time: and modes in turn"
+    )
 
     def described(self) -> str:
+        if self.power_limit in ("equal", "one-use-at-a-time"):
+            how = "equal power per use" if self.power_limit == "equal" else "one use at a time"
+            return f"linear, {self._kind()}, {how}"
         limit = "" if self.power_limit == "mean" else f", power {self.power_limit}"
         return f"exact, {self._kind()}{limit}"
 
@@ -54,6 +59,8 @@ class ClosedFormMethod(_OnModes):
             "mean": MeanPower,
             "per-use": PerUsePower,
             "per-message": lambda: PerMessagePower(known.pilots.x, known.pilots.y),
+            "equal": EqualPower,
+            "one-use-at-a-time": OneUseAtATime,
         }
         return ClosedForm(power=limits[self.power_limit]()).design(self.modes(known), channel)
 

@@ -13,8 +13,9 @@ from joblib import Parallel, delayed
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.neural.neural import Neural
+from latentlink.studies.channels import channel_of
 from latentlink.studies.codec_method import CodecMethod
-from latentlink.studies.measuring import CLOCKED, channel_of
+from latentlink.studies.measuring import CLOCKED
 from latentlink.studies.methods import NeuralMethod
 from latentlink.studies.shared import Once, World
 from latentlink.studies.spec import Cell
@@ -45,7 +46,7 @@ class Prices:
         classes = int(world.candidates.labels.max()) + 1
         count = len(world.candidates) if cell.pilots.per_class is None else cell.pilots.per_class * classes
         pilots = world.candidates[: min(count, len(world.candidates))]
-        channel = channel_of(cell.channel, cell.snr, cell.seed, torch.device(self.device))[:1]
+        channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]
         network, shape = replace(cell.method.network(0), pruning=None), (channel.n_tx, channel.n_rx, channel.uses)
         training = self._once.get((world, len(pilots), network, shape), lambda: self._training(network, pilots, channel))
         message = self._once.get((world, network, shape), lambda: _message(network, pilots, channel))
@@ -56,7 +57,7 @@ class Prices:
         """The training falls to the first cell that needs it, unless it was done before; every cell sends its messages a few times over."""
         known = world.known(cell.pilots, cell.seed)
         settings, (modes, pilots, objective) = method.training(cell.seed), method.wanted(known)
-        channel = channel_of(cell.channel, cell.snr, cell.seed, torch.device(self.device))
+        channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))
         kind = (world, cell.pilots, cell.seed, method.model_dump_json(exclude={"label"}))
 
         def measure() -> float:

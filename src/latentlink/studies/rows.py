@@ -58,7 +58,7 @@ _REAL = ("gain", "k_factor", "correlation", "snr_db", "noise_variance", "compres
 _METRIC_OF = {
     **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "agreement"), "accuracy"),
     **dict.fromkeys(("mse", "nmse", "expected_mse"), "mse"),
-    **dict.fromkeys(("power", "peak_power", "antenna_power", "budget", "papr_db", "antenna_papr_db"), "power"),
+    **dict.fromkeys(("power", "peak_power", "antenna_power", "budget"), "power"),
 }  # the other metrics are only measured where they are asked for
 SCHEMA: dict[str, Any] = {
     **dict.fromkeys(_TEXT, pl.String),

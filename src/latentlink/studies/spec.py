@@ -16,13 +16,14 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from latentlink.data.encoders import ENCODERS, is_encoder_name
+from latentlink.studies.channels import elements_of, standard_model
 from latentlink.studies.methods import AnyMethod
 from latentlink.studies.overrides import overridden, put
 from latentlink.studies.sections import ChannelAt, CsiAt, Data, Encoders, OfdmAt, PilotsAt, Section, Seed, Snr, files_digest
 
 RESULTS_VERSION = 2  # of what a cell's row means: raise it and every cell is run anew
 
-Metric = Literal["accuracy", "mse", "limits", "power", "flops", "latency"]
+Metric = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
 
 
 class Cell(Section):
@@ -47,6 +48,15 @@ class Cell(Section):
                 near = difflib.get_close_matches(name, ENCODERS, 1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
                 raise ValueError(f"encoders.{end} must be one of {', '.join(ENCODERS)}, or timm:NAME, got {name!r}{hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _possible_channel(self) -> "Cell":
+        if self.channel.standard:
+            standard_model(self.channel, self.ofdm)
+            elements_of(self.channel, self.ofdm)
+            if self.ofdm.normalisation == "path-loss" and self.snr.snr_reference != "transmit":
+                raise ValueError("snr.snr_reference must be transmit where ofdm.normalisation is path-loss: each user hears another SNR")
         return self
 
     @cached_property
