@@ -81,7 +81,7 @@ def test_drops_keep_path_loss_only_with_the_transmitters_snr(tmp_path):
         cells(study(tmp_path, channel={**CHANNEL, "model": "umi"}, ofdm={"normalisation": "path-loss"}, snr={"snr_reference": "receive"}))
     seen = rows(tmp_path, channel={**CHANNEL, "model": "umi"}, ofdm={"normalisation": "path-loss"}, snr={"snr_db": 125.0},
                 methods=[{"name": "closed-form"}])  # fmt: skip
-    assert seen["capacity"].max() > 2 * seen["capacity"].min()  # near and far users
+    assert seen["capacity"].max() > 1.5 * seen["capacity"].min()  # near and far users
 
 
 @pytest.mark.parametrize(
