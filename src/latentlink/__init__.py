@@ -15,6 +15,7 @@ from latentlink.channels.panels import Panel
 from latentlink.channels.resource_elements import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.standard import Tr38901
+from latentlink.channels.standard_draws import StandardDraws
 from latentlink.channels.tr38901 import tr38901
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
@@ -115,6 +116,7 @@ __all__ = [
     "SoftmaxHead",
     "Solution",
     "SparsePrecoder",
+    "StandardDraws",
     "Status",
     "SvdEqualizer",
     "TopK",

@@ -53,3 +53,25 @@ def test_the_seed_decides():
 def test_bad_settings_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         ll.ChannelDraws(**changes)
+
+
+class TestStandardDraws:
+    @pytest.fixture(autouse=True)
+    def own_cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path))
+
+    def test_sizes_uses_and_snrs_come_from_the_bank(self):
+        draws = ll.StandardDraws(ll.Tr38901("TDL-C"), antennas=(1, 2), uses=(1, 3), snr_db=(0, 10), bank=10)
+        batches = draws.draw(200, torch.Generator().manual_seed(1))
+        assert sum(len(batch.h) for batch in batches) == 200
+        assert {batch.h.shape[1:] for batch in batches} == {(u, n, n) for u in (1, 3) for n in (1, 2)}
+        assert all((batch.snr_db >= -1e-9).all() and (batch.snr_db <= 10 + 1e-9).all() for batch in batches)
+        again = draws.draw(200, torch.Generator().manual_seed(1))
+        assert all(torch.equal(a.h, b.h) for a, b in zip(batches, again, strict=True))
+
+    @pytest.mark.parametrize(
+        ("settings", "match"), [({"bank": 0}, "bank must be"), ({"antennas": ()}, "antennas"), ({"subcarriers": 1}, "subcarriers")]
+    )
+    def test_mistakes_are_named(self, settings, match):
+        with pytest.raises(ValueError, match=match):
+            ll.StandardDraws(ll.Tr38901("TDL-C"), **settings)

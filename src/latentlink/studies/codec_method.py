@@ -1,12 +1,13 @@
 """The codec as a method of studies: one training for all cells that share pilots and seed, whatever their channels."""
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from latentlink.channels.channel import Channel
-from latentlink.channels.draws import ChannelDraws
+from latentlink.channels.draws import ChannelDraws, ChannelSource
+from latentlink.channels.standard_draws import StandardDraws
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.codec import Codec
@@ -14,8 +15,9 @@ from latentlink.neural.codec.examples import Augmentation
 from latentlink.neural.codec.fitting import CodecTraining
 from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
 from latentlink.neural.codec.shrinking import ComplexityBudget, Microseconds, Operations
+from latentlink.studies.channels import standard_model
 from latentlink.studies.method import Method, Run
-from latentlink.studies.sections import AboveZero, NotNegative, Positive, Section
+from latentlink.studies.sections import AboveZero, ChannelAt, NotNegative, OfdmAt, Positive, Section, Standard
 from latentlink.studies.shared import Known
 from latentlink.studies.trained import kept_at, trained_codec
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
@@ -28,10 +30,19 @@ class Draws(Section):
     antennas: tuple[Positive, ...] = Field((1, 2, 3, 4, 6, 8, 12, 16), description="n_tx = n_rx, each in proportion to 1/√n")
     uses: tuple[Positive, ...] = Field((1, 1, 2), description="channel uses, each as likely as the next")
     snr_db: tuple[float, float] = Field((-10.0, 30.0), description="lowest and highest, dB")
-    model: Literal["rayleigh", "rician", "kronecker"] = Field("rayleigh", description="fading")
+    model: Literal["rayleigh", "rician", "kronecker"] | Standard = Field(
+        "rayleigh", description="fading; 3GPP models with 300 ns of delay spread, uses spread over 624 subcarriers of 30 kHz"
+    )
     gain: AboveZero = Field(0.5, description="mean squared coefficient")
     k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
     correlation: float = Field(0.7, ge=0, lt=1, description="between neighbouring antennas, of kronecker fading")
+
+    def source(self) -> ChannelSource:
+        """What draws them."""
+        if self.model not in get_args(Standard):
+            return ChannelDraws(**dict(self))
+        at, ofdm = ChannelAt.model_validate({"model": self.model, "gain": self.gain}), OfdmAt.model_validate({"delay_spread_ns": 300.0})
+        return StandardDraws(standard_model(at, ofdm), self.antennas, self.uses, self.snr_db)
 
 
 class CodecMethod(Method):
@@ -85,7 +96,7 @@ class CodecMethod(Method):
             width=self.width,
             layers=self.layers,
             max_symbols=self.max_symbols,
-            draws=ChannelDraws(**dict(self.draws)),
+            draws=self.draws.source(),
             power=power,
             rounds=self.rounds,
             patience=self.rounds,
