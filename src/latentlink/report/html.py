@@ -12,13 +12,13 @@ import polars as pl
 
 from latentlink.extras import import_extra
 from latentlink.io.atomic import write_atomically
-from latentlink.report.arranging import AXES, arranged, prepared
+from latentlink.report.arranging import arranged, prepared
+from latentlink.report.axes import AXES
 from latentlink.report.curves import BANDS, curves
 from latentlink.report.interactive import figures, trade_off
 from latentlink.report.paper_figures import draw_paper_figures
 from latentlink.report.tables import TOLERANCE, comparisons, facts, gaps, power_table, status_table
 
-AXIS_NAMES = {"compression": "compression", "snr": "SNR", "flops": "FLOPs"}
 _MOST_PANELS = 6  # of a figure that the study did not ask for
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -107,7 +107,7 @@ def render(rows: pl.DataFrame, meta: ReportMeta, axes: list[str], files: list[st
             columns = sum(name.startswith("xaxis") for name in chart["layout"]) // 2
             here = {"id": f"{axis}-{number}", "title": title, "reference": reference, "columns": columns}
             shown.append(here | {"height": chart["layout"]["height"]})
-        sections.append({"axis": AXIS_NAMES[axis], "figures": shown, "comparisons": comparisons(rows, axis)})
+        sections.append({"axis": AXES[axis].words, "figures": shown, "comparisons": comparisons(rows, axis)})
     traded, setting = trade_off(rows, meta.axis)
     if traded is not None:
         charts["trade-off"] = traded
