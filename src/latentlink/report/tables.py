@@ -117,7 +117,8 @@ def _listing(rows: pl.DataFrame, axis: str, panel: Panel) -> Table:
         "accuracy": ("accuracy", "{:.3f}", max), "nmse": ("NMSE", "{:.3f}", min), "flops": ("FLOPs", "{:,.0f}", min),
         "density": ("weights left", "{:.1%}", None), "latency_us": ("latency, one message (µs)", "{:,.0f}", min),
         "latency_batch_us": ("latency, batched (µs)", "{:,.1f}", min), "exact_db": ("to exact (dB)", "{:+.2f}", min),
-        "opta_db": ("to OPTA (dB)", "{:+.2f}", min),
+        "opta_db": ("to OPTA (dB)", "{:+.2f}", min), "separation_db": ("to separation (dB)", "{:+.2f}", min),
+        "block_error": ("block error", "{:.3g}", min), "message_bits": ("bits per message", "{:,.1f}", None),
     }  # fmt: skip
     found: dict[str, dict[tuple[str, str], Point]] = {}
     for value in columns:
@@ -158,6 +159,27 @@ def power_table(rows: pl.DataFrame, axis: str) -> Table:
         ))  # fmt: skip
     columns = ("mean", "lowest", "highest", "strongest antenna", "peak message", f"off by more than {TOLERANCE:.0%}")
     return Table("Power measured on the test messages, in units of the budget P", columns, tuple(body), True)
+
+
+def papr_table(rows: pl.DataFrame, axis: str) -> Table:
+    """Peak over mean power of what is sent, of each method over all of its rows, and of its calmest and wildest antenna."""
+    links = arranged(rows, axis).links.filter(pl.col("papr_db").is_not_null())
+    body = []
+    for (name, knowledge), mine in _by_method(links):
+        papr, peaks = mine["papr_db"].to_list(), mine["peak_power"].drop_nulls().to_list()
+        lists = mine["antenna_papr_db"].drop_nulls().to_list() if "antenna_papr_db" in mine.columns else []
+        each: dict[int, list[float]] = {}  # of an antenna, over channels; rows may have different numbers of them
+        for antennas in lists:
+            for number, level in enumerate(antennas):
+                each.setdefault(number, []).extend([] if level is None else [level])
+        means = [fmean(levels) for levels in each.values() if levels]
+        entries = (
+            Entry(f"{fmean(papr):.2f}"), Entry(f"{max(papr):.2f}"), Entry(f"{min(means):.2f}" if means else "–"),
+            Entry(f"{max(means):.2f}" if means else "–"), Entry(f"{max(peaks) / BUDGET_POWER:.1f}" if peaks else "–"),
+        )  # fmt: skip
+        body.append((name if knowledge != "unaware" else f"{name}, unaware", entries))
+    columns = ("mean over channels (dB)", "highest channel (dB)", "lowest antenna (dB)", "highest antenna (dB)", "peak message (of P)")
+    return Table("Peak-to-average power ratio of what is sent", columns, tuple(body), True)
 
 
 def _by_method(links: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:

@@ -129,7 +129,7 @@ def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
         return pl.when(pl.len() >= share).then(lowest)
 
     kind = pl.Struct({"mean_low": pl.Float64, "mean_high": pl.Float64})
-    seed = "seed" if "seed" in rows.columns else pl.lit(0)
+    seed = pl.col("seed") if "seed" in rows.columns else pl.col("accuracy") * 0
     interval = pl.map_groups([seed, "accuracy"], ends, return_dtype=kind, returns_scalar=True)
     found = [*(interval.struct.field(name).alias(name) for name in ("mean_low", "mean_high")), worst(_MANY).alias("accuracy_worst")]
     return found + ([worst(_VERY_MANY).alias("accuracy_worst_1")] if most >= _VERY_MANY else [])
