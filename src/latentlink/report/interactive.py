@@ -30,6 +30,7 @@ def figures(rows: pl.DataFrame, axis: str) -> list[tuple[str, str, Chart]]:
     return charts(axis, panels, drawn, flat, look)
 
 
+_SIGNED = {"zeroline": True, "zerolinewidth": 2, "rangemode": "tozero"}
 TITLES = {"accuracy": "accuracy", "nmse": "NMSE of the latent", "opta_db": "MSE over Gaussian OPTA (dB)"}
 
 
@@ -74,7 +75,7 @@ def _chart(
         for row, value in enumerate(drawn):
             number = row * len(panels) + column + 1
             cell = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-            layout[f"yaxis{number}"] |= {"range": span[value]} if span[value] else {"zeroline": True, "zerolinewidth": 2, "matches": "y"}
+            layout[f"yaxis{number}"] |= {"range": span[value]} if span[value] else _SIGNED | {"matches": "y" if number > 1 else None}
             data += [_level(level, places, axis, value) | cell for level in lines[value] if level.panel == panel]
             for curve in mine[value]:
                 if curve.panel == panel:
@@ -159,7 +160,7 @@ def _traces(curve: Curve, look: Look | None, axis: str, value: str) -> list[Char
         return [common | shown | {"mode": mode, "line": {"dash": dash, "width": 1.4 * width, "shape": shape}, "meta": "ink"}]
     unaware = curve.knowledge == "unaware"
     line = {"color": look.colour, "width": (0.9 if unaware else 1.4) * look.width, "dash": "dash" if unaware else "solid"}
-    marker = {"symbol": f"{look.symbol}-open" if unaware else look.symbol, "size": 8, "color": look.colour}
+    marker = {"symbol": f"{look.symbol}-open" if unaware else look.symbol, "size": 8 * look.size, "color": look.colour}
     banded = [(point.x, point.low, point.high) for point in curve.points if point.low is not None and point.high is not None]
     traces = []
     if len(banded) > 1:

@@ -94,9 +94,10 @@ def staircase(values: list[float]) -> tuple[list[float], list[float], list[bool]
     values, n = sorted(values), len(values)
     places = [(value, (number + 1) / n) for number, value in enumerate(values) if number == n - 1 or values[number + 1] > value]
     least = (values[-1] - values[0]) / _STEPS
+    levels = [(quantile(values, level), level / 100) for level in sorted(LEVELS)]
     kept: list[tuple[float, float, bool]] = []
     for value, share in places:
-        marks = [(value, level / 100, True) for level in sorted(LEVELS) if quantile(values, level) == value]
+        marks = [(value, level, True) for place, level in levels if place == value]
         seen = not kept or value - kept[-1][0] >= least or math.log10(share / kept[-1][1]) >= 1 / _DECADE
         if marks or seen or value == values[-1]:
             kept += [*marks, (value, share, False)]

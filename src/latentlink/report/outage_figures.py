@@ -18,7 +18,8 @@ from latentlink.report.paper_figures import INK, STYLE, WIDTH_IN, legend, plain,
 from latentlink.report.wording import Panel, described
 
 _PANEL_IN, _ENTRY_IN = 2.4, 0.125  # of the figure without its legend, and a line of that
-_BELOW, _BESIDE = "accuracy a", "P(accuracy over a channel's messages < a)"
+_TICKS = [(share / 100, f"{share:g} %") for share in (100, 10, 5, 1, 0.1, 0.01, 0.001, 0.0001)]
+_BELOW, _BESIDE = "accuracy a", "P(accuracy of a channel < a)"
 
 
 def draw_outage(rows: pl.DataFrame, folder: Path) -> list[Path]:
@@ -52,7 +53,7 @@ def _figure(pyplot: Any, methods: list[Fading], look: dict[str, Look]) -> Any:
         style, unaware = look[method.curve.label], method.curve.knowledge == "unaware"
         axes.step(
             a, p, where="post", color=style.colour, linestyle=(0, (3, 1.5)) if unaware else "-", linewidth=0.7 * style.width,
-            marker=style.marker, markersize=4, markerfacecolor="white" if unaware else style.colour, markeredgewidth=0.7,
+            marker=style.marker, markersize=4 * style.size, markerfacecolor="white" if unaware else style.colour, markeredgewidth=0.7,
             markevery=[number for number, mark in enumerate(marked) if mark],
             label=f"_{method.curve.label}" if unaware else plain(method.curve.label),
         )  # fmt: skip
@@ -86,27 +87,27 @@ def outage_charts(rows: pl.DataFrame) -> list[tuple[str, str, Chart]]:
             cell = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
             layout[f"xaxis{number}"]["range"] = [min(low for low, _ in span), max(high for _, high in span)]
             layout[f"yaxis{number}"] |= {"type": "log", "range": [math.log10(0.9 * least), math.log10(1.1)]}
-            layout[f"yaxis{number}"] |= {"tickvals": [10.0**-decade for decade in range(7)], "ticktext": _TICKS}
-            data += [_trace(method, look[method.curve.label]) | cell for method in points[panel]]
+            layout[f"yaxis{number}"] |= {"tickvals": [share for share, _ in _TICKS], "ticktext": [said for _, said in _TICKS]}
+            data += [trace | cell for method in points[panel] for trace in _traces(method, look[method.curve.label])]
             data += [_level(level, layout[f"xaxis{number}"]["range"]) | cell for level in LEVELS]
         one_entry_each(data)
         found.append((title, dict(group[0]).get("snr_reference") or "", {"data": data, "layout": layout}))
     return found
 
 
-_TICKS = ["1", "10 %", "1 %", "0.1 %", "0.01 %", "0.001 %", "0.0001 %"]
-
-
-def _trace(method: Fading, look: Look) -> Chart:
+def _traces(method: Fading, look: Look) -> list[Chart]:
+    """The curve, and the marks at the levels, which have the legend's entry."""
     a, p, marked = staircase(method.values)
     name, unaware = html.escape(method.curve.name, quote=False), method.curve.knowledge == "unaware"
-    return {
-        "type": "scatter", "mode": "lines+markers", "name": name, "legendgroup": name, "showlegend": True, "x": a, "y": p,
-        "line": {"color": look.colour, "width": look.width, "dash": "dash" if unaware else "solid", "shape": "hv"},
-        "marker": {"symbol": f"{look.symbol}-open" if unaware else look.symbol, "color": look.colour,
-                   "size": [8 if mark else 0 for mark in marked]},
-        "hovertemplate": f"<b>{name}</b><br>P(A &lt; %{{x:.3f}}) = %{{y:.3%}}<br>{len(method.values)} channels<extra></extra>",
-    }  # fmt: skip
+    said = f"<b>{name}</b><br>P(A &lt; %{{x:.3f}}) = %{{y:.3%}}<br>{len(method.values)} channels<extra></extra>"
+    common: Chart = {"type": "scatter", "name": name, "legendgroup": name, "hovertemplate": said}
+    line = {"color": look.colour, "width": look.width, "dash": "dash" if unaware else "solid", "shape": "hv"}
+    marker = {"symbol": f"{look.symbol}-open" if unaware else look.symbol, "color": look.colour, "size": 8 * look.size}
+    marks = {"x": [x for x, mark in zip(a, marked, strict=True) if mark], "y": [y for y, mark in zip(p, marked, strict=True) if mark]}
+    return [
+        common | {"mode": "lines", "x": a, "y": p, "line": line, "showlegend": False},
+        common | marks | {"mode": "markers", "marker": marker, "showlegend": True},
+    ]
 
 
 def _level(level: int, ends: list[float]) -> Chart:

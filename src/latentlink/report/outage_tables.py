@@ -11,7 +11,8 @@ from latentlink.report.wording import Panel, panel_title
 from latentlink.studies.intervals import interval_of, worst
 
 _PATH_LOSS = "path-loss"  # the normalisation under which a channel is a user, near or far
-_ALSO = {"nmse": ("mean NMSE", "{:.3f}"), "block_error": ("mean block error", "{:.3g}"), "message_bits": ("bits per message", "{:,.1f}")}
+_ALSO = {"nmse": ("mean NMSE", "{:.3f}"), "opta_db": ("to OPTA (dB)", "{:+.2f}"), "separation_db": ("to separation (dB)", "{:+.2f}"),
+         "block_error": ("mean block error", "{:.3g}"), "message_bits": ("bits per message", "{:,.1f}")}  # fmt: skip
 _Columns = dict[str, list[tuple[Entry, float | None]]]
 
 
@@ -25,7 +26,7 @@ def fading_tables(points: dict[Panel, list[Fading]]) -> list[Comparison]:
         }
         for name, measure in (("outage accuracy", quantile), ("mean of the worst", worst)):
             for per_cent in (5, 1):
-                columns[f"{name}, {per_cent} %"] = [_number(measure(method.values, per_cent)) for method in methods]
+                columns[f"{name}, {per_cent}\u00a0%"] = [_number(measure(method.values, per_cent)) for method in methods]
         for name, (title, form) in _ALSO.items():
             if any(method.rows[name].is_not_null().any() for method in methods):
                 columns[title] = [(_number(_average(method.rows[name]), form)[0], None) for method in methods]

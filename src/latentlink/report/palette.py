@@ -44,10 +44,11 @@ _USUAL = {
     "baseline": ("Eigen-K", "First-K", "Top-K", "disjoint, procrustes", "disjoint"),
 }  # the longer name first where one begins the other
 _WIDTHS = {"codec": 2.0, "exact": 2.0}
+_SIZES = {"digital": 1.5}  # stars have little area
 LINES: dict[str, tuple[Any, str, float]] = {  # matplotlib, plotly, strength; drawn in the ink of the page
     EXACT: ("-", "solid", 2.4),
     OPTA: ("-.", "dashdot", 1.2),
-    SEPARATION: ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px", 1.2),
+    SEPARATION: ((0, (8, 2, 1, 2, 1, 2)), "12px,3px,2px,3px,2px,3px", 1.2),
     CAPACITY: ("-.", "dashdot", 1.2),
     BUDGET: ("-", "solid", 0.7),
     REFERENCES[0]: ("-", "solid", 0.9),
@@ -58,12 +59,13 @@ LINES: dict[str, tuple[Any, str, float]] = {  # matplotlib, plotly, strength; dr
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn; `marker` is matplotlib's, `symbol` plotly's, `width` in points."""
+    """How a method is drawn; `marker` is matplotlib's, `symbol` plotly's, `width` in points, `size` relative to most markers."""
 
     colour: str
     marker: Marker
     symbol: str
     width: float
+    size: float = 1.0
 
 
 def looks(curves: Iterable[Curve]) -> dict[str, Look]:
@@ -89,7 +91,7 @@ def looks(curves: Iterable[Curve]) -> dict[str, Look]:
 def _look(family: str, slot: int) -> Look:
     colours, markers = _COLOURS[family], _MARKERS[family]
     marker, symbol = markers[(slot + slot // len(colours)) % len(markers)]  # a colour that comes again has another marker
-    return Look(colours[slot % len(colours)], marker, symbol, _WIDTHS.get(family, 1.3))
+    return Look(colours[slot % len(colours)], marker, symbol, _WIDTHS.get(family, 1.3), _SIZES.get(family, 1.0))
 
 
 def in_order(curves: Iterable[Curve]) -> list[Curve]:

@@ -119,7 +119,8 @@ def draw(axes: Any, curve: Curve, look: Look | None) -> None:
     width = 0.7 * look.width if unaware else look.width
     shown = {
         "color": look.colour, "linestyle": (0, (3, 1.5)) if unaware else "-", "linewidth": width, "zorder": 3 if strong else 2.5,
-        "marker": look.marker, "markersize": 3.6, "markerfacecolor": "white" if unaware else look.colour, "markeredgewidth": 0.7,
+        "marker": look.marker, "markersize": 3.6 * look.size, "markeredgewidth": 0.7,
+        "markerfacecolor": "white" if unaware else look.colour,
     }  # fmt: skip
     axes.plot(x, mean, **shown, label=f"_{curve.label}" if unaware else plain(curve.label))
     banded = [(point.x, point.low, point.high) for point in curve.points if point.low is not None and point.high is not None]

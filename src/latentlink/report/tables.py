@@ -207,6 +207,9 @@ def gaps(rows: pl.DataFrame, axis: str) -> list[str]:
     empty = arranged(rows, axis).links.filter(pl.col("accuracy").is_null())
     for method, count in empty.group_by("label", maintain_order=True).len().sort("label").iter_rows():
         found.append(f"{method}: {count} {'row' if count == 1 else 'rows'} without an accuracy")
+    placeless = arranged(rows, axis).links.filter(pl.col("accuracy").is_not_null() & pl.col(AXES[axis].place).is_null())
+    for method, count in placeless.group_by("label", maintain_order=True).len().sort("label").iter_rows():
+        found.append(f"{method}: {count} {'row' if count == 1 else 'rows'} without a place on this axis ({AXES[axis].label})")
     seeds = max((point.seeds for curve in drawn for point in curve.points), default=0)
     for panel in dict.fromkeys(curve.panel for curve in drawn):
         mine = [curve for curve in drawn if curve.panel == panel]
