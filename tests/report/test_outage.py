@@ -88,6 +88,15 @@ def test_at_most_six_points_are_drawn_from_the_first_to_the_last(tmp_path):
     assert draw_outage(fading_study(draws=50), tmp_path) == []
 
 
+def test_fewer_points_are_drawn_of_the_settings_that_have_the_most():
+    panels = [(("snr_db", float(level)), ("n_tx", n)) for level in range(9) for n in (1, 2, 4)]
+    assert shown({panel: [] for panel in panels}) == [(("snr_db", level), ("n_tx", n)) for level in (0.0, 8.0) for n in (1, 2, 4)]
+    ragged = [(("snr_db", level), ("n_tx", level)) for level in range(20)]
+    assert 0 < len(shown({panel: [] for panel in ragged})) <= 6
+    assert shown({(): []}) == [()]
+    assert shown({}) == []
+
+
 def test_the_table_tells_the_mean_over_seeds_and_the_tail_over_channels():
     rows = fading_study(seeds=(1, 2, 3))
     (comparison,) = fading_tables(fadings(rows))

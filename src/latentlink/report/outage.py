@@ -12,6 +12,7 @@ Of a drop of users in a cell, a channel is a user. The mean's interval is that o
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 
@@ -20,6 +21,7 @@ from latentlink.report.curves import Curve
 from latentlink.report.palette import in_order
 from latentlink.report.wording import Panel
 
+_Any = TypeVar("_Any")
 LEVELS = (5, 1)  # percent of the channels
 LEAST, ENOUGH = 20, 100  # channels of a curve, and of a cell from which there are outage figures
 MOST_PANELS = 6
@@ -61,11 +63,22 @@ def fadings(rows: pl.DataFrame) -> dict[Panel, list[Fading]]:
 
 
 def shown(points: dict[Panel, list[Fading]]) -> list[Panel]:
-    """The panels that are drawn: at most six, spread over all of them."""
+    """The panels that are drawn: at most six, with fewer values of the settings that have the most, spread from the first to the last."""
     panels = list(points)
-    if len(panels) <= MOST_PANELS:
-        return panels
-    return [panels[number * (len(panels) - 1) // (MOST_PANELS - 1)] for number in range(MOST_PANELS)]
+    settings = [list(dict.fromkeys(column)) for column in zip(*panels, strict=True)]
+    kept, counts = panels, [len(values) for values in settings]
+    while len(kept) > MOST_PANELS:
+        counts[counts.index(max(counts))] -= 1
+        chosen = [_spread(values, count) for values, count in zip(settings, counts, strict=True)]
+        kept = [panel for panel in panels if all(value in among for value, among in zip(panel, chosen, strict=True))]
+    return kept or _spread(panels, MOST_PANELS)
+
+
+def _spread(values: list[_Any], count: int) -> list[_Any]:
+    """So many of the values, from the first to the last; a single one is from the middle."""
+    if count == 1 or len(values) <= count:
+        return [values[len(values) // 2]] if count == 1 else values
+    return [values[number * (len(values) - 1) // (count - 1)] for number in range(count)]
 
 
 def outage(values: list[float], accuracy: float) -> float:

@@ -99,9 +99,9 @@ def summary(rows: pl.DataFrame) -> pl.DataFrame:
     """Means over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
 
     Columns: method with those of its parameters in which it differs from others of that name, the settings that vary, rows, means, the
-    standard deviation of the accuracy over rows and, with 20 channels a cell, mean_low and mean_high, the 95 % interval of its mean as
-    `studies.intervals` has it, and accuracy_worst, its mean over the worst 5 % of a point's channels; accuracy_worst_1, over the worst
-    1 % of 100 or more.
+    standard deviation of the accuracy over rows and, with 20 channels a cell, accuracy_worst, its mean over the worst 5 % of a point's
+    channels; with 100 also accuracy_worst_1, over the worst 1 %, and mean_low and mean_high, the 95 % interval of its mean over all of
+    them, as `studies.intervals` has it.
     """
     rows = rows.with_columns(method=_told_apart(rows["method"].to_list(), rows["parameters"].to_list()))
     links = rows.filter(pl.col("family") != "reference")
@@ -131,8 +131,11 @@ def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
     kind = pl.Struct({"mean_low": pl.Float64, "mean_high": pl.Float64})
     seed = pl.col("seed") if "seed" in rows.columns else pl.col("accuracy") * 0
     interval = pl.map_groups([seed, "accuracy"], ends, return_dtype=kind, returns_scalar=True)
-    found = [*(interval.struct.field(name).alias(name) for name in ("mean_low", "mean_high")), worst(_MANY).alias("accuracy_worst")]
-    return found + ([worst(_VERY_MANY).alias("accuracy_worst_1")] if most >= _VERY_MANY else [])
+    found = [worst(_MANY).alias("accuracy_worst")]
+    if most >= _VERY_MANY:
+        found += [interval.struct.field(name).alias(name) for name in ("mean_low", "mean_high")]
+        found.append(worst(_VERY_MANY).alias("accuracy_worst_1"))
+    return found
 
 
 def _told_apart(names: list[str], parameters: list[str]) -> pl.Series:
