@@ -49,7 +49,7 @@ class Arranged:
         """All panels, in order."""
         if not self.panel:
             return [()] if len(self.links) else []
-        return sorted({panel_of(row, self.panel) for row in self.links.select(self.panel).iter_rows(named=True)}, key=_order)
+        return sorted({panel_of(row, self.panel) for row in self.links.select(self.panel).unique().iter_rows(named=True)}, key=_order)
 
 
 def prepared(rows: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,8 @@ METRICS: dict[str, tuple[str, str, bool | None]] = {  # column: title, format, t
     "block_error": ("Block error rate", "{:.3g}", False),
     "message_bits": ("Bits per message", "{:,.1f}", None),
 }
+_RADIO = {"csi": "channel state information", "normalisation": "channel gains", "carrier_ghz": "carrier (GHz)", "speed_kmh": "speed (km/h)",
+          "delay_spread_ns": "delay spread (ns)", "subcarriers": "subcarriers", "clipping_db": "clipping (dB)"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,7 @@ def facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
         ("measured", " to ".join(dict.fromkeys(str(time) for time in (times.min(), times.max()) if time is not None)) or "unknown"),
         ("cells' own time", f"{rows.unique('cell')['wall_s'].sum():.1f} s in all"),
     ]
+    said += [(title, _values(links, name)) for name, title in _RADIO.items() if links[name].is_not_null().any()]
     said += [(package, ", ".join(sorted(numbers))) for package, numbers in sorted(versions.items())]
     return said
 
