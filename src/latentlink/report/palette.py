@@ -17,7 +17,7 @@ _COLOURS = {
     "exact": ("#0072b2", "#56b4e9", "#7b6fd0"),
     "admm": ("#d55e00", "#f0a35e", "#b5492b"),
     "neural": ("#d986b8", "#882255", "#aa3377"),
-    "digital": ("#332288", "#6b4c1e", "#88ccee"),
+    "digital": ("#9a4dff", "#00a9b7", "#8d6e3f"),
     "baseline": ("#009e73", "#e69f00", "#999933", "#44aa99", "#a67c52", "#7f9f3f"),
 }
 _MARKERS: dict[str, tuple[tuple[Marker, str], ...]] = {  # matplotlib, plotly
@@ -48,7 +48,7 @@ _SIZES = {"digital": 1.5}  # stars have little area
 LINES: dict[str, tuple[Any, str, float]] = {  # matplotlib, plotly, strength; drawn in the ink of the page
     EXACT: ("-", "solid", 2.4),
     OPTA: ("-.", "dashdot", 1.2),
-    SEPARATION: ((0, (8, 2, 1, 2, 1, 2)), "12px,3px,2px,3px,2px,3px", 1.2),
+    SEPARATION: ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px", 1.2),
     CAPACITY: ("-.", "dashdot", 1.2),
     BUDGET: ("-", "solid", 0.7),
     REFERENCES[0]: ("-", "solid", 0.9),

@@ -1,6 +1,7 @@
 """The tables of the page, as plain values for its template: who is best where, who spent what, and what is not there."""
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -173,7 +174,7 @@ def papr_table(rows: pl.DataFrame, axis: str) -> Table:
         each: dict[int, list[float]] = {}  # of an antenna, over channels; rows may have different numbers of them
         for antennas in lists:
             for number, level in enumerate(antennas):
-                each.setdefault(number, []).extend([] if level is None else [level])
+                each.setdefault(number, []).extend([level] if level is not None and math.isfinite(level) else [])
         means = [fmean(levels) for levels in each.values() if levels]
         entries = (
             Entry(f"{fmean(papr):.2f}"), Entry(f"{max(papr):.2f}"), Entry(f"{min(means):.2f}" if means else "–"),
