@@ -125,6 +125,7 @@ def test_the_worst_channels_are_the_worst_twentieth():
     rows = pl.DataFrame({"method": "m", "parameters": "{}", "family": "exact", "cell": "c", "accuracy": [i / 100 for i in range(100)]})
     rows = rows.with_columns(pl.lit(1).alias(name) for name in POINT)
     assert summary(rows)["accuracy_worst"].item() == pytest.approx(0.02)
+    assert summary(rows)["accuracy_worst_1"].item() == 0.0
 
 
 def test_pilots_are_rows_of_the_whole_training_set():

@@ -91,3 +91,34 @@ def flops_study(seeds=(1, 2), strengths=(0.0, 10.0, 40.0)):
     rows = [pruned(n, strength, s) for n in (6, 10) for strength in strengths for s in seeds]
     rows += [row(m, n, seed=s) for m in ("exact, widely linear", "Eigen-K") for n in (6, 10) for s in seeds]
     return frame(rows + [reference(m, s) for m in REFERENCES for s in seeds])
+
+
+FADING = {  # name: family, share of a good channel's accuracy, how steeply it falls in a fade, MSE over OPTA
+    "codec": ("codec", 0.85, 1.0, 0.9),
+    "exact, widely linear": ("exact", 0.78, 1.0, 1.1),
+    "digital, adaptive": ("digital", 0.90, 3.0, 1.4),
+}
+
+
+def fading_row(method, channel, seed=1, draws=100, **more):
+    """A row of a study over many channels, the worst of which comes first; a digital link falls off a cliff there."""
+    family, top, steep, over = FADING[method]
+    good = (channel + 1) / draws
+    opta, accuracy = 80 - 50 * good, top * good ** (0.3 * steep) + 0.01 * seed
+    digital = {"block_error": (1 - good) / 4, "message_bits": 24.0} if family == "digital" else {}
+    settings = {
+        "family": family, "channel": channel, "accuracy": accuracy, "mse": over * opta, "nmse": over * opta / 100, "opta": opta,
+        "opta_nmse": opta / 100, "exact_mse": 1.05 * opta, "separation": 1.2 * opta, "separation_nmse": 0.012 * opta, "capacity": 30 * good,
+        "channel_model": "cdl-c", "csi": "transmitter", "estimator": "lmmse", "normalisation": "mean", "papr_db": 7.0 + good,
+        "antenna_papr_db": [6.0, 6.5, 7.0, 8.0],
+    }  # fmt: skip
+    made = row(method, 4, 10.0, seed) | settings | digital | more
+    kept = {name: value for name, value in more.items() if name != "accuracy"}
+    return made | {"cell": f"{method}-{seed}-{json.dumps(kept, sort_keys=True)}"}
+
+
+def fading_study(draws=100, seeds=(1, 2), methods=tuple(FADING), **swept):
+    """Every method over many channels at each value of one setting, with the ceilings and the floor."""
+    ((name, values),) = (swept or {"speed_kmh": (3.0,)}).items()
+    rows = [fading_row(m, c, s, draws, **{name: v}) for v in values for m in methods for s in seeds for c in range(draws)]
+    return frame(rows + [reference(m, s) for m in REFERENCES for s in seeds])

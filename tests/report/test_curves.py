@@ -4,8 +4,10 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from latentlink.report.arranging import arranged, panel_title, prepared
-from latentlink.report.curves import BUDGET, EXACT, OPTA, banded, curves, levels, limits, student, within_budget
+from latentlink.report.arranging import arranged, prepared
+from latentlink.report.curves import BUDGET, EXACT, OPTA, banded, curves, levels, limits, within_budget
+from latentlink.report.wording import panel_title
+from latentlink.studies.intervals import student
 from report.rows import compression_study, flops_study, frame, reference, row, snr_study
 
 
@@ -123,5 +125,5 @@ def test_values_that_are_none_take_no_part():
 
 
 def test_an_unknown_axis_is_refused():
-    with pytest.raises(ValueError, match=r"axis must be one of compression, snr, flops, got 'time'"):
+    with pytest.raises(ValueError, match=r"axis must be one of compression, snr, flops, uses, .*outage, got 'time'"):
         curves(snr_study(), "time", "accuracy")

@@ -12,7 +12,7 @@ from plotly import graph_objects
 from latentlink.report.html import ReportMeta, axes_of, render, write_report
 from latentlink.report.interactive import figures, trade_off
 from latentlink.report.tables import comparisons, gaps, power_table
-from report.rows import METHODS, compression_study, flops_study, frame, reference, row, snr_study
+from report.rows import METHODS, compression_study, fading_study, flops_study, frame, reference, row, snr_study
 
 META = ReportMeta(
     name="toy", title="Toy", description="A toy.", axis="compression", study_text="name: toy\nseeds: [1, 2]\n",
@@ -20,6 +20,7 @@ META = ReportMeta(
 )  # fmt: skip
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STUDIES = {"compression": compression_study, "snr": snr_study, "flops": flops_study}
+FADING = {"outage": fading_study, "clipping": lambda: fading_study(draws=100, seeds=(1,), clipping_db=(0.0, 3.0, None))}
 
 
 def meta(**changed):
@@ -66,6 +67,35 @@ def test_chromium_draws_every_curve_without_an_error(axis, tmp_path):
     wanted = {trace["name"] for chart in charts.values() for trace in chart["data"] if trace["showlegend"]}
     assert wanted <= legend
     assert {"Eigen-K", "exact, widely linear", "exact optimum", "Gaussian OPTA", "unaligned", "receiver's latents"} <= legend
+
+
+@pytest.mark.parametrize("axis", FADING)
+def test_studies_of_fading_have_outage_where_they_ask_for_it(axis):
+    text = page(FADING[axis](), axis=axis)
+    headings = re.findall(r"<h2>(.*?)</h2>", text)
+    assert headings[0 if axis == "outage" else 1] == "Outage: the distribution over channels"
+    assert {"Where digital wins", "Power"} <= set(headings)
+    assert "Peak-to-average power ratio" in text
+    assert ("Distance to Gaussian OPTA against the clipping level" in text) == (axis == "clipping")
+
+
+def test_chromium_draws_outage_without_an_error(tmp_path):
+    text = page(fading_study(seeds=(1,)), axis="outage")
+    document = rendered(text, tmp_path)
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.DOTALL)[1])
+    assert re.search(r'<div id="errors" role="alert" hidden="">\s*</div>', document), "a script failed"
+    assert len(re.findall(r'<g class="trace scatter', document)) == sum(len(chart["data"]) for chart in charts.values())
+
+
+def test_the_same_rows_of_fading_give_the_same_bytes(tmp_path):
+    first, second = (write_report(fading_study(), meta(axis="outage"), tmp_path / name) for name in ("a", "b"))
+    assert [path.name for path in first] == ["report.html", "outage.pdf", "outage.png"]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
+
+
+def test_outage_needs_many_channels(tmp_path):
+    assert "No finished cell has 100 channels" in page(fading_study(draws=2), axis="outage")
+    assert "Outage" not in page(fading_study(draws=2), axis="speed")
 
 
 def test_a_script_error_is_seen(tmp_path):
@@ -203,6 +233,6 @@ def test_how_it_was_run_is_told():
 
 
 def test_an_unknown_axis_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"meta.axis must be one of compression, snr, flops, got 'time'"):
+    with pytest.raises(ValueError, match=r"meta.axis must be one of compression, snr, flops, uses, .*outage, got 'time'"):
         write_report(snr_study(), meta(axis="time"), tmp_path)
     assert list(tmp_path.iterdir()) == []

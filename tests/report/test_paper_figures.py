@@ -2,9 +2,10 @@ import struct
 
 import polars as pl
 
+from latentlink.report.axes import spaced
 from latentlink.report.curves import Curve
 from latentlink.report.palette import looks
-from latentlink.report.paper_figures import draw_paper_figures, spaced
+from latentlink.report.paper_figures import draw_paper_figures
 from report.rows import compression_study, flops_study, frame, reference, row
 
 

@@ -12,21 +12,27 @@ from typing import Any
 
 import polars as pl
 
-AXES = ("compression", "snr", "flops")
+from latentlink.report.axes import AXES, placed
+from latentlink.report.wording import Panel, described
+
 _PILOT_NAMES = ("dataset", "folder", "transmitter", "receiver", "selection", "grouping")
 _PILOT_NUMBERS = ("train", "image_size_px", "pilots_per_class")
 PILOTS = (*_PILOT_NAMES, *_PILOT_NUMBERS)
 _TEXT = ("study", "cell", "method", "family", "parameters", "channel_model", "knowledge", "snr_reference", "status", "versions",
-         "started")  # fmt: skip
+         "started", "placement", "polarisation", "pattern", "normalisation", "csi", "estimator")  # fmt: skip
 _NUMBERS = (
     "d", "m", "pilots", "gain", "k_factor", "correlation", "n_tx", "n_rx", "uses", "snr_db", "noise_variance", "seed", "channel",
     "compression", "accuracy", "accuracy_low", "accuracy_high", "agreement", "mse", "nmse", "expected_mse", "exact_mse", "opta",
     "opta_nmse", "accuracy_bound", "power", "peak_power", "flops_encode", "flops_decode", "flops", "density", "pruning", "design_s",
     "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "messages", "wall_s",
+    "subcarriers", "slots", "pilot_spacing", "feedback_bits", "carrier_ghz",
+    "delay_spread_ns", "speed_kmh", "spacing_khz", "pilot_snr_db", "delay_ms", "clipping_db", "capacity", "opta_db", "separation",
+    "separation_nmse", "papr_db", "block_error", "message_bits",
 )  # fmt: skip
-
-
-Panel = tuple[tuple[str, Any], ...]
+_RADIO = (
+    "placement", "polarisation", "pattern", "normalisation", "csi", "estimator", "subcarriers", "slots", "pilot_spacing", "feedback_bits",
+    "carrier_ghz", "delay_spread_ns", "speed_kmh", "spacing_khz", "pilot_snr_db", "delay_ms", "clipping_db",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,14 @@ class Arranged:
         """All panels, in order."""
         if not self.panel:
             return [()] if len(self.links) else []
-        return sorted({panel_of(row, self.panel) for row in self.links.select(self.panel).iter_rows(named=True)}, key=_order)
+        return sorted({panel_of(row, self.panel) for row in self.links.select(self.panel).unique().iter_rows(named=True)}, key=_order)
 
 
 def prepared(rows: pl.DataFrame) -> pl.DataFrame:
     """Every column of the schema, null where it is absent or not finite, and the quantities derived from them.
 
-    Adds antennas ("n_rx×n_tx"), exact_nmse, exact_db = 10 log10(mse / exact_mse), opta_db = 10 log10(mse / opta), and latencies of both
-    devices together, latency_us and latency_batch_us.
+    Adds antennas ("n_rx×n_tx"), exact_nmse, exact_db = 10 log10(mse / exact_mse), and opta_db and separation_db likewise, and latencies
+    of both devices together, latency_us and latency_batch_us.
     """
     absent = {name: pl.lit(None, pl.String) for name in (*_TEXT, *_PILOT_NAMES) if name not in rows.columns}
     absent |= {name: pl.lit(None, pl.Float64) for name in (*_NUMBERS, *_PILOT_NUMBERS) if name not in rows.columns}
@@ -68,7 +74,8 @@ def prepared(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("parameters").fill_null("{}"),
         (pl.col("exact_mse") / variance).alias("exact_nmse"),
         _decibel("mse", "exact_mse").alias("exact_db"),
-        _decibel("mse", "opta").alias("opta_db"),
+        pl.coalesce(_decibel("mse", "opta"), "opta_db").alias("opta_db"),
+        _decibel("mse", "separation").alias("separation_db"),
         (pl.col("encode_us") + pl.col("decode_us")).alias("latency_us"),
         (pl.col("encode_batch_us") + pl.col("decode_batch_us")).alias("latency_batch_us"),
     )
@@ -94,11 +101,11 @@ def arranged(rows: pl.DataFrame, axis: str) -> Arranged:
     rows = prepared(rows)
     references = rows.filter(pl.col("family") == "reference")
     links = rows.filter(pl.col("method").is_not_null() & pl.col("family").ne_missing("reference"))
-    links = links.with_columns(pl.Series("label", _labels(links, axis), dtype=pl.String))
+    links = placed(_labelled(links, axis), axis)
     points = _points(links, axis)
     square = axis == "compression" and "n_rx" in points
     channel = () if square else (("n_tx", "n_rx") if axis == "compression" else ("antennas",))
-    settings = [*PILOTS, "channel_model", "k_factor", "correlation", "gain", "snr_reference", "snr_db", *channel, "uses"]
+    settings = [*PILOTS, "channel_model", "k_factor", "correlation", "gain", "snr_reference", "snr_db", *channel, "uses", *_RADIO]
     varying = [name for name in settings if name not in points and links[name].n_unique() > 1]
     panel = [name for name in varying if links.group_by("label").agg(pl.col(name).n_unique())[name].max() > 1]
     links = links.with_columns(pl.lit("").alias("suffix"))
@@ -106,24 +113,26 @@ def arranged(rows: pl.DataFrame, axis: str) -> Arranged:
         if name not in panel:  # methods merely differ in it: the odd ones say so
             common = links[name].drop_nulls().mode(maintain_order=True)
             odd = pl.col(name).ne_missing(common[0] if len(common) else None)
-            told = pl.Series("told", [f", {described(name, value)}" for value in links[name]], dtype=pl.String)
+            words = {value: described(name, value) for value in links[name].unique()}
+            said = pl.Series([f", {word}" if word else "" for word in words.values()], dtype=pl.String)
+            told = pl.col(name).replace_strict(pl.Series(list(words), dtype=links[name].dtype), said, return_dtype=pl.String)
             links = links.with_columns(pl.col("suffix") + pl.when(odd).then(told).otherwise(pl.lit("")))
     return Arranged(links, references, points, tuple(panel))
 
 
 def _points(links: pl.DataFrame, axis: str) -> tuple[str, ...]:
     """What changes along a curve."""
-    if axis == "snr":
-        return ("snr_db",)
-    if axis == "flops":
-        return ("parameters",)
+    if axis in ("flops", "outage"):
+        return ("parameters",) if axis == "flops" else ()
+    if axis != "compression":
+        return (AXES[axis].column,)
     if links["n_tx"].n_unique() == 1 and links["uses"].n_unique() > 1:
         return ("uses",)
     return ("n_tx", "n_rx") if (links["n_tx"] == links["n_rx"]).all() else ("n_tx",)
 
 
-def _labels(links: pl.DataFrame, axis: str) -> list[str]:
-    """Methods by name, and by those parameters in which methods of the same name differ; along the FLOPs axis numbers sweep a curve."""
+def _labelled(links: pl.DataFrame, axis: str) -> pl.DataFrame:
+    """Rows with their label: methods by name, and by those parameters in which they differ; along the FLOPs axis numbers sweep a curve."""
     parameters: dict[str, dict[str, Any]] = {}
     for method, text in links.select("method", "parameters").unique(maintain_order=True).iter_rows():
         parameters.setdefault(method, {})[text] = _read(text)
@@ -137,7 +146,10 @@ def _labels(links: pl.DataFrame, axis: str) -> list[str]:
         for text, content in variants.items():
             told = ", ".join(f"{key.replace('_', ' ')} {_plain(content.get(key))}" for key in differing)
             names[method, text] = f"{method} ({told})" if told else method
-    return [names[method, text] for method, text in links.select("method", "parameters").iter_rows()]
+    by = pl.DataFrame(
+        [(*key, name) for key, name in names.items()], schema=dict.fromkeys(("method", "parameters", "label"), pl.String), orient="row"
+    )
+    return links.join(by, on=["method", "parameters"], how="left", maintain_order="left")
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -170,32 +182,3 @@ def _order(panel: Panel) -> tuple[tuple[float, str], ...]:
         return value if isinstance(value, float) else math.inf if value is None else -float(value == "transmit")
 
     return tuple((rank(value), str(value)) for _, value in panel)
-
-
-def described(name: str, value: Any) -> str:
-    """A setting in words."""
-    if value is None:
-        return {"pilots_per_class": "whole training set as pilots", "snr_reference": "SNR reference unknown"}.get(name, f"{name} unknown")
-    number = f"{value:g}" if isinstance(value, float) else str(value)
-    return {
-        "pilots_per_class": f"{number} pilots per class",
-        "snr_reference": {"transmit": "SNR per transmit antenna", "receive": "SNR per receive antenna"}.get(number, number),
-        "snr_db": f"{number} dB".replace("-", "−"),
-        "antennas": f"{number} antennas",
-        "n_tx": f"{number} transmit antennas",
-        "n_rx": f"{number} receive antennas",
-        "uses": "1 channel use" if number == "1" else f"{number} channel uses",
-        "gain": f"channel gain {number}",
-        "k_factor": f"K-factor {number}",
-        "train": f"pilots among {number}",
-        "image_size_px": f"images of {number} px",
-        "transmitter": f"from {number}",
-        "receiver": f"to {number}",
-        "grouping": f"grouped by {number}",
-        "selection": f"{number} pilots",
-    }.get(name, number)
-
-
-def panel_title(panel: Panel) -> str:
-    """A panel's settings in words; empty where there is but one panel."""
-    return ", ".join(described(name, value) for name, value in panel)

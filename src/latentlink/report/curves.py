@@ -11,15 +11,17 @@ because draws of one seed share its pilots and are not independent. Bands of sha
 
 import math
 from dataclasses import dataclass, replace
-from statistics import NormalDist, fmean, stdev
 from typing import Any
 
 import polars as pl
 
-from latentlink.report.arranging import PILOTS, Arranged, Panel, arranged, panel_of
+from latentlink.report.arranging import PILOTS, Arranged, arranged, panel_of
+from latentlink.report.axes import AXES
+from latentlink.report.wording import Panel
+from latentlink.studies.intervals import interval_of
 
 REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
-EXACT, OPTA, BUDGET = "exact optimum", "Gaussian OPTA", "best network within the budget"
+EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation bound", "best network within the budget"
 CAPACITY = "bound by capacity"
 BANDS = {
     "t": "95 % of the mean over seeds (Student's t)",
@@ -27,11 +29,14 @@ BANDS = {
     "messages": "95 % over the test messages (Wilson), one seed and draw",
     "none": "no band",
 }
-_SHARES = ("accuracy", "agreement", "accuracy_bound")
-_SIGNED = ("exact_db", "opta_db")
+LIMITS = {
+    "nmse": ((EXACT, "exact_nmse"), (OPTA, "opta_nmse"), (SEPARATION, "separation_nmse")),
+    "accuracy": ((CAPACITY, "accuracy_bound"),),
+}  # what limits a value: its name, and the column that has it
+_SHARES = ("accuracy", "agreement", "accuracy_bound", "block_error")
+_SIGNED = ("exact_db", "opta_db", "separation_db", "papr_db")
 _CURVE = ("label", "suffix", "family", "knowledge")
 _Key = tuple[str, str, str, Panel]
-_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def curves(rows: pl.DataFrame, axis: str, value: str) -> list[Curve]:
 
     Args:
         rows: results, a row for each cell and channel draw.
-        axis: "compression" (ζ), "snr" (dB) or "flops".
+        axis: one of AXES.
         value: a column, or one of those that `prepared` adds.
 
     Returns:
@@ -102,15 +107,14 @@ def curves(rows: pl.DataFrame, axis: str, value: str) -> list[Curve]:
 
 
 def limits(rows: pl.DataFrame, axis: str, value: str = "nmse") -> list[Curve]:
-    """NMSE of the exact optimum and of Gaussian OPTA, or accuracy at capacity, along the axis; on the FLOPs axis they are `levels`."""
+    """NMSE of the exact optimum, Gaussian OPTA and separation, or accuracy at capacity, along the axis; against FLOPs they are `levels`."""
     if axis == "flops":
         return []
     table = arranged(rows, axis)
     own = table.links.filter(pl.col("suffix") == "").with_columns(knowledge=pl.lit("aware"), compression=pl.col("symbols"))
     point = [*table.panel, *table.points, "seed", "channel"]
     found = []
-    known = {"nmse": ((EXACT, "exact_nmse"), (OPTA, "opta_nmse")), "accuracy": ((CAPACITY, "accuracy_bound"),)}
-    for label, column in known[value]:
+    for label, column in LIMITS[value]:
         once = own.filter(pl.col(column).is_not_null()).unique(point, keep="first", maintain_order=True)  # all methods there say the same
         named = once.with_columns(label=pl.lit(label), family=pl.lit("limit"))
         found += _drawn(table, named, axis, column)
@@ -146,16 +150,15 @@ def levels(rows: pl.DataFrame, axis: str, value: str) -> list[Level]:
             mean = here.filter(pl.col("method") == label)[value].mean()
             found += [Level(label, panel, mean)] if isinstance(mean, float) else []
         if axis == "flops":
-            limiting = {"nmse": ((EXACT, "exact_nmse"), (OPTA, "opta_nmse")), "accuracy": ((CAPACITY, "accuracy_bound"),)}[value]
             mine = [pl.col(name).eq_missing(pl.lit(setting)) for name, setting in panel]
             links = table.links.filter(pl.col("suffix") == "", *mine)
-            means = {label: links[column].mean() for label, column in limiting}
+            means = {label: links[column].mean() for label, column in LIMITS[value]}
             found += [Level(label, panel, mean) for label, mean in means.items() if isinstance(mean, float)]
     return found
 
 
 def _drawn(table: Arranged, links: pl.DataFrame, axis: str, value: str) -> list[Curve]:
-    x = {"compression": "compression", "snr": "snr_db", "flops": "flops"}[axis]
+    x = AXES[axis].place
     links = links.filter(pl.col(x).is_not_null() & pl.col(value).is_not_null())
     at = list(dict.fromkeys([*table.points, "antennas", "uses", "snr_db", "pruning"]))
     columns = {"x": pl.col(x).mean(), "seeds": pl.col("seed"), "values": pl.col(value)}
@@ -180,30 +183,10 @@ def banded(
     Args:
         seeds, values: of its rows. interval: of the first row over the test messages. value: the column, which says where bands end.
     """
-    by_seed: dict[Any, list[float]] = {}
-    for seed, one in zip(seeds, values, strict=True):
-        by_seed.setdefault(seed, []).append(one)
-    means = [fmean(group) for group in by_seed.values()]
-    mean = fmean(means)
-    samples = sorted(means if len(means) > 1 else values)
-    if len(samples) == 1:
+    mean, low, high, band = interval_of(seeds, values)
+    if low is None or high is None:
         return (mean, *interval, "none" if None in interval else "messages")
-    if len(samples) == 2:
-        return mean, samples[0], samples[1], "range"
-    half = student(len(samples) - 1) * stdev(samples) / math.sqrt(len(samples))
+    if band == "range":
+        return mean, low, high, band
     least, most = -math.inf if value in _SIGNED else 0.0, 1.0 if value in _SHARES else math.inf
-    return mean, max(least, mean - half), min(most, mean + half), "t"
-
-
-def student(freedom: int) -> float:
-    """t_{0.975} with `freedom` ≥ 1 degrees: exact for 1 and 2, else Cornish and Fisher's expansion about the normal (to 1e-3)."""
-    if freedom < 3:
-        return math.tan(0.475 * math.pi) if freedom == 1 else 0.475 * math.sqrt(2 / (0.975 * 0.025))
-    z, n = _Z, float(freedom)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / n ** (power + 1) for power, term in enumerate(terms))
+    return mean, max(least, low), min(most, high), band

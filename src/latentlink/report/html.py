@@ -12,14 +12,18 @@ import polars as pl
 
 from latentlink.extras import import_extra
 from latentlink.io.atomic import write_atomically
-from latentlink.report.arranging import AXES, arranged, prepared
+from latentlink.report.arranging import arranged, prepared
+from latentlink.report.axes import AXES
 from latentlink.report.curves import BANDS, curves
-from latentlink.report.interactive import figures, trade_off
+from latentlink.report.digital import digital_wins
+from latentlink.report.distance import distance_charts, draw_distances
+from latentlink.report.interactive import Chart, figures, trade_off
+from latentlink.report.outage import MOST_PANELS, fadings
+from latentlink.report.outage_figures import draw_outage, outage_charts
+from latentlink.report.outage_tables import fading_tables, fairness_tables
 from latentlink.report.paper_figures import draw_paper_figures
-from latentlink.report.tables import TOLERANCE, comparisons, facts, gaps, power_table, status_table
+from latentlink.report.tables import TOLERANCE, comparisons, facts, gaps, papr_table, power_table, status_table
 
-AXIS_NAMES = {"compression": "compression", "snr": "SNR", "flops": "FLOPs"}
-_MOST_PANELS = 6  # of a figure that the study did not ask for
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -28,7 +32,7 @@ class ReportMeta:
     """What a report says of its study besides the results.
 
     Attributes:
-        name, title, description: of the study. axis: "compression", "snr" or "flops". study_text: the study's file. command: what ran it.
+        name, title, description: of the study. axis: one of AXES. study_text: the study's file. command: what ran it.
         wall_s: seconds that its runs took. done, missing, failed: cells. absent: what is missing or failed, in words, one line each.
     """
 
@@ -46,9 +50,10 @@ class ReportMeta:
 
 
 def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> list[Path]:
-    """Write report.html and the figures accuracy-vs-AXIS[-PANEL].pdf and .png into a folder, each whole or not at all.
+    """Write report.html and its figures as .pdf and .png into a folder, each whole or not at all.
 
-    The axis of the study is always drawn; another one where the study sweeps it too and few panels come of it.
+    Figures are accuracy-vs-AXIS[-PANEL], distance-vs-AXIS[-PANEL] (to Gaussian OPTA) and, of 100 channels a cell, outage[-PANEL]. The axis
+    of the study is always drawn; another one where the study sweeps it too and few panels come of it.
 
     Args:
         rows: results, a row for each cell and channel draw; columns that are absent are taken as unknown.
@@ -68,23 +73,34 @@ def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> li
         raise ValueError(f"meta.axis must be one of {', '.join(AXES)}, got {meta.axis!r}")
     folder = Path(folder)
     axes = axes_of(rows, meta.axis)
-    drawn = [path for axis in axes for path in draw_paper_figures(rows, axis, folder)]
+    along = [(draw_paper_figures(rows, axis, folder), draw_distances(rows, axis, folder)) for axis in axes]
+    sections = [path for figures, distances in along for path in figures + distances]
+    outage = draw_outage(rows, folder)
+    drawn = outage + sections if meta.axis == "outage" else sections + outage
     page = folder / "report.html"
     write_atomically(page, render(rows, meta, axes, [path.name for path in drawn]).encode())
     return [page, *drawn]
 
 
 def axes_of(rows: pl.DataFrame, axis: str) -> list[str]:
-    """The study's axis, and others along which some method has at least three points: compression, SNR, or FLOPs by pruning."""
+    """The study's axis, and others along which some method has at least three points, FLOPs by pruning; outage has figures of its own."""
     rows = prepared(rows)
     links = rows.filter(pl.col("family").ne_missing("reference"))
-    found = [axis]
-    for other, name in (("compression", "compression"), ("snr", "snr_db"), ("flops", "pruning")):
+    found = [axis] if axis != "outage" else []
+    for other in AXES:
+        if other in (*found, "outage") or (other in ("uses", "compression") and _same_places(links, found)):
+            continue
+        name = "pruning" if other == "flops" else AXES[other].column
         counts = links.filter(pl.col(name).is_not_null()).group_by("method").agg(pl.col(name).n_unique())[name]
         swept = len(counts) > 0 and max(counts) > 2
-        if other != axis and swept and len(arranged(rows, other).panels) <= _MOST_PANELS:
+        if swept and len(arranged(rows, other).panels) <= MOST_PANELS:
             found.append(other)
     return found
+
+
+def _same_places(links: pl.DataFrame, drawn: list[str]) -> bool:
+    """Whether compression and uses are the same axis, with one number of antennas, and one of them is drawn already."""
+    return links["n_tx"].n_unique() == 1 and any(axis in drawn for axis in ("compression", "uses"))
 
 
 def render(rows: pl.DataFrame, meta: ReportMeta, axes: list[str], files: list[str]) -> str:
@@ -98,29 +114,57 @@ def render(rows: pl.DataFrame, meta: ReportMeta, axes: list[str], files: list[st
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    sections: list[dict[str, Any]] = []
     charts: dict[str, Any] = {}
-    for axis in axes:
-        shown = []
-        for number, (title, reference, chart) in enumerate(figures(rows, axis)):
-            charts[f"{axis}-{number}"] = chart
-            columns = sum(name.startswith("xaxis") for name in chart["layout"]) // 2
-            here = {"id": f"{axis}-{number}", "title": title, "reference": reference, "columns": columns}
-            shown.append(here | {"height": chart["layout"]["height"]})
-        sections.append({"axis": AXIS_NAMES[axis], "figures": shown, "comparisons": comparisons(rows, axis)})
+    sections = [
+        {
+            "words": AXES[axis].words,
+            "figures": _listed(charts, axis, figures(rows, axis)),
+            "distances": _listed(charts, f"distance-{axis}", distance_charts(rows, axis)),
+            "comparisons": comparisons(rows, axis),
+        }
+        for axis in axes
+    ]
     traded, setting = trade_off(rows, meta.axis)
     if traded is not None:
         charts["trade-off"] = traded
-    references = {figure["reference"] for section in sections for figure in section["figures"]} - {""}
+    fading = _fading(rows, charts)
+    listed = [figure for section in sections for figure in section["figures"]] + fading["figures"]
+    references = {figure["reference"] for figure in listed} - {""}
     bands = {point.band for axis in axes for curve in curves(rows, axis, "accuracy") for point in curve.points}
     text: str = environment.get_template("report.html").render(
         meta=meta, sections=sections, traded=traded, setting=setting, references=sorted(references, reverse=True),
-        power=power_table(rows, meta.axis), statuses=status_table(rows, meta.axis), gaps=gaps(rows, meta.axis), facts=facts(rows),
+        power=power_table(rows, meta.axis), papr=papr_table(rows, meta.axis), fading=fading,
+        digital=digital_wins(rows, meta.axis), statuses=status_table(rows, meta.axis), gaps=gaps(rows, meta.axis), facts=facts(rows),
         bands=[BANDS[band] for band in BANDS if band in bands], tolerance=TOLERANCE, files=files, unmeasured=_unmeasured(rows),
+        separated=bool(prepared(rows)["separation_nmse"].is_not_null().any()),
         charts=_in_script(charts), plotly=offline.get_plotlyjs(),
         style=(_TEMPLATES / "report.css").read_text("utf-8"), script=(_TEMPLATES / "report.js").read_text("utf-8"),
     )  # fmt: skip
     return text
+
+
+def _listed(charts: dict[str, Any], name: str, found: list[tuple[str, str, Chart]]) -> list[dict[str, Any]]:
+    """What the template must know of figures, whose specifications are put among the others."""
+    listed = []
+    for number, (title, reference, chart) in enumerate(found):
+        charts[f"{name}-{number}"] = chart
+        rows = len({tuple(axis["domain"]) for place, axis in chart["layout"].items() if place.startswith("yaxis")})
+        columns = sum(place.startswith("xaxis") for place in chart["layout"]) // rows
+        here = {"id": f"{name}-{number}", "title": title, "reference": reference, "columns": columns}
+        listed.append(here | {"height": chart["layout"]["height"]})
+    return listed
+
+
+def _fading(rows: pl.DataFrame, charts: dict[str, Any]) -> dict[str, Any]:
+    """Figures and tables of the channels of each point."""
+    points = fadings(rows)
+    return {
+        "figures": _listed(charts, "outage", outage_charts(rows)),
+        "points": len(points),
+        "most": MOST_PANELS,
+        "tables": fading_tables(points),
+        "fairness": fairness_tables(rows, points),
+    }
 
 
 def _unmeasured(rows: pl.DataFrame) -> list[str]:

@@ -10,10 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.arranging import Panel, arranged, described, panel_title
-from latentlink.report.curves import BUDGET, Curve, Level, curves, levels
+from latentlink.report.arranging import arranged
+from latentlink.report.axes import AXES, ticks
+from latentlink.report.curves import BUDGET, Curve, Level, Point, curves, levels
 from latentlink.report.palette import LINES, Look, in_order, looks, reading_limit, with_value
-from latentlink.report.paper_figures import AXIS_LABELS, drawn_curves, percent, spaced
+from latentlink.report.paper_figures import drawn_curves
+from latentlink.report.wording import Panel, described, panel_title
 
 COLUMNS = 3  # panels beside each other
 Chart = dict[str, Any]
@@ -25,15 +27,26 @@ def figures(rows: pl.DataFrame, axis: str) -> list[tuple[str, str, Chart]]:
     flat = {value: levels(rows, axis, value) for value in drawn}
     look = looks([*drawn["accuracy"], *drawn["nmse"]])
     panels = [panel for panel in arranged(rows, axis).panels if any(curve.panel == panel for value in drawn.values() for curve in value)]
+    return charts(axis, panels, drawn, flat, look)
+
+
+_SIGNED = {"zeroline": True, "zerolinewidth": 2, "rangemode": "tozero"}
+TITLES = {"accuracy": "accuracy", "nmse": "NMSE of the latent", "opta_db": "MSE over Gaussian OPTA (dB)"}
+
+
+def charts(
+    axis: str, panels: list[Panel], drawn: dict[str, list[Curve]], flat: dict[str, list[Level]], look: dict[str, Look]
+) -> list[tuple[str, str, Chart]]:
+    """Heading, SNR reference and specification of the figures of some panels: a row of axes for each value that is drawn."""
     found = []
-    for title, across, group in _groups(panels):
+    for title, across, group in grouped(panels):
         headings = [described(across, dict(panel)[across]) if across else "" for panel in group]
         chart = _chart(axis, group, headings, drawn, flat, look)
         found.append((title, dict(group[0]).get("snr_reference") or "", chart))
     return found
 
 
-def _groups(panels: list[Panel]) -> list[tuple[str, str, list[Panel]]]:
+def grouped(panels: list[Panel]) -> list[tuple[str, str, list[Panel]]]:
     """Panels that differ in one setting only, at most COLUMNS at a time: their common title, that setting, and they."""
     if not panels:
         return []
@@ -53,41 +66,41 @@ def _chart(
     points = {value: [point for curve in mine[value] for point in curve.points] for value in mine}
     places = sorted({point.x for value in points.values() for point in value})
     data: list[Chart] = []
-    layout = _layout(axis, headings, places)
-    top = {"accuracy": 1.0, "nmse": reading_limit([p.mean for p in points["nmse"]] + [level.value for level in lines["nmse"]])}
+    layout = frames(headings, [TITLES[value] for value in drawn], AXES[axis].label)
+    _scaled(layout, axis, [point for value in points.values() for point in value], len(panels))
+    span = {"accuracy": [0, 1.0], "opta_db": None}
+    if "nmse" in drawn:
+        span["nmse"] = [0, reading_limit([p.mean for p in points["nmse"]] + [level.value for level in lines["nmse"]])]
     for column, panel in enumerate(panels):
-        for row, value in enumerate(("accuracy", "nmse")):
+        for row, value in enumerate(drawn):
             number = row * len(panels) + column + 1
             cell = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-            layout[f"yaxis{number}"]["range"] = [0, top[value]]
+            layout[f"yaxis{number}"] |= {"range": span[value]} if span[value] else _SIGNED | {"matches": "y" if number > 1 else None}
             data += [_level(level, places, axis, value) | cell for level in lines[value] if level.panel == panel]
             for curve in mine[value]:
                 if curve.panel == panel:
                     data += [trace | cell for trace in _traces(curve, look.get(curve.label), axis, value)]
-    _one_entry_each(data)
+    one_entry_each(data)
     return {"data": data, "layout": layout}
 
 
-def _layout(axis: str, headings: list[str], places: list[float]) -> Chart:
-    count, gap = len(headings), 0.04
-    wide = (1 - gap * (count - 1)) / count
-    layout: Chart = {"height": 720, "margin": {"l": 56, "r": 12, "t": 36, "b": 52}, "legend": {"tracegroupgap": 0}, "annotations": []}
-    for number in range(1, 2 * count + 1):
+def frames(headings: list[str], titles: list[str], below: str) -> Chart:
+    """Axes in as many rows as there are titles, a column for each heading, and what is below the last row."""
+    count, gap, rows = len(headings), 0.04, len(titles)
+    wide, high = (1 - gap * (count - 1)) / count, {1: 1.0, 2: 0.46}[rows]
+    layout: Chart = {"height": {1: 430, 2: 720}[rows], "margin": {"l": 56, "r": 12, "t": 36, "b": 52}, "legend": {"tracegroupgap": 0}}
+    layout["annotations"] = []
+    for number in range(1, rows * count + 1):
         row, column = divmod(number - 1, count)
         left = column * (wide + gap)
         x: Chart = {"domain": [left, left + wide], "anchor": f"y{number}", "zeroline": False, "matches": "x" if number > 1 else None}
-        y: Chart = {"domain": [0.54, 1.0] if row == 0 else [0.0, 0.46], "anchor": f"x{number}", "zeroline": False}
-        if row:
-            x["title"] = {"text": AXIS_LABELS[axis], "standoff": 8}
+        y: Chart = {"domain": [1 - high, 1.0] if row == 0 else [0.0, high], "anchor": f"x{number}", "zeroline": False}
+        if row == rows - 1:
+            x["title"] = {"text": below, "standoff": 8}
         if not column:
-            y["title"] = {"text": "NMSE of the latent" if row else "accuracy", "standoff": 6}
+            y["title"] = {"text": titles[row], "standoff": 6}
         else:
             y["showticklabels"] = False
-        if axis != "snr" and places and places[0] > 0:
-            x["type"] = "log"
-            if axis == "compression":
-                kept = spaced(places, 0.055 * count)
-                x |= {"tickvals": kept, "ticktext": [percent(place) for place in kept]}
         layout |= {f"xaxis{number}": x, f"yaxis{number}": y}
         if not row and headings[column]:
             middle = {"x": left + wide / 2, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
@@ -95,7 +108,21 @@ def _layout(axis: str, headings: list[str], places: list[float]) -> Chart:
     return layout
 
 
-def _one_entry_each(data: list[Chart]) -> None:
+def _scaled(layout: Chart, axis: str, points: list[Point], count: int) -> None:
+    """Logarithmic where the axis is a ratio, with ticks where the points are where it is so marked; `count` panels share the width."""
+    what, more = AXES[axis], dict[str, Any]()
+    positive = bool(points) and min(point.x for point in points) > 0
+    if what.ratio and positive:
+        more["type"] = "log"
+    if what.marked and points and (positive or not what.ratio):
+        told = ticks(axis, ((point.x, point.at.get(what.column)) for point in points), 0.055 * count)
+        more |= {"tickvals": list(told), "ticktext": list(told.values())}
+    for name in layout:
+        if name.startswith("xaxis"):
+            layout[name] |= more
+
+
+def one_entry_each(data: list[Chart]) -> None:
     """One legend entry for each name, in the order of the traces; then draw the first ones last, so that exact designs lie on top."""
     seen: set[str] = set()
     for rank, trace in enumerate(data):
@@ -109,7 +136,8 @@ def _one_entry_each(data: list[Chart]) -> None:
 def _level(level: Level, places: list[float], axis: str, value: str) -> Chart:
     """A line from side to side; a legend entry stands for several panels and so has no number."""
     low, high = places[0], places[-1]
-    ends = [low / 1.25, high * 1.25] if axis != "snr" and low > 0 else [low - 1, high + 1]
+    aside = 1.0 if axis == "snr" else 0.05 * (high - low) or 1.0
+    ends = [low / 1.25, high * 1.25] if AXES[axis].ratio and low > 0 else [low - aside, high + aside]
     name = html.escape(level.label, quote=False)
     _, dash, width = LINES[level.label]
     line = {"dash": dash, "width": 1.3 * width}
@@ -132,7 +160,7 @@ def _traces(curve: Curve, look: Look | None, axis: str, value: str) -> list[Char
         return [common | shown | {"mode": mode, "line": {"dash": dash, "width": 1.4 * width, "shape": shape}, "meta": "ink"}]
     unaware = curve.knowledge == "unaware"
     line = {"color": look.colour, "width": (0.9 if unaware else 1.4) * look.width, "dash": "dash" if unaware else "solid"}
-    marker = {"symbol": f"{look.symbol}-open" if unaware else look.symbol, "size": 8, "color": look.colour}
+    marker = {"symbol": f"{look.symbol}-open" if unaware else look.symbol, "size": 8 * look.size, "color": look.colour}
     banded = [(point.x, point.low, point.high) for point in curve.points if point.low is not None and point.high is not None]
     traces = []
     if len(banded) > 1:
@@ -181,7 +209,7 @@ def trade_off(rows: pl.DataFrame, axis: str) -> tuple[Chart | None, str]:
         layout[f"yaxis{number}"] = {"range": [0, 1], "anchor": f"x{number}", "zeroline": False, "showticklabels": number == 1}
     layout["yaxis1"]["title"] = {"text": "accuracy"}
     data = [trace for trace in data if trace["x"]]
-    _one_entry_each(data)
+    one_entry_each(data)
     return {"data": data, "layout": layout}, told
 
 

@@ -6,22 +6,26 @@ figures can also be read in grey. A design that does not know the channel is bro
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from latentlink.report.curves import BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, Curve, Level
+from latentlink.report.curves import BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, SEPARATION, Curve, Level
 
-FAMILIES = ("codec", "exact", "admm", "neural", "baseline")
+Marker = str | tuple[int, int, int]
+FAMILIES = ("codec", "exact", "admm", "neural", "digital", "baseline")
 _COLOURS = {
     "codec": ("#b2182b", "#4d4d4d", "#878787"),
     "exact": ("#0072b2", "#56b4e9", "#7b6fd0"),
     "admm": ("#d55e00", "#f0a35e", "#b5492b"),
     "neural": ("#d986b8", "#882255", "#aa3377"),
+    "digital": ("#9a4dff", "#00a9b7", "#8d6e3f"),
     "baseline": ("#009e73", "#e69f00", "#999933", "#44aa99", "#a67c52", "#7f9f3f"),
 }
-_MARKERS = {  # matplotlib, plotly
+_MARKERS: dict[str, tuple[tuple[Marker, str], ...]] = {  # matplotlib, plotly
     "codec": (("o", "circle"), ("s", "square"), ("^", "triangle-up")),
     "exact": (("o", "circle"), ("^", "triangle-up"), ("s", "square")),
     "admm": (("D", "diamond"), ("d", "diamond-tall"), ("8", "octagon")),
     "neural": (("*", "star"), ("P", "cross"), ("X", "x")),
+    "digital": (((4, 1, 0), "star-diamond"), ((6, 1, 0), "hexagram"), ((3, 1, 0), "star-triangle-up")),
     "baseline": (
         ("v", "triangle-down"),
         ("<", "triangle-left"),
@@ -36,12 +40,15 @@ _USUAL = {
     "exact": ("exact, goal-oriented", "exact, widely linear", "exact, complex-linear"),
     "admm": ("ADMM, complex-linear", "ADMM, widely linear"),
     "neural": ("neural, hard thresholds", "neural, soft thresholds", "neural"),
+    "digital": ("digital",),
     "baseline": ("Eigen-K", "First-K", "Top-K", "disjoint, procrustes", "disjoint"),
 }  # the longer name first where one begins the other
 _WIDTHS = {"codec": 2.0, "exact": 2.0}
-LINES = {  # matplotlib, plotly, strength; drawn in the ink of the page
+_SIZES = {"digital": 1.5}  # stars have little area
+LINES: dict[str, tuple[Any, str, float]] = {  # matplotlib, plotly, strength; drawn in the ink of the page
     EXACT: ("-", "solid", 2.4),
     OPTA: ("-.", "dashdot", 1.2),
+    SEPARATION: ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px", 1.2),
     CAPACITY: ("-.", "dashdot", 1.2),
     BUDGET: ("-", "solid", 0.7),
     REFERENCES[0]: ("-", "solid", 0.9),
@@ -52,12 +59,13 @@ LINES = {  # matplotlib, plotly, strength; drawn in the ink of the page
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn; `marker` is matplotlib's, `symbol` plotly's, `width` in points."""
+    """How a method is drawn; `marker` is matplotlib's, `symbol` plotly's, `width` in points, `size` relative to most markers."""
 
     colour: str
-    marker: str
+    marker: Marker
     symbol: str
     width: float
+    size: float = 1.0
 
 
 def looks(curves: Iterable[Curve]) -> dict[str, Look]:
@@ -83,7 +91,7 @@ def looks(curves: Iterable[Curve]) -> dict[str, Look]:
 def _look(family: str, slot: int) -> Look:
     colours, markers = _COLOURS[family], _MARKERS[family]
     marker, symbol = markers[(slot + slot // len(colours)) % len(markers)]  # a colour that comes again has another marker
-    return Look(colours[slot % len(colours)], marker, symbol, _WIDTHS.get(family, 1.3))
+    return Look(colours[slot % len(colours)], marker, symbol, _WIDTHS.get(family, 1.3), _SIZES.get(family, 1.0))
 
 
 def in_order(curves: Iterable[Curve]) -> list[Curve]:

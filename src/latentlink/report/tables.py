@@ -1,6 +1,7 @@
 """The tables of the page, as plain values for its template: who is best where, who spent what, and what is not there."""
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -8,18 +9,24 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.arranging import Panel, arranged, described, panel_title, prepared
+from latentlink.report.arranging import arranged, prepared
+from latentlink.report.axes import AXES, percent
 from latentlink.report.curves import Curve, Point, curves
 from latentlink.report.palette import in_order
-from latentlink.report.paper_figures import percent
+from latentlink.report.wording import Panel, described, panel_title
 
 BUDGET_POWER, TOLERANCE = 1.0, 0.05  # P of every study, and how far from it a link may spend before it is flagged
-METRICS = {  # column: title, format, the best is the largest
+METRICS: dict[str, tuple[str, str, bool | None]] = {  # column: title, format, the best is the largest (None: no value is better)
     "accuracy": ("Accuracy", "{:.3f}", True),
     "nmse": ("NMSE of the latent", "{:.3f}", False),
     "exact_db": ("Distance to the exact optimum: MSE over the least of all linear links (dB)", "{:+.2f}", False),
     "opta_db": ("Distance to Gaussian OPTA: MSE over it (dB)", "{:+.2f}", False),
+    "separation_db": ("Distance to the separation bound: MSE over it (dB)", "{:+.2f}", False),
+    "block_error": ("Block error rate", "{:.3g}", False),
+    "message_bits": ("Bits per message", "{:,.1f}", None),
 }
+_RADIO = {"csi": "channel state information", "normalisation": "channel gains", "carrier_ghz": "carrier (GHz)", "speed_kmh": "speed (km/h)",
+          "delay_spread_ns": "delay spread (ns)", "subcarriers": "subcarriers", "clipping_db": "clipping (dB)"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,11 @@ def comparisons(rows: pl.DataFrame, axis: str) -> list[Comparison]:
 
 def _matrix(value: str, drawn: list[Curve], axis: str, shown: bool) -> Table:
     title, form, largest = METRICS[value]
-    keys = sorted({_key(point, axis) for curve in drawn for point in curve.points})
-    cells = {(curve.name, _key(point, axis)): point for curve in drawn for point in curve.points}
+    keys = sorted({key_of(point, axis) for curve in drawn for point in curve.points})
+    cells = {(curve.name, key_of(point, axis)): point for curve in drawn for point in curve.points}
     usual = {key: min(point.x for (_, at), point in cells.items() if at == key) for key in keys}
     means = {key: [point.mean for (_, at), point in cells.items() if at == key] for key in keys}
-    best = {key: (max if largest else min)(there) for key, there in means.items() if len(set(there)) > 1}
+    best = {key: (max if largest else min)(there) for key, there in means.items() if len(set(there)) > 1 and largest is not None}
     body = []
     for curve in drawn:
         entries = []
@@ -83,22 +90,24 @@ def _matrix(value: str, drawn: list[Curve], axis: str, shown: bool) -> Table:
             remark = _interval(point, form) + (f" at ζ {percent(point.x)} %" if dearer else "")
             entries.append(Entry(form.format(point.mean), remark, point.mean == best.get(key)))
         body.append((curve.name, tuple(entries)))
-    return Table(title, tuple(_heading(key, usual[key], axis) for key in keys), tuple(body), shown)
+    headings = {key_of(point, axis): _heading(point, usual[key_of(point, axis)], axis) for curve in drawn for point in curve.points}
+    return Table(title, tuple(headings[key] for key in keys), tuple(body), shown)
 
 
-def _key(point: Point, axis: str) -> tuple[float, ...]:
-    """What a column stands for: an SNR, or a shape of the channel (Top-K has another ζ on the same one)."""
-    if axis == "snr":
-        return (point.x,)
+def key_of(point: Point, axis: str) -> tuple[float, ...]:
+    """What a column stands for: a place on the axis, or a shape of the channel (Top-K has another ζ on the same one)."""
+    if axis != "compression":
+        return () if axis == "outage" else (point.x,)
     n_rx, n_tx = (float(number) for number in (point.at["antennas"] or "0×0").split("×"))
     return (n_tx * (point.at["uses"] or 1), n_tx, n_rx, point.at["uses"] or 1)
 
 
-def _heading(key: tuple[float, ...], x: float, axis: str) -> str:
-    if axis == "snr":
-        return described("snr_db", x)
-    uses = f", {key[3]:g} uses" if key[3] > 1 else ""
-    return f"{key[2]:g}×{key[1]:g}{uses}\nζ {percent(x)} %"
+def _heading(point: Point, x: float, axis: str) -> str:
+    """What a point of a column is called, whose methods are mostly at x."""
+    if axis != "compression":
+        return where(point, axis)
+    _, n_tx, n_rx, uses = key_of(point, axis)
+    return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {percent(x)} %"
 
 
 def _interval(point: Point, form: str) -> str:
@@ -111,7 +120,8 @@ def _listing(rows: pl.DataFrame, axis: str, panel: Panel) -> Table:
         "accuracy": ("accuracy", "{:.3f}", max), "nmse": ("NMSE", "{:.3f}", min), "flops": ("FLOPs", "{:,.0f}", min),
         "density": ("weights left", "{:.1%}", None), "latency_us": ("latency, one message (µs)", "{:,.0f}", min),
         "latency_batch_us": ("latency, batched (µs)", "{:,.1f}", min), "exact_db": ("to exact (dB)", "{:+.2f}", min),
-        "opta_db": ("to OPTA (dB)", "{:+.2f}", min),
+        "opta_db": ("to OPTA (dB)", "{:+.2f}", min), "separation_db": ("to separation (dB)", "{:+.2f}", min),
+        "block_error": ("block error", "{:.3g}", min), "message_bits": ("bits per message", "{:,.1f}", None),
     }  # fmt: skip
     found: dict[str, dict[tuple[str, str], Point]] = {}
     for value in columns:
@@ -154,6 +164,27 @@ def power_table(rows: pl.DataFrame, axis: str) -> Table:
     return Table("Power measured on the test messages, in units of the budget P", columns, tuple(body), True)
 
 
+def papr_table(rows: pl.DataFrame, axis: str) -> Table:
+    """Peak over mean power of what is sent, of each method over all of its rows, and of its calmest and wildest antenna."""
+    links = arranged(rows, axis).links.filter(pl.col("papr_db").is_not_null())
+    body = []
+    for (name, knowledge), mine in _by_method(links):
+        papr, peaks = mine["papr_db"].to_list(), mine["peak_power"].drop_nulls().to_list()
+        lists = mine["antenna_papr_db"].drop_nulls().to_list() if "antenna_papr_db" in mine.columns else []
+        each: dict[int, list[float]] = {}  # of an antenna, over channels; rows may have different numbers of them
+        for antennas in lists:
+            for number, level in enumerate(antennas):
+                each.setdefault(number, []).extend([level] if level is not None and math.isfinite(level) else [])
+        means = [fmean(levels) for levels in each.values() if levels]
+        entries = (
+            Entry(f"{fmean(papr):.2f}"), Entry(f"{max(papr):.2f}"), Entry(f"{min(means):.2f}" if means else "–"),
+            Entry(f"{max(means):.2f}" if means else "–"), Entry(f"{max(peaks) / BUDGET_POWER:.1f}" if peaks else "–"),
+        )  # fmt: skip
+        body.append((name if knowledge != "unaware" else f"{name}, unaware", entries))
+    columns = ("mean over channels (dB)", "highest channel (dB)", "lowest antenna (dB)", "highest antenna (dB)", "peak message (of P)")
+    return Table("Peak-to-average power ratio of what is sent", columns, tuple(body), True)
+
+
 def _by_method(links: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
     groups = links.partition_by("label", "knowledge", as_dict=True, maintain_order=True)
     families = {key: frame["family"][0] or "" for key, frame in groups.items()}
@@ -179,24 +210,29 @@ def gaps(rows: pl.DataFrame, axis: str) -> list[str]:
     empty = arranged(rows, axis).links.filter(pl.col("accuracy").is_null())
     for method, count in empty.group_by("label", maintain_order=True).len().sort("label").iter_rows():
         found.append(f"{method}: {count} {'row' if count == 1 else 'rows'} without an accuracy")
+    placeless = arranged(rows, axis).links.filter(pl.col("accuracy").is_not_null() & pl.col(AXES[axis].place).is_null())
+    for method, count in placeless.group_by("label", maintain_order=True).len().sort("label").iter_rows():
+        found.append(f"{method}: {count} {'row' if count == 1 else 'rows'} without a place on this axis ({AXES[axis].label})")
     seeds = max((point.seeds for curve in drawn for point in curve.points), default=0)
     for panel in dict.fromkeys(curve.panel for curve in drawn):
         mine = [curve for curve in drawn if curve.panel == panel]
-        keys = sorted({_key(point, axis) for curve in mine for point in curve.points}) if axis != "flops" else []
+        names = {key_of(point, axis): _heading(point, 0.0, axis).split("\n")[0] for curve in mine for point in curve.points}
+        keys = sorted(names) if axis != "flops" else []
         for curve in mine:
-            where = f" ({panel_title(panel)})" if panel else ""
-            few = [f"{_where(point, axis)}: {point.seeds} of {seeds} seeds" for point in curve.points if point.seeds < seeds]
-            have = {_key(point, axis) for point in curve.points} if keys else set()
-            lacking = [_heading(key, 0.0 if axis != "snr" else key[0], axis).split("\n")[0] for key in keys if key not in have]
-            found += [f"{curve.name}{where}: {', '.join(few)}"] if few else []
-            found += [f"{curve.name}{where}: no result at {', '.join(lacking)}"] if lacking else []
+            aside = f" ({panel_title(panel)})" if panel else ""
+            few = [f"{where(point, axis)}: {point.seeds} of {seeds} seeds" for point in curve.points if point.seeds < seeds]
+            have = {key_of(point, axis) for point in curve.points} if keys else set()
+            lacking = [names[key] for key in keys if key not in have]
+            found += [f"{curve.name}{aside}: {', '.join(few)}"] if few else []
+            found += [f"{curve.name}{aside}: no result at {', '.join(lacking)}"] if lacking else []
     return found
 
 
-def _where(point: Point, axis: str) -> str:
-    if axis == "snr":
-        return described("snr_db", point.x)
-    return str(point.at["antennas"]) if axis == "compression" or point.at["pruning"] is None else f"λ = {point.at['pruning']:g}"
+def where(point: Point, axis: str) -> str:
+    """The place of a point in words."""
+    if axis in ("compression", "flops"):
+        return str(point.at["antennas"]) if axis == "compression" or point.at["pruning"] is None else f"λ = {point.at['pruning']:g}"
+    return described(AXES[axis].column, point.at.get(AXES[axis].column)) if axis != "outage" else "all channels"
 
 
 def facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
@@ -220,6 +256,7 @@ def facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
         ("measured", " to ".join(dict.fromkeys(str(time) for time in (times.min(), times.max()) if time is not None)) or "unknown"),
         ("cells' own time", f"{rows.unique('cell')['wall_s'].sum():.1f} s in all"),
     ]
+    said += [(title, _values(links, name)) for name, title in _RADIO.items() if links[name].is_not_null().any()]
     said += [(package, ", ".join(sorted(numbers))) for package, numbers in sorted(versions.items())]
     return said
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from latentlink.io.atomic import write_atomically
+from latentlink.studies.intervals import interval_of
 from latentlink.studies.rows import SCHEMA
 from latentlink.studies.spec import Cell, Study
 
@@ -84,29 +85,57 @@ class Results:
 
 POINT = (
     "dataset", "folder", "train", "transmitter", "receiver", "image_size_px", "pilots_per_class", "selection", "grouping", "channel_model",
-    "k_factor", "correlation", "gain", "knowledge", "n_tx", "n_rx", "uses", "snr_db", "snr_reference",
+    "k_factor", "correlation", "gain", "knowledge", "n_tx", "n_rx", "uses", "snr_db", "snr_reference", "placement", "polarisation",
+    "pattern", "normalisation", "csi", "estimator", "subcarriers", "slots", "pilot_spacing", "feedback_bits", "carrier_ghz",
+    "delay_spread_ns", "speed_kmh", "spacing_khz", "pilot_snr_db", "delay_ms", "clipping_db",
 )  # fmt: skip
-_MANY = 20  # channels, from which the worst 5 % of them are told of
+_MANY, _VERY_MANY = 20, 100  # channels, from which the worst 5 % and 1 % of them are told of
 _COUNTS = ("flops",)  # whole, also as means
-_MEANS = ("accuracy", "nmse", "power", "gap", "flops", "density", "design_s", "encode_us", "decode_us")
+_MEANS = ("accuracy", "nmse", "opta_db", "block_error", "message_bits", "power", "papr_db", "gap", "flops", "density", "design_s",
+          "encode_us", "decode_us")  # fmt: skip
 
 
 def summary(rows: pl.DataFrame) -> pl.DataFrame:
     """Means over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
 
     Columns: method with those of its parameters in which it differs from others of that name, the settings that vary, rows, means, the
-    standard deviation of the accuracy over rows and, with many channels a cell, its mean over the worst 5 % of them.
+    standard deviation of the accuracy over rows and, with 20 channels a cell, accuracy_worst, its mean over the worst 5 % of a point's
+    channels; with 100 also accuracy_worst_1, over the worst 1 %, and mean_low and mean_high, the 95 % interval of its mean over all of
+    them, as `studies.intervals` has it.
     """
     rows = rows.with_columns(method=_told_apart(rows["method"].to_list(), rows["parameters"].to_list()))
     links = rows.filter(pl.col("family") != "reference")
-    varying = [name for name in POINT if links[name].n_unique() > 1]
+    varying = [name for name in POINT if name in rows.columns and links[name].n_unique() > 1]
     means = [name for name in _MEANS if name in rows.columns and rows[name].is_not_null().any()]
-    deviation = [pl.col("accuracy").std().alias("accuracy_std")] if "accuracy" in means else []
-    if deviation and len(rows) > 0 and rows.group_by("cell").len()["len"].max() >= _MANY:  # type: ignore[operator]
-        worst = pl.col("accuracy").bottom_k((pl.len() / _MANY).ceil().cast(pl.UInt32)).mean()
-        deviation.append(pl.when(pl.len() >= _MANY).then(worst).alias("accuracy_worst"))
+    spread = [pl.col("accuracy").std().alias("accuracy_std"), *_fading(rows)] if "accuracy" in means else []
     averages = [pl.col(name).mean().round().cast(pl.Int64) if name in _COUNTS else pl.col(name).mean() for name in means]
-    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *deviation, *averages)
+    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *spread, *averages)
+
+
+def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
+    """What many channels a cell say of the accuracy beside its mean."""
+    most: int = rows.group_by("cell").len()["len"].max() if len(rows) else 0  # type: ignore[assignment]
+    if most < _MANY:
+        return []
+
+    def ends(group: Sequence[pl.Series]) -> pl.Series:
+        seeds, values = (column.to_list() for column in group)
+        told = [(seed, value) for seed, value in zip(seeds, values, strict=True) if value is not None]
+        low, high = interval_of(*map(list, zip(*told, strict=True)))[1:3] if told else (None, None)
+        return pl.Series([{"mean_low": low, "mean_high": high}], dtype=kind)
+
+    def worst(share: int) -> pl.Expr:
+        lowest = pl.col("accuracy").bottom_k((pl.len() / share).ceil().cast(pl.UInt32)).mean()
+        return pl.when(pl.len() >= share).then(lowest)
+
+    kind = pl.Struct({"mean_low": pl.Float64, "mean_high": pl.Float64})
+    seed = pl.col("seed") if "seed" in rows.columns else pl.col("accuracy") * 0
+    interval = pl.map_groups([seed, "accuracy"], ends, return_dtype=kind, returns_scalar=True)
+    found = [worst(_MANY).alias("accuracy_worst")]
+    if most >= _VERY_MANY:
+        found += [interval.struct.field(name).alias(name) for name in ("mean_low", "mean_high")]
+        found.append(worst(_VERY_MANY).alias("accuracy_worst_1"))
+    return found
 
 
 def _told_apart(names: list[str], parameters: list[str]) -> pl.Series:

@@ -23,6 +23,7 @@ from latentlink.studies.sections import ChannelAt, CsiAt, Data, Encoders, OfdmAt
 
 RESULTS_VERSION = 2  # of what a cell's row means: raise it and every cell is run anew
 
+Against = Literal["compression", "snr", "flops", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"]
 Metric = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
 
 
@@ -121,7 +122,7 @@ class Study(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="names the folder of its results")
     title: str = ""
     description: str = ""
-    axis: Literal["compression", "snr", "flops"] = Field("compression", description="what the report draws accuracy against")
+    axis: Against = Field("compression", description="what the report draws accuracy against; outage: how many channels are how bad")
     data: _Data = _Data()  # type: ignore[valid-type]
     encoders: _Encoders = _Encoders()  # type: ignore[valid-type]
     pilots: _Pilots = _Pilots()  # type: ignore[valid-type]
