@@ -25,7 +25,8 @@ from latentlink.limits import capacity, opta, separation, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.neural.codec.link import CodecTransceiver
 from latentlink.neural.transceiver import NeuralTransceiver
-from latentlink.studies.channels import channel_of, facts
+from latentlink.studies.channels import facts
+from latentlink.studies.knowing import Situation, csi_facts, situation
 from latentlink.studies.method import Run
 from latentlink.studies.methods import ReferenceMethod
 from latentlink.studies.rows import frame
@@ -56,20 +57,21 @@ class Measured:
 def measured(cell: Cell, world: World, run: Run) -> Measured:
     """Run a cell."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, run.device)
-    link, columns = None, _settings(cell, world, channel)
+    there = situation(cell, run.device)
+    channel = there.truth
+    link, columns = None, _settings(cell, world, there)
     known = world.known(cell.pilots, cell.seed)
     if isinstance(cell.method, ReferenceMethod):
         columns |= _reference(cell.method, world, known)
     elif cell.method.family == "neural" and len(channel.h) > 1:
-        parts = [_link(cell, world, known, channel[i : i + 1], _numbered(run, i)) for i in range(len(channel.h))]
+        parts = [_link(cell, world, known, there[i : i + 1], _numbered(run, i)) for i in range(len(channel.h))]
         link = parts[0][0]
         columns |= {name: _stacked([part[1][name] for part in parts]) for name in parts[0][1]}
     else:
-        link, results = _link(cell, world, known, channel, run)
+        link, results = _link(cell, world, known, there, run)
         columns |= results
         if isinstance(link, CodecTransceiver) and len(channel.h) > 1:
-            link = cell.method.design(known, channel[:1], run).transceiver  # the clock's: one channel's
+            link = there[:1].design(known, channel.power[:1], run).transceiver  # the clock's: one channel's
     columns |= {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds"), "wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(channel.h), cell.metrics), link, channel[: link.batch.numel()] if link is not None else channel)
 
@@ -82,10 +84,10 @@ def _stacked(values: list[Any]) -> Any:
     return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
 
 
-def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) -> tuple[Transceiver, dict[str, Any]]:
+def _link(cell: Cell, world: World, known: Known, there: Situation, run: Run) -> tuple[Transceiver, dict[str, Any]]:
     """The designed link in the precision of a deployed one, and what was measured of it."""
-    aware = cell.channel.knowledge == "aware"
-    solution, budget, design_s = _at_budget(cell, world, known, channel if aware else channel.unaware(), run)
+    channel, aware = there.truth, cell.channel.knowledge == "aware"
+    solution, budget, design_s = _at_budget(cell, world, known, there, run)
     link: Transceiver = solution.transceiver.to(torch.float32)
     if cell.channel.clipping_db is not None:
         link = Clipped.above_mean(link, channel.power, channel.n_tx, cell.channel.clipping_db)
@@ -96,14 +98,14 @@ def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) ->
     return link, {
         "compression": (channel.uses * channel.n_tx + side) / -(-world.test.x.shape[1] // 2),
         "accuracy": seen.accuracy, "agreement": seen.agreement, "mse": seen.mse, "nmse": seen.nmse,
-        "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget.power,
+        "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget,
         "expected_mse": cell.method.expected_mse(known, solution) if aware and "mse" in cell.metrics else None,
         "status": "; ".join(solution.messages()), "gap": solution.trace.get("gap"), "design_s": design_s,
         **_limits(cell, world, channel, seen.mse), **_cost(cell, link), **_peaks(cell, world, link),
     }  # fmt: skip
 
 
-def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Run) -> tuple[Solution, Channel, float]:
+def _at_budget(cell: Cell, world: World, known: Known, there: Situation, run: Run) -> tuple[Solution, Tensor, float]:
     """The design whose mean power over the messages really sent is the budget, as a transmitter's gain control makes it.
 
     Power that was planned on pilots comes out otherwise on other latents, most where pilots are few. The budget given to the design is
@@ -112,9 +114,10 @@ def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Ru
 
     def timed_design() -> tuple[Solution, float]:
         clock = time.perf_counter()
-        return cell.method.design(known, budget, run), time.perf_counter() - clock
+        return there.design(known, budget, run), time.perf_counter() - clock
 
-    budget = channel
+    channel = there.truth
+    budget = channel.power
     solution, seconds = timed_design()
     if not cell.method.gain_controlled:
         return solution, budget, seconds / len(channel.h)
@@ -123,9 +126,9 @@ def _at_budget(cell: Cell, world: World, known: Known, channel: Channel, run: Ru
         spent = ratio(sent.to(channel.power), channel.power).expand(channel.batch)
         if bool(((spent - 1).abs() <= _POWER_TOLERANCE).logical_or(spent == 0).all()):
             break
-        budget = budget.with_power(torch.where(spent > 0, ratio(budget.power, spent), budget.power))
+        budget = torch.where(spent > 0, ratio(budget, spent), budget)
         solution, seconds = timed_design()
-    if budget is channel:
+    if budget is channel.power:
         solution, seconds = timed_design()  # once more: the first one may also have made what cells share
     return solution, budget, seconds / len(channel.h)
 
@@ -227,7 +230,7 @@ def _clock(link: Transceiver, world: World, channel: Channel) -> dict[str, float
     return clock
 
 
-def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
+def _settings(cell: Cell, world: World, there: Situation) -> dict[str, Any]:
     method = cell.method
     return {
         "cell": cell.id, "method": method.title, "family": method.family,
@@ -240,6 +243,6 @@ def _settings(cell: Cell, world: World, channel: Channel) -> dict[str, Any]:
         "pilots_per_class": cell.pilots.per_class, "selection": cell.pilots.method, "grouping": cell.pilots.grouping,
         **facts(cell.channel, cell.ofdm),
         "knowledge": cell.channel.knowledge, "snr_db": cell.snr.snr_db, "snr_reference": cell.snr.snr_reference,
-        "noise_variance": channel.noise_variance, "seed": cell.seed, "messages": len(world.test),
+        "noise_variance": there.truth.noise_variance, **csi_facts(there), "seed": cell.seed, "messages": len(world.test),
         "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),
     }  # fmt: skip

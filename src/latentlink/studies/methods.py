@@ -47,7 +47,12 @@ class ClosedFormMethod(_OnModes):
         "mean", description="what the power limits; equal: the same for each use, one-use-at-a-time: and modes in turn"
     )
 
+    robust: bool = Field(True, description="where csi is imperfect: take the estimate's error into account, or take it for the channel")
+
     def described(self) -> str:
+        return self._described() + ("" if self.robust else ", naive")
+
+    def _described(self) -> str:
         if self.power_limit in ("equal", "one-use-at-a-time"):
             how = "equal power per use" if self.power_limit == "equal" else "one use at a time"
             return f"linear, {self._kind()}, {how}"

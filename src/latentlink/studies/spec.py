@@ -58,7 +58,21 @@ class Cell(Section):
             elements_of(self.channel, self.ofdm)
             if self.ofdm.normalisation == "path-loss" and self.snr.snr_reference != "transmit":
                 raise ValueError("snr.snr_reference must be transmit where ofdm.normalisation is path-loss: each user hears another SNR")
+        if self.csi.known != "perfect":
+            self._check_csi()
         return self
+
+    def _check_csi(self) -> None:
+        """Which cells may have imperfect CSI."""
+        if self.channel.knowledge == "unaware":
+            raise ValueError("channel.knowledge must be aware where csi.known says what is known; csi.known: none is the unaware design")
+        if self.channel.standard and self.ofdm.normalisation == "path-loss":
+            raise ValueError("csi.known must be perfect where ofdm.normalisation is path-loss: estimates suppose one mean gain")
+        if self.method.name == "closed-form":
+            if self.method.power_limit != "mean":
+                raise ValueError(f"power_limit must be mean where csi.known is {self.csi.known}, got {self.method.power_limit}")
+        elif self.csi.known not in ("both-ends", "none"):
+            raise ValueError(f"csi.known {self.csi.known} needs a decoder that is matched to what is received: closed-form's, not {self.method.name}'s")
 
     @cached_property
     def id(self) -> str:
@@ -73,6 +87,7 @@ class Cell(Section):
             del channel["clipping_db"]
         if self.csi.known == "perfect":
             del facts["csi"]
+            facts["method"].pop("robust", None)
         if not self.channel.standard:
             radio = facts.pop("ofdm")
             if self.csi.known != "perfect" and self.csi.delay_ms > 0:  # what an estimate's age means
