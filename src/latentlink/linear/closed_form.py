@@ -126,7 +126,9 @@ def _robust(modes: SemanticModes, channel: Channel, known: Channel, best: Choice
     uncertain = (channel.error_variance > 0) & (best.stream_power.sum(-1) > 0)
     status = _status(best.stream_power).masked_fill(uncertain, Status.ROBUST.code)
     trace = {"stream_power": best.stream_power, "candidate": best.number}
-    return Solution(transceiver, status, best.mse, transceiver.expected_power(modes.covariance), trace)
+    p = best.stream_power  # of beams at right angles within each use
+    power = p @ modes.covariance.diagonal()[: p.shape[-1]] / channel.uses
+    return Solution(transceiver, status, best.mse, power, trace)
 
 
 def _judged(modes: SemanticModes, transceiver: LinearTransceiver, status: Tensor, trace: dict[str, Tensor]) -> Solution:
