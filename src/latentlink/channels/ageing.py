@@ -33,7 +33,8 @@ def aged(
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_m_s, carrier_hz)))
     _check_gain(gain)
     w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=generator)
-    return rho * h + ((1 - rho**2) * gain) ** 0.5 * w
+    now: Tensor = rho * h + ((1 - rho**2) * gain) ** 0.5 * w
+    return now
 
 
 def outdated(known: Channel, delay_s: float, speed_m_s: float, carrier_hz: float, gain: float = 1.0) -> Channel:

@@ -58,9 +58,7 @@ class ChannelEstimator:
         weights = self.trust.unsqueeze(-1) * self.weights
         return replace(self, weights=weights, error_variance=self.uncertainty, trust=torch.ones_like(self.trust))
 
-    def estimate(
-        self, at_pilots: Complex[Tensor, "*batch p r t"], generator: torch.Generator | None = None
-    ) -> Complex[Tensor, "*batch u r t"]:
+    def estimate(self, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | None = None) -> Complex[Tensor, "*b u r t"]:
         """ĥ (…, u, n_rx, n_tx) from channels at the pilots (…, p, n_rx, n_tx), with pilot noise drawn here.
 
         Raises:
@@ -73,9 +71,10 @@ class ChannelEstimator:
         batch = torch.broadcast_shapes(h.shape[:-3], self.pilot_noise.shape)
         noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=generator)
         y = h + self.pilot_noise.to(h.real).sqrt()[..., None, None, None] * noise
-        return (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
+        estimate: Tensor = (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
+        return estimate
 
-    def known(self, truth: Channel, at_pilots: Complex[Tensor, "*batch p r t"], generator: torch.Generator | None = None) -> Channel:
+    def known(self, truth: Channel, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | None = None) -> Channel:
         """What is known of the channels: h is ĥ, `error_variance` the mean of it over the message's elements.
 
         Raises:

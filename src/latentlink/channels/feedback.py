@@ -82,7 +82,7 @@ def quantisation_variance(n_rx: int, n_tx: int, bits: int, gain: float = 1.0) ->
     q = min(n_rx, n_tx)
     phi, psi = ((span / 2**b) ** 2 / 12 for span, b in ((2 * math.pi, _checked(bits)), (math.pi / 2, _psi_bits(bits))))
     rows = sum((n_tx - 1 - i) * (q - i) / (n_tx - i) for i in range(min(q, n_tx - 1)))
-    amplitude = (_RANGE_DB / (2**bits - 1) * math.log(10) / 20) ** 2 / 12
+    amplitude: float = (_RANGE_DB / (2**bits - 1) * math.log(10) / 20) ** 2 / 12
     return gain * min(1.0, rows * (phi + 2 * psi) / q + amplitude)
 
 
@@ -111,9 +111,10 @@ def from_givens_angles(phi: Float[Tensor, "*batch a"], psi: Float[Tensor, "*batc
     eye = torch.eye(n_tx, q, dtype=torch.complex(phi, phi).dtype, device=phi.device)
     rows = list(eye.expand(*phi.shape[:-1], n_tx, q).unbind(-2))
     for i, start in reversed(list(_steps(n_tx, q))):
-        for l in reversed(range(i + 1, n_tx)):
-            angle = psi[..., start + l - i - 1].unsqueeze(-1)
-            rows[i], rows[l] = angle.cos() * rows[i] - angle.sin() * rows[l], angle.cos() * rows[l] + angle.sin() * rows[i]
+        for row in reversed(range(i + 1, n_tx)):
+            angle = psi[..., start + row - i - 1].unsqueeze(-1)
+            cos, sin = angle.cos(), angle.sin()
+            rows[i], rows[row] = cos * rows[i] - sin * rows[row], cos * rows[row] + sin * rows[i]
         for row in range(i, n_tx - 1):
             angle = phi[..., start + row - i].unsqueeze(-1)
             rows[row] = rows[row] * torch.polar(torch.ones_like(angle), angle)

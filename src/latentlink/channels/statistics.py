@@ -70,13 +70,15 @@ class ScatteringStatistics:
         """R (rows, columns) between two sets of resource elements."""
         f, g = (elements.frequencies_hz(self.subcarrier_spacing_hz) for elements in (rows, columns))
         t, s = (elements.times_s(self.subcarrier_spacing_hz) for elements in (rows, columns))
-        over_time = torch.special.bessel_j0(2 * torch.pi * self.doppler_hz * (t[:, None] - s))
+        over_time: Tensor = self.gain * torch.special.bessel_j0(2 * torch.pi * self.doppler_hz * (t[:, None] - s))
         if self.rms_delay_spread_s is not None:
             phase = 2 * torch.pi * self.rms_delay_spread_s * (f[:, None] - g)
-            return self.gain * over_time / torch.complex(torch.ones_like(phase), phase)
+            exponential: Tensor = over_time / torch.complex(torch.ones_like(phase), phase)
+            return exponential
         tau, p = (torch.tensor(values, dtype=torch.float64) for values in (self.delays_s, self.powers))
         at_rows, at_columns = (torch.polar(torch.ones(len(x), len(tau)).double(), -2 * torch.pi * x[:, None] * tau) for x in (f, g))
-        return self.gain * over_time * ((at_rows * (p / p.sum())) @ at_columns.mH)
+        paths: Tensor = over_time * ((at_rows * (p / p.sum())) @ at_columns.mH)
+        return paths
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,4 +146,5 @@ def correlation_over_time(delay_s: float, doppler_hz: float) -> Float[Tensor, ""
     """
     _check_not_negative("delay_s", delay_s)
     _check_not_negative("doppler_hz", doppler_hz)
-    return torch.special.bessel_j0(torch.tensor(2 * torch.pi * doppler_hz * delay_s, dtype=torch.float64))
+    rho: Tensor = torch.special.bessel_j0(torch.tensor(2 * torch.pi * doppler_hz * delay_s, dtype=torch.float64))
+    return rho

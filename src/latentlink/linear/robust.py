@@ -7,9 +7,10 @@ With x_i = p_i h_i² / N_u, the SNR of a stream, and c_u = Σ_{i ∈ u} x_i / h_
     min over x ≥ 0 of  Σ b_i² / (1 + x_i)    s.t.    Σ_u σ² c_u / (1 − τ c_u) ≤ u·P
 
 is convex for any pairing of modes with symbols, and at its optimum a unit of x_i costs N_u² / (σ² h_i²): uses are priced by the square of
-their noise, since power also raises the noise of its neighbours. Prices and powers are iterated. Uses that share one E (block fading)
-are no other case as long as a stream stays within a use: streams are uncorrelated, and so is then what E makes of them. Compared are
-precoders for noise σ² (naive), for σ² + τ P in all uses, and the priced one.
+their noise, since power also raises the noise of its neighbours. Prices settle at ties, where the pairing is free and decides which use
+carries how much: modes are balanced over uses (`balancing`). Uses that share one E (block fading) are no other case as long as a stream
+stays within a use: streams are uncorrelated, and so is then what E makes of them. Compared are precoders for noise σ² (naive), for
+σ² + τ P in all uses, this one balanced, and balanced ones at prices that are iterated with the powers.
 
 EstimateAtTransmitter: the receiver sees H F (radio pilots pass the precoder) and matches its decoder to it, so E is no noise at all, only
 F is uncertain. Compared are precoders on H̄ with noise σ² (naive), on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound
@@ -18,7 +19,7 @@ by Jensen's inequality, best at high SNR), its min(n_rx, n_tx) strongest directi
 The candidates are judged channel by channel, exactly in the first case and by Monte Carlo on E in the second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,7 @@ from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi import inflated
 from latentlink.latents.packing import real_embedding
+from latentlink.linear.balancing import balanced
 from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.spatial import Allocation, SpatialModes, embedded
@@ -86,7 +88,8 @@ class Choice:
 
 
 def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
-    """The best of the candidates for several uses (see the module), for each channel; numbers: 0 naive, 1 noisier, 2 priced."""
+    """The best of the candidates for several uses (see the module), for each channel; numbers: 0 naive, 1 noisier,
+    2 balanced, 3 priced."""
     spatial = SpatialModes.of(channel.h)
     b, budget = modes.strength, channel.uses * channel.power
     tau, sigma = channel.error_variance.unsqueeze(-1), channel.noise_variance.unsqueeze(-1)
@@ -97,24 +100,31 @@ def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     def left(used: Allocation) -> Tensor:
         return _parallel_error(b, used.amplitude, used.power, _of_streams(used, noise_of(used)) / 2)
 
-    naive = Allocation.of(b, spatial.amplitude, channel.noise_variance / 2, budget)
-    best, least, number = naive, left(naive), torch.zeros(channel.batch, dtype=torch.long, device=b.device)
-    noisier = Allocation.of(b, spatial.amplitude, (channel.noise_variance + channel.error_variance * channel.power) / 2, budget)
-    tried, N = noisier, noise_of(noisier)
-    for step in range(_PRICE_STEPS):
-        error = left(tried)
+    def placed(h: Tensor, noise: Tensor, power: Tensor, balance: bool = True) -> Allocation:
+        used = Allocation.of(b, h, noise, power)
+        return balanced(b, used, noise, power, not modes.widely_linear) if balance else used
+
+    white = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    tries = [
+        placed(spatial.amplitude, N, budget, balance) for N, balance in ((channel.noise_variance / 2, False), (white, False), (white, True))
+    ]
+    best, least, number = tries[0], left(tries[0]), torch.zeros(channel.batch, dtype=torch.long, device=b.device)
+    N = noise_of(tries[-1])
+    for step in range(1, _PRICE_STEPS):
+        if step >= len(tries):
+            tries.append(_priced(placed, spatial, N, tau, sigma, budget))
+            before, N = N, (N + noise_of(tries[-1])) / 2
+            if bool(((N - before).abs() <= _SETTLED * before).all()):
+                break
+        error = left(tries[step])
         better = error < least
-        best, least = _merged(better, tried, best), torch.where(better, error, least)
-        number = torch.where(better, min(step + 1, 2), number)
-        tried = _priced(b, spatial, N, tau, sigma, budget)
-        before, N = N, (N + noise_of(tried)) / 2
-        if bool(((N - before).abs() <= _SETTLED * before).all()):
-            break
+        best, least = _merged(better, tries[step], best), torch.where(better, error, least)
+        number = torch.where(better, min(step, 3), number)
     precoder = embedded(spatial.transmit, best.on_slots(best.power.sqrt()))
     return Choice(best.streams, best.power, precoder, number, _both_ends_mse(modes, channel, best, precoder))
 
 
-def _priced(b: Tensor, spatial: SpatialModes, N: Tensor, tau: Tensor, sigma: Tensor, budget: Tensor) -> Allocation:
+def _priced(placed: Callable[..., Allocation], spatial: SpatialModes, N: Tensor, tau: Tensor, sigma: Tensor, budget: Tensor) -> Allocation:
     """The allocation at prices N_u² / h_i² of SNR, brought to the budget.
 
     With the spending linearised at P_u = (N_u − σ²) / τ, Σ_u N_u² c_u = Σ_u P_u N_u: water-filling in units of p N_u.
@@ -123,7 +133,7 @@ def _priced(b: Tensor, spatial: SpatialModes, N: Tensor, tau: Tensor, sigma: Ten
     scale = torch.where(N > 0, most / torch.where(N > 0, N, 1.0), 1.0)
     spent = (ratio(N - sigma, tau.expand_as(N)) * N).sum(-1)
     spent = torch.where(tau.squeeze(-1) > 0, spent, budget * most.squeeze(-1))
-    used = Allocation.of(b, spatial.amplitude * scale.unsqueeze(-1), most.squeeze(-1).square() / 2, spent)
+    used = placed(spatial.amplitude * scale.unsqueeze(-1), most.squeeze(-1).square() / 2, spent)
     own = _of_streams(used, N)
     power = ratio(used.power, own.expand_as(used.power))
     total = power.sum(-1, keepdim=True)
@@ -147,8 +157,8 @@ def _parallel_error(
 
 def _merged(better: Tensor, new: Allocation, old: Allocation) -> Allocation:
     chosen = better.unsqueeze(-1)
-    parts = (torch.where(chosen, getattr(new, name), getattr(old, name)) for name in ("streams", "amplitude", "power"))
-    return Allocation(*parts, old.slots)
+    streams, amplitude, power = (torch.where(chosen, getattr(new, name), getattr(old, name)) for name in ("streams", "amplitude", "power"))
+    return Allocation(streams, amplitude, power, old.slots)
 
 
 def _both_ends_mse(modes: SemanticModes, channel: Channel, used: Allocation, precoder: Tensor) -> Float[Tensor, "*batch"]:
@@ -184,10 +194,12 @@ def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransm
     candidates = [_on_second_moment(modes, channel, *setting) for setting in settings]
     precoders = [embedded(V, used.on_slots(used.power.sqrt())) for used, V in candidates]
     weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used, _ in candidates]
-    errors = torch.stack([
-        torch.stack([_matched_error(h, F, N2, channel.noise_variance / 2) for F, N2 in zip(precoders, weights, strict=True)])
-        for h in _drawn(channel, csi)
-    ])  # (draws, candidates, …, u)
+    errors = torch.stack(
+        [
+            torch.stack([_matched_error(h, F, N2, channel.noise_variance / 2) for F, N2 in zip(precoders, weights, strict=True)])
+            for h in _drawn(channel, csi)
+        ]
+    )  # (draws, candidates, …, u)
     errors = errors.sum(-1, keepdim=True) if is_block_fading(channel.h) else errors  # uses of one E are one draw together
     number = _surely_best(errors)
 
@@ -233,11 +245,12 @@ def _matched_error(
     loading = torch.where(loading > 0, loading, 1.0)  # definite where there is no noise, and where nothing comes
     L = torch.linalg.cholesky(C + torch.diag_embed(loading.unsqueeze(-1).expand(C.shape[:-1])))
     kept = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
-    return (weight * (1 - kept)).sum(-1)
+    left: Tensor = (weight * (1 - kept)).sum(-1)
+    return left
 
 
 def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tensor, "*batch"]:
-    """The candidate whose gain over the first is greatest, less three standard errors of it; the first where none has one (draws paired)."""
+    """The candidate of the greatest gain over the first less three standard errors of it (draws paired); the first if none gains."""
     gain = errors[:, :1] - errors
     variance = gain.var(0).sum(-1) / len(errors)
     number: Tensor = (gain.mean(0).sum(-1) - _SURELY * variance.sqrt()).argmax(0)
