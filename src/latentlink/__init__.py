@@ -7,15 +7,19 @@ from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroFor
 from latentlink.baselines.first_k import FirstK
 from latentlink.baselines.selection import TopKTransceiver
 from latentlink.baselines.top_k import TopK
+from latentlink.channels.ageing import aged, outdated
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
+from latentlink.channels.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
+from latentlink.channels.feedback import fed_back, feedback_bits, quantisation_variance
 from latentlink.channels.link_budget import equalised_snr_db, link_budget_snr_db
 from latentlink.channels.panels import Panel
 from latentlink.channels.resource_elements import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.standard import Tr38901
 from latentlink.channels.standard_draws import StandardDraws
+from latentlink.channels.statistics import GridStatistics, SampledStatistics, ScatteringStatistics, doppler_hz
 from latentlink.channels.tr38901 import tr38901
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
@@ -25,6 +29,17 @@ from latentlink.limits import accuracy_bound, capacity, finite_length_bits, opta
 from latentlink.linear.admm import Admm
 from latentlink.linear.antennas import per_antenna_bound
 from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.csi_cases import (
+    CsiAtBothEnds,
+    CsiAtReceiverOnly,
+    CsiAtTransmitter,
+    CsiAtTransmitterOnly,
+    CsiCase,
+    Measurement,
+    NoCsi,
+    PerfectCsi,
+    taken_for_true,
+)
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import GoalChoice, choose_goal
 from latentlink.linear.held_out import HeldOut, HeldOutModes, held_out
@@ -62,6 +77,7 @@ __all__ = [
     "Budget",
     "Channel",
     "ChannelDraws",
+    "ChannelEstimator",
     "ChannelSource",
     "Clipped",
     "ClosedForm",
@@ -72,6 +88,11 @@ __all__ = [
     "ConstantModulus",
     "ConstraintSet",
     "Cosine",
+    "CsiAtBothEnds",
+    "CsiAtReceiverOnly",
+    "CsiAtTransmitter",
+    "CsiAtTransmitterOnly",
+    "CsiCase",
     "Disjoint",
     "EachMessage",
     "EigenK",
@@ -83,6 +104,7 @@ __all__ = [
     "Flops",
     "Goal",
     "GoalChoice",
+    "GridStatistics",
     "HardThreshold",
     "HeadDivergence",
     "HeldOut",
@@ -91,11 +113,13 @@ __all__ = [
     "LeastSquares",
     "LinearTransceiver",
     "MeanPower",
+    "Measurement",
     "Microseconds",
     "MmseEqualizer",
     "Moments",
     "Neural",
     "NeuralTransceiver",
+    "NoCsi",
     "Objective",
     "OneUseAtATime",
     "Operations",
@@ -103,6 +127,7 @@ __all__ = [
     "Peaks",
     "PerMessagePower",
     "PerUsePower",
+    "PerfectCsi",
     "PilotSelection",
     "Pilots",
     "Procrustes",
@@ -110,6 +135,8 @@ __all__ = [
     "Regression",
     "ResourceElements",
     "Retrieval",
+    "SampledStatistics",
+    "ScatteringStatistics",
     "SemanticModes",
     "SnrDefinition",
     "SoftThreshold",
@@ -128,29 +155,38 @@ __all__ = [
     "ZeroForcing",
     "accuracy",
     "accuracy_bound",
+    "aged",
     "agreement",
     "capacity",
     "choose_goal",
     "convert_snr",
+    "doppler_hz",
     "equalised_snr_db",
     "evaluate",
     "exponential_correlation",
+    "fed_back",
+    "feedback_bits",
     "finite_length_bits",
     "fit_head",
     "held_out",
     "kronecker",
     "latency",
+    "least_squares_estimator",
     "link_budget_snr_db",
+    "lmmse_estimator",
     "load",
     "mse",
     "nmse",
     "opta",
+    "outdated",
     "peaks",
     "per_antenna_bound",
+    "quantisation_variance",
     "rayleigh",
     "rician",
     "semantic_modes",
     "separation",
+    "taken_for_true",
     "tr38901",
     "transmit",
     "unaligned",

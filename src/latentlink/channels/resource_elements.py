@@ -5,6 +5,7 @@ T_slot = 1 ms · 15 kHz / Δf (3GPP TS 38.211, normal cyclic prefix, whose sligh
 uses are resource elements (k, l), in the order given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -75,6 +76,18 @@ class ResourceElements:
         """All elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
         pairs = [(k, symbol) for symbol in range(_count(symbols)) for k in range(_count(subcarriers))]
         return cls(tuple(k for k, _ in pairs), tuple(symbol for _, symbol in pairs))
+
+    @classmethod
+    def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":
+        """Every `spacing`-th subcarrier of a band in some symbols, as radio pilots lie; the first in the middle of its share.
+
+        Raises:
+            ValueError: the spacing is below 1 or wider than the band.
+        """
+        if not 1 <= spacing <= subcarriers:
+            raise ValueError(f"spacing must be between 1 and the band's {subcarriers} subcarriers, got {spacing}")
+        places = tuple(range((spacing - 1) // 2, subcarriers, spacing))
+        return cls(places * len(symbols), tuple(symbol for symbol in symbols for _ in places))
 
     def delayed(self, symbols: int) -> "ResourceElements":
         """The same elements so many symbols later."""

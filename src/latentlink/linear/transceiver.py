@@ -158,6 +158,8 @@ class LinearTransceiver:
         """
         channel = self.channel if channel is None else channel.to(self.precoder.dtype)
         T = self._between_streams(self.decoder @ self._effective(channel))
+        if not bool((channel.error_variance > 0).any()):  # noise of each group of uses is its own
+            return T, channel.noise_variance[..., None, None] / 2 * self._between_streams(self.decoder @ self.decoder.mT)
         s = self.streams.shape[-1]
         C = torch.eye(s, dtype=T.dtype, device=T.device) if covariance is None else covariance
         F = self.symbols(torch.eye(s, dtype=T.dtype, device=T.device))  # (…, s, u, t)

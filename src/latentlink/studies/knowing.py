@@ -77,8 +77,8 @@ class Situation:
         measured = Measurement(float(pilot_noise(self.cell, self.truth)[0]), gain)
         cases: dict[str, Callable[[], CsiCase]] = {
             "both-ends": lambda: CsiAtBothEnds(robust),
-            "transmitter": lambda: CsiAtTransmitter(robust, measurement=measured),
-            "receiver-only": lambda: CsiAtReceiverOnly(gain, measurement=measured),
+            "transmitter": lambda: CsiAtTransmitter(robust, measured=measured),
+            "receiver-only": lambda: CsiAtReceiverOnly(gain, measured=measured),
             "transmitter-only": lambda: CsiAtTransmitterOnly(gain),
             "none": NoCsi,
         }
