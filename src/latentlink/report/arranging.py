@@ -107,6 +107,7 @@ def arranged(rows: pl.DataFrame, axis: str) -> Arranged:
     channel = () if square else (("n_tx", "n_rx") if axis == "compression" else ("antennas",))
     settings = [*PILOTS, "channel_model", "k_factor", "correlation", "gain", "snr_reference", "snr_db", *channel, "uses", *_RADIO]
     varying = [name for name in settings if name not in points and links[name].n_unique() > 1]
+    varying = [name for number, name in enumerate(varying) if not (name in _RADIO and _implied(links, name, varying[:number]))]
     panel = [name for name in varying if links.group_by("label").agg(pl.col(name).n_unique())[name].max() > 1]
     links = links.with_columns(pl.lit("").alias("suffix"))
     for name in varying:
@@ -118,6 +119,11 @@ def arranged(rows: pl.DataFrame, axis: str) -> Arranged:
             told = pl.col(name).replace_strict(pl.Series(list(words), dtype=links[name].dtype), said, return_dtype=pl.String)
             links = links.with_columns(pl.col("suffix") + pl.when(odd).then(told).otherwise(pl.lit("")))
     return Arranged(links, references, points, tuple(panel))
+
+
+def _implied(links: pl.DataFrame, name: str, others: list[str]) -> bool:
+    """Whether other settings determine this one, as a flat channel does that it has no carrier."""
+    return bool(others) and bool(links.group_by(others).agg(pl.col(name).n_unique())[name].max() == 1)
 
 
 def _points(links: pl.DataFrame, axis: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """What a cell's transmitter knows of its channels, and the link that it makes of that.
 
 The estimate is made as a radio makes it: every antenna has a pilot on each `pilot_spacing`-th subcarrier of the band, in the first symbol;
-the message comes `delay_ms` later. What an estimator has to know of the model beforehand, its covariance over the grid, is learnt from
-channels of another seed. Flat channels have one pilot a matrix, and age as Gauss–Markov processes with Jakes' correlation.
+the message comes `delay_ms` later, with pilots of its own for a receiver that measures. What an estimator has to know of the model
+beforehand, its covariance over the grid, is learnt from channels of another seed. Flat channels have one pilot a matrix, and age as
+Gauss–Markov processes with Jakes' correlation.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from latentlink.channels.ageing import aged, outdated
 from latentlink.channels.channel import Channel, is_block_fading
+from latentlink.channels.csi import posterior
 from latentlink.channels.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
 from latentlink.channels.feedback import fed_back
 from latentlink.channels.resource_elements import ResourceElements, symbol_duration_s
@@ -25,7 +27,6 @@ from latentlink.linear.csi_cases import (
     CsiAtTransmitter,
     CsiAtTransmitterOnly,
     CsiCase,
-    Measurement,
     NoCsi,
 )
 from latentlink.linear.errors import total_mse
@@ -45,16 +46,18 @@ class Situation:
     """The channels of a cell and what its transmitter knows of them.
 
     Attributes:
-        truth: channels really passed. estimate: what is known of them, `truth` where that is all.
+        truth: channels really passed. estimate: what is known of them when the precoder is made, `truth` where that is all.
+        received: what a receiver that measures knows of them when the message comes.
     """
 
     cell: Cell
     truth: Channel
     estimate: Channel
+    received: Channel
 
     def __getitem__(self, index: slice) -> "Situation":
         """Some of the channels."""
-        return replace(self, truth=self.truth[index], estimate=self.estimate[index])
+        return replace(self, truth=self.truth[index], estimate=self.estimate[index], received=self.received[index])
 
     def design(self, known: Known, power: Tensor, run: Run) -> Solution:
         """The link that is used, for a budget (…) of its own."""
@@ -64,21 +67,22 @@ class Situation:
         method = cell.method
         if not isinstance(method, ClosedFormMethod):
             return method.design(known, estimate if cell.csi.known == "both-ends" else truth.unaware(), run)
-        generator = torch.Generator(device=truth.h.device).manual_seed(cell.seed + _OTHERS)
         modes = method.modes(known)
-        link = self._case(method.robust).link(modes, estimate, truth, generator)
+        link = self._case(method.robust).link(modes, estimate, truth)
+        if cell.csi.known in ("transmitter", "receiver-only"):
+            link = link.matched_to(self.received.with_power(power))
         s = link.streams.shape[-1]
         mse = total_mse(modes, *link.response(truth, modes.covariance[:s, :s]))
         status = torch.full(truth.batch, (Status.ROBUST if method.robust else Status.BASELINE).code, device=truth.h.device)
         return Solution(link, status, mse, link.expected_power(modes.covariance))
 
     def _case(self, robust: bool) -> CsiCase:
+        """Who knows what; receivers that measure are matched to it afterwards."""
         gain = self.cell.channel.gain
-        measured = Measurement(float(pilot_noise(self.cell, self.truth)[0]), gain)
         cases: dict[str, Callable[[], CsiCase]] = {
             "both-ends": lambda: CsiAtBothEnds(robust),
-            "transmitter": lambda: CsiAtTransmitter(robust, measured=measured),
-            "receiver-only": lambda: CsiAtReceiverOnly(gain, measured=measured),
+            "transmitter": lambda: CsiAtTransmitter(robust),
+            "receiver-only": lambda: CsiAtReceiverOnly(gain),
             "transmitter-only": lambda: CsiAtTransmitterOnly(gain),
             "none": NoCsi,
         }
@@ -88,7 +92,7 @@ class Situation:
 def csi_facts(there: Situation) -> dict[str, Any]:
     """Columns that say what is known of the channels."""
     csi = there.cell.csi
-    if csi.known not in ("both-ends", "transmitter"):
+    if csi.known not in ("both-ends", "transmitter", "receiver-only"):
         return {"csi": csi.known}
     facts = csi.model_dump(exclude={"known"})
     if not there.cell.channel.standard:
@@ -98,13 +102,13 @@ def csi_facts(there: Situation) -> dict[str, Any]:
 
 def situation(cell: Cell, device: torch.device) -> Situation:
     """The channels of a cell and what is known of them, drawn from its seed."""
-    if cell.csi.known not in ("both-ends", "transmitter"):
+    if cell.csi.known not in ("both-ends", "transmitter", "receiver-only"):
         truth = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
-        return Situation(cell, truth, truth)
-    truth, estimate = (_on_grid if cell.channel.standard else _flat)(cell, device)
+        return Situation(cell, truth, truth, truth)
+    there = (_on_grid if cell.channel.standard else _flat)(cell, device)
     if cell.csi.feedback_bits is not None:
-        estimate = fed_back(estimate, cell.csi.feedback_bits, cell.channel.gain)
-    return Situation(cell, truth, estimate)
+        return replace(there, estimate=fed_back(there.estimate, cell.csi.feedback_bits, cell.channel.gain))
+    return there
 
 
 def pilot_noise(cell: Cell, truth: Channel) -> Tensor:
@@ -114,46 +118,60 @@ def pilot_noise(cell: Cell, truth: Channel) -> Tensor:
     return torch.full_like(truth.noise_variance, 10 ** (-cell.csi.pilot_snr_db / 10))
 
 
-def _on_grid(cell: Cell, device: torch.device) -> tuple[Channel, Channel]:
-    """Truth and estimate of a 3GPP model, the pilots and the message being elements of the same grids."""
+def _on_grid(cell: Cell, device: torch.device) -> Situation:
+    """Of a 3GPP model: pilots and message are elements of the same grids, the receiver's pilots in the message's first symbol."""
     model, message = standard_model(cell.channel, cell.ofdm), elements_of(cell.channel, cell.ofdm)
-    later = message.delayed(round(1e-3 * cell.csi.delay_ms / symbol_duration_s(model.subcarrier_spacing_hz)))
-    pilots = ResourceElements.comb(cell.csi.pilot_spacing, cell.ofdm.subcarriers, (0,))
-    places = dict.fromkeys(pair for some in (pilots, later) for pair in zip(some.subcarriers, some.symbols, strict=True))
-    together = ResourceElements(*(tuple(values) for values in zip(*places, strict=True)))
-    index = {pair: number for number, pair in enumerate(places)}
+    delay = round(1e-3 * cell.csi.delay_ms / symbol_duration_s(model.subcarrier_spacing_hz))
+    early = ResourceElements.comb(cell.csi.pilot_spacing, cell.ofdm.subcarriers, (0,))
+    late, later = early.delayed(delay + min(message.symbols)), message.delayed(delay)
+    together = _union(early, late, later)
     h = grids(model, cell.channel.draws, together, cell.seed).to(device, torch.complex128)
-    own = torch.tensor([index[pair] for pair in zip(later.subcarriers, later.symbols, strict=True)], device=device)
-    truth = replace(channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device), h=h[:, own])
     statistics = SampledStatistics.of(grids(model, _LEARNT, together, cell.seed + _OTHERS).to(device), together)
-    estimator = _estimator(cell)(statistics, pilots, later, float(pilot_noise(cell, truth)[0]))
-    generator = torch.Generator(device=device).manual_seed(cell.seed)
-    return truth, estimator.known(truth, h[:, : len(pilots)], generator)
+    place = {pair: number for number, pair in enumerate(_pairs(together))}
+
+    def at(elements: ResourceElements) -> Tensor:
+        return h[:, torch.tensor([place[pair] for pair in _pairs(elements)], device=device)]
+
+    truth = replace(channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device), h=at(later))
+    noise, generator = float(pilot_noise(cell, truth)[0]), torch.Generator(device=device).manual_seed(cell.seed)
+    estimator = _estimator(cell)
+    before, now = (estimator(statistics, pilots, later, noise) for pilots in (early, late))
+    estimate = (before.corrected() if _robust(cell) else before).known(truth, at(early), generator)
+    return Situation(cell, truth, estimate, now.corrected().known(truth, at(late), generator))
+
+
+def _pairs(elements: ResourceElements) -> list[tuple[int, int]]:
+    return list(zip(elements.subcarriers, elements.symbols, strict=True))
+
+
+def _union(*parts: ResourceElements) -> ResourceElements:
+    """All elements, each once."""
+    pairs = dict.fromkeys(pair for part in parts for pair in _pairs(part))
+    return ResourceElements(tuple(k for k, _ in pairs), tuple(symbol for _, symbol in pairs))
 
 
 def _estimator(cell: Cell) -> Callable[..., ChannelEstimator]:
-    """The cell's estimator; a robust design takes of least squares what is uncorrelated with its error."""
-    if cell.csi.estimator == "lmmse":
-        return lmmse_estimator
-    robust = isinstance(cell.method, ClosedFormMethod) and cell.method.robust
-
-    def least_squares(*facts: object) -> ChannelEstimator:
-        plain = least_squares_estimator(*facts)  # type: ignore[arg-type]
-        return plain.corrected() if robust else plain
-
-    return least_squares
+    return lmmse_estimator if cell.csi.estimator == "lmmse" else least_squares_estimator
 
 
-def _flat(cell: Cell, device: torch.device) -> tuple[Channel, Channel]:
-    """Truth and estimate of a flat model: the estimate is of the matrix a delay earlier."""
+def _robust(cell: Cell) -> bool:
+    """Whether the design takes of an estimate what is uncorrelated with its error, and that error for noise."""
+    return isinstance(cell.method, ClosedFormMethod) and cell.method.robust
+
+
+def _flat(cell: Cell, device: torch.device) -> Situation:
+    """Of a flat model: the estimate is of the matrix a delay earlier, the receiver's of the matrix that the message passes."""
     before = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
     age = (1e-3 * cell.csi.delay_ms, _KMH * cell.ofdm.speed_kmh, 1e9 * cell.ofdm.carrier_ghz)
     gain, generator = cell.channel.gain, torch.Generator(device=device).manual_seed(cell.seed + 1)
     once = before.h.narrow(-3, 0, 1) if is_block_fading(before.h) else before.h
     truth = replace(before, h=aged(once, *age, gain, generator).expand(before.h.shape))
     noise = pilot_noise(cell, before)
-    if cell.csi.estimator == "lmmse" or (isinstance(cell.method, ClosedFormMethod) and cell.method.robust):
-        return truth, outdated(before.estimated(noise, gain, generator), *age, gain)
     seen = once + noise.sqrt()[..., None, None, None] * torch.randn(once.shape, dtype=once.dtype, device=device, generator=generator)
-    rho = float(correlation_over_time(age[0], doppler_hz(*age[1:])))
-    return truth, replace(before, h=seen.expand(before.h.shape), error_variance=noise + 2 * (1 - rho) * gain)
+    if cell.csi.estimator == "lmmse" or _robust(cell):
+        mean, variance = posterior(seen, noise, gain)
+        estimate = outdated(replace(before, h=mean.expand(before.h.shape), error_variance=variance), *age, gain)
+    else:
+        rho = float(correlation_over_time(age[0], doppler_hz(*age[1:])))
+        estimate = replace(before, h=seen.expand(before.h.shape), error_variance=noise + 2 * (1 - rho) * gain)
+    return Situation(cell, truth, estimate, truth.estimated(noise, gain, generator))

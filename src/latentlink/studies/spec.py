@@ -72,9 +72,8 @@ class Cell(Section):
             if self.method.power_limit != "mean":
                 raise ValueError(f"power_limit must be mean where csi.known is {self.csi.known}, got {self.method.power_limit}")
         elif self.csi.known not in ("both-ends", "none"):
-            raise ValueError(
-                f"csi.known {self.csi.known} needs closed-form, whose decoder is matched to what is received, not {self.method.name}"
-            )
+            got = self.method.name
+            raise ValueError(f"csi.known {self.csi.known} needs closed-form, whose decoder is matched to what is received, got {got}")
 
     @cached_property
     def id(self) -> str:
