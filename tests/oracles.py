@@ -107,6 +107,28 @@ class Problem:
         return self.error(F, self.decoder(F))
 
 
+def error_noise(known, one, F, shared):
+    """Covariance (…, 2 u r, 2 u r) of what E does to F x, exactly: τ E[s_uᴴ s_v] between uses that share E, τ E||s_u||² in each."""
+    uses, n_rx, n_tx = one.h.shape
+    F = torch.complex(*F.tensor_split(2, -2))
+    second = (F @ known.cov_x.to(F.dtype) @ F.mH).unflatten(-2, (uses, n_tx)).unflatten(-1, (uses, n_tx))
+    between = one.error_variance * torch.einsum("...uava->...uv", second)
+    if not shared:
+        between = torch.diag_embed(between.diagonal(dim1=-2, dim2=-1))
+    eye = torch.eye(n_rx, dtype=F.dtype)
+    return embed(torch.einsum("...uv,rs->...urvs", between, eye).flatten(-4, -3).flatten(-2)) / 2
+
+
+def least_mean_error(known, one, F, shared):
+    """Of F at the budget with the decoder that is best on average over errors."""
+    problem = Problem.of(known, one)
+    F = problem.at_budget(F)
+    M = problem.H @ F
+    noise = problem.noise * torch.eye(len(problem.H), dtype=torch.float64) + error_noise(known, one, F, shared)
+    cross = M @ known.cov_yx.mT
+    return known.cov_y.trace() - (cross * torch.linalg.solve(M @ known.cov_x @ M.mT + noise, cross)).sum((-2, -1))
+
+
 def descend(objective: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, iterations: int = 250) -> torch.Tensor:
     """Values (starts,) that L-BFGS reaches from each start (starts, …)."""
     X = start.clone().requires_grad_()

@@ -77,7 +77,9 @@ class TestStatistics:
         (bank,) = drawn(known, [elements], 20_000)
         sampled = SampledStatistics.of(bank, elements)
         few = ResourceElements((1, 2), (0, 2))
-        torch.testing.assert_close(sampled.covariance(few, elements), known.covariance(few, elements), rtol=0.0, atol=SIGMAS * 0.7 / 20_000**0.5)
+        torch.testing.assert_close(
+            sampled.covariance(few, elements), known.covariance(few, elements), rtol=0.0, atol=SIGMAS * 0.7 / 20_000**0.5
+        )
         with pytest.raises(ValueError, match="among the bank's"):
             sampled.covariance(few, ResourceElements((4,), (0,)))
 
@@ -183,7 +185,9 @@ class TestEstimators:
         expected = [[0.75, 0.25, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0.25, 0, 0.75, 0], [0.25] * 4]
         torch.testing.assert_close(A, torch.tensor(expected, dtype=torch.complex128))
         nearest = least_squares(statistics(), pilots, message, 0.0, linear=False).weights
-        torch.testing.assert_close(nearest[:4], torch.tensor([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=torch.complex128))
+        torch.testing.assert_close(
+            nearest[:4], torch.tensor([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=torch.complex128)
+        )
 
     def test_one_pilot_at_the_element_is_the_scalar_posterior(self):
         one = ResourceElements((3,), (4,))

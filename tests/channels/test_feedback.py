@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -57,7 +59,7 @@ def test_many_bits_are_as_good_as_the_channel_itself_and_fewer_are_worse_on_aver
     errors = [mse(bits) for bits in (3, 5, 7, 9)]
     assert all((error >= exact * (1 - 1e-9)).all() for error in errors)
     means = [error.mean() for error in errors]
-    assert all(more >= fewer * (1 - 1e-6) for more, fewer in zip(means, means[1:], strict=False))
+    assert all(more >= fewer * (1 - 1e-6) for more, fewer in pairwise(means))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

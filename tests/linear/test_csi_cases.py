@@ -63,7 +63,7 @@ def test_every_case_keeps_the_budget_and_none_beats_perfect_knowledge(shape, use
 
 
 def test_a_receiver_that_measures_on_the_beams_has_the_decoder_of_its_posterior():
-    """Dense: M̂ = (H V + n) √p Vᴴ-free, the beams' errors being n √p; the LMMSE decoder from E[r rᵀ] and E[y rᵀ] over n given M̂ (flat prior)."""
+    """Dense, from H V + n as it is measured: its error is noise of variance ε P to the LMMSE decoder."""
     truth, known = pair(3, 2, batch=())
     sent = CsiAtTransmitter(robust=False).link(MODES, known, truth)
     F, _ = dense_pair(sent)

@@ -3,7 +3,7 @@ import torch
 
 import latentlink as ll
 from latentlink.channels.channel import Channel
-from oracles import Problem, channel, dense_pair, descend, embed, moments, normal, seeded
+from oracles import Problem, channel, dense_pair, descend, embed, error_noise, least_mean_error, moments, normal, seeded
 
 DRAWS = 1000
 SIGMAS = 5
@@ -29,31 +29,9 @@ def over_errors(known, one, link, shared, seed=0, draws=DRAWS):
     return Problem(*list(vars(problem).values())[:4], real_channels(one, shared, seed, draws), problem.noise, problem.budget).error(F, G)
 
 
-def error_noise(known, one, F, shared):
-    """Covariance (…, 2 u r, 2 u r) of what E does to F x, exactly: τ E[s_uᴴ s_v] between uses that share E, τ E||s_u||² in each."""
-    uses, n_rx, n_tx = one.h.shape
-    F = torch.complex(*F.tensor_split(2, -2))
-    second = (F @ known.cov_x.to(F.dtype) @ F.mH).unflatten(-2, (uses, n_tx)).unflatten(-1, (uses, n_tx))
-    between = one.error_variance * torch.einsum("...uava->...uv", second)
-    if not shared:
-        between = torch.diag_embed(between.diagonal(dim1=-2, dim2=-1))
-    eye = torch.eye(n_rx, dtype=F.dtype)
-    return embed(torch.einsum("...uv,rs->...urvs", between, eye).flatten(-4, -3).flatten(-2)) / 2
-
-
 def mean_error(known, one, F, G, shared):
     """Exact mean over errors of the error of a fixed pair."""
     return Problem.of(known, one).error(F, G) + ((G @ error_noise(known, one, F, shared)) * G).sum((-2, -1))
-
-
-def least_mean_error(known, one, F, shared):
-    """Of F at the budget with the decoder that is best on average over errors."""
-    problem = Problem.of(known, one)
-    F = problem.at_budget(F)
-    M = problem.H @ F
-    noise = problem.noise * torch.eye(len(problem.H), dtype=torch.float64) + error_noise(known, one, F, shared)
-    cross = M @ known.cov_yx.mT
-    return known.cov_y.trace() - (cross * torch.linalg.solve(M @ known.cov_x @ M.mT + noise, cross)).sum((-2, -1))
 
 
 def estimate(seed, error_variance=0.1, snr_db=20.0, shape=(4, 4)):
@@ -143,6 +121,19 @@ class TestAtBothEnds:
         problem = Problem.of(known, noisier)
         torch.testing.assert_close(solution.expected_mse, problem.error(F, G), rtol=1e-9, atol=0.0)
         assert (problem.best_error(normal(14, 200, *F.shape)) >= solution.expected_mse).all()
+
+    def test_is_differentiable_with_silent_modes(self):
+        """At 0 dB some modes carry nothing; one step along the gradient changes the error as it says."""
+        modes = ll.semantic_modes(moments(43, 8, 8), shrinkage=0.0)
+        one = channel(3, 2, 2, 2, snr_db=0.0).estimated(0.1, generator=seeded(5))
+        noise = one.noise_variance.clone().requires_grad_()
+
+        def error(noise):
+            return ll.ClosedForm().design(modes, Channel(one.h, noise, one.power, one.error_variance)).expected_mse
+
+        (slope,) = torch.autograd.grad(error(noise), noise)
+        step = 1e-6 * float(one.noise_variance)
+        assert abs(float(error(one.noise_variance + step) - error(one.noise_variance)) / step / float(slope) - 1) < 0.05
 
 
 class TestAtTheTransmitter:

@@ -82,8 +82,8 @@ def quantisation_variance(n_rx: int, n_tx: int, bits: int, gain: float = 1.0) ->
     q = min(n_rx, n_tx)
     phi, psi = ((span / 2**b) ** 2 / 12 for span, b in ((2 * math.pi, _checked(bits)), (math.pi / 2, _psi_bits(bits))))
     rows = sum((n_tx - 1 - i) * (q - i) / (n_tx - i) for i in range(min(q, n_tx - 1)))
-    amplitude: float = (_RANGE_DB / (2**bits - 1) * math.log(10) / 20) ** 2 / 12
-    return gain * min(1.0, rows * (phi + 2 * psi) / q + amplitude)
+    amplitude = (_RANGE_DB / (2**bits - 1) * math.log(10) / 20) ** 2 / 12
+    return float(gain * min(1.0, rows * (phi + 2 * psi) / q + amplitude))
 
 
 def givens_angles(V: Complex[Tensor, "*batch t q"]) -> tuple[Float[Tensor, "*batch a"], Float[Tensor, "*batch a"]]:

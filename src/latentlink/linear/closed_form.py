@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latentlink.arrays import ratio
+from latentlink.arrays import ratio, root
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
 from latentlink.linear.errors import parallel_mse, total_mse
@@ -92,16 +92,16 @@ def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_
     N = (channel.noise_variance + channel.error_variance * channel.power) / 2
     allocation = Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power)
     h, p, N = allocation.amplitude, allocation.power, N.unsqueeze(-1)
-    root = _root(p)
-    gain = ratio(h * root, h.square() * p + N)
-    precoder = embedded(spatial.transmit, allocation.on_slots(root))
+    sqrt_p = root(p)
+    gain = ratio(h * sqrt_p, h.square() * p + N)
+    precoder = embedded(spatial.transmit, allocation.on_slots(sqrt_p))
     decoder = embedded(spatial.receive, allocation.on_slots(gain)).mT
     transceiver = replace(modes.transceiver(channel, allocation.streams, precoder, decoder), power_limit=power_limit)
     status, trace = _status(p), {"stream_power": p}
     if bool((channel.error_variance > 0).any()):  # E s is noise of its own kind where one error is shared by several uses
         shared = (channel.error_variance > 0) & (channel.uses > 1) & (status == Status.OPTIMAL.code)
         return _judged(modes, transceiver.matched_to(channel), status.masked_fill(shared, Status.ROBUST.code), trace)
-    mse = parallel_mse(modes, gain * h * root, N * gain.square())
+    mse = parallel_mse(modes, gain * h * sqrt_p, N * gain.square())
     power = p @ modes.covariance.diagonal()[: p.shape[-1]] / channel.uses
     return Solution(transceiver, status, mse, power, trace)
 
@@ -151,11 +151,6 @@ def checked(modes: SemanticModes, channel: Channel) -> Channel:
     if channel.h.device != modes.strength.device:
         raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
     return channel.to(modes.strength.dtype)
-
-
-def _root(p: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch s"]:
-    """√p, with a finite derivative at 0."""
-    return torch.where(p > 0, torch.where(p > 0, p, 1.0).sqrt(), 0.0)
 
 
 def _status(stream_power: Float[Tensor, "*batch s"]) -> Int[Tensor, "*batch"]:

@@ -145,7 +145,7 @@ class CsiAtTransmitterOnly:
 
     def level(self, modes: SemanticModes, channel: Channel) -> Tensor:
         """a² (…), from the sizes, noise and power of the channels alone."""
-        facts = torch.stack([channel.noise_variance, channel.power], -1).flatten(0, -2)
+        facts = torch.stack([channel.noise_variance, channel.power], -1).reshape(-1, 2)
         kinds, kind = facts.unique(dim=0, return_inverse=True)
         generator = torch.Generator(device=facts.device).manual_seed(self.seed)
         draws = max(2, -(-self.draws // channel.uses))

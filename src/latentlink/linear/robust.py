@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from latentlink.arrays import ratio
+from latentlink.arrays import ratio, root
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi import inflated
 from latentlink.latents.packing import real_embedding
@@ -120,7 +120,7 @@ def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
         better = error < least
         best, least = _merged(better, tries[step], best), torch.where(better, error, least)
         number = torch.where(better, min(step, 3), number)
-    precoder = embedded(spatial.transmit, best.on_slots(best.power.sqrt()))
+    precoder = embedded(spatial.transmit, best.on_slots(root(best.power)))
     return Choice(best.streams, best.power, precoder, number, _both_ends_mse(modes, channel, best, precoder))
 
 
@@ -169,8 +169,8 @@ def _both_ends_mse(modes: SemanticModes, channel: Channel, used: Allocation, pre
     h, p = used.amplitude, used.power
     sigma, tau = channel.noise_variance.unsqueeze(-1), channel.error_variance.unsqueeze(-1)
     designed, real = (sigma + tau * used.on_slots(p * C).sum(-1) for C in (1.0, modes.covariance.diagonal()[: p.shape[-1]]))
-    gain = ratio(h * p.sqrt(), h.square() * p + _of_streams(used, designed) / 2)
-    return parallel_mse(modes, gain * h * p.sqrt(), _of_streams(used, real) / 2 * gain.square())
+    gain = ratio(h * root(p), h.square() * p + _of_streams(used, designed) / 2)
+    return parallel_mse(modes, gain * h * root(p), _of_streams(used, real) / 2 * gain.square())
 
 
 def _dense(modes: SemanticModes, channel: Channel, streams: Tensor, precoder: Tensor) -> Float[Tensor, "*batch"]:
@@ -187,12 +187,14 @@ def _dense(modes: SemanticModes, channel: Channel, streams: Tensor, precoder: Te
 
 def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Choice:
     """The best of the candidates for a receiver that knows H F, for each channel; numbers: 0 naive, 1 inflated, 2 fewer, 3 noisier."""
-    tau, none = channel.error_variance, torch.zeros_like(channel.error_variance)
+    tau, fewer = channel.error_variance, min(channel.n_rx, channel.n_tx)
     plain, noisier = channel.noise_variance / 2, (channel.noise_variance + tau * channel.power) / 2
-    fewer = min(channel.n_rx, channel.n_tx)
-    settings = ((none, plain, fewer), (tau, plain, channel.n_tx), (tau, plain, fewer), (none, noisier, fewer))
-    candidates = [_on_second_moment(modes, channel, *setting) for setting in settings]
-    precoders = [embedded(V, used.on_slots(used.power.sqrt())) for used, V in candidates]
+    mean, more = _padded(SpatialModes.of(channel.h), channel.n_tx), inflated(channel.h, tau)
+    most = (more[0] * (torch.arange(channel.n_tx, device=tau.device) < fewer), more[1])
+    settings = ((mean, plain), (more, plain), (most, plain), (mean, noisier))
+    budget = channel.uses * channel.power
+    candidates = [(Allocation.of(modes.strength, h, N, budget), V) for (h, V), N in settings]
+    precoders = [embedded(V, used.on_slots(root(used.power))) for used, V in candidates]
     weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used, _ in candidates]
     errors = torch.stack(
         [
@@ -214,15 +216,11 @@ def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransm
     return Choice(streams, pick([used.power for used, _ in candidates]), precoder, number, mse)
 
 
-def _on_second_moment(
-    modes: SemanticModes, channel: Channel, error: Tensor, noise: Tensor, directions: int
-) -> tuple[Allocation, Complex[Tensor, "*batch u t t"]]:
-    """Allocation and V on a square root of H̄ᴴ H̄ + n_rx · error · I, for a noise variance N per real dimension."""
-    amplitude, V = inflated(channel.h, error)
-    cut = torch.finfo(amplitude.dtype).eps ** 0.5 * channel.n_tx * amplitude[..., :1]  # a root of eigenvalues keeps half the digits
-    amplitude = torch.where(amplitude > cut, amplitude, 0.0)
-    amplitude = torch.where(torch.arange(channel.n_tx, device=V.device) < directions, amplitude, 0.0)
-    return Allocation.of(modes.strength, amplitude, noise, channel.uses * channel.power), V
+def _padded(spatial: SpatialModes, n_tx: int) -> tuple[Float[Tensor, "*batch u t"], Complex[Tensor, "*batch u t t"]]:
+    """h and V with zeros to n_tx: the phases of V's columns stay those of the naive design, for they matter once the channel is another."""
+    q = spatial.amplitude.shape[-1]
+    h, V = (torch.nn.functional.pad(part, (0, n_tx - q)) for part in (spatial.amplitude, spatial.transmit))
+    return h, V
 
 
 def _drawn(channel: Channel, csi: EstimateAtTransmitter) -> Iterator[Complex[Tensor, "*batch u r t"]]:
