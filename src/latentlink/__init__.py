@@ -7,10 +7,15 @@ from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroFor
 from latentlink.baselines.first_k import FirstK
 from latentlink.baselines.selection import TopKTransceiver
 from latentlink.baselines.top_k import TopK
+from latentlink.channels.ageing import aged, outdated
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
+from latentlink.channels.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
+from latentlink.channels.feedback import fed_back, feedback_bits, quantisation_variance
+from latentlink.channels.resource_elements import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
+from latentlink.channels.statistics import GridStatistics, SampledStatistics, ScatteringStatistics, doppler_hz
 from latentlink.io.artifacts import ArtifactError, load
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
@@ -19,6 +24,17 @@ from latentlink.limits import accuracy_bound, capacity, opta, unaligned
 from latentlink.linear.admm import Admm
 from latentlink.linear.antennas import per_antenna_bound
 from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.csi_cases import (
+    CsiAtBothEnds,
+    CsiAtReceiverOnly,
+    CsiAtTransmitter,
+    CsiAtTransmitterOnly,
+    CsiCase,
+    Measurement,
+    NoCsi,
+    PerfectCsi,
+    taken_for_true,
+)
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import GoalChoice, choose_goal
 from latentlink.linear.held_out import HeldOut, HeldOutModes, held_out
@@ -55,6 +71,7 @@ __all__ = [
     "Budget",
     "Channel",
     "ChannelDraws",
+    "ChannelEstimator",
     "ChannelSource",
     "ClosedForm",
     "Codec",
@@ -64,6 +81,11 @@ __all__ = [
     "ConstantModulus",
     "ConstraintSet",
     "Cosine",
+    "CsiAtBothEnds",
+    "CsiAtReceiverOnly",
+    "CsiAtTransmitter",
+    "CsiAtTransmitterOnly",
+    "CsiCase",
     "Disjoint",
     "EachMessage",
     "EigenK",
@@ -74,6 +96,7 @@ __all__ = [
     "Flops",
     "Goal",
     "GoalChoice",
+    "GridStatistics",
     "HardThreshold",
     "HeadDivergence",
     "HeldOut",
@@ -82,21 +105,27 @@ __all__ = [
     "LeastSquares",
     "LinearTransceiver",
     "MeanPower",
+    "Measurement",
     "Microseconds",
     "MmseEqualizer",
     "Moments",
     "Neural",
     "NeuralTransceiver",
+    "NoCsi",
     "Objective",
     "Operations",
     "PerMessagePower",
     "PerUsePower",
+    "PerfectCsi",
     "PilotSelection",
     "Pilots",
     "Procrustes",
     "Rate",
     "Regression",
+    "ResourceElements",
     "Retrieval",
+    "SampledStatistics",
+    "ScatteringStatistics",
     "SemanticModes",
     "SnrDefinition",
     "SoftThreshold",
@@ -113,24 +142,33 @@ __all__ = [
     "ZeroForcing",
     "accuracy",
     "accuracy_bound",
+    "aged",
     "agreement",
     "capacity",
     "choose_goal",
     "convert_snr",
+    "doppler_hz",
     "evaluate",
     "exponential_correlation",
+    "fed_back",
+    "feedback_bits",
     "fit_head",
     "held_out",
     "kronecker",
     "latency",
+    "least_squares_estimator",
+    "lmmse_estimator",
     "load",
     "mse",
     "nmse",
     "opta",
+    "outdated",
     "per_antenna_bound",
+    "quantisation_variance",
     "rayleigh",
     "rician",
     "semantic_modes",
+    "taken_for_true",
     "transmit",
     "unaligned",
 ]

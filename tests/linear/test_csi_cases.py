@@ -5,11 +5,11 @@ import latentlink as ll
 from latentlink.channels.channel import Channel
 from latentlink.linear.csi_cases import (
     CsiAtBothEnds,
-    CsiAtReceiver,
+    CsiAtReceiverOnly,
     CsiAtTransmitter,
     CsiAtTransmitterOnly,
     CsiCase,
-    Measured,
+    Measurement,
     NoCsi,
     PerfectCsi,
     taken_for_true,
@@ -24,8 +24,8 @@ CASES = [
     CsiAtBothEnds(robust=False),
     CsiAtTransmitter(),
     CsiAtTransmitter(robust=False),
-    CsiAtTransmitter(measured=Measured(0.05)),
-    CsiAtReceiver(),
+    CsiAtTransmitter(measured=Measurement(0.05)),
+    CsiAtReceiverOnly(),
     CsiAtTransmitterOnly(),
     NoCsi(),
 ]
@@ -79,18 +79,18 @@ def test_a_receiver_that_measures_on_the_beams_has_the_decoder_of_its_posterior(
 
 def test_the_decoder_of_a_noisy_measurement_allows_for_it():
     truth, known = pair(3, 3, batch=(300,), error_variance=0.05)
-    careful = CsiAtTransmitter(measured=Measured(0.2)).link(MODES, known, truth, seeded(1))
+    careful = CsiAtTransmitter(measured=Measurement(0.2)).link(MODES, known, truth, seeded(1))
     trusting = careful.matched_to(taken_for_true(careful.channel))
     gain = mse(trusting, truth) - mse(careful, truth)
     assert gain.mean() > 3 * gain.std() / 300**0.5
-    exact = CsiAtTransmitter(measured=Measured(1e-12)).link(MODES, known, truth, seeded(1))
+    exact = CsiAtTransmitter(measured=Measurement(1e-12)).link(MODES, known, truth, seeded(1))
     torch.testing.assert_close(mse(exact, truth), mse(CsiAtTransmitter().link(MODES, known, truth), truth), rtol=1e-6, atol=0.0)
 
 
 class TestReceiverOnly:
     def test_the_precoder_hears_nothing_of_the_channel(self):
         truth, known = pair(3, 3)
-        link = CsiAtReceiver().link(MODES, known, truth)
+        link = CsiAtReceiverOnly().link(MODES, known, truth)
         assert (link.precoder == link.precoder[:1]).all()
         assert not torch.equal(link.decoder[0], link.decoder[1])
 
@@ -98,14 +98,14 @@ class TestReceiverOnly:
         R = ll.exponential_correlation(4, 0.9)
         h = ll.kronecker(torch.eye(4), R, batch=(400, 1), generator=seeded(3))
         truth = Channel.from_grid(h, 0.0)
-        plain, informed = (mse(CsiAtReceiver(correlation=C).link(MODES, truth, truth), truth) for C in (None, R))
+        plain, informed = (mse(CsiAtReceiverOnly(correlation=C).link(MODES, truth, truth), truth) for C in (None, R))
         gain = plain - informed
         assert gain.mean() > 3 * gain.std() / 400**0.5
 
     def test_wrong_input_is_named(self):
         truth, known = pair(2, 2)
         with pytest.raises(ValueError, match="correlation"):
-            CsiAtReceiver(correlation=torch.eye(3)).link(MODES, known, truth)
+            CsiAtReceiverOnly(correlation=torch.eye(3)).link(MODES, known, truth)
 
 
 class TestTransmitterOnly:

@@ -86,7 +86,9 @@ class ChannelEstimator:
         return Channel(h, truth.noise_variance, truth.power, self.error_variance.mean(-1))
 
 
-def lmmse(statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars) -> ChannelEstimator:
+def lmmse_estimator(
+    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars
+) -> ChannelEstimator:
     """The best linear estimator, and for Gaussian channels the posterior mean.
 
     Args:
@@ -107,7 +109,7 @@ def lmmse(statistics: GridStatistics, pilots: ResourceElements, message: Resourc
     return replace(plain, error_variance=left, trust=torch.ones_like(plain.trust), uncertainty=left)
 
 
-def least_squares(
+def least_squares_estimator(
     statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars, linear: bool = True
 ) -> ChannelEstimator:
     """Interpolation of the pilots as they are received; the statistics serve only to say what error that leaves.
@@ -116,10 +118,10 @@ def least_squares(
     between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot.
 
     Args:
-        statistics, pilots, message, pilot_noise: as in `lmmse`.
+        statistics, pilots, message, pilot_noise: as in `lmmse_estimator`.
 
     Raises:
-        ValueError: as `lmmse`.
+        ValueError: as `lmmse_estimator`.
     """
     noise = _noise(pilot_noise)
     covariances = _covariances(statistics, pilots, message)

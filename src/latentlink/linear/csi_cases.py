@@ -38,7 +38,7 @@ class CsiCase(Protocol):
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """The receiver's measurement of H F.
 
     Attributes:
@@ -90,7 +90,7 @@ class CsiAtTransmitter:
 
     robust: bool = True
     csi: EstimateAtTransmitter = field(default_factory=EstimateAtTransmitter)
-    measured: Measured = field(default_factory=Measured)
+    measured: Measurement = field(default_factory=Measurement)
 
     def link(self, modes: SemanticModes, known: Channel, truth: Channel, generator: torch.Generator | None = None) -> LinearTransceiver:
         """The precoder for the estimate, the decoder matched to what is received."""
@@ -99,7 +99,7 @@ class CsiAtTransmitter:
 
 
 @dataclass(frozen=True, eq=False)
-class CsiAtReceiver:
+class CsiAtReceiverOnly:
     """The transmitter knows statistics only: mean zero, E[HᴴH] = n_rx · gain · R_tx. The receiver knows what it receives.
 
     Attributes:
@@ -109,7 +109,7 @@ class CsiAtReceiver:
 
     gain: float = 1.0
     correlation: Tensor | NDArray[Any] | None = None
-    measured: Measured = field(default_factory=Measured)
+    measured: Measurement = field(default_factory=Measurement)
 
     def link(self, modes: SemanticModes, known: Channel, truth: Channel, generator: torch.Generator | None = None) -> LinearTransceiver:
         """The precoder for a square root of E[HᴴH], the same for all channels of equal noise; the decoder matched to what is received.

@@ -19,7 +19,7 @@ by Jensen's inequality, best at high SNR), its min(n_rx, n_tx) strongest directi
 The candidates are judged channel by channel, exactly in the first case and by Monte Carlo on E in the second.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -35,8 +35,7 @@ from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.spatial import Allocation, SpatialModes, embedded
 
-_PRICE_STEPS = 40  # halving the distance at each; all are judged and the best is kept, settled or not
-_SETTLED = 1e-5  # relative change of noise: its effect on the least error is of second order
+_PRICE_STEPS = 8  # halving the distance at each; all are judged and the best is kept, settled or not
 _SURELY = 3.0  # standard errors by which a design must beat the naive one to be preferred: wrong once in 700 channels that are ties
 _AT_ONCE = 2**23  # numbers in a stack of dense responses
 _WHITE = 1e-9  # a covariance of coefficients this close to I is I
@@ -88,54 +87,55 @@ class Choice:
 
 
 def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
-    """The best of the candidates for several uses (see the module), for each channel; numbers: 0 naive, 1 noisier,
-    2 balanced, 3 priced."""
+    """The best of the candidates for several uses (see the module), for each channel: 0 naive, 1 noisier, 2 balanced, 3 priced."""
     spatial = SpatialModes.of(channel.h)
-    b, budget = modes.strength, channel.uses * channel.power
-    tau, sigma = channel.error_variance.unsqueeze(-1), channel.noise_variance.unsqueeze(-1)
-
-    def noise_of(used: Allocation) -> Tensor:
-        return sigma + tau * used.on_slots(used.power).sum(-1)  # N_u (…, u)
-
-    def left(used: Allocation) -> Tensor:
-        return _parallel_error(b, used.amplitude, used.power, _of_streams(used, noise_of(used)) / 2)
-
-    def placed(h: Tensor, noise: Tensor, power: Tensor, balance: bool = True) -> Allocation:
-        used = Allocation.of(b, h, noise, power)
-        return balanced(b, used, noise, power, not modes.widely_linear) if balance else used
-
-    white = (channel.noise_variance + channel.error_variance * channel.power) / 2
-    tries = [
-        placed(spatial.amplitude, N, budget, balance) for N, balance in ((channel.noise_variance / 2, False), (white, False), (white, True))
-    ]
-    best, least, number = tries[0], left(tries[0]), torch.zeros(channel.batch, dtype=torch.long, device=b.device)
-    N = noise_of(tries[-1])
-    for step in range(1, _PRICE_STEPS):
-        if step >= len(tries):
-            tries.append(_priced(placed, spatial, N, tau, sigma, budget))
-            before, N = N, (N + noise_of(tries[-1])) / 2
-            if bool(((N - before).abs() <= _SETTLED * before).all()):
-                break
-        error = left(tries[step])
+    number = torch.zeros(channel.batch, dtype=torch.long, device=channel.h.device)
+    for step, tried in enumerate(_tries(modes, channel, spatial)):
+        noise = _of_streams(tried, _noise(channel, tried)) / 2
+        error = _parallel_error(modes.strength, tried.amplitude, tried.power, noise)
+        if step == 0:
+            best, least = tried, error
+            continue
         better = error < least
-        best, least = _merged(better, tries[step], best), torch.where(better, error, least)
+        best, least = _merged(better, tried, best), torch.where(better, error, least)
         number = torch.where(better, min(step, 3), number)
     precoder = embedded(spatial.transmit, best.on_slots(root(best.power)))
     return Choice(best.streams, best.power, precoder, number, _both_ends_mse(modes, channel, best, precoder))
 
 
-def _priced(placed: Callable[..., Allocation], spatial: SpatialModes, N: Tensor, tau: Tensor, sigma: Tensor, budget: Tensor) -> Allocation:
-    """The allocation at prices N_u² / h_i² of SNR, brought to the budget.
+def _tries(modes: SemanticModes, channel: Channel, spatial: SpatialModes) -> Iterator[Allocation]:
+    """The allocations that are compared, the naive one first."""
+    budget, in_pairs = channel.uses * channel.power, not modes.widely_linear
+    yield Allocation.of(modes.strength, spatial.amplitude, channel.noise_variance / 2, budget)
+    white = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    tried = Allocation.of(modes.strength, spatial.amplitude, white, budget)
+    yield tried
+    tried = balanced(modes.strength, tried, white, budget, in_pairs)
+    N = _noise(channel, tried)
+    for _ in range(_PRICE_STEPS):
+        yield tried
+        tried = _priced(modes, channel, spatial, N)
+        N = (N + _noise(channel, tried)) / 2
+
+
+def _noise(channel: Channel, used: Allocation) -> Float[Tensor, "*batch u"]:
+    """N_u = σ² + τ P_u."""
+    return channel.noise_variance.unsqueeze(-1) + channel.error_variance.unsqueeze(-1) * used.on_slots(used.power).sum(-1)
+
+
+def _priced(modes: SemanticModes, channel: Channel, spatial: SpatialModes, N: Float[Tensor, "*batch u"]) -> Allocation:
+    """The balanced allocation at prices N_u² / h_i² of SNR, brought to the budget.
 
     With the spending linearised at P_u = (N_u − σ²) / τ, Σ_u N_u² c_u = Σ_u P_u N_u: water-filling in units of p N_u.
     """
-    most = N.amax(-1, keepdim=True)
-    scale = torch.where(N > 0, most / torch.where(N > 0, N, 1.0), 1.0)
-    spent = (ratio(N - sigma, tau.expand_as(N)) * N).sum(-1)
-    spent = torch.where(tau.squeeze(-1) > 0, spent, budget * most.squeeze(-1))
-    used = placed(spatial.amplitude * scale.unsqueeze(-1), most.squeeze(-1).square() / 2, spent)
-    own = _of_streams(used, N)
-    power = ratio(used.power, own.expand_as(used.power))
+    budget, tau = channel.uses * channel.power, channel.error_variance.unsqueeze(-1)
+    most = N.amax(-1)
+    scale = torch.where(N > 0, most.unsqueeze(-1) / torch.where(N > 0, N, 1.0), 1.0)
+    spent = (ratio(N - channel.noise_variance.unsqueeze(-1), tau.expand_as(N)) * N).sum(-1)
+    spent = torch.where(channel.error_variance > 0, spent, budget * most)
+    used = Allocation.of(modes.strength, spatial.amplitude * scale.unsqueeze(-1), most.square() / 2, spent)
+    used = balanced(modes.strength, used, most.square() / 2, spent, not modes.widely_linear)
+    power = ratio(used.power, _of_streams(used, N))
     total = power.sum(-1, keepdim=True)
     power = power * ratio(budget.unsqueeze(-1).expand_as(total), total)
     return Allocation(used.streams, used.amplitude / _of_streams(used, scale), power, used.slots)
