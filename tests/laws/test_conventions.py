@@ -162,3 +162,31 @@ def test_neighbouring_modes_share_a_symbol_strongest_over_strongest():
     torch.testing.assert_close(s[1].real, torch.zeros(2, dtype=torch.float64))
     assert (s[:2, 0] == 0).all()
     assert (s[2:, 1] == 0).all()
+
+
+def test_antennas_do_not_disturb_each_others_radio_pilots():
+    statistics = ll.ScatteringStatistics(rms_delay_spread_s=100e-9)
+    one = ll.ResourceElements((0,), (0,))
+    truth = ll.Channel(ll.rayleigh(3, 4, batch=(N // 10, 1), generator=generator()), noise_variance=0.6, power=2.0)
+    pilot_power = 3.0
+    least = ll.least_squares_estimator(statistics, one, one, 0.6 / pilot_power)
+    error = least.known(truth, truth.h, generator(1)).h - truth.h
+    torch.testing.assert_close(least.error_variance, torch.tensor([0.2], dtype=torch.float64))
+    assert abs(error.abs().square().mean().item() / 0.2 - 1) < 5 / math.sqrt(error.numel())
+
+
+def test_what_is_unknown_of_a_channel_is_the_mean_over_its_elements():
+    statistics = ll.ScatteringStatistics(rms_delay_spread_s=1e-6, doppler_hz=100.0)
+    pilots, message = ll.ResourceElements((0,), (0,)), ll.ResourceElements((0, 20), (0, 14))
+    truth = ll.Channel(ll.rayleigh(1, 1, batch=(5, 2), generator=generator()))
+    estimator = ll.lmmse_estimator(statistics, pilots, message, 0.1)
+    known = estimator.known(truth, truth.h[:, :1], generator(1))
+    assert estimator.error_variance[1] > 2 * estimator.error_variance[0]
+    torch.testing.assert_close(known.error_variance, estimator.error_variance.mean().expand(5))
+
+
+def test_feedback_takes_two_bits_fewer_for_psi():
+    channel = ll.Channel(ll.rayleigh(2, 2, batch=(7, 1), generator=generator()))
+    assert ll.feedback_bits(channel, 6) == 6 + 4 + 2 * 6
+    assert ll.feedback_bits(channel, 2) == 2 + 1 + 2 * 2
+    assert ll.fed_back(channel, 6).h.shape == channel.h.shape

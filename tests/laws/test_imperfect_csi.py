@@ -141,3 +141,30 @@ class TestAtTheTransmitter:
         gain = (other - mine).mean(-1)
         assert (chosen.trace["candidate"] > 0).any()
         assert gain.mean() - Z * gain.std() / len(gain) ** 0.5 > 0
+
+
+class TestEstimatedFromPilots:
+    """The error is then not the model's: it is common to neighbouring elements. The mean over channels, 99.87 %."""
+
+    STATISTICS = ll.ScatteringStatistics(rms_delay_spread_s=200e-9, doppler_hz=150.0)
+    PILOTS = ll.ResourceElements.comb(12, 48)
+
+    @pytest.mark.parametrize("delay", [0, 28])
+    def test_robust_beats_naive_on_what_pilots_tell(self, delay):
+        message = ll.ResourceElements.over_frequency(3, 48, symbol=12).delayed(delay)
+        both = ll.ResourceElements(self.PILOTS.subcarriers + message.subcarriers, self.PILOTS.symbols + message.symbols)
+        values, vectors = torch.linalg.eigh(self.STATISTICS.covariance(both, both))
+        h = (vectors * values.clamp(min=0).sqrt()) @ ll.rayleigh(len(both), 4, batch=(400,), generator=seeded(0))
+        at_pilots, at_message = h.unflatten(-1, (2, 2)).split([len(self.PILOTS), len(message)], dim=-3)
+        truth = Channel.from_grid(at_message, 15.0)
+        best = ll.lmmse_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
+        plain = ll.least_squares_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
+        lmmse, corrected, interpolated = (e.known(truth, at_pilots, seeded(1)) for e in (best, plain.corrected(), plain))
+        links = [ll.ClosedForm().design(MODES, one).transceiver for one in (lmmse, naive_of(lmmse), corrected, naive_of(interpolated))]
+        errors = [weighted(MODES, *link.response(truth)) for link in links]
+        for mine, other in ((errors[0], errors[1]), (errors[2], errors[3]), (errors[0], errors[2])):
+            gain = other - mine
+            assert gain.mean() - Z * gain.std() / len(gain) ** 0.5 > 0
+        promised = ll.ClosedForm().design(MODES, lmmse).expected_mse
+        left = errors[0] - promised
+        assert left.mean().abs() < 5 * left.std() / len(left) ** 0.5 + 0.02 * promised.mean()  # one τ for all elements of a message
