@@ -14,7 +14,7 @@ stays within a use: streams are uncorrelated, and so is then what E makes of the
 
 EstimateAtTransmitter: the receiver sees H F (radio pilots pass the precoder) and matches its decoder to it, so E is no noise at all, only
 F is uncertain. Compared are precoders on H̄ with noise σ² (naive), on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound
-by Jensen's inequality, best at high SNR), its min(n_rx, n_tx) strongest directions only, and on H̄ with noise σ² + τ P.
+by Jensen's inequality, best at high SNR), on H̄ with noise σ² + τ P, and, where n_tx > n_rx, on the n_rx strongest directions of that root.
 
 The candidates are judged channel by channel, exactly in the first case and by Monte Carlo on E in the second.
 """
@@ -54,8 +54,7 @@ class EstimateAtTransmitter:
     The naive precoder is kept wherever no other is surely better, by three standard errors of the paired draws.
 
     Attributes:
-        draws: Monte Carlo draws of the channel error for each channel: of one matrix for each, so that uses with errors of their own
-            share them; two for each use at least.
+        draws: Monte Carlo draws of an error matrix for each channel, shared out over its uses; two for each use at least.
         seed: of those draws.
 
     Raises:
@@ -186,23 +185,24 @@ def _dense(modes: SemanticModes, channel: Channel, streams: Tensor, precoder: Te
 
 
 def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Choice:
-    """The best of the candidates for a receiver that knows H F, for each channel; numbers: 0 naive, 1 inflated, 2 fewer, 3 noisier."""
-    tau, fewer = channel.error_variance, min(channel.n_rx, channel.n_tx)
-    plain, noisier = channel.noise_variance / 2, (channel.noise_variance + tau * channel.power) / 2
-    mean, more = _padded(SpatialModes.of(channel.h), channel.n_tx), inflated(channel.h, tau)
-    most = (more[0] * (torch.arange(channel.n_tx, device=tau.device) < fewer), more[1])
-    settings = ((mean, plain), (more, plain), (most, plain), (mean, noisier))
+    """The best of the candidates for a receiver that knows H F, for each channel: 0 naive, 1 inflated, 2 noisier, 3 fewer."""
+    plain, noisier = channel.noise_variance / 2, (channel.noise_variance + channel.error_variance * channel.power) / 2
+    mean, more = _padded(SpatialModes.of(channel.h), channel.n_tx), inflated(channel.h, channel.error_variance)
+    settings = [(mean, plain), (more, plain), (mean, noisier)]
+    if channel.n_tx > channel.n_rx:
+        strongest = torch.arange(channel.n_tx, device=channel.h.device) < channel.n_rx
+        settings.append(((more[0] * strongest, more[1]), plain))
     budget = channel.uses * channel.power
     candidates = [(Allocation.of(modes.strength, h, N, budget), V) for (h, V), N in settings]
     precoders = [embedded(V, used.on_slots(root(used.power))) for used, V in candidates]
     weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used, _ in candidates]
+    trials = range(max(2, -(-csi.draws // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
     errors = torch.stack(
         [
-            torch.stack([_matched_error(h, F, N2, channel.noise_variance / 2) for F, N2 in zip(precoders, weights, strict=True)])
-            for h in _drawn(channel, csi)
+            torch.stack([_matched_error(h, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
+            for _, h in zip(trials, _drawn(channel, csi, shared=False), strict=False)
         ]
     )  # (draws, candidates, …, u)
-    errors = errors.sum(-1, keepdim=True) if is_block_fading(channel.h) else errors  # uses of one E are one draw together
     number = _surely_best(errors)
 
     def pick(values: list[Tensor]) -> Tensor:
@@ -210,9 +210,8 @@ def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransm
         index = number.reshape(1, *number.shape, *(1,) * (stacked.ndim - 1 - number.ndim))
         return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
 
-    streams, precoder = pick([used.streams for used, _ in candidates]), pick(precoders)
-    weighted = pick(list(errors.sum(-1).movedim(1, 0).movedim(1, -1)))  # (…, draws)
-    mse = _matched_mse(modes, channel, csi, streams, precoder, weighted)
+    streams, precoder, weight = pick([used.streams for used, _ in candidates]), pick(precoders), pick(weights)
+    mse = _matched_mse(modes, channel, csi, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
     return Choice(streams, pick([used.power for used, _ in candidates]), precoder, number, mse)
 
 
@@ -223,13 +222,12 @@ def _padded(spatial: SpatialModes, n_tx: int) -> tuple[Float[Tensor, "*batch u t
     return h, V
 
 
-def _drawn(channel: Channel, csi: EstimateAtTransmitter) -> Iterator[Complex[Tensor, "*batch u r t"]]:
-    """Channels (…, u, n_rx, n_tx) as they may be: the same sequence each time."""
+def _drawn(channel: Channel, csi: EstimateAtTransmitter, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
+    """Channels (…, u, n_rx, n_tx) as they may be, with one error for all uses or one for each: the same sequence each time."""
     generator = torch.Generator(device=channel.h.device).manual_seed(csi.seed)
-    shared = is_block_fading(channel.h)
     deviation = channel.error_variance.sqrt()[..., None, None, None]
-    for _ in range(max(2, csi.draws if shared else -(-csi.draws // channel.uses))):
-        shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
+    shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
+    while True:
         yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
 
 
@@ -256,21 +254,28 @@ def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tens
 
 
 def _matched_mse(
-    modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter, streams: Tensor, precoder: Tensor, weighted: Tensor
+    modes: SemanticModes,
+    channel: Channel,
+    csi: EstimateAtTransmitter,
+    streams: Int[Tensor, "*batch s"],
+    precoder: Float[Tensor, "*batch u t2 q2"],
+    weight: Float[Tensor, "*batch u q2"],
+    weighted: Float[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch"]:
-    """Unweighted MSE (…) over the draws, from weighted errors (…, draws) of the streams.
+    """Unweighted MSE (…), from the weighted error (…) of the streams: the same but for what is not sent.
 
-    These are of all draws; where they are not all (a goal, shrinkage), the rest is the mean over a few draws of the full response.
+    With a goal or shrinkage it is not; the rest is then the mean over draws of the full response, a few where there are several uses.
     """
     s = streams.shape[-1]
     eye = torch.eye(s, dtype=precoder.dtype, device=precoder.device)
     b = modes.strength[:s].square()
     if modes.task_weight is None and modes.widely_linear and (modes.covariance[:s, :s] - eye).abs().max() < _WHITE:
-        return modes.variance - b.sum() + weighted.mean(-1)
-    few = weighted.shape[-1] if channel.uses == 1 else min(weighted.shape[-1], _DENSE_DRAWS)
+        return modes.variance - b.sum() + weighted
+    draws = csi.draws if channel.uses == 1 else min(csi.draws, _DENSE_DRAWS)
     scale = modes.gram.diagonal()[:s].sum() / b.sum()
     rest = torch.zeros_like(channel.power)
-    for draw, h in zip(range(few), _drawn(channel, csi), strict=False):
-        dense = _dense(modes, Channel(h, channel.noise_variance, channel.power), streams, precoder)
-        rest = rest + (dense - scale * weighted[..., draw]) / few
-    return scale * weighted.mean(-1) + rest
+    for _, h in zip(range(draws), _drawn(channel, csi, is_block_fading(channel.h)), strict=False):
+        drawn = Channel(h, channel.noise_variance, channel.power)
+        same = _matched_error(h, precoder, weight, channel.noise_variance / 2).sum(-1)
+        rest = rest + (_dense(modes, drawn, streams, precoder) - scale * same) / draws
+    return scale * weighted + rest
