@@ -31,7 +31,6 @@ from latentlink.linear.spatial import Allocation, SpatialModes, embedded
 
 _PRICE_STEPS = 8  # halving the distance at each; all are judged and the best is kept, settled or not
 _SEARCHED = 2**15  # symbols whose allocation is searched for at once: what a processor's cache holds
-_DIAGONAL = 1e-9  # a Gram matrix this close to diagonal is
 
 
 @dataclass(frozen=True)
@@ -170,8 +169,9 @@ def _merged(better: Tensor, new: Allocation, old: Allocation) -> Allocation:
 
 def _both_ends_mse(modes: SemanticModes, channel: Channel, used: Allocation, precoder: Tensor) -> Float[Tensor, "*batch"]:
     """Unweighted, under the pilots' covariance C: E s has the variance τ Σ_{i ∈ u} p_i C_ii in use u, whatever the decoder expects."""
-    gram = modes.gram / modes.gram.diagonal().amax()
-    if is_block_fading(channel.h) and (gram - torch.diag(gram.diagonal())).abs().max() > _DIAGONAL:  # what E makes of uses is correlated
+    scale = modes.gram.diagonal()
+    mixed = ((modes.gram - torch.diag(scale)).abs() > torch.finfo(scale.dtype).eps ** 0.5 * scale.sum()).any()
+    if is_block_fading(channel.h) and bool(mixed):  # what one E makes of different uses is correlated
         return response_mse(modes, channel, used.streams, precoder)
     h, p = used.amplitude, used.power
     sigma, tau = channel.noise_variance.unsqueeze(-1), channel.error_variance.unsqueeze(-1)

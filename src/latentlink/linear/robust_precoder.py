@@ -25,7 +25,6 @@ from latentlink.linear.robust import Choice, EstimateAtTransmitter
 from latentlink.linear.spatial import Allocation, SpatialModes, embedded
 
 _SURELY = 3.0  # standard errors: a precoder that is no better is preferred for one channel in 700
-_WHITE = 1e-9  # a covariance of coefficients this close to I is I
 _DENSE_DRAWS = 8  # full responses over several uses
 
 
@@ -114,7 +113,8 @@ def _matched_mse(
     s = streams.shape[-1]
     eye = torch.eye(s, dtype=precoder.dtype, device=precoder.device)
     b = modes.strength[:s].square()
-    if modes.task_weight is None and modes.widely_linear and (modes.covariance[:s, :s] - eye).abs().max() < _WHITE:
+    coloured = ((modes.covariance[:s, :s] - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any()
+    if modes.task_weight is None and modes.widely_linear and not bool(coloured):
         return modes.variance - b.sum() + weighted
     draws = csi.draws if channel.uses == 1 else min(csi.draws, _DENSE_DRAWS)
     scale = modes.gram.diagonal()[:s].sum() / b.sum()
