@@ -164,3 +164,20 @@ def test_no_csi_is_the_unaware_design():
     link, unaware = NoCsi().link(MODES, known, truth), ll.ClosedForm().design(MODES, truth.unaware()).transceiver
     assert torch.equal(link.precoder, unaware.precoder)
     assert torch.equal(link.decoder, unaware.decoder)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Measurement(-0.1), "pilot_noise"),
+        (lambda: Measurement(0.1, gain=0.0), "gain"),
+        (lambda: CsiAtReceiverOnly(gain=-1.0), "gain"),
+        (lambda: CsiAtTransmitterOnly(gain=0.0), "gain"),
+        (lambda: CsiAtTransmitterOnly(multiples=()), "multiples"),
+        (lambda: CsiAtTransmitterOnly(multiples=(1.0, -1.0)), "multiples"),
+        (lambda: CsiAtTransmitterOnly(draws=0), "draws"),
+    ],
+)
+def test_wrong_input_is_named(make, name):
+    with pytest.raises(ValueError, match=name):
+        make()

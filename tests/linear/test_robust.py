@@ -196,3 +196,20 @@ class TestAtTheTransmitter:
         for power in (ll.PerUsePower(), ll.PerMessagePower(normal(0, 9, 4), normal(1, 9, 4))):
             with pytest.raises(ValueError, match="MeanPower"):
                 ll.ClosedForm(power=power, csi=ll.EstimateAtTransmitter()).design(modes, estimate(31))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("csi", [ll.EstimateAtBothEnds(), ll.EstimateAtTransmitter(draws=4)], ids=["both", "transmitter"])
+def test_corners_are_finite_and_within_the_budget(csi, dtype):
+    """No noise, no power, no channel, no modes, an empty batch."""
+    full = ll.semantic_modes(moments(44, 8, 8), shrinkage=0.1).to(dtype)
+    for modes in (full, full.truncated(1), full.truncated(0)):
+        for shape, uses, noise, power in (((2, 3), 1, 0.0, 1.0), ((3, 2), 3, 0.0, 1.0), ((2, 2), 3, 0.1, 0.0), ((2, 3), 3, 0.1, 1.0)):
+            h = ll.rayleigh(*shape, batch=(3, uses), generator=seeded(0))
+            h[0] = 0.0
+            one = Channel(h, noise, power, [0.0, 0.1, 1.0])
+            solution = ll.ClosedForm(csi=csi).design(modes, one)
+            assert (solution.expected_mse <= modes.variance * (1 + 1e-3)).all()
+            assert (solution.expected_power <= power * (1 + 1e-4)).all()
+            assert solution.transceiver.decoder.isfinite().all()
+            assert ll.ClosedForm(csi=csi).design(modes, one[:0]).expected_mse.shape == (0,)

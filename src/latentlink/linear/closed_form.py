@@ -25,7 +25,8 @@ from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.power import EqualPower, MeanPower, OneUseAtATime, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
 from latentlink.linear.refit import refitted_per_message
-from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, at_transmitter
+from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends
+from latentlink.linear.robust_precoder import at_transmitter
 from latentlink.linear.spatial import Allocation, SpatialModes, embedded
 from latentlink.linear.transceiver import LinearTransceiver, PowerLimitName
 from latentlink.transceiver import Solution, Status

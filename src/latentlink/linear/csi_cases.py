@@ -44,10 +44,18 @@ class Measurement:
     Attributes:
         pilot_noise: σ²/P_p of the pilots sent through the precoder; 0: H F is known exactly.
         gain: E|h|², what the receiver knows beforehand.
+
+    Raises:
+        ValueError: pilot_noise is negative or not finite, or gain is not positive and finite.
     """
 
     pilot_noise: float = 0.0
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pilot_noise < float("inf"):
+            raise ValueError(f"pilot_noise must be finite and not negative, got {self.pilot_noise}")
+        _check_positive("gain", self.gain)
 
     def of(self, truth: Channel, generator: torch.Generator | None) -> Channel:
         """What the receiver knows of the channels for its decoder."""
@@ -105,11 +113,17 @@ class CsiAtReceiverOnly:
     Attributes:
         gain: E|h|². correlation: R_tx (n_tx, n_tx) with unit diagonal, as for `kronecker`; None is I, and the precoder is isotropic.
         measured: how the receiver knows H F.
+
+    Raises:
+        ValueError: gain is not positive and finite.
     """
 
     gain: float = 1.0
     correlation: Tensor | NDArray[Any] | None = None
     measured: Measurement = field(default_factory=Measurement)
+
+    def __post_init__(self) -> None:
+        _check_positive("gain", self.gain)
 
     def link(self, modes: SemanticModes, known: Channel, truth: Channel, generator: torch.Generator | None = None) -> LinearTransceiver:
         """The precoder for a square root of E[HᴴH], the same for all channels of equal noise; the decoder matched to what is received.
@@ -131,12 +145,21 @@ class CsiAtTransmitterOnly:
 
     Attributes:
         gain: E|h|². multiples: of it, to choose from. draws, seed: of channels, for the choice.
+
+    Raises:
+        ValueError: gain or a multiple is not positive and finite, there is no multiple, or draws is below 1.
     """
 
     gain: float = 1.0
     multiples: tuple[float, ...] = (0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0, 6.0, 10.0)
     draws: int = 32
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_positive("gain", self.gain)
+        _check_positive("multiples", *self.multiples)
+        if not self.multiples or self.draws < 1:
+            raise ValueError(f"multiples and draws must be at least one each, got {self.multiples} and {self.draws}")
 
     def link(self, modes: SemanticModes, known: Channel, truth: Channel, generator: torch.Generator | None = None) -> LinearTransceiver:
         """The precoder that equalises what the transmitter knows, for the decoder that was fixed beforehand."""
@@ -169,6 +192,12 @@ class NoCsi:
     def link(self, modes: SemanticModes, known: Channel, truth: Channel, generator: torch.Generator | None = None) -> LinearTransceiver:
         """The unaware design."""
         return _designed(modes, taken_for_true(truth).unaware())
+
+
+def _check_positive(name: str, *values: float) -> None:
+    for value in values:
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{name} must be positive and finite, got {value}")
 
 
 def _designed(modes: SemanticModes, channel: Channel, csi: EstimateAtBothEnds | EstimateAtTransmitter | None = None) -> LinearTransceiver:

@@ -27,7 +27,7 @@ _RANK = 1e-13  # eigenvalues below this share of the largest are rounding
 
 def pre_equalised(modes: SemanticModes, fixed: LinearTransceiver, known: Channel) -> Float[Tensor, "*batch u t2 q2"]:
     """F̃ (…, u, 2 n_tx, 2q) for the decoder of `fixed`, one use a group, on channels known up to an error."""
-    G = fixed.decoder
+    G, known = fixed.decoder, known.to(fixed.decoder.dtype)
     slots = G.new_zeros(*fixed.streams.shape[:-1], G.shape[-3] * G.shape[-2])
     b = slots.scatter(-1, fixed.streams, modes.strength[: fixed.streams.shape[-1]].expand(fixed.streams.shape)).unflatten(
         -1, G.shape[-3:-1]
