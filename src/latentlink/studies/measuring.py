@@ -26,6 +26,7 @@ from latentlink.limits import capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.neural.codec.link import CodecTransceiver
 from latentlink.neural.transceiver import NeuralTransceiver
+from latentlink.studies.digital_method import blocks
 from latentlink.studies.method import Run
 from latentlink.studies.methods import ReferenceMethod
 from latentlink.studies.rows import frame
@@ -113,7 +114,7 @@ def _link(cell: Cell, world: World, known: Known, channel: Channel, run: Run) ->
         "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget.power,
         "expected_mse": cell.method.expected_mse(known, solution) if aware and "mse" in cell.metrics else None,
         "status": "; ".join(solution.messages()), "gap": solution.trace.get("gap"), "design_s": design_s,
-        **_limits(cell, world, channel), **_cost(cell, link),
+        **_limits(cell, world, channel), **_cost(cell, link), **blocks(link, world.test.x, channel, cell.seed),
     }  # fmt: skip
 
 

@@ -1,0 +1,118 @@
+"""Link adaptation: which block a channel is given.
+
+The rate is not maximised for its own sake. Of all blocks with a predicted error ε up to the target, the one that leaves least of the
+latent is taken,
+
+    (1 − ε) D(B) + ε D_lost,      D_lost = D(0) for the mean (coded blocks);  2 D(0) − D(B) for a wrong payload (uncoded ones),
+
+D(B) being what pilots keep of a payload of B bits: a block below 10 % error is often worth more at 1 %.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from latentlink.baselines.digital.block import Block
+from latentlink.baselines.digital.block_code import checksum_bits
+from latentlink.baselines.digital.latent_code import LatentCode
+from latentlink.baselines.digital.loading import Coded, Uncoded
+from latentlink.channels.channel import Channel
+from latentlink.linear.spatial import SpatialModes
+
+_SAFER = (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)  # of the target
+_DARING = (0.97, 0.9, 0.7, 0.5, 0.3)  # errors at which a genie still tries
+_LOUDEST = 1e12  # gain of a stream without noise
+
+
+@dataclass(frozen=True)
+class Option:
+    """A block that one channel may carry; `place` is (profile, rate) of a coded one and (bits − 1,) of an uncoded one."""
+
+    payload: int
+    length: int
+    error: float
+    place: tuple[int, ...]
+
+    def left(self, code: LatentCode) -> float:
+        """Weighted error to expect of it."""
+        kept = code.left(self.payload)[0]
+        lost = code.energy if self.length else 2 * code.energy - kept
+        return (1 - self.error) * kept + self.error * lost
+
+
+@dataclass(frozen=True, eq=False)
+class Adaptation:
+    """What the channels of a flat batch may carry.
+
+    Attributes:
+        streams: (c, s) symbols among u·q, strongest first. coded, uncoded: candidates.
+    """
+
+    streams: Int[Tensor, "c s"]
+    coded: Coded
+    uncoded: Uncoded
+
+    @classmethod
+    def of(cls, channel: Channel, spatial: SpatialModes) -> "Adaptation":
+        """For a flat batch of channels and their spatial modes."""
+        h, streams = spatial.amplitude.flatten(-2).double().sort(dim=-1, descending=True, stable=True)
+        noise = channel.noise_variance.double().unsqueeze(-1)
+        gain = (h.square() / noise.clamp(min=1e-30)).clamp(max=_LOUDEST)
+        budget: Float[Tensor, "c"] = channel.power.double() * channel.uses
+        return cls(streams, Coded.of(gain, budget), Uncoded.of(gain, budget))
+
+    def options(self, errors: tuple[float, ...]) -> list[list[Option]]:
+        """For each channel the largest coded block at each error, and the uncoded ones up to the largest error."""
+        found: list[list[Option]] = [self._uncoded(number, max(errors)) for number in range(len(self.streams))]
+        for error in errors:
+            k = self.coded.largest(error)
+            best = k.flatten(1).argmax(-1)
+            for number, place in enumerate(best.tolist()):
+                profile, rate = divmod(place, k.shape[-1])
+                fits = int(k[number, profile, rate])
+                payload = LatentCode.rounded(_payload(fits))
+                if payload:
+                    size = payload + checksum_bits(payload)
+                    length = int(self.coded.length[number, profile, rate])
+                    risk = float(self.coded.error(torch.full_like(k, size))[number, profile, rate])
+                    if size >= 0.2 * length:
+                        found[number].append(Option(payload, length, risk, (profile, rate)))
+        return found
+
+    def _uncoded(self, number: int, error: float) -> list[Option]:
+        risks = enumerate(self.uncoded.error[number].tolist())
+        return [Option(place + 1, 0, risk, (place,)) for place, risk in risks if risk <= error and _live(self.uncoded, number)]
+
+    def best(self, code: LatentCode, target: float) -> list[Option | None]:
+        """For each channel the option that leaves least; None where sending nothing is no worse."""
+        chosen: list[Option | None] = []
+        for options in self.options(tuple(target * share for share in _SAFER)):
+            option = min(options, key=lambda option: option.left(code), default=None)
+            chosen.append(option if option is not None and option.left(code) < code.energy else None)
+        return chosen
+
+    def ladder(self, target: float) -> list[list[Option]]:
+        """For each channel what a genie chooses from: the safest option of each payload, the largest payload first."""
+        ladders = []
+        for options in self.options((*_DARING, *(target * share for share in _SAFER))):
+            safest: dict[int, Option] = {}
+            for option in sorted(options, key=lambda option: -option.error):
+                safest[option.payload] = option
+            ladders.append(sorted(safest.values(), key=lambda option: -option.payload))
+        return ladders
+
+    def block(self, number: int, option: Option) -> Block:
+        """The block of an option."""
+        loads = self.coded.loads(number, *option.place) if option.length else self.uncoded.loads[(number, *option.place)]
+        return Block.of(option.payload, option.length, option.error, loads, self.streams[number])
+
+
+def _payload(bits: int) -> int:
+    """The largest payload that fits a code of so many bits with its checksum."""
+    return max((size for size in range(max(0, bits - 24), bits) if size + checksum_bits(size) <= bits), default=0) if bits else 0
+
+
+def _live(uncoded: Uncoded, number: int) -> bool:
+    return bool(uncoded.loads.power[number].sum() > 0)
