@@ -3,26 +3,27 @@
 The rate is not maximised for its own sake. Of all blocks with a predicted error ε up to the target, the one that leaves least of the
 latent is taken,
 
-    (1 − ε) D(B) + ε D_lost,      D_lost = D(0) for the mean (coded blocks);  2 D(0) − D(B) for a wrong payload (uncoded ones),
+    (1 − ε) D(B) + ε D_lost,      D_lost = D(0) for the mean, where a checksum notices;  2 D(0) − D(B) for a wrong payload,
 
 D(B) being what pilots keep of a payload of B bits: a block below 10 % error is often worth more at 1 %.
 """
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.baselines.digital.block import Block
-from latentlink.baselines.digital.block_code import checksum_bits
+from latentlink.baselines.digital.block_code import LOWEST_RATE, checksum_bits, payload_of
 from latentlink.baselines.digital.latent_code import LatentCode
 from latentlink.baselines.digital.loading import Coded, Uncoded
+from latentlink.baselines.digital.short_code import MOST_SHORT
 from latentlink.channels.channel import Channel
 from latentlink.linear.spatial import SpatialModes
 
 _SAFER = (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)  # of the target
 _DARING = (0.97, 0.9, 0.7, 0.5, 0.3)  # errors at which a genie still tries
+_GUESSED = 0.5  # error of unchecked blocks above which what it does is guess
 _LOUDEST = 1e12  # gain of a stream without noise
 
 
@@ -35,10 +36,15 @@ class Option:
     error: float
     place: tuple[int, ...]
 
+    @property
+    def checked(self) -> bool:
+        """Whether a checksum tells of errors."""
+        return self.length > 0 and self.payload > MOST_SHORT
+
     def left(self, code: LatentCode) -> float:
         """Weighted error to expect of it."""
         kept = code.left(self.payload)[0]
-        lost = code.energy if self.length else 2 * code.energy - kept
+        lost = code.energy if self.checked else 2 * code.energy - kept
         return (1 - self.error) * kept + self.error * lost
 
 
@@ -64,22 +70,25 @@ class Adaptation:
         return cls(streams, Coded.of(gain, budget), Uncoded.of(gain, budget))
 
     def options(self, errors: tuple[float, ...]) -> list[list[Option]]:
-        """For each channel the largest coded block at each error, and the uncoded ones up to the largest error."""
+        """For each channel the largest coded block of either kind at each error, and the uncoded ones up to the largest error."""
         found: list[list[Option]] = [self._uncoded(number, max(errors)) for number in range(len(self.streams))]
         for error in errors:
-            k = self.coded.largest(error)
-            best = k.flatten(1).argmax(-1)
-            for number, place in enumerate(best.tolist()):
-                profile, rate = divmod(place, k.shape[-1])
-                fits = int(k[number, profile, rate])
-                payload = LatentCode.rounded(_payload(fits))
-                if payload:
-                    size = payload + checksum_bits(payload)
-                    length = int(self.coded.length[number, profile, rate])
-                    risk = float(self.coded.error(torch.full_like(k, size))[number, profile, rate])
-                    if size >= 0.2 * length:
-                        found[number].append(Option(payload, length, risk, (profile, rate)))
+            for short, k in ((True, self.coded.largest_short(error)), (False, self.coded.largest(error))):
+                best = k.flatten(1).argmax(-1).tolist()
+                for number, place in enumerate(best):
+                    option = self._coded((number, *divmod(place, k.shape[-1])), int(k.flatten(1)[number, place]), short)
+                    found[number].extend([option] if option is not None else [])
         return found
+
+    def _coded(self, at: tuple[int, int, int], fits: int, short: bool) -> Option | None:
+        """The candidate at the largest payload that fits so many bits, if there is one."""
+        length = int(self.coded.length[at])
+        payload = fits if short else LatentCode.rounded(payload_of(fits))
+        size = payload + (0 if short else checksum_bits(payload))
+        if payload == 0 or (not short and (payload <= MOST_SHORT or size < LOWEST_RATE * length)):
+            return None
+        risk = float(self.coded.error(size, short)[at])
+        return Option(payload, length, risk, at[1:])
 
     def _uncoded(self, number: int, error: float) -> list[Option]:
         risks = enumerate(self.uncoded.error[number].tolist())
@@ -99,7 +108,8 @@ class Adaptation:
         for options in self.options((*_DARING, *(target * share for share in _SAFER))):
             safest: dict[int, Option] = {}
             for option in sorted(options, key=lambda option: -option.error):
-                safest[option.payload] = option
+                if option.checked or option.error <= _GUESSED:
+                    safest[option.payload] = option
             ladders.append(sorted(safest.values(), key=lambda option: -option.payload))
         return ladders
 
@@ -107,11 +117,6 @@ class Adaptation:
         """The block of an option."""
         loads = self.coded.loads(number, *option.place) if option.length else self.uncoded.loads[(number, *option.place)]
         return Block.of(option.payload, option.length, option.error, loads, self.streams[number])
-
-
-def _payload(bits: int) -> int:
-    """The largest payload that fits a code of so many bits with its checksum."""
-    return max((size for size in range(max(0, bits - 24), bits) if size + checksum_bits(size) <= bits), default=0) if bits else 0
 
 
 def _live(uncoded: Uncoded, number: int) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor
 from latentlink.baselines.digital.amplitudes import MOST_BITS, amplitudes, log_ratios, reliabilities
 from latentlink.baselines.digital.block_code import BlockCode, block_code, checksum_bits
 from latentlink.baselines.digital.loading import Loads
+from latentlink.baselines.digital.short_code import MOST_SHORT, ShortCode, short_code
 from latentlink.linear.spatial import SpatialModes
 
 
@@ -46,14 +47,20 @@ class Block:
         return cls(payload, length, error, bits, power, snr, order)
 
     @property
-    def code(self) -> BlockCode | None:
+    def code(self) -> BlockCode | ShortCode | None:
         """The block code, None for an uncoded payload."""
-        return block_code(self.payload, self.length, str(self.bits.device)) if self.length else None
+        make = block_code if self.payload > MOST_SHORT else short_code
+        return make(self.payload, self.length, str(self.bits.device)) if self.length else None
+
+    @property
+    def checked(self) -> bool:
+        """Whether a checksum tells of errors."""
+        return self.length > 0 and self.payload > MOST_SHORT
 
     @property
     def information_bits(self) -> int:
         """Bits that enter the code: the payload and its checksum."""
-        return self.payload + (checksum_bits(self.payload) if self.length else 0)
+        return self.payload + (checksum_bits(self.payload) if self.checked else 0)
 
     def scaled(self, factor: float) -> "Block":
         """All powers times a factor."""

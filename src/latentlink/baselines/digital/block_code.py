@@ -28,6 +28,11 @@ def checksum_bits(payload: int) -> int:
     return next(bits for most, bits, _ in _CHECKSUMS if payload <= most)
 
 
+def payload_of(bits: int) -> int:
+    """The largest payload that fits so many bits with its checksum; 0 if none does."""
+    return max((size for size in range(max(0, bits - 24), bits) if size + checksum_bits(size) <= bits), default=0)
+
+
 class BlockCode:
     """A payload of B bits in n coded bits."""
 

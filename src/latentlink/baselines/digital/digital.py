@@ -132,7 +132,7 @@ def _solution(link: Any, nominal: DigitalTransceiver, code: LatentCode) -> Solut
     lost = torch.where(sent, nominal.block_error, 1.0)
     left = [code.variance if block is None else code.left(block.payload)[1] for block in nominal.blocks]
     wrong = [
-        code.variance if block is None or block.length else 2 * code.variance - code.left(block.payload)[1] for block in nominal.blocks
+        code.variance if block is None or block.checked else 2 * code.variance - code.left(block.payload)[1] for block in nominal.blocks
     ]
     kept, gone = (torch.tensor(values).to(lost).reshape(lost.shape) for values in (left, wrong))
     status = torch.where(sent, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)

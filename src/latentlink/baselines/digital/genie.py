@@ -2,7 +2,8 @@
 
 The receiver is told the messages x (`informed_by`), so it knows what was sent and hence the noise, v = r − H s. Each block of the ladder is
 then sent over H in that very noise, from the largest payload down, and the first that is read right is what the receiver keeps. `encode`
-sends the block of ordinary adaptation: same power, same uses.
+sends the block of ordinary adaptation: same power, same uses. For payloads without a checksum the genie is also a checksum free of charge,
+so that at a few bits it may pass what capacity allows; such blocks are left out where they would mostly be guessed.
 """
 
 from dataclasses import dataclass, replace

@@ -32,7 +32,7 @@ _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone
 _SMALLEST_TRANSFORM = 12  # bits
 _HELD_SHARE, _HELD_MOST = 0.15, 512  # of the pilots, to judge codes on
-_DIGITS = 5  # significant bits of a payload's size: tables are shared, and at most 3 % of the payload is not used
+_DIGITS = 6  # significant bits of the size of a payload: sizes are shared, and at most 3 % of the payload is not used
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class LatentCode:
 
     @staticmethod
     def rounded(bits: int) -> int:
-        """The payload of at most `bits` that is used: five significant binary digits."""
+        """The payload of at most `bits` that is used: six significant binary digits."""
         unit = 1 << max(0, bits.bit_length() - _DIGITS)
         return bits // unit * unit
 

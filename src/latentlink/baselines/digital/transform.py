@@ -1,6 +1,6 @@
 """Transform code of a given payload: the step that serves each message best, its index, and range-coded symbols.
 
-A payload of B bits has 8 steps of a ladder of factor 2^{1/4} to choose from, which both sides know; the index costs 3 bits. Of the symbols
+A payload of B bits has 16 steps of a ladder of factor 2^{1/4} to choose from, which both sides know; the index costs 4 bits. Of the symbols
 of a step, in order of strength, as many as fit are kept and the others are replaced by the likeliest ones. These cost no more than the
 entropy, so that something fits whatever the message. The transmitter takes the step of least squared error.
 
@@ -19,8 +19,9 @@ from torch import Tensor
 from latentlink.baselines.digital.quantiser import Step
 from latentlink.extras import import_extra
 
-STEPS = 8  # to choose from
-HEADER = 3  # bits that tell which
+_OFFSETS = (-24, -17, -12, -9, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 5)  # of the steps around the one that takes B bits on average
+STEPS = len(_OFFSETS)  # to choose from
+HEADER = 4  # bits that tell which
 _OCTAVE = 4  # steps per factor 2
 _FINEST = 14 * _OCTAVE  # of the ladder, below the coarsest of four times the strongest deviation
 _SLACK, _SLACK_EACH = 0.05, 5e-4  # bits per message and per symbol, for the coder's probabilities of 24 bits and range of 32 to 64
@@ -36,7 +37,7 @@ class TransformCode:
         spread = self._pilots.square().mean(0).sqrt()
         self._coarsest = 4 * float(spread.amax()) if spread.numel() else 0.0
         self._steps: dict[int, Step] = {}
-        self._first: dict[int, int] = {}
+        self._usual: dict[int, int] = {}
         self._coder: Any = import_extra("constriction", "digital").stream
 
     def step(self, number: int) -> Step:
@@ -45,21 +46,21 @@ class TransformCode:
             self._steps[number] = Step.of(self._pilots, self._coarsest * 2 ** (-number / _OCTAVE))
         return self._steps[number]
 
-    def first(self, payload: int) -> int:
-        """The coarsest step that a payload may take: half of them are coarser than the finest that fits on average."""
-        if payload not in self._first:
+    def offered(self, payload: int, index: int) -> Step:
+        """The step that an index of a payload names."""
+        if payload not in self._usual:
             low, high = 0, _FINEST
             while high - low > 1:
                 middle = (low + high) // 2
                 some = self.step(middle)
                 mean = float((some.probability * some.cost).sum())
                 low, high = (middle, high) if mean + HEADER <= payload else (low, middle)
-            self._first[payload] = max(0, low - STEPS // 2)
-        return self._first[payload]
+            self._usual[payload] = low
+        return self.step(max(0, self._usual[payload] + _OFFSETS[index]))
 
     def reach(self, payload: int) -> int:
         """How many coefficients any of its steps quantises."""
-        return max(len(self.step(self.first(payload) + number).cost) for number in range(STEPS))
+        return max(len(self.offered(payload, number).cost) for number in range(STEPS))
 
     def choose(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n"], Int[Tensor, "n k"], Float[Tensor, "n k"]]:
         """Index of the step (n,), table entries (n, k) and what they decode to (n, k), for messages c (n, k)."""
@@ -69,7 +70,7 @@ class TransformCode:
         index = torch.zeros(n, dtype=torch.long, device=c.device)
         symbols, decoded = torch.zeros(n, k, dtype=torch.long, device=c.device), torch.zeros_like(c)
         for number in range(STEPS):
-            step = self.step(self.first(payload) + number)
+            step = self.offered(payload, number)
             taken, value = _fitting(step, c, payload - HEADER - _SLACK - _SLACK_EACH * len(step.cost))
             size = taken.shape[-1]
             error = (c[:, :size] - value).square().sum(-1) + c[:, size:].square().sum(-1)
@@ -91,14 +92,14 @@ class TransformCode:
         for row, payload in enumerate(bits.cpu().numpy().astype(np.uint8)):
             read = self._read(payload)
             if read is not None:
-                step = self.step(self.first(len(payload)) + read[0])
+                step = self.offered(len(payload), read[0])
                 symbols = torch.from_numpy(read[1].astype(np.int64)).to(bits.device)
                 decoded[row, : len(symbols)] = step.looked_up(step.centroid, symbols.unsqueeze(0)).squeeze(0)
         return decoded
 
     def _written(self, payload: int, index: int, symbols: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The payload of one message."""
-        step = self.step(self.first(payload) + index)
+        step = self.offered(payload, index)
         wanted = symbols[: len(step.cost)].astype(np.int32)
         coder = self._coder.queue.RangeEncoder()
         coder.encode(index, self._coder.model.Uniform(STEPS))
@@ -118,7 +119,7 @@ class TransformCode:
         coder = self._coder.queue.RangeDecoder(words)
         try:
             index = int(coder.decode(self._coder.model.Uniform(STEPS)))
-            step = self.step(self.first(len(payload)) + index)
+            step = self.offered(len(payload), index)
             if len(step.cost) == 0:
                 return index, np.zeros(0, np.int32)
             return index, coder.decode(self._coder.model.Categorical(perfect=False), step.probability.cpu().numpy())

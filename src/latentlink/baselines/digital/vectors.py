@@ -13,9 +13,9 @@ from torch import Tensor
 
 _STAGE = 10  # bits, at most
 _MEMBERS = 8  # pilots per codeword, at least on average
-_ROUNDS = 12  # of Lloyd's algorithm
+_ROUNDS = 10  # of Lloyd's algorithm
 _PILOTS = 8192  # fitted to at most
-_SHARE = 1e-4  # of the strongest coefficient's energy: weaker ones are left at their mean
+_SHARE = 1e-3  # of the strongest coefficient's energy: weaker ones are left at their mean
 _ENTRIES = 2**24
 
 
