@@ -2,24 +2,48 @@
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from latentlink.studies.digital_method import DigitalMethod
-from latentlink.studies.runner import run
-from latentlink.studies.spec import load_study
+from latentlink.studies.grid import cells
+from latentlink.studies.results import Results
+from latentlink.studies.runner import Runner
+from latentlink.studies.spec import read_study
 from studies.examples import write_study
+
+CLOCK = ("started", "wall_s", "design_s")
+METHODS = [
+    {"name": "closed-form"},
+    {"name": "digital"},
+    {"name": "digital", "align": "receiver"},
+    {"name": "digital", "adaptation": "genie"},
+]
+
+
+def run(path, folder, jobs):
+    study = read_study(path)
+    todo, results = cells(study), Results(folder)
+    ended = []
+    Runner(results, jobs, progress=False).run(todo, lambda cell, reason: ended.append(reason))
+    assert not any(ended), ended
+    return results.table(study, todo)
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digital")
-    methods = [
-        {"name": "closed-form"},
-        {"name": "digital"},
-        {"name": "digital", "align": "receiver"},
-        {"name": "digital", "adaptation": "genie"},
-    ]
-    path = write_study(folder, methods=methods, seeds=[1], snr={"snr_db": [15]}, pilots={"per_class": 50})
-    return run(load_study(path), folder / "results.parquet")
+def path(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("digital")
+        patch.setenv("LATENTLINK_CACHE", str(folder / "cache"))
+        yield write_study(folder, methods=METHODS, seeds=[1], snr={"snr_db": [5, 15]}, pilots={"per_class": 50})
+
+
+@pytest.fixture(scope="module")
+def rows(path):
+    return run(path, path.parent / "one", 1)
+
+
+def test_jobs_change_nothing_to_the_last_bit(path, rows):
+    assert_frame_equal(rows.drop(CLOCK), run(path, path.parent / "two", 2).drop(CLOCK), check_exact=True)
 
 
 def test_rows_tell_payload_and_lost_blocks(rows):
