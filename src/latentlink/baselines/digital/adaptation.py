@@ -5,7 +5,8 @@ latent is taken,
 
     (1 − ε) D(B) + ε D_lost,      D_lost = D(0) for the mean, where a checksum notices;  2 D(0) − D(B) for a wrong payload,
 
-D(B) being what pilots keep of a payload of B bits: a block below 10 % error is often worth more at 1 %.
+D(B) being what pilots leave of a payload of B bits: a block below 10 % error is often worth more at 1 %. A channel that no block crosses
+within the target is in outage; there the same is asked of blocks of an error up to one half, as a radio falls back to its lowest rate.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.spatial import SpatialModes
 
 _SAFER = (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)  # of the target
+_OUTAGE = (0.5, 0.4, 0.3, 0.2)  # errors accepted where the target cannot be kept
 _DARING = (0.97, 0.9, 0.7, 0.5, 0.3)  # errors at which a genie still tries
 _GUESSED = 0.5  # error of unchecked blocks above which what it does is guess
 _LOUDEST = 1e12  # gain of a stream without noise
@@ -96,9 +98,10 @@ class Adaptation:
 
     def best(self, code: LatentCode, target: float) -> list[Option | None]:
         """For each channel the option that leaves least; None where sending nothing is no worse."""
+        kept, outage = self.options(tuple(target * share for share in _SAFER)), self.options(_OUTAGE)
         chosen: list[Option | None] = []
-        for options in self.options(tuple(target * share for share in _SAFER)):
-            option = min(options, key=lambda option: option.left(code), default=None)
+        for within, beyond in zip(kept, outage, strict=True):
+            option = min(within or beyond, key=lambda option: option.left(code), default=None)
             chosen.append(option if option is not None and option.left(code) < code.energy else None)
         return chosen
 

@@ -29,7 +29,8 @@ class Digital:
 
     Attributes:
         align: "transmitter" codes the semantic modes, "receiver" the principal components of x, and aligns what was decoded.
-        adaptation: "bler" is the best block of a predicted error up to `target_bler`; "genie" knows each message's noise (a bound).
+        adaptation: "bler" is the best block of a predicted error up to `target_bler` (up to a half where there is none); "genie" knows each
+            message's noise (a bound).
         target_bler: of a block, above 0 and below 0.5.
 
     Raises:
