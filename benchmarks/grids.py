@@ -3,18 +3,22 @@
 Run: python benchmarks/grids.py    (two threads; a synthetic pair of latents of 1,280 dimensions)
 """
 
-import json
 import resource
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
+from typing import TypeVar
 
 import torch
+from rich.console import Console
+from rich.table import Table
 
 import latentlink as ll
+from record import record
 
 CHANNELS, ANTENNAS, ELEMENTS, DIMENSION = 1000, 8, 48, 1280
-RESULTS = Path("results/bench/grids.json")
+T = TypeVar("T")
+console = Console()
 
 
 def peak_gib() -> float:
@@ -22,13 +26,14 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def timed(name: str, run: Callable[[], object], into: dict[str, dict[str, float]]) -> object:
+def timed(name: str, run: Callable[[], T], table: Table) -> tuple[T, float]:
+    """The result and its seconds, as a row of the table too."""
     started = time.perf_counter()
     result = run()
     seconds = time.perf_counter() - started
-    into[name] = {"seconds": seconds, "peak_gib": peak_gib()}
-    print(f"{name:58s} {seconds:7.2f} s   {1e3 * seconds / CHANNELS:7.3f} ms a channel   peak memory {peak_gib():.2f} GiB", flush=True)
-    return result
+    table.add_row(name, f"{seconds:.2f} s", f"{1e3 * seconds / CHANNELS:.2f} ms", f"{peak_gib():.2f} GiB")
+    console.print(name, f"{seconds:.2f} s", highlight=False)
+    return result, seconds
 
 
 def modes() -> ll.SemanticModes:
@@ -40,25 +45,30 @@ def modes() -> ll.SemanticModes:
 
 def main() -> None:
     torch.set_num_threads(2)
-    results: dict[str, dict[str, float]] = {}
+    table = Table(title=f"{CHANNELS:,} CDL-C channels, {ANTENNAS}×{ANTENNAS}, {ELEMENTS} resource elements, two threads")
+    for column in ("what", "time", "a channel", "peak memory so far"):
+        table.add_column(column, justify="left" if column == "what" else "right")
     elements = ll.ResourceElements.over_frequency(ELEMENTS, 624)
-    base = peak_gib()
-    h = timed(
-        "draw 1,000 CDL-C grids (one thread, Sionna's import included)",
-        lambda: ll.tr38901("CDL-C", ANTENNAS, ANTENNAS, CHANNELS, elements, cache=False, dtype=torch.complex64),
-        results,
-    )
-    print(f"{'':58s} the grids themselves take {h.numel() * 8 / 2**30:.3f} GiB; the process had {base:.2f} GiB before")
+    table.add_row("before anything", "", "", f"{peak_gib():.2f} GiB")
+    draw = partial(ll.tr38901, "CDL-C", ANTENNAS, ANTENNAS, CHANNELS, elements, cache=False, dtype=torch.complex64)
+    h, _ = timed("draw the channels (one thread, import of Sionna included)", draw, table)
+    table.add_row("… of which they are themselves", "", "", f"{h.numel() * h.element_size() / 2**30:.2f} GiB")
     known = modes()
     channel = ll.Channel.from_grid(h.to(torch.complex128), snr_db=20.0)
     estimate = channel.estimated(0.01, generator=torch.Generator().manual_seed(1))
-    timed("singular values alone, for comparison", lambda: torch.linalg.svd(channel.h, full_matrices=False), results)
-    for name, power in (("pooled", ll.MeanPower()), ("equal power per use", ll.EqualPower()), ("one use at a time", ll.OneUseAtATime())):
-        timed(f"exact design, {name}", lambda power=power: ll.ClosedForm(power=power).design(known, channel), results)
-    timed("estimate at both ends, robust", lambda: ll.ClosedForm().design(known, estimate), results)
-    timed("capacity, OPTA", lambda: (ll.capacity(channel), ll.capacity(channel)), results)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1))
+    timed("singular values and vectors alone, to compare with", lambda: torch.linalg.svd(channel.h, full_matrices=False), table)
+    designs = {
+        "exact, pooled": (ll.ClosedForm(), channel),
+        "equal power per use": (ll.ClosedForm(power=ll.EqualPower()), channel),
+        "one use at a time": (ll.ClosedForm(power=ll.OneUseAtATime()), channel),
+        "robust, one estimate at both ends": (ll.ClosedForm(), estimate),
+        "robust, estimate at the transmitter": (ll.ClosedForm(csi=ll.EstimateAtTransmitter()), estimate),
+    }
+    total = sum(timed(f"design: {name}", partial(design.design, known, given), table)[1] for name, (design, given) in designs.items())
+    table.add_row("all designs together", f"{total:.2f} s", f"{1e3 * total / CHANNELS:.2f} ms", "")
+    timed("capacity", partial(ll.capacity, channel), table)
+    console.print(table)
+    record("grids", table)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_the_package_itself_only_collects_names():
 def test_importing_the_package_brings_no_optional_dependency():
     code = "import sys, latentlink; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert not {"sklearn", "matplotlib", "h5py", "sionna", "tensorflow", "pytest"} & set(result.stdout.split())
+    assert not {"sklearn", "matplotlib", "h5py", "sionna", "constriction", "tensorflow", "pytest"} & set(result.stdout.split())
 
 
 def called(name):

@@ -1,6 +1,8 @@
 """Semantic MIMO links: two devices, two latent spaces, one channel, one task."""
 
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes
+from latentlink.baselines.digital.digital import Digital
+from latentlink.baselines.digital.link import DigitalTransceiver
 from latentlink.baselines.disjoint import Disjoint
 from latentlink.baselines.eigen_k import EigenK
 from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroForcing
@@ -93,6 +95,8 @@ __all__ = [
     "CsiAtTransmitter",
     "CsiAtTransmitterOnly",
     "CsiCase",
+    "Digital",
+    "DigitalTransceiver",
     "Disjoint",
     "EachMessage",
     "EigenK",

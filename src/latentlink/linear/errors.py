@@ -11,8 +11,10 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
+from latentlink.linear.transceiver import LinearTransceiver
 
 _AT_ONCE = 2**23  # numbers in a stack of dense responses
+_NOTHING = 1e-10  # of a matrix, off its diagonal
 
 
 def total_mse(modes: SemanticModes, T: Float[Tensor, "*batch s s"], noise: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
@@ -38,7 +40,37 @@ def response_mse(
     values = (channel.h, channel.noise_variance, channel.power, channel.error_variance, streams, precoder)
     flat = [value.reshape(-1, *value.shape[len(channel.batch) :]) for value in values]
     parts = []
+    certain = not bool((channel.error_variance > 0).any())
     for *known, at, F in zip(*(value.split(count) for value in flat), strict=True):
         link = modes.transceiver(Channel(*known), at, F)
-        parts.append(total_mse(modes, *link.response(covariance=modes.covariance[:s, :s])))
+        parts.append(grouped_mse(modes, link) if certain else total_mse(modes, *link.response(covariance=modes.covariance[:s, :s])))
     return torch.cat(parts).reshape(channel.batch)
+
+
+def grouped_mse(modes: SemanticModes, link: LinearTransceiver) -> Float[Tensor, "*batch"]:
+    """Total unweighted MSE (…) of a link on the certain channel that its decoder is matched to, group of uses by group of uses.
+
+    Streams of different groups do not mix: T and the noise are block-diagonal, and of tr(ΨᵀΨ T C Tᵀ) only the blocks within a group are
+    left where ΨᵀΨ or C is diagonal (no goal, or no shrinkage).
+    """
+    T, noise = link.group_response()
+    s, slots = link.streams.shape[-1], T.shape[-3] * T.shape[-1]
+    place = torch.full((*T.shape[:-3], slots), s, device=T.device)  # the mode at each slot, s where there is none
+    place = place.scatter(-1, link.streams, torch.arange(s, device=T.device).expand(link.streams.shape))
+    gram, cross, covariance = (torch.nn.functional.pad(M[:s, :s], (0, 1, 0, 1)) for M in (modes.gram, modes.cross, modes.covariance))
+    at = place.unflatten(-1, T.shape[-3::2])
+
+    def within(M: Tensor) -> Tensor:  # (…, g, q2, q2)
+        return M[at.unsqueeze(-1), at.unsqueeze(-2)]
+
+    linear = (within(gram) * noise - 2 * T * within(cross).mT).sum((-3, -2, -1))
+    if _is_diagonal(gram) or _is_diagonal(covariance):
+        return modes.variance + linear + (within(gram) * (T @ within(covariance) @ T.mT)).sum((-3, -2, -1))
+    G, C = (M[place.unsqueeze(-1), place.unsqueeze(-2)] for M in (gram, covariance))  # (…, slots, slots)
+    half = (T @ C.unflatten(-2, at.shape[-2:])).flatten(-3, -2).unflatten(-1, at.shape[-2:])  # T C, columns by group
+    received = torch.einsum("...sgb,...gcb->...sgc", half, T).flatten(-2)
+    return modes.variance + linear + (G * received).sum((-2, -1))
+
+
+def _is_diagonal(M: Float[Tensor, "s s"]) -> bool:
+    return bool((M - torch.diag(M.diagonal())).abs().max() <= _NOTHING * M.diagonal().amax())

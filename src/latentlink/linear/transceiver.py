@@ -170,6 +170,11 @@ class LinearTransceiver:
         G = self._combiner()
         return T, torch.einsum("...aur,...uv,...bvr->...ab", G, noise.expand(*G.shape[:-3], -1, -1), G.conj()).real / 2
 
+    def group_response(self) -> tuple[Float[Tensor, "*batch g q2 q2"], Float[Tensor, "*batch g q2 q2"]]:
+        """The same between the slots of each group of uses, on the decoder's own channel known without error."""
+        noise = self.channel.noise_variance[..., None, None, None] / 2 * (self.decoder @ self.decoder.mT)
+        return self.decoder @ self._effective(self.channel), noise
+
     def _combiner(self) -> Complex[Tensor, "*batch s u r"]:
         """G̃ as complex weights: ẑ = Re Σ_{u, r} G r."""
         groups, slots = self.precoder.shape[-3], self.precoder.shape[-1]

@@ -26,6 +26,7 @@ from latentlink.linear.closed_form import ClosedForm
 from latentlink.neural.codec.link import CodecTransceiver
 from latentlink.neural.transceiver import NeuralTransceiver
 from latentlink.studies.channels import facts
+from latentlink.studies.digital_method import blocks
 from latentlink.studies.knowing import Situation, csi_facts, situation
 from latentlink.studies.method import Run
 from latentlink.studies.methods import ReferenceMethod
@@ -102,6 +103,7 @@ def _link(cell: Cell, world: World, known: Known, there: Situation, run: Run) ->
         "expected_mse": cell.method.expected_mse(known, solution) if aware and "mse" in cell.metrics else None,
         "status": "; ".join(solution.messages()), "gap": solution.trace.get("gap"), "design_s": design_s,
         **_limits(cell, world, channel, seen.mse), **_cost(cell, link), **_peaks(cell, world, link),
+        **blocks(link, world.test.x, channel, cell.seed),
     }  # fmt: skip
 
 

@@ -6,15 +6,16 @@ A method whose power depends on the latents is `gain_controlled`, so that method
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.studies.sections import Section
-from latentlink.studies.shared import Known
+from latentlink.linear.modes import SemanticModes
+from latentlink.studies.sections import AboveZero, NotNegative, Section
+from latentlink.studies.shared import GoalName, Known
 from latentlink.transceiver import Solution
 
 Progress = Callable[[int, int, float, float], None]
@@ -57,3 +58,23 @@ class Method(Section):
     def expected_mse(self, known: Known, solution: Solution) -> Tensor:
         """The error that the design expects, asked for once a cell, however often it was designed."""
         return solution.expected_mse
+
+
+class OnModes(Method):
+    """What methods have that are designed on semantic modes."""
+
+    goal: GoalName = Field("none", description="what the error is weighed by: plain MSE, the head's logits or its Fisher information")
+    temperature: AboveZero = Field(3.0, description="of the Fisher goal")
+    fidelity: NotNegative = Field(0.01, description="share of plain MSE in a goal")
+    widely_linear: bool = Field(True, description="false: complex-linear in the packed latent, as in the paper")
+    shrinkage: Literal["auto"] | NotNegative = Field("auto", description="regularisation of the whitening")
+
+    def modes(self, known: Known) -> SemanticModes:
+        """The semantic modes that these parameters ask for."""
+        return known.modes(self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
+
+    def kind(self) -> str:
+        """What distinguishes the modes."""
+        if self.goal != "none":
+            return "goal-oriented" if self.goal == "fisher" else f"goal-oriented ({self.goal})"
+        return "widely linear" if self.widely_linear else "complex-linear"

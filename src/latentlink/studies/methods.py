@@ -17,29 +17,14 @@ from latentlink.neural.neural import Neural
 from latentlink.neural.pruning import Budget, HardThreshold, Pruning, SoftThreshold
 from latentlink.studies.baseline_methods import DisjointMethod, EigenKMethod, FirstKMethod, TopKMethod
 from latentlink.studies.codec_method import CodecMethod
-from latentlink.studies.method import Method, Run
+from latentlink.studies.digital_method import DigitalMethod
+from latentlink.studies.method import Method, OnModes, Run
 from latentlink.studies.sections import AboveZero, NotNegative, Positive
-from latentlink.studies.shared import GoalName, Known
+from latentlink.studies.shared import Known
 from latentlink.transceiver import Solution
 
 
-class _OnModes(Method):
-    goal: GoalName = Field("none", description="what the error is weighed by: plain MSE, the head's logits or its Fisher information")
-    temperature: AboveZero = Field(3.0, description="of the Fisher goal")
-    fidelity: NotNegative = Field(0.01, description="share of plain MSE in a goal")
-    widely_linear: bool = Field(True, description="false: complex-linear in the packed latent, as in the paper")
-    shrinkage: Literal["auto"] | NotNegative = Field("auto", description="regularisation of the whitening")
-
-    def modes(self, known: Known) -> Any:
-        return known.modes(self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
-
-    def _kind(self) -> str:
-        if self.goal != "none":
-            return "goal-oriented" if self.goal == "fisher" else f"goal-oriented ({self.goal})"
-        return "widely linear" if self.widely_linear else "complex-linear"
-
-
-class ClosedFormMethod(_OnModes):
+class ClosedFormMethod(OnModes):
     """The exact linear design."""
 
     name: Literal["closed-form"] = "closed-form"
@@ -55,9 +40,9 @@ class ClosedFormMethod(_OnModes):
     def _described(self) -> str:
         if self.power_limit in ("equal", "one-use-at-a-time"):
             how = "equal power per use" if self.power_limit == "equal" else "one use at a time"
-            return f"linear, {self._kind()}, {how}"
+            return f"linear, {self.kind()}, {how}"
         limit = "" if self.power_limit == "mean" else f", power {self.power_limit}"
-        return f"exact, {self._kind()}{limit}"
+        return f"exact, {self.kind()}{limit}"
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
         limits: dict[str, Callable[[], PowerLimit]] = {
@@ -70,7 +55,7 @@ class ClosedFormMethod(_OnModes):
         return ClosedForm(power=limits[self.power_limit]()).design(self.modes(known), channel)
 
 
-class AdmmMethod(_OnModes):
+class AdmmMethod(OnModes):
     """The paper's biconvex ADMM."""
 
     family: ClassVar[str] = "admm"
@@ -97,7 +82,7 @@ class AdmmMethod(_OnModes):
     def described(self) -> str:
         kept = "" if self.active is None else f" {self.active}"
         constraint = "" if self.constraint == "total" else f", {self.constraint}{kept}"
-        return f"ADMM, {self._kind()}{constraint}"
+        return f"ADMM, {self.kind()}{constraint}"
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
         sets: dict[str, Callable[[], Any]] = {
@@ -188,6 +173,7 @@ AnyMethod = Annotated[
     | TopKMethod
     | EigenKMethod
     | DisjointMethod
+    | DigitalMethod
     | ReferenceMethod,
     Field(discriminator="name"),
 ]
