@@ -44,6 +44,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/admm.py
 	$(BIN)/python benchmarks/neural.py
 	$(BIN)/python benchmarks/codec.py
+	$(BIN)/python benchmarks/csi.py
+	$(BIN)/python benchmarks/grids.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: the demo, the comparison in full, the paper's first two studies without training, its third with few pilots, the

@@ -5,6 +5,8 @@ A link that returns ẑ = T z + n for the coefficients z of the semantic modes, 
     E||y − μy − Ψ ẑ||² = tr Ry − 2 tr(T Φ Rxy Ψ) + tr(ΨᵀΨ (T (Φ Rx Φᵀ) Tᵀ + C_n)).
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -35,23 +37,35 @@ def parallel_mse(modes: SemanticModes, t: Float[Tensor, "*batch s"], noise: Floa
 def response_mse(
     modes: SemanticModes, channel: Channel, streams: Int[Tensor, "*batch s"], precoder: Float[Tensor, "*batch g t2 q2"]
 ) -> Float[Tensor, "*batch"]:
-    """Total unweighted MSE (…) of precoders with the decoder for the channel, from the full response, a few channels at a time."""
-    s, count = streams.shape[-1], max(1, _AT_ONCE // (streams.shape[-1] + 1) // (channel.uses * channel.n_tx + streams.shape[-1]))
+    """Total unweighted MSE (…) of precoders with the decoder for the channel, some channels at a time."""
+    (s, (groups, q2)), certain = (streams.shape[-1], precoder.shape[-3::2]), not bool((channel.error_variance > 0).any())
+    apart = certain and _apart(modes, s)
+    held = 4 * groups * q2**2 if apart else (s + 1) * (channel.uses * channel.n_tx + s)
+    count = max(1, _AT_ONCE // held)
     values = (channel.h, channel.noise_variance, channel.power, channel.error_variance, streams, precoder)
     flat = [value.reshape(-1, *value.shape[len(channel.batch) :]) for value in values]
     parts = []
-    certain = not bool((channel.error_variance > 0).any())
     for *known, at, F in zip(*(value.split(count) for value in flat), strict=True):
         link = modes.transceiver(Channel(*known), at, F)
-        parts.append(grouped_mse(modes, link) if certain else total_mse(modes, *link.response(covariance=modes.covariance[:s, :s])))
+        full = partial(link.response, covariance=modes.covariance[:s, :s])
+        parts.append(grouped_mse(modes, link, apart) if certain else total_mse(modes, *full()))
     return torch.cat(parts).reshape(channel.batch)
 
 
-def grouped_mse(modes: SemanticModes, link: LinearTransceiver) -> Float[Tensor, "*batch"]:
+def _apart(modes: SemanticModes, s: int) -> bool:
+    """Whether ΨᵀΨ or C is diagonal (no goal, or no shrinkage), so that what groups of uses do to each other adds no error."""
+
+    def diagonal(M: Tensor) -> bool:
+        return bool((M - torch.diag(M.diagonal())).abs().max() <= _NOTHING * M.diagonal().amax())
+
+    return diagonal(modes.gram[:s, :s]) or diagonal(modes.covariance[:s, :s])
+
+
+def grouped_mse(modes: SemanticModes, link: LinearTransceiver, apart: bool) -> Float[Tensor, "*batch"]:
     """Total unweighted MSE (…) of a link on the certain channel that its decoder is matched to, group of uses by group of uses.
 
-    Streams of different groups do not mix: T and the noise are block-diagonal, and of tr(ΨᵀΨ T C Tᵀ) only the blocks within a group are
-    left where ΨᵀΨ or C is diagonal (no goal, or no shrinkage).
+    Streams of different groups do not mix: T and the noise are block-diagonal, and of tr(ΨᵀΨ T C Tᵀ) only blocks within a group are left
+    where ΨᵀΨ or C is diagonal (`apart`).
     """
     T, noise = link.group_response()
     s, slots = link.streams.shape[-1], T.shape[-3] * T.shape[-1]
@@ -59,18 +73,11 @@ def grouped_mse(modes: SemanticModes, link: LinearTransceiver) -> Float[Tensor, 
     place = place.scatter(-1, link.streams, torch.arange(s, device=T.device).expand(link.streams.shape))
     gram, cross, covariance = (torch.nn.functional.pad(M[:s, :s], (0, 1, 0, 1)) for M in (modes.gram, modes.cross, modes.covariance))
     at = place.unflatten(-1, T.shape[-3::2])
-
-    def within(M: Tensor) -> Tensor:  # (…, g, q2, q2)
-        return M[at.unsqueeze(-1), at.unsqueeze(-2)]
-
-    linear = (within(gram) * noise - 2 * T * within(cross).mT).sum((-3, -2, -1))
-    if _is_diagonal(gram) or _is_diagonal(covariance):
-        return modes.variance + linear + (within(gram) * (T @ within(covariance) @ T.mT)).sum((-3, -2, -1))
+    rows, columns = at.unsqueeze(-1), at.unsqueeze(-2)  # of blocks (…, g, q2, q2)
+    linear = (gram[rows, columns] * noise - 2 * T * cross[columns, rows]).sum((-3, -2, -1))
+    if apart:
+        return modes.variance + linear + (gram[rows, columns] * (T @ covariance[rows, columns] @ T.mT)).sum((-3, -2, -1))
     G, C = (M[place.unsqueeze(-1), place.unsqueeze(-2)] for M in (gram, covariance))  # (…, slots, slots)
     half = (T @ C.unflatten(-2, at.shape[-2:])).flatten(-3, -2).unflatten(-1, at.shape[-2:])  # T C, columns by group
     received = torch.einsum("...sgb,...gcb->...sgc", half, T).flatten(-2)
     return modes.variance + linear + (G * received).sum((-2, -1))
-
-
-def _is_diagonal(M: Float[Tensor, "s s"]) -> bool:
-    return bool((M - torch.diag(M.diagonal())).abs().max() <= _NOTHING * M.diagonal().amax())

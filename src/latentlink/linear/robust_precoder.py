@@ -43,8 +43,8 @@ def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransm
     trials = range(max(2, -(-csi.draws // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
     errors = torch.stack(
         [
-            torch.stack([_matched_error(h, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
-            for _, h in zip(trials, _drawn(channel, csi, shared=False), strict=False)
+            torch.stack([_matched_error(H, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
+            for _, H in zip(trials, map(real_embedding, _drawn(channel, csi, shared=False)), strict=False)
         ]
     )  # (draws, candidates, …, u)
     number = _surely_best(errors)
@@ -76,14 +76,15 @@ def _drawn(channel: Channel, csi: EstimateAtTransmitter, shared: bool) -> Iterat
 
 
 def _matched_error(
-    h: Complex[Tensor, "*batch u r t"], F: Float[Tensor, "*batch u t2 q2"], weight: Float[Tensor, "*batch u q2"], N: Float[Tensor, "*batch"]
+    H: Float[Tensor, "*batch u r2 t2"], F: Float[Tensor, "*batch u t2 q2"], weight: Float[Tensor, "*batch u q2"], N: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch u"]:
     """Weighted error that F leaves in each use with its LMMSE decoder: Σ b² (1 − diag Mᵀ (M Mᵀ + N I)^{-1} M), M = H_r F."""
-    M = real_embedding(h) @ F
+    M = H @ F
     C = M @ M.mT
     loading = 4 * C.shape[-1] * torch.finfo(C.dtype).eps * C.diagonal(dim1=-2, dim2=-1).sum(-1) + N.unsqueeze(-1)
     loading = torch.where(loading > 0, loading, 1.0)  # definite where there is no noise, and where nothing comes
-    L = torch.linalg.cholesky(C + torch.diag_embed(loading.unsqueeze(-1).expand(C.shape[:-1])))
+    C.diagonal(dim1=-2, dim2=-1).add_(loading.unsqueeze(-1))
+    L = torch.linalg.cholesky(C)
     kept = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
     left: Tensor = (weight * (1 - kept)).sum(-1)
     return left
@@ -116,11 +117,12 @@ def _matched_mse(
     coloured = ((modes.covariance[:s, :s] - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any()
     if modes.task_weight is None and modes.widely_linear and not bool(coloured):
         return modes.variance - b.sum() + weighted
-    draws = csi.draws if channel.uses == 1 else min(csi.draws, _DENSE_DRAWS)
+    shared = is_block_fading(channel.h)  # uses with errors of their own are as many draws
+    draws = csi.draws if channel.uses == 1 else min(csi.draws, _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses))
     scale = modes.gram.diagonal()[:s].sum() / b.sum()
     rest = torch.zeros_like(channel.power)
-    for _, h in zip(range(draws), _drawn(channel, csi, is_block_fading(channel.h)), strict=False):
+    for _, h in zip(range(draws), _drawn(channel, csi, shared), strict=False):
         drawn = Channel(h, channel.noise_variance, channel.power)
-        same = _matched_error(h, precoder, weight, channel.noise_variance / 2).sum(-1)
+        same = _matched_error(real_embedding(h), precoder, weight, channel.noise_variance / 2).sum(-1)
         rest = rest + (response_mse(modes, drawn, streams, precoder) - scale * same) / draws
     return scale * weighted + rest
