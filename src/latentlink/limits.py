@@ -100,9 +100,9 @@ def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"
     References:
         [polyanskiy2010channel], parallel channels.
     """
-    best = modes.weighted_variance.expand(channel.batch)
+    best, most = modes.weighted_variance.expand(channel.batch), capacity(channel)
     for error in _BLOCK_ERRORS:
-        whole = _left(modes, finite_length_bits(channel, error))
+        whole = _left(modes, torch.minimum(finite_length_bits(channel, error), most))  # OPTA holds for digital links too
         best = torch.minimum(best, (1 - error) * whole + error * modes.weighted_variance)
     return best
 

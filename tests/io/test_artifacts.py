@@ -184,7 +184,7 @@ def test_versions_and_kinds_to_come_are_refused(tmp_path):
     with pytest.raises(ll.ArtifactError, match=r"later\.safetensors: format version 2 is newer than 1; update latentlink"):
         ll.load(path)
     sealed(path, {"kind": "sonnet"})
-    kinds = r"\['codec', 'codec link', 'head', 'link', 'neural link', 'pair', 'top-k link'\]"
+    kinds = r"\['channels', 'codec', 'codec link', 'head', 'link', 'neural link', 'pair', 'top-k link'\]"
     with pytest.raises(ll.ArtifactError, match=rf"unknown kind 'sonnet', expected one of {kinds}"):
         ll.load(path)
 
@@ -214,6 +214,6 @@ def test_an_absent_file_is_absent_and_an_artifact_error_is_a_value_error(tmp_pat
 
 
 def test_every_kind_has_its_reader():
-    assert set(artifacts._READERS) == {"pair", "link", "head", "neural link", "top-k link", "codec", "codec link"}
+    assert set(artifacts._READERS) == {"pair", "link", "head", "neural link", "top-k link", "codec", "codec link", "channels"}
     for kind, of in (("pair", SemanticModes), ("link", LinearTransceiver), ("head", ll.SoftmaxHead)):
         assert artifacts._READERS[kind].__self__ is of
