@@ -96,3 +96,18 @@ def test_drops_keep_path_loss_only_with_the_transmitters_snr(tmp_path):
 def test_mistakes_are_told_before_anything_runs(tmp_path, changes, match):
     with pytest.raises(ValueError, match=match):
         cells(study(tmp_path, **changes))
+
+
+def test_limits_by_few_test_latents_are_not_too_good_to_be_true(tmp_path):
+    """With 12 test latents of 9 dimensions their own moments explain all; with those of training the optimum stays near that of many."""
+    channel = {**CHANNEL, "model": "rayleigh", "draws": 20}
+    many, few = (
+        rows(
+            tmp_path / str(test),
+            data={"test": test},
+            channel={**CHANNEL, "model": "rayleigh", "draws": 20},
+            methods=[{"name": "closed-form"}],
+        )
+        for test in (None, 12)
+    )
+    assert few["exact_mse"].mean() == pytest.approx(many["exact_mse"].mean(), rel=0.2)

@@ -143,11 +143,11 @@ def _mean_power(link: Transceiver, x: Tensor, channel: Channel) -> Float[Tensor,
 
 
 def _limits(cell: Cell, world: World, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
-    """Of these test latents: least error of any linear link (the exact design by their own moments), Gaussian OPTA and the distance to it,
+    """Of the latents' moments: least error of any linear link (the exact design by these moments), Gaussian OPTA and the distance to it,
     a separate digital link of finite length, accuracy bound."""
     if "limits" not in cell.metrics:
         return {}
-    modes, bits = world.test_modes, capacity(channel)
+    modes, bits = world.limit_modes, capacity(channel)
     bound, separate = opta(modes, channel), separation(modes, channel)
     return {
         "capacity": bits, "exact_mse": ClosedForm().design(modes, channel).expected_mse,

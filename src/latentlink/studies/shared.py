@@ -29,6 +29,7 @@ from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
+_ENOUGH = 2  # test latents per dimension that limits may be drawn by
 _HEAD_VERSION = 1  # of what `fit_head` gives: raise it when that changes
 _FORMATS = (".npy", ".npz", ".safetensors", ".parquet", ".pt", ".csv", ".txt")
 
@@ -133,9 +134,17 @@ class World:
         return self._once.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.labels))
 
     @property
-    def test_modes(self) -> SemanticModes:
-        """Modes of the test latents' own moments, for the limits."""
-        return self._once.get("test", lambda: semantic_modes(Moments.from_pairs(self.test.x, self.test.y), shrinkage=0.0))
+    def limit_modes(self) -> SemanticModes:
+        """Modes of the moments that limits are drawn by: the test latents' own, or where these are few for their dimension, which makes a
+        limit look lower than any link can reach, those of all that is known, training latents too."""
+
+        def made() -> SemanticModes:
+            x, y = self.test.x, self.test.y
+            if len(x) < _ENOUGH * x.shape[1]:
+                x, y = torch.cat([self.candidates.x, x]), torch.cat([self.candidates.y, y])
+            return semantic_modes(Moments.from_pairs(x, y), shrinkage=0.0)
+
+        return self._once.get("limits", made)
 
 
 def receiver_head(candidates: Pilots) -> SoftmaxHead:

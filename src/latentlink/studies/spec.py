@@ -21,7 +21,7 @@ from latentlink.studies.methods import AnyMethod
 from latentlink.studies.overrides import overridden, put
 from latentlink.studies.sections import ChannelAt, CsiAt, Data, Encoders, OfdmAt, PilotsAt, Section, Seed, Snr, files_digest
 
-RESULTS_VERSION = 2  # of what a cell's row means: raise it and every cell is run anew
+RESULTS_VERSION = 3  # of what a cell's row means: raise it and every cell is run anew
 
 Against = Literal["compression", "snr", "flops", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"]
 Metric = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
