@@ -101,13 +101,5 @@ def test_mistakes_are_told_before_anything_runs(tmp_path, changes, match):
 def test_limits_by_few_test_latents_are_not_too_good_to_be_true(tmp_path):
     """With 12 test latents of 9 dimensions their own moments explain all; with those of training the optimum stays near that of many."""
     channel = {**CHANNEL, "model": "rayleigh", "draws": 20}
-    many, few = (
-        rows(
-            tmp_path / str(test),
-            data={"test": test},
-            channel={**CHANNEL, "model": "rayleigh", "draws": 20},
-            methods=[{"name": "closed-form"}],
-        )
-        for test in (None, 12)
-    )
+    many, few = (rows(tmp_path / str(test), data={"test": test}, channel=channel, methods=[{"name": "closed-form"}]) for test in (None, 12))
     assert few["exact_mse"].mean() == pytest.approx(many["exact_mse"].mean(), rel=0.2)
