@@ -49,8 +49,10 @@ bench: $(VENV)/.installed
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: the demo, the comparison in full, the paper's first two studies without training, its third with few pilots, the
-# codec's studies in full.
-STUDIES := comparison paper/compression paper/snr paper/flops codec/antennas codec/mobilenet codec/snr codec/pilots codec/complexity codec/held-out codec/power codec/limits
+# codec's studies and those of real channels in full.
+STUDIES := comparison paper/compression paper/snr paper/flops codec/antennas codec/mobilenet codec/snr codec/pilots codec/complexity codec/held-out codec/power codec/limits \
+	channels/placement channels/models channels/fading channels/cell channels/csi channels/ageing channels/feedback channels/knowledge \
+	channels/digital channels/limits channels/peaks channels/codec
 results: demo
 	cp demo/results.parquet docs/results/demo.parquet && cp demo/accuracy.png docs/accuracy.png
 	for study in $(STUDIES); do \
@@ -61,8 +63,11 @@ results: demo
 		esac; \
 		$(BIN)/latentlink study run "$$@" && $(BIN)/latentlink study results "$$@" --markdown docs/results/$$name.md \
 			&& $(BIN)/latentlink study report "$$@" && cp results/$$name/results.parquet docs/results/$$name.parquet || exit 1; \
-		for figure in results/$$name/*.png; do \
-			case $$study in codec/*) kept=$$name-$$(basename $$figure) ;; *) kept=$$(basename $$figure) ;; esac; \
+		for figure in results/$$name/accuracy-*.png results/$$name/outage*.png results/$$name/distance-*.png; do \
+			case $$study in channels/limits|channels/fading|channels/cell) ;; *) case $$figure in */accuracy-*) ;; *) continue ;; esac ;; esac; \
+			[ -e $$figure ] || continue; \
+			case $$study in */*) kept=$$name-$$(basename $$figure) ;; *) kept=$$(basename $$figure) ;; esac; \
+			case $$study in paper/*) kept=$$(basename $$figure) ;; esac; \
 			cp $$figure docs/results/$$kept || exit 1; \
 		done; \
 	done
