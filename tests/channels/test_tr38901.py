@@ -11,6 +11,7 @@ import torch
 
 from latentlink import Panel, ResourceElements, Tr38901, tr38901
 from latentlink.channels import banks
+from latentlink.channels import tr38901 as module
 from latentlink.channels.paths import draw_paths, time_steps
 
 EVEN = ResourceElements.over_frequency(6, 624)
@@ -122,6 +123,14 @@ def test_an_element_is_the_same_among_others():
     among = tr38901("CDL-B", 2, 2, 20, ResourceElements((0, 30, 7), (13, 26, 39)), speed_mps=30.0)
     torch.testing.assert_close(among[:, 1], alone[:, 0], atol=1e-4, rtol=0)
     assert time_steps((13, 26, 39))[:2] == (13, 4)
+
+
+@pytest.mark.parametrize("model", ["TDL-B", "CDL-B", "UMi"])
+def test_many_time_steps_are_drawn_one_after_another_and_are_the_same(model, monkeypatch):
+    elements = ResourceElements((0, 30, 7, 9), (0, 3, 28, 25))
+    at_once = tr38901(model, 2, 2, 10, elements, speed_mps=30.0, cache=False)
+    monkeypatch.setattr(module, "_HELD", 0)
+    torch.testing.assert_close(tr38901(model, 2, 2, 10, elements, speed_mps=30.0, cache=False), at_once, atol=1e-4, rtol=0)
 
 
 def profile(delays, powers_db):

@@ -27,6 +27,7 @@ from latentlink.channels.standard import Model, Tr38901
 from latentlink.threads import one_thread
 
 BLOCK = 10  # channels drawn from one seed: another number gives other channels
+_HELD = 4096  # time steps × antenna pairs drawn at once: some 200 MB of rays
 _SCALE_BLOCKS = 64  # from which the mean gain of a model is learnt, apart from all seeds
 
 
@@ -67,15 +68,28 @@ class _Draw:
 
 def _block(model: Tr38901, elements: ResourceElements, seed: int) -> Complex[Tensor, "block u r t"]:
     """One block of channels (BLOCK, u, n_rx, n_tx) complex64."""
-    step, count, steps = time_steps(elements.symbols)
-    a, tau = draw_paths(model, seed, BLOCK, count, 1 / (step * symbol_duration_s(model.subcarrier_spacing_hz)))
-    h = response(a, tau, elements.frequencies_hz(model.subcarrier_spacing_hz), steps)
+    h = _over_time(model, elements, seed)
     if model.normalisation == "path-loss":
         return h
     if model.normalisation == "each":
         power = h.abs().square().mean((1, 2, 3), keepdim=True)
         return h * (model.gain / torch.where(power > 0, power, 1.0)).sqrt()
     return h * math.sqrt(model.gain / _mean_gain(replace(model, gain=1.0)))
+
+
+def _over_time(model: Tr38901, elements: ResourceElements, seed: int) -> Complex[Tensor, "block u r t"]:
+    """The block before it is scaled: all time steps at once, or where they are too many, one symbol after another from the same seed."""
+    step, count, steps = time_steps(elements.symbols)
+    frequencies, duration = elements.frequencies_hz(model.subcarrier_spacing_hz), symbol_duration_s(model.subcarrier_spacing_hz)
+    if count <= 2 or count * model.receive.antennas * model.transmit.antennas <= _HELD:
+        return response(*draw_paths(model, seed, BLOCK, count, 1 / (step * duration)), frequencies, steps)
+    symbols = torch.tensor(elements.symbols)
+    h = torch.empty(BLOCK, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
+    for symbol in symbols.unique().tolist():
+        here = symbols == symbol  # the second step of two, the first one being symbol 0
+        a, tau = draw_paths(model, seed, BLOCK, 2, 1 / (max(symbol, 1) * duration))
+        h[:, here] = response(a, tau, frequencies[here], torch.full((int(here.sum()),), int(symbol > 0)))
+    return h
 
 
 @lru_cache
