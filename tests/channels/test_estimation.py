@@ -253,7 +253,7 @@ class TestAgeing:
     def test_wrong_input_is_named(self, place):
         values = [1e-3, 1.0, 1e9, 1.0]
         values[place] = -1.0
-        name = ("delay_s", "speed_m_s", "carrier_hz", "gain")[place]
+        name = ("delay_s", "speed_mps", "carrier_hz", "gain")[place]
         h = ll.rayleigh(1, 1, generator=seeded())
         with pytest.raises(ValueError, match=name):
             aged(h, *values)

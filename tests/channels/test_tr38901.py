@@ -72,21 +72,23 @@ def test_workers_are_processes_that_draw_the_same():
 def test_banks_are_found_by_content_and_damage_is_noticed(own_cache):
     h = tr38901("TDL-A", 2, 2, 30, EVEN, chunk=10)
     files = sorted(own_cache.rglob("*.safetensors"))
-    assert [path.stem for path in files] == ["0-10", "10-20", "20-30"]
+    assert [path.stem for path in files] == ["0", "1", "2"]
     files[1].write_bytes(files[1].read_bytes()[:-8])
     asked = []
     draw = banks.Bank.grids
 
     def counted(bank, *arguments):
         drawn = bank.draw
-        return draw(banks.Bank(bank.identity, bank.shape, lambda *at: asked.append(at) or drawn(*at)), *arguments)
+        return draw(banks.Bank(bank.identity, bank.shape, bank.block, lambda number: asked.append(number) or drawn(number)), *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(banks.Bank, "grids", counted)
         assert torch.equal(tr38901("TDL-A", 2, 2, 30, EVEN, chunk=10), h)
-        assert asked == [(10, 20)]
-        tr38901("TDL-A", 2, 2, 10, EVEN, chunk=10, gain=2.0)
-        assert asked == [(10, 20), (0, 10)]  # another scale is another bank
+        assert asked == [1]
+        assert torch.equal(tr38901("TDL-A", 2, 2, 25, EVEN), h[:25])
+        assert asked == [1]  # however they are cut
+        tr38901("TDL-A", 2, 2, 10, EVEN, gain=2.0)
+        assert asked == [1, 0]  # another scale is another bank
 
 
 def test_an_interrupted_bank_goes_on(own_cache):

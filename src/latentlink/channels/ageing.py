@@ -20,7 +20,7 @@ from latentlink.channels.statistics import correlation_over_time, doppler_hz
 def aged(
     h: Complex[Tensor, "*batch r t"],
     delay_s: float,
-    speed_m_s: float,
+    speed_mps: float,
     carrier_hz: float,
     gain: float = 1.0,
     generator: torch.Generator | None = None,
@@ -30,20 +30,20 @@ def aged(
     Raises:
         ValueError: a delay, speed, carrier or gain is negative or not finite.
     """
-    rho = float(correlation_over_time(delay_s, doppler_hz(speed_m_s, carrier_hz)))
+    rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     _check_gain(gain)
     w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=generator)
     now: Tensor = rho * h + ((1 - rho**2) * gain) ** 0.5 * w
     return now
 
 
-def outdated(known: Channel, delay_s: float, speed_m_s: float, carrier_hz: float, gain: float = 1.0) -> Channel:
+def outdated(known: Channel, delay_s: float, speed_mps: float, carrier_hz: float, gain: float = 1.0) -> Channel:
     """What is known of channels (posterior means and variances) once they are a delay older.
 
     Raises:
         ValueError: as `aged`.
     """
-    rho = float(correlation_over_time(delay_s, doppler_hz(speed_m_s, carrier_hz)))
+    rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     _check_gain(gain)
     return replace(known, h=rho * known.h, error_variance=rho**2 * known.error_variance + (1 - rho**2) * gain)
 

@@ -1,11 +1,11 @@
-"""Channel banks: grids drawn chunk by chunk, each kept on disk as soon as it is there, and found again by what it depends on.
+"""Channel banks: grids drawn block by block, each kept on disk as soon as it is there, and found again by what it depends on.
 
 A bank's folder is named by the SHA-256 of all that its channels depend on, also of the version of what draws them, so nothing in it is
-ever out of date; a file holds channels START to STOP. An interrupted bank goes on at its first missing file.
+ever out of date; a file holds one block of channels, drawn from a seed of its own. An interrupted bank goes on at its first missing file.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,12 +46,13 @@ class Bank:
 
     Attributes:
         identity: all that the channels depend on. shape: (u, n_rx, n_tx).
-        draw: channels START to STOP (n, u, n_rx, n_tx) complex64; START is a multiple of what it draws at a time.
+        block: channels drawn from one seed. draw: block NUMBER of them (block, u, n_rx, n_tx) complex64.
     """
 
     identity: str
     shape: tuple[int, int, int]
-    draw: Callable[[int, int], Tensor]
+    block: int
+    draw: Callable[[int], Tensor]
 
     @property
     def folder(self) -> Path:
@@ -60,35 +61,34 @@ class Bank:
             source = version("sionna-no-rt")
         except PackageNotFoundError:
             source = "none"
-        digest = hashlib.sha256(f"{self.identity} sionna {source} bank {_BANK_VERSION}".encode())
+        digest = hashlib.sha256(f"{self.identity} block {self.block} sionna {source} bank {_BANK_VERSION}".encode())
         return cache_folder() / "channels" / digest.hexdigest()
 
     def grids(self, count: int, chunk: int, workers: int, cache: bool, progress: Progress | None) -> Complex[Tensor, "count u r t"]:
-        """The first `count` channels; what is not kept yet is drawn, `chunk` at a time by each worker."""
+        """The first `count` channels; blocks that are not kept yet are drawn, about `chunk` channels at a time by each worker."""
         h = torch.empty(count, *self.shape, dtype=torch.complex64)
-        for start, stop, part in self._parts(count, chunk, workers, cache):
-            h[start:stop] = part
+        blocks, step = -(-count // self.block), max(1, chunk // self.block)
+        ranges = [range(first, min(first + step, blocks)) for first in range(0, blocks, step)]
+        folder = self.folder if cache else None
+        parts = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="n_jobs")(delayed(_part)(self, folder, of) for of in ranges)
+        for of, part in zip(ranges, parts, strict=True):
+            start, stop = of.start * self.block, min(of.stop * self.block, count)
+            h[start:stop] = part[: stop - start]
             if progress is not None:
                 progress(stop, count)
         return h
 
-    def _parts(self, count: int, chunk: int, workers: int, cache: bool) -> Iterator[tuple[int, int, Tensor]]:
-        """(start, stop, channels) in order."""
-        ranges = [(start, min(start + chunk, count)) for start in range(0, count, chunk)]
-        folder = self.folder if cache else None
-        parts = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="n_jobs")(delayed(_part)(self, folder, *at) for at in ranges)
-        for (start, stop), part in zip(ranges, parts, strict=True):
-            yield start, stop, part
+
+def _part(bank: Bank, folder: Path | None, numbers: range) -> Complex[Tensor, "n u r t"]:
+    """Some blocks, from their files where they are there."""
+    return torch.cat([_block(bank, folder / f"{number}.safetensors" if folder else None, number) for number in numbers])
 
 
-def _part(bank: Bank, folder: Path | None, start: int, stop: int) -> Complex[Tensor, "n u r t"]:
-    """Channels START to STOP, from their file if there is one."""
-    if folder is None:
-        return bank.draw(start, stop)
-    path = folder / f"{start}-{stop}.safetensors"
-    before = kept(path, _Kept)
-    if before is not None and before.h.shape == (stop - start, *bank.shape):
+def _block(bank: Bank, path: Path | None, number: int) -> Complex[Tensor, "n u r t"]:
+    before = kept(path, _Kept) if path else None
+    if before is not None and before.h.shape == (bank.block, *bank.shape):
         return before.h
-    h = bank.draw(start, stop)
-    save("channels", _Kept(h), path)
+    h = bank.draw(number)
+    if path is not None:
+        save("channels", _Kept(h), path)
     return h

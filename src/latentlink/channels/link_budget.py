@@ -25,7 +25,7 @@ def link_budget_snr_db(power_dbm: float, bandwidth_hz: float, n_tx: int, noise_f
         ValueError: the bandwidth is not positive, or there is no antenna.
 
     Example:
-        44 dBm over 20 MHz at 8 antennas are 126 dB.
+        44 dBm over 20 MHz at 8 antennas are 126.9 dB.
     """
     if not bandwidth_hz > 0:
         raise ValueError(f"bandwidth_hz must be positive, got {bandwidth_hz}")

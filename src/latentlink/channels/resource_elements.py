@@ -42,11 +42,21 @@ class ResourceElements:
             object.__setattr__(self, name, values)
         if len(self.subcarriers) != len(self.symbols):
             raise ValueError(f"symbols must be as many as subcarriers, {len(self.subcarriers)}, got {len(self.symbols)}")
-        if len(set(zip(self.subcarriers, self.symbols, strict=True))) < len(self):
+        if len(set(self.pairs)) < len(self):
             raise ValueError("a resource element must not come twice")
 
     def __len__(self) -> int:
         return len(self.subcarriers)
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """(subcarrier, symbol) of each element."""
+        return tuple(zip(self.subcarriers, self.symbols, strict=True))
+
+    def union(self, *others: "ResourceElements") -> "ResourceElements":
+        """These elements and those of others, each once, in order."""
+        pairs = dict.fromkeys(pair for elements in (self, *others) for pair in elements.pairs)
+        return ResourceElements(*(tuple(numbers) for numbers in zip(*pairs, strict=True)))
 
     @classmethod
     def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":

@@ -62,12 +62,12 @@ def convert_snr(
     if not gain > 0:
         raise ValueError(f"gain must be positive, got {gain}")
     n_rx = n_tx if n_rx is None else n_rx
-    if n_rx < n_tx:
+    if n_rx < n_tx and SnrDefinition.POST_EQUALISATION in (source, target):
         raise ValueError(f"n_rx must be at least n_tx = {n_tx}, got {n_rx}")
     above_ours = {
         SnrDefinition.PER_TRANSMIT_ANTENNA: 0.0,
         SnrDefinition.TOTAL_POWER: 10 * math.log10(n_tx),
         SnrDefinition.PER_RECEIVE_ANTENNA: 10 * math.log10(n_tx * gain),
-        SnrDefinition.POST_EQUALISATION: 10 * math.log10(gain * (n_rx - n_tx + 1)),
+        SnrDefinition.POST_EQUALISATION: 10 * math.log10(gain * max(n_rx - n_tx + 1, 1)),
     }
     return snr_db - above_ours[source] + above_ours[target]

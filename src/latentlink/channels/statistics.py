@@ -111,25 +111,24 @@ class SampledStatistics:
         Raises:
             ValueError: the bank lacks an element.
         """
-        place = {pair: i for i, pair in enumerate(zip(self.elements.subcarriers, self.elements.symbols, strict=True))}
+        place = {pair: i for i, pair in enumerate(self.elements.pairs)}
         index = []
         for elements in (rows, columns):
-            pairs = list(zip(elements.subcarriers, elements.symbols, strict=True))
-            if absent := [pair for pair in pairs if pair not in place]:
+            if absent := [pair for pair in elements.pairs if pair not in place]:
                 raise ValueError(f"elements must be among the bank's, got (subcarrier, symbol) {absent[0]} which is not")
-            index.append(torch.tensor([place[pair] for pair in pairs], device=self.matrix.device))
+            index.append(torch.tensor([place[pair] for pair in elements.pairs], device=self.matrix.device))
         return self.matrix[index[0]][:, index[1]]
 
 
-def doppler_hz(speed_m_s: float, carrier_hz: float) -> float:
+def doppler_hz(speed_mps: float, carrier_hz: float) -> float:
     """f_D = speed · carrier / c, the largest Doppler shift; 30 km/h are 8.33 m/s.
 
     Raises:
         ValueError: one of them is negative or not finite.
     """
-    _check_not_negative("speed_m_s", speed_m_s)
+    _check_not_negative("speed_mps", speed_mps)
     _check_not_negative("carrier_hz", carrier_hz)
-    return speed_m_s * carrier_hz / SPEED_OF_LIGHT
+    return speed_mps * carrier_hz / SPEED_OF_LIGHT
 
 
 def _check_not_negative(name: str, *values: float) -> None:

@@ -48,22 +48,21 @@ def grids(
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
     shape = (len(elements), model.receive.antennas, model.transmit.antennas)
-    bank = Bank(f"{model.identity()} {elements} seed {seed} block {BLOCK}", shape, _Draw(model, elements, seed))
-    return bank.grids(batch, max(BLOCK, chunk // BLOCK * BLOCK), workers, cache, progress)
+    bank = Bank(f"{model.identity()} {elements} seed {seed}", shape, BLOCK, _Draw(model, elements, seed))
+    return bank.grids(batch, chunk, workers, cache, progress)
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """Draws a range of channels in whole blocks; it can be sent to another process."""
+    """Draws block NUMBER; it can be sent to another process."""
 
     model: Tr38901
     elements: ResourceElements
     seed: int
 
-    def __call__(self, start: int, stop: int) -> Complex[Tensor, "n u r t"]:
+    def __call__(self, number: int) -> Complex[Tensor, "block u r t"]:
         with one_thread():
-            blocks = [_block(self.model, self.elements, _seed_of(self.seed, number)) for number in range(start // BLOCK, -(-stop // BLOCK))]
-        return torch.cat(blocks)[: stop - start]  # start is the beginning of a block
+            return _block(self.model, self.elements, _seed_of(self.seed, number))
 
 
 def _block(model: Tr38901, elements: ResourceElements, seed: int) -> Complex[Tensor, "block u r t"]:

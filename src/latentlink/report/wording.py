@@ -24,7 +24,7 @@ _NAMES = {
         "transmitter": "estimated CSI at the transmitter",
         "transmitter-only": "CSI at the transmitter only",
         "receiver-only": "CSI at the receiver only",
-        "none": "statistical CSI only",
+        "none": "CSI at neither end",
     },
 }
 _PHRASES = {
