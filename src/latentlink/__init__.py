@@ -64,7 +64,7 @@ from latentlink.tasks.evaluation import Evaluation, evaluate
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
-from latentlink.tasks.peaks import Clipped, Peaks, peaks
+from latentlink.tasks.peaks import Amplifier, Peaks, peaks
 from latentlink.transceiver import Solution, Status, Transceiver, transmit
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "ActiveAntennas",
     "Admm",
     "Alignment",
+    "Amplifier",
     "AntennaPower",
     "ArtifactError",
     "Augmentation",
@@ -81,7 +82,6 @@ __all__ = [
     "ChannelDraws",
     "ChannelEstimator",
     "ChannelSource",
-    "Clipped",
     "ClosedForm",
     "Codec",
     "CodecFit",

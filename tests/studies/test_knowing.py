@@ -85,9 +85,32 @@ def test_feedback_in_few_bits_costs(tmp_path):
         ({"csi": {"known": "transmitter"}, "methods": [{"name": "first-k"}]}, "csi.known transmitter needs closed-form"),
         ({"csi": {"known": "none"}, "channel": {**CHANNEL, "knowledge": "unaware"}}, "knowledge must be aware"),
         ({"csi": {"known": "both-ends"}, "methods": [{"name": "closed-form", "power_limit": "equal"}]}, "power_limit must be mean"),
+        ({"csi": {"known": "both-ends", "feedback_bits": 4}}, "csi.feedback_bits must be null"),
+        ({"csi": {"known": "transmitter"}, "channel": {**CHANNEL, "model": "kronecker"}}, "must be perfect or none for kronecker"),
         ({"csi": {"known": "none"}, "channel": {**CHANNEL, "model": "umi"}, "ofdm": {"normalisation": "path-loss"}}, "must be perfect"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_runs(tmp_path, changes, match):
     with pytest.raises(ValueError, match=match):
         links(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("known", "changes", "count"),
+    [
+        ("none", {"delay_ms": [0, 5], "pilot_snr_db": [0, 10], "estimator": ["ls", "lmmse"]}, 1),
+        ("receiver-only", {"delay_ms": [0, 5], "feedback_bits": [2, 4]}, 1),
+        ("transmitter-only", {"delay_ms": [0, 5]}, 2),
+        ("transmitter", {"delay_ms": [0, 5]}, 4),
+    ],
+)
+def test_what_makes_no_difference_makes_no_other_cell(tmp_path, known, changes, count):
+    """Else equal rows would be averaged as if they were independent."""
+    assert len(links(tmp_path, csi={"known": known, **changes})[1]) == count
+
+
+def test_an_older_estimate_is_worse_at_the_transmitter_only(tmp_path):
+    seen = rows(tmp_path, csi={"known": "transmitter-only", "pilot_snr_db": 30, "delay_ms": [0, 10]}, ofdm={"speed_kmh": 30})
+    mean = dict(seen.group_by("delay_ms").agg(pl.col("mse").mean()).iter_rows())
+    assert mean[0] < mean[10]
+    assert seen["status"].unique().to_list() == ["feasible: a baseline by construction, nothing was optimised jointly"]

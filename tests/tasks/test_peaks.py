@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.tasks.peaks import Clipped, peaks
+from latentlink.tasks.peaks import peaks
 from oracles import channel, moments, normal
 
 
@@ -63,32 +63,29 @@ def test_a_silent_antenna_has_no_peaks():
 
 
 def test_clipping_keeps_phases_and_what_is_below_the_limit():
-    solution = ll.ClosedForm().design(ll.semantic_modes(moments(1, 8, 6)), channel(2, 2, 2, 3, batch=(2,)))
-    link = solution.transceiver
-    clipped = Clipped.above_mean(link, torch.ones(2).double(), 2, 1.0)
+    grids = channel(2, 2, 2, 3, batch=(2,))
+    link = ll.ClosedForm().design(ll.semantic_modes(moments(1, 8, 6)), grids).transceiver
+    amplifier = ll.Amplifier.above_mean(grids, 1.0)
     x = normal(3, 200, 8) * 3 + link.mean_x
-    s, cut = link.encode(x), clipped.encode(x)
-    limit = math.sqrt(10**0.1 / 2)
+    s = link.encode(x)
+    cut, limit = amplifier(s), math.sqrt(10**0.1 / 2)
     assert cut.abs().max().item() == pytest.approx(limit)
     torch.testing.assert_close(cut[s.abs() <= limit], s[s.abs() <= limit])
     torch.testing.assert_close(cut.angle(), s.angle())
-    assert (peaks(clipped, x, 0.0).papr_db < peaks(link, x, 0.0).papr_db).all()
-    unlimited = Clipped.above_mean(link, torch.ones(2).double(), 2, 60.0)
-    assert torch.equal(unlimited.encode(x), s)
+    assert (peaks(link, x, 0.0, amplifier=amplifier).papr_db < peaks(link, x, 0.0).papr_db).all()
+    assert torch.equal(ll.Amplifier.above_mean(grids, 60.0)(s), s)
 
 
-def test_a_clipped_link_is_evaluated_like_any_other():
-    known = moments(1, 8, 6)
-    grids = channel(2, 2, 2, 1, 20.0, batch=(3,))
+def test_power_is_measured_behind_the_amplifier():
+    known, grids = moments(1, 8, 6), channel(2, 2, 2, 1, 20.0, batch=(3,))
     link = ll.ClosedForm().design(ll.semantic_modes(known), grids).transceiver
-    x, y = normal(4, 300, 8), normal(5, 300, 6)
-    head = torch.nn.Linear(6, 3).double()
-    seen = [
-        ll.evaluate(one, x, y, grids, head, generator=torch.Generator().manual_seed(1))
-        for one in (link, Clipped.above_mean(link, grids.power, 2, 0.0))
-    ]
-    assert (seen[1].power < seen[0].power).all()
-    assert (seen[1].antenna_power <= 0.5 + 1e-9).all()
+    x, y, head = normal(4, 300, 8), normal(5, 300, 6), torch.nn.Linear(6, 3).double()
+    free, cut = (
+        ll.evaluate(link, x, y, grids, head, generator=torch.Generator().manual_seed(1), amplifier=amplifier)
+        for amplifier in (None, ll.Amplifier.above_mean(grids, 0.0))
+    )
+    assert (cut.power < free.power).all()
+    assert (cut.antenna_power <= 0.5 + 1e-9).all()
 
 
 def test_mistakes_are_named():
@@ -96,3 +93,5 @@ def test_mistakes_are_named():
         peaks(Sender(gaussian(3, 1, 1)), X, 1.0)
     with pytest.raises(ValueError, match="subcarriers must be from 1 to the 3"):
         peaks(Sender(gaussian(3, 1, 1)), X, 0.1, 4)
+    with pytest.raises(ValueError, match="limit_db must be finite, got inf"):
+        ll.Amplifier.above_mean(channel(1, 2, 2), math.inf)

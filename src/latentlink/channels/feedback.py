@@ -40,7 +40,8 @@ def feedback_bits(channel: Channel, bits: int) -> int:
 
 
 def fed_back(channel: Channel, bits: int, gain: float = 1.0) -> Channel:
-    """What the transmitter knows of channels (…, u, n_rx, n_tx) that the receiver knows, of the same shape.
+    """What the transmitter knows of channels (…, u, n_rx, n_tx) that the receiver knows, of the same shape: enough for a precoder, but no
+    channel, since U is not fed back; the decoder is matched to what is received.
 
     Args:
         channel: what the receiver knows; the error of its estimate stays.

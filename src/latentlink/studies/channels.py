@@ -17,15 +17,12 @@ from latentlink.channels.tr38901 import grids
 from latentlink.studies.sections import ChannelAt, OfdmAt, Snr
 
 _NAMES = {name.lower(): name for name in (*PROFILES, *DROPS)}
-_KMH = 1 / 3.6
+KMH = 1 / 3.6  # in metres a second
 
 
 def channel_of(at: ChannelAt, ofdm: OfdmAt, snr: Snr, seed: int, device: torch.device) -> Channel:
     """The channels (draws,) of a cell, drawn on the CPU so that they are the same on every device."""
-    n_rx, n_tx = at.shape
-    snr_db = snr.snr_db
-    if snr.snr_reference == "receive":
-        snr_db = convert_snr(snr_db, SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA, n_tx, at.gain)
+    (n_rx, n_tx), snr_db = at.shape, snr_db_of(at, snr)
     if at.standard:
         h = grids(standard_model(at, ofdm), at.draws, elements_of(at, ofdm), seed)
         return Channel.from_grid(h.to(device, torch.complex128), snr_db)
@@ -38,6 +35,13 @@ def channel_of(at: ChannelAt, ofdm: OfdmAt, snr: Snr, seed: int, device: torch.d
     else:
         h = rayleigh(n_rx, n_tx, at.gain, (at.draws,), generator)
     return Channel.from_snr(h.to(device), snr_db).repeated(at.uses)
+
+
+def snr_db_of(at: ChannelAt, snr: Snr) -> float:
+    """SNR per transmit antenna in dB, however the study says it."""
+    if snr.snr_reference == "transmit":
+        return snr.snr_db
+    return convert_snr(snr.snr_db, SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA, at.shape[1], at.gain)
 
 
 def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Tr38901:
@@ -55,7 +59,7 @@ def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Tr38901:
         carrier_hz=1e9 * ofdm.carrier_ghz,
         subcarrier_spacing_hz=1e3 * ofdm.spacing_khz,
         delay_spread_s=1e-9 * ofdm.delay_spread_ns,
-        speed_mps=_KMH * ofdm.speed_kmh,
+        speed_mps=KMH * ofdm.speed_kmh,
         normalisation=ofdm.normalisation,
         gain=at.gain,
     )

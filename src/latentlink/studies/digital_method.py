@@ -14,9 +14,10 @@ from latentlink.channels.channel import Channel
 from latentlink.studies.method import OnModes, Run
 from latentlink.studies.sections import AboveZero
 from latentlink.studies.shared import Known
+from latentlink.tasks.peaks import Amplifier
 from latentlink.transceiver import Solution, Transceiver
 
-_MESSAGES = 512  # to measure lost blocks on, at most
+_MESSAGES, _OTHERS = 512, 2**33  # to measure lost blocks on, at most; how far seeds of their noise are from all others
 
 
 class DigitalMethod(OnModes):
@@ -52,10 +53,11 @@ class DigitalMethod(OnModes):
         return digital.design(code, channel)
 
 
-def blocks(link: Transceiver, x: Tensor, channel: Channel, seed: int) -> dict[str, Tensor]:
+def blocks(link: Transceiver, x: Tensor, channel: Channel, seed: int, amplifier: Amplifier | None = None) -> dict[str, Tensor]:
     """Payload bits of each channel's messages and the measured share of lost blocks; nothing for links that send no blocks."""
     if not isinstance(link, DigitalTransceiver | GenieTransceiver):
         return {}
-    some, generator = x[:_MESSAGES], torch.Generator(device=channel.h.device).manual_seed(seed)
-    lost = link.lost(some, channel.apply(link.encode(some), generator))
+    some, generator = x[:_MESSAGES], torch.Generator(device=channel.h.device).manual_seed(seed + _OTHERS)  # not the evaluation's noise
+    s = link.encode(some)
+    lost = link.lost(some, channel.apply(s if amplifier is None else amplifier(s), generator))
     return {"message_bits": link.message_bits, "block_error": lost}

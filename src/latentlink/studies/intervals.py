@@ -36,7 +36,7 @@ def interval_of(seeds: list[Any], values: list[float]) -> tuple[float, float | N
 
 
 def student(freedom: int) -> float:
-    """t_{0.975} with `freedom` ≥ 1 degrees: exact for 1 and 2, else Cornish and Fisher's expansion about the normal (to 1e-3)."""
+    """t_{0.975} with `freedom` ≥ 1 degrees: exact for 1 and 2, else Cornish and Fisher's expansion about the normal (to 4e-3)."""
     if freedom < 3:
         return math.tan(0.475 * math.pi) if freedom == 1 else 0.475 * math.sqrt(2 / (0.975 * 0.025))
     z, n = _Z, float(freedom)

@@ -21,16 +21,13 @@ from latentlink.channels.feedback import fed_back
 from latentlink.channels.resource_elements import ResourceElements, symbol_duration_s
 from latentlink.channels.statistics import SampledStatistics, correlation_over_time, doppler_hz
 from latentlink.channels.tr38901 import grids
-from latentlink.linear.csi_cases import (
-    CsiAtBothEnds,
-    CsiAtReceiverOnly,
-    CsiAtTransmitter,
-    CsiAtTransmitterOnly,
-    CsiCase,
-    NoCsi,
-)
+from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.csi_cases import CsiAtReceiverOnly, CsiAtTransmitterOnly, taken_for_true
 from latentlink.linear.errors import total_mse
-from latentlink.studies.channels import channel_of, elements_of, standard_model
+from latentlink.linear.modes import SemanticModes
+from latentlink.linear.robust import EstimateAtTransmitter
+from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.studies.channels import KMH, channel_of, elements_of, snr_db_of, standard_model
 from latentlink.studies.method import Run
 from latentlink.studies.methods import ClosedFormMethod
 from latentlink.studies.shared import Known
@@ -38,7 +35,6 @@ from latentlink.studies.spec import Cell
 from latentlink.transceiver import Solution, Status
 
 _LEARNT, _OTHERS = 200, 2**32  # channels that statistics are learnt from, and how far their seeds are from all others
-_KMH = 1 / 3.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,47 +58,49 @@ class Situation:
     def design(self, known: Known, power: Tensor, run: Run) -> Solution:
         """The link that is used, for a budget (…) of its own."""
         cell, truth, estimate = self.cell, self.truth.with_power(power), self.estimate.with_power(power)
-        if cell.csi.known == "perfect":
-            return cell.method.design(known, truth if cell.channel.knowledge == "aware" else truth.unaware(), run)
-        method = cell.method
+        csi, method = cell.csi.known, cell.method
+        if csi == "perfect":
+            return method.design(known, truth if cell.channel.knowledge == "aware" else truth.unaware(), run)
+        if csi == "none":
+            return method.design(known, truth.unaware(), run)
         if not isinstance(method, ClosedFormMethod):
-            return method.design(known, estimate if cell.csi.known == "both-ends" else truth.unaware(), run)
-        modes = method.modes(known)
-        link = self._case(method.robust).link(modes, estimate, truth)
-        if cell.csi.known in ("transmitter", "receiver-only"):
-            link = link.matched_to(self.received.with_power(power))
+            return method.design(known, estimate, run)
+        modes, seen = method.modes(known), estimate if method.robust else taken_for_true(estimate)
+        if csi == "both-ends":
+            solution = ClosedForm().design(modes, seen)
+        elif csi == "transmitter":
+            solution = ClosedForm(csi=EstimateAtTransmitter()).design(modes, seen)
+        else:
+            gain = cell.channel.gain
+            case = CsiAtTransmitterOnly(gain) if csi == "transmitter-only" else CsiAtReceiverOnly(gain)
+            solution = _fixed(modes, case.link(modes, estimate, truth))
+        link = solution.transceiver
+        link = link.matched_to(self.received.with_power(power)) if csi in ("transmitter", "receiver-only") else link
         s = link.streams.shape[-1]
-        mse = total_mse(modes, *link.response(truth, modes.covariance[:s, :s]))
-        status = torch.full(truth.batch, (Status.ROBUST if method.robust else Status.BASELINE).code, device=truth.h.device)
-        return Solution(link, status, mse, link.expected_power(modes.covariance))
+        mse = total_mse(modes, *link.response(truth, modes.covariance[:s, :s]))  # on the channels really passed
+        return replace(solution, transceiver=link, expected_mse=mse)
 
-    def _case(self, robust: bool) -> CsiCase:
-        """Who knows what; receivers that measure are matched to it afterwards."""
-        gain = self.cell.channel.gain
-        cases: dict[str, Callable[[], CsiCase]] = {
-            "both-ends": lambda: CsiAtBothEnds(robust),
-            "transmitter": lambda: CsiAtTransmitter(robust),
-            "receiver-only": lambda: CsiAtReceiverOnly(gain),
-            "transmitter-only": lambda: CsiAtTransmitterOnly(gain),
-            "none": NoCsi,
-        }
-        return cases[self.cell.csi.known]()
+
+def _fixed(modes: SemanticModes, link: LinearTransceiver) -> Solution:
+    """A link of which one end knows statistics only: feasible, not optimised for its channels."""
+    sends = link.stream_gram().diagonal(dim1=-2, dim2=-1).sum(-1) > 0
+    status = torch.where(sends, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
+    power = link.expected_power(modes.covariance)
+    return Solution(link, status, torch.full_like(power, torch.nan), power)
 
 
 def csi_facts(there: Situation) -> dict[str, Any]:
     """Columns that say what is known of the channels."""
     csi = there.cell.csi
-    if csi.known not in ("both-ends", "transmitter", "receiver-only"):
+    if csi.known in ("perfect", "none"):
         return {"csi": csi.known}
-    facts = csi.model_dump(exclude={"known"})
-    if not there.cell.channel.standard:
-        facts["pilot_spacing"] = None
-    return {"csi": csi.known, "error_variance": there.estimate.error_variance, **facts}
+    known = there.received if csi.known == "receiver-only" else there.estimate
+    return {"csi": csi.known, "error_variance": known.error_variance, **csi.model_dump(exclude={"known", *there.cell.csi_ignored})}
 
 
 def situation(cell: Cell, device: torch.device) -> Situation:
     """The channels of a cell and what is known of them, drawn from its seed."""
-    if cell.csi.known not in ("both-ends", "transmitter", "receiver-only"):
+    if cell.csi.known in ("perfect", "none"):
         truth = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
         return Situation(cell, truth, truth, truth)
     there = (_on_grid if cell.channel.standard else _flat)(cell, device)
@@ -124,51 +122,40 @@ def _on_grid(cell: Cell, device: torch.device) -> Situation:
     delay = round(1e-3 * cell.csi.delay_ms / symbol_duration_s(model.subcarrier_spacing_hz))
     early = ResourceElements.comb(cell.csi.pilot_spacing, cell.ofdm.subcarriers, (0,))
     late, later = early.delayed(delay + min(message.symbols)), message.delayed(delay)
-    together = _union(early, late, later)
+    together = early.union(late, later)
     h = grids(model, cell.channel.draws, together, cell.seed).to(device, torch.complex128)
     statistics = SampledStatistics.of(grids(model, _LEARNT, together, cell.seed + _OTHERS).to(device), together)
-    place = {pair: number for number, pair in enumerate(_pairs(together))}
+    place = {pair: number for number, pair in enumerate(together.pairs)}
 
     def at(elements: ResourceElements) -> Tensor:
-        return h[:, torch.tensor([place[pair] for pair in _pairs(elements)], device=device)]
+        return h[:, torch.tensor([place[pair] for pair in elements.pairs], device=device)]
 
-    truth = replace(channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device), h=at(later))
-    noise, generator = float(pilot_noise(cell, truth)[0]), torch.Generator(device=device).manual_seed(cell.seed)
-    estimator = _estimator(cell)
-    before, now = (estimator(statistics, pilots, later, noise) for pilots in (early, late))
-    estimate = (before.corrected() if _robust(cell) else before).known(truth, at(early), generator)
+    truth = Channel.from_grid(at(later), snr_db_of(cell.channel, cell.snr))
+    noise, generator = float(pilot_noise(cell, truth)[0]), torch.Generator(device=device).manual_seed(cell.seed + _OTHERS)
+    before, now = (_estimator(cell)(statistics, pilots, later, noise) for pilots in (early, late))
+    estimate = (before.corrected() if _careful(cell) else before).known(truth, at(early), generator)
     return Situation(cell, truth, estimate, now.corrected().known(truth, at(late), generator))
-
-
-def _pairs(elements: ResourceElements) -> list[tuple[int, int]]:
-    return list(zip(elements.subcarriers, elements.symbols, strict=True))
-
-
-def _union(*parts: ResourceElements) -> ResourceElements:
-    """All elements, each once."""
-    pairs = dict.fromkeys(pair for part in parts for pair in _pairs(part))
-    return ResourceElements(tuple(k for k, _ in pairs), tuple(symbol for _, symbol in pairs))
 
 
 def _estimator(cell: Cell) -> Callable[..., ChannelEstimator]:
     return lmmse_estimator if cell.csi.estimator == "lmmse" else least_squares_estimator
 
 
-def _robust(cell: Cell) -> bool:
-    """Whether the design takes of an estimate what is uncorrelated with its error, and that error for noise."""
-    return isinstance(cell.method, ClosedFormMethod) and cell.method.robust
+def _careful(cell: Cell) -> bool:
+    """Whether of an estimate that is taken which is uncorrelated with its error; naive designs take it as it is."""
+    return not isinstance(cell.method, ClosedFormMethod) or cell.method.robust
 
 
 def _flat(cell: Cell, device: torch.device) -> Situation:
     """Of a flat model: the estimate is of the matrix a delay earlier, the receiver's of the matrix that the message passes."""
     before = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
-    age = (1e-3 * cell.csi.delay_ms, _KMH * cell.ofdm.speed_kmh, 1e9 * cell.ofdm.carrier_ghz)
-    gain, generator = cell.channel.gain, torch.Generator(device=device).manual_seed(cell.seed + 1)
+    age = (1e-3 * cell.csi.delay_ms, KMH * cell.ofdm.speed_kmh, 1e9 * cell.ofdm.carrier_ghz)
+    gain, generator = cell.channel.gain, torch.Generator(device=device).manual_seed(cell.seed + _OTHERS)
     once = before.h.narrow(-3, 0, 1) if is_block_fading(before.h) else before.h
     truth = replace(before, h=aged(once, *age, gain, generator).expand(before.h.shape))
     noise = pilot_noise(cell, before)
     seen = once + noise.sqrt()[..., None, None, None] * torch.randn(once.shape, dtype=once.dtype, device=device, generator=generator)
-    if cell.csi.estimator == "lmmse" or _robust(cell):
+    if cell.csi.estimator == "lmmse" or _careful(cell):
         mean, variance = posterior(seen, noise, gain)
         estimate = outdated(replace(before, h=mean.expand(before.h.shape), error_variance=variance), *age, gain)
     else:

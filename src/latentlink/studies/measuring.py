@@ -36,12 +36,12 @@ from latentlink.studies.spec import Cell
 from latentlink.tasks.complexity import latency
 from latentlink.tasks.evaluation import evaluate
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
-from latentlink.tasks.peaks import Clipped, peaks
+from latentlink.tasks.peaks import Amplifier, peaks
 from latentlink.transceiver import SideInformed, Solution, Transceiver
 
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _CORRECTIONS, _POWER_TOLERANCE = 4, 2e-3  # of the gain control
-_ENTRIES, _SYMBOLS = 2**24, 2000  # symbols held at a time; of an antenna at least, to tell its peaks
+_ENTRIES, _SYMBOLS = 2**24, 10_000  # symbols held at a time; of an antenna, to tell its peaks at 10⁻³
 _BATCH = 256  # messages at a time in the batched latency
 CLOCKED = 73 * _BATCH  # messages that take as long as the clock of a network: both forms to choose from, and then the faster one
 
@@ -90,10 +90,10 @@ def _link(cell: Cell, world: World, known: Known, there: Situation, run: Run) ->
     channel, aware = there.truth, cell.channel.knowledge == "aware"
     solution, budget, design_s = _at_budget(cell, world, known, there, run)
     link: Transceiver = solution.transceiver.to(torch.float32)
-    if cell.channel.clipping_db is not None:
-        link = Clipped.above_mean(link, channel.power, channel.n_tx, cell.channel.clipping_db)
+    limit_db = cell.channel.clipping_db
+    amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
     generator = torch.Generator(device=channel.h.device).manual_seed(cell.seed)
-    seen = evaluate(link, world.test.x, world.test.y, channel, world.head, world.test.labels, generator)
+    seen = evaluate(link, world.test.x, world.test.y, channel, world.head, world.test.labels, generator, amplifier)
     assert seen.accuracy is not None  # there are labels
     side = link.side_symbols if isinstance(link, SideInformed) else 0
     return link, {
@@ -102,8 +102,8 @@ def _link(cell: Cell, world: World, known: Known, there: Situation, run: Run) ->
         "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget,
         "expected_mse": cell.method.expected_mse(known, solution) if aware and "mse" in cell.metrics else None,
         "status": "; ".join(solution.messages()), "gap": solution.trace.get("gap"), "design_s": design_s,
-        **_limits(cell, world, channel, seen.mse), **_cost(cell, link), **_peaks(cell, world, link),
-        **blocks(link, world.test.x, channel, cell.seed),
+        **_limits(cell, world, channel, seen.mse), **_cost(cell, link), **_peaks(cell, world, link, amplifier),
+        **blocks(link, world.test.x, channel, cell.seed, amplifier),
     }  # fmt: skip
 
 
@@ -148,22 +148,31 @@ def _limits(cell: Cell, world: World, channel: Channel, measured_mse: Tensor) ->
     if "limits" not in cell.metrics:
         return {}
     modes, bits = world.limit_modes, capacity(channel)
-    bound, separate = opta(modes, channel), separation(modes, channel)
+    limits = {
+        "exact": ClosedForm().design(modes, channel).expected_mse,
+        "opta": opta(modes, channel),
+        "separation": separation(modes, channel),
+    }
+    shares = {name: limit / modes.variance for name, limit in limits.items()}  # of the variance, which another sample has a little of
+    exact, bound, separate = (share * world.test_variance for share in shares.values())
     return {
-        "capacity": bits, "exact_mse": ClosedForm().design(modes, channel).expected_mse,
-        "opta": bound, "opta_nmse": bound / modes.variance, "opta_db": 10 * (measured_mse / bound).log10(),
-        "separation": separate, "separation_nmse": separate / modes.variance, "accuracy_bound": world.accuracy_bound.at(bits),
+        "capacity": bits, "accuracy_bound": world.accuracy_bound.at(bits), "exact_mse": exact, "opta": bound, "separation": separate,
+        "opta_nmse": shares["opta"], "separation_nmse": shares["separation"], "opta_db": 10 * (measured_mse / bound).log10(),
     }  # fmt: skip
 
 
-def _peaks(cell: Cell, world: World, link: Transceiver) -> dict[str, Any]:
-    """Peak-to-average power of each antenna, of the waveform where messages fill the subcarriers of OFDM."""
+def _peaks(cell: Cell, world: World, link: Transceiver, amplifier: Amplifier | None) -> dict[str, Any]:
+    """Peak-to-average power of each antenna, of the waveform where messages fill the subcarriers of OFDM; nothing where memory holds too
+    few symbols to tell."""
     if "papr" not in cell.metrics:
         return {}
-    uses, n_tx = cell.channel.uses, cell.channel.shape[1]
-    messages = world.test.x[: max(-(-_SYMBOLS // uses), _ENTRIES // (link.batch.numel() * uses * n_tx))]
-    filled = cell.channel.standard and uses * len(messages) >= cell.ofdm.subcarriers
-    seen = peaks(link, messages, subcarriers=cell.ofdm.subcarriers if filled else None)
+    uses, needed = cell.channel.uses, max(_SYMBOLS, cell.ofdm.subcarriers if cell.channel.standard else 0)
+    if link.batch.numel() * needed * cell.channel.shape[1] > 4 * _ENTRIES:
+        return {}
+    x = torch.cat([world.test.x, world.candidates.x])[: -(-needed // uses)]  # those of training too: peaks need many
+    if uses * len(x) < needed:
+        return {}
+    seen = peaks(link, x, subcarriers=cell.ofdm.subcarriers if cell.channel.standard else None, amplifier=amplifier)
     return {"papr_db": seen.papr_db, "antenna_papr_db": seen.antenna_papr_db}
 
 

@@ -110,12 +110,12 @@ class OfdmAt(Section):
 
 
 class CsiAt(Section):
-    """Who knows the channel at design, and how well; the receiver always measures what it really receives but for both-ends and none."""
+    """Who knows the channel, and how well."""
 
     known: Literal["perfect", "both-ends", "transmitter", "transmitter-only", "receiver-only", "none"] = Field(
         "perfect",
-        description="both-ends: the same estimate at both; transmitter: an estimate there, the effective channel at the receiver; "
-        "transmitter-only: the receiver knows statistics; receiver-only: the transmitter knows statistics; none: neither knows more",
+        description="both-ends: the same estimate at both; transmitter: an estimate there, while the receiver measures what it receives; "
+        "transmitter-only: the receiver knows the mean gain; receiver-only: the transmitter knows the mean gain; none: the unaware design",
     )
     estimator: Literal["ls", "lmmse"] = Field("lmmse", description="of the channel from pilots on the grid")
     pilot_snr_db: float | None = Field(None, description="power of a pilot over noise; null: all of a use's power on it")

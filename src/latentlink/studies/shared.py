@@ -134,6 +134,12 @@ class World:
         return self._once.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.labels))
 
     @property
+    def test_variance(self) -> Tensor:
+        """tr Ry of the test latents."""
+        y = self.test.y.double()
+        return (y - y.mean(0)).square().sum(-1).mean()
+
+    @property
     def limit_modes(self) -> SemanticModes:
         """Modes of the moments that limits are drawn by: the test latents' own, or where these are few for their dimension, which makes a
         limit look lower than any link can reach, those of all that is known, training latents too."""

@@ -62,12 +62,27 @@ class Cell(Section):
             self._check_csi()
         return self
 
+    @property
+    def csi_ignored(self) -> tuple[str, ...]:
+        """Settings of `csi` that make no difference here."""
+        spacing = () if self.channel.standard else ("pilot_spacing",)
+        if self.csi.known in ("perfect", "none"):
+            return ("estimator", "pilot_snr_db", "pilot_spacing", "delay_ms", "feedback_bits")
+        if self.csi.known == "receiver-only":  # its pilots come with the message
+            return (*spacing, "delay_ms", "feedback_bits")
+        return spacing
+
     def _check_csi(self) -> None:
         """Which cells may have imperfect CSI."""
         if self.channel.knowledge == "unaware":
             raise ValueError("channel.knowledge must be aware where csi.known says what is known; csi.known: none is the unaware design")
         if self.channel.standard and self.ofdm.normalisation == "path-loss":
             raise ValueError("csi.known must be perfect where ofdm.normalisation is path-loss: estimates suppose one mean gain")
+        known = self.csi.known
+        if self.csi.feedback_bits is not None and known in ("both-ends", "transmitter-only"):
+            raise ValueError(f"csi.feedback_bits must be null where csi.known is {known}: what is fed back is a precoder, not a channel")
+        if known != "none" and self.channel.model in ("rician", "kronecker"):
+            raise ValueError(f"csi.known must be perfect or none for {self.channel.model} fading, whose entries have no common statistics")
         if self.method.name == "closed-form":
             if self.method.power_limit != "mean":
                 raise ValueError(f"power_limit must be mean where csi.known is {self.csi.known}, got {self.method.power_limit}")
@@ -86,12 +101,15 @@ class Cell(Section):
             del channel["correlation"]
         if self.channel.clipping_db is None:
             del channel["clipping_db"]
+        for name in self.csi_ignored:
+            del facts["csi"][name]
+        if self.csi.known not in ("both-ends", "transmitter"):
+            facts["method"].pop("robust", None)
         if self.csi.known == "perfect":
             del facts["csi"]
-            facts["method"].pop("robust", None)
         if not self.channel.standard:
             radio = facts.pop("ofdm")
-            if self.csi.known != "perfect" and self.csi.delay_ms > 0:  # what an estimate's age means
+            if self.csi.delay_ms > 0 and "delay_ms" not in self.csi_ignored:  # what an estimate's age means
                 facts["ofdm"] = {name: radio[name] for name in ("carrier_ghz", "speed_kmh")}
         facts["snr"]["snr_db"] += 0.0  # −0 dB is 0 dB
         facts["metrics"] = sorted(set(self.metrics))

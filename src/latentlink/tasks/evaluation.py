@@ -17,6 +17,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import as_pairs
 from latentlink.latents.pilots import as_labels
 from latentlink.tasks.heads import apply_head, decisions, is_affine
+from latentlink.tasks.peaks import Amplifier
 from latentlink.transceiver import Transceiver, informed
 
 _ENTRIES = 2**23  # of the largest intermediate tensor
@@ -55,6 +56,7 @@ def evaluate(
     head: nn.Module,
     labels: Tensor | NDArray[Any] | None = None,
     generator: torch.Generator | None = None,
+    amplifier: Amplifier | None = None,
 ) -> Evaluation:
     """Send every message over every channel and see what the receiver makes of it.
 
@@ -65,6 +67,7 @@ def evaluate(
         head: the receiver's classifier, (n, m) → logits.
         labels: (n,) true classes, if known.
         generator: source of the noise.
+        amplifier: of the transmitter, where it is not ideal; power is measured behind it.
 
     Raises:
         ValueError: shapes do not fit.
@@ -84,6 +87,7 @@ def evaluate(
     antennas = gram.new_zeros(*channel.batch, channel.n_tx)
     for rows in torch.arange(len(x)).split(_rows(transceiver, channel, head)):
         s = transceiver.encode(x[rows])
+        s = s if amplifier is None else amplifier(s)
         per_antenna = s.abs().square().sum(-2) / channel.uses  # (…, n, n_tx)
         z = informed(transceiver, x[rows]).receive(channel.apply(s, generator))
         choice = _outputs(head, transceiver, z).argmax(-1).to(device)

@@ -8,6 +8,7 @@ of channel symbols, or of the OFDM waveform that they make when messages fill th
 with oversampling. A Gaussian signal has −ln(exceeded): 8.4 dB at 10⁻³.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.arrays import as_tensor, ratio
-from latentlink.tasks.complexity import Flops
+from latentlink.channels.channel import Channel
 from latentlink.transceiver import Transceiver
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
 _ENTRIES = 2**24  # values held at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Amplifier:
+    """Amplifiers that go no higher: every symbol of an antenna is cut to |s| ≤ A, its phase kept; the receiver does not know.
+
+    Attributes:
+        limit: A² (…), power that no symbol of an antenna exceeds.
+    """
+
+    limit: Float[Tensor, "*batch"]
+
+    @classmethod
+    def above_mean(cls, channel: Channel, limit_db: float) -> "Amplifier":
+        """The limit in dB above an antenna's even share P / n_tx of the channel's power.
+
+        Raises:
+            ValueError: the limit is not finite.
+        """
+        if not math.isfinite(limit_db):
+            raise ValueError(f"limit_db must be finite, got {limit_db}")
+        return cls(channel.power / channel.n_tx * 10 ** (limit_db / 10))
+
+    def __call__(self, s: Complex[Tensor, "*b n u t"]) -> Complex[Tensor, "*c n u t"]:
+        """What leaves the antennas (…, n, u, n_tx) for symbols s (…, n, u, n_tx)."""
+        most = self.limit.to(s.real.dtype)[..., None, None, None]
+        cut: Tensor = s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
+        return cut
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +66,13 @@ class Peaks:
     papr_db: Float[Tensor, "*batch"]
 
 
-def peaks(transceiver: Transceiver, x: Tensor | NDArray[Any], exceeded: float = 1e-3, subcarriers: int | None = None) -> Peaks:
+def peaks(
+    transceiver: Transceiver,
+    x: Tensor | NDArray[Any],
+    exceeded: float = 1e-3,
+    subcarriers: int | None = None,
+    amplifier: Amplifier | None = None,
+) -> Peaks:
     """Peak-to-average power ratios of what is sent for latents x (n, d).
 
     Args:
@@ -45,6 +80,7 @@ def peaks(transceiver: Transceiver, x: Tensor | NDArray[Any], exceeded: float = 
         x: latents; n · u symbols an antenna tell peaks down to a probability of some 10 / (n u).
         exceeded: probability with which the peak may be exceeded; 0 takes the highest of all.
         subcarriers: of the OFDM waveform that the messages fill one after another; None looks at the symbols themselves.
+        amplifier: that the symbols pass, if any.
 
     Raises:
         ValueError: exceeded is not in 0 … 1, or there are fewer symbols than subcarriers.
@@ -52,7 +88,8 @@ def peaks(transceiver: Transceiver, x: Tensor | NDArray[Any], exceeded: float = 
     if not 0 <= exceeded < 1:
         raise ValueError(f"exceeded must be a probability below 1, got {exceeded}")
     x = as_tensor("x", x)
-    s = transceiver.encode(x).flatten(-3, -2).mT  # (…, n_tx, n u)
+    s = transceiver.encode(x)
+    s = (s if amplifier is None else amplifier(s)).flatten(-3, -2).mT  # (…, n_tx, n u)
     if subcarriers is not None and not 1 <= subcarriers <= s.shape[-1]:
         raise ValueError(f"subcarriers must be from 1 to the {s.shape[-1]} symbols that an antenna sends, got {subcarriers}")
     rows = s.reshape(-1, s.shape[-1])
@@ -69,54 +106,3 @@ def _papr(s: Complex[Tensor, "a n"], exceeded: float, subcarriers: int | None) -
     power = s.abs().square()
     kept = max(1, round(exceeded * power.shape[-1]))
     return ratio(power.topk(kept).values[:, -1], power.mean(-1))
-
-
-@dataclass(frozen=True, eq=False)
-class Clipped:
-    """A transceiver whose antennas have amplifiers that go no higher: |s| ≤ A, the phase kept; the receiver does not know.
-
-    Attributes:
-        inner: what is clipped. limit: A² (…), power that no symbol of an antenna exceeds.
-    """
-
-    inner: Any
-    limit: Float[Tensor, "*batch"]
-
-    @classmethod
-    def above_mean(cls, inner: Transceiver, power: Float[Tensor, "*batch"], n_tx: int, limit_db: float) -> "Clipped":
-        """The limit in dB above an antenna's even share P / n_tx of the power."""
-        return cls(inner, power / n_tx * 10 ** (limit_db / 10))
-
-    @property
-    def batch(self) -> torch.Size:
-        """As of the transceiver that is clipped."""
-        return self.inner.batch  # type: ignore[no-any-return]
-
-    @property
-    def mean_y(self) -> Tensor:
-        """μy (m,)."""
-        return self.inner.mean_y  # type: ignore[no-any-return]
-
-    @property
-    def synthesis(self) -> Tensor:
-        """Ψ (m, s)."""
-        return self.inner.synthesis  # type: ignore[no-any-return]
-
-    @property
-    def flops(self) -> Flops:
-        """As of the transceiver that is clipped: the amplifier computes nothing."""
-        return self.inner.flops  # type: ignore[no-any-return]
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Channel symbols (…, n, u, n_tx), each of modulus A at most."""
-        s: Tensor = self.inner.encode(x)
-        most = self.limit.to(s.real.dtype)[..., None, None, None]
-        return s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
-
-    def receive(self, r: Tensor) -> Tensor:
-        """As the receiver that does not know of the clipping."""
-        return self.inner.receive(r)  # type: ignore[no-any-return]
-
-    def decode(self, r: Tensor) -> Tensor:
-        """As the receiver that does not know of the clipping."""
-        return self.inner.decode(r)  # type: ignore[no-any-return]
