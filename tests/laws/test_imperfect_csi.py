@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import latentlink as ll
 from latentlink.channels.channel import Channel, is_block_fading
-from oracles import dense_pair, descend, least_mean_error, moments, normal, seeded
+from latentlink.linear.errors import total_mse
+from oracles import channel, dense_pair, descend, least_mean_error, moments, normal, seeded
 
 Z = 3.0
 KNOWN = moments(1, 14, 12)
@@ -168,3 +169,19 @@ class TestEstimatedFromPilots:
         promised = ll.ClosedForm().design(MODES, lmmse).expected_mse
         left = errors[0] - promised
         assert left.mean().abs() < 5 * left.std() / len(left) ** 0.5 + 0.02 * promised.mean()  # one τ for all elements of a message
+
+
+@pytest.mark.parametrize("shrinkage", ["auto", 1.0])
+@pytest.mark.parametrize("uses", [1, 3, "repeated"])
+@pytest.mark.parametrize("error_variance", [1e-4, 1e-2, 0.1])
+def test_under_shrinkage_the_robust_pair_is_never_worse_than_the_naive_one_for_the_pilots(shrinkage, uses, error_variance):
+    """With few pilots their covariance is less than the design's, and so is the noise that the error makes: exact, channel by channel."""
+    modes = ll.semantic_modes(moments(1, 20, 12, n=40), shrinkage=shrinkage)
+    truth = channel(2, 2, 2, 3 if uses == 3 else 1, 30.0, batch=(200,))
+    known = (truth.repeated(3) if uses == "repeated" else truth).estimated(error_variance, generator=seeded(3))
+    robust, naive = (ll.ClosedForm().design(modes, one) for one in (known, ll.taken_for_true(known)))
+    s = naive.transceiver.streams.shape[-1]
+    expected = total_mse(modes, *naive.transceiver.response(known, modes.covariance[:s, :s]))
+    assert (robust.expected_mse <= expected * (1 + 1e-9)).all()
+    measured = total_mse(modes, *robust.transceiver.response(known, modes.covariance[:s, :s]))
+    torch.testing.assert_close(robust.expected_mse, measured, rtol=1e-9, atol=0.0)

@@ -25,7 +25,7 @@ from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.power import EqualPower, MeanPower, OneUseAtATime, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
 from latentlink.linear.refit import refitted_per_message
-from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends
+from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, believed
 from latentlink.linear.robust_precoder import at_transmitter
 from latentlink.linear.spatial import Allocation, SpatialModes, embedded
 from latentlink.linear.transceiver import LinearTransceiver, PowerLimitName
@@ -79,8 +79,9 @@ class ClosedForm:
                 raise ValueError(f"power must be MeanPower() with EstimateAtTransmitter, got {self.power}")
             mean = Channel(channel.h, channel.noise_variance, channel.power)  # the decoder's until `matched_to` knows better
             return _robust(modes, channel, mean, at_transmitter(modes, channel, self.csi))
-        if uncertain and channel.uses > 1 and isinstance(self.power, MeanPower):
-            return _robust(modes, channel, channel, at_both_ends(modes, channel))
+        if uncertain and isinstance(self.power, MeanPower):
+            best = at_both_ends(modes, channel)
+            return _robust(modes, channel, believed(channel, best.trusting), best)
         if isinstance(self.power, PerUsePower) and not is_block_fading(channel.h) and len(modes):
             return _per_use(modes, channel, self.power)
         spatial = SpatialModes.of(channel.h)
@@ -146,6 +147,8 @@ def _robust(modes: SemanticModes, channel: Channel, known: Channel, best: Choice
     """The best of several precoders for an estimated channel, with the decoder for what is known of it."""
     transceiver = modes.transceiver(known, best.streams, best.precoder)
     uncertain = (channel.error_variance > 0) & (best.stream_power.sum(-1) > 0)
+    if best.trusting is not None and channel.uses == 1:
+        uncertain &= best.trusting  # else it is the optimum
     status = _status(best.stream_power).masked_fill(uncertain, Status.ROBUST.code)
     trace = {"stream_power": best.stream_power, "candidate": best.number}
     p = best.stream_power  # of beams at right angles within each use

@@ -35,19 +35,25 @@ def parallel_mse(modes: SemanticModes, t: Float[Tensor, "*batch s"], noise: Floa
 
 
 def response_mse(
-    modes: SemanticModes, channel: Channel, streams: Int[Tensor, "*batch s"], precoder: Float[Tensor, "*batch g t2 q2"]
+    modes: SemanticModes,
+    channel: Channel,
+    streams: Int[Tensor, "*batch s"],
+    precoder: Float[Tensor, "*batch g t2 q2"],
+    believed: Channel | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """Total unweighted MSE (…) of precoders with the decoder for the channel, some channels at a time."""
+    """Total unweighted MSE (…) of precoders on a channel, some at a time, with the decoder for it, or for what is `believed` of it."""
     (s, (groups, q2)), certain = (streams.shape[-1], precoder.shape[-3::2]), not bool((channel.error_variance > 0).any())
     apart = certain and _apart(modes, s)
     held = 4 * groups * q2**2 if apart else (s + 1) * (channel.uses * channel.n_tx + s)
     count = max(1, _AT_ONCE // held)
-    values = (channel.h, channel.noise_variance, channel.power, channel.error_variance, streams, precoder)
-    flat = [value.reshape(-1, *value.shape[len(channel.batch) :]) for value in values]
+    decoded = channel if believed is None else believed
+    errors = (decoded.error_variance, channel.error_variance)
+    flat = [value.reshape(-1, *value.shape[len(channel.batch) :]) for value in (channel.h, *errors, streams, precoder)]
+    facts = [value.reshape(-1) for value in (channel.noise_variance, channel.power)]
     parts = []
-    for *known, at, F in zip(*(value.split(count) for value in flat), strict=True):
-        link = modes.transceiver(Channel(*known), at, F)
-        full = partial(link.response, covariance=modes.covariance[:s, :s])
+    for h, taken, real, at, F, noise, power in zip(*(value.split(count) for value in (*flat, *facts)), strict=True):
+        link = modes.transceiver(Channel(h, noise, power, taken), at, F)
+        full = partial(link.response, Channel(h, noise, power, real), modes.covariance[:s, :s])
         parts.append(grouped_mse(modes, link, apart) if certain else total_mse(modes, *full()))
     return torch.cat(parts).reshape(channel.batch)
 

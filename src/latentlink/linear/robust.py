@@ -16,10 +16,10 @@ The candidates are judged exactly, channel by channel. EstimateAtTransmitter is 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.arrays import ratio, root
@@ -67,6 +67,7 @@ class Choice:
     Attributes:
         streams: (…, s). stream_power: (…, s). precoder: F̃ (…, u, 2 n_tx, 2q).
         number: of the candidate (…). mse: expected, unweighted, in total (…).
+        trusting: channels (…) whose decoder takes the estimate for the channel; None where none does.
     """
 
     streams: Int[Tensor, "*batch s"]
@@ -74,10 +75,15 @@ class Choice:
     precoder: Float[Tensor, "*batch u t2 q2"]
     number: Int[Tensor, "*batch"]
     mse: Float[Tensor, "*batch"]
+    trusting: Bool[Tensor, "*batch"] | None = None
 
 
 def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
-    """The best of the candidates for several uses (see the module), for each channel: 0 naive, 1 noisier, 2 balanced, 3 priced."""
+    """The best of the candidates (see the module), for each channel: 0 naive precoder, 1 noisier, 2 balanced, 3 priced, 4 naive pair.
+
+    The last, the naive precoder with a decoder that takes the estimate for the channel, is worse by design. Under shrinkage the pilots'
+    covariance is less than that of the design, though, and so is the noise that E makes: it is taken where it is better under that one.
+    """
     spatial = SpatialModes.of(channel.h)
     uses, q = spatial.amplitude.shape[-2:]
     flat, amplitude = _flat(channel), spatial.amplitude.reshape(-1, uses, q)
@@ -85,8 +91,45 @@ def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     parts = [_searched(modes, flat[i : i + count], amplitude[i : i + count]) for i in range(0, max(1, len(amplitude)), count)]
     number, streams, h, p = (torch.cat(values).reshape((*channel.batch, *values[0].shape[1:])) for values in zip(*parts, strict=True))
     best = Allocation(streams, h, p, (uses, 2 * q))
+    plain, designed = channel.noise_variance.unsqueeze(-1).expand(*channel.batch, uses), _noise(channel, best)
+    trusting = torch.zeros_like(number, dtype=torch.bool)
+    if _coloured(modes):
+        naive = Allocation.of(modes.strength, spatial.amplitude, channel.noise_variance / 2, channel.uses * channel.power)
+        trusting = _weighted(modes, channel, naive, plain) < _weighted(modes, channel, best, designed)
+        best, number = _merged(trusting, naive, best), number.masked_fill(trusting, 4)
+        designed = torch.where(trusting.unsqueeze(-1), plain, designed)
     precoder = embedded(spatial.transmit, best.on_slots(root(best.power)))
-    return Choice(best.streams, best.power, precoder, number, _both_ends_mse(modes, channel, best, precoder))
+    mse = _both_ends_mse(modes, channel, best, precoder, designed, trusting)
+    return Choice(best.streams, best.power, precoder, number, mse, trusting)
+
+
+def believed(channel: Channel, trusting: Bool[Tensor, "*batch"] | None) -> Channel:
+    """The channel as decoders take it: without error where they trust the estimate."""
+    return channel if trusting is None else replace(channel, error_variance=channel.error_variance.masked_fill(trusting, 0.0))
+
+
+def _coloured(modes: SemanticModes) -> bool:
+    """Whether the pilots' covariance is not that of the design, I."""
+    eye = torch.eye(len(modes), dtype=modes.covariance.dtype, device=modes.covariance.device)
+    return bool(((modes.covariance - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any())
+
+
+def _weighted(modes: SemanticModes, channel: Channel, used: Allocation, designed: Float[Tensor, "*batch u"]) -> Float[Tensor, "*batch"]:
+    """Σ b² E(z − ẑ)² under the pilots' covariance, of a decoder for a noise N_u of its own."""
+    b, C = modes.strength[: used.power.shape[-1]].square(), modes.covariance.diagonal()[: used.power.shape[-1]]
+    gain, real = _decoded(channel, used, designed, C)
+    t = gain * used.amplitude * root(used.power)
+    return (1 - 2 * t + t.square() * C + real * gain.square()) @ b
+
+
+def _decoded(
+    channel: Channel, used: Allocation, designed: Float[Tensor, "*batch u"], C: Float[Tensor, "s"]
+) -> tuple[Float[Tensor, "*batch s"], Float[Tensor, "*batch s"]]:
+    """Gains of an LMMSE decoder for a noise N_u (…, u), and the noise N per real dimension that streams of variances C really meet."""
+    h, p = used.amplitude, used.power
+    gain = ratio(h * root(p), h.square() * p + _of_streams(used, designed) / 2)
+    real = channel.noise_variance.unsqueeze(-1) + channel.error_variance.unsqueeze(-1) * used.on_slots(p * C).sum(-1)
+    return gain, _of_streams(used, real) / 2
 
 
 def _flat(channel: Channel) -> Channel:
@@ -125,6 +168,8 @@ def _tries(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u
     white = (channel.noise_variance + channel.error_variance * channel.power) / 2
     tried = Allocation.of(modes.strength, amplitude, white, budget)
     yield tried
+    if channel.uses == 1:  # the optimum
+        return
     tried = balanced(modes.strength, tried, white, budget, in_pairs)
     N = _noise(channel, tried)
     for _ in range(_PRICE_STEPS):
@@ -167,14 +212,13 @@ def _merged(better: Tensor, new: Allocation, old: Allocation) -> Allocation:
     return Allocation(streams, amplitude, power, old.slots)
 
 
-def _both_ends_mse(modes: SemanticModes, channel: Channel, used: Allocation, precoder: Tensor) -> Float[Tensor, "*batch"]:
+def _both_ends_mse(
+    modes: SemanticModes, channel: Channel, used: Allocation, precoder: Tensor, designed: Tensor, trusting: Tensor
+) -> Float[Tensor, "*batch"]:
     """Unweighted, under the pilots' covariance C: E s has the variance τ Σ_{i ∈ u} p_i C_ii in use u, whatever the decoder expects."""
     scale = modes.gram.diagonal()
     mixed = ((modes.gram - torch.diag(scale)).abs() > torch.finfo(scale.dtype).eps ** 0.5 * scale.sum()).any()
-    if is_block_fading(channel.h) and bool(mixed):  # what one E makes of different uses is correlated
-        return response_mse(modes, channel, used.streams, precoder)
-    h, p = used.amplitude, used.power
-    sigma, tau = channel.noise_variance.unsqueeze(-1), channel.error_variance.unsqueeze(-1)
-    designed, real = (sigma + tau * used.on_slots(p * C).sum(-1) for C in (1.0, modes.covariance.diagonal()[: p.shape[-1]]))
-    gain = ratio(h * root(p), h.square() * p + _of_streams(used, designed) / 2)
-    return parallel_mse(modes, gain * h * root(p), _of_streams(used, real) / 2 * gain.square())
+    if channel.uses > 1 and is_block_fading(channel.h) and bool(mixed):  # what one E makes of different uses is correlated
+        return response_mse(modes, channel, used.streams, precoder, believed(channel, trusting))
+    gain, real = _decoded(channel, used, designed, modes.covariance.diagonal()[: used.power.shape[-1]])
+    return parallel_mse(modes, gain * used.amplitude * root(used.power), real * gain.square())
