@@ -96,7 +96,7 @@ def test_drops_keep_path_loss_only_with_the_transmitters_snr(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"channel": {**CHANNEL, "model": "cdl-a", "antennas": 3}}, "even for two polarisations"),
+        ({"channel": {**CHANNEL, "model": "cdl-a", "antennas": 3}}, "ofdm.polarisation must be single for an odd number"),
         ({"channel": CHANNEL, "ofdm": {"normalisation": "path-loss"}}, "needs a drop"),
         ({"channel": {**CHANNEL, "uses": 40}, "ofdm": {"subcarriers": 24}}, "subcarriers must be at least 40"),
         ({"channel": {**CHANNEL, "model": "cdl-z"}}, "channel.model"),

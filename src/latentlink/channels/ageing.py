@@ -25,7 +25,7 @@ def aged(
     gain: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Complex[Tensor, "*batch r t"]:
-    """Channel matrices a delay later; E|h|² = gain stays.
+    """Channel matrices a delay later, each by an innovation of its own (of repeated uses age one, and repeat it); E|h|² = gain stays.
 
     Raises:
         ValueError: a delay, speed, carrier or gain is negative or not finite.

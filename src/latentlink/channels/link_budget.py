@@ -52,8 +52,9 @@ def equalised_snr_db(channel: Channel, kind: Literal["zf", "mmse"] = "zf") -> Fl
     h = torch.nn.functional.pad(h, (0, channel.n_tx - h.shape[-1]))
     weight = Vh.abs().square().mT  # |v_ij|² of antenna i in mode j
     if kind == "mmse":
-        left = (weight / (1 + snr * h.square()).unsqueeze(-2)).sum(-1)
-        return 10 * torch.log10(1 / left - 1)
+        seen = snr * h.square()  # 1 / Q_ii − 1 without the difference
+        kept, left = ((weight * share.unsqueeze(-2)).sum(-1) for share in (seen / (1 + seen), 1 / (1 + seen)))
+        return 10 * torch.log10(kept / left)
     seen = h > h[..., :1] * torch.finfo(h.dtype).eps * max(channel.n_rx, channel.n_tx)
     inverse = torch.where(seen, h, 1.0).square().reciprocal().masked_fill(~seen, torch.inf)
     return 10 * torch.log10(snr / (weight.clamp(min=torch.finfo(h.dtype).tiny) * inverse.unsqueeze(-2)).sum(-1))

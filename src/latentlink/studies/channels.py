@@ -52,6 +52,8 @@ def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Tr38901:
     """
     n_rx, n_tx = at.shape
     dual = ofdm.polarisation == "dual" and not at.model.startswith("tdl")  # TDL has antennas, but no arrays
+    if dual and (n_rx % 2 or n_tx % 2):
+        raise ValueError(f"ofdm.polarisation must be single for an odd number of antennas, got dual for {n_rx}×{n_tx}")
     return Tr38901(
         _NAMES[at.model],  # type: ignore[arg-type]
         receive=Panel.linear(n_rx, dual=dual),
@@ -71,6 +73,8 @@ def elements_of(at: ChannelAt, ofdm: OfdmAt) -> ResourceElements:
     Raises:
         ValueError: there is no room for them.
     """
+    if ofdm.placement == "contiguous" and at.uses > ofdm.subcarriers:
+        raise ValueError(f"channel.uses must be at most ofdm.subcarriers, {ofdm.subcarriers}, got {at.uses}")
     if ofdm.placement == "contiguous":
         return ResourceElements.contiguous(at.uses)
     if ofdm.placement == "slots":

@@ -17,7 +17,7 @@ from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
 from latentlink.neural.codec.shrinking import ComplexityBudget, Microseconds, Operations
 from latentlink.studies.channels import standard_model
 from latentlink.studies.method import Method, Run
-from latentlink.studies.sections import AboveZero, ChannelAt, NotNegative, OfdmAt, Positive, Section, Standard
+from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Positive, Section, Standard
 from latentlink.studies.shared import Known
 from latentlink.studies.trained import kept_at, trained_codec
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
@@ -32,7 +32,7 @@ class Draws(Section):
     antennas: tuple[Positive, ...] = Field((1, 2, 3, 4, 6, 8, 12, 16), description="n_tx = n_rx, each in proportion to 1/√n")
     uses: tuple[Positive, ...] = Field((1, 1, 2), description="channel uses, each as likely as the next")
     snr_db: tuple[float, float] = Field((-10.0, 30.0), description="lowest and highest, dB")
-    model: Literal["rayleigh", "rician", "kronecker"] | Standard = Field(
+    model: Fading = Field(
         "rayleigh", description="fading; 3GPP models with 300 ns of delay spread, uses spread over 624 subcarriers of 30 kHz"
     )
     gain: AboveZero = Field(0.5, description="mean squared coefficient")

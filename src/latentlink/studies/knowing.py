@@ -34,7 +34,8 @@ from latentlink.studies.shared import Known
 from latentlink.studies.spec import Cell
 from latentlink.transceiver import Solution, Status
 
-_LEARNT, _OTHERS = 200, 2**32  # channels that statistics are learnt from, and how far their seeds are from all others
+_LEARNT, _PER_PILOT = 200, 40  # channels that statistics are learnt from at least, and antenna pairs of them for each pilot
+_OTHERS = 2**32  # how far seeds of what is drawn beside the channels are from those
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +125,9 @@ def _on_grid(cell: Cell, device: torch.device) -> Situation:
     late, later = early.delayed(delay + min(message.symbols)), message.delayed(delay)
     together = early.union(late, later)
     h = grids(model, cell.channel.draws, together, cell.seed).to(device, torch.complex128)
-    statistics = SampledStatistics.of(grids(model, _LEARNT, together, cell.seed + _OTHERS).to(device), together)
+    pairs = model.receive.antennas * model.transmit.antennas
+    learnt = max(_LEARNT, -(-_PER_PILOT * len(early) // pairs))
+    statistics = SampledStatistics.of(grids(model, learnt, together, cell.seed + _OTHERS).to(device), together)
     place = {pair: number for number, pair in enumerate(together.pairs)}
 
     def at(elements: ResourceElements) -> Tensor:

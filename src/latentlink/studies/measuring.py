@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.arrays import ratio
+from latentlink.baselines.digital.link import DigitalTransceiver
 from latentlink.channels.channel import Channel
 from latentlink.limits import capacity, opta, separation, unaligned
 from latentlink.linear.closed_form import ClosedForm
@@ -121,6 +122,10 @@ def _at_budget(cell: Cell, world: World, known: Known, there: Situation, run: Ru
     channel = there.truth
     budget = channel.power
     solution, seconds = timed_design()
+    if isinstance(solution.transceiver, DigitalTransceiver):  # as loud as it comes out on what is sent; rates stay
+        spent = _mean_power(solution.transceiver.to(torch.float32), world.test.x, channel).to(channel.power)
+        factor = torch.where(spent > 0, ratio(channel.power, spent), 1.0)
+        return replace(solution, transceiver=solution.transceiver.scaled(factor)), budget, seconds / len(channel.h)
     if not cell.method.gain_controlled:
         return solution, budget, seconds / len(channel.h)
     for _ in range(_CORRECTIONS):

@@ -13,6 +13,10 @@ NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 
 Standard = Literal["tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh"]
+Fading = Literal[
+    "rayleigh", "rician", "kronecker",
+    "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh",
+]  # fmt: skip
 
 
 class Section(BaseModel):
@@ -56,9 +60,7 @@ class PilotsAt(Section):
 class ChannelAt(Section):
     """The radio channel."""
 
-    model: Literal["rayleigh", "rician", "kronecker"] | Standard = Field(
-        "rayleigh", description="flat fading, or a 3GPP model on the grid of `ofdm`"
-    )
+    model: Fading = Field("rayleigh", description="flat fading, or a 3GPP model on the grid of `ofdm`")
     gain: AboveZero = Field(0.5, description="mean squared coefficient; 0.5 is that of the paper's published code")
     k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
     correlation: float = Field(0.7, ge=0, lt=1, description="between neighbouring antennas at both ends, of kronecker fading")
@@ -121,7 +123,9 @@ class CsiAt(Section):
     pilot_snr_db: float | None = Field(None, description="power of a pilot over noise; null: all of a use's power on it")
     pilot_spacing: Positive = Field(12, description="subcarriers from one pilot of an antenna to its next, on 3GPP models")
     delay_ms: NotNegative = Field(0.0, description="age of the estimate when it is used, at ofdm.speed_kmh and ofdm.carrier_ghz")
-    feedback_bits: Positive | None = Field(None, description="for each angle of the precoder that is fed back; null: not quantised")
+    feedback_bits: Annotated[int, Field(ge=1, le=32, strict=True)] | None = Field(
+        None, description="for each angle of the precoder that is fed back; null: not quantised"
+    )
 
 
 class Snr(Section):

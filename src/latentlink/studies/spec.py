@@ -83,6 +83,10 @@ class Cell(Section):
             raise ValueError(f"csi.feedback_bits must be null where csi.known is {known}: what is fed back is a precoder, not a channel")
         if known != "none" and self.channel.model in ("rician", "kronecker"):
             raise ValueError(f"csi.known must be perfect or none for {self.channel.model} fading, whose entries have no common statistics")
+        if self.method.name == "digital":
+            raise ValueError("csi.known must be perfect for digital, whose rates and demappers allow for no error of the channel")
+        if self.channel.standard and self.csi.pilot_spacing > self.ofdm.subcarriers:
+            raise ValueError(f"csi.pilot_spacing must be at most ofdm.subcarriers, {self.ofdm.subcarriers}, got {self.csi.pilot_spacing}")
         if self.method.name == "closed-form":
             if self.method.power_limit != "mean":
                 raise ValueError(f"power_limit must be mean where csi.known is {self.csi.known}, got {self.method.power_limit}")

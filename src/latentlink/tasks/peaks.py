@@ -22,6 +22,7 @@ from latentlink.channels.channel import Channel
 from latentlink.transceiver import Transceiver
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
+_SILENT = 1e-12  # of the strongest antenna's power: rounding
 _ENTRIES = 2**24  # values held at a time
 
 
@@ -95,6 +96,8 @@ def peaks(
     rows = s.reshape(-1, s.shape[-1])
     parts = [_papr(some, exceeded, subcarriers) for some in rows.split(max(1, _ENTRIES // (_OVERSAMPLING * rows.shape[-1])))]
     papr = (10 * torch.cat(parts).log10()).reshape(s.shape[:-1])
+    mean = s.abs().square().mean(-1)
+    papr = papr.masked_fill(mean <= _SILENT * mean.amax(-1, keepdim=True), -torch.inf)
     return Peaks(papr, papr.amax(-1))
 
 

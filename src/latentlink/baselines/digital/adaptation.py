@@ -3,7 +3,8 @@
 The rate is not maximised for its own sake. Of all blocks with a predicted error ε up to the target, the one that leaves least of the
 latent is taken,
 
-    (1 − ε) D(B) + ε D_lost,      D_lost = D(0) for the mean, where a checksum notices;  2 D(0) − D(B) for a wrong payload,
+    (1 − ε) D(B) + ε D_lost,      D_lost = D(0) for the mean, where a checksum notices;
+                                           D(0) + (D(0) − D(B)) (1 + 2 / (2^B − 1)) for any other of the 2^B payloads,
 
 D(B) being what pilots leave of a payload of B bits: a block below 10 % error is often worth more at 1 %. A channel that no block crosses
 within the target is in outage; there the same is asked of blocks of an error up to one half, as a radio falls back to its lowest rate.
@@ -46,8 +47,13 @@ class Option:
     def left(self, code: LatentCode) -> float:
         """Weighted error to expect of it."""
         kept = code.left(self.payload)[0]
-        lost = code.energy if self.checked else 2 * code.energy - kept
+        lost = code.energy if self.checked else left_wrong(code.energy, kept, self.payload)
         return (1 - self.error) * kept + self.error * lost
+
+
+def left_wrong(energy: float, kept: float, payload: int) -> float:
+    """Error of a payload of B bits that was read as any other one, each as likely."""
+    return energy + (energy - kept) * (1 + 2 / (2.0**payload - 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from latentlink.baselines.digital.adaptation import Adaptation
+from latentlink.baselines.digital.adaptation import Adaptation, left_wrong
 from latentlink.baselines.digital.block import Beams, Block
 from latentlink.baselines.digital.genie import GenieTransceiver
 from latentlink.baselines.digital.latent_code import Coordinates, LatentCode
@@ -88,7 +88,7 @@ class Digital:
             as predicted, "code_bits" (with the checksum) and "coded_bits" (on the channel). `expected_mse` is that of held-back pilots.
 
         Raises:
-            ValueError: as `code`; the channel is of another type or on another device.
+            ValueError: as `code`; the channel is of another type, on another device or known up to an error only.
             ImportError: the extra `digital` is not installed.
         """
         code = modes if isinstance(modes, LatentCode) else self.code(modes, pilots)  # type: ignore[arg-type]
@@ -97,6 +97,8 @@ class Digital:
         device, dtype = code.coordinates.mean_x.device, code.coordinates.mean_x.dtype
         if channel.h.device != device:
             raise ValueError(f"channel must be on the modes' device {device}, got {channel.h.device}")
+        if bool((channel.error_variance > 0).any()):
+            raise ValueError("channel must be known exactly, got an error_variance above 0: neither rates nor demappers allow for one")
         channel = channel.to(dtype)
         flat = Channel(channel.h.reshape(-1, *channel.h.shape[-3:]), channel.noise_variance.reshape(-1), channel.power.reshape(-1))
         spatial = SpatialModes.of(flat.h)
@@ -133,7 +135,8 @@ def _solution(link: Any, nominal: DigitalTransceiver, code: LatentCode) -> Solut
     lost = torch.where(sent, nominal.block_error, 1.0)
     left = [code.variance if block is None else code.left(block.payload)[1] for block in nominal.blocks]
     wrong = [
-        code.variance if block is None or block.checked else 2 * code.variance - code.left(block.payload)[1] for block in nominal.blocks
+        code.variance if block is None or block.checked else left_wrong(code.variance, code.left(block.payload)[1], block.payload)
+        for block in nominal.blocks
     ]
     kept, gone = (torch.tensor(values).to(lost).reshape(lost.shape) for values in (left, wrong))
     status = torch.where(sent, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)

@@ -69,6 +69,11 @@ class DigitalTransceiver:
         encode = REAL_WEIGHT * k * len(self.coordinates.mean_x) + beams * self.channel.n_tx
         return Flops(encode, beams * self.channel.n_rx + REAL_WEIGHT * k * len(self.mean_y))
 
+    def scaled(self, factor: Float[Tensor, "*batch"]) -> "DigitalTransceiver":
+        """The same blocks at powers times a factor (…), known at both ends: a transmitter's gain control."""
+        factors = factor.expand(self.batch).flatten().tolist()
+        return replace(self, blocks=tuple(b if b is None else b.scaled(f) for b, f in zip(self.blocks, factors, strict=True)))
+
     def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d).
 
