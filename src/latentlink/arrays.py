@@ -1,5 +1,6 @@
 """NumPy arrays at the public door (inside, everything is a tensor), and division where nothing may be divided by."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -42,3 +43,16 @@ def ratio(a: Tensor, b: Tensor) -> Tensor:
 def root(a: Tensor) -> Tensor:
     """√a, with a finite derivative at 0."""
     return torch.where(a > 0, torch.where(a > 0, a, 1.0).sqrt(), 0.0)
+
+
+def whole(name: str, value: object, least: int = 1) -> int:
+    """A whole number, NumPy's too.
+
+    Raises:
+        ValueError: it is none, or below `least`.
+    """
+    if not isinstance(value, bool) and hasattr(value, "__index__"):
+        number = operator.index(value)
+        if number >= least:
+            return number
+    raise ValueError(f"{name} must be a whole number from {least}, got {value!r}")

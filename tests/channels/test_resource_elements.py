@@ -38,7 +38,7 @@ def test_spread_elements_are_even_and_stay_within_the_band(count):
         (lambda: ResourceElements((0, -1), (1, 1)), "subcarriers must be whole numbers from 0"),
         (lambda: ResourceElements.over_frequency(13, 12), "subcarriers must be at least 13"),
         (lambda: ResourceElements.over_slots(15, 1), "symbols in slots must be at least 15"),
-        (lambda: ResourceElements.contiguous(0), "count must be at least 1, got 0"),
+        (lambda: ResourceElements.contiguous(0), "count must be a whole number from 1, got 0"),
     ],
 )
 def test_mistakes_are_named(make, match):

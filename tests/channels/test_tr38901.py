@@ -152,6 +152,15 @@ def test_tdl_a_has_the_delay_spread_of_its_table():
     np.testing.assert_allclose(measured, expected, atol=0.05)
 
 
+@pytest.mark.parametrize("model", [f"{kind}-{letter}" for kind in ("TDL", "CDL") for letter in "ABCDE"])
+def test_profiles_have_the_delay_spread_that_was_asked_for(model):
+    """Root mean square over the mean power of paths, 40 channels: within 8 % of 100 ns (CDL-E's own table is 6 % off)."""
+    a, tau = draw_paths(Tr38901(model, Panel(1, 2, "VH"), Panel(1, 2, "VH"), delay_spread_s=100e-9), 1, 40, 2, 1e3)
+    p = a[..., 0].abs().square().double().mean((0, 1, 2))
+    p, tau = p / p.sum(), tau.double()[0]
+    assert ((p @ tau.square()) - (p @ tau) ** 2).sqrt().item() == pytest.approx(100e-9, rel=0.08)
+
+
 def test_tdl_d_has_the_k_factor_of_its_table():
     """First tap −0.2 dB over −13.5 dB: K = 13.3 dB. Of all power the specular path has 1/(1 + 10^−1.33 + …); measured within 0.3 dB."""
     _, powers = profile(*TDL_D)
@@ -270,10 +279,12 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
         ({"correlation": (0.5, 0.5)}, "correlation is TDL's"),
         ({"line_of_sight": True}, "line_of_sight and indoor belong to drops"),
         ({"normalisation": "path-loss"}, "needs a drop"),
-        ({"receive": Panel(1, 3)}, "receive must be a panel of 2 antennas, got 6"),
-        ({"chunk": 0}, "chunk must be at least 1, got 0"),
-        ({"workers": 0}, "workers must be at least 1, got 0"),
-        ({"seed": -1}, "seed must not be negative, got -1"),
+        ({"receive": Panel(1, 3)}, "receive must be a Panel of n_rx = 2 antennas"),
+        ({"chunk": 0}, "chunk must be a whole number from 1, got 0"),
+        ({"workers": 0}, "workers must be a whole number from 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number from 0, got -1"),
+        ({"batch": (2, 0)}, "batch must be a whole number from 1, got 0"),
+        ({"speed_kmh": 3.0}, "settings must be those of Tr38901, got speed_kmh"),
         ({"dtype": torch.float64}, "dtype must be"),
     ],
 )

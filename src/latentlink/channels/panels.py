@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from latentlink.arrays import whole
+
 Polarisation = Literal["V", "H", "VH", "cross"]
 Pattern = Literal["omni", "38.901"]
 
@@ -27,9 +29,7 @@ class Panel:
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
+            object.__setattr__(self, name, whole(name, getattr(self, name)))
         if self.polarisation not in ("V", "H", "VH", "cross"):
             raise ValueError(f"polarisation must be 'V', 'H', 'VH' or 'cross', got {self.polarisation!r}")
         if self.pattern not in ("omni", "38.901"):
@@ -52,8 +52,7 @@ class Panel:
         Raises:
             ValueError: there is no antenna, or an odd number of them is to be dual-polarised.
         """
-        if antennas < 1:
-            raise ValueError(f"antennas must be at least 1, got {antennas}")
+        antennas = whole("antennas", antennas)
         dual = antennas % 2 == 0 if dual is None else dual
         if dual and antennas % 2:
             raise ValueError(f"antennas must be even for two polarisations, got {antennas}")

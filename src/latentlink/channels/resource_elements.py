@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.arrays import whole
+
 SYMBOLS_PER_SLOT = 14
 
 
@@ -36,10 +38,14 @@ class ResourceElements:
 
     def __post_init__(self) -> None:
         for name in ("subcarriers", "symbols"):
-            values = tuple(getattr(self, name))
-            if not values or not all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in values):
+            values = getattr(self, name)
+            try:
+                numbers = tuple(whole(name, value, 0) for value in values)
+            except (TypeError, ValueError):
+                numbers = ()
+            if not numbers:
                 raise ValueError(f"{name} must be whole numbers from 0, at least one of them, got {values!r}")
-            object.__setattr__(self, name, values)
+            object.__setattr__(self, name, numbers)
         if len(self.subcarriers) != len(self.symbols):
             raise ValueError(f"symbols must be as many as subcarriers, {len(self.subcarriers)}, got {len(self.symbols)}")
         if len(set(self.pairs)) < len(self):
@@ -113,9 +119,7 @@ class ResourceElements:
 
 
 def _count(count: int) -> int:
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
-    return count
+    return whole("count", count)
 
 
 def _spread(count: int, name: str, room: int) -> tuple[int, ...]:

@@ -56,17 +56,23 @@ class Tr38901:
         if self.model not in (*PROFILES, *DROPS):
             raise ValueError(f"model must be one of {', '.join((*PROFILES, *DROPS))}, got {self.model!r}")
         for name in ("carrier_hz", "subcarrier_spacing_hz", "delay_spread_s", "gain"):
-            if not (isfinite(getattr(self, name)) and getattr(self, name) > 0):
+            if not (_number(getattr(self, name)) and getattr(self, name) > 0):
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)!r}")
-        if not (isfinite(self.speed_mps) and self.speed_mps >= 0):
+        for name in ("receive", "transmit"):
+            if not isinstance(getattr(self, name), Panel):
+                raise ValueError(f"{name} must be a Panel, got {getattr(self, name)!r}")
+        if not (_number(self.speed_mps) and self.speed_mps >= 0):
             raise ValueError(f"speed_mps must be finite and not negative, got {self.speed_mps!r}")
         if self.direction not in ("downlink", "uplink"):
             raise ValueError(f"direction must be 'downlink' or 'uplink', got {self.direction!r}")
         if self.normalisation not in ("mean", "each", "path-loss"):
             raise ValueError(f"normalisation must be 'mean', 'each' or 'path-loss', got {self.normalisation!r}")
-        if not all(0 <= value < 1 for value in self.correlation) or len(self.correlation) != 2:
-            raise ValueError(f"correlation must be two numbers from 0 to below 1, got {self.correlation!r}")
-        if self.indoor is not None and not 0 <= self.indoor <= 1:
+        pair = isinstance(self.correlation, tuple) and len(self.correlation) == 2
+        if not pair or not all(_number(value) and 0 <= value < 1 for value in self.correlation):
+            raise ValueError(f"correlation must be a tuple of two numbers from 0 to below 1, got {self.correlation!r}")
+        if not (self.line_of_sight is None or isinstance(self.line_of_sight, bool)):
+            raise ValueError(f"line_of_sight must be True, False or None, got {self.line_of_sight!r}")
+        if self.indoor is not None and not (_number(self.indoor) and 0 <= self.indoor <= 1):
             raise ValueError(f"indoor must be a share from 0 to 1, or None, got {self.indoor!r}")
         self._check_model()
 
@@ -85,3 +91,7 @@ class Tr38901:
     def identity(self) -> str:
         """All settings as JSON: equal settings draw equal channels."""
         return json.dumps(asdict(self), sort_keys=True)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -11,7 +11,7 @@ many are asked for, at a time, or by how many workers.
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
+from latentlink.arrays import whole
 from latentlink.channels.banks import Bank, Progress
 from latentlink.channels.panels import Panel
 from latentlink.channels.paths import draw_paths, response, time_steps
@@ -42,11 +43,10 @@ def grids(
     progress: Progress | None = None,
 ) -> Complex[Tensor, "batch u r t"]:
     """Channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments, returns and raises as `tr38901`."""
-    for name, value in (("batch", batch), ("chunk", chunk), ("workers", workers)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, got {seed}")
+    if not isinstance(elements, ResourceElements):
+        raise ValueError(f"elements must be ResourceElements, got {elements!r}")
+    batch, chunk, workers = (whole(*given) for given in (("batch", batch), ("chunk", chunk), ("workers", workers)))
+    seed = whole("seed", seed, 0)
     shape = (len(elements), model.receive.antennas, model.transmit.antennas)
     bank = Bank(f"{model.identity()} {elements} seed {seed}", shape, BLOCK, _Draw(model, elements, seed))
     return bank.grids(batch, chunk, workers, cache, progress)
@@ -151,13 +151,16 @@ def tr38901(
     References:
         [3gpp38901]; [hoydis2022sionna].
     """
-    if not dtype.is_complex:
+    if dtype not in (torch.complex64, torch.complex128):
         raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype}")
-    for end, count in (("receive", n_rx), ("transmit", n_tx)):
+    for end, name, antennas in (("receive", "n_rx", n_rx), ("transmit", "n_tx", n_tx)):
+        count = whole(name, antennas)
         settings[end] = settings.get(end) or Panel.linear(count)
-        if settings[end].antennas != count:
-            raise ValueError(f"{end} must be a panel of {count} antennas, got {settings[end].antennas}")
-    shape = (batch,) if isinstance(batch, int) else tuple(batch)
+        if not isinstance(settings[end], Panel) or settings[end].antennas != count:
+            raise ValueError(f"{end} must be a Panel of {name} = {count} antennas, got {settings[end]!r}")
+    if unknown := sorted(settings.keys() - {field.name for field in fields(Tr38901)}):
+        raise ValueError(f"settings must be those of Tr38901, got {', '.join(unknown)}")
+    shape = tuple(whole("batch", size) for size in (batch if isinstance(batch, list | tuple) else (batch,)))
     count = math.prod(shape)
     elements = ResourceElements((0,), (0,)) if elements is None else elements
     h = grids(Tr38901(model, **settings), count, elements, seed, chunk, workers, cache, progress)
