@@ -48,6 +48,8 @@ def test_a_3gpp_cell_meets_the_channels_of_its_bank(tmp_path):
 def test_placements_and_models_make_other_cells_and_flat_channels_take_no_notice(tmp_path):
     placed = links(study(tmp_path, channel=CHANNEL, ofdm={"placement": ["contiguous", "frequency", "slots"]}))
     assert len({cell.id for cell in placed}) == len(placed) == 6
+    tapped = links(study(tmp_path, channel=CHANNEL, ofdm={"polarisation": ["single", "dual"], "slots": [1, 2]}))
+    assert len({cell.id for cell in tapped}) == 2  # of two methods: TDL has no arrays, and a band no slots
     flat = {**CHANNEL, "model": "rayleigh"}
     one, other = (links(study(tmp_path, channel=flat, ofdm={"delay_spread_ns": spread}))[0] for spread in (10, 300))
     assert one.id == other.id

@@ -95,4 +95,13 @@ def facts(at: ChannelAt, ofdm: OfdmAt) -> dict[str, Any]:
         "correlation": at.correlation if at.model == "kronecker" else None,
         "clipping_db": at.clipping_db,
     }
-    return known | (ofdm.model_dump() if at.standard else {})
+    return known | (ofdm.model_dump(exclude=set(ignored(at, ofdm))) if at.standard else {})
+
+
+def ignored(at: ChannelAt, ofdm: OfdmAt) -> tuple[str, ...]:
+    """Settings of `ofdm` that make no difference to a 3GPP model."""
+    if not at.standard:
+        return ()
+    arrays = ("polarisation", "pattern") if at.model.startswith("tdl") else ()
+    spread = ("delay_spread_ns",) if _NAMES[at.model] in DROPS else ()
+    return (*arrays, *spread, *(() if ofdm.placement == "slots" else ("slots",)))

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from latentlink.data.encoders import ENCODERS, is_encoder_name
-from latentlink.studies.channels import elements_of, standard_model
+from latentlink.studies.channels import elements_of, ignored, standard_model
 from latentlink.studies.methods import AnyMethod
 from latentlink.studies.overrides import overridden, put
 from latentlink.studies.sections import ChannelAt, CsiAt, Data, Encoders, OfdmAt, PilotsAt, Section, Seed, Snr, files_digest
@@ -111,6 +111,8 @@ class Cell(Section):
             facts["method"].pop("robust", None)
         if self.csi.known == "perfect":
             del facts["csi"]
+        for name in ignored(self.channel, self.ofdm):
+            del facts["ofdm"][name]
         if not self.channel.standard:
             radio = facts.pop("ofdm")
             if self.csi.delay_ms > 0 and "delay_ms" not in self.csi_ignored:  # what an estimate's age means
