@@ -102,11 +102,13 @@ def told(rows, column):
     return mine[what or "accuracy"].mean()
 
 
-def test_tables_of_how_to_choose_are_those_of_their_result_files():
-    text = (ROOT / "docs" / "how-to-choose.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "least"), [("how-to-choose", 4), ("channels", 3), ("digital", 2), ("csi", 2)])
+def test_tables_of_the_pages_are_those_of_their_result_files(page, least):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     tables = re.findall(r"<!-- (\S+\.parquet)((?: \S+=\S+)*) -->\n((?:\|.*\n)+)", text)
-    assert len(tables) >= 4
-    keys = {"antennas": "n_tx", "snr_db": "snr_db", "pilots": "pilots_per_class"}
+    assert len(tables) >= least
+    keys = {"antennas": "n_tx", "snr_db": "snr_db", "pilots": "pilots_per_class", "uses": "uses", "age (ms)": "delay_ms"}
+    keys |= {"pilot SNR (dB)": "pilot_snr_db", "clipping (dB)": "clipping_db"}
     for file, settings, table in tables:
         rows = pl.read_parquet(RESULTS / file).filter(pl.col("family") != "reference")
         for setting in settings.split():
