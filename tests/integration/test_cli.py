@@ -200,11 +200,11 @@ def test_help_has_an_example(run, command):
 
 
 def test_fit_a_codec_and_use_its_link(run, files):
-    options = ("--method", "codec", "--rounds", 2, "--max-symbols", 4, "--train-antennas", 1, "--train-antennas", 2)
+    options = ("--method", "codec", "--rounds", 2, "--max-symbols", 2, "--train-antennas", 1)
     done = run("fit", "tx.npy", "rx.pt", "labels.csv", *options, "--n-tx", 1, "--n-rx", 1, "--snr-db", 25, "--output", "codec")
     assert "codec.safetensors" in done.stdout
     codec = ll.load(files / "codec/codec.safetensors")
-    assert codec.max_symbols == 4
+    assert codec.max_symbols == 2
     evaluated = ("tx-test.npy", "rx-test.parquet", "labels-test.npy")
     report = run("evaluate", "codec/link.safetensors", *evaluated).stdout
     assert accuracy_of(report) > 0.7
