@@ -1,5 +1,6 @@
 """Whole commands, as a user runs them."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,31 @@ import pytest
 import torch
 
 import latentlink as ll
+
+# Imports once and runs each command in a child of its own: starting Python and PyTorch anew takes longer than most commands do. The tests
+# of studies start processes as a user does.
+STARTED = """
+import json, os, sys, traceback
+import latentlink.cli
+for line in sys.stdin:
+    arguments, out, err = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, err, os.O_WRONLY)):
+            os.dup2(os.open(path, flags), number)
+        sys.argv, status = ["latentlink", *arguments], 0
+        try:
+            latentlink.cli.main()
+        except SystemExit as end:
+            status = end.code or 0
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +50,24 @@ def run(tmp_path_factory):
         "OMP_NUM_THREADS": "1",
     }
 
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = subprocess.Popen([sys.executable, "-c", STARTED], cwd=home, env=environment, **pipes)
+
     def run(*arguments, status=0):
-        command = [sys.executable, "-m", "latentlink", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment, timeout=240)
+        said = home / "stdout.txt", home / "stderr.txt"
+        for path in said:
+            path.write_text("")
+        started.stdin.write(json.dumps([[*map(str, arguments)], *map(str, said)]) + "\n")
+        started.stdin.flush()
+        code = int(started.stdout.readline())
+        done = subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in said))
         assert status in (None, done.returncode), f"{arguments}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
 
     run.home = home
-    return run
+    yield run
+    started.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
