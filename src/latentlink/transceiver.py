@@ -92,6 +92,14 @@ class SideInformed(Protocol):
         """The same transceiver, its receiver knowing the side information of these messages x (…, n, d)."""
 
 
+@runtime_checkable
+class Scalable(Protocol):
+    """A transceiver whose power may be set without designing it anew."""
+
+    def scaled(self, factor: Tensor) -> Transceiver:
+        """The same at powers times a factor (…), known at both ends."""
+
+
 def informed(transceiver: Transceiver, x: Tensor) -> Transceiver:
     """The transceiver that can decode what is received of messages x (…, n, d): itself, unless it needs side information on them."""
     return transceiver.informed_by(x) if isinstance(transceiver, SideInformed) else transceiver

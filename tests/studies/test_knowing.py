@@ -109,6 +109,17 @@ def test_what_makes_no_difference_makes_no_other_cell(tmp_path, known, changes, 
     assert len(links(tmp_path, csi={"known": known, **changes})[1]) == count
 
 
+@pytest.mark.parametrize("model", ["tdl-a", "rayleigh"])
+def test_cells_of_one_name_meet_the_same_channels(tmp_path, model):
+    csi = {"known": "receiver-only", "pilot_snr_db": 10}
+    at = {"channel": {**CHANNEL, "model": model}, "ofdm": {"subcarriers": 72}, "methods": [{"name": "closed-form"}]}
+    (one,), (other,) = (links(tmp_path, csi={**csi, "delay_ms": delay}, **at)[1] for delay in (0, 5))
+    assert one.id == other.id
+    here, there = situation(one, CPU), situation(other, CPU)
+    assert torch.equal(here.truth.h, there.truth.h)
+    assert torch.equal(here.received.h, there.received.h)
+
+
 def test_an_older_estimate_is_worse_at_the_transmitter_only(tmp_path):
     seen = rows(tmp_path, csi={"known": "transmitter-only", "pilot_snr_db": 30, "delay_ms": [0, 10]}, ofdm={"speed_kmh": 30})
     mean = dict(seen.group_by("delay_ms").agg(pl.col("mse").mean()).iter_rows())

@@ -3,15 +3,15 @@
 import json
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Literal
+from typing import Literal, get_args
 
 from latentlink.channels.panels import Panel
 
-PROFILES = tuple(f"{kind}-{letter}" for kind in ("TDL", "CDL") for letter in "ABCDE")
-DROPS = ("UMi", "UMa", "RMa", "InH")
-Model = Literal[
-    "TDL-A", "TDL-B", "TDL-C", "TDL-D", "TDL-E", "CDL-A", "CDL-B", "CDL-C", "CDL-D", "CDL-E", "UMi", "UMa", "RMa", "InH"
-]  # fmt: skip
+Profile = Literal["TDL-A", "TDL-B", "TDL-C", "TDL-D", "TDL-E", "CDL-A", "CDL-B", "CDL-C", "CDL-D", "CDL-E"]
+Drop = Literal["UMi", "UMa", "RMa", "InH"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+DROPS: tuple[Drop, ...] = get_args(Drop)
+Model = Literal[Profile, Drop]
 Normalisation = Literal["mean", "each", "path-loss"]
 
 

@@ -55,7 +55,7 @@ def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Tr38901:
     if dual and (n_rx % 2 or n_tx % 2):
         raise ValueError(f"ofdm.polarisation must be single for an odd number of antennas, got dual for {n_rx}×{n_tx}")
     return Tr38901(
-        _NAMES[at.model],  # type: ignore[arg-type]
+        _NAMES[at.model],
         receive=Panel.linear(n_rx, dual=dual),
         transmit=Panel.linear(n_tx, ofdm.pattern, dual),
         carrier_hz=1e9 * ofdm.carrier_ghz,

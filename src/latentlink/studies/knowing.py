@@ -120,7 +120,7 @@ def pilot_noise(cell: Cell, truth: Channel) -> Tensor:
 def _on_grid(cell: Cell, device: torch.device) -> Situation:
     """Of a 3GPP model: pilots and message are elements of the same grids, the receiver's pilots in the message's first symbol."""
     model, message = standard_model(cell.channel, cell.ofdm), elements_of(cell.channel, cell.ofdm)
-    delay = round(1e-3 * cell.csi.delay_ms / symbol_duration_s(model.subcarrier_spacing_hz))
+    delay = round(cell.age_s / symbol_duration_s(model.subcarrier_spacing_hz))
     early = ResourceElements.comb(cell.csi.pilot_spacing, cell.ofdm.subcarriers, (0,))
     late, later = early.delayed(delay + min(message.symbols)), message.delayed(delay)
     together = early.union(late, later)
@@ -152,7 +152,7 @@ def _careful(cell: Cell) -> bool:
 def _flat(cell: Cell, device: torch.device) -> Situation:
     """Of a flat model: the estimate is of the matrix a delay earlier, the receiver's of the matrix that the message passes."""
     before = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
-    age = (1e-3 * cell.csi.delay_ms, KMH * cell.ofdm.speed_kmh, 1e9 * cell.ofdm.carrier_ghz)
+    age = (cell.age_s, KMH * cell.ofdm.speed_kmh, 1e9 * cell.ofdm.carrier_ghz)
     gain, generator = cell.channel.gain, torch.Generator(device=device).manual_seed(cell.seed + _OTHERS)
     once = before.h.narrow(-3, 0, 1) if is_block_fading(before.h) else before.h
     truth = replace(before, h=aged(once, *age, gain, generator).expand(before.h.shape))

@@ -20,7 +20,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.arrays import ratio
-from latentlink.baselines.digital.link import DigitalTransceiver
 from latentlink.channels.channel import Channel
 from latentlink.limits import capacity, opta, separation, unaligned
 from latentlink.linear.closed_form import ClosedForm
@@ -38,7 +37,7 @@ from latentlink.tasks.complexity import latency
 from latentlink.tasks.evaluation import evaluate
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 from latentlink.tasks.peaks import Amplifier, peaks
-from latentlink.transceiver import SideInformed, Solution, Transceiver
+from latentlink.transceiver import Scalable, SideInformed, Solution, Transceiver
 
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _CORRECTIONS, _POWER_TOLERANCE = 4, 2e-3  # of the gain control
@@ -119,18 +118,21 @@ def _at_budget(cell: Cell, world: World, known: Known, there: Situation, run: Ru
         clock = time.perf_counter()
         return there.design(known, budget, run), time.perf_counter() - clock
 
+    def share_spent() -> Tensor:
+        sent = _mean_power(solution.transceiver.to(torch.float32), world.test.x, channel)
+        return ratio(sent.to(channel.power), channel.power).expand(channel.batch)
+
     channel = there.truth
     budget = channel.power
     solution, seconds = timed_design()
-    if isinstance(solution.transceiver, DigitalTransceiver):  # as loud as it comes out on what is sent; rates stay
-        spent = _mean_power(solution.transceiver.to(torch.float32), world.test.x, channel).to(channel.power)
-        factor = torch.where(spent > 0, ratio(channel.power, spent), 1.0)
+    if isinstance(solution.transceiver, Scalable):  # rates stay as they were designed
+        spent = share_spent()
+        factor = torch.where(spent > 0, ratio(torch.ones_like(spent), spent), 1.0)
         return replace(solution, transceiver=solution.transceiver.scaled(factor)), budget, seconds / len(channel.h)
     if not cell.method.gain_controlled:
         return solution, budget, seconds / len(channel.h)
     for _ in range(_CORRECTIONS):
-        sent = _mean_power(solution.transceiver.to(torch.float32), world.test.x, channel)
-        spent = ratio(sent.to(channel.power), channel.power).expand(channel.batch)
+        spent = share_spent()
         if bool(((spent - 1).abs() <= _POWER_TOLERANCE).logical_or(spent == 0).all()):
             break
         budget = torch.where(spent > 0, ratio(budget, spent), budget)

@@ -13,10 +13,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 
 Standard = Literal["tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh"]
-Fading = Literal[
-    "rayleigh", "rician", "kronecker",
-    "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh",
-]  # fmt: skip
+Fading = Literal["rayleigh", "rician", "kronecker", Standard]
 
 
 class Section(BaseModel):

@@ -72,6 +72,11 @@ class Cell(Section):
             return (*spacing, "delay_ms", "feedback_bits")
         return spacing
 
+    @property
+    def age_s(self) -> float:
+        """How old an estimate is when it is used."""
+        return 0.0 if "delay_ms" in self.csi_ignored else 1e-3 * self.csi.delay_ms
+
     def _check_csi(self) -> None:
         """Which cells may have imperfect CSI."""
         if self.channel.knowledge == "unaware":
@@ -115,7 +120,7 @@ class Cell(Section):
             del facts["ofdm"][name]
         if not self.channel.standard:
             radio = facts.pop("ofdm")
-            if self.csi.delay_ms > 0 and "delay_ms" not in self.csi_ignored:  # what an estimate's age means
+            if self.age_s > 0:  # what an estimate's age means
                 facts["ofdm"] = {name: radio[name] for name in ("carrier_ghz", "speed_kmh")}
         facts["snr"]["snr_db"] += 0.0  # −0 dB is 0 dB
         facts["metrics"] = sorted(set(self.metrics))
