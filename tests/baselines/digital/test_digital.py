@@ -199,3 +199,17 @@ def test_bad_inputs_are_named():
     other = ll.Pilots(unseen().x[:, :4], unseen().y, unseen().labels)
     with pytest.raises(ValueError, match="pilots must be of the modes' dimensions"):
         ll.Digital().design(modes(), channel, other)
+
+
+@pytest.mark.parametrize("adaptation", ["bler", "genie"])
+def test_power_may_be_set_without_another_design(adaptation):
+    channel = ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(3,), generator=torch.Generator().manual_seed(5)), 10.0)
+    link, x = ll.Digital(adaptation=adaptation).design(code(), channel).transceiver, unseen().x
+    factor = torch.tensor([0.5, 1.0, 2.0]).double()
+    louder = link.scaled(factor)
+    torch.testing.assert_close(louder.encode(x), factor.sqrt()[:, None, None, None] * link.encode(x))
+    assert torch.equal(louder.message_bits, link.message_bits)
+    silent = ll.Channel(channel.h, 0.0)
+    sent, same = (one.informed_by(x) if adaptation == "genie" else one for one in (louder, link))
+    read, before = sent.receive(silent.apply(louder.encode(x))), same.receive(silent.apply(link.encode(x)))
+    assert torch.equal(read[1:], before[1:])  # bits are weighed by the SNR, so that with less power they may be read otherwise

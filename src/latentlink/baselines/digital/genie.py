@@ -91,6 +91,12 @@ class GenieTransceiver:
         """Latents ŷ (…, n, m); raises as `receive`."""
         return self.mean_y + self.receive(r) @ self.synthesis.mT
 
+    def scaled(self, factor: Float[Tensor, "*batch"]) -> "GenieTransceiver":
+        """The same blocks, those of the ladders too, at powers times a factor (…), as `DigitalTransceiver.scaled`."""
+        factors = factor.expand(self.batch).flatten().tolist()
+        ladders = tuple(tuple(block.scaled(f) for block in ladder) for ladder, f in zip(self.ladders, factors, strict=True))
+        return replace(self, link=self.link.scaled(factor), ladders=ladders)
+
     def to(self, target: torch.device | torch.dtype | str) -> "GenieTransceiver":
         """The same transceiver in float32 or float64."""
         return replace(self, link=self.link.to(target))
