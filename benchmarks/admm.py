@@ -15,9 +15,9 @@ from rich.table import Table
 
 import latentlink as ll
 from latentlink.latents.packing import pack
-from latentlink.linear.admm import Admm
-from latentlink.linear.antennas import power_price
-from latentlink.linear.coordinates import Coordinates
+from latentlink.linear.admm.design import Admm
+from latentlink.linear.admm.dual_bound import power_price
+from latentlink.linear.admm.problem import Coordinates
 from record import record
 
 TX_DIM, RX_DIM, PILOTS, ANTENNAS, SNR_DB, ITERATIONS = 384, 768, 42_000, 8, 20.0, 20

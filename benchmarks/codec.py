@@ -16,10 +16,10 @@ from rich.table import Table
 from torch import nn
 
 import latentlink as ll
-from latentlink.neural.codec.shrinking import shrunk
-from latentlink.neural.codec.training import bank
-from latentlink.tasks.complexity import latency
-from latentlink.threads import one_thread
+from latentlink.evaluation.complexity import latency
+from latentlink.neural.codec.pruning import shrunk
+from latentlink.neural.codec.rounds import bank
+from latentlink.numerics.threads import one_thread
 from record import record
 
 DIM, PILOTS, ANTENNAS, SNR_DB, CHANNELS = 1280, 3000, 8, 20.0, 200
@@ -67,7 +67,7 @@ class Int8:
 
 def main():
     modes, pilots = pair()
-    settings = ll.CodecTraining(draws=ll.ChannelDraws(gain=0.5))
+    settings = ll.CodecTraining(draws=ll.channels.ChannelDraws(gain=0.5))
     codec = settings.untrained(modes, pilots)
     h = ll.rayleigh(ANTENNAS, ANTENNAS, 0.5, (CHANNELS,), torch.Generator().manual_seed(1))
     radio = ll.Channel.from_snr(h, SNR_DB)
@@ -76,7 +76,7 @@ def main():
         "codec": codec.design(radio[0]).transceiver,
     }
     for budget in BUDGETS:
-        small = shrunk(codec, ll.Operations(budget), bank(settings.draws, 64, codec, 0))
+        small = shrunk(codec, ll.budget.Flops(budget), bank(settings.draws, 64, codec, 0))
         links[f"codec within {budget:.1e} operations"] = small.design(radio[0]).transceiver
     links["codec, int8"] = Int8(links["codec"])
     table = Table(title=f"latentlink, codec, one thread, d = m = {DIM}, {ANTENNAS}×{ANTENNAS}, torch {torch.__version__}")

@@ -6,11 +6,11 @@ Run: python benchmarks/csi.py
 import torch
 
 import latentlink as ll
-from latentlink.linear.errors import total_mse
+from latentlink.linear.mse import total_mse
 
 ANTENNAS, SNR_DB, CHANNELS, BAND = 4, 20.0, 200, 48
-STATISTICS = ll.ScatteringStatistics(rms_delay_spread_s=300e-9, doppler_hz=ll.doppler_hz(30 / 3.6, 3.5e9))
-PILOTS = ll.ResourceElements.comb(12, BAND)
+STATISTICS = ll.csi.ScatteringStatistics(rms_delay_spread_s=300e-9, doppler_hz=ll.csi.doppler_hz(30 / 3.6, 3.5e9))
+PILOTS = ll.channels.ResourceElements.comb(12, BAND)
 
 
 def modes() -> ll.SemanticModes:
@@ -25,9 +25,9 @@ def modes() -> ll.SemanticModes:
     return ll.semantic_modes(ll.Moments.from_pairs(x, y))
 
 
-def drawn(message: ll.ResourceElements, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def drawn(message: ll.channels.ResourceElements, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Channels (c, elements, n, n) at the pilots and at the message."""
-    both = ll.ResourceElements(PILOTS.subcarriers + message.subcarriers, PILOTS.symbols + message.symbols)
+    both = ll.channels.ResourceElements(PILOTS.subcarriers + message.subcarriers, PILOTS.symbols + message.symbols)
     values, vectors = torch.linalg.eigh(STATISTICS.covariance(both, both))
     white = ll.rayleigh(len(both), ANTENNAS**2, batch=(CHANNELS,), generator=generator)
     h = ((vectors * values.clamp(min=0).sqrt()) @ white).unflatten(-1, (ANTENNAS, ANTENNAS))
@@ -37,34 +37,34 @@ def drawn(message: ll.ResourceElements, generator: torch.Generator) -> tuple[tor
 def main() -> None:
     pair, columns = modes(), {}
     for delay_ms in (0, 2, 4):
-        message = ll.ResourceElements.over_frequency(4, BAND, symbol=12).delayed(28 * delay_ms)
+        message = ll.channels.ResourceElements.over_frequency(4, BAND, symbol=12).delayed(28 * delay_ms)
         generator = torch.Generator().manual_seed(1)
         at_pilots, h = drawn(message, generator)
         truth = ll.Channel.from_grid(h, SNR_DB)
         noise = float(truth.noise_variance[0] / truth.power[0])  # a pilot has the power of a use
-        least = ll.least_squares_estimator(STATISTICS, PILOTS, message, noise)
+        least = ll.csi.least_squares_estimator(STATISTICS, PILOTS, message, noise)
         known = {
             "interpolated": (least, generator.get_state()),
             "corrected": (least.corrected(), generator.get_state()),
-            "LMMSE": (ll.lmmse_estimator(STATISTICS, PILOTS, message, noise), generator.get_state()),
+            "LMMSE": (ll.csi.lmmse_estimator(STATISTICS, PILOTS, message, noise), generator.get_state()),
         }
         seen = {name: e.known(truth, at_pilots, generator.set_state(state)) for name, (e, state) in known.items()}
         rows = {f"τ, {name}": one.error_variance.mean() for name, one in seen.items()}
-        best, measured = seen["LMMSE"], ll.Measurement(noise)
+        best, measured = seen["LMMSE"], ll.csi.Measurement(noise)
         cases = {
-            "perfect": (ll.PerfectCsi(), truth),
-            "both ends: interpolated, naive": (ll.CsiAtBothEnds(robust=False), seen["interpolated"]),
-            "both ends: corrected, robust": (ll.CsiAtBothEnds(), seen["corrected"]),
-            "both ends: LMMSE, naive": (ll.CsiAtBothEnds(robust=False), best),
-            "both ends: LMMSE, robust": (ll.CsiAtBothEnds(), best),
-            "transmitter: LMMSE, naive": (ll.CsiAtTransmitter(robust=False), best),
-            "transmitter: LMMSE, robust": (ll.CsiAtTransmitter(), best),
-            "the same, H F from pilots": (ll.CsiAtTransmitter(measured=measured), best),
-            "the same, fed back with 4 bits": (ll.CsiAtTransmitter(measured=measured), ll.fed_back(best, 4)),
-            "the same, fed back with 6 bits": (ll.CsiAtTransmitter(measured=measured), ll.fed_back(best, 6)),
-            "receiver only": (ll.CsiAtReceiverOnly(), best),
-            "transmitter only": (ll.CsiAtTransmitterOnly(), best),
-            "none": (ll.NoCsi(), best),
+            "perfect": (ll.csi.Perfect(), truth),
+            "both ends: interpolated, naive": (ll.csi.BothEnds(robust=False), seen["interpolated"]),
+            "both ends: corrected, robust": (ll.csi.BothEnds(), seen["corrected"]),
+            "both ends: LMMSE, naive": (ll.csi.BothEnds(robust=False), best),
+            "both ends: LMMSE, robust": (ll.csi.BothEnds(), best),
+            "transmitter: LMMSE, naive": (ll.csi.Transmitter(robust=False), best),
+            "transmitter: LMMSE, robust": (ll.csi.Transmitter(), best),
+            "the same, H F from pilots": (ll.csi.Transmitter(measured=measured), best),
+            "the same, fed back with 4 bits": (ll.csi.Transmitter(measured=measured), ll.csi.quantise_feedback(best, 4)),
+            "the same, fed back with 6 bits": (ll.csi.Transmitter(measured=measured), ll.csi.quantise_feedback(best, 6)),
+            "receiver only": (ll.csi.ReceiverOnly(), best),
+            "transmitter only": (ll.csi.TransmitterOnly(), best),
+            "none": (ll.csi.Unaware(), best),
         }
         for name, (case, told) in cases.items():
             link = case.link(pair, told, truth, torch.Generator().manual_seed(2))

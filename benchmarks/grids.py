@@ -48,9 +48,9 @@ def main() -> None:
     table = Table(title=f"{CHANNELS:,} CDL-C channels, {ANTENNAS}×{ANTENNAS}, {ELEMENTS} resource elements, two threads")
     for column in ("what", "time", "a channel", "peak memory so far"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    elements = ll.ResourceElements.over_frequency(ELEMENTS, 624)
+    elements = ll.channels.ResourceElements.over_frequency(ELEMENTS, 624)
     table.add_row("before anything", "", "", f"{peak_gib():.2f} GiB")
-    draw = partial(ll.tr38901, "CDL-C", ANTENNAS, ANTENNAS, CHANNELS, elements, cache=False, dtype=torch.complex64)
+    draw = partial(ll.tr38901.generate, "CDL-C", ANTENNAS, ANTENNAS, CHANNELS, elements, cache=False, dtype=torch.complex64)
     h, _ = timed("draw the channels (one thread, import of Sionna included)", draw, table)
     table.add_row("… of which they are themselves", "", "", f"{h.numel() * h.element_size() / 2**30:.2f} GiB")
     known = modes()
@@ -59,14 +59,14 @@ def main() -> None:
     timed("singular values and vectors alone, to compare with", lambda: torch.linalg.svd(channel.h, full_matrices=False), table)
     designs = {
         "exact, pooled": (ll.ClosedForm(), channel),
-        "equal power per use": (ll.ClosedForm(power=ll.EqualPower()), channel),
-        "one use at a time": (ll.ClosedForm(power=ll.OneUseAtATime()), channel),
+        "equal power per use": (ll.ClosedForm(power=ll.power.Equal()), channel),
+        "one use at a time": (ll.ClosedForm(power=ll.power.OneUseAtATime()), channel),
         "robust, one estimate at both ends": (ll.ClosedForm(), estimate),
         "robust, estimate at the transmitter": (ll.ClosedForm(csi=ll.EstimateAtTransmitter()), estimate),
     }
     total = sum(timed(f"design: {name}", partial(design.design, known, given), table)[1] for name, (design, given) in designs.items())
     table.add_row("all designs together", f"{total:.2f} s", f"{1e3 * total / CHANNELS:.2f} ms", "")
-    timed("capacity", partial(ll.capacity, channel), table)
+    timed("capacity", partial(ll.bounds.capacity, channel), table)
     console.print(table)
     record("grids", table)
 

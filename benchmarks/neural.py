@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import latentlink as ll
-from latentlink.data.datasets import DatasetNotFound
+from latentlink.data.datasets.images import DatasetNotFound
 from latentlink.data.pairs import device_pair
 from record import record
 
@@ -110,7 +110,7 @@ def looped(pilots, test, channel, head):
     seconds = (time.perf_counter() - start) / EPOCHS
     with torch.no_grad():
         y_hat = torch.cat([module(part) for part in ((test.x - mean_x) / scale_x).split(BATCH)]) * scale_y + mean_y
-    return Trained(seconds, ll.accuracy(head, y_hat, test.labels).overall.value)
+    return Trained(seconds, ll.metrics.accuracy(head, y_hat, test.labels).overall.value)
 
 
 def ours(pilots, test, channel, head, precision):
@@ -146,9 +146,9 @@ def show_forms(pilots, test, channel):
     for name in ("weights left", "operations", "dense, 1", "compacted, 1", "sparse, 1", "dense, 256", "compacted, 256", "sparse, 256"):
         table.add_column(name, justify="right")
     for share in (1.0, 0.3, 0.1, 0.03, 0.01):
-        dense = ll.Neural(epochs=2, pruning=ll.Budget(share)).design(pilots[:2_000], channel).transceiver
+        dense = ll.Neural(epochs=2, pruning=ll.budget.Weights(share)).design(pilots[:2_000], channel).transceiver
         forms = (dense, dense.compacted(), dense.compacted().as_sparse())
-        times = [ll.latency(form, test.x, channel, batch) for batch in (1, 256) for form in forms]
+        times = [ll.metrics.latency(form, test.x, channel, batch) for batch in (1, 256) for form in forms]
         best = [min(range(3), key=lambda i, at=at: times[at + i].encode_us + times[at + i].decode_us) + at for at in (0, 3)]
         cells = [f"{'[bold]' if i in best else ''}{t.encode_us + t.decode_us:.0f}" for i, t in enumerate(times)]
         table.add_row(f"{dense.density:.1%}", f"{dense.flops.total:.2g}", *cells)

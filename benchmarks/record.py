@@ -8,7 +8,7 @@ import torch
 from rich.table import Table
 from rich.text import Text
 
-from latentlink.io.atomic import write_atomically
+from latentlink.storage.atomic import write_atomically
 
 FOLDER = Path("results/bench")
 

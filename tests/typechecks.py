@@ -1,4 +1,4 @@
-"""How shapes and types are checked in pytest: beartype, with whole numbers taken where floats are asked for, as Python's typing has it."""
+"""How shapes and types are checked in pytest: beartype, with integers taken where floats are asked for, as Python's typing has it."""
 
 from beartype import BeartypeConf, beartype
 

@@ -9,7 +9,7 @@ import latentlink as ll
 from latentlink.baselines.alignment import LeastSquares, Procrustes
 from latentlink.baselines.disjoint import Disjoint
 from latentlink.baselines.eigen_k import EigenK
-from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroForcing
+from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from latentlink.baselines.first_k import FirstK
 from latentlink.channels.channel import Channel
 from oracles import Problem, channel, dense_pair, moments, normal, pairs, seeded
@@ -21,7 +21,7 @@ KINDS = {
     "eigen-k": lambda **parts: EigenK(**parts),
     "disjoint": lambda **parts: Disjoint(**parts),
 }
-EQUALIZERS = [SvdEqualizer(), SvdEqualizer("zf"), ZeroForcing(), MmseEqualizer()]
+EQUALIZERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 each = pytest.mark.parametrize("equalizer", EQUALIZERS, ids=repr)
 D, M = 7, 6
@@ -111,9 +111,9 @@ def test_disjoint_with_mmse_is_never_worse_than_with_zero_forcing(snr_db, shape)
     def lost(equalizer):
         return Disjoint(aligner=EXACT, equalizer=equalizer).design(known, some).expected_mse
 
-    assert (lost(SvdEqualizer()) <= lost(SvdEqualizer("zf")) * (1 + 1e-10)).all()
-    assert (lost(MmseEqualizer()) <= lost(ZeroForcing()) * (1 + 1e-10)).all()
-    assert (lost(SvdEqualizer()) <= lost(MmseEqualizer()) * 1.2).all()
+    assert (lost(SvdEqualiser()) <= lost(SvdEqualiser("zf")) * (1 + 1e-10)).all()
+    assert (lost(MmseEqualiser()) <= lost(ZeroForcing()) * (1 + 1e-10)).all()
+    assert (lost(SvdEqualiser()) <= lost(MmseEqualiser()) * 1.2).all()
 
 
 @every_kind
@@ -206,7 +206,7 @@ class TestErrors:
     @every_kind
     @pytest.mark.parametrize(
         ("k", "room"),
-        [(5, "k must be at most .* = 4"), (0, "k must be a whole number"), (-2, "k must be a whole"), (True, "k must be a whole")],
+        [(5, "k must be at most .* = 4"), (0, "k must be an integer"), (-2, "k must be an integer"), (True, "k must be an integer")],
     )
     def test_more_or_less_than_fits(self, kind, k, room):
         with pytest.raises(ValueError, match=room):
@@ -220,7 +220,7 @@ class TestErrors:
     @every_kind
     @pytest.mark.parametrize("name", ["aligner", "equalizer"])
     def test_parts_of_another_kind(self, kind, name):
-        for part in ("svd", SvdEqualizer, LeastSquares):
+        for part in ("svd", SvdEqualiser, LeastSquares):
             with pytest.raises((ValueError, TypeError), match=name):
                 KINDS[kind](**{name: part})
 

@@ -5,17 +5,17 @@ import torch
 
 import latentlink as ll
 from latentlink.baselines.alignment import LeastSquares, Procrustes
-from latentlink.baselines.equalizers import MmseEqualizer, SvdEqualizer, ZeroForcing
+from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from latentlink.baselines.first_k import FirstK
-from latentlink.baselines.selection import TopKTransceiver
 from latentlink.baselines.top_k import TopK
+from latentlink.baselines.top_k_transceiver import TopKTransceiver
 from latentlink.channels.channel import Channel
-from latentlink.transceiver import SideInformed
+from latentlink.links.transceiver import SideInformed
 from oracles import channel, moments, normal, pairs, seeded
 
 D, M = 9, 7
 EXACT = LeastSquares(0.0)
-EQUALIZERS = [SvdEqualizer(), SvdEqualizer("zf"), ZeroForcing(), MmseEqualizer()]
+EQUALIZERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
 each = pytest.mark.parametrize("equalizer", EQUALIZERS, ids=repr)
 both = pytest.mark.parametrize("align", ["after", "before"])
 

@@ -5,7 +5,7 @@ import latentlink as ll
 
 
 def drawn(count=3000, seed=0, **changes):
-    return ll.ChannelDraws(**changes).draw(count, torch.Generator().manual_seed(seed))
+    return ll.channels.ChannelDraws(**changes).draw(count, torch.Generator().manual_seed(seed))
 
 
 def test_sizes_uses_and_snr_come_up_as_told():
@@ -37,14 +37,14 @@ def test_the_seed_decides():
     first, second, other = drawn(50), drawn(50), drawn(50, seed=1)
     assert all(torch.equal(a.h, b.h) for a, b in zip(first, second, strict=True))
     assert [a.h.shape for a in first] != [a.h.shape for a in other] or not torch.equal(first[0].h, other[0].h)
-    assert isinstance(ll.ChannelDraws(), ll.ChannelSource)
+    assert isinstance(ll.channels.ChannelDraws(), ll.channels.ChannelSource)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"antennas": ()}, "antennas must be whole numbers from 1, at least one"),
-        ({"uses": (0,)}, "uses must be whole numbers from 1"),
+        ({"antennas": ()}, "antennas must be integers >= 1, at least one"),
+        ({"uses": (0,)}, "uses must be integers >= 1"),
         ({"snr_db": (3.0, 1.0)}, "snr_db must be"),
         ({"gain": 0.0}, "gain must be positive"),
         ({"correlation": 1.0}, "correlation must be"),
@@ -52,7 +52,7 @@ def test_the_seed_decides():
 )
 def test_bad_settings_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        ll.ChannelDraws(**changes)
+        ll.channels.ChannelDraws(**changes)
 
 
 class TestStandardDraws:
@@ -61,7 +61,7 @@ class TestStandardDraws:
         monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path))
 
     def test_sizes_uses_and_snrs_come_from_the_bank(self):
-        draws = ll.StandardDraws(ll.Tr38901("TDL-C"), antennas=(1, 2), uses=(1, 3), snr_db=(0, 10), bank=10)
+        draws = ll.tr38901.StandardDraws(ll.tr38901.Model("TDL-C"), antennas=(1, 2), uses=(1, 3), snr_db=(0, 10), bank=10)
         batches = draws.draw(200, torch.Generator().manual_seed(1))
         assert sum(len(batch.h) for batch in batches) == 200
         assert {batch.h.shape[1:] for batch in batches} == {(u, n, n) for u in (1, 3) for n in (1, 2)}
@@ -74,4 +74,4 @@ class TestStandardDraws:
     )
     def test_mistakes_are_named(self, settings, match):
         with pytest.raises(ValueError, match=match):
-            ll.StandardDraws(ll.Tr38901("TDL-C"), **settings)
+            ll.tr38901.StandardDraws(ll.tr38901.Model("TDL-C"), **settings)

@@ -9,9 +9,9 @@ from platformdirs import user_cache_path
 from safetensors.torch import load_file
 
 from latentlink.data.cache import encode
-from latentlink.data.datasets import ImageSet
-from latentlink.data.encoders import from_callable
-from latentlink.io.folders import cache_folder
+from latentlink.data.datasets.images import ImageSet
+from latentlink.data.encoders.catalogue import from_callable
+from latentlink.storage.folders import cache_folder
 
 N, SHARD, BATCH = 50, 16, 8  # four shards: 16, 16, 16, 2
 

@@ -6,12 +6,12 @@ import torch
 
 from latentlink.data import pairs
 from latentlink.data.cache import encode
-from latentlink.data.cifar import cifar10
-from latentlink.data.datasets import DatasetNotFound
-from latentlink.data.encoders import from_callable
-from latentlink.data.files import read_images, read_labels, read_latents, write_array
+from latentlink.data.datasets.cifar import cifar10
+from latentlink.data.datasets.images import DatasetNotFound
+from latentlink.data.encoders.catalogue import from_callable
 from latentlink.data.pairs import device_pair
-from latentlink.latents.selection import PilotSelection
+from latentlink.data.readers.files import read_images, read_labels, read_latents, write_array
+from latentlink.latents.pilot_selection import PilotSelection
 
 
 @pytest.fixture(autouse=True)

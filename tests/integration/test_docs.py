@@ -131,11 +131,16 @@ def test_the_table_of_snr_definitions_is_the_converters():
     text = (ROOT / "docs" / "channels.md").read_text(encoding="utf-8")
     table = text[text.index("| definition |") :].partition("\n\n")[0].splitlines()
     sizes = [re.fullmatch(r"(\d)×(\d)(?:, gain ([0-9.]+))?", cell.strip()).groups() for cell in table[0].strip("|").split("|")[3:]]
-    assert len(table) == 2 + len(ll.SnrDefinition)
+    assert len(table) == 2 + len(ll.channels.SnrDefinition)
     for line in table[2:]:
         _, name, _, *said = (cell.strip(" `") for cell in line.strip("|").split("|"))
         for value, (n_rx, n_tx, gain) in zip(said, sizes, strict=True):
-            there = ll.convert_snr(
-                20.0, ll.SnrDefinition.PER_TRANSMIT_ANTENNA, ll.SnrDefinition[name], int(n_tx), float(gain or 1), int(n_rx)
+            there = ll.channels.convert_snr(
+                20.0,
+                ll.channels.SnrDefinition.PER_TRANSMIT_ANTENNA,
+                ll.channels.SnrDefinition[name],
+                int(n_tx),
+                float(gain or 1),
+                int(n_rx),
             )
             assert float(value) == pytest.approx(there, abs=0.051)

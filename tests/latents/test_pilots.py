@@ -23,8 +23,8 @@ def test_keep_floats_as_they_are_and_make_doubles_of_integers():
     [
         (LABELS[:2], r"labels must have shape \(3,\).*got \(2,\)"),
         (LABELS[:, None], r"got \(3, 1\)"),
-        (LABELS.astype(float), "whole numbers.*float64"),
-        (LABELS.astype(complex), "whole numbers"),
+        (LABELS.astype(float), "integers.*float64"),
+        (LABELS.astype(complex), "integers"),
         (LABELS - 1, "got -1 to 1"),
         (LABELS * 10**6, "got 0 to 2000000"),
     ],

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.selection import PilotSelection
 
 WRONG = (ValueError, TypeError)  # in pytest the type checker may speak before the door does
 METHODS, GROUPINGS = ("random", "centroid"), ("label", "cluster")
@@ -152,7 +152,7 @@ def test_fewer_different_latents_than_clusters():
 
 
 BAD = [
-    ({"per_class": 0}, "per_class must be a whole number of at least 1, got 0"),
+    ({"per_class": 0}, "per_class must be an integer >= 1, got 0"),
     ({"per_class": -3}, "got -3"),
     ({"per_class": True}, "got True"),
     ({"per_class": 1.5}, r"got 1\.5"),
@@ -160,7 +160,7 @@ BAD = [
     ({"method": "nearest"}, "method must be one of 'random', 'centroid', got 'nearest'"),
     ({"grouping": "kmeans"}, "grouping must be one of 'label', 'cluster', got 'kmeans'"),
     ({"if_short": "warn"}, "if_short must be one of 'error', 'all'"),
-    ({"seed": -1}, "seed must be a whole number of at least 0"),
+    ({"seed": -1}, "seed must be an integer >= 0"),
     ({"seed": 2**32}, "below 4294967296"),
     ({"seed": None}, "got None"),
 ]
@@ -183,7 +183,7 @@ def test_latents_and_labels_are_checked():
         PilotSelection(2).indices(data.x, data.labels[:-1])
     with pytest.raises(ValueError, match="x has NaN"):
         PilotSelection(2).indices(data.x * torch.nan, data.labels)
-    with pytest.raises(ValueError, match="whole numbers"):
+    with pytest.raises(ValueError, match="integers"):
         PilotSelection(None).indices(data.x, data.labels.double())
 
 

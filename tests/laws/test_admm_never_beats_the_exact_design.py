@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.linear.admm import Admm
-from latentlink.linear.antenna_swaps import exchanged, least_error
-from latentlink.linear.projections import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
+from latentlink.linear.admm.antenna_selection import exchanged, least_error
+from latentlink.linear.admm.constraints import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
+from latentlink.linear.admm.design import Admm
 from oracles import Problem, channel, dense_pair, moments, normal, pairs
 
 INSTANCES = {

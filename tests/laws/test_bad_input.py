@@ -25,21 +25,21 @@ def channel():
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: ll.ClosedForm(power=ll.PerUsePower), "power"),
+        (lambda: ll.ClosedForm(power=ll.power.PerUse), "power"),
         (lambda: ll.ClosedForm(power=1.0), "power"),
         (lambda: ll.ClosedForm(csi=ll.EstimateAtTransmitter), "csi"),
-        (lambda: ll.PerUsePower(max_iterations=0), "max_iterations"),
-        (lambda: ll.PerUsePower(tolerance=float("nan")), "tolerance"),
-        (lambda: ll.PerMessagePower(*(z[:k] for z, k in zip(latents(), (5, 6), strict=True))), "x and y"),
+        (lambda: ll.power.PerUse(max_iterations=0), "max_iterations"),
+        (lambda: ll.power.PerUse(tolerance=float("nan")), "tolerance"),
+        (lambda: ll.power.PerMessage(*(z[:k] for z, k in zip(latents(), (5, 6), strict=True))), "x and y"),
         (lambda: ll.Moments.from_pairs(latents()[0] * 1e200, latents()[1]), "x or y is too large"),
         (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), "loud"), "snr_db"),
         (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), 20.0, power=0.0), "power"),
-        (lambda: ll.unaligned(latents()[0], -3), "dim"),
+        (lambda: ll.baselines.unaligned(latents()[0], -3), "dim"),
         (lambda: ll.rayleigh(2, 2, dtype=torch.float64), "dtype"),
         (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), torch.tensor(3 + 4j)), "snr_db must be real"),
         (lambda: ll.Moments.from_pairs(np.array([["a"]]), np.ones((1, 1))), "x"),
-        (lambda: ll.accuracy(ll.fit_head(np.eye(3), np.arange(3)), np.ones((2, 3)) * 1j, np.zeros(2, int)), "be real"),
-        (lambda: ll.exponential_correlation(0, 0.5), "antennas"),
+        (lambda: ll.metrics.accuracy(ll.fit_head(np.eye(3), np.arange(3)), np.ones((2, 3)) * 1j, np.zeros(2, int)), "be real"),
+        (lambda: ll.channels.exponential_correlation(0, 0.5), "antennas"),
         (lambda: ll.fit_head(latents()[0], np.arange(60) % 2, max_iterations=0), "max_iterations"),
     ],
 )
@@ -82,15 +82,15 @@ def test_numpy_is_taken_at_every_door(modes, channel):
 def test_a_bound_needs_modes_without_shrinkage(modes, channel):
     assert modes.shrinkage > 0
     with pytest.raises(ValueError, match=r"shrinkage=0\.0"):
-        ll.opta(modes, channel)
+        ll.bounds.opta(modes, channel)
 
 
 def test_a_bound_needs_widely_linear_modes(channel):
     moments = ll.Moments.from_pairs(*latents())
     with pytest.raises(ValueError, match="widely linear"):
-        ll.opta(ll.semantic_modes(moments, shrinkage=0.0, widely_linear=False), channel)
+        ll.bounds.opta(ll.semantic_modes(moments, shrinkage=0.0, widely_linear=False), channel)
     deterministic = ll.Moments.from_pairs(latents()[0], latents()[0][:, :3])
-    assert (ll.opta(ll.semantic_modes(deterministic, shrinkage=0.0), ll.Channel(channel.h, 0.0)) >= 0).all()
+    assert (ll.bounds.opta(ll.semantic_modes(deterministic, shrinkage=0.0), ll.Channel(channel.h, 0.0)) >= 0).all()
 
 
 def test_whole_numbers_are_latents_too(modes, channel):
@@ -102,9 +102,9 @@ def test_whole_numbers_are_latents_too(modes, channel):
         .transceiver
     )
     seen = ll.evaluate(link, x, y, ll.Channel(channel.h, 0.0), head, np.arange(60) % 3)
-    assert ll.accuracy(head, y, np.arange(60) % 3).overall.value >= 0.3
+    assert ll.metrics.accuracy(head, y, np.arange(60) % 3).overall.value >= 0.3
     assert seen.agreement.shape == (5,)
-    assert ll.agreement(head, y, y).value == 1
+    assert ll.metrics.agreement(head, y, y).value == 1
     assert ll.Moments.from_pairs(x > 0, y > 0).count == 60
 
 
@@ -140,6 +140,6 @@ def test_per_use_limits_without_noise_reach_their_bound():
     x, y = latents(400)
     modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
     grid = ll.rayleigh(2, 2, batch=(3,), generator=torch.Generator().manual_seed(2))
-    silent = ll.ClosedForm(power=ll.PerUsePower()).design(modes, ll.Channel.from_grid(grid, float("inf")))
+    silent = ll.ClosedForm(power=ll.power.PerUse()).design(modes, ll.Channel.from_grid(grid, float("inf")))
     assert silent.messages() == [ll.Status.OPTIMAL.value]
     torch.testing.assert_close(silent.expected_mse, modes.variance - modes.gram.trace(), rtol=1e-6, atol=0.0)

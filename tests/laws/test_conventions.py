@@ -68,9 +68,9 @@ def test_power_limits_hold_for_each_use_or_each_message():
     x, y = toy(n=2000)
     modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
     channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=generator(1)), 15.0, power=0.7).repeated(3)
-    per_use = ll.ClosedForm(power=ll.PerUsePower()).design(modes, channel).transceiver.encode(x)
+    per_use = ll.ClosedForm(power=ll.power.PerUse()).design(modes, channel).transceiver.encode(x)
     torch.testing.assert_close(per_use.abs().square().sum(-1).mean(0), torch.full((3,), 0.7, dtype=torch.float64))
-    per_message = ll.ClosedForm(power=ll.PerMessagePower(x, y)).design(modes, channel).transceiver.encode(x)
+    per_message = ll.ClosedForm(power=ll.power.PerMessage(x, y)).design(modes, channel).transceiver.encode(x)
     torch.testing.assert_close(per_message.abs().square().sum((-2, -1)), torch.full((2000,), 3 * 0.7, dtype=torch.float64))
 
 
@@ -145,8 +145,8 @@ def test_errors_are_totals_and_unweighted():
     solution = ll.ClosedForm().design(ll.semantic_modes(moments, goal), deaf)
     torch.testing.assert_close(solution.expected_mse, moments.cov_y.trace())
     mean = y.mean(0).expand_as(y)
-    torch.testing.assert_close(ll.mse(mean, y), moments.cov_y.trace())
-    torch.testing.assert_close(ll.nmse(mean, y), torch.tensor(1.0, dtype=torch.float64))
+    torch.testing.assert_close(ll.metrics.mse(mean, y), moments.cov_y.trace())
+    torch.testing.assert_close(ll.metrics.nmse(mean, y), torch.tensor(1.0, dtype=torch.float64))
 
 
 def test_neighbouring_modes_share_a_symbol_strongest_over_strongest():
@@ -165,21 +165,21 @@ def test_neighbouring_modes_share_a_symbol_strongest_over_strongest():
 
 
 def test_antennas_do_not_disturb_each_others_radio_pilots():
-    statistics = ll.ScatteringStatistics(rms_delay_spread_s=100e-9)
-    one = ll.ResourceElements((0,), (0,))
+    statistics = ll.csi.ScatteringStatistics(rms_delay_spread_s=100e-9)
+    one = ll.channels.ResourceElements((0,), (0,))
     truth = ll.Channel(ll.rayleigh(3, 4, batch=(N // 10, 1), generator=generator()), noise_variance=0.6, power=2.0)
     pilot_power = 3.0
-    least = ll.least_squares_estimator(statistics, one, one, 0.6 / pilot_power)
+    least = ll.csi.least_squares_estimator(statistics, one, one, 0.6 / pilot_power)
     error = least.known(truth, truth.h, generator(1)).h - truth.h
     torch.testing.assert_close(least.error_variance, torch.tensor([0.2], dtype=torch.float64))
     assert abs(error.abs().square().mean().item() / 0.2 - 1) < 5 / math.sqrt(error.numel())
 
 
 def test_what_is_unknown_of_a_channel_is_the_mean_over_its_elements():
-    statistics = ll.ScatteringStatistics(rms_delay_spread_s=1e-6, doppler_hz=100.0)
-    pilots, message = ll.ResourceElements((0,), (0,)), ll.ResourceElements((0, 20), (0, 14))
+    statistics = ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-6, doppler_hz=100.0)
+    pilots, message = ll.channels.ResourceElements((0,), (0,)), ll.channels.ResourceElements((0, 20), (0, 14))
     truth = ll.Channel(ll.rayleigh(1, 1, batch=(5, 2), generator=generator()))
-    estimator = ll.lmmse_estimator(statistics, pilots, message, 0.1)
+    estimator = ll.csi.lmmse_estimator(statistics, pilots, message, 0.1)
     known = estimator.known(truth, truth.h[:, :1], generator(1))
     assert estimator.error_variance[1] > 2 * estimator.error_variance[0]
     torch.testing.assert_close(known.error_variance, estimator.error_variance.mean().expand(5))
@@ -187,6 +187,6 @@ def test_what_is_unknown_of_a_channel_is_the_mean_over_its_elements():
 
 def test_feedback_takes_two_bits_fewer_for_psi():
     channel = ll.Channel(ll.rayleigh(2, 2, batch=(7, 1), generator=generator()))
-    assert ll.feedback_bits(channel, 6) == 6 + 4 + 2 * 6
-    assert ll.feedback_bits(channel, 2) == 2 + 1 + 2 * 2
-    assert ll.fed_back(channel, 6).h.shape == channel.h.shape
+    assert ll.csi.feedback_bits(channel, 6) == 6 + 4 + 2 * 6
+    assert ll.csi.feedback_bits(channel, 2) == 2 + 1 + 2 * 2
+    assert ll.csi.quantise_feedback(channel, 6).h.shape == channel.h.shape

@@ -11,10 +11,10 @@ import torch
 import latentlink as ll
 from latentlink.channels.snr import SnrDefinition
 from latentlink.neural.codec.streams import placed
-from latentlink.studies.grid import cells
 from latentlink.studies.results import POINT, Results, summary
-from latentlink.studies.runner import Runner
-from latentlink.studies.spec import read_study
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.study import read_study
 from studies.examples import write_study
 
 
@@ -55,7 +55,7 @@ def test_every_row_of_the_page_is_held_by_a_law():
 
 
 def test_side_information_is_counted_in_the_compression_factor(rows):
-    link = ll.TopK(4).design(ll.Moments.from_pairs(*toy()), channel()).transceiver
+    link = ll.baselines.TopK(4).design(ll.Moments.from_pairs(*toy()), channel()).transceiver
     assert link.side_symbols == 2
     assert link.side_bits == pytest.approx(math.log2(math.comb(9, 4)))
     zeta = {method: part["compression"][0] for (method,), part in rows.filter(pl.col("n_tx") == 2).group_by("method")}
@@ -64,7 +64,7 @@ def test_side_information_is_counted_in_the_compression_factor(rows):
 
 def test_baselines_fill_the_smaller_end_with_equal_power():
     moments, radio = ll.Moments.from_pairs(*toy()), channel(3, 2)
-    for design in (ll.FirstK(), ll.EigenK(), ll.Disjoint()):
+    for design in (ll.baselines.FirstK(), ll.baselines.EigenK(), ll.baselines.Disjoint()):
         link = design.design(moments, radio).transceiver
         assert link.streams.shape[-1] == 4
         power = link.stream_gram().diagonal()
@@ -79,13 +79,13 @@ def test_a_complex_weight_costs_eight_operations():
     assert by_layer["precoder: linear 1"] == 8 * 3 * 5
     assert by_layer["decoder: linear 2"] == 8 * 3 * 2
     exact = ll.ClosedForm().design(ll.semantic_modes(ll.Moments.from_pairs(*toy())), channel()).transceiver
-    assert exact.flops == ll.Flops(2 * 4 * 9, 2 * 4 * 6)
+    assert exact.flops == ll.metrics.OperationCount(2 * 4 * 9, 2 * 4 * 6)
 
 
 def test_latency_is_per_message():
     x, y = toy(4096, 200, 200)
     link = ll.ClosedForm().design(ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0), channel()).transceiver
-    one, many = ll.latency(link, x, channel(), 1), ll.latency(link, x, channel(), 1024)
+    one, many = ll.metrics.latency(link, x, channel(), 1), ll.metrics.latency(link, x, channel(), 1024)
     assert many.encode_us < one.encode_us  # a message of many costs less than one alone
 
 

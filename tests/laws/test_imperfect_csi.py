@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import latentlink as ll
 from latentlink.channels.channel import Channel, is_block_fading
-from latentlink.linear.errors import total_mse
+from latentlink.linear.mse import total_mse
 from oracles import channel, dense_pair, descend, least_mean_error, moments, normal, seeded
 
 Z = 3.0
@@ -147,19 +147,19 @@ class TestAtTheTransmitter:
 class TestEstimatedFromPilots:
     """The error is then not the model's: it is common to neighbouring elements. The mean over channels, 99.87 %."""
 
-    STATISTICS = ll.ScatteringStatistics(rms_delay_spread_s=200e-9, doppler_hz=150.0)
-    PILOTS = ll.ResourceElements.comb(12, 48)
+    STATISTICS = ll.csi.ScatteringStatistics(rms_delay_spread_s=200e-9, doppler_hz=150.0)
+    PILOTS = ll.channels.ResourceElements.comb(12, 48)
 
     @pytest.mark.parametrize("delay", [0, 28])
     def test_robust_beats_naive_on_what_pilots_tell(self, delay):
-        message = ll.ResourceElements.over_frequency(3, 48, symbol=12).delayed(delay)
-        both = ll.ResourceElements(self.PILOTS.subcarriers + message.subcarriers, self.PILOTS.symbols + message.symbols)
+        message = ll.channels.ResourceElements.over_frequency(3, 48, symbol=12).delayed(delay)
+        both = ll.channels.ResourceElements(self.PILOTS.subcarriers + message.subcarriers, self.PILOTS.symbols + message.symbols)
         values, vectors = torch.linalg.eigh(self.STATISTICS.covariance(both, both))
         h = (vectors * values.clamp(min=0).sqrt()) @ ll.rayleigh(len(both), 4, batch=(400,), generator=seeded(0))
         at_pilots, at_message = h.unflatten(-1, (2, 2)).split([len(self.PILOTS), len(message)], dim=-3)
         truth = Channel.from_grid(at_message, 15.0)
-        best = ll.lmmse_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
-        plain = ll.least_squares_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
+        best = ll.csi.lmmse_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
+        plain = ll.csi.least_squares_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
         lmmse, corrected, interpolated = (e.known(truth, at_pilots, seeded(1)) for e in (best, plain.corrected(), plain))
         links = [ll.ClosedForm().design(MODES, one).transceiver for one in (lmmse, naive_of(lmmse), corrected, naive_of(interpolated))]
         errors = [weighted(MODES, *link.response(truth)) for link in links]
@@ -179,7 +179,7 @@ def test_under_shrinkage_the_robust_pair_is_never_worse_than_the_naive_one_for_t
     modes = ll.semantic_modes(moments(1, 20, 12, n=40), shrinkage=shrinkage)
     truth = channel(2, 2, 2, 3 if uses == 3 else 1, 30.0, batch=(200,))
     known = (truth.repeated(3) if uses == "repeated" else truth).estimated(error_variance, generator=seeded(3))
-    robust, naive = (ll.ClosedForm().design(modes, one) for one in (known, ll.taken_for_true(known)))
+    robust, naive = (ll.ClosedForm().design(modes, one) for one in (known, ll.csi.taken_for_true(known)))
     s = naive.transceiver.streams.shape[-1]
     expected = total_mse(modes, *naive.transceiver.response(known, modes.covariance[:s, :s]))
     assert (robust.expected_mse <= expected * (1 + 1e-9)).all()

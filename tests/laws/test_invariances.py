@@ -16,7 +16,7 @@ def unitary(seed, n):
 
 def designed(one, power=None, csi=None, seed=1):
     modes = ll.semantic_modes(moments(seed, 7, 6), shrinkage=0.0)
-    return ll.ClosedForm(power=power or ll.MeanPower(), csi=csi or ll.EstimateAtBothEnds()).design(modes, one)
+    return ll.ClosedForm(power=power or ll.power.Mean(), csi=csi or ll.EstimateAtBothEnds()).design(modes, one)
 
 
 def same(first, second, rtol=1e-9):
@@ -25,7 +25,7 @@ def same(first, second, rtol=1e-9):
     assert torch.equal(first.status, second.status)
 
 
-POWERS = {"mean": (ll.MeanPower, 1e-9), "per use": (ll.PerUsePower, 1e-5)}  # per use is as exact as its gap
+POWERS = {"mean": (ll.power.Mean, 1e-9), "per use": (ll.power.PerUse, 1e-5)}  # per use is as exact as its gap
 
 
 @pytest.mark.parametrize("power", POWERS)
@@ -93,7 +93,7 @@ def test_another_use_or_antenna_never_hurts(seed):
 
 def test_designing_twice_gives_the_same():
     one = Channel(channel(3, 2, 2, uses=2).h, 0.1, 1.0, 0.05)
-    for power in (ll.MeanPower(), ll.PerUsePower()):
+    for power in (ll.power.Mean(), ll.power.PerUse()):
         assert torch.equal(designed(one, power).transceiver.precoder, designed(one, power).transceiver.precoder)
     csi = ll.EstimateAtTransmitter(draws=4)
     assert torch.equal(designed(one, csi=csi).expected_mse, designed(one, csi=csi).expected_mse)

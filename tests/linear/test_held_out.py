@@ -31,7 +31,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("power", [ll.MeanPower(), ll.PerUsePower()], ids=["mean", "per use"])
+@pytest.mark.parametrize("power", [ll.power.Mean(), ll.power.PerUse()], ids=["mean", "per use"])
 def test_equals_the_explicit_computation(options, power):
     x, y = pairs(2, 41, 7, 5)
     design = ll.ClosedForm(power=power)
@@ -86,4 +86,4 @@ def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="folds"):
         ll.held_out(ll.Moments.from_pairs(x, y), channel(8, 2, 2))
     with pytest.raises(ValueError, match="per-message"):
-        ll.held_out(ll.Moments.from_pairs(x, y, folds=3), channel(8, 2, 2), design=ll.ClosedForm(power=ll.PerMessagePower(x, y)))
+        ll.held_out(ll.Moments.from_pairs(x, y, folds=3), channel(8, 2, 2), design=ll.ClosedForm(power=ll.power.PerMessage(x, y)))

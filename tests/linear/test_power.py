@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import latentlink as ll
 from latentlink.channels.channel import Channel
-from latentlink.linear.power import per_use_bound
+from latentlink.linear.per_use import per_use_bound
 from oracles import Problem, channel, dense_channel, dense_pair, descend, moments, normal, pairs, seeded
 
 
@@ -26,7 +26,7 @@ class TestPerUse:
     def test_identical_uses_cost_nothing(self, shape, widely_linear):
         n_rx, n_tx, uses = shape
         known, one = moments(1, 8, 6), channel(2, n_rx, n_tx).repeated(uses)
-        mean, limited = (design(known, one, power, widely_linear=widely_linear) for power in (ll.MeanPower(), ll.PerUsePower()))
+        mean, limited = (design(known, one, power, widely_linear=widely_linear) for power in (ll.power.Mean(), ll.power.PerUse()))
         torch.testing.assert_close(limited.expected_mse, mean.expected_mse, rtol=1e-10, atol=0.0)
         powers = use_powers(known, limited.transceiver)
         torch.testing.assert_close(powers, torch.ones_like(powers), rtol=1e-9, atol=0.0)
@@ -37,11 +37,11 @@ class TestPerUse:
     def test_different_uses_keep_their_limit_and_come_within_the_gap_of_the_bound(self, shape):
         n_rx, n_tx, uses, snr_db = shape
         known, one = moments(3, 6, 5), channel(4, n_rx, n_tx, uses, snr_db)
-        limit, mean = design(known, one, ll.PerUsePower()), design(known, one, ll.MeanPower())
+        limit, mean = design(known, one, ll.power.PerUse()), design(known, one, ll.power.Mean())
         assert (use_powers(known, limit.transceiver) <= 1 + 1e-9).all()
         assert limit.expected_mse >= mean.expected_mse * (1 - 1e-10)
         assert limit.status.item() == ll.Status.OPTIMAL.code
-        assert limit.trace["gap"] <= ll.PerUsePower().tolerance
+        assert limit.trace["gap"] <= ll.power.PerUse().tolerance
         F, G = dense_pair(limit.transceiver)
         problem = Problem.of(known, one)
         torch.testing.assert_close(limit.expected_mse, problem.error(F, G), rtol=1e-9, atol=0.0)
@@ -65,7 +65,7 @@ class TestPerUse:
     def test_every_multiplier_gives_a_bound_and_the_best_equal_ones_the_pooled_optimum(self):
         known, one = moments(6, 6, 5), channel(7, 2, 2, 3)
         modes = ll.semantic_modes(known, shrinkage=0.0)
-        limited, mean = (ll.ClosedForm(power=power).design(modes, one) for power in (ll.PerUsePower(), ll.MeanPower()))
+        limited, mean = (ll.ClosedForm(power=power).design(modes, one) for power in (ll.power.PerUse(), ll.power.Mean()))
         equal = torch.logspace(-3, 3, 20_001, dtype=torch.float64).unsqueeze(-1).expand(-1, 3)
         drawn = torch.rand(2000, 3, dtype=torch.float64, generator=seeded(8)).mul(12).sub(6).exp()
         multipliers = torch.cat([drawn, equal])
@@ -84,7 +84,7 @@ class TestPerUse:
         known = moments(9, 6, 5)
         h = ll.rayleigh(2, 2, batch=(3,), generator=seeded(10))
         h = h * torch.tensor([1.0, 0.0, 2.0] if dead == "use" else [0.0, 0.0, 0.0])[:, None, None]
-        solution = design(known, Channel(h, noise_variance=0.1), ll.PerUsePower())
+        solution = design(known, Channel(h, noise_variance=0.1), ll.power.PerUse())
         assert solution.expected_mse.isfinite()
         powers = use_powers(known, solution.transceiver)
         assert (powers <= 1 + 1e-9).all()
@@ -94,16 +94,16 @@ class TestPerUse:
 
     def test_stopped_early_is_feasible_and_says_so(self):
         known, one = moments(11, 8, 6), channel(12, 2, 2, 3, snr_db=30.0)
-        solution = design(known, one, ll.PerUsePower(max_iterations=2))
+        solution = design(known, one, ll.power.PerUse(max_iterations=2))
         assert solution.messages() == [ll.Status.STOPPED.value]
         assert (use_powers(known, solution.transceiver) <= 1 + 1e-9).all()
-        exact = design(known, one, ll.PerUsePower())
+        exact = design(known, one, ll.power.PerUse())
         assert exact.expected_mse <= solution.expected_mse
         assert solution.expected_mse * (1 - solution.trace["gap"]) <= exact.expected_mse * (1 + 1e-9)
 
     def test_complex_linear_modes_keep_the_limit_and_stay_complex_linear(self):
         known, one = moments(13, 8, 6), channel(14, 2, 2, 2)
-        solution = design(known, one, ll.PerUsePower(), widely_linear=False)
+        solution = design(known, one, ll.power.PerUse(), widely_linear=False)
         assert (use_powers(known, solution.transceiver) <= 1 + 1e-9).all()
         F, G = dense_pair(solution.transceiver)
         for real in (F, G):
@@ -122,7 +122,7 @@ class TestPerMessage:
     def test_every_message_has_the_whole_budget_and_the_decoder_is_least_squares(self, uses, widely_linear):
         x, y = self.pilots(d=8, m=6)
         one = channel(21, 2, 2, uses, power=2.0)
-        solution = design(ll.Moments.from_pairs(x, y), one, ll.PerMessagePower(x, y), widely_linear=widely_linear)
+        solution = design(ll.Moments.from_pairs(x, y), one, ll.power.PerMessage(x, y), widely_linear=widely_linear)
         link = solution.transceiver
         s = link.encode(x)
         torch.testing.assert_close(
@@ -169,7 +169,7 @@ class TestPerMessage:
         x, y = self.pilots(22)
         modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), ll.Goal(normal(23, 2, 5), fidelity=0.05), shrinkage=0.0)
         one = channel(24, 2, 3)
-        link = ll.ClosedForm(power=ll.PerMessagePower(x, y)).design(modes, one).transceiver
+        link = ll.ClosedForm(power=ll.power.PerMessage(x, y)).design(modes, one).transceiver
         sent = link.encode(x).flatten(-2)
         sent, H, G = torch.cat([sent.real, sent.imag], -1), dense_channel(one), self.decoder(link)
 
@@ -182,18 +182,18 @@ class TestPerMessage:
     def test_refitting_helps(self):
         x, y = self.pilots(25)
         one = channel(26, 2, 2, snr_db=20.0)
-        solution = design(ll.Moments.from_pairs(x, y), one, ll.PerMessagePower(x, y))
-        plain = design(ll.Moments.from_pairs(x, y), one, ll.MeanPower()).transceiver
+        solution = design(ll.Moments.from_pairs(x, y), one, ll.power.PerMessage(x, y))
+        plain = design(ll.Moments.from_pairs(x, y), one, ll.power.Mean()).transceiver
         received = one.apply(solution.transceiver.encode(x), seeded(27))
-        assert ll.mse(solution.transceiver.decode(received), y).mean() < ll.mse(plain.decode(received), y).mean()
+        assert ll.metrics.mse(solution.transceiver.decode(received), y).mean() < ll.metrics.mse(plain.decode(received), y).mean()
 
     def test_a_batch_is_its_members(self):
         x, y = self.pilots(28, 50)
         both = Channel(ll.rayleigh(2, 2, batch=(3, 1), generator=seeded(29)), noise_variance=[0.1, 0.5, 0.0], power=[1.0, 0.0, 2.0])
         known = ll.Moments.from_pairs(x, y)
-        together = design(known, both, ll.PerMessagePower(x, y))
+        together = design(known, both, ll.power.PerMessage(x, y))
         for i in range(3):
-            alone = design(known, both[i], ll.PerMessagePower(x, y))
+            alone = design(known, both[i], ll.power.PerMessage(x, y))
             torch.testing.assert_close(together.expected_mse[i], alone.expected_mse)
             torch.testing.assert_close(together.transceiver.encode(x)[i], alone.transceiver.encode(x))
             assert together.status[i] == alone.status
@@ -201,7 +201,7 @@ class TestPerMessage:
     def test_a_dead_channel_is_safe(self):
         x, y = self.pilots(30, 60)
         dead = Channel(torch.zeros(2, 2, 2, dtype=torch.complex128), noise_variance=0.1)
-        solution = design(ll.Moments.from_pairs(x, y), dead, ll.PerMessagePower(x, y))
+        solution = design(ll.Moments.from_pairs(x, y), dead, ll.power.PerMessage(x, y))
         assert solution.messages() == [ll.Status.NOTHING_TO_SEND.value]
         assert (solution.transceiver.encode(x) == 0).all()
         torch.testing.assert_close(ll.transmit(solution.transceiver, x, dead, seeded(0)), y.mean(0).expand_as(y))
@@ -210,15 +210,15 @@ class TestPerMessage:
     def test_wrong_pilots_are_named(self):
         x, y = self.pilots(31, 20)
         with pytest.raises(ValueError, match="pair row by row"):
-            ll.PerMessagePower(x, y[:-1])
+            ll.power.PerMessage(x, y[:-1])
         with pytest.raises(ValueError, match="power must hold pilots"):
-            design(ll.Moments.from_pairs(x, y), channel(32, 2, 2), ll.PerMessagePower(x[:, :3], y))
+            design(ll.Moments.from_pairs(x, y), channel(32, 2, 2), ll.power.PerMessage(x[:, :3], y))
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**20), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.floats(-40, 60), st.floats(1e-3, 1e3))
 def test_the_mean_budget_is_met_to_rounding(seed, n_rx, n_tx, uses, snr_db, power):
     known, one = moments(seed, 6, 5), channel(seed, n_rx, n_tx, uses, snr_db, power)
-    solution = design(known, one, ll.MeanPower())
+    solution = design(known, one, ll.power.Mean())
     torch.testing.assert_close(use_powers(known, solution.transceiver).mean(), one.power, rtol=1e-10, atol=0.0)
     torch.testing.assert_close(solution.expected_power, one.power, rtol=1e-10, atol=0.0)

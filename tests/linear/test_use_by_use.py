@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import latentlink as ll
-from latentlink.linear.waterfilling import mse_waterfilling
+from latentlink.streams.waterfilling import mse_waterfilling
 from oracles import Problem, channel, dense_pair, moments, seeded
 
-POWERS = (ll.EqualPower(), ll.OneUseAtATime())
+POWERS = (ll.power.Equal(), ll.power.OneUseAtATime())
 
 
 def design(modes, one, power):
@@ -28,7 +28,7 @@ def test_pooled_water_filling_is_never_worse(seed, shape, snr_db, d, widely_line
     n_rx, n_tx, uses = shape
     modes = ll.semantic_modes(moments(seed, d, d, n=3 * d + 10), shrinkage=0.0, widely_linear=widely_linear)
     grids = channel(seed + 1, n_rx, n_tx, uses, snr_db, batch=(3,))
-    pooled = design(modes, grids, ll.MeanPower()).expected_mse
+    pooled = design(modes, grids, ll.power.Mean()).expected_mse
     for power in POWERS:
         assert (pooled <= design(modes, grids, power).expected_mse * (1 + 1e-9)).all()
 
@@ -49,7 +49,7 @@ def test_each_use_has_its_budget_and_the_error_is_the_expected_one(power, shape)
 
 def test_one_use_at_a_time_is_each_use_designed_alone_for_the_modes_whose_turn_it_is():
     modes, grid = ll.semantic_modes(moments(3, 12, 12), shrinkage=0.0), channel(4, 2, 2, 3, 10.0)
-    together = design(modes, grid, ll.OneUseAtATime())
+    together = design(modes, grid, ll.power.OneUseAtATime())
     h = torch.linalg.svdvals(grid.h).repeat_interleave(2, -1)  # (u, 4)
     b = modes.strength[:12].reshape(3, 4)
     for use in range(3):
@@ -60,7 +60,7 @@ def test_one_use_at_a_time_is_each_use_designed_alone_for_the_modes_whose_turn_i
 def test_limits_per_use_are_kept_better_by_the_dual_than_by_equal_loading():
     modes = ll.semantic_modes(moments(5, 10, 8), shrinkage=0.0)
     grids = channel(6, 2, 2, 3, 10.0, batch=(4,))
-    best = design(modes, grids, ll.PerUsePower())
+    best = design(modes, grids, ll.power.PerUse())
     for power in POWERS:
         loaded = design(modes, grids, power)
         assert (best.expected_mse * (1 - best.trace["gap"]) <= loaded.expected_mse * (1 + 1e-9)).all()
@@ -69,7 +69,7 @@ def test_limits_per_use_are_kept_better_by_the_dual_than_by_equal_loading():
 
 def test_one_use_is_the_exact_design():
     modes, one = ll.semantic_modes(moments(7, 9, 5), shrinkage=0.0), channel(8, 3, 3)
-    exact = design(modes, one, ll.MeanPower()).expected_mse
+    exact = design(modes, one, ll.power.Mean()).expected_mse
     for power in POWERS:
         torch.testing.assert_close(design(modes, one, power).expected_mse, exact, rtol=1e-12, atol=0.0)
 

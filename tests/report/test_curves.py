@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from latentlink.report.arranging import arranged, prepared
+from latentlink.evaluation.intervals import student
+from latentlink.report.arrange import arranged, prepared
 from latentlink.report.curves import BUDGET, EXACT, OPTA, banded, curves, levels, limits, within_budget
-from latentlink.report.wording import panel_title
-from latentlink.studies.intervals import student
+from latentlink.report.look.wording import panel_title
 from report.rows import compression_study, flops_study, frame, reference, row, snr_study
 
 

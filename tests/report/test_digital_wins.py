@@ -3,7 +3,7 @@ import pytest
 
 from latentlink.report.curves import Curve
 from latentlink.report.digital import digital_wins
-from latentlink.report.palette import looks
+from latentlink.report.look.palette import looks
 from latentlink.report.tables import comparisons, papr_table
 from report.rows import fading_study, snr_study
 

@@ -1,42 +1,62 @@
+import struct
+
 import polars as pl
-import pytest
 
-from latentlink.report.figures import draw_accuracy, summary
-from latentlink.studies.accuracy import ALIGNED, COMPLEX_LINEAR, GOAL_ORIENTED, OPTA, OWN, UNALIGNED, WIDELY_LINEAR
-
-
-def results():
-    rows = [
-        {"method": method, "antennas": n, "accuracy": 0.1 * i + 0.01 * c, "nmse": 1 - 0.1 * i, "agreement": 0.5, "power": 1.0}
-        for i, method in enumerate((COMPLEX_LINEAR, WIDELY_LINEAR, GOAL_ORIENTED, OPTA))
-        for n in (1, 4)
-        for c in range(11)
-    ]
-    ends = [{"method": m, "antennas": n, "accuracy": 0.9, "nmse": 0.2, "agreement": 1.0} for m in (OWN, ALIGNED, UNALIGNED) for n in (1, 4)]
-    return pl.concat([pl.DataFrame(rows), pl.DataFrame(ends)], how="diagonal")
+from latentlink.report.curves import Curve
+from latentlink.report.figures import draw_paper_figures
+from latentlink.report.look.axes import spaced
+from latentlink.report.look.palette import looks
+from report.rows import compression_study, flops_study, frame, reference, row
 
 
-def test_the_band_holds_95_percent_of_the_channels():
-    row = summary(results()).row(by_predicate=(pl.col("method") == WIDELY_LINEAR) & (pl.col("antennas") == 4), named=True)
-    assert row["channels"] == 11
-    assert row["accuracy"] == pytest.approx(0.15)
-    assert row["accuracy_low"] == pytest.approx(0.1 + 0.1 * 0.025)
-    assert row["accuracy_high"] == pytest.approx(0.1 + 0.1 * 0.975)
+def test_every_panel_is_a_figure_one_column_wide(tmp_path):
+    files = draw_paper_figures(compression_study(), "compression", tmp_path)
+    names = {path.name for path in files}
+    assert names == {
+        f"accuracy-vs-compression-{panel}.{kind}"
+        for kind in ("pdf", "png")
+        for panel in (
+            "42-pilots-per-class-snr-per-transmit-antenna",
+            "420-pilots-per-class-snr-per-transmit-antenna",
+            "420-pilots-per-class-snr-per-receive-antenna",
+        )
+    }
+    assert {path.name for path in tmp_path.iterdir()} == names
+    for path in files:
+        content = path.read_bytes()
+        if path.suffix == ".pdf":
+            assert content.startswith(b"%PDF")
+            assert b"CreationDate" not in content
+        else:
+            assert struct.unpack(">I", content[16:20])[0] == 1050  # 3.5 in at 300 dpi
 
 
-def test_draws_every_kind_of_file(tmp_path):
-    draw_accuracy(results(), [tmp_path / "a.png", tmp_path / "a.pdf", tmp_path / "a.svg"], "title")
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
-    drawn = (tmp_path / "a.svg").read_text()
-    for words in (GOAL_ORIENTED, "Gaussian OPTA", "1×1", "4×4", "aligned, no channel (0.900)"):
-        assert f"<!-- {words}" in drawn  # matplotlib keeps the words of its outlines as comments
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    first, second = (draw_paper_figures(flops_study(), "flops", tmp_path / name) for name in ("a", "b"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_an_unwritable_figure_leaves_what_was_there(tmp_path):
-    kept = tmp_path / "a.png"
-    kept.write_text("old")
-    with pytest.raises(ValueError, match="bmpx"):
-        draw_accuracy(results(), [tmp_path / "a.bmpx"], "title")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
-    assert kept.read_text() == "old"
+def test_one_point_one_seed_no_limits_and_nothing_at_all(tmp_path):
+    lone = frame([row("neural", exact_mse=None, opta=None, opta_nmse=None)])
+    for axis in ("compression", "snr", "flops"):
+        assert len(draw_paper_figures(lone, axis, tmp_path)) == 2
+    assert draw_paper_figures(frame([reference("unaligned")]), "snr", tmp_path) == []
+    assert draw_paper_figures(pl.DataFrame(), "snr", tmp_path) == []
+
+
+def test_a_method_looks_the_same_whatever_else_is_drawn():
+    def curve(label, family):
+        return Curve(label, family, "aware", (), ())
+
+    alone = looks([curve("Eigen-K", "baseline")])["Eigen-K"]
+    others = [curve("disjoint", "baseline"), curve("Arithmetic-K", "baseline"), curve("Eigen-K", "baseline"), curve("neural", "neural")]
+    among = looks(others)
+    assert among["Eigen-K"] == alone
+    assert len({(look.colour, look.marker) for look in among.values()}) == 4
+    many = looks([curve(f"method {number}", "exact") for number in range(9)])
+    assert len({(look.colour, look.marker) for look in many.values()}) == 9
+
+
+def test_ticks_leave_each_other_room():
+    assert spaced([1.0, 1.01, 2.0, 4.0, 4.1]) == [1.01, 2.0, 4.1]
+    assert spaced([3.0]) == [3.0]

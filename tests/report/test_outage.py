@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plotly import graph_objects
 
+from latentlink.evaluation.intervals import worst
 from latentlink.report.outage import fadings, jain, outage, quantile, shown, staircase
 from latentlink.report.outage_figures import draw_outage, outage_charts
 from latentlink.report.outage_tables import fading_tables, fairness_tables
-from latentlink.studies.intervals import worst
 from report.rows import fading_study
 
 ACCURACIES = st.lists(st.integers(0, 50).map(lambda n: n / 50), min_size=1, max_size=250)

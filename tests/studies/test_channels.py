@@ -6,10 +6,10 @@ import torch
 
 import latentlink as ll
 from latentlink.studies.channels import channel_of
-from latentlink.studies.grid import cells
 from latentlink.studies.results import Results
-from latentlink.studies.runner import Runner
-from latentlink.studies.spec import read_study
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.study import read_study
 from studies.examples import write_study
 
 CHANNEL = {"model": "tdl-a", "antennas": 2, "uses": 3, "draws": 4, "gain": 1.0}
@@ -40,7 +40,7 @@ def links(one):
 def test_a_3gpp_cell_meets_the_channels_of_its_bank(tmp_path):
     cell = links(study(tmp_path, channel=CHANNEL, ofdm={"subcarriers": 60, "placement": "frequency", "speed_kmh": 36}))[0]
     channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device("cpu"))
-    h = ll.tr38901("TDL-A", 2, 2, 4, ll.ResourceElements.over_frequency(3, 60), seed=1, speed_mps=10.0)
+    h = ll.tr38901.generate("TDL-A", 2, 2, 4, ll.channels.ResourceElements.over_frequency(3, 60), seed=1, speed_mps=10.0)
     assert torch.equal(channel.h, h)
     torch.testing.assert_close(channel.snr_db, torch.full((4,), 10.0, dtype=torch.float64))
 

@@ -100,7 +100,7 @@ def test_absent_classes_have_logits_too_and_never_win():
         ({"labels": np.full(9, 4)}, "labels must show at least two classes, got only class 4"),
         ({"labels": np.arange(8)}, r"labels must have shape \(9,\)"),
         ({"labels": np.arange(9) - 1}, "got -1 to 7"),
-        ({"labels": np.arange(9.0)}, "whole numbers"),
+        ({"labels": np.arange(9.0)}, "integers"),
         ({"y": np.ones((9, 2)) * np.nan}, "y has NaN"),
         ({"y": np.ones(9)}, "y must have shape"),
         ({"y": np.ones((9, 2)) * 1j}, "y must be real"),

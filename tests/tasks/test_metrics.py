@@ -142,7 +142,7 @@ def test_decisions_need_numbers_and_a_classifier_of_the_latents():
     [
         (drawn(0, 4, 3), np.arange(3), r"labels must have shape \(4,\)"),
         (drawn(0, 2, 4, 3), np.arange(2), r"labels must have shape \(4,\)"),
-        (drawn(0, 4, 3), np.arange(4.0), "whole numbers"),
+        (drawn(0, 4, 3), np.arange(4.0), "integers"),
         (drawn(0, 3), np.arange(3), "y_hat must have shape"),
         (drawn(0, 0, 3), np.arange(0), "empty"),
     ],

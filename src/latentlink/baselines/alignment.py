@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.arrays import ratio
 from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.modes import varying_covariances
+from latentlink.numerics.division import ratio
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import torch
 
 from latentlink.baselines.alignment import Aligner, LeastSquares
-from latentlink.baselines.equalizers import Equalizer, SvdEqualizer
+from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
 from latentlink.baselines.whitened import check_parts, checked, count_of, whitened_design
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
-from latentlink.transceiver import Solution
+from latentlink.links.solution import Solution
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Disjoint:
 
     k: int | None = None
     aligner: Aligner = field(default_factory=LeastSquares)
-    equalizer: Equalizer = field(default_factory=SvdEqualizer)
+    equalizer: Equaliser = field(default_factory=SvdEqualiser)
 
     def __post_init__(self) -> None:
         check_parts(self.k, self.aligner, self.equalizer)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import torch
 
 from latentlink.baselines.alignment import Aligner, LeastSquares
-from latentlink.baselines.equalizers import Equalizer, SvdEqualizer
+from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
 from latentlink.baselines.whitened import check_parts, checked, count_of, whitened_design
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
-from latentlink.transceiver import Solution
+from latentlink.links.solution import Solution
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class FirstK:
     k: int | None = None
     align: str = "after"
     aligner: Aligner = field(default_factory=LeastSquares)
-    equalizer: Equalizer = field(default_factory=SvdEqualizer)
+    equalizer: Equaliser = field(default_factory=SvdEqualiser)
 
     def __post_init__(self) -> None:
         check_parts(self.k, self.aligner, self.equalizer, self.align)

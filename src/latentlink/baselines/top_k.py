@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.baselines.alignment import Aligner, LeastSquares
-from latentlink.baselines.equalizers import Equalizer, SvdEqualizer
-from latentlink.baselines.selection import TopKTransceiver, largest
+from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
+from latentlink.baselines.top_k_transceiver import TopKTransceiver, largest
 from latentlink.baselines.whitened import baseline_status, check_parts, checked, count_of, sends
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.transceiver import Solution
+from latentlink.links.solution import Solution
 
 _PILOTS = 2**13  # measured on at most
 _PRODUCTS = 2**28  # of pairs of entries, over all messages that the error is measured on: about a second
@@ -61,7 +61,7 @@ class TopK:
     k: int | None = None
     align: str = "after"
     aligner: Aligner = field(default_factory=LeastSquares)
-    equalizer: Equalizer = field(default_factory=SvdEqualizer)
+    equalizer: Equaliser = field(default_factory=SvdEqualiser)
     draws: int = 4096
     seed: int = 0
     expects: bool = True
@@ -69,7 +69,7 @@ class TopK:
     def __post_init__(self) -> None:
         check_parts(self.k, self.aligner, self.equalizer, self.align)
         if not isinstance(self.draws, int) or self.draws < 2:
-            raise ValueError(f"draws must be a whole number from 2, got {self.draws!r}")
+            raise ValueError(f"draws must be an integer >= 2, got {self.draws!r}")
 
     def design(self, moments: Moments, channel: Channel, pilots: Pilots | Tensor | NDArray[Any] | None = None) -> Solution:
         """The link for every channel of the batch at once.

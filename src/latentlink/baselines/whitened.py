@@ -15,18 +15,18 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.baselines.alignment import Aligner, varying
-from latentlink.baselines.equalizers import Equalizer, room
+from latentlink.baselines.equalisers import Equaliser, room
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.transceiver import Solution, Status
+from latentlink.links.solution import Solution, Status
 
 
 def whitened_design(
     moments: Moments,
     channel: Channel,
-    equalizer: Equalizer,
+    equalizer: Equaliser,
     components: Spectrum,
     coefficients: Float[Tensor, "c d"],
     synthesis: Float[Tensor, "m c"],
@@ -82,19 +82,19 @@ def checked(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
     return varying(moments), Channel(channel.h, channel.noise_variance, channel.power)
 
 
-def check_parts(k: int | None, aligner: Aligner, equalizer: Equalizer, align: str = "after") -> None:
+def check_parts(k: int | None, aligner: Aligner, equalizer: Equaliser, align: str = "after") -> None:
     """What every baseline is made of.
 
     Raises:
         ValueError: naming the part that is something else.
     """
     if k is not None and (not isinstance(k, int) or isinstance(k, bool) or k < 1):
-        raise ValueError(f"k must be a whole number from 1, or None for all that the channel has room for, got {k!r}")
+        raise ValueError(f"k must be an integer >= 1, or None for all that the channel has room for, got {k!r}")
     if align not in ("after", "before"):
         raise ValueError(f"align must be 'after' or 'before' (transmission), got {align!r}")
     if isinstance(aligner, type) or not isinstance(aligner, Aligner):
         raise ValueError(f"aligner must be LeastSquares() or Procrustes(), got {aligner!r}")
-    if isinstance(equalizer, type) or not isinstance(equalizer, Equalizer):
+    if isinstance(equalizer, type) or not isinstance(equalizer, Equaliser):
         raise ValueError(f"equalizer must be SvdEqualizer(), ZeroForcing() or MmseEqualizer(), got {equalizer!r}")
 
 

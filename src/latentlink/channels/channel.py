@@ -10,9 +10,9 @@ from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import as_tensor, finite
-from latentlink.channels.csi import posterior
+from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
+from latentlink.numerics.doors import as_tensor, finite
 
 Scalars = Tensor | float | np.number[Any] | Sequence[Any] | NDArray[Any]
 

@@ -54,7 +54,7 @@ class ChannelDraws:
             values = getattr(self, name)
             whole = isinstance(values, tuple | list) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in values)
             if not whole or not values:
-                raise ValueError(f"{name} must be whole numbers from 1, at least one of them, got {values!r}")
+                raise ValueError(f"{name} must be integers >= 1, at least one of them, got {values!r}")
         if not isinstance(self.snr_db, tuple | list) or len(self.snr_db) != 2 or not all(map(_number, self.snr_db)):
             raise ValueError(f"snr_db must be (lowest, highest) in dB, got {self.snr_db!r}")
         if self.snr_db[0] > self.snr_db[1]:

@@ -9,7 +9,7 @@ from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import as_tensor
+from latentlink.numerics.doors import as_tensor
 
 
 def rayleigh(

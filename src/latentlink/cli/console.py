@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from latentlink.data.files import read_labels, read_latents
-from latentlink.io.artifacts import load
-from latentlink.io.atomic import write_atomically
+from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.pilots import Pilots
+from latentlink.storage.artifacts import load
+from latentlink.storage.atomic import write_atomically
 
 T = TypeVar("T")
 out = Console()

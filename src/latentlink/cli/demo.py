@@ -18,8 +18,8 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.codec import Codec
-from latentlink.neural.codec.fitting import CodecTraining
-from latentlink.report.figures import draw_accuracy, summary
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.report.demo_figure import draw_accuracy, summary
 from latentlink.studies.accuracy import (
     CAPACITY,
     GOAL_ORIENTED,

@@ -7,10 +7,10 @@ import torch
 
 from latentlink.cli.console import device_named, facts, wrote
 from latentlink.data import cache
-from latentlink.data.cifar import cifar10
-from latentlink.data.datasets import ImageSet, digits, fashion_mnist
-from latentlink.data.encoders import encoder as encoder_by_name
-from latentlink.data.files import check_writable_suffix, read_images, write_array
+from latentlink.data.datasets.cifar import cifar10
+from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
+from latentlink.data.encoders.catalogue import encoder as encoder_by_name
+from latentlink.data.readers.files import check_writable_suffix, read_images, write_array
 
 
 def encode(

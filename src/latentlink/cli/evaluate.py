@@ -6,15 +6,15 @@ import polars as pl
 import torch
 from rich.table import Table
 
+from latentlink.baselines.unaligned import unaligned
 from latentlink.channels.channel import Channel
 from latentlink.cli import console
 from latentlink.cli.console import at, device_named, facts, loaded, out, write_table, wrote
-from latentlink.data.files import read_channels
-from latentlink.io.artifacts import load
-from latentlink.limits import unaligned
+from latentlink.data.readers.files import read_channels
+from latentlink.evaluation import evaluate as evaluation
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.neural.codec.link import CodecTransceiver
-from latentlink.tasks import evaluation
+from latentlink.neural.codec.transceiver import CodecTransceiver
+from latentlink.storage.artifacts import load
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy
 

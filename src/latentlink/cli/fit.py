@@ -7,21 +7,21 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
+from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.cli import console
 from latentlink.cli.console import at, device_named, facts, loaded, messages, wrote
 from latentlink.cli.fit_codec import CodecOptions, trained
-from latentlink.data.files import read_channels
+from latentlink.data.readers.files import read_channels
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.limits import capacity
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.linear.power import MeanPower, PerMessagePower, PerUsePower, PowerLimit
 from latentlink.neural.codec.streams import symbols
+from latentlink.power import Mean, PerMessage, PerUse, PowerLimit
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 
 _USUAL = CodecOptions()
@@ -109,7 +109,7 @@ def fit(
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they are the training's then
     h = _matrices(channel, n_rx, n_tx, *own)
     radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)
-    limits: dict[str, PowerLimit] = {"mean": MeanPower(), "per-use": PerUsePower(), "per-message": PerMessagePower(pilots.x, pilots.y)}
+    limits: dict[str, PowerLimit] = {"mean": Mean(), "per-use": PerUse(), "per-message": PerMessage(pilots.x, pilots.y)}
     modes, name = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
     modes = modes.named(transmitter.stem, receiver.stem)
     files = [output / f"{name}.safetensors" for name in ("pair", "head", "link")]

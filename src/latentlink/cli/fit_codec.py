@@ -9,14 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from latentlink.channels.draws import ChannelDraws
 from latentlink.cli.console import at, messages
-from latentlink.data.files import read_latents
-from latentlink.extras import import_extra
+from latentlink.data.readers.files import read_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.codec import Codec
-from latentlink.neural.codec.fitting import CodecTraining
 from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
-from latentlink.neural.codec.shrinking import ComplexityBudget, Microseconds, Operations
+from latentlink.neural.codec.pruning import ComplexityBudget, Flops, Latency
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.numerics.extras import import_extra
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
 
@@ -86,9 +86,9 @@ class CodecOptions:
         if power_limit == "per-message" and self.peak is not None:
             raise ValueError("--peak limits messages whose mean is limited; with --power-limit per-message all have the budget")
         power: PowerRule = EachMessage() if power_limit == "per-message" else AveragePower(self.peak or float("inf"))
-        budget: ComplexityBudget | None = Operations(self.flops) if self.flops is not None else None
+        budget: ComplexityBudget | None = Flops(self.flops) if self.flops is not None else None
         if self.microseconds is not None:
-            budget = Microseconds(self.microseconds)
+            budget = Latency(self.microseconds)
         draws = ChannelDraws(antennas=self.train_antennas, snr_db=self.train_snr_db, gain=gain)
         return CodecTraining(
             max_symbols=self.max_symbols, rounds=self.rounds, patience=self.rounds, draws=draws, power=power, budget=budget, seed=seed

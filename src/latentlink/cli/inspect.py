@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from latentlink.cli.console import at, facts
-from latentlink.data.files import read_latents
-from latentlink.io.artifacts import ArtifactError, read
+from latentlink.data.readers.files import read_latents
+from latentlink.storage.artifacts import ArtifactError, read
 
 
 def inspect(file: Path) -> None:

@@ -16,12 +16,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from latentlink.cli.console import device_named, facts, messages, out, wrote
-from latentlink.io.atomic import write_atomically
-from latentlink.report.html import ReportMeta, write_report
-from latentlink.studies.grid import cells
+from latentlink.report.page import ReportMeta, write_report
+from latentlink.storage.atomic import write_atomically
 from latentlink.studies.results import Results, as_markdown, as_text, summary
-from latentlink.studies.runner import Runner
-from latentlink.studies.spec import Cell, Study, read_study
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.study import Cell, Study, read_study
 
 _WIDEST = 10_000  # characters: a table of results is not cut for a narrow terminal or a file
 

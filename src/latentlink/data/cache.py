@@ -22,10 +22,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from latentlink.data.datasets import ImageSet
-from latentlink.data.encoders import Encoder
-from latentlink.io.atomic import write_atomically
-from latentlink.io.folders import cache_folder
+from latentlink.data.datasets.images import ImageSet
+from latentlink.data.encoders.catalogue import Encoder
+from latentlink.storage.atomic import write_atomically
+from latentlink.storage.folders import cache_folder
 
 SHARD_SIZE = 2000  # images: divides the numbers that sets and studies have, so that parts of a set end where shards do
 LOG = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from latentlink.data.cache import encode
-from latentlink.data.cifar import cifar10
-from latentlink.data.datasets import DatasetNotFound, ImageSet, digits, fashion_mnist
-from latentlink.data.encoders import Encoder, encoder
-from latentlink.data.small_encoders import small_digit_encoders
+from latentlink.data.datasets.cifar import cifar10
+from latentlink.data.datasets.images import DatasetNotFound, ImageSet, digits, fashion_mnist
+from latentlink.data.encoders.catalogue import Encoder, encoder
+from latentlink.data.encoders.small import small_digit_encoders
 from latentlink.latents.pilots import Pilots
 
 Dataset = Literal["auto", "fashion-mnist", "cifar-10", "digits"]

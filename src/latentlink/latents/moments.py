@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import as_tensor
+from latentlink.numerics.doors import as_tensor
 
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle

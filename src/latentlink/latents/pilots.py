@@ -9,14 +9,14 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import as_tensor
 from latentlink.latents.moments import as_pairs
+from latentlink.numerics.doors import as_tensor
 
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
 
 
 def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
-    """Take class labels at the public door: `count` whole numbers from 0.
+    """Take class labels at the public door: `count` integers >= 0.
 
     Raises:
         ValueError: wrong shape or length, fractions, negative or absurdly large numbers.
@@ -25,7 +25,7 @@ def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
     if values.ndim != 1 or len(values) != count:
         raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}")
     if values.is_complex() or values.is_floating_point():
-        raise ValueError(f"labels must be whole numbers 0, 1, 2, …, got {values.dtype}")
+        raise ValueError(f"labels must be integers 0, 1, 2, …, got {values.dtype}")
     values = values.long()
     if values.min() < 0 or values.max() >= _MAX_CLASSES:
         raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, got {values.min().item()} to {values.max().item()}")

@@ -18,18 +18,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latentlink.arrays import ratio, root
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
-from latentlink.linear.errors import parallel_mse, total_mse
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.power import EqualPower, MeanPower, OneUseAtATime, PerMessagePower, PerUsePower, PowerLimit, per_use_precoder
-from latentlink.linear.refit import refitted_per_message
-from latentlink.linear.robust import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, believed
-from latentlink.linear.robust_precoder import at_transmitter
-from latentlink.linear.spatial import Allocation, SpatialModes, embedded
+from latentlink.linear.mse import parallel_mse, total_mse
+from latentlink.linear.per_message import refitted_per_message
+from latentlink.linear.per_use import per_use_precoder
+from latentlink.linear.robust.at_transmitter import at_transmitter
+from latentlink.linear.robust.both_ends import Choice, EstimateAtBothEnds, EstimateAtTransmitter, at_both_ends, believed
 from latentlink.linear.transceiver import LinearTransceiver, PowerLimitName
-from latentlink.transceiver import Solution, Status
+from latentlink.links.solution import Solution, Status
+from latentlink.numerics.division import ratio, root
+from latentlink.power import Equal, Mean, OneUseAtATime, PerMessage, PerUse, PowerLimit
+from latentlink.streams.spatial import Allocation, SpatialModes, embedded
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ClosedForm:
         [palomar2003joint]; [pandolfo2025latent] for the problem.
     """
 
-    power: PowerLimit = field(default_factory=MeanPower)
+    power: PowerLimit = field(default_factory=Mean)
     csi: EstimateAtBothEnds | EstimateAtTransmitter = field(default_factory=EstimateAtBothEnds)
 
     def __post_init__(self) -> None:
@@ -75,22 +76,22 @@ class ClosedForm:
         channel = checked(modes, channel)
         uncertain = bool((channel.error_variance > 0).any())
         if uncertain and isinstance(self.csi, EstimateAtTransmitter):
-            if not isinstance(self.power, MeanPower):
+            if not isinstance(self.power, Mean):
                 raise ValueError(f"power must be MeanPower() with EstimateAtTransmitter, got {self.power}")
             mean = Channel(channel.h, channel.noise_variance, channel.power)  # the decoder's until `matched_to` knows better
             return _robust(modes, channel, mean, at_transmitter(modes, channel, self.csi))
-        if uncertain and isinstance(self.power, MeanPower):
+        if uncertain and isinstance(self.power, Mean):
             best = at_both_ends(modes, channel)
             return _robust(modes, channel, believed(channel, best.trusting), best)
-        if isinstance(self.power, PerUsePower) and not is_block_fading(channel.h) and len(modes):
+        if isinstance(self.power, PerUse) and not is_block_fading(channel.h) and len(modes):
             return _per_use(modes, channel, self.power)
         spatial = SpatialModes.of(channel.h)
-        if isinstance(self.power, EqualPower | OneUseAtATime):
+        if isinstance(self.power, Equal | OneUseAtATime):
             return _use_by_use(modes, channel, spatial, self.power)
-        if isinstance(self.power, PerUsePower):
+        if isinstance(self.power, PerUse):
             return _exact(modes, channel, spatial.spread(), "per use")
         solution = _exact(modes, channel, spatial, "mean")
-        return refitted_per_message(modes, solution.transceiver, self.power) if isinstance(self.power, PerMessagePower) else solution
+        return refitted_per_message(modes, solution.transceiver, self.power) if isinstance(self.power, PerMessage) else solution
 
 
 def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_limit: PowerLimitName) -> Solution:
@@ -101,10 +102,10 @@ def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_
     )
 
 
-def _use_by_use(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power: EqualPower | OneUseAtATime) -> Solution:
+def _use_by_use(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power: Equal | OneUseAtATime) -> Solution:
     """The same pair but for its power, and for which use carries which mode."""
     N, budget = (channel.noise_variance + channel.error_variance * channel.power) / 2, channel.uses * channel.power
-    allocation = Allocation.use_by_use(modes.strength, spatial.amplitude, N, budget, isinstance(power, EqualPower))
+    allocation = Allocation.use_by_use(modes.strength, spatial.amplitude, N, budget, isinstance(power, Equal))
     solution = _parallel(modes, channel, spatial, allocation, "per use")
     return replace(solution, status=solution.status.masked_fill(solution.status == Status.OPTIMAL.code, Status.BASELINE.code))
 
@@ -129,7 +130,7 @@ def _parallel(
     return Solution(transceiver, status, mse, power, trace)
 
 
-def _per_use(modes: SemanticModes, channel: Channel, limit: PerUsePower) -> Solution:
+def _per_use(modes: SemanticModes, channel: Channel, limit: PerUse) -> Solution:
     """Limits on uses that differ: no closed form, but a bound."""
     spatial = SpatialModes.of(channel.h)
     N = (channel.noise_variance + channel.error_variance * channel.power) / 2

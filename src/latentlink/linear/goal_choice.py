@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
+from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.moments import Moments, as_pairs
 from latentlink.latents.pilots import as_labels
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.tasks.evaluation import evaluate
 
 
 @dataclass(frozen=True, eq=False)

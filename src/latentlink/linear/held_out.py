@@ -16,15 +16,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.linear.closed_form import ClosedForm
-from latentlink.linear.errors import total_mse
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.linear.power import PerMessagePower
-from latentlink.linear.robust import EstimateAtTransmitter
+from latentlink.linear.mse import total_mse
+from latentlink.linear.robust.both_ends import EstimateAtTransmitter
+from latentlink.numerics.division import ratio
+from latentlink.power import PerMessage
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class HeldOutModes:
             ValueError: the design has per-message power, which is exact on any latents by itself, or a decoder that is refitted later.
         """
         design = ClosedForm() if design is None else design
-        if isinstance(design.power, PerMessagePower):
+        if isinstance(design.power, PerMessage):
             raise ValueError("design must have a mean or per-use power limit: per-message power is exact on any latents by itself")
         if isinstance(design.csi, EstimateAtTransmitter) and bool((channel.error_variance > 0).any()):
             raise ValueError("design must not be for EstimateAtTransmitter: its decoder is refitted to channels that are not known here")

@@ -25,15 +25,15 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import finite
 from latentlink.channels.channel import Channel
-from latentlink.io.artifacts import artifact, save
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import Goal
 from latentlink.linear.metric import Metric
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.numerics.doors import finite
+from latentlink.storage.artifacts import artifact, save
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 

@@ -15,11 +15,12 @@ from jaxtyping import Complex, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.arrays import finite, ratio
 from latentlink.channels.channel import Channel, is_block_fading
-from latentlink.io.artifacts import artifact, save
+from latentlink.evaluation.complexity import REAL_WEIGHT, OperationCount
 from latentlink.latents.packing import real_embedding
-from latentlink.tasks.complexity import REAL_WEIGHT, Flops
+from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import finite
+from latentlink.storage.artifacts import artifact, save
 
 PowerLimitName = Literal["mean", "per use", "per message"]
 
@@ -62,10 +63,10 @@ class LinearTransceiver:
         return self.streams.shape[:-1]
 
     @property
-    def flops(self) -> Flops:
+    def flops(self) -> OperationCount:
         """Of one message, by one channel's dense real matrices F (2 u n_tx × d) and G (m × 2 u n_rx), as a device would keep them."""
         rows, columns = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
-        return Flops(REAL_WEIGHT * rows * len(self.mean_x), REAL_WEIGHT * columns * len(self.mean_y))
+        return OperationCount(REAL_WEIGHT * rows * len(self.mean_x), REAL_WEIGHT * columns * len(self.mean_y))
 
     def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in the transceiver's precision and on its device.

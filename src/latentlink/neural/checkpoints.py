@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from latentlink.io.atomic import write_atomically
+from latentlink.storage.atomic import write_atomically
 
 
 def write_sealed(path: Path, state: dict[str, Any]) -> None:

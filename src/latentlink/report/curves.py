@@ -15,10 +15,10 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.arranging import PILOTS, Arranged, arranged, panel_of
-from latentlink.report.axes import AXES
-from latentlink.report.wording import Panel
-from latentlink.studies.intervals import interval_of
+from latentlink.evaluation.intervals import interval_of
+from latentlink.report.arrange import PILOTS, Arranged, arranged, panel_of
+from latentlink.report.look.axes import AXES
+from latentlink.report.look.wording import Panel
 
 REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
 EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation bound", "best network within the budget"

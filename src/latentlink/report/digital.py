@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from latentlink.report.arranging import arranged
+from latentlink.report.arrange import arranged
 from latentlink.report.curves import Curve, Point, curves
-from latentlink.report.palette import in_order
+from latentlink.report.look.palette import in_order
+from latentlink.report.look.wording import panel_title
 from latentlink.report.tables import key_of, where
-from latentlink.report.wording import panel_title
 
 DIGITAL = "digital"
 _VALUES = {"accuracy": ("accuracy", True), "nmse": ("NMSE", False)}  # column: in words, the best is the largest

@@ -9,14 +9,14 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.extras import import_extra
-from latentlink.report.arranging import arranged
-from latentlink.report.axes import AXES
+from latentlink.numerics.extras import import_extra
+from latentlink.report.arrange import arranged
 from latentlink.report.curves import Curve, curves
+from latentlink.report.figures import INK, STYLE, WIDTH_IN, draw, legend, scale, written
 from latentlink.report.interactive import TITLES, Chart, charts
-from latentlink.report.palette import Look, in_order, looks
-from latentlink.report.paper_figures import INK, STYLE, WIDTH_IN, draw, legend, scale, written
-from latentlink.report.wording import Panel
+from latentlink.report.look.axes import AXES
+from latentlink.report.look.palette import Look, in_order, looks
+from latentlink.report.look.wording import Panel
 
 VALUE = "opta_db"
 _PANEL_IN, _ENTRY_IN = 2.2, 0.125  # of the figure without its legend, and a line of that

@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.arranging import arranged
-from latentlink.report.axes import AXES, ticks
+from latentlink.report.arrange import arranged
 from latentlink.report.curves import BUDGET, Curve, Level, Point, curves, levels
-from latentlink.report.palette import LINES, Look, in_order, looks, reading_limit, with_value
-from latentlink.report.paper_figures import drawn_curves
-from latentlink.report.wording import Panel, described, panel_title
+from latentlink.report.figures import drawn_curves
+from latentlink.report.look.axes import AXES, ticks
+from latentlink.report.look.palette import LINES, Look, in_order, looks, reading_limit, with_value
+from latentlink.report.look.wording import Panel, described, panel_title
 
 COLUMNS = 3  # panels beside each other
 Chart = dict[str, Any]

@@ -16,10 +16,10 @@ from typing import TypeVar
 
 import polars as pl
 
-from latentlink.report.arranging import arranged, panel_of
+from latentlink.report.arrange import arranged, panel_of
 from latentlink.report.curves import Curve
-from latentlink.report.palette import in_order
-from latentlink.report.wording import Panel
+from latentlink.report.look.palette import in_order
+from latentlink.report.look.wording import Panel
 
 _Any = TypeVar("_Any")
 LEVELS = (5, 1)  # percent of the channels

@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.extras import import_extra
+from latentlink.numerics.extras import import_extra
+from latentlink.report.figures import INK, STYLE, WIDTH_IN, legend, plain, written
 from latentlink.report.interactive import Chart, frames, grouped, one_entry_each
+from latentlink.report.look.palette import Look, looks
+from latentlink.report.look.wording import Panel, described
 from latentlink.report.outage import LEAST, LEVELS, Fading, fadings, shown, staircase
-from latentlink.report.palette import Look, looks
-from latentlink.report.paper_figures import INK, STYLE, WIDTH_IN, legend, plain, written
-from latentlink.report.wording import Panel, described
 
 _PANEL_IN, _ENTRY_IN = 2.4, 0.125  # of the figure without its legend, and a line of that
 _TICKS = [(share / 100, f"{share:g} %") for share in (100, 10, 5, 1, 0.1, 0.01, 0.001, 0.0001)]

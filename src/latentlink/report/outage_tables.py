@@ -4,11 +4,11 @@ from statistics import fmean, median
 
 import polars as pl
 
+from latentlink.evaluation.intervals import interval_of, worst
 from latentlink.report.curves import REFERENCES, levels
+from latentlink.report.look.wording import Panel, panel_title
 from latentlink.report.outage import LEAST, Fading, jain, outage, quantile
 from latentlink.report.tables import Comparison, Entry, Table
-from latentlink.report.wording import Panel, panel_title
-from latentlink.studies.intervals import interval_of, worst
 
 _PATH_LOSS = "path-loss"  # the normalisation under which a channel is a user, near or far
 _ALSO = {"nmse": ("mean NMSE", "{:.3f}"), "opta_db": ("to OPTA (dB)", "{:+.2f}"), "separation_db": ("to separation (dB)", "{:+.2f}"),

@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.arranging import arranged, prepared
-from latentlink.report.axes import AXES, percent
+from latentlink.report.arrange import arranged, prepared
 from latentlink.report.curves import Curve, Point, curves
-from latentlink.report.palette import in_order
-from latentlink.report.wording import Panel, described, panel_title
+from latentlink.report.look.axes import AXES, percent
+from latentlink.report.look.palette import in_order
+from latentlink.report.look.wording import Panel, described, panel_title
 
 BUDGET_POWER, TOLERANCE = 1.0, 0.05  # P of every study, and how far from it a link may spend before it is flagged
 METRICS: dict[str, tuple[str, str, bool | None]] = {  # column: title, format, the best is the largest (None: no value is better)

@@ -12,20 +12,23 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from latentlink.baselines.unaligned import unaligned
+from latentlink.bounds.accuracy import AccuracyBound
+from latentlink.bounds.capacity import capacity
+from latentlink.bounds.opta import opta
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
+from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.limits import AccuracyBound, capacity, opta, unaligned
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.held_out import HeldOutModes
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.links.solution import Solution
 from latentlink.neural.codec.codec import Codec
-from latentlink.tasks.evaluation import evaluate
 from latentlink.tasks.heads import decisions
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
-from latentlink.transceiver import Solution
 
 COMPLEX_LINEAR = "complex-linear, MSE"
 WIDELY_LINEAR = "widely linear, MSE"

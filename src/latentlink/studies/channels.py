@@ -9,11 +9,11 @@ import torch
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
-from latentlink.channels.panels import Panel
-from latentlink.channels.resource_elements import ResourceElements
+from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
-from latentlink.channels.standard import DROPS, PROFILES, Tr38901
-from latentlink.channels.tr38901 import grids
+from latentlink.channels.tr38901.generate import grids
+from latentlink.channels.tr38901.model import DROPS, PROFILES, Model
+from latentlink.channels.tr38901.panels import Panel
 from latentlink.studies.sections import ChannelAt, OfdmAt, Snr
 
 _NAMES = {name.lower(): name for name in (*PROFILES, *DROPS)}
@@ -44,7 +44,7 @@ def snr_db_of(at: ChannelAt, snr: Snr) -> float:
     return convert_snr(snr.snr_db, SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA, at.shape[1], at.gain)
 
 
-def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Tr38901:
+def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Model:
     """The 3GPP model of a cell, downlink.
 
     Raises:
@@ -54,7 +54,7 @@ def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Tr38901:
     dual = ofdm.polarisation == "dual" and not at.model.startswith("tdl")  # TDL has antennas, but no arrays
     if dual and (n_rx % 2 or n_tx % 2):
         raise ValueError(f"ofdm.polarisation must be single for an odd number of antennas, got dual for {n_rx}×{n_tx}")
-    return Tr38901(
+    return Model(
         _NAMES[at.model],
         receive=Panel.linear(n_rx, dual=dual),
         transmit=Panel.linear(n_tx, ofdm.pattern, dual),

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
-from latentlink.io.atomic import write_atomically
-from latentlink.studies.intervals import interval_of
+from latentlink.evaluation.intervals import interval_of
+from latentlink.storage.atomic import write_atomically
 from latentlink.studies.rows import SCHEMA
-from latentlink.studies.spec import Cell, Study
+from latentlink.studies.spec.study import Cell, Study
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
-from latentlink.data.files import read_labels, read_latents
+from latentlink.bounds.accuracy import AccuracyBound
 from latentlink.data.pairs import DevicePair, device_pair
-from latentlink.io.artifacts import kept
-from latentlink.io.folders import cache_folder
+from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.moments import Moments
+from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.selection import PilotSelection
-from latentlink.limits import AccuracyBound
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.storage.artifacts import kept
+from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt
 from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
 

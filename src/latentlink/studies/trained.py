@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from latentlink.io.artifacts import kept
-from latentlink.io.folders import cache_folder
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.codec import Codec
-from latentlink.neural.codec.fitting import CodecTraining
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.storage.artifacts import kept
+from latentlink.storage.folders import cache_folder
 from latentlink.tasks.objectives import Objective
 
 _TRAINING_VERSION = 1  # of what a training gives: raise it when that changes

@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentlink.arrays import as_tensor
-from latentlink.io.artifacts import artifact, save
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
-from latentlink.lbfgs import minimised
+from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.minimise import minimise
+from latentlink.storage.artifacts import artifact, save
 
 _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 1
 _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a feature of unit variance
@@ -82,7 +82,7 @@ def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_dec
         def loss(V: Tensor, b: Tensor, z: Tensor = z, penalty: Tensor = penalty) -> Tensor:
             return nn.functional.cross_entropy(z @ V.T + b, labels) + (penalty * V.square()).sum() / 2
 
-        V, b = minimised([V.to(dtype), b.to(dtype)], loss, max_iterations, _TOLERANCE)
+        V, b = minimise([V.to(dtype), b.to(dtype)], loss, max_iterations, _TOLERANCE)
     weight = (V * scales) @ vectors.T / scale
     return SoftmaxHead.from_tensors({"weight": weight, "bias": b - weight @ mean}, {}).to(y.device)
 

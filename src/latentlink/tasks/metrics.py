@@ -9,9 +9,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentlink.arrays import finite
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
+from latentlink.numerics.doors import finite
 from latentlink.tasks.heads import decisions
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %

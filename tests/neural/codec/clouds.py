@@ -31,7 +31,8 @@ def world():
 
 def training(**changes):
     settings = {
-        "modes": 10, "width": 32, "layers": 2, "max_symbols": 5, "draws": ll.ChannelDraws(antennas=(1, 2, 4), uses=(1,)), "rounds": 8,
+        "modes": 10, "width": 32, "layers": 2, "max_symbols": 5,
+        "draws": ll.channels.ChannelDraws(antennas=(1, 2, 4), uses=(1,)), "rounds": 8,
         "steps": 60, "channels": 8, "messages": 96, "learning_rate": 4e-3, "bank": (2000, 64, 600),
     }  # fmt: skip
     return ll.CodecTraining(**{**settings, **changes})

@@ -12,8 +12,8 @@ from latentlink.neural.codec.cross_fitting import cross_fitted
 from latentlink.neural.codec.examples import Examples
 from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.networks import ModulatedMlp
+from latentlink.neural.codec.rounds import bank, sent
 from latentlink.neural.codec.streams import placed
-from latentlink.neural.codec.training import bank, sent
 from neural.codec.clouds import channel, pilots, training, world
 
 STRENGTH = torch.linspace(3, 1, 40, dtype=torch.float64)
@@ -45,7 +45,7 @@ def test_noise_has_unit_variance_in_every_stream():
 def test_bits_of_one_stream_pair_are_its_capacity():
     radio = channel(1, 1, snr_db=13.0)
     streams, _ = placed(STRENGTH, radio, 8)
-    torch.testing.assert_close(streams.bits, ll.capacity(radio))
+    torch.testing.assert_close(streams.bits, ll.bounds.capacity(radio))
 
 
 def test_networks_hear_of_no_channel_above_the_ceiling():

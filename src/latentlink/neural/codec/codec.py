@@ -15,19 +15,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.io.artifacts import artifact, save
 from latentlink.linear.closed_form import checked
-from latentlink.linear.errors import parallel_mse
 from latentlink.linear.modes import SemanticModes
+from latentlink.linear.mse import parallel_mse
+from latentlink.links.solution import Solution, Status
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.link import CodecTransceiver, moved, networks_facts, networks_from, part, rule_facts, rule_from
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.power import PowerRule
 from latentlink.neural.codec.streams import Beams, Streams, placed
-from latentlink.transceiver import Solution, Status
+from latentlink.neural.codec.transceiver import CodecTransceiver, moved, networks_facts, networks_from, part, rule_facts, rule_from
+from latentlink.numerics.division import ratio
+from latentlink.storage.artifacts import artifact, save
 
 _ENTRIES = 2**24  # hidden values held at a time
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.arrays import ratio
 from latentlink.linear.transceiver import PowerLimitName
+from latentlink.numerics.division import ratio
 
 
 @dataclass(frozen=True)

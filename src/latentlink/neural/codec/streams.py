@@ -18,10 +18,10 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from latentlink.arrays import ratio
 from latentlink.channels.channel import Channel
-from latentlink.linear.spatial import SpatialModes
-from latentlink.linear.waterfilling import mse_waterfilling
+from latentlink.numerics.division import ratio
+from latentlink.streams.spatial import SpatialModes
+from latentlink.streams.waterfilling import mse_waterfilling
 
 _LEAST_SENT = 1e-9  # energy of a symbol that is hardly used, of an even share
 NOISE_FLOOR = 1e-12  # of the strongest stream's received energy: what counts as noise where there is none

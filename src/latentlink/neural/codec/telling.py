@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from latentlink.neural.codec.training import Training
+from latentlink.neural.codec.rounds import Training
 
 _KEEP_EVERY_S = 10.0  # at most so much of a training is lost when the process dies
 

@@ -1,0 +1,96 @@
+from . import baselines, bounds, budget, channels, csi, data, digital, metrics, power
+from .channels import tr38901
+from .channels.channel import Channel
+from .channels.fading import rayleigh
+from .evaluation.evaluate import evaluate
+from .latents.moments import Moments
+from .latents.pilot_selection import PilotSelection
+from .latents.pilots import Pilots
+from .linear.admm.constraints import ActiveAntennas, AntennaPower, ConstantModulus, ConstraintSet, SparsePrecoder, TotalPower, UsePower
+from .linear.admm.design import Admm
+from .linear.closed_form import ClosedForm
+from .linear.goal import Goal
+from .linear.goal_choice import GoalChoice, choose_goal
+from .linear.held_out import HeldOut, HeldOutModes, held_out
+from .linear.modes import SemanticModes, semantic_modes
+from .linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
+from .linear.transceiver import LinearTransceiver
+from .links.solution import Solution, Status
+from .links.transceiver import Transceiver, transmit
+from .neural.codec.codec import Codec
+from .neural.codec.examples import Augmentation
+from .neural.codec.power import AveragePower, EachMessage
+from .neural.codec.training import CodecFit, CodecTraining
+from .neural.codec.transceiver import CodecTransceiver
+from .neural.paper.design import Neural
+from .neural.paper.pruning import HardThreshold, SoftThreshold
+from .neural.paper.transceiver import NeuralTransceiver
+from .storage.artifacts import ArtifactError, load
+from .tasks.heads import SoftmaxHead, fit_head
+from .tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
+
+__version__: str
+
+__all__ = [
+    "ActiveAntennas",
+    "Admm",
+    "AntennaPower",
+    "ArtifactError",
+    "Augmentation",
+    "AveragePower",
+    "Channel",
+    "ClosedForm",
+    "Codec",
+    "CodecFit",
+    "CodecTraining",
+    "CodecTransceiver",
+    "ConstantModulus",
+    "ConstraintSet",
+    "Cosine",
+    "EachMessage",
+    "EstimateAtBothEnds",
+    "EstimateAtTransmitter",
+    "Goal",
+    "GoalChoice",
+    "HardThreshold",
+    "HeadDivergence",
+    "HeldOut",
+    "HeldOutModes",
+    "LinearTransceiver",
+    "Moments",
+    "Neural",
+    "NeuralTransceiver",
+    "Objective",
+    "PilotSelection",
+    "Pilots",
+    "Regression",
+    "Retrieval",
+    "SemanticModes",
+    "SoftThreshold",
+    "SoftmaxHead",
+    "Solution",
+    "SparsePrecoder",
+    "Status",
+    "TotalPower",
+    "Transceiver",
+    "UsePower",
+    "__version__",
+    "baselines",
+    "bounds",
+    "budget",
+    "channels",
+    "choose_goal",
+    "csi",
+    "data",
+    "digital",
+    "evaluate",
+    "fit_head",
+    "held_out",
+    "load",
+    "metrics",
+    "power",
+    "rayleigh",
+    "semantic_modes",
+    "tr38901",
+    "transmit",
+]

@@ -1,0 +1,23 @@
+from .alignment import Alignment, LeastSquares, Procrustes
+from .disjoint import Disjoint
+from .eigen_k import EigenK
+from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
+from .first_k import FirstK
+from .top_k import TopK
+from .top_k_transceiver import TopKTransceiver
+from .unaligned import unaligned
+
+__all__ = [
+    "Alignment",
+    "Disjoint",
+    "EigenK",
+    "FirstK",
+    "LeastSquares",
+    "MmseEqualiser",
+    "Procrustes",
+    "SvdEqualiser",
+    "TopK",
+    "TopKTransceiver",
+    "ZeroForcing",
+    "unaligned",
+]

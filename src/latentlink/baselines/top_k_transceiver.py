@@ -1,0 +1,180 @@
+"""The transceiver of Top-K: of every message the k largest entries, and the receiver is told which they are.
+
+For c = x − μx (aligned after transmission) or c = A (x − μx) (aligned before it), I the indices of the k largest |c_i|, in rising order,
+
+    v = c_I − a_I      →      v̂      →      ĉ_I = a_I + v̂,   0 elsewhere,      ŷ = μy + Ψ ĉ,   Ψ = A or the identity.
+
+a_i is the mean of entry i where it is among the largest, known at both ends: it costs no power. I is side information, free of error. The
+k values v cross the channel as the latent of a linear link does.
+"""
+
+import math
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Complex, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.baselines.whitened import sends
+from latentlink.channels.channel import Channel
+from latentlink.evaluation.complexity import REAL_WEIGHT, OperationCount
+from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.numerics.doors import finite
+from latentlink.storage.artifacts import artifact, save
+
+
+@artifact("top-k link")
+@dataclass(frozen=True, eq=False)
+class TopKTransceiver:
+    """Sends the k largest entries of each message (see the module); c entries to choose from, a batch `...` of channels.
+
+    Attributes:
+        alignment: A (m, d). aligned_before: whether the transmitter applies it, so that c = m, or the receiver, so that c = d.
+        mean_x: μx (d,). mean_y: μy (m,).
+        offsets: a (c,).
+        link: carries v (k) over the channel.
+        indices: I (…, n, k) of the messages that the receiver was told of; None until `informed_by`.
+    """
+
+    alignment: Float[Tensor, "m d"]
+    aligned_before: bool
+    mean_x: Float[Tensor, "d"]
+    mean_y: Float[Tensor, "m"]
+    offsets: Float[Tensor, "c"]
+    link: LinearTransceiver
+    indices: Int[Tensor, "*told n k"] | None = None
+
+    @property
+    def k(self) -> int:
+        """Entries sent of each message."""
+        return len(self.link.mean_x)
+
+    @property
+    def batch(self) -> torch.Size:
+        """The leading dimensions `...`: one transceiver for each channel."""
+        return self.link.batch
+
+    @property
+    def channel(self) -> Channel:
+        """What the decoder was made for; its power is the budget."""
+        return self.link.channel
+
+    @property
+    def synthesis(self) -> Float[Tensor, "m s"]:
+        """Ψ: A where the receiver aligns, else the identity."""
+        return torch.diag(torch.ones_like(self.mean_y)) if self.aligned_before else self.alignment
+
+    @property
+    def side_symbols(self) -> int:
+        """Complex symbols to add for the indices at one real number each, as many as carry the values [pandolfo2025latent]."""
+        return -(-self.k // 2)
+
+    @property
+    def side_bits(self) -> float:
+        """Bits per message that tell the set of k among c indices, all sets being alike: log2 of their number."""
+        return math.log2(math.comb(len(self.offsets), self.k))
+
+    @property
+    def flops(self) -> OperationCount:
+        """Of one message, by dense real matrices and the k columns of Ψ that it needs; choosing takes comparisons, not counted."""
+        align = REAL_WEIGHT * self.alignment.numel() if self.aligned_before else 0
+        restore = 0 if self.aligned_before else REAL_WEIGHT * self.k * len(self.mean_y)
+        return OperationCount(align + self.link.flops.encode, self.link.flops.decode + restore)
+
+    def choose(self, x: Tensor | NDArray[Any]) -> tuple[Int[Tensor, "*a n k"], Float[Tensor, "*a n k"]]:
+        """I (…, n, k), rising, and the entries c_I (…, n, k) of latents x (…, n, d).
+
+        Raises:
+            ValueError: x is complex or not finite, its last dimension is not d, or it has no message axis.
+        """
+        x = finite("x", x)
+        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
+            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
+        c = x.to(self.alignment) - self.mean_x
+        return largest(c @ self.alignment.mT if self.aligned_before else c, self.k)
+
+    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d).
+
+        Raises:
+            ValueError: as `choose`, or the batch of x does not fit.
+        """
+        chosen, entries = self.choose(x)
+        return self.link.encode(entries - self.offsets[chosen])
+
+    def informed_by(self, x: Tensor | NDArray[Any]) -> "TopKTransceiver":
+        """The same transceiver, its receiver told the indices of these messages x (n, d) or (…, n, d).
+
+        Raises:
+            ValueError: as `choose`.
+        """
+        return replace(self, indices=self.choose(x)[0])
+
+    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
+        """Entries ĉ (…, n, c), zero where nothing was sent, of the received symbols r (…, n, u, n_rx) of the messages told of.
+
+        Raises:
+            ValueError: the receiver was told of no messages, of others in number, or r does not fit (see `LinearTransceiver.decode`).
+        """
+        if self.indices is None:
+            raise ValueError(
+                "a Top-K receiver must be told which entries were sent: decode with transceiver.informed_by(x), or let ll.transmit do it"
+            )
+        v, told = self.link.decode(r), self.indices
+        if told.shape[-2] != v.shape[-2]:
+            raise ValueError(f"r must hold the {told.shape[-2]} messages that the receiver was told of, got {v.shape[-2]}")
+        sent = sends(self.link)[..., None, None]  # a silent link tells nothing, not even what is usual
+        entries = torch.where(sent, self.offsets[told] + v, 0.0)
+        empty = entries.new_zeros(*entries.shape[:-1], len(self.offsets))
+        return empty.scatter(-1, told.expand(entries.shape), entries)
+
+    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
+
+        Raises:
+            ValueError: as `receive`.
+        """
+        entries = self.receive(r)
+        return self.mean_y + (entries if self.aligned_before else entries @ self.alignment.mT)
+
+    def matched_to(self, channel: Channel) -> "TopKTransceiver":
+        """The same precoder, the values estimated with least linear error from what is received over this channel.
+
+        Raises:
+            ValueError: the antennas or uses differ from the precoder's, or the batches do not broadcast.
+        """
+        return replace(self, link=self.link.matched_to(channel))
+
+    def to(self, target: torch.device | torch.dtype | str) -> "TopKTransceiver":
+        """The same transceiver on another device, or in float32 or float64."""
+        moved = {name: getattr(self, name).to(target) for name in ("alignment", "mean_x", "mean_y", "offsets")}
+        told = self.indices if self.indices is None or isinstance(target, torch.dtype) else self.indices.to(target)
+        return replace(self, **moved, link=self.link.to(target), indices=told)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the link atomically; `latentlink.load` reads it back. What the receiver was told of messages is not kept."""
+        save("top-k link", self, path)
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        tensors = {name: getattr(self, name) for name in ("alignment", "mean_x", "mean_y", "offsets")}
+        carried, facts = self.link.to_tensors()
+        tensors |= {f"link.{name}": value for name, value in carried.items()}
+        own = {"tx_dim": len(self.mean_x), "rx_dim": len(self.mean_y), "k": self.k, "aligned_before": self.aligned_before}
+        return tensors, {**facts, **own}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "TopKTransceiver":
+        """The link of a saved file."""
+        carried = {name.removeprefix("link."): tensors.pop(name) for name in list(tensors) if name.startswith("link.")}
+        link = LinearTransceiver.from_tensors(carried, manifest)
+        return cls(**tensors, aligned_before=manifest["aligned_before"], link=link)
+
+
+def largest(c: Float[Tensor, "*a n c"], k: int) -> tuple[Int[Tensor, "*a n k"], Float[Tensor, "*a n k"]]:
+    """Indices of the k entries of greatest magnitude, in rising order, and the entries."""
+    chosen = c.abs().topk(k, dim=-1, sorted=False).indices.sort(-1).values
+    return chosen, c.gather(-1, chosen)

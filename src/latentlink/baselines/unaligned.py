@@ -1,0 +1,21 @@
+"""The floor: the transmitter's latents read as if they were the receiver's."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.latents.moments import as_latents
+
+
+def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:
+    """The floor: the transmitter's latents read as if they were the receiver's, cut or padded with zeros to its dimension (n, dim).
+
+    The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.
+    """
+    x = as_latents("x", x)
+    if dim < 1:
+        raise ValueError(f"dim must be at least 1, got {dim}")
+    return torch.nn.functional.pad(x, (0, dim - x.shape[1]))

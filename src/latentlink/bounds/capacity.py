@@ -1,0 +1,31 @@
+"""Capacity of a message's channel uses by water-filling.
+
+With the pooled budget u·P over the singular values h_i of all uses of a message, the capacity is
+
+    C = Σ log2(1 + p_i h_i² / σ²)  bits per message,      p_i = (μ − σ² / h_i²)⁺,   Σ p_i = u·P.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.streams.spatial import SpatialModes
+
+
+def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
+    """C (…), bits per message (all uses of the channel together), at known channel and pooled budget; inf without noise, 0 where h = 0."""
+    return capacity_gains(channel).log2().sum(-1)
+
+
+def capacity_gains(channel: Channel) -> Float[Tensor, "*batch s"]:
+    """1 + p_i h_i² / σ² of each symbol of a message (…, s), by water-filling."""
+    h = SpatialModes.of(channel.h).amplitude.flatten(-2).sort(-1, descending=True).values
+    noise, budget = channel.noise_variance.unsqueeze(-1), (channel.uses * channel.power).unsqueeze(-1)
+    alive = (h > 0) & (h.square() * torch.finfo(h.dtype).max > noise)
+    c = torch.where(alive, noise / torch.where(alive, h, 1.0).square(), torch.inf)
+    count = torch.arange(1, h.shape[-1] + 1, dtype=h.dtype, device=h.device)
+    level = (budget + torch.where(alive, c, 0.0).cumsum(-1)) / count
+    active = (alive & (level > c)).sum(-1, keepdim=True)
+    water = level.gather(-1, (active - 1).clamp(min=0))
+    return torch.where(alive & (water > c), water / c, 1.0)

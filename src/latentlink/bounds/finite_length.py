@@ -1,0 +1,60 @@
+"""Separate source and channel coding of one message at a time: what a channel code of finite length carries.
+
+Over n complex symbols of SNR γ_i a channel code no longer than one message carries about
+
+    R(ε) = C − √V Q⁻¹(ε) + ½ log2 n,      V = Σ (1 − (1 + γ_i)⁻²) (log2 e)²      (normal approximation [polyanskiy2010channel])
+
+bits with block error probability ε, and leaves (1 − ε) D*(R(ε)) + ε tr(W Ry Wᵀ), least over ε (`separation`).
+"""
+
+import math
+from statistics import NormalDist
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.bounds.capacity import capacity, capacity_gains
+from latentlink.bounds.opta import least_error
+from latentlink.channels.channel import Channel
+from latentlink.linear.modes import SemanticModes
+
+_BLOCK_ERRORS = tuple(10 ** (-k / 4) for k in range(1, 21))  # 0.56 … 1e-5
+
+
+def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"]:
+    """Bits (…) that the uses of one message carry at a block error probability, by the normal approximation; at least 0.
+
+    Raises:
+        ValueError: error is not between 0 and 1.
+    """
+    if not 0 < error < 1:
+        raise ValueError(f"error must be between 0 and 1, got {error}")
+    gain = capacity_gains(channel)
+    dispersion = (1 - gain.square().reciprocal()).sum(-1) / math.log(2) ** 2
+    symbols = (gain > 1).sum(-1).clamp(min=1)
+    bits = gain.log2().sum(-1) - dispersion.sqrt() * NormalDist().inv_cdf(1 - error) + symbols.log2() / 2
+    return bits.clamp(min=0)
+
+
+def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
+    """Error (…) of a separate Gaussian source code and a channel code no longer than one message, at its best block error probability.
+
+    What a failed block leaves is the whole variance. The channel code is that of the normal approximation, the source code an ideal one
+    (rate-distortion function, no finite-length loss): digital links that code each message alone are not expected below it for Gaussian
+    latents, while it is no strict bound for a handful of symbols, where the approximation is crude.
+
+    Args:
+        modes, channel: as in `opta`.
+
+    Raises:
+        ValueError: as `opta`.
+
+    References:
+        [polyanskiy2010channel], parallel channels.
+    """
+    best, most = modes.weighted_variance.expand(channel.batch), capacity(channel)
+    for error in _BLOCK_ERRORS:
+        whole = least_error(modes, torch.minimum(finite_length_bits(channel, error), most))  # OPTA holds for digital links too
+        best = torch.minimum(best, (1 - error) * whole + error * modes.weighted_variance)
+    return best

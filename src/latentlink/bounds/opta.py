@@ -1,0 +1,56 @@
+"""Gaussian OPTA (optimal performance theoretically attainable): the least error of any scheme at the channel's capacity.
+
+At a rate of C bits per message the least weighted error that any scheme of any length and complexity can reach for *Gaussian* latents with
+these moments (indirect rate distortion, reverse water-filling [dobrushin1962information, wolf1970transmission]) is
+
+    D* = tr(W Ry Wᵀ) − Σ b_i² + Σ min(θ, b_i²),        ½ Σ log2⁺(b_i² / θ) = C.
+
+For other latents with the same moments D* is an upper bound of the true limit: a good nonlinear scheme may go below it. Of all *affine*
+pairs the closed form is the limit, whatever the distribution.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.bounds.capacity import capacity
+from latentlink.channels.channel import Channel
+from latentlink.linear.modes import SemanticModes
+
+
+def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
+    """Gaussian OPTA D* (…): least total weighted MSE (unweighted for modes without a goal) at the channel's capacity.
+
+    Args:
+        modes: all modes of the moments in question, widely linear and without shrinkage: `semantic_modes(moments, shrinkage=0.0)`; for a
+            statement on test data, of the test data's moments.
+        channel: batch of channels.
+
+    Raises:
+        ValueError: the modes were made with shrinkage, or are complex-linear.
+    """
+    return least_error(modes, capacity(channel))
+
+
+def least_error(modes: SemanticModes, bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Least error (…) at a rate in bits per message."""
+    if modes.shrinkage != 0:
+        raise ValueError(f"modes must be made with shrinkage=0.0 for a bound, got {modes.shrinkage:g}")
+    if not modes.widely_linear:
+        raise ValueError("modes must be widely linear for a bound: complex-linear ones leave out what improper latents tell")
+    energy = modes.strength.square()
+    if len(energy) == 0:
+        return modes.weighted_variance.expand(bits.shape)
+    rest = (modes.weighted_variance - energy.sum()).clamp(min=0)  # what x does not tell, up to rounding
+    return rest + _reverse_waterfilling(energy, bits).to(energy)
+
+
+def _reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Σ min(θ, b_i²) (…) with ½ Σ log2⁺(b_i² / θ) = bits; energy b² is sorted, strongest first, and positive."""
+    count = torch.arange(1, len(energy) + 1, dtype=energy.dtype, device=energy.device)
+    log_theta = (energy.log().cumsum(-1) - 2 * math.log(2) * bits.unsqueeze(-1)) / count
+    active = (energy.log() > log_theta).sum(-1, keepdim=True)  # a prefix: θ of j modes is below b_j² until it is not
+    theta = log_theta.gather(-1, (active - 1).clamp(min=0)).exp()
+    return torch.minimum(energy, theta).sum(-1)

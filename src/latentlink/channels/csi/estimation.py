@@ -1,0 +1,166 @@
+"""Channel estimation from radio pilots: what is known of h at a message's resource elements, and how well.
+
+At its pilot elements every antenna pair is seen as y = h_p + n, n ~ CN(0, σ²/P_p), P_p the power of a pilot symbol: the pilots of different
+transmit antennas are orthogonal (elements of their own, or a cover code over neighbours), so antennas do not disturb one another. Both
+estimators are linear, ĥ = A y for all pairs alike. With the statistics R of the grid (mean zero), d the message's elements, p the pilots',
+
+    LMMSE           A = R_dp (R_pp + σ²/P_p I)^{-1},        E|h − ĥ|² = diag(R_dd − A R_pd)       (posterior mean and variance)
+    least squares   A interpolates between pilots,          E|h − ĥ|² = diag(R_dd − A R_pd − R_dp Aᴴ + A (R_pp + σ²/P_p I) Aᴴ).
+
+Pilots may come earlier than the message: LMMSE then predicts, and its error contains the ageing. Least squares knows no prior; `corrected`
+shrinks each of its entries to the posterior mean given that entry, so that a design may take what is left for noise [kay1993fundamentals].
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from latentlink.channels.channel import Channel, Scalars
+from latentlink.channels.csi.statistics import GridStatistics
+from latentlink.channels.ofdm import ResourceElements
+from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import finite
+
+_LOADING = 8 * torch.finfo(torch.float64).eps  # of R_pp per pilot: a smooth channel's R_pp is singular to rounding without noise
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelEstimator:
+    """ĥ = A y for every antenna pair, from p pilots to a message's u elements; the leading `...` is a batch of pilot noises.
+
+    Attributes:
+        weights: A (…, u, p). error_variance: E|h − ĥ|² of each element (…, u), from the statistics and the pilot noise alone.
+        trust: E[h ĥ*] / E|ĥ|² (…, u): E[h | ĥ] = trust · ĥ, entry by entry; 1 for LMMSE.
+        uncertainty: E|h − trust · ĥ|² (…, u).
+        pilot_noise: σ²/P_p (…).
+    """
+
+    weights: Complex[Tensor, "*batch u p"]
+    error_variance: Float[Tensor, "*batch u"]
+    trust: Complex[Tensor, "*batch u"]
+    uncertainty: Float[Tensor, "*batch u"]
+    pilot_noise: Float[Tensor, "*batch"]
+
+    @classmethod
+    def of(cls, weights: Tensor, covariances: tuple[Tensor, Tensor, Tensor], pilot_noise: Tensor) -> "ChannelEstimator":
+        """Of weights A (…, u, p), with R_dd, R_dp, R_pp and the noise (…)."""
+        R_dd, R_dp, R_pp = covariances
+        power = R_dd.diagonal().real
+        cross = (R_dp * weights.conj()).sum(-1)  # E[h ĥ*]
+        seen = ((weights @ R_pp) * weights.conj()).sum(-1).real + pilot_noise.unsqueeze(-1) * weights.abs().square().sum(-1)  # E|ĥ|²
+        trust = torch.complex(ratio(cross.real, seen), ratio(cross.imag, seen))
+        left = (power - (trust.conj() * cross).real).clamp(min=0)
+        return cls(weights, (power - 2 * cross.real + seen).clamp(min=0), trust, left, pilot_noise)
+
+    def corrected(self) -> "ChannelEstimator":
+        """Each entry shrunk to its posterior mean: what is left is then uncorrelated with the estimate, as designs suppose."""
+        weights = self.trust.unsqueeze(-1) * self.weights
+        return replace(self, weights=weights, error_variance=self.uncertainty, trust=torch.ones_like(self.trust))
+
+    def estimate(self, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | None = None) -> Complex[Tensor, "*b u r t"]:
+        """ĥ (…, u, n_rx, n_tx) from channels at the pilots (…, p, n_rx, n_tx), with pilot noise drawn here.
+
+        Raises:
+            ValueError: at_pilots is real, not finite or not of p elements.
+        """
+        h = finite("at_pilots", at_pilots)
+        if not h.is_complex() or h.ndim < 3 or h.shape[-3] != self.weights.shape[-1]:
+            expected = f"(..., {self.weights.shape[-1]}, n_rx, n_tx)"
+            raise ValueError(f"at_pilots must be complex of shape {expected}, got {h.dtype} {tuple(h.shape)}")
+        batch = torch.broadcast_shapes(h.shape[:-3], self.pilot_noise.shape)
+        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=generator)
+        y = h + self.pilot_noise.to(h.real).sqrt()[..., None, None, None] * noise
+        estimate: Tensor = (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
+        return estimate
+
+    def known(self, truth: Channel, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | None = None) -> Channel:
+        """What is known of the channels: h is ĥ, `error_variance` the mean of it over the message's elements.
+
+        Raises:
+            ValueError: as `estimate`, or the estimate is not of the truth's shape.
+        """
+        h = self.estimate(at_pilots, generator)
+        if h.shape[-3:] != truth.h.shape[-3:]:
+            raise ValueError(f"truth must have (uses, n_rx, n_tx) = {tuple(h.shape[-3:])} as estimated, got {tuple(truth.h.shape[-3:])}")
+        return Channel(h, truth.noise_variance, truth.power, self.error_variance.mean(-1))
+
+
+def lmmse_estimator(
+    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars
+) -> ChannelEstimator:
+    """The best linear estimator, and for Gaussian channels the posterior mean.
+
+    Args:
+        statistics: of the grid. pilots, message: elements of it, pilots earlier than the message if the estimate is older.
+        pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
+
+    Raises:
+        ValueError: the noise is negative or not finite, or the statistics do not cover the elements.
+    """
+    noise = _noise(pilot_noise)
+    R_dd, R_dp, R_pp = covariances = _covariances(statistics, pilots, message)
+    loading = noise + _LOADING * len(pilots) * R_pp.diagonal().real.mean()
+    eye = torch.eye(len(pilots), dtype=R_pp.dtype, device=R_pp.device)
+    L = torch.linalg.cholesky(R_pp + loading[..., None, None] * eye)
+    weights = torch.cholesky_solve(R_dp.mH.expand(*noise.shape, -1, -1), L).mH
+    plain = ChannelEstimator.of(weights, covariances, noise)
+    left = (R_dd.diagonal().real - (weights * R_dp.conj()).sum(-1).real).clamp(min=0)
+    return replace(plain, error_variance=left, trust=torch.ones_like(plain.trust), uncertainty=left)
+
+
+def least_squares_estimator(
+    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars, linear: bool = True
+) -> ChannelEstimator:
+    """Interpolation of the pilots as they are received; the statistics serve only to say what error that leaves.
+
+    Within each symbol that has pilots, linearly in frequency between the two nearest, held beyond the outermost; then the same in time
+    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot.
+
+    Args:
+        statistics, pilots, message, pilot_noise: as in `lmmse_estimator`.
+
+    Raises:
+        ValueError: as `lmmse_estimator`.
+    """
+    noise = _noise(pilot_noise)
+    covariances = _covariances(statistics, pilots, message)
+    weights = _interpolation(pilots, message, linear).to(covariances[1])
+    return ChannelEstimator.of(weights.expand(*noise.shape, -1, -1), covariances, noise)
+
+
+def _noise(pilot_noise: Scalars) -> Tensor:
+    noise = torch.as_tensor(pilot_noise, dtype=torch.float64)
+    if not noise.isfinite().all() or (noise < 0).any():
+        raise ValueError(f"pilot_noise must be finite and not negative, got {noise.tolist() if noise.numel() < 9 else tuple(noise.shape)}")
+    return noise
+
+
+def _covariances(statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements) -> tuple[Tensor, Tensor, Tensor]:
+    """R_dd, R_dp and R_pp."""
+    return statistics.covariance(message, message), statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
+
+
+def _interpolation(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:
+    """A (u, p) of least squares: weights in time of each symbol's pilots times weights in frequency among them."""
+    k, symbol = torch.tensor(pilots.subcarriers), torch.tensor(pilots.symbols)
+    symbols = symbol.unique()
+    A = torch.zeros(len(message), len(pilots), dtype=torch.float64)
+    in_time = _between(symbols, torch.tensor(message.symbols), linear)
+    for number, at in enumerate(symbols):
+        own = (symbol == at).nonzero().squeeze(-1)
+        own = own[k[own].argsort()]
+        A[:, own] = in_time[:, number, None] * _between(k[own], torch.tensor(message.subcarriers), linear)
+    return A
+
+
+def _between(known: Tensor, wanted: Tensor, linear: bool) -> Float[Tensor, "w k"]:
+    """Weights (w, k) of values at rising places `known` for places `wanted`: linear or nearest, held outside."""
+    place = wanted.clamp(known[0], known[-1])
+    right = torch.searchsorted(known, place).clamp(max=len(known) - 1)
+    left = torch.where(known[right] == place, right, right - 1).clamp(min=0)
+    share = torch.where(right > left, (place - known[left]) / (known[right] - known[left]).clamp(min=1), 0.0).double()
+    share = share if linear else share.round()
+    weights = torch.zeros(len(wanted), len(known), dtype=torch.float64)
+    return weights.scatter_add(1, left[:, None], 1 - share[:, None]).scatter_add(1, right[:, None], share[:, None])

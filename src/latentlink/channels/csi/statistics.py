@@ -1,0 +1,149 @@
+"""Second-order statistics of a channel over an OFDM grid: R(e, e') = E[h(e) h(e')*] of one antenna pair, the same for all pairs.
+
+For uncorrelated scattering, paths of power p_l at delay τ_l under a Doppler spectrum of their own [bello1963characterization], R separates,
+
+    R(e, e') = gain · Σ_l p_l exp(−j 2π (f − f') τ_l) · J_0(2π f_D (t − t')),        f_D = speed · carrier / c,
+
+J_0 for waves that arrive evenly from all around (Jakes) [clarke1968statistical]. An exponential profile of rms delay spread τ has
+1 / (1 + j 2π (f − f') τ) for the sum. Of a bank of sampled channels R is the sample mean, known where the bank has elements.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Complex, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.channels.ofdm import ResourceElements
+from latentlink.numerics.doors import finite
+
+SPEED_OF_LIGHT = 299_792_458.0
+
+
+@runtime_checkable
+class GridStatistics(Protocol):
+    """What an estimator has to know of a channel beforehand; statistics of mean zero."""
+
+    def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
+        """R (rows, columns) between two sets of resource elements."""
+
+
+@dataclass(frozen=True)
+class ScatteringStatistics:
+    """Uncorrelated scattering with Jakes' Doppler spectrum.
+
+    Attributes:
+        delays_s: τ_l of each path. powers: p_l, linear, scaled to sum to 1. Or
+        rms_delay_spread_s: of an exponential profile, instead of paths.
+        doppler_hz: f_D ≥ 0, the largest (see `doppler_hz`). subcarrier_spacing_hz: Δf. gain: E|h|².
+
+    Raises:
+        ValueError: naming what is negative, not finite or of unequal length; paths and a delay spread are both or neither given.
+    """
+
+    delays_s: tuple[float, ...] = ()
+    powers: tuple[float, ...] = ()
+    rms_delay_spread_s: float | None = None
+    doppler_hz: float = 0.0
+    subcarrier_spacing_hz: float = 30e3
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        if bool(self.delays_s) == (self.rms_delay_spread_s is not None):
+            raise ValueError("rms_delay_spread_s must be given, or delays_s and powers, and not both")
+        if len(self.powers) != len(self.delays_s):
+            raise ValueError(f"powers must be as many as delays_s, {len(self.delays_s)}, got {len(self.powers)}")
+        spread = () if self.rms_delay_spread_s is None else (self.rms_delay_spread_s,)
+        for name, values in (("delays_s", self.delays_s), ("powers", self.powers), ("rms_delay_spread_s", spread)):
+            _check_not_negative(name, *values)
+        _check_not_negative("doppler_hz", self.doppler_hz)
+        for name in ("subcarrier_spacing_hz", "gain"):
+            _check_not_negative(name, value := getattr(self, name))
+            if value == 0:
+                raise ValueError(f"{name} must be positive, got 0")
+        if self.powers and sum(self.powers) == 0:
+            raise ValueError("powers must not all be zero")
+
+    def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
+        """R (rows, columns) between two sets of resource elements."""
+        f, g = (elements.frequencies_hz(self.subcarrier_spacing_hz) for elements in (rows, columns))
+        t, s = (elements.times_s(self.subcarrier_spacing_hz) for elements in (rows, columns))
+        over_time: Tensor = self.gain * torch.special.bessel_j0(2 * torch.pi * self.doppler_hz * (t[:, None] - s))
+        if self.rms_delay_spread_s is not None:
+            phase = 2 * torch.pi * self.rms_delay_spread_s * (f[:, None] - g)
+            exponential: Tensor = over_time / torch.complex(torch.ones_like(phase), phase)
+            return exponential
+        tau, p = (torch.tensor(values, dtype=torch.float64) for values in (self.delays_s, self.powers))
+        at_rows, at_columns = (torch.polar(torch.ones(len(x), len(tau)).double(), -2 * torch.pi * x[:, None] * tau) for x in (f, g))
+        paths: Tensor = over_time * ((at_rows * (p / p.sum())) @ at_columns.mH)
+        return paths
+
+
+@dataclass(frozen=True, eq=False)
+class SampledStatistics:
+    """The sample covariance of a bank of channels, known at the bank's elements only.
+
+    Attributes:
+        elements: of the bank (e). matrix: R (e, e).
+    """
+
+    elements: ResourceElements
+    matrix: Complex[Tensor, "e e"]
+
+    @classmethod
+    def of(cls, bank: Tensor | NDArray[Any], elements: ResourceElements) -> "SampledStatistics":
+        """From channels (…, e, n_rx, n_tx), sampled at e elements: the mean over channels and antenna pairs.
+
+        Raises:
+            ValueError: the bank is real, not finite, or has another number of elements.
+        """
+        h = finite("bank", bank)
+        if not h.is_complex() or h.ndim < 3 or h.shape[-3] != len(elements):
+            raise ValueError(f"bank must be complex of shape (..., {len(elements)}, n_rx, n_tx), got {h.dtype} {tuple(h.shape)}")
+        samples = h.to(torch.complex128).movedim(-3, 0).flatten(1)
+        return cls(elements, samples @ samples.mH / samples.shape[1])
+
+    def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
+        """R (rows, columns) between two sets of resource elements.
+
+        Raises:
+            ValueError: the bank lacks an element.
+        """
+        place = {pair: i for i, pair in enumerate(self.elements.pairs)}
+        index = []
+        for elements in (rows, columns):
+            if absent := [pair for pair in elements.pairs if pair not in place]:
+                raise ValueError(f"elements must be among the bank's, got (subcarrier, symbol) {absent[0]} which is not")
+            index.append(torch.tensor([place[pair] for pair in elements.pairs], device=self.matrix.device))
+        return self.matrix[index[0]][:, index[1]]
+
+
+def doppler_hz(speed_mps: float, carrier_hz: float) -> float:
+    """f_D = speed · carrier / c, the largest Doppler shift; 30 km/h are 8.33 m/s.
+
+    Raises:
+        ValueError: one of them is negative or not finite.
+    """
+    _check_not_negative("speed_mps", speed_mps)
+    _check_not_negative("carrier_hz", carrier_hz)
+    return speed_mps * carrier_hz / SPEED_OF_LIGHT
+
+
+def _check_not_negative(name: str, *values: float) -> None:
+    for value in values:
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{name} must be finite and not negative, got {value}")
+
+
+def correlation_over_time(delay_s: float, doppler_hz: float) -> Float[Tensor, ""]:
+    """ρ = J_0(2π f_D Δt) between a channel and itself a delay later.
+
+    Raises:
+        ValueError: one of them is negative or not finite.
+    """
+    _check_not_negative("delay_s", delay_s)
+    _check_not_negative("doppler_hz", doppler_hz)
+    rho: Tensor = torch.special.bessel_j0(torch.tensor(2 * torch.pi * doppler_hz * delay_s, dtype=torch.float64))
+    return rho

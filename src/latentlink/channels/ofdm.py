@@ -1,0 +1,129 @@
+"""Which resource elements of an OFDM grid carry a message.
+
+Subcarrier k of a grid lies at frequency k Δf above its first, OFDM symbol l begins at l T_slot / 14: a slot of 14 symbols lasts
+T_slot = 1 ms · 15 kHz / Δf (3GPP TS 38.211, normal cyclic prefix, whose slightly longer first symbol is evened out). A message's channel
+uses are resource elements (k, l), in the order given.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.numerics.doors import integer
+
+SYMBOLS_PER_SLOT = 14
+
+
+def symbol_duration_s(subcarrier_spacing_hz: float) -> float:
+    """Duration of an OFDM symbol with its cyclic prefix."""
+    return 1e-3 * 15e3 / subcarrier_spacing_hz / SYMBOLS_PER_SLOT
+
+
+@dataclass(frozen=True)
+class ResourceElements:
+    """Resource elements (subcarrier, symbol), numbers from 0; u of them.
+
+    Attributes:
+        subcarriers: of each element (u,). symbols: of each element (u,), counted through all slots.
+
+    Raises:
+        ValueError: there is none, the two differ in length, an element comes twice, or a number is negative or not whole.
+    """
+
+    subcarriers: tuple[int, ...]
+    symbols: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("subcarriers", "symbols"):
+            values = getattr(self, name)
+            try:
+                numbers = tuple(integer(name, value, 0) for value in values)
+            except (TypeError, ValueError):
+                numbers = ()
+            if not numbers:
+                raise ValueError(f"{name} must be integers >= 0, at least one of them, got {values!r}")
+            object.__setattr__(self, name, numbers)
+        if len(self.subcarriers) != len(self.symbols):
+            raise ValueError(f"symbols must be as many as subcarriers, {len(self.subcarriers)}, got {len(self.symbols)}")
+        if len(set(self.pairs)) < len(self):
+            raise ValueError("a resource element must not come twice")
+
+    def __len__(self) -> int:
+        return len(self.subcarriers)
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """(subcarrier, symbol) of each element."""
+        return tuple(zip(self.subcarriers, self.symbols, strict=True))
+
+    def union(self, *others: "ResourceElements") -> "ResourceElements":
+        """These elements and those of others, each once, in order."""
+        pairs = dict.fromkeys(pair for elements in (self, *others) for pair in elements.pairs)
+        return ResourceElements(*(tuple(numbers) for numbers in zip(*pairs, strict=True)))
+
+    @classmethod
+    def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":
+        """Neighbouring subcarriers of one symbol, from `first` on: what a narrow allocation gets."""
+        return cls(tuple(range(first, first + _count(count))), (symbol,) * count)
+
+    @classmethod
+    def over_frequency(cls, count: int, subcarriers: int, symbol: int = 0) -> "ResourceElements":
+        """Spread evenly over the subcarriers of a band, in one symbol.
+
+        Raises:
+            ValueError: the band has fewer subcarriers than elements are asked for.
+        """
+        return cls(_spread(count, "subcarriers", subcarriers), (symbol,) * count)
+
+    @classmethod
+    def over_slots(cls, count: int, slots: int, subcarrier: int = 0) -> "ResourceElements":
+        """Spread evenly over the symbols of some slots, on one subcarrier.
+
+        Raises:
+            ValueError: the slots have fewer symbols than elements are asked for.
+        """
+        return cls((subcarrier,) * count, _spread(count, "symbols in slots", slots * SYMBOLS_PER_SLOT))
+
+    @classmethod
+    def block(cls, subcarriers: int, symbols: int) -> "ResourceElements":
+        """All elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
+        pairs = [(k, symbol) for symbol in range(_count(symbols)) for k in range(_count(subcarriers))]
+        return cls(tuple(k for k, _ in pairs), tuple(symbol for _, symbol in pairs))
+
+    @classmethod
+    def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":
+        """Every `spacing`-th subcarrier of a band in some symbols, as radio pilots lie; the first in the middle of its share.
+
+        Raises:
+            ValueError: the spacing is below 1 or wider than the band.
+        """
+        if not 1 <= spacing <= subcarriers:
+            raise ValueError(f"spacing must be between 1 and the band's {subcarriers} subcarriers, got {spacing}")
+        places = tuple(range((spacing - 1) // 2, subcarriers, spacing))
+        return cls(places * len(symbols), tuple(symbol for symbol in symbols for _ in places))
+
+    def delayed(self, symbols: int) -> "ResourceElements":
+        """The same elements so many symbols later."""
+        return ResourceElements(self.subcarriers, tuple(symbol + symbols for symbol in self.symbols))
+
+    def frequencies_hz(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
+        """Frequency of each element above the first subcarrier (u,)."""
+        return subcarrier_spacing_hz * torch.tensor(self.subcarriers, dtype=torch.float64)
+
+    def times_s(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
+        """Time at which the symbol of each element begins (u,)."""
+        return symbol_duration_s(subcarrier_spacing_hz) * torch.tensor(self.symbols, dtype=torch.float64)
+
+
+def _count(count: int) -> int:
+    return integer("count", count)
+
+
+def _spread(count: int, name: str, room: int) -> tuple[int, ...]:
+    """`count` places, evenly over 0 … room − 1, each in the middle of its share."""
+    if room < _count(count):
+        raise ValueError(f"{name} must be at least {count}, one for each element, got {room}")
+    return tuple((2 * i + 1) * room // (2 * count) for i in range(count))

@@ -1,0 +1,167 @@
+"""3GPP channels (TR 38.901) on OFDM resource elements: TDL and CDL profiles, and drops in UMi, UMa, RMa and InH.
+
+The paths are Sionna's [hoydis2022sionna] (extra `3gpp`). Path p with coefficient a_p(t) and delay τ_p gives resource element (k, l)
+
+    H = Σ_p a_p(t_l) exp(−j 2π f_k τ_p),      f_k = k Δf,   t_l = l T_slot / 14          (see `resource_elements`).
+
+Channels are drawn in blocks of BLOCK, each from a seed of its own, on one thread: channel i of a seed is the same to the last bit however
+many are asked for, at a time, or by how many workers.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Complex
+from torch import Tensor
+
+from latentlink.channels.ofdm import ResourceElements, symbol_duration_s
+from latentlink.channels.tr38901.banks import Bank, Progress
+from latentlink.channels.tr38901.model import Model, ModelName
+from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.paths import draw_paths, response, time_steps
+from latentlink.numerics.doors import integer
+from latentlink.numerics.threads import one_thread
+
+BLOCK = 10  # channels drawn from one seed: another number gives other channels
+_HELD = 4096  # time steps × antenna pairs drawn at once: some 200 MB of rays
+_SCALE_BLOCKS = 64  # from which the mean gain of a model is learnt, apart from all seeds
+
+
+def grids(
+    model: Model,
+    batch: int,
+    elements: ResourceElements,
+    seed: int = 0,
+    chunk: int = 100,
+    workers: int = 1,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> Complex[Tensor, "batch u r t"]:
+    """Channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments, returns and raises as `tr38901`."""
+    if not isinstance(elements, ResourceElements):
+        raise ValueError(f"elements must be ResourceElements, got {elements!r}")
+    batch, chunk, workers = (integer(*given) for given in (("batch", batch), ("chunk", chunk), ("workers", workers)))
+    seed = integer("seed", seed, 0)
+    shape = (len(elements), model.receive.antennas, model.transmit.antennas)
+    bank = Bank(f"{model.identity()} {elements} seed {seed}", shape, BLOCK, _Draw(model, elements, seed))
+    return bank.grids(batch, chunk, workers, cache, progress)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Draws block NUMBER; it can be sent to another process."""
+
+    model: Model
+    elements: ResourceElements
+    seed: int
+
+    def __call__(self, number: int) -> Complex[Tensor, "block u r t"]:
+        with one_thread():
+            return _block(self.model, self.elements, _seed_of(self.seed, number))
+
+
+def _block(model: Model, elements: ResourceElements, seed: int) -> Complex[Tensor, "block u r t"]:
+    """One block of channels (BLOCK, u, n_rx, n_tx) complex64."""
+    h = _over_time(model, elements, seed)
+    if model.normalisation == "path-loss":
+        return h
+    if model.normalisation == "each":
+        power = h.abs().square().mean((1, 2, 3), keepdim=True)
+        return h * (model.gain / torch.where(power > 0, power, 1.0)).sqrt()
+    return h * math.sqrt(model.gain / _mean_gain(replace(model, gain=1.0)))
+
+
+def _over_time(model: Model, elements: ResourceElements, seed: int) -> Complex[Tensor, "block u r t"]:
+    """The block before it is scaled: all time steps at once, or where they are too many, one symbol after another from the same seed."""
+    step, count, steps = time_steps(elements.symbols)
+    frequencies, duration = elements.frequencies_hz(model.subcarrier_spacing_hz), symbol_duration_s(model.subcarrier_spacing_hz)
+    if count <= 2 or count * model.receive.antennas * model.transmit.antennas <= _HELD:
+        return response(*draw_paths(model, seed, BLOCK, count, 1 / (step * duration)), frequencies, steps)
+    symbols = torch.tensor(elements.symbols)
+    h = torch.empty(BLOCK, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
+    for symbol in symbols.unique().tolist():
+        here = symbols == symbol  # the second step of two, the first one being symbol 0
+        a, tau = draw_paths(model, seed, BLOCK, 2, 1 / (max(symbol, 1) * duration))
+        h[:, here] = response(a, tau, frequencies[here], torch.full((int(here.sum()),), int(symbol > 0)))
+    return h
+
+
+@lru_cache
+def _mean_gain(model: Model) -> float:
+    """E|h|² over entries and channels as the model draws it: Σ_p |a_p|², which is free of fading between paths."""
+    if model.model.startswith("TDL"):
+        return 1.0  # the profiles' powers add up to one
+    period = symbol_duration_s(model.subcarrier_spacing_hz)
+    with one_thread():
+        drawn = (draw_paths(model, _seed_of(-1, number), BLOCK, 2, 1 / period)[0] for number in range(_SCALE_BLOCKS))
+        powers = [a[..., 0].abs().square().sum(-1).mean().item() for a in drawn]
+    return sum(powers) / _SCALE_BLOCKS
+
+
+def _seed_of(seed: int, number: int) -> int:
+    """A seed for each block, unrelated to those of other blocks and seeds."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:7], "little")
+
+
+def generate(
+    model: ModelName,
+    n_rx: int,
+    n_tx: int,
+    batch: int | Sequence[int] = 1,
+    elements: ResourceElements | None = None,
+    *,
+    seed: int = 0,
+    chunk: int = 100,
+    workers: int = 1,
+    cache: bool = True,
+    progress: Progress | None = None,
+    dtype: torch.dtype = torch.complex128,
+    **settings: Any,
+) -> Complex[Tensor, "*batch u n_rx n_tx"]:
+    """3GPP channels on a grid of resource elements, for `Channel.from_grid`.
+
+    Example: `Channel.from_grid(tr38901("CDL-C", 8, 8, 1000, ResourceElements.over_frequency(48, 624)), snr_db=20.0)`.
+
+    Args:
+        model, settings: as the attributes of `Model` (carrier_hz, delay_spread_s, speed_mps, subcarrier_spacing_hz, normalisation, …);
+            `receive` and `transmit` may be panels of n_rx and n_tx antennas, and are linear arrays, cross-polarised if even, if not given.
+        n_rx, n_tx: antennas.
+        batch: channels, a number or a shape.
+        elements: resource elements that a message takes, u of them; one alone if None.
+        seed: same seed, same channels, bit for bit; the first channels of a larger batch are those of a smaller one.
+        chunk: channels computed and kept at a time, which bounds memory; channels do not depend on it.
+        workers: processes; channels do not depend on them.
+        cache: keep channels on this machine and take them from there.
+        progress: told (channels there, channels in all) after each chunk.
+        dtype: complex64 or complex128 (the models compute in complex64).
+
+    Returns:
+        h (*batch, u, n_rx, n_tx).
+
+    Raises:
+        ValueError: as `Model`; batch, chunk or workers is below 1, seed is negative, a panel has other than n_rx or n_tx antennas, or
+            dtype is real.
+        ImportError: the extra `3gpp` is not installed.
+
+    References:
+        [3gpp38901]; [hoydis2022sionna].
+    """
+    if dtype not in (torch.complex64, torch.complex128):
+        raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype}")
+    for end, name, antennas in (("receive", "n_rx", n_rx), ("transmit", "n_tx", n_tx)):
+        count = integer(name, antennas)
+        settings[end] = settings.get(end) or Panel.linear(count)
+        if not isinstance(settings[end], Panel) or settings[end].antennas != count:
+            raise ValueError(f"{end} must be a Panel of {name} = {count} antennas, got {settings[end]!r}")
+    if unknown := sorted(settings.keys() - {field.name for field in fields(Model)}):
+        raise ValueError(f"settings must be those of Model, got {', '.join(unknown)}")
+    shape = tuple(integer("batch", size) for size in (batch if isinstance(batch, list | tuple) else (batch,)))
+    count = math.prod(shape)
+    elements = ResourceElements((0,), (0,)) if elements is None else elements
+    h = grids(Model(model, **settings), count, elements, seed, chunk, workers, cache, progress)
+    return h.to(dtype).reshape(*shape, *h.shape[1:])

@@ -1,0 +1,41 @@
+"""Channel state information: who knows the channel, estimates of it, how they age and how they are fed back."""
+
+from latentlink.channels.csi.ageing import age_channel, age_estimate
+from latentlink.channels.csi.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
+from latentlink.channels.csi.feedback import feedback_bits, quantisation_variance, quantise_feedback
+from latentlink.channels.csi.statistics import GridStatistics, SampledStatistics, ScatteringStatistics, doppler_hz
+from latentlink.linear.knowledge import (
+    BothEnds,
+    CsiCase,
+    Measurement,
+    Perfect,
+    ReceiverOnly,
+    Transmitter,
+    TransmitterOnly,
+    Unaware,
+    taken_for_true,
+)
+
+__all__ = [
+    "BothEnds",
+    "ChannelEstimator",
+    "CsiCase",
+    "GridStatistics",
+    "Measurement",
+    "Perfect",
+    "ReceiverOnly",
+    "SampledStatistics",
+    "ScatteringStatistics",
+    "Transmitter",
+    "TransmitterOnly",
+    "Unaware",
+    "age_channel",
+    "age_estimate",
+    "doppler_hz",
+    "feedback_bits",
+    "least_squares_estimator",
+    "lmmse_estimator",
+    "quantisation_variance",
+    "quantise_feedback",
+    "taken_for_true",
+]

@@ -1,0 +1,240 @@
+"""CIFAR-10 from its published archives [krizhevsky2009learning], the Python version or the binary one, packed or unpacked.
+
+An image is 3072 bytes, 32 rows of 32 pixels of red, then of green, then of blue. The binary version puts its label before it, one byte;
+the Python version pickles {"data": (n, 3072), "labels": [...]}. Pickles could run any code, so these are read by an unpickler that
+knows nothing but plain values and arrays of bytes, and archives are read in memory: nothing is written, wherever their members point.
+"""
+
+import io
+import os
+import pickle
+import pickletools
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from latentlink.data.datasets.images import DATA_VARIABLE, DatasetNotFound, ImageSet, Split
+
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+SIDE = 32  # px
+PIXELS = 3 * SIDE * SIDE
+LARGEST = 2**28  # bytes of a member: published batches have 31 MB; what says it has far more is no batch
+
+Batch = tuple[UInt8[Tensor, "n 3072"], Int64[Tensor, "n"]]
+
+
+def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
+    """CIFAR-10's 60,000 colour 32x32 pictures of animals and vehicles in ten classes [krizhevsky2009learning].
+
+    Args:
+        split: "train" (50,000) or "test" (10,000).
+        folder: where `cifar-10-python.tar.gz`, `cifar-10-binary.tar.gz`, `cifar-10-batches-py` or `cifar-10-batches-bin` is, or one of
+            these itself. Without it: the folder that the environment variable LATENTLINK_DATA names, or its `cifar-10`.
+
+    Raises:
+        DatasetNotFound: there is none of them; the message says where they were sought.
+        ValueError: an archive or a batch is damaged, incomplete or something else; the message names it.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split: got {split!r}, expected 'train' or 'test'")
+    places = _places(folder)
+    for place in places:
+        for version in VERSIONS:
+            found = _members(place, version, version.batches(split))
+            if found is not None:
+                read = [version.read(name, content) for name, content in found]
+                images = torch.cat([pixels for pixels, _ in read]).reshape(-1, 3, SIDE, SIDE).permute(0, 2, 3, 1).contiguous()
+                return ImageSet(f"cifar-10-{split}", images, torch.cat([labels for _, labels in read]), CIFAR10_CLASSES)
+    names = ", ".join(name for version in VERSIONS for name in (version.archive, version.folder))
+    sought = ", ".join(str(place) for place in places) if places else "no folder, because none was named"
+    raise DatasetNotFound(
+        f"CIFAR-10 was not found in {sought}: expected one of {names}, as published at https://www.cs.toronto.edu/~kriz/cifar.html; "
+        f"name the folder that has it, or point the environment variable {DATA_VARIABLE} to it"
+    )
+
+
+def _places(folder: Path | str | None) -> list[Path]:
+    if folder is not None:
+        return [Path(folder)]
+    named = os.environ.get(DATA_VARIABLE)
+    return [Path(named), Path(named) / "cifar-10"] if named else []
+
+
+def _binary(where: str, content: bytes) -> Batch:
+    """The binary version: records of a label and an image."""
+    if not content or len(content) % (1 + PIXELS):
+        raise ValueError(f"{where}: {len(content)} bytes, expected a multiple of {1 + PIXELS} (a label and an image of 32x32 colours)")
+    records = torch.frombuffer(bytearray(content), dtype=torch.uint8).reshape(-1, 1 + PIXELS)
+    return records[:, 1:], _checked_labels(where, records[:, 0].tolist(), len(records))
+
+
+def _pickled(where: str, content: bytes) -> Batch:
+    """The Python version: a pickled dict, whose keys are bytes if Python 2 wrote it, as it did those published."""
+    try:
+        _check_memo(content)
+        batch = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
+    except _Refused as refused:
+        raise ValueError(f"{where}: refused: {refused}") from None
+    except Exception as error:  # a damaged pickle makes its machine fail in nearly any way
+        raise ValueError(f"{where}: cannot be unpickled, it is damaged or something else ({error})") from error
+    if not isinstance(batch, dict):
+        raise ValueError(f"{where}: holds a {type(batch).__name__}, expected a dict with data and labels")
+    data, labels = (batch.get(name.encode(), batch.get(name)) for name in ("data", "labels"))
+    if not isinstance(data, _Bytes) or not isinstance(labels, list):
+        held = ", ".join(sorted(key.decode("latin-1") if isinstance(key, bytes) else str(key) for key in batch)) or "nothing"
+        raise ValueError(f"{where}: holds {held}, expected data, an array (n, {PIXELS}) of bytes, and labels, a list")
+    images = data.tensor(where)
+    return images, _checked_labels(where, labels, len(images))
+
+
+def _check_memo(content: bytes) -> None:
+    """Memo numbers are counted up from 0: one beyond the length of the pickle asks for memory, not for a place."""
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
+            raise _Refused(f"memo number {argument} in {len(content)} bytes")
+
+
+def _checked_labels(where: str, labels: list[Any], count: int) -> Int64[Tensor, "n"]:
+    if len(labels) != count:
+        raise ValueError(f"{where}: {len(labels)} labels for {count} images")
+    wrong = next((label for label in labels if type(label) is not int or not 0 <= label < len(CIFAR10_CLASSES)), None)
+    if wrong is not None:
+        raise ValueError(f"{where}: holds label {wrong!r}, CIFAR-10 has 0 to {len(CIFAR10_CLASSES) - 1}")
+    return torch.tensor(labels, dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of the published forms: names of its archive, its folder and its batches, and how a batch is read."""
+
+    archive: str
+    folder: str
+    ending: str
+    read: Callable[[str, bytes], Batch]
+
+    def batches(self, split: Split) -> list[str]:
+        """File names of a split, in the published order."""
+        return [f"data_batch_{number}{self.ending}" for number in range(1, 6)] if split == "train" else [f"test_batch{self.ending}"]
+
+
+VERSIONS = (
+    Version("cifar-10-python.tar.gz", "cifar-10-batches-py", "", _pickled),
+    Version("cifar-10-binary.tar.gz", "cifar-10-batches-bin", ".bin", _binary),
+)
+
+
+def _members(place: Path, version: Version, batches: list[str]) -> list[tuple[str, bytes]] | None:
+    """Name and content of each batch, or None where this version is not in this place."""
+    for home in (place / version.folder, place):
+        if any((home / name).is_file() for name in batches):
+            missing = next((name for name in batches if not (home / name).is_file()), None)
+            if missing is not None:
+                raise ValueError(f"{home}: has no {missing}, expected {', '.join(batches)}")
+            return [(str(home / name), (home / name).read_bytes()) for name in batches]
+    if place.is_file():
+        content = _unpacked(place, batches)
+        # any other version may be in an archive that was named by itself; the last has to say what is missing
+        return None if not content and version is not VERSIONS[-1] else _whole(place, content, batches)
+    archive = place / version.archive
+    return _whole(archive, _unpacked(archive, batches), batches) if archive.is_file() else None
+
+
+def _whole(archive: Path, content: dict[str, bytes], batches: list[str]) -> list[tuple[str, bytes]]:
+    missing = next((name for name in batches if name not in content), None)
+    if missing is not None:
+        raise ValueError(f"{archive}: has no {missing}, expected {', '.join(batches)}")
+    return [(f"{archive}: {name}", content[name]) for name in batches]
+
+
+def _unpacked(archive: Path, batches: list[str]) -> dict[str, bytes]:
+    """The batches in an archive, by name, whatever folder it puts them in."""
+    content = {}
+    try:
+        with tarfile.open(archive, "r:*") as packed:
+            for member in packed:
+                name = PurePosixPath(member.name).name
+                if name not in batches or not member.isreg():
+                    continue
+                if member.size > LARGEST:
+                    raise tarfile.TarError(f"{member.name} has {member.size} bytes, more than {LARGEST}")
+                file = packed.extractfile(member)
+                content[name] = file.read() if file is not None else b""
+            while packed.fileobj is not None and packed.fileobj.read(2**20):
+                pass  # to the end, where gzip has its checksum
+    except PermissionError:
+        raise
+    except Exception as error:  # each way of packing fails in its own ways
+        raise ValueError(f"{archive}: cannot be read as an archive, it is damaged or something else ({error})") from error
+    return content
+
+
+class _Refused(Exception):  # noqa: N818 (reads as what it says)
+    """A pickle asks for what no batch of CIFAR needs."""
+
+
+class _Bytes:
+    """What a pickle says of an array, without NumPy being asked to make one of it."""
+
+    def __init__(self) -> None:
+        self.shape: Any = ()
+        self.kind: Any = None
+        self.columns_first: Any = False
+        self.content: Any = b""
+
+    def __setstate__(self, state: Any) -> None:
+        _, self.shape, self.kind, self.columns_first, self.content = state
+
+    def tensor(self, where: str) -> UInt8[Tensor, "n 3072"]:
+        """The array, if it is one of n images."""
+        shape, content = self.shape, self.content
+        right = isinstance(self.kind, _Kind) and self.kind.name in ("u1", b"u1") and isinstance(content, bytes | bytearray)
+        if not (right and isinstance(shape, tuple) and len(shape) == 2 and shape[1] == PIXELS and len(content) == shape[0] * PIXELS > 0):
+            raise ValueError(f"{where}: data has shape {shape}, expected (n, {PIXELS}) unsigned bytes, n at least 1")
+        flat = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        return flat.reshape(PIXELS, -1).T if self.columns_first else flat.reshape(-1, PIXELS)
+
+
+class _Kind:
+    """What a pickle says of an array's type."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.name = name
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and the like, which bytes have no use for."""
+
+
+def _from_buffer(content: Any, kind: Any, shape: Any, order: Any, *_: Any) -> _Bytes:
+    array = _Bytes()
+    array.__setstate__((1, shape, kind, order == "F", content))
+    return array
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise _Refused(f"text in {encoding}")
+    return text.encode("latin1")
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Plain values and arrays only; each name that an array's pickle uses means one of the stand-ins above."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A stand-in for what an array needs, whatever version of NumPy wrote it; nothing is ever imported."""
+        known = {
+            "multiarray._reconstruct": lambda *_: _Bytes(),
+            "numeric._frombuffer": _from_buffer,
+            "numpy.ndarray": _Bytes,
+            "numpy.dtype": _Kind,
+            "_codecs.encode": _latin1,  # how Python 3 writes bytes for Python 2
+        }
+        short = f"{module.removeprefix('numpy.core.').removeprefix('numpy._core.')}.{name}"
+        if short not in known:
+            raise _Refused(f"it asks for {module}.{name}, which no batch of CIFAR needs")
+        return known[short]

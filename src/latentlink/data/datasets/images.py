@@ -1,0 +1,138 @@
+"""Labelled images: Fashion-MNIST from its IDX files and scikit-learn's digits, as one value with one convention.
+
+Images are uint8, grey (n, H, W) or colour (n, H, W, 3); labels are int64 class numbers. Nothing is downloaded.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from latentlink.data.datasets.idx import read_idx
+from latentlink.numerics.extras import import_extra
+
+Split = Literal["train", "test"]
+
+DATA_VARIABLE = "LATENTLINK_DATA"
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+FASHION_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+DIGITS_TEST = 597  # of 1,797: leaves 1,200 to fit on
+
+
+class DatasetNotFound(FileNotFoundError):  # noqa: N818 (reads as what it says, like FileNotFound)
+    """The files of a data set are in none of the places looked in, which the message names."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their classes.
+
+    Attributes:
+        name: for reports and messages.
+        images: uint8, (n, H, W) grey or (n, H, W, 3) colour.
+        labels: (n,), numbers of `classes`.
+        classes: names, in the order of their numbers.
+
+    Raises:
+        ValueError: images of another shape or type, labels that are not one class number an image.
+    """
+
+    name: str
+    images: UInt8[Tensor, "n ..."]
+    labels: Int64[Tensor, "n"]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.images.shape)
+        if self.images.dtype != torch.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
+            raise ValueError(f"images of {self.name}: got {self.images.dtype} {shape}, expected uint8 (n, H, W) or (n, H, W, 3)")
+        if self.labels.dtype != torch.int64 or self.labels.shape != shape[:1]:
+            got = f"{self.labels.dtype} {tuple(self.labels.shape)}"
+            raise ValueError(f"labels of {self.name}: got {got}, expected int64 ({shape[0]},), one an image")
+        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            span = f"{int(self.labels.min())} to {int(self.labels.max())}"
+            raise ValueError(f"labels of {self.name}: got {span}, expected 0 to {len(self.classes) - 1} for {len(self.classes)} classes")
+
+    def __len__(self) -> int:
+        return int(self.images.shape[0])
+
+    def subset(self, indices: slice | Sequence[int] | Tensor) -> "ImageSet":
+        """Some of the images, by a slice, by their numbers or by a boolean mask (n,), in that order."""
+        chosen = indices if isinstance(indices, slice | Tensor) else torch.as_tensor(indices, dtype=torch.int64)
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+
+def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
+    """Zalando's 70,000 grey 28x28 pictures of clothes in ten classes [xiao2017fashion].
+
+    Args:
+        split: "train" (60,000) or "test" (10,000).
+        folder: where the four IDX files are, gzipped or not. Without it: the folder that the environment variable
+            LATENTLINK_DATA names (or its `fashion-mnist`); where it names none, that of Debian's package dataset-fashion-mnist.
+
+    Raises:
+        DatasetNotFound: there are not the images and the labels of the split.
+        ValueError: a file is damaged or the two do not belong together; the message names it.
+    """
+    prefix = {"train": "train", "test": "t10k"}.get(split)
+    if prefix is None:
+        raise ValueError(f"split: got {split!r}, expected 'train' or 'test'")
+    places = _places(folder)
+    for place in places:
+        images_path = _idx_file(place, f"{prefix}-images-idx3-ubyte")
+        labels_path = _idx_file(place, f"{prefix}-labels-idx1-ubyte")
+        if images_path is not None and labels_path is not None:
+            return _fashion_from(split, images_path, labels_path)
+    raise DatasetNotFound(
+        f"no {prefix}-images-idx3-ubyte[.gz] with {prefix}-labels-idx1-ubyte[.gz] in {', '.join(str(place) for place in places)}: "
+        f"install Debian's package dataset-fashion-mnist, or point the environment variable {DATA_VARIABLE} to the folder that has them"
+    )
+
+
+def _places(folder: Path | str | None) -> list[Path]:
+    if folder is not None:
+        return [Path(folder)]
+    named = os.environ.get(DATA_VARIABLE)
+    return [Path(named), Path(named) / "fashion-mnist"] if named else [DEBIAN_FOLDER]  # a named folder is meant
+
+
+def _idx_file(folder: Path, stem: str) -> Path | None:
+    return next((path for path in (folder / f"{stem}.gz", folder / stem) if path.is_file()), None)
+
+
+def _fashion_from(split: Split, images_path: Path, labels_path: Path) -> ImageSet:
+    images, labels = read_idx(images_path, ndim=3), read_idx(labels_path, ndim=1)
+    if len(images) != len(labels):
+        raise ValueError(f"{labels_path}: {len(labels)} labels for the {len(images)} images of {images_path}")
+    if len(labels) and int(labels.max()) >= len(FASHION_CLASSES):
+        raise ValueError(f"{labels_path}: holds label {int(labels.max())}, Fashion-MNIST has 0 to {len(FASHION_CLASSES) - 1}")
+    return ImageSet(f"fashion-mnist-{split}", images, labels.to(torch.int64), FASHION_CLASSES)
+
+
+def digits(split: Split) -> ImageSet:
+    """Scikit-learn's 1,797 grey 8x8 handwritten digits, always the same 1,200 to train and 597 to test.
+
+    The test set takes every third of the images sorted by class and then by chance, so that each class gives its share to within one
+    image; the order within a split is shuffled. Sixteen shades are stretched over 0..255.
+
+    Raises:
+        ImportError: scikit-learn is not installed.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split: got {split!r}, expected 'train' or 'test'")
+    bunch = import_extra("sklearn.datasets", "eval").load_digits()
+    images = torch.as_tensor(bunch.images).mul(255 / 16).round().to(torch.uint8)
+    labels = torch.as_tensor(bunch.target, dtype=torch.int64)
+    n = len(labels)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    by_class = order[labels[order].argsort(stable=True)]
+    quota = torch.arange(n + 1) * DIGITS_TEST // n
+    in_test = torch.zeros(n, dtype=torch.bool)
+    in_test[by_class[quota[1:] > quota[:-1]]] = True
+    chosen = order[in_test[order] == (split == "test")]
+    return ImageSet(f"digits-{split}", images[chosen], labels[chosen], tuple(str(digit) for digit in range(10)))

@@ -1,0 +1,81 @@
+"""Two small encoders for 8x8 digits, trained in seconds: an own pair of latent spaces wherever no pretrained network is.
+
+They differ as two vendors' would: architecture (perceptron, convolutions), initial weights, order and half of the training data.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
+
+from latentlink.data.datasets.images import ImageSet
+from latentlink.data.encoders.catalogue import Encoder, fingerprint
+
+SIDE = 8  # px
+PERCEPTRON_DIM, CONVOLUTIONAL_DIM = 96, 128
+EPOCHS, BATCH, STEP = 40, 64, 2e-3
+SEEDS = (11, 23)
+
+
+class Shades(nn.Module):
+    """uint8 grey images (n, 8, 8) → (n, 1, 8, 8) in -1..1."""
+
+    def forward(self, images: UInt8[Tensor, "n h w"]) -> Float32[Tensor, "n 1 h w"]:
+        return images.unsqueeze(1).float() / 127.5 - 1
+
+
+def _perceptron() -> nn.Sequential:
+    return nn.Sequential(Shades(), nn.Flatten(), nn.Linear(SIDE * SIDE, 192), nn.GELU(), nn.Linear(192, PERCEPTRON_DIM), nn.GELU())
+
+
+def _convolutional() -> nn.Sequential:
+    first = [nn.Conv2d(1, 16, 3, padding=1), nn.GELU()]
+    second = [nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.GELU(), nn.Flatten()]
+    return nn.Sequential(Shades(), *first, *second, nn.Linear(32 * (SIDE // 2) ** 2, CONVOLUTIONAL_DIM), nn.GELU())
+
+
+def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
+    """Train a perceptron (96-d) and a small convolutional network (128-d), apart from each other.
+
+    Each learns to name the classes from its own half of the images (even numbers, odd numbers), by cross-entropy; the layer before the
+    classifier is the latent. The same images give the same encoders; the global random state is left alone.
+
+    Args:
+        images: grey 8x8 pictures, say `digits("train")`; at least two.
+
+    Raises:
+        ValueError: pictures of another shape, or fewer than two.
+    """
+    if images.images.shape[1:] != (SIDE, SIDE) or len(images) < 2:
+        raise ValueError(f"images: got {tuple(images.images.shape)}, expected at least two grey ones, (n, {SIDE}, {SIDE})")
+    even, odd = images.subset(slice(0, None, 2)), images.subset(slice(1, None, 2))
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+        perceptron = _trained(_perceptron, PERCEPTRON_DIM, even, SEEDS[0])
+        convolutional = _trained(_convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1])
+    return (
+        _encoder("small-perceptron", PERCEPTRON_DIM, perceptron),
+        _encoder("small-convolutional", CONVOLUTIONAL_DIM, convolutional),
+    )
+
+
+def _trained(build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int) -> nn.Sequential:
+    """Fit network and classifier by Adam on cross-entropy; to be called within `fork_rng`."""
+    torch.default_generator.manual_seed(seed)  # layers draw from it; torch.manual_seed would set the GPUs' too
+    network = build()
+    classifier = nn.Linear(dim, len(images.classes))
+    optimiser = torch.optim.Adam([*network.parameters(), *classifier.parameters()], lr=STEP)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(EPOCHS):
+        order = torch.randperm(len(images), generator=generator)
+        for start in range(0, len(images), BATCH):
+            batch = order[start : start + BATCH]
+            loss = nn.functional.cross_entropy(classifier(network(images.images[batch])), images.labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return network.eval().requires_grad_(False)
+
+
+def _encoder(name: str, dim: int, network: nn.Sequential) -> Encoder:
+    return Encoder(name, dim, fingerprint(network.state_dict(), name, "x / 127.5 - 1"), network)

@@ -1,0 +1,142 @@
+"""Transform code of a given payload: the step that serves each message best, its index, and range-coded symbols.
+
+A payload of B bits has 16 steps of a ladder of factor 2^{1/4} to choose from, which both sides know; the index costs 4 bits. Of the symbols
+of a step, in order of strength, as many as fit are kept and the others are replaced by the likeliest ones. These cost no more than the
+entropy, so that something fits whatever the message. The transmitter takes the step of least squared error.
+
+The range coder's point is rounded up to B bits. An interval of width ≥ 2^{−B} holds such a point, so a message costs its information and
+not the words in which the coder writes [martin1979range]; `constriction` does the coding [bamler2022constriction].
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.digital.source.quantiser import Step
+from latentlink.numerics.extras import import_extra
+
+_OFFSETS = (-24, -17, -12, -9, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 5)  # of the steps around the one that takes B bits on average
+STEPS = len(_OFFSETS)  # to choose from
+HEADER = 4  # bits that tell which
+_OCTAVE = 4  # steps per factor 2
+_FINEST = 14 * _OCTAVE  # of the ladder, below the coarsest of four times the strongest deviation
+_SLACK, _SLACK_EACH = 0.05, 5e-4  # bits per message and per symbol, for the coder's probabilities of 24 bits and range of 32 to 64
+_WORD = 32
+_PILOTS = 5000  # that tables are made of, at most
+
+
+class TransformCode:
+    """Transform codes of weighted coefficients c (n, k) of pilots, tables made as payloads ask for them."""
+
+    def __init__(self, pilots: Float[Tensor, "n k"]) -> None:
+        self._pilots = pilots[:_PILOTS].double()
+        spread = self._pilots.square().mean(0).sqrt()
+        self._coarsest = 4 * float(spread.amax()) if spread.numel() else 0.0
+        self._steps: dict[int, Step] = {}
+        self._usual: dict[int, int] = {}
+        self._coder: Any = import_extra("constriction", "digital").stream
+
+    def step(self, number: int) -> Step:
+        """A step of the ladder."""
+        if number not in self._steps:
+            self._steps[number] = Step.of(self._pilots, self._coarsest * 2 ** (-number / _OCTAVE))
+        return self._steps[number]
+
+    def offered(self, payload: int, index: int) -> Step:
+        """The step that an index of a payload names."""
+        if payload not in self._usual:
+            low, high = 0, _FINEST
+            while high - low > 1:
+                middle = (low + high) // 2
+                some = self.step(middle)
+                mean = float((some.probability * some.cost).sum())
+                low, high = (middle, high) if mean + HEADER <= payload else (low, middle)
+            self._usual[payload] = low
+        return self.step(max(0, self._usual[payload] + _OFFSETS[index]))
+
+    def reach(self, payload: int) -> int:
+        """How many coefficients any of its steps quantises."""
+        return max(len(self.offered(payload, number).cost) for number in range(STEPS))
+
+    def choose(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n"], Int[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Index of the step (n,), table entries (n, k) and what they decode to (n, k), for messages c (n, k)."""
+        c = c.double()
+        n, k = c.shape
+        least = torch.full((n,), torch.inf, dtype=torch.float64, device=c.device)
+        index = torch.zeros(n, dtype=torch.long, device=c.device)
+        symbols, decoded = torch.zeros(n, k, dtype=torch.long, device=c.device), torch.zeros_like(c)
+        for number in range(STEPS):
+            step = self.offered(payload, number)
+            taken, value = _fitting(step, c, payload - HEADER - _SLACK - _SLACK_EACH * len(step.cost))
+            size = taken.shape[-1]
+            error = (c[:, :size] - value).square().sum(-1) + c[:, size:].square().sum(-1)
+            better = error < least
+            least, index = torch.where(better, error, least), torch.where(better, number, index)
+            symbols[better, :size], decoded[better, :size], decoded[better, size:] = taken[better], value[better], 0.0
+        return index, symbols, decoded
+
+    def encode(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
+        """Payloads (n, payload) of coefficients (n, k), and what they decode to."""
+        index, symbols, decoded = self.choose(c, payload)
+        written = [self._written(payload, int(j), row) for j, row in zip(index.tolist(), symbols.cpu().numpy(), strict=True)]
+        bits = np.stack(written) if written else np.zeros((0, payload), np.uint8)
+        return torch.from_numpy(bits).long().to(c.device), decoded
+
+    def decode(self, bits: Int[Tensor, "n p"], size: int) -> Float[Tensor, "n k"]:
+        """Coefficients (n, size) of payloads (n, payload); those that no transmitter can have sent give the mean."""
+        decoded = torch.zeros(len(bits), size, dtype=torch.float64, device=bits.device)
+        for row, payload in enumerate(bits.cpu().numpy().astype(np.uint8)):
+            read = self._read(payload)
+            if read is not None:
+                step = self.offered(len(payload), read[0])
+                symbols = torch.from_numpy(read[1].astype(np.int64)).to(bits.device)
+                decoded[row, : len(symbols)] = step.looked_up(step.centroid, symbols.unsqueeze(0)).squeeze(0)
+        return decoded
+
+    def _written(self, payload: int, index: int, symbols: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The payload of one message."""
+        step = self.offered(payload, index)
+        wanted = symbols[: len(step.cost)].astype(np.int32)
+        coder = self._coder.queue.RangeEncoder()
+        coder.encode(index, self._coder.model.Uniform(STEPS))
+        if len(wanted):
+            coder.encode(wanted, self._coder.model.Categorical(perfect=False), step.probability.cpu().numpy())
+        point = np.unpackbits(coder.get_compressed().astype(">u4").view(np.uint8))
+        below = np.pad(point, (0, max(0, payload - len(point))))[:payload]
+        read = self._read(below)
+        if read is not None and read[0] == index and np.array_equal(read[1], wanted):
+            return below
+        above = (int("".join(map(str, below)), 2) + 1) % 2**payload
+        return np.array(list(np.binary_repr(above, payload)), np.uint8)
+
+    def _read(self, payload: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32]] | None:
+        """Index of the step and symbols of a payload; None where no message has it."""
+        words = np.packbits(np.pad(payload, (0, -len(payload) % _WORD + 2 * _WORD))).view(">u4").astype(np.uint32)
+        coder = self._coder.queue.RangeDecoder(words)
+        try:
+            index = int(coder.decode(self._coder.model.Uniform(STEPS)))
+            step = self.offered(len(payload), index)
+            if len(step.cost) == 0:
+                return index, np.zeros(0, np.int32)
+            return index, coder.decode(self._coder.model.Categorical(perfect=False), step.probability.cpu().numpy())
+        except (AssertionError, ValueError):  # what constriction raises for points outside all intervals
+            return None
+
+
+def _fitting(step: Step, c: Float[Tensor, "n k"], bits: float) -> tuple[Int[Tensor, "n l"], Float[Tensor, "n l"]]:
+    """Table entries of the step, the likeliest from where the bits are spent, and their values; infinite ones where nothing fits."""
+    size = len(step.cost)
+    if size == 0:
+        return c[:, :0].long(), c[:, :0]
+    symbols, likeliest = step.quantise(c), step.cost.argmin(-1)
+    cost, cheap = step.looked_up(step.cost, symbols), step.cost.amin(-1)
+    spent = cost.cumsum(-1) + (cheap.sum() - cheap.cumsum(0))
+    last = ((spent <= bits) * torch.arange(1, size + 1, device=c.device)).amax(-1, keepdim=True)
+    kept = torch.arange(size, device=c.device) < last
+    symbols = torch.where(kept, symbols, likeliest)
+    value = step.looked_up(step.centroid, symbols)
+    return symbols, value if bool(cheap.sum() <= bits) else torch.full_like(value, torch.inf)

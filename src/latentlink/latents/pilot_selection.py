@@ -1,0 +1,136 @@
+"""Which observations become semantic pilots: so many of each group, any of them or those nearest to the group's mean.
+
+With the latents x_1 … x_n at the transmitter in groups g (by label, or by k-means on the latents with as many clusters as there are
+classes) and the group means μ_g, each group gives its first `per_class` members in one order of the whole training set,
+
+    random:    a permutation of 1…n that the seed alone decides,          centroid:    ‖x_i − μ_g(i)‖² increasing, then i increasing,
+
+so what is chosen are row numbers of the whole training set (not of a group), none twice, and fewer pilots are always among more.
+"""
+
+import operator
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.latents.moments import as_latents
+from latentlink.latents.pilots import Pilots, as_labels
+from latentlink.numerics.extras import import_extra
+
+Method = Literal["random", "centroid"]
+Grouping = Literal["label", "cluster"]
+IfShort = Literal["error", "all"]
+_SEEDS = 2**32  # what both PyTorch and scikit-learn take
+
+
+@dataclass(frozen=True)
+class PilotSelection:
+    """How semantic pilots are chosen from a training set [pandolfo2025latent].
+
+    Attributes:
+        per_class: pilots of each group; "all" or None takes the whole training set.
+        method: "random", or "centroid": nearest to the mean of the group's latents at the transmitter.
+        grouping: by "label", or by "cluster" of the transmitter's latents (k-means; needs the extra `eval`).
+        seed: of the permutation and of k-means. Global random numbers are neither used nor changed.
+        if_short: a group with fewer than `per_class` members is an "error", or gives "all" it has (clusters differ in size).
+
+    Raises:
+        ValueError: a number below one, an unknown word, or a seed outside 0 … 2³² − 1.
+    """
+
+    per_class: int | Literal["all"] | None = 42
+    method: Method = "random"
+    grouping: Grouping = "label"
+    seed: int = 0
+    if_short: IfShort = "error"
+
+    def __post_init__(self) -> None:
+        if self.per_class is not None and self.per_class != "all":
+            _whole("per_class", self.per_class, 1, None)
+        _whole("seed", self.seed, 0, _SEEDS)
+        for name, words in (("method", get_args(Method)), ("grouping", get_args(Grouping)), ("if_short", get_args(IfShort))):
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, got {getattr(self, name)!r}")
+
+    def indices(self, x: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> Int[Tensor, "pilots"]:
+        """Rows of the training set that become pilots.
+
+        Args:
+            x: latents at the transmitter, of the whole training set (n, d).
+            labels: class numbers (n,).
+
+        Returns:
+            Row numbers of x, increasing, without repeats, on x's device.
+
+        Raises:
+            ValueError: malformed latents or labels, a group with fewer than `per_class` members (unless `if_short` is "all"), or
+                fewer different latents than clusters.
+            ImportError: clusters are asked for and scikit-learn is not installed.
+        """
+        latents = as_latents("x", x).detach()
+        groups = as_labels(labels, len(latents)).to(latents.device)
+        if self.per_class is None or self.per_class == "all":
+            return torch.arange(len(latents), device=latents.device)
+        noun = "class" if self.grouping == "label" else "cluster"
+        if self.grouping == "cluster":
+            groups = _clusters(latents, len(groups.unique()), self.seed)
+        order = _nearest_first(latents, groups) if self.method == "centroid" else _shuffled(latents, self.seed)
+        chosen = [self._first(noun, int(group), order[groups[order] == group]) for group in groups.unique()]
+        return torch.cat(chosen).sort().values
+
+    def choose(self, pilots: Pilots) -> Pilots:
+        """The chosen ones of all that could be pilots, latents and labels at both ends; raises as `indices`."""
+        return pilots[self.indices(pilots.x, pilots.labels)]
+
+    def _first(self, noun: str, group: int, members: Int[Tensor, "members"]) -> Int[Tensor, "chosen"]:
+        wanted = operator.index(self.per_class)  # type: ignore[arg-type]  # a number: "all" never comes here
+        if len(members) < wanted and self.if_short == "error":
+            raise ValueError(
+                f"per_class: {noun} {group} has {len(members)} members, {wanted} were asked for; ask for fewer, or set if_short='all'"
+            )
+        return members[:wanted]
+
+
+def _whole(name: str, value: Any, least: int, limit: int | None) -> None:
+    """Refuse what is no integer from `least` to below `limit`."""
+    expected = f"an integer >= {least}" + ("" if limit is None else f" and below {limit}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be {expected}, got {value!r}") from None
+    if isinstance(value, bool) or number < least or (limit is not None and number >= limit):
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+def _shuffled(x: Float[Tensor, "n d"], seed: int) -> Int[Tensor, "n"]:
+    """Row numbers in an order that depends on the seed alone, also across devices."""
+    return torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device)
+
+
+def _nearest_first(x: Float[Tensor, "n d"], groups: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+    """Row numbers by increasing distance from the mean of their own group, equals in their order."""
+    distance = torch.empty(len(x), dtype=torch.float64, device=x.device)
+    for group in groups.unique():
+        rows = (groups == group).nonzero().squeeze(1)
+        members = x[rows].double()
+        distance[rows] = (members - members.mean(0)).square().sum(1)
+    return distance.argsort(stable=True)
+
+
+def _clusters(x: Float[Tensor, "n d"], count: int, seed: int) -> Int[Tensor, "n"]:
+    """Group numbers by k-means."""
+    kmeans = import_extra("sklearn.cluster", "eval").KMeans(count, random_state=seed)
+    convergence = import_extra("sklearn.exceptions", "eval").ConvergenceWarning
+    one_thread = import_extra("threadpoolctl", "eval").threadpool_limits(limits=1)  # several add up in any order: no two runs are equal
+    with one_thread, warnings.catch_warnings():
+        warnings.simplefilter("error", convergence)
+        try:
+            found = kmeans.fit_predict(x.cpu().numpy())
+        except convergence as error:
+            raise ValueError(f"grouping: x has fewer different latents than the {count} clusters, one for each class") from error
+    return torch.as_tensor(found, dtype=torch.int64, device=x.device)

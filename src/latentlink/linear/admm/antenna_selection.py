@@ -1,0 +1,53 @@
+"""Better antennas by exchange: what the closed form reaches on some antennas alone tells whether another one should send instead.
+
+With the singular values h of the channel of antennas S alone and the water-filling p over them, the least error of all precoders on S is
+
+    J(S) = V − Σ b_i² x_i / (x_i + N),        x_i = p_i h_i².
+
+Each antenna of S in turn makes place for the one with which J is least, until no exchange of one antenna lowers J.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.linear.modes import SemanticModes
+from latentlink.numerics.division import ratio
+from latentlink.streams.spatial import Allocation
+
+_GAIN = 1e-9  # relative: what an exchange brings beyond rounding
+
+
+def exchanged(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*batch q"]) -> Int[Tensor, "*batch q"]:
+    """As many antennas for each channel, no exchange of one of which lowers J."""
+    S, least = antennas.clone(), least_error(modes, channel, antennas)
+    while True:
+        before = least
+        for i in range(S.shape[-1]):
+            others = _others(S, channel.n_tx)
+            tried = S.expand(others.shape[-1], *S.shape).clone()
+            tried[..., i] = others.movedim(-1, 0)
+            J, which = torch.cat([least.unsqueeze(0), least_error(modes, channel, tried)]).min(0)
+            other = torch.cat([S[..., i : i + 1], others], -1).gather(-1, which.unsqueeze(-1)).squeeze(-1)
+            better = least - J > _GAIN * least
+            S[..., i], least = torch.where(better, other, S[..., i]), torch.where(better, J, least)
+        if bool((least == before).all()):
+            return S
+
+
+def least_error(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*more q"]) -> Float[Tensor, "*more"]:
+    """J (…) of sets of antennas (…, q), for the channels of the batch or for several sets of each."""
+    columns = antennas[..., None, None, :].expand(*antennas.shape[:-1], channel.uses, channel.n_rx, -1)
+    h = torch.linalg.svdvals(channel.h.expand(*antennas.shape[:-1], *channel.h.shape[-3:]).gather(-1, columns))
+    N = ((channel.noise_variance + channel.error_variance * channel.power) / 2).expand(h.shape[:-2])
+    best = Allocation.of(modes.strength, h, N, (channel.uses * channel.power).expand(h.shape[:-2]))
+    x = best.power * best.amplitude.square()
+    saved: Tensor = modes.strength.square()[: x.shape[-1]] * ratio(x, x + N.unsqueeze(-1))
+    return modes.weighted_variance - saved.sum(-1)
+
+
+def _others(S: Int[Tensor, "*batch q"], count: int) -> Int[Tensor, "*batch r"]:
+    """The antennas that are not in S, in order."""
+    taken = torch.zeros(*S.shape[:-1], count, dtype=torch.int8, device=S.device).scatter(-1, S, 1)
+    return taken.argsort(dim=-1, stable=True)[..., : count - S.shape[-1]]

@@ -1,0 +1,128 @@
+"""Precoders for a receiver that sees H F (radio pilots pass the precoder) and matches its decoder to it: only the precoder is uncertain.
+
+H = H̄ + E with E i.i.d. CN(0, τ) is no noise at all to such a decoder, and adding τ P to the noise is the wrong problem. What is left to
+minimise, E over the error of Σ b² diag (I + F̃ᵀ H_rᵀ H_r F̃ / N)^{-1}, has no closed form. Compared are precoders on H̄ with noise σ² (naive),
+on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound by Jensen's inequality, best at high SNR), on H̄ with noise σ² + τ P,
+and, where n_tx > n_rx, on the n_rx strongest directions of that root.
+
+They are judged by Monte Carlo, channel by channel. Errors of different uses may be drawn apart, shared or not: the mean of a sum does not
+depend on it. The naive one is kept unless another is better by three standard errors of the paired draws.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+
+from latentlink.channels.channel import Channel, is_block_fading
+from latentlink.channels.csi.posterior import inflated
+from latentlink.latents.packing import real_embedding
+from latentlink.linear.modes import SemanticModes
+from latentlink.linear.mse import response_mse
+from latentlink.linear.robust.both_ends import Choice, EstimateAtTransmitter
+from latentlink.numerics.division import root
+from latentlink.streams.spatial import Allocation, SpatialModes, embedded
+
+_SURELY = 3.0  # standard errors: a precoder that is no better is preferred for one channel in 700
+_DENSE_DRAWS = 8  # full responses over several uses
+
+
+def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Choice:
+    """The best of the candidates for a receiver that knows H F, for each channel: 0 naive, 1 inflated, 2 noisier, 3 fewer."""
+    plain, noisier = channel.noise_variance / 2, (channel.noise_variance + channel.error_variance * channel.power) / 2
+    mean, more = _padded(SpatialModes.of(channel.h), channel.n_tx), inflated(channel.h, channel.error_variance)
+    settings = [(mean, plain), (more, plain), (mean, noisier)]
+    if channel.n_tx > channel.n_rx:
+        strongest = torch.arange(channel.n_tx, device=channel.h.device) < channel.n_rx
+        settings.append(((more[0] * strongest, more[1]), plain))
+    budget = channel.uses * channel.power
+    candidates = [(Allocation.of(modes.strength, h, N, budget), V) for (h, V), N in settings]
+    precoders = [embedded(V, used.on_slots(root(used.power))) for used, V in candidates]
+    weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used, _ in candidates]
+    trials = range(max(2, -(-csi.draws // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
+    errors = torch.stack(
+        [
+            torch.stack([_matched_error(H, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
+            for _, H in zip(trials, map(real_embedding, _drawn(channel, csi, shared=False)), strict=False)
+        ]
+    )  # (draws, candidates, …, u)
+    number = _surely_best(errors)
+
+    def pick(values: list[Tensor]) -> Tensor:
+        stacked = torch.stack(values)
+        index = number.reshape(1, *number.shape, *(1,) * (stacked.ndim - 1 - number.ndim))
+        return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
+
+    streams, precoder, weight = pick([used.streams for used, _ in candidates]), pick(precoders), pick(weights)
+    mse = _matched_mse(modes, channel, csi, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
+    return Choice(streams, pick([used.power for used, _ in candidates]), precoder, number, mse)
+
+
+def _padded(spatial: SpatialModes, n_tx: int) -> tuple[Float[Tensor, "*batch u t"], Complex[Tensor, "*batch u t t"]]:
+    """h and V with zeros to n_tx: the phases of V's columns stay those of the naive design, for they matter once the channel is another."""
+    q = spatial.amplitude.shape[-1]
+    h, V = (torch.nn.functional.pad(part, (0, n_tx - q)) for part in (spatial.amplitude, spatial.transmit))
+    return h, V
+
+
+def _drawn(channel: Channel, csi: EstimateAtTransmitter, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
+    """Channels (…, u, n_rx, n_tx) as they may be, with one error for all uses or one for each: the same sequence each time."""
+    generator = torch.Generator(device=channel.h.device).manual_seed(csi.seed)
+    deviation = channel.error_variance.sqrt()[..., None, None, None]
+    shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
+    while True:
+        yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
+
+
+def _matched_error(
+    H: Float[Tensor, "*batch u r2 t2"], F: Float[Tensor, "*batch u t2 q2"], weight: Float[Tensor, "*batch u q2"], N: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch u"]:
+    """Weighted error that F leaves in each use with its LMMSE decoder: Σ b² (1 − diag Mᵀ (M Mᵀ + N I)^{-1} M), M = H_r F."""
+    M = H @ F
+    C = M @ M.mT
+    loading = 4 * C.shape[-1] * torch.finfo(C.dtype).eps * C.diagonal(dim1=-2, dim2=-1).sum(-1) + N.unsqueeze(-1)
+    loading = torch.where(loading > 0, loading, 1.0)  # definite where there is no noise, and where nothing comes
+    C.diagonal(dim1=-2, dim2=-1).add_(loading.unsqueeze(-1))
+    L = torch.linalg.cholesky(C)
+    kept = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
+    left: Tensor = (weight * (1 - kept)).sum(-1)
+    return left
+
+
+def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tensor, "*batch"]:
+    """The candidate of the greatest gain over the first less three standard errors of it (draws paired); the first if none gains."""
+    gain = errors[:, :1] - errors
+    variance = gain.var(0).sum(-1) / len(errors)
+    number: Tensor = (gain.mean(0).sum(-1) - _SURELY * variance.sqrt()).argmax(0)
+    return number
+
+
+def _matched_mse(
+    modes: SemanticModes,
+    channel: Channel,
+    csi: EstimateAtTransmitter,
+    streams: Int[Tensor, "*batch s"],
+    precoder: Float[Tensor, "*batch u t2 q2"],
+    weight: Float[Tensor, "*batch u q2"],
+    weighted: Float[Tensor, "*batch"],
+) -> Float[Tensor, "*batch"]:
+    """Unweighted MSE (…), from the weighted error (…) of the streams: the same but for what is not sent.
+
+    With a goal or shrinkage it is not; the rest is then the mean over draws of the full response, a few where there are several uses.
+    """
+    s = streams.shape[-1]
+    eye = torch.eye(s, dtype=precoder.dtype, device=precoder.device)
+    b = modes.strength[:s].square()
+    coloured = ((modes.covariance[:s, :s] - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any()
+    if modes.task_weight is None and modes.widely_linear and not bool(coloured):
+        return modes.variance - b.sum() + weighted
+    shared = is_block_fading(channel.h)  # uses with errors of their own are as many draws
+    draws = csi.draws if channel.uses == 1 else min(csi.draws, _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses))
+    scale = modes.gram.diagonal()[:s].sum() / b.sum()
+    rest = torch.zeros_like(channel.power)
+    for _, h in zip(range(draws), _drawn(channel, csi, shared), strict=False):
+        drawn = Channel(h, channel.noise_variance, channel.power)
+        same = _matched_error(real_embedding(h), precoder, weight, channel.noise_variance / 2).sum(-1)
+        rest = rest + (response_mse(modes, drawn, streams, precoder) - scale * same) / draws
+    return scale * weighted + rest

@@ -1,0 +1,131 @@
+"""What a design returns: a feasible transceiver, how the design ended, and what to expect of it."""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+_STATUSES: dict[int, "Status"] = {}
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a design ended for one channel.
+
+    A room above this one declares the statuses of its own designs as module constants, `CONVERGED = Status("converged", "…")`, and so may
+    anybody else. The code in `Solution.status` is a hash of the name: it depends neither on the order nor on the place of declarations.
+
+    Attributes:
+        name: a short name, unique in the process; result files keep it.
+        message: one sentence that says what is known of the pair and what to try.
+
+    Raises:
+        ValueError: another status of this name, or of the same hash, exists already.
+    """
+
+    OPTIMAL: ClassVar["Status"]
+    NOTHING_TO_SEND: ClassVar["Status"]
+    ROBUST: ClassVar["Status"]
+    STOPPED: ClassVar["Status"]
+    REFITTED: ClassVar["Status"]
+    CONVERGED: ClassVar["Status"]
+    UNCONVERGED: ClassVar["Status"]
+    DIVERGED: ClassVar["Status"]
+    REFITTED_SELECTION: ClassVar["Status"]
+    BASELINE: ClassVar["Status"]
+    TRAINED: ClassVar["Status"]
+    UNDERTRAINED: ClassVar["Status"]
+    CODEC: ClassVar["Status"]
+    LINEAR: ClassVar["Status"]
+
+    name: str
+    message: str
+
+    def __post_init__(self) -> None:
+        if _STATUSES.setdefault(self.code, self) != self:
+            raise ValueError(f"name must differ from that of {_STATUSES[self.code]!r}, got {self.name!r}")
+
+    @property
+    def code(self) -> int:
+        """The number that stands for it in `Solution.status`."""
+        return zlib.crc32(self.name.encode())
+
+    @classmethod
+    def of(cls, code: int) -> "Status":
+        """The status of a code.
+
+        Raises:
+            ValueError: no status of this code was declared in this process.
+        """
+        if code not in _STATUSES:
+            raise ValueError(f"code must be that of a declared Status, got {code}")
+        return _STATUSES[code]
+
+
+Status.OPTIMAL = Status("optimal", "optimal: no pair of its kind does better under these moments and this power")
+Status.NOTHING_TO_SEND = Status(
+    "nothing to send",
+    ("nothing was sent: the channel or power is zero, no modes, limits or weights are left; look at h, power, modes, pruning"),
+)
+Status.ROBUST = Status(
+    "robust", "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
+)
+Status.STOPPED = Status(
+    "stopped", "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit"
+)
+Status.REFITTED = Status(
+    "refitted", "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
+)
+Status.CONVERGED = Status(
+    "converged",
+    ("feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be"),
+)
+Status.UNCONVERGED = Status(
+    "unconverged", "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
+)
+Status.DIVERGED = Status(
+    "diverged", "feasible, the best pair before it diverged: raise rho, let it adapt, warm_start; lower learning_rate (Neural)"
+)
+Status.REFITTED_SELECTION = Status(
+    "refitted selection",
+    ("feasible: the closed form on selected antennas, none of which is better exchanged for another; others may be: try several seeds"),
+)
+Status.BASELINE = Status("baseline", "feasible: a baseline by construction, nothing was optimised jointly")
+Status.TRAINED = Status("trained", "feasible: trained until validation stopped improving; no optimum is known")
+Status.UNDERTRAINED = Status("undertrained", "feasible, but validation was still improving when the epochs ran out: raise epochs")
+Status.CODEC = Status(
+    "codec", "feasible: the trained codec, which did better than the exact linear design on validation pilots over channels of this kind"
+)
+Status.LINEAR = Status(
+    "linear",
+    (
+        "feasible: the exact linear design, which the codec did not surely beat on validation pilots over channels of this kind; "
+        "for more of the codec train it longer, or with more pilots"
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a design returns.
+
+    Attributes:
+        transceiver: feasible, whatever the status.
+        status: (…) codes, one per channel; `messages()` spells them out.
+        expected_mse: (…) total, unweighted E||y − ŷ||² under the pilots' moments.
+        expected_power: (…) mean power per channel use under the pilots' moments; at most the budget, which holds under the design
+        covariance.
+        trace: further tensors of the design, by name.
+    """
+
+    transceiver: Any
+    status: Int[Tensor, "*batch"]
+    expected_mse: Float[Tensor, "*batch"]
+    expected_power: Float[Tensor, "*batch"]
+    trace: dict[str, Tensor] = field(default_factory=dict)
+
+    def messages(self) -> list[str]:
+        """The distinct status messages of the batch."""
+        return sorted(Status.of(int(code)).message for code in self.status.unique())

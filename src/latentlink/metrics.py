@@ -1,0 +1,22 @@
+"""What a link achieved: task accuracy, errors of the latent, power peaks, operations and latency."""
+
+from latentlink.evaluation.complexity import MeasuredLatency, OperationCount, latency
+from latentlink.evaluation.evaluate import Evaluation
+from latentlink.evaluation.papr import Amplifier, Peaks, peaks
+from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
+
+__all__ = [
+    "Accuracy",
+    "Amplifier",
+    "Evaluation",
+    "MeasuredLatency",
+    "OperationCount",
+    "Peaks",
+    "Rate",
+    "accuracy",
+    "agreement",
+    "latency",
+    "mse",
+    "nmse",
+    "peaks",
+]

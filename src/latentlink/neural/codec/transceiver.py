@@ -1,0 +1,280 @@
+"""The codec's transceiver at given channels: small networks in mode coordinates between Φ and the channel, and between the channel and Ψ.
+
+    z = Φ (x − μx),      t = limit( precode z ),      s = √(u P) V t,      w = Uᴴ r / √N,      ŷ = μy + Ψ decode w
+
+`ends.py` has precode and decode. Where the codec is off this is the exact linear design, F = √(u P) V √q Φ.
+"""
+
+import os
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Complex, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.evaluation.complexity import REAL_WEIGHT, OperationCount
+from latentlink.neural.codec.ends import Ends, decode, precode
+from latentlink.neural.codec.networks import ModulatedMlp, Modulation
+from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
+from latentlink.neural.codec.streams import Beams, Streams, rematched
+from latentlink.neural.paper.network import LayerFlops
+from latentlink.numerics.doors import finite
+from latentlink.storage.artifacts import artifact, save
+
+GELU_FLOPS = 5  # argument of erf 1, erf 1, Φ from it 2, product 1
+_ENTRIES = 2**24  # hidden values held at a time
+_SHARED = ("analysis", "synthesis", "mean_x", "mean_y", "ceiling")
+_NAMES = ("direct_tx", "residual_tx", "direct_rx", "evened", "residual_rx")
+
+
+@artifact("codec link")
+@dataclass(frozen=True, eq=False)
+class CodecTransceiver:
+    """Both ends for a batch `...` of channels, float32 (see the module).
+
+    Attributes:
+        analysis: Φ (i, d) of the modes that the encoder reads. synthesis: Ψ (m, o) of those that the decoder gives; the modes that the
+            linear design sends come first in both. mean_x: μx (d,). mean_y: μy (m,).
+        beams: of the streams. streams: as the receiver hears them. energy: E t² of each as it is sent.
+        channel: what the receiver is matched to; its power is the budget.
+        encoder, decoder: the networks, shared by all channels. ends: what they are at these channels.
+        rule: what the budget limits. ceiling: the best channels that the networks know (`Codec.ceiling`).
+        active: (…) whether the codec is on, or the linear design alone.
+        encoders: names of the transmitter's and the receiver's encoder, for the record.
+    """
+
+    analysis: Float[Tensor, "i d"]
+    synthesis: Float[Tensor, "m o"]
+    mean_x: Float[Tensor, "d"]
+    mean_y: Float[Tensor, "m"]
+    beams: Beams
+    streams: Streams
+    energy: Float[Tensor, "*batch S"]
+    channel: Channel
+    encoder: ModulatedMlp
+    decoder: ModulatedMlp
+    ends: Ends
+    rule: PowerRule
+    ceiling: Float[Tensor, "c"]
+    active: Bool[Tensor, "*batch"]
+    encoders: tuple[str, str] = ("unnamed", "unnamed")
+
+    @property
+    def batch(self) -> torch.Size:
+        """The leading dimensions `...`."""
+        return self.active.shape
+
+    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in float32.
+
+        Raises:
+            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
+        """
+        x, d = finite("x", x), len(self.mean_x)
+        if x.is_complex() or x.ndim < 2 or x.shape[-1] != d:
+            raise ValueError(f"x must have shape (..., n, {d}) and be real, got {x.dtype} {tuple(x.shape)}")
+        self._fits("x", x.shape[:-2])
+        z = (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
+        return torch.cat([self._sent(rows) for rows in z.split(self._chunk(), -2)], -3)
+
+    @torch.no_grad()
+    def _sent(self, z: Float[Tensor, "*b n k"]) -> Complex[Tensor, "*batch n u t"]:
+        return self.beams.symbols(self.rule.limit(precode(self.encoder, self.ends, z)))
+
+    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n k"]:
+        """Mode coefficients ẑ (…, n, k), from which ŷ = μy + Ψ ẑ, of received symbols r (…, n, u, n_rx).
+
+        Raises:
+            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
+        """
+        r = finite("r", r)
+        if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
+            shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
+            raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
+        self._fits("r", r.shape[:-3])
+        w = self.beams.streams(r.to(self.beams.receive))
+        with torch.no_grad():
+            return torch.cat([decode(self.decoder, self.ends, rows) for rows in w.split(self._chunk(), -2)], -2)
+
+    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
+        return self.mean_y + self.receive(r) @ self.synthesis.mT
+
+    @torch.no_grad()
+    def matched_to(self, channel: Channel) -> "CodecTransceiver":
+        """The same transmitter with the receiver for the channels that it measures.
+
+        Raises:
+            ValueError: the antennas or uses differ from the transmitter's, or the batches do not broadcast.
+        """
+        if not isinstance(channel, Channel):
+            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+        if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
+            got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
+            raise ValueError(f"channel must have (uses, n_tx) = {expected} as the transmitter has, got {got}")
+        batch = self._fits("channel", channel.batch)
+        power = self.channel.power.double().expand(batch)
+        met = Channel(channel.h.to(torch.complex128), channel.noise_variance.double(), power, channel.error_variance.double())
+        streams, beams = rematched(self.streams, self.beams, self.energy, met)
+        ends = self.ends.heard(self.decoder, streams, self.ceiling)
+        energy, active = self.energy.expand(streams.amplitude.shape), self.active.expand(batch)
+        return replace(self, streams=streams, beams=beams, ends=ends, energy=energy, active=active, channel=met.to(torch.float32))
+
+    def _chunk(self) -> int:
+        """Messages at a time, so that hidden values of all channels fit."""
+        widest = max(*self.encoder.widths, *self.decoder.widths)
+        return max(1, _ENTRIES // (widest * max(1, self.batch.numel())))
+
+    def _fits(self, name: str, got: torch.Size) -> torch.Size:
+        try:
+            return torch.Size(torch.broadcast_shapes(got, self.batch))
+        except RuntimeError as error:
+            raise ValueError(f"{name} must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(got)}") from error
+
+    def layer_flops(self) -> list[LayerFlops]:
+        """Real operations for one message at one channel, by device and layer; what is computed once per channel costs nothing here."""
+        (d, k), m = self.analysis.T.shape, len(self.mean_y)
+        streams = self.ends.direct_tx.shape[-1]
+        antennas = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
+        limit = 0 if self.rule.peak == float("inf") else 3 * streams + 2
+        return [
+            LayerFlops("precoder: centre", d),
+            LayerFlops("precoder: modes", REAL_WEIGHT * k * d, k * d),
+            *_network("precoder", self.encoder.widths),
+            LayerFlops("precoder: linear part", 3 * streams + limit),
+            LayerFlops("precoder: beams", REAL_WEIGHT * antennas[0] * streams),
+            LayerFlops("decoder: beams", REAL_WEIGHT * antennas[1] * streams),
+            *_network("decoder", self.decoder.widths),
+            LayerFlops("decoder: linear part", 3 * streams),
+            LayerFlops("decoder: modes", REAL_WEIGHT * m * self.synthesis.shape[1], m * self.synthesis.shape[1]),
+        ]
+
+    @property
+    def flops(self) -> OperationCount:
+        """Of one message, with the codec on."""
+        table = self.layer_flops()
+        return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
+
+    def to(self, target: torch.device | torch.dtype | str) -> "CodecTransceiver":
+        """The same transceiver on another device; its precision stays float32."""
+        if isinstance(target, torch.dtype):
+            if target != torch.float32:
+                raise ValueError(f"target must be torch.float32, the precision of a codec, or a device, got {target}")
+            return self
+        changed: dict[str, Any] = {
+            name: getattr(self, name).to(target) for name in (*_SHARED, "beams", "streams", "energy", "channel", "ends", "active")
+        }
+        return replace(self, **changed, encoder=moved(self.encoder, target), decoder=moved(self.decoder, target))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the link atomically; `latentlink.load` reads it back."""
+        save("codec link", self, path)
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        tensors = {name: getattr(self, name) for name in (*_SHARED, "energy", "active")}
+        tensors |= {f"beams.{name}": torch.view_as_real(getattr(self.beams, name).resolve_conj()) for name in ("transmit", "receive")}
+        tensors |= {f"streams.{f.name}": getattr(self.streams, f.name) for f in fields(Streams)}
+        tensors |= {f"channel.{f.name}": getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
+        tensors["channel.h"] = torch.view_as_real(self.channel.h.resolve_conj())
+        for end, network in (("encoder", self.encoder), ("decoder", self.decoder)):
+            tensors |= {f"{end}.{name}": value for name, value in network.state_dict().items()}
+        tensors |= {f"ends.{name}": getattr(self.ends, name) for name in _NAMES}
+        for end in ("precoding", "decoding"):
+            at: Modulation = getattr(self.ends, end)
+            tensors |= {f"{end}.scale.{i}": value for i, value in enumerate(at.scale)}
+            tensors |= {f"{end}.shift.{i}": value for i, value in enumerate(at.shift)}
+            tensors |= {f"{end}.offset": at.offset, f"{end}.direct": at.direct}
+        return tensors, {
+            "tx_dim": len(self.mean_x),
+            "rx_dim": len(self.mean_y),
+            "channel_uses": self.channel.uses,
+            "n_tx": self.channel.n_tx,
+            "n_rx": self.channel.n_rx,
+            "channels": list(self.batch),
+            "networks": networks_facts(self.encoder, self.decoder),
+            "encoders": list(self.encoders),
+            **rule_facts(self.rule),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "CodecTransceiver":
+        """The link of a saved file."""
+        values = part(tensors, "channel.")
+        channel = Channel(torch.view_as_complex(values.pop("h").contiguous()), **values)
+        transmit, receive = (torch.view_as_complex(tensors[f"beams.{name}"].contiguous()) for name in ("transmit", "receive"))
+        encoder, decoder = networks_from(tensors, manifest["networks"])
+
+        def modulation(end: str) -> Modulation:
+            values = part(tensors, f"{end}.")
+            count = sum(name.startswith("scale.") for name in values)
+            scale, shift = (tuple(values[f"{kind}.{i}"] for i in range(count)) for kind in ("scale", "shift"))
+            return Modulation(scale, shift, values["offset"], values["direct"])
+
+        ends = Ends(modulation("precoding"), modulation("decoding"), **part(tensors, "ends."))
+        transmitter, receiver = manifest["encoders"]
+        return cls(
+            **{name: tensors[name] for name in (*_SHARED, "energy", "active")}, beams=Beams(transmit, receive, channel.uses),
+            streams=Streams(**part(tensors, "streams.")), channel=channel,
+            encoder=encoder, decoder=decoder, ends=ends, rule=rule_from(manifest), encoders=(transmitter, receiver),
+        )  # fmt: skip
+
+
+def _network(end: str, widths: list[int]) -> list[LayerFlops]:
+    """Layers of a network: products, then α and β, then GELU."""
+    table = []
+    for number, (inputs, outputs) in enumerate(pairwise(widths), 1):
+        table.append(LayerFlops(f"{end}: layer {number}", REAL_WEIGHT * inputs * outputs, inputs * outputs))
+        if number < len(widths) - 1:
+            table.append(LayerFlops(f"{end}: activation {number}", (2 + GELU_FLOPS) * outputs))
+    return table
+
+
+def moved(network: ModulatedMlp, target: torch.device | str) -> ModulatedMlp:
+    """A frozen copy of a network elsewhere; `nn.Module.to` would change it in place."""
+    return built(network.widths, network.features, {n: v.to(target) for n, v in network.state_dict().items()})
+
+
+def copied(network: ModulatedMlp) -> ModulatedMlp:
+    """A frozen copy of a network."""
+    return built(network.widths, network.features, {name: value.detach().clone() for name, value in network.state_dict().items()})
+
+
+def built(widths: list[int], features: int, weights: dict[str, Tensor]) -> ModulatedMlp:
+    """A frozen network of these weights."""
+    with torch.device("meta"):
+        network = ModulatedMlp(widths, features)
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors of one prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def networks_facts(encoder: ModulatedMlp, decoder: ModulatedMlp) -> dict[str, Any]:
+    """Sizes of both networks, for a manifest."""
+    return {"features": encoder.features, "encoder": encoder.widths, "decoder": decoder.widths}
+
+
+def networks_from(tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[ModulatedMlp, ModulatedMlp]:
+    """Both networks of a saved file."""
+    encoder, decoder = (built(facts[end], facts["features"], part(tensors, f"{end}.")) for end in ("encoder", "decoder"))
+    return encoder, decoder
+
+
+def rule_facts(rule: PowerRule) -> dict[str, Any]:
+    """What the budget limits, for a manifest; JSON knows no infinity."""
+    return {"power_limit": rule.name, "peak": None if rule.peak == float("inf") else rule.peak}
+
+
+def rule_from(manifest: dict[str, Any]) -> PowerRule:
+    """The rule of a saved file."""
+    if manifest["power_limit"] == "per message":
+        return EachMessage()
+    return AveragePower() if manifest["peak"] is None else AveragePower(manifest["peak"])

@@ -1,0 +1,175 @@
+"""The neural transceiver: two complex networks as they run on the devices.
+
+    s = √(u P) f((x − μx) / c_x) / ||f(·)||,        ŷ = μy + c_y g(r),
+
+f and g on packed latents, the symbols of all uses one after the other.
+"""
+
+import os
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Complex, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.evaluation.complexity import OperationCount, latency
+from latentlink.neural.paper.layers import as_halves, from_halves
+from latentlink.neural.paper.network import LayerFlops, Network
+from latentlink.neural.paper.training import at_budget
+from latentlink.numerics.doors import finite
+from latentlink.storage.artifacts import artifact, save
+
+
+@artifact("neural link")
+@dataclass(frozen=True, eq=False)
+class NeuralTransceiver:
+    """Neural precoder and decoder, trained for one channel (see the module).
+
+    Attributes:
+        precoder: f, ⌈d/2⌉ → u n_tx complex. decoder: g, u n_rx → ⌈m/2⌉.
+        mean_x: μx (d,). mean_y: μy (m,). scale_x: c_x. scale_y: c_y, ().
+        channel: that it was trained for, one channel in all; its power is the budget of every message.
+    """
+
+    precoder: Network
+    decoder: Network
+    mean_x: Float[Tensor, "d"]
+    mean_y: Float[Tensor, "m"]
+    scale_x: Float[Tensor, ""]
+    scale_y: Float[Tensor, ""]
+    channel: Channel = field(repr=False)
+
+    @property
+    def batch(self) -> torch.Size:
+        """() or (1,): one channel."""
+        return self.channel.batch
+
+    @cached_property
+    def synthesis(self) -> Float[Tensor, "m m"]:
+        """Ψ = c_y I: the decoder ends in the receiver's latent itself, which has fewer numbers than its hidden units."""
+        scaled: Tensor = self.scale_y * torch.diag(torch.ones_like(self.mean_y))
+        return scaled
+
+    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), each message at the whole budget.
+
+        Raises:
+            ValueError: x is complex or not finite, its last dimension is not d, or it has no message axis.
+        """
+        x = finite("x", x)
+        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
+            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
+        rows = (x.to(self.mean_x) - self.mean_x).div(self.scale_x).flatten(0, -2)
+        halves = as_halves(torch.nn.functional.pad(rows, (0, rows.shape[-1] % 2)))
+        s = at_budget(self.precoder(halves), self.channel.uses * float(self.channel.power.reshape(())))
+        symbols = torch.complex(s[0], s[1]).view(*x.shape[:-1], self.channel.uses, self.channel.n_tx)
+        return symbols.expand(*torch.broadcast_shapes(x.shape[:-2], self.batch), *symbols.shape[-3:])
+
+    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+        """Decoder outputs ẑ (…, n, m), from which ŷ = μy + c_y ẑ, of received symbols r (…, n, u, n_rx).
+
+        Raises:
+            ValueError: r is real or not finite, or its uses or antennas are not the channel's.
+        """
+        r = finite("r", r)
+        if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
+            shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
+            raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
+        rows = r.flatten(-2).flatten(0, -2)
+        z = from_halves(self.decoder(torch.stack([rows.real, rows.imag]).to(self.mean_y)))[:, : len(self.mean_y)]
+        batch = torch.broadcast_shapes(r.shape[:-3], self.batch)
+        return z.view(*r.shape[:-2], len(self.mean_y)).expand(*batch, r.shape[-3], len(self.mean_y))
+
+    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
+        return self.mean_y + self.scale_y * self.receive(r)
+
+    def layer_flops(self) -> list[LayerFlops]:
+        """Real operations for one message, by device and layer."""
+        symbols = self.channel.uses * self.channel.n_tx
+        return [
+            LayerFlops("precoder: centre and scale", 2 * len(self.mean_x)),
+            *(line._replace(name=f"precoder: {line.name}") for line in self.precoder.layer_flops()),
+            LayerFlops("precoder: power", 6 * symbols + 1),  # energy 4T − 1, budget over it, root, and the T symbols scaled 2T
+            *(line._replace(name=f"decoder: {line.name}") for line in self.decoder.layer_flops()),
+            LayerFlops("decoder: scale and centre", 2 * len(self.mean_y)),
+        ]
+
+    @property
+    def flops(self) -> OperationCount:
+        """Of one message, counted on the weights that are left."""
+        table = self.layer_flops()
+        return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
+
+    @property
+    def density(self) -> float:
+        """Share of complex weights that are left."""
+        return (self.precoder.nonzero + self.decoder.nonzero) / max(1, self.precoder.size + self.decoder.size)
+
+    def compacted(self) -> "NeuralTransceiver":
+        """The same function without dead hidden units: fewer operations that are also less time."""
+        return replace(self, precoder=self.precoder.compacted(), decoder=self.decoder.compacted())
+
+    def as_sparse(self) -> "NeuralTransceiver":
+        """The same function by compressed sparse rows: faster where few weights are left."""
+        return replace(self, precoder=self.precoder.as_sparse(), decoder=self.decoder.as_sparse())
+
+    def fastest(self, x: Tensor | NDArray[Any], batch: int = 1) -> "NeuralTransceiver":
+        """The same function, each network compacted and in the form, dense or sparse, that takes less time here, by measurement.
+
+        Args:
+            x: latents (n, d) to measure with.
+            batch: messages at a time, on one thread.
+
+        Raises:
+            ValueError: batch is below 1, or x does not fit.
+        """
+        dense = self.compacted()
+        forms = [replace(dense, precoder=dense.precoder.as_dense(), decoder=dense.decoder.as_dense()), dense.as_sparse()]
+        times = [latency(form, x, self.channel, batch, repeats=9) for form in forms]
+        (dense_us, sparse_us) = times
+        precoder = forms[sparse_us.encode_us < dense_us.encode_us].precoder
+        return replace(self, precoder=precoder, decoder=forms[sparse_us.decode_us < dense_us.decode_us].decoder)
+
+    def to(self, target: torch.device | torch.dtype | str) -> "NeuralTransceiver":
+        """The same transceiver on another device, or in float32 or float64."""
+        moved: dict[str, Any] = {f.name: getattr(self, f.name).to(target) for f in fields(self)}
+        return replace(self, **moved)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the link atomically; `latentlink.load` reads it back."""
+        save("neural link", self, path)
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        tensors = {name: getattr(self, name) for name in ("mean_x", "mean_y", "scale_x", "scale_y")}
+        for end in ("precoder", "decoder"):
+            network: Network = getattr(self, end)
+            tensors |= {f"{end}.weight.{i}": weight for i, weight in enumerate(network.weights)}
+            tensors |= {f"{end}.bias.{i}": bias for i, bias in enumerate(network.biases)}
+        values = {f.name: getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
+        tensors |= {f"channel.{name}": value for name, value in values.items()}
+        tensors["channel.h"] = torch.view_as_real(self.channel.h.resolve_conj())
+        facts = {
+            "tx_dim": len(self.mean_x), "rx_dim": len(self.mean_y), "channel_uses": self.channel.uses, "n_tx": self.channel.n_tx,
+            "n_rx": self.channel.n_rx, "precoder_layers": len(self.precoder.weights), "decoder_layers": len(self.decoder.weights),
+            "precoder_form": self.precoder.form, "decoder_form": self.decoder.form, "density": self.density, "power_limit": "per message",
+        }  # fmt: skip
+        return tensors, facts
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "NeuralTransceiver":
+        """The link of a saved file."""
+        parts = {name.removeprefix("channel."): tensors.pop(name) for name in list(tensors) if name.startswith("channel.")}
+        channel = Channel(torch.view_as_complex(parts.pop("h").contiguous()), **parts)
+
+        def network(end: str) -> Network:
+            numbers = range(manifest[f"{end}_layers"])
+            weights, biases = (tuple(tensors.pop(f"{end}.{kind}.{i}") for i in numbers) for kind in ("weight", "bias"))
+            return Network(weights, biases, manifest[f"{end}_form"])
+
+        return cls(network("precoder"), network("decoder"), **tensors, channel=channel)

@@ -1,0 +1,103 @@
+"""The checks at the public doors: arrays, integers, real numbers, choices and sources of randomness, each in one function.
+
+A public function checks its arguments once, here; inside, everything is a tensor or a Python number and nothing is checked again. Every
+error names the argument, what came and what was expected.
+"""
+
+import math
+import operator
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def as_tensor(name: str, value: Any) -> Tensor:
+    """The tensor of any array of numbers, copied only where PyTorch cannot share its memory (read-only or reversed arrays).
+
+    Raises:
+        ValueError: naming `name`, for what is no array of numbers.
+    """
+    if isinstance(value, np.ndarray) and (not value.flags.writeable or min(value.strides, default=0) < 0):
+        value = value.copy()
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} ({error})") from error
+
+
+def finite(name: str, value: Any) -> Tensor:
+    """The real or complex floating-point tensor of an array; integers become float64.
+
+    Raises:
+        ValueError: naming `name`, for NaN or infinite entries.
+    """
+    tensor = as_tensor(name, value)
+    tensor = tensor if tensor.is_floating_point() or tensor.is_complex() else tensor.double()
+    if not bool(tensor.isfinite().all()):
+        raise ValueError(f"{name} has NaN or infinite entries")
+    return tensor
+
+
+def integer(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """An integer between `least` and `most`, NumPy's integers included and booleans refused.
+
+    Raises:
+        ValueError: naming `name`, for anything else.
+    """
+    if not isinstance(value, bool | np.bool_) and hasattr(value, "__index__") and not (isinstance(value, Tensor) and value.numel() != 1):
+        number = operator.index(value)
+        if number >= least and (most is None or number <= most):
+            return number
+    bound = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
+    raise ValueError(f"{name} must be {bound}, got {value!r}")
+
+
+def real(
+    name: str, value: object, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf, below: float = math.inf
+) -> float:
+    """A finite real number in the interval that `least` or `above` and `most` or `below` describe; booleans are refused.
+
+    Raises:
+        ValueError: naming `name`, for anything else.
+    """
+    number = math.nan
+    if (isinstance(value, int | float | np.number) and not isinstance(value, bool)) or (isinstance(value, Tensor) and value.numel() == 1):
+        try:
+            number = float(value)
+        except (TypeError, OverflowError):
+            number = math.nan
+    if math.isfinite(number) and least <= number <= most and above < number < below:
+        return number
+    limits = [f"{sign} {bound:g}" for sign, bound in ((">=", least), (">", above), ("<=", most), ("<", below)) if math.isfinite(bound)]
+    raise ValueError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {value!r}")
+
+
+def choice(name: str, value: object, options: Collection[str]) -> str:
+    """One of several words.
+
+    Raises:
+        ValueError: naming `name` and the options, for anything else.
+    """
+    if isinstance(value, str) and value in options:
+        return value
+    raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+
+
+def generator(seed: int | torch.Generator | None, device: torch.device | str = "cpu", name: str = "generator") -> torch.Generator | None:
+    """The source of randomness that a seed or a `torch.Generator` stands for; None is PyTorch's global one.
+
+    Raises:
+        ValueError: naming `name`, for what is neither a seed >= 0 nor a generator on `device`.
+    """
+    if seed is None:
+        return None
+    if isinstance(seed, torch.Generator):
+        if seed.device.type != torch.device(device).type:
+            raise ValueError(f"{name} must be on {device}, got one on {seed.device}: torch.Generator({str(device)!r})")
+        return seed
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {seed!r}")
+    return torch.Generator(device=device).manual_seed(integer(name, seed, 0, 2**64 - 1))

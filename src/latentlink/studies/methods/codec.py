@@ -1,0 +1,135 @@
+"""The codec as a method of studies: one training for all cells that share pilots and seed, whatever their channels."""
+
+from collections.abc import Callable
+from typing import ClassVar, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from latentlink.channels.channel import Channel
+from latentlink.channels.draws import ChannelDraws, ChannelSource
+from latentlink.channels.tr38901.draws import StandardDraws
+from latentlink.latents.pilots import Pilots
+from latentlink.linear.modes import SemanticModes
+from latentlink.links.solution import Solution
+from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.examples import Augmentation
+from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
+from latentlink.neural.codec.pruning import ComplexityBudget, Flops, Latency
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.studies.channels import standard_model
+from latentlink.studies.methods.method import Method, Run
+from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Positive, Section, Standard
+from latentlink.studies.shared import Known
+from latentlink.studies.trained import kept_at, trained_codec
+from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
+
+_APART = 2**34  # the seed of channels to train on: no study measures on these
+
+
+class Draws(Section):
+    """The channels that a codec is trained on."""
+
+    antennas: tuple[Positive, ...] = Field((1, 2, 3, 4, 6, 8, 12, 16), description="n_tx = n_rx, each in proportion to 1/√n")
+    uses: tuple[Positive, ...] = Field((1, 1, 2), description="channel uses, each as likely as the next")
+    snr_db: tuple[float, float] = Field((-10.0, 30.0), description="lowest and highest, dB")
+    model: Fading = Field(
+        "rayleigh", description="fading; 3GPP models with 300 ns of delay spread, uses spread over 624 subcarriers of 30 kHz"
+    )
+    gain: AboveZero = Field(0.5, description="mean squared coefficient")
+    k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
+    correlation: float = Field(0.7, ge=0, lt=1, description="between neighbouring antennas, of kronecker fading")
+
+    def source(self) -> ChannelSource:
+        """What draws them."""
+        if self.model not in get_args(Standard):
+            return ChannelDraws(**dict(self))
+        at, ofdm = ChannelAt.model_validate({"model": self.model, "gain": self.gain}), OfdmAt.model_validate({"delay_spread_ns": 300.0})
+        return StandardDraws(standard_model(at, ofdm), self.antennas, self.uses, self.snr_db, seed=_APART)
+
+
+class CodecMethod(Method):
+    """One network for every channel, trained once for the pilots and the seed of a cell."""
+
+    family: ClassVar[str] = "codec"
+    name: Literal["codec"] = "codec"
+    objective: Literal["head", "mse", "cosine", "retrieval"] = Field("head", description="what it is trained for")
+    fidelity: NotNegative = Field(0.05, description="share of plain MSE beside the head's divergence")
+    power: Literal["mean", "per-message"] = Field("mean", description="what the power limits")
+    peak: float | None = Field(None, ge=1, description="highest power of a message over the budget")
+    modes: Positive = Field(128, description="semantic modes that the networks work in")
+    width: Positive = Field(256, description="hidden units of a layer")
+    layers: Positive = Field(2, description="hidden layers of each network")
+    max_symbols: Positive = Field(16, description="complex symbols that a message may take")
+    rounds: Positive = Field(30, description="rounds of 100 steps")
+    learning_rate: AboveZero = 2e-3
+    dropout: NotNegative = Field(0.0, lt=1, description="share of hidden units dropped in training")
+    noise: NotNegative = Field(0.1, description="augmentation: noise on the transmitter's coordinates, in units of their own")
+    moved: NotNegative = Field(0.7, description="augmentation: largest move of a pilot that both ends follow")
+    mixed: NotNegative = Field(0.0, le=1, description="augmentation: share of examples between two pilots")
+    folds: Positive = Field(1, description="above 1: trained on coordinates by modes that were made without the pilot, in so many folds")
+    validation: AboveZero = Field(0.1, lt=1, description="share of the pilots held back")
+    flops: Positive | None = Field(None, description="budget of operations per message")
+    microseconds: AboveZero | None = Field(None, description="budget of time per message, on one thread of this machine")
+    unpaired: bool = Field(False, description="also train on the transmitter's latents of observations that are no pilots")
+    draws: Draws = Field(Draws.model_validate({}), description="channels to train on")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> "CodecMethod":
+        if self.flops is not None and self.microseconds is not None:
+            raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
+        return self
+
+    @property
+    def gain_controlled(self) -> bool:
+        """Only where no message is limited: more power for all would break a peak."""
+        return self.power == "mean" and self.peak is None
+
+    def described(self) -> str:
+        goal = "" if self.objective == "head" else f", {self.objective.replace('mse', 'MSE')}"
+        limit = ", power per message" if self.power == "per-message" else f", peak {self.peak:g}" if self.peak else ""
+        return f"codec{goal}{limit}" + (", unpaired latents" if self.unpaired else "")
+
+    def training(self, seed: int) -> CodecTraining:
+        """Its settings."""
+        power: PowerRule = EachMessage() if self.power == "per-message" else AveragePower(self.peak or float("inf"))
+        budget: ComplexityBudget | None = Flops(self.flops) if self.flops is not None else None
+        return CodecTraining(
+            modes=self.modes,
+            width=self.width,
+            layers=self.layers,
+            max_symbols=self.max_symbols,
+            draws=self.draws.source(),
+            power=power,
+            rounds=self.rounds,
+            patience=self.rounds,
+            learning_rate=self.learning_rate,
+            dropout=self.dropout,
+            augmentation=Augmentation(self.noise, self.moved, self.mixed),
+            folds=self.folds,
+            validation=self.validation,
+            budget=budget if self.microseconds is None else Latency(self.microseconds),
+            seed=seed,
+        )
+
+    def wanted(self, known: Known) -> tuple[SemanticModes, Pilots, Objective]:
+        """Modes for the linear part, pilots, and what the networks are trained for."""
+        objectives: dict[str, Callable[[], Objective]] = {
+            "head": lambda: HeadDivergence(known.head, fidelity=self.fidelity),
+            "mse": Regression,
+            "cosine": Cosine,
+            "retrieval": Retrieval,
+        }
+        return known.modes("fisher" if self.objective == "head" else "none"), known.pilots, objectives[self.objective]()
+
+    def kept(self, known: Known, seed: int) -> bool:
+        """Whether such a codec was trained before."""
+        return kept_at(self.training(seed), *self.wanted(known), known.others if self.unpaired else None).is_file()
+
+    def codec(self, known: Known, run: Run) -> Codec:
+        """The codec, trained by whichever cell needs it first."""
+        key = (self.model_dump_json(exclude={"label"}), run.seed)
+        others = known.others if self.unpaired else None
+        return known.shared(key, lambda: trained_codec(self.training(run.seed), *self.wanted(known), others, run.progress))
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        return self.codec(known, run).design(channel)

@@ -1,0 +1,64 @@
+"""The digital competitor of a semantic link by name."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.digital.design import Digital
+from latentlink.digital.genie import GenieTransceiver
+from latentlink.digital.source.latent_code import LatentCode
+from latentlink.digital.transceiver import DigitalTransceiver
+from latentlink.evaluation.papr import Amplifier
+from latentlink.links.solution import Solution
+from latentlink.links.transceiver import Transceiver
+from latentlink.studies.methods.method import OnModes, Run
+from latentlink.studies.sections import AboveZero
+from latentlink.studies.shared import Known
+
+_MESSAGES, _OTHERS = 512, 2**33  # to measure lost blocks on, at most; how far seeds of their noise are from all others
+
+
+class DigitalMethod(OnModes):
+    """Transform code, 5G LDPC code, adaptive QAM over the singular vectors; every bit counted."""
+
+    family: ClassVar[str] = "digital"
+    name: Literal["digital"] = "digital"
+    align: Literal["transmitter", "receiver"] = Field(
+        "transmitter", description="what is coded: semantic modes, or principal components that the receiver aligns"
+    )
+    adaptation: Literal["bler", "genie"] = Field("bler", description="genie: each message's noise is known in advance, a bound")
+    target_bler: AboveZero = Field(0.1, description="block error up to which the best block is taken", lt=0.5)
+
+    @model_validator(mode="after")
+    def _goal_where_it_counts(self) -> "DigitalMethod":
+        if self.align == "receiver" and self.goal != "none":
+            raise ValueError(f"goal must be none where align is receiver, whose transmitter codes x as it is, got {self.goal}")
+        return self
+
+    @property
+    def gain_controlled(self) -> bool:
+        """No: power is that of coded bits."""
+        return False
+
+    def described(self) -> str:
+        aligned = ", aligned after" if self.align == "receiver" else "" if self.goal == "none" else f", {self.kind()}"
+        return f"digital{aligned}" + (", genie-aided" if self.adaptation == "genie" else "")
+
+    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        digital = Digital(self.align, self.adaptation, self.target_bler)
+        key = ("digital", self.align, self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
+        code: LatentCode = known.shared(key, lambda: digital.code(self.modes(known), known.pilots))
+        return digital.design(code, channel)
+
+
+def blocks(link: Transceiver, x: Tensor, channel: Channel, seed: int, amplifier: Amplifier | None = None) -> dict[str, Tensor]:
+    """Payload bits of each channel's messages and the measured share of lost blocks; nothing for links that send no blocks."""
+    if not isinstance(link, DigitalTransceiver | GenieTransceiver):
+        return {}
+    some, generator = x[:_MESSAGES], torch.Generator(device=channel.h.device).manual_seed(seed + _OTHERS)  # not the evaluation's noise
+    s = link.encode(some)
+    lost = link.lost(some, channel.apply(s if amplifier is None else amplifier(s), generator))
+    return {"message_bits": link.message_bits, "block_error": lost}

@@ -1,0 +1,166 @@
+"""Running a study: whatever is missing, several cells at a time, each result kept as soon as it is there.
+
+Cells run in threads (joblib): the numerics release the interpreter, latents and modes are shared in memory, and every cell computes on one
+core whatever the number of jobs, so that results do not depend on it to the last bit. Cells that share pilots are run one after another by
+one worker, and what they share is freed with the last of them. Latencies are measured while all other workers pause.
+"""
+
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import torch
+from joblib import Parallel, delayed
+
+from latentlink.numerics.threads import one_thread
+from latentlink.studies.methods.method import Run
+from latentlink.studies.results import Results
+from latentlink.studies.running.cost import Prices
+from latentlink.studies.running.measure import measured, timed
+from latentlink.studies.shared import Once, World
+from latentlink.studies.spec.study import Cell
+
+Done = Callable[[Cell, str], None]
+
+
+class Quiet:
+    """Many may be busy at once, or one alone."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._busy, self._alone = 0, False
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Work beside others, once nobody wants to be alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep new work from starting and wait until what is under way has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._alone = True
+            self._changed.wait_for(lambda: self._busy == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._alone = False
+                self._changed.notify_all()
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
+    """The run was interrupted; training under way keeps its checkpoint."""
+
+
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """Runs cells of a study into a folder of results.
+
+    Attributes:
+        results: the folder. jobs: cells at a time. device: torch device. progress: show bars while latents are computed.
+    """
+
+    results: Results
+    jobs: int = 1
+    device: str = "cpu"
+    progress: bool = True
+    _worlds: Once = field(default_factory=Once)
+    _clocks: Once = field(default_factory=Once)
+    _quiet: Quiet = field(default_factory=Quiet)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
+    _left: Counter[Any] = field(default_factory=Counter)  # cells to come that share pilots
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {self.jobs}")
+
+    def world(self, cell: Cell) -> World:
+        """Latents and head that the cell shares with all of its pair of devices."""
+        return self._worlds.get((cell.data, cell.encoders), lambda: World(cell.data, cell.encoders, self.device, self.progress))
+
+    @cached_property
+    def _prices(self) -> Prices:
+        return Prices(self.jobs, self.device)
+
+    def price(self, cell: Cell) -> float:
+        """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
+        return self._prices.of(cell, self.world(cell))
+
+    def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
+        """Run all cells that have no result yet.
+
+        Args:
+            cells: of a study; those that share pilots should be neighbours.
+            done: told of each cell that ended, with "" or the reason of its failure.
+
+        Raises:
+            KeyboardInterrupt: as it came; cells under way are lost, training keeps its checkpoint.
+        """
+        missing = [cell for cell in cells if not self.results.done(cell)]
+        self._left.update(cell.group for cell in missing)
+        groups = [list(group) for _, group in groupby(missing, key=lambda cell: cell.group)]
+        if not groups:
+            return
+        for cell in {(cell.data, cell.encoders): cell for cell in missing}.values():
+            self.world(cell)  # latents and head first, with all cores
+        with one_thread():
+            try:
+                Parallel(n_jobs=self.jobs, prefer="threads")(delayed(self._group)(group, done) for group in self._shares(groups))
+            except KeyboardInterrupt:
+                self._stop.set()
+                raise
+
+    def _shares(self, groups: list[list[Cell]]) -> list[list[Cell]]:
+        """At least one share of work for each job: groups are only cut where they are too few."""
+        cuts = -(-self.jobs // len(groups))
+        return [group[start::cuts] for group in groups for start in range(cuts) if group[start::cuts]]
+
+    def _group(self, cells: list[Cell], done: Done) -> None:
+        torch.set_num_threads(1)  # each thread has a setting of its own
+        for cell in cells:
+            if self._stop.is_set():
+                return
+            self._cell(cell, done)
+            with self._counting:
+                self._left[cell.group] -= 1
+                last = not self._left[cell.group]
+            if last:
+                self.world(cell).forget(cell.pilots, cell.seed)
+
+    def _cell(self, cell: Cell, done: Done) -> None:
+        world, reason = self.world(cell), ""
+        try:
+            run = Run(cell.seed, torch.device(self.device), self.results.checkpoint(cell), self._watch)
+            with self._quiet.busy():
+                result = measured(cell, world, run)
+            rows = result.rows
+            if "latency" in cell.metrics:
+                rows = timed(result, world, self._clocks, self._quiet.alone)
+            self.results.write(cell, rows)
+        except Stopped:
+            return
+        except Exception as error:  # one cell must not take the others with it
+            reason = f"{type(error).__name__}: {error}"
+            self.results.write_failure(cell, f"{cell.model_dump_json(indent=1)}\n\n{traceback.format_exc()}")
+        done(cell, reason)
+
+    def _watch(self, epoch: int, epochs: int, training: float, validation: float) -> None:
+        if self._stop.is_set():
+            raise Stopped

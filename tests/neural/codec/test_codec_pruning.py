@@ -1,0 +1,94 @@
+"""Structured pruning: within its budget, the same function where nothing was worth anything, and fewer microseconds."""
+
+import pytest
+import torch
+
+import latentlink as ll
+from latentlink.neural.codec import pruning as shrinking
+from latentlink.neural.codec.ends import Ends, precode
+from latentlink.neural.codec.pruning import flops, shrunk, without
+from latentlink.neural.codec.streams import placed
+from latentlink.neural.codec.transceiver import copied
+from neural.codec.clouds import channel, fitted, training, understood, world
+
+
+def streams(codec, count=20):
+    radio = channel(2, 2, batch=(count,))
+    return placed(codec.modes.strength, radio, codec.most)[0].to(torch.float32)
+
+
+@pytest.mark.parametrize("share", [0.8, 0.5, 0.3])
+def test_a_budget_of_operations_is_kept(share):
+    codec = fitted().codec
+    most = int(share * flops(codec))
+    small = shrunk(codec, ll.budget.Flops(most), streams(codec))
+    assert flops(small) <= most
+    assert flops(small) > 0.7 * most  # and used
+    assert small.inputs[: min(10, codec.most)].tolist() == list(range(10))  # the linear part's modes stay
+    off = small.gated(type(small.gate)(torch.zeros_like(small.gate.open))).design(channel())
+    exact = ll.ClosedForm().design(world()[3], channel())
+    x, silent = world()[1].x[:20], ll.Channel(channel().h, 0.0)
+    got, expected = ll.transmit(off.transceiver, x, silent), ll.transmit(exact.transceiver, x, silent)
+    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_units_that_do_nothing_go_first_and_change_nothing():
+    codec = fitted().codec
+    idle = copied(codec.encoder)
+    with torch.no_grad():
+        idle.layers[1].weight[:, ::2] = 0.0  # every other unit of the first hidden layer reaches nothing
+    units = shrinking.ranked(
+        idle,
+        codec.decoder,
+        codec.calibration.z,
+        streams(codec),
+        10,
+        (12, 10),
+        torch.zeros(20, len(codec.calibration.z), codec.most),
+        torch.ones(10),
+    )
+    assert (units[1].worth[::2] == 0).all()
+    assert (units[1].worth[1::2] > 0).all()
+    kept = torch.arange(32) % 2 == 1
+    every = [torch.ones(width, dtype=torch.bool) for width in idle.widths]
+    smaller = without(idle, [every[0], kept, *every[2:]])
+    z, some = codec.calibration.z, streams(codec)
+    whole, cut = (precode(net, Ends.of(net, codec.decoder, some), z) for net in (idle, smaller))
+    torch.testing.assert_close(whole, cut, rtol=1e-4, atol=1e-5)
+
+
+def test_a_trained_codec_keeps_its_budget_and_understands():
+    data, _, head, modes = world()
+    most = 3500
+    fit = training(rounds=10, budget=ll.budget.Flops(most)).fit(modes, data, ll.HeadDivergence(head))
+    assert flops(fit.codec) <= most < flops(fitted().codec)
+    radio = channel(1, 1, snr_db=25.0, batch=(100,), seed=2)
+    exact = ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32)
+    assert understood(fit.codec.design(radio).transceiver, radio).mean() > understood(exact, radio).mean() + 0.1
+
+
+def test_a_budget_in_microseconds_is_met_by_the_largest_link_that_is_fast_enough(monkeypatch):
+    codec = fitted().codec
+    monkeypatch.setattr(shrinking, "_microseconds", lambda codec, batch: flops(codec) / 100)  # a machine without noise
+    whole = flops(codec) / 100
+    small = shrunk(codec, ll.budget.Latency(0.6 * whole), streams(codec))
+    assert 0.45 * whole < flops(small) / 100 <= 0.6 * whole
+    assert shrunk(codec, ll.budget.Latency(2 * whole), streams(codec)) is codec
+    with pytest.raises(ValueError, match="us must be above"):
+        shrunk(codec, ll.budget.Latency(0.01 * whole), streams(codec))
+
+
+def test_microseconds_are_measured():
+    assert 1 < shrinking._microseconds(fitted().codec, 1) < 1e5
+
+
+def test_what_cannot_be_met_is_refused():
+    with pytest.raises(ValueError, match="flops must be at least"):
+        shrunk(fitted().codec, ll.budget.Flops(10), streams(fitted().codec))
+    for wrong in (0, -3, True):
+        with pytest.raises(ValueError, match="flops must be a positive"):
+            ll.budget.Flops(wrong)
+    with pytest.raises(ValueError, match="us must be positive"):
+        ll.budget.Latency(float("inf"))
+    with pytest.raises(ValueError, match="batch must be"):
+        ll.budget.Latency(10.0, 0)
