@@ -5,12 +5,17 @@ It may be run when a case was added: numbers that are kept already stay as they 
 make a test pass. Only so is removed what a case no longer has. Parts of the package that are renamed or moved change names in `cases.py`,
 and no numbers.
 
+On another kind of processor a singular vector may come with another sign, and all that is sent, learnt or heard through noise differs,
+while errors and powers hold. Then keep the numbers anew, without the old files, from the commit that last kept them, on that processor; and
+go on from there.
+
 Kept are `values.safetensors.gz` (complex numbers as pairs of real ones; packed, since names take more room than numbers) and `values.json`
 (words, and for each case the machine that its numbers come from).
 """
 
 import gzip
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -34,6 +39,7 @@ def machine() -> dict[str, str]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "processor": model or platform.processor() or platform.machine(),
         "torch": torch.__version__,
+        "mkl": os.environ.get("MKL_CBWR", "as the processor has it"),
     }
 
 
