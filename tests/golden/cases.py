@@ -12,104 +12,74 @@ import torch
 from torch import Tensor
 
 # ------------------------------------------------------------------------------------------------- names
-from latentlink import (
-    ActiveAntennas,
-    Admm,
-    Amplifier,
-    AntennaPower,
-    Augmentation,
-    AveragePower,
-    Budget,
-    Channel,
-    ChannelDraws,
-    ClosedForm,
-    CodecTraining,
-    ConstantModulus,
-    Cosine,
-    CsiAtBothEnds,
-    CsiAtReceiverOnly,
-    CsiAtTransmitter,
-    CsiAtTransmitterOnly,
-    Digital,
-    Disjoint,
-    EachMessage,
-    EigenK,
-    EqualPower,
-    EstimateAtBothEnds,
-    EstimateAtTransmitter,
-    FirstK,
-    Goal,
-    HardThreshold,
-    HeadDivergence,
-    HeldOutModes,
-    LeastSquares,
-    MeanPower,
-    Measurement,
-    MmseEqualizer,
-    Moments,
-    Neural,
-    NoCsi,
-    OneUseAtATime,
-    Operations,
-    Panel,
-    PerfectCsi,
-    PerMessagePower,
-    PerUsePower,
-    Pilots,
-    PilotSelection,
-    Procrustes,
-    Regression,
-    ResourceElements,
-    Retrieval,
-    SampledStatistics,
-    ScatteringStatistics,
-    SnrDefinition,
-    SoftThreshold,
-    SparsePrecoder,
-    Status,
-    SvdEqualizer,
-    TopK,
-    TotalPower,
-    UsePower,
-    ZeroForcing,
-    accuracy,
-    accuracy_bound,
-    aged,
-    agreement,
-    capacity,
-    choose_goal,
-    convert_snr,
-    doppler_hz,
-    equalised_snr_db,
-    evaluate,
-    exponential_correlation,
-    fed_back,
-    feedback_bits,
-    finite_length_bits,
-    fit_head,
-    held_out,
-    kronecker,
-    least_squares_estimator,
-    link_budget_snr_db,
-    lmmse_estimator,
-    mse,
-    nmse,
-    opta,
-    outdated,
-    peaks,
-    per_antenna_bound,
-    quantisation_variance,
-    rayleigh,
-    rician,
-    semantic_modes,
-    separation,
-    taken_for_true,
-    tr38901,
-    transmit,
-    unaligned,
-)
-from latentlink.latents.packing import pack, real_embedding, unpack  # no public names yet
-from latentlink.neural.codec.gate import Gate  # likewise; opens a codec's gate for every channel
+from latentlink.baselines.alignment import LeastSquares, Procrustes
+from latentlink.baselines.disjoint import Disjoint
+from latentlink.baselines.eigen_k import EigenK
+from latentlink.baselines.equalisers import MmseEqualiser as MmseEqualizer
+from latentlink.baselines.equalisers import SvdEqualiser as SvdEqualizer
+from latentlink.baselines.equalisers import ZeroForcing
+from latentlink.baselines.first_k import FirstK
+from latentlink.baselines.top_k import TopK
+from latentlink.baselines.unaligned import unaligned
+from latentlink.bounds.accuracy import accuracy as accuracy_bound
+from latentlink.bounds.capacity import capacity
+from latentlink.bounds.finite_length import finite_length_bits, separation
+from latentlink.bounds.opta import opta
+from latentlink.bounds.per_antenna import per_antenna as per_antenna_bound
+from latentlink.channels.channel import Channel
+from latentlink.channels.csi.ageing import age_channel as aged
+from latentlink.channels.csi.ageing import age_estimate as outdated
+from latentlink.channels.csi.estimation import least_squares_estimator, lmmse_estimator
+from latentlink.channels.csi.feedback import feedback_bits, quantisation_variance
+from latentlink.channels.csi.feedback import quantise_feedback as fed_back
+from latentlink.channels.csi.statistics import SampledStatistics, ScatteringStatistics, doppler_hz
+from latentlink.channels.draws import ChannelDraws
+from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
+from latentlink.channels.link_budget import equalised_snr_db, link_budget_snr_db
+from latentlink.channels.ofdm import ResourceElements
+from latentlink.channels.snr import SnrDefinition, convert_snr
+from latentlink.channels.tr38901.generate import generate as tr38901
+from latentlink.channels.tr38901.panels import Panel
+from latentlink.digital.design import Digital
+from latentlink.evaluation.evaluate import evaluate
+from latentlink.evaluation.papr import Amplifier, peaks
+from latentlink.latents.moments import Moments
+from latentlink.latents.packing import pack, real_embedding, unpack
+from latentlink.latents.pilot_selection import PilotSelection
+from latentlink.latents.pilots import Pilots
+from latentlink.linear.admm.constraints import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
+from latentlink.linear.admm.design import Admm
+from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.goal import Goal
+from latentlink.linear.goal_choice import choose_goal
+from latentlink.linear.held_out import HeldOutModes, held_out
+from latentlink.linear.knowledge import BothEnds as CsiAtBothEnds
+from latentlink.linear.knowledge import Measurement, taken_for_true
+from latentlink.linear.knowledge import Perfect as PerfectCsi
+from latentlink.linear.knowledge import ReceiverOnly as CsiAtReceiverOnly
+from latentlink.linear.knowledge import Transmitter as CsiAtTransmitter
+from latentlink.linear.knowledge import TransmitterOnly as CsiAtTransmitterOnly
+from latentlink.linear.knowledge import Unaware as NoCsi
+from latentlink.linear.modes import semantic_modes
+from latentlink.linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
+from latentlink.links.solution import Status
+from latentlink.links.transceiver import transmit
+from latentlink.neural.codec.examples import Augmentation
+from latentlink.neural.codec.gate import Gate
+from latentlink.neural.codec.power import AveragePower, EachMessage
+from latentlink.neural.codec.pruning import Flops as Operations
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.paper.design import Neural
+from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
+from latentlink.neural.paper.pruning import Weights as Budget
+from latentlink.power import Equal as EqualPower
+from latentlink.power import Mean as MeanPower
+from latentlink.power import OneUseAtATime
+from latentlink.power import PerMessage as PerMessagePower
+from latentlink.power import PerUse as PerUsePower
+from latentlink.tasks.heads import fit_head
+from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
+from latentlink.tasks.objectives import Cosine, HeadDivergence, Regression, Retrieval
 
 # ------------------------------------------------------------------------------------------------- objects
 Values = dict[str, Tensor | list[str]]
@@ -122,11 +92,10 @@ def solved(method, known, channel, *more):
 
 def facts(solution, x, r=None) -> Values:
     """All numbers of a solution: what is expected, how it ended, its trace, and what its transceiver does."""
-    statuses = list(Status)
     return {
         "expected_mse": solution.expected_mse,
         "expected_power": solution.expected_power,
-        "status": [statuses[int(code)].name for code in solution.status.flatten()],
+        "status": [Status.of(int(code)).name.upper().replace(" ", "_") for code in solution.status.flatten()],
         **{f"trace.{name}": value for name, value in solution.trace.items()},
         **doings(solution.transceiver, x, r),
     }
