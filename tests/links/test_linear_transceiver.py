@@ -264,7 +264,7 @@ class TestGradients:
         for tau, power in ((0.1, ll.power.Mean()), (0.0, POWERS["per message"]())):
 
             def error(real, imag, tau=tau, power=power):
-                return design(modes, Channel(torch.complex(real, imag), 0.2, 1.0, tau), power=power).expected_mse
+                return design(modes, Channel(torch.complex(real, imag), 0.2, 1.0, error_variance=tau), power=power).expected_mse
 
             assert torch.autograd.gradcheck(error, (h.real.clone().requires_grad_(), h.imag.clone().requires_grad_()), atol=1e-6)
 
