@@ -49,7 +49,7 @@ def test_numpy_floats_lists_and_tensors_say_the_same():
     expected = Channel.from_snr(H[0], torch.arange(5.0, dtype=torch.float64), 2.0)
     assert_same(Channel.from_snr(H[0].numpy(), [0.0, 1.0, 2.0, 3.0, 4.0], 2.0), expected)
     assert_same(Channel.from_snr(H[0].numpy(), np.arange(5), np.full(1, 2, np.float32)), expected)
-    grid = Channel(H[0].unsqueeze(1).numpy(), expected.noise_variance.numpy(), np.full(5, 2.0), 0.0)
+    grid = Channel(H[0].unsqueeze(1).numpy(), expected.noise_variance.numpy(), np.full(5, 2.0), error_variance=0.0)
     assert_same(grid, expected)
     single = Channel.from_snr(H[0].to(torch.complex64), 3.0)
     assert {getattr(single, name).dtype for name in VALUES} == {torch.float32}
@@ -67,7 +67,7 @@ def test_a_grid_is_one_message_over_uses_that_differ():
 
 @given(st.integers(1, 4), st.integers(1, 4))
 def test_repeating_is_block_fading(uses, copies):
-    channel = Channel(H[:, :uses], 0.3, 2.0, 0.1)
+    channel = Channel(H[:, :uses], 0.3, 2.0, error_variance=0.1)
     repeated = channel.repeated(copies)
     assert repeated.uses == uses * copies
     assert is_block_fading(repeated.h) == (uses == 1)
@@ -180,7 +180,7 @@ def test_another_budget_leaves_channel_and_noise():
         (lambda: Channel(H, math.nan), "noise_variance"),
         (lambda: Channel(H, 0.1, math.inf), "power must be finite"),
         (lambda: Channel(H, 0.1, -1.0), "power must be finite and not negative"),
-        (lambda: Channel(H, 0.1, 1.0, -1.0), "error_variance"),
+        (lambda: Channel(H, 0.1, 1.0, error_variance=-1.0), "error_variance"),
         (lambda: Channel(H, [0.1, 0.2]), r"batch shapes must broadcast, got h \(4,\), noise_variance \(2,\)"),
         (lambda: Channel.from_snr(H[0], [10.0, 20.0]), "broadcast"),
         (lambda: Channel.from_snr(H[0, 0], [10.0, 20.0], [1.0, 2.0, 3.0]), "broadcast"),
@@ -189,7 +189,7 @@ def test_another_budget_leaves_channel_and_noise():
         (lambda: Channel.from_snr(H, 20.0, 0.0), "power must be positive for an SNR"),
         (lambda: Channel.from_snr(H, 20.0, -1.0), "power"),
         (lambda: Channel.from_snr(H, 20.0, math.nan), "power"),
-        (lambda: Channel(H).repeated(0), "uses must be at least 1, got 0"),
+        (lambda: Channel(H).repeated(0), "uses must be an integer >= 1, got 0"),
         (lambda: Channel(H).with_power(-1.0), "power"),
         (lambda: Channel(H).estimated(-0.1), "error_variance"),
         (lambda: Channel(H).estimated(0.1, gain=0.0), "gain must be positive"),
@@ -203,3 +203,39 @@ def test_another_budget_leaves_channel_and_noise():
 def test_what_is_no_channel_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+class TestWhatIsKnown:
+    known = Channel(torch.ones(2, 1, 2, 3, dtype=torch.complex128), 0.3, 2.0, error_variance=[0.0, 0.1])
+
+    def test_effective_noise_is_that_of_a_use_that_carries_the_power(self):
+        torch.testing.assert_close(self.known.effective_noise, torch.tensor([0.3, 0.5], dtype=torch.float64))
+        assert self.known.uncertain
+        assert not self.known.without_error().uncertain
+        torch.testing.assert_close(self.known.without_error().effective_noise, self.known.noise_variance)
+
+    def test_a_flat_batch_holds_the_same_channels_in_order(self):
+        grid = Channel(
+            H[0, :1].expand(2, 3, 1, 2, 3) * torch.arange(6).reshape(2, 3, 1, 1, 1),
+            torch.arange(6.0).reshape(2, 3),
+            error_variance=[0.1, 0.2, 0.3],
+        )
+        flat = grid.flattened()
+        assert flat.batch == (6,)
+        assert torch.equal(flat.h[4], grid.h[1, 1])
+        assert torch.equal(flat.error_variance[4], grid.error_variance[1, 1])
+
+    def test_a_seed_stands_for_its_generator(self):
+        s = torch.ones(4, 1, 3, dtype=torch.complex128)
+        seeded = torch.Generator().manual_seed(3)
+        assert torch.equal(self.known.apply(s, 3), self.known.apply(s, seeded))
+        assert torch.equal(
+            self.known.estimated(0.1, generator=3).h, self.known.estimated(0.1, generator=torch.Generator().manual_seed(3)).h
+        )
+        with pytest.raises(ValueError, match="generator must be"):
+            self.known.apply(s, -1)
+
+    def test_is_told_in_one_line_and_in_a_small_table(self):
+        assert repr(self.known) == "Channel(2 channels, 2×3, 1 use, SNR 3.468 dB, power 2, error variance 0…0.1)"
+        assert repr(self.known[0]) == "Channel(1 channel, 2×3, 1 use, SNR 3.468 dB, power 2)"
+        assert self.known._repr_html_().count("<tr>") == 6

@@ -91,8 +91,8 @@ class TestAtBothEnds:
     def test_they_tie_where_nothing_is_sent_or_nothing_is_unknown(self):
         known = estimated((2, 2), 2, 10.0, 0.3, ())
         corners = [
-            Channel(known.h, known.noise_variance, 0.0, known.error_variance),
-            Channel(torch.zeros_like(known.h), known.noise_variance, 1.0, known.error_variance),
+            Channel(known.h, known.noise_variance, 0.0, error_variance=known.error_variance),
+            Channel(torch.zeros_like(known.h), known.noise_variance, 1.0, error_variance=known.error_variance),
             naive_of(known),
         ]
         for corner in corners:

@@ -33,8 +33,8 @@ POWERS = {"mean": (ll.power.Mean, 1e-9), "per use": (ll.power.PerUse, 1e-5)}  # 
 def test_rotating_the_antennas_changes_nothing(power, seed, n_rx, n_tx, error):
     make, rtol = POWERS[power]
     one = channel(seed, n_rx, n_tx, uses=1)
-    one = Channel(one.h, one.noise_variance, one.power, error).repeated(2)
-    turned = Channel(unitary(seed, n_rx) @ one.h @ unitary(seed + 5, n_tx), one.noise_variance, one.power, error)
+    one = Channel(one.h, one.noise_variance, one.power, error_variance=error).repeated(2)
+    turned = Channel(unitary(seed, n_rx) @ one.h @ unitary(seed + 5, n_tx), one.noise_variance, one.power, error_variance=error)
     same(designed(one, make()), designed(turned, make()), rtol)
 
 
@@ -42,8 +42,8 @@ def test_rotating_the_antennas_changes_nothing(power, seed, n_rx, n_tx, error):
 def test_scaling_channel_noise_and_error_together_changes_nothing(seed, exponent):
     one, c = channel(seed, 2, 3, uses=2), 10.0**exponent
     same(designed(one), designed(Channel(c * one.h, c**2 * one.noise_variance, one.power)))
-    uncertain = Channel(one.h, one.noise_variance, one.power, 0.05)
-    same(designed(uncertain), designed(Channel(c * one.h, c**2 * one.noise_variance, one.power, c**2 * 0.05)))
+    uncertain = Channel(one.h, one.noise_variance, one.power, error_variance=0.05)
+    same(designed(uncertain), designed(Channel(c * one.h, c**2 * one.noise_variance, one.power, error_variance=c**2 * 0.05)))
 
 
 @given(st.integers(0, 2**20), st.floats(-3, 3))
@@ -77,7 +77,7 @@ def test_more_noise_less_power_or_more_doubt_never_helps(seed, snr_db, factor):
     for worse in (
         Channel(one.h, one.noise_variance * (1 + factor), one.power),
         Channel(one.h, one.noise_variance, one.power / (1 + factor)),
-        Channel(one.h, one.noise_variance, one.power, factor),
+        Channel(one.h, one.noise_variance, one.power, error_variance=factor),
         Channel(one.h / (1 + factor), one.noise_variance, one.power),
     ):
         assert designed(worse).expected_mse >= best
@@ -92,7 +92,7 @@ def test_another_use_or_antenna_never_hurts(seed):
 
 
 def test_designing_twice_gives_the_same():
-    one = Channel(channel(3, 2, 2, uses=2).h, 0.1, 1.0, 0.05)
+    one = Channel(channel(3, 2, 2, uses=2).h, 0.1, 1.0, error_variance=0.05)
     for power in (ll.power.Mean(), ll.power.PerUse()):
         assert torch.equal(designed(one, power).transceiver.precoder, designed(one, power).transceiver.precoder)
     csi = ll.EstimateAtTransmitter(draws=4)

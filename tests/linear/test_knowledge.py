@@ -73,7 +73,7 @@ def test_a_receiver_that_measures_on_the_beams_has_the_decoder_of_its_posterior(
     M = embed(measured @ V.mH) @ F
     disturbance = (truth.noise_variance + epsilon * truth.power) / 2 * torch.eye(6, dtype=torch.float64)
     G = torch.linalg.solve(M @ KNOWN.cov_x @ M.mT + disturbance, M @ KNOWN.cov_yx.mT).mT
-    told = Channel((measured @ V.mH).unsqueeze(0), truth.noise_variance, truth.power, epsilon)
+    told = Channel((measured @ V.mH).unsqueeze(0), truth.noise_variance, truth.power, error_variance=epsilon)
     torch.testing.assert_close(dense_pair(sent.matched_to(told))[1], G, rtol=1e-6, atol=1e-8)
 
 
@@ -120,7 +120,7 @@ class TestTransmitterOnly:
     def test_no_precoder_of_the_budget_suits_the_decoder_better(self, shape, tau):
         """Against random steps, in the exact mean over errors: E s is noise of variance τ tr(F Rx Fᵀ) to the decoder."""
         truth, _ = pair(*shape, batch=(), snr_db=10.0)
-        known = Channel(truth.h, truth.noise_variance, truth.power, tau)
+        known = Channel(truth.h, truth.noise_variance, truth.power, error_variance=tau)
         link = TransmitterOnly(draws=4).link(MODES, known, truth)
         F, G = dense_pair(link)
         problem = Problem.of(KNOWN, truth)

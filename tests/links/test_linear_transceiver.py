@@ -26,7 +26,7 @@ def batch(*shape, n_rx=2, n_tx=3, uses=1, noise=0.1, seed=2):
 POWERS = {
     "mean": ll.power.Mean,
     "per use": ll.power.PerUse,
-    "per message": lambda: ll.power.PerMessage(*pairs(1, 400, D, M)),
+    "per message": lambda: ll.power.PerMessage(**dict(zip("xy", pairs(1, 400, D, M), strict=True))),
 }
 
 
@@ -264,7 +264,7 @@ class TestGradients:
         for tau, power in ((0.1, ll.power.Mean()), (0.0, POWERS["per message"]())):
 
             def error(real, imag, tau=tau, power=power):
-                return design(modes, Channel(torch.complex(real, imag), 0.2, 1.0, tau), power=power).expected_mse
+                return design(modes, Channel(torch.complex(real, imag), 0.2, 1.0, error_variance=tau), power=power).expected_mse
 
             assert torch.autograd.gradcheck(error, (h.real.clone().requires_grad_(), h.imag.clone().requires_grad_()), atol=1e-6)
 

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
-from latentlink.numerics.doors import as_tensor, finite
+from latentlink.numerics.doors import as_tensor, finite, integer
+from latentlink.numerics.doors import generator as generator_of
 
 Scalars = Tensor | float | np.number[Any] | Sequence[Any] | NDArray[Any]
+_SCALARS = ("noise_variance", "power", "error_variance")
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -37,7 +39,7 @@ class Channel:
     error_variance: Float[Tensor, "*batch"]
 
     def __init__(
-        self, h: Tensor | NDArray[Any], noise_variance: Scalars = 0.0, power: Scalars = 1.0, error_variance: Scalars = 0.0
+        self, h: Tensor | NDArray[Any], noise_variance: Scalars = 0.0, power: Scalars = 1.0, *, error_variance: Scalars = 0.0
     ) -> None:
         h = _complex_matrices("h", h, 3, "(..., uses, n_rx, n_tx)")
         values = {
@@ -101,35 +103,59 @@ class Channel:
         """SNR per transmit antenna in dB (…), +inf without noise."""
         return snr_db_from_noise_variance(self.noise_variance, self.power, self.n_tx)
 
+    @property
+    def effective_noise(self) -> Float[Tensor, "*batch"]:
+        """σ² + τ P (…): the noise of a use that carries the power P, with what the error of its channel makes of the signal."""
+        return self.noise_variance + self.error_variance * self.power
+
+    @property
+    def uncertain(self) -> bool:
+        """True where any channel of the batch is known up to an error only."""
+        return bool((self.error_variance > 0).any())
+
+    def without_error(self) -> "Channel":
+        """The naive view of an estimate: it is taken for the channel itself."""
+        return replace(self, error_variance=torch.zeros_like(self.error_variance))
+
+    def flattened(self) -> "Channel":
+        """The same channels with one batch dimension."""
+        values = {name: getattr(self, name).reshape(-1) for name in _SCALARS}
+        return type(self)(self.h.reshape(-1, *self.h.shape[-3:]), **values)
+
     def repeated(self, uses: int) -> "Channel":
         """Block fading: each use of h comes `uses` times in a row.
 
         Raises:
-            ValueError: `uses` is below 1.
+            ValueError: `uses` is no integer >= 1.
         """
-        if uses < 1:
-            raise ValueError(f"uses must be at least 1, got {uses}")
+        uses = integer("uses", uses)
         copies = self.h.unsqueeze(-3).expand(*self.h.shape[:-2], uses, *self.h.shape[-2:])
         return replace(self, h=copies.flatten(-4, -3) if self.uses > 1 else copies.squeeze(-4))
 
     def with_power(self, power: Scalars) -> "Channel":
         """The same channels and noise under another budget P (broadcast with the batch)."""
-        return type(self)(self.h, self.noise_variance, power, self.error_variance)
+        return type(self)(self.h, self.noise_variance, power, error_variance=self.error_variance)
 
-    def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | None = None) -> "Channel":
+    def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | int | None = None) -> "Channel":
         """What is known of the channels from one noisy estimate Ĥ = H + E', E' ~ CN(0, error_variance), per use.
+
+        Args:
+            error_variance: E|Ĥ − H|² of each entry (…).
+            gain: E|h|², the prior variance of each entry.
+            generator: source of the errors, or its seed.
 
         Returns:
             Channels whose `h` is the posterior mean and whose `error_variance` is the posterior variance, under the prior CN(0, gain);
             an estimate of repeated uses of one matrix is made once.
 
         Raises:
-            ValueError: a variance or the gain is negative or not finite.
+            ValueError: a variance or the gain is negative or not finite, or the generator is neither a generator nor a seed.
         """
         variance = _not_negative("error_variance", error_variance, self.h)
         h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
         once = h.narrow(-3, 0, 1) if is_block_fading(h) else h
-        noise = torch.randn(once.shape, dtype=once.dtype, device=once.device, generator=generator)
+        source = generator_of(generator, once.device)
+        noise = torch.randn(once.shape, dtype=once.dtype, device=once.device, generator=source)
         mean, uncertainty = posterior(once + variance.sqrt()[..., None, None, None] * noise, variance, gain)
         return replace(self, h=mean.expand(h.shape), error_variance=uncertainty)
 
@@ -141,20 +167,44 @@ class Channel:
     def to(self, target: torch.device | torch.dtype | str) -> "Channel":
         """The same channels on another device, or in the precision of float32 or float64."""
         matrices = target.to_complex() if isinstance(target, torch.dtype) else target
-        return type(self)(self.h.to(matrices), *(value.to(target) for value in (self.noise_variance, self.power, self.error_variance)))
+        return type(self)(self.h.to(matrices), **{name: getattr(self, name).to(target) for name in _SCALARS})
 
     def __getitem__(self, index: Any) -> "Channel":
         """Some of the batch, indexed as a tensor of shape `batch` is."""
         keys = index if isinstance(index, tuple) else (index,)
         matrices = (*keys, slice(None), slice(None), slice(None)) if any(key is ... for key in keys) else index  # "..." ends at the batch
-        values = (self.noise_variance, self.power, self.error_variance)
-        return type(self)(self.h[matrices], *(value[index] for value in values))
+        return type(self)(self.h[matrices], **{name: getattr(self, name)[index] for name in _SCALARS})
 
-    def apply(self, s: Tensor | NDArray[Any], generator: torch.Generator | None = None) -> Complex[Tensor, "*b n u r"]:
+    def __repr__(self) -> str:
+        return f"Channel({', '.join(self._facts().values())})"
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks."""
+        rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self._facts().items())
+        return f"<table>{rows}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        """What a reader wants to know of the channels, by name."""
+        count, batch = self.batch.numel(), "×".join(map(str, self.batch))
+        facts = {
+            "channels": f"{count} channel{'' if count == 1 else 's'}" + (f" ({batch})" if len(self.batch) > 1 else ""),
+            "antennas (receive × transmit)": f"{self.n_rx}×{self.n_tx}",
+            "channel uses": f"{self.uses} use{'' if self.uses == 1 else 's'}",
+            "SNR": _range_of(self.snr_db, "SNR", " dB"),
+            "power": _range_of(self.power, "power"),
+        }
+        return {**facts, "error variance": _range_of(self.error_variance, "error variance")} if self.uncertain else facts
+
+    def apply(self, s: Tensor | NDArray[Any], generator: torch.Generator | int | None = None) -> Complex[Tensor, "*b n u r"]:
         """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
 
+        Args:
+            s: channel symbols.
+            generator: source of the noise, or its seed.
+
         Raises:
-            ValueError: s is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
+            ValueError: s is real or not finite, its uses or antennas are not the channel's, its batch does not fit, or the generator is
+                neither a generator nor a seed.
         """
         s = finite("s", s)
         if not s.is_complex():
@@ -163,8 +213,14 @@ class Channel:
             raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
         _broadcast(h=self.batch, s=s.shape[:-3])
         r = (s.transpose(-3, -2) @ self.h.to(s.dtype).mT).transpose(-3, -2)
-        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=generator)
+        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=generator_of(generator, r.device))
         return r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
+
+
+def _range_of(values: Tensor, name: str, unit: str = "") -> str:
+    """Name, least and greatest of some values, for a line of text."""
+    low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 0.0)
+    return f"{name} {low:.4g}{unit}" if low == high else f"{name} {low:.4g}…{high:.4g}{unit}"
 
 
 def _broadcast(**shapes: torch.Size) -> torch.Size:

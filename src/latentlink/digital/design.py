@@ -100,7 +100,7 @@ class Digital:
         if bool((channel.error_variance > 0).any()):
             raise ValueError("channel must be known exactly, got an error_variance above 0: neither rates nor demappers allow for one")
         channel = channel.to(dtype)
-        flat = Channel(channel.h.reshape(-1, *channel.h.shape[-3:]), channel.noise_variance.reshape(-1), channel.power.reshape(-1))
+        flat = channel.flattened()
         spatial = SpatialModes.of(flat.h)
         beams = tuple(Beams.of(spatial, number) for number in range(len(flat.h)))
         adaptation = Adaptation.of(flat, spatial)

@@ -96,7 +96,7 @@ class ClosedForm:
 
 def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_limit: PowerLimitName) -> Solution:
     """The theorem: power by pooled water-filling over all uses."""
-    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    N = channel.effective_noise / 2
     return _parallel(
         modes, channel, spatial, Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power), power_limit
     )
@@ -104,7 +104,7 @@ def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_
 
 def _use_by_use(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power: Equal | OneUseAtATime) -> Solution:
     """The same pair but for its power, and for which use carries which mode."""
-    N, budget = (channel.noise_variance + channel.error_variance * channel.power) / 2, channel.uses * channel.power
+    N, budget = channel.effective_noise / 2, channel.uses * channel.power
     allocation = Allocation.use_by_use(modes.strength, spatial.amplitude, N, budget, isinstance(power, Equal))
     solution = _parallel(modes, channel, spatial, allocation, "per use")
     return replace(solution, status=solution.status.masked_fill(solution.status == Status.OPTIMAL.code, Status.BASELINE.code))
@@ -114,7 +114,7 @@ def _parallel(
     modes: SemanticModes, channel: Channel, spatial: SpatialModes, allocation: Allocation, power_limit: PowerLimitName
 ) -> Solution:
     """F = V √p Φ, G = Ψ diag(h √p / (h² p + N)) Uᴴ for an allocation p, and the error that is left."""
-    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    N = channel.effective_noise / 2
     h, p, N = allocation.amplitude, allocation.power, N.unsqueeze(-1)
     sqrt_p = root(p)
     gain = ratio(h * sqrt_p, h.square() * p + N)
@@ -133,7 +133,7 @@ def _parallel(
 def _per_use(modes: SemanticModes, channel: Channel, limit: PerUse) -> Solution:
     """Limits on uses that differ: no closed form, but a bound."""
     spatial = SpatialModes.of(channel.h)
-    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    N = channel.effective_noise / 2
     F, gap = per_use_precoder(modes.strength, spatial.amplitude, N, channel.power, limit.max_iterations, modes.widely_linear)
     antennas = (real_embedding(spatial.transmit) @ F).unflatten(-2, (2, channel.n_tx))  # (…, u, 2, n_tx, s)
     precoder = antennas.movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)  # all uses in one group

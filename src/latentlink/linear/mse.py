@@ -52,8 +52,8 @@ def response_mse(
     facts = [value.reshape(-1) for value in (channel.noise_variance, channel.power)]
     parts = []
     for h, taken, real, at, F, noise, power in zip(*(value.split(count) for value in (*flat, *facts)), strict=True):
-        link = modes.transceiver(Channel(h, noise, power, taken), at, F)
-        full = partial(link.response, Channel(h, noise, power, real), modes.covariance[:s, :s])
+        link = modes.transceiver(Channel(h, noise, power, error_variance=taken), at, F)
+        full = partial(link.response, Channel(h, noise, power, error_variance=real), modes.covariance[:s, :s])
         parts.append(grouped_mse(modes, link, apart) if certain else total_mse(modes, *full()))
     return torch.cat(parts).reshape(channel.batch)
 

@@ -94,7 +94,7 @@ def test_bits_are_counted_for_each_use_that_differs():
 
 def test_is_a_drop_in_of_the_same_shape_and_nothing_comes_from_nothing():
     for shape in SHAPES:
-        truth = Channel(ll.rayleigh(*shape, batch=(2, 3), generator=seeded(3)), 0.1, 2.0, 0.05)
+        truth = Channel(ll.rayleigh(*shape, batch=(2, 3), generator=seeded(3)), 0.1, 2.0, error_variance=0.05)
         heard = quantise_feedback(truth, 6)
         assert heard.h.shape == truth.h.shape
         assert torch.equal(heard.noise_variance, truth.noise_variance)

@@ -214,7 +214,7 @@ def test_adapting_rho_rescues_a_poor_one():
 
 
 def test_an_estimated_channel_counts_its_error_as_noise():
-    known = ll.Channel(CHANNELS.h, CHANNELS.noise_variance, 1.0, 0.1)
+    known = ll.Channel(CHANNELS.h, CHANNELS.noise_variance, 1.0, error_variance=0.1)
     solution, exact = Admm(warm_start=True, max_iterations=1000).design(MODES, known), ll.ClosedForm().design(MODES, known)
     assert (solution.expected_mse >= exact.expected_mse * (1 - 1e-9)).all()
     torch.testing.assert_close(solution.expected_mse, exact.expected_mse, rtol=1e-4, atol=0.0)

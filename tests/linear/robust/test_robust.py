@@ -84,7 +84,7 @@ class TestAtBothEnds:
         solution = ll.ClosedForm().design(ll.semantic_modes(known, shrinkage=0.0), one)
         start = normal(1, 10, 2 * one.uses * one.n_tx, 6)
         found = descend(lambda F: least_mean_error(known, one, F, uses == "block fading"), start, 150).min()
-        assert found >= solution.expected_mse * (1 - 1e-8) or ll.Status.OPTIMAL.value not in solution.messages()
+        assert found >= solution.expected_mse * (1 - 1e-8) or ll.Status.OPTIMAL.code not in solution.messages()
 
     def test_is_not_worse_than_ignoring_the_error(self):
         known = moments(42, 6, 6)
@@ -129,7 +129,7 @@ class TestAtBothEnds:
         noise = one.noise_variance.clone().requires_grad_()
 
         def error(noise):
-            return ll.ClosedForm().design(modes, Channel(one.h, noise, one.power, one.error_variance)).expected_mse
+            return ll.ClosedForm().design(modes, Channel(one.h, noise, one.power, error_variance=one.error_variance)).expected_mse
 
         (slope,) = torch.autograd.grad(error(noise), noise)
         step = 1e-6 * float(one.noise_variance)
@@ -148,7 +148,7 @@ class TestAtTheTransmitter:
             one = estimate(30 + 10 * seed, 0.3, snr_db, shape=(3, 4))
             robust = ll.ClosedForm(csi=csi).design(modes, one)
             naive = ll.ClosedForm().design(modes, Channel(one.h, one.noise_variance, one.power))
-            assert robust.messages() == [ll.Status.ROBUST.value]
+            assert robust.messages() == [ll.Status.ROBUST.code]
             H = real_channels(one, False, seed=seed, draws=1000)
             problem = Problem.of(known, one)
             problem = Problem(*list(vars(problem).values())[:4], H, problem.noise, problem.budget)
@@ -173,7 +173,7 @@ class TestAtTheTransmitter:
         perfect = ll.ClosedForm().design(modes, one)
         alone = ll.ClosedForm(csi=ll.EstimateAtTransmitter(draws=2)).design(modes, one)
         assert torch.equal(alone.expected_mse, perfect.expected_mse)
-        mixed = Channel(one.h.expand(2, -1, -1, -1), one.noise_variance, one.power, [0.0, 0.3])
+        mixed = Channel(one.h.expand(2, -1, -1, -1), one.noise_variance, one.power, error_variance=[0.0, 0.3])
         first = ll.ClosedForm(csi=ll.EstimateAtTransmitter(draws=2)).design(modes, mixed)
         torch.testing.assert_close(first.expected_mse[0], perfect.expected_mse, rtol=1e-7, atol=0.0)
 
@@ -193,7 +193,7 @@ class TestAtTheTransmitter:
         with pytest.raises(ValueError, match="draws"):
             ll.EstimateAtTransmitter(draws=0)
         modes = ll.semantic_modes(moments(30, 4, 4))
-        for power in (ll.power.PerUse(), ll.power.PerMessage(normal(0, 9, 4), normal(1, 9, 4))):
+        for power in (ll.power.PerUse(), ll.power.PerMessage(x=normal(0, 9, 4), y=normal(1, 9, 4))):
             with pytest.raises(ValueError, match="MeanPower"):
                 ll.ClosedForm(power=power, csi=ll.EstimateAtTransmitter()).design(modes, estimate(31))
 
@@ -207,7 +207,7 @@ def test_corners_are_finite_and_within_the_budget(csi, dtype):
         for shape, uses, noise, power in (((2, 3), 1, 0.0, 1.0), ((3, 2), 3, 0.0, 1.0), ((2, 2), 3, 0.1, 0.0), ((2, 3), 3, 0.1, 1.0)):
             h = ll.rayleigh(*shape, batch=(3, uses), generator=seeded(0))
             h[0] = 0.0
-            one = Channel(h, noise, power, [0.0, 0.1, 1.0])
+            one = Channel(h, noise, power, error_variance=[0.0, 0.1, 1.0])
             solution = ll.ClosedForm(csi=csi).design(modes, one)
             assert (solution.expected_mse <= modes.variance * (1 + 1e-3)).all()
             assert (solution.expected_power <= power * (1 + 1e-4)).all()

@@ -84,7 +84,7 @@ class ChannelEstimator:
         h = self.estimate(at_pilots, generator)
         if h.shape[-3:] != truth.h.shape[-3:]:
             raise ValueError(f"truth must have (uses, n_rx, n_tx) = {tuple(h.shape[-3:])} as estimated, got {tuple(truth.h.shape[-3:])}")
-        return Channel(h, truth.noise_variance, truth.power, self.error_variance.mean(-1))
+        return replace(truth, h=h, error_variance=self.error_variance.mean(-1))
 
 
 def lmmse_estimator(

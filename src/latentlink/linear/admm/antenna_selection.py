@@ -40,7 +40,7 @@ def least_error(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*
     """J (…) of sets of antennas (…, q), for the channels of the batch or for several sets of each."""
     columns = antennas[..., None, None, :].expand(*antennas.shape[:-1], channel.uses, channel.n_rx, -1)
     h = torch.linalg.svdvals(channel.h.expand(*antennas.shape[:-1], *channel.h.shape[-3:]).gather(-1, columns))
-    N = ((channel.noise_variance + channel.error_variance * channel.power) / 2).expand(h.shape[:-2])
+    N = (channel.effective_noise / 2).expand(h.shape[:-2])
     best = Allocation.of(modes.strength, h, N, (channel.uses * channel.power).expand(h.shape[:-2]))
     x = best.power * best.amplitude.square()
     saved: Tensor = modes.strength.square()[: x.shape[-1]] * ratio(x, x + N.unsqueeze(-1))

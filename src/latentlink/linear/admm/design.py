@@ -226,7 +226,7 @@ class _Run:
         strongest = row_power(problem.entries(self.best)).sum(-2).topk(q, -1).indices
         antennas = exchanged(modes, channel, strongest)
         sends = torch.zeros_like(channel.h.real[..., 0, 0, :]).scatter(-1, antennas, 1.0)[..., None, None, :]
-        restricted = Channel(channel.h * sends, channel.noise_variance, channel.power, channel.error_variance)
+        restricted = replace(channel, h=channel.h * sends)
         F = problem.closed_form(ClosedForm().design(modes, restricted).transceiver) * sends.movedim(-1, -2)
         Z = problem.matrix(self.constraint.project(F, channel.power))
         error = problem.error(Z)

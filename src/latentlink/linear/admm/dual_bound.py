@@ -38,7 +38,7 @@ Dual = Callable[[Tensor], tuple[Tensor, Tensor]]
 def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, allowed: AntennaPower) -> Dual:
     """D (…) without the constant V − Σ b², and a supergradient (…, t + 1), as a function of the prices ν, ν₀ (…, t + 1)."""
     uses, power = channel.uses, channel.power
-    N = (channel.noise_variance + channel.error_variance * power)[..., None] / 2
+    N = channel.effective_noise[..., None] / 2
     charge = uses * torch.cat([allowed.limits_of(power, channel.n_tx), power.unsqueeze(-1)], -1)
     tiny = torch.finfo(strength.dtype).tiny
 
@@ -92,7 +92,7 @@ def weighted_bound(constraint: ConstraintSet, modes: SemanticModes, channel: Cha
     """A lower bound (…) on the weighted error within a constraint set, below a feasible value: the closed form's under total power, or its
     dual per use or per antenna where that is higher."""
     spatial = SpatialModes.of(channel.h)
-    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    N = channel.effective_noise / 2
     best = Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power)
     b2 = modes.strength.square()
     signal = best.power * best.amplitude.square()
@@ -147,14 +147,14 @@ def priced(modes: SemanticModes, channel: Channel, allowed: AntennaPower) -> tup
     mu, limits = own + common, allowed.limits_of(channel.power, channel.n_tx)
     root = torch.where((mu > 0) & (limits > 0), mu, torch.inf).rsqrt()
     budget = (own * limits).sum(-1) + common.squeeze(-1) * channel.power
-    noise = channel.noise_variance + channel.error_variance * channel.power
+    noise = channel.effective_noise
     return Channel(channel.h * root[..., None, None, :], noise, budget), root
 
 
 def power_price(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """What one more unit of total power would save of the weighted error (…), at the closed form: Σ b² x / (1 + x)² / (u P)."""
     spatial = SpatialModes.of(channel.h)
-    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    N = channel.effective_noise / 2
     best = Allocation.of(modes.strength, spatial.amplitude, N, channel.uses * channel.power)
     return _price(best, modes.strength.square(), N)
 

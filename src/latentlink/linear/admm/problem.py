@@ -50,7 +50,7 @@ class Coordinates:
     def of(cls, modes: SemanticModes, channel: Channel, moments: Moments | None = None) -> "Coordinates":
         """In mode coordinates, or, given the moments behind the modes, in those of the latents."""
         H = torch.diag_embed(channel.h.movedim(-3, -1), dim1=-4, dim2=-2).flatten(-2).flatten(-3, -2)
-        N = channel.noise_variance + channel.error_variance * channel.power  # the latter is exact for one use
+        N = channel.effective_noise  # the latter is exact for one use
         H, N = (real_embedding(H), N / 2) if modes.widely_linear else (H, N)
         if moments is None:
             modes = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx)))

@@ -30,7 +30,7 @@ _DENSE_DRAWS = 8  # full responses over several uses
 
 def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Choice:
     """The best of the candidates for a receiver that knows H F, for each channel: 0 naive, 1 inflated, 2 noisier, 3 fewer."""
-    plain, noisier = channel.noise_variance / 2, (channel.noise_variance + channel.error_variance * channel.power) / 2
+    plain, noisier = channel.noise_variance / 2, channel.effective_noise / 2
     mean, more = _padded(SpatialModes.of(channel.h), channel.n_tx), inflated(channel.h, channel.error_variance)
     settings = [(mean, plain), (more, plain), (mean, noisier)]
     if channel.n_tx > channel.n_rx:

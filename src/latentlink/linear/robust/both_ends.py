@@ -86,7 +86,7 @@ def at_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     """
     spatial = SpatialModes.of(channel.h)
     uses, q = spatial.amplitude.shape[-2:]
-    flat, amplitude = _flat(channel), spatial.amplitude.reshape(-1, uses, q)
+    flat, amplitude = channel.flattened(), spatial.amplitude.reshape(-1, uses, q)
     count = max(1, _SEARCHED // (uses * q))
     parts = [_searched(modes, flat[i : i + count], amplitude[i : i + count]) for i in range(0, max(1, len(amplitude)), count)]
     number, streams, h, p = (torch.cat(values).reshape((*channel.batch, *values[0].shape[1:])) for values in zip(*parts, strict=True))
@@ -132,12 +132,6 @@ def _decoded(
     return gain, _of_streams(used, real) / 2
 
 
-def _flat(channel: Channel) -> Channel:
-    """The channels in one dimension of batch."""
-    values = (channel.noise_variance, channel.power, channel.error_variance)
-    return Channel(channel.h.reshape(-1, *channel.h.shape[-3:]), *(value.reshape(-1) for value in values))
-
-
 def _searched(
     modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u q"]
 ) -> tuple[Int[Tensor, "c"], Int[Tensor, "c s"], Float[Tensor, "c s"], Float[Tensor, "c s"]]:
@@ -165,7 +159,7 @@ def _tries(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u
     """The allocations that are compared, the naive one first."""
     budget, in_pairs = channel.uses * channel.power, not modes.widely_linear
     yield Allocation.of(modes.strength, amplitude, channel.noise_variance / 2, budget)
-    white = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    white = channel.effective_noise / 2
     tried = Allocation.of(modes.strength, amplitude, white, budget)
     yield tried
     if channel.uses == 1:  # the optimum

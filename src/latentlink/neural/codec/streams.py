@@ -135,7 +135,7 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
     ranked, order = spatial.amplitude.flatten(-2).sort(dim=-1, descending=True, stable=True)
     h = ranked.repeat_interleave(2, -1)
     b = pad(strength, (0, max(0, h.shape[-1] - len(strength))))[: h.shape[-1]]
-    N = (channel.noise_variance + channel.error_variance * channel.power) / 2
+    N = channel.effective_noise / 2
     budget = channel.uses * channel.power
     p = mse_waterfilling(b.expand_as(h), h, N, budget)
     floor = NOISE_FLOOR * h[..., 0].square() * budget
@@ -167,7 +167,7 @@ def rematched(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"],
     q = M.shape[-1]
     R = (energy[..., : 2 * q : 2] + energy[..., 1 : 2 * q : 2]).to(M.real).clamp(min=_LEAST_SENT / q)
     strongest = (M.abs().square() * R.unsqueeze(-2)).sum((-2, -1))
-    noise = channel.noise_variance + channel.error_variance * channel.power
+    noise = channel.effective_noise
     noise = torch.maximum(noise, NOISE_FLOOR * strongest).clamp(min=torch.finfo(R.dtype).tiny)
     scaled = M * (R / noise.unsqueeze(-1)).sqrt().unsqueeze(-2)
     K = torch.eye(q, dtype=M.dtype, device=M.device) + scaled.mH @ scaled

@@ -118,7 +118,7 @@ class CodecTransceiver:
             raise ValueError(f"channel must have (uses, n_tx) = {expected} as the transmitter has, got {got}")
         batch = self._fits("channel", channel.batch)
         power = self.channel.power.double().expand(batch)
-        met = Channel(channel.h.to(torch.complex128), channel.noise_variance.double(), power, channel.error_variance.double())
+        met = channel.to(torch.float64).with_power(power)
         streams, beams = rematched(self.streams, self.beams, self.energy, met)
         ends = self.ends.heard(self.decoder, streams, self.ceiling)
         energy, active = self.energy.expand(streams.amplitude.shape), self.active.expand(batch)
