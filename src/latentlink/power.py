@@ -1,71 +1,257 @@
-"""Power limits: what the power budget P limits, one vocabulary for all designs."""
+"""Power limits: what the power budget limits, one vocabulary for every design, codec, study file and command.
 
+P is the power of a channel use (`Channel.power`), u the number of channel uses of a message and s_u what its use u sends.
+
+    limit             what it bounds                                          word in files and commands
+    Mean              Σ_u E||s_u||² ≤ u·P, the mean over messages and uses    mean
+    PerUse            E||s_u||² ≤ P in each use                               per-use
+    PerMessage        Σ_u ||s_u||² = u·P in each message                      per-message
+    PerAntenna        E|s_t|² ≤ l_t, and the mean                             per-antenna
+    Equal             each use gets P, water-filled within it                 equal
+    OneUseAtATime     the same, and each use takes the next modes in turn     one-use-at-a-time
+
+A limit offers what designs ask of it: `project` moves a precoder into it (iterative designs), `message_gain` scales single messages
+(transmitters). What a limit does not offer is refused with the remedy. An own limit is a subclass of `PowerLimit`.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.moments import as_pairs
+from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import choice, finite, integer, real
+
+Precoders = Complex[Tensor, "*batch u t c"]
 
 
-@dataclass(frozen=True)
-class Mean:
-    """The mean over messages and channel uses is limited: Σ_u E||s_u||² ≤ u·P."""
+class PowerLimit:
+    """What a power budget limits; the base of the family.
+
+    Attributes:
+        word: name of the limit in study files, on the command line and in saved links.
+    """
+
+    word: ClassVar[str]
+
+    @property
+    def limits_messages(self) -> bool:
+        """True where single messages are scaled, so that what is sent is not linear in the latent."""
+        return False
+
+    def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
+        """Factor (…, n) by which each message's symbols are multiplied, for its energy and the budget u·P of a message; 1 here."""
+        return torch.ones_like(energy)
+
+    def check(self, n_tx: int) -> None:
+        """Raise ValueError where the limit does not fit a transmitter of n_tx antennas."""
+
+    def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
+        """The nearest precoder within the limit.
+
+        Args:
+            F: complex precoder (…, u, n_tx, c) of c inputs.
+            power: P (…).
+            covariance: of the inputs (c, c); I where it is None. With another one the projection is a scaling.
+
+        Raises:
+            ValueError: the limit has no projection.
+        """
+        raise ValueError(f"power must be a limit with a projection, Mean(), PerUse() or PerAntenna(), got {self!r}: use it in ClosedForm")
 
 
-@dataclass(frozen=True)
-class PerUse:
+@dataclass(frozen=True, kw_only=True)
+class Mean(PowerLimit):
+    """The mean over messages and channel uses is limited, Σ_u E||s_u||² ≤ u·P, and every message where a peak is given.
+
+    Attributes:
+        peak: largest energy of a message over u·P, ≥ 1; messages above it are clipped to it (codecs). None for no limit.
+
+    Raises:
+        ValueError: peak is below 1 or not finite.
+    """
+
+    word: ClassVar[str] = "mean"
+    peak: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.peak is not None:
+            object.__setattr__(self, "peak", real("peak", self.peak, least=1.0))
+
+    @property
+    def limits_messages(self) -> bool:
+        """True with a peak."""
+        return self.peak is not None
+
+    def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
+        """Clip the messages above the peak to it."""
+        if self.peak is None:
+            return torch.ones_like(energy)
+        return ratio(self.peak * budget, energy).sqrt().clamp(max=1.0)
+
+    def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
+        """F, scaled down where it spends more than u·P."""
+        return within(F, row_power(F, covariance).sum((-2, -1), keepdim=True), F.shape[-3] * power[..., None, None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerUse(PowerLimit):
     """Each channel use is limited: E||s_u||² ≤ P. Exact and immediate for block fading, iterative where uses differ.
 
     Attributes:
-        max_iterations: of L-BFGS where uses differ.
+        max_iterations: iterations of L-BFGS where uses differ.
         tolerance: gap to the dual bound, relative to the error, that counts as optimal there.
 
     Raises:
-        ValueError: max_iterations is below 1 or the tolerance is negative.
+        ValueError: max_iterations is no integer >= 1, or the tolerance is negative or not finite.
     """
 
+    word: ClassVar[str] = "per-use"
     max_iterations: int = 4000
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
-        if self.max_iterations < 1:
-            raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
-        if not self.tolerance >= 0:
-            raise ValueError(f"tolerance must not be negative, got {self.tolerance}")
+        object.__setattr__(self, "max_iterations", integer("max_iterations", self.max_iterations))
+        object.__setattr__(self, "tolerance", real("tolerance", self.tolerance, least=0.0))
+
+    def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
+        """Each use, scaled down where it spends more than P."""
+        return within(F, row_power(F, covariance).sum(-1, keepdim=True), power[..., None, None])
 
 
-@dataclass(frozen=True, eq=False)
-class PerMessage:
-    """Each message is scaled to the whole budget, Σ_u ||s_u||² = u·P, and the decoder refitted to the scaled pilots.
+@dataclass(frozen=True, eq=False, init=False)
+class PerMessage(PowerLimit):
+    """Each message is scaled to the whole budget, Σ_u ||s_u||² = u·P.
+
+    Linear designs refit their decoder to the scaled messages of pilots, which must then be given; codecs and networks need none.
 
     Attributes:
-        x: latents of the pilots at the transmitter (n, d).
-        y: latents of the pilots at the receiver (n, m).
+        x: latents of the pilots at the transmitter (n, d), or None.
+        y: latents of the pilots at the receiver (n, m), or None.
 
     Raises:
-        ValueError: x or y is malformed, or they differ in length.
+        ValueError: x or y is malformed, they differ in length, or only one of them is given.
     """
 
-    x: Float[Tensor, "n d"]
-    y: Float[Tensor, "n m"]
+    word: ClassVar[str] = "per-message"
+    x: Float[Tensor, "n d"] | None = None
+    y: Float[Tensor, "n m"] | None = None
 
-    def __init__(self, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> None:
-        for name, value in zip("xy", as_pairs(x, y), strict=True):
-            object.__setattr__(self, name, value.double())
+    def __init__(self, *, x: Tensor | NDArray[Any] | None = None, y: Tensor | NDArray[Any] | None = None) -> None:
+        if (x is None) != (y is None):
+            raise ValueError(f"x and y must be given together, or neither, got only {'y' if x is None else 'x'}")
+        pilots = (None, None) if x is None or y is None else tuple(value.double() for value in as_pairs(x, y))
+        for name, value in zip("xy", pilots, strict=True):
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return "PerMessage()" if self.x is None else f"PerMessage({len(self.x)} pilots)"
+
+    @property
+    def limits_messages(self) -> bool:
+        """True: the energy of every message is set."""
+        return True
+
+    def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
+        """Scale every message to the budget; 0 stays 0."""
+        return ratio(budget.expand(energy.shape), energy).sqrt()
 
 
-@dataclass(frozen=True)
-class Equal:
-    """Every use gets P, which is water-filled within it: what a transmitter does that loads its subcarriers apart. Never better than
-    `MeanPower`, nor than the optimum of `PerUsePower`."""
+@dataclass(frozen=True, eq=False, init=False)
+class PerAntenna(PowerLimit):
+    """Each transmit antenna is limited, in the mean over the uses, and so is the total: E|s_t|² ≤ l_t, Σ_t E|s_t|² ≤ P.
+
+    Attributes:
+        limits: l ≥ 0 (n_tx,), or one number for all antennas, in the unit of P; None is P / n_tx each.
+
+    Raises:
+        ValueError: limits are complex, negative, not finite, no number or vector; in `check`, not one per antenna.
+    """
+
+    word: ClassVar[str] = "per-antenna"
+    limits: Float[Tensor, "*t"] | None = None
+
+    def __init__(self, *, limits: Tensor | NDArray[Any] | Sequence[float] | float | None = None) -> None:
+        values = None if limits is None else finite("limits", limits)
+        if values is not None and (values.is_complex() or values.ndim > 1 or bool((values < 0).any())):
+            raise ValueError(f"limits must be real, not negative, of shape (n_tx,), got {values.dtype} {values.tolist()}")
+        object.__setattr__(self, "limits", values)
+
+    def check(self, n_tx: int) -> None:
+        """Raise ValueError unless there is one limit for each antenna, or one for all."""
+        if self.limits is not None and self.limits.ndim and len(self.limits) != n_tx:
+            raise ValueError(f"limits must hold one power for each of {n_tx} antennas, got {len(self.limits)}")
+
+    def limits_of(self, power: Float[Tensor, "*batch"], n_tx: int) -> Float[Tensor, "*batch t"]:
+        """l (…, n_tx) of channels with power P (…)."""
+        if self.limits is None:
+            return (power / n_tx).unsqueeze(-1).expand(*power.shape, n_tx)
+        return self.limits.to(power).expand(*power.shape, n_tx)
+
+    def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
+        """Each antenna's rows scaled: to its limit, or by the common s at which the total meets the budget."""
+        uses = F.shape[-3]
+        r = row_power(F, covariance).sum(-2)  # (…, t)
+        limit, budget = uses * self.limits_of(power, F.shape[-2]), (uses * power).unsqueeze(-1)
+        cap, order = ratio(limit, r).masked_fill(r == 0, torch.inf).sort(-1)  # antennas are cut off in this order as s² grows
+        saturated = torch.nn.functional.pad(limit.gather(-1, order).cumsum(-1)[..., :-1], (1, 0))
+        free = r.gather(-1, order).flip(-1).cumsum(-1).flip(-1)
+        s2 = ratio((budget - saturated).clamp(min=0), free).masked_fill(free == 0, torch.inf)  # if just those before are cut off
+        fits = s2 <= cap
+        first = fits.to(torch.int8).argmax(-1, keepdim=True)
+        s2 = torch.where(fits.any(-1, keepdim=True), s2.gather(-1, first), 1.0).clamp(max=1)
+        return F * ratio(torch.minimum(limit, s2 * r), r).sqrt()[..., None, :, None]
 
 
-@dataclass(frozen=True)
-class OneUseAtATime:
-    """As `EqualPower`, and each use takes the next modes in turn, whatever its channel is worth: a message sent symbol by symbol."""
+@dataclass(frozen=True, kw_only=True)
+class Equal(PowerLimit):
+    """Each use gets P, which is water-filled within it: what a transmitter does that loads its subcarriers apart.
+
+    It is never better than `Mean`, nor than the optimum of `PerUse`.
+    """
+
+    word: ClassVar[str] = "equal"
 
 
-PowerLimit = Mean | PerUse | PerMessage | Equal | OneUseAtATime
+@dataclass(frozen=True, kw_only=True)
+class OneUseAtATime(PowerLimit):
+    """As `Equal`, and each use takes the next modes in turn, whatever its channel is worth: a message sent symbol by symbol."""
+
+    word: ClassVar[str] = "one-use-at-a-time"
+
+
+NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}
+
+
+def named(word: str, **settings: Any) -> PowerLimit:
+    """The limit that a word of a study file or of the command line stands for, with its settings.
+
+    Args:
+        word: one of `NAMES`.
+        settings: fields of the limit, such as `x` and `y` of PerMessage.
+
+    Raises:
+        ValueError: the word is no limit's, or a setting is wrong.
+
+    Example:
+        >>> named("per-use", tolerance=1e-4)
+        PerUse(max_iterations=4000, tolerance=0.0001)
+    """
+    return NAMES[choice("power", word, NAMES)](**settings)
+
+
+def row_power(F: Precoders, covariance: Tensor | None = None) -> Float[Tensor, "*batch u t"]:
+    """Power f R fᴴ (…, u, t) of the row f of each use and antenna, for inputs of covariance R (I where it is None)."""
+    if covariance is None:
+        return F.abs().square().sum(-1)
+    return (F @ covariance.to(F) * F.conj()).sum(-1).real.clamp(min=0)
+
+
+def within(F: Precoders, spent: Float[Tensor, "*batch u2 t2"], budget: Float[Tensor, "*batch u3 t3"]) -> Precoders:
+    """F, scaled down where what it spends is above the budget."""
+    return F * torch.where(spent > budget, ratio(budget, spent), 1.0).sqrt().unsqueeze(-1)

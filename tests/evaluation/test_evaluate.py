@@ -76,7 +76,7 @@ def test_without_noise_it_is_what_brute_force_counts(channel, head, monkeypatch)
     noisy = ll.Channel(channel.h, 0.5, channel.power)
     for transceiver in (
         design(noisy),
-        design(noisy, ll.power.PerMessage(*TRAINING[:2])) if channel.uses == 1 else design(noisy, ll.power.PerUse()),
+        design(noisy, ll.power.PerMessage(x=TRAINING[0], y=TRAINING[1])) if channel.uses == 1 else design(noisy, ll.power.PerUse()),
     ):
         expected = brute(head, transceiver, channel, ll.transmit(transceiver, X, channel))
         assert_measured(ll.evaluate(transceiver, X, Y, channel, head, LABELS), expected)

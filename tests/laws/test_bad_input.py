@@ -30,7 +30,7 @@ def channel():
         (lambda: ll.ClosedForm(csi=ll.EstimateAtTransmitter), "csi"),
         (lambda: ll.power.PerUse(max_iterations=0), "max_iterations"),
         (lambda: ll.power.PerUse(tolerance=float("nan")), "tolerance"),
-        (lambda: ll.power.PerMessage(*(z[:k] for z, k in zip(latents(), (5, 6), strict=True))), "x and y"),
+        (lambda: ll.power.PerMessage(x=latents()[0][:5], y=latents()[1][:6]), "x and y"),
         (lambda: ll.Moments.from_pairs(latents()[0] * 1e200, latents()[1]), "x or y is too large"),
         (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), "loud"), "snr_db"),
         (lambda: ll.Channel.from_snr(ll.rayleigh(2, 2), 20.0, power=0.0), "power"),
@@ -124,7 +124,7 @@ def test_latents_that_never_change_say_nothing(value, dtype, channel):
         modes = ll.semantic_modes(ll.Moments.from_pairs(*pair))
         assert len(modes) == 0
         solution = ll.ClosedForm().design(modes, channel)
-        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.value]
+        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
         assert (solution.transceiver.encode(pair[0][:3]) == 0).all()
 
 
@@ -141,5 +141,5 @@ def test_per_use_limits_without_noise_reach_their_bound():
     modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
     grid = ll.rayleigh(2, 2, batch=(3,), generator=torch.Generator().manual_seed(2))
     silent = ll.ClosedForm(power=ll.power.PerUse()).design(modes, ll.Channel.from_grid(grid, float("inf")))
-    assert silent.messages() == [ll.Status.OPTIMAL.value]
+    assert silent.messages() == [ll.Status.OPTIMAL.code]
     torch.testing.assert_close(silent.expected_mse, modes.variance - modes.gram.trace(), rtol=1e-6, atol=0.0)

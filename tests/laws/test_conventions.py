@@ -70,7 +70,7 @@ def test_power_limits_hold_for_each_use_or_each_message():
     channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=generator(1)), 15.0, power=0.7).repeated(3)
     per_use = ll.ClosedForm(power=ll.power.PerUse()).design(modes, channel).transceiver.encode(x)
     torch.testing.assert_close(per_use.abs().square().sum(-1).mean(0), torch.full((3,), 0.7, dtype=torch.float64))
-    per_message = ll.ClosedForm(power=ll.power.PerMessage(x, y)).design(modes, channel).transceiver.encode(x)
+    per_message = ll.ClosedForm(power=ll.power.PerMessage(x=x, y=y)).design(modes, channel).transceiver.encode(x)
     torch.testing.assert_close(per_message.abs().square().sum((-2, -1)), torch.full((2000,), 3 * 0.7, dtype=torch.float64))
 
 

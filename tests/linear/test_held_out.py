@@ -86,4 +86,4 @@ def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="folds"):
         ll.held_out(ll.Moments.from_pairs(x, y), channel(8, 2, 2))
     with pytest.raises(ValueError, match="per-message"):
-        ll.held_out(ll.Moments.from_pairs(x, y, folds=3), channel(8, 2, 2), design=ll.ClosedForm(power=ll.power.PerMessage(x, y)))
+        ll.held_out(ll.Moments.from_pairs(x, y, folds=3), channel(8, 2, 2), design=ll.ClosedForm(power=ll.power.PerMessage(x=x, y=y)))

@@ -134,7 +134,7 @@ def test_one_pilot_and_latents_that_never_change_send_nothing():
         for shrinkage in (0.0, "auto"):
             modes = ll.semantic_modes(known, shrinkage=shrinkage)
             assert len(modes) == 0
-            for power in (ll.power.Mean(), ll.power.PerUse(), ll.power.PerMessage(x.repeat(5, 1), y.repeat(5, 1))):
+            for power in (ll.power.Mean(), ll.power.PerUse(), ll.power.PerMessage(x=x.repeat(5, 1), y=y.repeat(5, 1))):
                 solution = ll.ClosedForm(power=power).design(modes, one.repeated(2))
                 assert solution.status.item() == ll.Status.NOTHING_TO_SEND.code
                 torch.testing.assert_close(solution.expected_power, torch.zeros((), dtype=torch.float64))

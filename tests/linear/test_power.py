@@ -95,7 +95,7 @@ class TestPerUse:
     def test_stopped_early_is_feasible_and_says_so(self):
         known, one = moments(11, 8, 6), channel(12, 2, 2, 3, snr_db=30.0)
         solution = design(known, one, ll.power.PerUse(max_iterations=2))
-        assert solution.messages() == [ll.Status.STOPPED.value]
+        assert solution.messages() == [ll.Status.STOPPED.code]
         assert (use_powers(known, solution.transceiver) <= 1 + 1e-9).all()
         exact = design(known, one, ll.power.PerUse())
         assert exact.expected_mse <= solution.expected_mse
@@ -122,13 +122,13 @@ class TestPerMessage:
     def test_every_message_has_the_whole_budget_and_the_decoder_is_least_squares(self, uses, widely_linear):
         x, y = self.pilots(d=8, m=6)
         one = channel(21, 2, 2, uses, power=2.0)
-        solution = design(ll.Moments.from_pairs(x, y), one, ll.power.PerMessage(x, y), widely_linear=widely_linear)
+        solution = design(ll.Moments.from_pairs(x, y), one, ll.power.PerMessage(x=x, y=y), widely_linear=widely_linear)
         link = solution.transceiver
         s = link.encode(x)
         torch.testing.assert_close(
             s.abs().square().sum((-2, -1)), torch.full((len(x),), 2.0 * uses, dtype=torch.float64), rtol=1e-12, atol=0.0
         )
-        assert solution.messages() == [ll.Status.REFITTED.value]
+        assert solution.messages() == [ll.Status.REFITTED.code]
         torch.testing.assert_close(solution.expected_power, one.power)
         sent = torch.cat([s.flatten(-2).real, s.flatten(-2).imag], -1)
         G, noise = self.decoder(link), float(one.noise_variance) / 2
@@ -169,7 +169,7 @@ class TestPerMessage:
         x, y = self.pilots(22)
         modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), ll.Goal(normal(23, 2, 5), fidelity=0.05), shrinkage=0.0)
         one = channel(24, 2, 3)
-        link = ll.ClosedForm(power=ll.power.PerMessage(x, y)).design(modes, one).transceiver
+        link = ll.ClosedForm(power=ll.power.PerMessage(x=x, y=y)).design(modes, one).transceiver
         sent = link.encode(x).flatten(-2)
         sent, H, G = torch.cat([sent.real, sent.imag], -1), dense_channel(one), self.decoder(link)
 
@@ -182,7 +182,7 @@ class TestPerMessage:
     def test_refitting_helps(self):
         x, y = self.pilots(25)
         one = channel(26, 2, 2, snr_db=20.0)
-        solution = design(ll.Moments.from_pairs(x, y), one, ll.power.PerMessage(x, y))
+        solution = design(ll.Moments.from_pairs(x, y), one, ll.power.PerMessage(x=x, y=y))
         plain = design(ll.Moments.from_pairs(x, y), one, ll.power.Mean()).transceiver
         received = one.apply(solution.transceiver.encode(x), seeded(27))
         assert ll.metrics.mse(solution.transceiver.decode(received), y).mean() < ll.metrics.mse(plain.decode(received), y).mean()
@@ -191,9 +191,9 @@ class TestPerMessage:
         x, y = self.pilots(28, 50)
         both = Channel(ll.rayleigh(2, 2, batch=(3, 1), generator=seeded(29)), noise_variance=[0.1, 0.5, 0.0], power=[1.0, 0.0, 2.0])
         known = ll.Moments.from_pairs(x, y)
-        together = design(known, both, ll.power.PerMessage(x, y))
+        together = design(known, both, ll.power.PerMessage(x=x, y=y))
         for i in range(3):
-            alone = design(known, both[i], ll.power.PerMessage(x, y))
+            alone = design(known, both[i], ll.power.PerMessage(x=x, y=y))
             torch.testing.assert_close(together.expected_mse[i], alone.expected_mse)
             torch.testing.assert_close(together.transceiver.encode(x)[i], alone.transceiver.encode(x))
             assert together.status[i] == alone.status
@@ -201,8 +201,8 @@ class TestPerMessage:
     def test_a_dead_channel_is_safe(self):
         x, y = self.pilots(30, 60)
         dead = Channel(torch.zeros(2, 2, 2, dtype=torch.complex128), noise_variance=0.1)
-        solution = design(ll.Moments.from_pairs(x, y), dead, ll.power.PerMessage(x, y))
-        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.value]
+        solution = design(ll.Moments.from_pairs(x, y), dead, ll.power.PerMessage(x=x, y=y))
+        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
         assert (solution.transceiver.encode(x) == 0).all()
         torch.testing.assert_close(ll.transmit(solution.transceiver, x, dead, seeded(0)), y.mean(0).expand_as(y))
         torch.testing.assert_close(solution.expected_mse, ll.Moments.from_pairs(x, y).cov_y.trace())
@@ -210,9 +210,9 @@ class TestPerMessage:
     def test_wrong_pilots_are_named(self):
         x, y = self.pilots(31, 20)
         with pytest.raises(ValueError, match="pair row by row"):
-            ll.power.PerMessage(x, y[:-1])
+            ll.power.PerMessage(x=x, y=y[:-1])
         with pytest.raises(ValueError, match="power must hold pilots"):
-            design(ll.Moments.from_pairs(x, y), channel(32, 2, 2), ll.power.PerMessage(x[:, :3], y))
+            design(ll.Moments.from_pairs(x, y), channel(32, 2, 2), ll.power.PerMessage(x=x[:, :3], y=y))
 
 
 @settings(deadline=None, max_examples=25)

@@ -67,7 +67,7 @@ CASES = {
     "link": link,
     "link of float32": lambda: link().to(torch.float32),
     "link with power per use": lambda: link(ll.power.PerUse()),
-    "link with power per message": lambda: link(ll.power.PerMessage(X, Y)),
+    "link with power per message": lambda: link(ll.power.PerMessage(x=X, y=Y)),
     "link of one channel": lambda: link(channel=CHANNEL[0]),
     "link without noise": lambda: link(channel=ll.Channel(CHANNEL.h)),
     "link whose noise, power and error are one tensor": lambda: link(channel=ll.Channel(CHANNEL.h, *3 * [torch.ones(3).double()])),

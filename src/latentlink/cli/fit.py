@@ -109,7 +109,7 @@ def fit(
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they are the training's then
     h = _matrices(channel, n_rx, n_tx, *own)
     radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)
-    limits: dict[str, PowerLimit] = {"mean": Mean(), "per-use": PerUse(), "per-message": PerMessage(pilots.x, pilots.y)}
+    limits: dict[str, PowerLimit] = {"mean": Mean(), "per-use": PerUse(), "per-message": PerMessage(x=pilots.x, y=pilots.y)}
     modes, name = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
     modes = modes.named(transmitter.stem, receiver.stem)
     files = [output / f"{name}.safetensors" for name in ("pair", "head", "link")]

@@ -27,6 +27,8 @@ def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pi
     Raises:
         ValueError: the pilots' dimensions are not the modes'.
     """
+    if pilots.x is None or pilots.y is None:
+        raise ValueError(f"power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got {pilots!r}")
     got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(modes.mean_x), len(modes.mean_y))
     if got != expected:
         raise ValueError(f"power must hold pilots of the modes' dimensions {expected}, got {got}")

@@ -84,7 +84,7 @@ class TestAtBothEnds:
         solution = ll.ClosedForm().design(ll.semantic_modes(known, shrinkage=0.0), one)
         start = normal(1, 10, 2 * one.uses * one.n_tx, 6)
         found = descend(lambda F: least_mean_error(known, one, F, uses == "block fading"), start, 150).min()
-        assert found >= solution.expected_mse * (1 - 1e-8) or ll.Status.OPTIMAL.value not in solution.messages()
+        assert found >= solution.expected_mse * (1 - 1e-8) or ll.Status.OPTIMAL.code not in solution.messages()
 
     def test_is_not_worse_than_ignoring_the_error(self):
         known = moments(42, 6, 6)
@@ -148,7 +148,7 @@ class TestAtTheTransmitter:
             one = estimate(30 + 10 * seed, 0.3, snr_db, shape=(3, 4))
             robust = ll.ClosedForm(csi=csi).design(modes, one)
             naive = ll.ClosedForm().design(modes, Channel(one.h, one.noise_variance, one.power))
-            assert robust.messages() == [ll.Status.ROBUST.value]
+            assert robust.messages() == [ll.Status.ROBUST.code]
             H = real_channels(one, False, seed=seed, draws=1000)
             problem = Problem.of(known, one)
             problem = Problem(*list(vars(problem).values())[:4], H, problem.noise, problem.budget)
@@ -193,7 +193,7 @@ class TestAtTheTransmitter:
         with pytest.raises(ValueError, match="draws"):
             ll.EstimateAtTransmitter(draws=0)
         modes = ll.semantic_modes(moments(30, 4, 4))
-        for power in (ll.power.PerUse(), ll.power.PerMessage(normal(0, 9, 4), normal(1, 9, 4))):
+        for power in (ll.power.PerUse(), ll.power.PerMessage(x=normal(0, 9, 4), y=normal(1, 9, 4))):
             with pytest.raises(ValueError, match="MeanPower"):
                 ll.ClosedForm(power=power, csi=ll.EstimateAtTransmitter()).design(modes, estimate(31))
 

@@ -222,7 +222,7 @@ def test_switched_off_under_a_limit_on_messages_it_says_what_it_does(power):
     assert float((measured.mse / solution.expected_mse).mean()) == pytest.approx(1, abs=0.06)
     assert float(measured.peak_power.max()) <= power.peak * (1 + 1e-5)
     if isinstance(power, ll.EachMessage):  # beside the design that refits all streams together
-        joint = ll.ClosedForm(power=ll.power.PerMessage(data.x, data.y)).design(modes, radio).transceiver.to(torch.float32)
+        joint = ll.ClosedForm(power=ll.power.PerMessage(x=data.x, y=data.y)).design(modes, radio).transceiver.to(torch.float32)
         reference = ll.evaluate(joint, unseen.x, unseen.y, radio, head, generator=torch.Generator().manual_seed(0))
         assert float((measured.mse / reference.mse).mean()) < 1.05
 

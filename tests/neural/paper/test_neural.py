@@ -38,7 +38,7 @@ def test_it_learns_at_least_what_a_linear_pair_with_the_same_power_can():
     solution = small(hidden_tx=24, hidden_rx=24, epochs=60, learning_rate=3e-3, batch_size=128).design(data, radio)
     reached = mse_on(solution.transceiver, unseen, radio)
     moments = ll.Moments.from_pairs(data.x, data.y)
-    modes, power = ll.semantic_modes(moments), ll.power.PerMessage(data.x, data.y)
+    modes, power = ll.semantic_modes(moments), ll.power.PerMessage(x=data.x, y=data.y)
     scaled = float(ll.ClosedForm(power=power).design(modes, radio).expected_mse)  # linear, under the same limit on every message
     assert reached < 1.02 * scaled
     assert reached > 5 * 0.05**2  # what y itself holds of noise

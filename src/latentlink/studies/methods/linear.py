@@ -48,7 +48,7 @@ class ClosedFormMethod(OnModes):
         limits: dict[str, Callable[[], PowerLimit]] = {
             "mean": Mean,
             "per-use": PerUse,
-            "per-message": lambda: PerMessage(known.pilots.x, known.pilots.y),
+            "per-message": lambda: PerMessage(x=known.pilots.x, y=known.pilots.y),
             "equal": Equal,
             "one-use-at-a-time": OneUseAtATime,
         }
