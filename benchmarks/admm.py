@@ -16,8 +16,8 @@ from rich.table import Table
 import latentlink as ll
 from latentlink.latents.packing import pack
 from latentlink.linear.admm.design import Admm
-from latentlink.linear.admm.dual_bound import power_price
-from latentlink.linear.admm.problem import Coordinates
+from latentlink.linear.admm.dual_bound import power_multiplier
+from latentlink.linear.admm.problem import Problem
 from record import record
 
 TX_DIM, RX_DIM, PILOTS, ANTENNAS, SNR_DB, ITERATIONS = 384, 768, 42_000, 8, 20.0, 20
@@ -79,14 +79,14 @@ def measured(n=PILOTS, d=TX_DIM, m=RX_DIM, antennas=ANTENNAS, iterations=ITERATI
         start = time.perf_counter()
         solution = admm.design(modes, channel)
         seconds.append(time.perf_counter() - start)
-    problem = Coordinates.of(modes, channel)
+    problem = Problem.of(modes, channel)
     X, Y = pack(x - modes.mean_x).squeeze(-2).T.contiguous(), pack(y - modes.mean_y).squeeze(-2).T.contiguous()
     del x, y
     root = torch.linalg.cholesky(X @ X.mH / n)
     X = torch.linalg.solve_triangular(root, X, upper=False)
     analysis = torch.complex(modes.analysis[::2, : d // 2], modes.analysis[1::2, : d // 2]) / 2**0.5  # the modes of packed latents
     F = problem.matrix(admm.start(modes, problem)) @ (analysis[: problem.inputs] @ root)
-    rho = float(admm.rho * power_price(modes, channel))
+    rho = float(admm.rho * power_multiplier(modes, channel))
     start = time.perf_counter()
     objective = over_samples(X, Y, channel.h[0], float(channel.noise_variance), float(channel.power), rho, F, iterations)
     samples = time.perf_counter() - start

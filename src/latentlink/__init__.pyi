@@ -6,7 +6,7 @@ from .evaluation.evaluate import evaluate
 from .latents.moments import Moments
 from .latents.pilot_selection import PilotSelection
 from .latents.pilots import Pilots
-from .linear.admm.constraints import ActiveAntennas, AntennaPower, ConstantModulus, ConstraintSet, SparsePrecoder, TotalPower, UsePower
+from .linear.admm.constraints import ActiveAntennas, ConstantModulus, ConstraintSet, SparsePrecoder
 from .linear.admm.design import Admm
 from .linear.closed_form import ClosedForm
 from .linear.goal import Goal
@@ -34,7 +34,6 @@ __version__: str
 __all__ = [
     "ActiveAntennas",
     "Admm",
-    "AntennaPower",
     "ArtifactError",
     "Augmentation",
     "AveragePower",
@@ -71,9 +70,7 @@ __all__ = [
     "Solution",
     "SparsePrecoder",
     "Status",
-    "TotalPower",
     "Transceiver",
-    "UsePower",
     "__version__",
     "baselines",
     "bounds",

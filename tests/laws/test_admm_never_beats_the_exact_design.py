@@ -4,9 +4,10 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.linear.admm.antenna_selection import exchanged, least_error
-from latentlink.linear.admm.constraints import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
+from latentlink.linear.admm.antenna_selection import exchange_antennas, least_error
+from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
+from latentlink.power import PerAntenna, PerUse
 from oracles import Problem, channel, dense_pair, moments, normal, pairs
 
 INSTANCES = {
@@ -88,12 +89,12 @@ def test_it_gets_near_from_a_cold_start_and_very_near_from_a_warm_one(kind):
 
 
 SETS = {
-    "total": lambda known: TotalPower(),
-    "use": lambda known: UsePower(),
-    "antenna": lambda known: AntennaPower([0.3, 0.5, 0.1]),
-    "active": lambda known: ActiveAntennas(2),
-    "sparse": lambda known: SparsePrecoder(known, 11),
-    "modulus": lambda known: ConstantModulus(known),
+    "mean": lambda known: {},
+    "use": lambda known: {"power": PerUse()},
+    "antenna": lambda known: {"power": PerAntenna(limits=[0.3, 0.5, 0.1])},
+    "active": lambda known: {"constraint": ActiveAntennas(2)},
+    "sparse": lambda known: {"constraint": SparsePrecoder(known, 11)},
+    "modulus": lambda known: {"constraint": ConstantModulus(known)},
 }
 
 
@@ -106,7 +107,7 @@ def test_every_set_is_met_and_never_beats_total_power_whenever_it_stops(name, ki
     if "goal" in options:
         options["goal"] = ll.Goal(normal(5, 2, len(known.mean_y)), fidelity=0.05)
     modes = ll.semantic_modes(known, **options)
-    solution = Admm(SETS[name](known), max_iterations=stopped).design(modes, channels)
+    solution = Admm(**SETS[name](known), max_iterations=stopped).design(modes, channels)
     F, G = dense_pair(solution.transceiver)
     for i in range(2):
         error, power, budget = weighted(known, channels[i], modes, F[i], G[i])
@@ -150,7 +151,7 @@ def test_selection_is_that_of_exhaustive_selection_on_small_cases(shape, q, snr_
         errors.append(ll.ClosedForm().design(modes, alone).expected_mse)
         torch.testing.assert_close(least_error(modes, channels, subset.expand(30, -1)), errors[-1], rtol=1e-9, atol=0.0)
     best = torch.stack(errors).amin(0)
-    solution = Admm(ActiveAntennas(q), max_iterations=50).design(modes, channels)
+    solution = Admm(constraint=ActiveAntennas(q), max_iterations=50).design(modes, channels)
     assert (solution.expected_mse >= best * (1 - 1e-9)).all()
     assert (solution.expected_mse <= best * (1 + above)).all()
     assert (solution.expected_mse / best).mean() < 1 + 1e-3
@@ -158,7 +159,7 @@ def test_selection_is_that_of_exhaustive_selection_on_small_cases(shape, q, snr_
 
 def test_no_exchange_of_an_antenna_helps():
     channels, modes = channel(24, 3, 7, uses=2, batch=(2, 2)), ll.semantic_modes(moments(22, 10, 9), shrinkage=0.0)
-    found = exchanged(modes, channels, torch.tensor([0, 1, 2]).expand(2, 2, 3))
+    found = exchange_antennas(modes, channels, torch.tensor([0, 1, 2]).expand(2, 2, 3))
     least = least_error(modes, channels, found)
     for i in range(3):
         for other in range(7):
@@ -167,4 +168,4 @@ def test_no_exchange_of_an_antenna_helps():
             twice = (found == other).any(-1)
             assert (twice | (least_error(modes, channels, tried) >= least * (1 - 1e-9))).all()
     everyone = torch.arange(7).expand(2, 2, 7)
-    assert torch.equal(exchanged(modes, channels, everyone), everyone)
+    assert torch.equal(exchange_antennas(modes, channels, everyone), everyone)

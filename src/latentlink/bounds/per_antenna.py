@@ -9,25 +9,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.admm.constraints import AntennaPower
-from latentlink.linear.admm.dual_bound import antenna_dual, weighted_bound
+from latentlink.linear.admm.dual_bound import antenna_dual, bound_per_antenna
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import finite
+from latentlink.power import PerAntenna
 
 
 def per_antenna(
     modes: SemanticModes,
     channel: Channel,
     limits: Tensor | NDArray[Any] | Sequence[float] | float | None = None,
+    *,
     multiplier: Tensor | NDArray[Any] | Sequence[float] | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """A lower bound (…) on the weighted error of every linear link under per-antenna power limits.
+    """Bound the weighted error (…) of every linear link under power limits per antenna from below.
 
     Args:
-        modes: of the pair of devices.
+        modes: the semantic modes of the pair of devices.
         channel: the channels (…, u, n_rx, n_tx).
-        limits: l (n_tx,) or one for all, mean power over the uses, as in `AntennaPower`; None is P / n_tx each.
-        multiplier: prices μ ≥ 0 (…, n_tx) at which to take the dual; None looks for the best.
+        limits: l (n_tx,) or one for all, mean power over the uses, as in `power.PerAntenna`; None is P / n_tx each.
+        multiplier: Lagrange multipliers μ ≥ 0 (…, n_tx) at which to evaluate the dual; None searches for the best.
 
     Returns:
         The bound in the units of `modes.weighted_variance`, under the design covariance; tight in all cases tried.
@@ -35,22 +36,25 @@ def per_antenna(
     Raises:
         ValueError: limits or multiplier are malformed or negative, or do not fit the antennas; modes or channel are of another type.
 
+    Example:
+        >>> bounds.per_antenna(modes, channel, limits=[0.2, 0.8]) <= solution.trace["delivered"]
+
     References:
         [palomar2003joint] for the problem without limits per antenna.
     """
     if not isinstance(modes, SemanticModes) or not isinstance(channel, Channel):
         raise ValueError(f"modes and channel must be SemanticModes and a Channel, got {type(modes).__name__} and {type(channel).__name__}")
-    allowed = AntennaPower(limits)
-    allowed.check(channel, len(modes))
+    limit = PerAntenna(limits=limits)
+    limit.check(channel.n_tx)
     channel = channel.to(modes.strength.dtype)
-    constant = modes.weighted_variance - modes.strength.square().sum()
+    allowed = limit.limits_of(channel.power, channel.n_tx)
     if multiplier is None:
-        return weighted_bound(allowed, modes, channel, modes.weighted_variance.expand(channel.batch))
-    prices = finite("multiplier", multiplier)
-    if prices.is_complex() or prices.shape[-1:] != (channel.n_tx,) or bool((prices < 0).any()):
-        raise ValueError(f"multiplier must be real, not negative, of shape (..., {channel.n_tx}), got {prices.dtype} {tuple(prices.shape)}")
-    prices = prices.to(modes.strength).expand(*channel.batch, channel.n_tx)
-    loose = allowed.limits_of(channel.power, channel.n_tx).sum(-1) > channel.power
-    common = torch.where(loose, prices.amin(-1), 0.0).unsqueeze(-1)
-    value, _ = antenna_dual(modes.strength, channel, allowed)(torch.cat([prices - common, common], -1))
-    return constant + value.clamp(min=0)
+        return bound_per_antenna(modes, channel, allowed, modes.weighted_variance.expand(channel.batch))
+    mu = finite("multiplier", multiplier)
+    if mu.is_complex() or mu.shape[-1:] != (channel.n_tx,) or bool((mu < 0).any()):
+        raise ValueError(f"multiplier must be real, not negative, of shape (..., {channel.n_tx}), got {mu.dtype} {tuple(mu.shape)}")
+    mu = mu.to(modes.strength).expand(*channel.batch, channel.n_tx)
+    loose = allowed.sum(-1) > channel.power
+    common = torch.where(loose, mu.amin(-1), 0.0).unsqueeze(-1)
+    value, _ = antenna_dual(modes.strength, channel, allowed)(torch.cat([mu - common, common], -1))
+    return modes.weighted_variance - modes.strength.square().sum() + value.clamp(min=0)

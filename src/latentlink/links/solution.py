@@ -30,10 +30,6 @@ class Status:
     ROBUST: ClassVar["Status"]
     STOPPED: ClassVar["Status"]
     REFITTED: ClassVar["Status"]
-    CONVERGED: ClassVar["Status"]
-    UNCONVERGED: ClassVar["Status"]
-    DIVERGED: ClassVar["Status"]
-    REFITTED_SELECTION: ClassVar["Status"]
     BASELINE: ClassVar["Status"]
     TRAINED: ClassVar["Status"]
     UNDERTRAINED: ClassVar["Status"]
@@ -77,20 +73,6 @@ Status.STOPPED = Status(
 )
 Status.REFITTED = Status(
     "refitted", "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
-)
-Status.CONVERGED = Status(
-    "converged",
-    ("feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be"),
-)
-Status.UNCONVERGED = Status(
-    "unconverged", "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
-)
-Status.DIVERGED = Status(
-    "diverged", "feasible, the best pair before it diverged: raise rho, let it adapt, warm_start; lower learning_rate (Neural)"
-)
-Status.REFITTED_SELECTION = Status(
-    "refitted selection",
-    ("feasible: the closed form on selected antennas, none of which is better exchanged for another; others may be: try several seeds"),
 )
 Status.BASELINE = Status("baseline", "feasible: a baseline by construction, nothing was optimised jointly")
 Status.TRAINED = Status("trained", "feasible: trained until validation stopped improving; no optimum is known")

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.linear.admm.constraints import AntennaPower, UsePower
+from latentlink.bounds.per_antenna import per_antenna
 from latentlink.linear.admm.design import Admm
-from latentlink.linear.admm.dual_bound import antenna_dual, per_antenna
+from latentlink.linear.admm.dual_bound import antenna_dual
+from latentlink.power import PerAntenna, PerUse
 from oracles import Problem, channel, dense_pair, moments, normal, seeded
 
 KNOWN = moments(1, 8, 7)
@@ -22,7 +23,7 @@ LIMITS = {"equal": None, "uneven": lambda c: torch.linspace(0.5, 1.5, c.n_tx).do
 def feasible_errors(one, limits, count=40):
     """Weighted errors of random precoders under the limits, with their LMMSE decoders."""
     problem = Problem.of(KNOWN, one)
-    allowed = AntennaPower(limits)
+    allowed = PerAntenna(limits=limits)
     F = normal(9, count, problem.H.shape[1], len(problem.Rx)) * torch.linspace(0.2, 3, count)[:, None, None].double()
     values, vectors = torch.linalg.eigh(problem.Rx)
     entries = torch.complex(*(F @ vectors).tensor_split(2, -2)).unflatten(-2, (one.uses, one.n_tx))  # white inputs
@@ -34,15 +35,15 @@ def feasible_errors(one, limits, count=40):
 @pytest.mark.parametrize(
     ("shape", "limits"), [(shape, limits) for i, shape in enumerate(SHAPES) for limits in ("equal", ("loose", "uneven")[i % 2])]
 )
-def test_the_dual_is_below_every_feasible_pair_at_every_price_and_admm_nearly_meets_it(shape, limits):
+def test_the_dual_is_below_every_feasible_pair_at_every_multiplier_and_admm_nearly_meets_it(shape, limits):
     channels = SHAPES[shape]()
     chosen = None if LIMITS[limits] is None else LIMITS[limits](channels)
-    solution = Admm(AntennaPower(chosen), warm_start=True, max_iterations=400).design(MODES, channels)
+    solution = Admm(power=PerAntenna(limits=chosen), warm_start=True, max_iterations=400).design(MODES, channels)
     reached = solution.trace["delivered"]
     best = per_antenna(MODES, channels, chosen)
     for scale in (1e-3, 0.1, 1.0, 30.0):
-        prices = scale * normal(7, 2, channels.n_tx).abs()
-        somewhere = per_antenna(MODES, channels, chosen, prices)
+        multiplier = scale * normal(7, 2, channels.n_tx).abs()
+        somewhere = per_antenna(MODES, channels, chosen, multiplier=multiplier)
         assert (somewhere <= reached * (1 + 1e-9)).all()
         assert (somewhere <= best * (1 + 1e-4)).all()
     assert (best <= reached * (1 + 1e-9)).all()
@@ -54,8 +55,8 @@ def test_the_dual_is_below_every_feasible_pair_at_every_price_and_admm_nearly_me
 
 def test_the_slope_is_a_supergradient_and_the_dual_concave():
     channels = channel(11, 3, 4, batch=(3,))
-    for allowed in (AntennaPower(), AntennaPower(0.5)):
-        dual = antenna_dual(MODES.strength, channels, allowed)
+    for limit in (PerAntenna(), PerAntenna(limits=0.5)):
+        dual = antenna_dual(MODES.strength, channels, limit.limits_of(channels.power, 4))
         for seed in range(10):
             a, b = normal(seed, 3, 5).abs() * 0.3, normal(seed + 50, 3, 5).abs() * 0.3
             (value, slope), (other, _), (middle, _) = dual(a), dual(b), dual((a + b) / 2)
@@ -73,9 +74,9 @@ def test_one_antenna_is_total_power():
 def test_antennas_without_power_are_as_if_they_were_not_there(warm_start):
     channels = channel(2, 4, 4, snr_db=20.0, batch=(4,))
     limits = torch.tensor([0.0, 0.5, 0.5, 0.0], dtype=torch.float64)
-    solution = Admm(AntennaPower(limits), warm_start=warm_start, max_iterations=200).design(MODES, channels)
+    solution = Admm(power=PerAntenna(limits=limits), warm_start=warm_start, max_iterations=200).design(MODES, channels)
     two = ll.Channel(channels.h[..., 1:3], channels.noise_variance)
-    alone = Admm(AntennaPower(limits[1:3]), warm_start=True, max_iterations=400).design(MODES, two)
+    alone = Admm(power=PerAntenna(limits=limits[1:3]), warm_start=True, max_iterations=400).design(MODES, two)
     torch.testing.assert_close(solution.trace["bound"], alone.trace["bound"], rtol=1e-3, atol=0.0)
     assert (solution.trace["gap"] < (1e-4 if warm_start else 1e-2)).all(), solution.trace["gap"]
     link = solution.transceiver
@@ -90,7 +91,7 @@ def test_antennas_without_power_are_as_if_they_were_not_there(warm_start):
 def test_a_warm_start_is_near_the_bound_whatever_the_limits(snr_db, limits, widely_linear):
     modes = ll.semantic_modes(KNOWN, shrinkage=0.0, widely_linear=widely_linear)
     channels = channel(2, 4, 4, snr_db=snr_db, batch=(4,))
-    solution = Admm(AntennaPower(torch.tensor(limits)), warm_start=True, max_iterations=200).design(modes, channels)
+    solution = Admm(power=PerAntenna(limits=torch.tensor(limits)), warm_start=True, max_iterations=200).design(modes, channels)
     assert (solution.trace["gap"] < 0.015).all(), solution.trace["gap"]
 
 
@@ -103,7 +104,7 @@ def test_limits_beyond_the_budget_are_total_power():
 
 def test_per_use_limits_are_certified_too():
     channels = channel(14, 3, 3, uses=3, batch=(2,))
-    solution = Admm(UsePower(), warm_start=True, max_iterations=800).design(MODES, channels)
+    solution = Admm(power=PerUse(), warm_start=True, max_iterations=800).design(MODES, channels)
     exact = ll.ClosedForm(power=ll.power.PerUse()).design(MODES, channels)
     assert (solution.expected_mse >= exact.expected_mse * (1 - 1e-6)).all()
     assert (solution.trace["bound"] <= exact.expected_mse * (1 + 1e-9)).all()
@@ -127,15 +128,15 @@ def test_dead_noise_free_and_powerless_channels_have_finite_bounds():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ((MODES, channel(1, 2, 3), [0.1, 0.2]), "limits must hold"),
-        ((MODES, channel(1, 2, 3), -1.0), "limits must be"),
-        ((MODES, channel(1, 2, 3), None, [0.1, 0.2]), "multiplier must be"),
-        ((MODES, channel(1, 2, 3), None, [0.1, -0.2, 0.3]), "multiplier must be"),
+        ({"limits": [0.1, 0.2]}, "limits must hold"),
+        ({"limits": -1.0}, "limits must be"),
+        ({"multiplier": [0.1, 0.2]}, "multiplier must be"),
+        ({"multiplier": [0.1, -0.2, 0.3]}, "multiplier must be"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
-        per_antenna(*arguments)
+        per_antenna(MODES, channel(1, 2, 3), **arguments)
 
 
 @pytest.mark.parametrize("limits", [[0.0, 1.0], [0.0, 0.0], [1e-9, 1.0]])
@@ -146,8 +147,8 @@ def test_silent_antennas_do_not_spoil_the_certificate(limits):
     modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
     h = ll.rayleigh(2, 2, generator=generator)
     channel = ll.Channel.from_snr(h, 30.0).repeated(2)
-    heard = ll.Channel(channel.h * (torch.tensor(limits) > 1e-6), channel.noise_variance, channel.power)
-    exact = ll.ClosedForm().design(modes, heard)
+    audible = ll.Channel(channel.h * (torch.tensor(limits) > 1e-6), channel.noise_variance, channel.power)
+    exact = ll.ClosedForm().design(modes, audible)
     bound = ll.bounds.per_antenna(modes, channel, torch.tensor(limits, dtype=torch.float64))
     assert bound <= exact.expected_mse * (1 + 1e-9)
     assert bound >= 0.98 * exact.expected_mse

@@ -1,4 +1,4 @@
-"""Better antennas by exchange: what the closed form reaches on some antennas alone tells whether another one should send instead.
+"""Antenna selection by local search: no exchange of one selected antenna for another lowers the error.
 
 With the singular values h of the channel of antennas S alone and the water-filling p over them, the least error of all precoders on S is
 
@@ -19,25 +19,26 @@ from latentlink.streams.spatial import Allocation
 _GAIN = 1e-9  # relative: what an exchange brings beyond rounding
 
 
-def exchanged(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*batch q"]) -> Int[Tensor, "*batch q"]:
-    """As many antennas for each channel, no exchange of one of which lowers J."""
+def exchange_antennas(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*batch q"]) -> Int[Tensor, "*batch q"]:
+    """Improve the sets S of antennas, of the same size for each channel, until no exchange of one antenna lowers J."""
     S, least = antennas.clone(), least_error(modes, channel, antennas)
     while True:
         before = least
         for i in range(S.shape[-1]):
-            others = _others(S, channel.n_tx)
+            others = _find_others(S, channel.n_tx)
             tried = S.expand(others.shape[-1], *S.shape).clone()
             tried[..., i] = others.movedim(-1, 0)
             J, which = torch.cat([least.unsqueeze(0), least_error(modes, channel, tried)]).min(0)
             other = torch.cat([S[..., i : i + 1], others], -1).gather(-1, which.unsqueeze(-1)).squeeze(-1)
             better = least - J > _GAIN * least
-            S[..., i], least = torch.where(better, other, S[..., i]), torch.where(better, J, least)
+            S[..., i] = torch.where(better, other, S[..., i])
+            least = torch.where(better, J, least)
         if bool((least == before).all()):
             return S
 
 
 def least_error(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*more q"]) -> Float[Tensor, "*more"]:
-    """J (…) of sets of antennas (…, q), for the channels of the batch or for several sets of each."""
+    """Compute J (…) of sets of antennas (…, q), for the channels of the batch or for several sets of each."""
     columns = antennas[..., None, None, :].expand(*antennas.shape[:-1], channel.uses, channel.n_rx, -1)
     h = torch.linalg.svdvals(channel.h.expand(*antennas.shape[:-1], *channel.h.shape[-3:]).gather(-1, columns))
     N = (channel.effective_noise / 2).expand(h.shape[:-2])
@@ -47,7 +48,7 @@ def least_error(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*
     return modes.weighted_variance - saved.sum(-1)
 
 
-def _others(S: Int[Tensor, "*batch q"], count: int) -> Int[Tensor, "*batch r"]:
-    """The antennas that are not in S, in order."""
-    taken = torch.zeros(*S.shape[:-1], count, dtype=torch.int8, device=S.device).scatter(-1, S, 1)
-    return taken.argsort(dim=-1, stable=True)[..., : count - S.shape[-1]]
+def _find_others(S: Int[Tensor, "*batch q"], count: int) -> Int[Tensor, "*batch r"]:
+    """List the antennas that are not in S, in order."""
+    selected = torch.zeros(*S.shape[:-1], count, dtype=torch.int8, device=S.device).scatter(-1, S, 1)
+    return selected.argsort(dim=-1, stable=True)[..., : count - S.shape[-1]]

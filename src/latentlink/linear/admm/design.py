@@ -1,17 +1,4 @@
-"""ADMM for linear pairs under any constraint set with a projection, on moments alone.
-
-    min over F ∈ C, G of  E||W (y − G (H F x + v))||²,          scaled ADMM on the copy Z ∈ C of F:
-
-    G ← LMMSE(F)                    M = W G H = W Ryx Fᴴ P,   P = Hᴴ (H F R Fᴴ Hᴴ + N I)⁻¹ H,   B = P F
-    F ← solution of  Mᴴ M F R + ρ F = Mᴴ W Ryx + ρ (Z − U),     Mᴴ M = B Ω Bᴴ,   Mᴴ W Ryx = B Ω,   Ω = Rxy WᴴW Ryx
-    Z ← Π_C(F + U)
-    U ← U + F − Z
-
-With Mᴴ M = Q Λ Qᴴ and, once, R = E Δ Eᴴ, F = Q [ (Qᴴ (B Ω + ρ (Z − U)) E) / (Λ Δ + ρ) ] Eᴴ: a Sylvester equation by two
-eigendecompositions, which in mode coordinates (R = I, Ω = diag(b²)) costs the same for all latents. G is never formed. This is the method
-of [pandolfo2025latent], three-block and not convex: nothing is promised. Delivered is the best feasible Z seen with its own G; primal and
-dual residuals, r = ||F − Z|| and s = ρ ||Z − Z'||, stop it and balance ρ as in [boyd2011distributed].
-"""
+"""The class `Admm`: linear pairs under power limits and other constraints, by the iteration of `iteration`."""
 
 from dataclasses import dataclass, field, replace
 
@@ -20,45 +7,66 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.admm.antenna_selection import exchanged
-from latentlink.linear.admm.constraints import ActiveAntennas, AntennaPower, ConstraintSet, TotalPower, UsePower, row_power
-from latentlink.linear.admm.dual_bound import heard, power_price, priced, weighted_bound
-from latentlink.linear.admm.problem import Coordinates
-from latentlink.linear.closed_form import ClosedForm, checked
+from latentlink.linear.admm.constraints import ConstraintSet
+from latentlink.linear.admm.dual_bound import power_multiplier
+from latentlink.linear.admm.iteration import Best, Outcome, Settings, norm, solve
+from latentlink.linear.admm.power_sets import set_of
+from latentlink.linear.admm.problem import Problem
+from latentlink.linear.closed_form import checked
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import total_mse
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import integer, real
+from latentlink.power import Mean, PowerLimit, Precoders
 
-_BLOWN = 1e6  # times the start: F beyond it will not come back
-_APART = 0.1  # of the start: residuals above it late in a run, and no smaller than early in it, will not vanish with more iterations
-_SHORT = 50  # iterations from which that can be told
-_BALANCE, _STEP, _EVERY = 10.0, 2.0, 10  # residual balancing [boyd2011distributed, §3.4.1]
-_PERTURBED = 0.03  # of the budget's root: a warm start is a stationary point, and absent modes stay absent
+CONVERGED = Status(
+    "converged",
+    "feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be",
+)
+UNCONVERGED = Status(
+    "unconverged", "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
+)
+DIVERGED = Status("diverged", "feasible, the best pair before the iteration diverged: raise rho, let it adapt, or set warm_start")
+REFITTED_SELECTION = Status(
+    "refitted selection",
+    "feasible: the closed form on selected antennas, none of which is better exchanged for another; others may be: try several seeds",
+)
+
+_APART = 0.1  # of the start: residuals above it late in a run, and no smaller than early in it, do not vanish with more iterations
+_SHORT = 50  # iterations from which that can be judged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Admm:
-    """The alternating direction method for a linear pair, for a whole batch of channels at once.
+    """The alternating direction method of multipliers for a linear pair, for a whole batch of channels at once.
 
     Attributes:
-        constraint: TotalPower(), UsePower(), AntennaPower(limits), ActiveAntennas(q), or in the latents' own coordinates
-            SparsePrecoder(moments, nonzeros), ConstantModulus(moments), or an own ConstraintSet.
-        rho: ρ in units of the price of power (what a unit of it saves at the closed form) and of the inputs' mean variance: scale free.
-        adaptive: balance the residuals by ρ, each channel its own.
-        max_iterations: at most; a channel stops earlier by itself.
-        tolerance: of both residuals, relative and absolute: in the norm of the start and, of the dual one, the unit of ρ.
-        warm_start: start near the closed form rather than at random; under AntennaPower, at that for the best prices of the antennas.
-        seed: of the random start, and of what a warm start is perturbed by; the same for every channel of a batch.
+        power: what the power budget limits: `power.Mean()`, `power.PerUse()` or `power.PerAntenna(limits=…)`.
+        constraint: a further constraint within the mean power, ActiveAntennas(q), or in the latents' own coordinates
+            SparsePrecoder(moments, nonzeros) or ConstantModulus(moments), or an own ConstraintSet; None for none.
+        rho: ρ in units of the Lagrange multiplier of the power (what a unit of power saves at the closed form) and of the inputs' mean
+            variance, so that it does not depend on the scale of anything.
+        adaptive: whether ρ balances the residuals, for each channel by itself.
+        max_iterations: the most iterations; a channel stops earlier by itself.
+        tolerance: of both residuals, relative and absolute: in the norm of the start and, for the dual one, in the unit of ρ.
+        warm_start: whether to start near the closed form rather than at random; under PerAntenna, at the closed form for the best Lagrange
+            multipliers of the antennas.
+        seed: seed of the random start and of the disturbance of a warm start, which are the same for every channel of a batch.
 
     Raises:
-        ValueError: any of them is of another kind or out of range.
+        ValueError: an attribute is of another kind or out of range, the power limit has no projection, or a constraint is combined with a
+            power limit other than the mean.
+
+    Example:
+        >>> Admm(power=PerAntenna(limits=0.3), warm_start=True).design(modes, channel).trace["gap"]
 
     References:
         [pandolfo2025latent, boyd2011distributed].
     """
 
-    constraint: ConstraintSet = field(default_factory=TotalPower)
+    power: PowerLimit = field(default_factory=Mean)
+    constraint: ConstraintSet | None = None
     rho: float = 1.0
     adaptive: bool = False
     max_iterations: int = 500
@@ -67,212 +75,126 @@ class Admm:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.constraint, type) or not isinstance(self.constraint, ConstraintSet):
-            raise ValueError(f"constraint must be a constraint set such as TotalPower() or ActiveAntennas(2), got {self.constraint!r}")
-        if not isinstance(self.rho, int | float) or not 0 < self.rho < float("inf"):
-            raise ValueError(f"rho must be positive and finite, got {self.rho!r}")
-        if not isinstance(self.max_iterations, int) or isinstance(self.max_iterations, bool) or self.max_iterations < 1:
-            raise ValueError(f"max_iterations must be an integer >= 1, got {self.max_iterations!r}")
-        if not isinstance(self.tolerance, int | float) or not 0 <= self.tolerance < float("inf"):
-            raise ValueError(f"tolerance must be finite and not negative, got {self.tolerance!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be an integer >= 0 to 2**32 - 1, got {self.seed!r}")
+        set_of(self.power)
+        if self.constraint is not None:
+            if not isinstance(self.constraint, ConstraintSet):
+                raise ValueError(f"constraint must be a ConstraintSet such as ActiveAntennas(2), or None, got {self.constraint!r}")
+            if not isinstance(self.power, Mean):
+                raise ValueError(f"power must be Mean() where there is a constraint, got {self.power!r}; leave one of the two out")
+        real("rho", self.rho, above=0.0)
+        integer("max_iterations", self.max_iterations)
+        real("tolerance", self.tolerance, least=0.0)
+        integer("seed", self.seed, 0, 2**32 - 1)
 
     @torch.no_grad()
     def design(self, modes: SemanticModes, channel: Channel) -> Solution:
-        """The best feasible pair seen, for every channel of the batch at once.
+        """Find the best feasible pair that the iteration sees, for every channel of the batch at once.
 
         Args:
-            modes: of the pair of devices, on the channel's device; the design has their precision.
+            modes: the semantic modes of the pair of devices, on the channel's device; the design has their precision.
             channel: the channels (…, u, n_rx, n_tx). A channel error counts as noise of variance τ P, which is exact for one use.
 
         Returns:
-            Solution with `trace` holding `primal_residual`, `dual_residual` and `objective` (…, iterations), after each iteration (the last
-            values repeated once a channel has stopped); `iterations` (…), `rho` (…) as last used; `delivered` (…), the objective of what is
-            returned, the least of all and with ActiveAntennas that of the closed form on the antennas found, once no exchange of one of
-            them helps; `bound` (…), below which no pair of the set can be; `gap` (…), (delivered − bound) / delivered. Objectives and bound
-            are the weighted error under the design covariance, in the units of `modes.weighted_variance`.
+            Solution, whose objectives and bound are weighted errors under the design covariance in the units of `modes.weighted_variance`.
+            Its `trace` holds
+
+            - `primal_residual`, `dual_residual` and `objective` (…, iterations), after each iteration; the last values are repeated once a
+              channel has stopped;
+            - `iterations` (…), the number of iterations of each channel;
+            - `rho` (…), as last used;
+            - `delivered` (…), the objective of what is returned: the least of all and, with ActiveAntennas, that of the closed form on the
+              antennas found, once no exchange of one of them helps;
+            - `bound` (…), below which no pair of the set can be;
+            - `gap` (…), (delivered − bound) / delivered.
 
         Raises:
             ValueError: modes or channel are of another type or on different devices, or the constraint does not fit them.
         """
-        wanted = modes.strength.dtype if isinstance(modes, SemanticModes) else torch.float64
-        channel = _checked(modes, channel, self.constraint)
+        channel = _check(modes, channel)
+        dtype = modes.strength.dtype
+        self.allowed.check(modes, channel)
         modes, channel = modes.to(torch.float64), channel.to(torch.float64)  # without noise the objective is a small difference
-        self.constraint.check(channel, Coordinates.of(modes, channel, self.constraint.moments).inputs)
-        problem = Coordinates.of(modes, heard(channel, self.constraint), self.constraint.moments)
+        problem = Problem.of(modes, self.allowed.usable(channel), self.allowed.latent_moments)
         variance = problem.spread.mean() if problem.inputs else problem.V
-        run = _Run.begin(problem, self.constraint, self.start(modes, problem), power_price(modes, problem.channel) * variance, self.rho)
-        while run.going and len(run.history) < self.max_iterations:
-            run.step(self.tolerance, self.adaptive and len(run.history) < self.max_iterations // 2)
-        if isinstance(self.constraint, ActiveAntennas):
-            run.refit(modes, self.constraint.q)
-        return _in_precision(run.solution(modes, channel), wanted)
-
-    def start(self, modes: SemanticModes, problem: Coordinates) -> Tensor:
-        """F (…, u, t, c) to begin with: random with every mode in it, or the closed form, slightly disturbed, or for priced antennas."""
-        channel, generator = problem.channel, torch.Generator().manual_seed(self.seed)
-        if self.warm_start and isinstance(self.constraint, AntennaPower):
-            scaled, root = priced(modes, channel, self.constraint)
-            return problem.closed_form(ClosedForm().design(modes, scaled).transceiver) * root[..., None, :, None]
-        shape = (2, channel.uses, channel.n_tx, problem.inputs)
-        drawn = torch.randn(shape, dtype=problem.N.dtype, generator=generator).to(problem.N.device)
-        drawn = torch.complex(drawn[0], drawn[1]).expand(*channel.batch, *shape[1:])
-        start = _at_budget(drawn, problem)
-        if self.warm_start:
-            start = _at_budget(problem.closed_form(ClosedForm().design(modes, channel).transceiver) + _PERTURBED * start, problem)
-        return start
-
-
-def _in_precision(solution: Solution, dtype: torch.dtype) -> Solution:
-    """The solution in the precision of the modes it was asked for."""
-    if dtype == torch.float64:
-        return solution
-    trace = {name: value.to(dtype) if value.is_floating_point() else value for name, value in solution.trace.items()}
-    mse, power = solution.expected_mse.to(dtype), solution.expected_power.to(dtype)
-    return Solution(solution.transceiver.to(dtype), solution.status, mse, power, trace)
-
-
-def _at_budget(F: Tensor, problem: Coordinates) -> Tensor:
-    spent = row_power(F, problem.covariance).sum((-2, -1))
-    return F * ratio(problem.channel.uses * problem.channel.power, spent).sqrt()[..., None, None, None]
-
-
-def _norm(F: Tensor) -> Float[Tensor, "*batch"]:
-    return F.abs().square().sum((-2, -1)).sqrt()
-
-
-@dataclass(eq=False)
-class _Run:
-    """The state of one batch: F = X Eᴴ, its feasible copy Z, the scaled dual U, ρ and its unit, and for each channel the best Z."""
-
-    problem: Coordinates
-    constraint: ConstraintSet
-    X: Tensor
-    Z: Tensor
-    U: Tensor
-    unit: Float[Tensor, "*batch"]
-    rho: Float[Tensor, "*batch"]
-    scale: Float[Tensor, "*batch"]
-    best: Tensor
-    least: Float[Tensor, "*batch"]
-    active: Bool[Tensor, "*batch"]
-    converged: Bool[Tensor, "*batch"]
-    blown: Bool[Tensor, "*batch"]
-    iterations: Tensor
-    history: list[list[Tensor]] = field(default_factory=list)
-    refitted: Bool[Tensor, "*batch"] | None = None
-
-    @classmethod
-    def begin(cls, problem: Coordinates, constraint: ConstraintSet, start: Tensor, unit: Float[Tensor, "*batch"], rho: float) -> "_Run":
-        """F = Z = the start projected, U = 0; channels that can carry nothing, or are given nothing, rest from the beginning."""
-        Z = problem.matrix(constraint.project(start, problem.channel.power, problem.covariance)) * (unit > 0)[..., None, None]
-        X, scale, never = problem.turned(Z), _norm(Z), torch.zeros_like(unit, dtype=torch.bool)
-        active, unit = (unit > 0) & (scale > 0), torch.where(unit > 0, unit, 1.0)
-        none = torch.zeros_like(unit, dtype=torch.long)
-        return cls(problem, constraint, X, Z, torch.zeros_like(Z), unit, rho * unit, scale, Z, problem.error(X), active, never, never, none)
-
-    @property
-    def going(self) -> bool:
-        """Whether any channel still moves."""
-        return bool(self.active.any())
-
-    def step(self, tolerance: float, adaptive: bool) -> None:
-        """One iteration of the module's updates, for the channels that still move."""
-        problem, rho = self.problem, self.rho[..., None, None]
-        BL = problem.gradient(self.X) @ problem.L
-        Lambda, Q = torch.linalg.eigh(BL @ BL.mH)
-        right = BL @ problem.L.mH + rho * problem.turned(self.Z - self.U)
-        X = Q @ ((Q.mH @ right) / (Lambda.clamp(min=0).unsqueeze(-1) * problem.spread + rho))
-        F = problem.back(X)
-        Z = problem.matrix(self.constraint.project(problem.entries(F + self.U), problem.channel.power, problem.covariance))
-        U = self.U + F - Z
-        primal, dual, size = _norm(F - Z), self.rho * _norm(Z - self.Z), _norm(F)
-        error = problem.error(problem.turned(Z))
-        self._keep(X, Z, U, error)
-        residual = ratio(primal, self.scale) + ratio(dual, self.rho * self.scale)
-        self.history.append([self._latest(row, value) for row, value in enumerate((primal, dual, error, residual))])
-        self.iterations = self.iterations + self.active
-        met = (primal <= tolerance * (self.scale + torch.maximum(size, _norm(Z)))) & (
-            dual <= tolerance * (self.unit * self.scale + self.rho * _norm(U))
-        )
-        self.converged, self.blown = self.converged | (self.active & met), self.blown | (self.active & ~(size <= _BLOWN * self.scale))
-        self.active = self.active & ~met & ~self.blown
-        if adaptive and len(self.history) % _EVERY == 0:
-            self._balance(primal, dual, size, _norm(Z))
-
-    def _keep(self, X: Tensor, Z: Tensor, U: Tensor, error: Float[Tensor, "*batch"]) -> None:
-        """The new state where channels move, and the best Z."""
-        moves = self.active[..., None, None]
-        self.X, self.Z, self.U = torch.where(moves, X, self.X), torch.where(moves, Z, self.Z), torch.where(moves, U, self.U)
-        better = self.active & (error < self.least)
-        self.best, self.least = torch.where(better[..., None, None], Z, self.best), torch.where(better, error, self.least)
-
-    def _latest(self, row: int, value: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """A value of the history, repeated where a channel has stopped."""
-        resting = self.history[-1][row] if self.history else (self.least if row == 2 else torch.zeros_like(value))
-        return torch.where(self.active, value, resting)
-
-    def _balance(self, primal: Tensor, dual: Tensor, F: Tensor, Z: Tensor) -> None:
-        """Residuals relative to what they are compared with; ρ towards the larger, and U = (dual variable) / ρ with it."""
-        r, s = ratio(primal, torch.maximum(F, Z)), ratio(dual, self.rho * _norm(self.U))
-        up, down = self.active & (r > _BALANCE * s), self.active & (s > _BALANCE * r)
-        factor = torch.where(up, _STEP, torch.where(down, 1 / _STEP, 1.0))
-        self.rho, self.U = self.rho * factor, self.U / factor[..., None, None]
-
-    def refit(self, modes: SemanticModes, q: int) -> None:
-        """The closed form on the antennas that were selected, and exchanged while that helps: only the total power is left to meet."""
-        problem, channel = self.problem, self.problem.channel
-        strongest = row_power(problem.entries(self.best)).sum(-2).topk(q, -1).indices
-        antennas = exchanged(modes, channel, strongest)
-        sends = torch.zeros_like(channel.h.real[..., 0, 0, :]).scatter(-1, antennas, 1.0)[..., None, None, :]
-        restricted = replace(channel, h=channel.h * sends)
-        F = problem.closed_form(ClosedForm().design(modes, restricted).transceiver) * sends.movedim(-1, -2)
-        Z = problem.matrix(self.constraint.project(F, channel.power))
-        error = problem.error(Z)
-        better = error < self.least
-        self.refitted = better
-        self.best, self.least = torch.where(better[..., None, None], Z, self.best), torch.where(better, error, self.least)
-
-    def solution(self, modes: SemanticModes, channel: Channel) -> Solution:
-        """The best Z with its own decoder for the channel, and how it came about."""
-        problem = self.problem
-        link = replace(problem, channel=channel).transceiver(
-            problem.entries(self.best), "per use" if isinstance(self.constraint, UsePower) else "mean"
-        )
+        unit = power_multiplier(modes, problem.channel) * variance
+        settings = Settings(self.rho, self.adaptive, self.max_iterations, self.tolerance)
+        outcome = solve(problem, self.allowed, self.start(modes, problem), unit, settings)
+        delivered, refitted = self._refine(modes, problem, outcome)
+        link = replace(problem, channel=channel).transceiver(problem.entries(delivered.Z), self.allowed.power_limit)
         known = problem.basis_modes
         mse = total_mse(known, *link.response(covariance=known.covariance))
-        rows = [torch.stack(row, -1) for row in zip(*self.history, strict=True)] or [self.least.new_zeros(*self.least.shape, 0)] * 4
-        trace = dict(zip(("primal_residual", "dual_residual", "objective"), rows[:3], strict=True))
-        bound = weighted_bound(self.constraint, modes, problem.channel, self.least)
-        gap = ratio((self.least - bound).clamp(min=0), self.least)  # below 0 is rounding
-        trace |= {"iterations": self.iterations, "rho": self.rho, "bound": bound, "gap": gap}
-        trace["delivered"] = self.least
-        return Solution(link, self._status(rows[3]), mse, link.expected_power(known.covariance), trace)
+        trace = self._trace(modes, problem, outcome, delivered)
+        solution = Solution(link, _status(outcome, delivered, refitted), mse, link.expected_power(known.covariance), trace)
+        return _in_precision(solution, dtype)
 
-    def _status(self, residual: Float[Tensor, "*batch i"]) -> Int[Tensor, "*batch"]:
-        status = torch.full_like(self.iterations, Status.UNCONVERGED.code)
-        if (n := residual.shape[-1]) >= _SHORT:
-            early, late = residual[..., n // 4 : n // 2].mean(-1), residual[..., 3 * n // 4 :].mean(-1)
-            status = status.masked_fill((late > _APART) & (late > 0.9 * early), Status.DIVERGED.code)
-        status = status.masked_fill(self.blown, Status.DIVERGED.code).masked_fill(self.converged, Status.CONVERGED.code)
-        if self.refitted is not None:  # what is delivered is not an iterate that may be circling
-            status = status.masked_fill(self.refitted, Status.REFITTED_SELECTION.code)
-        return status.masked_fill(_norm(self.best) == 0, Status.NOTHING_TO_SEND.code)
+    @property
+    def allowed(self) -> ConstraintSet:
+        """The set of precoders that the power limit and the constraint leave."""
+        return set_of(self.power) if self.constraint is None else self.constraint
+
+    def start(self, modes: SemanticModes, problem: Problem) -> Precoders:
+        """Make the precoder (…, u, t, c) to begin with: random, with every mode in it, or the set's warm start."""
+        channel, generator = problem.channel, torch.Generator().manual_seed(self.seed)
+        shape = (2, channel.uses, channel.n_tx, problem.inputs)
+        drawn = torch.randn(shape, dtype=problem.N.dtype, generator=generator).to(problem.N.device)
+        random = problem.scale_to_budget(torch.complex(drawn[0], drawn[1]).expand(*channel.batch, *shape[1:]))
+        return self.allowed.warm_start(modes, problem, random) if self.warm_start else random
+
+    def _refine(self, modes: SemanticModes, problem: Problem, outcome: Outcome) -> tuple[Best, Bool[Tensor, "*batch"]]:
+        """Let the set improve what was found; also say where it did."""
+        refined = self.allowed.refine(modes, problem, outcome.best.Z)
+        if refined is None:
+            return outcome.best, torch.zeros_like(outcome.progress.active)
+        error = problem.error(refined)
+        better = error < outcome.best.error
+        return outcome.best.improve(better, refined, error), better
+
+    def _trace(self, modes: SemanticModes, problem: Problem, outcome: Outcome, delivered: Best) -> dict[str, Tensor]:
+        """Collect what `design` documents."""
+        bound = self.allowed.lower_bound(modes, problem.channel, delivered.error)
+        return {
+            **{name: outcome.history[name] for name in ("primal_residual", "dual_residual", "objective")},
+            "iterations": outcome.progress.iterations,
+            "rho": outcome.rho,
+            "bound": bound,
+            "gap": ratio((delivered.error - bound).clamp(min=0), delivered.error),  # below 0 is rounding
+            "delivered": delivered.error,
+        }
 
 
-def _checked(modes: SemanticModes, channel: Channel, constraint: ConstraintSet) -> Channel:
-    """The channel in the modes' precision; a constraint's moments must be those of the modes."""
+def _check(modes: SemanticModes, channel: Channel) -> Channel:
+    """Take the channel in the modes' precision; refuse an error that several uses share."""
     channel = checked(modes, channel)
     if channel.uses > 1 and bool((channel.error_variance > 0).any()):
         raise ValueError(
             "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "
             f"got error_variance up to {float(channel.error_variance.max()):g}; design with ClosedForm or replace it by 0"
         )
-    if (moments := constraint.moments) is not None:
-        got, expected = (len(moments.mean_x), len(moments.mean_y)), (len(modes.mean_x), len(modes.mean_y))
-        if got != expected:
-            raise ValueError(f"moments of the constraint must have the modes' dimensions {expected}, got {got}")
-        if not torch.allclose(moments.mean_x.to(modes.mean_x), modes.mean_x, rtol=1e-4, atol=1e-4 * float(moments.cov_x.trace() ** 0.5)):
-            raise ValueError("moments of the constraint must be those the modes were made of, got other means of x")
     return channel
+
+
+def _status(outcome: Outcome, delivered: Best, refitted: Bool[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
+    """Judge how each channel ended; what was refitted is not an iterate that may be circling."""
+    status = torch.full_like(outcome.progress.iterations, UNCONVERGED.code)
+    status = status.masked_fill(_circles(outcome.history["residual"]) | outcome.progress.runaway, DIVERGED.code)
+    status = status.masked_fill(outcome.progress.converged, CONVERGED.code)
+    status = status.masked_fill(refitted, REFITTED_SELECTION.code)
+    return status.masked_fill(norm(delivered.Z) == 0, Status.NOTHING_TO_SEND.code)
+
+
+def _circles(residual: Float[Tensor, "*batch i"]) -> Bool[Tensor, "*batch"]:
+    """Find the channels (…) whose residuals stay large and do not fall any more."""
+    n = residual.shape[-1]
+    if n < _SHORT:
+        return torch.zeros(residual.shape[:-1], dtype=torch.bool, device=residual.device)
+    early, late = residual[..., n // 4 : n // 2].mean(-1), residual[..., 3 * n // 4 :].mean(-1)
+    return (late > _APART) & (late > 0.9 * early)
+
+
+def _in_precision(solution: Solution, dtype: torch.dtype) -> Solution:
+    """Convert the solution to the precision of the modes that it was asked for."""
+    if dtype == torch.float64:
+        return solution
+    trace = {name: value.to(dtype) if value.is_floating_point() else value for name, value in solution.trace.items()}
+    mse, power = solution.expected_mse.to(dtype), solution.expected_power.to(dtype)
+    return Solution(solution.transceiver.to(dtype), solution.status, mse, power, trace)

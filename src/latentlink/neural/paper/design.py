@@ -26,6 +26,8 @@ from latentlink.neural.paper.pruning import Pruning
 from latentlink.neural.paper.training import Examples, Pair, Training, at_budget
 from latentlink.neural.paper.transceiver import NeuralTransceiver
 
+DIVERGED = Status("training diverged", "feasible, the best pair before training diverged: lower learning_rate")
+
 _PRICE_CALLS = 3
 _GROWN = 3.0  # a training error so many times that of the first epoch, and no epoch better than none: it diverged
 
@@ -206,7 +208,7 @@ def _solution(training: Training, link: NeuralTransceiver, status: Status, facto
 def _status(training: Training) -> Status:
     grown = bool(training.losses) and training.best_epoch == 0 and training.losses[-1][0] > _GROWN * training.losses[0][0]
     if training.diverged or grown:
-        return Status.DIVERGED
+        return DIVERGED
     return Status.TRAINED if training.converged else Status.UNDERTRAINED
 
 

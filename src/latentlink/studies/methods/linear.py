@@ -9,13 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.admm.constraints import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
+from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.neural.paper.design import Neural
 from latentlink.neural.paper.pruning import HardThreshold, Pruning, SoftThreshold, Weights
-from latentlink.power import Equal, Mean, OneUseAtATime, PerMessage, PerUse, PowerLimit
+from latentlink.power import Equal, Mean, OneUseAtATime, PerAntenna, PerMessage, PerUse, PowerLimit
 from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, TopKMethod
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.digital import DigitalMethod
@@ -85,15 +85,22 @@ class AdmmMethod(OnModes):
         return f"ADMM, {self.kind()}{constraint}"
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+        powers: dict[str, PowerLimit] = {"use": PerUse(), "antenna": PerAntenna()}
         sets: dict[str, Callable[[], Any]] = {
-            "total": TotalPower,
-            "use": UsePower,
-            "antenna": AntennaPower,
             "active-antennas": lambda: ActiveAntennas(self.active),  # type: ignore[arg-type]
             "sparse": lambda: SparsePrecoder(known.moments, self.active),  # type: ignore[arg-type]
             "constant-modulus": lambda: ConstantModulus(known.moments),
         }
-        solver = Admm(sets[self.constraint](), self.rho, self.adaptive, self.max_iterations, self.tolerance, self.warm_start, run.seed)
+        solver = Admm(
+            power=powers.get(self.constraint, Mean()),
+            constraint=sets[self.constraint]() if self.constraint in sets else None,
+            rho=self.rho,
+            adaptive=self.adaptive,
+            max_iterations=self.max_iterations,
+            tolerance=self.tolerance,
+            warm_start=self.warm_start,
+            seed=run.seed,
+        )
         return solver.design(self.modes(known), channel)
 
 

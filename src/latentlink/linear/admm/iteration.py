@@ -1,0 +1,234 @@
+"""The iteration of ADMM for a linear pair under any constraint set that has a projection.
+
+    min over F ∈ C, G of  E||W (y − G (H F x + v))||²,          scaled ADMM on the copy Z ∈ C of F:
+
+    G ← LMMSE(F)
+    F ← argmin of  E||W (y − G (H F x + v))||² + ρ ||F − Z + U||²
+    Z ← Π_C(F + U)
+    U ← U + F − Z
+
+`step` is these four lines; `problem` says how the first two are computed from moments alone. The method is that of [pandolfo2025latent]; it
+has three blocks and is not convex, so nothing is promised. What is delivered is the best feasible Z that was seen. The residuals
+r = ||F − Z|| and s = ρ ||Z − Z'||, Z' being the copy before, stop each channel of the batch by itself and balance ρ as in
+[boyd2011distributed].
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from latentlink.linear.admm.constraints import ConstraintSet
+from latentlink.linear.admm.problem import Problem
+from latentlink.numerics.division import ratio
+
+_BALANCE, _FACTOR, _EVERY = 10.0, 2.0, 10  # residual balancing [boyd2011distributed, §3.4.1]
+
+
+class Iterate(NamedTuple):
+    """The state of the iteration.
+
+    Attributes:
+        F: the precoders (…, g, c), in the field of the problem.
+        Z: their feasible copies.
+        U: the scaled dual variables.
+    """
+
+    F: Tensor
+    Z: Tensor
+    U: Tensor
+
+
+def step(problem: Problem, constraint: ConstraintSet, rho: Float[Tensor, "*batch"], now: Iterate) -> Iterate:
+    """Make one round of the module's four updates; B stands for the decoder G (see `problem`)."""
+    B = problem.lmmse(now.F)
+    F = problem.proximal_precoder(B, now.Z - now.U, rho)
+    Z = problem.project(constraint, F + now.U)
+    return Iterate(F, Z, now.U + F - Z)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the iteration is run.
+
+    Attributes:
+        rho: ρ in the unit that `solve` is given.
+        adaptive: whether ρ balances the residuals, in the first half of the iterations.
+        max_iterations: the most iterations.
+        tolerance: of both residuals, in the norm of the start and, for the dual one, in the unit of ρ.
+        runaway: size of F, in that of the start, at which a channel is given up: F does not come back from there.
+    """
+
+    rho: float
+    adaptive: bool
+    max_iterations: int
+    tolerance: float
+    runaway: float = 1e6
+
+
+class Outcome(NamedTuple):
+    """What `solve` returns.
+
+    Attributes:
+        best: the best feasible precoders that were seen.
+        rho: ρ (…) as last used.
+        progress: how far each channel came.
+        history: the series (…, iterations) of `primal_residual`, `dual_residual`, `objective` and `residual`, the sum of both residuals
+            relative to the start; the last value is repeated once a channel has stopped.
+    """
+
+    best: "Best"
+    rho: Float[Tensor, "*batch"]
+    progress: "Progress"
+    history: dict[str, Float[Tensor, "*batch iterations"]]
+
+
+def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Float[Tensor, "*batch"], settings: Settings) -> Outcome:
+    """Iterate every channel of the batch until it converges, runs away or has used up its iterations.
+
+    Args:
+        problem: the batch of problems.
+        constraint: the set C.
+        start: F (…, u, t, c) to begin with; it is projected first.
+        unit: the unit of ρ (…); channels where it is 0 can carry nothing, so they send nothing and are not iterated.
+        settings: how the iteration is run.
+    """
+    Z = problem.project(constraint, problem.matrix(start)) * (unit > 0)[..., None, None]
+    scale = norm(Z)
+    now, best = Iterate(Z, Z, torch.zeros_like(Z)), Best(Z, problem.error(Z))
+    progress = Progress.begin((unit > 0) & (scale > 0))
+    unit = torch.where(unit > 0, unit, 1.0)
+    rho = settings.rho * unit
+    history = begin_history(best.error)
+    for iteration in range(1, settings.max_iterations + 1):
+        if not bool(progress.active.any()):
+            break
+        new = step(problem, constraint, rho, now)
+        residuals, error = Residuals.between(now, new, rho), problem.error(new.Z)
+        record(
+            history,
+            progress.active,
+            primal_residual=residuals.primal,
+            dual_residual=residuals.dual,
+            objective=error,
+            residual=residuals.relative_to(scale, rho),
+        )
+        best = best.improve(progress.active, new.Z, error)
+        now = Iterate(*(_choose(progress.active, after, before) for after, before in zip(new, now, strict=True)))
+        met, escaped = residuals.within(settings.tolerance, scale, unit), ~(residuals.precoder <= settings.runaway * scale)
+        progress = progress.advance(met, escaped)
+        if settings.adaptive and iteration <= settings.max_iterations // 2 and iteration % _EVERY == 0:
+            factor = torch.where(progress.active, residuals.balance(), 1.0)
+            rho, now = rho * factor, now._replace(U=now.U / factor[..., None, None])
+    return Outcome(best, rho, progress, stack_history(history))
+
+
+class Residuals(NamedTuple):
+    """How far an iterate is from a fixed point, and the sizes that this is compared with; each (…).
+
+    Attributes:
+        primal: r = ||F − Z||.
+        dual: s = ρ ||Z − Z'||.
+        precoder: ||F||.
+        copy: ||Z||.
+        multiplier: ρ ||U||, the size of the dual variable.
+    """
+
+    primal: Float[Tensor, "*batch"]
+    dual: Float[Tensor, "*batch"]
+    precoder: Float[Tensor, "*batch"]
+    copy: Float[Tensor, "*batch"]
+    multiplier: Float[Tensor, "*batch"]
+
+    @classmethod
+    def between(cls, before: Iterate, after: Iterate, rho: Float[Tensor, "*batch"]) -> "Residuals":
+        """Compare an iterate with the one before."""
+        return cls(norm(after.F - after.Z), rho * norm(after.Z - before.Z), norm(after.F), norm(after.Z), rho * norm(after.U))
+
+    def within(self, tolerance: float, scale: Float[Tensor, "*batch"], unit: Float[Tensor, "*batch"]) -> Bool[Tensor, "*batch"]:
+        """Judge whether both residuals are within the tolerance, relative and absolute in the size of the start and the unit of ρ."""
+        primal = self.primal <= tolerance * (scale + torch.maximum(self.precoder, self.copy))
+        return primal & (self.dual <= tolerance * (unit * scale + self.multiplier))
+
+    def relative_to(self, scale: Float[Tensor, "*batch"], rho: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Add both residuals in the size of the start."""
+        return ratio(self.primal, scale) + ratio(self.dual, rho * scale)
+
+    def balance(self) -> Float[Tensor, "*batch"]:
+        """Find the factor of ρ that brings the relative residuals together."""
+        r, s = ratio(self.primal, torch.maximum(self.precoder, self.copy)), ratio(self.dual, self.multiplier)
+        return torch.where(r > _BALANCE * s, _FACTOR, torch.where(s > _BALANCE * r, 1 / _FACTOR, 1.0))
+
+
+class Best(NamedTuple):
+    """The best feasible precoders seen so far.
+
+    Attributes:
+        Z: the precoders (…, g, c).
+        error: their weighted errors (…).
+    """
+
+    Z: Tensor
+    error: Float[Tensor, "*batch"]
+
+    def improve(self, where: Bool[Tensor, "*batch"], Z: Tensor, error: Float[Tensor, "*batch"]) -> "Best":
+        """Take other precoders for those channels of a mask where their error is smaller."""
+        better = where & (error < self.error)
+        return Best(_choose(better, Z, self.Z), torch.where(better, error, self.error))
+
+
+class Progress(NamedTuple):
+    """How far each channel came; each (…).
+
+    Attributes:
+        active: whether it still iterates.
+        converged: whether its residuals met the tolerance.
+        runaway: whether its precoder grew beyond bounds.
+        iterations: the number of its iterations.
+    """
+
+    active: Bool[Tensor, "*batch"]
+    converged: Bool[Tensor, "*batch"]
+    runaway: Bool[Tensor, "*batch"]
+    iterations: Int[Tensor, "*batch"]
+
+    @classmethod
+    def begin(cls, active: Bool[Tensor, "*batch"]) -> "Progress":
+        """Start with those channels that can carry anything."""
+        return cls(active, torch.zeros_like(active), torch.zeros_like(active), torch.zeros_like(active, dtype=torch.long))
+
+    def advance(self, met: Bool[Tensor, "*batch"], escaped: Bool[Tensor, "*batch"]) -> "Progress":
+        """Count one iteration of the active channels and stop those that met the tolerance or escaped."""
+        converged, runaway = self.converged | (self.active & met), self.runaway | (self.active & escaped)
+        return Progress(self.active & ~met & ~escaped, converged, runaway, self.iterations + self.active)
+
+
+History = dict[str, list[Float[Tensor, "*batch"]]]
+
+
+def begin_history(error: Float[Tensor, "*batch"]) -> History:
+    """Start the series with what a channel that is never iterated shows."""
+    zero = torch.zeros_like(error)
+    return {"primal_residual": [zero], "dual_residual": [zero], "objective": [error], "residual": [zero]}
+
+
+def record(history: History, active: Bool[Tensor, "*batch"], **values: Float[Tensor, "*batch"]) -> None:
+    """Append an iteration to the series; a channel that has stopped repeats its last values."""
+    for name, value in values.items():
+        history[name].append(torch.where(active, value, history[name][-1]))
+
+
+def stack_history(history: History) -> dict[str, Float[Tensor, "*batch iterations"]]:
+    """Join the values of all iterations, without those of the start."""
+    return {name: torch.stack(values, -1)[..., 1:] for name, values in history.items()}
+
+
+def norm(F: Tensor) -> Float[Tensor, "*batch"]:
+    """The Frobenius norm (…) of F (…, g, c)."""
+    return F.abs().square().sum((-2, -1)).sqrt()
+
+
+def _choose(where: Bool[Tensor, "*batch"], F: Tensor, other: Tensor) -> Tensor:
+    return torch.where(where[..., None, None], F, other)
