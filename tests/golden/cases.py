@@ -47,7 +47,7 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.packing import pack, real_embedding, unpack
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.admm.constraints import ActiveAntennas, AntennaPower, ConstantModulus, SparsePrecoder, TotalPower, UsePower
+from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
@@ -74,7 +74,7 @@ from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
 from latentlink.neural.paper.pruning import Weights as Budget
 from latentlink.power import Equal as EqualPower
 from latentlink.power import Mean as MeanPower
-from latentlink.power import OneUseAtATime
+from latentlink.power import OneUseAtATime, PerAntenna
 from latentlink.power import PerMessage as PerMessagePower
 from latentlink.power import PerUse as PerUsePower
 from latentlink.tasks.heads import fit_head
@@ -424,13 +424,13 @@ def csi_cases() -> Values:
 
 def constraints():
     return {
-        "total": TotalPower(),
-        "use": UsePower(),
-        "antenna": AntennaPower(),
-        "antenna limits": AntennaPower([0.2, 0.6, 0.1]),
-        "active": ActiveAntennas(2),
-        "sparse": SparsePrecoder(moments(), 9),
-        "modulus": ConstantModulus(moments()),
+        "total": {"power": MeanPower()},
+        "use": {"power": PerUsePower()},
+        "antenna": {"power": PerAntenna()},
+        "antenna limits": {"power": PerAntenna(limits=[0.2, 0.6, 0.1])},
+        "active": {"constraint": ActiveAntennas(2)},
+        "sparse": {"constraint": SparsePrecoder(moments(), 9)},
+        "modulus": {"constraint": ConstantModulus(moments())},
     }
 
 
@@ -443,18 +443,18 @@ def admm() -> Values:
     one, two = fading(50, 3, 3), fading(51, 2, 3, 2)
     several = {}
     for name, constraint in constraints().items():
-        several[name] = Admm(constraint, max_iterations=10), modes(), one
+        several[name] = Admm(**constraint, max_iterations=10), modes(), one
         if name == "antenna limits":
             continue
-        several[f"{name}, complex-linear"] = Admm(constraint, max_iterations=6), modes(widely_linear=False), one
-        several[f"{name}, two uses, adaptive"] = Admm(constraint, rho=0.3, adaptive=True, max_iterations=22, seed=1), modes(), two
+        several[f"{name}, complex-linear"] = Admm(**constraint, max_iterations=6), modes(widely_linear=False), one
+        several[f"{name}, two uses, adaptive"] = Admm(**constraint, rho=0.3, adaptive=True, max_iterations=22, seed=1), modes(), two
     return by_admm(several)
 
 
 @case
 def admm_from_warm_starts() -> Values:
     one = fading(50, 3, 3)
-    several = {name: (Admm(of, warm_start=True, max_iterations=8), modes(), one) for name, of in constraints().items()}
+    several = {name: (Admm(**of, warm_start=True, max_iterations=8), modes(), one) for name, of in constraints().items()}
     several["for a goal"] = Admm(warm_start=True, max_iterations=8), modes(goal="fisher"), one
     several["estimated"] = Admm(max_iterations=8), modes(), one.estimated(0.1, generator=seeded(52))
     several["converged"] = Admm(max_iterations=200, tolerance=1e-3), modes(), fading(53, 2, 2, snr_db=-10.0)
