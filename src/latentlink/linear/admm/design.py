@@ -27,6 +27,7 @@ from latentlink.linear.admm.problem import Coordinates
 from latentlink.linear.closed_form import ClosedForm, checked
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import total_mse
+from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
 
@@ -79,7 +80,7 @@ class Admm:
             raise ValueError(f"seed must be an integer >= 0 to 2**32 - 1, got {self.seed!r}")
 
     @torch.no_grad()
-    def design(self, modes: SemanticModes, channel: Channel) -> Solution:
+    def design(self, modes: SemanticModes, channel: Channel) -> Solution[LinearTransceiver]:
         """The best feasible pair seen, for every channel of the batch at once.
 
         Args:
@@ -124,11 +125,12 @@ class Admm:
         return start
 
 
-def _in_precision(solution: Solution, dtype: torch.dtype) -> Solution:
+def _in_precision(solution: Solution[LinearTransceiver], dtype: torch.dtype) -> Solution[LinearTransceiver]:
     """The solution in the precision of the modes it was asked for."""
     if dtype == torch.float64:
         return solution
     trace = {name: value.to(dtype) if value.is_floating_point() else value for name, value in solution.trace.items()}
+    assert solution.expected_mse is not None
     mse, power = solution.expected_mse.to(dtype), solution.expected_power.to(dtype)
     return Solution(solution.transceiver.to(dtype), solution.status, mse, power, trace)
 
@@ -234,7 +236,7 @@ class _Run:
         self.refitted = better
         self.best, self.least = torch.where(better[..., None, None], Z, self.best), torch.where(better, error, self.least)
 
-    def solution(self, modes: SemanticModes, channel: Channel) -> Solution:
+    def solution(self, modes: SemanticModes, channel: Channel) -> Solution[LinearTransceiver]:
         """The best Z with its own decoder for the channel, and how it came about."""
         problem = self.problem
         link = replace(problem, channel=channel).transceiver(
