@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import nn
 
 import latentlink as ll
-from latentlink.evaluation.complexity import latency
+from latentlink.evaluation.latency import latency
 from latentlink.neural.codec.pruning import shrunk
 from latentlink.neural.codec.rounds import bank
 from latentlink.numerics.threads import one_thread
@@ -83,7 +83,7 @@ def main():
     for name in ("link", "operations", "encode µs", "decode µs", "encode µs, of 256", "decode µs, of 256"):
         table.add_column(name)
     for name, link in links.items():
-        one, many = (latency(link, pilots.x, radio[0], batch, repeats) for batch, repeats in ((1, 300), (256, 30)))
+        one, many = (latency(link, pilots.x, radio[0], batch=batch, repeats=repeats) for batch, repeats in ((1, 300), (256, 30)))
         count = link.link.flops.total if isinstance(link, Int8) else link.flops.total
         times = [f"{value:.4g}" for value in (one.encode_us, one.decode_us, many.encode_us, many.decode_us)]
         table.add_row(name, f"{count:.3g}", *times)

@@ -118,7 +118,7 @@ def ours(pilots, test, channel, head, precision):
     start = time.perf_counter()
     link = design.design(pilots, channel).transceiver
     seconds = (time.perf_counter() - start) / EPOCHS
-    seen = ll.evaluate(link, test.x, test.y, channel, head, test.labels, torch.Generator().manual_seed(0))
+    seen = ll.evaluate(link, test.x, test.y, channel=channel, head=head, labels=test.labels, generator=torch.Generator().manual_seed(0))
     return Trained(seconds, float(seen.accuracy))
 
 
@@ -148,7 +148,7 @@ def show_forms(pilots, test, channel):
     for share in (1.0, 0.3, 0.1, 0.03, 0.01):
         dense = ll.Neural(epochs=2, pruning=ll.budget.Weights(share)).design(pilots[:2_000], channel).transceiver
         forms = (dense, dense.compacted(), dense.compacted().as_sparse())
-        times = [ll.metrics.latency(form, test.x, channel, batch) for batch in (1, 256) for form in forms]
+        times = [ll.metrics.latency(form, test.x, channel, batch=batch) for batch in (1, 256) for form in forms]
         best = [min(range(3), key=lambda i, at=at: times[at + i].encode_us + times[at + i].decode_us) + at for at in (0, 3)]
         cells = [f"{'[bold]' if i in best else ''}{t.encode_us + t.decode_us:.0f}" for i, t in enumerate(times)]
         table.add_row(f"{dense.density:.1%}", f"{dense.flops.total:.2g}", *cells)

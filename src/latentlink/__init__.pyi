@@ -16,7 +16,8 @@ from .linear.modes import SemanticModes, semantic_modes
 from .linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
 from .linear.transceiver import LinearTransceiver
 from .links.solution import Solution, Status
-from .links.transceiver import Transceiver, transmit
+from .links.transceiver import Transceiver
+from .links.transmit import transmit
 from .neural.codec.codec import Codec
 from .neural.codec.examples import Augmentation
 from .neural.codec.power import AveragePower, EachMessage

@@ -34,7 +34,7 @@ def test_expected_error_and_power_are_those_of_its_dense_matrices(kind, equalize
     known, some = moments(1, D, M), channel(2, 2, 3, uses=2, power=2.0, batch=(3,))
     solution = KINDS[kind](aligner=aligner, equalizer=equalizer).design(known, some)
     F, G = dense_pair(solution.transceiver)
-    assert solution.messages() == [ll.Status.BASELINE.value]
+    assert solution.messages() == [ll.Status.BASELINE.code]
     for i in range(3):
         problem = Problem.of(known, some[i])
         torch.testing.assert_close(problem.error(F[i], G[i]), solution.expected_mse[i])
@@ -124,7 +124,7 @@ def test_measured_error_and_power_are_those_expected(kind, equalizer):
     solution = KINDS[kind](equalizer=equalizer).design(known, some)
     s = solution.transceiver.encode(x)
     torch.testing.assert_close(s.abs().square().sum((-2, -1)).mean(-1) / 2, solution.expected_power)
-    lost = (ll.transmit(solution.transceiver, x, some, seeded(18)) - y).square().sum(-1)
+    lost = (ll.transmit(solution.transceiver, x, some, generator=seeded(18)) - y).square().sum(-1)
     assert ((lost.mean(-1) - solution.expected_mse).abs() <= 5 * lost.std(-1) / len(x) ** 0.5).all()
 
 
@@ -150,11 +150,13 @@ def test_unaware_designs_cross_other_channels(kind, equalizer, shape):
     known, some = moments(23, D, M), channel(24, *shape, uses=2, batch=(3,))
     solution = KINDS[kind](equalizer=equalizer).design(known, some.unaware())
     x = normal(25, 5, D)
-    assert ll.transmit(solution.transceiver, x, some, seeded(26)).shape == (3, 5, M)
+    assert ll.transmit(solution.transceiver, x, some, generator=seeded(26)).shape == (3, 5, M)
     assert (solution.expected_power <= some.power * (1 + 1e-10)).all()
     aware = KINDS[kind](equalizer=equalizer).design(known, some)
     pilots, wanted = pairs(23, 400, D, M)
-    assert ((ll.transmit(solution.transceiver, pilots, some, seeded(27)) - wanted).square().sum(-1).mean(-1) > aware.expected_mse).all()
+    assert (
+        (ll.transmit(solution.transceiver, pilots, some, generator=seeded(27)) - wanted).square().sum(-1).mean(-1) > aware.expected_mse
+    ).all()
 
 
 @every_kind
@@ -165,7 +167,7 @@ def test_few_pilots_of_many_dimensions(kind):
         solution = KINDS[kind](aligner=aligner).design(ll.Moments.from_pairs(x, y), some)
         assert solution.expected_mse.isfinite().all()
         assert (solution.expected_power <= some.power * (1 + 1e-10)).all()
-        assert ll.transmit(solution.transceiver, x, some, seeded(30)).isfinite().all()
+        assert ll.transmit(solution.transceiver, x, some, generator=seeded(30)).isfinite().all()
 
 
 @every_kind
@@ -178,7 +180,7 @@ def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(kind,
     torch.testing.assert_close(solution.expected_power, torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
     silent = ll.Moments.from_pairs(torch.full((30, D), 1e6 + 1 / 3, dtype=torch.float64), normal(33, 30, M))
     solution = KINDS[kind](equalizer=equalizer).design(silent, Channel(h, 0.1))
-    assert solution.messages() == [ll.Status.NOTHING_TO_SEND.value]
+    assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
     torch.testing.assert_close(ll.transmit(solution.transceiver, normal(34, 2, D), Channel(h)), silent.mean_y.expand(3, 2, -1))
 
 
@@ -196,7 +198,7 @@ def test_saved_links_and_single_precision(kind, tmp_path):
     link.save(tmp_path / "link.safetensors")
     x = normal(39, 5, D)
     loaded = ll.load(tmp_path / "link.safetensors")
-    assert ll.transmit(loaded, x, some, seeded(40)).equal(ll.transmit(link, x, some, seeded(40)))
+    assert ll.transmit(loaded, x, some, generator=seeded(40)).equal(ll.transmit(link, x, some, generator=seeded(40)))
     quiet = Channel(some.h)
     short = ll.transmit(link.to(torch.float32), x.float(), quiet.to(torch.float32))
     torch.testing.assert_close(short.double(), ll.transmit(link, x, quiet), rtol=1e-3, atol=1e-3)

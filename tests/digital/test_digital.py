@@ -15,7 +15,7 @@ from oracles import seeded
 
 
 def mse(link, channel, seed=0):
-    y = ll.transmit(link, unseen().x, channel, seeded(seed))
+    y = ll.transmit(link, unseen().x, channel, generator=seeded(seed))
     return (y - unseen().y).square().sum(-1).mean(-1)
 
 
@@ -114,7 +114,7 @@ def test_lost_blocks_give_the_mean():
     assert (z == 0).all(-1).double().mean() > 0.95
     assert (link.lost(unseen().x[:50], noise) > 0.95).all()
     dead = ll.digital.Digital().design(code(), ll.Channel(torch.zeros(2, 3, 2, 2, dtype=torch.complex128), 0.1))
-    assert dead.messages() == [ll.Status.NOTHING_TO_SEND.value]
+    assert dead.messages() == [ll.Status.NOTHING_TO_SEND.code]
     assert not dead.transceiver.encode(unseen().x).any()
     torch.testing.assert_close(
         mse(dead.transceiver, dead.transceiver.channel), (unseen().y - modes().mean_y).square().sum(-1).mean().expand(2)
@@ -125,7 +125,7 @@ def test_no_accuracy_is_above_the_bound_at_capacity():
     head = ll.fit_head(pilots().y, pilots().labels)
     channel = fading(8, 1, 1, 3.0)
     link = ll.digital.Digital().design(code(), channel).transceiver
-    seen = ll.evaluate(link, unseen().x, unseen().y, channel, head, unseen().labels, seeded(8))
+    seen = ll.evaluate(link, unseen().x, unseen().y, channel=channel, head=head, labels=unseen().labels, generator=seeded(8))
     bound = ll.bounds.accuracy(ll.bounds.capacity(channel), head(unseen().y).argmax(-1), unseen().labels)
     assert (seen.accuracy <= bound + 0.06).all()  # 300 messages
 
@@ -149,7 +149,13 @@ def test_a_goal_is_coded_first():
     channel = fading(10, 1, 2, 10.0, draws=6)
     seen = [
         ll.evaluate(
-            ll.digital.Digital().design(m, channel, pilots()).transceiver, unseen().x, unseen().y, channel, head, unseen().labels, seeded(2)
+            ll.digital.Digital().design(m, channel, pilots()).transceiver,
+            unseen().x,
+            unseen().y,
+            channel=channel,
+            head=head,
+            labels=unseen().labels,
+            generator=seeded(2),
         )
         for m in (modes(), goal)
     ]

@@ -79,9 +79,9 @@ def test_without_noise_it_is_what_brute_force_counts(channel, head, monkeypatch)
         design(noisy, ll.power.PerMessage(x=TRAINING[0], y=TRAINING[1])) if channel.uses == 1 else design(noisy, ll.power.PerUse()),
     ):
         expected = brute(head, transceiver, channel, ll.transmit(transceiver, X, channel))
-        assert_measured(ll.evaluate(transceiver, X, Y, channel, head, LABELS), expected)
+        assert_measured(ll.evaluate(transceiver, X, Y, channel=channel, head=head, labels=LABELS), expected)
         monkeypatch.setattr(evaluation, "_ENTRIES", 200)  # a few messages at a time
-        assert_measured(ll.evaluate(transceiver, X.numpy(), Y.numpy(), channel, head, LABELS.numpy()), expected)
+        assert_measured(ll.evaluate(transceiver, X.numpy(), Y.numpy(), channel=channel, head=head, labels=LABELS.numpy()), expected)
         monkeypatch.undo()
 
 
@@ -90,11 +90,12 @@ def test_with_noise_it_is_the_expected_error_and_power_within_monte_carlo_error(
     solution = ll.ClosedForm().design(MODES, channel)
     x, y, _ = TRAINING
     repeats = [
-        ll.evaluate(solution.transceiver, x, y, channel, LINEAR, generator=torch.Generator().manual_seed(seed)).mse for seed in range(30)
+        ll.evaluate(solution.transceiver, x, y, channel=channel, head=LINEAR, generator=torch.Generator().manual_seed(seed)).mse
+        for seed in range(30)
     ]
     measured = torch.stack(repeats)
     assert ((measured.mean(0) - solution.expected_mse).abs() < 5 * measured.std(0) / math.sqrt(30)).all()
-    power = ll.evaluate(solution.transceiver, x, y, channel, LINEAR).power
+    power = ll.evaluate(solution.transceiver, x, y, channel=channel, head=LINEAR).power
     torch.testing.assert_close(power, solution.expected_power)
 
 
@@ -102,8 +103,8 @@ def test_with_noise_the_accuracy_is_that_of_transmitted_latents():
     channel, copies = ll.Channel.from_snr(H, 0.0), 20
     transceiver = design(channel)
     x, y, labels = X.repeat(copies, 1), Y.repeat(copies, 1), LABELS.repeat(copies)
-    measured = ll.evaluate(transceiver, x, y, channel, LINEAR, labels, torch.Generator().manual_seed(0))
-    y_hat = ll.transmit(transceiver, x, channel, torch.Generator().manual_seed(1))
+    measured = ll.evaluate(transceiver, x, y, channel=channel, head=LINEAR, labels=labels, generator=torch.Generator().manual_seed(0))
+    y_hat = ll.transmit(transceiver, x, channel, generator=torch.Generator().manual_seed(1))
     direct = torch.tensor([ll.metrics.accuracy(LINEAR, one, labels).overall.value for one in y_hat])
     assert ((measured.accuracy - direct).abs() < 6 * math.sqrt(0.5 / len(x))).all()
     assert (
@@ -115,7 +116,7 @@ def test_with_noise_the_accuracy_is_that_of_transmitted_latents():
 def test_classes_are_counted_apart():
     channel = CHANNELS["batch"]
     transceiver = design(ll.Channel(channel.h, 2.0, channel.power))
-    result = ll.evaluate(transceiver, X, Y, channel, LINEAR, LABELS)
+    result = ll.evaluate(transceiver, X, Y, channel=channel, head=LINEAR, labels=LABELS)
     decided = LINEAR(ll.transmit(transceiver, X, channel)).argmax(-1)
     assert list(result.per_class) == [0, 1, 2]
     for c, share in result.per_class.items():
@@ -124,7 +125,7 @@ def test_classes_are_counted_apart():
 
 
 def test_without_labels_there_is_no_accuracy():
-    result = ll.evaluate(design(CHANNELS["batch"]), X, Y, CHANNELS["batch"], LINEAR)
+    result = ll.evaluate(design(CHANNELS["batch"]), X, Y, channel=CHANNELS["batch"], head=LINEAR)
     assert result.accuracy is None
     assert result.per_class == {}
     assert (result.agreement > 0.9).all()
@@ -133,9 +134,9 @@ def test_without_labels_there_is_no_accuracy():
 def test_a_link_for_one_channel_may_pass_a_batch_of_others():
     batch = CHANNELS["batch"]
     transceiver = design(batch[1])
-    together = ll.evaluate(transceiver, X, Y, batch, LINEAR, LABELS)
+    together = ll.evaluate(transceiver, X, Y, channel=batch, head=LINEAR, labels=LABELS)
     for i in range(3):
-        alone = ll.evaluate(transceiver, X, Y, batch[i], LINEAR, LABELS)
+        alone = ll.evaluate(transceiver, X, Y, channel=batch[i], head=LINEAR, labels=LABELS)
         for name in ("accuracy", "agreement", "mse", "nmse", "power", "peak_power"):
             torch.testing.assert_close(getattr(together, name)[i], getattr(alone, name))
 
@@ -143,11 +144,11 @@ def test_a_link_for_one_channel_may_pass_a_batch_of_others():
 def test_float32_links_and_integer_latents_are_measured_too():
     channel = CHANNELS["batch"]
     transceiver = design(ll.Channel(channel.h, 0.5, channel.power))
-    exact = ll.evaluate(transceiver, X, Y, channel, LINEAR, LABELS)
-    deployed = ll.evaluate(transceiver.to(torch.float32), X.float(), Y.float(), channel, LINEAR, LABELS)
+    exact = ll.evaluate(transceiver, X, Y, channel=channel, head=LINEAR, labels=LABELS)
+    deployed = ll.evaluate(transceiver.to(torch.float32), X.float(), Y.float(), channel=channel, head=LINEAR, labels=LABELS)
     torch.testing.assert_close(deployed.mse.double(), exact.mse, rtol=1e-3, atol=1e-3)
-    whole = ll.evaluate(transceiver, X.round().int().numpy(), Y, channel, LINEAR)
-    torch.testing.assert_close(whole.mse, ll.evaluate(transceiver, X.round(), Y, channel, LINEAR).mse)
+    whole = ll.evaluate(transceiver, X.round().int().numpy(), Y, channel=channel, head=LINEAR)
+    torch.testing.assert_close(whole.mse, ll.evaluate(transceiver, X.round(), Y, channel=channel, head=LINEAR).mse)
 
 
 def test_what_does_not_fit_is_refused():
@@ -165,4 +166,4 @@ def test_what_does_not_fit_is_refused():
         (X, Y, ll.Channel(torch.ones(2, 2, 3, dtype=torch.complex128)), None),
     ):
         with pytest.raises(ValueError, match=r"must|NaN"):
-            ll.evaluate(transceiver, x, y, over, LINEAR, labels)
+            ll.evaluate(transceiver, x, y, channel=over, head=LINEAR, labels=labels)

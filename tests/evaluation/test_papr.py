@@ -36,7 +36,7 @@ def test_a_gaussian_signal_has_the_peaks_of_its_distribution():
     """−ln 10⁻³ = 8.39 dB, of symbols and, by the central limit theorem, of the waveform; 200,000 symbols tell it to 0.2 dB."""
     sender = Sender(gaussian(2000, 100, 2))
     for subcarriers in (None, 64):
-        seen = peaks(sender, X, 1e-3, subcarriers)
+        seen = peaks(sender, X, exceeded=1e-3, subcarriers=subcarriers)
         assert seen.antenna_papr_db.shape == (2,)
         torch.testing.assert_close(seen.antenna_papr_db, torch.full((2,), 10 * math.log10(math.log(1000))).double(), atol=0.2, rtol=0)
         assert seen.papr_db == seen.antenna_papr_db.max()
@@ -46,14 +46,14 @@ def test_constant_modulus_has_none_but_its_waveform_does():
     s = torch.polar(
         torch.ones(3, 500, 4, 1).double(), 2 * torch.pi * torch.rand(3, 500, 4, 1, generator=torch.Generator().manual_seed(1)).double()
     )
-    flat = peaks(Sender(s), X, 1e-3)
+    flat = peaks(Sender(s), X, exceeded=1e-3)
     torch.testing.assert_close(flat.papr_db, torch.zeros(3).double(), atol=1e-9, rtol=0)
-    assert (peaks(Sender(s), X, 1e-3, 100).papr_db > 6).all()
+    assert (peaks(Sender(s), X, exceeded=1e-3, subcarriers=100).papr_db > 6).all()
 
 
 def test_one_carrier_is_a_constant_envelope():
     s = torch.ones(10, 1, 1, dtype=torch.complex128)
-    assert peaks(Sender(s), X, 0.0, 1).papr_db.item() == pytest.approx(0, abs=1e-9)
+    assert peaks(Sender(s), X, exceeded=0.0, subcarriers=1).papr_db.item() == pytest.approx(0, abs=1e-9)
 
 
 def test_a_silent_antenna_has_no_peaks():
@@ -72,7 +72,7 @@ def test_clipping_keeps_phases_and_what_is_below_the_limit():
     assert cut.abs().max().item() == pytest.approx(limit)
     torch.testing.assert_close(cut[s.abs() <= limit], s[s.abs() <= limit])
     torch.testing.assert_close(cut.angle(), s.angle())
-    assert (peaks(link, x, 0.0, amplifier=amplifier).papr_db < peaks(link, x, 0.0).papr_db).all()
+    assert (peaks(link, x, exceeded=0.0, amplifier=amplifier).papr_db < peaks(link, x, exceeded=0.0).papr_db).all()
     assert torch.equal(ll.metrics.Amplifier.above_mean(grids, 60.0)(s), s)
 
 
@@ -81,7 +81,7 @@ def test_power_is_measured_behind_the_amplifier():
     link = ll.ClosedForm().design(ll.semantic_modes(known), grids).transceiver
     x, y, head = normal(4, 300, 8), normal(5, 300, 6), torch.nn.Linear(6, 3).double()
     free, cut = (
-        ll.evaluate(link, x, y, grids, head, generator=torch.Generator().manual_seed(1), amplifier=amplifier)
+        ll.evaluate(link, x, y, channel=grids, head=head, generator=torch.Generator().manual_seed(1), amplifier=amplifier)
         for amplifier in (None, ll.metrics.Amplifier.above_mean(grids, 0.0))
     )
     assert (cut.power < free.power).all()
@@ -90,8 +90,8 @@ def test_power_is_measured_behind_the_amplifier():
 
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="exceeded must be a probability"):
-        peaks(Sender(gaussian(3, 1, 1)), X, 1.0)
+        peaks(Sender(gaussian(3, 1, 1)), X, exceeded=1.0)
     with pytest.raises(ValueError, match="subcarriers must be from 1 to the 3"):
-        peaks(Sender(gaussian(3, 1, 1)), X, 0.1, 4)
+        peaks(Sender(gaussian(3, 1, 1)), X, exceeded=0.1, subcarriers=4)
     with pytest.raises(ValueError, match="limit_db must be finite, got inf"):
         ll.metrics.Amplifier.above_mean(channel(1, 2, 2), math.inf)

@@ -802,10 +802,19 @@ def evaluation() -> Values:
         for reader, of in (("", head()), (", bent head", bent_head())):
             for amplifier in (None, Amplifier.above_mean(CHANNELS["grid"], 2.0)):
                 words = f"{name}{reader}{'' if amplifier is None else ', clipped'}"
-                seen = evaluate(link, unseen().x, unseen().y, CHANNELS["grid"], of, unseen().labels, seeded(150), amplifier)
+                seen = evaluate(
+                    link,
+                    unseen().x,
+                    unseen().y,
+                    channel=CHANNELS["grid"],
+                    head=of,
+                    labels=unseen().labels,
+                    generator=seeded(150),
+                    amplifier=amplifier,
+                )
                 classes = torch.stack([seen.per_class[c] for c in sorted(seen.per_class)])
                 several[words] = {part: getattr(seen, part) for part in names} | {"accuracy": seen.accuracy, "per class": classes}
-    sent = transmit(links["exact"], X, CHANNELS["grid"], seeded(151))
+    sent = transmit(links["exact"], X, CHANNELS["grid"], generator=seeded(151))
     return {**gathered(several), "transmitted": sent}
 
 
@@ -814,10 +823,10 @@ def peaks_and_amplifiers() -> Values:
     link, x = solved(ClosedForm(), modes(), CHANNELS["grid"]).transceiver, unseen().x
     amplifier = Amplifier.above_mean(CHANNELS["grid"], 3.0)
     several = {
-        "symbols": peaks(link, x, 0.01),
-        "highest": peaks(link, x, 0.0),
-        "waveform": peaks(link, x, 0.01, subcarriers=24),
-        "clipped": peaks(link, x, 0.01, amplifier=amplifier),
+        "symbols": peaks(link, x, exceeded=0.01),
+        "highest": peaks(link, x, exceeded=0.0),
+        "waveform": peaks(link, x, exceeded=0.01, subcarriers=24),
+        "clipped": peaks(link, x, exceeded=0.01, amplifier=amplifier),
     }
     values = gathered({name: {"each": seen.antenna_papr_db, "highest": seen.papr_db} for name, seen in several.items()})
     return {**values, "cut": amplifier(link.encode(X))}

@@ -101,7 +101,7 @@ def test_whole_numbers_are_latents_too(modes, channel):
         .design(ll.semantic_modes(ll.Moments.from_pairs(x, y), ll.Goal.logits(torch.nn.Sequential(head), y)), channel)
         .transceiver
     )
-    seen = ll.evaluate(link, x, y, ll.Channel(channel.h, 0.0), head, np.arange(60) % 3)
+    seen = ll.evaluate(link, x, y, channel=ll.Channel(channel.h, 0.0), head=head, labels=np.arange(60) % 3)
     assert ll.metrics.accuracy(head, y, np.arange(60) % 3).overall.value >= 0.3
     assert seen.agreement.shape == (5,)
     assert ll.metrics.agreement(head, y, y).value == 1

@@ -86,7 +86,7 @@ def test_a_complex_weight_costs_eight_operations():
 def test_latency_is_per_message():
     x, y = toy(4096, 200, 200)
     link = ll.ClosedForm().design(ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0), channel()).transceiver
-    one, many = ll.metrics.latency(link, x, channel(), 1), ll.metrics.latency(link, x, channel(), 1024)
+    one, many = ll.metrics.latency(link, x, channel(), batch=1), ll.metrics.latency(link, x, channel(), batch=1024)
     assert many.encode_us < one.encode_us  # a message of many costs less than one alone
 
 

@@ -61,7 +61,7 @@ def test_few_pilots_overspend_unseen_and_calibration_returns_to_the_budget():
         unseen.append(measure(one))
         calibrated.append(measure(seen.calibrated(one)))
         judged.append(seen.mse)
-        measured.append((ll.transmit(solution.transceiver, x[50:], one, seeded(seed)) - y[50:]).square().sum(-1).mean())
+        measured.append((ll.transmit(solution.transceiver, x[50:], one, generator=seeded(seed)) - y[50:]).square().sum(-1).mean())
     on_pilots, unseen, calibrated, promised, measured, judged = (
         torch.stack(v).mean() for v in (on_pilots, unseen, calibrated, promised, measured, judged)
     )

@@ -120,7 +120,7 @@ def test_ill_conditioned_pilots_give_finite_feasible_designs(seed, decades, shri
     assert solution.expected_mse.isfinite().all()
     assert solution.expected_mse <= known.cov_y.trace() * (1 + 1e-9)
     assert solution.expected_power <= 1 + 1e-6
-    assert ll.transmit(solution.transceiver, x, channel(seed, 2, 2), seeded(0)).isfinite().all()
+    assert ll.transmit(solution.transceiver, x, channel(seed, 2, 2), generator=seeded(0)).isfinite().all()
 
 
 def test_one_pilot_and_latents_that_never_change_send_nothing():
@@ -138,7 +138,7 @@ def test_one_pilot_and_latents_that_never_change_send_nothing():
                 solution = ll.ClosedForm(power=power).design(modes, one.repeated(2))
                 assert solution.status.item() == ll.Status.NOTHING_TO_SEND.code
                 torch.testing.assert_close(solution.expected_power, torch.zeros((), dtype=torch.float64))
-                received = ll.transmit(solution.transceiver, x, one.repeated(2), seeded(0))
+                received = ll.transmit(solution.transceiver, x, one.repeated(2), generator=seeded(0))
                 torch.testing.assert_close(received, known.mean_y.expand(1, -1))
 
 

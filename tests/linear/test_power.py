@@ -204,7 +204,7 @@ class TestPerMessage:
         solution = design(ll.Moments.from_pairs(x, y), dead, ll.power.PerMessage(x=x, y=y))
         assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
         assert (solution.transceiver.encode(x) == 0).all()
-        torch.testing.assert_close(ll.transmit(solution.transceiver, x, dead, seeded(0)), y.mean(0).expand_as(y))
+        torch.testing.assert_close(ll.transmit(solution.transceiver, x, dead, generator=seeded(0)), y.mean(0).expand_as(y))
         torch.testing.assert_close(solution.expected_mse, ll.Moments.from_pairs(x, y).cov_y.trace())
 
     def test_wrong_pilots_are_named(self):

@@ -43,7 +43,7 @@ def test_shapes_are_those_of_the_architecture(modes, shape, uses, power):
     r = one.apply(s, seeded(0))
     y_hat = link.decode(r)
     assert y_hat.shape == (*shape, 5, M)
-    assert ll.transmit(link, x, one, seeded(0)).equal(y_hat)
+    assert ll.transmit(link, x, one, generator=seeded(0)).equal(y_hat)
     for value in (solution.status, solution.expected_mse, solution.expected_power):
         assert value.shape == shape
     torch.testing.assert_close(link.mean_y + link.receive(r) @ link.synthesis.mT, y_hat)
@@ -58,8 +58,8 @@ def test_each_channel_may_have_its_own_messages(modes, power):
     s = link.encode(x)
     for i in range(4):
         torch.testing.assert_close(s[i], link.encode(x[i])[i])
-    assert ll.transmit(link, x, one, seeded(0)).shape == (4, 5, M)
-    assert ll.transmit(link, x[:, :1], one, seeded(0)).shape == (4, 1, M)  # one channel per message
+    assert ll.transmit(link, x, one, generator=seeded(0)).shape == (4, 5, M)
+    assert ll.transmit(link, x[:, :1], one, generator=seeded(0)).shape == (4, 1, M)  # one channel per message
 
 
 def test_one_link_may_meet_many_channels(modes):
@@ -164,7 +164,7 @@ def test_numpy_latents_and_symbols_are_taken(modes):
     link, x = design(modes, one).transceiver, normal(13, 5, D)
     torch.testing.assert_close(link.encode(x.numpy()), link.encode(x))
     torch.testing.assert_close(link.encode(x.float().numpy()), link.encode(x), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(ll.transmit(link, x.numpy(), one, seeded(0)), ll.transmit(link, x, one, seeded(0)))
+    torch.testing.assert_close(ll.transmit(link, x.numpy(), one, generator=seeded(0)), ll.transmit(link, x, one, generator=seeded(0)))
     r = one.apply(link.encode(x), seeded(0))
     torch.testing.assert_close(link.decode(r.numpy()), link.decode(r))
 
@@ -213,7 +213,9 @@ class TestStatus:
         torch.testing.assert_close(solution.expected_power, torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64))
         x = normal(14, 3, D)
         assert (solution.transceiver.encode(x)[1:] == 0).all()
-        torch.testing.assert_close(ll.transmit(solution.transceiver, x, Channel(h, 0.1), seeded(0))[1:], modes.mean_y.expand(2, 3, -1))
+        torch.testing.assert_close(
+            ll.transmit(solution.transceiver, x, Channel(h, 0.1), generator=seeded(0))[1:], modes.mean_y.expand(2, 3, -1)
+        )
 
     def test_codes_are_distinct_and_messages_are_theirs(self):
         assert [status.code for status in ll.Status] == list(range(len(ll.Status)))
@@ -255,7 +257,7 @@ class TestGradients:
 
         def sent(real, imag):
             one = Channel(torch.complex(real, imag), 0.2)
-            return ll.transmit(design(modes, one).transceiver, x, one, seeded(19)).square().mean()
+            return ll.transmit(design(modes, one).transceiver, x, one, generator=seeded(19)).square().mean()
 
         assert torch.autograd.gradcheck(sent, (h.real.clone().requires_grad_(), h.imag.clone().requires_grad_()), atol=1e-6)
 

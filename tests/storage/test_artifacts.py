@@ -93,7 +93,7 @@ def test_a_loaded_link_and_head_work_as_before(tmp_path):
     assert torch.equal(loaded.encode(X), s)
     assert torch.equal(
         loaded.decode(CHANNEL.apply(s, torch.Generator().manual_seed(2))),
-        ll.transmit(transceiver, X, CHANNEL, torch.Generator().manual_seed(2)),
+        ll.transmit(transceiver, X, CHANNEL, generator=torch.Generator().manual_seed(2)),
     )
     read = ll.load(tmp_path / "head.safetensors")
     assert torch.equal(read(Y), classifier(Y))

@@ -20,15 +20,16 @@ from torch import Tensor
 
 from latentlink.baselines.whitened import sends
 from latentlink.channels.channel import Channel
-from latentlink.evaluation.complexity import REAL_WEIGHT, OperationCount
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import finite
+from latentlink.links.base import BaseTransceiver
+from latentlink.links.operations import REAL_WEIGHT, OperationCount
+from latentlink.links.shapes import check_latents
 from latentlink.storage.artifacts import artifact, save
 
 
 @artifact("top-k link")
-@dataclass(frozen=True, eq=False)
-class TopKTransceiver:
+@dataclass(frozen=True, eq=False, repr=False)
+class TopKTransceiver(BaseTransceiver):
     """Sends the k largest entries of each message (see the module); c entries to choose from, a batch `...` of channels.
 
     Attributes:
@@ -68,12 +69,12 @@ class TopKTransceiver:
         return torch.diag(torch.ones_like(self.mean_y)) if self.aligned_before else self.alignment
 
     @property
-    def side_symbols(self) -> int:
+    def side_symbols(self) -> int:  # type: ignore[override]
         """Complex symbols to add for the indices at one real number each, as many as carry the values [pandolfo2025latent]."""
         return -(-self.k // 2)
 
     @property
-    def side_bits(self) -> float:
+    def side_bits(self) -> float:  # type: ignore[override]
         """Bits per message that tell the set of k among c indices, all sets being alike: log2 of their number."""
         return math.log2(math.comb(len(self.offsets), self.k))
 
@@ -90,9 +91,7 @@ class TopKTransceiver:
         Raises:
             ValueError: x is complex or not finite, its last dimension is not d, or it has no message axis.
         """
-        x = finite("x", x)
-        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
-            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
+        x = check_latents(x, len(self.mean_x))
         c = x.to(self.alignment) - self.mean_x
         return largest(c @ self.alignment.mT if self.aligned_before else c, self.k)
 

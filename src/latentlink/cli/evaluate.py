@@ -74,7 +74,8 @@ def evaluate(
     if matched and radio is not transceiver.channel:
         transceiver = transceiver.matched_to(radio)
     generator = torch.Generator(device=device).manual_seed(seed + _NOISE)
-    seen = evaluation.evaluate(transceiver, test.x, test.y, radio, classifier, test.labels, generator)
+    seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)
+    assert seen.agreement is not None
     own = accuracy(classifier, test.y, test.labels)
     out.print(_accuracy_table(seen, own))
     facts("link", [

@@ -20,6 +20,7 @@ from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.links.solution import Solution
 from latentlink.neural.codec.streams import symbols
 from latentlink.power import Mean, PerMessage, PerUse, PowerLimit
 from latentlink.tasks.heads import SoftmaxHead, fit_head
@@ -113,6 +114,7 @@ def fit(
     modes, name = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
     modes = modes.named(transmitter.stem, receiver.stem)
     files = [output / f"{name}.safetensors" for name in ("pair", "head", "link")]
+    solution: Solution
     if method == "codec":
         if symbols(radio) > codec.max_symbols:
             raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
@@ -128,6 +130,7 @@ def fit(
     modes.save(files[0])
     classifier.save(files[1])
     solution.transceiver.to(torch.float32).save(files[2])
+    assert solution.expected_mse is not None
     facts("link", [
         ("pilots", f"{len(pilots)}, {pilots.x.shape[1]} → {pilots.y.shape[1]} dimensions"),
         ("goal", name),

@@ -6,6 +6,8 @@ sends the block of ordinary adaptation: same power, same uses. For payloads with
 so that at a few bits it may pass what capacity allows; such blocks are left out where they would mostly be guessed.
 """
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,13 +16,15 @@ from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.channels.channel import Channel
 from latentlink.digital.coding.block import Block
 from latentlink.digital.transceiver import DigitalTransceiver, Payloads
-from latentlink.evaluation.complexity import OperationCount
+from latentlink.links.base import BaseTransceiver
+from latentlink.links.operations import OperationCount
 
 
-@dataclass(frozen=True, eq=False)
-class GenieTransceiver:
+@dataclass(frozen=True, eq=False, repr=False)
+class GenieTransceiver(BaseTransceiver):
     """A digital link whose adaptation knows the noise (see the module): a bound, not a scheme.
 
     Attributes:
@@ -46,16 +50,6 @@ class GenieTransceiver:
     def synthesis(self) -> Float[Tensor, "m s"]:
         """Ψ (m, s)."""
         return self.link.synthesis
-
-    @property
-    def side_symbols(self) -> int:
-        """None are counted: no price would make it a scheme."""
-        return 0
-
-    @property
-    def side_bits(self) -> float:
-        """None are counted."""
-        return 0.0
 
     @property
     def flops(self) -> OperationCount:
@@ -87,9 +81,20 @@ class GenieTransceiver:
         """Share (…) of messages x (…, n, d) of which no block gets through; raises as `encode` and `receive`."""
         return self.informed_by(x)._through(r)[1]
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m); raises as `receive`."""
-        return self.mean_y + self.receive(r) @ self.synthesis.mT
+    scalable = True
+
+    def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Payload bits of a message by ordinary adaptation, and the share of messages of which no block gets through (…)."""
+        return {"message_bits": self.message_bits, "block_error": self.lost(x, send(self.encode(x)))}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Refused so far."""
+        raise ValueError("a digital link cannot be saved yet")
+
+    @property
+    def channel(self) -> Channel:
+        """The channels that it was designed for."""
+        return self.link.channel
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> "GenieTransceiver":
         """The same blocks, those of the ladders too, at powers times a factor (…), as `DigitalTransceiver.scaled`."""

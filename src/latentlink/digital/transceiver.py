@@ -4,7 +4,8 @@ The receiver decodes what it receives and knows nothing else: streams, bit log-l
 and range decoder, in that order.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,12 +17,13 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.digital.coding.block import Beams, Block
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
-from latentlink.evaluation.complexity import COMPLEX_WEIGHT, REAL_WEIGHT, OperationCount
+from latentlink.links.base import BaseTransceiver
+from latentlink.links.operations import COMPLEX_WEIGHT, REAL_WEIGHT, OperationCount
 from latentlink.numerics.doors import finite
 
 
-@dataclass(frozen=True, eq=False)
-class DigitalTransceiver:
+@dataclass(frozen=True, eq=False, repr=False)
+class DigitalTransceiver(BaseTransceiver):
     """A digital link for a batch `...` of channels (see the module).
 
     Attributes:
@@ -69,6 +71,16 @@ class DigitalTransceiver:
         encode = REAL_WEIGHT * k * len(self.coordinates.mean_x) + beams * self.channel.n_tx
         return OperationCount(encode, beams * self.channel.n_rx + REAL_WEIGHT * k * len(self.mean_y))
 
+    scalable = True
+
+    def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Payload bits of a message, and the share of blocks that are lost (…)."""
+        return {"message_bits": self.message_bits, "block_error": self.lost(x, send(self.encode(x)))}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Refused so far."""
+        raise ValueError("a digital link cannot be saved yet")
+
     def scaled(self, factor: Float[Tensor, "*batch"]) -> "DigitalTransceiver":
         """The same blocks at powers times a factor (…), known at both ends: a transmitter's gain control."""
         factors = factor.expand(self.batch).flatten().tolist()
@@ -102,14 +114,6 @@ class DigitalTransceiver:
             bits, holds = block.read(beams.heard(r[number]), beams.amplitude.double().flatten())
             parts.append(self.coefficients(bits, holds))
         return torch.stack(parts).reshape(*batch, r.shape[1], -1)
-
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: as `receive`.
-        """
-        return self.mean_y + self.receive(r) @ self.synthesis.mT
 
     def lost(self, x: Tensor | NDArray[Any], r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
         """Measured share (…) of messages x (…, n, d) whose payload is not read right from r (…, n, u, n_rx); 1 where nothing is sent.

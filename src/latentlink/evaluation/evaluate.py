@@ -5,6 +5,7 @@ Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is aske
     ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ (y − μy) + ẑᵀ ΨᵀΨ ẑ.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,29 +18,33 @@ from latentlink.channels.channel import Channel
 from latentlink.evaluation.papr import Amplifier
 from latentlink.latents.moments import as_pairs
 from latentlink.latents.pilots import as_labels
-from latentlink.links.transceiver import Transceiver, informed
+from latentlink.links.own import AnyLink, as_transceiver
+from latentlink.links.shapes import broadcast_batch
+from latentlink.links.summary import counted, one_line, small_table, spread
+from latentlink.links.transceiver import Transceiver
+from latentlink.numerics import doors
 from latentlink.tasks.heads import apply_head, decisions, is_affine
 
-_ENTRIES = 2**23  # of the largest intermediate tensor
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What was measured for each channel of a batch `...`, over n messages each.
 
     Attributes:
-        accuracy: share (…) of messages whose class head(ŷ) finds; None without labels.
+        accuracy: share (…) of messages whose class head(ŷ) finds; None without labels or without a head.
         per_class: the same for each class that occurs, by class number (…).
-        agreement: share (…) on which head(ŷ) decides as head(y).
-        mse: total squared error (…). nmse: the same over the variance of y.
-        power: mean transmit power per channel use (…), as measured. peak_power: highest power of a message, per use (…).
+        agreement: share (…) on which head(ŷ) decides as head(y); None without a head.
+        mse: total squared error (…).
+        nmse: the same over the variance of y.
+        power: mean transmit power per channel use (…), as measured.
+        peak_power: highest power of a message, per use (…).
         antenna_power: mean power per channel use of each transmit antenna (…, n_tx).
         messages: n.
     """
 
     accuracy: Float[Tensor, "*batch"] | None
     per_class: dict[int, Float[Tensor, "*batch"]]
-    agreement: Float[Tensor, "*batch"]
+    agreement: Float[Tensor, "*batch"] | None
     mse: Float[Tensor, "*batch"]
     nmse: Float[Tensor, "*batch"]
     power: Float[Tensor, "*batch"]
@@ -47,82 +52,145 @@ class Evaluation:
     antenna_power: Float[Tensor, "*batch t"]
     messages: int
 
+    def _shown(self) -> dict[str, Tensor]:
+        """The figures that fit a line."""
+        figures = {"accuracy": self.accuracy, "agreement": self.agreement, "nmse": self.nmse, "power": self.power}
+        return {name: value for name, value in figures.items() if value is not None}
 
+    def __repr__(self) -> str:
+        sizes = [counted(self.mse.numel(), "channel"), counted(self.messages, "message")]
+        return one_line("Evaluation", *sizes, *(f"{name} {float(value.mean()):.4g}" for name, value in self._shown().items()))
+
+    def _repr_html_(self) -> str:
+        sizes = {"channels": str(self.mse.numel()), "messages": str(self.messages)}
+        return small_table("Evaluation", sizes | {name: spread(value) for name, value in self._shown().items()})
+
+
+@torch.no_grad()
 def evaluate(
-    transceiver: Transceiver,
+    transceiver: AnyLink,
     x: Tensor | NDArray[Any],
     y: Tensor | NDArray[Any],
+    *,
     channel: Channel,
-    head: nn.Module,
+    head: nn.Module | None = None,
     labels: Tensor | NDArray[Any] | None = None,
-    generator: torch.Generator | None = None,
+    generator: int | torch.Generator | None = None,
     amplifier: Amplifier | None = None,
+    entries: int = 2**23,
 ) -> Evaluation:
-    """Send every message over every channel and see what the receiver makes of it.
+    """Send every message over every channel and measure what the receiver makes of it.
 
     Args:
-        transceiver: designed for the batch of `channel`, or for one channel.
-        x, y: unseen latents (n, d), (n, m) of the same observations.
+        transceiver: designed for the batch of `channel`, or for one channel: a transceiver, a `Solution`, or any object with `encode` and
+            `decode`.
+        x: unseen latents (n, d) of the transmitter.
+        y: the receiver's latents (n, m) of the same observations.
         channel: the channels really passed.
-        head: the receiver's classifier, (n, m) → logits.
+        head: the receiver's classifier, (n, m) → logits; without one only errors and power are measured.
         labels: (n,) true classes, if known.
-        generator: source of the noise.
+        generator: a seed or the source of the noise.
         amplifier: of the transmitter, where it is not ideal; power is measured behind it.
+        entries: numbers in the largest intermediate tensor, which bound the memory that this takes.
 
     Raises:
-        ValueError: shapes do not fit.
+        ValueError: shapes do not fit, or there are labels but no head.
+
+    Example:
+        >>> evaluate(solution, x, y, channel=channel, head=head, labels=labels, generator=0)  # doctest: +SKIP
+        Evaluation(100 channels, 2000 messages, accuracy 0.81, agreement 0.84, nmse 0.31, power 1)
     """
     x, y = as_pairs(x, y)
-    _check(transceiver, y, channel)
-    device = transceiver.synthesis.device
-    truth = torch.full((len(y),), -1, device=device) if labels is None else as_labels(labels, len(y)).to(device)
-    centred = y.to(transceiver.synthesis) - transceiver.mean_y
-    decided, energy = decisions(head, y).to(device), centred.square().sum(-1)
-    projected = centred @ transceiver.synthesis
-    gram = transceiver.synthesis.mT @ transceiver.synthesis
-    classes = truth.unique()
-    members = (truth.unsqueeze(-1) == classes).to(gram)  # (n, classes)
-    hits = gram.new_zeros(*channel.batch, len(classes))
-    sums, peak = gram.new_zeros(2, *channel.batch), gram.new_zeros(channel.batch)
-    antennas = gram.new_zeros(*channel.batch, channel.n_tx)
-    for rows in torch.arange(len(x)).split(_rows(transceiver, channel, head)):
-        s = transceiver.encode(x[rows])
+    link = as_transceiver(transceiver, channel, y.shape[1])
+    if y.shape[1] != len(link.mean_y):
+        raise ValueError(f"y must have shape (n, {len(link.mean_y)}), got {tuple(y.shape)}")
+    if broadcast_batch("channel", channel.batch, link.batch) != channel.batch:
+        raise ValueError(f"channel must have the batch of the transceiver, {tuple(link.batch)}, or more, got {tuple(channel.batch)}")
+    if labels is not None and head is None:
+        raise ValueError("head must be given where labels are: it is what finds a message's class")
+    reader = _Reader(link, y, head, labels)
+    sums = _Sums(channel, reader)
+    noise = doors.generator(generator, channel.h.device)
+    for rows in torch.arange(len(x)).split(_messages_at_a_time(reader, channel, doors.integer("entries", entries))):
+        s = link.encode(x[rows])
         s = s if amplifier is None else amplifier(s)
-        per_antenna = s.abs().square().sum(-2) / channel.uses  # (…, n, n_tx)
-        z = informed(transceiver, x[rows]).receive(channel.apply(s, generator))
-        choice = _outputs(head, transceiver, z).argmax(-1).to(device)
-        error = energy[rows] - 2 * (z * projected[rows]).sum(-1) + ((z @ gram) * z).sum(-1)
-        hits += (choice == truth[rows]).to(gram) @ members[rows]
-        sums += torch.stack([(choice == decided[rows]).to(gram).sum(-1), error.sum(-1)])
-        antennas += per_antenna.sum(-2)
-        peak = torch.maximum(peak, per_antenna.sum(-1).amax(-1))
-    agreement, mse = sums / len(x)
-    antennas = antennas / len(x)
-    variance = (y.double() - y.double().mean(0)).square().sum(-1).mean().to(device)
-    per_class = {} if labels is None else {int(c): hits[..., i] / members[:, i].sum() for i, c in enumerate(classes)}
-    accuracy = None if labels is None else hits.sum(-1) / len(x)
-    nmse = mse / torch.where(variance > 0, variance, 1.0)
-    return Evaluation(accuracy, per_class, agreement, mse, nmse, antennas.sum(-1), peak, antennas, len(x))
+        sums.add(rows, s, link.informed_by(x[rows]).receive(channel.apply(s, noise)))
+    return sums.evaluation(y)
 
 
-def _check(transceiver: Transceiver, y: Tensor, channel: Channel) -> None:
-    if y.shape[1] != len(transceiver.mean_y):
-        raise ValueError(f"y must have shape (n, {len(transceiver.mean_y)}), got {tuple(y.shape)}")
-    batch = transceiver.batch
-    if len(batch) > len(channel.batch) or any(a not in (1, b) for a, b in zip(batch[::-1], channel.batch[::-1], strict=False)):
-        raise ValueError(f"channel must have the batch of the transceiver, {tuple(batch)}, or more, got {tuple(channel.batch)}")
+class _Reader:
+    """What is asked of coefficients ẑ: the class that the head finds, and the error that is left."""
+
+    def __init__(self, link: Transceiver, y: Tensor, head: nn.Module | None, labels: Tensor | NDArray[Any] | None) -> None:
+        self.link, self.head, self.count = link, head, len(y)
+        psi = link.synthesis
+        centred = y.to(psi) - link.mean_y
+        self.energy, self.projected, self.gram = centred.square().sum(-1), centred @ psi, psi.mT @ psi
+        self.labelled = labels is not None
+        truth = torch.full((len(y),), -1, device=psi.device) if labels is None else as_labels(labels, len(y)).to(psi.device)
+        self.truth, self.classes = truth, truth.unique()
+        self.members = (truth.unsqueeze(-1) == self.classes).to(psi)  # (n, classes)
+        self.decided = None if head is None else decisions(head, y).to(psi.device)
+        self.outputs = None if head is None else _outputs(head, link)
+        self.width = head.out_features if head is not None and is_affine(head) else len(link.mean_y)
+
+    def squared_error(self, z: Float[Tensor, "*batch n s"], rows: Tensor) -> Float[Tensor, "*batch n"]:
+        """||y − ŷ||² of each message."""
+        return self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
 
 
-def _rows(transceiver: Transceiver, channel: Channel, head: nn.Module) -> int:
-    """Messages at a time; only a head that is not affine needs ŷ itself."""
-    read = head.out_features if is_affine(head) else len(transceiver.mean_y)
-    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), transceiver.synthesis.shape[1], read)
-    return max(1, _ENTRIES // (widest * max(1, channel.batch.numel())))
+class _Sums:
+    """Sums over the messages that were sent so far."""
+
+    def __init__(self, channel: Channel, reader: _Reader) -> None:
+        self.channel, self.reader = channel, reader
+        zeros = reader.gram.new_zeros
+        self.hits = zeros(*channel.batch, len(reader.classes))
+        self.same, self.error, self.peak = zeros(channel.batch), zeros(channel.batch), zeros(channel.batch)
+        self.antennas = zeros(*channel.batch, channel.n_tx)
+
+    def add(self, rows: Tensor, s: Tensor, z: Tensor) -> None:
+        """Count messages `rows`, sent as symbols s (…, n, u, n_tx) and received as coefficients ẑ (…, n, s)."""
+        reader = self.reader
+        per_antenna = s.abs().square().sum(-2) / self.channel.uses  # (…, n, n_tx)
+        self.antennas += per_antenna.sum(-2)
+        self.peak = torch.maximum(self.peak, per_antenna.sum(-1).amax(-1))
+        self.error += reader.squared_error(z, rows).sum(-1)
+        if reader.outputs is None or reader.decided is None:
+            return
+        choice = reader.outputs(z).argmax(-1).to(z.device)
+        self.same += (choice == reader.decided[rows]).to(self.same).sum(-1)
+        self.hits += (choice == reader.truth[rows]).to(self.hits) @ reader.members[rows]
+
+    def evaluation(self, y: Tensor) -> Evaluation:
+        """The means over all messages."""
+        reader, n = self.reader, self.reader.count
+        variance = (y.double() - y.double().mean(0)).square().sum(-1).mean().to(self.error.device)
+        each = {int(c): self.hits[..., i] / reader.members[:, i].sum() for i, c in enumerate(reader.classes)}
+        mse, antennas = self.error / n, self.antennas / n
+        return Evaluation(
+            accuracy=self.hits.sum(-1) / n if reader.labelled else None,
+            per_class=each if reader.labelled else {},
+            agreement=None if reader.outputs is None else self.same / n,
+            mse=mse,
+            nmse=mse / torch.where(variance > 0, variance, 1.0),
+            power=antennas.sum(-1),
+            peak_power=self.peak,
+            antenna_power=antennas,
+            messages=n,
+        )
 
 
-def _outputs(head: nn.Module, transceiver: Transceiver, z: Float[Tensor, "*batch n s"]) -> Float[Tensor, "*batch n q"]:
+def _messages_at_a_time(reader: _Reader, channel: Channel, entries: int) -> int:
+    """How many messages keep the largest tensor at that many entries; only a head that is not affine needs ŷ itself."""
+    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), reader.gram.shape[0], reader.width)
+    return max(1, entries // (widest * max(1, channel.batch.numel())))
+
+
+def _outputs(head: nn.Module, link: Transceiver) -> Callable[[Float[Tensor, "*batch n s"]], Float[Tensor, "*batch n q"]]:
+    """What the head makes of ŷ, as a function of the coefficients ẑ."""
     if not is_affine(head):
-        return apply_head(head, transceiver.mean_y + z @ transceiver.synthesis.mT)
-    weight = head.weight.detach().to(z)
-    offset = apply_head(head, transceiver.mean_y.unsqueeze(0)).detach().to(z).squeeze(0)
-    return offset + z @ (weight @ transceiver.synthesis).mT
+        return lambda z: apply_head(head, link.mean_y + z @ link.synthesis.mT)
+    offset = apply_head(head, link.mean_y.unsqueeze(0)).to(link.synthesis).squeeze(0)
+    weight = head.weight.to(link.synthesis) @ link.synthesis
+    return lambda z: offset + z @ weight.mT

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.links.transceiver import Transceiver
+from latentlink.links.own import AnyLink, codes_of
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import as_tensor
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
 _SILENT = 1e-12  # of the strongest antenna's power: rounding
-_ENTRIES = 2**24  # values held at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,20 +68,23 @@ class Peaks:
 
 
 def peaks(
-    transceiver: Transceiver,
+    transceiver: AnyLink,
     x: Tensor | NDArray[Any],
+    *,
     exceeded: float = 1e-3,
     subcarriers: int | None = None,
     amplifier: Amplifier | None = None,
+    entries: int = 2**24,
 ) -> Peaks:
-    """Peak-to-average power ratios of what is sent for latents x (n, d).
+    """Measure the peak-to-average power ratios of what is sent for latents x (n, d).
 
     Args:
-        transceiver: of a batch `...` of channels.
+        transceiver: the link for a batch `...` of channels, of any kind (see `transmit`).
         x: latents; n · u symbols an antenna tell peaks down to a probability of some 10 / (n u).
         exceeded: probability with which the peak may be exceeded; 0 takes the highest of all.
         subcarriers: of the OFDM waveform that the messages fill one after another; None looks at the symbols themselves.
         amplifier: that the symbols pass, if any.
+        entries: numbers in the largest intermediate tensor, which bound the memory that this takes.
 
     Raises:
         ValueError: exceeded is not in 0 … 1, or there are fewer symbols than subcarriers.
@@ -90,12 +92,12 @@ def peaks(
     if not 0 <= exceeded < 1:
         raise ValueError(f"exceeded must be a probability below 1, got {exceeded}")
     x = as_tensor("x", x)
-    s = transceiver.encode(x)
+    s = codes_of(transceiver).encode(x)
     s = (s if amplifier is None else amplifier(s)).flatten(-3, -2).mT  # (…, n_tx, n u)
     if subcarriers is not None and not 1 <= subcarriers <= s.shape[-1]:
         raise ValueError(f"subcarriers must be from 1 to the {s.shape[-1]} symbols that an antenna sends, got {subcarriers}")
     rows = s.reshape(-1, s.shape[-1])
-    parts = [_papr(some, exceeded, subcarriers) for some in rows.split(max(1, _ENTRIES // (_OVERSAMPLING * rows.shape[-1])))]
+    parts = [_papr(some, exceeded, subcarriers) for some in rows.split(max(1, entries // (_OVERSAMPLING * rows.shape[-1])))]
     papr = (10 * torch.cat(parts).log10()).reshape(s.shape[:-1])
     mean = s.abs().square().mean(-1)
     papr = papr.masked_fill(mean <= _SILENT * mean.amax(-1, keepdim=True), -torch.inf)

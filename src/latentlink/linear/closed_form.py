@@ -56,7 +56,7 @@ class ClosedForm:
         if not isinstance(self.csi, EstimateAtBothEnds | EstimateAtTransmitter):
             raise ValueError(f"csi must be EstimateAtBothEnds() or EstimateAtTransmitter(), got {self.csi!r}")
 
-    def design(self, modes: SemanticModes, channel: Channel) -> Solution:
+    def design(self, modes: SemanticModes, channel: Channel) -> Solution[LinearTransceiver]:
         """The optimal pair for every channel of the batch at once.
 
         Differentiable in h, noise and power, but for PerUsePower on uses that differ; where singular values of h coincide only the
@@ -94,7 +94,7 @@ class ClosedForm:
         return refitted_per_message(modes, solution.transceiver, self.power) if isinstance(self.power, PerMessage) else solution
 
 
-def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_limit: PowerLimitName) -> Solution:
+def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_limit: PowerLimitName) -> Solution[LinearTransceiver]:
     """The theorem: power by pooled water-filling over all uses."""
     N = channel.effective_noise / 2
     return _parallel(
@@ -102,7 +102,7 @@ def _exact(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power_
     )
 
 
-def _use_by_use(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power: Equal | OneUseAtATime) -> Solution:
+def _use_by_use(modes: SemanticModes, channel: Channel, spatial: SpatialModes, power: Equal | OneUseAtATime) -> Solution[LinearTransceiver]:
     """The same pair but for its power, and for which use carries which mode."""
     N, budget = channel.effective_noise / 2, channel.uses * channel.power
     allocation = Allocation.use_by_use(modes.strength, spatial.amplitude, N, budget, isinstance(power, Equal))
@@ -112,7 +112,7 @@ def _use_by_use(modes: SemanticModes, channel: Channel, spatial: SpatialModes, p
 
 def _parallel(
     modes: SemanticModes, channel: Channel, spatial: SpatialModes, allocation: Allocation, power_limit: PowerLimitName
-) -> Solution:
+) -> Solution[LinearTransceiver]:
     """F = V √p Φ, G = Ψ diag(h √p / (h² p + N)) Uᴴ for an allocation p, and the error that is left."""
     N = channel.effective_noise / 2
     h, p, N = allocation.amplitude, allocation.power, N.unsqueeze(-1)
@@ -130,7 +130,7 @@ def _parallel(
     return Solution(transceiver, status, mse, power, trace)
 
 
-def _per_use(modes: SemanticModes, channel: Channel, limit: PerUse) -> Solution:
+def _per_use(modes: SemanticModes, channel: Channel, limit: PerUse) -> Solution[LinearTransceiver]:
     """Limits on uses that differ: no closed form, but a bound."""
     spatial = SpatialModes.of(channel.h)
     N = channel.effective_noise / 2
@@ -144,7 +144,7 @@ def _per_use(modes: SemanticModes, channel: Channel, limit: PerUse) -> Solution:
     return _judged(modes, transceiver, status, {"stream_power": stream_power, "gap": gap})
 
 
-def _robust(modes: SemanticModes, channel: Channel, known: Channel, best: Choice) -> Solution:
+def _robust(modes: SemanticModes, channel: Channel, known: Channel, best: Choice) -> Solution[LinearTransceiver]:
     """The best of several precoders for an estimated channel, with the decoder for what is known of it."""
     transceiver = modes.transceiver(known, best.streams, best.precoder)
     uncertain = (channel.error_variance > 0) & (best.stream_power.sum(-1) > 0)
@@ -157,7 +157,7 @@ def _robust(modes: SemanticModes, channel: Channel, known: Channel, best: Choice
     return Solution(transceiver, status, best.mse, power, trace)
 
 
-def _judged(modes: SemanticModes, transceiver: LinearTransceiver, status: Tensor, trace: dict[str, Tensor]) -> Solution:
+def _judged(modes: SemanticModes, transceiver: LinearTransceiver, status: Tensor, trace: dict[str, Tensor]) -> Solution[LinearTransceiver]:
     """Expected values from the transceiver's own response, for designs whose response is not diagonal."""
     s = transceiver.streams.shape[-1]
     mse = total_mse(modes, *transceiver.response(covariance=modes.covariance[:s, :s]))

@@ -144,8 +144,10 @@ def _task_score(
         channel = Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
         link = ClosedForm().design(modes, channel).transceiver
         noise = torch.Generator(device=x.device).manual_seed(seed + 500 + i)
-        seen = evaluate(link, x, y, channel, head, labels, noise)
-        rows.append((seen.agreement if seen.accuracy is None else seen.accuracy).mean(-1).cpu())
+        seen = evaluate(link, x, y, channel=channel, head=head, labels=labels, generator=noise)
+        understood = seen.agreement if seen.accuracy is None else seen.accuracy
+        assert understood is not None
+        rows.append(understood.mean(-1).cpu())
     return torch.stack(rows)
 
 

@@ -21,7 +21,7 @@ from latentlink.power import PerMessage
 _ENTRIES = 2**24  # of scaled coefficients held at a time
 
 
-def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pilots: PerMessage) -> Solution:
+def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pilots: PerMessage) -> Solution[LinearTransceiver]:
     """The mean-power precoder with per-message scaling, and its refitted decoder; the expected MSE is that on the pilots.
 
     Raises:

@@ -16,18 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
-from latentlink.evaluation.complexity import REAL_WEIGHT, OperationCount
 from latentlink.latents.packing import real_embedding
+from latentlink.links.base import BaseTransceiver
+from latentlink.links.operations import REAL_WEIGHT, OperationCount
+from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
+from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import finite
 from latentlink.storage.artifacts import artifact, save
 
 PowerLimitName = Literal["mean", "per use", "per message"]
 
 
 @artifact("link")
-@dataclass(frozen=True, eq=False)
-class LinearTransceiver:
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearTransceiver(BaseTransceiver):
     """Semantic precoder and decoder for a batch of channels (see the module); s streams, g groups of w channel uses, q symbols a group.
 
     Attributes:
@@ -74,10 +76,7 @@ class LinearTransceiver:
         Raises:
             ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
         """
-        x = finite("x", x)
-        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
-            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
-        _check_batch("x", x.shape[:-2], self.batch)
+        x = check_latents(x, len(self.mean_x), self.batch)
         s = self.symbols((x.to(self.analysis) - self.mean_x) @ self.analysis.mT)
         if self.power_limit != "per message":
             return s
@@ -85,25 +84,13 @@ class LinearTransceiver:
         budget = (self.channel.uses * self.channel.power)[..., None, None, None]
         return s * ratio(budget, energy).sqrt()
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
-        """
-        return self.mean_y + self.receive(r) @ self.synthesis.mT
-
     def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
         """Mode coefficients ẑ (…, n, s), from which ŷ = μy + Ψ ẑ: all that evaluation needs of a message.
 
         Raises:
-            ValueError: as `decode`.
+            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
         """
-        r = finite("r", r)
-        if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
-            shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
-            raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
-        _check_batch("r", r.shape[:-3], self.batch)
+        r = check_received(r, self.channel, self.batch)
         groups = self.decoder.shape[-3]
         received = r.unflatten(-2, (groups, -1)).flatten(-2).movedim(-2, -3)
         slots = torch.cat([received.real, received.imag], -1).to(self.decoder) @ self.decoder.mT
@@ -130,10 +117,8 @@ class LinearTransceiver:
         Raises:
             ValueError: the antennas or uses differ from the precoder's, or the batches do not broadcast.
         """
-        if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
-            got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
-            raise ValueError(f"channel must have (uses, n_tx) = {expected} as the precoder has, got {got}")
-        batch = _check_batch("channel", channel.batch, self.batch)
+        check_same_transmitter(channel, self.channel)
+        batch = broadcast_batch("channel", channel.batch, self.batch)
         channel = channel.to(self.precoder.dtype)
         M = self._effective(channel)
         sent = M if self.moments_zz is None else M @ self.moments_zz
@@ -245,39 +230,12 @@ class LinearTransceiver:
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
-        channel = {f"channel.{f.name}": getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
-        channel["channel.h"] = torch.view_as_real(self.channel.h)  # safetensors has no complex128
-        snr_db = self.channel.snr_db.flatten()
-        return {**tensors, **channel}, {
-            "tx_dim": len(self.mean_x),
-            "rx_dim": len(self.mean_y),
-            "streams": self.streams.shape[-1],
-            "channel_uses": self.channel.uses,
-            "n_tx": self.channel.n_tx,
-            "n_rx": self.channel.n_rx,
-            "channels": list(self.channel.batch),
-            "power": _range(self.channel.power),
-            "snr_db": _range(snr_db[snr_db.isfinite()]) or "noise-free",
-            "power_limit": self.power_limit,
-            "encoders": list(self.encoders),
-        }
+        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit)
+        return tensors | channel_tensors(self.channel), facts | {"streams": self.streams.shape[-1], "encoders": list(self.encoders)}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "LinearTransceiver":
         """The link of a saved file."""
-        parts = {name.removeprefix("channel."): tensors.pop(name) for name in list(tensors) if name.startswith("channel.")}
-        channel = Channel(torch.view_as_complex(parts.pop("h").contiguous()), **parts)
+        channel = channel_from(tensors)
         transmitter, receiver = manifest["encoders"]
         return cls(**tensors, channel=channel, power_limit=manifest["power_limit"], encoders=(transmitter, receiver))
-
-
-def _range(values: Tensor) -> list[float]:
-    """Least and greatest of the values of a batch, for a manifest."""
-    return [float(values.min()), float(values.max())] if values.numel() else []
-
-
-def _check_batch(name: str, got: torch.Size, expected: torch.Size) -> torch.Size:
-    try:
-        return torch.Size(torch.broadcast_shapes(got, expected))
-    except RuntimeError as error:
-        raise ValueError(f"{name} must have a batch that broadcasts with {tuple(expected)}, got {tuple(got)}") from error

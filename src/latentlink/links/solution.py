@@ -2,10 +2,14 @@
 
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar, Generic
 
 from jaxtyping import Float, Int
 from torch import Tensor
+from typing_extensions import TypeVar
+
+from latentlink.links.summary import channel_facts, one_line, small_table, spread
+from latentlink.links.transceiver import Transceiver
 
 _STATUSES: dict[int, "Status"] = {}
 
@@ -16,6 +20,7 @@ class Status:
 
     A room above this one declares the statuses of its own designs as module constants, `CONVERGED = Status("converged", "…")`, and so may
     anybody else. The code in `Solution.status` is a hash of the name: it depends neither on the order nor on the place of declarations.
+    Files keep names, not codes.
 
     Attributes:
         name: a short name, unique in the process; result files keep it.
@@ -56,7 +61,7 @@ class Status:
             ValueError: no status of this code was declared in this process.
         """
         if code not in _STATUSES:
-            raise ValueError(f"code must be that of a declared Status, got {code}")
+            raise ValueError(f"code must be that of a declared Status, got {code}: import the room whose design gave it")
         return _STATUSES[code]
 
 
@@ -89,25 +94,60 @@ Status.LINEAR = Status(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
+Link = TypeVar("Link", bound=Transceiver, covariant=True, default=Transceiver)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Generic[Link]):
     """What a design returns.
 
     Attributes:
-        transceiver: feasible, whatever the status.
-        status: (…) codes, one per channel; `messages()` spells them out.
-        expected_mse: (…) total, unweighted E||y − ŷ||² under the pilots' moments.
+        transceiver: a feasible one, whatever the status.
+        status: (…) codes, one for each channel; `status_names()` and `messages()` spell them out.
+        expected_mse: (…) total, unweighted E||y − ŷ||² under the pilots' moments; None where the design does not know it.
         expected_power: (…) mean power per channel use under the pilots' moments; at most the budget, which holds under the design
-        covariance.
-        trace: further tensors of the design, by name.
+            covariance.
+        trace: further tensors of the design, by name; the docstring of each `design` says what they mean.
+
+    Example:
+        >>> ClosedForm().design(modes, channel)  # doctest: +SKIP
+        Solution(100 channels, 2×2, 1 use, optimal)
     """
 
-    transceiver: Any
+    transceiver: Link
     status: Int[Tensor, "*batch"]
-    expected_mse: Float[Tensor, "*batch"]
+    expected_mse: Float[Tensor, "*batch"] | None
     expected_power: Float[Tensor, "*batch"]
     trace: dict[str, Tensor] = field(default_factory=dict)
 
+    def statuses(self) -> list[Status]:
+        """The distinct statuses of the batch, in the order of their names."""
+        return sorted((Status.of(int(code)) for code in self.status.unique()), key=lambda status: status.name)
+
+    def status_names(self) -> list[str]:
+        """The distinct names of the statuses of the batch: what files keep."""
+        return [status.name for status in self.statuses()]
+
     def messages(self) -> list[str]:
-        """The distinct status messages of the batch."""
-        return sorted(Status.of(int(code)).message for code in self.status.unique())
+        """The distinct messages of the statuses of the batch, which say what is known of the pairs and what to try."""
+        return sorted(status.message for status in self.statuses())
+
+    def __repr__(self) -> str:
+        return one_line("Solution", *channel_facts(self.transceiver.channel), *self.status_names())
+
+    def _repr_html_(self) -> str:
+        channels, antennas, uses = channel_facts(self.transceiver.channel)
+        error = "not known" if self.expected_mse is None else spread(self.expected_mse)
+        return small_table(
+            "Solution",
+            {
+                "channels": channels,
+                "antennas": antennas,
+                "uses": uses,
+                "transceiver": type(self.transceiver).__name__,
+                "status": ", ".join(self.status_names()),
+                "expected error": error,
+                "expected power": spread(self.expected_power),
+                "trace": ", ".join(self.trace),
+            },
+        )

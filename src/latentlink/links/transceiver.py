@@ -1,9 +1,11 @@
-"""What is put on the two devices: encode and decode, and what a design returns.
+"""The protocol of what is put on the two devices.
 
 A transceiver may be anything that encodes latents to channel symbols and decodes what is received. Decoders end in ŷ = μy + Ψ ẑ with few
-coefficients ẑ, which is all that evaluation needs of a message.
+coefficients ẑ, which is all that evaluation needs of a message. Inherit from `BaseTransceiver` to write one: it has all that is optional.
 """
 
+import os
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -12,16 +14,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.numerics.doors import as_tensor
+from latentlink.links.operations import OperationCount
+
+
+@runtime_checkable
+class Codes(Protocol):
+    """The least that an own transceiver has to have: `ll.evaluate`, `ll.transmit`, `ll.metrics.peaks` and `latency` take it as it is."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Channel symbols (…, n, u, n_tx), complex, of latents x (…, n, d)."""
+
+    def decode(self, r: Tensor) -> Tensor:
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx)."""
 
 
 @runtime_checkable
 class Transceiver(Protocol):
-    """Anything that can be put on the two devices, for a batch `...` of channels."""
+    """What can be put on the two devices, for a batch `...` of channels.
+
+    Attributes that are optional (see `BaseTransceiver`) are those from `side_symbols` on.
+    """
 
     @property
     def batch(self) -> torch.Size:
-        """The leading dimensions `...`."""
+        """The leading dimensions `...`: one transceiver for each channel."""
+
+    @property
+    def channel(self) -> Channel:
+        """What it was designed for; its power is the budget."""
 
     @property
     def mean_y(self) -> Tensor:
@@ -31,58 +51,63 @@ class Transceiver(Protocol):
     def synthesis(self) -> Tensor:
         """Ψ (m, s)."""
 
-    def encode(self, x: Tensor) -> Tensor:
+    @property
+    def flops(self) -> OperationCount | None:
+        """Real floating-point operations for one message; None where nobody has counted them."""
+
+    def encode(self, x: Tensor | NDArray[Any]) -> Tensor:
         """Channel symbols (…, n, u, n_tx) of latents x (…, n, d)."""
 
-    def receive(self, r: Tensor) -> Tensor:
+    def receive(self, r: Tensor | NDArray[Any]) -> Tensor:
         """Coefficients ẑ (…, n, s) of received symbols r (…, n, u, n_rx)."""
 
-    def decode(self, r: Tensor) -> Tensor:
-        """Latents ŷ = μy + Ψ ẑ (…, n, m)."""
+    def decode(self, r: Tensor | NDArray[Any]) -> Tensor:
+        """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx)."""
 
+    def matched_to(self, channel: Channel) -> "Transceiver":
+        """The same transmitter with the receiver for the channel that it measures; a ValueError where that takes a new design."""
 
-@runtime_checkable
-class SideInformed(Protocol):
-    """A transceiver whose receiver is told something of each message besides the channel, free of error; what that costs is counted."""
+    def to(self, target: torch.device | torch.dtype | str) -> "Transceiver":
+        """The same transceiver on another device, or in another precision."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the link atomically; `latentlink.load` reads it back."""
 
     @property
     def side_symbols(self) -> int:
-        """Complex symbols per message to add to the compression factor for it, at one real number an index."""
+        """Complex symbols per message to add to the compression factor for side information; 0 where there is none."""
 
     @property
     def side_bits(self) -> float:
-        """What it takes in bits per message, at least."""
+        """Bits per message that the side information takes, at least; 0 where there is none."""
 
-    def informed_by(self, x: Tensor) -> Transceiver:
+    @property
+    def density(self) -> float | None:
+        """Share of the weights that pruning has left; None where nothing is pruned."""
+
+    @property
+    def form(self) -> str | None:
+        """The form, dense or sparse, in which its weights are multiplied; None where there is only one."""
+
+    @property
+    def scalable(self) -> bool:
+        """Whether `scaled` changes its power without a new design."""
+
+    @property
+    def clock_key(self) -> Hashable | None:
+        """Transceivers of equal keys take the same time on channels of the same shape; None where each has to be timed."""
+
+    def informed_by(self, x: Tensor | NDArray[Any]) -> "Transceiver":
         """The same transceiver, its receiver knowing the side information of these messages x (…, n, d)."""
 
+    def scaled(self, factor: Float[Tensor, "*batch"]) -> "Transceiver":
+        """The same at powers times a factor (…), known at both ends; a ValueError where `scalable` is false."""
 
-@runtime_checkable
-class Scalable(Protocol):
-    """A transceiver whose power may be set without designing it anew."""
+    def for_counting(self) -> "Transceiver":
+        """The form whose operations are counted: without the parts that a device would leave out."""
 
-    def scaled(self, factor: Tensor) -> Transceiver:
-        """The same at powers times a factor (…), known at both ends."""
+    def for_clock(self, x: Tensor, messages: int) -> "Transceiver":
+        """The form that a clock times when `messages` of x (n, d) are sent at a time; its batch may be one channel of many."""
 
-
-def informed(transceiver: Transceiver, x: Tensor) -> Transceiver:
-    """The transceiver that can decode what is received of messages x (…, n, d): itself, unless it needs side information on them."""
-    return transceiver.informed_by(x) if isinstance(transceiver, SideInformed) else transceiver
-
-
-def transmit(
-    transceiver: Transceiver, x: Tensor | NDArray[Any], channel: Channel, generator: torch.Generator | None = None
-) -> Float[Tensor, "*batch n m"]:
-    """ŷ (…, n, m): encode x, send it through the channel with fresh noise, decode.
-
-    Args:
-        transceiver: the pair.
-        x: latents (n, d) or (…, n, d).
-        channel: the channels they really pass, which need not be those of the design.
-        generator: source of the noise.
-
-    Raises:
-        ValueError: shapes do not fit (see `encode`, `Channel.apply`, `decode`).
-    """
-    x = as_tensor("x", x)
-    return informed(transceiver, x).decode(channel.apply(transceiver.encode(x), generator))
+    def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Further figures (…) of its own, by name, measured on messages x (n, d); `send` gives what is received of symbols."""

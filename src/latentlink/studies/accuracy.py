@@ -118,8 +118,12 @@ def _measured(study: AccuracyStudy, name: str, test: Pilots, head: nn.Module, so
     """What a design gave over the channels of a point, in the precision of a deployed link."""
     channel = study.channel(budget.n_tx, test.x.device)
     generator = torch.Generator(device=channel.h.device).manual_seed(study.seed)
-    seen = evaluate(solution.transceiver.to(torch.float32), test.x, test.y, channel, head, test.labels, generator)
+    seen = evaluate(
+        solution.transceiver.to(torch.float32), test.x, test.y, channel=channel, head=head, labels=test.labels, generator=generator
+    )
     assert seen.accuracy is not None
+    assert seen.agreement is not None
+    assert solution.expected_mse is not None
     return _frame(study, name, budget.n_tx, test, {
         "channel": torch.arange(study.channels),
         "accuracy": seen.accuracy,

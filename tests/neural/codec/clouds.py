@@ -53,5 +53,7 @@ def channel(n_rx=2, n_tx=2, uses=1, snr_db=20.0, batch=(), power=1.0, seed=1):
 def understood(link, radio, seed=3):
     """Accuracy (…) on unseen latents."""
     _, unseen, head, _ = world()
-    seen = ll.evaluate(link, unseen.x, unseen.y, radio, head, unseen.labels, torch.Generator().manual_seed(seed))
+    seen = ll.evaluate(
+        link, unseen.x, unseen.y, channel=radio, head=head, labels=unseen.labels, generator=torch.Generator().manual_seed(seed)
+    )
     return seen.accuracy.double()

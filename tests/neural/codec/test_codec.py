@@ -46,7 +46,9 @@ def test_after_training_it_is_never_below_the_linear_design(n, snr_db):
     radio = channel(n, n, snr_db=snr_db, batch=(300,), seed=11)
     codec, exact = fitted().codec.design(radio), ll.ClosedForm().design(modes, radio)
     agreed = [
-        ll.evaluate(link, held.x, held.y, radio, head, held.labels, torch.Generator().manual_seed(5)).agreement
+        ll.evaluate(
+            link, held.x, held.y, channel=radio, head=head, labels=held.labels, generator=torch.Generator().manual_seed(5)
+        ).agreement
         for link in (codec.transceiver, exact.transceiver.to(torch.float32))
     ]
     difference = agreed[0].double() - agreed[1].double()
@@ -107,7 +109,9 @@ def test_expected_error_is_what_is_measured():
     _, unseen, _, _ = world()
     radio = channel(2, 2, batch=(50,))
     solution = fitted().codec.design(radio)
-    measured = ll.evaluate(solution.transceiver, unseen.x, unseen.y, radio, world()[2], generator=torch.Generator().manual_seed(1)).mse
+    measured = ll.evaluate(
+        solution.transceiver, unseen.x, unseen.y, channel=radio, head=world()[2], generator=torch.Generator().manual_seed(1)
+    ).mse
     assert float((measured / solution.expected_mse).mean()) == pytest.approx(1, abs=0.1)
 
 
@@ -204,7 +208,7 @@ def test_switched_off_a_matched_receiver_is_the_linear_one():
     met = ll.Channel(known.h + 0.2 * channel(3, 3, seed=8).h, known.noise_variance)
     ours, exact = off.design(known).transceiver.matched_to(met), ll.ClosedForm().design(modes, known).transceiver.matched_to(met)
     errors = [
-        float(ll.evaluate(link, unseen.x, unseen.y, met, world()[2], generator=torch.Generator().manual_seed(2)).mse)
+        float(ll.evaluate(link, unseen.x, unseen.y, channel=met, head=world()[2], generator=torch.Generator().manual_seed(2)).mse)
         for link in (ours, exact)
     ]
     assert errors[1] <= errors[0] < 1.1 * errors[1]  # it estimates symbol by symbol, which costs a little beside the joint LMMSE
@@ -218,12 +222,12 @@ def test_switched_off_under_a_limit_on_messages_it_says_what_it_does(power):
     radio = channel(2, 2, snr_db=15.0, batch=(20,))
     solution = off.design(radio)
     assert solution.messages() == [ll.Status.REFITTED.value]
-    measured = ll.evaluate(solution.transceiver, unseen.x, unseen.y, radio, head, generator=torch.Generator().manual_seed(0))
+    measured = ll.evaluate(solution.transceiver, unseen.x, unseen.y, channel=radio, head=head, generator=torch.Generator().manual_seed(0))
     assert float((measured.mse / solution.expected_mse).mean()) == pytest.approx(1, abs=0.06)
     assert float(measured.peak_power.max()) <= power.peak * (1 + 1e-5)
     if isinstance(power, ll.EachMessage):  # beside the design that refits all streams together
         joint = ll.ClosedForm(power=ll.power.PerMessage(x=data.x, y=data.y)).design(modes, radio).transceiver.to(torch.float32)
-        reference = ll.evaluate(joint, unseen.x, unseen.y, radio, head, generator=torch.Generator().manual_seed(0))
+        reference = ll.evaluate(joint, unseen.x, unseen.y, channel=radio, head=head, generator=torch.Generator().manual_seed(0))
         assert float((measured.mse / reference.mse).mean()) < 1.05
 
 

@@ -9,7 +9,7 @@ from neural.paper.networks_small import channel, pilots, small
 
 
 def mse_on(link, unseen, radio, seed=0):
-    return float(ll.metrics.mse(ll.transmit(link, unseen.x, radio, torch.Generator().manual_seed(seed)), unseen.y.double()))
+    return float(ll.metrics.mse(ll.transmit(link, unseen.x, radio, generator=torch.Generator().manual_seed(seed)), unseen.y.double()))
 
 
 @pytest.mark.parametrize(("n_rx", "n_tx", "uses", "d", "m"), [(2, 2, 1, 7, 5), (3, 2, 1, 8, 5), (1, 3, 2, 7, 6), (2, 1, 3, 1, 1)])
@@ -215,8 +215,10 @@ def test_evaluate_takes_it_like_any_other():
     data, radio = pilots(600), channel(batch=(1,))
     head = ll.fit_head(data.y, data.labels)
     link = small(epochs=20, learning_rate=3e-3).design(data, radio).transceiver
-    seen = ll.evaluate(link, data.x, data.y, radio, head, data.labels, torch.Generator().manual_seed(0))
-    by_hand = ll.metrics.accuracy(head, ll.transmit(link, data.x, radio, torch.Generator().manual_seed(0)), data.labels).overall.value
+    seen = ll.evaluate(link, data.x, data.y, channel=radio, head=head, labels=data.labels, generator=torch.Generator().manual_seed(0))
+    by_hand = ll.metrics.accuracy(
+        head, ll.transmit(link, data.x, radio, generator=torch.Generator().manual_seed(0)), data.labels
+    ).overall.value
     assert float(seen.accuracy) == pytest.approx(by_hand, abs=0.01)
     torch.testing.assert_close(seen.power, torch.ones_like(seen.power), rtol=1e-5, atol=0.0)
 
@@ -323,7 +325,7 @@ def test_channels_known_up_to_an_error_are_trained_for():
     radios = known.h + 0.3**0.5 * torch.randn(200, 1, 3, 2, dtype=known.h.dtype, generator=generator)
     for name, solution in (("sure", sure), ("wary", wary)):
         unseen = pilots(800, seed=3)
-        y_hat = ll.transmit(solution.transceiver, unseen.x, ll.Channel(radios, known.noise_variance), generator)
+        y_hat = ll.transmit(solution.transceiver, unseen.x, ll.Channel(radios, known.noise_variance), generator=generator)
         errors[name] = float((y_hat - unseen.y).square().sum(-1).mean())
     assert errors["wary"] < 0.9 * errors["sure"]
     assert errors["wary"] == pytest.approx(float(wary.expected_mse), rel=0.2)

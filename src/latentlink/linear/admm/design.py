@@ -15,6 +15,7 @@ from latentlink.linear.admm.problem import Problem
 from latentlink.linear.closed_form import checked
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import total_mse
+from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import integer, real
@@ -87,7 +88,7 @@ class Admm:
         integer("seed", self.seed, 0, 2**32 - 1)
 
     @torch.no_grad()
-    def design(self, modes: SemanticModes, channel: Channel) -> Solution:
+    def design(self, modes: SemanticModes, channel: Channel) -> Solution[LinearTransceiver]:
         """Find the best feasible pair that the iteration sees, for every channel of the batch at once.
 
         Args:
@@ -191,7 +192,7 @@ def _circles(residual: Float[Tensor, "*batch i"]) -> Bool[Tensor, "*batch"]:
     return (late > _APART) & (late > 0.9 * early)
 
 
-def _in_precision(solution: Solution, dtype: torch.dtype) -> Solution:
+def _in_precision(solution: Solution[LinearTransceiver], dtype: torch.dtype) -> Solution[LinearTransceiver]:
     """Convert the solution to the precision of the modes that it was asked for."""
     if dtype == torch.float64:
         return solution

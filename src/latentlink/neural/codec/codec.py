@@ -93,7 +93,7 @@ class Codec:
         """Complex symbols that a message may take."""
         return self.most // 2
 
-    def design(self, channel: Channel) -> Solution:
+    def design(self, channel: Channel) -> Solution[CodecTransceiver]:
         """Both ends for every channel of the batch at once; nothing is trained.
 
         Where the codec is off and only the mean power is limited, this is the exact linear design. Where single messages are limited, it is

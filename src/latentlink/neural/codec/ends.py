@@ -89,6 +89,10 @@ class Ends:
         """For a batch of that shape."""
         return self._each(lambda value: value.expand(*batch, *value.shape[-2:]))
 
+    def of_first(self) -> "Ends":
+        """The ends of the first channel of the batch alone."""
+        return self._each(lambda value: value.flatten(0, -3)[0])
+
     def to(self, target: torch.device | torch.dtype | str) -> "Ends":
         """The same on another device or in another precision."""
         return self._each(lambda value: value.to(target))

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from latentlink.channels.channel import Channel
-from latentlink.evaluation.complexity import REAL_WEIGHT, latency
+from latentlink.evaluation.latency import latency
+from latentlink.links.operations import REAL_WEIGHT
 from latentlink.neural.codec.codec import Codec
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation
@@ -219,7 +220,7 @@ def _largest_link(codec: Codec) -> CodecTransceiver:
 def _microseconds(codec: Codec, batch: int) -> float:
     link = _largest_link(codec)
     x = codec.modes.mean_x.float().expand(batch, -1)
-    measured = latency(link, x, link.channel, batch)
+    measured = latency(link, x, link.channel, batch=batch)
     return measured.encode_us + measured.decode_us
 
 

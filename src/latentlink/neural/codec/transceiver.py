@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.evaluation.complexity import REAL_WEIGHT, OperationCount
+from latentlink.links.base import BaseTransceiver
+from latentlink.links.operations import REAL_WEIGHT, OperationCount
+from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
+from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation
 from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
 from latentlink.neural.codec.streams import Beams, Streams, rematched
 from latentlink.neural.paper.network import LayerFlops
-from latentlink.numerics.doors import finite
 from latentlink.storage.artifacts import artifact, save
 
 GELU_FLOPS = 5  # argument of erf 1, erf 1, Φ from it 2, product 1
@@ -32,8 +34,8 @@ _NAMES = ("direct_tx", "residual_tx", "direct_rx", "evened", "residual_rx")
 
 
 @artifact("codec link")
-@dataclass(frozen=True, eq=False)
-class CodecTransceiver:
+@dataclass(frozen=True, eq=False, repr=False)
+class CodecTransceiver(BaseTransceiver):
     """Both ends for a batch `...` of channels, float32 (see the module).
 
     Attributes:
@@ -74,10 +76,7 @@ class CodecTransceiver:
         Raises:
             ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
         """
-        x, d = finite("x", x), len(self.mean_x)
-        if x.is_complex() or x.ndim < 2 or x.shape[-1] != d:
-            raise ValueError(f"x must have shape (..., n, {d}) and be real, got {x.dtype} {tuple(x.shape)}")
-        self._fits("x", x.shape[:-2])
+        x = check_latents(x, len(self.mean_x), self.batch)
         z = (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
         return torch.cat([self._sent(rows) for rows in z.split(self._chunk(), -2)], -3)
 
@@ -91,18 +90,10 @@ class CodecTransceiver:
         Raises:
             ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
         """
-        r = finite("r", r)
-        if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
-            shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
-            raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
-        self._fits("r", r.shape[:-3])
+        r = check_received(r, self.channel, self.batch)
         w = self.beams.streams(r.to(self.beams.receive))
         with torch.no_grad():
             return torch.cat([decode(self.decoder, self.ends, rows) for rows in w.split(self._chunk(), -2)], -2)
-
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
-        return self.mean_y + self.receive(r) @ self.synthesis.mT
 
     @torch.no_grad()
     def matched_to(self, channel: Channel) -> "CodecTransceiver":
@@ -111,12 +102,8 @@ class CodecTransceiver:
         Raises:
             ValueError: the antennas or uses differ from the transmitter's, or the batches do not broadcast.
         """
-        if not isinstance(channel, Channel):
-            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
-        if (channel.uses, channel.n_tx) != (self.channel.uses, self.channel.n_tx):
-            got, expected = (channel.uses, channel.n_tx), (self.channel.uses, self.channel.n_tx)
-            raise ValueError(f"channel must have (uses, n_tx) = {expected} as the transmitter has, got {got}")
-        batch = self._fits("channel", channel.batch)
+        check_same_transmitter(channel, self.channel)
+        batch = broadcast_batch("channel", channel.batch, self.batch)
         power = self.channel.power.double().expand(batch)
         met = channel.to(torch.float64).with_power(power)
         streams, beams = rematched(self.streams, self.beams, self.energy, met)
@@ -129,11 +116,16 @@ class CodecTransceiver:
         widest = max(*self.encoder.widths, *self.decoder.widths)
         return max(1, _ENTRIES // (widest * max(1, self.batch.numel())))
 
-    def _fits(self, name: str, got: torch.Size) -> torch.Size:
-        try:
-            return torch.Size(torch.broadcast_shapes(got, self.batch))
-        except RuntimeError as error:
-            raise ValueError(f"{name} must have a batch that broadcasts with {tuple(self.batch)}, got {tuple(got)}") from error
+    def for_clock(self, x: Tensor, messages: int) -> "CodecTransceiver":
+        """The link of the first channel alone: a device runs the networks for one channel at a time."""
+        if self.batch.numel() < 2:
+            return self
+        first = (0,) * len(self.batch)
+        beams = replace(self.beams, transmit=self.beams.transmit[first], receive=self.beams.receive[first])
+        streams, energy, active = self.streams[first], self.energy[first], self.active[first]
+        return replace(
+            self, beams=beams, streams=streams, energy=energy, channel=self.channel[first], ends=self.ends.of_first(), active=active
+        )
 
     def layer_flops(self) -> list[LayerFlops]:
         """Real operations for one message at one channel, by device and layer; what is computed once per channel costs nothing here."""
@@ -179,8 +171,7 @@ class CodecTransceiver:
         tensors = {name: getattr(self, name) for name in (*_SHARED, "energy", "active")}
         tensors |= {f"beams.{name}": torch.view_as_real(getattr(self.beams, name).resolve_conj()) for name in ("transmit", "receive")}
         tensors |= {f"streams.{f.name}": getattr(self.streams, f.name) for f in fields(Streams)}
-        tensors |= {f"channel.{f.name}": getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
-        tensors["channel.h"] = torch.view_as_real(self.channel.h.resolve_conj())
+        tensors |= channel_tensors(self.channel)
         for end, network in (("encoder", self.encoder), ("decoder", self.decoder)):
             tensors |= {f"{end}.{name}": value for name, value in network.state_dict().items()}
         tensors |= {f"ends.{name}": getattr(self.ends, name) for name in _NAMES}
@@ -190,12 +181,7 @@ class CodecTransceiver:
             tensors |= {f"{end}.shift.{i}": value for i, value in enumerate(at.shift)}
             tensors |= {f"{end}.offset": at.offset, f"{end}.direct": at.direct}
         return tensors, {
-            "tx_dim": len(self.mean_x),
-            "rx_dim": len(self.mean_y),
-            "channel_uses": self.channel.uses,
-            "n_tx": self.channel.n_tx,
-            "n_rx": self.channel.n_rx,
-            "channels": list(self.batch),
+            **link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.rule.name),
             "networks": networks_facts(self.encoder, self.decoder),
             "encoders": list(self.encoders),
             **rule_facts(self.rule),
@@ -204,8 +190,7 @@ class CodecTransceiver:
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "CodecTransceiver":
         """The link of a saved file."""
-        values = part(tensors, "channel.")
-        channel = Channel(torch.view_as_complex(values.pop("h").contiguous()), **values)
+        channel = channel_from(tensors)
         transmit, receive = (torch.view_as_complex(tensors[f"beams.{name}"].contiguous()) for name in ("transmit", "receive"))
         encoder, decoder = networks_from(tensors, manifest["networks"])
 

@@ -90,7 +90,7 @@ class Neural:
         *,
         checkpoint: Path | str | None = None,
         progress: Callable[[int, int, float, float], Any] | None = None,
-    ) -> Solution:
+    ) -> Solution[NeuralTransceiver]:
         """Train for the channel (`channel.unaware()` for the paper's channel-unaware variant).
 
         Args:
@@ -184,7 +184,7 @@ def _link(training: Training, scales: tuple[Tensor, Tensor], pilots: Pilots, cha
     return NeuralTransceiver(precoder, decoder, mean_x, mean_y, *scales, channel.to(torch.float32))
 
 
-def _solution(training: Training, link: NeuralTransceiver, status: Status, factor: float) -> Solution:
+def _solution(training: Training, link: NeuralTransceiver, status: Status, factor: float) -> Solution[NeuralTransceiver]:
     """The link with what was measured of it on validation pilots, in float32."""
     channel, data = link.channel, training.data
     with torch.no_grad():

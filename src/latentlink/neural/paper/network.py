@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.evaluation.complexity import COMPLEX_WEIGHT
+from latentlink.links.operations import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexMlp, combined, complex_product, modulus_gelu
 
 ACTIVATION_FLOPS = 10

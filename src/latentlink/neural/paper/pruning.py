@@ -19,7 +19,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from latentlink.evaluation.complexity import COMPLEX_WEIGHT
+from latentlink.links.operations import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexLinear
 
 

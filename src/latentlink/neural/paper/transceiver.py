@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.evaluation.complexity import OperationCount, latency
+from latentlink.evaluation.latency import latency
+from latentlink.links.base import BaseTransceiver
+from latentlink.links.operations import OperationCount
+from latentlink.links.shapes import check_latents, check_received
+from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.neural.paper.layers import as_halves, from_halves
 from latentlink.neural.paper.network import LayerFlops, Network
 from latentlink.neural.paper.training import at_budget
-from latentlink.numerics.doors import finite
 from latentlink.storage.artifacts import artifact, save
 
 
 @artifact("neural link")
-@dataclass(frozen=True, eq=False)
-class NeuralTransceiver:
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuralTransceiver(BaseTransceiver):
     """Neural precoder and decoder, trained for one channel (see the module).
 
     Attributes:
@@ -60,9 +63,7 @@ class NeuralTransceiver:
         Raises:
             ValueError: x is complex or not finite, its last dimension is not d, or it has no message axis.
         """
-        x = finite("x", x)
-        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
-            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
+        x = check_latents(x, len(self.mean_x))
         rows = (x.to(self.mean_x) - self.mean_x).div(self.scale_x).flatten(0, -2)
         halves = as_halves(torch.nn.functional.pad(rows, (0, rows.shape[-1] % 2)))
         s = at_budget(self.precoder(halves), self.channel.uses * float(self.channel.power.reshape(())))
@@ -75,10 +76,7 @@ class NeuralTransceiver:
         Raises:
             ValueError: r is real or not finite, or its uses or antennas are not the channel's.
         """
-        r = finite("r", r)
-        if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (self.channel.uses, self.channel.n_rx):
-            shape = f"(..., n, {self.channel.uses}, {self.channel.n_rx})"
-            raise ValueError(f"r must be complex of shape {shape}, got {r.dtype} {tuple(r.shape)}")
+        r = check_received(r, self.channel)
         rows = r.flatten(-2).flatten(0, -2)
         z = from_halves(self.decoder(torch.stack([rows.real, rows.imag]).to(self.mean_y)))[:, : len(self.mean_y)]
         batch = torch.broadcast_shapes(r.shape[:-3], self.batch)
@@ -106,9 +104,27 @@ class NeuralTransceiver:
         return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
 
     @property
-    def density(self) -> float:
+    def density(self) -> float:  # type: ignore[override]
         """Share of complex weights that are left."""
         return (self.precoder.nonzero + self.decoder.nonzero) / max(1, self.precoder.size + self.decoder.size)
+
+    @property
+    def form(self) -> str:  # type: ignore[override]
+        """How the weights of the precoder and the decoder are multiplied, dense or sparse."""
+        return f"{self.precoder.form}, {self.decoder.form}"
+
+    @property
+    def clock_key(self) -> None:
+        """None: how long a network takes depends on its zeros, so each is timed."""
+        return
+
+    def for_counting(self) -> "NeuralTransceiver":
+        """The network without hidden units that a silent precoder leaves without use."""
+        return self.compacted() if self.precoder.silent else self
+
+    def for_clock(self, x: Tensor, messages: int) -> "NeuralTransceiver":
+        """The form that is fastest for its zeros (see `fastest`)."""
+        return self.fastest(x, messages)
 
     def compacted(self) -> "NeuralTransceiver":
         """The same function without dead hidden units: fewer operations that are also less time."""
@@ -130,7 +146,7 @@ class NeuralTransceiver:
         """
         dense = self.compacted()
         forms = [replace(dense, precoder=dense.precoder.as_dense(), decoder=dense.decoder.as_dense()), dense.as_sparse()]
-        times = [latency(form, x, self.channel, batch, repeats=9) for form in forms]
+        times = [latency(form, x, self.channel, batch=batch, repeats=9) for form in forms]
         (dense_us, sparse_us) = times
         precoder = forms[sparse_us.encode_us < dense_us.encode_us].precoder
         return replace(self, precoder=precoder, decoder=forms[sparse_us.decode_us < dense_us.decode_us].decoder)
@@ -151,21 +167,20 @@ class NeuralTransceiver:
             network: Network = getattr(self, end)
             tensors |= {f"{end}.weight.{i}": weight for i, weight in enumerate(network.weights)}
             tensors |= {f"{end}.bias.{i}": bias for i, bias in enumerate(network.biases)}
-        values = {f.name: getattr(self.channel, f.name) for f in fields(self.channel) if f.name != "h"}
-        tensors |= {f"channel.{name}": value for name, value in values.items()}
-        tensors["channel.h"] = torch.view_as_real(self.channel.h.resolve_conj())
         facts = {
-            "tx_dim": len(self.mean_x), "rx_dim": len(self.mean_y), "channel_uses": self.channel.uses, "n_tx": self.channel.n_tx,
-            "n_rx": self.channel.n_rx, "precoder_layers": len(self.precoder.weights), "decoder_layers": len(self.decoder.weights),
-            "precoder_form": self.precoder.form, "decoder_form": self.decoder.form, "density": self.density, "power_limit": "per message",
-        }  # fmt: skip
-        return tensors, facts
+            "precoder_layers": len(self.precoder.weights),
+            "decoder_layers": len(self.decoder.weights),
+            "precoder_form": self.precoder.form,
+            "decoder_form": self.decoder.form,
+            "density": self.density,
+        }
+        common = link_facts(self.channel, len(self.mean_x), len(self.mean_y), "per message")
+        return tensors | channel_tensors(self.channel), common | facts
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "NeuralTransceiver":
         """The link of a saved file."""
-        parts = {name.removeprefix("channel."): tensors.pop(name) for name in list(tensors) if name.startswith("channel.")}
-        channel = Channel(torch.view_as_complex(parts.pop("h").contiguous()), **parts)
+        channel = channel_from(tensors)
 
         def network(end: str) -> Network:
             numbers = range(manifest[f"{end}_layers"])

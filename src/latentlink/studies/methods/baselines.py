@@ -12,6 +12,7 @@ from latentlink.baselines.eigen_k import EigenK
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from latentlink.baselines.first_k import FirstK
 from latentlink.baselines.top_k import TopK
+from latentlink.baselines.top_k_transceiver import TopKTransceiver
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution
@@ -77,6 +78,7 @@ class TopKMethod(_SelectingBaseline):
         return self._top_k(known, False).design(known.moments, channel, self._pilots(known))
 
     def expected_mse(self, known: Known, solution: Solution) -> Tensor:
+        assert isinstance(solution.transceiver, TopKTransceiver)
         return self._top_k(known, True).expected_mse(solution.transceiver, known.moments, self._pilots(known))
 
     def _top_k(self, known: Known, expects: bool) -> TopK:

@@ -2,23 +2,15 @@
 
 from typing import ClassVar, Literal
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.digital.design import Digital
-from latentlink.digital.genie import GenieTransceiver
 from latentlink.digital.source.latent_code import LatentCode
-from latentlink.digital.transceiver import DigitalTransceiver
-from latentlink.evaluation.papr import Amplifier
 from latentlink.links.solution import Solution
-from latentlink.links.transceiver import Transceiver
 from latentlink.studies.methods.method import OnModes, Run
 from latentlink.studies.sections import AboveZero
 from latentlink.studies.shared import Known
-
-_MESSAGES, _OTHERS = 512, 2**33  # to measure lost blocks on, at most; how far seeds of their noise are from all others
 
 
 class DigitalMethod(OnModes):
@@ -52,13 +44,3 @@ class DigitalMethod(OnModes):
         key = ("digital", self.align, self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
         code: LatentCode = known.shared(key, lambda: digital.code(self.modes(known), known.pilots))
         return digital.design(code, channel)
-
-
-def blocks(link: Transceiver, x: Tensor, channel: Channel, seed: int, amplifier: Amplifier | None = None) -> dict[str, Tensor]:
-    """Payload bits of each channel's messages and the measured share of lost blocks; nothing for links that send no blocks."""
-    if not isinstance(link, DigitalTransceiver | GenieTransceiver):
-        return {}
-    some, generator = x[:_MESSAGES], torch.Generator(device=channel.h.device).manual_seed(seed + _OTHERS)  # not the evaluation's noise
-    s = link.encode(some)
-    lost = link.lost(some, channel.apply(s if amplifier is None else amplifier(s), generator))
-    return {"message_bits": link.message_bits, "block_error": lost}

@@ -55,7 +55,7 @@ class Method(Section):
         """The design for these channels."""
         raise NotImplementedError
 
-    def expected_mse(self, known: Known, solution: Solution) -> Tensor:
+    def expected_mse(self, known: Known, solution: Solution) -> Tensor | None:
         """The error that the design expects, asked for once a cell, however often it was designed."""
         return solution.expected_mse
 

@@ -11,7 +11,7 @@ import torch
 from joblib import Parallel, delayed
 
 from latentlink.channels.channel import Channel
-from latentlink.evaluation.complexity import latency
+from latentlink.evaluation.latency import latency
 from latentlink.latents.pilots import Pilots
 from latentlink.links.transceiver import Transceiver
 from latentlink.neural.paper.design import Neural
@@ -89,5 +89,5 @@ def _message(network: Neural, pilots: Pilots, channel: Channel) -> float:
 
 
 def _through(link: Transceiver, pilots: Pilots, channel: Channel) -> float:
-    taken = latency(link, pilots.x, channel, _MESSAGES, _CALLS)
+    taken = latency(link, pilots.x, channel, batch=_MESSAGES, repeats=_CALLS)
     return 1e-6 * (taken.encode_us + taken.decode_us)

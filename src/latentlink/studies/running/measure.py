@@ -24,17 +24,14 @@ from latentlink.bounds.capacity import capacity
 from latentlink.bounds.finite_length import separation
 from latentlink.bounds.opta import opta
 from latentlink.channels.channel import Channel
-from latentlink.evaluation.complexity import latency
 from latentlink.evaluation.evaluate import evaluate
+from latentlink.evaluation.latency import latency
 from latentlink.evaluation.papr import Amplifier, peaks
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.links.solution import Solution
-from latentlink.links.transceiver import Scalable, SideInformed, Transceiver
-from latentlink.neural.codec.transceiver import CodecTransceiver
-from latentlink.neural.paper.transceiver import NeuralTransceiver
+from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.division import ratio
 from latentlink.studies.channels import facts
-from latentlink.studies.methods.digital import blocks
 from latentlink.studies.methods.linear import ReferenceMethod
 from latentlink.studies.methods.method import Run
 from latentlink.studies.rows import frame
@@ -46,6 +43,7 @@ from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _CORRECTIONS, _POWER_TOLERANCE = 4, 2e-3  # of the gain control
 _ENTRIES, _SYMBOLS = 2**24, 10_000  # symbols held at a time; of an antenna, to tell its peaks at 10⁻³
+_BLOCKS = 512  # messages to measure lost blocks on, at most
 _BATCH = 256  # messages at a time in the batched latency
 CLOCKED = 73 * _BATCH  # messages that take as long as the clock of a network: both forms to choose from, and then the faster one
 
@@ -75,8 +73,6 @@ def measured(cell: Cell, world: World, run: Run) -> Measured:
     else:
         link, results = _link(cell, world, known, there, run)
         columns |= results
-        if isinstance(link, CodecTransceiver) and len(channel.h) > 1:
-            link = there[:1].design(known, channel.power[:1], run).transceiver  # the clock's: one channel's
     columns |= {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds"), "wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(channel.h), cell.metrics), link, channel[: link.batch.numel()] if link is not None else channel)
 
@@ -97,17 +93,17 @@ def _link(cell: Cell, world: World, known: Known, there: Situation, run: Run) ->
     limit_db = cell.channel.clipping_db
     amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
     generator = torch.Generator(device=channel.h.device).manual_seed(cell.seed)
-    seen = evaluate(link, world.test.x, world.test.y, channel, world.head, world.test.labels, generator, amplifier)
+    test = world.test
+    seen = evaluate(link, test.x, test.y, channel=channel, head=world.head, labels=test.labels, generator=generator, amplifier=amplifier)
     assert seen.accuracy is not None  # there are labels
-    side = link.side_symbols if isinstance(link, SideInformed) else 0
     return link, {
-        "compression": (channel.uses * channel.n_tx + side) / -(-world.test.x.shape[1] // 2),
+        "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-world.test.x.shape[1] // 2),
         "accuracy": seen.accuracy, "agreement": seen.agreement, "mse": seen.mse, "nmse": seen.nmse,
         "power": seen.power, "peak_power": seen.peak_power, "antenna_power": seen.antenna_power, "budget": budget,
         "expected_mse": cell.method.expected_mse(known, solution) if aware and "mse" in cell.metrics else None,
         "status": "; ".join(solution.messages()), "gap": solution.trace.get("gap"), "design_s": design_s,
         **_limits(cell, world, channel, seen.mse), **_cost(cell, link), **_peaks(cell, world, link, amplifier),
-        **blocks(link, world.test.x, channel, cell.seed, amplifier),
+        **_measured_by(link, world.test.x, channel, cell.seed, amplifier),
     }  # fmt: skip
 
 
@@ -129,7 +125,7 @@ def _at_budget(cell: Cell, world: World, known: Known, there: Situation, run: Ru
     channel = there.truth
     budget = channel.power
     solution, seconds = timed_design()
-    if isinstance(solution.transceiver, Scalable):  # rates stay as they were designed
+    if solution.transceiver.scalable:  # rates stay as they were designed
         spent = share_spent()
         factor = torch.where(spent > 0, ratio(torch.ones_like(spent), spent), 1.0)
         return replace(solution, transceiver=solution.transceiver.scaled(factor)), budget, seconds / len(channel.h)
@@ -153,14 +149,26 @@ def _mean_power(link: Transceiver, x: Tensor, channel: Channel) -> Float[Tensor,
     return energy.sum(0) / (len(x) * channel.uses)
 
 
+def _measured_by(link: Transceiver, x: Tensor, channel: Channel, seed: int, amplifier: Amplifier | None) -> dict[str, Tensor]:
+    """What the link measures of itself, such as the share of lost blocks."""
+    generator = torch.Generator(device=channel.h.device).manual_seed(seed + 2**33)  # not the evaluation's noise
+
+    def send(s: Tensor) -> Tensor:
+        return channel.apply(s if amplifier is None else amplifier(s), generator)
+
+    return link.measured(x[:_BLOCKS], send)
+
+
 def _limits(cell: Cell, world: World, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
     """Of the latents' moments: least error of any linear link (the exact design by these moments), Gaussian OPTA and the distance to it,
     a separate digital link of finite length, accuracy bound."""
     if "limits" not in cell.metrics:
         return {}
     modes, bits = world.limit_modes, capacity(channel)
+    exact_design = ClosedForm().design(modes, channel)
+    assert exact_design.expected_mse is not None
     limits = {
-        "exact": ClosedForm().design(modes, channel).expected_mse,
+        "exact": exact_design.expected_mse,
         "opta": opta(modes, channel),
         "separation": separation(modes, channel),
     }
@@ -191,13 +199,14 @@ def _cost(cell: Cell, link: Transceiver) -> dict[str, Any]:
     """Operations of the link, of the compacted one where a silent precoder leaves hidden units without use, as the clock runs it."""
     if "flops" not in cell.metrics:
         return {}
-    counted = link.compacted() if isinstance(link, NeuralTransceiver) and link.precoder.silent else link
-    flops = counted.flops  # type: ignore[attr-defined]
+    flops = link.for_counting().flops
+    if flops is None:
+        return {}
     return {
         "flops_encode": flops.encode,
         "flops_decode": flops.decode,
         "flops": flops.total,
-        "density": getattr(link, "density", None),
+        "density": link.density,
         "pruning": getattr(cell.method, "threshold", None),
     }
 
@@ -232,11 +241,10 @@ def timed(result: Measured, world: World, clocks: Once, alone: Callable[[], Abst
         with alone():
             return _clock(link, world, channel)
 
-    if isinstance(link, NeuralTransceiver):
+    if link.clock_key is None:
         clock = measure()
     else:
-        shape = (type(link), link.flops, channel.n_tx, channel.n_rx, channel.uses, len(channel.h), world)  # type: ignore[attr-defined]
-        clock = clocks.get(shape, measure)
+        clock = clocks.get((link.clock_key, channel.n_tx, channel.n_rx, channel.uses, len(channel.h), world), measure)
     return result.rows.with_columns(**{name: pl.lit(value) for name, value in clock.items()})
 
 
@@ -244,10 +252,10 @@ def _clock(link: Transceiver, world: World, channel: Channel) -> dict[str, float
     """Latencies, one message at a time and many."""
     x, clock = world.test.x, dict[str, float | str]()
     for size, suffix in ((1, "us"), (min(_BATCH, len(x)), "batch_us")):
-        if isinstance(link, NeuralTransceiver):
-            link = link.fastest(x, size)
-            clock[f"form_{suffix}"] = f"{link.precoder.form}, {link.decoder.form}"
-        measured = latency(link, x, channel, size)
+        timed = link.for_clock(x, size)
+        if timed.form is not None:
+            clock[f"form_{suffix}"] = timed.form
+        measured = latency(timed, x, channel[: timed.batch.numel()], batch=size)
         clock |= {f"encode_{suffix}": measured.encode_us, f"decode_{suffix}": measured.decode_us}
     return clock
 

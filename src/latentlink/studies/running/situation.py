@@ -67,6 +67,7 @@ class Situation:
         if not isinstance(method, ClosedFormMethod):
             return method.design(known, estimate, run)
         modes, seen = method.modes(known), estimate if method.robust else taken_for_true(estimate)
+        solution: Solution
         if csi == "both-ends":
             solution = ClosedForm().design(modes, seen)
         elif csi == "transmitter":
@@ -76,6 +77,7 @@ class Situation:
             case = TransmitterOnly(gain) if csi == "transmitter-only" else ReceiverOnly(gain)
             solution = _fixed(modes, case.link(modes, estimate, truth))
         link = solution.transceiver
+        assert isinstance(link, LinearTransceiver)
         link = link.matched_to(self.received.with_power(power)) if csi in ("transmitter", "receiver-only") else link
         s = link.streams.shape[-1]
         mse = total_mse(modes, *link.response(truth, modes.covariance[:s, :s]))  # on the channels really passed

@@ -1,0 +1,97 @@
+"""What every transceiver has without writing it: decoding by coefficients, summaries in one line, a default for all that is optional."""
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.links.operations import OperationCount
+from latentlink.links.summary import channel_facts, counted, one_line, small_table
+from latentlink.links.transceiver import Transceiver
+
+T = TypeVar("T", bound="BaseTransceiver")
+
+
+class BaseTransceiver:
+    """The default of all that is optional in `Transceiver`.
+
+    A class that inherits it brings `batch`, `channel`, `mean_y`, `synthesis`, `flops`, `encode`, `receive`, `to` and `save`; it overrides
+    what it can do better, such as `matched_to`, `scaled` or `informed_by`.
+    """
+
+    if TYPE_CHECKING:  # what a class that inherits it brings
+
+        @property
+        def channel(self) -> Channel: ...
+        @property
+        def mean_y(self) -> Tensor: ...
+        @property
+        def synthesis(self) -> Tensor: ...
+        @property
+        def flops(self) -> OperationCount | None: ...
+        def receive(self, r: Tensor | NDArray[Any]) -> Tensor: ...
+
+    side_symbols: int = 0
+    side_bits: float = 0.0
+    density: float | None = None
+    form: str | None = None
+    scalable: bool = False
+
+    @property
+    def clock_key(self) -> Hashable | None:
+        """Transceivers of one class and equal operations take the same time on channels of the same shape."""
+        return type(self).__name__, self.flops
+
+    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx).
+
+        Raises:
+            ValueError: as `receive`.
+        """
+        return self.mean_y + self.receive(r) @ self.synthesis.mT
+
+    def matched_to(self, channel: Channel) -> Transceiver:
+        """Refused: this kind of receiver is made together with its transmitter.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"a {type(self).__name__} cannot be matched to another channel: design it again for that channel")
+
+    def scaled(self, factor: Float[Tensor, "*batch"]) -> Transceiver:
+        """Refused: another power takes another design.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"a {type(self).__name__} cannot be scaled: design it again with channel.with_power(power)")
+
+    def informed_by(self: T, x: Tensor | NDArray[Any]) -> T:
+        """Itself: the receiver needs no side information on messages."""
+        return self
+
+    def for_counting(self: T) -> T:
+        """Itself: all of it runs on a device."""
+        return self
+
+    def for_clock(self: T, x: Tensor, messages: int) -> T:
+        """Itself, for all channels of its batch."""
+        return self
+
+    def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """No further figures."""
+        return {}
+
+    def __repr__(self) -> str:
+        sizes = f"latents → {len(self.mean_y)}"
+        return one_line(type(self).__name__, *channel_facts(self.channel), sizes, counted(self.synthesis.shape[-1], "coefficient"))
+
+    def _repr_html_(self) -> str:
+        channels, antennas, uses = channel_facts(self.channel)
+        flops = self.flops
+        operations = {} if flops is None else {"operations": f"{flops.encode:,} to encode, {flops.decode:,} to decode"}
+        sizes = {"receiver's latent": str(len(self.mean_y)), "coefficients": str(self.synthesis.shape[-1])}
+        return small_table(type(self).__name__, {"channels": channels, "antennas": antennas, "uses": uses, **sizes, **operations})

@@ -1,0 +1,30 @@
+"""How many real floating-point operations a device needs for one message.
+
+Convention: a complex product is 6 real operations (4 products, 2 additions) and the complex addition that accumulates it is 2, so each
+complex weight costs 8; a complex weight on a real input, and each real weight on a complex input, costs 4; a real weight on a real input 2.
+A bias starts the accumulation: with it every product is followed by an addition, which is what is counted with or without one.
+"""
+
+from dataclasses import dataclass
+
+COMPLEX_WEIGHT = 8  # real operations for a complex weight on a complex input: product and accumulation
+MIXED_WEIGHT = 4  # one of the two is real
+REAL_WEIGHT = 2
+
+
+@dataclass(frozen=True)
+class OperationCount:
+    """The real floating-point operations for one message.
+
+    Attributes:
+        encode: at the transmitter.
+        decode: at the receiver.
+    """
+
+    encode: int
+    decode: int
+
+    @property
+    def total(self) -> int:
+        """The operations of both devices."""
+        return self.encode + self.decode

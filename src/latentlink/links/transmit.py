@@ -1,0 +1,38 @@
+"""Sending latents over a channel: encode, channel, decode."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.links.own import AnyLink, as_transceiver
+from latentlink.numerics import doors
+
+
+def transmit(
+    transceiver: AnyLink,
+    x: Tensor | NDArray[Any],
+    channel: Channel,
+    *,
+    generator: int | torch.Generator | None = None,
+) -> Float[Tensor, "*batch n m"]:
+    """The latents ŷ (…, n, m) that arrive: encode x, send it through the channel with fresh noise, decode.
+
+    Args:
+        transceiver: the link: a transceiver, a `Solution`, or any object with `encode` and `decode`.
+        x: latents (n, d) or (…, n, d).
+        channel: the channels that they really pass, which need not be those of the design.
+        generator: a seed or the source of the noise.
+
+    Raises:
+        ValueError: the link cannot encode and decode, or shapes do not fit (see `encode`, `Channel.apply`, `decode`).
+
+    Example:
+        >>> y_hat = transmit(solution, x, channel, generator=0)  # doctest: +SKIP
+    """
+    link, x = as_transceiver(transceiver, channel), doors.as_tensor("x", x)
+    noise = doors.generator(generator, channel.h.device)
+    return link.informed_by(x).decode(channel.apply(link.encode(x), noise))
