@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from latentlink.evaluation.intervals import interval_of, worst
-from latentlink.studies.results import POINT, summary
+from latentlink.studies.results import summary
+from latentlink.studies.rows import SETTINGS
 
 
 def test_draws_of_a_seed_are_not_independent():
@@ -28,7 +29,7 @@ def test_a_worst_share_is_rounded_up_to_whole_channels():
 def fading(draws, seeds=(1, 2, 3)):
     values = [{"seed": seed, "accuracy": 0.1 * seed + c / draws / 2} for seed in seeds for c in range(draws)]
     rows = pl.DataFrame(values).with_columns(method=pl.lit("m"), parameters=pl.lit("{}"), family=pl.lit("exact"))
-    return rows.with_columns(pl.lit(1).alias(name) for name in POINT).with_columns(cell=pl.col("seed").cast(pl.String))
+    return rows.with_columns(pl.lit(1).alias(name) for name in SETTINGS).with_columns(cell=pl.col("seed").cast(pl.String))
 
 
 def test_a_summary_tells_the_interval_of_the_mean_and_both_tails():

@@ -11,7 +11,8 @@ import torch
 import latentlink as ll
 from latentlink.channels.snr import SnrDefinition
 from latentlink.neural.codec.streams import placed
-from latentlink.studies.results import POINT, Results, summary
+from latentlink.studies.results import Results, summary
+from latentlink.studies.rows import SETTINGS
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.study import read_study
@@ -124,7 +125,7 @@ def test_a_codecs_operations_are_those_of_a_message():
 
 def test_the_worst_channels_are_the_worst_twentieth():
     rows = pl.DataFrame({"method": "m", "parameters": "{}", "family": "exact", "cell": "c", "accuracy": [i / 100 for i in range(100)]})
-    rows = rows.with_columns(pl.lit(1).alias(name) for name in POINT)
+    rows = rows.with_columns(pl.lit(1).alias(name) for name in SETTINGS)
     assert summary(rows)["accuracy_worst"].item() == pytest.approx(0.02)
     assert summary(rows)["accuracy_worst_1"].item() == 0.0
 

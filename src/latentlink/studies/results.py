@@ -16,7 +16,7 @@ import polars as pl
 
 from latentlink.evaluation.intervals import interval_of
 from latentlink.storage.atomic import write_atomically
-from latentlink.studies.rows import SCHEMA
+from latentlink.studies.rows import AVERAGED, COLUMNS, SCHEMA, SETTINGS
 from latentlink.studies.spec.study import Cell, Study
 
 
@@ -83,16 +83,7 @@ class Results:
         return path
 
 
-POINT = (
-    "dataset", "folder", "train", "transmitter", "receiver", "image_size_px", "pilots_per_class", "selection", "grouping", "channel_model",
-    "k_factor", "correlation", "gain", "knowledge", "n_tx", "n_rx", "uses", "snr_db", "snr_reference", "placement", "polarisation",
-    "pattern", "normalisation", "csi", "estimator", "subcarriers", "slots", "pilot_spacing", "feedback_bits", "carrier_ghz",
-    "delay_spread_ns", "speed_kmh", "spacing_khz", "pilot_snr_db", "delay_ms", "clipping_db",
-)  # fmt: skip
-_MANY, _VERY_MANY = 20, 100  # channels, from which the worst 5 % and 1 % of them are told of
-_COUNTS = ("flops",)  # whole, also as means
-_MEANS = ("accuracy", "nmse", "opta_db", "block_error", "message_bits", "power", "papr_db", "gap", "flops", "density", "design_s",
-          "encode_us", "decode_us")  # fmt: skip
+_MANY, _VERY_MANY = 20, 100  # channels of a cell from which the mean over the worst 5 % and 1 % of them is reported
 
 
 def summary(rows: pl.DataFrame) -> pl.DataFrame:
@@ -105,10 +96,10 @@ def summary(rows: pl.DataFrame) -> pl.DataFrame:
     """
     rows = rows.with_columns(method=_told_apart(rows["method"].to_list(), rows["parameters"].to_list()))
     links = rows.filter(pl.col("family") != "reference")
-    varying = [name for name in POINT if name in rows.columns and links[name].n_unique() > 1]
-    means = [name for name in _MEANS if name in rows.columns and rows[name].is_not_null().any()]
+    varying = [name for name in SETTINGS if name in rows.columns and links[name].n_unique() > 1]
+    means = [name for name in AVERAGED if name in rows.columns and rows[name].is_not_null().any()]
     spread = [pl.col("accuracy").std().alias("accuracy_std"), *_fading(rows)] if "accuracy" in means else []
-    averages = [pl.col(name).mean().round().cast(pl.Int64) if name in _COUNTS else pl.col(name).mean() for name in means]
+    averages = [pl.col(name).mean().round().cast(pl.Int64) if COLUMNS[name].dtype == pl.Int64 else pl.col(name).mean() for name in means]
     return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *spread, *averages)
 
 
@@ -162,7 +153,7 @@ def as_text(row: tuple[object, ...], columns: Sequence[str]) -> list[str]:
     def text(value: object, column: str) -> str:
         if not isinstance(value, float):
             return "" if value is None else str(value)
-        if column in POINT:
+        if column in SETTINGS:
             return f"{value:g}"
         return f"{value:.3f}" if 0.1 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
 

@@ -1,69 +1,211 @@
-"""Rows of results: which columns there are, of what type, and which of them a metric asks for."""
+"""The columns of a result row, each declared once: its type, the metric it belongs to, how it is averaged, and how it is worded.
 
-from typing import Any
+A row is one channel of one cell. `COLUMNS` is read by `frame` (what a cell writes), by `results.summary` (what is averaged and what tells
+points apart) and by the report (words, labels and bands).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import polars as pl
 from torch import Tensor
 
 from latentlink.tasks.metrics import Rate
 
-
-def frame(columns: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.DataFrame:
-    """One row for each channel; what is one value for all of them is repeated."""
-
-    def column(value: Any) -> list[Any]:
-        values = value.detach().cpu().tolist() if isinstance(value, Tensor) else value
-        return values if isinstance(values, list) and len(values) == draws else [values] * draws
-
-    rows = {name: column(value) for name, value in columns.items()}
-    intervals = [Rate.of_share(share, columns["messages"]) for share in rows["accuracy"]]
-    rows |= {
-        "channel": list(range(draws)),
-        "accuracy_low": [rate.low for rate in intervals],
-        "accuracy_high": [rate.high for rate in intervals],
-    }
-    asked = {name: kind for name, kind in SCHEMA.items() if name in rows and _METRIC_OF.get(name, "") in ("", *metrics)}
-    return pl.DataFrame({name: pl.Series(name, rows[name], dtype=kind) for name, kind in asked.items()})
+Role = Literal["identity", "pilots", "channel", "radio", "result"]
+Range = Literal["share", "positive", "real"]
+TEXT, INTEGER, REAL = pl.String(), pl.Int64(), pl.Float64()
+UNKNOWN = "{name} unknown"
 
 
-_TEXT = ("cell", "method", "family", "parameters", "dataset", "folder", "transmitter", "receiver", "selection", "grouping", "channel_model",
-         "knowledge", "snr_reference", "placement", "polarisation", "pattern", "normalisation", "csi", "estimator", "status", "versions",
-         "started", "form_us", "form_batch_us")  # fmt: skip
-_WHOLE = (
-    "d",
-    "m",
-    "train",
-    "image_size_px",
-    "pilots_per_class",
-    "pilots",
-    "n_tx",
-    "n_rx",
-    "uses",
-    "seed",
-    "channel",
-    "messages",
-    "flops_encode",
-    "flops_decode",
-    "flops",
-    "subcarriers",
-    "slots",
-    "pilot_spacing",
-    "feedback_bits",
+@dataclass(frozen=True)
+class Column:
+    """One column of a result row.
+
+    Attributes:
+        name: of the column.
+        dtype: in Parquet files.
+        role: "identity" says which cell it is and how it went; "pilots", "channel" and "radio" are settings, which tell points apart;
+            "result" is what was measured.
+        metric: the study's metric that asks for it; "" is always written.
+        averaged: whether summaries show its mean.
+        range: of a result: shares lie in [0, 1], positive numbers above 0; bands of figures end there.
+        phrase: a setting in words, `{}` being its value.
+        one: the phrase for the value 1, where it differs.
+        values: words for single values.
+        absent: words for null; "" where null means that the setting does not apply.
+        label: below an axis, with the unit.
+    """
+
+    name: str
+    dtype: Any = REAL  # a polars data type
+    role: Role = "result"
+    metric: str = ""
+    averaged: bool = False
+    range: Range = "positive"
+    phrase: str = "{}"
+    one: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    absent: str = UNKNOWN
+    label: str = ""
+
+    @property
+    def is_setting(self) -> bool:
+        """Whether rows that differ in it are different points."""
+        return self.role in ("pilots", "channel", "radio")
+
+    def describe(self, value: Any) -> str:
+        """The value in words; "" for a setting that does not apply, such as an estimator where the channel is known perfectly."""
+        if value is None:
+            return self.absent.format(name=self.name)
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if text in self.values:
+            return self.values[text]
+        if text == "1" and self.one:
+            return self.one
+        return self.phrase.format(text.replace("-", "−") if isinstance(value, int | float) else text)
+
+
+_IDENTITY = (
+    Column("cell", TEXT, "identity"),
+    Column("method", TEXT, "identity"),
+    Column("family", TEXT, "identity"),
+    Column("parameters", TEXT, "identity"),
+    Column("seed", INTEGER, "identity"),
+    Column("channel", INTEGER, "identity"),
+    Column("status", TEXT, "identity"),
+    Column("versions", TEXT, "identity"),
+    Column("started", TEXT, "identity"),
+    Column("wall_s", REAL, "identity"),
+    Column("d", INTEGER, "identity"),
+    Column("m", INTEGER, "identity"),
+    Column("pilots", INTEGER, "identity"),
+    Column("messages", INTEGER, "identity"),
+    Column("noise_variance", REAL, "identity"),
+    Column("error_variance", REAL, "identity"),
 )
-_REAL = ("gain", "k_factor", "correlation", "snr_db", "noise_variance", "compression", "accuracy", "accuracy_low", "accuracy_high",
-         "agreement", "mse", "nmse", "expected_mse", "gap", "exact_mse", "opta", "opta_nmse", "accuracy_bound", "power", "peak_power",
-         "budget", "density", "pruning", "design_s", "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "wall_s",
-         "carrier_ghz", "delay_spread_ns", "speed_kmh", "spacing_khz", "pilot_snr_db", "delay_ms", "error_variance", "clipping_db",
-         "capacity", "opta_db", "separation", "separation_nmse", "papr_db", "block_error", "message_bits")  # fmt: skip
-_METRIC_OF = {
-    **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "agreement"), "accuracy"),
-    **dict.fromkeys(("mse", "nmse", "expected_mse"), "mse"),
-    **dict.fromkeys(("power", "peak_power", "antenna_power", "budget"), "power"),
-}  # the other metrics are only measured where they are asked for
-SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(_TEXT, pl.String),
-    **dict.fromkeys(_WHOLE, pl.Int64),
-    **dict.fromkeys(_REAL, pl.Float64),
-    "antenna_power": pl.List(pl.Float64),
-    "antenna_papr_db": pl.List(pl.Float64),
-}
+_PILOTS = (
+    Column("dataset", TEXT, "pilots"),
+    Column("folder", TEXT, "pilots"),
+    Column("train", INTEGER, "pilots", phrase="pilots among {}"),
+    Column("transmitter", TEXT, "pilots", phrase="from {}"),
+    Column("receiver", TEXT, "pilots", phrase="to {}"),
+    Column("image_size_px", INTEGER, "pilots", phrase="images of {} px"),
+    Column("pilots_per_class", INTEGER, "pilots", phrase="{} pilots per class", absent="whole training set as pilots"),
+    Column("selection", TEXT, "pilots", phrase="{} pilots"),
+    Column("grouping", TEXT, "pilots", phrase="grouped by {}"),
+)
+_CHANNEL = (
+    Column("channel_model", TEXT, "channel", values={
+        "umi": "UMi", "uma": "UMa", "rma": "RMa", "inh": "InH",
+        **{f"{kind}-{profile}": f"{kind.upper()}-{profile.upper()}" for kind in ("tdl", "cdl") for profile in "abcde"},
+    }),
+    Column("k_factor", REAL, "channel", phrase="K-factor {}", absent=""),
+    Column("correlation", REAL, "channel", absent=""),
+    Column("gain", REAL, "channel", phrase="channel gain {}"),
+    Column("knowledge", TEXT, "channel"),
+    Column("n_tx", INTEGER, "channel", phrase="{} transmit antennas"),
+    Column("n_rx", INTEGER, "channel", phrase="{} receive antennas"),
+    Column("uses", INTEGER, "channel", phrase="{} channel uses", one="1 channel use", label="channel uses per message"),
+    Column("snr_db", REAL, "channel", phrase="{} dB", label="SNR (dB)"),
+    Column("snr_reference", TEXT, "channel", absent="SNR reference unknown", values={
+        "transmit": "SNR per transmit antenna", "receive": "SNR per receive antenna",
+    }),
+)  # fmt: skip
+_RADIO = (
+    Column("placement", TEXT, "radio", absent="", values={
+        "contiguous": "neighbouring subcarriers", "frequency": "spread over the band", "slots": "spread over the slots",
+    }),
+    Column("polarisation", TEXT, "radio", phrase="{} polarisation", absent=""),
+    Column("pattern", TEXT, "radio", absent="", values={"omni": "omnidirectional elements", "38.901": "38.901 elements"}),
+    Column("normalisation", TEXT, "radio", absent="", values={
+        "mean": "mean gain held", "each": "gain of each channel held", "path-loss": "with path loss",
+    }),
+    Column("csi", TEXT, "radio", absent="", values={
+        "perfect": "perfect CSI",
+        "both-ends": "one estimate at both ends",
+        "transmitter": "estimated CSI at the transmitter",
+        "transmitter-only": "CSI at the transmitter only",
+        "receiver-only": "CSI at the receiver only",
+        "none": "CSI at neither end",
+    }),
+    Column("estimator", TEXT, "radio", phrase="{} estimate", absent="", values={"ls": "LS estimate", "lmmse": "LMMSE estimate"}),
+    Column("subcarriers", INTEGER, "radio", phrase="{} subcarriers", absent=""),
+    Column("slots", INTEGER, "radio", phrase="{} slots", one="1 slot", absent=""),
+    Column("pilot_spacing", INTEGER, "radio", phrase="a pilot every {} subcarriers", one="a pilot on every subcarrier", absent=""),
+    Column("feedback_bits", INTEGER, "radio", phrase="{} feedback bits an angle", one="1 feedback bit an angle",
+           absent="feedback not quantised", label="feedback per angle of the precoder (bits)"),
+    Column("carrier_ghz", REAL, "radio", phrase="{} GHz", absent=""),
+    Column("delay_spread_ns", REAL, "radio", phrase="delay spread {} ns", absent=""),
+    Column("speed_kmh", REAL, "radio", phrase="{} km/h", absent="", label="speed (km/h)"),
+    Column("spacing_khz", REAL, "radio", phrase="subcarriers {} kHz apart", absent=""),
+    Column("pilot_snr_db", REAL, "radio", phrase="channel pilots at {} dB", absent="", label="SNR of the channel's pilots (dB)"),
+    Column("delay_ms", REAL, "radio", phrase="estimate {} ms old", absent="", label="age of the channel estimate (ms)"),
+    Column("clipping_db", REAL, "radio", phrase="clipped at {} dB", absent="not clipped", label="clipping over the mean power (dB)"),
+)  # fmt: skip
+_RESULTS = (
+    Column("compression", label="compression factor ζ (%)"),
+    Column("accuracy", metric="accuracy", averaged=True, range="share", label="accuracy"),
+    Column("accuracy_low", metric="accuracy", range="share"),
+    Column("accuracy_high", metric="accuracy", range="share"),
+    Column("agreement", metric="accuracy", range="share"),
+    Column("mse", metric="mse"),
+    Column("nmse", metric="mse", averaged=True, label="NMSE of the latent"),
+    Column("expected_mse", metric="mse"),
+    Column("exact_mse", metric="limits"),
+    Column("opta", metric="limits"),
+    Column("opta_nmse", metric="limits"),
+    Column("opta_db", metric="limits", averaged=True, range="real"),
+    Column("separation", metric="limits"),
+    Column("separation_nmse", metric="limits"),
+    Column("capacity", metric="limits"),
+    Column("accuracy_bound", metric="limits", range="share"),
+    Column("block_error", averaged=True, range="share"),
+    Column("message_bits", averaged=True),
+    Column("power", metric="power", averaged=True),
+    Column("peak_power", metric="power"),
+    Column("antenna_power", pl.List(pl.Float64()), metric="power"),
+    Column("budget", metric="power"),
+    Column("papr_db", metric="papr", averaged=True, range="real"),
+    Column("antenna_papr_db", pl.List(pl.Float64()), metric="papr", range="real"),
+    Column("gap", averaged=True),
+    Column("flops", INTEGER, metric="flops", averaged=True, label="operations per message, both devices (FLOPs)"),
+    Column("flops_encode", INTEGER, metric="flops"),
+    Column("flops_decode", INTEGER, metric="flops"),
+    Column("density", metric="flops", averaged=True, range="share"),
+    Column("pruning", metric="flops"),
+    Column("design_s", averaged=True),
+    Column("encode_us", metric="latency", averaged=True),
+    Column("decode_us", metric="latency", averaged=True),
+    Column("encode_batch_us", metric="latency"),
+    Column("decode_batch_us", metric="latency"),
+    Column("form_us", TEXT, metric="latency"),
+    Column("form_batch_us", TEXT, metric="latency"),
+)
+COLUMNS: dict[str, Column] = {column.name: column for column in (*_IDENTITY, *_PILOTS, *_CHANNEL, *_RADIO, *_RESULTS)}
+SCHEMA: dict[str, Any] = {column.name: column.dtype for column in COLUMNS.values()}
+SETTINGS: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.is_setting)
+AVERAGED: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.averaged)
+
+
+def frame(values: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.DataFrame:
+    """The rows of a cell, one for each channel; a single value stands for all channels.
+
+    Args:
+        values: by column, a value for each of the `draws` channels or one for all.
+        draws: number of channels.
+        metrics: those of the study; columns of others are left out.
+    """
+
+    def repeat(value: Any) -> list[Any]:
+        listed = value.detach().cpu().tolist() if isinstance(value, Tensor) else value
+        return listed if isinstance(listed, list) and len(listed) == draws else [listed] * draws
+
+    rows = {name: repeat(value) for name, value in values.items()}
+    intervals = [Rate.of_share(share, values["messages"]) for share in rows["accuracy"]]
+    rows["channel"] = list(range(draws))
+    rows["accuracy_low"] = [interval.low for interval in intervals]
+    rows["accuracy_high"] = [interval.high for interval in intervals]
+    asked = [column for column in COLUMNS.values() if column.name in rows and column.metric in ("", *metrics)]
+    return pl.DataFrame({column.name: pl.Series(column.name, rows[column.name], dtype=column.dtype) for column in asked})

@@ -9,7 +9,8 @@ from latentlink.report.look.axes import AXES, ticks
 from latentlink.report.look.wording import described, panel_title
 from latentlink.report.page import axes_of
 from latentlink.report.tables import comparisons, gaps
-from latentlink.studies.results import POINT, summary
+from latentlink.studies.results import summary
+from latentlink.studies.rows import SETTINGS
 from latentlink.studies.spec.study import Study
 from report.rows import fading_row, fading_study, frame
 
@@ -77,8 +78,8 @@ def test_what_differs_is_never_mixed(name):
     for axis in AXES:
         drawn = curves(rows, axis, "accuracy")
         assert all(point.rows == 1 for curve in drawn for point in curve.points), (axis, drawn)
-    assert name in POINT
-    wide = rows.with_columns(pl.lit(None).alias(column) for column in POINT if column not in rows.columns)
+    assert name in SETTINGS
+    wide = rows.with_columns(pl.lit(None).alias(column) for column in SETTINGS if column not in rows.columns)
     assert summary(wide)["rows"].to_list() == [1, 1]
 
 
