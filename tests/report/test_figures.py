@@ -2,20 +2,26 @@ import struct
 
 import polars as pl
 
+from latentlink.report.arrange import arrange
 from latentlink.report.curves import Curve
-from latentlink.report.figures import draw_paper_figures
-from latentlink.report.look.axes import spaced
-from latentlink.report.look.palette import looks
+from latentlink.report.figures import draw_figures
+from latentlink.report.look.axes import thin_out
+from latentlink.report.look.palette import assign_looks
+from latentlink.report.plots import plot_accuracy
 from report.rows import compression_study, flops_study, frame, reference, row
 
 
-def test_every_panel_is_a_figure_one_column_wide(tmp_path):
-    files = draw_paper_figures(compression_study(), "compression", tmp_path)
+def draw(rows, axis, folder):
+    return draw_figures(plot_accuracy(arrange(rows, axis)), folder / f"accuracy-vs-{axis}", note="where it is from")
+
+
+def test_every_condition_is_a_figure_one_column_wide(tmp_path):
+    files = draw(compression_study(), "compression", tmp_path)
     names = {path.name for path in files}
     assert names == {
-        f"accuracy-vs-compression-{panel}.{kind}"
+        f"accuracy-vs-compression-{condition}.{kind}"
         for kind in ("pdf", "png")
-        for panel in (
+        for condition in (
             "42-pilots-per-class-snr-per-transmit-antenna",
             "420-pilots-per-class-snr-per-transmit-antenna",
             "420-pilots-per-class-snr-per-receive-antenna",
@@ -32,31 +38,31 @@ def test_every_panel_is_a_figure_one_column_wide(tmp_path):
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
-    first, second = (draw_paper_figures(flops_study(), "flops", tmp_path / name) for name in ("a", "b"))
+    first, second = (draw(flops_study(), "flops", tmp_path / name) for name in ("a", "b"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_one_point_one_seed_no_limits_and_nothing_at_all(tmp_path):
     lone = frame([row("neural", exact_mse=None, opta=None, opta_nmse=None)])
     for axis in ("compression", "snr", "flops"):
-        assert len(draw_paper_figures(lone, axis, tmp_path)) == 2
-    assert draw_paper_figures(frame([reference("unaligned")]), "snr", tmp_path) == []
-    assert draw_paper_figures(pl.DataFrame(), "snr", tmp_path) == []
+        assert len(draw(lone, axis, tmp_path)) == 2
+    assert draw(frame([reference("unaligned")]), "snr", tmp_path) == []
+    assert draw(pl.DataFrame(), "snr", tmp_path) == []
 
 
 def test_a_method_looks_the_same_whatever_else_is_drawn():
     def curve(label, family):
         return Curve(label, family, "aware", (), ())
 
-    alone = looks([curve("Eigen-K", "baseline")])["Eigen-K"]
+    alone = assign_looks([curve("Eigen-K", "baseline")])["Eigen-K"]
     others = [curve("disjoint", "baseline"), curve("Arithmetic-K", "baseline"), curve("Eigen-K", "baseline"), curve("neural", "neural")]
-    among = looks(others)
+    among = assign_looks(others)
     assert among["Eigen-K"] == alone
     assert len({(look.colour, look.marker) for look in among.values()}) == 4
-    many = looks([curve(f"method {number}", "exact") for number in range(9)])
+    many = assign_looks([curve(f"method {number}", "exact") for number in range(9)])
     assert len({(look.colour, look.marker) for look in many.values()}) == 9
 
 
 def test_ticks_leave_each_other_room():
-    assert spaced([1.0, 1.01, 2.0, 4.0, 4.1]) == [1.01, 2.0, 4.1]
-    assert spaced([3.0]) == [3.0]
+    assert thin_out([1.0, 1.01, 2.0, 4.0, 4.1]) == [1.01, 2.0, 4.1]
+    assert thin_out([3.0]) == [3.0]

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 from plotly import graph_objects
 
-from latentlink.report.interactive import figures, trade_off
-from latentlink.report.page import ReportMeta, axes_of, render, write_report
-from latentlink.report.tables import comparisons, gaps, power_table
+from latentlink.report.arrange import arrange, arrange_all
+from latentlink.report.page import ReportMeta, make_page, plot_all, render_page, write_report
+from latentlink.report.run_tables import tabulate_power
+from latentlink.report.tables import compare_methods, find_gaps
 from report.rows import METHODS, compression_study, fading_study, flops_study, frame, reference, row, snr_study
 
 META = ReportMeta(
@@ -27,10 +28,18 @@ def meta(**changed):
     return dataclasses.replace(META, **changed)
 
 
+def contents(rows, about):
+    study = arrange_all(rows, about.axis)
+    return make_page(study, about, plot_all(study), [])
+
+
+def axes_of(rows, axis):
+    return [table.axis.name for table in arrange_all(rows, axis).drawn]
+
+
 def page(rows, **changed):
     """The page alone, without the figures beside it."""
-    told = meta(**changed)
-    return render(rows, told, axes_of(rows, told.axis), [])
+    return render_page(contents(rows, meta(**changed)))
 
 
 def without_plotly(text):
@@ -120,10 +129,12 @@ def test_the_page_is_one_file_that_asks_for_nothing(axis, tmp_path):
 
 def test_the_specifications_are_plotlys():
     for axis, study in STUDIES.items():
-        charts = [chart for _, _, chart in figures(study(), axis)] + [trade_off(study(), axis)[0]]
+        charts = contents(study(), meta(axis=axis)).charts
+        assert charts[-1].id == "trade-off"
         for chart in charts:
-            graph_objects.Figure(chart)  # unknown properties raise
-    titles = [(title, reference) for title, reference, _ in figures(compression_study(), "compression")]
+            graph_objects.Figure({"data": chart.data, "layout": chart.layout})  # unknown properties raise
+    charts = contents(compression_study(), META).sections[0].charts
+    titles = [(chart.title, chart.reference) for chart in charts]
     assert titles == [("SNR per transmit antenna", "transmit"), ("SNR per receive antenna", "receive")]
 
 
@@ -141,22 +152,22 @@ def test_both_snr_references_are_shown_and_can_be_chosen():
 
 
 def test_the_best_of_each_column_is_marked_with_its_interval():
-    first = comparisons(snr_study(), "snr")[0].tables[0]
+    first = compare_methods(arrange(snr_study(), "snr"))[0].tables[0]
     assert first.columns == ("−10 dB", "0 dB", "20 dB")
     rows = dict(first.rows)
     assert all(entry.best for entry in rows["exact, goal-oriented"])
     assert not any(entry.best for name, entries in first.rows if name != "exact, goal-oriented" for entry in entries)
     assert re.fullmatch(r"\[0\.\d{3}, 0\.\d{3}\]", rows["neural"][0].remark)
-    distances = dict(comparisons(snr_study(), "snr")[0].tables[2].rows)
+    distances = dict(compare_methods(arrange(snr_study(), "snr"))[0].tables[2].rows)
     assert [entry.text for entry in distances["Eigen-K"]] == ["+1.50"] * 3
-    shapes = comparisons(compression_study(), "compression")[0].tables[0]
+    shapes = compare_methods(arrange(compression_study(), "compression"))[0].tables[0]
     assert shapes.columns[1] == "4×4\nζ 3.96 %"
     assert dict(shapes.rows)["Top-K"][1].remark.endswith("at ζ 7.92 %")
 
 
 def test_power_off_budget_is_flagged():
     rows = frame([row("neural", power=1.08), row("Eigen-K", power=1.04), row("Top-K", power=0.9), row("Top-K", seed=2)])
-    flags = {name: (entries[-1].flagged, entries[-1].text) for name, entries in power_table(rows, "snr").rows}
+    flags = {name: (entries[-1].flagged, entries[-1].text) for name, entries in tabulate_power(arrange(rows, "snr")).rows}
     assert flags == {"neural": (True, "1 of 1 rows"), "Eigen-K": (False, "no"), "Top-K": (True, "1 of 2 rows")}
 
 
@@ -164,7 +175,7 @@ def test_what_is_missing_is_said_and_the_rest_is_drawn():
     rows = compression_study().filter(~((pl.col("method") == "neural") & (pl.col("n_tx") == 16)))
     rows = rows.filter(~((pl.col("method") == "Eigen-K") & (pl.col("seed") == 2) & (pl.col("n_tx") == 4)))
     rows = pl.concat([rows, frame([row("First-K", accuracy=None, nmse=None, mse=float("nan"))])], how="diagonal_relaxed")
-    lines = gaps(rows, "compression")
+    lines = find_gaps(arrange(rows, "compression"))
     assert "First-K: 1 row without an accuracy" in lines
     assert any(line.startswith("neural (42 pilots per class") and line.endswith("no result at 16×16") for line in lines)
     assert any(line.startswith("Eigen-K (") and "4×4: 2 of 3 seeds" in line for line in lines)
@@ -233,6 +244,6 @@ def test_how_it_was_run_is_told():
 
 
 def test_an_unknown_axis_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"meta.axis must be one of compression, snr, flops, uses, .*outage, got 'time'"):
+    with pytest.raises(ValueError, match=r"meta.axis must be one of compression, antennas, snr, flops, uses, .*outage, got 'time'"):
         write_report(snr_study(), meta(axis="time"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -5,78 +5,86 @@ the other way round). A mean without an interval is taken as it stands. What is 
 point, is no victory.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from latentlink.report.arrange import arranged
-from latentlink.report.curves import Curve, Point, curves
-from latentlink.report.look.palette import in_order
-from latentlink.report.look.wording import panel_title
-from latentlink.report.tables import key_of, where
+from latentlink.report.arrange import Arranged
+from latentlink.report.curves import Curve, Point, average_curves
+from latentlink.report.look.axes import Axis
+from latentlink.report.look.measures import MEASURES
+from latentlink.report.look.palette import sort_curves
+from latentlink.report.look.wording import count, describe_condition
+from latentlink.report.tables import describe_place, key_of
 
-DIGITAL = "digital"
-_VALUES = {"accuracy": ("accuracy", True), "nmse": ("NMSE", False)}  # column: in words, the best is the largest
+_DIGITAL = "digital"
+_GENIE = '"adaptation":"genie"'  # in the parameters of a bound, which is no link
+_Measured = tuple[Curve, Point]
 
 
 @dataclass(frozen=True)
 class DigitalWins:
-    """What is said of it: `text` first, then a line for each point. Without a digital method the text is empty."""
+    """What is said of it; without a digital method the text is empty.
+
+    Attributes:
+        text: the sum.
+        lines: one for each point.
+    """
 
     text: str
     lines: tuple[str, ...] = ()
 
 
-def digital_wins(rows: pl.DataFrame, axis: str) -> DigitalWins:
-    """Compare the digital methods with all others at every point along an axis."""
-    genie = pl.col("parameters").str.contains('"adaptation":"genie"', literal=True).fill_null(False)  # a bound, no link
-    rows = rows.filter(~genie) if "parameters" in rows.columns else rows
-    if not arranged(rows, axis).links["family"].eq(DIGITAL).any():
+def find_digital_wins(table: Arranged) -> DigitalWins:
+    """Compare the digital methods with all others at every point along the axis."""
+    links = replace(table, links=table.links.filter(~pl.col("parameters").str.contains(_GENIE, literal=True)))
+    if not links.links["family"].eq(_DIGITAL).any():
         return DigitalWins("")
     lines, compared = [], 0
-    for value, (words, largest) in _VALUES.items():
-        drawn = in_order(curves(rows, axis, value))
-        places = list(dict.fromkeys((curve.panel, key_of(point, axis)) for curve in drawn for point in curve.points))
-        for panel, key in places:
-            here = [(c, p) for c in drawn if c.panel == panel for p in c.points if key_of(p, axis) == key]
-            digital, analogue = ([pair for pair in here if (pair[0].family == DIGITAL) is kind] for kind in (True, False))
-            if not digital or not analogue:
-                continue
-            compared += 1
-            best, rival = (_best(pairs, largest) for pairs in (digital, analogue))
-            if all(_above(best[1], point, largest) for _, point in analogue):
-                place = ", ".join(filter(None, (where(best[1], axis), panel_title(panel))))
-                lines.append(
-                    f"{place}: {best[0].name} has {words} {_told(best[1])}, the best analogue one, {rival[0].name}, {_told(rival[1])}"
-                )
-    return DigitalWins(_text(len(lines), compared), tuple(lines))
+    for value in ("accuracy", "nmse"):
+        for measured in _measured_at(sort_curves(average_curves(links, value)), table.axis):
+            digital = [pair for pair in measured if pair[0].family == _DIGITAL]
+            analogue = [pair for pair in measured if pair[0].family != _DIGITAL]
+            if digital and analogue:
+                compared += 1
+                lines += _compare(digital, analogue, value, table.axis)
+    return DigitalWins(_sum_up(len(lines), compared), tuple(lines))
 
 
-def _text(won: int, compared: int) -> str:
-    count = f"{compared} comparison{'' if compared == 1 else 's'} (accuracy or NMSE at a point)"
+def _measured_at(curves: list[Curve], axis: Axis) -> list[list[_Measured]]:
+    """The curves and points of each place under each condition."""
+    found: dict[tuple[object, ...], list[_Measured]] = {}
+    for curve in curves:
+        for point in curve.points:
+            found.setdefault((curve.condition, key_of(point, axis)), []).append((curve, point))
+    return list(found.values())
+
+
+def _compare(digital: list[_Measured], analogue: list[_Measured], value: str, axis: Axis) -> list[str]:
+    """Say, in a line or none, that the best digital method is better than all analogue ones by more than the intervals."""
+    sign = 1 if MEASURES[value].best == "largest" else -1
+    best, rival = (max(pairs, key=lambda pair: sign * pair[1].mean) for pairs in (digital, analogue))
+    if not all(_is_above(best[1], point, sign) for _, point in analogue):
+        return []
+    place = ", ".join(filter(None, (describe_place(best[1], axis), describe_condition(best[0].condition))))
+    words = f"{best[0].name} has {MEASURES[value].short} {_write(best[1])}"
+    return [f"{place}: {words}, the best analogue one, {rival[0].name}, {_write(rival[1])}"]
+
+
+def _sum_up(won: int, compared: int) -> str:
     if not compared:
         return "No analogue method was measured at the points of the digital ones, so that there is nothing to compare."
+    comparisons = f"{count(compared, 'comparison')} (accuracy or NMSE at a point)"
     better = "a digital method better than every analogue one measured there by more than the interval of its mean"
-    if not won:
-        return f"Nowhere: in none of {count} is {better}."
-    return f"In {won} of {count} is {better}:"
+    return f"In {won} of {comparisons} is {better}:" if won else f"Nowhere: in none of {comparisons} is {better}."
 
 
-def _best(pairs: list[tuple[Curve, Point]], largest: bool) -> tuple[Curve, Point]:
-    return (max if largest else min)(pairs, key=lambda pair: pair[1].mean)
+def _is_above(one: Point, other: Point, sign: int) -> bool:
+    """Say whether one is better than the other with their intervals apart; `sign` is −1 where less is better."""
+    worst, best = (one.low, other.high) if sign > 0 else (one.high, other.low)
+    return sign * (one.mean if worst is None else worst) > sign * (other.mean if best is None else best)
 
 
-def _above(one: Point, other: Point, largest: bool) -> bool:
-    """Whether one is better than the other with their intervals apart."""
-    if largest:
-        return _end(one.low, one) > _end(other.high, other)
-    return _end(one.high, one) < _end(other.low, other)
-
-
-def _end(end: float | None, point: Point) -> float:
-    return point.mean if end is None else end
-
-
-def _told(point: Point) -> str:
+def _write(point: Point) -> str:
     interval = f" [{point.low:.3f}, {point.high:.3f}]" if point.low is not None and point.high is not None else ""
     return f"{point.mean:.3f}{interval}"

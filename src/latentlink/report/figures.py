@@ -1,166 +1,206 @@
-"""Figures for a paper: one column wide, accuracy above NMSE, bands over seeds; a PDF and a PNG for each panel."""
+"""Figures for papers: every plot one column wide as PDF and PNG, and one plot two columns wide for a first page."""
 
 import io
 import math
+import os
 import re
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from latentlink.numerics.extras import import_extra
-from latentlink.report.arrange import arranged
-from latentlink.report.curves import BUDGET, Curve, Level, curves, levels, limits, within_budget
-from latentlink.report.look.axes import AXES, ticks
-from latentlink.report.look.palette import LINES, Look, in_order, looks, reading_limit, with_value
-from latentlink.report.look.wording import Panel, panel_title
+from latentlink.report.look.axes import thin_out
+from latentlink.report.look.palette import BROKEN, Look
+from latentlink.report.look.wording import describe_condition
+from latentlink.report.plots import Frame, Line, Plot, Scale
 from latentlink.storage.atomic import write_atomically
 
-WIDTH_IN, _PANELS_IN, _ENTRY_IN = 3.5, 3.9, 0.125  # of the figure, its two panels and a line of its legend
-INK = "#222222"
-STYLE = {
+_WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of the figure, the height of a frame and of a line of the legend
+_NAME_CHARACTERS, _NOTE_CHARACTERS = 40, 88  # in a line of the legend and of the small print
+_INK = "#222222"
+_STYLE = {
     "font.size": 7, "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "axes.labelsize": 7, "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5, "legend.fontsize": 5.8, "axes.titlesize": 7, "axes.linewidth": 0.6, "axes.spines.top": False,
     "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.4, "pdf.fonttype": 42,
 }  # fmt: skip
+_WIDE_STYLE = {
+    "font.size": 9, "legend.fontsize": 7.5, "legend.framealpha": 1.0, "legend.edgecolor": "none", "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "pdf.fonttype": 42,
+}  # fmt: skip
 
 
-def draw_paper_figures(rows: pl.DataFrame, axis: str, folder: Path) -> list[Path]:
-    """Draw accuracy and NMSE along an axis, a figure for each panel (pilots, SNR reference, …), as PDF and PNG.
+def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "") -> list[Path]:
+    """Draw each plot into STEM[-CONDITION].pdf and .png, one column of a paper wide; the same plots give the same bytes.
 
     Args:
-        rows: results, a row for each cell and channel draw. axis: one of AXES. folder: where the files go.
+        plots: what to draw.
+        stem: path of the files without condition and suffix.
+        note: small print above each figure: data, encoders, pilots.
 
     Returns:
-        The files, accuracy-vs-AXIS[-PANEL].pdf and .png; none where nothing is finished.
+        The files; none where there are no plots.
 
     Raises:
         ImportError: matplotlib is not installed (extra `plot`).
         OSError: a file cannot be written.
     """
+    pyplot = _pyplot()
+    files = []
+    for plot in plots:
+        title = describe_condition(plot.condition)
+        words = re.sub(r"[^a-z0-9.]+", "-", title.lower().replace("×", "x").replace("−", "minus ")).strip("-")
+        paths = [stem.with_name(f"{stem.name}{f'-{words}' if words else ''}.{kind}") for kind in ("pdf", "png")]
+        with pyplot.rc_context(_STYLE):
+            figure = _column(pyplot, plot)
+            figure.axes[0].set_title(_plain(title))
+            figure.suptitle(_plain(textwrap.fill(note, _NOTE_CHARACTERS)), fontsize=5, color="#666666")
+            files += _write(pyplot, figure, paths, 300)
+    return files
+
+
+def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -> None:
+    """Draw the frames of a plot beside each other, each with its legend, two columns wide.
+
+    Args:
+        plot: what to draw.
+        paths: files, whose suffixes say their kinds (png, pdf, svg).
+        title: above the figure.
+
+    Raises:
+        ImportError: matplotlib is not installed (extra `plot`).
+        ValueError: a suffix is none that matplotlib writes.
+        OSError: a file cannot be written.
+    """
+    pyplot = _pyplot()
+    with pyplot.rc_context(_WIDE_STYLE):
+        figure, axes = pyplot.subplots(1, len(plot.frames), figsize=(4.6 * len(plot.frames), 3.9), layout="constrained", squeeze=False)
+        for place, frame in zip(axes[0], plot.frames, strict=True):
+            entries = _draw_frame(place, frame, mark_points=1.25)
+            place.set_xlabel(frame.x.label)
+            place.legend(entries.values(), entries.keys())
+        figure.suptitle(_plain(title), fontsize=9.5)
+        _write(pyplot, figure, [Path(path) for path in paths], 200)
+
+
+def _pyplot() -> Any:
     matplotlib = import_extra("matplotlib", "plot")
     matplotlib.use("Agg")
-    pyplot = import_extra("matplotlib.pyplot", "plot")
-    drawn = drawn_curves(rows, axis)
-    flat = {value: levels(rows, axis, value) for value in ("accuracy", "nmse")}
-    look, files = looks([*drawn["accuracy"], *drawn["nmse"]]), []
-    panels = [panel for panel in arranged(rows, axis).panels if any(curve.panel == panel for value in drawn.values() for curve in value)]
-    for panel in panels:
-        with pyplot.rc_context(STYLE):
-            mine = {value: [curve for curve in drawn[value] if curve.panel == panel] for value in drawn}
-            lines = {value: [level for level in flat[value] if level.panel == panel] for value in flat}
-            figure = _figure(pyplot, axis, mine, lines, look)
-            files += written(pyplot, figure, panel, folder / f"accuracy-vs-{axis}")
-    return files
+    return import_extra("matplotlib.pyplot", "plot")
 
 
-def written(pyplot: Any, figure: Any, panel: Panel, stem: Path) -> list[Path]:
-    """Name a figure after its panel, write it as STEM[-PANEL].pdf and .png, and close it."""
-    if panel:
-        figure.axes[0].set_title(plain(panel_title(panel)))
-    words = re.sub(r"[^a-z0-9.]+", "-", panel_title(panel).lower().replace("×", "x").replace("−", "minus ")).strip("-")
-    files = []
-    for kind in ("pdf", "png"):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=300, metadata={"CreationDate": None} if kind == "pdf" else {})
-        files.append(stem.with_name(f"{stem.name}{f'-{words}' if words else ''}.{kind}"))
-        write_atomically(files[-1], buffer.getvalue())
-    pyplot.close(figure)
-    return files
+def _write(pyplot: Any, figure: Any, paths: list[Path], dots_per_inch: int) -> list[Path]:
+    """Write a figure to each path, whole or not at all, and close it."""
+    try:
+        for path in paths:
+            buffer = io.BytesIO()
+            kind = path.suffix.removeprefix(".")
+            figure.savefig(buffer, format=kind, dpi=dots_per_inch, metadata={"CreationDate": None} if kind == "pdf" else {})
+            write_atomically(path, buffer.getvalue())
+    finally:
+        pyplot.close(figure)
+    return paths
 
 
-def drawn_curves(rows: pl.DataFrame, axis: str) -> dict[str, list[Curve]]:
-    """What is drawn of accuracy and of NMSE: the limits behind, then the methods."""
-    accuracy, nmse = (in_order(curves(rows, axis, value)) for value in ("accuracy", "nmse"))
-    behind = within_budget(accuracy) if axis == "flops" else limits(rows, axis, "accuracy")
-    return {"accuracy": behind + accuracy, "nmse": limits(rows, axis) + nmse}
-
-
-def _figure(pyplot: Any, axis: str, drawn: dict[str, list[Curve]], flat: dict[str, list[Level]], look: dict[str, Look]) -> Any:
-    names = {curve.label for value in drawn.values() for curve in value} | {level.label for value in flat.values() for level in value}
-    height = _PANELS_IN + _ENTRY_IN * (math.ceil((len(names) + 1) / 2) + 1)
-    figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(WIDTH_IN, height), sharex=True, layout="constrained")
-    for axes, value in ((upper, "accuracy"), (lower, "nmse")):
-        for level in flat[value]:
-            dash, _, width = LINES[level.label]
-            label = with_value(level) if value == "accuracy" else level.label
-            axes.axhline(level.value, color=INK, linestyle=dash, linewidth=width, label=plain(label), zorder=1.5)
-        for curve in drawn[value]:
-            draw(axes, curve, look.get(curve.label))
-    upper.set(ylabel="accuracy", ylim=(0, 1))
-    seen = [point.mean for curve in drawn["nmse"] for point in curve.points] + [level.value for level in flat["nmse"]]
-    lower.set(ylabel="NMSE of the latent", ylim=(0, reading_limit(seen)), xlabel=AXES[axis].label)
-    scale(lower, axis, [curve for value in drawn.values() for curve in value])
-    legend(pyplot, figure, [upper, lower], any(curve.knowledge == "unaware" for value in drawn.values() for curve in value))
+def _column(pyplot: Any, plot: Plot) -> Any:
+    """Frames above each other with one legend below them."""
+    rows = len(plot.frames)
+    names = {line.label or line.name for frame in plot.frames for line in frame.lines}
+    height = 0.5 + _FRAME_IN * rows + _ENTRY_IN * (math.ceil((len(names) + 1) / 2) + 1)
+    figure, axes = pyplot.subplots(rows, 1, figsize=(_WIDTH_IN, height), sharex=True, layout="constrained", squeeze=False)
+    entries: dict[str, Any] = {}
+    for (place,), frame in zip(axes, plot.frames, strict=True):
+        for label, handle in _draw_frame(place, frame).items():
+            if not any(known.startswith(f"{label} (") for known in entries):
+                entries.setdefault(label, handle)
+    axes[-1, 0].set_xlabel(plot.frames[-1].x.label)
+    if any(line.look.hollow for frame in plot.frames for line in frame.lines):
+        style = {"color": "#777777", "linestyle": BROKEN[0], "linewidth": 1, "marker": "o", "markerfacecolor": "white", "markersize": 3.6}
+        entries["broken, hollow: channel unknown at design"] = pyplot.Line2D([], [], **style)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, frameon=False, handlelength=2.4, columnspacing=1.0)
     return figure
 
 
-def draw(axes: Any, curve: Curve, look: Look | None) -> None:
-    """A curve with its points and band, or a limit without."""
-    x, mean = [point.x for point in curve.points], [point.mean for point in curve.points]
-    if look is None:  # a limit
-        dash, _, width = LINES[curve.label]
-        marker = "_" if len(x) == 1 else ""  # a single point has no line to show
-        steps = "steps-post" if curve.label == BUDGET else "default"
-        axes.plot(
-            x,
-            mean,
-            color=INK,
-            linestyle=dash,
-            linewidth=width,
-            drawstyle=steps,
-            marker=marker,
-            markersize=9,
-            label=plain(curve.label),
-            zorder=1.8,
-        )
-        return
-    unaware, strong = curve.knowledge == "unaware", curve.family == "exact"
-    width = 0.7 * look.width if unaware else look.width
-    shown = {
-        "color": look.colour, "linestyle": (0, (3, 1.5)) if unaware else "-", "linewidth": width, "zorder": 3 if strong else 2.5,
-        "marker": look.marker, "markersize": 3.6 * look.size, "markeredgewidth": 0.7,
-        "markerfacecolor": "white" if unaware else look.colour,
-    }  # fmt: skip
-    axes.plot(x, mean, **shown, label=f"_{curve.label}" if unaware else plain(curve.label))
-    banded = [(point.x, point.low, point.high) for point in curve.points if point.low is not None and point.high is not None]
-    if len(banded) == 1:
-        axes.vlines(*banded[0], color=look.colour, linewidth=0.8, zorder=2)
-    elif banded:
-        places, low, high = zip(*banded, strict=True)
-        axes.fill_between(places, low, high, color=look.colour, alpha=0.16, linewidth=0, zorder=2)
-
-
-def scale(axes: Any, axis: str, drawn: list[Curve]) -> None:
-    """Logarithmic where the axis is a ratio, and ticks where the points are, as far as there is room, where it is so marked."""
-    what, column = AXES[axis], AXES[axis].column
-    places = sorted({point.x for curve in drawn for point in curve.points})
-    if what.ratio and places and places[0] > 0:
-        axes.set_xscale("log")
-        if len(places) == 1:
-            axes.set_xlim(places[0] / 3, places[0] * 3)
-    if what.marked and places and (places[0] > 0 or not what.ratio):
-        told = ticks(axis, ((point.x, point.at.get(column)) for curve in drawn for point in curve.points))
-        axes.set_xticks(list(told), list(told.values()))
-        axes.minorticks_off()
-
-
-def plain(label: str) -> str:
-    """A label as it stands: no formulas between dollars, and shown although it begins with an underscore."""
-    label = label.replace("$", r"\$")
-    return f"\u200b{label}" if label.startswith("_") else label
-
-
-def legend(pyplot: Any, figure: Any, panels: list[Any], unaware: bool) -> None:
-    """One entry for each name below the figure, and what broken lines mean where there are some."""
+def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, Any]:
+    """Draw a frame with its scales, and return the entries of its legend; `mark_points` is the size of marks, relative to usual."""
     entries: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            if not any(name == label or name.startswith(f"{label} (") for name in entries):
-                entries[label] = handle
-    if unaware:
-        broken = pyplot.Line2D(
-            [], [], color="#777777", linestyle=(0, (3, 1.5)), linewidth=1, marker="o", markerfacecolor="white", markersize=3.6
-        )
-        entries["broken, hollow: channel unknown at design"] = broken
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, frameon=False, handlelength=2.2, columnspacing=1.0)
+    if frame.y.zero:
+        axes.axhline(0.0, color=_INK, linewidth=0.9, zorder=1.5)
+    for line in frame.lines:
+        handle = _draw_line(axes, line, mark_points) if line.x else _draw_level(axes, line)
+        if line.listed:
+            entries.setdefault(_plain(textwrap.fill(line.label or line.name, _NAME_CHARACTERS)), handle)
+    axes.set_ylabel(frame.y.label)
+    _set_scales(axes, frame)
+    return entries
+
+
+def _draw_level(axes: Any, line: Line) -> Any:
+    look, value = line.look, line.y[0]
+    if not line.listed:
+        axes.annotate(line.name, (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
+    return axes.axhline(value, color=look.colour or _INK, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
+
+
+def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
+    """Draw a line with its points and its band."""
+    look = line.look
+    colour = look.colour or _INK
+    if len(line.band) == 1:
+        axes.vlines(*line.band[0], color=colour, linewidth=0.8, zorder=2)
+    elif line.band:
+        places, low, high = zip(*line.band, strict=True)
+        axes.fill_between(places, low, high, color=colour, alpha=0.16, linewidth=0, zorder=2)
+    (handle,) = axes.plot(
+        line.x,
+        line.y,
+        color=colour,
+        linestyle=look.dash[0],
+        linewidth=look.width,
+        drawstyle="steps-post" if look.steps else "default",
+        markevery=list(line.marked) if line.marked is not None else None,
+        zorder=(3 if look.width >= 2 else 2.5) if look.marker else 1.8,
+        **_marks(look, len(line.x), mark_points),
+    )
+    return handle
+
+
+def _marks(look: Look, points: int, relative: float) -> dict[str, Any]:
+    """How points are marked; a limit only where it is a single point, which has no line to show."""
+    if not look.marker:
+        return {"marker": "_" if points == 1 else "", "markersize": 9}
+    face = "white" if look.hollow else look.colour
+    return {"marker": look.marker, "markersize": 3.6 * relative * look.size, "markeredgewidth": 0.7, "markerfacecolor": face}
+
+
+def _set_scales(axes: Any, frame: Frame) -> None:
+    """Set both scales, with ticks only where they mean something, as far as there is room."""
+    x, y = frame.x, frame.y
+    places = [place for line in frame.lines for place in line.x]
+    if x.logarithmic:
+        axes.set_xscale("log")
+        if places and min(places) == max(places):
+            axes.set_xlim(places[0] / 3, places[0] * 3)
+    if y.logarithmic:
+        axes.set_yscale("log")
+    if x.ends:
+        axes.set_xlim(*x.ends)
+    if y.ends:
+        axes.set_ylim(*y.ends)
+    _set_ticks(axes.xaxis, x)
+    _set_ticks(axes.yaxis, y)
+
+
+def _set_ticks(axis: Any, scale: Scale) -> None:
+    if scale.ticks:
+        low, high = axis.get_view_interval()
+        ends = scale.ends or (min(low, high), max(low, high))
+        inside = [place for place in sorted(scale.ticks) if ends[0] <= place <= ends[1]]
+        kept = thin_out(inside, ratio=scale.logarithmic)
+        axis.set_ticks(kept, [scale.ticks[place] for place in kept])
+        axis.set_ticks([], minor=True)
+
+
+def _plain(label: str) -> str:
+    """A label as it stands, without formulas between dollars."""
+    return label.replace("$", r"\$")

@@ -1,129 +1,163 @@
-"""The same figures for the page: plain plotly specifications (data and layout), drawn by the plotly.js that the page carries.
+"""The same plots for the page: plain plotly specifications (data and layout), drawn by the plotly.js that the page carries.
 
-One figure holds the panels that differ in one setting side by side (accuracy above, NMSE below); whatever else makes panels makes further
-figures. Traces of one name share a legend entry, so that one click hides a method everywhere in its figure.
+One chart holds the plots that differ in one setting side by side; whatever else makes conditions makes further charts. Lines of one name
+share a legend entry, so that one click hides a method everywhere in its chart.
 """
 
 import html
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
+from latentlink.report.look.axes import thin_out
+from latentlink.report.look.wording import describe, describe_condition
+from latentlink.report.plots import Line, Plot, Scale, group_plots
 
-from latentlink.report.arrange import arranged
-from latentlink.report.curves import BUDGET, Curve, Level, Point, curves, levels
-from latentlink.report.figures import drawn_curves
-from latentlink.report.look.axes import AXES, ticks
-from latentlink.report.look.palette import LINES, Look, in_order, looks, reading_limit, with_value
-from latentlink.report.look.wording import Panel, described, panel_title
-
-COLUMNS = 3  # panels beside each other
-Chart = dict[str, Any]
+_COLUMNS, _GAP = 3, 0.04  # plots beside each other, and the share of the width between them
+_HEIGHTS_PX = {1: 430, 2: 720}  # by rows
+_THICKER = 1.4  # lines of the page than those of a paper
+_MARK_PX = 8
+_Trace = dict[str, Any]
 
 
-def figures(rows: pl.DataFrame, axis: str) -> list[tuple[str, str, Chart]]:
-    """Heading, SNR reference ("" where there is one only) and plotly specification of each figure along an axis."""
-    drawn = drawn_curves(rows, axis)
-    flat = {value: levels(rows, axis, value) for value in drawn}
-    look = looks([*drawn["accuracy"], *drawn["nmse"]])
-    panels = [panel for panel in arranged(rows, axis).panels if any(curve.panel == panel for value in drawn.values() for curve in value)]
-    return charts(axis, panels, drawn, flat, look)
+@dataclass(frozen=True)
+class Chart:
+    """A chart of the page.
+
+    Attributes:
+        id: by which the page finds it.
+        title: its heading.
+        reference: the SNR reference, "" where there is one only.
+        columns: plots beside each other.
+        data: plotly's traces.
+        layout: plotly's layout.
+    """
+
+    id: str
+    title: str
+    reference: str
+    columns: int
+    data: list[_Trace]
+    layout: dict[str, Any]
 
 
-_SIGNED = {"zeroline": True, "zerolinewidth": 2, "rangemode": "tozero"}
-TITLES = {"accuracy": "accuracy", "nmse": "NMSE of the latent", "opta_db": "MSE over Gaussian OPTA (dB)"}
+def make_charts(plots: Iterable[Plot], name: str) -> list[Chart]:
+    """Make the charts of some plots, at most three beside each other; their ids are NAME-0, NAME-1, …"""
+    charts = []
+    for number, (shared, across, group) in enumerate(group_plots(plots, _COLUMNS)):
+        headings = [describe(across, dict(plot.condition)[across]) if across else "" for plot in group]
+        reference = dict(group[0].condition).get("snr_reference") or ""
+        charts.append(make_chart(group, headings, f"{name}-{number}", describe_condition(shared), reference))
+    return charts
 
 
-def charts(
-    axis: str, panels: list[Panel], drawn: dict[str, list[Curve]], flat: dict[str, list[Level]], look: dict[str, Look]
-) -> list[tuple[str, str, Chart]]:
-    """Heading, SNR reference and specification of the figures of some panels: a row of axes for each value that is drawn."""
-    found = []
-    for title, across, group in grouped(panels):
-        headings = [described(across, dict(panel)[across]) if across else "" for panel in group]
-        chart = _chart(axis, group, headings, drawn, flat, look)
-        found.append((title, dict(group[0]).get("snr_reference") or "", chart))
-    return found
+def make_chart(plots: list[Plot], headings: list[str], identity: str, title: str = "", reference: str = "", same_x: bool = True) -> Chart:
+    """Make a chart of plots beside each other, which have the same rows.
+
+    Args:
+        plots: one for each column.
+        headings: above each column.
+        identity: the chart's id.
+        title: the chart's heading.
+        reference: the SNR reference, "" where there is one only.
+        same_x: whether all plots have the same axis below them.
+    """
+    rows = len(plots[0].frames)
+    data: list[_Trace] = []
+    layout: dict[str, Any] = {"height": _HEIGHTS_PX[rows], "margin": {"l": 56, "r": 12, "t": 36, "b": 56}, "legend": {"tracegroupgap": 0}}
+    everything = [frame.x for plot in plots for frame in plot.frames]
+    for column, plot in enumerate(plots):
+        for row, frame in enumerate(plot.frames):
+            number = row * len(plots) + column + 1
+            x = _x_axis(_join(everything) if same_x else frame.x, _places(plots if same_x else [plot]), len(plots))
+            y = _y_axis(_join([other.frames[row].y for other in plots]))
+            x |= {"domain": _column_domain(column, len(plots)), "anchor": f"y{number}"}
+            x |= {"matches": "x"} if same_x and number > 1 else {}
+            x |= {"title": {"text": frame.x.label, "standoff": 8}} if row == rows - 1 else {}
+            y |= {"domain": _row_domain(row, rows), "anchor": f"x{number}"}
+            y |= {"showticklabels": False} if column else {"title": {"text": frame.y.label, "standoff": 6}}
+            y |= {"matches": "y"} if frame.y.zero and number > 1 else {}
+            layout |= {f"xaxis{number}": x, f"yaxis{number}": y}
+            ends = _sides(plots if same_x else [plot], frame.x)
+            data += [trace | {"xaxis": f"x{number}", "yaxis": f"y{number}"} for line in frame.lines for trace in _traces(line, ends)]
+    layout["annotations"] = [_heading(text, column, len(plots)) for column, text in enumerate(headings) if text]
+    _list_once(data)
+    return Chart(identity, title, reference, len(plots), data, layout)
 
 
-def grouped(panels: list[Panel]) -> list[tuple[str, str, list[Panel]]]:
-    """Panels that differ in one setting only, at most COLUMNS at a time: their common title, that setting, and they."""
-    if not panels:
-        return []
-    names = [name for name, _ in panels[0] if name != "snr_reference"]
-    across = names[0] if names else ""
-    groups: dict[Panel, list[Panel]] = {}
-    for panel in panels:
-        groups.setdefault(tuple(setting for setting in panel if setting[0] != across), []).append(panel)
-    return [(panel_title(rest), across, group[i : i + COLUMNS]) for rest, group in groups.items() for i in range(0, len(group), COLUMNS)]
+def _column_domain(column: int, columns: int) -> list[float]:
+    width = (1 - _GAP * (columns - 1)) / columns
+    left = column * (width + _GAP)
+    return [left, left + width]
 
 
-def _chart(
-    axis: str, panels: list[Panel], headings: list[str], drawn: dict[str, list[Curve]], flat: dict[str, list[Level]], look: dict[str, Look]
-) -> Chart:
-    mine = {value: [curve for curve in drawn[value] if curve.panel in panels] for value in drawn}
-    lines = {value: [level for level in flat[value] if level.panel in panels] for value in flat}
-    points = {value: [point for curve in mine[value] for point in curve.points] for value in mine}
-    places = sorted({point.x for value in points.values() for point in value})
-    data: list[Chart] = []
-    layout = frames(headings, [TITLES[value] for value in drawn], AXES[axis].label)
-    _scaled(layout, axis, [point for value in points.values() for point in value], len(panels))
-    span = {"accuracy": [0, 1.0], "opta_db": None}
-    if "nmse" in drawn:
-        span["nmse"] = [0, reading_limit([p.mean for p in points["nmse"]] + [level.value for level in lines["nmse"]])]
-    for column, panel in enumerate(panels):
-        for row, value in enumerate(drawn):
-            number = row * len(panels) + column + 1
-            cell = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-            layout[f"yaxis{number}"] |= {"range": span[value]} if span[value] else _SIGNED | {"matches": "y" if number > 1 else None}
-            data += [_level(level, places, axis, value) | cell for level in lines[value] if level.panel == panel]
-            for curve in mine[value]:
-                if curve.panel == panel:
-                    data += [trace | cell for trace in _traces(curve, look.get(curve.label), axis, value)]
-    one_entry_each(data)
-    return {"data": data, "layout": layout}
+def _row_domain(row: int, rows: int) -> list[float]:
+    height = {1: 1.0, 2: 0.46}[rows]
+    return [1 - height, 1.0] if row == 0 else [0.0, height]
 
 
-def frames(headings: list[str], titles: list[str], below: str) -> Chart:
-    """Axes in as many rows as there are titles, a column for each heading, and what is below the last row."""
-    count, gap, rows = len(headings), 0.04, len(titles)
-    wide, high = (1 - gap * (count - 1)) / count, {1: 1.0, 2: 0.46}[rows]
-    layout: Chart = {"height": {1: 430, 2: 720}[rows], "margin": {"l": 56, "r": 12, "t": 36, "b": 52}, "legend": {"tracegroupgap": 0}}
-    layout["annotations"] = []
-    for number in range(1, rows * count + 1):
-        row, column = divmod(number - 1, count)
-        left = column * (wide + gap)
-        x: Chart = {"domain": [left, left + wide], "anchor": f"y{number}", "zeroline": False, "matches": "x" if number > 1 else None}
-        y: Chart = {"domain": [1 - high, 1.0] if row == 0 else [0.0, high], "anchor": f"x{number}", "zeroline": False}
-        if row == rows - 1:
-            x["title"] = {"text": below, "standoff": 8}
-        if not column:
-            y["title"] = {"text": titles[row], "standoff": 6}
-        else:
-            y["showticklabels"] = False
-        layout |= {f"xaxis{number}": x, f"yaxis{number}": y}
-        if not row and headings[column]:
-            middle = {"x": left + wide / 2, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
-            layout["annotations"].append({"text": f"<b>{html.escape(headings[column])}</b>", "showarrow": False, **middle})
-    return layout
+def _heading(text: str, column: int, columns: int) -> dict[str, Any]:
+    left, right = _column_domain(column, columns)
+    place = {"x": (left + right) / 2, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
+    return {"text": f"<b>{html.escape(text)}</b>", "showarrow": False, **place}
 
 
-def _scaled(layout: Chart, axis: str, points: list[Point], count: int) -> None:
-    """Logarithmic where the axis is a ratio, with ticks where the points are where it is so marked; `count` panels share the width."""
-    what, more = AXES[axis], dict[str, Any]()
-    positive = bool(points) and min(point.x for point in points) > 0
-    if what.ratio and positive:
-        more["type"] = "log"
-    if what.marked and points and (positive or not what.ratio):
-        told = ticks(axis, ((point.x, point.at.get(what.column)) for point in points), 0.055 * count)
-        more |= {"tickvals": list(told), "ticktext": list(told.values())}
-    for name in layout:
-        if name.startswith("xaxis"):
-            layout[name] |= more
+def _join(scales: list[Scale]) -> Scale:
+    """The scale that shows what each of several shows."""
+    ends = [scale.ends for scale in scales if scale.ends]
+    widest = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
+    ticks = {place: text for scale in scales for place, text in scale.ticks.items()}
+    first = scales[0]
+    return Scale(first.label, any(scale.logarithmic for scale in scales), widest, ticks, first.zero)
 
 
-def one_entry_each(data: list[Chart]) -> None:
-    """One legend entry for each name, in the order of the traces; then draw the first ones last, so that exact designs lie on top."""
+def _places(plots: list[Plot]) -> list[float]:
+    return sorted({place for plot in plots for frame in plot.frames for line in frame.lines for place in line.x})
+
+
+def _x_axis(scale: Scale, places: list[float], columns: int) -> dict[str, Any]:
+    """A scale below frames, whose ticks leave each other the more room the more columns share the width."""
+    axis: dict[str, Any] = {"zeroline": False, **_scale(scale)}
+    if scale.ticks:
+        inside = [place for place in sorted(scale.ticks) if not places or places[0] / 1.7 <= place <= places[-1] * 1.7 or place in places]
+        kept = thin_out(inside, 0.055 * columns, scale.logarithmic)
+        axis |= {"tickvals": kept, "ticktext": [scale.ticks[place] for place in kept]}
+    return axis
+
+
+def _y_axis(scale: Scale) -> dict[str, Any]:
+    axis: dict[str, Any] = {"zeroline": False, **_scale(scale)}
+    if scale.zero:
+        axis |= {"zeroline": True, "zerolinewidth": 2, "rangemode": "tozero"}
+    if scale.ticks:
+        axis |= {"tickvals": list(scale.ticks), "ticktext": list(scale.ticks.values())}
+    return axis
+
+
+def _scale(scale: Scale) -> dict[str, Any]:
+    axis: dict[str, Any] = {"type": "log"} if scale.logarithmic else {}
+    if scale.ends:
+        axis["range"] = [math.log10(end) for end in scale.ends] if scale.logarithmic else list(scale.ends)
+    return axis
+
+
+def _sides(plots: list[Plot], scale: Scale) -> list[float]:
+    """Where lines from side to side end: a little beyond the points."""
+    if scale.ends:
+        return list(_join([frame.x for plot in plots for frame in plot.frames]).ends or scale.ends)
+    places = _places(plots)
+    if not places:
+        return [0.0, 1.0]
+    low, high = places[0], places[-1]
+    if scale.logarithmic:
+        return [low / 1.25, high * 1.25]
+    aside = 0.05 * (high - low) or 1.0
+    return [low - aside, high + aside]
+
+
+def _list_once(data: list[_Trace]) -> None:
+    """Give each name one legend entry, in the order of the traces; then draw the first ones last, so that exact designs lie on top."""
     seen: set[str] = set()
     for rank, trace in enumerate(data):
         trace["legendrank"] = rank
@@ -133,120 +167,58 @@ def one_entry_each(data: list[Chart]) -> None:
     data.sort(key=lambda trace: (trace.get("meta") != "ink", -trace["legendrank"]))
 
 
-def _level(level: Level, places: list[float], axis: str, value: str) -> Chart:
-    """A line from side to side; a legend entry stands for several panels and so has no number."""
-    low, high = places[0], places[-1]
-    aside = 1.0 if axis == "snr" else 0.05 * (high - low) or 1.0
-    ends = [low / 1.25, high * 1.25] if AXES[axis].ratio and low > 0 else [low - aside, high + aside]
-    name = html.escape(level.label, quote=False)
-    _, dash, width = LINES[level.label]
-    line = {"dash": dash, "width": 1.3 * width}
-    hover = html.escape(with_value(level), quote=False) + "<extra></extra>"
-    shown = {"name": name, "legendgroup": name, "showlegend": True, "hovertemplate": hover, "meta": "ink"}
-    return {"type": "scatter", "mode": "lines", "x": ends, "y": [level.value] * 2, "line": line} | shown
+def _traces(line: Line, sides: list[float]) -> list[_Trace]:
+    """A line with its points, and the band below it; where only some points are marked, marks are a trace of their own."""
+    look = line.look
+    name = html.escape(line.name, quote=False)
+    common: _Trace = {"type": "scatter", "name": name, "legendgroup": name, "showlegend": line.listed, "x": list(line.x), "y": list(line.y)}
+    common |= _hover(line, name)
+    stroke: dict[str, Any] = {"dash": look.dash[1], "width": _THICKER * look.width}
+    stroke |= {"shape": "hv"} if look.steps else {}
+    if not look.colour:
+        mode = "lines" if len(line.x) != 1 else "lines+markers"
+        across = {} if line.x else {"x": sides, "y": [line.y[0]] * 2}
+        return [common | {"mode": mode, "line": stroke, "meta": "ink"} | across]
+    stroke["color"] = look.colour
+    marker = {
+        "symbol": f"{look.symbol}-open" if look.hollow else look.symbol,
+        "color": look.colour,
+        "size": list(line.sizes) or _MARK_PX * look.size,
+    }
+    if line.marked is None:
+        return [*_band(line, common), common | {"mode": "lines+markers", "line": stroke, "marker": marker} | _error_bar(line)]
+    marks = {axis: [values[place] for place in line.marked] for axis, values in (("x", line.x), ("y", line.y))}
+    return [common | {"mode": "lines", "line": stroke, "showlegend": False}, common | marks | {"mode": "markers", "marker": marker}]
 
 
-def _traces(curve: Curve, look: Look | None, axis: str, value: str) -> list[Chart]:
-    """A line with its points, and the band below it."""
-    name = html.escape(curve.name, quote=False)
-    common: Chart = {"type": "scatter", "name": name, "legendgroup": name}
-    x, mean = [point.x for point in curve.points], [point.mean for point in curve.points]
-    said = [_said(point.at, point.mean, point.low, point.high, point.rows, axis) for point in curve.points]
-    shown = {"x": x, "y": mean, "text": said, "hovertemplate": f"<b>{name}</b><br>%{{text}}<extra></extra>", "showlegend": True}
-    if look is None:
-        _, dash, width = LINES[curve.label]
-        shape = "hv" if curve.label == BUDGET else "linear"
-        mode = "lines" if len(x) > 1 else "lines+markers"
-        return [common | shown | {"mode": mode, "line": {"dash": dash, "width": 1.4 * width, "shape": shape}, "meta": "ink"}]
-    unaware = curve.knowledge == "unaware"
-    line = {"color": look.colour, "width": (0.9 if unaware else 1.4) * look.width, "dash": "dash" if unaware else "solid"}
-    marker = {"symbol": f"{look.symbol}-open" if unaware else look.symbol, "size": 8 * look.size, "color": look.colour}
-    banded = [(point.x, point.low, point.high) for point in curve.points if point.low is not None and point.high is not None]
-    traces = []
-    if len(banded) > 1:
-        around = {"x": [b[0] for b in banded] + [b[0] for b in banded[::-1]], "y": [b[1] for b in banded] + [b[2] for b in banded[::-1]]}
-        fill = {"fill": "toself", "fillcolor": look.colour, "opacity": 0.15, "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip"}
-        traces.append(common | around | fill | {"showlegend": False})
-    elif banded:
-        _, low, high = banded[0]
-        shown["error_y"] = {"array": [high - mean[0]], "arrayminus": [mean[0] - low], "symmetric": False, "thickness": 1.2, "width": 3}
-    return [*traces, common | shown | {"mode": "lines+markers", "line": line, "marker": marker}]
+def _hover(line: Line, name: str) -> dict[str, Any]:
+    """What is said where the pointer is on a point."""
+    if not line.listed:
+        return {"hoverinfo": "skip"}
+    if not line.x:
+        return {"hovertemplate": html.escape(line.hover[0][0], quote=False) + "<extra></extra>"}
+    if not line.hover:
+        return {"hovertemplate": f"<b>{name}</b><br>{line.template}<extra></extra>"}
+    text = ["<br>".join(html.escape(part, quote=False) for part in parts) for parts in line.hover]
+    return {"text": text, "hovertemplate": f"<b>{name}</b><br>%{{text}}<extra></extra>"}
 
 
-def _said(at: Chart, mean: float, low: float | None, high: float | None, rows: int, axis: str) -> str:
-    band = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
-    facts = [described("antennas", at["antennas"])] if at.get("antennas") else []
-    facts += [described("snr_db", at["snr_db"])] if axis != "snr" and at.get("snr_db") is not None else []
-    facts += [f"λ = {at['pruning']:g}"] if at.get("pruning") is not None else []
-    facts += [f"{rows} rows" if rows > 1 else "1 row"]
-    return html.escape(f"{mean:.4f}{band}", quote=False) + "<br>" + html.escape(", ".join(facts), quote=False)
+def _band(line: Line, common: _Trace) -> list[_Trace]:
+    if len(line.band) < 2:
+        return []
+    around = {
+        "x": [x for x, _, _ in line.band] + [x for x, _, _ in line.band[::-1]],
+        "y": [low for _, low, _ in line.band] + [high for _, _, high in line.band[::-1]],
+    }
+    fill = {"fill": "toself", "fillcolor": line.look.colour, "opacity": 0.15, "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip"}
+    named = {key: common[key] for key in ("type", "name", "legendgroup")}
+    return [named | around | fill | {"showlegend": False}]
 
 
-TRADED = {"flops": "FLOPs per message", "latency_us": "latency, one message (µs)", "latency_batch_us": "latency per message, batched (µs)"}
-
-
-def trade_off(rows: pl.DataFrame, axis: str) -> tuple[Chart | None, str]:
-    """Accuracy against FLOPs and both measured latencies, side by side and with one legend, and which part of the rows it shows.
-
-    Points are those of the curves along `axis`, at the most pilots, the SNR per transmit antenna and, along the SNR axis, the SNR nearest
-    to 20 dB.
-    """
-    kept, told = _one_setting(rows, axis)
-    known = [name for name in TRADED if kept[name].drop_nulls().len()] if len(kept) else []
-    if not known:
-        return None, told
-    accuracy = {(c.name, c.panel, _at(p.at)): p for c in curves(kept, axis, "accuracy") for p in c.points}
-    look, data = looks(curves(kept, axis, "accuracy")), []
-    layout: Chart = {"height": 440, "margin": {"l": 56, "r": 12, "t": 24, "b": 56}, "legend": {"tracegroupgap": 0}}
-    wide = (1 - 0.04 * (len(known) - 1)) / len(known)
-    for number, value in enumerate(known, 1):
-        for curve in in_order(curves(kept, axis, value)):
-            mine = [(p, accuracy.get((curve.name, curve.panel, _at(p.at)))) for p in curve.points if p.mean > 0]
-            data.append(_traded(curve, [(p, seen) for p, seen in mine if seen], look.get(curve.label), value, axis))
-            data[-1] |= {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-        left = (number - 1) * (wide + 0.04)
-        layout[f"xaxis{number}"] = {"type": "log", "domain": [left, left + wide], "anchor": f"y{number}", "title": {"text": TRADED[value]}}
-        layout[f"yaxis{number}"] = {"range": [0, 1], "anchor": f"x{number}", "zeroline": False, "showticklabels": number == 1}
-    layout["yaxis1"]["title"] = {"text": "accuracy"}
-    data = [trace for trace in data if trace["x"]]
-    one_entry_each(data)
-    return {"data": data, "layout": layout}, told
-
-
-def _at(at: Chart) -> tuple[Any, ...]:
-    return tuple(sorted((name, str(value)) for name, value in at.items()))
-
-
-def _one_setting(rows: pl.DataFrame, axis: str) -> tuple[pl.DataFrame, str]:
-    table = arranged(rows, axis)
-    kept, told = table.links, []
-    for name in ("pilots_per_class", "snr_reference", *(["snr_db"] if axis == "snr" else [])):
-        values = kept[name].drop_nulls().unique().to_list()
-        if kept[name].n_unique() > 1 and values:
-            best = {"pilots_per_class": max, "snr_reference": max, "snr_db": lambda v: min(v, key=lambda db: (abs(db - 20), db))}[name]
-            chosen = None if name == "pilots_per_class" and kept[name].null_count() else best(values)  # type: ignore[operator]
-            kept = kept.filter(pl.col(name).eq_missing(pl.lit(chosen)))
-            told.append(described(name, chosen))
-    return kept, ", ".join(told)
-
-
-def _traded(curve: Curve, points: list[tuple[Any, Any]], look: Look | None, value: str, axis: str) -> Chart:
-    name = html.escape(curve.name, quote=False)
-    colour, symbol = (look.colour, look.symbol) if look else ("#777777", "circle")
-    unaware = curve.knowledge == "unaware"
-    costs = {"flops": "FLOPs"}.get(value, "µs")
-    said = [f"{_said(seen.at, seen.mean, seen.low, seen.high, seen.rows, axis)}<br>{cost.mean:,.0f} {costs}" for cost, seen in points]
-    return {
-        "type": "scatter", "mode": "lines+markers", "name": name, "legendgroup": name, "showlegend": True, "text": said,
-        "x": [cost.mean for cost, _ in points], "y": [seen.mean for _, seen in points],
-        "line": {"color": colour, "width": 0.8, "dash": "dot"}, "hovertemplate": f"<b>{name}</b><br>%{{text}}<extra></extra>",
-        "marker": {"symbol": f"{symbol}-open" if unaware else symbol, "color": colour,
-                   "size": [_bubble(seen.at) for _, seen in points]},
-    }  # fmt: skip
-
-
-def _bubble(at: Chart) -> float:
-    """Area by the number of complex symbols sent, so that compression shows too."""
-    n_tx = str(at.get("antennas") or "1×1").split("×")[-1]
-    symbols = float(n_tx) * float(at.get("uses") or 1)
-    return 6 + 2.2 * math.log2(1 + symbols)
+def _error_bar(line: Line) -> dict[str, Any]:
+    """The band of a line that has a single one."""
+    if len(line.band) != 1:
+        return {}
+    _, low, high = line.band[0]
+    bar = {"array": [high - line.y[0]], "arrayminus": [line.y[0] - low], "symmetric": False, "thickness": 1.2, "width": 3}
+    return {"error_y": bar}

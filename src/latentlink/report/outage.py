@@ -1,117 +1,144 @@
-"""Fading: how often a channel is bad, and how bad the worst ones are.
+"""Outage in figures and tables: how often a channel leaves less than an accuracy, and how fair a cell is to its users.
 
-With v_1 ≤ … ≤ v_n the accuracies of a method over the n channels of a point (all seeds together), each a mean over test messages,
-
-    P(A < a)       = #{i : v_i < a} / n                          the outage curve, a distribution function
-    q_ε            = max {a : P(A < a) ≤ ε} = v_(⌊εn⌋ + 1)        the accuracy with outage ε
-    worst ε        = mean of v_1, …, v_⌈εn⌉                       which is never above the mean of all
-    J              = (Σ v_i)² / (n Σ v_i²)                        Jain's index of fairness, 1 for equal users and 1/n for one of n
-
-Of a drop of users in a cell, a channel is a user. The mean's interval is that of `studies.intervals`.
+Curves have a logarithmic axis, on which the tail can be seen, and are marked where they cross 5 % and 1 %: those are their outage
+accuracies. At most six conditions of a study are drawn; the tables have them all.
 """
 
-import math
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import replace
+from statistics import fmean, median
 
 import polars as pl
 
-from latentlink.report.arrange import arranged, panel_of
-from latentlink.report.curves import Curve
-from latentlink.report.look.palette import in_order
-from latentlink.report.look.wording import Panel
+from latentlink.evaluation.intervals import interval_of, worst
+from latentlink.report.arrange import Arranged
+from latentlink.report.columns import Condition
+from latentlink.report.curves import REFERENCES, average_levels
+from latentlink.report.distributions import (
+    LEAST,
+    LEVELS,
+    Distribution,
+    choose_conditions,
+    draw_staircase,
+    jain_index,
+    outage_probability,
+    quantile,
+)
+from latentlink.report.look.measures import MEASURES
+from latentlink.report.look.palette import Look, assign_looks, look_of
+from latentlink.report.look.wording import count, describe_condition
+from latentlink.report.plots import Frame, Line, Plot, Scale
+from latentlink.report.tables import ABSENT, Comparison, Entry, Table, make_entry
 
-_Any = TypeVar("_Any")
-LEVELS = (5, 1)  # percent of the channels
-LEAST, ENOUGH = 20, 100  # channels of a curve, and of a cell from which there are outage figures
-MOST_PANELS = 6
-_STEPS, _DECADE = 400, 80  # of a drawn curve at most: in all along the accuracy, and in each decade of the probability
-
-
-@dataclass(frozen=True)
-class Fading:
-    """What a method did on all channels of a point.
-
-    Attributes:
-        curve: its name and family. rows: of its channels, with an accuracy.
-    """
-
-    curve: Curve
-    rows: pl.DataFrame
-
-    @property
-    def values(self) -> list[float]:
-        """Accuracies, the lowest first."""
-        found: list[float] = self.rows["accuracy"].sort().to_list()
-        return found
+_TICKS = {share / 100: f"{share:g} %" for share in (0.0001, 0.001, 0.01, 0.1, 1, 5, 10, 100)}
+_LEVEL_LOOK = Look("", 0.8, (":", "dot"))
+_PATH_LOSS = "path-loss"  # the normalisation under which a channel is a user, near or far
+_ALSO = ("nmse", "opta_db", "separation_db", "block_error", "message_bits")  # means beside the accuracy
+_Columns = dict[str, list[Entry]]
 
 
-def fadings(rows: pl.DataFrame) -> dict[Panel, list[Fading]]:
-    """The methods of each point where some cell has 100 channels; none where no cell has."""
-    table = arranged(rows, "outage")
-    links = table.links.filter(pl.col("accuracy").is_not_null())
-    cells = links.group_by("cell", *table.panel).len().filter(pl.col("len") >= ENOUGH)
-    points = {panel_of(row, table.panel) for row in cells.iter_rows(named=True)}
-    groups: dict[Panel, dict[Curve, pl.DataFrame]] = {panel: {} for panel in table.panels if panel in points}
-    named = ("label", "suffix", "family", "knowledge")
-    for frame in links.partition_by(*named, *table.panel, maintain_order=True):
-        row = frame.row(0, named=True)
-        panel = panel_of(row, table.panel)
-        if panel in groups:
-            groups[panel][Curve(row["label"] + row["suffix"], row["family"] or "", row["knowledge"], panel, ())] = frame
-    return {panel: [Fading(curve, mine[curve]) for curve in in_order(mine)] for panel, mine in groups.items()}
+def plot_outage(found: dict[Condition, list[Distribution]]) -> list[Plot]:
+    """Plot the outage curves of the methods that have at least 20 channels, for at most six conditions."""
+    drawn = {condition: [method for method in found[condition] if len(method.values) >= LEAST] for condition in choose_conditions(found)}
+    looks = assign_looks(method.curve for methods in drawn.values() for method in methods)
+    return [Plot(condition, (_frame(methods, looks),)) for condition, methods in drawn.items()]
 
 
-def shown(points: dict[Panel, list[Fading]]) -> list[Panel]:
-    """The panels that are drawn: at most six, with fewer values of the settings that have the most, spread from the first to the last."""
-    panels = list(points)
-    settings = [list(dict.fromkeys(column)) for column in zip(*panels, strict=True)]
-    kept, counts = panels, [len(values) for values in settings]
-    while len(kept) > MOST_PANELS:
-        counts[counts.index(max(counts))] -= 1
-        chosen = [_spread(values, count) for values, count in zip(settings, counts, strict=True)]
-        kept = [panel for panel in panels if all(value in among for value, among in zip(panel, chosen, strict=True))]
-    return kept or _spread(panels, MOST_PANELS)
+def _frame(methods: list[Distribution], looks: dict[str, Look]) -> Frame:
+    """One pair of scales, from the worst to the best channel with some room."""
+    low, high = min(method.values[0] for method in methods), max(method.values[-1] for method in methods)
+    room = 0.04 * (high - low) or 0.02
+    least = 1 / max(len(method.values) for method in methods)
+    x = Scale("accuracy a", ends=(max(0.0, low - room), min(1.0, high + room)))
+    y = Scale("P(accuracy of a channel < a)", logarithmic=True, ends=(0.9 * least, 1.1), ticks=_TICKS)
+    levels = [Line(f"{level} %", _LEVEL_LOOK, (), (level / 100,), listed=False) for level in LEVELS]
+    return Frame(x, y, (*levels, *(_line(method, looks) for method in methods)))
 
 
-def _spread(values: list[_Any], count: int) -> list[_Any]:
-    """So many of the values, from the first to the last; a single one is from the middle."""
-    if count == 1 or len(values) <= count:
-        return [values[len(values) // 2]] if count == 1 else values
-    return [values[number * (len(values) - 1) // (count - 1)] for number in range(count)]
+def _line(method: Distribution, looks: dict[str, Look]) -> Line:
+    steps = draw_staircase(method.values)
+    look = look_of(method.curve, looks)
+    return Line(
+        name=method.curve.name,
+        look=replace(look, width=0.7 * look.width, steps=True),
+        x=tuple(steps.accuracies),
+        y=tuple(steps.probabilities),
+        template=f"P(A &lt; %{{x:.3f}}) = %{{y:.3%}}<br>{count(len(method.values), 'channel')}",
+        marked=tuple(steps.marked),
+        label=method.curve.label,
+    )
 
 
-def outage(values: list[float], accuracy: float) -> float:
-    """P(A < a)."""
-    return sum(value < accuracy for value in values) / len(values)
+def tabulate_outage(found: dict[Condition, list[Distribution]]) -> list[Comparison]:
+    """Tabulate mean with interval, outage accuracies and means over the worst channels of each condition; the best are marked."""
+    comparisons = []
+    for condition, methods in found.items():
+        columns: _Columns = {
+            "channels": [Entry(str(len(method.values))) for method in methods],
+            "mean (ergodic)": _mark_best([_mean(method) for method in methods], [_interval(method) for method in methods]),
+        }
+        for name, measure in (("outage accuracy", quantile), ("mean of the worst", worst)):
+            for per_cent in LEVELS:
+                columns[f"{name}, {per_cent}\u00a0%"] = _mark_best([measure(method.values, per_cent) for method in methods])
+        for name in _ALSO:
+            if any(method.rows[name].is_not_null().any() for method in methods):
+                columns[MEASURES[name].short] = [make_entry(_average(method.rows[name]), MEASURES[name]) for method in methods]
+        comparisons.append(Comparison(describe_condition(condition), (_table("Accuracy over channels", methods, columns),)))
+    return comparisons
 
 
-def quantile(values: list[float], per_cent: int) -> float | None:
-    """q_ε; None where a share of ε is less than one channel."""
-    if len(values) * per_cent < 100:
-        return None
-    return sorted(values)[min(len(values) * per_cent // 100, len(values) - 1)]
+def tabulate_fairness(table: Arranged, found: dict[Condition, list[Distribution]]) -> list[Comparison]:
+    """Tabulate, of drops of users with path loss, how the accuracy and the capacity are shared among them."""
+    ceilings = {level.condition: level.value for level in average_levels(table, "accuracy") if level.label == REFERENCES[0]}
+    comparisons = []
+    for condition, everyone in found.items():
+        methods = [method for method in everyone if method.rows["normalisation"][0] == _PATH_LOSS and len(method.values) >= LEAST]
+        if methods:
+            columns = _fairness(methods, ceilings.get(condition))
+            comparisons.append(Comparison(describe_condition(condition), (_table("Users of a cell", methods, columns),)))
+    return comparisons
 
 
-def jain(values: list[float]) -> float | None:
-    """Jain's index; None where nobody has anything."""
-    square = sum(value * value for value in values)
-    return sum(values) ** 2 / (len(values) * square) if square > 0 else None
+def _fairness(methods: list[Distribution], ceiling: float | None) -> _Columns:
+    capacities = [jain_index(method.rows["capacity"].drop_nulls().to_list()) for method in methods]
+    below = [f"{outage_probability(method.values, ceiling / 2):.1%}" if ceiling else ABSENT for method in methods]
+    return {
+        "users": [Entry(str(len(method.values))) for method in methods],
+        "Jain's index, accuracy": _mark_best([jain_index(method.values) for method in methods]),
+        "Jain's index, capacity": [make_entry(capacity, MEASURES["accuracy"]) for capacity in capacities],
+        "5 %-ile user": _mark_best([quantile(method.values, 5) for method in methods]),
+        "median user": _mark_best([median(method.values) for method in methods]),
+        "under half of the ceiling": [Entry(share) for share in below],
+    }
 
 
-def staircase(values: list[float]) -> tuple[list[float], list[float], list[bool]]:
-    """The outage curve for drawing: a and P to step between (a rises first), and which places are marked, those of the levels.
+def _table(title: str, methods: list[Distribution], columns: _Columns) -> Table:
+    body = tuple((method.curve.name, tuple(entries[i] for entries in columns.values())) for i, method in enumerate(methods))
+    return Table(title, tuple(columns), body, open=True)
 
-    Steps that are too small to be seen are left out.
-    """
-    values, n = sorted(values), len(values)
-    places = [(value, (number + 1) / n) for number, value in enumerate(values) if number == n - 1 or values[number + 1] > value]
-    least = (values[-1] - values[0]) / _STEPS
-    levels = [(quantile(values, level), level / 100) for level in sorted(LEVELS)]
-    kept: list[tuple[float, float, bool]] = []
-    for value, share in places:
-        marks = [(value, level, True) for place, level in levels if place == value]
-        seen = not kept or value - kept[-1][0] >= least or math.log10(share / kept[-1][1]) >= 1 / _DECADE
-        if marks or seen or value == values[-1]:
-            kept += [*marks, (value, share, False)]
-    return [a for a, _, _ in kept], [p for _, p, _ in kept], [mark for _, _, mark in kept]
+
+def _mark_best(values: list[float | None], remarks: list[str] | None = None) -> list[Entry]:
+    """Write accuracies or indices, of which the largest is the best."""
+    measure = MEASURES["accuracy"]
+    best = measure.find_best(value for value in values if value is not None)
+    return [make_entry(value, measure, remark, best) for value, remark in zip(values, remarks or [""] * len(values), strict=True)]
+
+
+def _mean(method: Distribution) -> float:
+    return interval_of(method.rows["seed"].to_list(), method.rows["accuracy"].to_list())[0]
+
+
+def _interval(method: Distribution) -> str:
+    """The interval of a mean and its rule."""
+    seeds = method.rows["seed"].to_list()
+    _, low, high, rule = interval_of(seeds, method.rows["accuracy"].to_list())
+    if low is None or high is None:
+        return ""
+    several = len(set(seeds))
+    over = f"{several} seeds" if several > 1 else f"{len(seeds)} channels"
+    words = {"t": f"95 %, t over {over}", "range": f"lowest, highest of {over}"}[rule]
+    return f"[{max(low, 0):.3f}, {min(high, 1):.3f}] {words}"
+
+
+def _average(column: pl.Series) -> float | None:
+    known = column.drop_nulls().to_list()
+    return fmean(known) if known else None

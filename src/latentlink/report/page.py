@@ -11,20 +11,38 @@ from typing import Any
 import polars as pl
 
 from latentlink.numerics.extras import import_extra
-from latentlink.report.arrange import arranged, prepared
-from latentlink.report.curves import BANDS, curves
-from latentlink.report.digital import digital_wins
-from latentlink.report.distance import distance_charts, draw_distances
-from latentlink.report.figures import draw_paper_figures
-from latentlink.report.interactive import Chart, figures, trade_off
+from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
+from latentlink.report.curves import BANDS, average_curves
+from latentlink.report.digital import DigitalWins, find_digital_wins
+from latentlink.report.distributions import collect_distributions
+from latentlink.report.figures import draw_figures
+from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.look.axes import AXES
-from latentlink.report.outage import MOST_PANELS, fadings
-from latentlink.report.outage_figures import draw_outage, outage_charts
-from latentlink.report.outage_tables import fading_tables, fairness_tables
-from latentlink.report.tables import TOLERANCE, comparisons, facts, gaps, papr_table, power_table, status_table
+from latentlink.report.outage import plot_outage, tabulate_fairness, tabulate_outage
+from latentlink.report.plots import Plot, plot_accuracy, plot_distance
+from latentlink.report.run_tables import (
+    TOLERANCE,
+    describe_source,
+    list_facts,
+    list_setup,
+    tabulate_papr,
+    tabulate_power,
+    tabulate_statuses,
+)
+from latentlink.report.tables import Comparison, Table, compare_methods, find_gaps
+from latentlink.report.trade_off import plot_trade_off
 from latentlink.storage.atomic import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_MEASURED = {
+    "accuracy": "accuracy",
+    "nmse": "NMSE",
+    "exact_mse": "the exact optimum",
+    "opta": "OPTA",
+    "power": "power",
+    "flops": "FLOPs",
+    "latency_us": "latency",
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +50,18 @@ class ReportMeta:
     """What a report says of its study besides the results.
 
     Attributes:
-        name, title, description: of the study. axis: one of AXES. study_text: the study's file. command: what ran it.
-        wall_s: seconds that its runs took. done, missing, failed: cells. absent: what is missing or failed, in words, one line each.
+        name: of the study.
+        title: of the study.
+        description: of the study.
+        axis: the name of one of AXES.
+        study_text: the study's file.
+        command: what ran it.
+        wall_s: seconds that its runs took.
+        done: number of cells that are finished.
+        missing: number of cells without a result.
+        failed: number of cells that failed.
+        absent: what is missing or failed, in words, one line each.
+        quick: whether it is the study's small form.
     """
 
     name: str
@@ -47,23 +75,115 @@ class ReportMeta:
     missing: int
     failed: int
     absent: tuple[str, ...] = ()
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """What is shown along one axis.
+
+    Attributes:
+        words: what values are drawn against.
+        charts: accuracy and NMSE.
+        distances: distances to Gaussian OPTA.
+        comparisons: tables.
+    """
+
+    words: str
+    charts: list[Chart]
+    distances: list[Chart]
+    comparisons: list[Comparison]
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What is shown of the distribution over channels.
+
+    Attributes:
+        charts: outage curves.
+        conditions: number of conditions that have enough channels.
+        tables: of the mean and the worst channels.
+        fairness: tables among the users of a cell.
+        most: number of conditions that are drawn at most.
+    """
+
+    charts: list[Chart]
+    conditions: int
+    tables: list[Comparison]
+    fairness: list[Comparison]
+    most: int = MOST_CONDITIONS
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows.
+
+    Attributes:
+        meta: about the study.
+        setup: what was measured, for the head of the page.
+        sections: one for each axis.
+        outage: the distribution over channels.
+        traded: accuracy against costs; None where no cost was measured.
+        setting: which part of the rows that chart shows.
+        power: table of the power that was measured.
+        papr: table of peak-to-average power ratios.
+        digital: where digital methods win.
+        statuses: table of how the designs ended.
+        gaps: what is not there, one line each.
+        facts: how the results came about.
+        bands: rules of the bands that occur.
+        unmeasured: what no row has, in words.
+        separated: whether the separation bound was computed.
+        files: names of the figures beside the page.
+        tolerance: share of the budget by which power may be off before it is marked.
+    """
+
+    meta: ReportMeta
+    setup: list[tuple[str, str]]
+    sections: list[Section]
+    outage: Outage
+    traded: Chart | None
+    setting: str
+    power: Table
+    papr: Table
+    digital: DigitalWins
+    statuses: Table
+    gaps: list[str]
+    facts: list[tuple[str, str]]
+    bands: list[str]
+    unmeasured: list[str]
+    separated: bool
+    files: list[str]
+    tolerance: float = TOLERANCE
+
+    @property
+    def charts(self) -> list[Chart]:
+        """All charts."""
+        along = [chart for section in self.sections for chart in section.charts + section.distances]
+        return along + self.outage.charts + ([self.traded] if self.traded else [])
+
+    @property
+    def references(self) -> list[str]:
+        """SNR references that occur, the paper's first."""
+        return sorted({chart.reference for chart in self.charts} - {""}, reverse=True)
 
 
 def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> list[Path]:
     """Write report.html and its figures as .pdf and .png into a folder, each whole or not at all.
 
-    Figures are accuracy-vs-AXIS[-PANEL], distance-vs-AXIS[-PANEL] (to Gaussian OPTA) and, of 100 channels a cell, outage[-PANEL]. The axis
-    of the study is always drawn; another one where the study sweeps it too and few panels come of it.
+    Figures are accuracy-vs-AXIS[-CONDITION], distance-vs-AXIS[-CONDITION] (to Gaussian OPTA) and, of 100 channels a cell,
+    outage[-CONDITION]. The axis of the study is always drawn; another one where the study sweeps it too and few conditions come of it.
 
     Args:
-        rows: results, a row for each cell and channel draw; columns that are absent are taken as unknown.
-        meta: about the study. folder: made if it is absent.
+        rows: results, a row for each cell and channel draw; columns that are absent are taken as unknown, others do no harm.
+        meta: about the study.
+        folder: where files go; made if it is absent.
 
     Returns:
         The files, the page first.
 
     Raises:
-        ValueError: `rows` is no data frame, or meta.axis is none.
+        ValueError: `rows` is no data frame, or meta.axis is no axis.
         ImportError: plotly, jinja2 (extra `report`) or matplotlib (extra `plot`) is not installed.
         OSError: a file cannot be written.
     """
@@ -72,109 +192,94 @@ def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> li
     if meta.axis not in AXES:
         raise ValueError(f"meta.axis must be one of {', '.join(AXES)}, got {meta.axis!r}")
     folder = Path(folder)
-    axes = axes_of(rows, meta.axis)
-    along = [(draw_paper_figures(rows, axis, folder), draw_distances(rows, axis, folder)) for axis in axes]
-    sections = [path for figures, distances in along for path in figures + distances]
-    outage = draw_outage(rows, folder)
-    drawn = outage + sections if meta.axis == "outage" else sections + outage
+    study = arrange_all(rows, meta.axis)
+    plots = plot_all(study)
+    note = describe_source(study.rows) + (", quick form" if meta.quick else "")
+    drawn = [path for stem, some in plots.items() for path in draw_figures(some, folder / stem, note)]
     page = folder / "report.html"
-    write_atomically(page, render(rows, meta, axes, [path.name for path in drawn]).encode())
+    write_atomically(page, render_page(make_page(study, meta, plots, [path.name for path in drawn])).encode())
     return [page, *drawn]
 
 
-def axes_of(rows: pl.DataFrame, axis: str) -> list[str]:
-    """The study's axis, and others along which some method has at least three points, FLOPs by pruning; outage has figures of its own."""
-    rows = prepared(rows)
-    links = rows.filter(pl.col("family").ne_missing("reference"))
-    found = [axis] if axis != "outage" else []
-    for other in AXES:
-        if other in (*found, "outage") or (other in ("uses", "compression") and _same_places(links, found)):
-            continue
-        name = "pruning" if other == "flops" else AXES[other].column
-        counts = links.filter(pl.col(name).is_not_null()).group_by("method").agg(pl.col(name).n_unique())[name]
-        swept = len(counts) > 0 and max(counts) > 2
-        if swept and len(arranged(rows, other).panels) <= MOST_PANELS:
-            found.append(other)
-    return found
+def plot_all(study: Arrangements) -> dict[str, list[Plot]]:
+    """Plot everything that a report draws, by the names of its files; outage is first where it is the study's axis."""
+    plots: dict[str, list[Plot]] = {}
+    outage = {"outage": plot_outage(collect_distributions(study.over_channels))}
+    for table in study.drawn:
+        plots[f"accuracy-vs-{table.axis.name}"] = plot_accuracy(table)
+        plots[f"distance-vs-{table.axis.name}"] = plot_distance(table)
+    return outage | plots if study.main.axis.name == "outage" else plots | outage
 
 
-def _same_places(links: pl.DataFrame, drawn: list[str]) -> bool:
-    """Whether compression and uses are the same axis, with one number of antennas, and one of them is drawn already."""
-    return links["n_tx"].n_unique() == 1 and any(axis in drawn for axis in ("compression", "uses"))
-
-
-def render(rows: pl.DataFrame, meta: ReportMeta, axes: list[str], files: list[str]) -> str:
-    """The page.
+def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]], files: list[str]) -> Page:
+    """Make the charts, tables and sentences of the page.
 
     Args:
-        rows: results. meta: about the study. axes: to draw. files: figures beside the page, to link to.
+        study: its rows, arranged.
+        meta: about the study.
+        plots: what `plot_all` gives.
+        files: names of the figures beside the page, to link to.
     """
+    main = study.main
+    charts = {name: make_charts(some, name) for name, some in plots.items()}
+    sections = [
+        Section(
+            words=table.axis.words,
+            charts=charts[f"accuracy-vs-{table.axis.name}"],
+            distances=charts[f"distance-vs-{table.axis.name}"],
+            comparisons=compare_methods(table),
+        )
+        for table in study.drawn
+    ]
+    traded = plot_trade_off(main)
+    return Page(
+        meta=meta,
+        setup=list_setup(study.rows),
+        sections=sections,
+        outage=_make_outage(study.over_channels, charts["outage"]),
+        traded=make_chart(traded.plots, [""] * len(traded.plots), "trade-off", same_x=False) if traded.plots else None,
+        setting=traded.setting,
+        power=tabulate_power(main),
+        papr=tabulate_papr(main),
+        digital=find_digital_wins(main),
+        statuses=tabulate_statuses(main),
+        gaps=find_gaps(main),
+        facts=list_facts(study.rows),
+        bands=_list_bands(study.drawn),
+        unmeasured=[words for name, words in _MEASURED.items() if main.links[name].is_null().all()],
+        separated=bool(study.rows["separation_nmse"].is_not_null().any()),
+        files=files,
+    )
+
+
+def _make_outage(table: Arranged, charts: list[Chart]) -> Outage:
+    found = collect_distributions(table)
+    return Outage(charts, len(found), tabulate_outage(found), tabulate_fairness(table, found))
+
+
+def _list_bands(tables: list[Arranged]) -> list[str]:
+    """Word the rules of the bands of accuracy that occur."""
+    found = {point.band for table in tables for curve in average_curves(table, "accuracy") for point in curve.points}
+    return [words for band, words in BANDS.items() if band in found]
+
+
+def render_page(page: Page) -> str:
+    """Render the page as HTML that asks for nothing outside of itself."""
     jinja2 = import_extra("jinja2", "report")
     offline = import_extra("plotly.offline", "report")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    charts: dict[str, Any] = {}
-    sections = [
-        {
-            "words": AXES[axis].words,
-            "figures": _listed(charts, axis, figures(rows, axis)),
-            "distances": _listed(charts, f"distance-{axis}", distance_charts(rows, axis)),
-            "comparisons": comparisons(rows, axis),
-        }
-        for axis in axes
-    ]
-    traded, setting = trade_off(rows, meta.axis)
-    if traded is not None:
-        charts["trade-off"] = traded
-    fading = _fading(rows, charts)
-    listed = [figure for section in sections for figure in section["figures"]] + fading["figures"]
-    references = {figure["reference"] for figure in listed} - {""}
-    bands = {point.band for axis in axes for curve in curves(rows, axis, "accuracy") for point in curve.points}
     text: str = environment.get_template("report.html").render(
-        meta=meta, sections=sections, traded=traded, setting=setting, references=sorted(references, reverse=True),
-        power=power_table(rows, meta.axis), papr=papr_table(rows, meta.axis), fading=fading,
-        digital=digital_wins(rows, meta.axis), statuses=status_table(rows, meta.axis), gaps=gaps(rows, meta.axis), facts=facts(rows),
-        bands=[BANDS[band] for band in BANDS if band in bands], tolerance=TOLERANCE, files=files, unmeasured=_unmeasured(rows),
-        separated=bool(prepared(rows)["separation_nmse"].is_not_null().any()),
-        charts=_in_script(charts), plotly=offline.get_plotlyjs(),
-        style=(_TEMPLATES / "report.css").read_text("utf-8"), script=(_TEMPLATES / "report.js").read_text("utf-8"),
-    )  # fmt: skip
+        page=page,
+        charts=_in_script({chart.id: {"data": chart.data, "layout": chart.layout} for chart in page.charts}),
+        plotly=offline.get_plotlyjs(),
+        style=(_TEMPLATES / "report.css").read_text("utf-8"),
+        script=(_TEMPLATES / "report.js").read_text("utf-8"),
+    )
     return text
 
 
-def _listed(charts: dict[str, Any], name: str, found: list[tuple[str, str, Chart]]) -> list[dict[str, Any]]:
-    """What the template must know of figures, whose specifications are put among the others."""
-    listed = []
-    for number, (title, reference, chart) in enumerate(found):
-        charts[f"{name}-{number}"] = chart
-        rows = len({tuple(axis["domain"]) for place, axis in chart["layout"].items() if place.startswith("yaxis")})
-        columns = sum(place.startswith("xaxis") for place in chart["layout"]) // rows
-        here = {"id": f"{name}-{number}", "title": title, "reference": reference, "columns": columns}
-        listed.append(here | {"height": chart["layout"]["height"]})
-    return listed
-
-
-def _fading(rows: pl.DataFrame, charts: dict[str, Any]) -> dict[str, Any]:
-    """Figures and tables of the channels of each point."""
-    points = fadings(rows)
-    return {
-        "figures": _listed(charts, "outage", outage_charts(rows)),
-        "points": len(points),
-        "most": MOST_PANELS,
-        "tables": fading_tables(points),
-        "fairness": fairness_tables(rows, points),
-    }
-
-
-def _unmeasured(rows: pl.DataFrame) -> list[str]:
-    """What the study did not measure, in words."""
-    rows = prepared(rows).filter(pl.col("family").ne_missing("reference"))
-    asked = {"accuracy": "accuracy", "nmse": "NMSE", "exact_mse": "the exact optimum", "opta": "OPTA", "power": "power",
-             "flops": "FLOPs", "latency_us": "latency"}  # fmt: skip
-    return [said for name, said in asked.items() if not rows[name].drop_nulls().len()]
-
-
 def _in_script(charts: dict[str, Any]) -> str:
-    """JSON that may stand within a script element."""
+    """Write JSON that may stand within a script element."""
     return json.dumps(charts, allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c").replace("&", "\\u0026")

@@ -1,37 +1,30 @@
-"""The tables of the page, as plain values for its template: who is best where, who spent what, and what is not there."""
+"""Tables of the page, as plain values for its template: who is best where, and what is not there."""
 
-import json
-import math
-from collections import Counter
-from dataclasses import dataclass, field
-from statistics import fmean
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
 
-from latentlink.report.arrange import arranged, prepared
-from latentlink.report.curves import Curve, Point, curves
-from latentlink.report.look.axes import AXES, percent
-from latentlink.report.look.palette import in_order
-from latentlink.report.look.wording import Panel, described, panel_title
+from latentlink.report.arrange import Arranged
+from latentlink.report.curves import Curve, Point, average_curves
+from latentlink.report.look.axes import Axis
+from latentlink.report.look.measures import MEASURES, Measure
+from latentlink.report.look.palette import sort_curves
+from latentlink.report.look.wording import count, describe, describe_condition, format_percent
 
-BUDGET_POWER, TOLERANCE = 1.0, 0.05  # P of every study, and how far from it a link may spend before it is flagged
-METRICS: dict[str, tuple[str, str, bool | None]] = {  # column: title, format, the best is the largest (None: no value is better)
-    "accuracy": ("Accuracy", "{:.3f}", True),
-    "nmse": ("NMSE of the latent", "{:.3f}", False),
-    "exact_db": ("Distance to the exact optimum: MSE over the least of all linear links (dB)", "{:+.2f}", False),
-    "opta_db": ("Distance to Gaussian OPTA: MSE over it (dB)", "{:+.2f}", False),
-    "separation_db": ("Distance to the separation bound: MSE over it (dB)", "{:+.2f}", False),
-    "block_error": ("Block error rate", "{:.3g}", False),
-    "message_bits": ("Bits per message", "{:,.1f}", None),
-}
-_RADIO = {"csi": "channel state information", "normalisation": "channel gains", "carrier_ghz": "carrier (GHz)", "speed_kmh": "speed (km/h)",
-          "delay_spread_ns": "delay spread (ns)", "subcarriers": "subcarriers", "clipping_db": "clipping (dB)"}  # fmt: skip
+_ALONG = ("accuracy", "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
+ABSENT = "–"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell of a table: a value, its interval or another remark, and whether it is the best of its column or should be looked at."""
+    """A cell of a table.
+
+    Attributes:
+        text: its value.
+        remark: its interval, or another remark.
+        best: whether it is the best of its column.
+        flagged: whether it should be looked at.
+    """
 
     text: str
     remark: str = ""
@@ -41,7 +34,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of entries under columns; `open` says whether the page shows it at once."""
+    """Rows of entries under columns.
+
+    Attributes:
+        title: above it.
+        columns: their headings.
+        rows: the name of a method, and its entries.
+        open: whether the page shows it at once.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -51,216 +51,135 @@ class Table:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Tables of one panel."""
+    """Tables of one condition under its title."""
 
     title: str
-    tables: tuple[Table, ...] = field(default_factory=tuple)
+    tables: tuple[Table, ...]
 
 
-def comparisons(rows: pl.DataFrame, axis: str) -> list[Comparison]:
-    """Methods × points of each panel: accuracy, NMSE and the distances to the exact optimum and to OPTA."""
-    found = {value: in_order(curves(rows, axis, value)) for value in METRICS}
-    tables = []
-    for panel in arranged(rows, axis).panels:
-        mine = {value: [curve for curve in found[value] if curve.panel == panel] for value in METRICS}
-        if axis == "flops":
-            listed = [_listing(rows, axis, panel)]
+def compare_methods(table: Arranged) -> list[Comparison]:
+    """Compare methods at the points of each condition: accuracy, NMSE and the distances to the exact optimum and to OPTA."""
+    values = tuple(MEASURES) if table.axis.own_places else _ALONG
+    curves = {value: sort_curves(average_curves(table, value)) for value in values}
+    found = []
+    for condition in table.conditions:
+        mine = {value: [curve for curve in curves[value] if curve.condition == condition] for value in values}
+        if table.axis.own_places:
+            tables = [_list_points(mine)]
         else:
-            listed = [_matrix(value, mine[value], axis, value == "accuracy") for value in METRICS if mine[value]]
-        tables.append(Comparison(panel_title(panel), tuple(table for table in listed if table.rows)))
-    return [comparison for comparison in tables if comparison.tables]
+            tables = [_tabulate_points(value, mine[value], table.axis) for value in values if mine[value]]
+        found.append(Comparison(describe_condition(condition), tuple(each for each in tables if each.rows)))
+    return [comparison for comparison in found if comparison.tables]
 
 
-def _matrix(value: str, drawn: list[Curve], axis: str, shown: bool) -> Table:
-    title, form, largest = METRICS[value]
-    keys = sorted({key_of(point, axis) for curve in drawn for point in curve.points})
-    cells = {(curve.name, key_of(point, axis)): point for curve in drawn for point in curve.points}
-    usual = {key: min(point.x for (_, at), point in cells.items() if at == key) for key in keys}
-    means = {key: [point.mean for (_, at), point in cells.items() if at == key] for key in keys}
-    best = {key: (max if largest else min)(there) for key, there in means.items() if len(set(there)) > 1 and largest is not None}
+def make_entry(value: float | None, measure: Measure, remark: str = "", best: float | None = None) -> Entry:
+    """Write a value as its measure has it, and mark it where it is the best."""
+    return Entry(ABSENT) if value is None else Entry(measure.form.format(value), remark, value == best)
+
+
+def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
+    """A column for each place on the axis."""
+    measure = MEASURES[value]
+    cells = {(curve.name, key_of(point, axis)): point for curve in curves for point in curve.points}
+    keys = sorted({key for _, key in cells})
+    there = {key: [point for (_, at), point in cells.items() if at == key] for key in keys}
+    usual = {key: min(point.x for point in points) for key, points in there.items()}
+    best = {key: measure.find_best(point.mean for point in points) for key, points in there.items()}
+
+    def entry(name: str, key: tuple[float, ...]) -> Entry:
+        point = cells.get((name, key))
+        if point is None:
+            return Entry(ABSENT)
+        dearer = axis.name == "compression" and point.x > 1.001 * usual[key]
+        remark = _interval(point, measure) + (f" at ζ {format_percent(point.x)} %" if dearer else "")
+        return make_entry(point.mean, measure, remark, best[key])
+
+    headings = {key: _heading(there[key][-1], usual[key], axis) for key in keys}
+    body = tuple((curve.name, tuple(entry(curve.name, key) for key in keys)) for curve in curves)
+    return Table(measure.heading, tuple(headings[key] for key in keys), body, open=value == "accuracy")
+
+
+def _list_points(curves: dict[str, list[Curve]]) -> Table:
+    """A row for each point, where no two methods share a place on the axis, and a column for each measure."""
+    points = {
+        value: {(curve.name, str(point.at["parameters"])): point for curve in mine for point in curve.points}
+        for value, mine in curves.items()
+    }
+    shown = [value for value in points if points[value]]
+    best = {value: MEASURES[value].find_best(point.mean for point in points[value].values()) for value in shown}
     body = []
-    for curve in drawn:
+    for key, counted in points["flops"].items():
         entries = []
-        for key in keys:
-            point = cells.get((curve.name, key))
-            if point is None:
-                entries.append(Entry("–"))
-                continue
-            dearer = axis == "compression" and point.x > 1.001 * usual[key]
-            remark = _interval(point, form) + (f" at ζ {percent(point.x)} %" if dearer else "")
-            entries.append(Entry(form.format(point.mean), remark, point.mean == best.get(key)))
-        body.append((curve.name, tuple(entries)))
-    headings = {key_of(point, axis): _heading(point, usual[key_of(point, axis)], axis) for curve in drawn for point in curve.points}
-    return Table(title, tuple(headings[key] for key in keys), tuple(body), shown)
-
-
-def key_of(point: Point, axis: str) -> tuple[float, ...]:
-    """What a column stands for: a place on the axis, or a shape of the channel (Top-K has another ζ on the same one)."""
-    if axis != "compression":
-        return () if axis == "outage" else (point.x,)
-    n_rx, n_tx = (float(number) for number in (point.at["antennas"] or "0×0").split("×"))
-    return (n_tx * (point.at["uses"] or 1), n_tx, n_rx, point.at["uses"] or 1)
-
-
-def _heading(point: Point, x: float, axis: str) -> str:
-    """What a point of a column is called, whose methods are mostly at x."""
-    if axis != "compression":
-        return where(point, axis)
-    _, n_tx, n_rx, uses = key_of(point, axis)
-    return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {percent(x)} %"
-
-
-def _interval(point: Point, form: str) -> str:
-    return f"[{form.format(point.low)}, {form.format(point.high)}]" if point.low is not None and point.high is not None else ""
-
-
-def _listing(rows: pl.DataFrame, axis: str, panel: Panel) -> Table:
-    """Along the FLOPs axis each point is a row: no two methods share their FLOPs."""
-    columns = {
-        "accuracy": ("accuracy", "{:.3f}", max), "nmse": ("NMSE", "{:.3f}", min), "flops": ("FLOPs", "{:,.0f}", min),
-        "density": ("weights left", "{:.1%}", None), "latency_us": ("latency, one message (µs)", "{:,.0f}", min),
-        "latency_batch_us": ("latency, batched (µs)", "{:,.1f}", min), "exact_db": ("to exact (dB)", "{:+.2f}", min),
-        "opta_db": ("to OPTA (dB)", "{:+.2f}", min), "separation_db": ("to separation (dB)", "{:+.2f}", min),
-        "block_error": ("block error", "{:.3g}", min), "message_bits": ("bits per message", "{:,.1f}", None),
-    }  # fmt: skip
-    found: dict[str, dict[tuple[str, str], Point]] = {}
-    for value in columns:
-        mine = [curve for curve in in_order(curves(rows, axis, value)) if curve.panel == panel]
-        found[value] = {(curve.name, str(point.at["parameters"])): point for curve in mine for point in curve.points}
-    columns = {value: column for value, column in columns.items() if found[value]}
-    means = {value: {p.mean for p in found[value].values()} for value in columns}
-    best = {value: pick(means[value]) for value, (_, _, pick) in columns.items() if pick is not None and len(means[value]) > 1}
-    body = []
-    for (name, parameters), counted in found["flops"].items():
-        entries = []
-        for value, (_, form, _) in columns.items():
-            point = found[value].get((name, parameters))
-            remark = _interval(point, form) if point is not None and value in ("accuracy", "nmse") else ""
-            entries.append(Entry("–") if point is None else Entry(form.format(point.mean), remark, point.mean == best.get(value)))
+        for value in shown:
+            point = points[value].get(key)
+            remark = _interval(point, MEASURES[value]) if point is not None and value in ("accuracy", "nmse") else ""
+            entries.append(make_entry(point.mean if point else None, MEASURES[value], remark, best[value]))
         pruning = counted.at["pruning"]
-        body.append((f"{name}, λ = {pruning:g}" if pruning is not None else name, tuple(entries)))
-    return Table("Every point", tuple(title for title, _, _ in columns.values()), tuple(body), True)
+        body.append((f"{key[0]}, λ = {pruning:g}" if pruning is not None else key[0], tuple(entries)))
+    return Table("Every point", tuple(MEASURES[value].short for value in shown), tuple(body), open=True)
 
 
-def power_table(rows: pl.DataFrame, axis: str) -> Table:
-    """Power measured on the test messages, in units of the budget, for each method over all of its rows."""
-    links = arranged(rows, axis).links.filter(pl.col("power").is_not_null())
-    body = []
-    for (name, knowledge), mine in _by_method(links):
-        power = [spent / BUDGET_POWER for spent in mine["power"]]
-        off = sum(abs(spent - 1) > TOLERANCE for spent in power)
-        antennas = [max(each) for each in mine["antenna_power"].drop_nulls().to_list() if each] if "antenna_power" in mine.columns else []
-        strongest = f"{fmean(antennas) / BUDGET_POWER:.3f}" if antennas else "–"
-        peaks = mine["peak_power"].drop_nulls().to_list()
-        body.append((
-            name if knowledge != "unaware" else f"{name}, unaware",
-            (
-                Entry(f"{fmean(power):.3f}"), Entry(f"{min(power):.3f}"), Entry(f"{max(power):.3f}"), Entry(strongest),
-                Entry(f"{max(peaks) / BUDGET_POWER:.1f}" if peaks else "–"),
-                Entry("no" if not off else f"{off} of {len(power)} rows", flagged=off > 0),
-            ),
-        ))  # fmt: skip
-    columns = ("mean", "lowest", "highest", "strongest antenna", "peak message", f"off by more than {TOLERANCE:.0%}")
-    return Table("Power measured on the test messages, in units of the budget P", columns, tuple(body), True)
+def key_of(point: Point, axis: Axis) -> tuple[float, ...]:
+    """What a column stands for: a place on the axis, or a shape of the channel (Top-K has another ζ on the same one)."""
+    if axis.name != "compression":
+        return () if axis.name == "outage" else (point.x,)
+    n_rx, n_tx = (float(number) for number in (point.at["antennas"] or "0×0").split("×"))
+    uses = point.at["uses"] or 1
+    return (n_tx * uses, n_tx, n_rx, uses)
 
 
-def papr_table(rows: pl.DataFrame, axis: str) -> Table:
-    """Peak over mean power of what is sent, of each method over all of its rows, and of its calmest and wildest antenna."""
-    links = arranged(rows, axis).links.filter(pl.col("papr_db").is_not_null())
-    body = []
-    for (name, knowledge), mine in _by_method(links):
-        papr, peaks = mine["papr_db"].to_list(), mine["peak_power"].drop_nulls().to_list()
-        lists = mine["antenna_papr_db"].drop_nulls().to_list() if "antenna_papr_db" in mine.columns else []
-        each: dict[int, list[float]] = {}  # of an antenna, over channels; rows may have different numbers of them
-        for antennas in lists:
-            for number, level in enumerate(antennas):
-                each.setdefault(number, []).extend([level] if level is not None and math.isfinite(level) else [])
-        means = [fmean(levels) for levels in each.values() if levels]
-        entries = (
-            Entry(f"{fmean(papr):.2f}"), Entry(f"{max(papr):.2f}"), Entry(f"{min(means):.2f}" if means else "–"),
-            Entry(f"{max(means):.2f}" if means else "–"), Entry(f"{max(peaks) / BUDGET_POWER:.1f}" if peaks else "–"),
-        )  # fmt: skip
-        body.append((name if knowledge != "unaware" else f"{name}, unaware", entries))
-    columns = ("mean over channels (dB)", "highest channel (dB)", "lowest antenna (dB)", "highest antenna (dB)", "peak message (of P)")
-    return Table("Peak-to-average power ratio of what is sent", columns, tuple(body), True)
+def _heading(point: Point, x: float, axis: Axis) -> str:
+    """What the column of a point is called, at which methods are mostly at x."""
+    if axis.name != "compression":
+        return describe_place(point, axis)
+    _, n_tx, n_rx, uses = key_of(point, axis)
+    return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {format_percent(x)} %"
 
 
-def _by_method(links: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
-    groups = links.partition_by("label", "knowledge", as_dict=True, maintain_order=True)
-    families = {key: frame["family"][0] or "" for key, frame in groups.items()}
-    order = in_order(Curve(str(key[0]), families[key], str(key[1]), (), ()) for key in groups)
-    return [((curve.label, curve.knowledge), groups[curve.label, curve.knowledge]) for curve in order]
+def _interval(point: Point, measure: Measure) -> str:
+    if point.low is None or point.high is None:
+        return ""
+    return f"[{measure.form.format(point.low)}, {measure.form.format(point.high)}]"
 
 
-def status_table(rows: pl.DataFrame, axis: str) -> Table:
-    """How the designs ended, and what they took."""
-    body = []
-    for (name, knowledge), mine in _by_method(arranged(rows, axis).links):
-        statuses = Counter(mine["status"].drop_nulls())
-        said = "; ".join(f"{status} ({count})" for status, count in statuses.most_common()) or "–"
-        seconds = mine["design_s"].drop_nulls().to_list()
-        entries = (Entry(str(len(mine))), Entry(f"{fmean(seconds):.3g}" if seconds else "–"), Entry(said))
-        body.append((name if knowledge != "unaware" else f"{name}, unaware", entries))
-    return Table("How the designs ended", ("rows", "design time (s)", "status"), tuple(body))
+def describe_place(point: Point, axis: Axis) -> str:
+    """Word the place of a point."""
+    if axis.name == "outage":
+        return "all channels"
+    if axis.name in ("compression", "antennas") or (axis.own_places and point.at["pruning"] is None):
+        return str(point.at["antennas"])
+    if axis.own_places:
+        return f"λ = {point.at['pruning']:g}"
+    return describe(axis.column, point.at.get(axis.column))
 
 
-def gaps(rows: pl.DataFrame, axis: str) -> list[str]:
-    """What is not there, one line each: rows without a value, points with fewer seeds than others, points that others have."""
-    drawn, found = in_order(curves(rows, axis, "accuracy")), []
-    empty = arranged(rows, axis).links.filter(pl.col("accuracy").is_null())
-    for method, count in empty.group_by("label", maintain_order=True).len().sort("label").iter_rows():
-        found.append(f"{method}: {count} {'row' if count == 1 else 'rows'} without an accuracy")
-    placeless = arranged(rows, axis).links.filter(pl.col("accuracy").is_not_null() & pl.col(AXES[axis].place).is_null())
-    for method, count in placeless.group_by("label", maintain_order=True).len().sort("label").iter_rows():
-        found.append(f"{method}: {count} {'row' if count == 1 else 'rows'} without a place on this axis ({AXES[axis].label})")
-    seeds = max((point.seeds for curve in drawn for point in curve.points), default=0)
-    for panel in dict.fromkeys(curve.panel for curve in drawn):
-        mine = [curve for curve in drawn if curve.panel == panel]
+def find_gaps(table: Arranged) -> list[str]:
+    """Find what is not there, one line each: rows without a value, points with fewer seeds than others, points that others have."""
+    axis = table.axis
+    valued = pl.col("accuracy").is_not_null()
+    lines = _count_rows(table.links.filter(~valued), "without an accuracy")
+    placeless = table.links.filter(valued & pl.col(axis.place).is_null())
+    lines += _count_rows(placeless, f"without a place on this axis ({axis.label})")
+    curves = sort_curves(average_curves(table, "accuracy"))
+    seeds = max((point.seeds for curve in curves for point in curve.points), default=0)
+    for condition in dict.fromkeys(curve.condition for curve in curves):
+        mine = [curve for curve in curves if curve.condition == condition]
         names = {key_of(point, axis): _heading(point, 0.0, axis).split("\n")[0] for curve in mine for point in curve.points}
-        keys = sorted(names) if axis != "flops" else []
         for curve in mine:
-            aside = f" ({panel_title(panel)})" if panel else ""
-            few = [f"{where(point, axis)}: {point.seeds} of {seeds} seeds" for point in curve.points if point.seeds < seeds]
-            have = {key_of(point, axis) for point in curve.points} if keys else set()
-            lacking = [names[key] for key in keys if key not in have]
-            found += [f"{curve.name}{aside}: {', '.join(few)}"] if few else []
-            found += [f"{curve.name}{aside}: no result at {', '.join(lacking)}"] if lacking else []
-    return found
+            lines += _find_gaps_of(curve, axis, {} if axis.own_places else names, seeds)
+    return lines
 
 
-def where(point: Point, axis: str) -> str:
-    """The place of a point in words."""
-    if axis in ("compression", "flops"):
-        return str(point.at["antennas"]) if axis == "compression" or point.at["pruning"] is None else f"λ = {point.at['pruning']:g}"
-    return described(AXES[axis].column, point.at.get(AXES[axis].column)) if axis != "outage" else "all channels"
+def _find_gaps_of(curve: Curve, axis: Axis, places: dict[tuple[float, ...], str], seeds: int) -> list[str]:
+    """Find the points of a curve with too few seeds, and the places of others that it lacks."""
+    name = f"{curve.name} ({describe_condition(curve.condition)})" if curve.condition else curve.name
+    few = [f"{describe_place(point, axis)}: {point.seeds} of {seeds} seeds" for point in curve.points if point.seeds < seeds]
+    own = {key_of(point, axis) for point in curve.points} if places else set()
+    lacking = [places[key] for key in sorted(places) if key not in own]
+    lines = [f"{name}: {', '.join(few)}"] if few else []
+    return lines + ([f"{name}: no result at {', '.join(lacking)}"] if lacking else [])
 
 
-def facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
-    """What all rows together say of how they came about."""
-    rows = prepared(rows)
-    versions: dict[str, set[str]] = {}
-    for text in rows["versions"].drop_nulls().unique():
-        for package, number in json.loads(text).items():
-            versions.setdefault(package, set()).add(str(number))
-    times, links = rows["started"], rows.filter(pl.col("family").ne_missing("reference"))
-    said = [
-        ("data", _values(rows, "dataset")),
-        ("encoders", f"{_values(rows, 'transmitter')} → {_values(rows, 'receiver')}"),
-        ("latent dimensions", f"d = {_values(rows, 'd')}, m = {_values(rows, 'm')}"),
-        ("pilots", _values(rows, "pilots")),
-        ("test messages", _values(rows, "messages")),
-        ("channel", f"{_values(links, 'channel_model')}, gain {_values(links, 'gain')}"),
-        ("seeds", _values(rows, "seed")),
-        ("channel draws per seed", str(rows["channel"].n_unique()) if rows["channel"].drop_nulls().len() else "unknown"),
-        ("rows", f"{len(rows)} from {rows['cell'].n_unique()} cells" if len(rows) else "0"),
-        ("measured", " to ".join(dict.fromkeys(str(time) for time in (times.min(), times.max()) if time is not None)) or "unknown"),
-        ("cells' own time", f"{rows.unique('cell')['wall_s'].sum():.1f} s in all"),
-    ]
-    said += [(title, _values(links, name)) for name, title in _RADIO.items() if links[name].is_not_null().any()]
-    said += [(package, ", ".join(sorted(numbers))) for package, numbers in sorted(versions.items())]
-    return said
-
-
-def _values(rows: pl.DataFrame, name: str) -> str:
-    values = rows[name].drop_nulls().unique().sort().to_list()
-    return ", ".join(f"{value:g}" if isinstance(value, float) and value < 1e5 else str(value) for value in values) or "unknown"
+def _count_rows(rows: pl.DataFrame, lacking: str) -> list[str]:
+    counts = rows.group_by("label", maintain_order=True).len().sort("label")
+    return [f"{method}: {count(number, 'row')} {lacking}" for method, number in counts.iter_rows()]

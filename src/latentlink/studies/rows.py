@@ -35,7 +35,7 @@ class Column:
         one: the phrase for the value 1, where it differs.
         values: words for single values.
         absent: words for null; "" where null means that the setting does not apply.
-        label: below an axis, with the unit.
+        label: the column's name in words with its unit, as axes and lists of facts have it.
     """
 
     name: str
@@ -105,7 +105,7 @@ _CHANNEL = (
     Column("correlation", REAL, "channel", absent=""),
     Column("gain", REAL, "channel", phrase="channel gain {}"),
     Column("knowledge", TEXT, "channel"),
-    Column("n_tx", INTEGER, "channel", phrase="{} transmit antennas"),
+    Column("n_tx", INTEGER, "channel", phrase="{} transmit antennas", label="antennas"),
     Column("n_rx", INTEGER, "channel", phrase="{} receive antennas"),
     Column("uses", INTEGER, "channel", phrase="{} channel uses", one="1 channel use", label="channel uses per message"),
     Column("snr_db", REAL, "channel", phrase="{} dB", label="SNR (dB)"),
@@ -116,12 +116,13 @@ _CHANNEL = (
 _RADIO = (
     Column("placement", TEXT, "radio", absent="", values={
         "contiguous": "neighbouring subcarriers", "frequency": "spread over the band", "slots": "spread over the slots",
-    }),
-    Column("polarisation", TEXT, "radio", phrase="{} polarisation", absent=""),
-    Column("pattern", TEXT, "radio", absent="", values={"omni": "omnidirectional elements", "38.901": "38.901 elements"}),
+    }, label="resource elements"),
+    Column("polarisation", TEXT, "radio", phrase="{} polarisation", absent="", label="polarisation"),
+    Column("pattern", TEXT, "radio", absent="", label="antenna elements",
+           values={"omni": "omnidirectional elements", "38.901": "38.901 elements"}),
     Column("normalisation", TEXT, "radio", absent="", values={
         "mean": "mean gain held", "each": "gain of each channel held", "path-loss": "with path loss",
-    }),
+    }, label="channel gains"),
     Column("csi", TEXT, "radio", absent="", values={
         "perfect": "perfect CSI",
         "both-ends": "one estimate at both ends",
@@ -129,17 +130,19 @@ _RADIO = (
         "transmitter-only": "CSI at the transmitter only",
         "receiver-only": "CSI at the receiver only",
         "none": "CSI at neither end",
-    }),
-    Column("estimator", TEXT, "radio", phrase="{} estimate", absent="", values={"ls": "LS estimate", "lmmse": "LMMSE estimate"}),
-    Column("subcarriers", INTEGER, "radio", phrase="{} subcarriers", absent=""),
-    Column("slots", INTEGER, "radio", phrase="{} slots", one="1 slot", absent=""),
-    Column("pilot_spacing", INTEGER, "radio", phrase="a pilot every {} subcarriers", one="a pilot on every subcarrier", absent=""),
+    }, label="channel state information"),
+    Column("estimator", TEXT, "radio", phrase="{} estimate", absent="", label="channel estimator",
+           values={"ls": "LS estimate", "lmmse": "LMMSE estimate"}),
+    Column("subcarriers", INTEGER, "radio", phrase="{} subcarriers", absent="", label="subcarriers"),
+    Column("slots", INTEGER, "radio", phrase="{} slots", one="1 slot", absent="", label="slots"),
+    Column("pilot_spacing", INTEGER, "radio", phrase="a pilot every {} subcarriers", one="a pilot on every subcarrier", absent="",
+           label="subcarriers between channel pilots"),
     Column("feedback_bits", INTEGER, "radio", phrase="{} feedback bits an angle", one="1 feedback bit an angle",
            absent="feedback not quantised", label="feedback per angle of the precoder (bits)"),
-    Column("carrier_ghz", REAL, "radio", phrase="{} GHz", absent=""),
-    Column("delay_spread_ns", REAL, "radio", phrase="delay spread {} ns", absent=""),
+    Column("carrier_ghz", REAL, "radio", phrase="{} GHz", absent="", label="carrier (GHz)"),
+    Column("delay_spread_ns", REAL, "radio", phrase="delay spread {} ns", absent="", label="delay spread (ns)"),
     Column("speed_kmh", REAL, "radio", phrase="{} km/h", absent="", label="speed (km/h)"),
-    Column("spacing_khz", REAL, "radio", phrase="subcarriers {} kHz apart", absent=""),
+    Column("spacing_khz", REAL, "radio", phrase="subcarriers {} kHz apart", absent="", label="subcarrier spacing (kHz)"),
     Column("pilot_snr_db", REAL, "radio", phrase="channel pilots at {} dB", absent="", label="SNR of the channel's pilots (dB)"),
     Column("delay_ms", REAL, "radio", phrase="estimate {} ms old", absent="", label="age of the channel estimate (ms)"),
     Column("clipping_db", REAL, "radio", phrase="clipped at {} dB", absent="not clipped", label="clipping over the mean power (dB)"),
@@ -156,7 +159,7 @@ _RESULTS = (
     Column("exact_mse", metric="limits"),
     Column("opta", metric="limits"),
     Column("opta_nmse", metric="limits"),
-    Column("opta_db", metric="limits", averaged=True, range="real"),
+    Column("opta_db", metric="limits", averaged=True, range="real", label="MSE over Gaussian OPTA (dB)"),
     Column("separation", metric="limits"),
     Column("separation_nmse", metric="limits"),
     Column("capacity", metric="limits"),

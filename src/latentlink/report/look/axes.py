@@ -1,4 +1,4 @@
-"""What results may be drawn against: where a row lies on an axis, and what is said of its places.
+"""What results may be drawn against: where a row lies on an axis, and what its ticks say.
 
 On some axes null is a setting of its own, the absence of what the axis limits (a quantiser, a clipped amplifier). It lies to the right
 of all numbers, as far from the last one as numbers lie from each other in the mean, and has a name in place of a number.
@@ -11,76 +11,97 @@ from typing import Any
 
 import polars as pl
 
+from latentlink.report.columns import KNOWN
+from latentlink.report.look.wording import format_percent
+
 
 @dataclass(frozen=True)
 class Axis:
     """One axis.
 
     Attributes:
-        column: of the rows, that it shows. label: below it, with the unit. words: in a heading, after "against".
-        ratio: whether it is logarithmic. unlimited: what null is called on it; where this is empty, rows with null take no part.
-        marked: whether its ticks are where the points are.
+        name: in study files.
+        column: of the rows, that it shows.
+        words: in a heading, after "against".
+        ratio: whether it is logarithmic.
+        unlimited: what null is called on it; where this is empty, rows with null take no part.
+        own_places: whether each method has places of its own, so that no two methods share one.
     """
 
+    name: str
     column: str
-    label: str
     words: str
     ratio: bool = False
     unlimited: str = ""
-    marked: bool = False
+    own_places: bool = False
+
+    @property
+    def label(self) -> str:
+        """What stands below the axis, with the unit."""
+        return KNOWN[self.column].label
 
     @property
     def place(self) -> str:
-        """The column of a row's place: `column`, or the one that `placed` adds."""
+        """The column of a row's place: `column`, or the one that `place_rows` adds."""
         return f"{self.column}_place" if self.unlimited else self.column
+
+    def place_rows(self, links: pl.DataFrame) -> pl.DataFrame:
+        """Add the column `place` to the rows where null has a place on the axis."""
+        if not self.unlimited:
+            return links
+        numbers = links[self.column].drop_nulls().unique().sort().to_list()
+        step = (numbers[-1] - numbers[0]) / (len(numbers) - 1) if len(numbers) > 1 else 1.0
+        beyond = numbers[-1] + step if numbers else 0.0
+        return links.with_columns(pl.col(self.column).fill_null(beyond).alias(self.place))
+
+    def name_tick(self, x: float, at: dict[str, Any]) -> str:
+        """Word the place of a point with the settings `at`."""
+        if self.name == "compression":
+            return format_percent(x)
+        if self.name == "antennas":
+            return at.get("antennas") or f"{x:g}"
+        if self.unlimited and at.get(self.column) is None:
+            return self.unlimited
+        return f"{x:g}".replace("-", "−")
+
+    def ticks(self, points: Iterable[tuple[float, dict[str, Any]]]) -> dict[float, str]:
+        """Find where ticks may stand and what they say: at the points, or at round numbers where methods share no places.
+
+        Args:
+            points: place and settings of each.
+        """
+        places = dict(points)
+        if not self.own_places:
+            return {x: self.name_tick(x, places[x]) for x in sorted(places)}
+        return round_ticks(min(places), max(places)) if places and min(places) > 0 else {}
 
 
 AXES = {
-    "compression": Axis("compression", "compression factor ζ (%)", "compression", ratio=True, marked=True),
-    "snr": Axis("snr_db", "SNR (dB)", "SNR"),
-    "flops": Axis("flops", "operations per message, both devices (FLOPs)", "FLOPs", ratio=True),
-    "uses": Axis("uses", "channel uses per message", "channel uses", ratio=True, marked=True),
-    "pilot-snr": Axis("pilot_snr_db", "SNR of the channel's pilots (dB)", "the SNR of the channel's pilots"),
-    "delay": Axis("delay_ms", "age of the channel estimate (ms)", "the age of the channel estimate"),
-    "speed": Axis("speed_kmh", "speed (km/h)", "speed"),
-    "feedback": Axis("feedback_bits", "feedback per angle of the precoder (bits)", "feedback bits", unlimited="∞", marked=True),
-    "clipping": Axis("clipping_db", "clipping over the mean power (dB)", "the clipping level", unlimited="none", marked=True),
-    "outage": Axis("accuracy", "accuracy", "outage"),  # a point a panel: the distribution over its channels
+    axis.name: axis
+    for axis in (
+        Axis("compression", "compression", "compression", ratio=True),
+        Axis("antennas", "n_tx", "antennas", ratio=True),
+        Axis("snr", "snr_db", "SNR"),
+        Axis("flops", "flops", "FLOPs", ratio=True, own_places=True),
+        Axis("uses", "uses", "channel uses", ratio=True),
+        Axis("pilot-snr", "pilot_snr_db", "the SNR of the channel's pilots"),
+        Axis("delay", "delay_ms", "the age of the channel estimate"),
+        Axis("speed", "speed_kmh", "speed"),
+        Axis("feedback", "feedback_bits", "feedback bits", unlimited="∞"),
+        Axis("clipping", "clipping_db", "the clipping level", unlimited="none"),
+        Axis("outage", "accuracy", "outage"),  # a point is a condition: the distribution over its channels
+    )
 }
 
 
-def placed(links: pl.DataFrame, axis: str) -> pl.DataFrame:
-    """The rows with the column `place` of an axis on which null has one."""
-    what = AXES[axis]
-    if not what.unlimited:
-        return links
-    numbers = links[what.column].drop_nulls().unique().sort().to_list()
-    step = (numbers[-1] - numbers[0]) / (len(numbers) - 1) if len(numbers) > 1 else 1.0
-    beyond = numbers[-1] + step if numbers else 0.0
-    return links.with_columns(pl.col(what.column).fill_null(beyond).alias(what.place))
-
-
-def ticks(axis: str, points: Iterable[tuple[float, Any]], room: float = 0.09) -> dict[float, str]:
-    """Ticks where the points are, as far as there is room: their words by place.
-
-    Args:
-        axis: one whose ticks are marked. points: place on it, and value of its column (null where it is unlimited).
-        room: that ticks leave each other, a share of the axis; the last one always stays.
-    """
-    what, values = AXES[axis], dict(points)
-    said = {
-        x: percent(x) if axis == "compression" else what.unlimited if value is None and what.unlimited else f"{x:g}"
-        for x, value in values.items()
-    }
-    return {x: said[x] for x in spaced(sorted(values), room, what.ratio)} if values else {}
-
-
-def spaced(places: list[float], room: float = 0.09, ratio: bool = True) -> list[float]:
-    """Those of the sorted places that leave each other `room`, a share of the axis (logarithmic for a ratio); the last one always stays."""
+def thin_out(places: list[float], room: float = 0.09, ratio: bool = True) -> list[float]:
+    """Keep those of the sorted places that leave each other `room`, a share of the axis (logarithmic for a ratio); the last one stays."""
 
     def distance(low: float, high: float) -> float:
         return math.log(high / low) if ratio else high - low
 
+    if not places:
+        return []
     span = distance(places[0], places[-1]) or 1.0
     kept = [places[-1]]
     for x in reversed(places[:-1]):
@@ -89,6 +110,16 @@ def spaced(places: list[float], room: float = 0.09, ratio: bool = True) -> list[
     return kept[::-1]
 
 
-def percent(share: float) -> str:
-    """A share in percent, three significant places."""
-    return f"{100 * share:.3g}"
+def round_ticks(low: float, high: float) -> dict[float, str]:
+    """Choose ticks of a logarithmic axis that has no points in common: powers of ten, with 2 and 5 between them on a short axis."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1, 2, 5) if last - first < 3 else (1,)
+    places = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+    return {x: _short(x) for x in places if low / 1.6 <= x <= high * 1.6}
+
+
+def _short(number: float) -> str:
+    for power, unit in ((9, "G"), (6, "M"), (3, "k")):
+        if number >= 10**power:
+            return f"{number / 10**power:g} {unit}"
+    return f"{number:g}"

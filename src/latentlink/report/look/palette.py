@@ -1,31 +1,49 @@
 """One look for each method, the same in every figure of a report: hue by family, marker and shade within it.
 
 The hues are those of Okabe and Ito and of Tol, which the colour-blind tell apart; no two methods of a family share a marker, so the
-figures can also be read in grey. A design that does not know the channel is broken and has hollow markers.
+figures can also be read in grey. A design that does not know the channel is broken and has hollow markers. Methods of families that the
+package does not have, such as a laboratory's own, share a family with colours and markers that no other has: a method's name says which of
+them it prefers, so that it looks the same in every report unless another one has the same preference.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from latentlink.report.curves import BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, SEPARATION, Curve, Level
+from latentlink.report.curves import BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, SEPARATION, Curve
 
-Marker = str | tuple[int, int, int]
-FAMILIES = ("codec", "exact", "admm", "neural", "digital", "baseline")
+Marker = str | tuple[Any, ...]
+FAMILIES = ("codec", "exact", "admm", "neural", "digital", "own", "baseline")
+_OWN = "own"  # every family that is none of the others
 _COLOURS = {
-    "codec": ("#b2182b", "#4d4d4d", "#878787"),
-    "exact": ("#0072b2", "#56b4e9", "#7b6fd0"),
+    "codec": ("#b2182b", "#4d4d4d", "#878787", "#6a3d9a"),
+    "exact": ("#0072b2", "#56b4e9", "#7b6fd0", "#00798c", "#edae49", "#d1495b"),
     "admm": ("#d55e00", "#f0a35e", "#b5492b"),
     "neural": ("#d986b8", "#882255", "#aa3377"),
     "digital": ("#9a4dff", "#00a9b7", "#8d6e3f"),
+    "own": ("#c51b7d", "#1b7837", "#332288", "#8c510a", "#01665e", "#e7298a", "#5aae61"),
     "baseline": ("#009e73", "#e69f00", "#999933", "#44aa99", "#a67c52", "#7f9f3f"),
 }
+_HOURGLASS = ((-1, -1), (1, -1), (-1, 1), (1, 1), (-1, -1))
+_BOWTIE = ((-1, -1), (-1, 1), (1, -1), (1, 1), (-1, -1))
+_WIDE = ((-1, 0), (0, 0.6), (1, 0), (0, -0.6), (-1, 0))
+_CORNERS = tuple(((x, y), (-x, y), (x, -y), (x, y)) for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1)))
 _MARKERS: dict[str, tuple[tuple[Marker, str], ...]] = {  # matplotlib, plotly
-    "codec": (("o", "circle"), ("s", "square"), ("^", "triangle-up")),
+    "codec": (("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond")),
     "exact": (("o", "circle"), ("^", "triangle-up"), ("s", "square")),
     "admm": (("D", "diamond"), ("d", "diamond-tall"), ("8", "octagon")),
     "neural": (("*", "star"), ("P", "cross"), ("X", "x")),
     "digital": (((4, 1, 0), "star-diamond"), ((6, 1, 0), "hexagram"), ((3, 1, 0), "star-triangle-up")),
+    "own": (
+        (_HOURGLASS, "hourglass"),
+        (_BOWTIE, "bowtie"),
+        (_WIDE, "diamond-wide"),
+        (_CORNERS[0], "triangle-ne"),
+        (_CORNERS[1], "triangle-se"),
+        (_CORNERS[2], "triangle-sw"),
+        (_CORNERS[3], "triangle-nw"),
+    ),
     "baseline": (
         ("v", "triangle-down"),
         ("<", "triangle-left"),
@@ -36,81 +54,114 @@ _MARKERS: dict[str, tuple[tuple[Marker, str], ...]] = {  # matplotlib, plotly
     ),
 }
 _USUAL = {
-    "codec": ("codec",),
-    "exact": ("exact, goal-oriented", "exact, widely linear", "exact, complex-linear"),
-    "admm": ("ADMM, complex-linear", "ADMM, widely linear"),
-    "neural": ("neural, hard thresholds", "neural, soft thresholds", "neural"),
-    "digital": ("digital",),
-    "baseline": ("Eigen-K", "First-K", "Top-K", "disjoint, procrustes", "disjoint"),
-}  # the longer name first where one begins the other
-_WIDTHS = {"codec": 2.0, "exact": 2.0}
-_SIZES = {"digital": 1.5}  # stars have little area
-LINES: dict[str, tuple[Any, str, float]] = {  # matplotlib, plotly, strength; drawn in the ink of the page
-    EXACT: ("-", "solid", 2.4),
-    OPTA: ("-.", "dashdot", 1.2),
-    SEPARATION: ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px", 1.2),
-    CAPACITY: ("-.", "dashdot", 1.2),
-    BUDGET: ("-", "solid", 0.7),
-    REFERENCES[0]: ("-", "solid", 0.9),
-    REFERENCES[1]: ("--", "dash", 0.9),
-    REFERENCES[2]: (":", "dot", 1.2),
-}
+    "codec": (("codec, one network for all", 3), ("codec", 0)),
+    "exact": (
+        ("exact, goal-oriented", 0),
+        ("exact, widely linear", 1),
+        ("exact, complex-linear", 2),
+        ("goal-oriented", 3),
+        ("widely linear, MSE", 4),
+        ("complex-linear, MSE", 5),
+    ),
+    "admm": (("ADMM, complex-linear", 0), ("ADMM, widely linear", 1)),
+    "neural": (("neural, hard thresholds", 0), ("neural, soft thresholds", 1), ("neural", 2)),
+    "digital": (("digital", 0),),
+    "baseline": (("Eigen-K", 0), ("First-K", 1), ("Top-K", 2), ("disjoint, procrustes", 3), ("disjoint", 4)),
+}  # beginnings of labels, the longer one first where one begins the other, and which colour and marker they have
+_WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 1.8}
+_SIZES = {"digital": 1.5, "own": 1.2}  # stars and narrow shapes have little area
+SOLID = ("-", "solid")
+BROKEN = ((0, (3, 1.5)), "dash")
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn; `marker` is matplotlib's, `symbol` plotly's, `width` in points, `size` relative to most markers."""
+    """How a line is drawn.
+
+    Attributes:
+        colour: of line, marks and band; "" is the ink of the page.
+        width: in points.
+        dash: matplotlib's and plotly's word for it.
+        marker: matplotlib's; "" is none.
+        symbol: plotly's.
+        size: of the marks, relative to most.
+        hollow: whether marks are empty.
+        steps: whether the line is a staircase.
+    """
 
     colour: str
-    marker: Marker
-    symbol: str
     width: float
+    dash: tuple[Any, str] = SOLID
+    marker: Marker = ""
+    symbol: str = "circle"
     size: float = 1.0
+    hollow: bool = False
+    steps: bool = False
 
 
-def looks(curves: Iterable[Curve]) -> dict[str, Look]:
-    """A look for every label; the usual methods always have the same one, others take the next that is free in their family."""
-    families = {curve.label: curve.family if curve.family in FAMILIES else "baseline" for curve in curves if curve.family != "limit"}
-    taken: dict[str, set[int]] = {family: set() for family in FAMILIES}
+INK_LOOKS = {
+    EXACT: Look("", 2.4),
+    OPTA: Look("", 1.2, ("-.", "dashdot")),
+    SEPARATION: Look("", 1.2, ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px")),
+    CAPACITY: Look("", 1.3, ((0, (9, 2.5)), "longdash")),
+    BUDGET: Look("", 0.7, steps=True),
+    REFERENCES[0]: Look("", 0.9),
+    REFERENCES[1]: Look("", 0.9, ("--", "dash")),
+    REFERENCES[2]: Look("", 1.2, (":", "dot")),
+}
+
+
+def assign_looks(curves: Iterable[Curve]) -> dict[str, Look]:
+    """Assign a look to every label: always the same to the usual methods, to others the next that is free in their family."""
+    families = {curve.label: _family(curve) for curve in curves if curve.family != "limit"}
     chosen: dict[str, int] = {}
     for label in sorted(families):  # the usual ones first, whatever is free goes to the others
-        usual = _USUAL[families[label]]
-        slot = next((number for number, name in enumerate(usual) if label.startswith(name)), None)
-        if slot is not None and slot not in taken[families[label]]:
+        slot = next((slot for beginning, slot in _USUAL.get(families[label], ()) if label.startswith(beginning)), None)
+        if slot is not None and slot not in _taken(chosen, families, families[label]):
             chosen[label] = slot
-            taken[families[label]].add(slot)
     for label in sorted(set(families) - set(chosen)):
-        family = families[label]
-        count = len(_MARKERS[family])
-        free = [slot for slot in range(count) if slot not in taken[family]]
-        chosen[label] = free[0] if free else len(taken[family])
-        taken[family].add(chosen[label])
+        taken = _taken(chosen, families, families[label])
+        chosen[label] = _free_slot(label, families[label], taken)
     return {label: _look(families[label], slot) for label, slot in chosen.items()}
+
+
+def look_of(curve: Curve, looks: dict[str, Look]) -> Look:
+    """Find the look of a curve: its method's, broken and hollow where the channel is unknown, or that of a limit."""
+    if curve.family == "limit":
+        return INK_LOOKS[curve.label]
+    look = looks[curve.label]
+    return replace(look, width=0.7 * look.width, dash=BROKEN, hollow=True) if curve.is_unaware else look
+
+
+def _family(curve: Curve) -> str:
+    return curve.family if curve.family in FAMILIES else _OWN
+
+
+def _taken(chosen: dict[str, int], families: dict[str, str], family: str) -> set[int]:
+    return {slot for label, slot in chosen.items() if families[label] == family}
+
+
+def _free_slot(label: str, family: str, taken: set[int]) -> int:
+    """The first free slot of a family, of own methods from the one that the label prefers; when all are taken, one more."""
+    count = len(_MARKERS[family])
+    first = int.from_bytes(hashlib.sha256(label.encode()).digest()[:4]) % count if family == _OWN else 0
+    order = [(first + step) % count for step in range(count)]
+    return next((slot for slot in order if slot not in taken), len(taken))
 
 
 def _look(family: str, slot: int) -> Look:
     colours, markers = _COLOURS[family], _MARKERS[family]
     marker, symbol = markers[(slot + slot // len(colours)) % len(markers)]  # a colour that comes again has another marker
-    return Look(colours[slot % len(colours)], marker, symbol, _WIDTHS.get(family, 1.3), _SIZES.get(family, 1.0))
+    colour = colours[slot % len(colours)]
+    return Look(colour, _WIDTHS.get(family, 1.3), marker=marker, symbol=symbol, size=_SIZES.get(family, 1.0))
 
 
-def in_order(curves: Iterable[Curve]) -> list[Curve]:
-    """Exact designs first, then by family and name, those that know the channel first."""
+def sort_curves(curves: Iterable[Curve]) -> list[Curve]:
+    """Sort curves by family and name, the usual methods first, those that know the channel before those that do not."""
 
     def rank(curve: Curve) -> tuple[int, int, str, bool]:
-        family = FAMILIES.index(curve.family) if curve.family in FAMILIES else len(FAMILIES)
-        usual: Sequence[str] = _USUAL.get(curve.family, ())
-        place = next((number for number, name in enumerate(usual) if curve.label.startswith(name)), len(usual))
-        return family, place, curve.label, curve.knowledge == "unaware"
+        usual: Sequence[tuple[str, int]] = _USUAL.get(curve.family, ())
+        place = next((number for number, (beginning, _) in enumerate(usual) if curve.label.startswith(beginning)), len(usual))
+        return FAMILIES.index(_family(curve)), place, curve.label, curve.is_unaware
 
     return sorted(curves, key=rank)
-
-
-def with_value(level: Level) -> str:
-    """What a legend says of a level."""
-    return f"{level.label} ({level.value:.3f})"
-
-
-def reading_limit(values: Sequence[float]) -> float:
-    """Top of an NMSE axis: what exceeds 1.25 is worse than sending nothing and would only flatten the rest."""
-    return min(1.25, 1.08 * max(values, default=1.0))

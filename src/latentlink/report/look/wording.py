@@ -1,83 +1,47 @@
-"""Settings in words, as panels, labels, headings and file names say them."""
+"""Settings and values in words, as headings, labels, legends and file names have them.
 
+A setting that studies declare is worded as it is declared there. Any other one is worded by its name, and a value that names code of a
+laboratory (`my_lab.channels:draw`) by what it is called in its module.
+"""
+
+import re
 from typing import Any
 
-Panel = tuple[tuple[str, Any], ...]
+from latentlink.report.columns import KNOWN, Condition
 
-_ABSENT = {
-    "pilots_per_class": "whole training set as pilots",
-    "snr_reference": "SNR reference unknown",
-    "feedback_bits": "feedback not quantised",
-    "clipping_db": "not clipped",
-}
-_SILENT = ("placement", "polarisation", "pattern", "normalisation", "csi", "estimator", "subcarriers", "slots", "pilot_spacing",
-           "carrier_ghz", "delay_spread_ns", "speed_kmh", "spacing_khz", "pilot_snr_db", "delay_ms")  # fmt: skip
-_NAMES = {
-    "snr_reference": {"transmit": "SNR per transmit antenna", "receive": "SNR per receive antenna"},
-    "channel_model": {"umi": "UMi", "uma": "UMa", "rma": "RMa", "inh": "InH"},
-    "placement": {"contiguous": "neighbouring subcarriers", "frequency": "spread over the band", "slots": "spread over the slots"},
-    "pattern": {"omni": "omnidirectional elements", "38.901": "38.901 elements"},
-    "normalisation": {"mean": "mean gain held", "each": "gain of each channel held", "path-loss": "with path loss"},
-    "csi": {
-        "perfect": "perfect CSI",
-        "both-ends": "one estimate at both ends",
-        "transmitter": "estimated CSI at the transmitter",
-        "transmitter-only": "CSI at the transmitter only",
-        "receiver-only": "CSI at the receiver only",
-        "none": "CSI at neither end",
-    },
-}
-_PHRASES = {
-    "pilots_per_class": "{} pilots per class",
-    "snr_db": "{} dB",
-    "antennas": "{} antennas",
-    "n_tx": "{} transmit antennas",
-    "n_rx": "{} receive antennas",
-    "uses": "{} channel uses",
-    "gain": "channel gain {}",
-    "k_factor": "K-factor {}",
-    "train": "pilots among {}",
-    "image_size_px": "images of {} px",
-    "transmitter": "from {}",
-    "receiver": "to {}",
-    "grouping": "grouped by {}",
-    "selection": "{} pilots",
-    "polarisation": "{} polarisation",
-    "estimator": "{} estimate",
-    "subcarriers": "{} subcarriers",
-    "slots": "{} slots",
-    "pilot_spacing": "a pilot every {} subcarriers",
-    "feedback_bits": "{} feedback bits an angle",
-    "carrier_ghz": "{} GHz",
-    "delay_spread_ns": "delay spread {} ns",
-    "speed_kmh": "{} km/h",
-    "spacing_khz": "subcarriers {} kHz apart",
-    "pilot_snr_db": "channel pilots at {} dB",
-    "delay_ms": "estimate {} ms old",
-    "clipping_db": "clipped at {} dB",
-}
-_ONE = {"uses": "1 channel use", "slots": "1 slot", "feedback_bits": "1 feedback bit an angle", "delay_ms": "estimate 1 ms old",
-        "pilot_spacing": "a pilot on every subcarrier"}  # fmt: skip
+_CODE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_][\w.]*)")
 
 
-def described(name: str, value: Any) -> str:
-    """A setting in words; empty for one that does not apply, as an estimator where CSI is perfect."""
-    if value is None:
-        return _ABSENT.get(name, "" if name in _SILENT else f"{name} unknown")
-    number = f"{value:g}" if isinstance(value, float) else str(value)
-    if name in _NAMES and number in _NAMES[name]:
-        return _NAMES[name][number]
-    if name == "channel_model" and number.startswith(("tdl-", "cdl-")):
-        return number.upper()
-    if number == "1" and name in _ONE:
-        return _ONE[name]
-    if name.endswith("_db"):
-        number = number.replace("-", "−")
-    if name == "estimator":
-        number = number.upper()
-    return _PHRASES.get(name, "{}").format(number)
+def describe(name: str, value: Any) -> str:
+    """Word a setting; empty for one that does not apply, such as an estimator where the channel is known perfectly."""
+    value = describe_code(value) if isinstance(value, str) else value
+    if name in KNOWN:
+        return KNOWN[name].describe(value)
+    words = name.replace("_", " ")
+    return f"{words} unknown" if value is None else f"{words} {format_value(value)}"
 
 
-def panel_title(panel: Panel) -> str:
-    """A panel's settings in words; empty where there is but one panel."""
-    return ", ".join(filter(None, (described(name, value) for name, value in panel)))
+def describe_code(text: str) -> str:
+    """Word `module:attribute` as "attribute (module)"; any other text stays as it is."""
+    found = _CODE.fullmatch(text)
+    return f"{found['name']} ({found['module']})" if found else text
+
+
+def describe_condition(condition: Condition) -> str:
+    """Word the settings of a condition; empty where there is but one."""
+    return ", ".join(filter(None, (describe(name, value) for name, value in condition)))
+
+
+def format_value(value: Any) -> str:
+    """Write a value of a setting or parameter."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def format_percent(share: float) -> str:
+    """Write a share in percent with three significant places."""
+    return f"{100 * share:.3g}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun in the singular or the plural."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

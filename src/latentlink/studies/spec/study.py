@@ -23,7 +23,7 @@ from latentlink.studies.spec.overrides import overridden, put
 
 RESULTS_VERSION = 3  # of what a cell's row means: raise it and every cell is run anew
 
-Against = Literal["compression", "snr", "flops", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"]
+Against = Literal["compression", "antennas", "snr", "flops", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"]
 Metric = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
 
 

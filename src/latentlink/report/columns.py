@@ -1,0 +1,71 @@
+"""The columns of result rows as a report reads them: those that studies write, and those that are derived from them."""
+
+from typing import Any
+
+import polars as pl
+
+from latentlink.studies.rows import COLUMNS, TEXT, Column
+
+Condition = tuple[tuple[str, Any], ...]  # settings, by name, that all curves of a figure share
+DERIVED = {
+    column.name: column
+    for column in (
+        Column("antennas", TEXT, "channel", phrase="{} antennas"),
+        Column("symbols"),
+        Column("exact_nmse"),
+        Column("exact_db", range="real"),
+        Column("separation_db", range="real"),
+        Column("latency_us"),
+        Column("latency_batch_us"),
+    )
+}
+KNOWN = {**COLUMNS, **DERIVED}
+
+
+def settings(role: str) -> list[str]:
+    """Name the settings of one role ("pilots", "channel" or "radio") that studies declare."""
+    return [column.name for column in COLUMNS.values() if column.role == role]
+
+
+def prepare(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give rows every declared and derived column; a value that is absent or not finite becomes null, numbers become floats.
+
+    Derived are antennas ("n_rx×n_tx"), the number of complex symbols, exact_nmse, exact_db = 10 log10(mse / exact_mse), opta_db and
+    separation_db likewise, and the latencies of both devices together. Columns that nobody declared stay as they are.
+    """
+    if not rows.width:
+        rows = pl.DataFrame(schema={"method": pl.String})
+    kinds = {name: pl.Float64() if column.dtype.is_numeric() else column.dtype for name, column in COLUMNS.items()}
+    declared = [(pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind, strict=False) for name, kind in kinds.items()]
+    named = [column.alias(name) for column, name in zip(declared, kinds, strict=True)]
+    rows = rows.with_columns(named).with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
+    return _derive(rows)
+
+
+def _derive(rows: pl.DataFrame) -> pl.DataFrame:
+    symbols = pl.col("uses") * pl.col("n_tx") / (pl.col("d") / 2).ceil()
+    variance = pl.coalesce(_share("mse", "nmse"), _share("opta", "opta_nmse"))
+    n_rx, n_tx = (pl.col(name).cast(pl.Int64).cast(pl.String) for name in ("n_rx", "n_tx"))
+    return rows.with_columns(
+        pl.coalesce("compression", symbols).alias("compression"),
+        symbols.alias("symbols"),
+        pl.format("{}×{}", n_rx, n_tx).alias("antennas"),
+        pl.col("knowledge").fill_null("aware"),
+        pl.col("parameters").fill_null("{}"),
+        pl.col("family").fill_null(""),
+        (pl.col("exact_mse") / variance).alias("exact_nmse"),
+        _decibel("mse", "exact_mse").alias("exact_db"),
+        pl.coalesce(_decibel("mse", "opta"), "opta_db").alias("opta_db"),
+        _decibel("mse", "separation").alias("separation_db"),
+        (pl.col("encode_us") + pl.col("decode_us")).alias("latency_us"),
+        (pl.col("encode_batch_us") + pl.col("decode_batch_us")).alias("latency_batch_us"),
+    )
+
+
+def _share(above: str, below: str) -> pl.Expr:
+    return pl.when(pl.col(below) > 0).then(pl.col(above) / pl.col(below))
+
+
+def _decibel(above: str, below: str) -> pl.Expr:
+    positive = (pl.col(above) > 0) & (pl.col(below) > 0)
+    return pl.when(positive).then(10 * (pl.col(above) / pl.col(below)).log10())

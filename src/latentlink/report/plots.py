@@ -1,0 +1,196 @@
+"""What is drawn, whichever program draws it: plots of frames of lines, made of curves, levels and distributions.
+
+A plot is a figure of a paper, or a column of a figure of the page: frames above each other that share the axis below them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from latentlink.report.arrange import Arranged
+from latentlink.report.columns import KNOWN, Condition
+from latentlink.report.curves import (
+    Curve,
+    Level,
+    Point,
+    average_curves,
+    average_levels,
+    average_limits,
+    find_best_within_budget,
+)
+from latentlink.report.look.axes import Axis
+from latentlink.report.look.palette import INK_LOOKS, Look, assign_looks, look_of, sort_curves
+from latentlink.report.look.wording import count, describe
+
+DISTANCE = "opta_db"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One of the two scales of a frame.
+
+    Attributes:
+        label: beside it.
+        logarithmic: whether it is.
+        ends: lowest and highest value that are shown; None lets the program choose.
+        ticks: where ticks may stand, and what they say; {} lets the program choose.
+        zero: whether the place of zero is marked.
+    """
+
+    label: str
+    logarithmic: bool = False
+    ends: tuple[float, float] | None = None
+    ticks: dict[float, str] = field(default_factory=dict)
+    zero: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a frame.
+
+    Attributes:
+        name: on the page, where one entry of the legend stands for all lines of a name.
+        look: how it is drawn.
+        x: places of its points; () where it goes from side to side.
+        y: values of its points.
+        band: place, lower and upper end for each point that has a band.
+        hover: what the page says of each point, in lines.
+        template: what the page says of every point in plotly's words, where `hover` is empty.
+        marked: which points have marks; None is all of them.
+        sizes: of the marks in pixels, where they differ.
+        label: in a paper's legend, where it is another than the name; methods with and without knowledge of the channel share one.
+        listed: whether it is in the legend; else its name stands at its end.
+    """
+
+    name: str
+    look: Look
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    band: tuple[tuple[float, float, float], ...] = ()
+    hover: tuple[tuple[str, ...], ...] = ()
+    template: str = ""
+    marked: tuple[int, ...] | None = None
+    sizes: tuple[float, ...] = ()
+    label: str = ""
+    listed: bool = True
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One pair of scales and what lies in it, what is behind first."""
+
+    x: Scale
+    y: Scale
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Frames above each other, for one condition."""
+
+    condition: Condition
+    frames: tuple[Frame, ...]
+
+
+def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
+    """Plot accuracy above NMSE along the axis, with their limits, ceilings and floor; a plot for each condition.
+
+    Args:
+        table: rows along an axis.
+        channels: whether bands show the spread of the channels in place of the interval of the mean.
+    """
+    methods = {value: sort_curves(average_curves(table, value, channels)) for value in ("accuracy", "nmse")}
+    best = find_best_within_budget(methods["accuracy"])
+    limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
+    levels = {value: average_levels(table, value) for value in methods}
+    return _plot(table, {value: limits[value] + methods[value] for value in methods}, levels)
+
+
+def plot_distance(table: Arranged) -> list[Plot]:
+    """Plot how far methods are from Gaussian OPTA: 10 log10 of their MSE over it, row by row, then averaged.
+
+    OPTA bounds every scheme for Gaussian latents. Latents are not Gaussian and codes are made for them, so that a distance may be negative.
+    """
+    distances = sort_curves(average_curves(table, DISTANCE))
+    looks = assign_looks([*average_curves(table, "accuracy"), *average_curves(table, "nmse"), *distances])
+    return _plot(table, {DISTANCE: distances}, {DISTANCE: []}, looks)
+
+
+def _plot(
+    table: Arranged, curves: dict[str, list[Curve]], levels: dict[str, list[Level]], looks: dict[str, Look] | None = None
+) -> list[Plot]:
+    """Make a plot for each condition that has curves, a frame for each value."""
+    looks = looks or assign_looks(curve for some in curves.values() for curve in some)
+    found = []
+    for condition in table.conditions:
+        mine = {value: [curve for curve in curves[value] if curve.condition == condition] for value in curves}
+        flat = {value: [level for level in levels[value] if level.condition == condition] for value in curves}
+        if any(mine.values()):
+            x = _scale_along(table, [point for some in mine.values() for curve in some for point in curve.points])
+            frames = tuple(_frame(table.axis, x, value, mine[value], flat[value], looks) for value in mine)
+            found.append(Plot(condition, frames))
+    return found
+
+
+def _frame(axis: Axis, x: Scale, value: str, curves: list[Curve], levels: list[Level], looks: dict[str, Look]) -> Frame:
+    lines = [_level_line(level, value) for level in levels]
+    lines += [_curve_line(curve, look_of(curve, looks), axis) for curve in curves]
+    seen = [point.mean for curve in curves for point in curve.points] + [level.value for level in levels]
+    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, reading_limit(seen)), DISTANCE: None}[value]
+    return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
+
+
+def reading_limit(values: list[float]) -> float:
+    """Find the top of an NMSE axis: what exceeds 1.25 is worse than sending nothing and would only flatten the rest."""
+    return min(1.25, 1.08 * max(values, default=1.0))
+
+
+def _scale_along(table: Arranged, points: list[Point]) -> Scale:
+    axis = table.axis
+    positive = bool(points) and min(point.x for point in points) > 0
+    label, uses = axis.label, table.links["uses"].drop_nulls().unique()
+    if axis.name == "antennas" and len(uses) == 1:
+        label = f"{label}, {describe('uses', uses[0])}"
+    ticks = axis.ticks((point.x, point.at) for point in points) if positive or not axis.ratio else {}
+    return Scale(label, axis.ratio and positive, ticks=ticks)
+
+
+def _level_line(level: Level, value: str) -> Line:
+    """A line from side to side; the page's legend stands for several conditions and so has no number."""
+    worded = f"{level.label} ({level.value:.3f})"
+    label = worded if value == "accuracy" else level.label
+    return Line(level.label, INK_LOOKS[level.label], (), (level.value,), hover=((worded,),), label=label)
+
+
+def _curve_line(curve: Curve, look: Look, axis: Axis) -> Line:
+    points = curve.points
+    band = tuple((point.x, point.low, point.high) for point in points if point.low is not None and point.high is not None)
+    return Line(
+        name=curve.name,
+        look=look,
+        x=tuple(point.x for point in points),
+        y=tuple(point.mean for point in points),
+        band=() if curve.family == "limit" else band,
+        hover=tuple(describe_point(point, axis) for point in points),
+        label=curve.label,
+    )
+
+
+def describe_point(point: Point, axis: Axis) -> tuple[str, str]:
+    """Word a point: its value with the band, and what is behind it."""
+    band = f" [{point.low:.3f}, {point.high:.3f}]" if point.low is not None and point.high is not None else ""
+    facts = [describe(name, point.at[name]) for name in ("antennas", "snr_db") if name != axis.column and point.at.get(name) is not None]
+    facts += [f"λ = {point.at['pruning']:g}"] if point.at.get("pruning") is not None else []
+    return f"{point.mean:.4f}{band}", ", ".join([*facts, count(point.rows, "row")])
+
+
+def group_plots(plots: Iterable[Plot], most: int) -> list[tuple[Condition, str, list[Plot]]]:
+    """Group plots whose conditions differ in one setting only: what they share, that setting, and at most so many plots."""
+    plots = list(plots)
+    if not plots:
+        return []
+    names = [name for name, _ in plots[0].condition if name != "snr_reference"]
+    across = names[0] if names else ""
+    groups: dict[Condition, list[Plot]] = {}
+    for plot in plots:
+        groups.setdefault(tuple(setting for setting in plot.condition if setting[0] != across), []).append(plot)
+    return [(rest, across, group[i : i + most]) for rest, group in groups.items() for i in range(0, len(group), most)]
