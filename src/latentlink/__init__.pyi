@@ -1,4 +1,4 @@
-from . import baselines, bounds, budget, channels, csi, data, digital, metrics, power
+from . import baselines, bounds, budget, channels, csi, data, digital, metrics, power, studies
 from .channels import tr38901
 from .channels.channel import Channel
 from .channels.fading import rayleigh
@@ -89,6 +89,7 @@ __all__ = [
     "power",
     "rayleigh",
     "semantic_modes",
+    "studies",
     "tr38901",
     "transmit",
 ]

@@ -1,5 +1,21 @@
-"""`python -m latentlink` is `latentlink`."""
+"""The console script: `latentlink`, or `python -m latentlink`. Without the extra `lab` it says so, in one sentence."""
 
-from latentlink.cli import main
+import sys
 
-main()
+from latentlink.numerics.extras import MissingExtra, require_extra
+
+
+def main() -> None:
+    """Run the command line; exit status 2 if the packages that it needs are not installed."""
+    try:
+        require_extra("lab", "The commands of latentlink", "cyclopts", "rich", "polars", "pydantic", "yaml", "joblib")
+    except MissingExtra as missing:
+        sys.stderr.write(f"{missing}\n")
+        sys.exit(2)
+    from latentlink.cli import main as run_command_line
+
+    run_command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,15 +2,15 @@ import logging
 import multiprocessing
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
-from platformdirs import user_cache_path
 from safetensors.torch import load_file
 
 from latentlink.data.cache import encode
 from latentlink.data.datasets.images import ImageSet
-from latentlink.data.encoders.catalogue import from_callable
+from latentlink.data.encoders.image_encoder import from_callable
 from latentlink.storage.folders import cache_folder
 
 N, SHARD, BATCH = 50, 16, 8  # four shards: 16, 16, 16, 2
@@ -45,7 +45,6 @@ def run(function, folder, *, of=None, version="1", **sizes):
         images() if of is None else of,
         **{"batch_size": BATCH, "shard_size": SHARD} | sizes,
         folder=folder,
-        progress=False,
     )
 
 
@@ -193,24 +192,28 @@ def test_latents_that_are_not_numbers_name_encoder_and_image(tmp_path):
         return latents
 
     first = int((images().images[:, 0, 0] == images().images[20, 0, 0]).nonzero()[0])
-    with pytest.raises(ValueError, match=f"encoder broken: gave NaN or infinity for image {first} of noise"):
-        encode(from_callable("broken", broken, 16, "1"), images(), batch_size=8, shard_size=8, folder=tmp_path, progress=False)
+    with pytest.raises(ValueError, match=f"encoder broken returned NaN or infinity for image {first} of noise"):
+        encode(from_callable("broken", broken, 16, "1"), images(), batch_size=8, shard_size=8, folder=tmp_path)
 
 
 def test_sizes_are_checked(tmp_path):
     for sizes in ({"batch_size": 0}, {"shard_size": 0}, {"of": images().subset(slice(0, 0))}):
-        with pytest.raises(ValueError, match="got 0, expected at least 1"):
+        with pytest.raises(ValueError, match="must be an integer >= 1, got 0"):
             run(Counting(), tmp_path, **sizes)
 
 
-def test_the_bar_is_on_stderr_and_only_when_something_is_computed(tmp_path, capsys):
-    for shown in (True, False):
-        encode(Counting().encoder(), images(), folder=tmp_path)
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert ("noise → flat" in captured.err) is shown
-    encode(Counting().encoder("2"), images(), folder=tmp_path, progress=False)
-    assert capsys.readouterr().err == ""
+def test_progress_counts_the_images_that_are_computed_and_only_those(tmp_path, capsys):
+    calls = []
+    run(Counting(), tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == [("noise → flat", done, N) for done in (8, 16, 24, 32, 40, 48, 50)]
+    shards(tmp_path)[1].unlink()
+    calls.clear()
+    run(Counting(), tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == [("noise → flat", 8, SHARD), ("noise → flat", 16, SHARD)]
+    calls.clear()
+    run(Counting(), tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == []
+    assert capsys.readouterr() == ("", "")  # the library itself writes nothing
 
 
 def _encode_there(folder):
@@ -235,7 +238,10 @@ def test_two_processes_at_once(tmp_path):
 def test_the_folder_is_the_environments_or_the_users(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
-    encode(Counting().encoder(), images(), progress=False)
+    encode(Counting().encoder(), images())
     assert len(list(tmp_path.glob("latents/*/*.safetensors"))) == 1
     monkeypatch.delenv("LATENTLINK_CACHE")
-    assert cache_folder() == user_cache_path("latentlink")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine" / "latentlink"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "latentlink"

@@ -8,7 +8,7 @@ from latentlink.data import pairs
 from latentlink.data.cache import encode
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import DatasetNotFound
-from latentlink.data.encoders.catalogue import from_callable
+from latentlink.data.encoders.image_encoder import from_callable
 from latentlink.data.pairs import device_pair
 from latentlink.data.readers.files import read_images, read_labels, read_latents, write_array
 from latentlink.latents.pilot_selection import PilotSelection
@@ -21,26 +21,26 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def test_without_fashion_mnist_digits_and_two_small_encoders_stand_in_and_say_so():
-    pair = device_pair(pilots=300, test=100, progress=False)
+    pair = device_pair(pilots=300, test=100)
     assert "digits with two small encoders" in pair.note
     assert "LATENTLINK_DATA" in pair.note
     assert (pair.pilots.x.shape, pair.pilots.y.shape, len(pair.test)) == ((300, 96), (300, 128), 100)
-    asked_for = device_pair("digits", pilots=300, test=100, progress=False)
+    asked_for = device_pair("digits", pilots=300, test=100)
     assert asked_for.note == ""
     assert torch.equal(asked_for.pilots.x, pair.pilots.x)
 
 
 def test_what_is_asked_for_by_name_is_not_replaced():
     with pytest.raises(DatasetNotFound, match="nothing-here"):
-        device_pair("fashion-mnist", progress=False)
-    with pytest.raises(ValueError, match="pilots and test must be at least 1"):
-        device_pair("digits", pilots=0, progress=False)
+        device_pair("fashion-mnist")
+    with pytest.raises(ValueError, match="pilots must be an integer >= 1"):
+        device_pair("digits", pilots=0)
 
 
 def test_pairs_show_the_same_images(monkeypatch):
     seen = []
-    monkeypatch.setattr(pairs, "encode", lambda encoder, images, progress: seen.append(images) or torch.ones(len(images), 3))
-    device_pair("digits", pilots=10, test=5, progress=False)
+    monkeypatch.setattr(pairs, "encode", lambda encoder, images, progress=None: seen.append(images) or torch.ones(len(images), 3))
+    device_pair("digits", pilots=10, test=5)
     assert torch.equal(seen[0].images, seen[1].images)
     assert torch.equal(seen[2].images, seen[3].images)
     assert len(seen[0]) == 10
@@ -96,17 +96,17 @@ def test_cifar_10_by_name(tmp_path, monkeypatch, by):
     if by == "variable":
         monkeypatch.setenv("LATENTLINK_DATA", str(tmp_path / "images"))
     folder = tmp_path / "images" if by == "argument" else None
-    pair = device_pair("cifar-10", "one", "two", pilots=7, test=None, progress=False, folder=folder)
+    pair = device_pair("cifar-10", "one", "two", pilots=7, test=None, folder=folder)
     images = cifar10("train", tmp_path / "images").subset(slice(0, 7))
     assert torch.equal(pair.pilots.x, images.images.flatten(1)[:, :4].float() * 2)
     assert torch.equal(pair.pilots.y, images.images.flatten(1)[:, :4].float() * 3)
     assert torch.equal(pair.pilots.labels, images.labels)
     assert (len(pair.test), pair.transmitter, pair.receiver, pair.dataset, pair.note) == (5, "one", "two", "CIFAR-10 at 64 px", "")
     assert plain.asked == [("one", None), ("two", None)]
-    sized = device_pair("cifar-10", "one", "two", None, 10**9, 96, progress=False, folder=folder or tmp_path / "images")
+    sized = device_pair("cifar-10", "one", "two", pilots=None, test=10**9, image_size=96, folder=folder or tmp_path / "images")
     assert (len(sized.pilots), len(sized.test), sized.dataset) == (10, 5, "CIFAR-10 at 96 px")
     with pytest.raises(DatasetNotFound, match="elsewhere"):
-        device_pair("cifar-10", "one", "two", progress=False, folder=tmp_path / "elsewhere")
+        device_pair("cifar-10", "one", "two", folder=tmp_path / "elsewhere")
 
 
 def test_more_pilots_encode_only_what_was_not_there(tmp_path, monkeypatch):
@@ -121,21 +121,21 @@ def test_more_pilots_encode_only_what_was_not_there(tmp_path, monkeypatch):
     small_cifar(tmp_path / "cifar-10-batches-bin")
     for pilots, computed in ((4, 4), (8, 4), (10, 2), (6, 0), (None, 0)):
         seen.clear()
-        device_pair("cifar-10", "one", "two", pilots, 2, progress=False, folder=tmp_path)
+        device_pair("cifar-10", "one", "two", pilots=pilots, test=2, folder=tmp_path)
         assert sum(seen) == 2 * (computed + (2 if pilots == 4 else 0))  # at both ends; the test images only the first time
 
 
 def test_the_pilots_of_a_pair_can_be_chosen_by_class():
-    pair = device_pair("digits", pilots=None, test=100, progress=False)
+    pair = device_pair("digits", pilots=None, test=100)
     chosen = PilotSelection(20, "centroid").choose(pair.pilots)
     assert len(pair.pilots) == 1200
     assert chosen.labels.bincount().tolist() == [20] * 10
 
 
 def test_what_makes_no_sense_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"folder: got .* for digits"):
-        device_pair("digits", progress=False, folder=tmp_path)
-    with pytest.raises(ValueError, match="test=0"):
-        device_pair("digits", test=0, progress=False)
+    with pytest.raises(ValueError, match="folder must not be given for digits"):
+        device_pair("digits", folder=tmp_path)
+    with pytest.raises(ValueError, match="test must be an integer >= 1, got 0"):
+        device_pair("digits", test=0)
     with pytest.raises((ValueError, TypeError)):
-        device_pair("imagenet", progress=False)
+        device_pair("imagenet")

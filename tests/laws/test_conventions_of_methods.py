@@ -41,7 +41,7 @@ def rows(tmp_path_factory):
     todo, results = cells(read_study(write_study(folder, methods=methods, seeds=[1]))), Results(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENTLINK_CACHE", str(folder / "cache"))
-        Runner(results, progress=False).run(todo)
+        Runner(results).run(todo)
     return pl.concat([pl.read_parquet(results.path(cell)) for cell in todo], how="diagonal_relaxed").filter(pl.col("family") != "reference")
 
 

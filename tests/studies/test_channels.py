@@ -28,7 +28,7 @@ def study(tmp_path, *overrides, **changes):
 def rows(tmp_path, *overrides, **changes):
     one, failures = study(tmp_path, *overrides, **changes), []
     results = Results(tmp_path / "results")
-    Runner(results, 1, progress=False).run(cells(one), lambda cell, reason: failures.append(reason))
+    Runner(results, 1).run(cells(one), lambda cell, reason: failures.append(reason))
     assert not any(failures), failures
     return results.table(one, cells(one)).filter(pl.col("family") != "reference")
 

@@ -60,7 +60,7 @@ def test_the_paper_s_study_runs_on_its_archive_and_encoders(tmp_path, monkeypatc
     )
     study = read_study(STUDY, (f"data.folder={tmp_path}", *small, "methods.neural.at={}"), quick=True)
     todo, results = cells(study), Results(tmp_path / "results")
-    Runner(results, progress=False).run(todo)
+    Runner(results).run(todo)
     rows = results.table(study, todo)
     assert not list((tmp_path / "results" / "cells").glob("*.error.txt"))
     assert len(rows) == len(todo)

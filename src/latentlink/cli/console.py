@@ -1,7 +1,8 @@
 """What the commands share of the terminal."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,9 +10,10 @@ import polars as pl
 import torch
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from latentlink.data.cache import EncodingProgress
 from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.storage.artifacts import load
@@ -26,6 +28,26 @@ def progress() -> Progress:
     """A bar on stderr with steps done and time left."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=messages, transient=True)
+
+
+@contextmanager
+def encoding_bars() -> Iterator[EncodingProgress]:
+    """Bars on stderr for latents that are computed: pass what this yields as `progress` to `encode` or `device_pair`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn())
+    with ExitStack() as stack:
+        bars: dict[str, tuple[Progress, TaskID]] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in bars:
+                bar = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
+                bars[what] = bar, bar.add_task(what, total=total)
+            bar, task = bars[what]
+            bar.update(task, completed=done)
+            if done == total:
+                bar.stop()
+                del bars[what]
+
+        yield show
 
 
 def facts(title: str, rows: Iterable[tuple[str, object]]) -> None:

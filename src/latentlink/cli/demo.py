@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from latentlink.channels.draws import ChannelDraws
-from latentlink.cli.console import device_named, messages, out, progress, write_table, wrote
+from latentlink.cli.console import device_named, encoding_bars, messages, out, progress, write_table, wrote
 from latentlink.data.pairs import Dataset, DevicePair, device_pair
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
@@ -95,7 +95,8 @@ def demo(
     study = AccuracyStudy(tuple(antennas), channels, snr_db, gain, seed=seed)
     if rounds < 0:
         raise ValueError(f"--rounds must be at least 0, got {rounds}")
-    pair = device_pair(dataset, pilots=pilots, test=test, image_size=image_size, device=device)
+    with encoding_bars() as bars:
+        pair = device_pair(dataset, pilots=pilots, test=test, image_size=image_size, device=device, progress=bars)
     pair = replace(pair, pilots=pair.pilots.to(device), test=pair.test.to(device))
     if pair.note:
         messages.print(pair.note, style="yellow", markup=False)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from latentlink.cli.console import device_named, facts, wrote
+from latentlink.cli.console import device_named, encoding_bars, facts, wrote
 from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
@@ -66,7 +66,8 @@ def encode(
         if limit < 1:
             raise ValueError(f"--limit must be at least 1, got {limit}")
         chosen = chosen.subset(slice(0, limit))
-    latents = cache.encode(encoder_by_name(encoder, image_size).to(device_named(device)), chosen)
+    with encoding_bars() as progress:
+        latents = cache.encode(encoder_by_name(encoder, image_size).to(device_named(device)), chosen, progress=progress)
     write_array(output, latents)
     facts("latents", [("encoder", encoder), ("images", f"{chosen.name}, {len(chosen)}"), ("dimension", latents.shape[1])])
     if labels is not None:

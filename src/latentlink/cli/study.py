@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from latentlink.cli.console import device_named, facts, messages, out, wrote
+from latentlink.cli.console import device_named, encoding_bars, facts, messages, out, wrote
 from latentlink.report.page import ReportMeta, write_report
 from latentlink.storage.atomic import write_atomically
 from latentlink.studies.results import Results, as_markdown, as_text, summary
@@ -78,7 +79,8 @@ def run(file: Path, *overrides: str, quick: bool = False, jobs: int = 2, device:
             bar.update(task, advance=prices[cell.id], cells=f"{len(ended)}/{len(missing)}")
 
         try:
-            runner.run(todo, done)
+            with encoding_bars() as progress:
+                replace(runner, progress=progress).run(todo, done)
         finally:
             table = results.write_table(results.table(study, todo))
             _log(results, time.perf_counter() - started, len(ended))

@@ -1,4 +1,28 @@
+from .cache import encode
+from .datasets.cifar import cifar10
+from .datasets.images import DatasetNotFound, ImageSet, digits, fashion_mnist
+from .encoders.catalogue import encoder
+from .encoders.image_encoder import Encoder, from_callable
+from .encoders.small import small_digit_encoders
 from .pairs import DevicePair, device_pair
-from .readers.files import read_channels, read_labels, read_latents
+from .readers.files import read_channels, read_images, read_labels, read_latents, write_array
 
-__all__ = ["DevicePair", "device_pair", "read_channels", "read_labels", "read_latents"]
+__all__ = [
+    "DatasetNotFound",
+    "DevicePair",
+    "Encoder",
+    "ImageSet",
+    "cifar10",
+    "device_pair",
+    "digits",
+    "encode",
+    "encoder",
+    "fashion_mnist",
+    "from_callable",
+    "read_channels",
+    "read_images",
+    "read_labels",
+    "read_latents",
+    "small_digit_encoders",
+    "write_array",
+]

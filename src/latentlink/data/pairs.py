@@ -1,27 +1,34 @@
-"""Two devices that see the same images: pilots and test latents of a pair of encoders, from what this machine has."""
+"""Two devices that see the same images: pilots and test latents of a pair of encoders, from the data sets on this machine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
-from latentlink.data.cache import encode
+from latentlink.data.cache import EncodingProgress, encode
 from latentlink.data.datasets.cifar import cifar10
-from latentlink.data.datasets.images import DatasetNotFound, ImageSet, digits, fashion_mnist
-from latentlink.data.encoders.catalogue import Encoder, encoder
+from latentlink.data.datasets.images import DatasetNotFound, ImageSet, Split, digits, fashion_mnist
+from latentlink.data.encoders.catalogue import encoder
+from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.data.encoders.small import small_digit_encoders
 from latentlink.latents.pilots import Pilots
+from latentlink.numerics.doors import choice, integer
 
 Dataset = Literal["auto", "fashion-mnist", "cifar-10", "digits"]
+Loader = Callable[[Split], ImageSet]
 
 
 @dataclass(frozen=True, eq=False)
 class DevicePair:
-    """What a transmitter and a receiver have in common.
+    """The paired latents of a transmitter and a receiver.
 
     Attributes:
-        pilots, test: latents at both ends.
-        transmitter, receiver: names of the encoders. dataset: where the images come from, in words.
-        note: what had to be done without, in one sentence; empty if nothing.
+        pilots: training latents at both ends, with labels.
+        test: unseen latents at both ends, with labels.
+        transmitter: name of the transmitter's encoder.
+        receiver: name of the receiver's encoder.
+        dataset: the images, described in words.
+        note: one sentence on what was missing and what replaced it; empty if nothing was.
     """
 
     pilots: Pilots
@@ -32,70 +39,100 @@ class DevicePair:
     note: str = ""
 
 
+class _Scene(NamedTuple):
+    """The images that both devices see, and a description of them."""
+
+    train: ImageSet
+    test: ImageSet
+    words: str
+
+
 def device_pair(
-    dataset: Dataset = "auto",
-    transmitter: str = "mobilenet-v2",
-    receiver: str = "efficientnet-lite0",
+    dataset: Dataset | Loader = "auto",
+    transmitter: str | Encoder = "mobilenet-v2",
+    receiver: str | Encoder = "efficientnet-lite0",
+    *,
     pilots: int | None = 12_000,
     test: int | None = 4_000,
     image_size: int | None = None,
     device: str = "cpu",
-    progress: bool = True,
+    progress: EncodingProgress | None = None,
     folder: Path | str | None = None,
 ) -> DevicePair:
     """Encode (or find in the cache) the first images of the training and test set with both encoders.
 
-    The pilots are what can be chosen from: `PilotSelection(...).choose(pair.pilots)` takes so many of each class.
+    The pilots are the candidates for a selection: `PilotSelection(42).choose(pair.pilots)` takes 42 of each class.
 
     Args:
-        dataset: "auto" takes Fashion-MNIST, and digits with two small encoders trained on the spot where it is absent.
-        transmitter, receiver: encoders by name (see `encoder`); digits have their own.
-        pilots, test: number of images; fewer where the set has fewer, None takes all.
-        image_size: px the images are scaled to; 64 or more is advised. None is each encoder's own: 64, and for timm's what they were
-            trained at.
-        device: torch device the encoders run on; latents come back on the CPU.
-        progress: show bars.
-        folder: where the files of Fashion-MNIST or CIFAR-10 are; without it where LATENTLINK_DATA says.
+        dataset: a name, or a function that returns the `ImageSet` of the split "train" or "test". "auto" is Fashion-MNIST where it is
+            installed, and otherwise digits.
+        transmitter: an `Encoder`, or the name of one (see `encoder`). Digits come with two small encoders, whatever is given here.
+        receiver: likewise.
+        pilots: number of training images, fewer if the set has fewer; None takes all.
+        test: number of test images, likewise.
+        image_size: pixels to which images are scaled; 64 or more is advised. None is each encoder's own size: 64, and for timm's models
+            the size that they were trained at. It applies to encoders that are given by name.
+        device: torch device of the encoders; latents are returned on the CPU.
+        progress: callback, called after each batch with (description, images done, images to compute).
+        folder: where the files of Fashion-MNIST or CIFAR-10 are; without it the folder that LATENTLINK_DATA names.
 
     Raises:
-        DatasetNotFound: the data set that is named is not on this machine.
+        DatasetNotFound: the data set is not on this machine.
         ImportError: an encoder's package is missing (extra `encoders` or `timm`).
-        ValueError: unknown data set or encoder, fewer than one image asked for, or a damaged file.
+        ValueError: an unknown data set or encoder, fewer than one image asked for, or a damaged file.
+
+    Example:
+        >>> pair = device_pair("digits", pilots=400)
+        >>> pair.pilots.x.shape
+        torch.Size([400, 96])
     """
-    for name, count in (("pilots", pilots), ("test", test)):
-        if count is not None and count < 1:
-            raise ValueError(f"pilots and test must be at least 1, got {name}={count}")
-    if dataset not in get_args(Dataset):
-        raise ValueError(f"dataset must be one of {', '.join(get_args(Dataset))}, got {dataset!r}")
-    parts = slice(0, pilots), slice(0, test)
-    if dataset == "digits":
-        if folder is not None:
-            raise ValueError(f"folder: got {str(folder)!r} for digits, which come with scikit-learn; expected none")
-        return _digits(parts, device, progress, "")
+    first_pilots = slice(0, None if pilots is None else integer("pilots", pilots))
+    first_test = slice(0, None if test is None else integer("test", test))
+    note = ""
+    if not callable(dataset):
+        choice("dataset", dataset, get_args(Dataset))
     try:
-        read = cifar10 if dataset == "cifar-10" else fashion_mnist
-        sets = read("train", folder).subset(parts[0]), read("test", folder).subset(parts[1])
+        scene = _scene(dataset, folder)
     except DatasetNotFound as missing:
         if dataset != "auto":
             raise
-        return _digits(parts, device, progress, f"Fashion-MNIST was not found, so this is digits with two small encoders. {missing}")
-    encoders = tuple(encoder(name, image_size).to(device) for name in (transmitter, receiver))
-    sizes = dict.fromkeys(str(e.size) for e in encoders if e.size is not None)
-    words = "CIFAR-10" if dataset == "cifar-10" else "Fashion-MNIST"
-    return _paired(sets, encoders, f"{words} at {' and '.join(sizes)} px" if sizes else words, "", progress)
+        dataset = "digits"
+        note = f"Fashion-MNIST was not found, so this is digits with two small encoders. {missing}"
+        scene = _scene(dataset, None)
+    if dataset == "digits":
+        encoders = small_digit_encoders(scene.train)
+    else:
+        encoders = _encoder(transmitter, image_size), _encoder(receiver, image_size)
+        sizes = dict.fromkeys(str(used.size) for used in encoders if used.size is not None)
+        scene = scene._replace(words=f"{scene.words} at {' and '.join(sizes)} px" if sizes else scene.words)
+    at_transmitter, at_receiver = (used.to(device) for used in encoders)
 
+    def paired(images: ImageSet) -> Pilots:
+        return Pilots(encode(at_transmitter, images, progress=progress), encode(at_receiver, images, progress=progress), images.labels)
 
-def _digits(parts: tuple[slice, slice], device: str, progress: bool, note: str) -> DevicePair:
-    train = digits("train")
-    encoders = tuple(e.to(device) for e in small_digit_encoders(train))
-    sets = train.subset(parts[0]), digits("test").subset(parts[1])
-    return _paired(sets, encoders, "scikit-learn's digits at 8 px", note, progress)
-
-
-def _paired(sets: tuple[ImageSet, ImageSet], encoders: tuple[Encoder, ...], dataset: str, note: str, progress: bool) -> DevicePair:
-    transmitter, receiver = encoders
-    pilots, test = (
-        Pilots(encode(transmitter, images, progress=progress), encode(receiver, images, progress=progress), images.labels)
-        for images in sets
+    return DevicePair(
+        pilots=paired(scene.train.subset(first_pilots)),
+        test=paired(scene.test.subset(first_test)),
+        transmitter=at_transmitter.name,
+        receiver=at_receiver.name,
+        dataset=scene.words,
+        note=note,
     )
-    return DevicePair(pilots, test, transmitter.name, receiver.name, dataset, note)
+
+
+def _scene(dataset: Dataset | Loader, folder: Path | str | None) -> _Scene:
+    """The training and test images of a data set; a folder is refused where none is read."""
+    if dataset in ("auto", "fashion-mnist"):
+        return _Scene(fashion_mnist("train", folder), fashion_mnist("test", folder), "Fashion-MNIST")
+    if dataset == "cifar-10":
+        return _Scene(cifar10("train", folder), cifar10("test", folder), "CIFAR-10")
+    if folder is not None:
+        raise ValueError(f"folder must not be given for {dataset}, which reads no files of Fashion-MNIST or CIFAR-10, got {str(folder)!r}")
+    if not callable(dataset):
+        return _Scene(digits("train"), digits("test"), "scikit-learn's digits at 8 px")
+    train = dataset("train")
+    return _Scene(train, dataset("test"), train.name.removesuffix("-train"))
+
+
+def _encoder(named: str | Encoder, image_size: int | None) -> Encoder:
+    return encoder(named, image_size) if isinstance(named, str) else named

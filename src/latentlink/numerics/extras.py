@@ -1,7 +1,12 @@
-"""Optional dependencies: imported where they are first needed, missing ones answered with the extra that brings them."""
+"""Optional dependencies: imported where they are first needed; a missing one is answered with the extra that installs it."""
 
 import importlib
+from importlib.util import find_spec
 from types import ModuleType
+
+
+class MissingExtra(ImportError):  # noqa: N818 (named for what is missing)
+    """A package that belongs to an extra of latentlink is not installed; the message gives the command that installs it."""
 
 
 def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
@@ -13,7 +18,7 @@ def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
         hint: one more sentence for the error, where the extra alone may not be enough.
 
     Raises:
-        ImportError: it is not installed; the message names the extra.
+        MissingExtra: the package is not installed; the message names the extra.
     """
     try:
         return importlib.import_module(module)
@@ -21,4 +26,24 @@ def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
         if error.name is not None and error.name.split(".")[0] != module.split(".")[0]:
             raise  # the package is there but one of its own imports is not: its message is the better one
         message = f"{module.split('.')[0]} is needed for this and is not installed: pip install latentlink[{extra}]"
-        raise ImportError(f"{message}. {hint}" if hint else message, name=module) from error
+        raise MissingExtra(f"{message}. {hint}" if hint else message, name=module) from error
+
+
+def require_extra(extra: str, purpose: str, *modules: str) -> None:
+    """Refuse early, in one sentence, what a whole room needs; nothing is imported.
+
+    Args:
+        extra: the extra of latentlink that installs the modules.
+        purpose: what needs them, the subject of the sentence ("studies").
+        modules: top-level names of the packages.
+
+    Raises:
+        MissingExtra: one of them is not installed.
+    """
+    for module in modules:
+        try:
+            found = find_spec(module) is not None
+        except (ModuleNotFoundError, ValueError):  # blocked by an import hook, or None in sys.modules
+            found = False
+        if not found:
+            raise MissingExtra(f"{purpose} need {module}, which is not installed: pip install 'latentlink[{extra}]'", name=module)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.bounds.accuracy import AccuracyBound
+from latentlink.data.cache import EncodingProgress
 from latentlink.data.pairs import DevicePair, device_pair
 from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.moments import Moments
@@ -93,7 +94,7 @@ class Known:
 class World:
     """All latents of a pair of devices, and the receiver's head, fitted to its own training latents."""
 
-    def __init__(self, data: Data, encoders: Encoders, device: str, progress: bool = True) -> None:
+    def __init__(self, data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None = None) -> None:
         pair = _pair(data, encoders, device, progress)
         self.dataset, self.transmitter, self.receiver = pair.dataset, pair.transmitter, pair.receiver
         self.candidates, self.test = pair.pilots.to(device), pair.test.to(device)
@@ -165,7 +166,7 @@ def receiver_head(candidates: Pilots) -> SoftmaxHead:
     return head
 
 
-def _pair(data: Data, encoders: Encoders, device: str, progress: bool) -> DevicePair:
+def _pair(data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None) -> DevicePair:
     """Candidates for pilots and test latents, and who made them of what."""
     if data.dataset == "files":
         folder = Path(data.folder or ".")

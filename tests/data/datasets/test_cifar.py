@@ -255,7 +255,7 @@ def test_a_missing_set_says_where_it_was_sought(tmp_path, monkeypatch, named):
         cifar10("train", tmp_path / "asked" if named == "argument" else None)
     sought = {"argument": [tmp_path / "asked"], "variable": [tmp_path / "mine", tmp_path / "mine" / "cifar-10"], "none": []}[named]
     assert all(str(place) in str(caught.value) for place in sought)
-    assert (len(sought) == 0) == ("none was named" in str(caught.value))
+    assert (len(sought) == 0) == ("has no folder to be read from" in str(caught.value))
 
 
 def test_unknown_split(tmp_path):

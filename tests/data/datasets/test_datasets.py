@@ -142,5 +142,5 @@ def test_image_sets_are_checked_at_the_door():
         with pytest.raises(WRONG):
             ImageSet("wrong", images, given, classes)
     for wrong in (labels + 1, labels - 1):
-        with pytest.raises(ValueError, match="expected 0 to 2"):
+        with pytest.raises(ValueError, match="must be 0 to 2"):
             ImageSet("wrong", grey, wrong, classes)

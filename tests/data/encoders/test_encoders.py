@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from latentlink.data.encoders import catalogue as encoders
-from latentlink.data.encoders.catalogue import ENCODERS, Preprocessing, efficientnet_lite, encoder, fingerprint, from_callable, mobilenet_v2
+from latentlink.data.encoders import imagenet
+from latentlink.data.encoders.catalogue import ENCODERS, encoder
+from latentlink.data.encoders.image_encoder import fingerprint, from_callable
+from latentlink.data.encoders.imagenet import efficientnet_lite, mobilenet_v2
 from latentlink.data.encoders.mobilenet import MobileNetV2
+from latentlink.data.encoders.preprocessing import Preprocessing
 from latentlink.numerics.extras import import_extra
 
 
@@ -61,7 +65,7 @@ def first_normalisation(network):
 
 def test_preprocessing_is_what_each_network_was_trained_with():
     """The running means of the first batch normalisation are the first convolution of the mean training image, of ImageNet's colours."""
-    colours = torch.tensor(encoders.IMAGENET_MEAN).mul(255).reshape(1, 1, 1, 3).expand(1, 64, 64, 3).round().to(torch.uint8)
+    colours = torch.tensor(imagenet.IMAGENET_MEAN).mul(255).reshape(1, 1, 1, 3).expand(1, 64, 64, 3).round().to(torch.uint8)
     for network, bound in ((mobilenet_v2(), 0.3), (efficientnet_lite(0), 1.3), (efficientnet_lite(1), 1.5), (efficientnet_lite(2), 1.5)):
         seen = []
         normalisation = first_normalisation(network)
@@ -91,9 +95,9 @@ def test_mobilenet_has_the_papers_size():
 
 def test_preprocessing_scales_and_standardises():
     white = torch.full((1, 5, 7), 255, dtype=torch.uint8)
-    x = Preprocessing(8, encoders.IMAGENET_MEAN, encoders.IMAGENET_STD)(white)
+    x = Preprocessing(8, imagenet.IMAGENET_MEAN, imagenet.IMAGENET_STD)(white)
     assert x.shape == (1, 3, 8, 8)
-    expected = (1 - torch.tensor(encoders.IMAGENET_MEAN)) / torch.tensor(encoders.IMAGENET_STD)
+    expected = (1 - torch.tensor(imagenet.IMAGENET_MEAN)) / torch.tensor(imagenet.IMAGENET_STD)
     torch.testing.assert_close(x[0, :, 3, 4], expected)
     red = torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
     red[..., 0] = 255
@@ -123,7 +127,7 @@ def test_a_callable_is_known_by_its_name_and_version():
     assert mean.to("cpu").function is mean.function
     numpy = from_callable("numpy", lambda images: images.numpy().reshape(len(images), -1).astype("int16"), 9, "1")
     assert numpy(pictures(2, 3, 3)).dtype == torch.float32
-    with pytest.raises(ValueError, match="dim: got 0"):
+    with pytest.raises(ValueError, match="dim must be an integer >= 1, got 0"):
         from_callable("none", lambda images: images, 0, "1")
 
 
@@ -131,13 +135,13 @@ def test_a_callable_is_known_by_its_name_and_version():
     "give", [lambda images: torch.zeros(len(images), 3), lambda images: torch.zeros(2), lambda images: torch.zeros(4, 2) * 1j]
 )
 def test_a_callable_that_gives_something_else_is_named(give):
-    with pytest.raises(ValueError, match="encoder odd: gave"):
+    with pytest.raises(ValueError, match="encoder odd must return real"):
         from_callable("odd", give, 2, "1")(pictures(4, 3, 3))
 
 
 def test_images_of_another_shape():
     mean = from_callable("mean", lambda images: torch.zeros(len(images), 1), 1, "1")
-    with pytest.raises(ValueError, match="expected uint8"):
+    with pytest.raises(ValueError, match="images must be uint8"):
         mean(pictures(4, 3, 3, 4))
 
 
@@ -145,12 +149,12 @@ def test_names_at_the_door():
     assert list(ENCODERS) == ["mobilenet-v2", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"]
     with pytest.raises(ValueError, match="mobilenet-v2, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2"):
         encoder("resnet")
-    with pytest.raises(ValueError, match="variant: got 3"):
+    with pytest.raises(ValueError, match="variant must be one of"):
         efficientnet_lite(3)
 
 
 def test_missing_packages_name_the_extra(monkeypatch):
-    monkeypatch.setattr(encoders, "find_spec", lambda name: None)
+    monkeypatch.setattr(imagenet, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install latentlink\[encoders\].*--no-deps"):
         mobilenet_v2()
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)

@@ -53,5 +53,5 @@ def test_works_where_gradients_are_off():
 
 def test_only_grey_8x8():
     train = digits("train")
-    with pytest.raises(ValueError, match="expected at least two grey ones"):
+    with pytest.raises(ValueError, match="must be at least two grey ones"):
         small_digit_encoders(train.subset([0]))

@@ -188,7 +188,7 @@ def test_lines_that_are_no_labels(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_labels(path)
     assert str(path) in str(caught.value)
-    with pytest.raises(ValueError, match=r"suffix '\.csv' is not known here"):
+    with pytest.raises(ValueError, match=r"suffix '\.csv' cannot be read here"):
         read_latents(path)
 
 
@@ -229,7 +229,7 @@ def test_absent_unknown_and_folders(tmp_path, read):
     with pytest.raises(FileNotFoundError, match=r"absent\.npy"):
         read(tmp_path / "absent.npy")
     (tmp_path / "file.docx").write_bytes(b"1")
-    with pytest.raises(ValueError, match=r"suffix '\.docx' is not known here, expected one of \.npy, \.npz"):
+    with pytest.raises(ValueError, match=r"suffix '\.docx' cannot be read here, expected one of \.npy, \.npz"):
         read(str(tmp_path / "file.docx"))
     (tmp_path / "folder.npy").mkdir()
     with pytest.raises(ValueError, match="not a file"):

@@ -32,7 +32,7 @@ def run(path, folder, jobs=1, overrides=()):
     study = read_study(path, overrides)
     todo, results = cells(study), Results(folder)
     ended = []
-    runner = Runner(results, jobs, progress=False)
+    runner = Runner(results, jobs)
     prices = [runner.price(cell) for cell in todo]
     runner.run(todo, lambda cell, reason: ended.append(reason))
     assert not any(ended), ended

@@ -24,7 +24,7 @@ def run(path, folder, jobs):
     study = read_study(path)
     todo, results = cells(study), Results(folder)
     ended = []
-    Runner(results, jobs, progress=False).run(todo, lambda cell, reason: ended.append(reason))
+    Runner(results, jobs).run(todo, lambda cell, reason: ended.append(reason))
     assert not any(ended), ended
     return results.table(study, todo)
 

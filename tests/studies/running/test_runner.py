@@ -29,7 +29,7 @@ CLOCK = ("started", "wall_s", "design_s", "encode_us", "decode_us", "encode_batc
 def run(path, folder, jobs=1, overrides=(), done=lambda cell, reason: None):
     study = read_study(path, overrides)
     todo, results = cells(study), Results(folder)
-    Runner(results, jobs, progress=False).run(todo, done)
+    Runner(results, jobs).run(todo, done)
     return results.table(study, todo)
 
 
@@ -190,7 +190,7 @@ def test_training_is_priced_with_all_that_comes_with_it(tmp_path, monkeypatch, j
     monkeypatch.setattr(pricing.Neural, "price", lambda self, pilots, channel: 10.0)
     monkeypatch.setattr(pricing, "_message", lambda network, pilots, channel: 1e-3)
     todo = cells(read_study(path, ("channel.antennas=2", "channel.draws=2")))
-    runner = Runner(Results(tmp_path / "r"), jobs, progress=False)
+    runner = Runner(Results(tmp_path / "r"), jobs)
     assert {runner.price(cell) for cell in todo if cell.method.name == "closed-form"} == {pricing.LINEAR_S}
     (price,) = {runner.price(cell) for cell in todo if cell.method.name == "neural"}
     assert price == pytest.approx(2 * (10 + 90e-3 + jobs * measuring.CLOCKED * 1e-3))

@@ -30,7 +30,7 @@ def links(tmp_path, **changes):
 def rows(tmp_path, **changes):
     study, _ = links(tmp_path, metrics=["accuracy", "mse", "power"], **changes)
     results, failures = Results(tmp_path / "results"), []
-    Runner(results, 1, progress=False).run(cells(study), lambda cell, reason: failures.append(reason))
+    Runner(results, 1).run(cells(study), lambda cell, reason: failures.append(reason))
     assert not any(failures), failures
     return results.table(study, cells(study)).filter(pl.col("family") != "reference")
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Complex
-from joblib import Parallel, delayed
 from torch import Tensor
 
+from latentlink.numerics.extras import import_extra
 from latentlink.storage.artifacts import artifact, kept, save
 from latentlink.storage.folders import cache_folder
 
@@ -70,7 +70,9 @@ class Bank:
         blocks, step = -(-count // self.block), max(1, chunk // self.block)
         ranges = [range(first, min(first + step, blocks)) for first in range(0, blocks, step)]
         folder = self.folder if cache else None
-        parts = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="n_jobs")(delayed(_part)(self, folder, of) for of in ranges)
+        joblib = import_extra("joblib", "3gpp")
+        run = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="n_jobs")
+        parts = run(joblib.delayed(_part)(self, folder, of) for of in ranges)
         for of, part in zip(ranges, parts, strict=True):
             start, stop = of.start * self.block, min(of.stop * self.block, count)
             h[start:stop] = part[: stop - start]

@@ -2,7 +2,7 @@
 
 An image is 3072 bytes, 32 rows of 32 pixels of red, then of green, then of blue. The binary version puts its label before it, one byte;
 the Python version pickles {"data": (n, 3072), "labels": [...]}. Pickles could run any code, so these are read by an unpickler that
-knows nothing but plain values and arrays of bytes, and archives are read in memory: nothing is written, wherever their members point.
+knows only plain values and arrays of bytes. Archives are read in memory: nothing is written, wherever their members point.
 """
 
 import io
@@ -22,9 +22,9 @@ from torch import Tensor
 from latentlink.data.datasets.images import DATA_VARIABLE, DatasetNotFound, ImageSet, Split
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-SIDE = 32  # px
+SIDE = 32  # pixels
 PIXELS = 3 * SIDE * SIDE
-LARGEST = 2**28  # bytes of a member: published batches have 31 MB; what says it has far more is no batch
+LARGEST = 2**28  # bytes of a member: published batches have 31 MB, a much larger member is no batch
 
 Batch = tuple[UInt8[Tensor, "n 3072"], Int64[Tensor, "n"]]
 
@@ -38,11 +38,11 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
             these itself. Without it: the folder that the environment variable LATENTLINK_DATA names, or its `cifar-10`.
 
     Raises:
-        DatasetNotFound: there is none of them; the message says where they were sought.
+        DatasetNotFound: none of them exists; the message lists the searched folders.
         ValueError: an archive or a batch is damaged, incomplete or something else; the message names it.
     """
     if split not in ("train", "test"):
-        raise ValueError(f"split: got {split!r}, expected 'train' or 'test'")
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     places = _places(folder)
     for place in places:
         for version in VERSIONS:
@@ -52,10 +52,10 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
                 images = torch.cat([pixels for pixels, _ in read]).reshape(-1, 3, SIDE, SIDE).permute(0, 2, 3, 1).contiguous()
                 return ImageSet(f"cifar-10-{split}", images, torch.cat([labels for _, labels in read]), CIFAR10_CLASSES)
     names = ", ".join(name for version in VERSIONS for name in (version.archive, version.folder))
-    sought = ", ".join(str(place) for place in places) if places else "no folder, because none was named"
+    where = f"was not found in {', '.join(str(place) for place in places)}" if places else "has no folder to be read from"
     raise DatasetNotFound(
-        f"CIFAR-10 was not found in {sought}: expected one of {names}, as published at https://www.cs.toronto.edu/~kriz/cifar.html; "
-        f"name the folder that has it, or point the environment variable {DATA_VARIABLE} to it"
+        f"CIFAR-10 {where}: expected one of {names}, as published at https://www.cs.toronto.edu/~kriz/cifar.html; "
+        f"give `folder`, or point the environment variable {DATA_VARIABLE} to it"
     )
 
 
@@ -67,15 +67,15 @@ def _places(folder: Path | str | None) -> list[Path]:
 
 
 def _binary(where: str, content: bytes) -> Batch:
-    """The binary version: records of a label and an image."""
+    """Read a batch of the binary version: records of a label and an image."""
     if not content or len(content) % (1 + PIXELS):
         raise ValueError(f"{where}: {len(content)} bytes, expected a multiple of {1 + PIXELS} (a label and an image of 32x32 colours)")
     records = torch.frombuffer(bytearray(content), dtype=torch.uint8).reshape(-1, 1 + PIXELS)
-    return records[:, 1:], _checked_labels(where, records[:, 0].tolist(), len(records))
+    return records[:, 1:], _labels(where, records[:, 0].tolist(), len(records))
 
 
 def _pickled(where: str, content: bytes) -> Batch:
-    """The Python version: a pickled dict, whose keys are bytes if Python 2 wrote it, as it did those published."""
+    """Read a batch of the Python version: a pickled dict; its keys are bytes in the published files, which Python 2 wrote."""
     try:
         _check_memo(content)
         batch = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
@@ -90,17 +90,17 @@ def _pickled(where: str, content: bytes) -> Batch:
         held = ", ".join(sorted(key.decode("latin-1") if isinstance(key, bytes) else str(key) for key in batch)) or "nothing"
         raise ValueError(f"{where}: holds {held}, expected data, an array (n, {PIXELS}) of bytes, and labels, a list")
     images = data.tensor(where)
-    return images, _checked_labels(where, labels, len(images))
+    return images, _labels(where, labels, len(images))
 
 
 def _check_memo(content: bytes) -> None:
-    """Memo numbers are counted up from 0: one beyond the length of the pickle asks for memory, not for a place."""
+    """Refuse memo numbers beyond the length of the pickle: they are counted from 0, and a huge one would exhaust the memory."""
     for operation, argument, _ in pickletools.genops(content):
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
             raise _Refused(f"memo number {argument} in {len(content)} bytes")
 
 
-def _checked_labels(where: str, labels: list[Any], count: int) -> Int64[Tensor, "n"]:
+def _labels(where: str, labels: list[Any], count: int) -> Int64[Tensor, "n"]:
     if len(labels) != count:
         raise ValueError(f"{where}: {len(labels)} labels for {count} images")
     wrong = next((label for label in labels if type(label) is not int or not 0 <= label < len(CIFAR10_CLASSES)), None)
@@ -111,7 +111,14 @@ def _checked_labels(where: str, labels: list[Any], count: int) -> Int64[Tensor, 
 
 @dataclass(frozen=True)
 class Version:
-    """One of the published forms: names of its archive, its folder and its batches, and how a batch is read."""
+    """One of the published versions.
+
+    Attributes:
+        archive: name of the archive.
+        folder: name of the folder that it unpacks to.
+        ending: suffix of its batches.
+        read: function that reads the content of a batch; its first argument names the batch in errors.
+    """
 
     archive: str
     folder: str
@@ -119,7 +126,7 @@ class Version:
     read: Callable[[str, bytes], Batch]
 
     def batches(self, split: Split) -> list[str]:
-        """File names of a split, in the published order."""
+        """Return the file names of a split, in the published order."""
         return [f"data_batch_{number}{self.ending}" for number in range(1, 6)] if split == "train" else [f"test_batch{self.ending}"]
 
 
@@ -130,7 +137,7 @@ VERSIONS = (
 
 
 def _members(place: Path, version: Version, batches: list[str]) -> list[tuple[str, bytes]] | None:
-    """Name and content of each batch, or None where this version is not in this place."""
+    """Name and content of each batch, or None if this version is not in this place."""
     for home in (place / version.folder, place):
         if any((home / name).is_file() for name in batches):
             missing = next((name for name in batches if not (home / name).is_file()), None)
@@ -139,7 +146,7 @@ def _members(place: Path, version: Version, batches: list[str]) -> list[tuple[st
             return [(str(home / name), (home / name).read_bytes()) for name in batches]
     if place.is_file():
         content = _unpacked(place, batches)
-        # any other version may be in an archive that was named by itself; the last has to say what is missing
+        # an archive that was named itself may hold any version; the last one reports what is missing
         return None if not content and version is not VERSIONS[-1] else _whole(place, content, batches)
     archive = place / version.archive
     return _whole(archive, _unpacked(archive, batches), batches) if archive.is_file() else None
@@ -153,7 +160,7 @@ def _whole(archive: Path, content: dict[str, bytes], batches: list[str]) -> list
 
 
 def _unpacked(archive: Path, batches: list[str]) -> dict[str, bytes]:
-    """The batches in an archive, by name, whatever folder it puts them in."""
+    """The batches in an archive, by name, whatever folder they are in."""
     content = {}
     try:
         with tarfile.open(archive, "r:*") as packed:
@@ -166,20 +173,20 @@ def _unpacked(archive: Path, batches: list[str]) -> dict[str, bytes]:
                 file = packed.extractfile(member)
                 content[name] = file.read() if file is not None else b""
             while packed.fileobj is not None and packed.fileobj.read(2**20):
-                pass  # to the end, where gzip has its checksum
+                pass  # to the end, where gzip has its CRC
     except PermissionError:
         raise
-    except Exception as error:  # each way of packing fails in its own ways
+    except Exception as error:  # each compression fails in its own ways
         raise ValueError(f"{archive}: cannot be read as an archive, it is damaged or something else ({error})") from error
     return content
 
 
-class _Refused(Exception):  # noqa: N818 (reads as what it says)
-    """A pickle asks for what no batch of CIFAR needs."""
+class _Refused(Exception):  # noqa: N818 (named for its use)
+    """A pickle asks for something that no batch of CIFAR needs."""
 
 
 class _Bytes:
-    """What a pickle says of an array, without NumPy being asked to make one of it."""
+    """The state of a pickled array; NumPy is not asked to build it."""
 
     def __init__(self) -> None:
         self.shape: Any = ()
@@ -191,7 +198,7 @@ class _Bytes:
         _, self.shape, self.kind, self.columns_first, self.content = state
 
     def tensor(self, where: str) -> UInt8[Tensor, "n 3072"]:
-        """The array, if it is one of n images."""
+        """Return the array if it has the shape and type of n images; raise ValueError otherwise."""
         shape, content = self.shape, self.content
         right = isinstance(self.kind, _Kind) and self.kind.name in ("u1", b"u1") and isinstance(content, bytes | bytearray)
         if not (right and isinstance(shape, tuple) and len(shape) == 2 and shape[1] == PIXELS and len(content) == shape[0] * PIXELS > 0):
@@ -201,13 +208,13 @@ class _Bytes:
 
 
 class _Kind:
-    """What a pickle says of an array's type."""
+    """The state of a pickled array type."""
 
     def __init__(self, name: Any, *_: Any) -> None:
         self.name = name
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and the like, which bytes have no use for."""
+        """Ignore the byte order and the like, which do not matter for bytes."""
 
 
 def _from_buffer(content: Any, kind: Any, shape: Any, order: Any, *_: Any) -> _Bytes:
@@ -223,10 +230,10 @@ def _latin1(text: str, encoding: str) -> bytes:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Plain values and arrays only; each name that an array's pickle uses means one of the stand-ins above."""
+    """Reads plain values and arrays only; every name in an array's pickle is replaced by one of the classes above."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """A stand-in for what an array needs, whatever version of NumPy wrote it; nothing is ever imported."""
+        """Return the replacement of a name, whatever version of NumPy wrote it; nothing is ever imported."""
         known = {
             "multiarray._reconstruct": lambda *_: _Bytes(),
             "numeric._frombuffer": _from_buffer,

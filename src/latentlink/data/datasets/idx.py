@@ -1,6 +1,6 @@
 """IDX, the format of the MNIST family: two zero bytes, a type, a number of axes, their big-endian lengths, then the values.
 
-Only unsigned bytes (type 8) occur in image sets. Gzip is told by its content, and a name ending in .gz must keep its word.
+Only unsigned bytes (type 8) occur in image sets. Gzip is recognised by its content, and a file named .gz must be gzipped.
 """
 
 import gzip
@@ -23,11 +23,11 @@ def read_idx(path: str | os.PathLike[str], ndim: int) -> UInt8[Tensor, "..."]:
 
     Args:
         path: the file, gzipped or raw.
-        ndim: how many axes are expected: 3 for grey images (n, H, W), 1 for labels (n,).
+        ndim: the expected number of axes: 3 for grey images (n, H, W), 1 for labels (n,).
 
     Raises:
-        ValueError: it is not gzip though named .gz, not IDX, of another type or number of axes, truncated or too long.
-        FileNotFoundError: it is absent.
+        ValueError: the file is named .gz and is not gzipped, is not IDX, has another type or number of axes, is truncated or too long.
+        FileNotFoundError: the file is absent.
     """
     path = Path(path)
     content = _content(path)
@@ -39,11 +39,12 @@ def read_idx(path: str | os.PathLike[str], ndim: int) -> UInt8[Tensor, "..."]:
         expected = struct.pack(">HBB", 0, UNSIGNED_BYTE, ndim).hex()
         raise ValueError(f"{path}: its first bytes are {content[:4].hex()}, expected {expected} (IDX, unsigned bytes, {ndim} axes)")
     shape = struct.unpack(f">{ndim}I", content[4:start])
-    held, promised = len(content) - start, math.prod(shape)
-    if held != promised:
-        what = "truncated" if held < promised else "too long"
-        raise ValueError(f"{path}: {what}: {held} values for the {shape} = {promised} that its header promises")
-    if promised == 0:
+    found = len(content) - start
+    expected_values = math.prod(shape)
+    if found != expected_values:
+        what = "truncated" if found < expected_values else "too long"
+        raise ValueError(f"{path}: {what}: {found} values, its header announces {shape} = {expected_values}")
+    if expected_values == 0:
         return torch.empty(shape, dtype=torch.uint8)
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(shape)
 

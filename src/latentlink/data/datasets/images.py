@@ -1,4 +1,4 @@
-"""Labelled images: Fashion-MNIST from its IDX files and scikit-learn's digits, as one value with one convention.
+"""Labelled images: Fashion-MNIST from its IDX files and scikit-learn's digits, with one convention.
 
 Images are uint8, grey (n, H, W) or colour (n, H, W, 3); labels are int64 class numbers. Nothing is downloaded.
 """
@@ -24,8 +24,8 @@ FASHION_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sanda
 DIGITS_TEST = 597  # of 1,797: leaves 1,200 to fit on
 
 
-class DatasetNotFound(FileNotFoundError):  # noqa: N818 (reads as what it says, like FileNotFound)
-    """The files of a data set are in none of the places looked in, which the message names."""
+class DatasetNotFound(FileNotFoundError):  # noqa: N818 (named like FileNotFound)
+    """The files of a data set are in none of the searched folders, which the message lists."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class ImageSet:
     """Images with their classes.
 
     Attributes:
-        name: for reports and messages.
+        name: shown in reports and messages.
         images: uint8, (n, H, W) grey or (n, H, W, 3) colour.
-        labels: (n,), numbers of `classes`.
-        classes: names, in the order of their numbers.
+        labels: (n,), indices into `classes`.
+        classes: names of the classes, in the order of their labels.
 
     Raises:
-        ValueError: images of another shape or type, labels that are not one class number an image.
+        ValueError: images of another shape or type, or labels that are not one class number for each image.
     """
 
     name: str
@@ -50,19 +50,19 @@ class ImageSet:
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
-            raise ValueError(f"images of {self.name}: got {self.images.dtype} {shape}, expected uint8 (n, H, W) or (n, H, W, 3)")
+            raise ValueError(f"images of {self.name} must be uint8 (n, H, W) or (n, H, W, 3), got {self.images.dtype} {shape}")
         if self.labels.dtype != torch.int64 or self.labels.shape != shape[:1]:
             got = f"{self.labels.dtype} {tuple(self.labels.shape)}"
-            raise ValueError(f"labels of {self.name}: got {got}, expected int64 ({shape[0]},), one an image")
+            raise ValueError(f"labels of {self.name} must be int64 ({shape[0]},), one an image, got {got}; one-hot labels? argmax(1)")
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             span = f"{int(self.labels.min())} to {int(self.labels.max())}"
-            raise ValueError(f"labels of {self.name}: got {span}, expected 0 to {len(self.classes) - 1} for {len(self.classes)} classes")
+            raise ValueError(f"labels of {self.name} must be 0 to {len(self.classes) - 1} for {len(self.classes)} classes, got {span}")
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
 
     def subset(self, indices: slice | Sequence[int] | Tensor) -> "ImageSet":
-        """Some of the images, by a slice, by their numbers or by a boolean mask (n,), in that order."""
+        """Select images by a slice, by their indices (in that order) or by a boolean mask (n,)."""
         chosen = indices if isinstance(indices, slice | Tensor) else torch.as_tensor(indices, dtype=torch.int64)
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
@@ -73,15 +73,15 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
     Args:
         split: "train" (60,000) or "test" (10,000).
         folder: where the four IDX files are, gzipped or not. Without it: the folder that the environment variable
-            LATENTLINK_DATA names (or its `fashion-mnist`); where it names none, that of Debian's package dataset-fashion-mnist.
+            LATENTLINK_DATA names (or its `fashion-mnist`), or, if that is not set, the one of Debian's package dataset-fashion-mnist.
 
     Raises:
-        DatasetNotFound: there are not the images and the labels of the split.
-        ValueError: a file is damaged or the two do not belong together; the message names it.
+        DatasetNotFound: the images or the labels of the split are missing.
+        ValueError: a file is damaged, or the two do not belong together; the message names it.
     """
     prefix = {"train": "train", "test": "t10k"}.get(split)
     if prefix is None:
-        raise ValueError(f"split: got {split!r}, expected 'train' or 'test'")
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     places = _places(folder)
     for place in places:
         images_path = _idx_file(place, f"{prefix}-images-idx3-ubyte")
@@ -98,7 +98,7 @@ def _places(folder: Path | str | None) -> list[Path]:
     if folder is not None:
         return [Path(folder)]
     named = os.environ.get(DATA_VARIABLE)
-    return [Path(named), Path(named) / "fashion-mnist"] if named else [DEBIAN_FOLDER]  # a named folder is meant
+    return [Path(named), Path(named) / "fashion-mnist"] if named else [DEBIAN_FOLDER]  # a named folder is not replaced by another
 
 
 def _idx_file(folder: Path, stem: str) -> Path | None:
@@ -117,14 +117,14 @@ def _fashion_from(split: Split, images_path: Path, labels_path: Path) -> ImageSe
 def digits(split: Split) -> ImageSet:
     """Scikit-learn's 1,797 grey 8x8 handwritten digits, always the same 1,200 to train and 597 to test.
 
-    The test set takes every third of the images sorted by class and then by chance, so that each class gives its share to within one
-    image; the order within a split is shuffled. Sixteen shades are stretched over 0..255.
+    The test set is stratified: each class contributes its share to within one image. The order within a split is shuffled, with a fixed
+    seed. The sixteen shades are stretched over 0..255.
 
     Raises:
         ImportError: scikit-learn is not installed.
     """
     if split not in ("train", "test"):
-        raise ValueError(f"split: got {split!r}, expected 'train' or 'test'")
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     bunch = import_extra("sklearn.datasets", "eval").load_digits()
     images = torch.as_tensor(bunch.images).mul(255 / 16).round().to(torch.uint8)
     labels = torch.as_tensor(bunch.target, dtype=torch.int64)

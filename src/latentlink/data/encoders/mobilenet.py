@@ -1,7 +1,7 @@
 """MobileNetV2 up to its pooled features [sandler2018mobilenetv2, Table 2].
 
-A block widens its input `expansion` times, filters each channel apart (depthwise, 3x3) and projects back without a non-linearity (the
-linear bottleneck); where it keeps resolution and width the input is added. The modules nest as torchvision's do, so that the published
+A block widens its input `expansion` times, filters each channel by itself (depthwise, 3x3) and projects back without a non-linearity (the
+linear bottleneck); where resolution and width stay the same the input is added. The modules nest as torchvision's do, so that the published
 ImageNet weights load by name.
 """
 
@@ -21,7 +21,7 @@ def _convolution(c_in: int, c_out: int, kernel: int = 3, stride: int = 1, groups
 
 
 class InvertedResidual(nn.Module):
-    """One bottleneck: widen, filter depthwise, project; with the input added where shapes allow."""
+    """One bottleneck: widen, filter depthwise, project; the input is added where shapes allow."""
 
     def __init__(self, c_in: int, c_out: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Normalised colour images (n, 3, H, W) → the 1280 features (n, 1280) that the ImageNet classifier sees."""
+    """Map standardised colour images (n, 3, H, W) to the 1280 features (n, 1280) that enter the ImageNet classifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,5 +54,5 @@ class MobileNetV2(nn.Module):
         return y.mean((2, 3))
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Load torchvision's state dict; every entry but those of the classifier must find its place, and every place its entry."""
+        """Load torchvision's state dict; all entries but those of the classifier must match exactly."""
         self.load_state_dict({name: value for name, value in state.items() if not name.startswith("classifier.")}, strict=True)

@@ -1,6 +1,6 @@
-"""Two small encoders for 8x8 digits, trained in seconds: an own pair of latent spaces wherever no pretrained network is.
+"""Two small encoders for 8x8 digits, trained in seconds: a pair of latent spaces for machines without pretrained networks.
 
-They differ as two vendors' would: architecture (perceptron, convolutions), initial weights, order and half of the training data.
+They differ as those of two vendors would: in architecture (perceptron, convolutions), initial weights, order and half of the training data.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,19 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from latentlink.data.datasets.images import ImageSet
-from latentlink.data.encoders.catalogue import Encoder, fingerprint
+from latentlink.data.encoders.image_encoder import Encoder, fingerprint
 
-SIDE = 8  # px
-PERCEPTRON_DIM, CONVOLUTIONAL_DIM = 96, 128
-EPOCHS, BATCH, STEP = 40, 64, 2e-3
+SIDE = 8  # pixels
+PERCEPTRON_DIM = 96
+CONVOLUTIONAL_DIM = 128
+EPOCHS = 40
+BATCH = 64
+STEP = 2e-3
 SEEDS = (11, 23)
 
 
 class Shades(nn.Module):
-    """uint8 grey images (n, 8, 8) → (n, 1, 8, 8) in -1..1."""
+    """Map uint8 grey images (n, 8, 8) to (n, 1, 8, 8) in -1..1."""
 
     def forward(self, images: UInt8[Tensor, "n h w"]) -> Float32[Tensor, "n 1 h w"]:
         return images.unsqueeze(1).float() / 127.5 - 1
@@ -36,31 +39,31 @@ def _convolutional() -> nn.Sequential:
 
 
 def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
-    """Train a perceptron (96-d) and a small convolutional network (128-d), apart from each other.
+    """Train a perceptron (96-d) and a small convolutional network (128-d), independently of each other.
 
-    Each learns to name the classes from its own half of the images (even numbers, odd numbers), by cross-entropy; the layer before the
-    classifier is the latent. The same images give the same encoders; the global random state is left alone.
+    Each learns to classify its own half of the images (even rows, odd rows) by cross-entropy; the latent is the layer before the
+    classifier. The same images give the same encoders; the global random state does not change.
 
     Args:
-        images: grey 8x8 pictures, say `digits("train")`; at least two.
+        images: at least two grey 8x8 images, for example `digits("train")`.
 
     Raises:
-        ValueError: pictures of another shape, or fewer than two.
+        ValueError: images of another shape, or fewer than two.
     """
     if images.images.shape[1:] != (SIDE, SIDE) or len(images) < 2:
-        raise ValueError(f"images: got {tuple(images.images.shape)}, expected at least two grey ones, (n, {SIDE}, {SIDE})")
+        raise ValueError(f"images must be at least two grey ones, (n, {SIDE}, {SIDE}), got {tuple(images.images.shape)}")
     even, odd = images.subset(slice(0, None, 2)), images.subset(slice(1, None, 2))
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
-        perceptron = _trained(_perceptron, PERCEPTRON_DIM, even, SEEDS[0])
-        convolutional = _trained(_convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1])
+        perceptron = _train(_perceptron, PERCEPTRON_DIM, even, SEEDS[0])
+        convolutional = _train(_convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1])
     return (
         _encoder("small-perceptron", PERCEPTRON_DIM, perceptron),
         _encoder("small-convolutional", CONVOLUTIONAL_DIM, convolutional),
     )
 
 
-def _trained(build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int) -> nn.Sequential:
-    """Fit network and classifier by Adam on cross-entropy; to be called within `fork_rng`."""
+def _train(build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int) -> nn.Sequential:
+    """Train network and classifier with Adam on cross-entropy; call it within `fork_rng`."""
     torch.default_generator.manual_seed(seed)  # layers draw from it; torch.manual_seed would set the GPUs' too
     network = build()
     classifier = nn.Linear(dim, len(images.classes))

@@ -1,8 +1,8 @@
-"""Encoders of timm [wightman2019timm]: any of its pretrained image models, as the paper's vision transformers.
+"""Encoders of timm [wightman2019timm]: any of its pretrained image models, such as the paper's vision transformers.
 
-The latent is what the model's classifier would see, and images are prepared as timm's own configuration of the model says: scaled with
-its interpolation so that the crop is `crop_pct` of the shorter side, cropped to the middle, standardised with its mean and deviation.
-timm is imported where it is first needed; it looks for weights in its own cache and downloads those that are not there.
+The latent is the input of the model's classifier. Images are prepared as timm's own configuration of the model says: scaled with its
+interpolation so that the crop is `crop_pct` of the shorter side, centre-cropped, standardised with its mean and standard deviation. timm is
+imported only when it is first needed; it looks for weights in its own cache and downloads those that are not there.
 """
 
 import math
@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlink.data.encoders.catalogue import Encoder, Preprocessing, image_encoder, without_drawing
+from latentlink.data.encoders.image_encoder import Encoder, build_without_drawing, image_encoder
+from latentlink.data.encoders.preprocessing import Preprocessing
 from latentlink.numerics.extras import import_extra
 
 PREFIX = "timm:"
@@ -22,35 +23,35 @@ INTERPOLATIONS = ("bilinear", "bicubic")
 
 
 def is_timm_installed() -> bool:
-    """Whether timm can be imported, without importing it."""
+    """Tell whether timm can be imported, without importing it."""
     if "timm" in sys.modules:
         return sys.modules["timm"] is not None
     return find_spec("timm") is not None
 
 
 def is_timm_model(name: str) -> bool:
-    """Whether timm is installed and has a model of that name."""
+    """Tell whether timm is installed and has a model with that name."""
     return is_timm_installed() and bool(import_extra("timm", "timm").is_model(name))
 
 
 def timm_encoder(name: str, size: int | None = None) -> Encoder:
-    """A pretrained model of timm without its classifier.
+    """Build a pretrained model of timm without its classifier.
 
     Args:
-        name: as timm knows it, with or without a tag that names the weights: `vit_small_patch16_224` (d = 384),
+        name: timm's name for it, with or without a tag that names the weights: `vit_small_patch16_224` (d = 384),
             `vit_base_patch16_224` (d = 768), `resnet50.a1_in1k`.
-        size: px, the square that the model sees; what it was trained at if not given. Transformers of a fixed size are built anew for
-            another one, with their positions interpolated.
+        size: pixels, the square that the model receives; its training size if not given. A transformer of a fixed size is built for the
+            new size, with its position embeddings interpolated.
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: timm has no such model, it takes no images of that size, or its images are prepared as is not known here.
+        ValueError: timm has no such model, the model takes no images of that size, or it needs a preprocessing that is not supported.
     """
     timm = import_extra("timm", "timm", "It also needs torchvision, and weights that it downloads or finds in its cache")
     if not timm.is_model(name):
         raise ValueError(f"encoder: timm has no model {name!r}; timm.list_models(pretrained=True) lists those it has")
     if size is not None and size < 1:
-        raise ValueError(f"size: got {size} px, expected at least 1")
+        raise ValueError(f"size must be at least 1 px, got {size} px")
     network = _pretrained(timm, name)
     config = import_extra("timm.data", "timm").resolve_data_config({}, model=network)
     own = _own_size(name, config)
@@ -61,8 +62,8 @@ def timm_encoder(name: str, size: int | None = None) -> Encoder:
 
 
 def _pretrained(timm: Any, name: str, **arguments: int) -> nn.Module:
-    """The network, ready to be asked."""
-    network: nn.Module = without_drawing(lambda: timm.create_model(name, pretrained=True, num_classes=0, **arguments))
+    """The network with its pretrained weights, in evaluation mode."""
+    network: nn.Module = build_without_drawing(lambda: timm.create_model(name, pretrained=True, num_classes=0, **arguments))
     return network.eval()
 
 
@@ -74,7 +75,7 @@ def _own_size(name: str, config: Mapping[str, Any]) -> int:
 
 
 def _preprocessing(name: str, config: Mapping[str, Any], size: int) -> Preprocessing:
-    """timm's evaluation transform of a model, for another size if need be."""
+    """timm's evaluation transform of a model, for another size if one was given."""
     interpolation, mode = config.get("interpolation", "bicubic"), config.get("crop_mode") or "center"
     if interpolation not in INTERPOLATIONS or mode not in ("center", "squash"):
         expected = f"{' or '.join(INTERPOLATIONS)}, center or squash"
@@ -86,7 +87,7 @@ def _preprocessing(name: str, config: Mapping[str, Any], size: int) -> Preproces
 
 
 def _dim(name: str, network: nn.Module, size: int) -> int:
-    """Length of a latent, by asking for one: models do not agree on the attribute that says it."""
+    """Length of a latent, found by computing one: models do not agree on the attribute that holds it."""
     try:
         with torch.inference_mode():
             latent = network(torch.zeros(1, 3, size, size))

@@ -1,6 +1,6 @@
-"""Containers of arrays: one array out of a .npy, .npz, .safetensors, .parquet, .pt, .csv, .h5 or .mat file, or the reason why not.
+"""Containers of arrays: read one array from a .npy, .npz, .safetensors, .parquet, .pt, .csv, .h5 or .mat file.
 
-What the numbers mean is the matter of `files`; here nothing is converted but what NumPy cannot hold. Nothing is unpickled.
+`files` decides what the numbers mean; here only types that NumPy cannot hold are converted. Nothing is unpickled.
 """
 
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
-from polars.exceptions import PanicException
 from safetensors import safe_open
 from torch import Tensor
 
+from latentlink.data.readers import tables
+from latentlink.data.readers.errors import FileContentError
 from latentlink.numerics.extras import import_extra
 
 Array = NDArray[Any]
@@ -24,44 +24,40 @@ LISTS = (".csv", ".txt")
 HDF5 = (".h5", ".hdf5", ".mat")
 
 
-class FileContentError(ValueError):
-    """A file that is there and cannot be used; the message names it, what came and what was expected."""
-
-
 def read_array(path: str | os.PathLike[str], key: str | None, suffixes: tuple[str, ...]) -> Array:
     """Read one array.
 
     Args:
-        path: the file; its suffix says what it is.
-        key: which array, where the container names its arrays; not needed where it holds one.
-        suffixes: those that make sense to the caller.
+        path: the file; its suffix says which format it has.
+        key: which array, if the container names its arrays; not needed if it holds only one.
+        suffixes: the formats that make sense to the caller.
 
     Raises:
-        FileNotFoundError: it is absent.
+        FileNotFoundError: the file is absent.
         FileContentError: another suffix, a damaged file, a wrong or missing key.
-        ImportError: HDF5 without h5py.
+        ImportError: the package that reads HDF5 (h5py) or Parquet (polars) is not installed.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
     if suffix not in suffixes:
-        raise FileContentError(f"{path}: suffix {suffix!r} is not known here, expected one of {', '.join(suffixes)}")
+        raise FileContentError(f"{path}: suffix {suffix!r} cannot be read here, expected one of {', '.join(suffixes)}")
     if not path.is_file():
         raise FileContentError(f"{path}: not a file")
-    with path.open("rb") as file:  # a file that must not be read says so itself, as PermissionError
+    with path.open("rb") as file:  # a file without permission to read raises PermissionError here
         if not file.read(1):
             raise FileContentError(f"{path}: empty file")
     try:
         return np.asarray(READERS[suffix](path, key))
     except (ImportError, FileContentError):
         raise
-    except (Exception, PanicException) as error:  # a damaged file makes its parser raise nearly anything
+    except Exception as error:  # a damaged file makes its parser raise nearly anything
         raise FileContentError(f"{path}: cannot be read as {suffix}, it is damaged or something else ({error})") from error
 
 
 def _choose(path: Path, names: Iterable[str], key: str | None) -> str:
-    """The key asked for, or the only one."""
+    """The requested key, or the only one."""
     known = list(names)
     listed = ", ".join(known) if known else "none"
     if key is None and len(known) == 1:
@@ -115,37 +111,7 @@ def _numpy(tensor: Tensor) -> Array:
 
 
 def _parquet(path: Path, key: str | None) -> Array:
-    table = pl.read_parquet(path, columns=None if key is None else [_choose(path, pl.read_parquet_schema(path), key)])
-    if table.width == 1:
-        return _column(path, table.to_series())
-    if table.width == 0 or not all(dtype.is_numeric() for dtype in table.dtypes):
-        described = ", ".join(f"{name} ({dtype})" for name, dtype in table.schema.items())
-        raise FileContentError(f"{path}: expected one list column or numeric columns only, or a key that says which; it has: {described}")
-    _refuse_nulls(path, table.get_columns())
-    return table.to_numpy()
-
-
-def _column(path: Path, column: pl.Series) -> Array:
-    """A numeric column (n,), or one of lists of equal length (n, d)."""
-    _refuse_nulls(path, [column])
-    if column.dtype.is_numeric():
-        return column.to_numpy()
-    inner = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else None
-    if inner is None or not inner.is_numeric():
-        raise FileContentError(f"{path}: column {column.name} is {column.dtype}, expected numbers or lists of numbers")
-    lists = column.cast(pl.List(inner))
-    lengths = lists.list.len().unique().sort().to_list()
-    if len(lengths) != 1 or lengths[0] == 0:
-        raise FileContentError(f"{path}: lists in column {column.name} have {lengths[0]} to {lengths[-1]} values, expected one length")
-    values = lists.explode()
-    _refuse_nulls(path, [values])
-    return values.to_numpy().reshape(len(lists), -1)
-
-
-def _refuse_nulls(path: Path, columns: list[pl.Series]) -> None:
-    for column in columns:
-        if column.null_count():
-            raise FileContentError(f"{path}: column {column.name} has {column.null_count()} missing values")
+    return tables.read_columns(path, None if key is None else _choose(path, tables.column_names(path), key))
 
 
 def _lines(path: Path, key: str | None) -> Array:

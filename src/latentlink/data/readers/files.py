@@ -1,6 +1,6 @@
-"""Files of others: latents, labels and measured channels as users bring them, checked once and turned into tensors.
+"""Latents, labels, channels and images from files, checked once and turned into tensors.
 
-Every complaint is a ValueError that begins with the path and says what came and what was expected.
+Every error is a ValueError that begins with the path and says what came and what was expected.
 """
 
 import io
@@ -9,17 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Complex128, Float, Int64, UInt8
 from safetensors.torch import save
 from torch import Tensor
 
-from latentlink.data.readers.containers import ARRAYS, HDF5, LISTS, Array, FileContentError, read_array
+from latentlink.data.readers.containers import ARRAYS, HDF5, LISTS, Array, read_array
+from latentlink.data.readers.errors import FileContentError
+from latentlink.data.readers.tables import EXTRA as TABLES_EXTRA
+from latentlink.numerics.extras import import_extra
 from latentlink.storage.atomic import write_atomically
 
 CHANNEL_SUFFIXES = (".npy", ".npz", *HDF5)
-COMPOUNDS = (("real", "imag"), ("r", "i"))  # what MATLAB and h5py call the parts of a complex number
+COMPOUNDS = (("real", "imag"), ("r", "i"))  # the names of MATLAB and h5py for the parts of a complex number
 
 
 def read_latents(path: str | os.PathLike[str], key: str | None = None) -> Float[Tensor, "n d"]:
@@ -27,14 +29,18 @@ def read_latents(path: str | os.PathLike[str], key: str | None = None) -> Float[
 
     Args:
         path: .npy, .npz, .safetensors, .parquet (one column of lists, or numeric columns only), .pt or .pth.
-        key: which array or column, where there are several.
+        key: which array or column, if there are several.
 
     Returns:
-        (n, d), float64 if stored so, else float32.
+        Latents (n, d), float64 if they are stored in double precision, else float32.
 
     Raises:
         FileNotFoundError: the file is absent.
-        ValueError: unknown suffix, damaged file, several arrays and no key, or an array that is not real, finite and (n, d).
+        ValueError: an unknown suffix, a damaged file, several arrays and no key, or an array that is not real, finite and (n, d).
+        ImportError: Parquet without polars (extra `lab`).
+
+    Example:
+        >>> x = read_latents("tx.npy")  # doctest: +SKIP
     """
     array = read_array(path, key, ARRAYS)
     _check_kind(path, array, "real numbers", "fiu")
@@ -46,18 +52,18 @@ def read_latents(path: str | os.PathLike[str], key: str | None = None) -> Float[
 
 
 def read_labels(path: str | os.PathLike[str], key: str | None = None) -> Int64[Tensor, "n"]:
-    """Read class numbers.
+    """Read labels, the numbers of classes.
 
     Args:
-        path: what `read_latents` takes, or .csv or .txt with one integer a line, the first line being a header or not.
-        key: which array or column, where there are several.
+        path: a file that `read_latents` takes, or .csv or .txt with one integer a line; the first line may be a header.
+        key: which array or column, if there are several.
 
     Returns:
-        (n,) int64, all ≥ 0. A single column (n, 1) is taken as (n,), and floats that are whole as integers.
+        Labels (n,), int64, all >= 0. A single column (n, 1) is flattened to (n,), and floats with integer values become integers.
 
     Raises:
         FileNotFoundError: the file is absent.
-        ValueError: as for `read_latents`; several columns, negative or broken numbers.
+        ValueError: as for `read_latents`; several columns, negative or fractional numbers. Are they one-hot? Save their argmax.
     """
     array = read_array(path, key, ARRAYS + LISTS)
     if array.size == 0:
@@ -66,7 +72,9 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> Int64[T
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise FileContentError(f"{path}: got shape {array.shape}, expected (n,) or (n, 1): one label an image")
+        raise FileContentError(
+            f"{path}: got shape {array.shape}, expected (n,) or (n, 1), one label an image; save the argmax(1) of one-hot labels"
+        )
     _check_values(path, array)
     wrong = (array < 0) | (array != np.trunc(array)) | (array >= 2**63)
     if wrong.any():
@@ -80,19 +88,19 @@ def read_channels(path: str | os.PathLike[str], key: str | None = None) -> Compl
 
     Args:
         path: .npy, .npz, .h5, .hdf5, or .mat saved with '-v7.3'. Complex numbers, or HDF5 pairs named real/imag or r/i.
-            MATLAB's axes, which lie reversed in its files, are put right; those of other HDF5 files are taken as they are.
-            MATLAB drops last axes of length one: for one transmit antenna and several uses say so by another tool.
-        key: which array, where there are several; HDF5 groups with slashes.
+            MATLAB's axes, which are reversed in its files, are put back in order; those of other HDF5 files stay as they are.
+            MATLAB drops last axes of length one: write channels with one transmit antenna and several uses with another tool.
+        key: which array, if there are several; HDF5 groups are separated by slashes.
 
     Returns:
-        h: (N, u, n_rx, n_tx), linear amplitudes as stored; u = 1 for a file of (N, n_rx, n_tx).
+        Channels H (N, u, n_rx, n_tx), linear amplitudes as stored; u = 1 for a file of (N, n_rx, n_tx).
 
     Raises:
         FileNotFoundError: the file is absent.
-        ValueError: as for `read_latents`; real numbers, other numbers of axes, MATLAB files older than v7.3.
+        ValueError: as for `read_latents`; real numbers, another number of axes, MATLAB files older than v7.3.
         ImportError: HDF5 or MATLAB without h5py.
     """
-    array = _joined(read_array(path, key, CHANNEL_SUFFIXES))
+    array = _join_parts(read_array(path, key, CHANNEL_SUFFIXES))
     _check_kind(path, array, "a complex array", "c")
     if array.ndim not in (3, 4):
         raise FileContentError(f"{path}: got shape {array.shape}, expected (N, rx, tx) or (N, uses, rx, tx)")
@@ -101,12 +109,13 @@ def read_channels(path: str | os.PathLike[str], key: str | None = None) -> Compl
     return h.unsqueeze(1) if h.ndim == 3 else h
 
 
-def _joined(array: Array) -> Array:
-    """Pairs (real, imaginary) as complex numbers; anything else as it is."""
+def _join_parts(array: Array) -> Array:
+    """Join pairs (real, imaginary) to complex numbers; other arrays are returned unchanged."""
     for real, imaginary in COMPOUNDS:
         if array.dtype.names is not None and set(array.dtype.names) == {real, imaginary}:
             joined = np.empty(array.shape, np.complex128)
-            joined.real, joined.imag = array[real], array[imaginary]
+            joined.real = array[real]
+            joined.imag = array[imaginary]
             return joined
     return array
 
@@ -117,7 +126,7 @@ def _check_kind(path: str | os.PathLike[str], array: Array, expected: str, kinds
 
 
 def _check_values(path: str | os.PathLike[str], array: Array) -> None:
-    """Something must be there and every number finite; the first row with one that is not is named."""
+    """Refuse an empty array and numbers that are not finite, naming the first such row."""
     if array.size == 0:
         raise FileContentError(f"{path}: got shape {array.shape}, which holds nothing")
     finite = np.isfinite(array)
@@ -165,7 +174,7 @@ def _writer(path: str | os.PathLike[str]) -> Callable[[Tensor, io.BytesIO], obje
     writers: dict[str, Callable[[Tensor, io.BytesIO], object]] = {
         ".npy": lambda values, buffer: np.save(buffer, values.numpy()),
         ".safetensors": lambda values, buffer: buffer.write(save({"values": values})),
-        ".parquet": lambda values, buffer: pl.DataFrame({"values": values.numpy()}).write_parquet(buffer),
+        ".parquet": lambda values, buffer: import_extra("polars", TABLES_EXTRA).DataFrame({"values": values.numpy()}).write_parquet(buffer),
         ".pt": torch.save,
     }
     suffix = Path(path).suffix

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from joblib import Parallel, delayed
 
+from latentlink.data.cache import EncodingProgress
 from latentlink.numerics.threads import one_thread
 from latentlink.studies.methods.method import Run
 from latentlink.studies.results import Results
@@ -73,13 +74,13 @@ class Runner:
     """Runs cells of a study into a folder of results.
 
     Attributes:
-        results: the folder. jobs: cells at a time. device: torch device. progress: show bars while latents are computed.
+        results: the folder. jobs: cells at a time. device: torch device. progress: callback while latents are computed.
     """
 
     results: Results
     jobs: int = 1
     device: str = "cpu"
-    progress: bool = True
+    progress: EncodingProgress | None = None
     _worlds: Once = field(default_factory=Once)
     _clocks: Once = field(default_factory=Once)
     _quiet: Quiet = field(default_factory=Quiet)

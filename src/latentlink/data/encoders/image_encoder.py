@@ -1,0 +1,107 @@
+"""An encoder: the function that turns a device's images into its latents, and the fingerprint that identifies it.
+
+The fingerprint covers everything that the latents depend on (weights, preprocessing, image size). Latents are cached under it, so two
+encoders with the same fingerprint must give the same latents.
+"""
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
+
+from latentlink.data.encoders.preprocessing import Preprocessing
+from latentlink.numerics.doors import integer
+
+Network = TypeVar("Network")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A map from images to latents, with what identifies it.
+
+    Attributes:
+        name: shown in reports and messages.
+        dim: d, the length of a latent.
+        fingerprint: SHA-256 (hexadecimal) over everything that the latents depend on.
+        function: maps uint8 images on `device` to (n, d); a torch module or any callable.
+        device: where images are moved before `function` is called.
+        size: pixels, the side of the square that images are first scaled to; None if the encoder does not scale them.
+    """
+
+    name: str
+    dim: int
+    fingerprint: str
+    function: Callable[[Tensor], Any] = field(repr=False, compare=False)
+    device: torch.device = field(default=torch.device("cpu"), compare=False)
+    size: int | None = field(default=None, compare=False)
+
+    def __call__(self, images: UInt8[Tensor, "n ..."]) -> Float32[Tensor, "n d"]:
+        """Encode a batch of grey (n, H, W) or colour (n, H, W, 3) images to float32 latents on the encoder's device.
+
+        Raises:
+            ValueError: the images have another shape or type, or `function` did not return (n, d) real numbers.
+        """
+        if images.dtype != torch.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
+            raise ValueError(f"images must be uint8 (n, H, W) or (n, H, W, 3), got {images.dtype} {tuple(images.shape)}")
+        with torch.inference_mode():
+            latents = torch.as_tensor(self.function(images.to(self.device)))
+        if tuple(latents.shape) != (len(images), self.dim) or latents.is_complex():
+            got = f"{latents.dtype} {tuple(latents.shape)}"
+            raise ValueError(f"encoder {self.name} must return real ({len(images)}, {self.dim}) for {len(images)} images, got {got}")
+        return latents.to(torch.float32).clone()  # a copy outside inference mode: an ordinary tensor that autograd accepts
+
+    def to(self, device: torch.device | str) -> "Encoder":
+        """Return the same encoder on another device; a callable that is no module only receives its images there."""
+        network = self.function
+        moved = copy.deepcopy(network).to(device) if isinstance(network, nn.Module) else network
+        return replace(self, function=moved, device=torch.device(device))
+
+
+def fingerprint(state: Mapping[str, Tensor], *facts: object) -> str:
+    """Compute the SHA-256 (hexadecimal) over named tensors (names, types, shapes, bytes) and further facts by their `repr`."""
+    digest = hashlib.sha256(repr(facts).encode())
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        digest.update(f"\0{name} {value.dtype} {tuple(value.shape)}\0".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def image_encoder(name: str, dim: int, network: nn.Module, preprocessing: Preprocessing) -> Encoder:
+    """Put preprocessing before a network, freeze both and fingerprint them."""
+    whole = nn.Sequential(preprocessing, network).eval().requires_grad_(False)
+    whole = whole.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # up to twice as fast on a CPU
+    return Encoder(name, dim, fingerprint(whole.state_dict(), name, *preprocessing.facts), whole, size=preprocessing.size)
+
+
+def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, version: str) -> Encoder:
+    """Make an encoder of any function.
+
+    Latents are cached under `name`, `dim` and `version`; the function's code is not looked at. **Change `version` whenever the function
+    changes**, otherwise the latents of the old function are returned.
+
+    Args:
+        name: shown in reports and messages; part of the identity.
+        function: maps uint8 images (n, H, W) or (n, H, W, 3) to (n, d), as a tensor or anything that `torch.as_tensor` accepts.
+        dim: d.
+        version: part of the identity.
+
+    Raises:
+        ValueError: `dim` is below one.
+
+    Example:
+        >>> shades = from_callable("shades", lambda images: images.flatten(1).float(), dim=64, version="1")
+    """
+    integer("dim", dim)
+    return Encoder(name, dim, fingerprint({}, "callable", name, version, dim), function)
+
+
+def build_without_drawing(build: Callable[[], Network]) -> Network:
+    """Build a network whose initial weights are replaced at once, without advancing the caller's random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        return build()

