@@ -194,8 +194,8 @@ def _circles(residual: Float[Tensor, "*batch i"]) -> Bool[Tensor, "*batch"]:
 
 def _in_precision(solution: Solution[LinearTransceiver], dtype: torch.dtype) -> Solution[LinearTransceiver]:
     """Convert the solution to the precision of the modes that it was asked for."""
-    if dtype == torch.float64:
+    expected = solution.expected_mse
+    if dtype == torch.float64 or expected is None:
         return solution
     trace = {name: value.to(dtype) if value.is_floating_point() else value for name, value in solution.trace.items()}
-    mse, power = solution.expected_mse.to(dtype), solution.expected_power.to(dtype)
-    return Solution(solution.transceiver.to(dtype), solution.status, mse, power, trace)
+    return Solution(solution.transceiver.to(dtype), solution.status, expected.to(dtype), solution.expected_power.to(dtype), trace)
