@@ -63,7 +63,7 @@ from latentlink.linear.knowledge import Unaware as NoCsi
 from latentlink.linear.modes import semantic_modes
 from latentlink.linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
 from latentlink.links.solution import Status
-from latentlink.links.transceiver import transmit
+from latentlink.links.transmit import transmit
 from latentlink.neural.codec.examples import Augmentation
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.power import AveragePower, EachMessage
