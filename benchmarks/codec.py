@@ -69,7 +69,7 @@ def main():
     modes, pilots = pair()
     settings = ll.CodecTraining(draws=ll.channels.ChannelDraws(gain=0.5))
     codec = settings.untrained(modes, pilots)
-    h = ll.rayleigh(ANTENNAS, ANTENNAS, 0.5, (CHANNELS,), torch.Generator().manual_seed(1))
+    h = ll.rayleigh(ANTENNAS, ANTENNAS, 0.5, batch=(CHANNELS,), generator=1)
     radio = ll.Channel.from_snr(h, SNR_DB)
     links = {
         "exact linear": ll.ClosedForm().design(modes, radio[0]).transceiver.to(torch.float32),

@@ -42,11 +42,11 @@ def main() -> None:
         at_pilots, h = drawn(message, generator)
         truth = ll.Channel.from_grid(h, SNR_DB)
         noise = float(truth.noise_variance[0] / truth.power[0])  # a pilot has the power of a use
-        least = ll.csi.least_squares_estimator(STATISTICS, PILOTS, message, noise)
+        least = ll.csi.least_squares_estimator(STATISTICS, PILOTS, message, pilot_noise=noise)
         known = {
             "interpolated": (least, generator.get_state()),
             "corrected": (least.corrected(), generator.get_state()),
-            "LMMSE": (ll.csi.lmmse_estimator(STATISTICS, PILOTS, message, noise), generator.get_state()),
+            "LMMSE": (ll.csi.lmmse_estimator(STATISTICS, PILOTS, message, pilot_noise=noise), generator.get_state()),
         }
         seen = {name: e.known(truth, at_pilots, generator.set_state(state)) for name, (e, state) in known.items()}
         rows = {f"τ, {name}": one.error_variance.mean() for name, one in seen.items()}

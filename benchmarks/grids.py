@@ -50,7 +50,7 @@ def main() -> None:
         table.add_column(column, justify="left" if column == "what" else "right")
     elements = ll.channels.ResourceElements.over_frequency(ELEMENTS, 624)
     table.add_row("before anything", "", "", f"{peak_gib():.2f} GiB")
-    draw = partial(ll.tr38901.generate, "CDL-C", ANTENNAS, ANTENNAS, CHANNELS, elements, cache=False, dtype=torch.complex64)
+    draw = partial(ll.tr38901.generate, "CDL-C", ANTENNAS, ANTENNAS, batch=CHANNELS, elements=elements, cache=False, dtype=torch.complex64)
     h, _ = timed("draw the channels (one thread, import of Sionna included)", draw, table)
     table.add_row("… of which they are themselves", "", "", f"{h.numel() * h.element_size() / 2**30:.2f} GiB")
     known = modes()

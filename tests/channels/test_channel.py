@@ -108,7 +108,7 @@ def test_noise_has_its_variance_half_in_each_real_part():
 @pytest.mark.parametrize("gain", [0.5, 2.0])
 def test_an_estimate_is_the_posterior(gain):
     n, error_variance = 40_000, 0.3
-    h = rayleigh(1, 2, gain, (n,), seeded(2))
+    h = rayleigh(1, 2, gain, batch=(n,), generator=seeded(2))
     known = Channel.from_snr(h, 10.0).estimated(error_variance, gain, seeded(3))
     error, mean, tau = h.unsqueeze(1) - known.h, known.h, gain * error_variance / (gain + error_variance)
     torch.testing.assert_close(known.error_variance, torch.full((n,), tau, dtype=torch.float64))
@@ -192,7 +192,7 @@ def test_another_budget_leaves_channel_and_noise():
         (lambda: Channel(H).repeated(0), "uses must be an integer >= 1, got 0"),
         (lambda: Channel(H).with_power(-1.0), "power"),
         (lambda: Channel(H).estimated(-0.1), "error_variance"),
-        (lambda: Channel(H).estimated(0.1, gain=0.0), "gain must be positive"),
+        (lambda: Channel(H).estimated(0.1, gain=0.0), "gain must be a finite number > 0"),
         (lambda: Channel(H).estimated([0.1, 0.2]), "broadcast"),
         (lambda: Channel(H).apply(torch.ones(7, 5, 2, dtype=torch.complex128)), r"\(uses, n_tx\) = \(5, 3\), got \(7, 5, 2\)"),
         (lambda: Channel(H).apply(torch.ones(7, 4, 3, dtype=torch.complex128)), "s must end"),

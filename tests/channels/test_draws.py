@@ -43,10 +43,10 @@ def test_the_seed_decides():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"antennas": ()}, "antennas must be integers >= 1, at least one"),
-        ({"uses": (0,)}, "uses must be integers >= 1"),
+        ({"antennas": ()}, "antennas must be a tuple of integers >= 1, at least one"),
+        ({"uses": (0,)}, "uses must be an integer >= 1, got 0"),
         ({"snr_db": (3.0, 1.0)}, "snr_db must be"),
-        ({"gain": 0.0}, "gain must be positive"),
+        ({"gain": 0.0}, "gain must be a finite number > 0"),
         ({"correlation": 1.0}, "correlation must be"),
     ],
 )

@@ -652,10 +652,10 @@ def limits() -> Values:
 def fading_models() -> Values:
     tx, rx = exponential_correlation(3, 0.7), exponential_correlation(2, 0.4)
     drawn: Values = {
-        "rayleigh": rayleigh(2, 3, 0.5, (4,), seeded(90)),
-        "rician": rician(2, 3, 4.0, 0.5, (4,), seeded(91)),
-        "line of sight": rician(2, 3, float("inf"), 1.0, (2,), seeded(92)),
-        "kronecker": kronecker(rx, tx, 0.5, (4,), seeded(93)),
+        "rayleigh": rayleigh(2, 3, 0.5, batch=(4,), generator=seeded(90)),
+        "rician": rician(2, 3, 4.0, gain=0.5, batch=(4,), generator=seeded(91)),
+        "line of sight": rician(2, 3, float("inf"), gain=1.0, batch=(2,), generator=seeded(92)),
+        "kronecker": kronecker(rx, tx, 0.5, batch=(4,), generator=seeded(93)),
         "correlation": tx,
     }
     for model in ("rayleigh", "rician", "kronecker"):
@@ -683,12 +683,12 @@ def channels() -> Values:
 @case
 def snr() -> Values:
     converted = {
-        f"{source.name} to {target.name}": number(convert_snr(10.0, source, target, 2, gain=0.5, n_rx=3))
+        f"{source.name} to {target.name}": number(convert_snr(10.0, source, target, n_tx=2, gain=0.5, n_rx=3))
         for source in SnrDefinition
         for target in SnrDefinition
     }
     equalised = {f"{kind}, {place}": equalised_snr_db(CHANNELS[place], kind) for kind in ("zf", "mmse") for place in ("one use", "grid")}
-    budget = torch.tensor([link_budget_snr_db(44.0, 20e6, 8), link_budget_snr_db(23.0, 1e6, 2, 5.0)], dtype=torch.float64)
+    budget = torch.tensor([link_budget_snr_db(44.0, 20e6, 8), link_budget_snr_db(23.0, 1e6, 2, noise_figure_db=5.0)], dtype=torch.float64)
     return {**converted, **equalised, "wide, mmse": equalised_snr_db(CHANNELS["wide"], "mmse"), "link budget": budget}
 
 
@@ -698,7 +698,7 @@ def statistics_and_estimators() -> Values:
     doppler = doppler_hz(30.0, 3.5e9)
     together = message.union(pilots)
     spread = ScatteringStatistics(rms_delay_spread_s=300e-9, doppler_hz=doppler, gain=0.7)
-    bank = kronecker(torch.eye(2), torch.eye(2), 1.0, (40, len(together)), seeded(110))
+    bank = kronecker(torch.eye(2), torch.eye(2), 1.0, batch=(40, len(together)), generator=seeded(110))
     known = {
         "spread": spread,
         "paths": ScatteringStatistics((0.0, 2e-7, 9e-7), (3.0, 1.0, 0.5), doppler_hz=doppler),
@@ -710,15 +710,15 @@ def statistics_and_estimators() -> Values:
     for name, of in known.items():
         several[name] = {"covariance": of.covariance(message, pilots)}
         made = {
-            "lmmse": lmmse_estimator(of, pilots, message, [0.01, 0.2]),
-            "least squares": least_squares_estimator(of, pilots, message, 0.1),
-            "nearest": least_squares_estimator(of, pilots, message, 0.1, linear=False),
+            "lmmse": lmmse_estimator(of, pilots, message, pilot_noise=[0.01, 0.2]),
+            "least squares": least_squares_estimator(of, pilots, message, pilot_noise=0.1),
+            "nearest": least_squares_estimator(of, pilots, message, pilot_noise=0.1, linear=False),
         }
         made["corrected"] = made["least squares"].corrected()
         for kind, estimator in made.items():
             numbers = {part: getattr(estimator, part) for part in names}
             several[f"{name}, {kind}"] = {**numbers, **known_of(estimator.known(truth, at_pilots, seeded(113)))}
-    late = lmmse_estimator(spread, pilots, message.delayed(14), 0.05)
+    late = lmmse_estimator(spread, pilots, message.delayed(14), pilot_noise=0.05)
     several["late"] = {part: getattr(late, part) for part in names}
     return {**gathered(several), "doppler": number(doppler)}
 
@@ -726,14 +726,17 @@ def statistics_and_estimators() -> Values:
 @case
 def ageing_and_feedback() -> Values:
     known = CHANNELS["grid"].estimated(0.1, generator=seeded(120))
-    several = {"outdated": known_of(outdated(known, 2e-3, 8.0, 3.5e9, gain=0.9))}
+    several = {"outdated": known_of(outdated(known, 2e-3, 8.0, carrier_hz=3.5e9, gain=0.9))}
     for place in ("one use", "wide", "block", "grid"):
         for bits in (3, 6):
             one = CHANNELS[place]
             heard = known_of(fed_back(one, bits, gain=1.1))
             spent = torch.tensor([feedback_bits(one, bits), quantisation_variance(one.n_rx, one.n_tx, bits)], dtype=torch.float64)
             several[f"{place}, {bits} bits"] = {**heard, "bits and variance": spent}
-    return {**gathered(several), "aged": aged(rayleigh(2, 3, batch=(2,), generator=seeded(121)), 2e-3, 8.0, 3.5e9, 1.0, seeded(122))}
+    return {
+        **gathered(several),
+        "aged": aged(rayleigh(2, 3, batch=(2,), generator=seeded(121)), 2e-3, 8.0, carrier_hz=3.5e9, generator=seeded(122)),
+    }
 
 
 @single
@@ -741,7 +744,7 @@ def channels_of_the_standard() -> Values:
     elements = ResourceElements.block(2, 2)
 
     def drawn(model: str, **settings):
-        return tr38901(model, 2, 2, 3, elements, seed=7, cache=False, **settings)
+        return tr38901(model, 2, 2, batch=3, elements=elements, seed=7, cache=False, **settings)
 
     return {
         "TDL-A": drawn("TDL-A", receive=Panel.linear(2, dual=False), transmit=Panel.linear(2, dual=False), correlation=(0.5, 0.2)),

@@ -139,8 +139,8 @@ def test_the_table_of_snr_definitions_is_the_converters():
                 20.0,
                 ll.channels.SnrDefinition.PER_TRANSMIT_ANTENNA,
                 ll.channels.SnrDefinition[name],
-                int(n_tx),
-                float(gain or 1),
-                int(n_rx),
+                n_tx=int(n_tx),
+                gain=float(gain or 1),
+                n_rx=int(n_rx),
             )
             assert float(value) == pytest.approx(there, abs=0.051)

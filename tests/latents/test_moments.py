@@ -151,7 +151,7 @@ HOLED = np.where(np.arange(6)[:, None] == 3, np.nan, X)
         (X[:5], Y, 1, "got 5 and 6 rows"),
         (HOLED, Y, 1, "x has NaN"),
         (X, np.full((6, 2), np.inf, np.float32), 1, "y has NaN or infinite"),
-        (X, Y, 0, r"folds must be between 1 and the number of pairs \(6\), got 0"),
+        (X, Y, 0, r"folds must be an integer from 1 to 6, got 0"),
         (X, Y, 7, "got 7"),
     ],
 )

@@ -59,5 +59,5 @@ def test_shapes_that_cannot_be_packed_latents_are_refused():
         with pytest.raises(ValueError, match=f"dim must .* 2 × 3 complex symbols, got {dim}"):
             unpack(z, dim)
     for uses in (0, -1):
-        with pytest.raises(ValueError, match=f"uses must be at least 1, got {uses}"):
+        with pytest.raises(ValueError, match=f"uses must be an integer >= 1, got {uses}"):
             pack(drawn(0, 4), uses)

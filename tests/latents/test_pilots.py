@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from latentlink.latents.moments import Moments
+from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots, as_labels
 
 X, Y, LABELS = np.arange(6.0).reshape(3, 2), np.ones((3, 4), np.float32), np.array([2, 0, 2])
@@ -72,3 +74,28 @@ def test_some_of_them_keep_latents_and_labels_together():
 def test_rows_that_are_none(rows, error, message):
     with pytest.raises(error, match=message):
         Pilots(X, Y, LABELS)[rows]
+
+
+def test_pilots_without_labels_do_all_that_needs_none():
+    pilots = Pilots(X, Y)
+    assert pilots.labels is None
+    assert pilots[[0, 2]].labels is None
+    assert pilots.to("cpu").labels is None
+    assert len(pilots) == 3
+
+
+def test_what_needs_labels_says_so():
+    with pytest.raises(ValueError, match=r"must have labels for this, got none: Pilots\(x, y, labels\)"):
+        Pilots(X, Y).require_labels()
+    with pytest.raises(ValueError, match="must have labels"):
+        PilotSelection(1).choose(Pilots(X, Y))
+    with pytest.raises(ValueError, match=r"one-hot labels\? labels.argmax\(1\)"):
+        Pilots(X, Y, np.eye(3, dtype=int))
+
+
+def test_a_line_and_a_table_say_what_they_are():
+    assert repr(Pilots(X, Y)) == "Pilots(3 pairs, 2 → 4, no labels)"
+    assert repr(Pilots(X, Y, LABELS)) == "Pilots(3 pairs, 2 → 4, 2 classes)"
+    assert "<td>2 classes</td>" in Pilots(X, Y, LABELS)._repr_html_()
+    assert repr(Moments.from_pairs(X, Y, folds=3)) == "Moments(3 pairs, 2 → 4, 3 folds)"
+    assert repr(Moments.from_pairs(X, Y)) == "Moments(3 pairs, 2 → 4)"

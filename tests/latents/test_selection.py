@@ -157,11 +157,11 @@ BAD = [
     ({"per_class": True}, "got True"),
     ({"per_class": 1.5}, r"got 1\.5"),
     ({"per_class": "some"}, "got 'some'"),
-    ({"method": "nearest"}, "method must be one of 'random', 'centroid', got 'nearest'"),
-    ({"grouping": "kmeans"}, "grouping must be one of 'label', 'cluster', got 'kmeans'"),
-    ({"if_short": "warn"}, "if_short must be one of 'error', 'all'"),
-    ({"seed": -1}, "seed must be an integer >= 0"),
-    ({"seed": 2**32}, "below 4294967296"),
+    ({"method": "nearest"}, "method must be one of random, centroid, got 'nearest'"),
+    ({"grouping": "kmeans"}, "grouping must be one of label, cluster, got 'kmeans'"),
+    ({"if_short": "warn"}, "if_short must be one of error, all"),
+    ({"seed": -1}, "seed must be an integer from 0 to 4294967295"),
+    ({"seed": 2**32}, "from 0 to 4294967295"),
     ({"seed": None}, "got None"),
 ]
 

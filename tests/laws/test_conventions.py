@@ -169,7 +169,7 @@ def test_antennas_do_not_disturb_each_others_radio_pilots():
     one = ll.channels.ResourceElements((0,), (0,))
     truth = ll.Channel(ll.rayleigh(3, 4, batch=(N // 10, 1), generator=generator()), noise_variance=0.6, power=2.0)
     pilot_power = 3.0
-    least = ll.csi.least_squares_estimator(statistics, one, one, 0.6 / pilot_power)
+    least = ll.csi.least_squares_estimator(statistics, one, one, pilot_noise=0.6 / pilot_power)
     error = least.known(truth, truth.h, generator(1)).h - truth.h
     torch.testing.assert_close(least.error_variance, torch.tensor([0.2], dtype=torch.float64))
     assert abs(error.abs().square().mean().item() / 0.2 - 1) < 5 / math.sqrt(error.numel())
@@ -179,7 +179,7 @@ def test_what_is_unknown_of_a_channel_is_the_mean_over_its_elements():
     statistics = ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-6, doppler_hz=100.0)
     pilots, message = ll.channels.ResourceElements((0,), (0,)), ll.channels.ResourceElements((0, 20), (0, 14))
     truth = ll.Channel(ll.rayleigh(1, 1, batch=(5, 2), generator=generator()))
-    estimator = ll.csi.lmmse_estimator(statistics, pilots, message, 0.1)
+    estimator = ll.csi.lmmse_estimator(statistics, pilots, message, pilot_noise=0.1)
     known = estimator.known(truth, truth.h[:, :1], generator(1))
     assert estimator.error_variance[1] > 2 * estimator.error_variance[0]
     torch.testing.assert_close(known.error_variance, estimator.error_variance.mean().expand(5))

@@ -158,8 +158,8 @@ class TestEstimatedFromPilots:
         h = (vectors * values.clamp(min=0).sqrt()) @ ll.rayleigh(len(both), 4, batch=(400,), generator=seeded(0))
         at_pilots, at_message = h.unflatten(-1, (2, 2)).split([len(self.PILOTS), len(message)], dim=-3)
         truth = Channel.from_grid(at_message, 15.0)
-        best = ll.csi.lmmse_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
-        plain = ll.csi.least_squares_estimator(self.STATISTICS, self.PILOTS, message, 0.05)
+        best = ll.csi.lmmse_estimator(self.STATISTICS, self.PILOTS, message, pilot_noise=0.05)
+        plain = ll.csi.least_squares_estimator(self.STATISTICS, self.PILOTS, message, pilot_noise=0.05)
         lmmse, corrected, interpolated = (e.known(truth, at_pilots, seeded(1)) for e in (best, plain.corrected(), plain))
         links = [ll.ClosedForm().design(MODES, one).transceiver for one in (lmmse, naive_of(lmmse), corrected, naive_of(interpolated))]
         errors = [weighted(MODES, *link.response(truth)) for link in links]

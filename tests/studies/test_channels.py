@@ -40,7 +40,7 @@ def links(one):
 def test_a_3gpp_cell_meets_the_channels_of_its_bank(tmp_path):
     cell = links(study(tmp_path, channel=CHANNEL, ofdm={"subcarriers": 60, "placement": "frequency", "speed_kmh": 36}))[0]
     channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device("cpu"))
-    h = ll.tr38901.generate("TDL-A", 2, 2, 4, ll.channels.ResourceElements.over_frequency(3, 60), seed=1, speed_mps=10.0)
+    h = ll.tr38901.generate("TDL-A", 2, 2, batch=4, elements=ll.channels.ResourceElements.over_frequency(3, 60), seed=1, speed_mps=10.0)
     assert torch.equal(channel.h, h)
     torch.testing.assert_close(channel.snr_db, torch.full((4,), 10.0, dtype=torch.float64))
 

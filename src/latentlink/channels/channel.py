@@ -14,6 +14,7 @@ from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 from latentlink.numerics.doors import as_tensor, finite, integer
 from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.reprs import html_table
 
 Scalars = Tensor | float | np.number[Any] | Sequence[Any] | NDArray[Any]
 _SCALARS = ("noise_variance", "power", "error_variance")
@@ -179,9 +180,8 @@ class Channel:
         return f"Channel({', '.join(self._facts().values())})"
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks."""
-        rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self._facts().items())
-        return f"<table>{rows}</table>"
+        """Show a small table in notebooks."""
+        return html_table(self._facts())
 
     def _facts(self) -> dict[str, str]:
         """What a reader wants to know of the channels, by name."""

@@ -9,72 +9,95 @@ from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.doors import as_tensor, integer, real
+from latentlink.numerics.doors import generator as generator_of
 
 
 def rayleigh(
     n_rx: int,
     n_tx: int,
     gain: float = 1.0,
+    *,
     batch: Sequence[int] = (),
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | int | None = None,
     dtype: torch.dtype = torch.complex128,
 ) -> Complex[Tensor, "*batch n_rx n_tx"]:
-    """Rayleigh fading: independent entries CN(0, gain), i.e. gain/2 in each real part.
+    """Draw Rayleigh fading: independent entries CN(0, gain), i.e. gain/2 in each real part.
 
     Args:
-        n_rx, n_tx: receive and transmit antennas.
+        n_rx: number of receive antennas.
+        n_tx: number of transmit antennas.
         gain: E|h|²; 1/2 reproduces the published code of [pandolfo2025latent].
         batch: leading dimensions, one channel each.
-        generator: source of randomness; h is made on its device.
+        generator: source of randomness, or its seed; h is made on its device.
         dtype: complex64 or complex128.
 
+    Returns:
+        h (*batch, n_rx, n_tx).
+
     Raises:
-        ValueError: fewer than one antenna, a gain that is negative or not finite, or a real dtype.
+        ValueError: there is no antenna, the gain is negative or not finite, the dtype is real, or the generator is neither a generator nor
+            a seed.
+
+    Example:
+        >>> rayleigh(2, 4, generator=0).shape
+        torch.Size([2, 4])
     """
     if not dtype.is_complex:
         raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype}")
-    if n_rx < 1 or n_tx < 1:
-        raise ValueError(f"n_rx and n_tx must be at least 1, got {n_rx} and {n_tx}")
-    _check_gain(gain)
-    device = generator.device if generator is not None else None
-    return math.sqrt(gain) * torch.randn(*batch, n_rx, n_tx, dtype=dtype, generator=generator, device=device)
+    n_rx, n_tx = integer("n_rx", n_rx), integer("n_tx", n_tx)
+    gain = real("gain", gain, least=0.0)
+    source, device = _source(generator)
+    return math.sqrt(gain) * torch.randn(*batch, n_rx, n_tx, dtype=dtype, generator=source, device=device)
 
 
 def rician(
     n_rx: int,
     n_tx: int,
     k_factor: float,
+    *,
     gain: float = 1.0,
     batch: Sequence[int] = (),
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | int | None = None,
     dtype: torch.dtype = torch.complex128,
 ) -> Complex[Tensor, "*batch n_rx n_tx"]:
-    """Rician fading: a line of sight k_factor times as strong as the Rayleigh part, E|h|² = gain in all.
+    """Draw Rician fading: a line of sight that is k_factor times as strong as the Rayleigh part, with E|h|² = gain in all.
 
     h = √(gain / (K + 1)) (√K a_rx a_txᴴ + h_w), a the responses of uniform linear arrays at half a wavelength, with angles of arrival and
     departure uniform over (−π/2, π/2) and a common phase, drawn for each channel.
 
     Args:
+        n_rx: number of receive antennas.
+        n_tx: number of transmit antennas.
         k_factor: K ≥ 0, linear (not dB); 0 is Rayleigh, inf is the line of sight alone.
-        n_rx, n_tx, gain, batch, generator, dtype: as in `rayleigh`.
+        gain: E|h|².
+        batch: leading dimensions, one channel each.
+        generator: source of randomness, or its seed; h is made on its device.
+        dtype: complex64 or complex128.
+
+    Returns:
+        h (*batch, n_rx, n_tx).
 
     Raises:
-        ValueError: as `rayleigh`, or K negative or NaN.
+        ValueError: as `rayleigh`, or K is negative or NaN.
     """
     if not k_factor >= 0:
         raise ValueError(f"k_factor must not be negative (it is linear, not dB), got {k_factor}")
-    _check_gain(gain)
-    scattered = rayleigh(n_rx, n_tx, 1.0, batch, generator, dtype)
+    gain = real("gain", gain, least=0.0)
+    source, _ = _source(generator)
+    scattered = rayleigh(n_rx, n_tx, batch=batch, generator=source, dtype=dtype)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*batch, *shape, generator=source, device=scattered.device, dtype=scattered.real.dtype)
 
     def array_response(antennas: int) -> Tensor:
-        angle = (torch.rand(*batch, 1, generator=generator, device=scattered.device, dtype=scattered.real.dtype) - 0.5) * math.pi
+        angle = (uniform(1) - 0.5) * math.pi
         phase = math.pi * torch.sin(angle) * torch.arange(antennas, device=scattered.device)
         return torch.polar(torch.ones_like(phase), phase)
 
     line = array_response(n_rx)[..., :, None] * array_response(n_tx)[..., None, :].conj()
-    turn = 2 * math.pi * torch.rand(*batch, 1, 1, generator=generator, device=scattered.device, dtype=scattered.real.dtype)
-    line = line * torch.polar(torch.ones_like(turn), turn)
+    phase = 2 * math.pi * uniform(1, 1)
+    line = line * torch.polar(torch.ones_like(phase), phase)
     direct = 1.0 if math.isinf(k_factor) else k_factor / (k_factor + 1)
     return math.sqrt(gain) * (math.sqrt(direct) * line + math.sqrt(1 - direct) * scattered)
 
@@ -83,44 +106,57 @@ def kronecker(
     corr_rx: Tensor | NDArray[Any],
     corr_tx: Tensor | NDArray[Any],
     gain: float = 1.0,
+    *,
     batch: Sequence[int] = (),
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | int | None = None,
     dtype: torch.dtype = torch.complex128,
 ) -> Complex[Tensor, "*batch r t"]:
-    """Correlated Rayleigh fading, h = √gain R_rx^½ h_w R_tx^½: E[h hᴴ] = gain·t·R_rx and E[hᴴ h] = gain·r·R_tx.
+    """Draw correlated Rayleigh fading, h = √gain R_rx^½ h_w R_tx^½: E[h hᴴ] = gain·t·R_rx and E[hᴴ h] = gain·r·R_tx.
 
     Args:
-        corr_rx, corr_tx: correlation matrices, Hermitian, positive semidefinite, with unit diagonal.
-        gain, batch, generator, dtype: as in `rayleigh`.
+        corr_rx: correlation matrix of the receive antennas: Hermitian, positive semidefinite, with unit diagonal.
+        corr_tx: correlation matrix of the transmit antennas, likewise.
+        gain: E|h|².
+        batch: leading dimensions, one channel each.
+        generator: source of randomness, or its seed; h is made on its device.
+        dtype: complex64 or complex128.
+
+    Returns:
+        h (*batch, n_rx, n_tx).
 
     Raises:
         ValueError: as `rayleigh`, or a matrix is not a correlation matrix.
+
+    Example:
+        >>> R = exponential_correlation(4, 0.7)
+        >>> kronecker(R, R, batch=(100,), generator=0).shape
+        torch.Size([100, 4, 4])
     """
-    root_rx, root_tx = (_correlation_root(name, c, dtype) for name, c in (("corr_rx", corr_rx), ("corr_tx", corr_tx)))
-    white = rayleigh(len(root_rx), len(root_tx), gain, batch, generator, dtype)
+    root_rx, root_tx = _correlation_root("corr_rx", corr_rx, dtype), _correlation_root("corr_tx", corr_tx, dtype)
+    white = rayleigh(len(root_rx), len(root_tx), gain, batch=batch, generator=generator, dtype=dtype)
     return root_rx.to(white.device) @ white @ root_tx.to(white.device)
 
 
-def _check_gain(gain: float) -> None:
-    if not (gain >= 0 and math.isfinite(gain)):
-        raise ValueError(f"gain must be finite and not negative, got {gain}")
-
-
 def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, "antennas antennas"]:
-    """The correlation matrix coefficient^|i − j| (antennas, antennas) of a linear array, for `kronecker`.
+    """Make the correlation matrix coefficient^|i − j| (antennas, antennas) of a linear array, for `kronecker`.
 
     Raises:
         ValueError: the coefficient is not in 0…1, or there is no antenna.
     """
-    if not 0 <= coefficient <= 1:
-        raise ValueError(f"coefficient must be between 0 and 1, got {coefficient}")
-    if antennas < 1:
-        raise ValueError(f"antennas must be at least 1, got {antennas}")
-    index = torch.arange(antennas, dtype=torch.float64)
+    coefficient = real("coefficient", coefficient, least=0.0, most=1.0)
+    index = torch.arange(integer("antennas", antennas), dtype=torch.float64)
     return coefficient ** (index[:, None] - index[None, :]).abs()
 
 
+def _source(generator: torch.Generator | int | None) -> tuple[torch.Generator | None, torch.device | None]:
+    """Take the generator or make it of its seed, with the device to draw on."""
+    if isinstance(generator, torch.Generator):
+        return generator, generator.device
+    return generator_of(generator), None
+
+
 def _correlation_root(name: str, corr: Any, dtype: torch.dtype) -> Tensor:
+    """Check a correlation matrix and compute its square root."""
     corr = as_tensor(name, corr).to(torch.complex128)
     if corr.ndim != 2 or corr.shape[0] != corr.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {tuple(corr.shape)}")

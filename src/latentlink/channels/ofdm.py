@@ -5,7 +5,7 @@ T_slot = 1 ms · 15 kHz / Δf (3GPP TS 38.211, normal cyclic prefix, whose sligh
 uses are resource elements (k, l), in the order given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ SYMBOLS_PER_SLOT = 14
 
 
 def symbol_duration_s(subcarrier_spacing_hz: float) -> float:
-    """Duration of an OFDM symbol with its cyclic prefix."""
+    """Compute the duration of an OFDM symbol with its cyclic prefix."""
     return 1e-3 * 15e3 / subcarrier_spacing_hz / SYMBOLS_PER_SLOT
 
 
@@ -27,10 +27,11 @@ class ResourceElements:
     """Resource elements (subcarrier, symbol), numbers from 0; u of them.
 
     Attributes:
-        subcarriers: of each element (u,). symbols: of each element (u,), counted through all slots.
+        subcarriers: subcarrier of each element (u,).
+        symbols: OFDM symbol of each element (u,), counted through all slots.
 
     Raises:
-        ValueError: there is none, the two differ in length, an element comes twice, or a number is negative or not whole.
+        ValueError: there is none, the two differ in length, an element comes twice, or a number is no integer >= 0.
     """
 
     subcarriers: tuple[int, ...]
@@ -39,10 +40,7 @@ class ResourceElements:
     def __post_init__(self) -> None:
         for name in ("subcarriers", "symbols"):
             values = getattr(self, name)
-            try:
-                numbers = tuple(integer(name, value, 0) for value in values)
-            except (TypeError, ValueError):
-                numbers = ()
+            numbers = tuple(integer(name, value, 0) for value in values) if isinstance(values, Iterable) else ()
             if not numbers:
                 raise ValueError(f"{name} must be integers >= 0, at least one of them, got {values!r}")
             object.__setattr__(self, name, numbers)
@@ -56,22 +54,22 @@ class ResourceElements:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """(subcarrier, symbol) of each element."""
+        """The pair (subcarrier, symbol) of each element."""
         return tuple(zip(self.subcarriers, self.symbols, strict=True))
 
     def union(self, *others: "ResourceElements") -> "ResourceElements":
-        """These elements and those of others, each once, in order."""
+        """Join these elements and those of others, each once, in order."""
         pairs = dict.fromkeys(pair for elements in (self, *others) for pair in elements.pairs)
         return ResourceElements(*(tuple(numbers) for numbers in zip(*pairs, strict=True)))
 
     @classmethod
     def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":
-        """Neighbouring subcarriers of one symbol, from `first` on: what a narrow allocation gets."""
-        return cls(tuple(range(first, first + _count(count))), (symbol,) * count)
+        """Take neighbouring subcarriers of one symbol, from `first` on: what a narrow allocation gets."""
+        return cls(tuple(range(first, first + integer("count", count))), (symbol,) * count)
 
     @classmethod
     def over_frequency(cls, count: int, subcarriers: int, symbol: int = 0) -> "ResourceElements":
-        """Spread evenly over the subcarriers of a band, in one symbol.
+        """Spread elements evenly over the subcarriers of a band, in one symbol.
 
         Raises:
             ValueError: the band has fewer subcarriers than elements are asked for.
@@ -80,7 +78,7 @@ class ResourceElements:
 
     @classmethod
     def over_slots(cls, count: int, slots: int, subcarrier: int = 0) -> "ResourceElements":
-        """Spread evenly over the symbols of some slots, on one subcarrier.
+        """Spread elements evenly over the symbols of some slots, on one subcarrier.
 
         Raises:
             ValueError: the slots have fewer symbols than elements are asked for.
@@ -89,41 +87,36 @@ class ResourceElements:
 
     @classmethod
     def block(cls, subcarriers: int, symbols: int) -> "ResourceElements":
-        """All elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
-        pairs = [(k, symbol) for symbol in range(_count(symbols)) for k in range(_count(subcarriers))]
+        """Take all elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
+        pairs = [(k, symbol) for symbol in range(integer("symbols", symbols)) for k in range(integer("subcarriers", subcarriers))]
         return cls(tuple(k for k, _ in pairs), tuple(symbol for _, symbol in pairs))
 
     @classmethod
     def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":
-        """Every `spacing`-th subcarrier of a band in some symbols, as radio pilots lie; the first in the middle of its share.
+        """Take every `spacing`-th subcarrier of a band in some symbols, as radio pilots lie; the first in the middle of its share.
 
         Raises:
             ValueError: the spacing is below 1 or wider than the band.
         """
-        if not 1 <= spacing <= subcarriers:
-            raise ValueError(f"spacing must be between 1 and the band's {subcarriers} subcarriers, got {spacing}")
+        spacing = integer("spacing", spacing, 1, integer("subcarriers", subcarriers))
         places = tuple(range((spacing - 1) // 2, subcarriers, spacing))
         return cls(places * len(symbols), tuple(symbol for symbol in symbols for _ in places))
 
     def delayed(self, symbols: int) -> "ResourceElements":
-        """The same elements so many symbols later."""
+        """Move the elements to later symbols."""
         return ResourceElements(self.subcarriers, tuple(symbol + symbols for symbol in self.symbols))
 
     def frequencies_hz(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
-        """Frequency of each element above the first subcarrier (u,)."""
+        """Compute the frequency of each element above the first subcarrier (u,)."""
         return subcarrier_spacing_hz * torch.tensor(self.subcarriers, dtype=torch.float64)
 
     def times_s(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
-        """Time at which the symbol of each element begins (u,)."""
+        """Compute the time at which the symbol of each element begins (u,)."""
         return symbol_duration_s(subcarrier_spacing_hz) * torch.tensor(self.symbols, dtype=torch.float64)
 
 
-def _count(count: int) -> int:
-    return integer("count", count)
-
-
 def _spread(count: int, name: str, room: int) -> tuple[int, ...]:
-    """`count` places, evenly over 0 … room − 1, each in the middle of its share."""
-    if room < _count(count):
+    """Choose `count` places, evenly over 0 … room − 1, each in the middle of its share."""
+    if room < integer("count", count):
         raise ValueError(f"{name} must be at least {count}, one for each element, got {room}")
     return tuple((2 * i + 1) * room // (2 * count) for i in range(count))

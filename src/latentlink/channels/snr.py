@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.numerics.doors import integer, real
+
 
 class SnrDefinition(Enum):
     """What a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use."""
@@ -23,21 +25,21 @@ class SnrDefinition(Enum):
 
 
 def noise_variance_from_snr(snr_db: Float[Tensor, "*a"], power: Float[Tensor, "*b"], n_tx: int) -> Float[Tensor, "*c"]:
-    """σ² of the complex noise at one receive antenna, for P and the SNR per transmit antenna in dB (+inf: no noise)."""
+    """Compute σ² of the complex noise at one receive antenna, for P and the SNR per transmit antenna in dB (+inf: no noise)."""
     return power / (n_tx * 10.0 ** (snr_db / 10.0))
 
 
 def snr_db_from_noise_variance(noise_variance: Float[Tensor, "*a"], power: Float[Tensor, "*b"], n_tx: int) -> Float[Tensor, "*c"]:
-    """The SNR per transmit antenna in dB; +inf without noise. The inverse of `noise_variance_from_snr`."""
+    """Compute the SNR per transmit antenna in dB, +inf without noise: the inverse of `noise_variance_from_snr`."""
     silent = noise_variance == 0
     ratio = power / (n_tx * torch.where(silent, 1.0, noise_variance))
     return torch.where(silent, torch.inf, 10.0 * torch.log10(ratio))
 
 
 def convert_snr(
-    snr_db: float, source: SnrDefinition, target: SnrDefinition, n_tx: int, gain: float = 1.0, n_rx: int | None = None
+    snr_db: float, source: SnrDefinition, target: SnrDefinition, *, n_tx: int, gain: float = 1.0, n_rx: int | None = None
 ) -> float:
-    """The same link's SNR in dB under another definition.
+    """Express the SNR of a link under another definition, in dB.
 
     Args:
         snr_db: SNR as `source` defines it.
@@ -52,18 +54,16 @@ def convert_snr(
             zero-forced.
 
     Example:
-        At 8×8, 20 dB here are 29.03 dB as P/σ².
+        >>> round(convert_snr(20.0, SnrDefinition.PER_TRANSMIT_ANTENNA, SnrDefinition.TOTAL_POWER, n_tx=8), 2)
+        29.03
     """
     for name, definition in (("source", source), ("target", target)):
         if not isinstance(definition, SnrDefinition):
             raise ValueError(f"{name} must be an SnrDefinition, got {definition!r}")
-    if n_tx < 1:
-        raise ValueError(f"n_tx must be at least 1, got {n_tx}")
-    if not gain > 0:
-        raise ValueError(f"gain must be positive, got {gain}")
-    n_rx = n_tx if n_rx is None else n_rx
+    n_tx, gain = integer("n_tx", n_tx), real("gain", gain, above=0.0)
+    n_rx = n_tx if n_rx is None else integer("n_rx", n_rx)
     if n_rx < n_tx and SnrDefinition.POST_EQUALISATION in (source, target):
-        raise ValueError(f"n_rx must be at least n_tx = {n_tx}, got {n_rx}")
+        raise ValueError(f"n_rx must be at least n_tx = {n_tx} for an SNR after zero forcing, got {n_rx}")
     above_ours = {
         SnrDefinition.PER_TRANSMIT_ANTENNA: 0.0,
         SnrDefinition.TOTAL_POWER: 10 * math.log10(n_tx),

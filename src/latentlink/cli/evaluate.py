@@ -76,7 +76,7 @@ def evaluate(
     generator = torch.Generator(device=device).manual_seed(seed + _NOISE)
     seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)
     assert seen.agreement is not None
-    own = accuracy(classifier, test.y, test.labels)
+    own = accuracy(classifier, test.y, test.require_labels())
     out.print(_accuracy_table(seen, own))
     facts("link", [
         ("messages", f"{len(test)} over {radio.batch.numel()} channel(s)"),
@@ -84,7 +84,7 @@ def evaluate(
         ("NMSE", float(seen.nmse.mean())),
         ("measured power per use (budget)", f"{float(seen.power.mean()):.4f} ({float(radio.power.mean()):.4g})"),
         ("peak power of a message", float(seen.peak_power.max())),
-        ("unaligned latents would give", accuracy(classifier, unaligned(test.x, test.y.shape[1]), test.labels).overall.value),
+        ("unaligned latents would give", accuracy(classifier, unaligned(test.x, test.y.shape[1]), test.require_labels()).overall.value),
     ])  # fmt: skip
     if output is not None:
         names = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power")

@@ -106,7 +106,7 @@ def fit(
         Torch device, "cpu" or "cuda".
     """
     pilots = console.pilots(transmitter, receiver, labels).to(device_named(device))
-    classifier = (fit_head(pilots.y, pilots.labels) if head is None else loaded(head, SoftmaxHead, "head")).to(device)
+    classifier = (fit_head(pilots.y, pilots.require_labels()) if head is None else loaded(head, SoftmaxHead, "head")).to(device)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they are the training's then
     h = _matrices(channel, n_rx, n_tx, *own)
     radio = Channel.from_grid(h.to(device), snr_db, power).repeated(uses)

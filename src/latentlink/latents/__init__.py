@@ -1,0 +1,5 @@
+"""Latents of the two devices: what is known of them for a design, and the pilots that it is measured on.
+
+Read `moments` first (the second-order knowledge that linear designs need), then `pilots` and `pilot_selection` (the observations that both
+devices share), `whitening` (the root of a covariance that few pilots do not spoil) and `packing` (real latents as complex symbols).
+"""

@@ -1,4 +1,4 @@
-"""The second-order knowledge of two latent spaces: all that a linear design needs of the pilots.
+"""Second-order moments of two latent spaces: all that a linear design needs of the pilots.
 
 For pairs (x_i, y_i), i = 1…n, with means μx, μy,
 
@@ -22,14 +22,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.doors import as_tensor, integer
+from latentlink.numerics.reprs import html_table
 
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
 
 
 def as_latents(name: str, value: Tensor | NDArray[Any]) -> Float[Tensor, "n d"]:
-    """Take a user's latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
+    """Check latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
 
     Raises:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
@@ -48,7 +49,7 @@ def as_latents(name: str, value: Tensor | NDArray[Any]) -> Float[Tensor, "n d"]:
 
 
 def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
-    """Take paired latents at the public door.
+    """Check paired latents at the public door.
 
     Raises:
         ValueError: as `as_latents`, or x and y differ in length.
@@ -59,15 +60,22 @@ def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Float[
     return x, y
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Moments:
     """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
 
     Attributes:
         count: n, number of pairs.
-        mean_x: μx (d,). mean_y: μy (m,).
-        cov_x: (d, d). cov_yx: (m, d). cov_y: (m, m).
+        mean_x: μx (d,).
+        mean_y: μy (m,).
+        cov_x: covariance of x (d, d).
+        cov_yx: cross-covariance of y and x (m, d).
+        cov_y: covariance of y (m, m).
         folds: the same moments of disjoint parts of the pairs, whose merger this is; empty if none were asked for.
+
+    Example:
+        >>> Moments.from_pairs(x, y, folds=5)
+        Moments(500 pairs, 384 → 768, 5 folds)
     """
 
     count: int
@@ -78,24 +86,34 @@ class Moments:
     cov_y: Float[Tensor, "m m"]
     folds: "tuple[Moments, ...]" = ()
 
+    def __repr__(self) -> str:
+        return f"Moments({', '.join(self._facts().values())})"
+
+    def _repr_html_(self) -> str:
+        """Show a small table in notebooks."""
+        return html_table(self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"count": f"{self.count} pairs", "dimensions": f"{len(self.mean_x)} → {len(self.mean_y)}"}
+        return facts | ({"folds": f"{len(self.folds)} folds"} if self.folds else {})
+
     @classmethod
     def from_pairs(cls, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], folds: int = 1) -> "Moments":
-        """Moments of the pilots x (n, d), y (n, m), real; row i of both shows the same observation.
+        """Compute the moments of pilots; row i of x and y shows the same observation.
 
         Args:
-            x: latents at the transmitter, (n, d).
-            y: latents at the receiver, (n, m).
-            folds: number of disjoint parts, drawn without regard to order, whose moments are kept apart for held-out
-                estimates; 1 keeps none.
+            x: real latents at the transmitter (n, d).
+            y: real latents at the receiver (n, m).
+            folds: number of disjoint parts, drawn without regard to order, whose moments are stored besides for held-out estimates; 1
+                stores none.
 
         Raises:
             ValueError: x or y is complex, empty, not a matrix or not finite; their lengths differ; folds not in 1…n.
         """
         x, y = as_pairs(x, y)
-        if not 1 <= folds <= len(x):
-            raise ValueError(f"folds must be between 1 and the number of pairs ({len(x)}), got {folds}")
+        folds = integer("folds", folds, 1, len(x))
         if folds == 1:
-            moments = reduce(cls.__add__, map(cls._centred, x.split(_CHUNK), y.split(_CHUNK)))
+            moments = reduce(cls.__add__, map(cls._of_chunk, x.split(_CHUNK), y.split(_CHUNK)))
             if not (moments.cov_x.isfinite().all() and moments.cov_y.isfinite().all()):
                 raise ValueError("x or y is too large: its squares overflow float64; scale the latents down")
             return moments
@@ -104,7 +122,8 @@ class Moments:
         return replace(cls.merged(parts), folds=parts)
 
     @classmethod
-    def _centred(cls, x: Float[Tensor, "n d"], y: Float[Tensor, "n m"]) -> "Moments":
+    def _of_chunk(cls, x: Float[Tensor, "n d"], y: Float[Tensor, "n m"]) -> "Moments":
+        """Compute the moments of a chunk, centred on its own mean."""
         x, y, n = x.double(), y.double(), len(x)
         mean_x, mean_y = x.mean(0), y.mean(0)
         x, y = x - mean_x, y - mean_y
@@ -112,7 +131,7 @@ class Moments:
 
     @classmethod
     def merged(cls, parts: "Sequence[Moments]") -> "Moments":
-        """Moments of all the pairs behind `parts`, which must not share any; without folds."""
+        """Merge the moments of parts that share no pairs; without folds."""
         return reduce(cls.__add__, (replace(part, folds=()) for part in parts))
 
     def __add__(self, other: "Moments") -> "Moments":
@@ -141,7 +160,7 @@ class Moments:
         )
 
     def __radd__(self, other: int) -> "Moments":
-        """`sum` of several moments starts at 0."""
+        """Let `sum` start at 0."""
         if other != 0:
             raise ValueError(f"moments can be added to moments only, got {other!r}")
         return self
@@ -177,18 +196,19 @@ class Moments:
         )
 
     def _check(self, other: "Moments") -> None:
+        """Refuse moments of other latents."""
         if self.cov_yx.shape != other.cov_yx.shape:
             raise ValueError(f"moments must be of the same latents (m, d), got {tuple(self.cov_yx.shape)} and {tuple(other.cov_yx.shape)}")
         if len(self.folds) != len(other.folds):
             raise ValueError(f"moments must have the same number of folds, got {len(self.folds)} and {len(other.folds)}")
 
     def training_folds(self) -> "tuple[tuple[Moments, Moments], ...]":
-        """Pairs (moments of all the other folds, merged; moments of the held-out fold), one per fold.
+        """Pair the merged moments of all other folds with those of the held-out fold, once for each fold.
 
         Raises:
             ValueError: these moments keep no folds.
         """
         if not self.folds:
-            raise ValueError("moments keep no folds, held-out values need Moments.from_pairs(x, y, folds=5) or another number above 1")
+            raise ValueError("moments must have folds for held-out values, got none: Moments.from_pairs(x, y, folds=5)")
         parts = self.folds
         return tuple((self.merged(parts[:j] + parts[j + 1 :]), held_out) for j, held_out in enumerate(parts))

@@ -12,15 +12,16 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from latentlink.numerics.doors import integer
+
 
 def pack(x: Float[Tensor, "*batch d"], uses: int = 1) -> Complex[Tensor, "*batch u c"]:
-    """Complex symbols (…, u, c) of real latents (…, d), c = ⌈d / 2u⌉, halves per use, zero padded.
+    """Pack real latents (…, d) into complex symbols (…, u, c), c = ⌈d / 2u⌉, halves per use, zero padded.
 
     Raises:
-        ValueError: `uses` is below 1.
+        ValueError: `uses` is no integer >= 1.
     """
-    if uses < 1:
-        raise ValueError(f"uses must be at least 1, got {uses}")
+    uses = integer("uses", uses)
     width = -(-x.shape[-1] // (2 * uses))
     padded = torch.nn.functional.pad(x, (0, 2 * uses * width - x.shape[-1]))
     halves = padded.unflatten(-1, (uses, 2, width))
@@ -28,7 +29,7 @@ def pack(x: Float[Tensor, "*batch d"], uses: int = 1) -> Complex[Tensor, "*batch
 
 
 def unpack(z: Complex[Tensor, "*batch u c"], dim: int) -> Float[Tensor, "*batch dim"]:
-    """Real latents (…, dim) of complex symbols (…, u, c): the inverse of `pack`.
+    """Unpack complex symbols (…, u, c) to real latents (…, dim): the inverse of `pack`.
 
     Raises:
         ValueError: `dim` real numbers do not come from u × c symbols.
@@ -40,12 +41,12 @@ def unpack(z: Complex[Tensor, "*batch u c"], dim: int) -> Float[Tensor, "*batch 
 
 
 def real_embedding(h: Complex[Tensor, "*batch r t"]) -> Float[Tensor, "*batch r2 t2"]:
-    """H_r (…, 2r, 2t) of complex H (…, r, t), so that stacked halves of H s are H_r times the stacked halves of s."""
+    """Embed complex H (…, r, t) as H_r (…, 2r, 2t), so that stacked halves of H s are H_r times the stacked halves of s."""
     return torch.cat([torch.cat([h.real, -h.imag], -1), torch.cat([h.imag, h.real], -1)], -2)
 
 
 def packed_covariance(covariance: Float[Tensor, "a b"]) -> Complex[Tensor, "p q"]:
-    """E[u vᴴ] (⌈a/2⌉, ⌈b/2⌉) of packed latents, from the real covariance E[x yᵀ] (a, b)."""
+    """Compute E[u vᴴ] (⌈a/2⌉, ⌈b/2⌉) of packed latents, from the real covariance E[x yᵀ] (a, b)."""
     rows, columns = covariance.shape
     blocks = torch.nn.functional.pad(covariance, (0, columns % 2, 0, rows % 2)).unflatten(0, (2, -1)).unflatten(-1, (2, -1))
     return torch.complex(blocks[0, :, 0] + blocks[1, :, 1], blocks[1, :, 0] - blocks[0, :, 1])

@@ -1,4 +1,4 @@
-"""Which observations become semantic pilots: so many of each group, any of them or those nearest to the group's mean.
+"""Selection of semantic pilots: a number of observations of each group, at random or those nearest to the group's mean.
 
 With the latents x_1 … x_n at the transmitter in groups g (by label, or by k-means on the latents with as many clusters as there are
 classes) and the group means μ_g, each group gives its first `per_class` members in one order of the whole training set,
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import Pilots, as_labels
+from latentlink.numerics.doors import choice, integer
 from latentlink.numerics.extras import import_extra
 
 Method = Literal["random", "centroid"]
@@ -30,13 +31,13 @@ _SEEDS = 2**32  # what both PyTorch and scikit-learn take
 
 @dataclass(frozen=True)
 class PilotSelection:
-    """How semantic pilots are chosen from a training set [pandolfo2025latent].
+    """A rule by which semantic pilots are chosen from a training set [pandolfo2025latent].
 
     Attributes:
-        per_class: pilots of each group; "all" or None takes the whole training set.
+        per_class: number of pilots of each group; "all" or None takes the whole training set.
         method: "random", or "centroid": nearest to the mean of the group's latents at the transmitter.
         grouping: by "label", or by "cluster" of the transmitter's latents (k-means; needs the extra `eval`).
-        seed: of the permutation and of k-means. Global random numbers are neither used nor changed.
+        seed: seed of the permutation and of k-means. Global random numbers are neither used nor changed.
         if_short: a group with fewer than `per_class` members is an "error", or gives "all" it has (clusters differ in size).
 
     Raises:
@@ -51,14 +52,14 @@ class PilotSelection:
 
     def __post_init__(self) -> None:
         if self.per_class is not None and self.per_class != "all":
-            _whole("per_class", self.per_class, 1, None)
-        _whole("seed", self.seed, 0, _SEEDS)
-        for name, words in (("method", get_args(Method)), ("grouping", get_args(Grouping)), ("if_short", get_args(IfShort))):
-            if getattr(self, name) not in words:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, got {getattr(self, name)!r}")
+            integer("per_class", self.per_class)
+        integer("seed", self.seed, 0, _SEEDS - 1)
+        choice("method", self.method, get_args(Method))
+        choice("grouping", self.grouping, get_args(Grouping))
+        choice("if_short", self.if_short, get_args(IfShort))
 
     def indices(self, x: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> Int[Tensor, "pilots"]:
-        """Rows of the training set that become pilots.
+        """Find the rows of the training set that become pilots.
 
         Args:
             x: latents at the transmitter, of the whole training set (n, d).
@@ -78,16 +79,21 @@ class PilotSelection:
             return torch.arange(len(latents), device=latents.device)
         noun = "class" if self.grouping == "label" else "cluster"
         if self.grouping == "cluster":
-            groups = _clusters(latents, len(groups.unique()), self.seed)
-        order = _nearest_first(latents, groups) if self.method == "centroid" else _shuffled(latents, self.seed)
+            groups = _cluster(latents, len(groups.unique()), self.seed)
+        order = _sort_by_distance(latents, groups) if self.method == "centroid" else _shuffle(latents, self.seed)
         chosen = [self._first(noun, int(group), order[groups[order] == group]) for group in groups.unique()]
         return torch.cat(chosen).sort().values
 
     def choose(self, pilots: Pilots) -> Pilots:
-        """The chosen ones of all that could be pilots, latents and labels at both ends; raises as `indices`."""
-        return pilots[self.indices(pilots.x, pilots.labels)]
+        """Choose among all that could be pilots, which must have labels.
+
+        Raises:
+            ValueError: as `indices`, or the pilots have no labels.
+        """
+        return pilots[self.indices(pilots.x, pilots.require_labels())]
 
     def _first(self, noun: str, group: int, members: Int[Tensor, "members"]) -> Int[Tensor, "chosen"]:
+        """Take the first `per_class` members of a group."""
         wanted = operator.index(self.per_class)  # type: ignore[arg-type]  # a number: "all" never comes here
         if len(members) < wanted and self.if_short == "error":
             raise ValueError(
@@ -96,24 +102,13 @@ class PilotSelection:
         return members[:wanted]
 
 
-def _whole(name: str, value: Any, least: int, limit: int | None) -> None:
-    """Refuse what is no integer from `least` to below `limit`."""
-    expected = f"an integer >= {least}" + ("" if limit is None else f" and below {limit}")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be {expected}, got {value!r}") from None
-    if isinstance(value, bool) or number < least or (limit is not None and number >= limit):
-        raise ValueError(f"{name} must be {expected}, got {value!r}")
-
-
-def _shuffled(x: Float[Tensor, "n d"], seed: int) -> Int[Tensor, "n"]:
-    """Row numbers in an order that depends on the seed alone, also across devices."""
+def _shuffle(x: Float[Tensor, "n d"], seed: int) -> Int[Tensor, "n"]:
+    """Order the rows in a way that depends on the seed alone, also across devices."""
     return torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device)
 
 
-def _nearest_first(x: Float[Tensor, "n d"], groups: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
-    """Row numbers by increasing distance from the mean of their own group, equals in their order."""
+def _sort_by_distance(x: Float[Tensor, "n d"], groups: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+    """Order the rows by increasing distance from the mean of their own group, equals in their order."""
     distance = torch.empty(len(x), dtype=torch.float64, device=x.device)
     for group in groups.unique():
         rows = (groups == group).nonzero().squeeze(1)
@@ -122,8 +117,8 @@ def _nearest_first(x: Float[Tensor, "n d"], groups: Int[Tensor, "n"]) -> Int[Ten
     return distance.argsort(stable=True)
 
 
-def _clusters(x: Float[Tensor, "n d"], count: int, seed: int) -> Int[Tensor, "n"]:
-    """Group numbers by k-means."""
+def _cluster(x: Float[Tensor, "n d"], count: int, seed: int) -> Int[Tensor, "n"]:
+    """Group the latents by k-means."""
     kmeans = import_extra("sklearn.cluster", "eval").KMeans(count, random_state=seed)
     convergence = import_extra("sklearn.exceptions", "eval").ConvergenceWarning
     one_thread = import_extra("threadpoolctl", "eval").threadpool_limits(limits=1)  # several add up in any order: no two runs are equal

@@ -25,7 +25,13 @@ _CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64)  # λ, 16 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Eigenvalues e (r), decreasing and positive, and eigenvectors V (d, r) of a covariance, with its mean variance tr R / d."""
+    """The eigendecomposition of a covariance.
+
+    Attributes:
+        values: eigenvalues e (r,), decreasing and not negative.
+        vectors: eigenvectors V (d, r).
+        mean_variance: tr R / d.
+    """
 
     values: Float[Tensor, "r"]
     vectors: Float[Tensor, "d r"] | Complex[Tensor, "d r"]
@@ -33,19 +39,19 @@ class Spectrum:
 
     @classmethod
     def of(cls, covariance: Float[Tensor, "d d"] | Complex[Tensor, "d d"]) -> "Spectrum":
-        """Eigendecomposition of a real or complex covariance; eigenvalues that are not positive count as zero."""
+        """Decompose a real or complex covariance; eigenvalues that are not positive count as zero."""
         values, vectors = torch.linalg.eigh(covariance)
         mean = covariance.diagonal().real.mean()
         return cls(values.clamp(min=0).flip(-1), vectors.flip(-1), mean)
 
     def kept(self, shrinkage: float) -> tuple[Float[Tensor, "k"], Float[Tensor, "d k"] | Complex[Tensor, "d k"]]:
-        """Eigenvalues (k) of R_λ that are not dropped, decreasing, and their eigenvectors (d, k); none if the covariance is zero."""
+        """Select eigenvalues (k) of R_λ that are not dropped, decreasing, and their eigenvectors (d, k); none if the covariance is zero."""
         values = self.values + shrinkage * self.mean_variance
         count = int((values > _DROPPED * values[0]).sum())
         return values[:count], self.vectors[:, :count]
 
     def root_inverse(self, shrinkage: float) -> Float[Tensor, "k d"] | Complex[Tensor, "k d"]:
-        """S (k, d) with S R_λ Sᴴ = I_k."""
+        """Compute S (k, d) with S R_λ Sᴴ = I_k."""
         values, vectors = self.kept(shrinkage)
         root: Tensor = values.rsqrt().unsqueeze(-1) * vectors.mH
         return root
@@ -57,10 +63,10 @@ def gcv_shrinkage(
     variance: Float[Tensor, ""],
     count: int,
 ) -> float:
-    """The shrinkage λ of least generalised cross-validation error, among 0 and a logarithmic grid from 1e-8 to 100.
+    """Find the shrinkage λ of least generalised cross-validation error, among 0 and a logarithmic grid from 1e-8 to 100.
 
     Args:
-        spectrum: of Rx.
+        spectrum: the eigendecomposition of Rx.
         explained: c_i = ||Ryx v_i||² (or ||W Ryx v_i||² for a goal).
         variance: tr Ry (or tr W Ry Wᵀ).
         count: n, number of pilots; λ = 0 is a candidate only where they outnumber the kept directions.

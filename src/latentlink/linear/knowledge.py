@@ -172,7 +172,7 @@ class TransmitterOnly:
         kinds, kind = facts.unique(dim=0, return_inverse=True)
         generator = torch.Generator(device=facts.device).manual_seed(self.seed)
         draws = max(2, -(-self.draws // channel.uses))
-        h = rayleigh(channel.n_rx, channel.n_tx, self.gain, (draws, 1, channel.uses), generator)
+        h = rayleigh(channel.n_rx, channel.n_tx, self.gain, batch=(draws, 1, channel.uses), generator=generator)
         drawn = Channel(h.to(channel.h), kinds[:, 0], kinds[:, 1])  # (draws, kinds)
         errors = torch.stack([self._error(modes, self.gain * multiple, drawn) for multiple in self.multiples])
         best = torch.tensor(self.multiples, dtype=facts.dtype, device=facts.device)[errors.mean(1).argmin(0)]

@@ -69,7 +69,7 @@ class AccuracyStudy:
     def channel(self, antennas: int, device: torch.device) -> Channel:
         """The channels of one point, the same for every method."""
         generator = torch.Generator().manual_seed(1000 * self.seed + antennas)
-        h = rayleigh(antennas, antennas, self.gain, (self.channels,), generator)
+        h = rayleigh(antennas, antennas, self.gain, batch=(self.channels,), generator=generator)
         return Channel.from_snr(h.to(device), self.snr_db, self.power)
 
 
@@ -143,14 +143,14 @@ def reference_rows(study: AccuracyStudy, test: Pilots, head: nn.Module, modes: S
     exact = semantic_modes(Moments.from_pairs(test.x, test.y), shrinkage=0.0)
     measured: dict[str, dict[str, Tensor | float]] = {
         name: {
-            "accuracy": accuracy(head, y_hat, test.labels).overall.value,
+            "accuracy": accuracy(head, y_hat, test.require_labels()).overall.value,
             "agreement": agreement(head, y_hat, test.y).value,
             "mse": mse(y_hat, test.y),
             "nmse": nmse(y_hat, test.y),
         }
         for name, y_hat in references.items()
     }
-    most = AccuracyBound.of(decisions(head, test.y), test.labels)
+    most = AccuracyBound.of(decisions(head, test.y), test.require_labels())
     frames = []
     for antennas in study.antennas:
         frames += [_frame(study, name, antennas, test, values) for name, values in measured.items()]
@@ -175,7 +175,7 @@ def _frame(study: AccuracyStudy, method: str, antennas: int, test: Pilots, colum
         "compression": antennas / -(-test.x.shape[1] // 2),
         "snr_db": study.snr_db,
         "gain": study.gain,
-        "messages": len(test.labels),
+        "messages": len(test),
         "seed": study.seed,
     }
     return pl.DataFrame(values).with_columns(**{name: pl.lit(value) for name, value in settings.items()})

@@ -24,16 +24,16 @@ def channel_of(at: ChannelAt, ofdm: OfdmAt, snr: Snr, seed: int, device: torch.d
     """The channels (draws,) of a cell, drawn on the CPU so that they are the same on every device."""
     (n_rx, n_tx), snr_db = at.shape, snr_db_of(at, snr)
     if at.standard:
-        h = grids(standard_model(at, ofdm), at.draws, elements_of(at, ofdm), seed)
+        h = grids(standard_model(at, ofdm), at.draws, elements_of(at, ofdm), seed=seed)
         return Channel.from_grid(h.to(device, torch.complex128), snr_db)
     generator = torch.Generator().manual_seed(1_000_003 * seed + 1009 * n_rx + n_tx)
     if at.model == "rician":
-        h = rician(n_rx, n_tx, at.k_factor, at.gain, (at.draws,), generator)
+        h = rician(n_rx, n_tx, at.k_factor, gain=at.gain, batch=(at.draws,), generator=generator)
     elif at.model == "kronecker":
         receive, transmit = exponential_correlation(n_rx, at.correlation), exponential_correlation(n_tx, at.correlation)
-        h = kronecker(receive, transmit, at.gain, (at.draws,), generator)
+        h = kronecker(receive, transmit, at.gain, batch=(at.draws,), generator=generator)
     else:
-        h = rayleigh(n_rx, n_tx, at.gain, (at.draws,), generator)
+        h = rayleigh(n_rx, n_tx, at.gain, batch=(at.draws,), generator=generator)
     return Channel.from_snr(h.to(device), snr_db).repeated(at.uses)
 
 
@@ -41,7 +41,8 @@ def snr_db_of(at: ChannelAt, snr: Snr) -> float:
     """SNR per transmit antenna in dB, however the study says it."""
     if snr.snr_reference == "transmit":
         return snr.snr_db
-    return convert_snr(snr.snr_db, SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA, at.shape[1], at.gain)
+    received, ours = SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA
+    return convert_snr(snr.snr_db, received, ours, n_tx=at.shape[1], gain=at.gain)
 
 
 def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Model:

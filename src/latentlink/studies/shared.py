@@ -110,7 +110,7 @@ class World:
             if at.grouping == "label":
                 self._check_enough(at.per_class)
             selection = PilotSelection(at.per_class, at.method, at.grouping, seed, "all")  # clusters are as large as they are
-            chosen = selection.indices(self.candidates.x, self.candidates.labels)
+            chosen = selection.indices(self.candidates.x, self.candidates.require_labels())
             others = torch.ones(len(self.candidates), dtype=torch.bool, device=chosen.device)
             others[chosen] = False
             return Known(self.candidates[chosen], self.head, self.candidates.x[others] if bool(others.any()) else None)
@@ -118,7 +118,7 @@ class World:
         return self._once.get((at, seed), selected)
 
     def _check_enough(self, wanted: int) -> None:
-        labels, counts = self.candidates.labels.unique(return_counts=True)
+        labels, counts = self.candidates.require_labels().unique(return_counts=True)
         if int(counts.min()) < wanted:
             raise ValueError(
                 f"pilots.per_class must be at most {int(counts.min())}, the observations of class {int(labels[counts.argmin()])} among the "
@@ -132,7 +132,7 @@ class World:
     @property
     def accuracy_bound(self) -> AccuracyBound:
         """Of the head and the test latents, by capacity."""
-        return self._once.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.labels))
+        return self._once.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.require_labels()))
 
     @property
     def test_variance(self) -> Tensor:
@@ -157,11 +157,11 @@ class World:
 def receiver_head(candidates: Pilots) -> SoftmaxHead:
     """The receiver's classifier, fitted to all its training latents, once on this machine."""
     digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
-    digest.update(candidates.labels.cpu().contiguous().numpy().data)
+    digest.update(candidates.require_labels().cpu().contiguous().numpy().data)
     path = cache_folder() / "heads" / f"{digest.hexdigest()}-{_HEAD_VERSION}.safetensors"
     if (before := kept(path, SoftmaxHead)) is not None:
         return before.to(candidates.y.device)
-    head = fit_head(candidates.y, candidates.labels)
+    head = fit_head(candidates.y, candidates.require_labels())
     head.save(path)
     return head
 

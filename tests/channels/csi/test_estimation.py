@@ -108,7 +108,7 @@ class TestEstimators:
         joint = torch.cat([torch.cat([R_dd, R_dp], 1), torch.cat([R_dp.mH, R_pp + noise * torch.eye(len(PILOTS))], 1)])
         precision = torch.linalg.inv(joint + 1e-11 * torch.eye(len(joint)))  # an oracle may
         u = len(MESSAGE)
-        estimator = lmmse_estimator(known, PILOTS, MESSAGE, noise)
+        estimator = lmmse_estimator(known, PILOTS, MESSAGE, pilot_noise=noise)
         torch.testing.assert_close(estimator.weights, -torch.linalg.solve(precision[:u, :u], precision[:u, u:]), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(estimator.error_variance, torch.linalg.inv(precision[:u, :u]).diagonal().real, rtol=1e-4, atol=1e-7)
 
@@ -127,7 +127,10 @@ class TestEstimators:
         y[0, 0, 0, 1] = seen * sent.cpu()
         h, error = theirs(y, torch.tensor(noise))
         ours = lmmse_estimator(
-            known, ResourceElements(own, (1,) * len(own)), ResourceElements.block(24, 4), noise / float(sent.abs().square().max())
+            known,
+            ResourceElements(own, (1,) * len(own)),
+            ResourceElements.block(24, 4),
+            pilot_noise=noise / float(sent.abs().square().max()),
         )
         estimate = ours.weights @ seen[0, list(own)].to(torch.complex128)
         torch.testing.assert_close(h[0, 0, 0, 0, 0].flatten().cpu().to(torch.complex128), estimate, rtol=0.0, atol=1e-4)
@@ -139,7 +142,7 @@ class TestEstimators:
         """20,000 channels, element by element, within five standard errors; what correction leaves is also white on the estimate."""
         known, count, message = statistics(), 20_000, MESSAGE.delayed(delay)
         at_pilots, truth = drawn(known, [PILOTS, message], count)
-        one = estimator(known, PILOTS, message, 0.05)
+        one = estimator(known, PILOTS, message, pilot_noise=0.05)
         for used in (one, one.corrected()):
             error = truth - used.estimate(at_pilots, seeded(1))
             measured = error.abs().square().mean(0).flatten()
@@ -153,12 +156,12 @@ class TestEstimators:
 
         def error(spacing=6, noise=0.1, delay=0):
             pilots, message = ResourceElements.comb(spacing, 48, (0,)), MESSAGE.delayed(delay)
-            return lmmse_estimator(known, pilots, message, noise).error_variance.mean().item()
+            return lmmse_estimator(known, pilots, message, pilot_noise=noise).error_variance.mean().item()
 
         assert error(noise=1.0) > error(noise=0.1) > error(noise=0.01) > error(noise=0.0)
         everywhere, half = ResourceElements.comb(1, 48, (0,)), ResourceElements(tuple(range(0, 48, 2)), (0,) * 24)
         quarter = ResourceElements(tuple(range(0, 48, 4)), (0,) * 12)
-        errors = [lmmse_estimator(known, pilots, MESSAGE, 0.1).error_variance for pilots in (everywhere, half, quarter)]
+        errors = [lmmse_estimator(known, pilots, MESSAGE, pilot_noise=0.1).error_variance for pilots in (everywhere, half, quarter)]
         assert (errors[0] < errors[1]).all()
         assert (errors[1] < errors[2]).all()
         ages = [error(delay=delay) for delay in (0, 10, 20, 30, 40)]
@@ -166,18 +169,18 @@ class TestEstimators:
 
     def test_long_after_the_pilots_only_the_prior_is_left(self):
         known, late = statistics(doppler_hz=2000.0), MESSAGE.delayed(200_000)
-        old = lmmse_estimator(known, PILOTS, late, 0.01)
+        old = lmmse_estimator(known, PILOTS, late, pilot_noise=0.01)
         assert (old.error_variance > 0.7 * 0.99).all()
         assert (old.error_variance <= 0.7 * (1 + 1e-12)).all()
-        held = least_squares_estimator(known, PILOTS, late, 0.01)
+        held = least_squares_estimator(known, PILOTS, late, pilot_noise=0.01)
         assert (held.error_variance > 1.9 * 0.7 * 0.9).all()  # an outdated estimate used as it is is worse than none
         torch.testing.assert_close(held.uncertainty, old.error_variance, rtol=0.02, atol=0.0)
 
     def test_lmmse_beats_what_correction_makes_of_interpolation(self):
         known = statistics()
         best, linear, nearest = (
-            lmmse_estimator(known, PILOTS, MESSAGE, 0.1),
-            *(least_squares_estimator(known, PILOTS, MESSAGE, 0.1, x) for x in (True, False)),
+            lmmse_estimator(known, PILOTS, MESSAGE, pilot_noise=0.1),
+            *(least_squares_estimator(known, PILOTS, MESSAGE, pilot_noise=0.1, linear=x) for x in (True, False)),
         )
         assert (best.error_variance < linear.uncertainty).all()
         assert (linear.uncertainty < linear.error_variance).all()
@@ -186,18 +189,18 @@ class TestEstimators:
     def test_interpolation_is_linear_in_frequency_and_time_and_held_outside(self):
         pilots = ResourceElements((4, 8, 4, 8), (2, 2, 6, 6))
         message = ResourceElements((5, 0, 9, 4, 6), (2, 2, 9, 5, 4))
-        A = least_squares_estimator(statistics(), pilots, message, 0.0).weights
+        A = least_squares_estimator(statistics(), pilots, message, pilot_noise=0.0).weights
         expected = [[0.75, 0.25, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0.25, 0, 0.75, 0], [0.25] * 4]
         torch.testing.assert_close(A, torch.tensor(expected, dtype=torch.complex128))
-        nearest = least_squares_estimator(statistics(), pilots, message, 0.0, linear=False).weights
+        nearest = least_squares_estimator(statistics(), pilots, message, pilot_noise=0.0, linear=False).weights
         torch.testing.assert_close(
             nearest[:4], torch.tensor([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=torch.complex128)
         )
 
     def test_one_pilot_at_the_element_is_the_scalar_posterior(self):
         one = ResourceElements((3,), (4,))
-        least = least_squares_estimator(statistics(gain=2.0), one, one, 0.5)
-        both = (lmmse_estimator(statistics(gain=2.0), one, one, 0.5), least.corrected())
+        least = least_squares_estimator(statistics(gain=2.0), one, one, pilot_noise=0.5)
+        both = (lmmse_estimator(statistics(gain=2.0), one, one, pilot_noise=0.5), least.corrected())
         _, tau = posterior(torch.ones(1, 1, 1, dtype=torch.complex128), torch.tensor(0.5, dtype=torch.float64), 2.0)
         for estimator in both:
             torch.testing.assert_close(estimator.weights.real.squeeze(), torch.tensor(2.0 / 2.5, dtype=torch.float64))
@@ -208,17 +211,17 @@ class TestEstimators:
         known = statistics()
         h = ll.rayleigh(3, 2, batch=(4, 1, len(PILOTS)), generator=seeded())
         truth = Channel(ll.rayleigh(3, 2, batch=(4, 1, len(MESSAGE)), generator=seeded()), 0.1)
-        estimator = lmmse_estimator(known, PILOTS, MESSAGE, [0.01, 1.0])
+        estimator = lmmse_estimator(known, PILOTS, MESSAGE, pilot_noise=[0.01, 1.0])
         seen = estimator.known(truth, h, seeded(2))
         assert seen.h.shape == (4, 2, len(MESSAGE), 3, 2)
         torch.testing.assert_close(seen.error_variance[3], estimator.error_variance.mean(-1))
-        alone = lmmse_estimator(known, PILOTS, MESSAGE, 1.0)
+        alone = lmmse_estimator(known, PILOTS, MESSAGE, pilot_noise=1.0)
         torch.testing.assert_close(alone.weights, estimator.weights[1])
 
     def test_wrong_input_is_named(self):
         with pytest.raises(ValueError, match="pilot_noise"):
-            lmmse_estimator(statistics(), PILOTS, MESSAGE, -1.0)
-        estimator = lmmse_estimator(statistics(), PILOTS, MESSAGE, 0.1)
+            lmmse_estimator(statistics(), PILOTS, MESSAGE, pilot_noise=-1.0)
+        estimator = lmmse_estimator(statistics(), PILOTS, MESSAGE, pilot_noise=0.1)
         with pytest.raises(ValueError, match="at_pilots"):
             estimator.estimate(torch.ones(3, 1, 1, dtype=torch.complex128))
         with pytest.raises(ValueError, match="truth"):
@@ -227,14 +230,15 @@ class TestEstimators:
             ResourceElements.comb(13, 12)
 
 
-class TestAgeing:
-    AGE = (2e-3, 30 / 3.6, 3.5e9)
+AGE = {"delay_s": 2e-3, "speed_mps": 30 / 3.6, "carrier_hz": 3.5e9}
 
+
+class TestAgeing:
     def test_truth_and_estimate_come_from_one_model(self):
         count, gain = 40_000, 0.7
-        then = Channel(ll.rayleigh(1, 1, gain, (count, 1), seeded()))
-        now = age_channel(then.h, *self.AGE, gain, seeded(1))
-        known = age_estimate(then.estimated(0.2, gain, seeded(2)), *self.AGE, gain)
+        then = Channel(ll.rayleigh(1, 1, gain, batch=(count, 1), generator=seeded()))
+        now = age_channel(then.h, **AGE, gain=gain, generator=seeded(1))
+        known = age_estimate(then.estimated(0.2, gain, seeded(2)), **AGE, gain=gain)
         assert now.abs().square().mean().item() == pytest.approx(gain, rel=SIGMAS / count**0.5)
         error = now - known.h
         tau = known.error_variance[0].item()
@@ -244,18 +248,16 @@ class TestAgeing:
 
     def test_no_delay_changes_nothing_and_a_long_one_leaves_the_prior(self):
         then = Channel(ll.rayleigh(2, 2, generator=seeded()).unsqueeze(0), error_variance=0.1)
-        assert torch.equal(age_channel(then.h, 0.0, 10.0, 3e9), then.h)
-        assert torch.equal(age_estimate(then, 0.0, 10.0, 3e9).error_variance, then.error_variance)
-        old = age_estimate(then, 1e6, 10.0, 3e9)
+        assert torch.equal(age_channel(then.h, 0.0, 10.0, carrier_hz=3e9), then.h)
+        assert torch.equal(age_estimate(then, 0.0, 10.0, carrier_hz=3e9).error_variance, then.error_variance)
+        old = age_estimate(then, 1e6, 10.0, carrier_hz=3e9)
         assert old.error_variance.item() == pytest.approx(1.0, abs=1e-3)
 
-    @pytest.mark.parametrize("place", range(4))
-    def test_wrong_input_is_named(self, place):
-        values = [1e-3, 1.0, 1e9, 1.0]
-        values[place] = -1.0
-        name = ("delay_s", "speed_mps", "carrier_hz", "gain")[place]
+    @pytest.mark.parametrize("name", ["delay_s", "speed_mps", "carrier_hz", "gain"])
+    def test_wrong_input_is_named(self, name):
+        values = {"delay_s": 1e-3, "speed_mps": 1.0, "carrier_hz": 1e9, "gain": 1.0} | {name: -1.0}
         h = ll.rayleigh(1, 1, generator=seeded())
         with pytest.raises(ValueError, match=name):
-            age_channel(h, *values)
+            age_channel(h, **values)
         with pytest.raises(ValueError, match=name):
-            age_estimate(Channel(h.unsqueeze(0)), *values)
+            age_estimate(Channel(h.unsqueeze(0)), **values)

@@ -30,5 +30,5 @@ def test_the_inflated_channel_is_a_root_of_the_second_moment(seed, n_rx, n_tx, t
 
 @pytest.mark.parametrize("gain", [0.0, -1.0, math.inf, math.nan])
 def test_a_prior_needs_a_positive_gain(gain):
-    with pytest.raises(ValueError, match="gain must be positive and finite"):
+    with pytest.raises(ValueError, match="gain must be a finite number > 0"):
         posterior(torch.ones(1, 1, 1, dtype=torch.complex128), torch.tensor(0.1), gain)

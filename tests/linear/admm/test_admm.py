@@ -201,8 +201,8 @@ class TestStatus:
         problem = AdmmProblem.of(MODES, CHANNELS)
         settings = Settings(rho=1e-3, adaptive=False, max_iterations=50, tolerance=1e-6, runaway=1.5)
         outcome = solve(problem, admm.allowed, admm.start(MODES, problem), power_multiplier(MODES, CHANNELS), settings)
-        assert outcome.progress.runaway.all()
-        assert (outcome.progress.iterations < 50).all()
+        assert outcome.standing.runaway.all()
+        assert (outcome.standing.iterations < 50).all()
         assert (outcome.best.error <= outcome.history["objective"].amin(-1)).all()
 
     @every_set

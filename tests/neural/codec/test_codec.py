@@ -191,7 +191,7 @@ def test_a_receiver_matched_to_the_design_channel_is_the_design(snr_db):
 def test_a_receiver_that_measures_its_channel_understands_more():
     codec = fitted().codec
     known = channel(2, 2, snr_db=20.0, batch=(100,), seed=5)
-    drift = ll.rayleigh(2, 2, 0.1, (100, 1), torch.Generator().manual_seed(9))
+    drift = ll.rayleigh(2, 2, 0.1, batch=(100, 1), generator=torch.Generator().manual_seed(9))
     met = ll.Channel(known.h + drift, known.noise_variance, known.power)
     link = codec.design(known).transceiver
     assert understood(link.matched_to(met), met).mean() > understood(link, met).mean() + 0.02

@@ -15,39 +15,63 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.csi.statistics import correlation_over_time, doppler_hz
+from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import real
 
 
 def age_channel(
     h: Complex[Tensor, "*batch r t"],
     delay_s: float,
     speed_mps: float,
+    *,
     carrier_hz: float,
     gain: float = 1.0,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | int | None = None,
 ) -> Complex[Tensor, "*batch r t"]:
-    """Channel matrices a delay later, each by an innovation of its own (of repeated uses age one, and repeat it); E|h|² = gain stays.
+    """Draw the channel matrices a delay later; E|h|² = gain stays.
+
+    Each matrix gets an innovation of its own. For block fading age one matrix and repeat it afterwards.
+
+    Args:
+        h: the channel matrices.
+        delay_s: Δt in seconds.
+        speed_mps: speed of the moving end in m/s; 30 km/h are 8.33 m/s.
+        carrier_hz: carrier frequency in Hz.
+        gain: E|h|².
+        generator: source of the innovations, or its seed.
+
+    Returns:
+        The matrices after the delay, of the shape of h.
 
     Raises:
-        ValueError: a delay, speed, carrier or gain is negative or not finite.
+        ValueError: a delay, speed, carrier or gain is negative or not finite, or the generator is neither a generator nor a seed.
+
+    Example:
+        >>> later = age_channel(h, 1e-3, 8.33, carrier_hz=3.5e9, generator=0)
     """
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
-    _check_gain(gain)
-    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=generator)
+    gain = real("gain", gain, least=0.0)
+    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=generator_of(generator, h.device))
     now: Tensor = rho * h + ((1 - rho**2) * gain) ** 0.5 * w
     return now
 
 
-def age_estimate(known: Channel, delay_s: float, speed_mps: float, carrier_hz: float, gain: float = 1.0) -> Channel:
-    """What is known of channels (posterior means and variances) once they are a delay older.
+def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz: float, gain: float = 1.0) -> Channel:
+    """Predict what an estimate (posterior means and variances) says of the channels once it is a delay old.
+
+    Args:
+        known: the estimate.
+        delay_s: Δt in seconds.
+        speed_mps: speed of the moving end in m/s.
+        carrier_hz: carrier frequency in Hz.
+        gain: E|h|².
+
+    Returns:
+        Channels whose `h` is the posterior mean after the delay and whose `error_variance` contains the age.
 
     Raises:
-        ValueError: as `aged`.
+        ValueError: as `age_channel`.
     """
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
-    _check_gain(gain)
+    gain = real("gain", gain, least=0.0)
     return replace(known, h=rho * known.h, error_variance=rho**2 * known.error_variance + (1 - rho**2) * gain)
-
-
-def _check_gain(gain: float) -> None:
-    if not 0 <= gain < float("inf"):
-        raise ValueError(f"gain must be finite and not negative, got {gain}")

@@ -12,6 +12,7 @@ shrinks each of its entries to the posterior mean given that entry, so that a de
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Complex, Float
@@ -22,6 +23,7 @@ from latentlink.channels.csi.statistics import GridStatistics
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import generator as generator_of
 
 _LOADING = 8 * torch.finfo(torch.float64).eps  # of R_pp per pilot: a smooth channel's R_pp is singular to rounding without noise
 
@@ -31,7 +33,8 @@ class ChannelEstimator:
     """ĥ = A y for every antenna pair, from p pilots to a message's u elements; the leading `...` is a batch of pilot noises.
 
     Attributes:
-        weights: A (…, u, p). error_variance: E|h − ĥ|² of each element (…, u), from the statistics and the pilot noise alone.
+        weights: A (…, u, p).
+        error_variance: E|h − ĥ|² of each element (…, u), from the statistics and the pilot noise alone.
         trust: E[h ĥ*] / E|ĥ|² (…, u): E[h | ĥ] = trust · ĥ, entry by entry; 1 for LMMSE.
         uncertainty: E|h − trust · ĥ|² (…, u).
         pilot_noise: σ²/P_p (…).
@@ -44,10 +47,10 @@ class ChannelEstimator:
     pilot_noise: Float[Tensor, "*batch"]
 
     @classmethod
-    def of(cls, weights: Tensor, covariances: tuple[Tensor, Tensor, Tensor], pilot_noise: Tensor) -> "ChannelEstimator":
-        """Of weights A (…, u, p), with R_dd, R_dp, R_pp and the noise (…)."""
-        R_dd, R_dp, R_pp = covariances
-        power = R_dd.diagonal().real
+    def of(cls, weights: Tensor, covariances: "Covariances", pilot_noise: Tensor) -> "ChannelEstimator":
+        """Derive the errors of an estimator from its weights A (…, u, p), the covariances and the pilot noise (…)."""
+        R_dp, R_pp = covariances.message_and_pilots, covariances.pilots
+        power = covariances.message.diagonal().real
         cross = (R_dp * weights.conj()).sum(-1)  # E[h ĥ*]
         seen = ((weights @ R_pp) * weights.conj()).sum(-1).real + pilot_noise.unsqueeze(-1) * weights.abs().square().sum(-1)  # E|ĥ|²
         trust = torch.complex(ratio(cross.real, seen), ratio(cross.imag, seen))
@@ -55,28 +58,39 @@ class ChannelEstimator:
         return cls(weights, (power - 2 * cross.real + seen).clamp(min=0), trust, left, pilot_noise)
 
     def corrected(self) -> "ChannelEstimator":
-        """Each entry shrunk to its posterior mean: what is left is then uncorrelated with the estimate, as designs suppose."""
+        """Shrink each entry to its posterior mean: the error is then uncorrelated with the estimate, as designs suppose."""
         weights = self.trust.unsqueeze(-1) * self.weights
         return replace(self, weights=weights, error_variance=self.uncertainty, trust=torch.ones_like(self.trust))
 
-    def estimate(self, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | None = None) -> Complex[Tensor, "*b u r t"]:
-        """ĥ (…, u, n_rx, n_tx) from channels at the pilots (…, p, n_rx, n_tx), with pilot noise drawn here.
+    def estimate(
+        self, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | int | None = None
+    ) -> Complex[Tensor, "*b u r t"]:
+        """Estimate ĥ (…, u, n_rx, n_tx) from channels at the pilots, with pilot noise drawn here.
+
+        Args:
+            at_pilots: the channels at the pilots (…, p, n_rx, n_tx).
+            generator: source of the pilot noise, or its seed.
 
         Raises:
-            ValueError: at_pilots is real, not finite or not of p elements.
+            ValueError: at_pilots is real, not finite or not of p elements, or the generator is neither a generator nor a seed.
         """
         h = finite("at_pilots", at_pilots)
         if not h.is_complex() or h.ndim < 3 or h.shape[-3] != self.weights.shape[-1]:
             expected = f"(..., {self.weights.shape[-1]}, n_rx, n_tx)"
             raise ValueError(f"at_pilots must be complex of shape {expected}, got {h.dtype} {tuple(h.shape)}")
         batch = torch.broadcast_shapes(h.shape[:-3], self.pilot_noise.shape)
-        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=generator)
+        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=generator_of(generator, h.device))
         y = h + self.pilot_noise.to(h.real).sqrt()[..., None, None, None] * noise
         estimate: Tensor = (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
         return estimate
 
-    def known(self, truth: Channel, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | None = None) -> Channel:
-        """What is known of the channels: h is ĥ, `error_variance` the mean of it over the message's elements.
+    def known(self, truth: Channel, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | int | None = None) -> Channel:
+        """Estimate channels: `h` is ĥ and `error_variance` the mean of the error variance over the message's elements.
+
+        Args:
+            truth: the channels at the message's elements, of which noise and power are taken.
+            at_pilots: the channels at the pilots (…, p, n_rx, n_tx).
+            generator: source of the pilot noise, or its seed.
 
         Raises:
             ValueError: as `estimate`, or the estimate is not of the truth's shape.
@@ -88,62 +102,90 @@ class ChannelEstimator:
 
 
 def lmmse_estimator(
-    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars
+    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, *, pilot_noise: Scalars
 ) -> ChannelEstimator:
-    """The best linear estimator, and for Gaussian channels the posterior mean.
+    """Make the best linear estimator, which for Gaussian channels is the posterior mean.
 
     Args:
-        statistics: of the grid. pilots, message: elements of it, pilots earlier than the message if the estimate is older.
+        statistics: the covariance of the channel over the grid.
+        pilots: elements of the grid with pilots, earlier than the message if the estimate is older.
+        message: elements of the grid that carry the message.
         pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
 
     Raises:
         ValueError: the noise is negative or not finite, or the statistics do not cover the elements.
+
+    Example:
+        >>> statistics = ScatteringStatistics(rms_delay_spread_s=100e-9)
+        >>> pilots, message = ResourceElements.comb(4, 48), ResourceElements.over_frequency(4, 48)
+        >>> lmmse_estimator(statistics, pilots, message, pilot_noise=0.1).error_variance.shape
+        torch.Size([4])
     """
-    noise = _noise(pilot_noise)
-    R_dd, R_dp, R_pp = covariances = _covariances(statistics, pilots, message)
+    noise = _check_noise(pilot_noise)
+    covariances = Covariances.of(statistics, pilots, message)
+    R_dp, R_pp = covariances.message_and_pilots, covariances.pilots
     loading = noise + _LOADING * len(pilots) * R_pp.diagonal().real.mean()
     eye = torch.eye(len(pilots), dtype=R_pp.dtype, device=R_pp.device)
     L = torch.linalg.cholesky(R_pp + loading[..., None, None] * eye)
     weights = torch.cholesky_solve(R_dp.mH.expand(*noise.shape, -1, -1), L).mH
     plain = ChannelEstimator.of(weights, covariances, noise)
-    left = (R_dd.diagonal().real - (weights * R_dp.conj()).sum(-1).real).clamp(min=0)
+    left = (covariances.message.diagonal().real - (weights * R_dp.conj()).sum(-1).real).clamp(min=0)
     return replace(plain, error_variance=left, trust=torch.ones_like(plain.trust), uncertainty=left)
 
 
 def least_squares_estimator(
-    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars, linear: bool = True
+    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, *, pilot_noise: Scalars, linear: bool = True
 ) -> ChannelEstimator:
-    """Interpolation of the pilots as they are received; the statistics serve only to say what error that leaves.
+    """Interpolate the pilots as they are received; the statistics serve only to compute the error that remains.
 
     Within each symbol that has pilots, linearly in frequency between the two nearest, held beyond the outermost; then the same in time
     between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot.
 
     Args:
-        statistics, pilots, message, pilot_noise: as in `lmmse_estimator`.
+        statistics: the covariance of the channel over the grid.
+        pilots: elements of the grid with pilots.
+        message: elements of the grid that carry the message.
+        pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
+        linear: whether to interpolate linearly, or to take the nearest pilot.
 
     Raises:
         ValueError: as `lmmse_estimator`.
     """
-    noise = _noise(pilot_noise)
-    covariances = _covariances(statistics, pilots, message)
-    weights = _interpolation(pilots, message, linear).to(covariances[1])
+    noise = _check_noise(pilot_noise)
+    covariances = Covariances.of(statistics, pilots, message)
+    weights = _interpolate(pilots, message, linear).to(covariances.message_and_pilots)
     return ChannelEstimator.of(weights.expand(*noise.shape, -1, -1), covariances, noise)
 
 
-def _noise(pilot_noise: Scalars) -> Tensor:
+class Covariances(NamedTuple):
+    """What an estimator needs of the statistics.
+
+    Attributes:
+        message: R_dd (u, u).
+        message_and_pilots: R_dp (u, p).
+        pilots: R_pp (p, p).
+    """
+
+    message: Complex[Tensor, "u u"]
+    message_and_pilots: Complex[Tensor, "u p"]
+    pilots: Complex[Tensor, "p p"]
+
+    @classmethod
+    def of(cls, statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements) -> "Covariances":
+        """Ask the statistics for them."""
+        covariance = statistics.covariance
+        return cls(covariance(message, message), covariance(message, pilots), covariance(pilots, pilots))
+
+
+def _check_noise(pilot_noise: Scalars) -> Tensor:
     noise = torch.as_tensor(pilot_noise, dtype=torch.float64)
     if not noise.isfinite().all() or (noise < 0).any():
         raise ValueError(f"pilot_noise must be finite and not negative, got {noise.tolist() if noise.numel() < 9 else tuple(noise.shape)}")
     return noise
 
 
-def _covariances(statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements) -> tuple[Tensor, Tensor, Tensor]:
-    """R_dd, R_dp and R_pp."""
-    return statistics.covariance(message, message), statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
-
-
-def _interpolation(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:
-    """A (u, p) of least squares: weights in time of each symbol's pilots times weights in frequency among them."""
+def _interpolate(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:
+    """Compute A (u, p) of least squares: weights in time of each symbol's pilots times weights in frequency among them."""
     k, symbol = torch.tensor(pilots.subcarriers), torch.tensor(pilots.symbols)
     symbols = symbol.unique()
     A = torch.zeros(len(message), len(pilots), dtype=torch.float64)
@@ -156,7 +198,7 @@ def _interpolation(pilots: ResourceElements, message: ResourceElements, linear: 
 
 
 def _between(known: Tensor, wanted: Tensor, linear: bool) -> Float[Tensor, "w k"]:
-    """Weights (w, k) of values at rising places `known` for places `wanted`: linear or nearest, held outside."""
+    """Compute the weights (w, k) of values at rising places `known` for places `wanted`: linear or nearest, held outside."""
     place = wanted.clamp(known[0], known[-1])
     right = torch.searchsorted(known, place).clamp(max=len(known) - 1)
     left = torch.where(known[right] == place, right, right - 1).clamp(min=0)

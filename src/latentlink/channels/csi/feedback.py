@@ -1,6 +1,6 @@
-"""Quantised feedback of the precoder: what the transmitter hears of H = U diag(h) Vᴴ from a receiver that knows it.
+"""Quantised feedback of the precoder: what a receiver that knows H = U diag(h) Vᴴ reports to the transmitter.
 
-V (n_tx × q, q = min(n_rx, n_tx)) is fed back as angles [ieee2021wlan]. Up to phases of its columns, which no design feels,
+V (n_tx × q, q = min(n_rx, n_tx)) is fed back as angles [ieee2021wlan]. Up to phases of its columns, which do not matter to any design,
 
     V = Π_{i < min(q, n_tx − 1)} [ D_i(φ) Π_{l > i} G_il(ψ)ᵀ ] I_{n_tx × q},
 
@@ -18,77 +18,84 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
+from latentlink.numerics.doors import integer, real
 
 _TOP_DB, _RANGE_DB = 10.0, 60.0  # of h² over n_rx n_tx gain, which one strong path reaches; what is 50 dB below is not worth power
 
 
 def angle_count(n_tx: int, q: int) -> int:
-    """Angles of an n_tx × q matrix with orthonormal columns: as many φ as ψ."""
+    """Count the angles of an n_tx × q matrix with orthonormal columns: as many φ as ψ."""
     return sum(2 * (n_tx - 1 - i) for i in range(min(q, n_tx - 1)))
 
 
 def feedback_bits(channel: Channel, bits: int) -> int:
-    """Bits that one channel of the batch takes: angles and amplitudes of each use, or of one where all uses are the same.
+    """Count the bits that one channel of the batch takes: angles and amplitudes of each use, or of one where all uses are the same.
 
     Raises:
-        ValueError: as `fed_back`.
+        ValueError: bits is no integer from 1 to 32.
     """
+    bits = integer("bits", bits, 1, 32)
     q = min(channel.n_rx, channel.n_tx)
     angles = angle_count(channel.n_tx, q) // 2
     matrices = 1 if is_block_fading(channel.h) else channel.uses
-    return matrices * (angles * (_checked(bits) + _psi_bits(bits)) + q * bits)
+    return matrices * (angles * (bits + _psi_bits(bits)) + q * bits)
 
 
 def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel:
-    """What the transmitter knows of channels (…, u, n_rx, n_tx) that the receiver knows, of the same shape: enough for a precoder, but no
-    channel, since U is not fed back; the decoder is matched to what is received.
+    """Quantise what a receiver knows of channels (…, u, n_rx, n_tx) to what the transmitter then knows of them.
+
+    The result is enough for a precoder, but it is no channel, since U is not fed back; match the decoder to what is received.
 
     Args:
         channel: what the receiver knows; the error of its estimate stays.
-        bits: b, for each φ and each amplitude.
+        bits: number b of bits for each φ and each amplitude.
         gain: E|h|², which places the range of amplitudes.
 
     Returns:
-        Channels of right singular vectors and amplitudes as heard (rows beyond q are zero), whose `error_variance` has that of the
+        Channels of quantised right singular vectors and amplitudes (rows beyond q are zero), whose `error_variance` has that of the
         quantisation added (see `quantisation_variance`).
 
     Raises:
-        ValueError: bits is not an integer >= 1 to 32, or gain is not positive and finite.
+        ValueError: bits is no integer from 1 to 32, or the gain is not positive and finite.
+
+    Example:
+        >>> known = quantise_feedback(channel, bits=6)
     """
-    _check_gain(gain)
+    bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
     once = channel.h.narrow(-3, 0, 1) if is_block_fading(channel.h) else channel.h
     _, h, Vh = torch.linalg.svd(once, full_matrices=False)
     phi, psi = givens_angles(Vh.mH)
     V = from_givens_angles(
-        _middle(phi.remainder(2 * torch.pi), 2 * torch.pi / 2 ** _checked(bits), 2**bits),
-        _middle(psi, torch.pi / 2 / 2 ** _psi_bits(bits), 2 ** _psi_bits(bits)),
+        _quantise(phi.remainder(2 * torch.pi), 2 * torch.pi / 2**bits, 2**bits),
+        _quantise(psi, torch.pi / 2 / 2 ** _psi_bits(bits), 2 ** _psi_bits(bits)),
         h.shape[-1],
         channel.n_tx,
     )
-    known = _amplitudes(h, bits, channel.n_rx * channel.n_tx * gain).unsqueeze(-1) * V.mH
+    known = _quantise_amplitudes(h, bits, channel.n_rx * channel.n_tx * gain).unsqueeze(-1) * V.mH
     known = torch.nn.functional.pad(known, (0, 0, 0, channel.n_rx - known.shape[-2]))
-    variance = quantisation_variance(channel.n_rx, channel.n_tx, bits, gain)
+    variance = quantisation_variance(channel.n_rx, channel.n_tx, bits, gain=gain)
     return replace(channel, h=known.expand(channel.h.shape), error_variance=channel.error_variance + variance)
 
 
-def quantisation_variance(n_rx: int, n_tx: int, bits: int, gain: float = 1.0) -> float:
-    """Variance per entry of H that quantisation leaves, to first order and for isotropic V: steps Δ err by Δ²/12 each.
+def quantisation_variance(n_rx: int, n_tx: int, bits: int, *, gain: float = 1.0) -> float:
+    """Compute the variance per entry of H that quantisation leaves, to first order and for isotropic V: steps Δ err by Δ²/12 each.
 
     An error of φ moves one row of what is left of V, one of ψ two rows; rows i … of q − i columns hold (q − i)/(n_tx − i) each.
 
     Raises:
-        ValueError: as `fed_back`.
+        ValueError: as `quantise_feedback`.
     """
-    _check_gain(gain)
+    bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
     q = min(n_rx, n_tx)
-    phi, psi = ((span / 2**b) ** 2 / 12 for span, b in ((2 * math.pi, _checked(bits)), (math.pi / 2, _psi_bits(bits))))
+    phi = (2 * math.pi / 2**bits) ** 2 / 12
+    psi = (math.pi / 2 / 2 ** _psi_bits(bits)) ** 2 / 12
     rows = sum((n_tx - 1 - i) * (q - i) / (n_tx - i) for i in range(min(q, n_tx - 1)))
     amplitude = (_RANGE_DB / (2**bits - 1) * math.log(10) / 20) ** 2 / 12
     return float(gain * min(1.0, rows * (phi + 2 * psi) / q + amplitude))
 
 
 def givens_angles(V: Complex[Tensor, "*batch t q"]) -> tuple[Float[Tensor, "*batch a"], Float[Tensor, "*batch a"]]:
-    """φ and ψ (…, a) of matrices with orthonormal columns (…, n_tx, q), in the order in which they turn V into I."""
+    """Find φ and ψ (…, a) of matrices with orthonormal columns (…, n_tx, q), in the order in which they turn V into I."""
     n, q = V.shape[-2:]
     rows = list(V.unbind(-2))
     phi, psi = [], []
@@ -108,10 +115,10 @@ def givens_angles(V: Complex[Tensor, "*batch t q"]) -> tuple[Float[Tensor, "*bat
 
 
 def from_givens_angles(phi: Float[Tensor, "*batch a"], psi: Float[Tensor, "*batch a"], q: int, n_tx: int) -> Complex[Tensor, "*batch t q"]:
-    """V (…, n_tx, q) of its angles: orthonormal columns whatever they are."""
+    """Make V (…, n_tx, q) of its angles; its columns are orthonormal whatever they are."""
     eye = torch.eye(n_tx, q, dtype=torch.complex(phi, phi).dtype, device=phi.device)
     rows = list(eye.expand(*phi.shape[:-1], n_tx, q).unbind(-2))
-    for i, start in reversed(list(_steps(n_tx, q))):
+    for i, start in reversed(list(_enumerate_angles(n_tx, q))):
         for row in reversed(range(i + 1, n_tx)):
             angle = psi[..., start + row - i - 1].unsqueeze(-1)
             cos, sin = angle.cos(), angle.sin()
@@ -122,8 +129,8 @@ def from_givens_angles(phi: Float[Tensor, "*batch a"], psi: Float[Tensor, "*batc
     return torch.stack(rows, -2)
 
 
-def _steps(n_tx: int, q: int) -> Iterator[tuple[int, int]]:
-    """i and the number of its first angle."""
+def _enumerate_angles(n_tx: int, q: int) -> Iterator[tuple[int, int]]:
+    """Enumerate each i with the number of its first angle."""
     start = 0
     for i in range(min(q, n_tx - 1)):
         yield i, start
@@ -131,36 +138,25 @@ def _steps(n_tx: int, q: int) -> Iterator[tuple[int, int]]:
 
 
 def _phase(z: Complex[Tensor, "*batch"]) -> Complex[Tensor, "*batch"]:
-    """z / |z|, 1 for 0."""
+    """Compute z / |z|; 1 for 0."""
     return torch.polar(torch.ones_like(z.real), z.angle())
 
 
-def _middle(values: Tensor, step: float, count: int) -> Tensor:
-    """The middle of the step that each value lies in."""
+def _quantise(values: Tensor, step: float, count: int) -> Tensor:
+    """Find the middle of the step that each value lies in."""
     middle: Tensor = ((values / step).floor().clamp(0, count - 1) + 0.5) * step
     return middle
 
 
-def _amplitudes(h: Float[Tensor, "*batch q"], bits: int, strongest: float) -> Float[Tensor, "*batch q"]:
-    """ĥ: the middle of its step in decibels, 0 below the lowest."""
+def _quantise_amplitudes(h: Float[Tensor, "*batch q"], bits: int, strongest: float) -> Float[Tensor, "*batch q"]:
+    """Quantise ĥ to the middle of its step in decibels, and to 0 below the lowest."""
     steps = 2**bits - 1
     step = _RANGE_DB / steps
     level = 20 * torch.log10(h / strongest**0.5) - _TOP_DB  # at most 0; −inf for 0
     down = (-level / step).floor().clamp(min=0)
-    heard = strongest**0.5 * 10 ** ((_TOP_DB - (down.clamp(max=steps) + 0.5) * step) / 20)
-    return torch.where(down < steps, heard, 0.0)
+    quantised = strongest**0.5 * 10 ** ((_TOP_DB - (down.clamp(max=steps) + 0.5) * step) / 20)
+    return torch.where(down < steps, quantised, 0.0)
 
 
 def _psi_bits(bits: int) -> int:
     return max(bits - 2, 1)
-
-
-def _checked(bits: int) -> int:
-    if not isinstance(bits, int) or isinstance(bits, bool) or not 1 <= bits <= 32:
-        raise ValueError(f"bits must be an integer >= 1 to 32, got {bits!r}")
-    return bits
-
-
-def _check_gain(gain: float) -> None:
-    if not 0 < gain < float("inf"):
-        raise ValueError(f"gain must be positive and finite, got {gain}")

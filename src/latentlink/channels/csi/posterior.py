@@ -7,23 +7,27 @@ An entry h with prior CN(0, γ), seen as ĥ = h + e' with e' ~ CN(0, σ_e²), is
 so a design that takes ĥ for h is wrong twice: the estimate is too large on average, and what it leaves open acts as noise.
 """
 
-import math
-
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
+
+from latentlink.numerics.doors import real
 
 
 def posterior(
     estimate: Complex[Tensor, "*batch u r t"], error_variance: Float[Tensor, "*#batch"], gain: float = 1.0
 ) -> tuple[Complex[Tensor, "*batch u r t"], Float[Tensor, "*#batch"]]:
-    """Posterior mean (…, u, r, t) and variance τ (…) of channel entries, from an estimate with errors CN(0, error_variance).
+    """Compute the posterior mean (…, u, r, t) and variance τ (…) of channel entries from an estimate.
+
+    Args:
+        estimate: ĥ, with errors CN(0, error_variance).
+        error_variance: σ_e² (…).
+        gain: γ, the prior variance E|h|².
 
     Raises:
-        ValueError: `gain`, the prior variance E|h|², is not positive and finite.
+        ValueError: the gain is not positive and finite.
     """
-    if not (gain > 0 and math.isfinite(gain)):
-        raise ValueError(f"gain must be positive and finite, got {gain}")
+    gain = real("gain", gain, above=0.0)
     trust = gain / (gain + error_variance)
     return trust[..., None, None, None] * estimate, trust * error_variance
 
@@ -31,7 +35,7 @@ def posterior(
 def inflated(
     mean: Complex[Tensor, "*batch u r t"], error_variance: Float[Tensor, "*batch"]
 ) -> tuple[Float[Tensor, "*batch u t"], Complex[Tensor, "*batch u t t"]]:
-    """Amplitudes and right singular vectors of a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I, strongest first."""
+    """Compute the amplitudes and right singular vectors of a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I, strongest first."""
     n_rx, n_tx = mean.shape[-2:]
     eye = torch.eye(n_tx, dtype=mean.dtype, device=mean.device)
     second = mean.mH @ mean + (n_rx * error_variance)[..., None, None, None] * eye

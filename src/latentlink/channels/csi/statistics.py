@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.ofdm import ResourceElements
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import finite, real
 
 SPEED_OF_LIGHT = 299_792_458.0
 
 
 @runtime_checkable
 class GridStatistics(Protocol):
-    """What an estimator has to know of a channel beforehand; statistics of mean zero."""
+    """The covariance of a channel of mean zero over the grid, which an estimator has to know beforehand."""
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
-        """R (rows, columns) between two sets of resource elements."""
+        """Compute R (rows, columns) between two sets of resource elements."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,12 @@ class ScatteringStatistics:
     """Uncorrelated scattering with Jakes' Doppler spectrum.
 
     Attributes:
-        delays_s: τ_l of each path. powers: p_l, linear, scaled to sum to 1. Or
-        rms_delay_spread_s: of an exponential profile, instead of paths.
-        doppler_hz: f_D ≥ 0, the largest (see `doppler_hz`). subcarrier_spacing_hz: Δf. gain: E|h|².
+        delays_s: delay τ_l of each path, in seconds.
+        powers: power p_l of each path, linear, scaled to sum to 1.
+        rms_delay_spread_s: RMS delay spread of an exponential profile, instead of paths.
+        doppler_hz: f_D ≥ 0, the largest Doppler shift (see `doppler_hz`).
+        subcarrier_spacing_hz: Δf.
+        gain: E|h|².
 
     Raises:
         ValueError: naming what is negative, not finite or of unequal length; paths and a delay spread are both or neither given.
@@ -55,19 +58,19 @@ class ScatteringStatistics:
             raise ValueError("rms_delay_spread_s must be given, or delays_s and powers, and not both")
         if len(self.powers) != len(self.delays_s):
             raise ValueError(f"powers must be as many as delays_s, {len(self.delays_s)}, got {len(self.powers)}")
-        spread = () if self.rms_delay_spread_s is None else (self.rms_delay_spread_s,)
-        for name, values in (("delays_s", self.delays_s), ("powers", self.powers), ("rms_delay_spread_s", spread)):
-            _check_not_negative(name, *values)
-        _check_not_negative("doppler_hz", self.doppler_hz)
-        for name in ("subcarrier_spacing_hz", "gain"):
-            _check_not_negative(name, value := getattr(self, name))
-            if value == 0:
-                raise ValueError(f"{name} must be positive, got 0")
+        for name in ("delays_s", "powers"):
+            for value in getattr(self, name):
+                real(name, value, least=0.0)
+        if self.rms_delay_spread_s is not None:
+            real("rms_delay_spread_s", self.rms_delay_spread_s, least=0.0)
+        real("doppler_hz", self.doppler_hz, least=0.0)
+        real("subcarrier_spacing_hz", self.subcarrier_spacing_hz, above=0.0)
+        real("gain", self.gain, above=0.0)
         if self.powers and sum(self.powers) == 0:
             raise ValueError("powers must not all be zero")
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
-        """R (rows, columns) between two sets of resource elements."""
+        """Compute R (rows, columns) between two sets of resource elements."""
         f, g = (elements.frequencies_hz(self.subcarrier_spacing_hz) for elements in (rows, columns))
         t, s = (elements.times_s(self.subcarrier_spacing_hz) for elements in (rows, columns))
         over_time: Tensor = self.gain * torch.special.bessel_j0(2 * torch.pi * self.doppler_hz * (t[:, None] - s))
@@ -86,7 +89,8 @@ class SampledStatistics:
     """The sample covariance of a bank of channels, known at the bank's elements only.
 
     Attributes:
-        elements: of the bank (e). matrix: R (e, e).
+        elements: the resource elements of the bank (e).
+        matrix: R (e, e).
     """
 
     elements: ResourceElements
@@ -94,7 +98,7 @@ class SampledStatistics:
 
     @classmethod
     def of(cls, bank: Tensor | NDArray[Any], elements: ResourceElements) -> "SampledStatistics":
-        """From channels (…, e, n_rx, n_tx), sampled at e elements: the mean over channels and antenna pairs.
+        """Average over the channels (…, e, n_rx, n_tx) of a bank, sampled at e elements, and over antenna pairs.
 
         Raises:
             ValueError: the bank is real, not finite, or has another number of elements.
@@ -106,7 +110,7 @@ class SampledStatistics:
         return cls(elements, samples @ samples.mH / samples.shape[1])
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
-        """R (rows, columns) between two sets of resource elements.
+        """Compute R (rows, columns) between two sets of resource elements.
 
         Raises:
             ValueError: the bank lacks an element.
@@ -121,29 +125,20 @@ class SampledStatistics:
 
 
 def doppler_hz(speed_mps: float, carrier_hz: float) -> float:
-    """f_D = speed · carrier / c, the largest Doppler shift; 30 km/h are 8.33 m/s.
+    """Compute the largest Doppler shift f_D = speed · carrier / c; 30 km/h are 8.33 m/s.
 
     Raises:
         ValueError: one of them is negative or not finite.
     """
-    _check_not_negative("speed_mps", speed_mps)
-    _check_not_negative("carrier_hz", carrier_hz)
-    return speed_mps * carrier_hz / SPEED_OF_LIGHT
-
-
-def _check_not_negative(name: str, *values: float) -> None:
-    for value in values:
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"{name} must be finite and not negative, got {value}")
+    return real("speed_mps", speed_mps, least=0.0) * real("carrier_hz", carrier_hz, least=0.0) / SPEED_OF_LIGHT
 
 
 def correlation_over_time(delay_s: float, doppler_hz: float) -> Float[Tensor, ""]:
-    """ρ = J_0(2π f_D Δt) between a channel and itself a delay later.
+    """Compute the correlation ρ = J_0(2π f_D Δt) between a channel and itself a delay later.
 
     Raises:
         ValueError: one of them is negative or not finite.
     """
-    _check_not_negative("delay_s", delay_s)
-    _check_not_negative("doppler_hz", doppler_hz)
+    delay_s, doppler_hz = real("delay_s", delay_s, least=0.0), real("doppler_hz", doppler_hz, least=0.0)
     rho: Tensor = torch.special.bessel_j0(torch.tensor(2 * torch.pi * doppler_hz * delay_s, dtype=torch.float64))
     return rho

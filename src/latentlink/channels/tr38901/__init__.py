@@ -1,4 +1,8 @@
-"""tr38901."""
+"""3GPP channel models (TR 38.901) on OFDM resource elements, by Sionna: TDL and CDL profiles and drops in UMi, UMa, RMa and InH.
+
+Read `model` and `panels` first (the settings), then `generate` (how channels are drawn, block by block), `paths` (what Sionna computes),
+`banks` (how drawn channels are stored on disk) and `draws` (channels to train a codec on).
+"""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Channel banks: grids drawn block by block, each kept on disk as soon as it is there, and found again by what it depends on.
+"""Channel banks: grids are drawn block by block, each is stored on disk as soon as it is drawn, and found again by what it depends on.
 
 A bank's folder is named by the SHA-256 of all that its channels depend on, also of the version of what draws them, so nothing in it is
 ever out of date; a file holds one block of channels, drawn from a seed of its own. An interrupted bank goes on at its first missing file.
@@ -16,27 +16,31 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from latentlink.numerics.extras import import_extra
+from latentlink.numerics.progress import Progress
 from latentlink.storage.artifacts import artifact, kept, save
 from latentlink.storage.folders import cache_folder
 
-Progress = Callable[[int, int], None]
 _BANK_VERSION = 1  # of how channels come from what a bank is named by
 
 
 @artifact("channels")
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """Some channels of a bank (n, u, n_rx, n_tx) complex64."""
+    """Channels of a bank, as they are stored.
+
+    Attributes:
+        h: the channels (n, u, n_rx, n_tx) complex64.
+    """
 
     h: Complex[Tensor, "n u r t"]
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
+        """Return the tensors and facts of the saved file."""
         return {"h": torch.view_as_real(self.h)}, {}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "_Kept":
-        """The channels of a saved file."""
+        """Read the channels of a saved file."""
         return cls(torch.view_as_complex(tensors["h"]))
 
 
@@ -45,8 +49,10 @@ class Bank:
     """Channels that `draw` gives, named by all that they depend on.
 
     Attributes:
-        identity: all that the channels depend on. shape: (u, n_rx, n_tx).
-        block: channels drawn from one seed. draw: block NUMBER of them (block, u, n_rx, n_tx) complex64.
+        identity: all that the channels depend on.
+        shape: (u, n_rx, n_tx).
+        block: number of channels that are drawn from one seed.
+        draw: draws the block of a number, (block, u, n_rx, n_tx) complex64.
     """
 
     identity: str
@@ -56,7 +62,7 @@ class Bank:
 
     @property
     def folder(self) -> Path:
-        """Where its channels are kept."""
+        """The folder that its channels are stored in."""
         try:
             source = version("sionna-no-rt")
         except PackageNotFoundError:
@@ -64,29 +70,29 @@ class Bank:
         digest = hashlib.sha256(f"{self.identity} block {self.block} sionna {source} bank {_BANK_VERSION}".encode())
         return cache_folder() / "channels" / digest.hexdigest()
 
-    def grids(self, count: int, chunk: int, workers: int, cache: bool, progress: Progress | None) -> Complex[Tensor, "count u r t"]:
-        """The first `count` channels; blocks that are not kept yet are drawn, about `chunk` channels at a time by each worker."""
+    def grids(self, count: int, *, chunk: int, workers: int, cache: bool, progress: Progress) -> Complex[Tensor, "count u r t"]:
+        """Take the first `count` channels; blocks that are not stored yet are drawn, about `chunk` channels at a time by each worker."""
         h = torch.empty(count, *self.shape, dtype=torch.complex64)
         blocks, step = -(-count // self.block), max(1, chunk // self.block)
         ranges = [range(first, min(first + step, blocks)) for first in range(0, blocks, step)]
         folder = self.folder if cache else None
         joblib = import_extra("joblib", "3gpp")
         run = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="n_jobs")
-        parts = run(joblib.delayed(_part)(self, folder, of) for of in ranges)
+        parts = run(joblib.delayed(_take_blocks)(self, folder, of) for of in ranges)
         for of, part in zip(ranges, parts, strict=True):
             start, stop = of.start * self.block, min(of.stop * self.block, count)
             h[start:stop] = part[: stop - start]
-            if progress is not None:
-                progress(stop, count)
+            progress(stop, count)
         return h
 
 
-def _part(bank: Bank, folder: Path | None, numbers: range) -> Complex[Tensor, "n u r t"]:
-    """Some blocks, from their files where they are there."""
-    return torch.cat([_block(bank, folder / f"{number}.safetensors" if folder else None, number) for number in numbers])
+def _take_blocks(bank: Bank, folder: Path | None, numbers: range) -> Complex[Tensor, "n u r t"]:
+    """Take some blocks, from their files where there are such."""
+    return torch.cat([_take_block(bank, folder / f"{number}.safetensors" if folder else None, number) for number in numbers])
 
 
-def _block(bank: Bank, path: Path | None, number: int) -> Complex[Tensor, "n u r t"]:
+def _take_block(bank: Bank, path: Path | None, number: int) -> Complex[Tensor, "n u r t"]:
+    """Read a block from its file, or draw it and store it there."""
     before = kept(path, _Kept) if path else None
     if before is not None and before.h.shape == (bank.block, *bank.shape):
         return before.h

@@ -8,11 +8,12 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.channels.draws import ChannelDraws
+from latentlink.channels.draws import check_sizes
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.tr38901.generate import grids
 from latentlink.channels.tr38901.model import Model
 from latentlink.channels.tr38901.panels import Panel
+from latentlink.numerics.doors import integer
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class StandardDraws:
     """Channels of a 3GPP model of random size, uses and SNR; a `ChannelSource`.
 
     Attributes:
-        model: whose arrays are replaced by linear ones of each size, cross-polarised if even.
-        antennas, uses, snr_db: as in `ChannelDraws`; several uses are resource elements spread over the band.
-        subcarriers: of the band.
-        bank: channels of each size and number of uses that draws are taken from.
-        seed: of the banks.
+        model: the settings, whose arrays are replaced by linear ones of each size, cross-polarised if even.
+        antennas: numbers of antennas, as in `ChannelDraws`.
+        uses: channel uses per message, as in `ChannelDraws`; several uses are resource elements spread over the band.
+        snr_db: (lowest, highest) SNR per transmit antenna in dB.
+        subcarriers: number of subcarriers of the band.
+        bank: number of channels of each size and number of uses that draws are taken from.
+        seed: seed of the banks.
 
     Raises:
         ValueError: naming the attribute that is out of range.
@@ -39,13 +42,12 @@ class StandardDraws:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        ChannelDraws(self.antennas, self.uses, self.snr_db)  # the same rules
-        for name, least in (("subcarriers", max(self.uses)), ("bank", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        check_sizes(self.antennas, self.uses, self.snr_db)
+        integer("subcarriers", self.subcarriers, max(self.uses))
+        integer("bank", self.bank)
 
     def draw(self, count: int, generator: torch.Generator) -> list[Channel]:
-        """`count` channels, in batches of equal size; generator is on the CPU, and so are they."""
+        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU."""
         sizes = torch.tensor(self.antennas, dtype=torch.float64)
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=generator)
         u = torch.randint(len(self.uses), (count,), generator=generator)
@@ -61,7 +63,7 @@ class StandardDraws:
 
 @lru_cache(maxsize=64)
 def _bank(draws: StandardDraws, antennas: int, uses: int) -> Complex[Tensor, "bank u r t"]:
-    """The channels of one size."""
+    """Draw or read the channels of one size."""
     array = Panel.linear(antennas, dual=None if not draws.model.model.startswith("TDL") else False)
     model = replace(draws.model, receive=array, transmit=replace(array, pattern=draws.model.transmit.pattern))
-    return grids(model, draws.bank, ResourceElements.over_frequency(uses, draws.subcarriers), draws.seed)
+    return grids(model, draws.bank, ResourceElements.over_frequency(uses, draws.subcarriers), seed=draws.seed)

@@ -20,15 +20,15 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from latentlink.channels.ofdm import ResourceElements, symbol_duration_s
-from latentlink.channels.tr38901.banks import Bank, Progress
+from latentlink.channels.tr38901.banks import Bank
 from latentlink.channels.tr38901.model import Model, ModelName
 from latentlink.channels.tr38901.panels import Panel
 from latentlink.channels.tr38901.paths import draw_paths, response, time_steps
 from latentlink.numerics.doors import integer
+from latentlink.numerics.progress import Progress, on_terminal
 from latentlink.numerics.threads import one_thread
 
 BLOCK = 10  # channels drawn from one seed: another number gives other channels
-_HELD = 4096  # time steps × antenna pairs drawn at once: some 200 MB of rays
 _SCALE_BLOCKS = 64  # from which the mean gain of a model is learnt, apart from all seeds
 
 
@@ -36,25 +36,33 @@ def grids(
     model: Model,
     batch: int,
     elements: ResourceElements,
+    *,
     seed: int = 0,
     chunk: int = 100,
     workers: int = 1,
     cache: bool = True,
     progress: Progress | None = None,
 ) -> Complex[Tensor, "batch u r t"]:
-    """Channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments, returns and raises as `tr38901`."""
+    """Draw channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments and errors as in `generate`."""
     if not isinstance(elements, ResourceElements):
         raise ValueError(f"elements must be ResourceElements, got {elements!r}")
-    batch, chunk, workers = (integer(*given) for given in (("batch", batch), ("chunk", chunk), ("workers", workers)))
-    seed = integer("seed", seed, 0)
+    batch, seed = integer("batch", batch), integer("seed", seed, 0)
+    chunk, workers = integer("chunk", chunk), integer("workers", workers)
     shape = (len(elements), model.receive.antennas, model.transmit.antennas)
     bank = Bank(f"{model.identity()} {elements} seed {seed}", shape, BLOCK, _Draw(model, elements, seed))
-    return bank.grids(batch, chunk, workers, cache, progress)
+    shown = on_terminal(f"{model.model} channels") if progress is None else progress
+    return bank.grids(batch, chunk=chunk, workers=workers, cache=cache, progress=shown)
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """Draws block NUMBER; it can be sent to another process."""
+    """Draws the block of a number; it can be sent to another process.
+
+    Attributes:
+        model: the settings.
+        elements: the resource elements.
+        seed: the seed of the bank.
+    """
 
     model: Model
     elements: ResourceElements
@@ -62,12 +70,19 @@ class _Draw:
 
     def __call__(self, number: int) -> Complex[Tensor, "block u r t"]:
         with one_thread():
-            return _block(self.model, self.elements, _seed_of(self.seed, number))
+            return draw_block(self.model, self.elements, _seed_of(self.seed, number))
 
 
-def _block(model: Model, elements: ResourceElements, seed: int) -> Complex[Tensor, "block u r t"]:
-    """One block of channels (BLOCK, u, n_rx, n_tx) complex64."""
-    h = _over_time(model, elements, seed)
+def draw_block(model: Model, elements: ResourceElements, seed: int, *, most_at_once: int = 4096) -> Complex[Tensor, "block u r t"]:
+    """Draw one block of channels (BLOCK, u, n_rx, n_tx) complex64.
+
+    Args:
+        model: the settings.
+        elements: the resource elements.
+        seed: the seed of the block.
+        most_at_once: time steps × antenna pairs that are drawn at once, which bounds memory; 4096 take some 200 MB of rays.
+    """
+    h = _draw_over_time(model, elements, seed, most_at_once)
     if model.normalisation == "path-loss":
         return h
     if model.normalisation == "each":
@@ -76,11 +91,11 @@ def _block(model: Model, elements: ResourceElements, seed: int) -> Complex[Tenso
     return h * math.sqrt(model.gain / _mean_gain(replace(model, gain=1.0)))
 
 
-def _over_time(model: Model, elements: ResourceElements, seed: int) -> Complex[Tensor, "block u r t"]:
-    """The block before it is scaled: all time steps at once, or where they are too many, one symbol after another from the same seed."""
+def _draw_over_time(model: Model, elements: ResourceElements, seed: int, most_at_once: int) -> Complex[Tensor, "block u r t"]:
+    """Draw the block before it is scaled: all time steps at once or, where they are too many, each symbol from the same seed."""
     step, count, steps = time_steps(elements.symbols)
     frequencies, duration = elements.frequencies_hz(model.subcarrier_spacing_hz), symbol_duration_s(model.subcarrier_spacing_hz)
-    if count <= 2 or count * model.receive.antennas * model.transmit.antennas <= _HELD:
+    if count <= 2 or count * model.receive.antennas * model.transmit.antennas <= most_at_once:
         return response(*draw_paths(model, seed, BLOCK, count, 1 / (step * duration)), frequencies, steps)
     symbols = torch.tensor(elements.symbols)
     h = torch.empty(BLOCK, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
@@ -93,7 +108,7 @@ def _over_time(model: Model, elements: ResourceElements, seed: int) -> Complex[T
 
 @lru_cache
 def _mean_gain(model: Model) -> float:
-    """E|h|² over entries and channels as the model draws it: Σ_p |a_p|², which is free of fading between paths."""
+    """Measure E|h|² over entries and channels as the model draws it: Σ_p |a_p|², which is free of fading between paths."""
     if model.model.startswith("TDL"):
         return 1.0  # the profiles' powers add up to one
     period = symbol_duration_s(model.subcarrier_spacing_hz)
@@ -104,7 +119,7 @@ def _mean_gain(model: Model) -> float:
 
 
 def _seed_of(seed: int, number: int) -> int:
-    """A seed for each block, unrelated to those of other blocks and seeds."""
+    """Derive a seed for each block by hash, unrelated to those of other blocks and seeds; banks on disk depend on it."""
     return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:7], "little")
 
 
@@ -112,9 +127,9 @@ def generate(
     model: ModelName,
     n_rx: int,
     n_tx: int,
+    *,
     batch: int | Sequence[int] = 1,
     elements: ResourceElements | None = None,
-    *,
     seed: int = 0,
     chunk: int = 100,
     workers: int = 1,
@@ -123,22 +138,23 @@ def generate(
     dtype: torch.dtype = torch.complex128,
     **settings: Any,
 ) -> Complex[Tensor, "*batch u n_rx n_tx"]:
-    """3GPP channels on a grid of resource elements, for `Channel.from_grid`.
-
-    Example: `Channel.from_grid(tr38901("CDL-C", 8, 8, 1000, ResourceElements.over_frequency(48, 624)), snr_db=20.0)`.
+    """Draw 3GPP channels on a grid of resource elements, for `Channel.from_grid`.
 
     Args:
-        model, settings: as the attributes of `Model` (carrier_hz, delay_spread_s, speed_mps, subcarrier_spacing_hz, normalisation, …);
-            `receive` and `transmit` may be panels of n_rx and n_tx antennas, and are linear arrays, cross-polarised if even, if not given.
-        n_rx, n_tx: antennas.
-        batch: channels, a number or a shape.
+        model: name of the profile or scenario, "TDL-A" … "CDL-E", "UMi", "UMa", "RMa" or "InH".
+        n_rx: number of receive antennas.
+        n_tx: number of transmit antennas.
+        batch: number of channels, or their shape.
         elements: resource elements that a message takes, u of them; one alone if None.
-        seed: same seed, same channels, bit for bit; the first channels of a larger batch are those of a smaller one.
-        chunk: channels computed and kept at a time, which bounds memory; channels do not depend on it.
-        workers: processes; channels do not depend on them.
-        cache: keep channels on this machine and take them from there.
-        progress: told (channels there, channels in all) after each chunk.
+        seed: the same seed gives the same channels, bit for bit; the first channels of a larger batch are those of a smaller one.
+        chunk: number of channels computed and stored at a time, which bounds memory; channels do not depend on it.
+        workers: number of processes; channels do not depend on it.
+        cache: whether channels are stored on this machine and read from there.
+        progress: callback, called with (channels drawn, channels in all) after each chunk. If None, a line is written to stderr where that
+            is a terminal; pass `lambda done, total: None` for silence there too.
         dtype: complex64 or complex128 (the models compute in complex64).
+        settings: further attributes of `Model` (carrier_hz, delay_spread_s, speed_mps, subcarrier_spacing_hz, normalisation, …); `receive`
+            and `transmit` may be panels of n_rx and n_tx antennas, and are linear arrays, cross-polarised if even, if not given.
 
     Returns:
         h (*batch, u, n_rx, n_tx).
@@ -147,6 +163,10 @@ def generate(
         ValueError: as `Model`; batch, chunk or workers is below 1, seed is negative, a panel has other than n_rx or n_tx antennas, or
             dtype is real.
         ImportError: the extra `3gpp` is not installed.
+
+    Example:
+        >>> grid = generate("CDL-C", 8, 8, batch=1000, elements=ResourceElements.over_frequency(48, 624))
+        >>> channel = Channel.from_grid(grid, snr_db=20.0)
 
     References:
         [3gpp38901]; [hoydis2022sionna].
@@ -163,5 +183,6 @@ def generate(
     shape = tuple(integer("batch", size) for size in (batch if isinstance(batch, list | tuple) else (batch,)))
     count = math.prod(shape)
     elements = ResourceElements((0,), (0,)) if elements is None else elements
-    h = grids(Model(model, **settings), count, elements, seed, chunk, workers, cache, progress)
+    options: dict[str, Any] = {"seed": seed, "chunk": chunk, "workers": workers, "cache": cache, "progress": progress}
+    h = grids(Model(model, **settings), count, elements, **options)
     return h.to(dtype).reshape(*shape, *h.shape[1:])

@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from typing import Literal, get_args
 
 from latentlink.channels.tr38901.panels import Panel
+from latentlink.numerics.doors import choice, real
 
 Profile = Literal["TDL-A", "TDL-B", "TDL-C", "TDL-D", "TDL-E", "CDL-A", "CDL-B", "CDL-C", "CDL-D", "CDL-E"]
 Drop = Literal["UMi", "UMa", "RMa", "InH"]
@@ -22,17 +22,20 @@ class Model:
     Attributes:
         model: "TDL-A" … "TDL-E", "CDL-A" … "CDL-E" (profiles, TR 38.901 7.7), or "UMi", "UMa", "RMa", "InH" (drops, 7.5): each channel of
             a drop is one user, uniform over a sector (InH: over the office, served by the nearest site).
-        receive, transmit: arrays. TDL has no geometry: it takes their numbers of antennas only.
-        carrier_hz: carrier frequency. subcarrier_spacing_hz: Δf. delay_spread_s: RMS delay spread that profiles are scaled to.
-        speed_mps: of the moving end, in a random direction.
+        receive: array of the receiver; TDL has no geometry and takes its number of antennas only.
+        transmit: array of the transmitter, likewise.
+        carrier_hz: carrier frequency.
+        subcarrier_spacing_hz: Δf.
+        delay_spread_s: RMS delay spread that profiles are scaled to.
+        speed_mps: speed of the moving end, in a random direction.
         direction: "downlink" (the transmitter is the base station) or "uplink".
-        correlation: between neighbouring antennas at (transmitter, receiver), exponential; TDL only.
-        line_of_sight: True or False for all outdoor users of drops, None as the scenario draws it. indoor: share of indoor users (UMi, UMa,
-            RMa), None as the scenario has it.
+        correlation: correlation between neighbouring antennas at (transmitter, receiver), exponential; TDL only.
+        line_of_sight: True or False for all outdoor users of drops, None as the scenario draws it.
+        indoor: share of indoor users (UMi, UMa, RMa), None as the scenario has it.
         normalisation: "mean": E|h|² = gain over entries and channels (without path loss or shadowing; of profiles whose patterns and
-            polarisations lose power the mean is learnt from 640 channels, to about 1 %). "each": the mean |h|² of every single channel
-            is gain. "path-loss": h as a drop gives it, with path loss and shadowing.
-        gain: E|h|² aimed at.
+            polarisations lose power the mean is measured on 640 channels, to about 1 %). "each": the mean |h|² of every single channel
+            is the gain. "path-loss": h as a drop gives it, with path loss and shadowing.
+        gain: E|h|² to scale to.
 
     Raises:
         ValueError: naming the attribute that is out of range, or does not go with the model.
@@ -53,34 +56,32 @@ class Model:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.model not in (*PROFILES, *DROPS):
-            raise ValueError(f"model must be one of {', '.join((*PROFILES, *DROPS))}, got {self.model!r}")
+        choice("model", self.model, (*PROFILES, *DROPS))
         for name in ("carrier_hz", "subcarrier_spacing_hz", "delay_spread_s", "gain"):
-            if not (_number(getattr(self, name)) and getattr(self, name) > 0):
-                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)!r}")
+            real(name, getattr(self, name), above=0.0)
         for name in ("receive", "transmit"):
             if not isinstance(getattr(self, name), Panel):
                 raise ValueError(f"{name} must be a Panel, got {getattr(self, name)!r}")
-        if not (_number(self.speed_mps) and self.speed_mps >= 0):
-            raise ValueError(f"speed_mps must be finite and not negative, got {self.speed_mps!r}")
-        if self.direction not in ("downlink", "uplink"):
-            raise ValueError(f"direction must be 'downlink' or 'uplink', got {self.direction!r}")
-        if self.normalisation not in ("mean", "each", "path-loss"):
-            raise ValueError(f"normalisation must be 'mean', 'each' or 'path-loss', got {self.normalisation!r}")
-        pair = isinstance(self.correlation, tuple) and len(self.correlation) == 2
-        if not pair or not all(_number(value) and 0 <= value < 1 for value in self.correlation):
+        real("speed_mps", self.speed_mps, least=0.0)
+        choice("direction", self.direction, ("downlink", "uplink"))
+        choice("normalisation", self.normalisation, get_args(Normalisation))
+        if not isinstance(self.correlation, tuple) or len(self.correlation) != 2:
             raise ValueError(f"correlation must be a tuple of two numbers from 0 to below 1, got {self.correlation!r}")
+        for value in self.correlation:
+            real("correlation", value, least=0.0, below=1.0)
         if not (self.line_of_sight is None or isinstance(self.line_of_sight, bool)):
             raise ValueError(f"line_of_sight must be True, False or None, got {self.line_of_sight!r}")
-        if self.indoor is not None and not (_number(self.indoor) and 0 <= self.indoor <= 1):
-            raise ValueError(f"indoor must be a share from 0 to 1, or None, got {self.indoor!r}")
+        if self.indoor is not None:
+            real("indoor", self.indoor, least=0.0, most=1.0)
         self._check_model()
 
     def _check_model(self) -> None:
-        """What only some models have."""
+        """Check what only some models have."""
         drop = self.model in DROPS
         if any(self.correlation) and not self.model.startswith("TDL"):
-            raise ValueError(f"correlation is TDL's; {self.model} has that of its arrays, got {self.correlation!r}")
+            raise ValueError(
+                f"correlation must be (0, 0) for {self.model}, whose arrays determine it (only TDL takes one), got {self.correlation!r}"
+            )
         if not drop and (self.line_of_sight is not None or self.indoor is not None):
             raise ValueError(f"line_of_sight and indoor belong to drops ({', '.join(DROPS)}), not to {self.model}")
         if self.model == "InH" and self.indoor is not None:
@@ -89,9 +90,5 @@ class Model:
             raise ValueError(f"normalisation 'path-loss' needs a drop ({', '.join(DROPS)}); {self.model} has no path loss")
 
     def identity(self) -> str:
-        """All settings as JSON: equal settings draw equal channels."""
+        """Write all settings as JSON: equal settings draw equal channels."""
         return json.dumps(asdict(self), sort_keys=True)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

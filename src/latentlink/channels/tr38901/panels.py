@@ -1,9 +1,9 @@
 """Antenna arrays of the 3GPP channel models: a panel of elements half a wavelength apart, each with one or two polarisations."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import choice, integer
 
 Polarisation = Literal["V", "H", "VH", "cross"]
 Pattern = Literal["omni", "38.901"]
@@ -14,9 +14,10 @@ class Panel:
     """A uniform rectangular array in the y-z plane (TR 38.901, 7.3).
 
     Attributes:
-        rows, columns: elements on top of and beside each other, half a wavelength apart.
+        rows: number of elements on top of each other, half a wavelength apart.
+        columns: number of elements beside each other, half a wavelength apart.
         polarisation: "V" or "H" (one antenna an element), "VH" or "cross" (two; cross is slanted by ±45°).
-        pattern: of each element, "omni" or "38.901" (65° beams, 8 dBi).
+        pattern: radiation pattern of each element, "omni" or "38.901" (65° beams, 8 dBi).
 
     Raises:
         ValueError: naming the attribute that is out of range.
@@ -30,24 +31,22 @@ class Panel:
     def __post_init__(self) -> None:
         for name in ("rows", "columns"):
             object.__setattr__(self, name, integer(name, getattr(self, name)))
-        if self.polarisation not in ("V", "H", "VH", "cross"):
-            raise ValueError(f"polarisation must be 'V', 'H', 'VH' or 'cross', got {self.polarisation!r}")
-        if self.pattern not in ("omni", "38.901"):
-            raise ValueError(f"pattern must be 'omni' or '38.901', got {self.pattern!r}")
+        choice("polarisation", self.polarisation, get_args(Polarisation))
+        choice("pattern", self.pattern, get_args(Pattern))
 
     @property
     def dual(self) -> bool:
-        """Whether each element has two polarisations."""
+        """True where each element has two polarisations."""
         return self.polarisation in ("VH", "cross")
 
     @property
     def antennas(self) -> int:
-        """Number of antennas."""
+        """The number of antennas."""
         return self.rows * self.columns * (2 if self.dual else 1)
 
     @classmethod
     def linear(cls, antennas: int, pattern: Pattern = "omni", dual: bool | None = None) -> "Panel":
-        """A row of elements with that many antennas: cross-polarised where the number is even, unless `dual` says otherwise.
+        """Make a row of elements with that many antennas: cross-polarised where the number is even, unless `dual` says otherwise.
 
         Raises:
             ValueError: there is no antenna, or an odd number of them is to be dual-polarised.

@@ -24,7 +24,7 @@ _LOCK = threading.Lock()
 
 
 def time_steps(symbols: tuple[int, ...]) -> tuple[int, int, Int[Tensor, "u"]]:
-    """Symbols that a time step takes, steps from symbol 0 on that reach all of `symbols`, and the step of each (u,)."""
+    """Find the symbols of a time step, the number of steps from symbol 0 on that reach all of `symbols`, and the step of each (u,)."""
     step = reduce(math.gcd, symbols) or 1
     return step, max(max(symbols) // step + 1, 2), torch.tensor(symbols) // step  # one step alone is computed in another order
 
@@ -32,7 +32,7 @@ def time_steps(symbols: tuple[int, ...]) -> tuple[int, int, Int[Tensor, "u"]]:
 def response(
     a: Complex[Tensor, "b r t p s"], tau: Float[Tensor, "b p"], frequencies_hz: Float[Tensor, "u"], steps: Int[Tensor, "u"]
 ) -> Complex[Tensor, "b u r t"]:
-    """H = Σ_p a_p(t) exp(−j 2π f τ_p) at each resource element (b, u, r, t)."""
+    """Compute H = Σ_p a_p(t) exp(−j 2π f τ_p) at each resource element (b, u, r, t)."""
     h = torch.empty(len(a), len(steps), *a.shape[1:3], dtype=a.dtype)
     turn = torch.polar(torch.ones((), dtype=torch.float64), -2 * math.pi * tau.double().unsqueeze(-1) * frequencies_hz).to(a.dtype)
     for step in steps.unique():
@@ -42,8 +42,8 @@ def response(
 
 
 def draw_paths(model: Model, seed: int, count: int, steps: int, rate_hz: float) -> tuple[Tensor, Tensor]:
-    """Coefficients a (count, r, t, paths, steps) complex64 at `rate_hz`, and delays τ (count, paths) in seconds."""
-    with _seeded(seed):
+    """Draw coefficients a (count, r, t, paths, steps) complex64 at `rate_hz`, and delays τ (count, paths) in seconds."""
+    with _seed_sionna(seed):
         if model.model in DROPS:
             a, tau = _drop(model, count)(steps, rate_hz)
         else:
@@ -52,8 +52,8 @@ def draw_paths(model: Model, seed: int, count: int, steps: int, rate_hz: float) 
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Sionna's generators from a seed meanwhile, then as they were."""
+def _seed_sionna(seed: int) -> Iterator[None]:
+    """Seed Sionna's generators meanwhile, then restore them."""
     phy = import_extra("sionna.phy", "3gpp")
     with _LOCK, torch.random.fork_rng():
         config = phy.config
@@ -71,7 +71,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def _profile(model: Model) -> Any:
-    """A TDL or CDL model, called with (count, steps, rate)."""
+    """Make a TDL or CDL model, to be called with (count, steps, rate)."""
     sionna = import_extra("sionna.phy.channel.tr38901", "3gpp")
     kind, letter = model.model.split("-")
     common = {"min_speed": model.speed_mps, "max_speed": model.speed_mps, "precision": "single", "device": _DEVICE}
@@ -86,7 +86,7 @@ def _profile(model: Model) -> Any:
 
 
 def _drop(model: Model, count: int) -> Any:
-    """A scenario with one user dropped in each of `count` cells, called with (steps, rate)."""
+    """Make a scenario with one user dropped in each of `count` cells, to be called with (steps, rate)."""
     sionna = import_extra("sionna.phy.channel.tr38901", "3gpp")
     real = model.normalisation == "path-loss"
     options = {"enable_pathloss": real, "enable_shadow_fading": real, "precision": "single", "device": _DEVICE}
@@ -100,7 +100,7 @@ def _drop(model: Model, count: int) -> Any:
 
 
 def _sector(model: Model, count: int) -> tuple[Tensor, ...]:
-    """Users uniform over a sector of the scenario's size: places, orientations and velocities, and whether they are indoors."""
+    """Place users uniformly over a sector of the scenario's size: places, orientations and velocities, and whether they are indoors."""
     utils = import_extra("sionna.phy.channel.utils", "3gpp")
     speed = {"min_ut_velocity": model.speed_mps, "max_ut_velocity": model.speed_mps}
     cell = {"indoor_probability": model.indoor, "precision": "single", "device": _DEVICE}
@@ -109,7 +109,7 @@ def _sector(model: Model, count: int) -> tuple[Tensor, ...]:
 
 
 def _office(model: Model, count: int) -> tuple[Tensor, ...]:
-    """Users uniform over the office of InH, each served by the sector of the nearest site that looks its way."""
+    """Place users uniformly over the office of InH, each served by the sector of the nearest site that looks its way."""
     topology = import_extra("sionna.sys.topology", "3gpp")
     places = topology.gen_tr38901_indoor_office_topology(count, 1, precision="single", device=_DEVICE)
     users, sites, turned, looks = (place[:, :1] if i in (0, 2) else place for i, place in enumerate(places[:4]))
@@ -127,12 +127,13 @@ def _office(model: Model, count: int) -> tuple[Tensor, ...]:
 
 
 def _arrays(model: Model) -> dict[str, Any]:
-    """The arrays of user and base station, whichever transmits."""
+    """Make the arrays of user and base station, whichever transmits."""
     user, base = (model.receive, model.transmit) if model.direction == "downlink" else (model.transmit, model.receive)
     return {"ut_array": _array(user, model.carrier_hz), "bs_array": _array(base, model.carrier_hz)}
 
 
 def _array(panel: Panel, carrier_hz: float) -> Any:
+    """Make Sionna's array of a panel."""
     sionna = import_extra("sionna.phy.channel.tr38901", "3gpp")
     return sionna.PanelArray(
         num_rows_per_panel=panel.rows,

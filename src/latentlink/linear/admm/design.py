@@ -145,7 +145,7 @@ class Admm:
         """Let the set improve what was found; also say where it did."""
         refined = self.allowed.refine(modes, problem, outcome.best.Z)
         if refined is None:
-            return outcome.best, torch.zeros_like(outcome.progress.active)
+            return outcome.best, torch.zeros_like(outcome.standing.active)
         error = problem.error(refined)
         better = error < outcome.best.error
         return outcome.best.improve(better, refined, error), better
@@ -155,7 +155,7 @@ class Admm:
         bound = self.allowed.lower_bound(modes, problem.channel, delivered.error)
         return {
             **{name: outcome.history[name] for name in ("primal_residual", "dual_residual", "objective")},
-            "iterations": outcome.progress.iterations,
+            "iterations": outcome.standing.iterations,
             "rho": outcome.rho,
             "bound": bound,
             "gap": ratio((delivered.error - bound).clamp(min=0), delivered.error),  # below 0 is rounding
@@ -176,9 +176,9 @@ def _check(modes: SemanticModes, channel: Channel) -> Channel:
 
 def _status(outcome: Outcome, delivered: Best, refitted: Bool[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
     """Judge how each channel ended; what was refitted is not an iterate that may be circling."""
-    status = torch.full_like(outcome.progress.iterations, UNCONVERGED.code)
-    status = status.masked_fill(_circles(outcome.history["residual"]) | outcome.progress.runaway, DIVERGED.code)
-    status = status.masked_fill(outcome.progress.converged, CONVERGED.code)
+    status = torch.full_like(outcome.standing.iterations, UNCONVERGED.code)
+    status = status.masked_fill(_circles(outcome.history["residual"]) | outcome.standing.runaway, DIVERGED.code)
+    status = status.masked_fill(outcome.standing.converged, CONVERGED.code)
     status = status.masked_fill(refitted, REFITTED_SELECTION.code)
     return status.masked_fill(norm(delivered.Z) == 0, Status.NOTHING_TO_SEND.code)
 

@@ -74,14 +74,14 @@ class Outcome(NamedTuple):
     Attributes:
         best: the best feasible precoders that were seen.
         rho: ρ (…) as last used.
-        progress: how far each channel came.
+        standing: how far each channel came.
         history: the series (…, iterations) of `primal_residual`, `dual_residual`, `objective` and `residual`, the sum of both residuals
             relative to the start; the last value is repeated once a channel has stopped.
     """
 
     best: "Best"
     rho: Float[Tensor, "*batch"]
-    progress: "Progress"
+    standing: "Standing"
     history: dict[str, Float[Tensor, "*batch iterations"]]
 
 
@@ -98,31 +98,31 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
     Z = problem.project(constraint, problem.matrix(start)) * (unit > 0)[..., None, None]
     scale = norm(Z)
     now, best = Iterate(Z, Z, torch.zeros_like(Z)), Best(Z, problem.error(Z))
-    progress = Progress.begin((unit > 0) & (scale > 0))
+    standing = Standing.begin((unit > 0) & (scale > 0))
     unit = torch.where(unit > 0, unit, 1.0)
     rho = settings.rho * unit
     history = begin_history(best.error)
     for iteration in range(1, settings.max_iterations + 1):
-        if not bool(progress.active.any()):
+        if not bool(standing.active.any()):
             break
         new = step(problem, constraint, rho, now)
         residuals, error = Residuals.between(now, new, rho), problem.error(new.Z)
         record(
             history,
-            progress.active,
+            standing.active,
             primal_residual=residuals.primal,
             dual_residual=residuals.dual,
             objective=error,
             residual=residuals.relative_to(scale, rho),
         )
-        best = best.improve(progress.active, new.Z, error)
-        now = Iterate(*(_choose(progress.active, after, before) for after, before in zip(new, now, strict=True)))
+        best = best.improve(standing.active, new.Z, error)
+        now = Iterate(*(_choose(standing.active, after, before) for after, before in zip(new, now, strict=True)))
         met, escaped = residuals.within(settings.tolerance, scale, unit), ~(residuals.precoder <= settings.runaway * scale)
-        progress = progress.advance(met, escaped)
+        standing = standing.advance(met, escaped)
         if settings.adaptive and iteration <= settings.max_iterations // 2 and iteration % _EVERY == 0:
-            factor = torch.where(progress.active, residuals.balance(), 1.0)
+            factor = torch.where(standing.active, residuals.balance(), 1.0)
             rho, now = rho * factor, now._replace(U=now.U / factor[..., None, None])
-    return Outcome(best, rho, progress, stack_history(history))
+    return Outcome(best, rho, standing, stack_history(history))
 
 
 class Residuals(NamedTuple):
@@ -179,7 +179,7 @@ class Best(NamedTuple):
         return Best(_choose(better, Z, self.Z), torch.where(better, error, self.error))
 
 
-class Progress(NamedTuple):
+class Standing(NamedTuple):
     """How far each channel came; each (…).
 
     Attributes:
@@ -195,14 +195,14 @@ class Progress(NamedTuple):
     iterations: Int[Tensor, "*batch"]
 
     @classmethod
-    def begin(cls, active: Bool[Tensor, "*batch"]) -> "Progress":
+    def begin(cls, active: Bool[Tensor, "*batch"]) -> "Standing":
         """Start with those channels that can carry anything."""
         return cls(active, torch.zeros_like(active), torch.zeros_like(active), torch.zeros_like(active, dtype=torch.long))
 
-    def advance(self, met: Bool[Tensor, "*batch"], escaped: Bool[Tensor, "*batch"]) -> "Progress":
+    def advance(self, met: Bool[Tensor, "*batch"], escaped: Bool[Tensor, "*batch"]) -> "Standing":
         """Count one iteration of the active channels and stop those that met the tolerance or escaped."""
         converged, runaway = self.converged | (self.active & met), self.runaway | (self.active & escaped)
-        return Progress(self.active & ~met & ~escaped, converged, runaway, self.iterations + self.active)
+        return Standing(self.active & ~met & ~escaped, converged, runaway, self.iterations + self.active)
 
 
 History = dict[str, list[Float[Tensor, "*batch"]]]

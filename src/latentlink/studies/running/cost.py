@@ -43,7 +43,7 @@ class Prices:
             return self._codec(cell, cell.method, world)
         if not isinstance(cell.method, NeuralMethod):
             return LINEAR_S
-        classes = int(world.candidates.labels.max()) + 1
+        classes = int(world.candidates.require_labels().max()) + 1
         count = len(world.candidates) if cell.pilots.per_class is None else cell.pilots.per_class * classes
         pilots = world.candidates[: min(count, len(world.candidates))]
         channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]

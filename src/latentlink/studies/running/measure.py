@@ -220,7 +220,7 @@ def _reference(method: ReferenceMethod, world: World, known: Known) -> dict[str,
         "unaligned": lambda: unaligned(x, y.shape[1]),
     }[method.kind]()
     return {
-        "accuracy": accuracy(world.head, latents, world.test.labels).overall.value,
+        "accuracy": accuracy(world.head, latents, world.test.require_labels()).overall.value,
         "agreement": agreement(world.head, latents, y).value,
         "mse": mse(latents, y),
         "nmse": nmse(latents, y),

@@ -126,10 +126,10 @@ def _on_grid(cell: Cell, device: torch.device) -> Situation:
     early = ResourceElements.comb(cell.csi.pilot_spacing, cell.ofdm.subcarriers, (0,))
     late, later = early.delayed(delay + min(message.symbols)), message.delayed(delay)
     together = early.union(late, later)
-    h = grids(model, cell.channel.draws, together, cell.seed).to(device, torch.complex128)
+    h = grids(model, cell.channel.draws, together, seed=cell.seed).to(device, torch.complex128)
     pairs = model.receive.antennas * model.transmit.antennas
     learnt = max(_LEARNT, -(-_PER_PILOT * len(early) // pairs))
-    statistics = SampledStatistics.of(grids(model, learnt, together, cell.seed + _OTHERS).to(device), together)
+    statistics = SampledStatistics.of(grids(model, learnt, together, seed=cell.seed + _OTHERS).to(device), together)
     place = {pair: number for number, pair in enumerate(together.pairs)}
 
     def at(elements: ResourceElements) -> Tensor:
@@ -137,7 +137,7 @@ def _on_grid(cell: Cell, device: torch.device) -> Situation:
 
     truth = Channel.from_grid(at(later), snr_db_of(cell.channel, cell.snr))
     noise, generator = float(pilot_noise(cell, truth)[0]), torch.Generator(device=device).manual_seed(cell.seed + _OTHERS)
-    before, now = (_estimator(cell)(statistics, pilots, later, noise) for pilots in (early, late))
+    before, now = (_estimator(cell)(statistics, pilots, later, pilot_noise=noise) for pilots in (early, late))
     estimate = (before.corrected() if _careful(cell) else before).known(truth, at(early), generator)
     return Situation(cell, truth, estimate, now.corrected().known(truth, at(late), generator))
 
@@ -157,12 +157,14 @@ def _flat(cell: Cell, device: torch.device) -> Situation:
     age = (cell.age_s, KMH * cell.ofdm.speed_kmh, 1e9 * cell.ofdm.carrier_ghz)
     gain, generator = cell.channel.gain, torch.Generator(device=device).manual_seed(cell.seed + _OTHERS)
     once = before.h.narrow(-3, 0, 1) if is_block_fading(before.h) else before.h
-    truth = replace(before, h=age_channel(once, *age, gain, generator).expand(before.h.shape))
+    truth = replace(before, h=age_channel(once, *age[:2], carrier_hz=age[2], gain=gain, generator=generator).expand(before.h.shape))
     noise = pilot_noise(cell, before)
     seen = once + noise.sqrt()[..., None, None, None] * torch.randn(once.shape, dtype=once.dtype, device=device, generator=generator)
     if cell.csi.estimator == "lmmse" or _careful(cell):
         mean, variance = posterior(seen, noise, gain)
-        estimate = age_estimate(replace(before, h=mean.expand(before.h.shape), error_variance=variance), *age, gain)
+        estimate = age_estimate(
+            replace(before, h=mean.expand(before.h.shape), error_variance=variance), *age[:2], carrier_hz=age[2], gain=gain
+        )
     else:
         rho = float(correlation_over_time(age[0], doppler_hz(*age[1:])))
         estimate = replace(before, h=seen.expand(before.h.shape), error_variance=noise + 2 * (1 - rho) * gain)
