@@ -90,7 +90,7 @@ class _Adapting:
     @classmethod
     def of(cls, code: LatentCode, channel: Channel) -> "_Adapting":
         """Take the batch of channels apart."""
-        flat = Channel(channel.h.reshape(-1, *channel.h.shape[-3:]), channel.noise_variance.reshape(-1), channel.power.reshape(-1))
+        flat = channel.flattened()
         spatial = SpatialModes.of(flat.h)
         return cls(code, channel, spatial, Candidates.of(flat, spatial), (flat.power * flat.uses).tolist())
 

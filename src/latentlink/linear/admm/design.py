@@ -197,5 +197,6 @@ def _in_precision(solution: Solution[LinearTransceiver], dtype: torch.dtype) -> 
     if dtype == torch.float64:
         return solution
     trace = {name: value.to(dtype) if value.is_floating_point() else value for name, value in solution.trace.items()}
+    assert solution.expected_mse is not None
     mse, power = solution.expected_mse.to(dtype), solution.expected_power.to(dtype)
     return Solution(solution.transceiver.to(dtype), solution.status, mse, power, trace)
