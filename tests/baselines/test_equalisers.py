@@ -9,29 +9,29 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.transceiver import LinearTransceiver
 from oracles import channel, normal, seeded
 
-EQUALIZERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
-each = pytest.mark.parametrize("equalizer", EQUALIZERS, ids=repr)
+EQUALISERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
+each = pytest.mark.parametrize("equaliser", EQUALISERS, ids=repr)
 
 
-def link(equalizer, one, count=None):
+def link(equaliser, one, count=None):
     """The numbers themselves, there and back."""
     count = room(one) if count is None else count
     eye, zero = torch.eye(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
-    crossing = equalizer.carry(one, torch.ones(count, dtype=torch.float64))
+    crossing = equaliser.carry(one, torch.ones(count, dtype=torch.float64))
     return LinearTransceiver(eye, eye, zero, zero, crossing.streams, crossing.precoder, crossing.decoder, one)
 
 
-def error(equalizer, one, count=None):
+def error(equaliser, one, count=None):
     """E||z − ẑ||² for white z."""
-    T, noise = link(equalizer, one, count).response()
+    T, noise = link(equaliser, one, count).response()
     return (T - torch.eye(T.shape[-1], dtype=T.dtype)).square().sum((-2, -1)) + noise.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 @each
 @given(seed=st.integers(0, 2**20), n_rx=st.integers(1, 4), n_tx=st.integers(1, 4), uses=st.integers(1, 3), odd=st.booleans())
-def test_all_streams_have_one_power_and_it_is_the_budget(equalizer, seed, n_rx, n_tx, uses, odd):
+def test_all_streams_have_one_power_and_it_is_the_budget(equaliser, seed, n_rx, n_tx, uses, odd):
     one = channel(seed, n_rx, n_tx, uses, power=2.0, batch=(2,))
-    gram = link(equalizer, one, room(one) - odd).stream_gram()
+    gram = link(equaliser, one, room(one) - odd).stream_gram()
     p = one.uses * one.power / gram.shape[-1]
     torch.testing.assert_close(gram, p[..., None, None] * torch.eye(gram.shape[-1], dtype=torch.float64).expand_as(gram))
 
@@ -40,16 +40,16 @@ def test_all_streams_have_one_power_and_it_is_the_budget(equalizer, seed, n_rx, 
 @pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5), (1, 2)])
 @pytest.mark.parametrize("uses", [1, 2])
 @pytest.mark.parametrize("odd", [0, 1])
-def test_without_noise_every_number_arrives(equalizer, shape, uses, odd):
+def test_without_noise_every_number_arrives(equaliser, shape, uses, odd):
     quiet = Channel(ll.rayleigh(*shape, batch=(4, uses), generator=seeded(1)))
     z = normal(2, 6, room(quiet) - odd)
-    torch.testing.assert_close(ll.transmit(link(equalizer, quiet, z.shape[1]), z, quiet), z.expand(4, -1, -1), rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(ll.transmit(link(equaliser, quiet, z.shape[1]), z, quiet), z.expand(4, -1, -1), rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.parametrize("equalizer", [SvdEqualiser("zf"), ZeroForcing()])
+@pytest.mark.parametrize("equaliser", [SvdEqualiser("zf"), ZeroForcing()])
 @pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5)])
-def test_zero_forcing_inverts_noise_or_not(equalizer, shape):
-    T, _ = link(equalizer, channel(3, *shape, uses=2, snr_db=-5.0)).response()
+def test_zero_forcing_inverts_noise_or_not(equaliser, shape):
+    T, _ = link(equaliser, channel(3, *shape, uses=2, snr_db=-5.0)).response()
     torch.testing.assert_close(T, torch.eye(len(T), dtype=torch.float64))
 
 
@@ -76,32 +76,32 @@ def test_mmse_is_never_worse_than_zero_forcing(seed, n_rx, n_tx, uses, snr_db, o
     assert error(MmseEqualiser(), one, count) <= error(ZeroForcing(), one, count) * (1 + 1e-10)
 
 
-@pytest.mark.parametrize("equalizer", [SvdEqualiser(), MmseEqualiser()])
+@pytest.mark.parametrize("equaliser", [SvdEqualiser(), MmseEqualiser()])
 @pytest.mark.parametrize("odd", [0, 1])
-def test_mmse_is_the_best_decoder_of_its_precoder(equalizer, odd):
+def test_mmse_is_the_best_decoder_of_its_precoder(equaliser, odd):
     one = channel(5, 3, 2, uses=2, batch=(3,))
-    link_ = link(equalizer, one, room(one) - odd)
+    link_ = link(equaliser, one, room(one) - odd)
     torch.testing.assert_close(link_.matched_to(one).decoder, link_.decoder, rtol=1e-9, atol=1e-10)
 
 
 @each
 @pytest.mark.parametrize("noise", [0.0, 0.1])
-def test_dead_directions_cost_no_sanity(equalizer, noise):
+def test_dead_directions_cost_no_sanity(equaliser, noise):
     rank_one = ll.rayleigh(3, 1, batch=(4, 1), generator=seeded(6)) @ ll.rayleigh(1, 3, batch=(4, 1), generator=seeded(7))
     one = Channel(rank_one, noise)
-    link_ = link(equalizer, one)
+    link_ = link(equaliser, one)
     assert link_.decoder.isfinite().all()
     assert link_.decoder.abs().max() < 1e3
-    assert (error(equalizer, one) <= 6 + 0.1 * link_.decoder.square().sum((-3, -2, -1))).all()
+    assert (error(equaliser, one) <= 6 + 0.1 * link_.decoder.square().sum((-3, -2, -1))).all()
     torch.testing.assert_close(link_.stream_gram().diagonal(dim1=-2, dim2=-1).sum(-1), one.power)
-    if isinstance(equalizer, SvdEqualiser):  # knows better than to feed them
+    if isinstance(equaliser, SvdEqualiser):  # knows better than to feed them
         assert ((link_.stream_gram().diagonal(dim1=-2, dim2=-1) > 0).sum(-1) == 2).all()
 
 
 @each
-def test_no_channel_or_no_power_sends_nothing(equalizer):
+def test_no_channel_or_no_power_sends_nothing(equaliser):
     h = channel(8, 2, 2, batch=(3,)).h * torch.tensor([0.0, 1.0, 1.0])[:, None, None, None]
-    link_ = link(equalizer, Channel(h, 0.1, [1.0, 0.0, 1.0]))
+    link_ = link(equaliser, Channel(h, 0.1, [1.0, 0.0, 1.0]))
     assert [bool((p == 0).all()) for p in link_.precoder] == [True, True, False]
     assert (link_.decoder[:2] == 0).all()
 
@@ -134,17 +134,17 @@ def test_antennas_without_channel_knowledge_see_the_same_symbols_on_any_channel(
 
 
 @each
-def test_a_batch_is_its_members(equalizer):
+def test_a_batch_is_its_members(equaliser):
     together = Channel(channel(16, 3, 2, uses=2, batch=(3,)).h, [0.0, 0.1, 1.0], [1.0, 2.0, 0.5])
-    whole = equalizer.carry(together, torch.ones(7, dtype=torch.float64))
+    whole = equaliser.carry(together, torch.ones(7, dtype=torch.float64))
     for i in range(3):
-        alone = equalizer.carry(together[i], torch.ones(7, dtype=torch.float64))
+        alone = equaliser.carry(together[i], torch.ones(7, dtype=torch.float64))
         torch.testing.assert_close(whole.precoder[i], alone.precoder)
         torch.testing.assert_close(whole.decoder[i], alone.decoder)
         assert whole.streams[i].equal(alone.streams)
 
 
-def test_are_equalizers_and_refuse_other_loadings():
-    assert all(isinstance(one, Equaliser) for one in EQUALIZERS)
+def test_are_equalisers_and_refuse_other_loadings():
+    assert all(isinstance(one, Equaliser) for one in EQUALISERS)
     with pytest.raises(ValueError, match="loading"):
         SvdEqualiser("lmmse")

@@ -21,18 +21,18 @@ KINDS = {
     "eigen-k": lambda **parts: EigenK(**parts),
     "disjoint": lambda **parts: Disjoint(**parts),
 }
-EQUALIZERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
+EQUALISERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
 every_kind = pytest.mark.parametrize("kind", KINDS)
-each = pytest.mark.parametrize("equalizer", EQUALIZERS, ids=repr)
+each = pytest.mark.parametrize("equaliser", EQUALISERS, ids=repr)
 D, M = 7, 6
 
 
 @every_kind
 @each
 @pytest.mark.parametrize("aligner", [EXACT, LeastSquares(0.2), Procrustes()], ids=repr)
-def test_expected_error_and_power_are_those_of_its_dense_matrices(kind, equalizer, aligner):
+def test_expected_error_and_power_are_those_of_its_dense_matrices(kind, equaliser, aligner):
     known, some = moments(1, D, M), channel(2, 2, 3, uses=2, power=2.0, batch=(3,))
-    solution = KINDS[kind](aligner=aligner, equalizer=equalizer).design(known, some)
+    solution = KINDS[kind](aligner=aligner, equaliser=equaliser).design(known, some)
     F, G = dense_pair(solution.transceiver)
     assert solution.messages() == [ll.Status.BASELINE.code]
     for i in range(3):
@@ -57,7 +57,7 @@ def test_none_is_better_than_the_joint_optimum_at_equal_power(kind, seed, d, m, 
     known, one = moments(seed, d, m), channel(seed, n_rx, n_tx, uses, snr_db)
     best = ll.ClosedForm().design(ll.semantic_modes(known, shrinkage=0.0), one).expected_mse
     for aligner in (EXACT, Procrustes(shrinkage=0.0)):
-        solution = KINDS[kind](aligner=aligner, equalizer=EQUALIZERS[which]).design(known, one)
+        solution = KINDS[kind](aligner=aligner, equaliser=EQUALISERS[which]).design(known, one)
         assert solution.expected_power <= one.power * (1 + 1e-10)
         assert solution.expected_mse >= best * (1 - 1e-9)
 
@@ -65,11 +65,11 @@ def test_none_is_better_than_the_joint_optimum_at_equal_power(kind, seed, d, m, 
 @every_kind
 @each
 @pytest.mark.parametrize(("d", "m"), [(7, 6), (5, 8), (6, 6)])
-def test_a_perfect_channel_with_room_for_all_gives_plain_alignment(kind, equalizer, d, m):
+def test_a_perfect_channel_with_room_for_all_gives_plain_alignment(kind, equaliser, d, m):
     known, x = moments(3, d, m), normal(4, 5, d)
     quiet = Channel(ll.rayleigh(8, 5, batch=(2, 1), generator=seeded(5)))
     for aligner in (EXACT, LeastSquares(0.3), Procrustes()):
-        link = KINDS[kind](aligner=aligner, equalizer=equalizer).design(known, quiet).transceiver
+        link = KINDS[kind](aligner=aligner, equaliser=equaliser).design(known, quiet).transceiver
         expected = known.mean_y + (x - known.mean_x) @ aligner.fit(known).matrix.mT
         torch.testing.assert_close(ll.transmit(link, x, quiet), expected.expand(2, -1, -1), rtol=1e-6, atol=1e-6)
 
@@ -79,9 +79,9 @@ def test_first_k_sends_the_first_entries_and_leaves_the_others_at_their_mean():
     x, A = normal(8, 4, D), EXACT.fit(known).matrix
     centred = x - known.mean_x
     kept = torch.arange(D) < 3
-    after = FirstK(3, aligner=EXACT).design(known, quiet).transceiver
+    after = FirstK(k=3, aligner=EXACT).design(known, quiet).transceiver
     torch.testing.assert_close(ll.transmit(after, x, quiet), known.mean_y + (centred * kept) @ A.mT)
-    before = FirstK(3, align="before", aligner=EXACT).design(known, quiet).transceiver
+    before = FirstK(k=3, align="before", aligner=EXACT).design(known, quiet).transceiver
     torch.testing.assert_close(ll.transmit(before, x, quiet), known.mean_y + (centred @ A.mT) * (torch.arange(M) < 3))
 
 
@@ -90,7 +90,7 @@ def test_eigen_k_is_the_nearest_alignment_of_its_rank():
     x = normal(11, 4, D)
     U, S, Vt = torch.linalg.svd(EXACT.fit(known).matrix)
     nearest = U[:, :3] * S[:3] @ Vt[:3]
-    link = EigenK(3, aligner=EXACT).design(known, quiet).transceiver
+    link = EigenK(k=3, aligner=EXACT).design(known, quiet).transceiver
     torch.testing.assert_close(ll.transmit(link, x, quiet), known.mean_y + (x - known.mean_x) @ nearest.mT)
 
 
@@ -98,7 +98,7 @@ def test_eigen_k_is_the_nearest_alignment_of_its_rank():
 def test_disjoint_without_noise_is_the_best_of_its_rank(k):
     """The Karhunen–Loève transform of the aligned latent is what the closed form keeps where noise is no matter."""
     known, quiet = moments(12, D, M), Channel(ll.rayleigh(4, 4, batch=(1,), generator=seeded(13)))
-    solution = Disjoint(k, aligner=EXACT).design(known, quiet)
+    solution = Disjoint(k=k, aligner=EXACT).design(known, quiet)
     best = ll.ClosedForm().design(ll.semantic_modes(known, shrinkage=0.0).truncated(k), quiet)
     torch.testing.assert_close(solution.expected_mse, best.expected_mse)
 
@@ -108,8 +108,8 @@ def test_disjoint_without_noise_is_the_best_of_its_rank(k):
 def test_disjoint_with_mmse_is_never_worse_than_with_zero_forcing(snr_db, shape):
     known, some = moments(14, D, M), channel(15, *shape, snr_db=snr_db, batch=(20,))
 
-    def lost(equalizer):
-        return Disjoint(aligner=EXACT, equalizer=equalizer).design(known, some).expected_mse
+    def lost(equaliser):
+        return Disjoint(aligner=EXACT, equaliser=equaliser).design(known, some).expected_mse
 
     assert (lost(SvdEqualiser()) <= lost(SvdEqualiser("zf")) * (1 + 1e-10)).all()
     assert (lost(MmseEqualiser()) <= lost(ZeroForcing()) * (1 + 1e-10)).all()
@@ -118,10 +118,10 @@ def test_disjoint_with_mmse_is_never_worse_than_with_zero_forcing(snr_db, shape)
 
 @every_kind
 @each
-def test_measured_error_and_power_are_those_expected(kind, equalizer):
+def test_measured_error_and_power_are_those_expected(kind, equaliser):
     x, y = pairs(16, 20_000, D, M)
     known, some = ll.Moments.from_pairs(x, y), channel(17, 2, 2, uses=2, batch=(2,))
-    solution = KINDS[kind](equalizer=equalizer).design(known, some)
+    solution = KINDS[kind](equaliser=equaliser).design(known, some)
     s = solution.transceiver.encode(x)
     torch.testing.assert_close(s.abs().square().sum((-2, -1)).mean(-1) / 2, solution.expected_power)
     lost = (ll.transmit(solution.transceiver, x, some, generator=seeded(18)) - y).square().sum(-1)
@@ -130,10 +130,10 @@ def test_measured_error_and_power_are_those_expected(kind, equalizer):
 
 @every_kind
 @each
-def test_a_batch_is_its_members(kind, equalizer):
+def test_a_batch_is_its_members(kind, equaliser):
     known = moments(19, D, M)
     together = Channel(channel(20, 3, 2, uses=2, batch=(3,)).h, [0.01, 0.1, 1.0], [1.0, 2.0, 0.5])
-    design = KINDS[kind](equalizer=equalizer).design
+    design = KINDS[kind](equaliser=equaliser).design
     whole, x = design(known, together), normal(21, 4, D)
     for i in range(3):
         alone = design(known, together[i])
@@ -146,13 +146,13 @@ def test_a_batch_is_its_members(kind, equalizer):
 @every_kind
 @each
 @pytest.mark.parametrize("shape", [(3, 3), (3, 2), (2, 3)])
-def test_unaware_designs_cross_other_channels(kind, equalizer, shape):
+def test_unaware_designs_cross_other_channels(kind, equaliser, shape):
     known, some = moments(23, D, M), channel(24, *shape, uses=2, batch=(3,))
-    solution = KINDS[kind](equalizer=equalizer).design(known, some.unaware())
+    solution = KINDS[kind](equaliser=equaliser).design(known, some.unaware())
     x = normal(25, 5, D)
     assert ll.transmit(solution.transceiver, x, some, generator=seeded(26)).shape == (3, 5, M)
     assert (solution.expected_power <= some.power * (1 + 1e-10)).all()
-    aware = KINDS[kind](equalizer=equalizer).design(known, some)
+    aware = KINDS[kind](equaliser=equaliser).design(known, some)
     pilots, wanted = pairs(23, 400, D, M)
     assert (
         (ll.transmit(solution.transceiver, pilots, some, generator=seeded(27)) - wanted).square().sum(-1).mean(-1) > aware.expected_mse
@@ -172,14 +172,14 @@ def test_few_pilots_of_many_dimensions(kind):
 
 @every_kind
 @each
-def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(kind, equalizer):
+def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(kind, equaliser):
     known, h = moments(31, D, M), channel(32, 2, 2, batch=(3,)).h * torch.tensor([0.0, 1.0, 1.0])[:, None, None, None]
-    solution = KINDS[kind](equalizer=equalizer).design(known, Channel(h, 0.1, [1.0, 0.0, 1.0]))
+    solution = KINDS[kind](equaliser=equaliser).design(known, Channel(h, 0.1, [1.0, 0.0, 1.0]))
     assert solution.status.tolist() == [ll.Status.NOTHING_TO_SEND.code] * 2 + [ll.Status.BASELINE.code]
     torch.testing.assert_close(solution.expected_mse[:2], known.cov_y.trace().expand(2))
     torch.testing.assert_close(solution.expected_power, torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
     silent = ll.Moments.from_pairs(torch.full((30, D), 1e6 + 1 / 3, dtype=torch.float64), normal(33, 30, M))
-    solution = KINDS[kind](equalizer=equalizer).design(silent, Channel(h, 0.1))
+    solution = KINDS[kind](equaliser=equaliser).design(silent, Channel(h, 0.1))
     assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
     torch.testing.assert_close(ll.transmit(solution.transceiver, normal(34, 2, D), Channel(h)), silent.mean_y.expand(3, 2, -1))
 
@@ -220,7 +220,7 @@ class TestErrors:
             KINDS[kind](k=8).design(moments(43, D, M), channel(44, 4, 4))
 
     @every_kind
-    @pytest.mark.parametrize("name", ["aligner", "equalizer"])
+    @pytest.mark.parametrize("name", ["aligner", "equaliser"])
     def test_parts_of_another_kind(self, kind, name):
         for part in ("svd", SvdEqualiser, LeastSquares):
             with pytest.raises((ValueError, TypeError), match=name):

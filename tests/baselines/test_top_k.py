@@ -14,8 +14,8 @@ from oracles import channel, moments, normal, pairs, seeded
 
 D, M = 9, 7
 EXACT = LeastSquares(0.0)
-EQUALIZERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
-each = pytest.mark.parametrize("equalizer", EQUALIZERS, ids=repr)
+EQUALISERS = [SvdEqualiser(), SvdEqualiser("zf"), ZeroForcing(), MmseEqualiser()]
+each = pytest.mark.parametrize("equaliser", EQUALISERS, ids=repr)
 both = pytest.mark.parametrize("align", ["after", "before"])
 
 
@@ -31,7 +31,7 @@ def gaussian(known, seed, n):
 @pytest.mark.parametrize("k", [1, 3, 4])
 def test_without_noise_the_largest_entries_arrive_and_no_others(align, k):
     known, quiet = moments(1, D, M), Channel(ll.rayleigh(2, 3, batch=(2, 1), generator=seeded(2)))
-    link = TopK(k, align=align, aligner=EXACT).design(known, quiet).transceiver
+    link = TopK(k=k, align=align, aligner=EXACT).design(known, quiet).transceiver
     x, A = gaussian(known, 3, 20)[0], EXACT.fit(known).matrix
     c = x - known.mean_x if align == "after" else (x - known.mean_x) @ A.mT
     rank = c.abs().argsort(descending=True).argsort()
@@ -46,10 +46,10 @@ def test_without_noise_the_largest_entries_arrive_and_no_others(align, k):
 
 @both
 @each
-def test_a_perfect_channel_with_room_for_all_gives_plain_alignment(align, equalizer):
+def test_a_perfect_channel_with_room_for_all_gives_plain_alignment(align, equaliser):
     known, quiet = moments(4, D, M), Channel(ll.rayleigh(6, 5, batch=(2, 1), generator=seeded(5)))
     for aligner in (EXACT, LeastSquares(), Procrustes()):
-        solution = TopK(align=align, aligner=aligner, equalizer=equalizer).design(known, quiet)
+        solution = TopK(align=align, aligner=aligner, equaliser=equaliser).design(known, quiet)
         assert solution.transceiver.k == (D if align == "after" else M)
         x = normal(6, 4, D)
         expected = known.mean_y + (x - known.mean_x) @ aligner.fit(known).matrix.mT
@@ -58,9 +58,9 @@ def test_a_perfect_channel_with_room_for_all_gives_plain_alignment(align, equali
 
 @both
 @each
-def test_expected_error_and_power_are_those_of_fresh_gaussian_messages(align, equalizer):
+def test_expected_error_and_power_are_those_of_fresh_gaussian_messages(align, equaliser):
     known, some = moments(7, D, M), channel(8, 2, 3, uses=2, power=2.0, batch=(2,))
-    solution = TopK(align=align, equalizer=equalizer, draws=20_000).design(known, some)
+    solution = TopK(align=align, equaliser=equaliser, draws=20_000).design(known, some)
     x, y = gaussian(known, 9, 20_000)
     spent = solution.transceiver.encode(x).abs().square().sum((-2, -1)) / 2
     lost = (ll.transmit(solution.transceiver, x, some, generator=seeded(10)) - y).square().sum(-1)
@@ -76,7 +76,7 @@ def test_with_pilots_expected_values_are_those_measured_on_them(align):
     x, y = pairs(11, 500, D, M)
     x, y = x.exp(), y.exp()  # skewed: large entries are those above the mean
     some = channel(12, 2, 2, batch=(2,))
-    solution = TopK(align=align).design(ll.Moments.from_pairs(x, y), some, ll.Pilots(x, y, torch.arange(500) % 3))
+    solution = TopK(align=align, pilots=ll.Pilots(x, y, torch.arange(500) % 3)).design(ll.Moments.from_pairs(x, y), some)
     spent = solution.transceiver.encode(x).abs().square().sum((-2, -1)).mean(-1)
     torch.testing.assert_close(spent, solution.expected_power)
     assert (spent <= some.power * (1 + 1e-10)).all()
@@ -90,14 +90,14 @@ def test_power_holds_on_unseen_latents_where_pilots_are_few():
     x, y = pairs(13, 3000, 60, 20, decay=0.97)
     some = channel(14, 4, 4)
     pilots = ll.Pilots(x[:80], y[:80], torch.zeros(80, dtype=torch.long))
-    link = TopK().design(ll.Moments.from_pairs(pilots.x, pilots.y), some, pilots).transceiver
+    link = TopK(pilots=pilots).design(ll.Moments.from_pairs(pilots.x, pilots.y), some).transceiver
     assert link.encode(x[80:]).abs().square().sum((-2, -1)).mean() < 1.15 * some.power
 
 
 def test_latents_alone_will_do_for_pilots():
     known, some = moments(15, D, M), channel(16, 2, 2)
     x, _ = gaussian(known, 17, 4000)
-    a, b = TopK().design(known, some, x), TopK().design(known, some, x.numpy())
+    a, b = TopK(pilots=x).design(known, some), TopK(pilots=x.numpy()).design(known, some)
     assert a.expected_mse == b.expected_mse
     torch.testing.assert_close(a.expected_mse, TopK().design(known, some).expected_mse, rtol=0.05, atol=0.0)
 
@@ -107,9 +107,9 @@ def test_what_is_expected_may_be_measured_later(align):
     x, y = pairs(11, 500, D, M)
     known, some = ll.Moments.from_pairs(x, y), channel(12, 2, 2, batch=(2,))
     for pilots in (None, x, ll.Pilots(x, y, torch.arange(500) % 3)):
-        at_once, later = (TopK(align=align, expects=expects).design(known, some, pilots) for expects in (True, False))
+        at_once, later = (TopK(align=align, pilots=pilots, expects=expects).design(known, some) for expects in (True, False))
         assert later.expected_mse.isnan().all()
-        assert torch.equal(TopK(align=align).expected_mse(later.transceiver, known, pilots), at_once.expected_mse)
+        assert torch.equal(TopK(align=align, pilots=pilots).expected_mse(later.transceiver, known), at_once.expected_mse)
         assert torch.equal(later.expected_power, at_once.expected_power)
 
 
@@ -119,7 +119,7 @@ def test_is_better_than_first_k_where_magnitudes_vary_from_message_to_message(sn
     x = scale * normal(19, 4000, 12)
     y = x @ torch.linalg.qr(normal(20, 12, 12)).Q + 0.01 * normal(21, 4000, 12)
     known, some = ll.Moments.from_pairs(x, y), channel(22, 2, 2, snr_db=snr_db, batch=(10,))
-    top = TopK().design(known, some, ll.Pilots(x, y, torch.zeros(4000, dtype=torch.long)))
+    top = TopK(pilots=ll.Pilots(x, y, torch.zeros(4000, dtype=torch.long))).design(known, some)
     assert (top.expected_mse < FirstK().design(known, some).expected_mse).all()
 
 
@@ -127,7 +127,7 @@ def test_means_of_what_is_usually_large_cost_no_power():
     """Entries that are rarely on, but at one value then: they arrive as well as their own deviation from it does."""
     x = (torch.rand(4000, 10, dtype=torch.float64, generator=seeded(23)) < 0.2) * (5 + 0.1 * normal(24, 4000, 10))
     known, some = ll.Moments.from_pairs(x, x), channel(25, 1, 1, snr_db=10.0)
-    solution = TopK(1).design(known, some, x)
+    solution = TopK(k=1, pilots=x).design(known, some)
     usual = solution.transceiver.offsets
     assert usual.median() > 3  # but for the one that goes when none is on
 
@@ -135,8 +135,7 @@ def test_means_of_what_is_usually_large_cost_no_power():
 @both
 @pytest.mark.parametrize("k", [1, 3, 4])
 def test_what_the_indices_cost(align, k):
-    link = TopK(k, align=align).design(moments(26, D, M), channel(27, 2, 2)).transceiver
-    assert isinstance(link, SideInformed)
+    link = TopK(k=k, align=align).design(moments(26, D, M), channel(27, 2, 2)).transceiver
     assert isinstance(link, ll.Transceiver)
     assert link.side_symbols == math.ceil(k / 2)
     sets = math.comb(D if align == "after" else M, k)
@@ -145,7 +144,7 @@ def test_what_the_indices_cost(align, k):
 
 @both
 def test_flops_are_those_of_its_matrices(align):
-    flops = TopK(3, align=align).design(moments(28, D, M), channel(29, 3, 2, uses=2)).transceiver.flops
+    flops = TopK(k=3, align=align).design(moments(28, D, M), channel(29, 3, 2, uses=2)).transceiver.flops
     sent, heard = 2 * 3 * (2 * 2 * 2), 2 * 3 * (2 * 2 * 3)
     expected = (sent, heard + 2 * 3 * M) if align == "after" else (2 * D * M + sent, heard)
     assert (flops.encode, flops.decode) == expected
@@ -175,17 +174,17 @@ def test_evaluation_tells_it():
     x, y = pairs(34, 300, D, M)
     labels = (y[:, 0] > y[:, 0].mean()).long()
     some = Channel(channel(35, 3, 3, batch=(2,)).h, 1e-6)
-    solution = TopK().design(ll.Moments.from_pairs(x, y), some, ll.Pilots(x, y, labels))
+    solution = TopK(pilots=ll.Pilots(x, y, labels)).design(ll.Moments.from_pairs(x, y), some)
     seen = ll.evaluate(solution.transceiver, x, y, channel=some, head=ll.fit_head(y, labels), labels=labels, generator=seeded(36))
     torch.testing.assert_close(seen.mse, solution.expected_mse, rtol=1e-3, atol=0.0)
     torch.testing.assert_close(seen.power, solution.expected_power)
 
 
 @each
-def test_a_batch_is_its_members_and_each_channel_may_have_its_own_messages(equalizer):
+def test_a_batch_is_its_members_and_each_channel_may_have_its_own_messages(equaliser):
     known = moments(37, D, M)
     together = Channel(channel(38, 3, 2, uses=2, batch=(3,)).h, [0.01, 0.1, 1.0], [1.0, 2.0, 0.5])
-    design = TopK(equalizer=equalizer).design
+    design = TopK(equaliser=equaliser).design
     whole, x = design(known, together), normal(39, 3, 4, D)
     quiet = Channel(together.h)
     for i in range(3):
@@ -199,7 +198,7 @@ def test_a_batch_is_its_members_and_each_channel_may_have_its_own_messages(equal
 @both
 def test_saved_moved_and_matched(align, tmp_path):
     known, some = moments(41, D, M), channel(42, 2, 3, uses=2, batch=(2,))
-    link, x = TopK(align=align, equalizer=ZeroForcing()).design(known, some).transceiver, normal(43, 5, D)
+    link, x = TopK(align=align, equaliser=ZeroForcing()).design(known, some).transceiver, normal(43, 5, D)
     link.informed_by(x).save(tmp_path / "link.safetensors")
     loaded = ll.load(tmp_path / "link.safetensors")
     assert isinstance(loaded, TopKTransceiver)
@@ -227,10 +226,10 @@ def test_unaware_designs_cross_other_channels():
 
 
 @each
-def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(equalizer):
+def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(equaliser):
     known, h = moments(52, D, M), channel(53, 2, 2, batch=(3,)).h * torch.tensor([0.0, 1.0, 1.0])[:, None, None, None]
     some = Channel(h, 0.1, [1.0, 0.0, 1.0])
-    solution = TopK(equalizer=equalizer).design(known, some)
+    solution = TopK(equaliser=equaliser).design(known, some)
     assert solution.status.tolist() == [ll.Status.NOTHING_TO_SEND.code] * 2 + [ll.Status.BASELINE.code]
     torch.testing.assert_close(solution.expected_mse[:2], known.cov_y.trace().expand(2), rtol=0.05, atol=0.0)
     assert (solution.expected_power[:2] == 0).all()
@@ -238,7 +237,7 @@ def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(equal
     torch.testing.assert_close(ll.transmit(solution.transceiver, x, some, generator=seeded(55))[:2], known.mean_y.expand(2, 2, -1))
     silent = torch.full((30, D), 1e6 + 1 / 3, dtype=torch.float64)
     for pilots in (None, silent):
-        solution = TopK(equalizer=equalizer).design(ll.Moments.from_pairs(silent, normal(56, 30, M)), Channel(h, 0.1), pilots)
+        solution = TopK(equaliser=equaliser, pilots=pilots).design(ll.Moments.from_pairs(silent, normal(56, 30, M)), Channel(h, 0.1))
         assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
 
 
@@ -246,7 +245,7 @@ def test_few_pilots_and_rank_one_channels():
     x, y = pairs(57, 10, 30, 20)
     rank_one = ll.rayleigh(6, 1, batch=(2, 1), generator=seeded(58)) @ ll.rayleigh(1, 6, batch=(2, 1), generator=seeded(59))
     for align in ("after", "before"):
-        solution = TopK(align=align).design(ll.Moments.from_pairs(x, y), Channel(rank_one, 0.1), x)
+        solution = TopK(align=align, pilots=x).design(ll.Moments.from_pairs(x, y), Channel(rank_one, 0.1))
         assert solution.expected_mse.isfinite().all()
         assert (solution.expected_power <= 1 + 1e-10).all()
 
@@ -256,21 +255,21 @@ class TestErrors:
         known, one = moments(60, D, M), channel(61, 2, 2)
         x, y = normal(62, 5, D), normal(63, 5, M + 1)
         with pytest.raises(ValueError, match="pilots must be of the moments' dimensions"):
-            TopK().design(known, one, ll.Pilots(x, y, torch.zeros(5, dtype=torch.long)))
+            TopK(pilots=ll.Pilots(x, y, torch.zeros(5, dtype=torch.long))).design(known, one)
         with pytest.raises(ValueError, match="pilots must have shape"):
-            TopK().design(known, one, normal(64, 5, D + 1))
+            TopK(pilots=normal(64, 5, D + 1)).design(known, one)
         with pytest.raises(ValueError, match="pilots"):
-            TopK().design(known, one, x * float("nan"))
+            TopK(pilots=x * float("nan")).design(known, one)
 
     @pytest.mark.parametrize(("k", "align"), [(5, "after"), (5, "before")])
     def test_more_than_fits(self, k, align):
         with pytest.raises(ValueError, match=r"k must be at most .* = 4"):
-            TopK(k, align=align).design(moments(65, D, M), channel(66, 2, 3))
+            TopK(k=k, align=align).design(moments(65, D, M), channel(66, 2, 3))
 
     def test_odd_settings(self):
         with pytest.raises(ValueError, match="draws"):
             TopK(draws=1)
         with pytest.raises(ValueError, match="k must be"):
-            TopK(0)
+            TopK(k=0)
         with pytest.raises(ValueError, match="align must be"):
             TopK(align="pre")

@@ -8,6 +8,7 @@ import latentlink as ll
 from oracles import normal, seeded
 
 D, M, CLASSES = 12, 10, 5
+ALIGNMENTS = {"transmitter": ll.digital.AtTransmitter(), "receiver": ll.digital.AtReceiver()}
 
 
 def drawn(seed: int, n: int) -> ll.Pilots:
@@ -36,7 +37,7 @@ def modes() -> ll.SemanticModes:
 
 @cache
 def code(align: str = "transmitter"):
-    return ll.digital.Digital(align=align).code(modes(), pilots())
+    return ll.digital.Digital(alignment=ALIGNMENTS[align]).code(modes(), pilots())
 
 
 def fading(seed: int, n: int, uses: int, snr_db: float, draws: int = 4) -> ll.Channel:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latentlink.digital.coding.amplitudes import MOST_BITS, amplitudes, label_bits, levels, log_ratios, symbol_error, totals
-from latentlink.digital.coding.block_code import BlockCode, checksum_bits, payload_of
+from latentlink.digital.coding.block_code import BlockCode, crc_bits, payload_of
 from latentlink.digital.coding.short_code import ShortCode, shortest
 from oracles import seeded
 
@@ -67,30 +67,30 @@ def test_a_block_comes_back_and_a_broken_one_is_noticed(payload, length):
     assert torch.equal(read, sent)
     assert holds.all()
     noise = torch.randn(40, length, generator=seeded(7))
-    assert code.decode(noise)[1].double().mean() < 0.1  # 6 bits of checksum pass 1.6 % of what is wrong
+    assert code.decode(noise)[1].double().mean() < 0.1  # a CRC of 6 bits passes 1.6 % of what is wrong
 
 
-def test_checksums_are_linear_and_tell_every_single_error():
+def test_crcs_are_linear_and_detect_every_single_error():
     code, sent = BlockCode(30, 60, "cpu"), bits(8, 2, 30)
-    parity = code._check(torch.cat([sent, (sent[:1] ^ sent[1:])]))
+    parity = code.crc(torch.cat([sent, (sent[:1] ^ sent[1:])]))
     assert torch.equal(parity[0] ^ parity[1], parity[2])
-    assert code._check(torch.eye(30, dtype=torch.long)).any(-1).all()
+    assert code.crc(torch.eye(30, dtype=torch.long)).any(-1).all()
 
 
-def test_the_checksum_of_a_known_message():
+def test_the_crc_of_a_known_message():
     """CRC-16 of 38.212 (x¹⁶ + x¹² + x⁵ + 1, started at 0) of the ASCII digits 1 to 9 is 0x31C3, wherever leading zeros begin."""
     code = BlockCode(2000, 2400, "cpu")
     message = torch.tensor([int(bit) for byte in b"123456789" for bit in f"{byte:08b}"])
     padded = torch.nn.functional.pad(message, (2000 - len(message), 0)).unsqueeze(0)
-    assert int("".join(map(str, code._check(padded)[0].tolist())), 2) == 0x31C3
+    assert int("".join(map(str, code.crc(padded)[0].tolist())), 2) == 0x31C3
 
 
-def test_payloads_and_checksums_fit():
-    assert [checksum_bits(size) for size in (12, 19, 20, 1706, 1707, 3824, 3825)] == [6, 6, 11, 11, 16, 16, 24]
+def test_payloads_and_crcs_fit():
+    assert [crc_bits(size) for size in (12, 19, 20, 1706, 1707, 3824, 3825)] == [6, 6, 11, 11, 16, 16, 24]
     for size in (0, 1, 18, 30, 200, 8448):
         payload = payload_of(size)
-        assert payload == 0 or payload + checksum_bits(payload) <= size
-        assert payload == max((p for p in range(size) if p + checksum_bits(p) <= size), default=0)
+        assert payload == 0 or payload + crc_bits(payload) <= size
+        assert payload == max((p for p in range(size) if p + crc_bits(p) <= size), default=0)
 
 
 def test_short_codes_keep_their_distance():
@@ -102,6 +102,6 @@ def test_short_codes_keep_their_distance():
     for length in (shortest(8), 20, 77):
         code, sent = ShortCode(8, length, "cpu"), bits(9, 30, 8)
         coded = code.encode(sent)
-        heard = 2.0 * coded - 1
-        heard[:, 3] *= -1 if length > 20 else 1
-        assert torch.equal(code.decode(heard)[0], sent)
+        received = 2.0 * coded - 1
+        received[:, 3] *= -1 if length > 20 else 1
+        assert torch.equal(code.decode(received)[0], sent)

@@ -44,12 +44,12 @@ def test_the_range_coder_takes_the_entropy_of_its_tables(gaussian):
     over = []
     for i, row in zip(index.tolist(), symbols.numpy(), strict=True):
         step = gaussian.offered(payload, i)
-        information = HEADER + float(step.looked_up(step.cost, torch.from_numpy(row[: len(step.cost)]).unsqueeze(0)).sum())
-        written = gaussian._written(payload, i, row)
+        information = HEADER + float(step.look_up(step.cost, torch.from_numpy(row[: len(step.cost)]).unsqueeze(0)).sum())
+        written = gaussian.write(payload, i, row)
         used = min(payload, math.ceil(information + 1))  # a prefix of so many bits, zeros behind it, or the next one, is in the interval
         low = int("".join(map(str, written[:used])), 2)
         candidates = [np.array(list(np.binary_repr(v % 2**used, used) + "0" * (payload - used)), np.uint8) for v in (low, low + 1)]
-        read = [gaussian._read(candidate) for candidate in candidates]
+        read = [gaussian.read(candidate) for candidate in candidates]
         over.append(any(r is not None and r[0] == i and np.array_equal(r[1], row[: len(step.cost)]) for r in read))
         assert information <= payload
     assert all(over)
@@ -59,7 +59,7 @@ def test_tables_cost_the_empirical_entropy(gaussian):
     c = normal(5, 4000, 20) * WEIGHTS
     step = gaussian.offered(100, 11)
     symbols = step.quantise(c)
-    spent = step.looked_up(step.cost, symbols).sum(-1).mean()
+    spent = step.look_up(step.cost, symbols).sum(-1).mean()
     entropy = 0.0
     for column in symbols.T:
         p = column.bincount().double() / len(column)
@@ -97,7 +97,7 @@ def test_more_bits_leave_less(align):
     left = [float((made.decode(made.encode(c, size)) - c).square().sum(-1).mean()) for size in (1, 3, 6, 11, 24, 48, 96)]
     assert left == sorted(left, reverse=True)
     assert left[-1] < 0.05 * made.energy
-    expected = [made.left(size)[0] for size in (1, 3, 6, 11, 24, 48, 96)]
+    expected = [made.remaining(size).weighted for size in (1, 3, 6, 11, 24, 48, 96)]
     assert expected == sorted(expected, reverse=True)
     assert left[:-1] == pytest.approx(expected[:-1], rel=0.5)
 
@@ -115,8 +115,8 @@ def test_with_all_bits_the_latent_is_aligned_as_without_a_channel(align):
 
 def test_sizes_of_payloads_are_rounded_down_by_little():
     for bits in range(1, 3000):
-        assert 0.96 * bits < LatentCode.rounded(bits) <= bits
-    assert LatentCode.rounded(63) == 63
+        assert 0.96 * bits < LatentCode.round_down(bits) <= bits
+    assert LatentCode.round_down(63) == 63
 
 
 def test_coordinates_are_white_and_sorted():

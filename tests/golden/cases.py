@@ -5,7 +5,7 @@ What is asked of its objects is asked in the second section. Nothing below the l
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -13,13 +13,13 @@ from torch import Tensor
 
 # ------------------------------------------------------------------------------------------------- names
 from latentlink.baselines.alignment import LeastSquares, Procrustes
-from latentlink.baselines.disjoint import Disjoint
-from latentlink.baselines.eigen_k import EigenK
+from latentlink.baselines.disjoint import Disjoint as DisjointDesign
+from latentlink.baselines.eigen_k import EigenK as EigenKDesign
 from latentlink.baselines.equalisers import MmseEqualiser as MmseEqualizer
 from latentlink.baselines.equalisers import SvdEqualiser as SvdEqualizer
 from latentlink.baselines.equalisers import ZeroForcing
-from latentlink.baselines.first_k import FirstK
-from latentlink.baselines.top_k import TopK
+from latentlink.baselines.first_k import FirstK as FirstKDesign
+from latentlink.baselines.top_k import TopK as TopKDesign
 from latentlink.baselines.unaligned import unaligned
 from latentlink.bounds.accuracy import accuracy as accuracy_bound
 from latentlink.bounds.capacity import capacity
@@ -40,7 +40,9 @@ from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import generate as tr38901
 from latentlink.channels.tr38901.panels import Panel
-from latentlink.digital.design import Digital
+from latentlink.digital.adaptation import BlockError, Genie
+from latentlink.digital.alignment import AtReceiver, AtTransmitter
+from latentlink.digital.design import Digital as DigitalDesign
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.papr import Amplifier, peaks
 from latentlink.latents.moments import Moments
@@ -85,8 +87,32 @@ from latentlink.tasks.objectives import Cosine, HeadDivergence, Regression, Retr
 Values = dict[str, Tensor | list[str]]
 
 
+def baseline(design):
+    """The constructor of a baseline by position."""
+
+    def made(k=None, *parts, **named):
+        names = ("align", "aligner", "equaliser") if "align" in design.__dataclass_fields__ else ("aligner", "equaliser")
+        named = {{"equalizer": "equaliser"}.get(name, name): value for name, value in named.items()}
+        return design(k=k, **dict(zip(names, parts, strict=False)), **named)
+
+    return made
+
+
+Disjoint, EigenK, FirstK, TopK = (baseline(design) for design in (DisjointDesign, EigenKDesign, FirstKDesign, TopKDesign))
+
+
+def Digital(align="transmitter", adaptation="bler"):
+    """The digital design by words."""
+    sides = {"transmitter": AtTransmitter(), "receiver": AtReceiver()}
+    return DigitalDesign(alignment=sides[align], adaptation=BlockError() if adaptation == "bler" else Genie())
+
+
 def solved(method, known, channel, *more):
     """The solution of a design, for what it knows of the latents."""
+    if isinstance(method, TopKDesign):
+        return replace(method, pilots=more[0] if more else None).design(known, channel)
+    if isinstance(method, DigitalDesign) and more:
+        return method.design(method.code(known, *more), channel)
     return method.design(known, channel, *more)
 
 

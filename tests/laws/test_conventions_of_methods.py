@@ -56,7 +56,7 @@ def test_every_row_of_the_page_is_held_by_a_law():
 
 
 def test_side_information_is_counted_in_the_compression_factor(rows):
-    link = ll.baselines.TopK(4).design(ll.Moments.from_pairs(*toy()), channel()).transceiver
+    link = ll.baselines.TopK(k=4).design(ll.Moments.from_pairs(*toy()), channel()).transceiver
     assert link.side_symbols == 2
     assert link.side_bits == pytest.approx(math.log2(math.comb(9, 4)))
     zeta = {method: part["compression"][0] for (method,), part in rows.filter(pl.col("n_tx") == 2).group_by("method")}

@@ -21,11 +21,12 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.modes import varying_covariances
 from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import choice, real
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """What an aligner found, for centred latents; itself an aligner, so that a fit made once serves many designs.
+    """The map that an aligner found, for centred latents; itself an aligner, so that a fit made once serves many designs.
 
     Attributes:
         matrix: A (m, d), y − μy ≈ A (x − μx).
@@ -43,7 +44,7 @@ class Alignment:
 
     @cached_property
     def gram(self) -> Float[Tensor, "d d"]:
-        """Aᵀ A."""
+        """The Gram matrix Aᵀ A (d, d)."""
         return self.matrix.mT @ self.matrix
 
     @cached_property
@@ -52,7 +53,7 @@ class Alignment:
         return Spectrum.of(self.matrix @ self.covariance @ self.matrix.mT)
 
     def fit(self, moments: Moments) -> "Alignment":
-        """Itself, whatever the moments of these latents.
+        """The alignment itself, whatever the moments of these latents.
 
         Raises:
             ValueError: the latents have other dimensions.
@@ -64,7 +65,7 @@ class Alignment:
 
 @runtime_checkable
 class Aligner(Protocol):
-    """What finds an alignment from second moments."""
+    """The part of a baseline that finds an alignment from second moments."""
 
     def fit(self, moments: Moments) -> Alignment:
         """The alignment of the two latent spaces."""
@@ -85,7 +86,7 @@ class LeastSquares:
     shrinkage: float | str = "auto"
 
     def __post_init__(self) -> None:
-        _check_shrinkage(self.shrinkage)
+        check_shrinkage(self.shrinkage)
 
     def fit(self, moments: Moments) -> Alignment:
         """A = Ryx R_λ^{-1} of the pilots' moments."""
@@ -100,7 +101,7 @@ class Procrustes:
 
     Attributes:
         scaled: whether the rotation is scaled for the least error.
-        shrinkage: λ of the covariance that power is shared out under, as for `LeastSquares`; the rotation needs none.
+        shrinkage: λ of the covariance under which power is shared out, as for `LeastSquares`; the rotation needs none.
 
     Raises:
         ValueError: the shrinkage is neither "auto" nor a finite number ≥ 0.
@@ -113,7 +114,7 @@ class Procrustes:
     shrinkage: float | str = "auto"
 
     def __post_init__(self) -> None:
-        _check_shrinkage(self.shrinkage)
+        check_shrinkage(self.shrinkage)
 
     def fit(self, moments: Moments) -> Alignment:
         """A = c U Vᵀ of the pilots' moments."""
@@ -130,13 +131,20 @@ def varying(moments: Moments) -> Moments:
     return replace(moments, cov_x=Rx, cov_yx=Ryx, cov_y=Ry, folds=())
 
 
-def _check_shrinkage(shrinkage: float | str) -> None:
-    if not (shrinkage == "auto" or (isinstance(shrinkage, int | float) and 0 <= shrinkage < float("inf"))):
-        raise ValueError(f"shrinkage must be 'auto' or a finite number not below 0, got {shrinkage!r}")
+def check_shrinkage(shrinkage: float | str) -> None:
+    """Check that a shrinkage is "auto" or a finite number >= 0.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(shrinkage, str):
+        choice("shrinkage", shrinkage, ("auto",))
+    else:
+        real("shrinkage", shrinkage, least=0)
 
 
 def _regularised(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
-    """The spectrum of Rx, and λ."""
+    """The spectrum of Rx, and the shrinkage λ that is meant."""
     spectrum = Spectrum.of(moments.cov_x)
     if not isinstance(shrinkage, str):
         return spectrum, float(shrinkage)
@@ -145,5 +153,6 @@ def _regularised(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, fl
 
 
 def _shrunk(covariance: Float[Tensor, "d d"], shrinkage: float) -> Float[Tensor, "d d"]:
+    """R_λ."""
     diagonal = covariance.diagonal()
     return covariance + shrinkage * diagonal.mean() * torch.diag(torch.ones_like(diagonal))

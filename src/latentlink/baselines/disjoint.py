@@ -11,21 +11,22 @@ import torch
 
 from latentlink.baselines.alignment import Aligner, LeastSquares
 from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
-from latentlink.baselines.whitened import check_parts, checked, count_of, whitened_design
+from latentlink.baselines.whitened import check_parts, number_sent, prepare, whitened_design
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
+from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Disjoint:
     """Alignment, compression and equalisation designed apart.
 
     Attributes:
         k: principal components kept; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at most
             min(d, m).
-        aligner: LeastSquares() or Procrustes().
-        equalizer: SvdEqualizer(), ZeroForcing() or MmseEqualizer().
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
 
     Raises:
         ValueError: naming the attribute that is something else.
@@ -33,13 +34,13 @@ class Disjoint:
 
     k: int | None = None
     aligner: Aligner = field(default_factory=LeastSquares)
-    equalizer: Equaliser = field(default_factory=SvdEqualiser)
+    equaliser: Equaliser = field(default_factory=SvdEqualiser)
 
     def __post_init__(self) -> None:
-        check_parts(self.k, self.aligner, self.equalizer)
+        check_parts(self.k, self.aligner, self.equaliser)
 
-    def design(self, moments: Moments, channel: Channel) -> Solution:
-        """The link for every channel of the batch at once.
+    def design(self, moments: Moments, channel: Channel) -> Solution[LinearTransceiver]:
+        """Design the link for every channel of the batch at once.
 
         Args:
             moments: of the semantic pilots.
@@ -51,8 +52,8 @@ class Disjoint:
         Raises:
             ValueError: moments or channel are of another type or on different devices, or k is more than fits the channel or the latents.
         """
-        moments, channel = checked(moments, channel)
+        moments, channel = prepare(moments, channel)
         aligned = self.aligner.fit(moments)
-        k = count_of(self.k, min(aligned.matrix.shape), channel)
+        k = number_sent(self.k, min(aligned.matrix.shape), channel)
         eye = torch.eye(len(aligned.matrix), dtype=aligned.matrix.dtype, device=aligned.matrix.device)
-        return whitened_design(moments, channel, self.equalizer, aligned.principal, aligned.matrix, eye, k)
+        return whitened_design(moments, channel, self.equaliser, aligned.principal, aligned.matrix, eye, k)

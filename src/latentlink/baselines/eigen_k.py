@@ -9,21 +9,22 @@ from dataclasses import dataclass, field
 
 from latentlink.baselines.alignment import Aligner, LeastSquares
 from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
-from latentlink.baselines.whitened import check_parts, checked, count_of, whitened_design
+from latentlink.baselines.whitened import check_parts, number_sent, prepare, whitened_design
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
+from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EigenK:
     """The k strongest singular directions of the alignment.
 
     Attributes:
         k: how many; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at most min(d, m).
-        aligner: LeastSquares() or Procrustes().
-        equalizer: SvdEqualizer(), ZeroForcing() or MmseEqualizer().
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
 
     Raises:
         ValueError: naming the attribute that is something else.
@@ -34,13 +35,13 @@ class EigenK:
 
     k: int | None = None
     aligner: Aligner = field(default_factory=LeastSquares)
-    equalizer: Equaliser = field(default_factory=SvdEqualiser)
+    equaliser: Equaliser = field(default_factory=SvdEqualiser)
 
     def __post_init__(self) -> None:
-        check_parts(self.k, self.aligner, self.equalizer)
+        check_parts(self.k, self.aligner, self.equaliser)
 
-    def design(self, moments: Moments, channel: Channel) -> Solution:
-        """The link for every channel of the batch at once.
+    def design(self, moments: Moments, channel: Channel) -> Solution[LinearTransceiver]:
+        """Design the link for every channel of the batch at once.
 
         Args:
             moments: of the semantic pilots.
@@ -52,11 +53,11 @@ class EigenK:
         Raises:
             ValueError: moments or channel are of another type or on different devices, or k is more than fits the channel or the latents.
         """
-        moments, channel = checked(moments, channel)
+        moments, channel = prepare(moments, channel)
         aligned = self.aligner.fit(moments)
         U, S, Vt = aligned.svd
-        k = count_of(self.k, len(S), channel)
+        k = number_sent(self.k, len(S), channel)
         root = S[:k].sqrt()
         sent = root.unsqueeze(-1) * Vt[:k]
         components = Spectrum.of(sent @ aligned.covariance @ sent.mT)
-        return whitened_design(moments, channel, self.equalizer, components, sent, U[:, :k] * root, k)
+        return whitened_design(moments, channel, self.equaliser, components, sent, U[:, :k] * root, k)

@@ -21,6 +21,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.packing import real_embedding
 from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import choice
 from latentlink.streams.spatial import Allocation, SpatialModes, embedded
 
 
@@ -29,7 +30,9 @@ class Equalised:
     """How s numbers cross the channel, in the factors of `LinearTransceiver`: s streams, u uses, q symbols a use.
 
     Attributes:
-        streams: (…, s) slot of each number among u × 2q. precoder: F̃ (…, u, 2 n_tx, 2q). decoder: G̃ (…, u, 2q, 2 n_rx).
+        streams: (…, s) slot of each number among u × 2q.
+        precoder: F̃ (…, u, 2 n_tx, 2q).
+        decoder: G̃ (…, u, 2q, 2 n_rx).
     """
 
     streams: Int[Tensor, "*batch s"]
@@ -39,20 +42,20 @@ class Equalised:
 
 @runtime_checkable
 class Equaliser(Protocol):
-    """What carries numbers across a channel."""
+    """The part of a baseline that carries numbers across a channel."""
 
     def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """Carry s numbers, designed for unit variance; `variance` is what power is counted with. s is at most `room(channel)`."""
+        """Carry s numbers, designed for unit variance; s is at most `room(channel)`, and power is counted with `variance`."""
 
 
 def room(channel: Channel) -> int:
-    """Real numbers that one message has room for: two for each of u·min(n_rx, n_tx) complex symbols."""
+    """The number of real numbers that one message has room for: two for each of u·min(n_rx, n_tx) complex symbols."""
     return 2 * channel.uses * min(channel.n_rx, channel.n_tx)
 
 
 @dataclass(frozen=True)
 class SvdEqualiser:
-    """The channel known at both ends: numbers go over its singular vectors, first ones over strongest ones; dead ones get no power.
+    """The channel is known at both ends: numbers go over its singular vectors, first ones over strongest ones; dead ones get no power.
 
     Attributes:
         loading: "mmse" weighs each stream's signal against its noise, "zf" inverts it.
@@ -67,11 +70,10 @@ class SvdEqualiser:
     loading: str = "mmse"
 
     def __post_init__(self) -> None:
-        if self.loading not in ("mmse", "zf"):
-            raise ValueError(f"loading must be 'mmse' or 'zf', got {self.loading!r}")
+        choice("loading", self.loading, ("mmse", "zf"))
 
     def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """Over the strongest symbols of all uses together."""
+        """Carry the numbers over the strongest symbols of all uses together."""
         spatial = SpatialModes.of(channel.h)
         ranked = Allocation.of(torch.ones_like(variance), spatial.amplitude, channel.noise_variance, torch.zeros_like(channel.power))
         h, N = ranked.amplitude, channel.noise_variance.unsqueeze(-1) / 2
@@ -86,31 +88,33 @@ class SvdEqualiser:
 
 @dataclass(frozen=True)
 class ZeroForcing:
-    """The channel known at the receiver only, which inverts it (pseudo-inverse); each symbol goes on an antenna of its own."""
+    """The channel is known at the receiver only, which inverts it (pseudo-inverse); each symbol goes on an antenna of its own."""
 
     def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """On the first min(n_rx, n_tx) antennas, over all uses before the next antenna is taken."""
+        """Carry the numbers on the first min(n_rx, n_tx) antennas, over all uses before the next antenna is taken."""
         return _on_antennas(channel, variance, torch.zeros_like(channel.noise_variance))
 
 
 @dataclass(frozen=True)
 class MmseEqualiser:
-    """The channel known at the receiver only, whose linear estimate has the least error; each symbol goes on an antenna of its own."""
+    """The channel is known at the receiver only, whose linear estimate has the least error; each symbol goes on an antenna of its own."""
 
     def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """On the first min(n_rx, n_tx) antennas, over all uses before the next antenna is taken."""
+        """Carry the numbers on the first min(n_rx, n_tx) antennas, over all uses before the next antenna is taken."""
         return _on_antennas(channel, variance, channel.noise_variance / 2)
 
 
 def _equal_power(channel: Channel, variance: Float[Tensor, "*a s"]) -> Float[Tensor, "*batch"]:
-    """p (…) of each number, the budget shared by what they vary in all; 0 where there is no channel to send over."""
+    """The power p (…) of each number, the budget shared by what they vary in all; 0 where there is no channel to send over."""
     total = variance.sum(-1).expand(channel.batch)
-    heard = channel.h.abs().amax((-3, -2, -1)) > 0
-    return ratio(channel.uses * channel.power, total) * heard
+    reaches = channel.h.abs().amax((-3, -2, -1)) > 0
+    return ratio(channel.uses * channel.power, total) * reaches
 
 
 def _on_antennas(channel: Channel, variance: Float[Tensor, "s"], load: Float[Tensor, "*batch"]) -> Equalised:
-    count, uses, q = len(variance), channel.uses, min(channel.n_rx, channel.n_tx)
+    """Each symbol on an antenna of its own, equalised with a load on the squared singular values."""
+    count = len(variance)
+    uses, q = channel.uses, min(channel.n_rx, channel.n_tx)
     symbol = torch.arange(-(-count // 2), device=variance.device)
     real = symbol % uses * 2 * q + symbol // uses  # slot of the real part; the imaginary part is q further
     streams = torch.stack([real, real + q], -1).flatten()[:count].expand(*channel.batch, -1)

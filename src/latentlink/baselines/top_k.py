@@ -14,7 +14,7 @@ The error is measured on the same latents, exactly over the noise: with v̂ = T 
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -24,32 +24,36 @@ from torch import Tensor
 from latentlink.baselines.alignment import Aligner, LeastSquares
 from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
 from latentlink.baselines.top_k_transceiver import TopKTransceiver, largest
-from latentlink.baselines.whitened import baseline_status, check_parts, checked, count_of, sends
+from latentlink.baselines.whitened import baseline_status, check_parts, number_sent, prepare, sends
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution
+from latentlink.numerics.doors import integer
 
-_PILOTS = 2**13  # measured on at most
-_PRODUCTS = 2**28  # of pairs of entries, over all messages that the error is measured on: about a second
-_HELD = 2**22  # of them held at a time
+_PILOTS = 2**13  # that are measured on, at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TopK:
     """The k entries of largest magnitude of each message, aligned after or before transmission.
 
     Attributes:
         k: how many; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at most all. What their
             indices cost is counted by the transceiver: `side_symbols`, `side_bits`.
-        align: whether the receiver aligns ("after") or the transmitter ("before").
+        align: "after" transmission, by the receiver, or "before" it, by the transmitter.
         aligner: LeastSquares() or Procrustes().
-        equalizer: SvdEqualizer(), ZeroForcing() or MmseEqualizer().
-        draws: Gaussian latents to measure on where no pilots are given. seed: of these draws, or of which pilots are taken.
-        expects: whether a design also measures its expected error, which takes most of its time; without, `expected_mse` is NaN in the
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
+        pilots: that power and error are measured on: Pilots, or the transmitter's latents (n, d) alone, y then being its linear
+            regression on x and a residual of the moments' size; None for `draws` Gaussian ones with the moments of x, likewise.
+        draws: Gaussian latents to measure on where no pilots are given.
+        seed: of these draws, or of which pilots are taken.
+        expects: True if a design also measures its expected error, which takes most of its time; without, `expected_mse` is None in the
             solution and can be measured later.
+        products: of pairs of entries that the error is measured with, at most: 2^28 take about a second.
+        entries: numbers in the largest intermediate tensor, which bound the memory that this takes.
 
     Raises:
         ValueError: naming the attribute that is something else.
@@ -61,24 +65,25 @@ class TopK:
     k: int | None = None
     align: str = "after"
     aligner: Aligner = field(default_factory=LeastSquares)
-    equalizer: Equaliser = field(default_factory=SvdEqualiser)
+    equaliser: Equaliser = field(default_factory=SvdEqualiser)
+    pilots: Pilots | Tensor | NDArray[Any] | None = field(default=None, repr=False)
     draws: int = 4096
     seed: int = 0
     expects: bool = True
+    products: int = 2**28
+    entries: int = 2**22
 
     def __post_init__(self) -> None:
-        check_parts(self.k, self.aligner, self.equalizer, self.align)
-        if not isinstance(self.draws, int) or self.draws < 2:
-            raise ValueError(f"draws must be an integer >= 2, got {self.draws!r}")
+        check_parts(self.k, self.aligner, self.equaliser, self.align)
+        integer("draws", self.draws, 2)
+        integer("seed", self.seed, 0)
 
-    def design(self, moments: Moments, channel: Channel, pilots: Pilots | Tensor | NDArray[Any] | None = None) -> Solution:
-        """The link for every channel of the batch at once.
+    def design(self, moments: Moments, channel: Channel) -> Solution[TopKTransceiver]:
+        """Design the link for every channel of the batch at once.
 
         Args:
             moments: of the semantic pilots.
             channel: (…, u, n_rx, n_tx); its h is taken for known exactly.
-            pilots: what power and error are measured on: Pilots, or the transmitter's latents (n, d) alone, y then being its linear
-                regression on x and a residual of the moments' size; None for `draws` Gaussian ones with the moments of x, likewise.
 
         Returns:
             Solution with a `TopKTransceiver`. Its expected error and power are those measured, the power at most the budget; on 8192
@@ -88,53 +93,54 @@ class TopK:
             ValueError: moments or channel are of another type or on different devices, k is more than fits the channel or the latent, or
                 the pilots are malformed or of other dimensions.
         """
-        moments, channel = checked(moments, channel)
-        x, wanted, residual = self._latents(moments, pilots)
-        x = x * (moments.cov_x.diagonal() > 0)  # no rounding of means
+        moments, channel = prepare(moments, channel)
+        measured = self._latents(moments)
         aligned = self.aligner.fit(moments)
         before = self.align == "before"
         A = aligned.matrix
-        c = x @ A.mT if before else x
-        k = count_of(self.k, c.shape[-1], channel)
+        c = measured.x @ A.mT if before else measured.x
+        k = number_sent(self.k, c.shape[-1], channel)
         chosen, entries = largest(c, k)
         offsets, seen, unseen = _usual(chosen, entries, c.shape[-1])
-        C = unseen.mT @ unseen / len(x)
+        n = len(c)
+        C = unseen.mT @ unseen / n
         whitened = Spectrum.of(C)
-        values, vectors = whitened.kept(k / len(x))
-        analysis, synthesis = whitened.root_inverse(k / len(x)), vectors * values.sqrt()
+        values, vectors = whitened.kept(k / n)
+        analysis, synthesis = whitened.root_inverse(k / n), vectors * values.sqrt()
         power = [(v @ analysis.mT).square().mean(0) for v in (seen, unseen)]
-        crossing = self.equalizer.carry(channel, torch.maximum(*power))
-        zero = x.new_zeros(k)
+        crossing = self.equaliser.carry(channel, torch.maximum(*power))
+        zero = c.new_zeros(k)
         link = LinearTransceiver(analysis, synthesis, zero, zero, crossing.streams, crossing.precoder, crossing.decoder, channel)
         transceiver = TopKTransceiver(A, before, moments.mean_x, moments.mean_y, offsets, link)
-        spent = link.expected_power(analysis @ (seen.mT @ seen / len(x)) @ analysis.mT)
-        error = torch.full_like(spent, torch.nan)
+        spent = link.expected_power(analysis @ (seen.mT @ seen / n) @ analysis.mT)
+        error = None
         if self.expects:
-            error = _measured_error(transceiver, None if before else aligned.gram, chosen, seen, wanted) + residual
+            error = self._error(transceiver, None if before else aligned.gram, chosen, seen, measured)
         return Solution(transceiver, baseline_status(link), error, spent)
 
-    def expected_mse(
-        self, transceiver: TopKTransceiver, moments: Moments, pilots: Pilots | Tensor | NDArray[Any] | None = None
-    ) -> Float[Tensor, "*batch"]:
-        """The error (…) to expect of a transceiver that was designed with these moments and pilots; raises as `design`."""
-        moments, _ = checked(moments, transceiver.channel)
-        x, wanted, residual = self._latents(moments, pilots)
-        x = x * (moments.cov_x.diagonal() > 0)
-        chosen, entries = largest(x @ transceiver.alignment.mT if transceiver.aligned_before else x, transceiver.k)
+    def expected_mse(self, transceiver: TopKTransceiver, moments: Moments) -> Float[Tensor, "*batch"]:
+        """The error (…) to expect of a transceiver that was designed by this design with these moments; raises as `design`."""
+        moments, _ = prepare(moments, transceiver.channel)
+        measured = self._latents(moments)
+        c = measured.x @ transceiver.alignment.mT if transceiver.aligned_before else measured.x
+        chosen, entries = largest(c, transceiver.k)
         gram = None if transceiver.aligned_before else self.aligner.fit(moments).gram
-        return _measured_error(transceiver, gram, chosen, entries - transceiver.offsets[chosen], wanted) + residual
+        return self._error(transceiver, gram, chosen, entries - transceiver.offsets[chosen], measured)
 
-    def _latents(
-        self, moments: Moments, pilots: Pilots | Tensor | NDArray[Any] | None
-    ) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"], Float[Tensor, ""]]:
-        """x − μx, what is known of y − μy with it, and the error E||·||² of that."""
+    def _latents(self, moments: Moments) -> "_Measured":
+        """The latents that are measured on, without the rounding of means."""
+        drawn = self._drawn(moments)
+        return drawn._replace(x=drawn.x * (moments.cov_x.diagonal() > 0))
+
+    def _drawn(self, moments: Moments) -> "_Measured":
+        pilots = self.pilots
         if isinstance(pilots, Pilots):
             got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(moments.mean_x), len(moments.mean_y))
             if got != expected:
                 raise ValueError(f"pilots must be of the moments' dimensions {expected}, got {got}")
             rows = self._taken(len(pilots)).to(pilots.x.device)
             x, y = pilots.x[rows].to(moments.cov_x) - moments.mean_x, pilots.y[rows].to(moments.cov_y) - moments.mean_y
-            return x, y, moments.cov_y.new_zeros(())
+            return _Measured(x, y, moments.cov_y.new_zeros(()))
         if pilots is None:
             spectrum = Spectrum.of(moments.cov_x)
             generator = torch.Generator().manual_seed(self.seed)
@@ -146,11 +152,52 @@ class TopK:
                 raise ValueError(f"pilots must have shape (n, {len(moments.mean_x)}), got {tuple(x.shape)}")
             x = x[self._taken(len(x)).to(x.device)].to(moments.cov_x) - moments.mean_x
         A = LeastSquares(0.0).fit(moments).matrix
-        return x, x @ A.mT, (moments.cov_y.trace() - (A * moments.cov_yx).sum()).clamp(min=0)
+        return _Measured(x, x @ A.mT, (moments.cov_y.trace() - (A * moments.cov_yx).sum()).clamp(min=0))
 
     def _taken(self, count: int) -> Int[Tensor, "n"]:
-        """Which pilots, in no order of theirs."""
+        """The numbers of the pilots that are taken, in random order."""
         return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))[:_PILOTS]
+
+    def _error(
+        self,
+        transceiver: TopKTransceiver,
+        gram: Float[Tensor, "s s"] | None,
+        chosen: Int[Tensor, "n k"],
+        v: Float[Tensor, "n k"],
+        measured: "_Measured",
+    ) -> Float[Tensor, "*batch"]:
+        """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise; ΨᵀΨ is given, None where Ψ = I."""
+        link, psi = transceiver.link, transceiver.synthesis
+        response, noise = link.response()
+        T = link.synthesis @ response @ link.analysis
+        noise = link.synthesis @ noise @ link.synthesis.mT
+        k, batch, sent = transceiver.k, T.shape[:-2], sends(link)[..., None, None]
+        count = max(1, self.products // (k**2 + psi.numel() // 16))
+        chosen, v, wanted = chosen[:count], v[:count], measured.y[:count]
+        gram = psi if gram is None else gram
+        total = T.new_zeros(batch)
+        rows = max(1, self.entries // max(k**2, batch.numel() * k))
+        for index, vi, yi in zip(chosen.split(rows), v.split(rows), wanted.split(rows), strict=True):
+            G = gram[index.unsqueeze(-1), index.unsqueeze(-2)]  # (n, k, k)
+            received = torch.where(sent, transceiver.offsets[index] + vi @ T.mT, 0.0)  # (…, n, k)
+            projected = (yi @ psi).gather(-1, index)
+            seen = torch.einsum("...nj,njl->...nl", received, G) - 2 * projected
+            total = total + (seen * received).sum((-2, -1)) + (noise * G.sum(0)).sum((-2, -1))
+        return total / len(v) + wanted.square().sum(-1).mean() + measured.residual
+
+
+class _Measured(NamedTuple):
+    """The latents that power and error are measured on.
+
+    Attributes:
+        x: x − μx (n, d).
+        y: what is known of y − μy with it (n, m).
+        residual: the error E||·||² of that, ().
+    """
+
+    x: Float[Tensor, "n d"]
+    y: Float[Tensor, "n m"]
+    residual: Float[Tensor, ""]
 
 
 def _usual(
@@ -162,28 +209,3 @@ def _usual(
     offsets = entries.new_zeros(size).scatter_add(0, index, entries.flatten()) / (times + 1)
     left = entries - offsets[chosen]
     return offsets, left, left * (1 + 1 / times[chosen])  # c − (n + 1) a / n + c / n
-
-
-def _measured_error(
-    transceiver: TopKTransceiver,
-    gram: Float[Tensor, "s s"] | None,
-    chosen: Int[Tensor, "n k"],
-    v: Float[Tensor, "n k"],
-    wanted: Float[Tensor, "n m"],
-) -> Float[Tensor, "*batch"]:
-    """Mean over messages of ||y − μy − ŷ||² (…), exact over the noise; ΨᵀΨ is given, None where Ψ = I."""
-    link, psi = transceiver.link, transceiver.synthesis
-    T, noise = link.response()
-    T, noise = link.synthesis @ T @ link.analysis, link.synthesis @ noise @ link.synthesis.mT
-    k, batch, sent = len(link.mean_x), T.shape[:-2], sends(link)[..., None, None]
-    count = max(1, _PRODUCTS // (k**2 + psi.numel() // 16))
-    chosen, v, wanted = chosen[:count], v[:count], wanted[:count]
-    gram, total = psi if gram is None else gram, T.new_zeros(batch)
-    rows = max(1, _HELD // max(k**2, batch.numel() * k))
-    for index, vi, yi in zip(chosen.split(rows), v.split(rows), wanted.split(rows), strict=True):
-        G = gram[index.unsqueeze(-1), index.unsqueeze(-2)]  # (n, k, k)
-        entries = torch.where(sent, transceiver.offsets[index] + vi @ T.mT, 0.0)  # (…, n, k)
-        projected = (yi @ psi).gather(-1, index)
-        seen = torch.einsum("...nj,njl->...nl", entries, G) - 2 * projected
-        total = total + (seen * entries).sum((-2, -1)) + (noise * G.sum(0)).sum((-2, -1))
-    return total / len(v) + wanted.square().sum(-1).mean()

@@ -1,4 +1,4 @@
-"""The transceiver of Top-K: of every message the k largest entries, and the receiver is told which they are.
+"""The transceiver of Top-K: of every message the k largest entries, and the receiver is told their indices.
 
 For c = x − μx (aligned after transmission) or c = A (x − μx) (aligned before it), I the indices of the k largest |c_i|, in rising order,
 
@@ -33,8 +33,10 @@ class TopKTransceiver(BaseTransceiver):
     """Sends the k largest entries of each message (see the module); c entries to choose from, a batch `...` of channels.
 
     Attributes:
-        alignment: A (m, d). aligned_before: whether the transmitter applies it, so that c = m, or the receiver, so that c = d.
-        mean_x: μx (d,). mean_y: μy (m,).
+        alignment: A (m, d).
+        aligned_before: True if the transmitter applies it, so that c = m; False if the receiver does, so that c = d.
+        mean_x: μx (d,).
+        mean_y: μy (m,).
         offsets: a (c,).
         link: carries v (k) over the channel.
         indices: I (…, n, k) of the messages that the receiver was told of; None until `informed_by`.
@@ -60,12 +62,12 @@ class TopKTransceiver(BaseTransceiver):
 
     @property
     def channel(self) -> Channel:
-        """What the decoder was made for; its power is the budget."""
+        """The channel that the decoder was made for; its power is the budget."""
         return self.link.channel
 
     @property
     def synthesis(self) -> Float[Tensor, "m s"]:
-        """Ψ: A where the receiver aligns, else the identity."""
+        """Ψ (m, c): A where the receiver aligns, else the identity."""
         return torch.diag(torch.ones_like(self.mean_y)) if self.aligned_before else self.alignment
 
     @property
@@ -80,13 +82,13 @@ class TopKTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Of one message, by dense real matrices and the k columns of Ψ that it needs; choosing takes comparisons, not counted."""
+        """The operations for one message, by dense real matrices and the k columns of Ψ that it needs; comparisons are not counted."""
         align = REAL_WEIGHT * self.alignment.numel() if self.aligned_before else 0
         restore = 0 if self.aligned_before else REAL_WEIGHT * self.k * len(self.mean_y)
         return OperationCount(align + self.link.flops.encode, self.link.flops.decode + restore)
 
     def choose(self, x: Tensor | NDArray[Any]) -> tuple[Int[Tensor, "*a n k"], Float[Tensor, "*a n k"]]:
-        """I (…, n, k), rising, and the entries c_I (…, n, k) of latents x (…, n, d).
+        """The indices I (…, n, k), rising, and the entries c_I (…, n, k) of latents x (…, n, d).
 
         Raises:
             ValueError: x is complex or not finite, its last dimension is not d, or it has no message axis.
@@ -125,19 +127,14 @@ class TopKTransceiver(BaseTransceiver):
         v, told = self.link.decode(r), self.indices
         if told.shape[-2] != v.shape[-2]:
             raise ValueError(f"r must hold the {told.shape[-2]} messages that the receiver was told of, got {v.shape[-2]}")
-        sent = sends(self.link)[..., None, None]  # a silent link tells nothing, not even what is usual
+        sent = sends(self.link)[..., None, None]  # a silent link carries nothing, not even the usual values
         entries = torch.where(sent, self.offsets[told] + v, 0.0)
         empty = entries.new_zeros(*entries.shape[:-1], len(self.offsets))
         return empty.scatter(-1, told.expand(entries.shape), entries)
 
     def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: as `receive`.
-        """
-        entries = self.receive(r)
-        return self.mean_y + (entries if self.aligned_before else entries @ self.alignment.mT)
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
+        return self.mean_y + self.receive(r) if self.aligned_before else super().decode(r)
 
     def matched_to(self, channel: Channel) -> "TopKTransceiver":
         """The same precoder, the values estimated with least linear error from what is received over this channel.
@@ -174,6 +171,6 @@ class TopKTransceiver(BaseTransceiver):
 
 
 def largest(c: Float[Tensor, "*a n c"], k: int) -> tuple[Int[Tensor, "*a n k"], Float[Tensor, "*a n k"]]:
-    """Indices of the k entries of greatest magnitude, in rising order, and the entries."""
+    """The indices of the k entries of greatest magnitude, in rising order, and the entries."""
     chosen = c.abs().topk(k, dim=-1, sorted=False).indices.sort(-1).values
     return chosen, c.gather(-1, chosen)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.moments import as_latents
+from latentlink.numerics.doors import integer
 
 
 def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:
@@ -16,6 +17,4 @@ def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:
     The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.
     """
     x = as_latents("x", x)
-    if dim < 1:
-        raise ValueError(f"dim must be at least 1, got {dim}")
-    return torch.nn.functional.pad(x, (0, dim - x.shape[1]))
+    return torch.nn.functional.pad(x, (0, integer("dim", dim) - x.shape[1]))

@@ -21,31 +21,34 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
+from latentlink.numerics.doors import choice, integer
 
 
 def whitened_design(
     moments: Moments,
     channel: Channel,
-    equalizer: Equaliser,
+    equaliser: Equaliser,
     components: Spectrum,
     coefficients: Float[Tensor, "c d"],
     synthesis: Float[Tensor, "m c"],
     count: int,
-) -> Solution:
+) -> Solution[LinearTransceiver]:
     """The linear link that sends the `count` strongest principal components of c = B (x − μx) and reads ŷ = μy + L ĉ (see the module).
 
     Args:
-        moments, channel: of `checked`.
-        equalizer: carries the whitened components.
+        moments: as `prepare` gives them.
+        channel: as `prepare` gives it.
+        equaliser: carries the whitened components.
         components: principal components of c under R_λ, the spectrum of C.
-        coefficients: B. synthesis: L.
+        coefficients: B (c, d).
+        synthesis: L (m, c).
         count: k, at most `room(channel)`.
     """
     values, vectors = components.kept(0.0)
     root, V = values[:count].sqrt(), vectors[:, :count]
     analysis, synthesis = V.mT / root.unsqueeze(-1) @ coefficients, synthesis @ (V * root)
     Cz = analysis @ moments.cov_x @ analysis.mT
-    crossing = equalizer.carry(channel, Cz.diagonal())
+    crossing = equaliser.carry(channel, Cz.diagonal())
     link = LinearTransceiver(
         analysis, synthesis, moments.mean_x, moments.mean_y, crossing.streams, crossing.precoder, crossing.decoder, channel
     )
@@ -57,17 +60,17 @@ def whitened_design(
 
 
 def sends(link: LinearTransceiver) -> Bool[Tensor, "*batch"]:
-    """Whether anything is sent over each channel."""
+    """For each channel, whether anything is sent over it."""
     return (link.precoder != 0).flatten(-3).any(-1)
 
 
 def baseline_status(link: LinearTransceiver) -> Int[Tensor, "*batch"]:
-    """Status codes of a baseline."""
+    """The status codes of a baseline."""
     return torch.where(sends(link), Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
 
 
-def checked(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
-    """Moments without rounding in dimensions that do not vary; the channel in their precision, its h taken for known exactly.
+def prepare(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
+    """The moments without rounding in dimensions that do not vary, and the channel in their precision, its h taken for known exactly.
 
     Raises:
         ValueError: moments or channel are of another type or on different devices.
@@ -82,24 +85,23 @@ def checked(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
     return varying(moments), Channel(channel.h, channel.noise_variance, channel.power)
 
 
-def check_parts(k: int | None, aligner: Aligner, equalizer: Equaliser, align: str = "after") -> None:
-    """What every baseline is made of.
+def check_parts(k: int | None, aligner: Aligner, equaliser: Equaliser, align: str = "after") -> None:
+    """Check the parts of a baseline.
 
     Raises:
         ValueError: naming the part that is something else.
     """
-    if k is not None and (not isinstance(k, int) or isinstance(k, bool) or k < 1):
-        raise ValueError(f"k must be an integer >= 1, or None for all that the channel has room for, got {k!r}")
-    if align not in ("after", "before"):
-        raise ValueError(f"align must be 'after' or 'before' (transmission), got {align!r}")
+    if k is not None:
+        integer("k", k)
+    choice("align", align, ("after", "before"))
     if isinstance(aligner, type) or not isinstance(aligner, Aligner):
         raise ValueError(f"aligner must be LeastSquares() or Procrustes(), got {aligner!r}")
-    if isinstance(equalizer, type) or not isinstance(equalizer, Equaliser):
-        raise ValueError(f"equalizer must be SvdEqualizer(), ZeroForcing() or MmseEqualizer(), got {equalizer!r}")
+    if isinstance(equaliser, type) or not isinstance(equaliser, Equaliser):
+        raise ValueError(f"equaliser must be SvdEqualiser(), ZeroForcing() or MmseEqualiser(), got {equaliser!r}")
 
 
-def count_of(k: int | None, available: int, channel: Channel) -> int:
-    """How many of the `available` real numbers are sent: k, or all that the channel has room for.
+def number_sent(k: int | None, available: int, channel: Channel) -> int:
+    """The number of real numbers sent of the `available` ones: k, or all that the channel has room for.
 
     Raises:
         ValueError: k is more than there are, or than the channel has room for.

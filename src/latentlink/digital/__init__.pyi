@@ -1,4 +1,8 @@
+from .adaptation import BlockError, Genie
+from .alignment import AtReceiver, AtTransmitter
 from .design import Digital
+from .genie import GenieTransceiver
+from .source.latent_code import LatentCode
 from .transceiver import DigitalTransceiver
 
-__all__ = ["Digital", "DigitalTransceiver"]
+__all__ = ["AtReceiver", "AtTransmitter", "BlockError", "Digital", "DigitalTransceiver", "Genie", "GenieTransceiver", "LatentCode"]

@@ -1,41 +1,101 @@
-"""The digital transceiver: latents to payloads, payloads to blocks, and back; a block whose checksum fails gives the mean.
+"""The digital transceiver: latents to payloads, payloads to blocks, and back; a block whose CRC fails gives the mean.
 
-The receiver decodes what it receives and knows nothing else: streams, bit log-likelihood ratios, belief propagation, checksum, codewords
-and range decoder, in that order.
+The receiver decodes what it receives and knows nothing else: streams, bit log-likelihood ratios, belief propagation, CRC, codewords and
+range decoder, in that order.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.digital.coding.block import Beams, Block
+from latentlink.digital.coding.block import Block
+from latentlink.digital.operations import count_operations
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
+from latentlink.digital.stored import blocks_from_tensors, blocks_to_tensors
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import COMPLEX_WEIGHT, REAL_WEIGHT, OperationCount
-from latentlink.numerics.doors import finite
+from latentlink.links.operations import OperationCount
+from latentlink.links.shapes import broadcast_batch, check_received
+from latentlink.links.stored import channel_from, channel_tensors, link_facts, taken_out
+from latentlink.storage.artifacts import artifact, save
+from latentlink.streams.spatial import SpatialModes
 
 
+class Member(NamedTuple):
+    """One channel of the flat batch that messages are sent over.
+
+    Attributes:
+        number: in that flat batch.
+        own: number among the link's own channels.
+        block: that it carries, None where nothing is sent.
+        spatial: its spatial modes.
+    """
+
+    number: int
+    own: int
+    block: Block | None
+    spatial: SpatialModes
+
+    def read(self, r: Complex[Tensor, "n u r"], block: Block) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
+        """Payloads (n, B) and whether their CRCs hold, of received symbols that carry a block."""
+        return block.read(self.spatial.separate(r), self.spatial.amplitude.double().flatten())
+
+
+class Messages(NamedTuple):
+    """What is to be sent.
+
+    Attributes:
+        coefficients: weighted, c (n, k) or (…, n, k).
+        batch: over which they are sent.
+    """
+
+    coefficients: Float[Tensor, "*a n k"]
+    batch: torch.Size
+
+
+class Received(NamedTuple):
+    """What was received.
+
+    Attributes:
+        symbols: of the flat batch (c, n, u, n_rx).
+        batch: that this is the flat one of.
+    """
+
+    symbols: Complex[Tensor, "c n u r"]
+    batch: torch.Size
+
+
+@artifact("digital link")
 @dataclass(frozen=True, eq=False, repr=False)
 class DigitalTransceiver(BaseTransceiver):
     """A digital link for a batch `...` of channels (see the module).
 
     Attributes:
-        code: payloads of latents. coordinates: the coefficients that a payload can reach, in the precision of what comes out.
-        channel: designed for. beams: of each channel of the flat batch. blocks: its block, None where nothing is sent.
+        code: payloads of latents.
+        coordinates: the coefficients that a payload can reach, in the precision of what comes out.
+        channel: the channels that it was designed for.
+        spatial: the spatial modes of the flat batch.
+        blocks: that each channel of the flat batch carries, None where nothing is sent.
     """
 
     code: LatentCode
     coordinates: Coordinates
     channel: Channel
-    beams: tuple[Beams, ...]
+    spatial: SpatialModes
     blocks: tuple[Block | None, ...]
+
+    scalable = True
+
+    @property
+    def nominal(self) -> "DigitalTransceiver":
+        """Itself: the link by ordinary adaptation."""
+        return self
 
     @property
     def batch(self) -> torch.Size:
@@ -54,32 +114,21 @@ class DigitalTransceiver(BaseTransceiver):
 
     @property
     def message_bits(self) -> Float[Tensor, "*batch"]:
-        """Payload bits of a message (…), header and indices included, checksum not."""
-        return self._each([0.0 if block is None else float(block.payload) for block in self.blocks])
+        """Payload bits of a message (…), header and indices included, CRC not."""
+        return self.each([0.0 if block is None else block.payload for block in self.blocks])
 
     @property
     def block_error(self) -> Float[Tensor, "*batch"]:
-        """Predicted probability (…) of losing a block, NaN where none is sent."""
-        return self._each([torch.nan if block is None else block.error for block in self.blocks])
+        """The predicted probability (…) of losing a block, 1 where none is sent."""
+        return self.each([1.0 if block is None else block.error for block in self.blocks])
 
     @property
     def flops(self) -> OperationCount:
-        """Of one message: transform, beams, synthesis, by dense matrices. Quantisers, entropy coder and LDPC code, which mostly compare,
-        look up and add bits, are not counted: see their latency."""
-        beams = COMPLEX_WEIGHT * self.channel.uses * min(self.channel.n_rx, self.channel.n_tx)
-        k = len(self.coordinates.weight)
-        encode = REAL_WEIGHT * k * len(self.coordinates.mean_x) + beams * self.channel.n_tx
-        return OperationCount(encode, beams * self.channel.n_rx + REAL_WEIGHT * k * len(self.mean_y))
-
-    scalable = True
-
-    def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """Payload bits of a message, and the share of blocks that are lost (…)."""
-        return {"message_bits": self.message_bits, "block_error": self.lost(x, send(self.encode(x)))}
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Refused so far."""
-        raise ValueError("a digital link cannot be saved yet")
+        """The operations for one message, the mean over the channels: an estimate (see `digital/operations.py`)."""
+        antennas, latents = (self.channel.n_tx, self.channel.n_rx), (len(self.coordinates.mean_x), len(self.mean_y))
+        counts = [count_operations(block, self.code, latents, antennas, self.channel.uses) for block in self.blocks if block is not None]
+        channels = max(1, len(self.blocks))
+        return OperationCount(sum(count.encode for count in counts) // channels, sum(count.decode for count in counts) // channels)
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> "DigitalTransceiver":
         """The same blocks at powers times a factor (…), known at both ends: a transmitter's gain control."""
@@ -92,12 +141,11 @@ class DigitalTransceiver(BaseTransceiver):
         Raises:
             ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
         """
-        c, batch, parts = *self.messages(x), []
+        c, batch = self.messages(x)
         payloads = Payloads(self.code, c)
-        for number, _, block, beams in self.members(batch):
-            parts.append(self.sent(payloads, number, block, beams))
-        u, t = self.channel.uses, self.channel.n_tx
-        return torch.stack(parts).reshape(*batch, -1, u, t) if parts else torch.zeros(*batch, c.shape[-2], u, t, dtype=self.channel.h.dtype)
+        sent = [self.symbols(payloads, member) for member in self.members(batch)]
+        shape = (*batch, c.shape[-2], self.channel.uses, self.channel.n_tx)
+        return torch.stack(sent).reshape(shape) if sent else self.channel.h.new_zeros(shape)
 
     def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
         """Coefficients ẑ (…, n, s), zero for lost blocks, of received symbols r (…, n, u, n_rx).
@@ -105,88 +153,117 @@ class DigitalTransceiver(BaseTransceiver):
         Raises:
             ValueError: r is not complex or not finite, its uses or antennas differ, or its batch does not fit.
         """
-        r, batch = self.received(r)
-        parts = []
-        for number, _, block, beams in self.members(batch):
-            if block is None:
-                parts.append(self.coordinates.weight.new_zeros(r.shape[1], len(self.coordinates.weight)))
-                continue
-            bits, holds = block.read(beams.heard(r[number]), beams.amplitude.double().flatten())
-            parts.append(self.coefficients(bits, holds))
-        return torch.stack(parts).reshape(*batch, r.shape[1], -1)
+        symbols, batch = self.received(r)
+        z = self.coordinates.weight.new_zeros(*symbols.shape[:2], len(self.coordinates.weight))
+        for member in self.members(batch):
+            if member.block is not None:
+                z[member.number] = self.coefficients(*member.read(symbols[member.number], member.block))
+        return z.reshape(*batch, *z.shape[1:])
 
     def lost(self, x: Tensor | NDArray[Any], r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
-        """Measured share (…) of messages x (…, n, d) whose payload is not read right from r (…, n, u, n_rx); 1 where nothing is sent.
+        """The measured share (…) of messages x (…, n, d) whose payload is not read right from r (…, n, u, n_rx); 1 where nothing is sent.
 
         Raises:
             ValueError: as `encode` and `receive`.
         """
-        c, _ = self.messages(x)
-        r, batch = self.received(r)
-        payloads, shares = Payloads(self.code, c.expand(*batch, -1, -1) if c.ndim > 2 else c), []
-        for number, _, block, beams in self.members(batch):
-            if block is None:
-                shares.append(1.0)
-                continue
-            bits, holds = block.read(beams.heard(r[number]), beams.amplitude.double().flatten())
-            wrong = (bits != payloads.of(number, block)).any(-1) | ~holds
-            shares.append(float(wrong.double().mean()))
-        return torch.tensor(shares, dtype=self.coordinates.weight.dtype, device=r.device).reshape(batch)
+        c = self.messages(x).coefficients
+        symbols, batch = self.received(r)
+        payloads = Payloads(self.code, c.expand(*batch, -1, -1) if c.ndim > 2 else c)
+        shares = self.coordinates.weight.new_ones(len(symbols))
+        for member in self.members(batch):
+            if member.block is not None:
+                bits, valid = member.read(symbols[member.number], member.block)
+                wrong = (bits != payloads.of(member.number, member.block)).any(-1) | ~valid
+                shares[member.number] = wrong.double().mean()
+        return shares.reshape(batch)
+
+    def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """The payload bits of a message, and the share of blocks that are lost (…)."""
+        return {"message_bits": self.message_bits, "block_error": self.lost(x, send(self.encode(x)))}
 
     def to(self, target: torch.device | torch.dtype | str) -> "DigitalTransceiver":
-        """The same transceiver in float32 or float64: of transform, symbols and latents; bits are bits."""
-        channel = self.channel.to(target)
-        beams = tuple(Beams(*(_moved(value, target) for value in (b.transmit, b.receive, b.amplitude))) for b in self.beams)
-        return replace(self, coordinates=self.coordinates.to(target), channel=channel, beams=beams)
+        """The same transceiver on another device, or in float32 or float64 (transform, symbols and latents; bits are bits)."""
+        moved = replace(self, coordinates=self.coordinates.to(target), channel=self.channel.to(target), spatial=self.spatial.to(target))
+        if isinstance(target, torch.dtype):
+            return moved
+        blocks = tuple(None if block is None else block.to(target) for block in self.blocks)
+        return replace(moved, code=self.code.to(target), blocks=blocks)
 
-    def sent(self, payloads: "Payloads", number: int, block: Block | None, beams: Beams) -> Complex[Tensor, "n u t"]:
-        """Symbols (n, u, n_tx) of a channel of the flat batch."""
-        if block is None:
-            return beams.transmit.new_zeros(payloads.count, self.channel.uses, self.channel.n_tx)
-        return beams.leave(block.symbols(payloads.coded(number, block)))
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the link atomically; `latentlink.load` reads it back.
 
-    def coefficients(self, bits: Tensor, holds: Tensor) -> Float[Tensor, "n s"]:
-        """ẑ (n, s) of payloads (n, B), zero where the checksum does not hold."""
+        The file holds what both devices make their tables of, the pilots' coefficients: it is as large as these.
+        """
+        save("digital link", self, path)
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        amplitude, transmit, receive = self.spatial.amplitude, self.spatial.transmit, self.spatial.receive
+        beams = {"amplitude": amplitude, "transmit": torch.view_as_real(transmit.resolve_conj())}
+        beams["receive"] = torch.view_as_real(receive.resolve_conj())
+        blocks = blocks_to_tensors(self.blocks, 2 * amplitude.shape[-2] * amplitude.shape[-1])
+        tensors = channel_tensors(self.channel)
+        for prefix, parts in (("code", self.code.to_tensors()), ("spatial", beams), ("block", blocks)):
+            tensors |= {f"{prefix}.{name}": value for name, value in parts.items()}
+        facts = link_facts(self.channel, len(self.coordinates.mean_x), len(self.mean_y), "mean")
+        return tensors, facts | {"coefficients": len(self.coordinates.weight), "precision": str(amplitude.dtype).removeprefix("torch.")}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "DigitalTransceiver":
+        """The link of a saved file."""
+        code = LatentCode.from_tensors(taken_out(tensors, "code."))
+        precision = {"float32": torch.float32, "float64": torch.float64}[manifest["precision"]]
+        beams = taken_out(tensors, "spatial.")
+        transmit, receive = (torch.view_as_complex(beams[name].contiguous()) for name in ("transmit", "receive"))
+        return cls(
+            code=code,
+            coordinates=code.coordinates.truncated(manifest["coefficients"]).to(precision),
+            channel=channel_from(tensors),
+            spatial=SpatialModes(beams["amplitude"], transmit, receive),
+            blocks=tuple(blocks_from_tensors(taken_out(tensors, "block."))),
+        )
+
+    def symbols(self, payloads: "Payloads", member: Member) -> Complex[Tensor, "n u t"]:
+        """The symbols (n, u, n_tx) that one channel is sent."""
+        if member.block is None:
+            return member.spatial.transmit.new_zeros(payloads.count, self.channel.uses, self.channel.n_tx)
+        return member.spatial.send(member.block.symbols(payloads.coded(member.number, member.block)))
+
+    def coefficients(self, bits: Int[Tensor, "n p"], valid: Bool[Tensor, "n"]) -> Float[Tensor, "n s"]:
+        """Coefficients ẑ (n, s) of payloads (n, B), zero where the CRC does not hold."""
         weight = self.coordinates.weight
         c = self.code.decode(bits)[:, : len(weight)].to(weight)
-        return torch.where(holds.unsqueeze(-1), c / weight, 0.0)
+        return torch.where(valid.unsqueeze(-1), c / weight, 0.0)
 
-    def messages(self, x: Tensor | NDArray[Any]) -> tuple[Float[Tensor, "*a n k"], torch.Size]:
-        """Weighted coefficients of latents, and the batch over which they are sent."""
-        x = finite("x", x)
+    def messages(self, x: Tensor | NDArray[Any]) -> Messages:
+        """The weighted coefficients of latents, and the batch over which they are sent; raises as `encode`."""
         c = self.code.coordinates.weighted(x)
-        try:
-            return c, torch.broadcast_shapes(self.batch, c.shape[:-2])
-        except RuntimeError as error:
-            raise ValueError(f"x must have shape (n, d) or the batch {tuple(self.batch)} before it, got {tuple(x.shape)}") from error
+        return Messages(c, broadcast_batch("x", c.shape[:-2], self.batch))
 
-    def received(self, r: Tensor | NDArray[Any]) -> tuple[Complex[Tensor, "c n u r"], torch.Size]:
-        """Received symbols of a flat batch, and the batch."""
-        r = finite("r", r)
-        u, n_rx = self.channel.uses, self.channel.n_rx
-        if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (u, n_rx):
-            raise ValueError(f"r must be complex of shape (..., n, {u}, {n_rx}), got {r.dtype} {tuple(r.shape)}")
-        try:
-            batch = torch.broadcast_shapes(self.batch, r.shape[:-3])
-        except RuntimeError as error:
-            raise ValueError(f"r must have the batch {tuple(self.batch)}, got {tuple(r.shape)}") from error
-        return r.expand(*batch, *r.shape[-3:]).reshape(-1, *r.shape[-3:]), batch
+    def received(self, r: Tensor | NDArray[Any]) -> Received:
+        """The received symbols of the flat batch, and the batch; raises as `receive`."""
+        r = check_received(r, self.channel)
+        batch = broadcast_batch("r", r.shape[:-3], self.batch)
+        return Received(r.expand(*batch, *r.shape[-3:]).reshape(-1, *r.shape[-3:]), batch)
 
-    def members(self, batch: torch.Size) -> Iterator[tuple[int, int, Block | None, Beams]]:
-        """Number in the flat batch, number among the link's own channels, block and beams of each channel of a batch."""
+    def members(self, batch: torch.Size) -> Iterator[Member]:
+        """The channels of a batch that messages are sent over, one after the other."""
         own = torch.arange(self.batch.numel()).reshape(self.batch).expand(batch).flatten().tolist()
-        return ((number, i, self.blocks[i], self.beams[i]) for number, i in enumerate(own))
+        return (Member(number, i, self.blocks[i], self.spatial[i]) for number, i in enumerate(own))
 
-    def _each(self, values: list[float]) -> Float[Tensor, "*batch"]:
+    def each(self, values: list[float]) -> Float[Tensor, "*batch"]:
+        """One number for each channel, in the shape of the batch."""
         weight = self.coordinates.weight
         return torch.tensor(values, dtype=weight.dtype, device=weight.device).reshape(self.batch)
 
 
 class Payloads:
-    """Payloads of messages (n, k), or of others for each channel (…, n, k); each made once."""
+    """Payloads of messages (n, k), or of others for each channel (…, n, k); each is made once."""
 
     def __init__(self, code: LatentCode, c: Float[Tensor, "*a n k"]) -> None:
-        self._code, self.count, self._shared = code, c.shape[-2], c.ndim == 2
+        self._code = code
+        self.count = c.shape[-2]
+        self._shared = c.ndim == 2
         self._c = c.reshape(-1, *c.shape[-2:])
         self._made: dict[tuple[int, int], Tensor] = {}
         self._in_code: dict[tuple[int, int, int], Tensor] = {}
@@ -200,14 +277,9 @@ class Payloads:
         return self._made[key]
 
     def coded(self, number: int, block: Block) -> Tensor:
-        """What a block makes of them (n, slots)."""
+        """The coded bits (n, slots) of a block for a channel of the flat batch."""
         key = (0 if self._shared else number, block.payload, block.length)
         if key not in self._in_code:
             payload = self.of(number, block)
             self._in_code[key] = payload if block.code is None else block.code.encode(payload)
         return self._in_code[key]
-
-
-def _moved(value: Tensor, target: torch.device | torch.dtype | str) -> Tensor:
-    """To a device, or into the precision of a real type."""
-    return value.to(target.to_complex() if isinstance(target, torch.dtype) and value.is_complex() else target)

@@ -45,6 +45,8 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "link": "latentlink.linear.transceiver",
     "head": "latentlink.tasks.heads",
     "top-k link": "latentlink.baselines.top_k_transceiver",
+    "digital link": "latentlink.digital.transceiver",
+    "genie link": "latentlink.digital.genie",
     "neural link": "latentlink.neural.paper.transceiver",
     "codec": "latentlink.neural.codec.codec",
     "codec link": "latentlink.neural.codec.transceiver",

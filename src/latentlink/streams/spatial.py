@@ -6,6 +6,7 @@ DFT for each spatial mode: the singular values stay, and every use carries the s
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -47,6 +48,28 @@ class SpatialModes:
             (V * phase).expand(*uses, -1, -1),
             (U * phase).expand(*uses, -1, -1),
         )
+
+    def __getitem__(self, index: Any) -> "SpatialModes":
+        """Those of some of the batch, indexed along its first dimension."""
+        return SpatialModes(self.amplitude[index], self.transmit[index], self.receive[index])
+
+    def to(self, target: torch.dtype | torch.device | str) -> "SpatialModes":
+        """The same in the precision of a real dtype, or on another device."""
+        matrices = target.to_complex() if isinstance(target, torch.dtype) else target
+        return SpatialModes(self.amplitude.to(target), self.transmit.to(matrices), self.receive.to(matrices))
+
+    def send(self, symbols: Complex[Tensor, "*batch n s"]) -> Complex[Tensor, "*batch n g wt"]:
+        """What the antennas send, V a, of symbols a (…, n, g q) ordered by group."""
+        return torch.einsum("...gtq,...ngq->...ngt", self.transmit, symbols.unflatten(-1, self.amplitude.shape[-2:]).to(self.transmit))
+
+    def carry(self, sent: Complex[Tensor, "*batch n g wt"]) -> Complex[Tensor, "*batch n g wr"]:
+        """What is received of it without noise, U diag(h) Vᴴ s (…, n, g, w n_rx)."""
+        through = torch.einsum("...gtq,...ngt->...ngq", self.transmit.conj(), sent) * self.amplitude.unsqueeze(-3)
+        return torch.einsum("...grq,...ngq->...ngr", self.receive, through)
+
+    def separate(self, received: Complex[Tensor, "*batch n g wr"]) -> Complex[Tensor, "*batch n s"]:
+        """Symbols Uᴴ r (…, n, g q), each times its amplitude h, of what is received."""
+        return torch.einsum("...grq,...ngr->...ngq", self.receive.conj(), received.to(self.receive)).flatten(-2)
 
     def spread(self) -> "SpatialModes":
         """One group of all K uses, which must be identical: symbol k of each spatial mode goes by column k of a K-point DFT over them."""

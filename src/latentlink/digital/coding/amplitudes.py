@@ -50,7 +50,7 @@ def log_ratios(received: Float[Tensor, "*a"], bits: int, snr: Float[Tensor, "*b"
 
 @cache
 def _tables() -> tuple[Float[Tensor, "b g j"], Float[Tensor, "b g j"]]:
-    """I_j and V_j (MOST_BITS, SNRs, MOST_BITS), zero for bits that there are not."""
+    """The tables of I_j and V_j (MOST_BITS, SNRs, MOST_BITS), zero for bits that there are not."""
     snr = 10 ** (torch.arange(_LOWEST_DB, _HIGHEST_DB + _STEP_DB / 2, _STEP_DB, dtype=torch.float64) / 10)
     nodes, weights = (torch.from_numpy(values) for values in np.polynomial.hermite_e.hermegauss(_NODES))
     weights = weights / weights.sum()
@@ -66,28 +66,26 @@ def _tables() -> tuple[Float[Tensor, "b g j"], Float[Tensor, "b g j"]]:
 
 
 def totals(snr: Float[Tensor, "*a"]) -> tuple[Float[Tensor, "*a b"], Float[Tensor, "*a b"]]:
-    """I and V (…, MOST_BITS) of a dimension of this SNR that carries 1 to MOST_BITS bits, interpolated."""
-    informs, varies = _interpolated(snr, [table.sum(-1) for table in _tables()])
-    return informs, varies
+    """Sums I and V (…, MOST_BITS) over the bits of a dimension of this SNR that carries 1 to MOST_BITS bits, interpolated."""
+    information, dispersion = _tables()
+    return _interpolate(snr, information.sum(-1)), _interpolate(snr, dispersion.sum(-1))
 
 
 def reliabilities(snr: Float[Tensor, "*a"], bits: int) -> Float[Tensor, "*a c"]:
-    """I_j (…, bits) of each bit of a dimension of this SNR."""
-    each: Tensor = _interpolated(snr, [_tables()[0][bits - 1 : bits, :, :bits]])[0].squeeze(-2)
-    return each
+    """The information I_j (…, bits) of each bit of a dimension of this SNR."""
+    information, _ = _tables()
+    return _interpolate(snr, information[bits - 1 : bits, :, :bits]).squeeze(-2)
 
 
-def _interpolated(snr: Tensor, tables: list[Tensor]) -> list[Tensor]:
+def _interpolate(snr: Tensor, table: Tensor) -> Tensor:
+    """The entries (…, b) or (…, b, j) of a table (b, SNRs) or (b, SNRs, j) at an SNR, zero below the lowest."""
     place = (10 * snr.double().clamp(min=1e-9).log10() - _LOWEST_DB) / _STEP_DB
-    place = place.clamp(0, _tables()[0].shape[1] - 1.001)
-    low, part = place.long(), place - place.floor()
-    found = []
-    for table in tables:  # (b, SNRs) or (b, SNRs, j)
-        table = table.to(snr.device).transpose(0, 1)
-        weight = part.reshape(*part.shape, *[1] * (table.ndim - 1))
-        silent = (snr <= 10 ** (_LOWEST_DB / 10)).reshape(weight.shape)
-        found.append(torch.where(silent, 0.0, table[low] * (1 - weight) + table[low + 1] * weight))
-    return found
+    place = place.clamp(0, table.shape[1] - 1.001)
+    low = place.long()
+    by_snr = table.to(snr.device).transpose(0, 1)
+    weight = (place - place.floor()).reshape(*place.shape, *[1] * (table.ndim - 1))
+    silent = (snr <= 10 ** (_LOWEST_DB / 10)).reshape(weight.shape)
+    return torch.where(silent, 0.0, by_snr[low] * (1 - weight) + by_snr[low + 1] * weight)
 
 
 def symbol_error(bits: Int[Tensor, "*a"], snr: Float[Tensor, "*a"]) -> Float[Tensor, "*a"]:

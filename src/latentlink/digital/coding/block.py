@@ -1,7 +1,8 @@
 """One message as one block over all streams and uses of a channel: payload to symbols and back.
 
-Coded bits go to slots, the most reliable first: the LDPC code sends its systematic bits first, and belief propagation gains by hearing
-these well. Symbols leave through the right singular vectors and are heard through the left ones, as parallel streams of known SNR.
+Coded bits go to slots, the most reliable first: the LDPC code sends its systematic bits first, and belief propagation gains where these
+are received well. Symbols leave through the right singular vectors of the channel and are received through the left ones, as parallel
+streams of known SNR.
 """
 
 from dataclasses import dataclass, replace
@@ -11,10 +12,9 @@ from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
 from latentlink.digital.coding.amplitudes import MOST_BITS, amplitudes, log_ratios, reliabilities
-from latentlink.digital.coding.block_code import BlockCode, block_code, checksum_bits
+from latentlink.digital.coding.block_code import BlockCode, block_code, crc_bits
 from latentlink.digital.coding.loading import Loads
 from latentlink.digital.coding.short_code import MOST_SHORT, ShortCode, short_code
-from latentlink.streams.spatial import SpatialModes
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,12 @@ class Block:
     """How messages cross one channel of u uses and q symbols a use; D = 2uq real dimensions.
 
     Attributes:
-        payload: B bits. length: n coded bits, 0 for an uncoded payload. error: probability ε of losing it, as predicted.
-        bits: (D,) of each dimension. power: (D,) of a dimension. snr: (D,) at its receiver.
+        payload: B bits.
+        length: n coded bits, 0 for an uncoded payload.
+        error: predicted probability ε of losing the block.
+        bits: (D,) that each dimension carries.
+        power: (D,) of each dimension.
+        snr: (D,) of each dimension at the receiver.
         order: (slots,) slot of each bit; slots are numbered dimension by dimension, those of 1 bit first, then those of 2, …
     """
 
@@ -37,40 +41,44 @@ class Block:
 
     @classmethod
     def of(cls, payload: int, length: int, error: float, loads: Loads, streams: Int[Tensor, "q"]) -> "Block":
-        """From the loads of pooled streams, the i-th strongest of which is symbol streams[i] among all u·q."""
-        bits, power, snr = (
-            torch.empty_like(value).index_copy(0, streams, value).flatten() for value in (loads.bits, loads.power, loads.snr)
-        )
-        parts = [reliabilities(snr[bits == count], count).flatten() for count in range(1, MOST_BITS + 1)]
-        reliable = torch.cat(parts)
-        order = reliable.sort(descending=True, stable=True).indices if length else torch.arange(len(reliable), device=bits.device)
+        """Make a block of the loads of pooled streams, the i-th strongest of which is symbol streams[i] among all u·q."""
+
+        def by_symbol(value: Tensor) -> Tensor:
+            return torch.empty_like(value).index_copy(0, streams, value).flatten()
+
+        bits, power, snr = by_symbol(loads.bits), by_symbol(loads.power), by_symbol(loads.snr)
+        reliability = torch.cat([reliabilities(snr[bits == count], count).flatten() for count in range(1, MOST_BITS + 1)])
+        order = torch.arange(len(reliability), device=bits.device)
+        if length:
+            order = reliability.sort(descending=True, stable=True).indices
         return cls(payload, length, error, bits, power, snr, order)
 
     @property
     def code(self) -> BlockCode | ShortCode | None:
-        """The block code, None for an uncoded payload."""
+        """The block code; None for an uncoded payload."""
         make = block_code if self.payload > MOST_SHORT else short_code
         return make(self.payload, self.length, str(self.bits.device)) if self.length else None
 
     @property
-    def checked(self) -> bool:
-        """Whether a checksum tells of errors."""
+    def has_crc(self) -> bool:
+        """Whether a CRC detects errors."""
         return self.length > 0 and self.payload > MOST_SHORT
 
     @property
     def information_bits(self) -> int:
-        """Bits that enter the code: the payload and its checksum."""
-        return self.payload + (checksum_bits(self.payload) if self.checked else 0)
+        """Bits that enter the code: the payload and its CRC."""
+        return self.payload + (crc_bits(self.payload) if self.has_crc else 0)
 
     def scaled(self, factor: float) -> "Block":
-        """All powers times a factor."""
+        """The same block with all powers times a factor."""
         return replace(self, power=self.power * factor, snr=self.snr * factor)
 
     def symbols(self, coded: Int[Tensor, "n l"]) -> Complex[Tensor, "n s"]:
         """Symbols (n, u·q) of coded bits (n, slots)."""
         slots = torch.empty_like(coded)
         slots[:, self.order] = coded
-        sent, read = torch.zeros(len(coded), len(self.bits), dtype=torch.float64, device=coded.device), 0
+        sent = torch.zeros(len(coded), len(self.bits), dtype=torch.float64, device=coded.device)
+        read = 0
         for count in range(1, MOST_BITS + 1):
             where = (self.bits == count).nonzero().squeeze(-1)
             taken = slots[:, read : read + count * len(where)].reshape(len(coded), len(where), count)
@@ -78,42 +86,19 @@ class Block:
             read += count * len(where)
         return torch.view_as_complex(sent.reshape(len(coded), -1, 2))
 
-    def read(self, heard: Complex[Tensor, "n s"], amplitude: Float[Tensor, "s"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
-        """Payloads (n, B) and whether their checksums hold, of symbols heard through amplitudes h (u·q)."""
+    def to(self, device: torch.device | str) -> "Block":
+        """The same block on another device."""
+        return replace(self, bits=self.bits.to(device), power=self.power.to(device), snr=self.snr.to(device), order=self.order.to(device))
+
+    def read(self, symbols: Complex[Tensor, "n s"], amplitude: Float[Tensor, "s"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
+        """Payloads (n, B) and whether their CRCs hold, of symbols received through amplitudes h (u·q)."""
         scale = (self.power * amplitude.repeat_interleave(2).square()).sqrt()
-        received = torch.view_as_real(heard.to(torch.complex128)).flatten(-2) / torch.where(scale > 0, scale, 1.0)
+        received = torch.view_as_real(symbols.to(torch.complex128)).flatten(-2) / torch.where(scale > 0, scale, 1.0)
         parts = []
         for count in range(1, MOST_BITS + 1):
             where = (self.bits == count).nonzero().squeeze(-1)
             parts.append(log_ratios(received[:, where], count, self.snr[where]).flatten(-2))
         ratios = torch.cat(parts, -1)[:, self.order]
         if self.code is None:
-            return (ratios > 0).long(), torch.ones(len(heard), dtype=torch.bool, device=heard.device)
+            return (ratios > 0).long(), torch.ones(len(symbols), dtype=torch.bool, device=symbols.device)
         return self.code.decode(ratios)
-
-
-@dataclass(frozen=True, eq=False)
-class Beams:
-    """The spatial modes of one channel: V (u, t, q), U (u, r, q), h (u, q)."""
-
-    transmit: Complex[Tensor, "u t q"]
-    receive: Complex[Tensor, "u r q"]
-    amplitude: Float[Tensor, "u q"]
-
-    @classmethod
-    def of(cls, spatial: SpatialModes, channel: int) -> "Beams":
-        """Those of one channel of a flat batch."""
-        return cls(spatial.transmit[channel], spatial.receive[channel], spatial.amplitude[channel])
-
-    def leave(self, symbols: Complex[Tensor, "n s"]) -> Complex[Tensor, "n u t"]:
-        """What the antennas send of symbols (n, u·q)."""
-        return torch.einsum("utq,nuq->nut", self.transmit, symbols.reshape(len(symbols), *self.amplitude.shape).to(self.transmit))
-
-    def arrive(self, sent: Complex[Tensor, "n u t"]) -> Complex[Tensor, "n u r"]:
-        """What is received of it without noise: U diag(h) Vᴴ s."""
-        through = torch.einsum("utq,nut->nuq", self.transmit.conj(), sent) * self.amplitude
-        return torch.einsum("urq,nuq->nur", self.receive, through)
-
-    def heard(self, received: Complex[Tensor, "n u r"]) -> Complex[Tensor, "n s"]:
-        """Symbols (n, u·q), each times its amplitude h, of what is received."""
-        return torch.einsum("urq,nur->nuq", self.receive.conj(), received.to(self.receive)).flatten(-2)

@@ -1,10 +1,10 @@
-"""The block code of 5G: a payload with its checksum, protected by the LDPC code of TS 38.212 at any length.
+"""The block code of 5G: a payload with its CRC, protected by the LDPC code of TS 38.212 at any length.
 
-    payload (B bits)  →  + checksum (6, 11, 16 or 24 bits)  →  LDPC, rate matched to n bits  →  scrambled.
+    payload (B bits)  →  + CRC (6, 11, 16 or 24 bits)  →  LDPC, rate matched to n bits  →  scrambled.
 
-Checksums are those of 5G: the 6 and 11 bits of its short control messages up to 19 and 1706 bits, 16 up to 3824, 24 above. Belief
-propagation (sum-product, flooding) runs a few iterations, and more only for blocks whose checksum fails: as an early stop would. Sionna
-makes the code; neither its global random state nor PyTorch's is touched. [3gpp38212]
+The CRCs are those of 5G: the 6 and 11 bits of its short control messages up to 19 and 1706 bits, 16 up to 3824, 24 above. Belief
+propagation (sum-product, flooding) runs a few iterations, and more only for blocks whose CRC fails, as an early stop would. Sionna makes
+the code; neither its global random state nor PyTorch's is touched. [3gpp38212]
 """
 
 from functools import lru_cache
@@ -16,47 +16,52 @@ from torch import Tensor
 
 from latentlink.numerics.extras import import_extra
 
-FEWEST, MOST = 12, 8448  # bits into one LDPC code, checksum included
+FEWEST, MOST = 12, 8448  # bits into one LDPC code, CRC included
 LOWEST_RATE, HIGHEST_RATE = 0.2, 0.92
-_CHECKSUMS = ((19, 6, 0x21), (1706, 11, 0x621), (3824, 16, 0x1021), (MOST, 24, 0x864CFB))  # payload up to, bits, polynomial
-_ITERATIONS = (6, 30)
+_CRCS = ((19, 6, 0x21), (1706, 11, 0x621), (3824, 16, 0x1021), (MOST, 24, 0x864CFB))  # payload up to, bits, polynomial
+ITERATIONS = (6, 30)  # of belief propagation: at first, and for blocks whose CRC fails then
 _ENTRIES = 2**22  # of received bits decoded at a time
 
 
-def checksum_bits(payload: int) -> int:
-    """Bits of the checksum of a payload."""
-    return next(bits for most, bits, _ in _CHECKSUMS if payload <= most)
+def crc_bits(payload: int) -> int:
+    """The number of CRC bits of a payload."""
+    return next(bits for most, bits, _ in _CRCS if payload <= most)
 
 
 def payload_of(bits: int) -> int:
-    """The largest payload that fits so many bits with its checksum; 0 if none does."""
-    return max((size for size in range(max(0, bits - 24), bits) if size + checksum_bits(size) <= bits), default=0)
+    """The largest payload that fits so many bits with its CRC; 0 if none does."""
+    return max((size for size in range(max(0, bits - 24), bits) if size + crc_bits(size) <= bits), default=0)
 
 
 class BlockCode:
-    """A payload of B bits in n coded bits."""
+    """The LDPC code that carries a payload of B bits in n coded bits."""
 
     def __init__(self, payload: int, length: int, device: str) -> None:
         self.payload, self.length = payload, length
-        size, polynomial = next((bits, poly) for most, bits, poly in _CHECKSUMS if payload <= most)
-        self._checksum = _remainders(payload, size, polynomial).to(device)
+        size, polynomial = next((bits, polynomial) for most, bits, polynomial in _CRCS if payload <= most)
+        self._generator = _remainders(payload, size, polynomial).to(device)
         with torch.random.fork_rng(devices=[]):  # importing Sionna seeds PyTorch's global generator
             ldpc = import_extra("sionna.phy.fec.ldpc", "digital")
         self._encoder: Any = ldpc.LDPC5GEncoder(payload + size, length, device=device, precision="single")
         self._decoders: list[Any] = [
-            ldpc.LDPC5GDecoder(self._encoder, num_iter=count, hard_out=True, device=device, precision="single") for count in _ITERATIONS
+            ldpc.LDPC5GDecoder(self._encoder, num_iter=count, hard_out=True, device=device, precision="single") for count in ITERATIONS
         ]
         generator = torch.Generator().manual_seed(length)
         self._scrambling = torch.randint(0, 2, (length,), generator=generator).to(device)
 
+    @property
+    def edges(self) -> int:
+        """Edges of the graph that belief propagation passes messages over."""
+        return int(self._decoders[0].pcm.nnz)
+
     def encode(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n l"]:
         """Coded bits (n, length) of payloads (n, payload)."""
-        checked = torch.cat([payload, self._check(payload)], -1)
-        coded: Tensor = self._encoder(checked.float())
+        protected = torch.cat([payload, self.crc(payload)], -1)
+        coded: Tensor = self._encoder(protected.float())
         return coded.long() ^ self._scrambling
 
     def decode(self, log_ratios: Float[Tensor, "n l"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
-        """Payloads (n, payload), and whether the checksum holds (n,), of log P(1) / P(0) of the coded bits (n, length)."""
+        """Payloads (n, payload), and whether the CRC holds (n,), of log P(1) / P(0) of the coded bits (n, length)."""
         parts = log_ratios.split(max(1, _ENTRIES // (8 * self.length)))
         decided = [self._decoded(part * (1 - 2 * self._scrambling)) for part in parts]
         return torch.cat([part[0] for part in decided]), torch.cat([part[1] for part in decided])
@@ -71,11 +76,12 @@ class BlockCode:
             holds = self._holds(bits)
         return bits[:, : self.payload], holds
 
-    def _check(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n c"]:
-        return (payload.double() @ self._checksum).long() % 2
+    def crc(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n c"]:
+        """The CRC bits (n, 6 … 24) of payloads (n, payload)."""
+        return (payload.double() @ self._generator).long() % 2
 
     def _holds(self, bits: Int[Tensor, "n k"]) -> Bool[Tensor, "n"]:
-        return (self._check(bits[:, : self.payload]) == bits[:, self.payload :]).all(-1)
+        return (self.crc(bits[:, : self.payload]) == bits[:, self.payload :]).all(-1)
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +91,7 @@ def block_code(payload: int, length: int, device: str) -> BlockCode:
 
 
 def _remainders(payload: int, size: int, polynomial: int) -> Float[Tensor, "p c"]:
-    """Row i is the remainder of the i-th payload bit alone, most significant first."""
+    """The remainder of each payload bit alone, most significant first; row i is that of the i-th bit."""
     rows, remainder = [], polynomial
     for _ in range(payload):
         rows.append([remainder >> (size - 1 - j) & 1 for j in range(size)])

@@ -4,7 +4,7 @@ The singular values of all uses of a message are pooled, strongest first, g_i = 
 
 *Coded.* One codeword over all streams. For every power profile (equal over the a strongest streams, and water-filling) and every aim r of a
 code rate, stream i takes the largest QAM of 2b bits with I_b(γ_i) ≥ r b, none if none. With I and V the sums of information and
-dispersion, a block of k bits, checksum included, is lost with probability
+dispersion, a block of k bits, CRC included, is lost with probability
 
     ε = Q( ((1 − loss) I + gain √V − k) / (spread √V) ),
 
@@ -42,7 +42,9 @@ class Loads:
     """Bits, power and SNR of each real dimension, for c candidates; q pooled streams.
 
     Attributes:
-        bits: (…, q, 2). power: (…, q, 2) per real dimension. snr: (…, q, 2) of unit amplitudes there.
+        bits: (…, q, 2) of each real dimension.
+        power: (…, q, 2) of each real dimension.
+        snr: (…, q, 2) of unit amplitudes there.
     """
 
     bits: Int[Tensor, "*a q 2"]
@@ -58,8 +60,12 @@ class Coded:
     """Candidates (c, p, r) of channels, power profiles and rates.
 
     Attributes:
-        power: (c, p, q) of each stream. snr: (c, p, q). bits: (c, p, r, q) per real dimension.
-        information: I (c, p, r). deviation: √V (c, p, r). length: n (c, p, r).
+        power: (c, p, q) of each stream.
+        snr: (c, p, q) of each stream.
+        bits: (c, p, r, q) of each real dimension.
+        information: I (c, p, r).
+        deviation: √V (c, p, r).
+        length: n (c, p, r).
     """
 
     power: Float[Tensor, "c p q"]
@@ -71,35 +77,38 @@ class Coded:
 
     @classmethod
     def of(cls, gain: Float[Tensor, "c q"], power: Float[Tensor, "c"]) -> "Coded":
-        """All candidates for gains g (c, q), decreasing, and budgets (c,) of a message."""
+        """Weigh all candidates for gains g (c, q), decreasing, and budgets (c,) of a message."""
         profiles = _profiles(gain, power)
         snr = (profiles * gain.unsqueeze(-2)).clamp(max=_STRONGEST)
         informs, varies = totals(snr)  # I_b, V_b (c, p, q, b)
         count = torch.arange(1, MOST_BITS + 1, device=gain.device)
         aims = torch.tensor(_RATES, dtype=gain.dtype, device=gain.device).reshape(-1, 1, 1)
         bits = ((informs / count).unsqueeze(-3) >= aims).long().cumprod(-1).sum(-1)  # (c, p, r, q)
-        informs, varies = (
-            torch.nn.functional.pad(value, (1, 0)).unsqueeze(-3).expand(*bits.shape, -1).gather(-1, bits.unsqueeze(-1)).squeeze(-1)
-            for value in (informs, varies)
-        )
-        return cls(profiles, snr, bits, 2 * informs.sum(-1), (2 * varies.sum(-1)).sqrt().clamp(min=1e-3), 2 * bits.sum(-1))
+
+        def of_chosen(value: Tensor) -> Tensor:  # (c, p, q, b) → (c, p, r, q), 0 for no bits
+            padded = torch.nn.functional.pad(value, (1, 0)).unsqueeze(-3).expand(*bits.shape, -1)
+            return padded.gather(-1, bits.unsqueeze(-1)).squeeze(-1)
+
+        information = 2 * of_chosen(informs).sum(-1)
+        deviation = (2 * of_chosen(varies).sum(-1)).sqrt().clamp(min=1e-3)
+        return cls(profiles, snr, bits, information, deviation, 2 * bits.sum(-1))
 
     def largest(self, error: float) -> Int[Tensor, "c p r"]:
-        """Most bits k, checksum included, of a block lost with at most this probability; 0 where no code is."""
+        """The most bits k, CRC included, of a block lost with at most this probability; 0 where no code is."""
         margin = SPREAD * _margin(error).to(self.deviation)
         k = ((1 - LOSS) * self.information - margin * self.deviation).floor()
         k = k.minimum((HIGHEST_RATE * self.length).floor()).clamp(max=MOST).long()
         return torch.where((k >= FEWEST) & (k >= LOWEST_RATE * self.length), k, 0)
 
     def largest_short(self, error: float) -> Int[Tensor, "c p r"]:
-        """The same without a checksum for the code of at most 11 bits."""
+        """The same without a CRC for the code of at most 11 bits."""
         margin = SHORT_SPREAD * _margin(error).to(self.deviation) - SHORT_GAIN
         k = (self.information - margin * self.deviation).floor().clamp(0, MOST_SHORT).long()
         least = torch.tensor([shortest(bits) if bits else 0 for bits in range(MOST_SHORT + 1)], device=k.device)
         return torch.where(least[k] <= self.length, k, 0)
 
     def error(self, bits: int, short: bool) -> Float[Tensor, "c p r"]:
-        """ε (c, p, r) of blocks of so many bits, checksum included."""
+        """The probability ε (c, p, r) of losing blocks of so many bits, CRC included."""
         loss, gain, spread = (0.0, SHORT_GAIN, SHORT_SPREAD) if short else (LOSS, 0.0, SPREAD)
         spare = (1 - loss) * self.information - bits + gain * self.deviation
         return 0.5 * torch.erfc(spare / (2**0.5 * spread * self.deviation))
@@ -109,21 +118,26 @@ class Coded:
         bits = self.bits[channel, profile, rate]
         power = torch.where(bits > 0, self.power[channel, profile], 0.0)
         power = power * (self.power[channel, profile].sum() / power.sum())  # what silent streams leave goes to the others
-        both = [value.unsqueeze(-1).expand(-1, 2) for value in (bits, power / 2)]
         snr = self.snr[channel, profile] * torch.where(bits > 0, power / self.power[channel, profile].clamp(min=1e-30), 1.0)
-        return Loads(both[0], both[1], snr.unsqueeze(-1).expand(-1, 2))
+        bits, power, snr = (value.unsqueeze(-1).expand(-1, 2) for value in (bits, power / 2, snr))
+        return Loads(bits, power, snr)
 
 
 @dataclass(frozen=True, eq=False)
 class Uncoded:
-    """Loads (c, payload, q, 2) of 1 to 32 bits, and their probability of error (c, payload)."""
+    """Candidates of 1 to 32 bits for c channels.
+
+    Attributes:
+        loads: (c, payload, q, 2).
+        error: their probability of error (c, payload).
+    """
 
     loads: Loads
     error: Float[Tensor, "c b"]
 
     @classmethod
     def of(cls, gain: Float[Tensor, "c q"], power: Float[Tensor, "c"]) -> "Uncoded":
-        """For gains g (c, q) and budgets (c,) of a message."""
+        """Load each next bit where it costs the least power, for gains g (c, q) and budgets (c,) of a message."""
         gain = torch.stack([gain, gain], -1).flatten(-2)  # (c, 2q)
         silent = gain <= 0
         price = torch.where(silent, torch.inf, 1 / torch.where(silent, 1.0, gain))
@@ -144,7 +158,7 @@ class Uncoded:
 
 
 def _margin(error: float) -> Float[Tensor, ""]:
-    """Standard deviations that a normal variable exceeds with this probability."""
+    """The number of standard deviations that a normal variable exceeds with this probability."""
     return 2**0.5 * torch.erfinv(torch.tensor(1 - 2 * error, dtype=torch.float64))
 
 

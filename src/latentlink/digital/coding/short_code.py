@@ -1,7 +1,7 @@
 """The code of 5G for the shortest messages: up to 11 bits, a subcode of the second-order Reed–Muller code of length 32, decoded exactly.
 
-The 32 coded bits are repeated or cut to any length; the receiver adds what it heard of each and takes the likeliest of all 2^B codewords.
-There is no checksum: an error is not noticed. [3gpp38212, table 5.3.3.3-1]
+The 32 coded bits are repeated or cut to any length; the receiver adds what it received of each and takes the likeliest of all 2^B
+codewords. There is no CRC: an error is not detected. [3gpp38212, table 5.3.3.3-1]
 """
 
 from functools import cache, lru_cache
@@ -21,7 +21,7 @@ _BASIS = """
 
 
 class ShortCode:
-    """A payload of B ≤ 11 bits in n coded bits."""
+    """The code that carries a payload of B ≤ 11 bits in n coded bits."""
 
     def __init__(self, payload: int, length: int, device: str) -> None:
         basis = torch.tensor([[int(bit) for bit in row[:payload]] for row in _BASIS.split()])
@@ -37,15 +37,15 @@ class ShortCode:
         return coded[:, self._place]
 
     def decode(self, log_ratios: Float[Tensor, "n l"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
-        """The likeliest payloads (n, payload) given log P(1) / P(0) of the coded bits (n, length); no error is noticed."""
-        heard = log_ratios.new_zeros(len(log_ratios), _LENGTH).index_add(-1, self._place, log_ratios)
-        chosen = (heard @ self._codewords.to(heard).mT).argmax(-1)
-        return self._messages[chosen], torch.ones(len(heard), dtype=torch.bool, device=heard.device)
+        """The likeliest payloads (n, payload) given log P(1) / P(0) of the coded bits (n, length); no error is detected."""
+        combined = log_ratios.new_zeros(len(log_ratios), _LENGTH).index_add(-1, self._place, log_ratios)
+        chosen = (combined @ self._codewords.to(combined).mT).argmax(-1)
+        return self._messages[chosen], torch.ones(len(combined), dtype=torch.bool, device=combined.device)
 
 
 @cache
 def shortest(payload: int) -> int:
-    """Least length at which any two codewords of so many bits differ in two places."""
+    """The least length at which any two codewords of so many bits differ in two places."""
     code = ShortCode(payload, _LENGTH, "cpu")
     weights = code.encode(torch.arange(1, 2**payload).unsqueeze(-1) >> torch.arange(payload - 1, -1, -1) & 1).cumsum(-1).amin(0)
     return int((weights < 2).sum()) + 1

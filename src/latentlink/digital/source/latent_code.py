@@ -1,4 +1,4 @@
-"""Latents as payloads of any number of bits: which coefficients are coded, by which code, and what is left of them.
+"""Latents as payloads of any number of bits: which coefficients are coded, by which code, and what that leaves of them.
 
 Coefficients of unit variance z = Φ (x − μx) are weighted, c = diag(w) z, so that squared errors of c add up to the error that matters, and
 the receiver reads ŷ = μy + Ψ ẑ:
@@ -12,8 +12,8 @@ best v is found on pilots held back from all tables, once for payloads of about 
 
 import math
 import threading
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -26,7 +26,8 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.modes import SemanticModes, varying_covariances
-from latentlink.numerics.doors import finite
+from latentlink.links.shapes import check_latents
+from latentlink.links.stored import taken_out
 
 _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone
@@ -37,7 +38,15 @@ _DIGITS = 6  # significant bits of the size of a payload: sizes are shared, and 
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """What is coded: Φ (k, d), Ψ (m, k), w (k) decreasing, μx (d,), μy (m,)."""
+    """The coefficients that are coded, c = diag(w) Φ (x − μx), and how the receiver reads them, ŷ = μy + Ψ diag(w)⁻¹ ĉ.
+
+    Attributes:
+        analysis: Φ (k, d).
+        synthesis: Ψ (m, k).
+        weight: w (k,), decreasing.
+        mean_x: μx (d,).
+        mean_y: μy (m,).
+    """
 
     analysis: Float[Tensor, "k d"]
     synthesis: Float[Tensor, "m k"]
@@ -47,61 +56,103 @@ class Coordinates:
 
     @classmethod
     def of_modes(cls, modes: SemanticModes) -> "Coordinates":
-        """Alignment at the transmitter."""
+        """The semantic modes: the transmitter aligns."""
         return cls(modes.analysis, modes.synthesis, modes.strength, modes.mean_x, modes.mean_y)
 
     @classmethod
     def of_moments(cls, moments: Moments, shrinkage: float) -> "Coordinates":
-        """Alignment at the receiver, with R_λ in place of Rx."""
+        """The principal components of x, with R_λ in place of Rx: the receiver aligns."""
         Rx, Ryx, _ = varying_covariances(moments)
         values, vectors = Spectrum.of(Rx).kept(shrinkage)
         analysis = values.rsqrt().unsqueeze(-1) * vectors.mH
         return cls(analysis, Ryx @ analysis.mT, values.sqrt(), moments.mean_x, moments.mean_y)
 
     def weighted(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*a n k"]:
-        """c (…, n, k) of latents x (…, n, d).
+        """The weighted coefficients c (…, n, k) of latents x (…, n, d).
 
         Raises:
             ValueError: x is complex, not finite, of another dimension, or has no message axis.
         """
-        x = finite("x", x)
-        if x.is_complex() or x.ndim < 2 or x.shape[-1] != len(self.mean_x):
-            raise ValueError(f"x must have shape (..., n, {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
+        x = check_latents(x, len(self.mean_x))
         return (x.to(self.analysis) - self.mean_x) @ self.analysis.mT * self.weight
 
     def truncated(self, k: int) -> "Coordinates":
-        """The first k of them."""
+        """The first k coefficients alone."""
         return Coordinates(self.analysis[:k], self.synthesis[:, :k], self.weight[:k], self.mean_x, self.mean_y)
 
     def to(self, target: torch.device | torch.dtype | str) -> "Coordinates":
-        """The same on another device or in another dtype."""
+        """The same coordinates on another device or in another dtype."""
         return Coordinates(*(getattr(self, name).to(target) for name in ("analysis", "synthesis", "weight", "mean_x", "mean_y")))
+
+
+class Remaining(NamedTuple):
+    """What a payload leaves of the latents of pilots.
+
+    Attributes:
+        weighted: E||c − ĉ||².
+        mse: E||y − ŷ||².
+    """
+
+    weighted: float
+    mse: float
 
 
 class LatentCode:
     """Codes of latents for every size of payload, learnt from pilots; both devices hold it.
 
+    Tables are made when a payload first needs them. A saved code holds what they are made of, so that a device makes the same ones.
+
     Attributes:
-        coordinates: what is coded. energy: E||c||² of held-back pilots, the weighted error of the mean. variance: E||y − μy||² of theirs.
+        coordinates: the coefficients that are coded.
+        learnt: weighted coefficients (n, k) of the pilots that tables are made of.
+        held: weighted coefficients (h, k) of the pilots that codes are judged on.
+        wanted: y − μy (h, m) of the same pilots.
+        energy: E||c||² of held-back pilots, the weighted error of the mean.
+        variance: E||y − μy||² of held-back pilots.
     """
 
-    def __init__(self, coordinates: Coordinates, pilots: Pilots) -> None:
-        self.coordinates = coordinates
-        c = coordinates.weighted(pilots.x)
-        order = torch.randperm(len(c), generator=torch.Generator().manual_seed(0)).to(c.device)
-        held = min(_HELD_MOST, int(_HELD_SHARE * len(c)))
-        rows, learnt = order[:held] if held else order, c[order[held:]]
-        self._held, self._wanted = c[rows], pilots.y[rows].to(c) - coordinates.mean_y
-        self.energy, self.variance = float(self._held.square().sum(-1).mean()), float(self._wanted.square().sum(-1).mean())
-        self._vectors, self._learnt = VectorQuantiser(learnt), learnt
+    def __init__(
+        self, coordinates: Coordinates, learnt: Float[Tensor, "n k"], held: Float[Tensor, "h k"], wanted: Float[Tensor, "h m"]
+    ) -> None:
+        self.coordinates, self.learnt, self.held, self.wanted = coordinates, learnt, held, wanted
+        self.energy = float(held.square().sum(-1).mean())
+        self.variance = float(wanted.square().sum(-1).mean())
+        self._vectors = VectorQuantiser(learnt)
         self._transforms: dict[int, TransformCode] = {}
         self._prefixes: dict[int, int] = {}
-        self._left: dict[int, tuple[float, float]] = {}
+        self._remaining: dict[int, Remaining] = {}
         self._payloads: dict[int, Tensor] = {}
         self._lock = threading.RLock()
 
+    @classmethod
+    def of_pilots(cls, coordinates: Coordinates, pilots: Pilots) -> "LatentCode":
+        """Learn the code from pilots, some of which are held back to judge it on."""
+        c = coordinates.weighted(pilots.x)
+        order = torch.randperm(len(c), generator=torch.Generator().manual_seed(0)).to(c.device)
+        count = min(_HELD_MOST, int(_HELD_SHARE * len(c)))
+        held = order[:count] if count else order
+        return cls(coordinates, c[order[count:]], c[held], pilots.y[held].to(c) - coordinates.mean_y)
+
+    def to(self, device: torch.device | str) -> "LatentCode":
+        """The same code on another device, where its tables are made anew."""
+        return LatentCode(self.coordinates.to(device), self.learnt.to(device), self.held.to(device), self.wanted.to(device))
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """The tensors that the code is made of, by name, for a saved link."""
+        coordinates = {f.name: getattr(self.coordinates, f.name) for f in fields(Coordinates)}
+        return {f"coordinates.{name}": value for name, value in coordinates.items()} | {
+            "learnt": self.learnt,
+            "held": self.held,
+            "wanted": self.wanted,
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> "LatentCode":
+        """The code of a saved link."""
+        return cls(Coordinates(**taken_out(tensors, "coordinates.")), **tensors)
+
     @staticmethod
-    def rounded(bits: int) -> int:
+    def round_down(bits: int) -> int:
         """The payload of at most `bits` that is used: six significant binary digits."""
         unit = 1 << max(0, bits.bit_length() - _DIGITS)
         return bits // unit * unit
@@ -128,43 +179,52 @@ class LatentCode:
         """Payloads of held-back pilots, encoded once."""
         with self._lock:
             if payload not in self._payloads:
-                self._payloads[payload] = self.encode(self._held, payload)
+                self._payloads[payload] = self.encode(self.held, payload)
             return self._payloads[payload]
 
     def reach(self, payload: int) -> int:
-        """How many coefficients a payload can say anything of, the first ones."""
+        """How many coefficients, the first ones, a payload can say anything of."""
         with self._lock:
             prefix = self._prefix(payload)
             beyond = self._transform(prefix).reach(payload - prefix) if prefix < payload else 0
             return max(1, self._vectors.size if prefix else 0, beyond)
 
-    def left(self, payload: int) -> tuple[float, float]:
-        """E||c − ĉ||² and E||y − ŷ||² of held-back pilots at a payload; between sizes that are not measured, by powers of the size."""
+    def search_operations(self, payload: int, each: int) -> int:
+        """Operations that the search of the quantisers takes for a message, at `each` for a coefficient and step of a transform code."""
+        with self._lock:
+            prefix = self._prefix(payload)
+            vectors = sum(2 * self._vectors.size * (1 << bits) for bits in self._vectors.stages(prefix))
+            steps = self._transform(prefix).search_size(payload - prefix) if prefix < payload else 0
+            return vectors + each * steps
+
+    def remaining(self, payload: int) -> "Remaining":
+        """What a payload leaves of held-back pilots; between sizes that are measured, by powers of the size."""
         if payload <= _SMALLEST_TRANSFORM:
             return self._measured(payload)
         low = _grid(payload)
         high = _above(low)
         part = math.log(payload / low) / math.log(high / low)
-        a, b = self._measured(low), self._measured(high) if part > 0 else self._measured(low)
-        return _between(a[0], b[0], part), _between(a[1], b[1], part)
+        below = self._measured(low)
+        above = self._measured(high) if part > 0 else below
+        return Remaining(_between(below.weighted, above.weighted, part), _between(below.mse, above.mse, part))
 
-    def _measured(self, payload: int) -> tuple[float, float]:
+    def _measured(self, payload: int) -> "Remaining":
         with self._lock:
-            if payload not in self._left:
-                c, coordinates = self._encoded(self._held, payload, self._prefix(payload))[1], self.coordinates
-                y = (c / coordinates.weight) @ coordinates.synthesis.mT
-                errors = (self._held - c, self._wanted - y)
-                self._left[payload] = tuple(float(e.square().sum(-1).mean()) for e in errors)  # type: ignore[assignment]
-            return self._left[payload]
+            if payload not in self._remaining:
+                _, c = self._encoded(self.held, payload, self._prefix(payload))
+                y = (c / self.coordinates.weight) @ self.coordinates.synthesis.mT
+                weighted, mse = (float(error.square().sum(-1).mean()) for error in (self.held - c, self.wanted - y))
+                self._remaining[payload] = Remaining(weighted, mse)
+            return self._remaining[payload]
 
     def _prefix(self, payload: int) -> int:
-        """v, bits of the vector quantiser."""
+        """The bits v of the payload that the vector quantiser takes."""
         if payload < _SMALLEST_TRANSFORM:
             return payload
         size = _grid(payload)
         if size not in self._prefixes:
             options = [v for v in _PREFIXES if size - v >= _SMALLEST_TRANSFORM] + ([size] if size <= _ALL_VECTORS else [])
-            errors = [float((self._held - self._encoded(self._held, size, v)[1]).square().sum()) for v in options]
+            errors = [float((self.held - self._encoded(self.held, size, v)[1]).square().sum()) for v in options]
             best = options[errors.index(min(errors))]
             self._prefixes[size] = best if best < size else -1
         chosen = self._prefixes[size]
@@ -172,8 +232,8 @@ class LatentCode:
 
     def _transform(self, prefix: int) -> TransformCode:
         if prefix not in self._transforms:
-            left = self._learnt - self._vectors.encode(self._learnt, prefix)[1] if prefix else self._learnt
-            self._transforms[prefix] = TransformCode(left)
+            rest = self.learnt - self._vectors.encode(self.learnt, prefix)[1] if prefix else self.learnt
+            self._transforms[prefix] = TransformCode(rest)
         return self._transforms[prefix]
 
     def _encoded(self, c: Float[Tensor, "n k"], payload: int, prefix: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
@@ -185,14 +245,17 @@ class LatentCode:
 
 
 def _grid(payload: int) -> int:
-    """The largest of 12, 16, 24, 32, 48, 64, … that is not above."""
-    power = 2 ** (payload.bit_length() - 1)
-    return power * 3 // 2 if payload >= power * 3 // 2 else power if power >= _SMALLEST_TRANSFORM else _SMALLEST_TRANSFORM
+    """The largest of the measured sizes 12, 16, 24, 32, 48, 64, … that is not above a payload."""
+    power = 1 << (payload.bit_length() - 1)
+    between = power * 3 // 2
+    return between if payload >= between else max(power, _SMALLEST_TRANSFORM)
 
 
 def _above(size: int) -> int:
+    """The next of the measured sizes."""
     return size * 4 // 3 if size % 3 == 0 else size * 3 // 2
 
 
 def _between(a: float, b: float, part: float) -> float:
+    """The geometric interpolation between two errors."""
     return math.exp((1 - part) * math.log(max(a, 1e-300)) + part * math.log(max(b, 1e-300)))

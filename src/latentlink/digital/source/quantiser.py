@@ -27,7 +27,10 @@ class Step:
     """One step size; k strongest coefficients are quantised to −a … a, the others are left at their mean.
 
     Attributes:
-        size: Δ. probability: (k, 2a + 1). cost: −log2 of it, bits. centroid: ĉ (k, 2a + 1).
+        size: Δ.
+        probability: (k, 2a + 1) of each symbol.
+        cost: (k, 2a + 1), the bits −log2 of the probability.
+        centroid: ĉ (k, 2a + 1).
     """
 
     size: float
@@ -37,14 +40,14 @@ class Step:
 
     @classmethod
     def of(cls, pilots: Float[Tensor, "n k"], size: float) -> "Step":
-        """From weighted coefficients of pilots, sorted with the strongest first."""
+        """Make the tables of weighted coefficients of pilots, sorted with the strongest first."""
         spread = pilots.square().mean(0).sqrt()
         loud = (spread > _FAINT * size).nonzero()
         if len(loud) == 0:
             return cls(size, *pilots.new_zeros(3, 0, 1))
         c = pilots[:, : int(loud.max()) + 1]
         n, k = c.shape
-        q = _rounded(c, size)
+        q = _quantise(c, size)
         a = int(_REACH * int(q.abs().amax())) + 1
         place = (q + a + (2 * a + 1) * torch.arange(k, device=c.device)).flatten()
         count, total = (
@@ -61,15 +64,15 @@ class Step:
     def quantise(self, c: Float[Tensor, "n k"]) -> Int[Tensor, "n l"]:
         """Table entries q + a (n, k) of coefficients (n, at least k)."""
         k, a = len(self.cost), self.cost.shape[-1] // 2
-        return _rounded(c[:, :k], self.size).clamp(-a, a) + a
+        return _quantise(c[:, :k], self.size).clamp(-a, a) + a
 
-    def looked_up(self, table: Float[Tensor, "k q"], symbols: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-        """What a table says of each symbol."""
+    def look_up(self, table: Float[Tensor, "k q"], symbols: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """The entry of each symbol in a table."""
         return table[torch.arange(len(table), device=table.device), symbols]
 
 
 def _prior(q: Int[Tensor, "n k"], count: Float[Tensor, "k q"]) -> Float[Tensor, "k q"]:
-    """What to expect of symbols besides their counts."""
+    """The prior probabilities of symbols, besides their counts."""
     n, size = len(q), count.shape[-1]
     value = torch.arange(size, device=q.device)
     mean = q.abs().double().mean(0).unsqueeze(-1) + 0.5 / n
@@ -81,5 +84,6 @@ def _prior(q: Int[Tensor, "n k"], count: Float[Tensor, "k q"]) -> Float[Tensor, 
     return _GEOMETRIC * parts[0] + (1 - _GEOMETRIC) * parts[1]
 
 
-def _rounded(c: Float[Tensor, "n k"], size: float) -> Int[Tensor, "n k"]:
+def _quantise(c: Float[Tensor, "n k"], size: float) -> Int[Tensor, "n k"]:
+    """The symbols q (n, k) of a uniform quantiser with dead zone."""
     return (c.sign() * (c.abs() / size + _ROUNDING).floor()).long()

@@ -62,6 +62,10 @@ class TransformCode:
         """How many coefficients any of its steps quantises."""
         return max(len(self.offered(payload, number).cost) for number in range(STEPS))
 
+    def search_size(self, payload: int) -> int:
+        """How many coefficients its steps quantise together."""
+        return sum(len(self.offered(payload, number).cost) for number in range(STEPS))
+
     def choose(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n"], Int[Tensor, "n k"], Float[Tensor, "n k"]]:
         """Index of the step (n,), table entries (n, k) and what they decode to (n, k), for messages c (n, k)."""
         c = c.double()
@@ -71,7 +75,7 @@ class TransformCode:
         symbols, decoded = torch.zeros(n, k, dtype=torch.long, device=c.device), torch.zeros_like(c)
         for number in range(STEPS):
             step = self.offered(payload, number)
-            taken, value = _fitting(step, c, payload - HEADER - _SLACK - _SLACK_EACH * len(step.cost))
+            taken, value = _fit(step, c, payload - HEADER - _SLACK - _SLACK_EACH * len(step.cost))
             size = taken.shape[-1]
             error = (c[:, :size] - value).square().sum(-1) + c[:, size:].square().sum(-1)
             better = error < least
@@ -82,7 +86,7 @@ class TransformCode:
     def encode(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
         """Payloads (n, payload) of coefficients (n, k), and what they decode to."""
         index, symbols, decoded = self.choose(c, payload)
-        written = [self._written(payload, int(j), row) for j, row in zip(index.tolist(), symbols.cpu().numpy(), strict=True)]
+        written = [self.write(payload, int(j), row) for j, row in zip(index.tolist(), symbols.cpu().numpy(), strict=True)]
         bits = np.stack(written) if written else np.zeros((0, payload), np.uint8)
         return torch.from_numpy(bits).long().to(c.device), decoded
 
@@ -90,14 +94,14 @@ class TransformCode:
         """Coefficients (n, size) of payloads (n, payload); those that no transmitter can have sent give the mean."""
         decoded = torch.zeros(len(bits), size, dtype=torch.float64, device=bits.device)
         for row, payload in enumerate(bits.cpu().numpy().astype(np.uint8)):
-            read = self._read(payload)
+            read = self.read(payload)
             if read is not None:
                 step = self.offered(len(payload), read[0])
                 symbols = torch.from_numpy(read[1].astype(np.int64)).to(bits.device)
-                decoded[row, : len(symbols)] = step.looked_up(step.centroid, symbols.unsqueeze(0)).squeeze(0)
+                decoded[row, : len(symbols)] = step.look_up(step.centroid, symbols.unsqueeze(0)).squeeze(0)
         return decoded
 
-    def _written(self, payload: int, index: int, symbols: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def write(self, payload: int, index: int, symbols: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The payload of one message."""
         step = self.offered(payload, index)
         wanted = symbols[: len(step.cost)].astype(np.int32)
@@ -107,13 +111,13 @@ class TransformCode:
             coder.encode(wanted, self._coder.model.Categorical(perfect=False), step.probability.cpu().numpy())
         point = np.unpackbits(coder.get_compressed().astype(">u4").view(np.uint8))
         below = np.pad(point, (0, max(0, payload - len(point))))[:payload]
-        read = self._read(below)
+        read = self.read(below)
         if read is not None and read[0] == index and np.array_equal(read[1], wanted):
             return below
         above = (int("".join(map(str, below)), 2) + 1) % 2**payload
         return np.array(list(np.binary_repr(above, payload)), np.uint8)
 
-    def _read(self, payload: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32]] | None:
+    def read(self, payload: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32]] | None:
         """Index of the step and symbols of a payload; None where no message has it."""
         words = np.packbits(np.pad(payload, (0, -len(payload) % _WORD + 2 * _WORD))).view(">u4").astype(np.uint32)
         coder = self._coder.queue.RangeDecoder(words)
@@ -127,16 +131,16 @@ class TransformCode:
             return None
 
 
-def _fitting(step: Step, c: Float[Tensor, "n k"], bits: float) -> tuple[Int[Tensor, "n l"], Float[Tensor, "n l"]]:
-    """Table entries of the step, the likeliest from where the bits are spent, and their values; infinite ones where nothing fits."""
+def _fit(step: Step, c: Float[Tensor, "n k"], bits: float) -> tuple[Int[Tensor, "n l"], Float[Tensor, "n l"]]:
+    """Choose table entries of the step, the likeliest from where the bits are spent; their values are infinite where nothing fits."""
     size = len(step.cost)
     if size == 0:
         return c[:, :0].long(), c[:, :0]
     symbols, likeliest = step.quantise(c), step.cost.argmin(-1)
-    cost, cheap = step.looked_up(step.cost, symbols), step.cost.amin(-1)
+    cost, cheap = step.look_up(step.cost, symbols), step.cost.amin(-1)
     spent = cost.cumsum(-1) + (cheap.sum() - cheap.cumsum(0))
     last = ((spent <= bits) * torch.arange(1, size + 1, device=c.device)).amax(-1, keepdim=True)
     kept = torch.arange(size, device=c.device) < last
     symbols = torch.where(kept, symbols, likeliest)
-    value = step.looked_up(step.centroid, symbols)
+    value = step.look_up(step.centroid, symbols)
     return symbols, value if bool(cheap.sum() <= bits) else torch.full_like(value, torch.inf)

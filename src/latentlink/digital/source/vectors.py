@@ -30,7 +30,7 @@ class VectorQuantiser:
         self._books: dict[tuple[int, int], Float[Tensor, "w s"]] = {}
 
     def stages(self, payload: int) -> list[int]:
-        """Bits of each stage."""
+        """The bits of each stage."""
         if self._stage == 0:
             return []
         full, rest = divmod(payload, self._stage)
@@ -38,7 +38,8 @@ class VectorQuantiser:
 
     def encode(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
         """Payloads (n, payload) of coefficients (n, k), and what they decode to (n, k)."""
-        left, bits = c[:, : self.size].float(), []
+        left = c[:, : self.size].float()
+        bits = []
         for number, size in enumerate(self.stages(payload)):
             book = self._book(number, size)
             chosen = nearest(left, book)
@@ -52,7 +53,8 @@ class VectorQuantiser:
 
     def decode(self, bits: Int[Tensor, "n p"], size: int) -> Float[Tensor, "n k"]:
         """Coefficients (n, size) of payloads (n, payload)."""
-        decoded, read = torch.zeros(len(bits), size, dtype=torch.float64, device=bits.device), 0
+        decoded = torch.zeros(len(bits), size, dtype=torch.float64, device=bits.device)
+        read = 0
         for number, stage in enumerate(self.stages(bits.shape[-1])):
             weights = 2 ** torch.arange(stage - 1, -1, -1, device=bits.device)
             index = (bits[:, read : read + stage] * weights).sum(-1)
@@ -95,4 +97,5 @@ def nearest(points: Float[Tensor, "n s"], book: Float[Tensor, "w s"]) -> Int[Ten
 
 
 def _binary(index: Int[Tensor, "n"], bits: int) -> Int[Tensor, "n b"]:
+    """The binary digits (n, bits) of indices, most significant first."""
     return index.unsqueeze(-1) >> torch.arange(bits - 1, -1, -1, device=index.device) & 1

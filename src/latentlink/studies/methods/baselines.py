@@ -39,7 +39,7 @@ class _Baseline(Method):
             "zf": ZeroForcing,
             "mmse": MmseEqualiser,
         }
-        return {"aligner": known.alignment(aligners[self.aligner]()), "equalizer": equalizers[self.equalizer]()}
+        return {"aligner": known.alignment(aligners[self.aligner]()), "equaliser": equalizers[self.equalizer]()}
 
     def _named(self, name: str) -> str:
         aligner = "" if self.aligner == "least-squares" else f", {self.aligner}"
@@ -63,7 +63,7 @@ class FirstKMethod(_SelectingBaseline):
         return self._named("First-K")
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        return FirstK(self.k, self.align, **self.parts(known)).design(known.moments, channel)
+        return FirstK(k=self.k, align=self.align, **self.parts(known)).design(known.moments, channel)
 
 
 class TopKMethod(_SelectingBaseline):
@@ -75,14 +75,14 @@ class TopKMethod(_SelectingBaseline):
         return self._named("Top-K")
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        return self._top_k(known, False).design(known.moments, channel, self._pilots(known))
+        return self._top_k(known, False).design(known.moments, channel)
 
     def expected_mse(self, known: Known, solution: Solution) -> Tensor:
         assert isinstance(solution.transceiver, TopKTransceiver)
-        return self._top_k(known, True).expected_mse(solution.transceiver, known.moments, self._pilots(known))
+        return self._top_k(known, True).expected_mse(solution.transceiver, known.moments)
 
     def _top_k(self, known: Known, expects: bool) -> TopK:
-        return TopK(self.k, self.align, **self.parts(known), expects=expects)
+        return TopK(k=self.k, align=self.align, **self.parts(known), pilots=self._pilots(known), expects=expects)
 
     @staticmethod
     def _pilots(known: Known) -> Pilots:

@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from latentlink.channels.channel import Channel
+from latentlink.digital.adaptation import BlockError, Genie
+from latentlink.digital.alignment import AtReceiver, AtTransmitter
 from latentlink.digital.design import Digital
 from latentlink.digital.source.latent_code import LatentCode
 from latentlink.links.solution import Solution
@@ -40,7 +42,9 @@ class DigitalMethod(OnModes):
         return f"digital{aligned}" + (", genie-aided" if self.adaptation == "genie" else "")
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
-        digital = Digital(self.align, self.adaptation, self.target_bler)
+        alignment = AtTransmitter() if self.align == "transmitter" else AtReceiver()
+        adaptation = BlockError(self.target_bler) if self.adaptation == "bler" else Genie(self.target_bler)
+        digital = Digital(alignment=alignment, adaptation=adaptation)
         key = ("digital", self.align, self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
         code: LatentCode = known.shared(key, lambda: digital.code(self.modes(known), known.pilots))
         return digital.design(code, channel)
