@@ -95,7 +95,7 @@ def test_at_most_six_points_are_drawn_from_the_first_to_the_last(tmp_path):
     rows = fading_study(seeds=(1,), methods=("codec",), speed_kmh=tuple(map(float, range(3, 12))))
     points = distributions(rows)
     assert len(points) == 9
-    assert [dict(panel)["speed_kmh"] for panel in choose_conditions(points)] == [3.0, 4.0, 6.0, 7.0, 9.0, 11.0]
+    assert [dict(condition)["speed_kmh"] for condition in choose_conditions(points)] == [3.0, 4.0, 6.0, 7.0, 9.0, 11.0]
     few = rows.filter(pl.col("speed_kmh").is_null() | (pl.col("speed_kmh") < 5))
     files = draw_figures(plot_outage(distributions(few)), tmp_path / "outage")
     assert [path.name for path in files] == [f"outage-{speed}-km-h.{kind}" for speed in (3, 4) for kind in ("pdf", "png")]
@@ -103,12 +103,12 @@ def test_at_most_six_points_are_drawn_from_the_first_to_the_last(tmp_path):
 
 
 def test_fewer_points_are_drawn_of_the_settings_that_have_the_most():
-    panels = [(("snr_db", float(level)), ("n_tx", n)) for level in range(9) for n in (1, 2, 4)]
-    assert choose_conditions({panel: [] for panel in panels}) == [
+    conditions = [(("snr_db", float(level)), ("n_tx", n)) for level in range(9) for n in (1, 2, 4)]
+    assert choose_conditions({condition: [] for condition in conditions}) == [
         (("snr_db", level), ("n_tx", n)) for level in (0.0, 8.0) for n in (1, 2, 4)
     ]
     ragged = [(("snr_db", level), ("n_tx", level)) for level in range(20)]
-    assert 0 < len(choose_conditions({panel: [] for panel in ragged})) <= 6
+    assert 0 < len(choose_conditions({condition: [] for condition in ragged})) <= 6
     assert choose_conditions({(): []}) == [()]
     assert choose_conditions({}) == []
 

@@ -6,6 +6,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -
     with pyplot.rc_context(_WIDE_STYLE):
         figure, axes = pyplot.subplots(1, len(plot.frames), figsize=(4.6 * len(plot.frames), 3.9), layout="constrained", squeeze=False)
         for place, frame in zip(axes[0], plot.frames, strict=True):
-            entries = _draw_frame(place, frame, mark_points=1.25)
+            methods_first = tuple(sorted(frame.lines, key=lambda line: not line.look.colour))
+            entries = _draw_frame(place, replace(frame, lines=methods_first), mark_points=1.25)
             place.set_xlabel(frame.x.label)
             place.legend(entries.values(), entries.keys())
         figure.suptitle(_plain(title), fontsize=9.5)
@@ -136,10 +138,8 @@ def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, 
 
 
 def _draw_level(axes: Any, line: Line) -> Any:
-    look, value = line.look, line.y[0]
-    if not line.listed:
-        axes.annotate(line.name, (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
-    return axes.axhline(value, color=look.colour or _INK, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
+    look = line.look
+    return axes.axhline(line.y[0], color=look.colour or _INK, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
 
 
 def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:

@@ -58,7 +58,7 @@ class Line:
         marked: which points have marks; None is all of them.
         sizes: of the marks in pixels, where they differ.
         label: in a paper's legend, where it is another than the name; methods with and without knowledge of the channel share one.
-        listed: whether it is in the legend; else its name stands at its end.
+        listed: whether it is in the legend.
     """
 
     name: str

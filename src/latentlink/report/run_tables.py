@@ -12,7 +12,7 @@ from latentlink.report.arrange import Arranged, methods_of
 from latentlink.report.columns import KNOWN, settings
 from latentlink.report.curves import Curve
 from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import format_value
+from latentlink.report.look.wording import describe, format_value
 from latentlink.report.tables import ABSENT, Entry, Table
 
 BUDGET, TOLERANCE = 1.0, 0.05  # P of every study, and how far from it a link may spend before it is flagged
@@ -96,7 +96,7 @@ def list_setup(rows: pl.DataFrame) -> list[tuple[str, str]]:
         ("data", list_values(rows, "dataset")),
         ("pilots", f"{list_values(rows, 'pilots')} ({list_values(rows, 'pilots_per_class')} per class)"),
         ("test messages", list_values(rows, "messages")),
-        ("channel", f"{list_values(links, 'channel_model')}, gain {list_values(links, 'gain')}"),
+        ("channel", describe_channels(links)),
         ("seeds", list_values(rows, "seed")),
     ]
 
@@ -135,18 +135,24 @@ def list_values(rows: pl.DataFrame, name: str) -> str:
     return ", ".join(format_value(value) if not isinstance(value, float) or value < 1e5 else str(value) for value in values) or "unknown"
 
 
+def describe_channels(links: pl.DataFrame) -> str:
+    """Word the channels of some methods' rows: their models and gain."""
+    models = [describe("channel_model", model) for model in links["channel_model"].drop_nulls().unique().sort()]
+    return f"{', '.join(models) or 'unknown'} channels of gain {list_values(links, 'gain')}"
+
+
 def describe_source(rows: pl.DataFrame) -> str:
     """Word what the figures of a study show, in small print: data, encoders, pilots, channels and seeds.
 
     Args:
         rows: prepared results.
     """
-    links = methods_of(rows)
+    seeds = list_values(rows, "seed")
     words = [
         list_values(rows, "dataset"),
         f"{list_values(rows, 'transmitter')} → {list_values(rows, 'receiver')}",
         f"{list_values(rows, 'pilots')} pilots",
-        f"{list_values(links, 'channel_model')} channels of gain {list_values(links, 'gain')}",
-        f"seeds {list_values(rows, 'seed')}",
+        describe_channels(methods_of(rows)),
+        f"seeds {seeds}" if "," in seeds else f"seed {seeds}",
     ]
     return ", ".join(text for text in words if "unknown" not in text)

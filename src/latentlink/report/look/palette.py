@@ -103,7 +103,7 @@ INK_LOOKS = {
     EXACT: Look("", 2.4),
     OPTA: Look("", 1.2, ("-.", "dashdot")),
     SEPARATION: Look("", 1.2, ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px")),
-    CAPACITY: Look("", 1.3, ((0, (9, 2.5)), "longdash")),
+    CAPACITY: Look("", 1.3, ((0, (6, 1.5)), "longdash")),
     BUDGET: Look("", 0.7, steps=True),
     REFERENCES[0]: Look("", 0.9),
     REFERENCES[1]: Look("", 0.9, ("--", "dash")),
