@@ -1,9 +1,12 @@
 import pytest
 
 from latentlink.report.arrange import arrange
+from latentlink.report.columns import prepare
 from latentlink.report.curves import average_curves
-from latentlink.report.overview import describe_rows, draw_overview
-from report.rows import REFERENCES, compression_study, frame, reference, row
+from latentlink.report.figures import draw_wide
+from latentlink.report.plots import plot_accuracy
+from latentlink.report.run_tables import describe_source
+from report.rows import REFERENCES, frame, reference, row
 
 METHODS = {"complex-linear, MSE": "exact", "goal-oriented": "exact", "codec, one network for all": "codec"}
 
@@ -18,6 +21,11 @@ def demo_rows(channels=11):
     return frame(links + [reference(name) for name in REFERENCES])
 
 
+def plot():
+    (found,) = plot_accuracy(arrange(demo_rows(), "antennas"), channels=True)
+    return found
+
+
 def test_the_band_holds_95_percent_of_the_channels():
     curves = {curve.label: curve for curve in average_curves(arrange(demo_rows(), "antennas"), "accuracy", channels=True)}
     point = curves["goal-oriented"].points[1]
@@ -27,35 +35,24 @@ def test_the_band_holds_95_percent_of_the_channels():
 
 
 def test_every_kind_of_file_is_drawn_with_the_same_looks_as_before(tmp_path):
-    draw_overview(demo_rows(), [tmp_path / "a.png", tmp_path / "a.pdf", tmp_path / "a.svg"])
+    draw_wide(plot(), [tmp_path / "a.png", tmp_path / "a.pdf", tmp_path / "a.svg"], "title")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     drawn = (tmp_path / "a.svg").read_text()
     legend = ("goal-oriented", "Gaussian OPTA", "bound by capacity", "aligned, no channel (0.830)")
     for words in ("1×1", "4×4", "antennas, 1 channel use", *legend):
         assert f"<!-- {words}" in drawn  # matplotlib keeps the words of its outlines as comments
-    assert "exact optimum" not in drawn
     assert all(colour in drawn for colour in ("#00798c", "#d1495b", "#6a3d9a"))
 
 
-def test_the_title_says_what_was_measured():
-    first, second = describe_rows(demo_rows()).split("\n")
-    assert first == "a → b, Toy at 8 px, 420 pilots, Rayleigh channels of gain 0.5, 20 dB"
-    assert second == "mean and 95 % band over 11 channels, 1000 unseen messages each"
-
-
-def test_several_conditions_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"rows must have one condition to draw, got 3 \(42 pilots per class, SNR per transmit antenna; "):
-        draw_overview(compression_study(), [tmp_path / "a.png"])
-    with pytest.raises(ValueError, match=r"got 0 \(no finished cell\)"):
-        draw_overview(demo_rows().head(0), [tmp_path / "a.png"])
-    assert list(tmp_path.iterdir()) == []
+def test_small_print_says_what_was_measured():
+    assert describe_source(prepare(demo_rows())) == "a → b, Toy at 8 px, pilots: 420, channel: Rayleigh, gain 0.5, seeds: 1"
 
 
 def test_an_unwritable_figure_leaves_what_was_there(tmp_path):
     kept = tmp_path / "a.png"
     kept.write_text("old")
     with pytest.raises(ValueError, match="bmpx"):
-        draw_overview(demo_rows(), [tmp_path / "a.bmpx"])
+        draw_wide(plot(), [tmp_path / "a.bmpx"], "title")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
     assert kept.read_text() == "old"
