@@ -12,10 +12,10 @@ from latentlink.report.arrange import arrange
 from latentlink.report.distributions import (
     choose_conditions,
     collect_distributions,
+    compute_jain_index,
+    compute_outage,
     draw_staircase,
-    jain_index,
-    outage_probability,
-    quantile,
+    find_quantile,
 )
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import make_charts
@@ -32,14 +32,14 @@ def distributions(rows):
 @given(ACCURACIES, st.floats(-0.1, 1.1), st.floats(-0.1, 1.1))
 def test_an_outage_curve_is_a_distribution_function(values, a, b):
     low, high = sorted((a, b))
-    assert 0 <= outage_probability(values, low) <= outage_probability(values, high) <= 1
-    assert outage_probability(values, min(values)) == 0
-    assert outage_probability(values, math.nextafter(max(values), 2)) == 1
+    assert 0 <= compute_outage(values, low) <= compute_outage(values, high) <= 1
+    assert compute_outage(values, min(values)) == 0
+    assert compute_outage(values, math.nextafter(max(values), 2)) == 1
 
 
 @given(ACCURACIES, st.sampled_from((1, 5)))
 def test_the_outage_accuracy_is_the_largest_with_so_little_outage(values, per_cent):
-    found = quantile(values, per_cent)
+    found = find_quantile(values, per_cent)
     assert (found is None) == (len(values) < 100 / per_cent)
     if found is not None:
         assert 100 * sum(value < found for value in values) <= per_cent * len(values)
@@ -50,16 +50,16 @@ def test_the_outage_accuracy_is_the_largest_with_so_little_outage(values, per_ce
 def test_the_worst_are_worse_than_the_mean_and_the_very_worst_than_those(values):
     assert worst(values, 1) <= worst(values, 5) + 1e-12
     assert worst(values, 5) <= fmean(values) + 1e-12
-    assert worst(values, 1) <= quantile(values, 1)
+    assert worst(values, 1) <= find_quantile(values, 1)
 
 
 @given(st.lists(st.floats(1e-3, 1), min_size=1, max_size=50), st.floats(0.1, 10))
 def test_jains_index_is_one_for_equal_users_and_needs_no_unit(values, unit):
-    assert jain_index([values[0]] * len(values)) == pytest.approx(1)
-    assert jain_index([values[0]] + [0.0] * (len(values) - 1)) == pytest.approx(1 / len(values))
-    assert 1 / len(values) - 1e-9 <= jain_index(values) <= 1 + 1e-9
-    assert jain_index([unit * value for value in values]) == pytest.approx(jain_index(values))
-    assert jain_index([0.0, 0.0]) is None
+    assert compute_jain_index([values[0]] * len(values)) == pytest.approx(1)
+    assert compute_jain_index([values[0]] + [0.0] * (len(values) - 1)) == pytest.approx(1 / len(values))
+    assert 1 / len(values) - 1e-9 <= compute_jain_index(values) <= 1 + 1e-9
+    assert compute_jain_index([unit * value for value in values]) == pytest.approx(compute_jain_index(values))
+    assert compute_jain_index([0.0, 0.0]) is None
 
 
 @given(st.lists(st.floats(0, 1), min_size=20, max_size=400))
@@ -70,7 +70,7 @@ def test_the_drawn_curve_is_the_distribution_but_for_steps_too_small_to_be_seen(
     assert (a[0], a[-1], p[-1]) == (min(values), max(values), 1.0)
     assert p[0] >= 1 / len(values)
     marks = {round(100 * p[place]): a[place] for place in marked}
-    assert marks == {level: quantile(values, level) for level in (5, 1) if quantile(values, level) is not None}
+    assert marks == {level: find_quantile(values, level) for level in (5, 1) if find_quantile(values, level) is not None}
     for number, (place, share) in enumerate(zip(a, p, strict=True)):
         if number not in marked:
             assert share == sum(value <= place for value in values) / len(values)
@@ -95,7 +95,7 @@ def test_at_most_six_points_are_drawn_from_the_first_to_the_last(tmp_path):
     rows = fading_study(seeds=(1,), methods=("codec",), speed_kmh=tuple(map(float, range(3, 12))))
     points = distributions(rows)
     assert len(points) == 9
-    assert [dict(panel)["speed_kmh"] for panel in choose_conditions(points)] == [3.0, 4.0, 6.0, 7.0, 9.0, 11.0]
+    assert [dict(condition)["speed_kmh"] for condition in choose_conditions(points)] == [3.0, 4.0, 6.0, 7.0, 9.0, 11.0]
     few = rows.filter(pl.col("speed_kmh").is_null() | (pl.col("speed_kmh") < 5))
     files = draw_figures(plot_outage(distributions(few)), tmp_path / "outage")
     assert [path.name for path in files] == [f"outage-{speed}-km-h.{kind}" for speed in (3, 4) for kind in ("pdf", "png")]
@@ -103,12 +103,12 @@ def test_at_most_six_points_are_drawn_from_the_first_to_the_last(tmp_path):
 
 
 def test_fewer_points_are_drawn_of_the_settings_that_have_the_most():
-    panels = [(("snr_db", float(level)), ("n_tx", n)) for level in range(9) for n in (1, 2, 4)]
-    assert choose_conditions({panel: [] for panel in panels}) == [
+    conditions = [(("snr_db", float(level)), ("n_tx", n)) for level in range(9) for n in (1, 2, 4)]
+    assert choose_conditions({condition: [] for condition in conditions}) == [
         (("snr_db", level), ("n_tx", n)) for level in (0.0, 8.0) for n in (1, 2, 4)
     ]
     ragged = [(("snr_db", level), ("n_tx", level)) for level in range(20)]
-    assert 0 < len(choose_conditions({panel: [] for panel in ragged})) <= 6
+    assert 0 < len(choose_conditions({condition: [] for condition in ragged})) <= 6
     assert choose_conditions({(): []}) == [()]
     assert choose_conditions({}) == []
 
@@ -139,8 +139,8 @@ def test_fairness_is_told_of_users_with_path_loss():
     entries = dict(zip(table.columns, dict(table.rows)["digital, adaptive"], strict=True))
     values = rows.filter(pl.col("method") == "digital, adaptive")["accuracy"].to_list()
     assert entries["under half of the ceiling"].text == f"{sum(value < 0.43 for value in values) / 100:.1%}"
-    assert entries["Jain's index, accuracy"].text == f"{jain_index(values):.3f}"
-    assert entries["Jain's index, capacity"].text == f"{jain_index([float(n) for n in range(1, 101)]):.3f}"
+    assert entries["Jain's index, accuracy"].text == f"{compute_jain_index(values):.3f}"
+    assert entries["Jain's index, capacity"].text == f"{compute_jain_index([float(n) for n in range(1, 101)]):.3f}"
     even = dropped.with_columns(accuracy=pl.lit(0.5), capacity=pl.lit(None, pl.Float64))
     entries = tabulate_fairness(arrange(even, "outage"), distributions(even))[0].tables[0].rows[0][1]
     assert [entry.text for entry in entries[1:5]] == ["1.000", "–", "0.500", "0.500"]

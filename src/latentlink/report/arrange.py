@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.columns import Condition, prepare, settings
+from latentlink.report.columns import Condition, list_settings, prepare
 from latentlink.report.look.axes import AXES, Axis
 from latentlink.report.look.wording import describe, describe_code, format_value
 
@@ -45,7 +45,7 @@ class Arranged:
         if not self.fixed:
             return [()] if len(self.links) else []
         found = {self.condition_of(row) for row in self.links.select(self.fixed).unique().iter_rows(named=True)}
-        return sorted(found, key=_order)
+        return sorted(found, key=_rank)
 
     def condition_of(self, row: dict[str, Any]) -> Condition:
         """The condition that a row belongs to."""
@@ -70,16 +70,16 @@ def arrange(rows: pl.DataFrame, axis: str) -> Arranged:
         raise ValueError(f"axis must be one of {', '.join(AXES)}, got {axis!r}")
     along = AXES[axis]
     rows = prepare(rows)
-    methods = methods_of(rows)
+    methods = select_methods(rows)
     links = along.place_rows(_label(methods, numbers_apart=not along.own_places))
-    points = _points(links, along)
-    varying = _varying(links, along, points)
+    points = _choose_points(links, along)
+    varying = _find_varying(links, along, points)
     swept = [name for name in varying if max(links.group_by("label").agg(pl.col(name).n_unique())[name]) > 1]
-    links = links.with_columns(_suffix(links, [name for name in varying if name not in swept]))
+    links = links.with_columns(_word_differences(links, [name for name in varying if name not in swept]))
     return Arranged(along, links, rows.filter(pl.col("family") == "reference"), points, tuple(swept))
 
 
-def methods_of(rows: pl.DataFrame) -> pl.DataFrame:
+def select_methods(rows: pl.DataFrame) -> pl.DataFrame:
     """Leave out the ceilings and the floor from prepared rows."""
     return rows.filter(pl.col("method").is_not_null() & (pl.col("family") != "reference"))
 
@@ -135,7 +135,7 @@ def _is_drawn(links: pl.DataFrame, axis: Axis, drawn: list[Arranged]) -> bool:
     return axis.name in ("uses", "compression") and links["n_tx"].n_unique() == 1 and bool(names & {"compression", "uses"})
 
 
-def _points(links: pl.DataFrame, axis: Axis) -> tuple[str, ...]:
+def _choose_points(links: pl.DataFrame, axis: Axis) -> tuple[str, ...]:
     """Name what changes along a curve."""
     if axis.name == "outage":
         return ()
@@ -148,15 +148,15 @@ def _points(links: pl.DataFrame, axis: Axis) -> tuple[str, ...]:
     return ("n_tx", "n_rx") if (links["n_tx"] == links["n_rx"]).all() else ("n_tx",)
 
 
-def _varying(links: pl.DataFrame, axis: Axis, points: tuple[str, ...]) -> list[str]:
+def _find_varying(links: pl.DataFrame, axis: Axis, points: tuple[str, ...]) -> list[str]:
     """Name the settings beside the points in which rows differ, without radio settings that others determine."""
     antennas = ["n_tx", "n_rx"] if axis.name in ("compression", "antennas") else ["antennas"]
-    channel = [name for name in settings("channel") if name not in ("knowledge", "n_tx", "n_rx")]
+    channel = [name for name in list_settings("channel") if name not in ("knowledge", "n_tx", "n_rx")]
     channel = sorted([*channel, *antennas], key=lambda name: _LATE.index(name) + 1 if name in _LATE else 0)
     found: list[str] = []
-    for name in [*settings("pilots"), *channel, *settings("radio")]:
+    for name in [*list_settings("pilots"), *channel, *list_settings("radio")]:
         square = name == "n_rx" and "n_rx" in points
-        implied = name in settings("radio") and _is_implied(links, name, found)
+        implied = name in list_settings("radio") and _is_implied(links, name, found)
         if name not in points and not square and not implied and links[name].n_unique() > 1:
             found.append(name)
     return found
@@ -167,7 +167,7 @@ def _is_implied(links: pl.DataFrame, name: str, others: list[str]) -> bool:
     return bool(others) and bool(links.group_by(others).agg(pl.col(name).n_unique())[name].max() == 1)
 
 
-def _suffix(links: pl.DataFrame, differing: list[str]) -> pl.Series:
+def _word_differences(links: pl.DataFrame, differing: list[str]) -> pl.Series:
     """What the label of a row adds where methods merely differ in a setting: the odd ones say so."""
     suffixes = [""] * len(links)
     for name in differing:
@@ -191,10 +191,10 @@ def _label(links: pl.DataFrame, numbers_apart: bool) -> pl.DataFrame:
     variants: dict[str, dict[str, dict[str, Any]]] = {}
     for method, text in links.select("method", "parameters").unique(maintain_order=True).iter_rows():
         variants.setdefault(method, {})[text] = _read(text)
-    names = _short_names(list(variants))
+    names = _shorten_names(list(variants))
     labels: dict[tuple[str, str], str] = {}
     for method, contents in variants.items():
-        differing = _differing(list(contents.values()), numbers_apart)
+        differing = _find_differing(list(contents.values()), numbers_apart)
         for text, content in contents.items():
             facts = ", ".join(f"{key.replace('_', ' ')} {format_value(content.get(key))}" for key in differing)
             labels[method, text] = f"{names[method]} ({facts})" if facts else names[method]
@@ -202,14 +202,14 @@ def _label(links: pl.DataFrame, numbers_apart: bool) -> pl.DataFrame:
     return links.with_columns(pl.Series("label", found, dtype=pl.String))
 
 
-def _short_names(methods: list[str]) -> dict[str, str]:
+def _shorten_names(methods: list[str]) -> dict[str, str]:
     """Call a method of a laboratory by its class where no other method has that name, else by class and module."""
     short = {method: describe_code(method).split(" (")[0] if ":" in method else method for method in methods}
     shared = list(short.values())
     return {method: name if shared.count(name) == 1 else describe_code(method) for method, name in short.items()}
 
 
-def _differing(contents: list[dict[str, Any]], numbers_apart: bool) -> list[str]:
+def _find_differing(contents: list[dict[str, Any]], numbers_apart: bool) -> list[str]:
     """Name the parameters in which the variants of a method differ."""
     found = []
     for key in sorted({key for content in contents for key in content}):
@@ -231,7 +231,7 @@ def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _order(condition: Condition) -> tuple[tuple[float, str], ...]:
+def _rank(condition: Condition) -> tuple[tuple[float, str], ...]:
     """Numbers by size, antennas by their number, the paper's SNR first, what is unknown last."""
 
     def rank(value: Any) -> float:

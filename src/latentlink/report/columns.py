@@ -22,7 +22,7 @@ DERIVED = {
 KNOWN = {**COLUMNS, **DERIVED}
 
 
-def settings(role: str) -> list[str]:
+def list_settings(role: str) -> list[str]:
     """Name the settings of one role ("pilots", "channel" or "radio") that studies declare."""
     return [column.name for column in COLUMNS.values() if column.role == role]
 
@@ -44,7 +44,7 @@ def prepare(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _derive(rows: pl.DataFrame) -> pl.DataFrame:
     symbols = pl.col("uses") * pl.col("n_tx") / (pl.col("d") / 2).ceil()
-    variance = pl.coalesce(_share("mse", "nmse"), _share("opta", "opta_nmse"))
+    variance = pl.coalesce(_divide("mse", "nmse"), _divide("opta", "opta_nmse"))
     n_rx, n_tx = (pl.col(name).cast(pl.Int64).cast(pl.String) for name in ("n_rx", "n_tx"))
     return rows.with_columns(
         pl.coalesce("compression", symbols).alias("compression"),
@@ -54,18 +54,18 @@ def _derive(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("parameters").fill_null("{}"),
         pl.col("family").fill_null(""),
         (pl.col("exact_mse") / variance).alias("exact_nmse"),
-        _decibel("mse", "exact_mse").alias("exact_db"),
-        pl.coalesce(_decibel("mse", "opta"), "opta_db").alias("opta_db"),
-        _decibel("mse", "separation").alias("separation_db"),
+        _to_decibel("mse", "exact_mse").alias("exact_db"),
+        pl.coalesce(_to_decibel("mse", "opta"), "opta_db").alias("opta_db"),
+        _to_decibel("mse", "separation").alias("separation_db"),
         (pl.col("encode_us") + pl.col("decode_us")).alias("latency_us"),
         (pl.col("encode_batch_us") + pl.col("decode_batch_us")).alias("latency_batch_us"),
     )
 
 
-def _share(above: str, below: str) -> pl.Expr:
+def _divide(above: str, below: str) -> pl.Expr:
     return pl.when(pl.col(below) > 0).then(pl.col(above) / pl.col(below))
 
 
-def _decibel(above: str, below: str) -> pl.Expr:
+def _to_decibel(above: str, below: str) -> pl.Expr:
     positive = (pl.col(above) > 0) & (pl.col(below) > 0)
     return pl.when(positive).then(10 * (pl.col(above) / pl.col(below)).log10())

@@ -19,7 +19,7 @@ import polars as pl
 
 from latentlink.evaluation.intervals import interval_of
 from latentlink.report.arrange import Arranged
-from latentlink.report.columns import KNOWN, Condition, settings
+from latentlink.report.columns import KNOWN, Condition, list_settings
 
 REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
 EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation bound", "best network within the budget"
@@ -178,7 +178,7 @@ def average_levels(table: Arranged, value: str) -> list[Level]:
     for condition in table.conditions:
         here = table.references
         for name, setting in condition:
-            if name in settings("pilots"):
+            if name in list_settings("pilots"):
                 here = here.filter(pl.col(name).eq_missing(pl.lit(setting)))
         labels = REFERENCES if value == "accuracy" else REFERENCES[1:2]
         means = {label: here.filter(pl.col("method") == label)[value].mean() for label in labels}

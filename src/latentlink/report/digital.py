@@ -14,8 +14,8 @@ from latentlink.report.curves import Curve, Point, average_curves
 from latentlink.report.look.axes import Axis
 from latentlink.report.look.measures import MEASURES
 from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import count, describe_condition
-from latentlink.report.tables import describe_place, key_of
+from latentlink.report.look.wording import describe_condition, format_count
+from latentlink.report.tables import describe_place, make_key
 
 _DIGITAL = "digital"
 _GENIE = '"adaptation":"genie"'  # in the parameters of a bound, which is no link
@@ -42,7 +42,7 @@ def find_digital_wins(table: Arranged) -> DigitalWins:
         return DigitalWins("")
     lines, compared = [], 0
     for value in ("accuracy", "nmse"):
-        for measured in _measured_at(sort_curves(average_curves(links, value)), table.axis):
+        for measured in _group_by_place(sort_curves(average_curves(links, value)), table.axis):
             digital = [pair for pair in measured if pair[0].family == _DIGITAL]
             analogue = [pair for pair in measured if pair[0].family != _DIGITAL]
             if digital and analogue:
@@ -51,12 +51,12 @@ def find_digital_wins(table: Arranged) -> DigitalWins:
     return DigitalWins(_sum_up(len(lines), compared), tuple(lines))
 
 
-def _measured_at(curves: list[Curve], axis: Axis) -> list[list[_Measured]]:
+def _group_by_place(curves: list[Curve], axis: Axis) -> list[list[_Measured]]:
     """The curves and points of each place under each condition."""
     found: dict[tuple[object, ...], list[_Measured]] = {}
     for curve in curves:
         for point in curve.points:
-            found.setdefault((curve.condition, key_of(point, axis)), []).append((curve, point))
+            found.setdefault((curve.condition, make_key(point, axis)), []).append((curve, point))
     return list(found.values())
 
 
@@ -74,7 +74,7 @@ def _compare(digital: list[_Measured], analogue: list[_Measured], value: str, ax
 def _sum_up(won: int, compared: int) -> str:
     if not compared:
         return "No analogue method was measured at the points of the digital ones, so that there is nothing to compare."
-    comparisons = f"{count(compared, 'comparison')} (accuracy or NMSE at a point)"
+    comparisons = f"{format_count(compared, 'comparison')} (accuracy or NMSE at a point)"
     better = "a digital method better than every analogue one measured there by more than the interval of its mean"
     return f"In {won} of {comparisons} is {better}:" if won else f"Nowhere: in none of {comparisons} is {better}."
 

@@ -71,31 +71,31 @@ def choose_conditions(found: dict[Condition, list[Distribution]]) -> list[Condit
     kept, counts = conditions, [len(values) for values in settings]
     while len(kept) > MOST_CONDITIONS:
         counts[counts.index(max(counts))] -= 1
-        chosen = [_spread(values, count) for values, count in zip(settings, counts, strict=True)]
+        chosen = [_choose_spread(values, count) for values, count in zip(settings, counts, strict=True)]
         kept = [condition for condition in conditions if all(value in among for value, among in zip(condition, chosen, strict=True))]
-    return kept or _spread(conditions, MOST_CONDITIONS)
+    return kept or _choose_spread(conditions, MOST_CONDITIONS)
 
 
-def _spread(values: list[_Any], count: int) -> list[_Any]:
+def _choose_spread(values: list[_Any], count: int) -> list[_Any]:
     """Choose `count` of the values, from the first to the last; a single one is from the middle."""
     if count == 1 or len(values) <= count:
         return [values[len(values) // 2]] if count == 1 else values
     return [values[number * (len(values) - 1) // (count - 1)] for number in range(count)]
 
 
-def outage_probability(values: list[float], accuracy: float) -> float:
+def compute_outage(values: list[float], accuracy: float) -> float:
     """Compute P(A < a)."""
     return sum(value < accuracy for value in values) / len(values)
 
 
-def quantile(values: list[float], per_cent: int) -> float | None:
+def find_quantile(values: list[float], per_cent: int) -> float | None:
     """Find q_ε; None where a share of ε is less than one channel."""
     if len(values) * per_cent < 100:
         return None
     return sorted(values)[min(len(values) * per_cent // 100, len(values) - 1)]
 
 
-def jain_index(values: list[float]) -> float | None:
+def compute_jain_index(values: list[float]) -> float | None:
     """Compute Jain's index; None where nobody has anything."""
     square = sum(value * value for value in values)
     return sum(values) ** 2 / (len(values) * square) if square > 0 else None
@@ -123,7 +123,7 @@ def draw_staircase(values: list[float]) -> Staircase:
     values, n = sorted(values), len(values)
     places = [(value, (number + 1) / n) for number, value in enumerate(values) if number == n - 1 or values[number + 1] > value]
     least = (values[-1] - values[0]) / _STEPS
-    levels = [(quantile(values, level), level / 100) for level in sorted(LEVELS)]
+    levels = [(find_quantile(values, level), level / 100) for level in sorted(LEVELS)]
     kept: list[tuple[float, float, bool]] = []
     for value, share in places:
         marks = [(value, level, True) for place, level in levels if place == value]

@@ -6,6 +6,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,16 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "") -> list[Path
         ImportError: matplotlib is not installed (extra `plot`).
         OSError: a file cannot be written.
     """
-    pyplot = _pyplot()
+    pyplot = _load_pyplot()
     files = []
     for plot in plots:
         title = describe_condition(plot.condition)
         words = re.sub(r"[^a-z0-9.]+", "-", title.lower().replace("×", "x").replace("−", "minus ")).strip("-")
         paths = [stem.with_name(f"{stem.name}{f'-{words}' if words else ''}.{kind}") for kind in ("pdf", "png")]
         with pyplot.rc_context(_STYLE):
-            figure = _column(pyplot, plot)
-            figure.axes[0].set_title(_plain(title))
-            figure.suptitle(_plain(textwrap.fill(note, _NOTE_CHARACTERS)), fontsize=5, color="#666666")
+            figure = _draw_column(pyplot, plot)
+            figure.axes[0].set_title(_escape(title))
+            figure.suptitle(_escape(textwrap.fill(note, _NOTE_CHARACTERS)), fontsize=5, color="#666666")
             files += _write(pyplot, figure, paths, 300)
     return files
 
@@ -72,18 +73,19 @@ def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -
         ValueError: a suffix is none that matplotlib writes.
         OSError: a file cannot be written.
     """
-    pyplot = _pyplot()
+    pyplot = _load_pyplot()
     with pyplot.rc_context(_WIDE_STYLE):
         figure, axes = pyplot.subplots(1, len(plot.frames), figsize=(4.6 * len(plot.frames), 3.9), layout="constrained", squeeze=False)
         for place, frame in zip(axes[0], plot.frames, strict=True):
-            entries = _draw_frame(place, frame, mark_points=1.25)
+            methods_first = tuple(sorted(frame.lines, key=lambda line: not line.look.colour))
+            entries = _draw_frame(place, replace(frame, lines=methods_first), mark_points=1.25)
             place.set_xlabel(frame.x.label)
             place.legend(entries.values(), entries.keys())
-        figure.suptitle(_plain(title), fontsize=9.5)
+        figure.suptitle(_escape(title), fontsize=9.5)
         _write(pyplot, figure, [Path(path) for path in paths], 200)
 
 
-def _pyplot() -> Any:
+def _load_pyplot() -> Any:
     matplotlib = import_extra("matplotlib", "plot")
     matplotlib.use("Agg")
     return import_extra("matplotlib.pyplot", "plot")
@@ -102,7 +104,7 @@ def _write(pyplot: Any, figure: Any, paths: list[Path], dots_per_inch: int) -> l
     return paths
 
 
-def _column(pyplot: Any, plot: Plot) -> Any:
+def _draw_column(pyplot: Any, plot: Plot) -> Any:
     """Frames above each other with one legend below them."""
     rows = len(plot.frames)
     names = {line.label or line.name for frame in plot.frames for line in frame.lines}
@@ -129,17 +131,15 @@ def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, 
     for line in frame.lines:
         handle = _draw_line(axes, line, mark_points) if line.x else _draw_level(axes, line)
         if line.listed:
-            entries.setdefault(_plain(textwrap.fill(line.label or line.name, _NAME_CHARACTERS)), handle)
+            entries.setdefault(_escape(textwrap.fill(line.label or line.name, _NAME_CHARACTERS)), handle)
     axes.set_ylabel(frame.y.label)
     _set_scales(axes, frame)
     return entries
 
 
 def _draw_level(axes: Any, line: Line) -> Any:
-    look, value = line.look, line.y[0]
-    if not line.listed:
-        axes.annotate(line.name, (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
-    return axes.axhline(value, color=look.colour or _INK, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
+    look = line.look
+    return axes.axhline(line.y[0], color=look.colour or _INK, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
 
 
 def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
@@ -160,12 +160,12 @@ def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
         drawstyle="steps-post" if look.steps else "default",
         markevery=list(line.marked) if line.marked is not None else None,
         zorder=(3 if look.width >= 2 else 2.5) if look.marker else 1.8,
-        **_marks(look, len(line.x), mark_points),
+        **_style_marks(look, len(line.x), mark_points),
     )
     return handle
 
 
-def _marks(look: Look, points: int, relative: float) -> dict[str, Any]:
+def _style_marks(look: Look, points: int, relative: float) -> dict[str, Any]:
     """How points are marked; a limit only where it is a single point, which has no line to show."""
     if not look.marker:
         return {"marker": "_" if points == 1 else "", "markersize": 9}
@@ -201,6 +201,6 @@ def _set_ticks(axis: Any, scale: Scale) -> None:
         axis.set_ticks([], minor=True)
 
 
-def _plain(label: str) -> str:
+def _escape(label: str) -> str:
     """A label as it stands, without formulas between dollars."""
     return label.replace("$", r"\$")

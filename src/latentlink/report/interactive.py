@@ -70,40 +70,40 @@ def make_chart(plots: list[Plot], headings: list[str], identity: str, title: str
     for column, plot in enumerate(plots):
         for row, frame in enumerate(plot.frames):
             number = row * len(plots) + column + 1
-            x = _x_axis(_join(everything) if same_x else frame.x, _places(plots if same_x else [plot]), len(plots))
-            y = _y_axis(_join([other.frames[row].y for other in plots]))
-            x |= {"domain": _column_domain(column, len(plots)), "anchor": f"y{number}"}
+            x = _make_axis(_join_scales(everything) if same_x else frame.x, 0.055 * len(plots))
+            y = _make_axis(_join_scales([other.frames[row].y for other in plots]))
+            x |= {"domain": _find_column(column, len(plots)), "anchor": f"y{number}"}
             x |= {"matches": "x"} if same_x and number > 1 else {}
             x |= {"title": {"text": frame.x.label, "standoff": 8}} if row == rows - 1 else {}
-            y |= {"domain": _row_domain(row, rows), "anchor": f"x{number}"}
+            y |= {"domain": _find_row(row, rows), "anchor": f"x{number}"}
             y |= {"showticklabels": False} if column else {"title": {"text": frame.y.label, "standoff": 6}}
             y |= {"matches": "y"} if frame.y.zero and number > 1 else {}
             layout |= {f"xaxis{number}": x, f"yaxis{number}": y}
-            ends = _sides(plots if same_x else [plot], frame.x)
-            data += [trace | {"xaxis": f"x{number}", "yaxis": f"y{number}"} for line in frame.lines for trace in _traces(line, ends)]
-    layout["annotations"] = [_heading(text, column, len(plots)) for column, text in enumerate(headings) if text]
+            ends = _find_sides(plots if same_x else [plot], frame.x)
+            data += [trace | {"xaxis": f"x{number}", "yaxis": f"y{number}"} for line in frame.lines for trace in _make_traces(line, ends)]
+    layout["annotations"] = [_make_heading(text, column, len(plots)) for column, text in enumerate(headings) if text]
     _list_once(data)
     return Chart(identity, title, reference, len(plots), data, layout)
 
 
-def _column_domain(column: int, columns: int) -> list[float]:
+def _find_column(column: int, columns: int) -> list[float]:
     width = (1 - _GAP * (columns - 1)) / columns
     left = column * (width + _GAP)
     return [left, left + width]
 
 
-def _row_domain(row: int, rows: int) -> list[float]:
+def _find_row(row: int, rows: int) -> list[float]:
     height = {1: 1.0, 2: 0.46}[rows]
     return [1 - height, 1.0] if row == 0 else [0.0, height]
 
 
-def _heading(text: str, column: int, columns: int) -> dict[str, Any]:
-    left, right = _column_domain(column, columns)
+def _make_heading(text: str, column: int, columns: int) -> dict[str, Any]:
+    left, right = _find_column(column, columns)
     place = {"x": (left + right) / 2, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
     return {"text": f"<b>{html.escape(text)}</b>", "showarrow": False, **place}
 
 
-def _join(scales: list[Scale]) -> Scale:
+def _join_scales(scales: list[Scale]) -> Scale:
     """The scale that shows what each of several shows."""
     ends = [scale.ends for scale in scales if scale.ends]
     widest = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
@@ -112,41 +112,26 @@ def _join(scales: list[Scale]) -> Scale:
     return Scale(first.label, any(scale.logarithmic for scale in scales), widest, ticks, first.zero)
 
 
-def _places(plots: list[Plot]) -> list[float]:
-    return sorted({place for plot in plots for frame in plot.frames for line in frame.lines for place in line.x})
-
-
-def _x_axis(scale: Scale, places: list[float], columns: int) -> dict[str, Any]:
-    """A scale below frames, whose ticks leave each other the more room the more columns share the width."""
-    axis: dict[str, Any] = {"zeroline": False, **_scale(scale)}
+def _make_axis(scale: Scale, room: float = 0.0) -> dict[str, Any]:
+    """Make a scale of plotly, whose ticks leave each other `room`, a share of its length."""
+    axis: dict[str, Any] = {"zeroline": scale.zero}
+    if scale.zero:
+        axis |= {"zerolinewidth": 2, "rangemode": "tozero"}
+    if scale.logarithmic:
+        axis["type"] = "log"
+    if scale.ends:
+        axis["range"] = [math.log10(end) for end in scale.ends] if scale.logarithmic else list(scale.ends)
     if scale.ticks:
-        inside = [place for place in sorted(scale.ticks) if not places or places[0] / 1.7 <= place <= places[-1] * 1.7 or place in places]
-        kept = thin_out(inside, 0.055 * columns, scale.logarithmic)
+        kept = thin_out(sorted(scale.ticks), room, scale.logarithmic)
         axis |= {"tickvals": kept, "ticktext": [scale.ticks[place] for place in kept]}
     return axis
 
 
-def _y_axis(scale: Scale) -> dict[str, Any]:
-    axis: dict[str, Any] = {"zeroline": False, **_scale(scale)}
-    if scale.zero:
-        axis |= {"zeroline": True, "zerolinewidth": 2, "rangemode": "tozero"}
-    if scale.ticks:
-        axis |= {"tickvals": list(scale.ticks), "ticktext": list(scale.ticks.values())}
-    return axis
-
-
-def _scale(scale: Scale) -> dict[str, Any]:
-    axis: dict[str, Any] = {"type": "log"} if scale.logarithmic else {}
-    if scale.ends:
-        axis["range"] = [math.log10(end) for end in scale.ends] if scale.logarithmic else list(scale.ends)
-    return axis
-
-
-def _sides(plots: list[Plot], scale: Scale) -> list[float]:
+def _find_sides(plots: list[Plot], scale: Scale) -> list[float]:
     """Where lines from side to side end: a little beyond the points."""
     if scale.ends:
-        return list(_join([frame.x for plot in plots for frame in plot.frames]).ends or scale.ends)
-    places = _places(plots)
+        return list(_join_scales([frame.x for plot in plots for frame in plot.frames]).ends or scale.ends)
+    places = sorted({place for plot in plots for frame in plot.frames for line in frame.lines for place in line.x})
     if not places:
         return [0.0, 1.0]
     low, high = places[0], places[-1]
@@ -167,12 +152,12 @@ def _list_once(data: list[_Trace]) -> None:
     data.sort(key=lambda trace: (trace.get("meta") != "ink", -trace["legendrank"]))
 
 
-def _traces(line: Line, sides: list[float]) -> list[_Trace]:
+def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
     """A line with its points, and the band below it; where only some points are marked, marks are a trace of their own."""
     look = line.look
     name = html.escape(line.name, quote=False)
     common: _Trace = {"type": "scatter", "name": name, "legendgroup": name, "showlegend": line.listed, "x": list(line.x), "y": list(line.y)}
-    common |= _hover(line, name)
+    common |= _word_hover(line, name)
     stroke: dict[str, Any] = {"dash": look.dash[1], "width": _THICKER * look.width}
     stroke |= {"shape": "hv"} if look.steps else {}
     if not look.colour:
@@ -186,12 +171,12 @@ def _traces(line: Line, sides: list[float]) -> list[_Trace]:
         "size": list(line.sizes) or _MARK_PX * look.size,
     }
     if line.marked is None:
-        return [*_band(line, common), common | {"mode": "lines+markers", "line": stroke, "marker": marker} | _error_bar(line)]
+        return [*_make_band(line, common), common | {"mode": "lines+markers", "line": stroke, "marker": marker} | _make_error_bar(line)]
     marks = {axis: [values[place] for place in line.marked] for axis, values in (("x", line.x), ("y", line.y))}
     return [common | {"mode": "lines", "line": stroke, "showlegend": False}, common | marks | {"mode": "markers", "marker": marker}]
 
 
-def _hover(line: Line, name: str) -> dict[str, Any]:
+def _word_hover(line: Line, name: str) -> dict[str, Any]:
     """What is said where the pointer is on a point."""
     if not line.listed:
         return {"hoverinfo": "skip"}
@@ -203,7 +188,7 @@ def _hover(line: Line, name: str) -> dict[str, Any]:
     return {"text": text, "hovertemplate": f"<b>{name}</b><br>%{{text}}<extra></extra>"}
 
 
-def _band(line: Line, common: _Trace) -> list[_Trace]:
+def _make_band(line: Line, common: _Trace) -> list[_Trace]:
     if len(line.band) < 2:
         return []
     around = {
@@ -215,7 +200,7 @@ def _band(line: Line, common: _Trace) -> list[_Trace]:
     return [named | around | fill | {"showlegend": False}]
 
 
-def _error_bar(line: Line) -> dict[str, Any]:
+def _make_error_bar(line: Line) -> dict[str, Any]:
     """The band of a line that has a single one."""
     if len(line.band) != 1:
         return {}

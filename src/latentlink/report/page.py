@@ -272,7 +272,7 @@ def render_page(page: Page) -> str:
     )
     text: str = environment.get_template("report.html").render(
         page=page,
-        charts=_in_script({chart.id: {"data": chart.data, "layout": chart.layout} for chart in page.charts}),
+        charts=_write_script_data({chart.id: {"data": chart.data, "layout": chart.layout} for chart in page.charts}),
         plotly=offline.get_plotlyjs(),
         style=(_TEMPLATES / "report.css").read_text("utf-8"),
         script=(_TEMPLATES / "report.js").read_text("utf-8"),
@@ -280,6 +280,6 @@ def render_page(page: Page) -> str:
     return text
 
 
-def _in_script(charts: dict[str, Any]) -> str:
+def _write_script_data(charts: dict[str, Any]) -> str:
     """Write JSON that may stand within a script element."""
     return json.dumps(charts, allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c").replace("&", "\\u0026")

@@ -18,8 +18,8 @@ from latentlink.report.curves import (
     find_best_within_budget,
 )
 from latentlink.report.look.axes import Axis
-from latentlink.report.look.palette import INK_LOOKS, Look, assign_looks, look_of, sort_curves
-from latentlink.report.look.wording import count, describe
+from latentlink.report.look.palette import INK_LOOKS, Look, assign_looks, find_look, sort_curves
+from latentlink.report.look.wording import describe, format_count
 
 DISTANCE = "opta_db"
 
@@ -58,7 +58,7 @@ class Line:
         marked: which points have marks; None is all of them.
         sizes: of the marks in pixels, where they differ.
         label: in a paper's legend, where it is another than the name; methods with and without knowledge of the channel share one.
-        listed: whether it is in the legend; else its name stands at its end.
+        listed: whether it is in the legend.
     """
 
     name: str
@@ -102,7 +102,7 @@ def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
     best = find_best_within_budget(methods["accuracy"])
     limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
     levels = {value: average_levels(table, value) for value in methods}
-    return _plot(table, {value: limits[value] + methods[value] for value in methods}, levels)
+    return _plot_conditions(table, {value: limits[value] + methods[value] for value in methods}, levels)
 
 
 def plot_distance(table: Arranged) -> list[Plot]:
@@ -112,10 +112,10 @@ def plot_distance(table: Arranged) -> list[Plot]:
     """
     distances = sort_curves(average_curves(table, DISTANCE))
     looks = assign_looks([*average_curves(table, "accuracy"), *average_curves(table, "nmse"), *distances])
-    return _plot(table, {DISTANCE: distances}, {DISTANCE: []}, looks)
+    return _plot_conditions(table, {DISTANCE: distances}, {DISTANCE: []}, looks)
 
 
-def _plot(
+def _plot_conditions(
     table: Arranged, curves: dict[str, list[Curve]], levels: dict[str, list[Level]], looks: dict[str, Look] | None = None
 ) -> list[Plot]:
     """Make a plot for each condition that has curves, a frame for each value."""
@@ -125,26 +125,26 @@ def _plot(
         mine = {value: [curve for curve in curves[value] if curve.condition == condition] for value in curves}
         flat = {value: [level for level in levels[value] if level.condition == condition] for value in curves}
         if any(mine.values()):
-            x = _scale_along(table, [point for some in mine.values() for curve in some for point in curve.points])
-            frames = tuple(_frame(table.axis, x, value, mine[value], flat[value], looks) for value in mine)
+            x = _make_scale(table, [point for some in mine.values() for curve in some for point in curve.points])
+            frames = tuple(_make_frame(table.axis, x, value, mine[value], flat[value], looks) for value in mine)
             found.append(Plot(condition, frames))
     return found
 
 
-def _frame(axis: Axis, x: Scale, value: str, curves: list[Curve], levels: list[Level], looks: dict[str, Look]) -> Frame:
-    lines = [_level_line(level, value) for level in levels]
-    lines += [_curve_line(curve, look_of(curve, looks), axis) for curve in curves]
+def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], levels: list[Level], looks: dict[str, Look]) -> Frame:
+    lines = [_draw_level(level, value) for level in levels]
+    lines += [_draw_curve(curve, find_look(curve, looks), axis) for curve in curves]
     seen = [point.mean for curve in curves for point in curve.points] + [level.value for level in levels]
-    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, reading_limit(seen)), DISTANCE: None}[value]
+    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, find_reading_limit(seen)), DISTANCE: None}[value]
     return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
 
 
-def reading_limit(values: list[float]) -> float:
+def find_reading_limit(values: list[float]) -> float:
     """Find the top of an NMSE axis: what exceeds 1.25 is worse than sending nothing and would only flatten the rest."""
     return min(1.25, 1.08 * max(values, default=1.0))
 
 
-def _scale_along(table: Arranged, points: list[Point]) -> Scale:
+def _make_scale(table: Arranged, points: list[Point]) -> Scale:
     axis = table.axis
     positive = bool(points) and min(point.x for point in points) > 0
     label, uses = axis.label, table.links["uses"].drop_nulls().unique()
@@ -154,14 +154,14 @@ def _scale_along(table: Arranged, points: list[Point]) -> Scale:
     return Scale(label, axis.ratio and positive, ticks=ticks)
 
 
-def _level_line(level: Level, value: str) -> Line:
+def _draw_level(level: Level, value: str) -> Line:
     """A line from side to side; the page's legend stands for several conditions and so has no number."""
     worded = f"{level.label} ({level.value:.3f})"
     label = worded if value == "accuracy" else level.label
     return Line(level.label, INK_LOOKS[level.label], (), (level.value,), hover=((worded,),), label=label)
 
 
-def _curve_line(curve: Curve, look: Look, axis: Axis) -> Line:
+def _draw_curve(curve: Curve, look: Look, axis: Axis) -> Line:
     points = curve.points
     band = tuple((point.x, point.low, point.high) for point in points if point.low is not None and point.high is not None)
     return Line(
@@ -180,7 +180,7 @@ def describe_point(point: Point, axis: Axis) -> tuple[str, str]:
     band = f" [{point.low:.3f}, {point.high:.3f}]" if point.low is not None and point.high is not None else ""
     facts = [describe(name, point.at[name]) for name in ("antennas", "snr_db") if name != axis.column and point.at.get(name) is not None]
     facts += [f"λ = {point.at['pruning']:g}"] if point.at.get("pruning") is not None else []
-    return f"{point.mean:.4f}{band}", ", ".join([*facts, count(point.rows, "row")])
+    return f"{point.mean:.4f}{band}", ", ".join([*facts, format_count(point.rows, "row")])
 
 
 def group_plots(plots: Iterable[Plot], most: int) -> list[tuple[Condition, str, list[Plot]]]:

@@ -8,11 +8,11 @@ from statistics import fmean
 
 import polars as pl
 
-from latentlink.report.arrange import Arranged, methods_of
-from latentlink.report.columns import KNOWN, settings
+from latentlink.report.arrange import Arranged, select_methods
+from latentlink.report.columns import KNOWN, list_settings
 from latentlink.report.curves import Curve
 from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import format_value
+from latentlink.report.look.wording import describe, format_value
 from latentlink.report.tables import ABSENT, Entry, Table
 
 BUDGET, TOLERANCE = 1.0, 0.05  # P of every study, and how far from it a link may spend before it is flagged
@@ -21,7 +21,7 @@ BUDGET, TOLERANCE = 1.0, 0.05  # P of every study, and how far from it a link ma
 def tabulate_power(table: Arranged) -> Table:
     """Tabulate the power measured on the test messages, in units of the budget, of each method over all of its rows."""
     body = []
-    for name, mine in _by_method(table.links.filter(pl.col("power").is_not_null())):
+    for name, mine in _group_by_method(table.links.filter(pl.col("power").is_not_null())):
         power = [spent / BUDGET for spent in mine["power"]]
         off = sum(abs(spent - 1) > TOLERANCE for spent in power)
         strongest = [max(each) / BUDGET for each in mine["antenna_power"].drop_nulls().to_list() if each]
@@ -30,7 +30,7 @@ def tabulate_power(table: Arranged) -> Table:
             Entry(f"{min(power):.3f}"),
             Entry(f"{max(power):.3f}"),
             Entry(f"{fmean(strongest):.3f}" if strongest else ABSENT),
-            _peak(mine),
+            _write_peak(mine),
             Entry(f"{off} of {len(power)} rows" if off else "no", flagged=off > 0),
         )
         body.append((name, entries))
@@ -41,7 +41,7 @@ def tabulate_power(table: Arranged) -> Table:
 def tabulate_papr(table: Arranged) -> Table:
     """Tabulate peak over mean power of what is sent, of each method over all of its rows, and of its calmest and wildest antenna."""
     body = []
-    for name, mine in _by_method(table.links.filter(pl.col("papr_db").is_not_null())):
+    for name, mine in _group_by_method(table.links.filter(pl.col("papr_db").is_not_null())):
         papr = mine["papr_db"].to_list()
         antennas: dict[int, list[float]] = {}  # of an antenna, over channels; rows may have different numbers of them
         for levels in mine["antenna_papr_db"].drop_nulls().to_list():
@@ -53,14 +53,14 @@ def tabulate_papr(table: Arranged) -> Table:
             Entry(f"{max(papr):.2f}"),
             Entry(f"{min(means):.2f}" if means else ABSENT),
             Entry(f"{max(means):.2f}" if means else ABSENT),
-            _peak(mine),
+            _write_peak(mine),
         )
         body.append((name, entries))
     columns = ("mean over channels (dB)", "highest channel (dB)", "lowest antenna (dB)", "highest antenna (dB)", "peak message (of P)")
     return Table("Peak-to-average power ratio of what is sent", columns, tuple(body), open=True)
 
 
-def _peak(rows: pl.DataFrame) -> Entry:
+def _write_peak(rows: pl.DataFrame) -> Entry:
     peaks = rows["peak_power"].drop_nulls().to_list()
     return Entry(f"{max(peaks) / BUDGET:.1f}" if peaks else ABSENT)
 
@@ -68,7 +68,7 @@ def _peak(rows: pl.DataFrame) -> Entry:
 def tabulate_statuses(table: Arranged) -> Table:
     """Tabulate how the designs ended, and what they took."""
     body = []
-    for name, mine in _by_method(table.links):
+    for name, mine in _group_by_method(table.links):
         statuses = Counter(mine["status"].drop_nulls()).most_common()
         words = "; ".join(f"{status} ({number})" for status, number in statuses) or ABSENT
         seconds = mine["design_s"].drop_nulls().to_list()
@@ -76,7 +76,7 @@ def tabulate_statuses(table: Arranged) -> Table:
     return Table("How the designs ended", ("rows", "design time (s)", "status"), tuple(body))
 
 
-def _by_method(links: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+def _group_by_method(links: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """The name and the rows of each method, in the order of legends."""
     groups = links.partition_by("label", "knowledge", as_dict=True, maintain_order=True)
     order = sort_curves(Curve(str(label), frame["family"][0], str(knowledge), (), ()) for (label, knowledge), frame in groups.items())
@@ -90,13 +90,14 @@ def list_setup(rows: pl.DataFrame) -> list[tuple[str, str]]:
     Args:
         rows: prepared results.
     """
-    links = methods_of(rows)
+    links = select_methods(rows)
+    models = [describe("channel_model", model) for model in links["channel_model"].drop_nulls().unique().sort()]
     return [
         ("encoders", f"{list_values(rows, 'transmitter')} → {list_values(rows, 'receiver')}"),
         ("data", list_values(rows, "dataset")),
-        ("pilots", f"{list_values(rows, 'pilots')} ({list_values(rows, 'pilots_per_class')} per class)"),
+        ("pilots", list_values(rows, "pilots")),
         ("test messages", list_values(rows, "messages")),
-        ("channel", f"{list_values(links, 'channel_model')}, gain {list_values(links, 'gain')}"),
+        ("channel", f"{', '.join(models) or 'unknown'}, gain {list_values(links, 'gain')}"),
         ("seeds", list_values(rows, "seed")),
     ]
 
@@ -107,7 +108,7 @@ def list_facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
     Args:
         rows: prepared results.
     """
-    links = methods_of(rows)
+    links = select_methods(rows)
     times = [str(time) for time in (rows["started"].min(), rows["started"].max()) if time is not None]
     facts = [
         *list_setup(rows),
@@ -117,11 +118,11 @@ def list_facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
         ("measured", " to ".join(dict.fromkeys(times)) or "unknown"),
         ("cells' own time", f"{rows.unique('cell')['wall_s'].sum():.1f} s in all"),
     ]
-    facts += [(KNOWN[name].label, list_values(links, name)) for name in settings("radio") if links[name].is_not_null().any()]
-    return facts + _versions(rows)
+    facts += [(KNOWN[name].label, list_values(links, name)) for name in list_settings("radio") if links[name].is_not_null().any()]
+    return facts + _list_versions(rows)
 
 
-def _versions(rows: pl.DataFrame) -> list[tuple[str, str]]:
+def _list_versions(rows: pl.DataFrame) -> list[tuple[str, str]]:
     versions: dict[str, set[str]] = {}
     for text in rows["versions"].drop_nulls().unique():
         for package, number in json.loads(text).items():
@@ -136,17 +137,10 @@ def list_values(rows: pl.DataFrame, name: str) -> str:
 
 
 def describe_source(rows: pl.DataFrame) -> str:
-    """Word what the figures of a study show, in small print: data, encoders, pilots, channels and seeds.
+    """Word what the figures of a study show, in small print: encoders, data, pilots, channels and seeds.
 
     Args:
         rows: prepared results.
     """
-    links = methods_of(rows)
-    words = [
-        list_values(rows, "dataset"),
-        f"{list_values(rows, 'transmitter')} → {list_values(rows, 'receiver')}",
-        f"{list_values(rows, 'pilots')} pilots",
-        f"{list_values(links, 'channel_model')} channels of gain {list_values(links, 'gain')}",
-        f"seeds {list_values(rows, 'seed')}",
-    ]
-    return ", ".join(text for text in words if "unknown" not in text)
+    setup = [(name, words) for name, words in list_setup(rows) if "unknown" not in words and name != "test messages"]
+    return ", ".join(words if name in ("encoders", "data") else f"{name}: {words}" for name, words in setup)

@@ -9,7 +9,7 @@ from latentlink.report.curves import Curve, Point, average_curves
 from latentlink.report.look.axes import Axis
 from latentlink.report.look.measures import MEASURES, Measure
 from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import count, describe, describe_condition, format_percent
+from latentlink.report.look.wording import describe, describe_condition, format_count, format_percent
 
 _ALONG = ("accuracy", "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
 ABSENT = "–"
@@ -80,7 +80,7 @@ def make_entry(value: float | None, measure: Measure, remark: str = "", best: fl
 def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
     """A column for each place on the axis."""
     measure = MEASURES[value]
-    cells = {(curve.name, key_of(point, axis)): point for curve in curves for point in curve.points}
+    cells = {(curve.name, make_key(point, axis)): point for curve in curves for point in curve.points}
     keys = sorted({key for _, key in cells})
     there = {key: [point for (_, at), point in cells.items() if at == key] for key in keys}
     usual = {key: min(point.x for point in points) for key, points in there.items()}
@@ -91,10 +91,10 @@ def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
         if point is None:
             return Entry(ABSENT)
         dearer = axis.name == "compression" and point.x > 1.001 * usual[key]
-        remark = _interval(point, measure) + (f" at ζ {format_percent(point.x)} %" if dearer else "")
+        remark = _write_interval(point, measure) + (f" at ζ {format_percent(point.x)} %" if dearer else "")
         return make_entry(point.mean, measure, remark, best[key])
 
-    headings = {key: _heading(there[key][-1], usual[key], axis) for key in keys}
+    headings = {key: _make_heading(there[key][-1], usual[key], axis) for key in keys}
     body = tuple((curve.name, tuple(entry(curve.name, key) for key in keys)) for curve in curves)
     return Table(measure.heading, tuple(headings[key] for key in keys), body, open=value == "accuracy")
 
@@ -112,14 +112,14 @@ def _list_points(curves: dict[str, list[Curve]]) -> Table:
         entries = []
         for value in shown:
             point = points[value].get(key)
-            remark = _interval(point, MEASURES[value]) if point is not None and value in ("accuracy", "nmse") else ""
+            remark = _write_interval(point, MEASURES[value]) if point is not None and value in ("accuracy", "nmse") else ""
             entries.append(make_entry(point.mean if point else None, MEASURES[value], remark, best[value]))
         pruning = counted.at["pruning"]
         body.append((f"{key[0]}, λ = {pruning:g}" if pruning is not None else key[0], tuple(entries)))
     return Table("Every point", tuple(MEASURES[value].short for value in shown), tuple(body), open=True)
 
 
-def key_of(point: Point, axis: Axis) -> tuple[float, ...]:
+def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
     """What a column stands for: a place on the axis, or a shape of the channel (Top-K has another ζ on the same one)."""
     if axis.name != "compression":
         return () if axis.name == "outage" else (point.x,)
@@ -128,15 +128,15 @@ def key_of(point: Point, axis: Axis) -> tuple[float, ...]:
     return (n_tx * uses, n_tx, n_rx, uses)
 
 
-def _heading(point: Point, x: float, axis: Axis) -> str:
+def _make_heading(point: Point, x: float, axis: Axis) -> str:
     """What the column of a point is called, at which methods are mostly at x."""
     if axis.name != "compression":
         return describe_place(point, axis)
-    _, n_tx, n_rx, uses = key_of(point, axis)
+    _, n_tx, n_rx, uses = make_key(point, axis)
     return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {format_percent(x)} %"
 
 
-def _interval(point: Point, measure: Measure) -> str:
+def _write_interval(point: Point, measure: Measure) -> str:
     if point.low is None or point.high is None:
         return ""
     return f"[{measure.form.format(point.low)}, {measure.form.format(point.high)}]"
@@ -164,7 +164,7 @@ def find_gaps(table: Arranged) -> list[str]:
     seeds = max((point.seeds for curve in curves for point in curve.points), default=0)
     for condition in dict.fromkeys(curve.condition for curve in curves):
         mine = [curve for curve in curves if curve.condition == condition]
-        names = {key_of(point, axis): _heading(point, 0.0, axis).split("\n")[0] for curve in mine for point in curve.points}
+        names = {make_key(point, axis): _make_heading(point, 0.0, axis).split("\n")[0] for curve in mine for point in curve.points}
         for curve in mine:
             lines += _find_gaps_of(curve, axis, {} if axis.own_places else names, seeds)
     return lines
@@ -174,7 +174,7 @@ def _find_gaps_of(curve: Curve, axis: Axis, places: dict[tuple[float, ...], str]
     """Find the points of a curve with too few seeds, and the places of others that it lacks."""
     name = f"{curve.name} ({describe_condition(curve.condition)})" if curve.condition else curve.name
     few = [f"{describe_place(point, axis)}: {point.seeds} of {seeds} seeds" for point in curve.points if point.seeds < seeds]
-    own = {key_of(point, axis) for point in curve.points} if places else set()
+    own = {make_key(point, axis) for point in curve.points} if places else set()
     lacking = [places[key] for key in sorted(places) if key not in own]
     lines = [f"{name}: {', '.join(few)}"] if few else []
     return lines + ([f"{name}: no result at {', '.join(lacking)}"] if lacking else [])
@@ -182,4 +182,4 @@ def _find_gaps_of(curve: Curve, axis: Axis, places: dict[tuple[float, ...], str]
 
 def _count_rows(rows: pl.DataFrame, lacking: str) -> list[str]:
     counts = rows.group_by("label", maintain_order=True).len().sort("label")
-    return [f"{method}: {count(number, 'row')} {lacking}" for method, number in counts.iter_rows()]
+    return [f"{method}: {format_count(number, 'row')} {lacking}" for method, number in counts.iter_rows()]

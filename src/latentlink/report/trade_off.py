@@ -8,8 +8,8 @@ import polars as pl
 
 from latentlink.report.arrange import Arranged
 from latentlink.report.curves import Curve, Point, average_curves
-from latentlink.report.look.axes import round_ticks
-from latentlink.report.look.palette import Look, assign_looks, look_of, sort_curves
+from latentlink.report.look.axes import choose_round_ticks
+from latentlink.report.look.palette import Look, assign_looks, find_look, sort_curves
 from latentlink.report.look.wording import describe
 from latentlink.report.plots import Frame, Line, Plot, Scale, describe_point
 
@@ -44,19 +44,19 @@ def plot_trade_off(table: Arranged) -> TradeOff:
     part, setting = _choose_setting(table)
     accuracy = average_curves(part, "accuracy")
     looks = assign_looks(accuracy)
-    there = {(curve.name, curve.condition, _key(point)): point for curve in accuracy for point in curve.points}
+    there = {(curve.name, curve.condition, _make_key(point)): point for curve in accuracy for point in curve.points}
     plots = []
     for cost in _COSTS:
-        lines = [_line(curve, cost, there, looks, table) for curve in sort_curves(average_curves(part, cost)) if curve.label in looks]
+        lines = [_draw_line(curve, cost, there, looks, table) for curve in sort_curves(average_curves(part, cost)) if curve.label in looks]
         lines = [line for line in lines if line.x]
         if lines:
             places = [x for line in lines for x in line.x]
-            x = Scale(_COSTS[cost][0], logarithmic=True, ticks=round_ticks(min(places), max(places)))
+            x = Scale(_COSTS[cost][0], logarithmic=True, ticks=choose_round_ticks(min(places), max(places)))
             plots.append(Plot((), (Frame(x, Scale("accuracy", ends=(0.0, 1.0)), tuple(lines)),)))
     return TradeOff(plots, setting)
 
 
-def _key(point: Point) -> tuple[Any, ...]:
+def _make_key(point: Point) -> tuple[Any, ...]:
     return tuple(sorted((name, str(value)) for name, value in point.at.items()))
 
 
@@ -75,21 +75,21 @@ def _choose_setting(table: Arranged) -> tuple[Arranged, str]:
     return replace(table, links=kept), ", ".join(words)
 
 
-def _line(curve: Curve, cost: str, there: dict[Any, Point], looks: dict[str, Look], table: Arranged) -> Line:
+def _draw_line(curve: Curve, cost: str, there: dict[Any, Point], looks: dict[str, Look], table: Arranged) -> Line:
     unit = _COSTS[cost][1]
-    points = [(point.mean, there.get((curve.name, curve.condition, _key(point)))) for point in curve.points if point.mean > 0]
+    points = [(point.mean, there.get((curve.name, curve.condition, _make_key(point)))) for point in curve.points if point.mean > 0]
     pairs = [(spent, point) for spent, point in points if point is not None]
     return Line(
         name=curve.name,
-        look=replace(look_of(curve, looks), width=0.6, dash=_DOTTED),
+        look=replace(find_look(curve, looks), width=0.6, dash=_DOTTED),
         x=tuple(spent for spent, _ in pairs),
         y=tuple(point.mean for _, point in pairs),
         hover=tuple((*describe_point(point, table.axis), f"{spent:,.0f} {unit}") for spent, point in pairs),
-        sizes=tuple(_mark_size(point) for _, point in pairs),
+        sizes=tuple(_find_mark_size(point) for _, point in pairs),
     )
 
 
-def _mark_size(point: Point) -> float:
+def _find_mark_size(point: Point) -> float:
     """A mark's size in pixels grows with the number of complex symbols sent, so that compression shows too."""
     n_tx = str(point.at.get("antennas") or "1×1").split("×")[-1]
     return 6 + 2.2 * math.log2(1 + float(n_tx) * float(point.at.get("uses") or 1))

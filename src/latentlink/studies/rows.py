@@ -98,7 +98,7 @@ _PILOTS = (
 )
 _CHANNEL = (
     Column("channel_model", TEXT, "channel", values={
-        "umi": "UMi", "uma": "UMa", "rma": "RMa", "inh": "InH",
+        "rayleigh": "Rayleigh", "rician": "Rician", "kronecker": "Kronecker", "umi": "UMi", "uma": "UMa", "rma": "RMa", "inh": "InH",
         **{f"{kind}-{profile}": f"{kind.upper()}-{profile.upper()}" for kind in ("tdl", "cdl") for profile in "abcde"},
     }),
     Column("k_factor", REAL, "channel", phrase="K-factor {}", absent=""),

@@ -87,6 +87,6 @@ def test_what_differs_is_never_mixed(name):
 def test_settings_that_do_not_apply_are_not_named():
     assert describe_condition((("csi", "perfect"), ("estimator", None), ("feedback_bits", None))) == "perfect CSI, feedback not quantised"
     assert describe("channel_model", "cdl-c") == "CDL-C"
-    assert describe("channel_model", "rayleigh") == "rayleigh"
+    assert describe("channel_model", "rayleigh") == "Rayleigh"
     assert describe("pilot_snr_db", -5.0) == "channel pilots at −5 dB"
     assert describe("uses", 1) == "1 channel use"

@@ -73,7 +73,7 @@ class Axis:
         places = dict(points)
         if not self.own_places:
             return {x: self.name_tick(x, places[x]) for x in sorted(places)}
-        return round_ticks(min(places), max(places)) if places and min(places) > 0 else {}
+        return choose_round_ticks(min(places), max(places)) if places and min(places) > 0 else {}
 
 
 AXES = {
@@ -110,15 +110,15 @@ def thin_out(places: list[float], room: float = 0.09, ratio: bool = True) -> lis
     return kept[::-1]
 
 
-def round_ticks(low: float, high: float) -> dict[float, str]:
+def choose_round_ticks(low: float, high: float) -> dict[float, str]:
     """Choose ticks of a logarithmic axis that has no points in common: powers of ten, with 2 and 5 between them on a short axis."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first < 3 else (1,)
     places = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
-    return {x: _short(x) for x in places if low / 1.6 <= x <= high * 1.6}
+    return {x: _abbreviate(x) for x in places if low / 1.6 <= x <= high * 1.6}
 
 
-def _short(number: float) -> str:
+def _abbreviate(number: float) -> str:
     for power, unit in ((9, "G"), (6, "M"), (3, "k")):
         if number >= 10**power:
             return f"{number / 10**power:g} {unit}"

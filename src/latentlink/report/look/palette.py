@@ -68,8 +68,8 @@ _USUAL = {
     "digital": (("digital", 0),),
     "baseline": (("Eigen-K", 0), ("First-K", 1), ("Top-K", 2), ("disjoint, procrustes", 3), ("disjoint", 4)),
 }  # beginnings of labels, the longer one first where one begins the other, and which colour and marker they have
-_WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 1.8}
-_SIZES = {"digital": 1.5, "own": 1.2}  # stars and narrow shapes have little area
+_WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 1.5}
+_SIZES = {"digital": 1.5, "own": 1.5}  # stars and narrow shapes have little area
 SOLID = ("-", "solid")
 BROKEN = ((0, (3, 1.5)), "dash")
 
@@ -103,7 +103,7 @@ INK_LOOKS = {
     EXACT: Look("", 2.4),
     OPTA: Look("", 1.2, ("-.", "dashdot")),
     SEPARATION: Look("", 1.2, ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px")),
-    CAPACITY: Look("", 1.3, ((0, (9, 2.5)), "longdash")),
+    CAPACITY: Look("", 1.3, ((0, (6, 1.5)), "longdash")),
     BUDGET: Look("", 0.7, steps=True),
     REFERENCES[0]: Look("", 0.9),
     REFERENCES[1]: Look("", 0.9, ("--", "dash")),
@@ -113,19 +113,14 @@ INK_LOOKS = {
 
 def assign_looks(curves: Iterable[Curve]) -> dict[str, Look]:
     """Assign a look to every label: always the same to the usual methods, to others the next that is free in their family."""
-    families = {curve.label: _family(curve) for curve in curves if curve.family != "limit"}
-    chosen: dict[str, int] = {}
-    for label in sorted(families):  # the usual ones first, whatever is free goes to the others
-        slot = next((slot for beginning, slot in _USUAL.get(families[label], ()) if label.startswith(beginning)), None)
-        if slot is not None and slot not in _taken(chosen, families, families[label]):
-            chosen[label] = slot
-    for label in sorted(set(families) - set(chosen)):
-        taken = _taken(chosen, families, families[label])
-        chosen[label] = _free_slot(label, families[label], taken)
-    return {label: _look(families[label], slot) for label, slot in chosen.items()}
+    families: dict[str, set[str]] = {}
+    for curve in curves:
+        if curve.family != "limit":
+            families.setdefault(_find_family(curve), set()).add(curve.label)
+    return {label: _make_look(family, slot) for family, labels in families.items() for label, slot in _choose_slots(family, labels).items()}
 
 
-def look_of(curve: Curve, looks: dict[str, Look]) -> Look:
+def find_look(curve: Curve, looks: dict[str, Look]) -> Look:
     """Find the look of a curve: its method's, broken and hollow where the channel is unknown, or that of a limit."""
     if curve.family == "limit":
         return INK_LOOKS[curve.label]
@@ -133,23 +128,29 @@ def look_of(curve: Curve, looks: dict[str, Look]) -> Look:
     return replace(look, width=0.7 * look.width, dash=BROKEN, hollow=True) if curve.is_unaware else look
 
 
-def _family(curve: Curve) -> str:
+def _find_family(curve: Curve) -> str:
     return curve.family if curve.family in FAMILIES else _OWN
 
 
-def _taken(chosen: dict[str, int], families: dict[str, str], family: str) -> set[int]:
-    return {slot for label, slot in chosen.items() if families[label] == family}
+def _choose_slots(family: str, labels: set[str]) -> dict[str, int]:
+    """Choose colour and marker of each label: usual methods have their own, others one that is left, and more when all are taken.
 
-
-def _free_slot(label: str, family: str, taken: set[int]) -> int:
-    """The first free slot of a family, of own methods from the one that the label prefers; when all are taken, one more."""
+    Own methods look for a free one from that which the label prefers, others from the first.
+    """
+    chosen: dict[str, int] = {}
+    for label in sorted(labels):
+        slot = next((slot for beginning, slot in _USUAL.get(family, ()) if label.startswith(beginning)), None)
+        if slot is not None and slot not in chosen.values():
+            chosen[label] = slot
     count = len(_MARKERS[family])
-    first = int.from_bytes(hashlib.sha256(label.encode()).digest()[:4]) % count if family == _OWN else 0
-    order = [(first + step) % count for step in range(count)]
-    return next((slot for slot in order if slot not in taken), len(taken))
+    for label in sorted(labels - set(chosen)):
+        first = int.from_bytes(hashlib.sha256(label.encode()).digest()[:4]) if family == _OWN else 0
+        free = [slot for step in range(count) if (slot := (first + step) % count) not in chosen.values()]
+        chosen[label] = free[0] if free else max(chosen.values()) + 1
+    return chosen
 
 
-def _look(family: str, slot: int) -> Look:
+def _make_look(family: str, slot: int) -> Look:
     colours, markers = _COLOURS[family], _MARKERS[family]
     marker, symbol = markers[(slot + slot // len(colours)) % len(markers)]  # a colour that comes again has another marker
     colour = colours[slot % len(colours)]
@@ -162,6 +163,6 @@ def sort_curves(curves: Iterable[Curve]) -> list[Curve]:
     def rank(curve: Curve) -> tuple[int, int, str, bool]:
         usual: Sequence[tuple[str, int]] = _USUAL.get(curve.family, ())
         place = next((number for number, (beginning, _) in enumerate(usual) if curve.label.startswith(beginning)), len(usual))
-        return FAMILIES.index(_family(curve)), place, curve.label, curve.is_unaware
+        return FAMILIES.index(_find_family(curve)), place, curve.label, curve.is_unaware
 
     return sorted(curves, key=rank)

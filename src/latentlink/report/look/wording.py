@@ -42,6 +42,6 @@ def format_percent(share: float) -> str:
     return f"{100 * share:.3g}"
 
 
-def count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Write a number with its noun in the singular or the plural."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
