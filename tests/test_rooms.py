@@ -1,11 +1,12 @@
-"""The house rules that a reader would otherwise have to check: who imports whom, and how long things are."""
+"""The rules of the house that a reader would otherwise have to check: who imports whom, and how modules look.
+
+Each rule is one test over all modules; its message lists every place that breaks it.
+"""
 
 import ast
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 import latentlink
 
@@ -30,101 +31,155 @@ ROOMS = (
     "report",
     "cli",
 )  # upwards
-FACADES = ("csi", "budget", "metrics")  # namespaces that collect names of several rooms, used by nothing inside
-TOGETHER: dict[str, int] = {}
+FACADES = ("csi", "budget", "metrics", "nn")  # namespaces that collect names of several rooms, imported by nothing inside
+DOORS = ("__init__", "__main__", *FACADES)
 MODULES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
-LONGEST_MODULE, LONGEST_FUNCTION = 300, 45
-every_module = pytest.mark.parametrize("name", MODULES)
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 40
+PRIVATE_ENGLISH = ("As", "No", "None", "Of", "They", "Those", "Whether")  # no docstring begins with a fragment of a sentence
 
 
 def room(name):
-    return name.split("/")[0].removesuffix(".py")
+    """The room of `linear/modes.py` or of `linear.modes`."""
+    return name.removesuffix(".py").replace("/", ".").split(".")[0]
 
 
-def imported_rooms(name):
-    """Rooms that a module imports from, wherever in it the import stands."""
+def dotted(name):
+    """The module's name within the package: `linear/modes.py` is `linear.modes`, `linear/__init__.py` is `linear`."""
+    return name.removesuffix(".py").removesuffix("__init__").strip("/").replace("/", ".")
+
+
+NAMES = {dotted(name): name for name in MODULES}
+
+
+def imports(name):
+    """Line and module of the package, for everything that a module imports, at its head or in a function."""
     for node in ast.walk(MODULES[name]):
         if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
+            imported = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name}:{node.lineno}: imports are absolute"
-            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            imported = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        for module in modules:
-            package, *rest = module.split(".")
+        for module in imported:
+            package, _, inner = module.partition(".")
             if package == "latentlink":
-                yield node.lineno, rest[0] if rest else ""
+                yield node.lineno, inner if inner in NAMES else inner.rpartition(".")[0]
 
 
-def rank(of):
-    return TOGETHER.get(of, ROOMS.index(of))
+def functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def test_every_room_is_on_the_plan():
-    assert {room(name) for name in MODULES} - {"__init__", "__main__", *FACADES} <= set(ROOMS)
-    for folder in SOURCE.rglob("*"):
-        if folder.is_dir() and folder.name != "__pycache__" and any(folder.glob("*.py")):
-            assert (folder / "__init__.py").exists(), folder
+    assert {room(name) for name in MODULES} - set(DOORS) <= set(ROOMS)
+    folders = {path.parent for path in SOURCE.rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
-@every_module
-def test_rooms_import_only_those_above_them(name):
-    mine = room(name)
-    if mine in ("__init__", "__main__", *FACADES):
-        return
-    for line, other in imported_rooms(name):
-        if other not in ROOMS:  # a public name, or the version
-            assert mine == "cli", f"{name}:{line}: imports the package itself ({other})"
-        else:
-            assert other == mine or rank(other) < rank(mine), f"{name}:{line}: {mine} imports {other}"
+def test_rooms_import_only_those_before_them():
+    wrong = [
+        f"{name}:{line}: {room(name)} imports {module or 'the package itself'}"
+        for name in MODULES
+        if room(name) not in DOORS
+        for line, module in imports(name)
+        if not (room(name) == "cli" and module == "")  # the version and its description
+        and (room(module) not in ROOMS or ROOMS.index(room(module)) > ROOMS.index(room(name)))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_module_imports_itself_through_others():
+    graph = {name: sorted({NAMES[module] for _, module in imports(name) if module} - {name}) for name in MODULES}
+    finished, path = set(), []
+
+    def visit(name):
+        assert name not in path, "circle of imports: " + " -> ".join([*path[path.index(name) :], name])
+        if name in finished:
+            return
+        path.append(name)
+        for other in graph[name]:
+            visit(other)
+        finished.add(path.pop())
+
+    for name in graph:
+        visit(name)
 
 
 def test_the_package_itself_only_collects_names():
     assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in MODULES["__init__.py"].body)
-    assert list(latentlink.__all__) == sorted(latentlink.__all__)
-    assert all(hasattr(latentlink, name) for name in latentlink.__all__)
+    assert [name for name in latentlink.__all__ if not hasattr(latentlink, name)] == []
+
+
+def test_a_stranger_meets_at_most_fifty_names():
+    public = [name for name in dir(latentlink) if not name.startswith("_")]
+    assert len(public) <= 50, f"{len(public)}: {public}"
 
 
 def test_importing_the_package_brings_no_optional_dependency():
     code = "import sys, latentlink; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert not {"sklearn", "matplotlib", "h5py", "sionna", "constriction", "tensorflow", "pytest"} & set(result.stdout.split())
+    assert not {"torch", "sklearn", "matplotlib", "h5py", "sionna", "constriction", "tensorflow", "pytest"} & set(result.stdout.split())
 
 
-def called(name):
-    """Names that are called, dotted."""
-    for node in ast.walk(MODULES[name]):
-        if isinstance(node, ast.Call):
-            yield node.lineno, ast.unparse(node.func)
+def test_nothing_is_printed_but_by_the_command_line():
+    wrong = [
+        f"{name}:{node.lineno}"
+        for name, tree in MODULES.items()
+        if room(name) != "cli"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
-@every_module
-def test_nothing_is_printed_but_by_the_command_line(name):
-    if room(name) != "cli":
-        assert not [line for line, function in called(name) if function == "print"]
-
-
-@every_module
-def test_nothing_is_inverted(name):
+def test_nothing_is_inverted():
     banned = {"inv", "pinv", "inverse", "pinverse", "inv_ex"}
-    for node in ast.walk(MODULES[name]):
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in banned, f"{name}:{node.lineno}: {node.attr}; use solve, a factorisation or root_inverse"
+    wrong = [
+        f"{name}:{node.lineno}: {node.attr}; use solve, a factorisation or root_inverse"
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in banned
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
-@every_module
-def test_modules_and_functions_are_short(name):
-    lines = (SOURCE / name).read_text(encoding="utf-8").splitlines()
-    assert len(lines) < LONGEST_MODULE, f"{name} has {len(lines)} lines"
-    for node in ast.walk(MODULES[name]):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+def test_modules_and_functions_are_short():
+    wrong = []
+    for name, tree in MODULES.items():
+        lines = len((SOURCE / name).read_text(encoding="utf-8").splitlines())
+        if lines > LONGEST_MODULE:
+            wrong.append(f"{name} has {lines} lines")
+        for node in functions(tree):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            assert length < LONGEST_FUNCTION, f"{name}:{node.lineno}: {node.name} has {length} lines"
+            if length > LONGEST_FUNCTION:
+                wrong.append(f"{name}:{node.lineno}: {node.name} has {length} lines")
+    assert not wrong, "\n".join(wrong)
 
 
-@every_module
-def test_modules_say_what_they_are(name):
-    tree = MODULES[name]
-    assert not tree.body or ast.get_docstring(tree), f"{name} has no docstring"
+def test_modules_say_what_they_are_and_rooms_in_which_order_to_read_them():
+    assert [name for name, tree in MODULES.items() if not ast.get_docstring(tree)] == []
+    rooms = [name for name in MODULES if name.endswith("/__init__.py")]
+    wrong = [name for name in rooms if "read" not in (ast.get_docstring(MODULES[name]) or "").lower().split()]
+    assert not wrong, "no reading order in " + ", ".join(wrong)
+
+
+def test_names_of_modules_say_something():
+    wrong = []
+    for name in MODULES:
+        *folders, module = dotted(name).split(".")
+        if module in ("utils", "helpers") or (folders and module == folders[-1]):
+            wrong.append(name)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_docstrings_are_sentences():
+    wrong = []
+    for name, tree in MODULES.items():
+        for node in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)), *functions(tree)]:
+            first = (ast.get_docstring(node) or "").split(maxsplit=1)
+            if first and first[0].rstrip(",.:;") in PRIVATE_ENGLISH:
+                wrong.append(f"{name}:{getattr(node, 'lineno', 1)}: {ast.get_docstring(node).splitlines()[0]}")
+    assert not wrong, "\n".join(wrong)

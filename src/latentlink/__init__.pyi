@@ -10,8 +10,8 @@ from .linear.admm.constraints import ActiveAntennas, ConstantModulus, Constraint
 from .linear.admm.design import Admm
 from .linear.closed_form import ClosedForm
 from .linear.goal import Goal
-from .linear.goal_choice import GoalChoice, choose_goal
-from .linear.held_out import HeldOut, HeldOutModes, held_out
+from .linear.goal_choice import choose_goal
+from .linear.held_out import held_out
 from .linear.modes import SemanticModes, semantic_modes
 from .linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
 from .linear.transceiver import LinearTransceiver
@@ -21,11 +21,9 @@ from .links.transmit import transmit
 from .neural.codec.codec import Codec
 from .neural.codec.examples import Augmentation
 from .neural.codec.power import AveragePower, EachMessage
-from .neural.codec.training import CodecFit, CodecTraining
-from .neural.codec.transceiver import CodecTransceiver
+from .neural.codec.training import CodecTraining
 from .neural.paper.design import Neural
 from .neural.paper.pruning import HardThreshold, SoftThreshold
-from .neural.paper.transceiver import NeuralTransceiver
 from .storage.artifacts import ArtifactError, load
 from .tasks.heads import SoftmaxHead, fit_head
 from .tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
@@ -41,9 +39,7 @@ __all__ = [
     "Channel",
     "ClosedForm",
     "Codec",
-    "CodecFit",
     "CodecTraining",
-    "CodecTransceiver",
     "ConstantModulus",
     "ConstraintSet",
     "Cosine",
@@ -51,15 +47,11 @@ __all__ = [
     "EstimateAtBothEnds",
     "EstimateAtTransmitter",
     "Goal",
-    "GoalChoice",
     "HardThreshold",
     "HeadDivergence",
-    "HeldOut",
-    "HeldOutModes",
     "LinearTransceiver",
     "Moments",
     "Neural",
-    "NeuralTransceiver",
     "Objective",
     "PilotSelection",
     "Pilots",

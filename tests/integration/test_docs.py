@@ -1,4 +1,4 @@
-"""Numbers in the docs are those of the result files that the commands beside them make."""
+"""Numbers in the docs are those of the result summaries that the commands beside them make."""
 
 import json
 import math
@@ -15,7 +15,7 @@ RESULTS = ROOT / "docs" / "results"
 
 
 def test_the_comparison_in_the_readme_is_that_of_its_result_file():
-    rows = pl.read_parquet(RESULTS / "comparison.parquet").filter(pl.col("n_tx") == 8)
+    rows = points("comparison").filter(pl.col("n_tx") == 8)
     measured = {method: f"{value:.3f}" for method, value in rows.select("method", "accuracy").iter_rows()}
     table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| 8×8 | accuracy |")[2].partition("##")[0]
     said = dict(re.findall(r"^\| ([^|]+?) \| \**([0-9.]+)\** \|", table, re.MULTILINE))
@@ -24,8 +24,7 @@ def test_the_comparison_in_the_readme_is_that_of_its_result_file():
 
 
 def test_the_demo_in_the_readme_is_that_of_its_result_file():
-    rows = pl.read_parquet(RESULTS / "demo.parquet")
-    means = rows.group_by("method", "antennas").agg(pl.col("accuracy", "power").mean())
+    means = points("demo").select("method", "antennas", "accuracy", "power")
     measured = {(method.replace(",", ""), f"{n}×{n}"): accuracy for method, n, accuracy, _ in means.iter_rows()}
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = text[text.index("| antennas |") :].partition("\n\n")[0].splitlines()
@@ -45,23 +44,40 @@ def test_the_demo_in_the_readme_is_that_of_its_result_file():
     assert float(high) == pytest.approx(shown.max(), abs=6e-3)
 
 
-CODEC = tuple(f"codec-{name}" for name in ("antennas", "mobilenet", "snr", "pilots", "power", "held-out", "complexity", "limits"))
+KEPT = sorted(path.stem for path in RESULTS.glob("*.md") if path.stem != "README")
 
 
-@pytest.mark.parametrize("name", ["comparison", "compression", "snr", "flops", *CODEC])
-def test_tables_are_those_of_their_result_files(name):
-    rows = pl.read_parquet(RESULTS / f"{name}.parquet")
-    lines = (RESULTS / f"{name}.md").read_text(encoding="utf-8").splitlines()
-    header = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    first = dict(zip(header, (cell.strip() for cell in lines[2].strip("|").split("|")), strict=True))
-    same = rows.filter(pl.col("method") == first["method"])
-    words = ("knowledge", "snr_reference", "transmitter", "receiver")
-    for setting in ("n_tx", "snr_db", "pilots_per_class", *words):
-        if setting in first:
-            value = first[setting] if setting in words else float(first[setting])
-            same = same.filter(pl.col(setting) == value)
-    assert len(same) == int(first["rows"])
-    assert float(first["accuracy"]) == pytest.approx(same["accuracy"].mean(), abs=6e-4)
+@pytest.mark.parametrize("name", KEPT)
+def test_tables_are_those_of_their_summaries(name):
+    """Line by line: as many rows, the same accuracy, the same settings."""
+    lines = [line for line in (RESULTS / f"{name}.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    header, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    summary = points(name)
+    assert len(body) == len(summary)
+    for line, point in zip(body, summary.iter_rows(named=True), strict=True):
+        shown = dict(zip(header, line, strict=True))
+        assert shown["method"].startswith(point["method"])
+        assert int(shown["rows"]) == point["rows"]
+        assert float(shown["accuracy"]) == pytest.approx(point["accuracy"], abs=6e-4)
+        for setting in ("n_tx", "snr_db", "pilots_per_class", "uses", "delay_ms", "clipping_db"):
+            if shown.get(setting):
+                assert float(shown[setting]) == pytest.approx(point[setting], rel=1e-5)
+        for setting in ("knowledge", "snr_reference", "transmitter", "receiver", "csi", "estimator", "channel_model", "placement"):
+            if shown.get(setting):
+                assert shown[setting] == point[setting]
+
+
+def test_every_study_has_its_table_and_its_summary_and_the_folder_stays_small():
+    assert [name for name in KEPT if not (RESULTS / f"{name}.csv").exists()] == []
+    assert list(RESULTS.glob("*.parquet")) == []  # rows are in the archive that the README there names
+    assert sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file()) < 3e6
+    assert re.search(r"\b[0-9a-f]{64}\b", (RESULTS / "README.md").read_text(encoding="utf-8"))
+
+
+def test_tables_with_limits_that_lie_too_low_say_so():
+    """Version 2 drew them by the test images alone; `codec-limits` has 10,000 of them, the others 2,000."""
+    warned = {path.stem for path in RESULTS.glob("*.md") if path.stem != "README" and "Limits of results version 2" in path.read_text()}
+    assert warned == {f"codec-{name}" for name in ("antennas", "mobilenet", "snr", "pilots", "power", "held-out", "complexity")}
 
 
 def test_bench_files_hold_tables():
@@ -83,34 +99,45 @@ def test_latencies_of_pruned_networks_were_measured_on_one_thread():
     assert json.loads((RESULTS / "bench" / "zeros.json").read_text(encoding="utf-8"))["measured with"]["threads"] == 1
 
 
-def told(rows, column):
-    """The value of a column of a table: `method`, `method: what`, or the bound."""
-    method, _, what = column.partition(": ")
-    if method == "bound":
-        return rows["accuracy_bound"].mean()
-    if method == "Gaussian OPTA":
-        return rows["opta_nmse"].mean()
-    if method == "exact optimum":
-        return (rows["exact_mse"] * rows["opta_nmse"] / rows["opta"]).mean()
-    mine = rows.filter(pl.col("method") == method)
-    if what == "closed":  # share of the dB between the exact optimum and OPTA, of the means
-        return math.log(mine["exact_mse"].mean() / mine["mse"].mean()) / math.log(mine["exact_mse"].mean() / mine["opta"].mean())
-    if what == "worst":
-        return mine["accuracy"].bottom_k(-(-len(mine) // 20)).mean()
-    if what == "peak":
-        return mine["peak_power"].max()
-    return mine[what or "accuracy"].mean()
+def points(name):
+    """The summary of a study: a row for each method and point, with the number of its rows."""
+    return pl.read_csv(RESULTS / f"{name}.csv", infer_schema_length=None)
+
+
+def mean(summary, column):
+    """Over the rows of all points."""
+    measured = summary.filter(pl.col(column).is_not_null())
+    return (measured[column] * measured["rows"]).sum() / measured["rows"].sum()
+
+
+def measured(summary, column):
+    """The value of a column of a table: `method`, `method: quantity`, or a limit."""
+    method, _, quantity = column.partition(": ")
+    limits = {"bound": "accuracy_bound", "Gaussian OPTA": "opta_nmse", "exact optimum": "exact_nmse"}
+    if method in limits:
+        return mean(summary, limits[method])
+    mine = summary.filter(pl.col("method") == method)
+    assert len(mine) > 0, method
+    if quantity == "closed":  # share of the dB between the exact optimum and OPTA, of the means
+        exact = mean(mine, "exact_mse")
+        return math.log(exact / mean(mine, "mse")) / math.log(exact / mean(mine, "opta"))
+    if quantity == "worst":
+        assert len(mine) == 1, "the worst channels of several points cannot be told from their summaries"
+        return mine["accuracy_worst"].item()
+    if quantity == "peak":
+        return mine["peak_power_max"].max()
+    return mean(mine, quantity or "accuracy")
 
 
 @pytest.mark.parametrize(("page", "least"), [("how-to-choose", 4), ("channels", 3), ("digital", 2), ("csi", 2)])
 def test_tables_of_the_pages_are_those_of_their_result_files(page, least):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    tables = re.findall(r"<!-- (\S+\.parquet)((?: \S+=\S+)*) -->\n((?:\|.*\n)+)", text)
+    tables = re.findall(r"<!-- (\S+)\.csv((?: \S+=\S+)*) -->\n((?:\|.*\n)+)", text)
     assert len(tables) >= least
     keys = {"antennas": "n_tx", "snr_db": "snr_db", "pilots": "pilots_per_class", "uses": "uses", "age (ms)": "delay_ms"}
     keys |= {"pilot SNR (dB)": "pilot_snr_db", "clipping (dB)": "clipping_db"}
     for file, settings, table in tables:
-        rows = pl.read_parquet(RESULTS / file).filter(pl.col("family") != "reference")
+        rows = points(file).filter(pl.col("family") != "reference")
         for setting in settings.split():
             name, value = setting.split("=")
             rows = rows.filter(pl.col(name) == (float(value) if rows[name].dtype.is_numeric() else value))
@@ -118,7 +145,7 @@ def test_tables_of_the_pages_are_those_of_their_result_files(page, least):
         for line in lines:
             here = rows.filter(pl.col(keys[header[0]]) == float(line[0]))
             for column, said in zip(header[1:], line[1:], strict=True):
-                assert float(said.strip("*")) == pytest.approx(told(here, column), abs=6e-4), (file, line[0], column)
+                assert float(said.strip("*")) == pytest.approx(measured(here, column), abs=6e-4), (file, line[0], column)
 
 
 def test_pictures_and_files_that_the_docs_name_are_there():

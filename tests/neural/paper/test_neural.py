@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.neural.paper.transceiver import NeuralTransceiver
 from neural.paper.networks_small import channel, pilots, small
 
 
@@ -199,7 +200,7 @@ def test_save_and_load(tmp_path):
     link = small(epochs=1, pruning=ll.budget.Weights(0.5)).design(pilots(), channel(2, 3, 2)).transceiver
     link.save(tmp_path / "link.safetensors")
     loaded = ll.load(tmp_path / "link.safetensors")
-    assert isinstance(loaded, ll.NeuralTransceiver)
+    assert isinstance(loaded, NeuralTransceiver)
     x = pilots(5).x
     assert torch.equal(loaded.encode(x), link.encode(x))
     r = channel(2, 3, 2).apply(link.encode(x))
