@@ -57,6 +57,7 @@ def assert_identical(a, b):
             assert value == b[name], name
 
 
+ONES = torch.ones(3, dtype=torch.float64)
 GOAL = ll.Goal(torch.eye(2, 3, dtype=torch.float64))
 CASES = {
     "pair": pair,
@@ -70,7 +71,7 @@ CASES = {
     "link with power per message": lambda: link(ll.power.PerMessage(x=X, y=Y)),
     "link of one channel": lambda: link(channel=CHANNEL[0]),
     "link without noise": lambda: link(channel=ll.Channel(CHANNEL.h)),
-    "link whose noise, power and error are one tensor": lambda: link(channel=ll.Channel(CHANNEL.h, *3 * [torch.ones(3).double()])),
+    "link whose noise, power and error are one tensor": lambda: link(channel=ll.Channel(CHANNEL.h, ONES, power=ONES, error_variance=ONES)),
     "head": head,
     "head of float32": lambda: head().float(),
 }

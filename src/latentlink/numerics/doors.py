@@ -15,13 +15,15 @@ from torch import Tensor
 
 
 def as_tensor(name: str, value: Any) -> Tensor:
-    """The tensor of any array of numbers, copied only where PyTorch cannot share its memory (read-only or reversed arrays).
+    """The tensor of any array of numbers, copied only where PyTorch cannot share its memory (read-only, reversed or big-endian arrays).
 
     Raises:
         ValueError: naming `name`, for what is no array of numbers.
     """
     if isinstance(value, np.ndarray) and (not value.flags.writeable or min(value.strides, default=0) < 0):
         value = value.copy()
+    if isinstance(value, np.ndarray) and not value.dtype.isnative:
+        value = value.astype(value.dtype.newbyteorder("="))
     try:
         return torch.as_tensor(value)
     except (TypeError, RuntimeError, ValueError) as error:

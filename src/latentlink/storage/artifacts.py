@@ -11,8 +11,9 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
+import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -34,9 +35,10 @@ class ArtifactError(ValueError):
 
 @runtime_checkable
 class Artifact(Protocol):
-    """What can be saved: tensors by name and a manifest of plain JSON values."""
+    """The protocol of what can be saved: tensors by name and a manifest of plain JSON values."""
 
-    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
 
 
 _READERS: dict[str, Callable[[dict[str, Tensor], dict[str, Any]], Any]] = {}
@@ -87,12 +89,24 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
     write_atomically(path, _with_digest(blank, _BLANK, digest))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read a saved pair (`SemanticModes`), link (`LinearTransceiver`) or head (`SoftmaxHead`), after checking every byte of it.
+@overload
+def load(path: str | os.PathLike[str]) -> Any: ...
+@overload
+def load(path: str | os.PathLike[str], expected: type[T]) -> T: ...
+def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
+    """Read a saved link (of any kind), pair (`SemanticModes`), codec, head or bank of channels, after checking every byte of it.
+
+    Args:
+        path: the file.
+        expected: the class that it must hold, such as `LinearTransceiver`; editors and type checkers then know what is returned.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ArtifactError: it is foreign, truncated, changed, of a newer format version or of an unknown kind.
+        ArtifactError: it is no file, or foreign, truncated, changed, of a newer format version, of an unknown kind, malformed, or holds
+            another class than expected.
+
+    Example:
+        >>> link = load("link.safetensors", LinearTransceiver)  # doctest: +SKIP
     """
     tensors, manifest = read(path)
     kind = manifest["kind"]
@@ -100,23 +114,25 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise ArtifactError(f"{path}: unknown kind {kind!r}, expected one of {sorted(_HOMES)}")
     importlib.import_module(_HOMES[kind])
     try:
-        return _READERS[kind](tensors, manifest)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ArtifactError(f"{path}: not what a {manifest['kind']} is made of ({error!r})") from error
+        content = _READERS[kind](tensors, manifest)
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise ArtifactError(f"{path}: not what a {kind} is made of ({error!r})") from error
+    if not isinstance(content, expected):
+        raise ArtifactError(f"{path}: expected a {expected.__name__}, got a {kind} ({type(content).__name__})")
+    return content
 
 
-def kept(path: str | os.PathLike[str], kind: type[T]) -> T | None:
-    """The artifact of a class in a file, or None where it is absent, damaged or another."""
+def load_if_there(path: str | os.PathLike[str], expected: type[T]) -> T | None:
+    """Read the artifact of a class, or None where the file is absent, damaged or holds another."""
     try:
-        content = load(path)
+        return load(path, expected)
     except (FileNotFoundError, ArtifactError):
         return None
-    return content if isinstance(content, kind) else None
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The verified tensors and manifest of an artifact, whatever its kind; raises as `load` does."""
-    content = Path(path).read_bytes()
+    content = _content(path)
     text = _header(path, content).get("manifest")
     if not isinstance(text, str):
         raise ArtifactError(f"{path}: a safetensors file, but without a latentlink manifest (a foreign file, or its header was changed)")
@@ -124,12 +140,32 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     digest = manifest["sha256"]
     if hashlib.sha256(_with_digest(content, digest, _BLANK)).hexdigest() != digest:
         raise ArtifactError(f"{path}: the SHA-256 does not match, the file was changed or cut after it was saved")
+    if manifest["format_version"] < 1:
+        raise ArtifactError(f"{path}: format version {manifest['format_version']} does not exist")
     if manifest["format_version"] > FORMAT_VERSION:
         raise ArtifactError(f"{path}: format version {manifest['format_version']} is newer than {FORMAT_VERSION}; update latentlink")
-    return safetensors.torch.load(content), manifest
+    try:
+        tensors = safetensors.torch.load(content)
+    except (safetensors.SafetensorError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ArtifactError(f"{path}: its tensors are malformed ({error})") from error
+    wrong = [name for name, value in tensors.items() if value.is_floating_point() and bool(value.isnan().any())]
+    if wrong:
+        raise ArtifactError(f"{path}: NaN in {', '.join(sorted(wrong))}, which no artifact has")
+    return tensors, manifest
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file."""
+    try:
+        return Path(path).read_bytes()
+    except IsADirectoryError as error:
+        raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path!r}: not a path ({error})") from error
 
 
 def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
+    """The manifest that a text is the JSON of."""
     try:
         manifest: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -141,6 +177,7 @@ def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
 
 
 def _header(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
+    """The metadata in the header of a safetensors file."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:
         raise ArtifactError(f"{path}: not a safetensors file, or cut short ({len(content)} bytes)")

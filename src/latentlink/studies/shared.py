@@ -23,7 +23,7 @@ from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.storage.artifacts import kept
+from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt
 from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
@@ -159,7 +159,7 @@ def receiver_head(candidates: Pilots) -> SoftmaxHead:
     digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
     digest.update(candidates.require_labels().cpu().contiguous().numpy().data)
     path = cache_folder() / "heads" / f"{digest.hexdigest()}-{_HEAD_VERSION}.safetensors"
-    if (before := kept(path, SoftmaxHead)) is not None:
+    if (before := load_if_there(path, SoftmaxHead)) is not None:
         return before.to(candidates.y.device)
     head = fit_head(candidates.y, candidates.require_labels())
     head.save(path)

@@ -10,7 +10,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.codec import Codec
 from latentlink.neural.codec.training import CodecTraining
-from latentlink.storage.artifacts import kept
+from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.tasks.objectives import Objective
 
@@ -34,7 +34,7 @@ def trained_codec(
 ) -> Codec:
     """The codec of these settings, trained now if it is not kept yet; an interrupted training goes on."""
     path = kept_at(settings, modes, pilots, objective, unpaired)
-    if (before := kept(path, Codec)) is not None:
+    if (before := load_if_there(path, Codec)) is not None:
         return before.to(modes.strength.device)
     state = path.with_suffix(".training")
     codec = settings.fit(modes, pilots, objective, unpaired=unpaired, checkpoint=state, progress=progress).codec

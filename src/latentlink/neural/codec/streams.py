@@ -83,7 +83,7 @@ class Streams:
         """The same in a batch of another shape."""
         return Streams(*(getattr(self, f.name).reshape(*batch, self.amplitude.shape[-1]) for f in fields(self)))
 
-    def to(self, target: torch.dtype | torch.device) -> "Streams":
+    def to(self, target: torch.dtype | torch.device | str) -> "Streams":
         """The same in another precision or on another device."""
         return Streams(*(getattr(self, f.name).to(target) for f in fields(self)))
 

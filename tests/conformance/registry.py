@@ -1,0 +1,117 @@
+"""All designs that the laws of this folder are held to, and the links that they give: a new one joins by one line.
+
+Latents are small and clustered, channels three 2×2 matrices of two uses each; what has to be trained is trained for a moment only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import latentlink as ll
+from oracles import normal, seeded
+
+D, M, USES, N = 7, 5, 2, 240
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design and what it knows.
+
+    Attributes:
+        method: makes the object whose `design(known, channel)` is called.
+        known: what it takes of the latents.
+        batch: of the channels that it takes.
+        uncertain: True if the channel is known up to an error only.
+        double: False if its links compute in float32, whatever they are asked for.
+        unique: False if several precoders are as good, so that a batch may find another one than its members.
+    """
+
+    method: Callable[[], Any]
+    known: Callable[[], Any]
+    batch: tuple[int, ...] = (3,)
+    uncertain: bool = False
+    double: bool = True
+    unique: bool = True
+
+
+class Trained:
+    """A codec as a design: it was trained before, and is what is known of the latents."""
+
+    def design(self, known: ll.Codec, channel: ll.Channel) -> ll.Solution:
+        return known.design(channel)
+
+
+@cache
+def pilots() -> ll.Pilots:
+    """Clusters around corners, two linear views of them."""
+    labels = (normal(1, N)[:, None] > normal(2, 3).sort().values).sum(-1)
+    cause = 2 * normal(3, 4, 4)[labels] + normal(4, N, 4)
+    x = cause @ normal(5, 4, D) + 0.3 * normal(6, N, D) + 1.0
+    y = cause @ normal(7, 4, M) + 0.3 * normal(8, N, M) - 1.0
+    return ll.Pilots(x, y, labels)
+
+
+@cache
+def moments() -> ll.Moments:
+    return ll.Moments.from_pairs(pilots().x, pilots().y)
+
+
+@cache
+def modes() -> ll.SemanticModes:
+    return ll.semantic_modes(moments())
+
+
+@cache
+def code() -> ll.digital.LatentCode:
+    return ll.digital.Digital().code(modes(), pilots())
+
+
+@cache
+def codec() -> ll.Codec:
+    training = ll.CodecTraining(
+        modes=5, width=8, layers=1, max_symbols=4, rounds=1, steps=4, channels=4, messages=32, bank=(64, 16, 32),
+        draws=ll.channels.ChannelDraws(antennas=(2,), uses=(2,)),
+    )  # fmt: skip
+    return training.fit(modes(), pilots(), ll.Regression()).codec
+
+
+def channel(batch: tuple[int, ...] = (3,), uncertain: bool = False) -> ll.Channel:
+    """Channels of two uses that differ, of power 1.5."""
+    h = ll.rayleigh(2, 2, batch=(*batch, USES), generator=seeded(11))
+    made = ll.Channel.from_grid(h, 18.0, 1.5)
+    return made.estimated(0.05, generator=seeded(12)) if uncertain else made
+
+
+def linear(**settings: Any) -> Design:
+    return Design(lambda: ll.ClosedForm(**settings), modes)
+
+
+DESIGNS: dict[str, Design] = {
+    "exact": linear(),
+    "exact, per use": Design(lambda: ll.ClosedForm(power=ll.power.PerUse()), modes, unique=False),
+    "exact, per message": Design(lambda: ll.ClosedForm(power=ll.power.PerMessage(x=pilots().x, y=pilots().y)), modes),
+    "exact, equal": linear(power=ll.power.Equal()),
+    "exact, one use at a time": linear(power=ll.power.OneUseAtATime()),
+    "robust at both ends": Design(ll.ClosedForm, modes, uncertain=True),
+    "admm": Design(lambda: ll.Admm(max_iterations=20), modes),
+    "admm, per antenna": Design(lambda: ll.Admm(power=ll.power.PerAntenna(), max_iterations=20), modes),
+    "first-k": Design(ll.baselines.FirstK, moments),
+    "eigen-k": Design(ll.baselines.EigenK, moments),
+    "disjoint": Design(ll.baselines.Disjoint, moments),
+    "top-k": Design(lambda: ll.baselines.TopK(pilots=pilots()), moments),
+    "top-k, aligned before": Design(lambda: ll.baselines.TopK(k=3, align="before", draws=128), moments),
+    "digital": Design(ll.digital.Digital, code),
+    "digital, by a genie": Design(lambda: ll.digital.Digital(adaptation=ll.digital.Genie()), code),
+    "neural": Design(
+        lambda: ll.Neural(hidden_tx=6, hidden_rx=6, epochs=2, batch_size=64, precision="float32"), pilots, batch=(1,), double=False
+    ),
+    "codec": Design(Trained, codec, double=False),
+}
+
+
+@cache
+def solution(name: str) -> ll.Solution:
+    """The solution of a design, made once."""
+    design = DESIGNS[name]
+    return design.method().design(design.known(), channel(design.batch, design.uncertain))
