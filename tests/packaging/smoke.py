@@ -21,7 +21,7 @@ y = cause @ torch.randn(4, 8, generator=generator) + 0.05 * torch.randn(500, 8, 
 modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
 channel = ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(5,), generator=generator), snr_db=30.0)
 solution = ll.ClosedForm().design(modes, channel)
-error = ll.metrics.nmse(ll.transmit(solution.transceiver, x, channel, generator), y)
+error = ll.metrics.nmse(ll.transmit(solution.transceiver, x, channel, generator=generator), y)
 if not float(torch.as_tensor(error).max()) < 0.2:
     sys.exit(f"the NMSE over 2×2 channels at 30 dB must be below 0.2, got {error}")
 with tempfile.TemporaryDirectory() as folder:
