@@ -1,4 +1,4 @@
-from . import baselines, bounds, budget, channels, csi, data, digital, metrics, power, studies
+from . import baselines, bounds, budget, channels, csi, data, digital, metrics, nn, power, studies
 from .channels import tr38901
 from .channels.channel import Channel
 from .channels.fading import rayleigh
@@ -75,6 +75,7 @@ __all__ = [
     "held_out",
     "load",
     "metrics",
+    "nn",
     "power",
     "rayleigh",
     "semantic_modes",
