@@ -1,4 +1,4 @@
-from . import baselines, bounds, budget, channels, csi, data, digital, metrics, power, studies
+from . import baselines, bounds, budget, channels, csi, data, digital, metrics, nn, power, studies
 from .channels import tr38901
 from .channels.channel import Channel
 from .channels.fading import rayleigh
@@ -18,9 +18,8 @@ from .linear.transceiver import LinearTransceiver
 from .links.solution import Solution, Status
 from .links.transceiver import Transceiver
 from .links.transmit import transmit
-from .neural.codec.codec import Codec
+from .neural.codec.design import Codec
 from .neural.codec.examples import Augmentation
-from .neural.codec.power import AveragePower, EachMessage
 from .neural.codec.training import CodecTraining
 from .neural.paper.design import Neural
 from .neural.paper.pruning import HardThreshold, SoftThreshold
@@ -35,7 +34,6 @@ __all__ = [
     "Admm",
     "ArtifactError",
     "Augmentation",
-    "AveragePower",
     "Channel",
     "ClosedForm",
     "Codec",
@@ -43,7 +41,6 @@ __all__ = [
     "ConstantModulus",
     "ConstraintSet",
     "Cosine",
-    "EachMessage",
     "EstimateAtBothEnds",
     "EstimateAtTransmitter",
     "Goal",
@@ -78,6 +75,7 @@ __all__ = [
     "held_out",
     "load",
     "metrics",
+    "nn",
     "power",
     "rayleigh",
     "semantic_modes",

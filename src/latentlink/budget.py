@@ -1,6 +1,83 @@
-"""Complexity budgets: how many weights, operations or microseconds a network may take."""
+"""Complexity budgets: what a link may cost, one family for the paper's networks (`Neural`) and the codec (`CodecTraining`).
 
-from latentlink.neural.codec.pruning import Flops, Latency
-from latentlink.neural.paper.pruning import Weights
+    budget     what it bounds                                                        served by
+    Weights    share of the complex weights of both networks that is kept            Neural
+    Flops      real operations per message, both devices together                    Neural, CodecTraining
+    Latency    microseconds per message, both devices together, on this machine      CodecTraining
 
-__all__ = ["Flops", "Latency", "Weights"]
+A network leaves out single weights, which saves operations; a codec leaves out whole units, which saves time too.
+"""
+
+from dataclasses import dataclass
+
+from latentlink.numerics.doors import integer, real
+
+
+@dataclass(frozen=True)
+class Weights:
+    """At most this share of the complex weights of both networks is left, from half of the epochs on.
+
+    Attributes:
+        share: share of the weights that is kept, above 0 and at most 1.
+
+    Raises:
+        ValueError: share is out of range.
+
+    Example:
+        >>> Weights(0.05)
+        Weights(share=0.05)
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "share", real("share", self.share, above=0.0, most=1.0))
+
+
+@dataclass(frozen=True)
+class Flops:
+    """At most this many real operations per message, both devices together (`transceiver.flops.total`).
+
+    A codec counts them at a channel of the most symbols that it serves.
+
+    Attributes:
+        flops: number of operations, as an integer or a number such as 6e5.
+
+    Raises:
+        ValueError: flops is no integer >= 1.
+
+    Example:
+        >>> Flops(6e5)
+        Flops(flops=600000)
+    """
+
+    flops: int
+
+    def __post_init__(self) -> None:
+        flops: object = self.flops
+        if isinstance(flops, float) and flops.is_integer():
+            flops = int(flops)
+        object.__setattr__(self, "flops", integer("flops", flops))
+
+
+@dataclass(frozen=True)
+class Latency:
+    """At most this much time per message, both devices together, measured on one thread of this machine.
+
+    Attributes:
+        microseconds: median time of a message.
+        batch: number of messages that are encoded and decoded at a time.
+
+    Raises:
+        ValueError: microseconds is not positive and finite, or batch is no integer >= 1.
+    """
+
+    microseconds: float
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "microseconds", real("microseconds", self.microseconds, above=0.0))
+        object.__setattr__(self, "batch", integer("batch", self.batch))
+
+
+Budget = Weights | Flops | Latency

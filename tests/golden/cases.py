@@ -11,7 +11,6 @@ from functools import cache
 import torch
 from torch import Tensor
 
-# ------------------------------------------------------------------------------------------------- names
 from latentlink.baselines.alignment import LeastSquares, Procrustes
 from latentlink.baselines.disjoint import Disjoint as DisjointDesign
 from latentlink.baselines.eigen_k import EigenK as EigenKDesign
@@ -26,6 +25,10 @@ from latentlink.bounds.capacity import capacity
 from latentlink.bounds.finite_length import finite_length_bits, separation
 from latentlink.bounds.opta import opta
 from latentlink.bounds.per_antenna import per_antenna as per_antenna_bound
+
+# ------------------------------------------------------------------------------------------------- names
+from latentlink.budget import Flops as Operations
+from latentlink.budget import Weights as Budget
 from latentlink.channels.channel import Channel
 from latentlink.channels.csi.ageing import age_channel as aged
 from latentlink.channels.csi.ageing import age_estimate as outdated
@@ -68,12 +71,9 @@ from latentlink.links.solution import Status
 from latentlink.links.transmit import transmit
 from latentlink.neural.codec.examples import Augmentation
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.power import AveragePower, EachMessage
-from latentlink.neural.codec.pruning import Flops as Operations
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.neural.paper.design import Neural
 from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
-from latentlink.neural.paper.pruning import Weights as Budget
 from latentlink.power import Equal as EqualPower
 from latentlink.power import Mean as MeanPower
 from latentlink.power import OneUseAtATime, PerAntenna
@@ -597,7 +597,7 @@ def neural() -> Values:
         "hard": Neural(**small, pruning=HardThreshold(40.0)),
         "soft": Neural(**small, pruning=SoftThreshold(10.0)),
         "share": Neural(**small, pruning=Budget(0.3)),
-        "operations": Neural(**small, pruning=Budget(flops=1500)),
+        "operations": Neural(**small, pruning=Operations(1500)),
     }
     one, two = fading(70, 2, 2, snr_db=20.0, batch=()), fading(71, 2, 2, 2, snr_db=20.0, batch=())
     solutions = {name: solved(method, world(), one) for name, method in several.items()}
@@ -622,8 +622,8 @@ def codec() -> Values:
     several = {
         "divergence": (codec_training(), HeadDivergence(head())),
         "bent head": (codec_training(rounds=1, folds=2), HeadDivergence(bent_head(), 2.0)),
-        "each message": (codec_training(rounds=1, power=EachMessage()), Regression(bent_head(), 0.1)),
-        "peak": (codec_training(rounds=1, power=AveragePower(peak=2.0), dropout=0.1, weight_decay=0.01), Cosine()),
+        "each message": (codec_training(rounds=1, power=PerMessagePower()), Regression(bent_head(), 0.1)),
+        "peak": (codec_training(rounds=1, power=MeanPower(peak=2.0), dropout=0.1, weight_decay=0.01), Cosine()),
         "budget": (codec_training(rounds=2, budget=Operations(2500), augmentation=Augmentation(mixed=0.3)), Retrieval()),
     }
     places = {"one use": fading(80, 2, 2, snr_db=8.0), "two uses": fading(81, 2, 2, 2, snr_db=15.0), "one antenna": fading(82, 1, 1)}

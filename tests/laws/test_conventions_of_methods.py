@@ -94,7 +94,7 @@ def codec(power=None):
     x, y = toy(300)
     modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
     settings = ll.CodecTraining(
-        modes=6, width=5, layers=1, max_symbols=2, power=power or ll.AveragePower(), rounds=1, steps=5, bank=(200, 8, 20)
+        modes=6, width=5, layers=1, max_symbols=2, power=power or ll.power.Mean(), rounds=1, steps=5, bank=(200, 8, 20)
     )
     return settings.fit(modes, ll.Pilots(x, y, torch.zeros(300, dtype=torch.int64)), ll.Regression()).codec, x
 
@@ -108,7 +108,7 @@ def test_a_codecs_streams_are_in_units_of_budget_and_noise():
 
 def test_a_codecs_power_is_a_mean_a_peak_or_that_of_each_message():
     radio = ll.Channel(channel().h, 0.01, power=2.0)
-    for rule, least, most in ((ll.AveragePower(), 0.0, float("inf")), (ll.AveragePower(1.2), 0.0, 2.4), (ll.EachMessage(), 2.0, 2.0)):
+    for rule, least, most in ((ll.power.Mean(), 0.0, float("inf")), (ll.power.Mean(peak=1.2), 0.0, 2.4), (ll.power.PerMessage(), 2.0, 2.0)):
         trained, x = codec(rule)
         spent = trained.design(radio).transceiver.encode(x).abs().square().sum((-2, -1))
         assert float(spent.mean()) <= 2.0 * 1.05

@@ -17,7 +17,7 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.modes import SemanticModes
-from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.report.demo_figure import draw_accuracy, summary
 from latentlink.studies.accuracy import (

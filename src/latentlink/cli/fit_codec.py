@@ -12,10 +12,9 @@ from latentlink.cli.console import at, messages
 from latentlink.data.readers.files import read_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
-from latentlink.neural.codec.codec import Codec
-from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
-from latentlink.neural.codec.pruning import ComplexityBudget, Flops, Latency
+from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.codec.words import codec_training
 from latentlink.numerics.extras import import_extra
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
@@ -81,17 +80,16 @@ class CodecOptions:
         """
         if power_limit == "per-use":
             raise ValueError("--power-limit per-use is for --method linear; a codec takes mean or per-message")
-        if self.flops is not None and self.microseconds is not None:
-            raise ValueError("--flops and --microseconds are two budgets for the same link: give one of them")
-        if power_limit == "per-message" and self.peak is not None:
-            raise ValueError("--peak limits messages whose mean is limited; with --power-limit per-message all have the budget")
-        power: PowerRule = EachMessage() if power_limit == "per-message" else AveragePower(self.peak or float("inf"))
-        budget: ComplexityBudget | None = Flops(self.flops) if self.flops is not None else None
-        if self.microseconds is not None:
-            budget = Latency(self.microseconds)
-        draws = ChannelDraws(antennas=self.train_antennas, snr_db=self.train_snr_db, gain=gain)
-        return CodecTraining(
-            max_symbols=self.max_symbols, rounds=self.rounds, patience=self.rounds, draws=draws, power=power, budget=budget, seed=seed
+        return codec_training(
+            power=power_limit,
+            peak=self.peak,
+            flops=self.flops,
+            microseconds=self.microseconds,
+            max_symbols=self.max_symbols,
+            rounds=self.rounds,
+            patience=self.rounds,
+            draws=ChannelDraws(antennas=self.train_antennas, snr_db=self.train_snr_db, gain=gain),
+            seed=seed,
         )
 
 

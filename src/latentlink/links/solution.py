@@ -36,10 +36,6 @@ class Status:
     STOPPED: ClassVar["Status"]
     REFITTED: ClassVar["Status"]
     BASELINE: ClassVar["Status"]
-    TRAINED: ClassVar["Status"]
-    UNDERTRAINED: ClassVar["Status"]
-    CODEC: ClassVar["Status"]
-    LINEAR: ClassVar["Status"]
 
     name: str
     message: str
@@ -80,18 +76,6 @@ Status.REFITTED = Status(
     "refitted", "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
 )
 Status.BASELINE = Status("baseline", "feasible: a baseline by construction, nothing was optimised jointly")
-Status.TRAINED = Status("trained", "feasible: trained until validation stopped improving; no optimum is known")
-Status.UNDERTRAINED = Status("undertrained", "feasible, but validation was still improving when the epochs ran out: raise epochs")
-Status.CODEC = Status(
-    "codec", "feasible: the trained codec, which did better than the exact linear design on validation pilots over channels of this kind"
-)
-Status.LINEAR = Status(
-    "linear",
-    (
-        "feasible: the exact linear design, which the codec did not surely beat on validation pilots over channels of this kind; "
-        "for more of the codec train it longer, or with more pilots"
-    ),
-)
 
 
 Link = TypeVar("Link", bound=Transceiver, covariant=True, default=Transceiver)

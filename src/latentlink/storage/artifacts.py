@@ -50,7 +50,7 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "digital link": "latentlink.digital.transceiver",
     "genie link": "latentlink.digital.genie",
     "neural link": "latentlink.neural.paper.transceiver",
-    "codec": "latentlink.neural.codec.codec",
+    "codec": "latentlink.neural.codec.design",
     "codec link": "latentlink.neural.codec.transceiver",
     "channels": "latentlink.channels.tr38901.banks",
 }

@@ -26,7 +26,7 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.held_out import HeldOutModes
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.links.solution import Solution
-from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.design import Codec
 from latentlink.tasks.heads import decisions
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 

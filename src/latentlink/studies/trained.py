@@ -8,7 +8,7 @@ from torch import Tensor
 
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
-from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder

@@ -1,14 +1,15 @@
 """Structured pruning: within its budget, the same function where nothing was worth anything, and fewer microseconds."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import latentlink as ll
-from latentlink.neural.codec import pruning as shrinking
 from latentlink.neural.codec.ends import Ends, precode
-from latentlink.neural.codec.pruning import flops, shrunk, without
+from latentlink.neural.codec.networks import copy_network
+from latentlink.neural.codec.pruning import Cost, cost_of, flops, rank_units, shrink, shrink_to, without
 from latentlink.neural.codec.streams import placed
-from latentlink.neural.codec.transceiver import copied
 from neural.codec.clouds import channel, fitted, training, understood, world
 
 
@@ -21,7 +22,7 @@ def streams(codec, count=20):
 def test_a_budget_of_operations_is_kept(share):
     codec = fitted().codec
     most = int(share * flops(codec))
-    small = shrunk(codec, ll.budget.Flops(most), streams(codec))
+    small = shrink(ll.budget.Flops(most), codec, streams(codec))
     assert flops(small) <= most
     assert flops(small) > 0.7 * most  # and used
     assert small.inputs[: min(10, codec.most)].tolist() == list(range(10))  # the linear part's modes stay
@@ -34,25 +35,19 @@ def test_a_budget_of_operations_is_kept(share):
 
 def test_units_that_do_nothing_go_first_and_change_nothing():
     codec = fitted().codec
-    idle = copied(codec.encoder)
+    idle = copy_network(codec.encoder)
     with torch.no_grad():
         idle.layers[1].weight[:, ::2] = 0.0  # every other unit of the first hidden layer reaches nothing
-    units = shrinking.ranked(
-        idle,
-        codec.decoder,
-        codec.calibration.z,
-        streams(codec),
-        10,
-        (12, 10),
-        torch.zeros(20, len(codec.calibration.z), codec.most),
-        torch.ones(10),
-    )
-    assert (units[1].worth[::2] == 0).all()
-    assert (units[1].worth[1::2] > 0).all()
+    some = streams(codec)
+    noise = torch.zeros(len(some.amplitude), len(codec.calibration.z), codec.most)
+    layers = rank_units(replace(codec, encoder=idle), some, noise)
+    assert (layers.encoder[0].worth[::2] == 0).all()
+    assert (layers.encoder[0].worth[1::2] > 0).all()
+    assert layers.encoder_in.worth.isinf().all()  # as many modes as the linear design sends
     kept = torch.arange(32) % 2 == 1
     every = [torch.ones(width, dtype=torch.bool) for width in idle.widths]
     smaller = without(idle, [every[0], kept, *every[2:]])
-    z, some = codec.calibration.z, streams(codec)
+    z = codec.calibration.z
     whole, cut = (precode(net, Ends.of(net, codec.decoder, some), z) for net in (idle, smaller))
     torch.testing.assert_close(whole, cut, rtol=1e-4, atol=1e-5)
 
@@ -67,28 +62,30 @@ def test_a_trained_codec_keeps_its_budget_and_understands():
     assert understood(fit.codec.design(radio).transceiver, radio).mean() > understood(exact, radio).mean() + 0.1
 
 
-def test_a_budget_in_microseconds_is_met_by_the_largest_link_that_is_fast_enough(monkeypatch):
+def test_a_budget_of_time_is_met_by_the_largest_link_that_is_fast_enough():
     codec = fitted().codec
-    monkeypatch.setattr(shrinking, "_microseconds", lambda codec, batch: flops(codec) / 100)  # a machine without noise
     whole = flops(codec) / 100
-    small = shrunk(codec, ll.budget.Latency(0.6 * whole), streams(codec))
+
+    def clock(share):  # a machine without noise
+        return Cost("microseconds", share * whole, lambda codec: flops(codec) / 100)
+
+    small = shrink_to(clock(0.6), codec, streams(codec))
     assert 0.45 * whole < flops(small) / 100 <= 0.6 * whole
-    assert shrunk(codec, ll.budget.Latency(2 * whole), streams(codec)) is codec
-    with pytest.raises(ValueError, match="us must be above"):
-        shrunk(codec, ll.budget.Latency(0.01 * whole), streams(codec))
+    assert shrink_to(clock(2.0), codec, streams(codec)) is codec
+    with pytest.raises(ValueError, match=r"microseconds must be at least .* allow more, or train with fewer modes"):
+        shrink_to(clock(0.01), codec, streams(codec))
 
 
 def test_microseconds_are_measured():
-    assert 1 < shrinking._microseconds(fitted().codec, 1) < 1e5
+    cost = cost_of(ll.budget.Latency(40.0))
+    assert (cost.name, cost.most) == ("microseconds", 40.0)
+    assert 1 < cost.measure(fitted().codec) < 1e5
 
 
 def test_what_cannot_be_met_is_refused():
     with pytest.raises(ValueError, match="flops must be at least"):
-        shrunk(fitted().codec, ll.budget.Flops(10), streams(fitted().codec))
-    for wrong in (0, -3, True):
-        with pytest.raises(ValueError, match="flops must be a positive"):
-            ll.budget.Flops(wrong)
-    with pytest.raises(ValueError, match="us must be positive"):
-        ll.budget.Latency(float("inf"))
-    with pytest.raises(ValueError, match="batch must be"):
-        ll.budget.Latency(10.0, 0)
+        shrink(ll.budget.Flops(10), fitted().codec, streams(fitted().codec))
+    with pytest.raises(ValueError, match="a codec leaves out whole units"):
+        training(budget=ll.budget.Weights(0.1))
+    with pytest.raises(ValueError, match="budget must be"):
+        training(budget=600)

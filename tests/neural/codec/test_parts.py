@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latentlink as ll
-from latentlink.neural.codec.cross_fitting import cross_fitted
+from latentlink.neural.codec.bank import draw_bank
+from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
 from latentlink.neural.codec.examples import Examples
 from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.networks import ModulatedMlp
-from latentlink.neural.codec.rounds import bank, sent
+from latentlink.neural.codec.power import limit_messages, mean_scale
+from latentlink.neural.codec.simulation import simulate
 from latentlink.neural.codec.streams import placed
 from neural.codec.clouds import channel, pilots, training, world
 
@@ -79,15 +81,15 @@ def test_a_network_adds_nothing_at_first_and_then_what_its_modulation_says():
 @given(st.integers(0, 1000), st.floats(1.0, 4.0))
 def test_a_peak_is_kept_and_a_mean_met(seed, peak):
     t = torch.randn(3, 50, 4, generator=torch.Generator().manual_seed(seed))
-    rule = ll.AveragePower(peak)
+    rule = ll.power.Mean(peak=peak)
     budget = torch.tensor([1.0, 0.5, 0.0])
-    scaled = t * rule.scale(t.square().sum(-1).mean(-1), budget)
+    scaled = t * mean_scale(rule, t.square().sum(-1).mean(-1), budget)
     torch.testing.assert_close(scaled.square().sum(-1).mean(-1), budget)
-    limited = rule.limit(scaled)
+    limited = limit_messages(rule, scaled)
     assert float(limited.square().sum(-1).max()) <= peak * (1 + 1e-5)
     below = scaled.square().sum(-1) <= peak
     torch.testing.assert_close(limited[below], scaled[below])
-    torch.testing.assert_close(ll.EachMessage().limit(t).square().sum(-1), torch.ones(3, 50))
+    torch.testing.assert_close(limit_messages(ll.power.PerMessage(), t).square().sum(-1), torch.ones(3, 50))
 
 
 def test_the_gate_opens_only_where_the_codec_is_surely_ahead():
@@ -140,7 +142,7 @@ def test_streams_are_nested_by_zeros():
 def test_the_first_channels_of_a_bank_are_of_all_sizes():
     data, _, _, modes = world()
     settings = training()
-    streams = bank(settings.draws, 300, settings.untrained(modes, data), 0)
+    streams = draw_bank(settings.draws, 300, settings.untrained(modes, data), 0)
     assert set(streams.symbols[:16].tolist()) == {1, 2, 4}
 
 
@@ -151,36 +153,36 @@ def test_cross_fitted_coordinates_tell_of_y_what_those_of_unseen_latents_do():
     def left(z, y):
         return float((y.double() - modes.mean_y - z.double() @ modes.synthesis.mT).square().sum(-1).mean())
 
-    own, crossed = left(modes.coefficients(few.x), few.y), left(cross_fitted(modes, few, 20, 0), few.y)
+    own, crossed = left(modes.coefficients(few.x), few.y), left(cross_fitted_coordinates(modes, few, 20, 0), few.y)
     truth = left(modes.coefficients(unseen.x), unseen.y)
     assert own < 0.9 * truth
     assert crossed == pytest.approx(truth, rel=0.25)
-    one = cross_fitted(modes, few, 120, 0)  # leave one out, by hand
+    one = cross_fitted_coordinates(modes, few, 120, 0)  # leave one out, by hand
     x, y = few.x[1:].double() - modes.mean_x, few.y[1:].double() - modes.mean_y
     c = y @ modes.synthesis / modes.strength.square()
     R = x.T @ x / 119
     by_hand = (few.x[:1].double() - modes.mean_x) @ torch.linalg.solve(R + 0.001 * R.diagonal().mean() * torch.eye(40), x.T @ c / 119)
     torch.testing.assert_close(one[:1], by_hand)
     with pytest.raises(ValueError, match="folds must be at most the number of pilots, 120, got 121"):
-        cross_fitted(modes, few, 121, 0)
+        cross_fitted_coordinates(modes, few, 121, 0)
 
 
 def test_with_a_goal_the_regression_of_all_pilots_is_that_of_the_modes():
     data, _, _, modes = world()
     twice = ll.Pilots(torch.cat([data.x] * 2), torch.cat([data.y] * 2), torch.cat([data.labels] * 2))
-    crossed = cross_fitted(modes, twice, 100, 0)  # a pilot's double is nearly always in another fold
+    crossed = cross_fitted_coordinates(modes, twice, 100, 0)  # a pilot's double is nearly always in another fold
     strong = modes.strength > 0.05 * modes.strength[0]
     assert strong.sum() >= 4
     torch.testing.assert_close(crossed[: len(data), strong], modes.coefficients(data.x).double()[:, strong], rtol=0.05, atol=0.05)
 
 
-@pytest.mark.parametrize("power", [ll.AveragePower(), ll.EachMessage()])
+@pytest.mark.parametrize("power", [ll.power.Mean(), ll.power.PerMessage()])
 def test_judging_the_linear_design_alone_is_judging_a_codec_that_is_off(power):
     data, _, _, modes = world()
     codec = training(power=power).untrained(modes, data)
-    streams = bank(training().draws, 12, codec, 0)
+    streams = draw_bank(training().draws, 12, codec, 0)
     off = torch.zeros(len(streams.amplitude), dtype=torch.bool)
     z = modes.coefficients(data.x[:40]).float()
-    alone = sent(codec, z, streams, torch.Generator().manual_seed(1), active=off)
-    beside = sent(codec, z, streams, torch.Generator().manual_seed(1), active=off | (torch.arange(len(off)) == 0))
+    alone = simulate(codec, z, streams, torch.Generator().manual_seed(1), active=off)
+    beside = simulate(codec, z, streams, torch.Generator().manual_seed(1), active=off | (torch.arange(len(off)) == 0))
     torch.testing.assert_close(alone[1:], beside[1:], rtol=1e-4, atol=1e-5)

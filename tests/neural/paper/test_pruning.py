@@ -3,8 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import latentlink as ll
 from latentlink.neural.paper.layers import ComplexLinear
-from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold, Weights
+from latentlink.neural.paper.pruning import GreatestWeights, HardThreshold, SoftThreshold, pruning_for
 
 
 def layer(inputs=5, outputs=4, seed=0):
@@ -42,7 +43,7 @@ def test_the_hard_threshold_is_the_prox_of_the_number_of_weights(seed, tau):
 
 
 def test_a_budget_is_met_from_its_settling_on_and_narrow_layers_keep_more():
-    layers, budget = [layer(40, 30), layer(30, 2, seed=1)], Weights(0.1)
+    layers, budget = [layer(40, 30), layer(30, 2, seed=1)], GreatestWeights(0.1)
     counts = []
     for epoch in range(1, 9):
         budget.after_epoch(layers, epoch, 8, 1e-3)
@@ -57,18 +58,30 @@ def test_a_budget_is_met_from_its_settling_on_and_narrow_layers_keep_more():
 def test_a_budget_keeps_the_greatest_weights_of_a_layer():
     one = layer(20, 20)
     sizes = one.modulus()
-    Weights(0.25).after_epoch([one], 1, 1, 1e-3)
+    GreatestWeights(0.25).after_epoch([one], 1, 1, 1e-3)
     assert sizes[one.mask].min() >= sizes[~one.mask].max()
 
 
 @pytest.mark.parametrize("kind", [HardThreshold, SoftThreshold])
 @pytest.mark.parametrize("strength", [-1.0, float("nan"), float("inf")])
 def test_thresholds_are_not_negative(kind, strength):
-    with pytest.raises(ValueError, match="strength must be finite"):
+    with pytest.raises(ValueError, match="strength must be a finite number >= 0"):
         kind(strength)
 
 
-@pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
-def test_budgets_are_shares(share):
-    with pytest.raises(ValueError, match="share must be above 0"):
-        Weights(share)
+@pytest.mark.parametrize("setting", [0.3, "hard", HardThreshold, object()])
+def test_what_is_no_pruning_is_refused(setting):
+    with pytest.raises(ValueError, match="pruning must be HardThreshold"):
+        ll.Neural(pruning=setting)
+
+
+def test_a_budget_of_time_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"saves no time: limit operations by budget.Flops"):
+        ll.Neural(pruning=ll.budget.Latency(20.0))
+
+
+def test_a_budget_of_operations_is_the_share_of_weights_that_it_leaves():
+    assert pruning_for(ll.budget.Flops(1000 + 8 * 25), 1000, 100) == GreatestWeights(0.25)
+    assert pruning_for(ll.budget.Flops(10**9), 1000, 100) == GreatestWeights(1.0)
+    own = HardThreshold(3.0)
+    assert pruning_for(own, 1000, 100) is own

@@ -187,7 +187,7 @@ def test_operations_of_a_silent_network_are_those_of_what_is_left(tmp_path):
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_training_is_priced_with_all_that_comes_with_it(tmp_path, monkeypatch, jobs):
     path = write_study(tmp_path, methods=[{"name": "neural", "strength": [0, 1]}, {"name": "closed-form"}], metrics=["accuracy", "latency"])
-    monkeypatch.setattr(pricing.Neural, "price", lambda self, pilots, channel: 10.0)
+    monkeypatch.setattr(pricing.Neural, "estimated_seconds", lambda self, pilots, channel: 10.0)
     monkeypatch.setattr(pricing, "_message", lambda network, pilots, channel: 1e-3)
     todo = cells(read_study(path, ("channel.antennas=2", "channel.draws=2")))
     runner = Runner(Results(tmp_path / "r"), jobs)

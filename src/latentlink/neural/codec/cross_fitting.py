@@ -19,7 +19,7 @@ from latentlink.linear.modes import SemanticModes
 _LEAST_SHRINKAGE = 1e-6  # of a fold, where the modes have none
 
 
-def cross_fitted(modes: SemanticModes, pilots: Pilots, folds: int, seed: int) -> Float[Tensor, "n k"]:
+def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, seed: int) -> Float[Tensor, "n k"]:
     """z (n, k) of all pilots, which the modes were made of, by regressions on the pilots of other folds.
 
     Raises:

@@ -25,9 +25,13 @@ class Ends:
     """Everything that depends on the channels of a batch `...` but not on messages.
 
     Attributes:
-        precoding, decoding: the networks' modulations.
-        direct_tx: κ φ √q (…, 1, S). residual_tx: κ (…, 1, S) on streams that are alive, 0 on others and where the codec is off.
-        direct_rx: ψ ℓ (…, 1, S). evened: e (…, 1, S). residual_rx: (…, 1, 1), 0 where the codec is off.
+        precoding: modulation of the encoder.
+        decoding: modulation of the decoder.
+        direct_tx: κ φ √q (…, 1, S).
+        residual_tx: κ (…, 1, S) on streams that reach the receiver, 0 on others and where the codec is off.
+        direct_rx: ψ ℓ (…, 1, S).
+        evened: e (…, 1, S).
+        residual_rx: (…, 1, 1), 0 where the codec is off.
     """
 
     precoding: Modulation
@@ -47,7 +51,15 @@ class Ends:
         active: Bool[Tensor, "*batch"] | None = None,
         ceiling: Float[Tensor, "s"] | None = None,
     ) -> "Ends":
-        """Both ends with κ = 1, active everywhere if not told otherwise; the networks hear of no channel above the ceiling."""
+        """Both ends with κ = 1.
+
+        Args:
+            encoder: the transmitter's network.
+            decoder: the receiver's network.
+            streams: the channels.
+            active: (…) where the codec is on; None for everywhere.
+            ceiling: strongest amplitudes, to which the features of better channels are clipped; None for no clipping.
+        """
         features = streams.features(ceiling)
         f, g = encoder.modulation(features), decoder.modulation(features)
         root = torch.where(streams.share > 0, streams.share, 0.0).sqrt().unsqueeze(-2)
@@ -64,21 +76,21 @@ class Ends:
         )
 
     def scaled(self, factor: Float[Tensor, "*batch 1 1"]) -> "Ends":
-        """κ times the factor."""
+        """Both ends with κ times the factor."""
         return replace(self, direct_tx=self.direct_tx * factor, residual_tx=self.residual_tx * factor)
 
     def refitted(self, z: Float[Tensor, "n k"], t: Float[Tensor, "*batch n S"], streams: Streams) -> "Ends":
-        """With the linear decoder for symbols t as they are really sent of latents z, limits and all, where the codec is off."""
+        """Both ends, where the codec is off with the linear decoder refitted to symbols t as they are sent of latents z."""
         gain = refitted_gain(z, t, streams).unsqueeze(-2)
         return replace(self, direct_rx=torch.where(self.residual_rx > 0, self.direct_rx, gain))
 
     def first(self, count: int) -> "Ends":
-        """With the first `count` streams only, which must be all that are alive."""
+        """Both ends with the first `count` streams only, which must be all that reach the receiver."""
         cut: dict[str, Any] = {name: getattr(self, name)[..., :count] for name in ("direct_tx", "residual_tx", "direct_rx", "evened")}
         return replace(self, **cut)
 
-    def heard(self, decoder: ModulatedMlp, streams: Streams, ceiling: Float[Tensor, "s"]) -> "Ends":
-        """The same transmitter with the receiver for the streams that it hears."""
+    def matched_to(self, decoder: ModulatedMlp, streams: Streams, ceiling: Float[Tensor, "s"]) -> "Ends":
+        """The same transmitter with the receiver for the streams that it receives."""
         g = decoder.modulation(streams.features(ceiling))
         on = self.residual_rx
         alive = self.direct_tx.shape[-1]
@@ -86,7 +98,7 @@ class Ends:
         return replace(self.expand(g.direct.shape[:-2]), decoding=g, direct_rx=(on * g.direct + 1 - on) * direct, evened=evened)
 
     def expand(self, batch: torch.Size) -> "Ends":
-        """For a batch of that shape."""
+        """The same for a batch of that shape."""
         return self._each(lambda value: value.expand(*batch, *value.shape[-2:]))
 
     def of_first(self) -> "Ends":

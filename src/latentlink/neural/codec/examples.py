@@ -97,8 +97,10 @@ class Examples:
         if not (how.moved or how.mixed):
             return Batch(disturbed[:, self.inputs], self.wanted, rows)
         partner = rows[torch.randperm(len(rows), generator=drawn).to(rows.device)]
-        between = (torch.rand(len(rows), 1, generator=drawn) * (torch.rand(len(rows), 1, generator=drawn) < how.mixed)).to(z)
-        size = how.moved * torch.rand(len(rows), 1, generator=drawn).to(z)
+        share = torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32)
+        is_mixed = torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32) < how.mixed
+        between = (share * is_mixed).to(z)
+        size = how.moved * torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32).to(z)
         move = size * self.unit * self._normal(z, noise)
         y = self.y[rows] + between * (self.y[partner] - self.y[rows]) + move @ self.modes.synthesis.mT
         z = disturbed + between * (self.z[partner] - z) + move

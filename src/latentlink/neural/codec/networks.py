@@ -1,4 +1,4 @@
-"""A network that one channel makes into another: hidden units are scaled and shifted by what is known of the channel.
+"""A network that is modulated by the channel: hidden units are scaled and shifted by functions of the channel's features.
 
     x_{l+1} = GELU( α_l(c) ⊙ (W_l x_l + b_l) + β_l(c) ),        out = W x_L + b + δ(c),        direct = 1 − γ(c)
 
@@ -8,6 +8,7 @@ per message only the layers are computed. At first α = 1, β = γ = δ = 0 and 
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,7 +23,9 @@ class Modulation:
     """What a network is at the channels of a batch `...`; an axis of 1 stands for the messages.
 
     Attributes:
-        scale: α (…, 1, h) of each hidden layer. shift: β (…, 1, h). offset: δ (…, 1, out).
+        scale: α (…, 1, h) of each hidden layer.
+        shift: β (…, 1, h) of each hidden layer.
+        offset: δ (…, 1, out).
         direct: 1 − γ (…, 1, 1), share of the linear part.
     """
 
@@ -37,7 +40,8 @@ class Dropout:
     """Hidden units left out at random in training, drawn from a generator of its own.
 
     Attributes:
-        share: of the units, in [0, 1). generator: on the device.
+        share: share of the units, in [0, 1).
+        generator: source of randomness, on the device.
     """
 
     share: float
@@ -45,7 +49,7 @@ class Dropout:
 
     def __call__(self, x: Tensor) -> Tensor:
         """x with that share of its entries zero, the others larger by as much."""
-        kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= self.share
+        kept = torch.rand(x.shape, generator=self.generator, device=x.device, dtype=torch.float32) >= self.share
         return x * kept / (1 - self.share)
 
 
@@ -54,14 +58,18 @@ class ModulatedMlp(nn.Module):
 
     Attributes:
         widths: units of the input, the hidden layers and the output.
-        generator: of the first weights, on the CPU; without one all are zero, to be loaded.
+        features: numbers by which a channel is described.
+        layers: the hidden layers.
+
+    The first weights are drawn from a generator on the CPU; without one all are zero, to be loaded.
     """
 
     def __init__(self, widths: list[int], features: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
 
         def linear(inputs: int, outputs: int, zero: bool = False) -> nn.Linear:
-            layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # draws nothing from the global generator
+            # skip_init draws nothing from the global generator
+            layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float32)
             for parameter in (layer.weight, layer.bias):
                 if zero or generator is None:
                     nn.init.zeros_(parameter)
@@ -95,3 +103,43 @@ class ModulatedMlp(nn.Module):
             x = x if drop is None else drop(x)
         out: Tensor = self.out(x) + at.offset
         return out
+
+
+def build(widths: list[int], features: int, weights: dict[str, Tensor]) -> ModulatedMlp:
+    """A frozen network of these weights."""
+    with torch.device("meta"):
+        network = ModulatedMlp(widths, features)
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()
+
+
+def move_network(network: ModulatedMlp, target: torch.device | torch.dtype | str) -> ModulatedMlp:
+    """A frozen copy of a network elsewhere; `nn.Module.to` would change it in place."""
+    return build(network.widths, network.features, {name: value.to(target) for name, value in network.state_dict().items()})
+
+
+def copy_network(network: ModulatedMlp) -> ModulatedMlp:
+    """A frozen copy of a network."""
+    return build(network.widths, network.features, {name: value.detach().clone() for name, value in network.state_dict().items()})
+
+
+def networks_facts(encoder: ModulatedMlp, decoder: ModulatedMlp) -> dict[str, Any]:
+    """Sizes of both networks, for a manifest."""
+    return {"features": encoder.features, "encoder": encoder.widths, "decoder": decoder.widths}
+
+
+def networks_tensors(encoder: ModulatedMlp, decoder: ModulatedMlp) -> dict[str, Tensor]:
+    """Weights of both networks, for a file."""
+    ends = {"encoder": encoder, "decoder": decoder}
+    return {f"{end}.{name}": value for end, network in ends.items() for name, value in network.state_dict().items()}
+
+
+def networks_from(tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[ModulatedMlp, ModulatedMlp]:
+    """Both networks of a saved file."""
+    encoder, decoder = (build(facts[end], facts["features"], part(tensors, f"{end}.")) for end in ("encoder", "decoder"))
+    return encoder, decoder
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors of one prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

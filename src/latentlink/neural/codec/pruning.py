@@ -1,84 +1,89 @@
 """Structured pruning of a codec: whole hidden units, modes read and modes given are left out, so that fewer operations are also less time.
 
-A unit's worth is what its leaving would take from the next layer's inputs, relative to all that reaches them,
+A unit's worth is what its removal would take from the next layer's inputs, relative to all that reaches them,
 
     worth_j = E[x_j²] ||W_{·j}||² / Σ_i E[x_i²] ||W_{·i}||²
 
-(for a mode that the decoder gives, in the goal's metric: E[ẑ_j²] b_j²), per operation that it costs. The least worth go first, until the
-link is within its budget; training then goes on with what is left. The modes that the linear design sends are never left out. A budget in
-microseconds is met by the largest budget of operations whose link is measured to be fast enough.
+(for a mode that the decoder gives, in the goal's metric: E[ẑ_j²] b_j²), per operation that it costs. The units of least worth go first,
+until the link is within its budget; training then goes on with what is left. The modes that the linear design sends are never left out. A
+budget of time is met by the largest budget of operations whose link is measured to be fast enough.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import singledispatch
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from latentlink.budget import Flops, Latency, Weights
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
 from latentlink.links.operations import REAL_WEIGHT
-from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.ends import Ends, decode, precode
-from latentlink.neural.codec.networks import ModulatedMlp, Modulation
+from latentlink.neural.codec.networks import ModulatedMlp, Modulation, build
 from latentlink.neural.codec.streams import Streams
 from latentlink.neural.codec.transceiver import GELU_FLOPS, CodecTransceiver
 
-_JUDGED = 16  # channels that units are judged on
-_BISECTIONS = 6  # of the operations that a budget in microseconds leaves
-
-
-@dataclass(frozen=True)
-class Flops:
-    """At most so many real operations per message, both devices together, at a channel of the most symbols.
-
-    Attributes:
-        flops: as `CodecTransceiver.flops.total` counts them.
-
-    Raises:
-        ValueError: flops is not a positive integer.
-    """
-
-    flops: int
-
-    def __post_init__(self) -> None:
-        if isinstance(self.flops, bool) or not isinstance(self.flops, int) or self.flops < 1:
-            raise ValueError(f"flops must be a positive integer, got {self.flops!r}")
-
-
-@dataclass(frozen=True)
-class Latency:
-    """At most so many microseconds per message, both devices together, on one thread of this machine.
-
-    Attributes:
-        us: median. batch: messages at a time.
-
-    Raises:
-        ValueError: us is not positive and finite, or batch is below 1.
-    """
-
-    us: float
-    batch: int = 1
-
-    def __post_init__(self) -> None:
-        if isinstance(self.us, bool) or not isinstance(self.us, int | float) or not 0 < self.us < float("inf"):
-            raise ValueError(f"us must be positive and finite, got {self.us!r}")
-        if isinstance(self.batch, bool) or not isinstance(self.batch, int) or self.batch < 1:
-            raise ValueError(f"batch must be an integer >= 1, got {self.batch!r}")
-
+JUDGED = 16  # channels that units are judged on
+BISECTIONS = 6  # of the operations that a budget of time leaves
 
 ComplexityBudget = Flops | Latency
 
 
-@dataclass(eq=False)
-class Units:
-    """One layer of units that may be left out: the inputs or a hidden layer of a network, or the outputs of the decoder.
+class Cost(NamedTuple):
+    """A budget as a number that is measured and one that it must not exceed.
 
     Attributes:
-        worth: (n,) per operation. cost: operations that one of them takes. kept: (n,) those that stay.
+        name: what is limited, as in the budget.
+        most: the limit.
+        measure: what a codec takes of it.
+    """
+
+    name: str
+    most: float
+    measure: Callable[[Codec], float]
+
+
+@singledispatch
+def cost_of(budget: object) -> Cost:
+    """The cost that a budget limits.
+
+    Raises:
+        ValueError: a codec cannot serve the budget.
+    """
+    raise ValueError(f"budget must be budget.Flops(flops), budget.Latency(microseconds) or None, got {budget!r}")
+
+
+@cost_of.register
+def _(budget: Flops) -> Cost:
+    return Cost("flops", budget.flops, flops)
+
+
+@cost_of.register
+def _(budget: Latency) -> Cost:
+    return Cost("microseconds", budget.microseconds, lambda codec: microseconds(codec, budget.batch))
+
+
+@cost_of.register
+def _(budget: Weights) -> Cost:
+    raise ValueError(f"budget must be budget.Flops or budget.Latency, got {budget!r}: a codec leaves out whole units, no single weights")
+
+
+@dataclass(eq=False)
+class Units:
+    """One layer of units that may be left out.
+
+    Attributes:
+        worth: (n,) worth per operation.
+        cost: operations that one of them takes.
+        kept: (n,) True for those that stay.
     """
 
     worth: Float[Tensor, "n"]
@@ -86,60 +91,75 @@ class Units:
     kept: Bool[Tensor, "n"]
 
 
+class Layers(NamedTuple):
+    """All units of a codec that may be left out.
+
+    Attributes:
+        encoder_in: modes that the encoder reads.
+        encoder: hidden layers of the encoder.
+        decoder: hidden layers of the decoder.
+        decoder_out: modes that the decoder gives.
+    """
+
+    encoder_in: Units
+    encoder: list[Units]
+    decoder: list[Units]
+    decoder_out: Units
+
+    def every(self) -> list[Units]:
+        """All layers in a row."""
+        return [self.encoder_in, *self.encoder, *self.decoder, self.decoder_out]
+
+
 @torch.no_grad()
-def ranked(
-    encoder: ModulatedMlp,
-    decoder: ModulatedMlp,
-    z: Float[Tensor, "n i"],
-    streams: Streams,
-    sent: int,
-    dims: tuple[int, int],
-    noise: Tensor,
-    weight: Float[Tensor, "o"],
-) -> list[Units]:
-    """Every layer's units: encoder inputs, encoder hidden layers, decoder hidden layers, decoder outputs.
+def rank_units(codec: Codec, streams: Streams, noise: Float[Tensor, "c n S"]) -> Layers:
+    """The worth of every unit of a codec.
 
     Args:
-        z: pilots. streams: channels (c,) to judge on. sent: modes of the linear design, which stay. dims: d and m. noise: (c, n, S).
-        weight: (o,) what a unit of each output counts in the goal, b².
+        codec: the codec, whose calibration latents are sent.
+        streams: channels (c,) to judge on.
+        noise: of the received streams.
     """
+    encoder, decoder = codec.encoder, codec.decoder
+    d, m, linear = len(codec.modes.mean_x), len(codec.modes.mean_y), min(codec.most, len(codec.modes))
+    z = codec.calibration.z[:, codec.inputs]
     ends = Ends.of(encoder, decoder, streams)
     raw = precode(encoder, ends, z)
     t = raw * raw.square().sum(-1).mean(-1).clamp(min=1e-30).rsqrt()[..., None, None]
     w = streams.amplitude.unsqueeze(-2) * t + noise
-    out = decode(decoder, ends, w)
-    units = [_units(worth, cost) for worth, cost in _layers(encoder, z.expand(len(streams.amplitude), *z.shape), ends.precoding)]
-    units[0].cost += REAL_WEIGHT * dims[0]  # a mode that is not read needs no row of Φ
-    units[0].worth *= (units[0].cost - REAL_WEIGHT * dims[0]) / units[0].cost
-    units[0].worth[:sent] = torch.inf
-    units += [_units(worth, cost) for worth, cost in _layers(decoder, ends.evened * w, ends.decoding)][1:]
-    last = REAL_WEIGHT * (decoder.widths[-2] + dims[1])
-    given = out.square().mean((0, 1)) * weight
-    units.append(_units(given / given.sum().clamp(min=1e-30), last))
-    units[-1].worth[:sent] = torch.inf
-    return units
+    weight = codec.modes.strength[codec.outputs].square().to(z)  # what a unit of each output counts in the goal, b²
+    given = decode(decoder, ends, w).square().mean((0, 1)) * weight
+    read, *encoding = _rank_layers(encoder, z.expand(len(streams.amplitude), *z.shape), ends.precoding)
+    decoding = _rank_layers(decoder, ends.evened * w, ends.decoding)[1:]
+    without_row = read.cost
+    read.cost += REAL_WEIGHT * d  # a mode that is not read needs no row of Φ
+    read.worth *= without_row / read.cost
+    out = _units(given / given.sum().clamp(min=1e-30), REAL_WEIGHT * (decoder.widths[-2] + m))
+    for modes in (read, out):
+        modes.worth[:linear] = torch.inf
+    return Layers(read, encoding, decoding, out)
 
 
 def _units(share: Tensor, cost: int) -> Units:
     return Units(share / cost, cost, torch.ones_like(share, dtype=torch.bool))
 
 
-def _layers(network: ModulatedMlp, x: Tensor, at: Modulation) -> list[tuple[Tensor, int]]:
-    """(share of what reaches the next layer, operations) of each unit of the input and the hidden layers."""
+def _rank_layers(network: ModulatedMlp, x: Tensor, at: Modulation) -> list[Units]:
+    """The units of the input and of each hidden layer, by their share of what reaches the next layer."""
     widths, found = network.widths, []
     following: list[nn.Linear] = [*network.linears(), network.out]
     for number, layer in enumerate(following):
         reach = x.square().mean((0, 1)) * layer.weight.square().sum(0)
         before = widths[number - 1] if number else 0
         cost = REAL_WEIGHT * (before + widths[number + 1]) + (2 + GELU_FLOPS if number else 0)
-        found.append((reach / reach.sum().clamp(min=1e-30), cost))
+        found.append(_units(reach / reach.sum().clamp(min=1e-30), cost))
         if number < len(widths) - 2:
             x = gelu(torch.addcmul(at.shift[number], at.scale[number], layer(x)))
     return found
 
 
-def cut(units: list[Units], excess: float) -> None:
-    """Leave out the units of least worth until `excess` operations are saved, or none is left that may go; one of each layer stays."""
+def leave_out(units: list[Units], excess: float) -> None:
+    """Leave out the units of least worth until `excess` operations are saved, or no unit may go; one of each layer stays."""
     worth = torch.cat([layer.worth for layer in units])
     owner = torch.cat([torch.full((len(layer.worth),), i) for i, layer in enumerate(units)])
     place = torch.cat([torch.arange(len(layer.worth)) for layer in units])
@@ -166,49 +186,67 @@ def without(network: ModulatedMlp, kept: list[Tensor]) -> ModulatedMlp:
                 weights[f"modulators.{number}.{what}"] = weights[f"modulators.{number}.{what}"][both]
     last = torch.cat([rows[-1], rows[-1].new_tensor([network.widths[-1]])])
     weights |= {f"last.{what}": weights[f"last.{what}"][last] for what in ("weight", "bias")}
-    smaller = ModulatedMlp([len(row) for row in rows], network.features).to(last.device)
-    smaller.load_state_dict({name: value.clone() for name, value in weights.items()})
-    return smaller
+    return build([len(row) for row in rows], network.features, {name: value.clone() for name, value in weights.items()})
 
 
-def shrunk(codec: Codec, budget: ComplexityBudget, streams: Streams) -> Codec:
-    """The codec with what is worth most within its budget, judged on its calibration latents over some of these channels.
+def shrink(budget: ComplexityBudget, codec: Codec, streams: Streams) -> Codec:
+    """The codec without the units of least worth, within its budget.
+
+    Args:
+        budget: what the link may cost.
+        codec: the codec, judged on its calibration latents.
+        streams: channels (c,), of which some are used.
 
     Raises:
-        ValueError: even with one unit a layer the link is above the budget.
+        ValueError: even with one unit a layer the link is above the budget, or a codec cannot serve the budget.
     """
-    if isinstance(budget, Flops):
-        return _within(codec, budget.flops, streams)
-    fastest = _within(codec, 0, streams, at_least=True)
-    low, high = math.log(flops(fastest)), math.log(flops(codec))
-    if (least := _microseconds(fastest, budget.batch)) > budget.us:
-        raise ValueError(f"us must be above {least:.0f}, what a link with one unit a layer takes here, got {budget.us}")
-    if _microseconds(codec, budget.batch) <= budget.us:
+    return shrink_to(cost_of(budget), codec, streams)
+
+
+def shrink_to(cost: Cost, codec: Codec, streams: Streams) -> Codec:
+    """The largest codec found within a cost; raises as `shrink`."""
+    smallest = check_cost(cost, codec, streams)
+    if cost.measure is flops:
+        return within(codec, cost.most, streams)
+    if cost.measure(codec) <= cost.most:
         return codec
-    best = fastest
-    for _ in range(_BISECTIONS):
+    best, low, high = smallest, math.log(flops(smallest)), math.log(flops(codec))
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        tried = _within(codec, int(math.exp(middle)), streams, at_least=True)
-        if _microseconds(tried, budget.batch) <= budget.us:
+        tried = within(codec, int(math.exp(middle)), streams)
+        if cost.measure(tried) <= cost.most:
             best, low = tried, middle
         else:
             high = middle
     return best
 
 
-def check_budget(codec: Codec, budget: ComplexityBudget, streams: Streams) -> None:
-    """Raise before anything is trained where no codec of these modes could be within the budget, as `shrunk` would."""
-    least = _within(codec, 0, streams, at_least=True)
-    if isinstance(budget, Flops):
-        if budget.flops < flops(least):
-            raise ValueError(f"flops must be at least {flops(least)}, what a link with one unit a layer takes, got {budget.flops}")
-    elif (fastest := _microseconds(least, budget.batch)) > budget.us:
-        raise ValueError(f"us must be above {fastest:.0f}, what a link with one unit a layer takes here, got {budget.us}")
+def check_cost(cost: Cost, codec: Codec, streams: Streams) -> Codec:
+    """The smallest codec that units can be left out to.
+
+    Raises:
+        ValueError: it is above the cost already.
+    """
+    smallest = within(codec, 0, streams)
+    if (least := cost.measure(smallest)) > cost.most:
+        remedy = "allow more, or train with fewer modes, layers or max_symbols"
+        raise ValueError(
+            f"{cost.name} must be at least {math.ceil(least)}, what a link with one unit a layer takes here, got {cost.most:g}: {remedy}"
+        )
+    return smallest
 
 
 def flops(codec: Codec) -> int:
     """Operations per message at a channel of the most symbols."""
-    return int(_largest_link(codec).flops.total)
+    return _largest_link(codec).flops.total
+
+
+def microseconds(codec: Codec, batch: int) -> float:
+    """Time per message at a channel of the most symbols, measured here with `batch` messages at a time."""
+    link = _largest_link(codec)
+    x = codec.modes.mean_x.float().expand(batch, -1)
+    measured = latency(link, x, link.channel, batch=batch)
+    return measured.encode_us + measured.decode_us
 
 
 def _largest_link(codec: Codec) -> CodecTransceiver:
@@ -217,36 +255,24 @@ def _largest_link(codec: Codec) -> CodecTransceiver:
     return link
 
 
-def _microseconds(codec: Codec, batch: int) -> float:
-    link = _largest_link(codec)
-    x = codec.modes.mean_x.float().expand(batch, -1)
-    measured = latency(link, x, link.channel, batch=batch)
-    return measured.encode_us + measured.decode_us
-
-
-def _within(codec: Codec, most: int, streams: Streams, at_least: bool = False) -> Codec:
-    """Units left out until the link takes `most` operations; with `at_least`, as near to it as can be."""
-    streams = streams[:_JUDGED]
-    sent, dims = min(codec.most, len(codec.modes)), (len(codec.modes.mean_x), len(codec.modes.mean_y))
-    generator = torch.Generator(streams.amplitude.device).manual_seed(0)
+def within(codec: Codec, most: float, streams: Streams) -> Codec:
+    """The codec without the units of least worth, so that the link takes `most` operations, or as near to that as it can be."""
+    streams = streams[:JUDGED]
     z = codec.calibration.z
-    noise = torch.randn(*streams.amplitude.shape[:1], len(z), codec.most, generator=generator, device=z.device)
+    generator = torch.Generator(z.device).manual_seed(0)
+    noise = torch.randn(len(streams.amplitude), len(z), codec.most, generator=generator, device=z.device, dtype=z.dtype)
+    every = torch.ones(codec.most, dtype=torch.bool, device=z.device)
     while (excess := flops(codec) - most) > 0:
-        weight = codec.modes.strength[codec.outputs].square().to(z)
-        units = ranked(codec.encoder, codec.decoder, z[:, codec.inputs], streams, sent, dims, noise, weight)
-        cut(units, excess)
-        if all(bool(layer.kept.all()) for layer in units):
-            if at_least:
-                return codec
-            raise ValueError(f"flops must be at least {flops(codec)}, what a link with one unit a layer takes, got {most}")
-        kept = [layer.kept for layer in units]
-        layers = len(codec.encoder.widths) - 1
-        everything = torch.ones(codec.most, dtype=torch.bool, device=z.device)
+        layers = rank_units(codec, streams, noise)
+        leave_out(layers.every(), excess)
+        if all(bool(layer.kept.all()) for layer in layers.every()):
+            break
+        read, given = layers.encoder_in.kept, layers.decoder_out.kept
         codec = replace(
             codec,
-            encoder=without(codec.encoder, [*kept[:layers], everything]),
-            decoder=without(codec.decoder, [everything, *kept[layers:]]),
-            inputs=codec.inputs[kept[0]],
-            outputs=codec.outputs[kept[-1]],
+            encoder=without(codec.encoder, [read, *(layer.kept for layer in layers.encoder), every]),
+            decoder=without(codec.decoder, [every, *(layer.kept for layer in layers.decoder), given]),
+            inputs=codec.inputs[read],
+            outputs=codec.outputs[given],
         )
     return codec

@@ -21,10 +21,11 @@ from latentlink.links.operations import REAL_WEIGHT, OperationCount
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.neural.codec.ends import Ends, decode, precode
-from latentlink.neural.codec.networks import ModulatedMlp, Modulation
-from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
+from latentlink.neural.codec.networks import ModulatedMlp, Modulation, move_network, networks_facts, networks_from, networks_tensors, part
+from latentlink.neural.codec.power import limit_facts, limit_from, limit_messages
 from latentlink.neural.codec.streams import Beams, Streams, rematched
 from latentlink.neural.paper.network import LayerFlops
+from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import artifact, save
 
 GELU_FLOPS = 5  # argument of erf 1, erf 1, Φ from it 2, product 1
@@ -36,16 +37,23 @@ _NAMES = ("direct_tx", "residual_tx", "direct_rx", "evened", "residual_rx")
 @artifact("codec link")
 @dataclass(frozen=True, eq=False, repr=False)
 class CodecTransceiver(BaseTransceiver):
-    """Both ends for a batch `...` of channels, float32 (see the module).
+    """Both ends for a batch `...` of channels, in float32 (see the module).
 
     Attributes:
-        analysis: Φ (i, d) of the modes that the encoder reads. synthesis: Ψ (m, o) of those that the decoder gives; the modes that the
-            linear design sends come first in both. mean_x: μx (d,). mean_y: μy (m,).
-        beams: of the streams. streams: as the receiver hears them. energy: E t² of each as it is sent.
+        analysis: Φ (i, d) of the modes that the encoder reads, those that the linear design sends first.
+        synthesis: Ψ (m, o) of the modes that the decoder gives, the same first.
+        mean_x: μx (d,).
+        mean_y: μy (m,).
+        beams: transmit and receive vectors of the streams.
+        streams: the streams as the receiver receives them.
+        energy: E t² of each stream as it is sent.
         channel: what the receiver is matched to; its power is the budget.
-        encoder, decoder: the networks, shared by all channels. ends: what they are at these channels.
-        rule: what the budget limits. ceiling: the best channels that the networks know (`Codec.ceiling`).
-        active: (…) whether the codec is on, or the linear design alone.
+        encoder: the transmitter's network, shared by all channels.
+        decoder: the receiver's network, shared by all channels.
+        ends: both ends as they are at these channels.
+        limit: the power limit, Mean or PerMessage.
+        ceiling: strongest amplitudes that the networks were trained on (`Codec.ceiling`).
+        active: (…) True where the codec is on, False where the linear design is alone.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
     """
 
@@ -60,7 +68,7 @@ class CodecTransceiver(BaseTransceiver):
     encoder: ModulatedMlp
     decoder: ModulatedMlp
     ends: Ends
-    rule: PowerRule
+    limit: PowerLimit
     ceiling: Float[Tensor, "c"]
     active: Bool[Tensor, "*batch"]
     encoders: tuple[str, str] = ("unnamed", "unnamed")
@@ -78,11 +86,11 @@ class CodecTransceiver(BaseTransceiver):
         """
         x = check_latents(x, len(self.mean_x), self.batch)
         z = (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
-        return torch.cat([self._sent(rows) for rows in z.split(self._chunk(), -2)], -3)
-
-    @torch.no_grad()
-    def _sent(self, z: Float[Tensor, "*b n k"]) -> Complex[Tensor, "*batch n u t"]:
-        return self.beams.symbols(self.rule.limit(precode(self.encoder, self.ends, z)))
+        sent = []
+        for rows in z.split(self._chunk(), -2):
+            t = limit_messages(self.limit, precode(self.encoder, self.ends, rows))
+            sent.append(self.beams.symbols(t))
+        return torch.cat(sent, -3)
 
     def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n k"]:
         """Mode coefficients ẑ (…, n, k), from which ŷ = μy + Ψ ẑ, of received symbols r (…, n, u, n_rx).
@@ -92,12 +100,11 @@ class CodecTransceiver(BaseTransceiver):
         """
         r = check_received(r, self.channel, self.batch)
         w = self.beams.streams(r.to(self.beams.receive))
-        with torch.no_grad():
-            return torch.cat([decode(self.decoder, self.ends, rows) for rows in w.split(self._chunk(), -2)], -2)
+        return torch.cat([decode(self.decoder, self.ends, rows) for rows in w.split(self._chunk(), -2)], -2)
 
     @torch.no_grad()
     def matched_to(self, channel: Channel) -> "CodecTransceiver":
-        """The same transmitter with the receiver for the channels that it measures.
+        """The same transmitter with the receiver matched to the channels that it measures.
 
         Raises:
             ValueError: the antennas or uses differ from the transmitter's, or the batches do not broadcast.
@@ -105,14 +112,14 @@ class CodecTransceiver(BaseTransceiver):
         check_same_transmitter(channel, self.channel)
         batch = broadcast_batch("channel", channel.batch, self.batch)
         power = self.channel.power.double().expand(batch)
-        met = channel.to(torch.float64).with_power(power)
-        streams, beams = rematched(self.streams, self.beams, self.energy, met)
-        ends = self.ends.heard(self.decoder, streams, self.ceiling)
+        measured = channel.to(torch.float64).with_power(power)
+        streams, beams = rematched(self.streams, self.beams, self.energy, measured)
+        ends = self.ends.matched_to(self.decoder, streams, self.ceiling)
         energy, active = self.energy.expand(streams.amplitude.shape), self.active.expand(batch)
-        return replace(self, streams=streams, beams=beams, ends=ends, energy=energy, active=active, channel=met.to(torch.float32))
+        return replace(self, streams=streams, beams=beams, ends=ends, energy=energy, active=active, channel=measured.to(torch.float32))
 
     def _chunk(self) -> int:
-        """Messages at a time, so that hidden values of all channels fit."""
+        """Number of messages at a time, so that the hidden values of all channels fit."""
         widest = max(*self.encoder.widths, *self.decoder.widths)
         return max(1, _ENTRIES // (widest * max(1, self.batch.numel())))
 
@@ -132,7 +139,7 @@ class CodecTransceiver(BaseTransceiver):
         (d, k), m = self.analysis.T.shape, len(self.mean_y)
         streams = self.ends.direct_tx.shape[-1]
         antennas = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
-        limit = 0 if self.rule.peak == float("inf") else 3 * streams + 2
+        limit = 3 * streams + 2 if self.limit.limits_messages else 0
         return [
             LayerFlops("precoder: centre", d),
             LayerFlops("precoder: modes", REAL_WEIGHT * k * d, k * d),
@@ -152,15 +159,11 @@ class CodecTransceiver(BaseTransceiver):
         return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
 
     def to(self, target: torch.device | torch.dtype | str) -> "CodecTransceiver":
-        """The same transceiver on another device; its precision stays float32."""
-        if isinstance(target, torch.dtype):
-            if target != torch.float32:
-                raise ValueError(f"target must be torch.float32, the precision of a codec, or a device, got {target}")
-            return self
-        changed: dict[str, Any] = {
-            name: getattr(self, name).to(target) for name in (*_SHARED, "beams", "streams", "energy", "channel", "ends", "active")
-        }
-        return replace(self, **changed, encoder=moved(self.encoder, target), decoder=moved(self.decoder, target))
+        """The same transceiver on another device, or in float32 or float64."""
+        names = (*_SHARED, "beams", "streams", "energy", "channel", "ends")
+        moved: dict[str, Any] = {name: getattr(self, name).to(target) for name in names}
+        active = self.active if isinstance(target, torch.dtype) else self.active.to(target)
+        return replace(self, **moved, active=active, encoder=move_network(self.encoder, target), decoder=move_network(self.decoder, target))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the link atomically; `latentlink.load` reads it back."""
@@ -172,8 +175,7 @@ class CodecTransceiver(BaseTransceiver):
         tensors |= {f"beams.{name}": torch.view_as_real(getattr(self.beams, name).resolve_conj()) for name in ("transmit", "receive")}
         tensors |= {f"streams.{f.name}": getattr(self.streams, f.name) for f in fields(Streams)}
         tensors |= channel_tensors(self.channel)
-        for end, network in (("encoder", self.encoder), ("decoder", self.decoder)):
-            tensors |= {f"{end}.{name}": value for name, value in network.state_dict().items()}
+        tensors |= networks_tensors(self.encoder, self.decoder)
         tensors |= {f"ends.{name}": getattr(self.ends, name) for name in _NAMES}
         for end in ("precoding", "decoding"):
             at: Modulation = getattr(self.ends, end)
@@ -181,10 +183,10 @@ class CodecTransceiver(BaseTransceiver):
             tensors |= {f"{end}.shift.{i}": value for i, value in enumerate(at.shift)}
             tensors |= {f"{end}.offset": at.offset, f"{end}.direct": at.direct}
         return tensors, {
-            **link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.rule.name),
+            **link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.limit.word),
             "networks": networks_facts(self.encoder, self.decoder),
             "encoders": list(self.encoders),
-            **rule_facts(self.rule),
+            **limit_facts(self.limit),
         }
 
     @classmethod
@@ -205,7 +207,7 @@ class CodecTransceiver(BaseTransceiver):
         return cls(
             **{name: tensors[name] for name in (*_SHARED, "energy", "active")}, beams=Beams(transmit, receive, channel.uses),
             streams=Streams(**part(tensors, "streams.")), channel=channel,
-            encoder=encoder, decoder=decoder, ends=ends, rule=rule_from(manifest), encoders=(transmitter, receiver),
+            encoder=encoder, decoder=decoder, ends=ends, limit=limit_from(manifest), encoders=(transmitter, receiver),
         )  # fmt: skip
 
 
@@ -217,49 +219,3 @@ def _network(end: str, widths: list[int]) -> list[LayerFlops]:
         if number < len(widths) - 1:
             table.append(LayerFlops(f"{end}: activation {number}", (2 + GELU_FLOPS) * outputs))
     return table
-
-
-def moved(network: ModulatedMlp, target: torch.device | str) -> ModulatedMlp:
-    """A frozen copy of a network elsewhere; `nn.Module.to` would change it in place."""
-    return built(network.widths, network.features, {n: v.to(target) for n, v in network.state_dict().items()})
-
-
-def copied(network: ModulatedMlp) -> ModulatedMlp:
-    """A frozen copy of a network."""
-    return built(network.widths, network.features, {name: value.detach().clone() for name, value in network.state_dict().items()})
-
-
-def built(widths: list[int], features: int, weights: dict[str, Tensor]) -> ModulatedMlp:
-    """A frozen network of these weights."""
-    with torch.device("meta"):
-        network = ModulatedMlp(widths, features)
-    network.load_state_dict(weights, assign=True)
-    return network.requires_grad_(False).eval()
-
-
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors of one prefix, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def networks_facts(encoder: ModulatedMlp, decoder: ModulatedMlp) -> dict[str, Any]:
-    """Sizes of both networks, for a manifest."""
-    return {"features": encoder.features, "encoder": encoder.widths, "decoder": decoder.widths}
-
-
-def networks_from(tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[ModulatedMlp, ModulatedMlp]:
-    """Both networks of a saved file."""
-    encoder, decoder = (built(facts[end], facts["features"], part(tensors, f"{end}.")) for end in ("encoder", "decoder"))
-    return encoder, decoder
-
-
-def rule_facts(rule: PowerRule) -> dict[str, Any]:
-    """What the budget limits, for a manifest; JSON knows no infinity."""
-    return {"power_limit": rule.name, "peak": None if rule.peak == float("inf") else rule.peak}
-
-
-def rule_from(manifest: dict[str, Any]) -> PowerRule:
-    """The rule of a saved file."""
-    if manifest["power_limit"] == "per message":
-        return EachMessage()
-    return AveragePower() if manifest["peak"] is None else AveragePower(manifest["peak"])

@@ -5,53 +5,64 @@ scaled by one number instead of message by message, so that neither their mean h
 random imaginary parts; noise is drawn at 0 dB, too; what is counted, evaluated and delivered are the same weights.
 """
 
-import hashlib
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from latentlink.budget import Flops, Weights
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.paper.layers import ComplexMlp, as_halves
+from latentlink.neural.checkpoints import Checkpoint, identity_of
+from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
+from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
 from latentlink.neural.paper.network import ACTIVATION_FLOPS, Network
-from latentlink.neural.paper.precision import Precision, product_dtype
-from latentlink.neural.paper.pruning import Pruning
-from latentlink.neural.paper.training import Examples, Pair, Training, at_budget
+from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import NeuralTransceiver
+from latentlink.neural.precision import Precision, product_dtype
+from latentlink.neural.progress import Progress, progress_callback
+from latentlink.numerics.doors import choice, integer, real
 
-DIVERGED = Status("training diverged", "feasible, the best pair before training diverged: lower learning_rate")
+TIMED_CALLS = 3  # steps by which the time of a training is estimated
+GROWN = 3.0  # diverged: the training error is this many times that of the first epoch, and no epoch was better than no training
 
-_PRICE_CALLS = 3
-_GROWN = 3.0  # a training error so many times that of the first epoch, and no epoch better than none: it diverged
+TRAINED = Status("trained", "feasible: trained until validation stopped improving; no optimum is known")
+UNDERTRAINED = Status("undertrained", "feasible, but validation was still improving when the epochs ran out: raise epochs")
+DIVERGED = Status("training diverged", "feasible, the best networks before training diverged: lower learning_rate")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Neural:
     """Complex MLPs trained for one channel, each message at the whole power budget.
 
     Attributes:
-        hidden_tx, hidden_rx: complex units of the hidden layers; None for d and m, as published.
-        layers: hidden layers of each network.
-        epochs: at most. batch_size, learning_rate: of Adam.
+        hidden_tx: complex units of the precoder's hidden layers; None for d, as published.
+        hidden_rx: complex units of the decoder's hidden layers; None for m, as published.
+        layers: number of hidden layers of each network.
+        epochs: number of epochs at most.
+        batch_size: pilots of a step.
+        learning_rate: of Adam.
         patience: epochs without a lower validation error before training ends.
         validation: share of the pilots that is held back to stop by.
-        pruning: HardThreshold, SoftThreshold or Budget; None keeps all weights.
+        pruning: HardThreshold(λ), SoftThreshold(λ), budget.Weights(share) or budget.Flops(flops); None keeps all weights.
         precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware (weights stay float32), else
             float32. The delivered link is float32.
         seed: of weights, order, noise and split.
 
     Raises:
-        ValueError: naming the attribute that is out of range.
+        ValueError: an attribute is out of range, which the message names.
 
     References:
         [pandolfo2025latent]
+
+    Example:
+        >>> design = Neural(hidden_tx=64, hidden_rx=64, pruning=Weights(0.05))
     """
 
     hidden_tx: int | None = None
@@ -62,26 +73,22 @@ class Neural:
     learning_rate: float = 1e-3
     patience: int = 10
     validation: float = 0.1
-    pruning: Pruning | None = None
+    pruning: Pruning | Weights | Flops | None = None
     precision: Precision = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("hidden_tx", "hidden_rx", "layers", "epochs", "batch_size", "patience"):
-            value = getattr(self, name)
-            optional = value is None and name.startswith("hidden")
-            if not optional and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-        for name, most in (("learning_rate", float("inf")), ("validation", 1.0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < most:
-                raise ValueError(f"{name} must be a number above 0 and below {most}, got {value!r}")
-        if self.pruning is not None and (isinstance(self.pruning, type) or not isinstance(self.pruning, Pruning)):
-            raise ValueError(f"pruning must be HardThreshold(λ), SoftThreshold(λ), Budget(share) or None, got {self.pruning!r}")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ValueError(f"precision must be 'auto', 'float32' or 'bfloat16', got {self.precision!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be an integer >= 0 to 2**32 - 1, got {self.seed!r}")
+        for name in ("hidden_tx", "hidden_rx"):
+            if getattr(self, name) is not None:
+                integer(name, getattr(self, name))
+        for name in ("layers", "epochs", "batch_size", "patience"):
+            integer(name, getattr(self, name))
+        real("learning_rate", self.learning_rate, above=0.0)
+        real("validation", self.validation, above=0.0, below=1.0)
+        if self.pruning is not None:
+            pruning_for(self.pruning, 0, 1)
+        choice("precision", self.precision, get_args(Precision))
+        integer("seed", self.seed, 0, 2**32 - 1)
 
     def design(
         self,
@@ -89,7 +96,7 @@ class Neural:
         channel: Channel,
         *,
         checkpoint: Path | str | None = None,
-        progress: Callable[[int, int, float, float], Any] | None = None,
+        progress: Progress | bool | None = True,
     ) -> Solution[NeuralTransceiver]:
         """Train for the channel (`channel.unaware()` for the paper's channel-unaware variant).
 
@@ -99,7 +106,8 @@ class Neural:
                 noise that the signal brings along, fresh in each use.
             checkpoint: file that keeps the state while training (every few seconds, and where `progress` raises); if it is there, training
                 goes on from it to the same end. Removed at the end.
-            progress: called after each epoch with (epoch, epochs, training error, validation error), errors being total squared errors.
+            progress: callback after each epoch with (epoch, epochs, training error, validation error), errors being total squared errors;
+                True for a line on the terminal, if output is not piped; False or None for nothing.
 
         Returns:
             Solution whose `expected_mse` is the error on validation pilots, which the choice of the best epoch makes a little optimistic;
@@ -114,102 +122,105 @@ class Neural:
             [pandolfo2025latent]
         """
         _check(pilots, channel)
-        training, scales = self._prepared(pilots, channel)
+        loop, scales = self.untrained_loop(pilots, channel)
         silent = not bool((channel.power > 0).all() and (channel.h != 0).any())
         factor = float(scales[1]) ** 2
+        show = progress_callback(progress, "training the networks")
 
-        def told(epoch: int, epochs: int, train: float, val: float) -> None:
-            if progress is not None:
-                progress(epoch, epochs, factor * train, factor * val)
+        def report() -> None:
+            if show is not None:
+                training, validation = loop.history["training"][-1], loop.history["validation"][-1]
+                show(loop.round, loop.rounds, factor * training, factor * validation)
 
+        state = None if checkpoint is None else self._checkpoint(Path(checkpoint), loop, pilots, channel)
         if silent:
-            for parameter in training.pair.parameters():
+            for parameter in loop.pair.parameters():
                 parameter.data.zero_()
         else:
-            training.run(told, None if checkpoint is None else Path(checkpoint), self._identity(training, pilots, channel))
-        transceiver = _link(training, scales, pilots, channel)
+            loop.run(report, state)
+        transceiver = _link(loop.pair, scales, pilots, channel)
         silent = silent or transceiver.precoder.silent
-        status = Status.NOTHING_TO_SEND if silent else _status(training)
-        return _solution(training, transceiver, status, factor)
+        solution = _solution(loop, transceiver, Status.NOTHING_TO_SEND if silent else _status(loop), factor)
+        if state is not None:
+            state.remove()
+        return solution
 
-    def price(self, pilots: Pilots, channel: Channel) -> float:
-        """Seconds that all epochs would take here, from a few steps; raises as `design`."""
+    def estimated_seconds(self, pilots: Pilots, channel: Channel) -> float:
+        """Time in seconds that all epochs would take here, estimated from a few steps; raises as `design`."""
         _check(pilots, channel)
-        training, _ = self._prepared(pilots, channel)
-        rows = torch.arange(min(self.batch_size, len(training.data)), device=training.device)
-        step = _seconds(lambda: training.step(rows), training.device)
-        validation = _seconds(training.validate, training.device)
-        return self.epochs * (step * math.ceil(len(training.data) / self.batch_size) + validation)
+        loop, _ = self.untrained_loop(pilots, channel)
+        rows = torch.arange(min(self.batch_size, len(loop.data)), device=loop.device)
+        step = _seconds(lambda: loop.step(rows), loop.device)
+        validation = _seconds(loop.validate, loop.device)
+        return self.epochs * (step * math.ceil(len(loop.data) / self.batch_size) + validation)
 
     def untrained(self, pilots: Pilots, channel: Channel) -> NeuralTransceiver:
         """The link with weights as training begins, which takes as long to run as a trained one with no zeros; raises as `design`."""
         _check(pilots, channel)
-        return _link(*self._prepared(pilots, channel), pilots, channel)
+        loop, scales = self.untrained_loop(pilots, channel)
+        return _link(loop.pair, scales, pilots, channel)
 
-    def _prepared(self, pilots: Pilots, channel: Channel) -> tuple[Training, tuple[Tensor, Tensor]]:
-        """Untrained networks with the data they are for, and what that was scaled by."""
+    def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
+        """Untrained networks with the data they are for, and what these were scaled by."""
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
         x, scale_x = _scaled(pilots.x)
         y, scale_y = _scaled(pilots.y)
         order = torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed)).to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
-        data = Examples(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
+        data = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
         generator = torch.Generator().manual_seed(self.seed)
         sent, received = channel.uses * channel.n_tx, channel.uses * channel.n_rx
         precoder = [x.shape[-1], *[self.hidden_tx or d] * self.layers, sent]
         decoder = [received, *[self.hidden_rx or m] * self.layers, y.shape[-1]]
         pair = Pair(ComplexMlp(precoder, generator), ComplexMlp(decoder, generator), channel).to(device)
-        pruning = self.pruning
-        if pruning is not None:
+        pruning = None
+        if self.pruning is not None:
             fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
-            pruning = pruning.within(fixed, sum(layer.mask.numel() for layer in pair.linears()))
-        sizes = self.epochs, self.batch_size, self.learning_rate, self.patience
-        return Training(pair, data, *sizes, pruning, product_dtype(self.precision, device), self.seed), (scale_x, scale_y)
+            pruning = pruning_for(self.pruning, fixed, sum(layer.mask.numel() for layer in pair.linears()))
+        schedule = Schedule(self.epochs, self.batch_size, self.learning_rate, self.patience, self.seed)
+        return PairLoop(pair, data, schedule, pruning, product_dtype(self.precision, device)), (scale_x, scale_y)
 
-    def _identity(self, training: Training, pilots: Pilots, channel: Channel) -> str:
-        """What a checkpoint must agree in: settings, pilots and channel."""
-        settings = [(f.name, getattr(self, f.name)) for f in fields(self)] + [("products", training.dtype)]
-        digest = hashlib.sha256(repr(settings).encode())
-        h = torch.view_as_real(channel.h.resolve_conj())
-        for value in (pilots.x, pilots.y, h, channel.noise_variance, channel.power, channel.error_variance):
-            digest.update(repr((value.dtype, tuple(value.shape))).encode())
-            digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+    def _checkpoint(self, path: Path, loop: PairLoop, pilots: Pilots, channel: Channel) -> Checkpoint:
+        """The checkpoint of this training, which depends on settings, pilots and channel."""
+        settings = [(f.name, getattr(self, f.name)) for f in fields(self)]
+        known = (channel.h, channel.noise_variance, channel.power, channel.error_variance)
+        identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *known)
+        return Checkpoint(path, identity, loop.device, "settings, pilots and channel")
 
 
-def _link(training: Training, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Channel) -> NeuralTransceiver:
+def _link(pair: Pair, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Channel) -> NeuralTransceiver:
     mean_x, mean_y = (latents.detach().double().mean(0).float() for latents in (pilots.x, pilots.y))
-    precoder, decoder = Network.of(training.pair.precoder), Network.of(training.pair.decoder)
+    precoder, decoder = Network.of(pair.precoder), Network.of(pair.decoder)
     return NeuralTransceiver(precoder, decoder, mean_x, mean_y, *scales, channel.to(torch.float32))
 
 
-def _solution(training: Training, link: NeuralTransceiver, status: Status, factor: float) -> Solution[NeuralTransceiver]:
+def _solution(loop: PairLoop, link: NeuralTransceiver, status: Status, factor: float) -> Solution[NeuralTransceiver]:
     """The link with what was measured of it on validation pilots, in float32."""
-    channel, data = link.channel, training.data
+    channel, data = link.channel, loop.data
     with torch.no_grad():
-        sent = at_budget(training.pair.precoder(data.x_val), training.pair.budget)
-    losses = factor * torch.tensor(training.losses, dtype=torch.float64).reshape(-1, 2)
+        sent = at_budget(loop.pair.precoder(data.x_val), loop.pair.budget)
     trace = {
-        "training_mse": losses[:, 0],
-        "validation_mse": losses[:, 1],
-        "density": torch.tensor(training.density, dtype=torch.float64),
-        "best_epoch": torch.tensor(training.best_epoch),
+        "training_mse": factor * loop.series("training"),
+        "validation_mse": factor * loop.series("validation"),
+        "density": loop.series("density"),
+        "best_epoch": torch.tensor(loop.best_round),
     }
     return Solution(
         link,
         torch.full_like(channel.power, status.code, dtype=torch.int64),
-        torch.full_like(channel.power, factor * training.validate(dtype=torch.float32)),
+        torch.full_like(channel.power, factor * loop.validate(dtype=torch.float32)),
         torch.full_like(channel.power, float(sent.square().sum()) / (channel.uses * sent.shape[1])),
         trace,
     )
 
 
-def _status(training: Training) -> Status:
-    grown = bool(training.losses) and training.best_epoch == 0 and training.losses[-1][0] > _GROWN * training.losses[0][0]
-    if training.diverged or grown:
+def _status(loop: PairLoop) -> Status:
+    losses = loop.history["training"]
+    grown = bool(losses) and loop.best_round == 0 and losses[-1] > GROWN * losses[0]
+    if loop.diverged or grown:
         return DIVERGED
-    return Status.TRAINED if training.converged else Status.UNDERTRAINED
+    return TRAINED if loop.converged else UNDERTRAINED
 
 
 def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,14 +232,14 @@ def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _seconds(call: Callable[[], object], device: torch.device) -> float:
-    """Of a call, on the average after a first one."""
+    """Mean time of a call after a first one."""
     call()
     start = time.perf_counter()
-    for _ in range(_PRICE_CALLS):
+    for _ in range(TIMED_CALLS):
         call()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return (time.perf_counter() - start) / _PRICE_CALLS
+    return (time.perf_counter() - start) / TIMED_CALLS
 
 
 def _check(pilots: Pilots, channel: Channel) -> None:

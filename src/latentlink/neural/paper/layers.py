@@ -22,6 +22,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from latentlink.numerics.division import ratio
+
 
 def as_halves(x: Float[Tensor, "n c2"]) -> Float[Tensor, "2 n c"]:
     """(Re z, Im z) of packed latents: first half real part, second half imaginary, as `latents.packing.pack` has it for one use."""
@@ -31,6 +33,12 @@ def as_halves(x: Float[Tensor, "n c2"]) -> Float[Tensor, "2 n c"]:
 def from_halves(z: Float[Tensor, "2 n c"]) -> Float[Tensor, "n c2"]:
     """Packed latents, the inverse of `as_halves`."""
     return torch.cat([z[0], z[1]], -1)
+
+
+def at_budget(s: Float[Tensor, "2 n t"], budget: float) -> Float[Tensor, "2 n t"]:
+    """Every message scaled to the whole budget; 0 stays 0."""
+    energy = s.square().sum((0, -1)).unsqueeze(-1)
+    return s * ratio(torch.full_like(energy, budget), energy).sqrt()
 
 
 def combined(parts: Float[Tensor, "n2 out2"], n: int) -> Float[Tensor, "2 n out"]:

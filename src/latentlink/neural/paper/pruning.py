@@ -1,4 +1,4 @@
-"""Complexity budgets: which weights of a network are left.
+"""Pruning of single weights: thresholds after each epoch, or a budget of weights or operations.
 
 Proximal gradient [parikh2014proximal]: after each epoch the prox of a penalty acts on the modulus of every complex weight, with the
 threshold τ = learning rate · λ,
@@ -14,27 +14,27 @@ first half of the epochs, the rest of which is for what is left to adapt.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from latentlink.budget import Flops, Latency, Weights
 from latentlink.links.operations import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexLinear
+from latentlink.numerics.doors import real
 
 
 @runtime_checkable
 class Pruning(Protocol):
-    """What prunes the layers after an epoch."""
-
-    def within(self, fixed_flops: int, weights: int) -> "Pruning":
-        """The same for networks of so many complex weights, which take `fixed_flops` besides the products with them."""
+    """Anything that prunes the layers after an epoch."""
 
     def after_epoch(self, layers: Iterable[ComplexLinear], epoch: int, epochs: int, learning_rate: float) -> None:
         """Prune, after epoch number `epoch` (from 1) of at most `epochs`."""
 
     def settled(self, epoch: int, epochs: int) -> bool:
-        """Whether what it asks for is met after this epoch, so that training may end."""
+        """True if what it asks for is met after this epoch, so that training may end."""
 
 
 @dataclass(frozen=True)
@@ -42,30 +42,25 @@ class _Threshold:
     strength: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.strength, bool) or not isinstance(self.strength, int | float) or not 0 <= self.strength < float("inf"):
-            raise ValueError(f"strength must be finite and not negative, got {self.strength!r}")
-
-    def within(self, fixed_flops: int, weights: int) -> Pruning:
-        """Thresholds ask for no size."""
-        return self
+        object.__setattr__(self, "strength", real("strength", self.strength, least=0.0))
 
     def after_epoch(self, layers: Iterable[ComplexLinear], epoch: int, epochs: int, learning_rate: float) -> None:
-        """The prox at τ = learning_rate · λ, on every weight."""
+        """Apply the prox at τ = learning_rate · λ to every weight."""
         for layer in layers:
             self.prox(layer, learning_rate * self.strength)
 
     def prox(self, layer: ComplexLinear, threshold: float) -> None:
-        """Apply it to a layer."""
+        """Apply the prox to a layer."""
         raise NotImplementedError
 
     def settled(self, epoch: int, epochs: int) -> bool:
-        """Every epoch ends with the threshold applied."""
+        """True: every epoch ends with the threshold applied."""
         return True
 
 
 @dataclass(frozen=True)
 class HardThreshold(_Threshold):
-    """Weights of modulus up to learning_rate · strength are pruned after each epoch [pandolfo2025latent].
+    """Prune weights of modulus up to learning_rate · strength after each epoch [pandolfo2025latent].
 
     Attributes:
         strength: λ ≥ 0; the paper's are 0 to 70.
@@ -81,7 +76,7 @@ class HardThreshold(_Threshold):
 
 @dataclass(frozen=True)
 class SoftThreshold(_Threshold):
-    """All weights are shortened by learning_rate · strength after each epoch, those that vanish are pruned.
+    """Shorten all weights by learning_rate · strength after each epoch, and prune those that vanish.
 
     Attributes:
         strength: λ ≥ 0.
@@ -100,45 +95,18 @@ class SoftThreshold(_Threshold):
 
 
 @dataclass(frozen=True)
-class Weights:
-    """At most so many weights, or operations, are left of both networks, from half of the epochs on.
+class GreatestWeights:
+    """Keep the greatest weights, geometrically fewer from epoch to epoch until a share is reached after half of the epochs.
 
     Attributes:
-        share: of the complex weights that is kept, in (0, 1].
-        flops: real operations per message of the whole link (`NeuralTransceiver.flops.total`); one of the two is given.
-
-    Raises:
-        ValueError: share is not in (0, 1], flops is not a positive integer, both or neither are given.
+        share: share of the complex weights that is kept in the end.
     """
 
-    share: float | None = None
-    flops: int | None = None
-
-    def __post_init__(self) -> None:
-        if (self.share is None) == (self.flops is None):
-            raise ValueError(f"share or flops must be given, one of them, got share {self.share} and flops {self.flops}")
-        if self.share is not None and (not isinstance(self.share, int | float) or not 0 < self.share <= 1):
-            raise ValueError(f"share must be above 0 and at most 1, got {self.share!r}")
-        if self.flops is not None and (isinstance(self.flops, bool) or not isinstance(self.flops, int) or self.flops < 1):
-            raise ValueError(f"flops must be a positive integer, got {self.flops!r}")
-
-    def within(self, fixed_flops: int, weights: int) -> "Weights":
-        """The share of `weights` that operations are left for.
-
-        Raises:
-            ValueError: what is needed besides weights, activations and scaling, is above the budget already.
-        """
-        if self.flops is None:
-            return self
-        if self.flops < fixed_flops + COMPLEX_WEIGHT:
-            raise ValueError(f"flops must be above {fixed_flops}, which activations and scaling take alone, got {self.flops}")
-        return Weights(min(1.0, (self.flops - fixed_flops) // COMPLEX_WEIGHT / weights))
+    share: float
 
     @torch.no_grad()
     def after_epoch(self, layers: Iterable[ComplexLinear], epoch: int, epochs: int, learning_rate: float) -> None:
-        """Keep the greatest weights, geometrically fewer from epoch to epoch until the share is reached."""
-        if self.share is None:
-            raise ValueError("flops must become a share first, by `within`")
+        """Prune the least important weights down to the share of this epoch."""
         layers = list(layers)
         sizes = [_importance(layer.modulus()) for layer in layers]
         every = torch.cat([size.flatten() for size in sizes])
@@ -149,8 +117,45 @@ class Weights:
             layer.prune(size > cut)
 
     def settled(self, epoch: int, epochs: int) -> bool:
-        """Once the share is reached."""
+        """True once the share is reached."""
         return epoch >= _half(epochs)
+
+
+@singledispatch
+def pruning_for(setting: object, fixed_flops: int, weights: int) -> Pruning:
+    """The pruning that a setting of `Neural` asks for.
+
+    Args:
+        setting: a budget, or a pruning such as HardThreshold, which is itself.
+        fixed_flops: operations per message besides the products with weights: activations and scaling.
+        weights: number of complex weights of both networks.
+
+    Raises:
+        ValueError: the setting is neither, or a budget that single weights cannot serve.
+    """
+    if isinstance(setting, Pruning) and not isinstance(setting, type):
+        return setting
+    expected = "HardThreshold(λ), SoftThreshold(λ), budget.Weights(share), budget.Flops(flops) or None"
+    raise ValueError(f"pruning must be {expected}, got {setting!r}")
+
+
+@pruning_for.register
+def _(setting: Weights, fixed_flops: int, weights: int) -> Pruning:
+    return GreatestWeights(setting.share)
+
+
+@pruning_for.register
+def _(setting: Flops, fixed_flops: int, weights: int) -> Pruning:
+    if setting.flops < fixed_flops + COMPLEX_WEIGHT:
+        least = f"{fixed_flops}, which activations and scaling take alone"
+        raise ValueError(f"flops must be above {least}, got {setting.flops}: allow more, or take fewer hidden units (hidden_tx, hidden_rx)")
+    return GreatestWeights(min(1.0, (setting.flops - fixed_flops) // COMPLEX_WEIGHT / weights))
+
+
+@pruning_for.register
+def _(setting: Latency, fixed_flops: int, weights: int) -> Pruning:
+    remedy = "limit operations by budget.Flops(...), or train a codec (CodecTraining), which leaves out whole units"
+    raise ValueError(f"pruning cannot be {setting!r}, since leaving out single weights saves no time: {remedy}")
 
 
 def _importance(size: Tensor) -> Tensor:
@@ -164,5 +169,5 @@ def _half(epochs: int) -> int:
 
 
 def kept(layers: Iterable[ComplexLinear]) -> Tensor:
-    """How many complex weights the masks keep."""
+    """Number of complex weights that the masks keep."""
     return torch.stack([layer.mask.sum() for layer in layers]).sum()

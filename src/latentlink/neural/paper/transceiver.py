@@ -21,9 +21,8 @@ from latentlink.links.base import BaseTransceiver
 from latentlink.links.operations import OperationCount
 from latentlink.links.shapes import check_latents, check_received
 from latentlink.links.stored import channel_from, channel_tensors, link_facts
-from latentlink.neural.paper.layers import as_halves, from_halves
+from latentlink.neural.paper.layers import as_halves, at_budget, from_halves
 from latentlink.neural.paper.network import LayerFlops, Network
-from latentlink.neural.paper.training import at_budget
 from latentlink.storage.artifacts import artifact, save
 
 

@@ -11,11 +11,10 @@ from latentlink.channels.tr38901.draws import StandardDraws
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
-from latentlink.neural.codec.codec import Codec
+from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Augmentation
-from latentlink.neural.codec.power import AveragePower, EachMessage, PowerRule
-from latentlink.neural.codec.pruning import ComplexityBudget, Flops, Latency
 from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.codec.words import codec_training
 from latentlink.studies.channels import standard_model
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Positive, Section, Standard
@@ -91,23 +90,23 @@ class CodecMethod(Method):
 
     def training(self, seed: int) -> CodecTraining:
         """Its settings."""
-        power: PowerRule = EachMessage() if self.power == "per-message" else AveragePower(self.peak or float("inf"))
-        budget: ComplexityBudget | None = Flops(self.flops) if self.flops is not None else None
-        return CodecTraining(
+        return codec_training(
+            power=self.power,
+            peak=self.peak if self.power == "mean" else None,
+            flops=self.flops,
+            microseconds=self.microseconds,
             modes=self.modes,
             width=self.width,
             layers=self.layers,
             max_symbols=self.max_symbols,
             draws=self.draws.source(),
-            power=power,
             rounds=self.rounds,
             patience=self.rounds,
             learning_rate=self.learning_rate,
             dropout=self.dropout,
-            augmentation=Augmentation(self.noise, self.moved, self.mixed),
+            augmentation=Augmentation(noise=self.noise, moved=self.moved, mixed=self.mixed),
             folds=self.folds,
             validation=self.validation,
-            budget=budget if self.microseconds is None else Latency(self.microseconds),
             seed=seed,
         )
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from latentlink.budget import Weights
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.neural.paper.design import Neural
-from latentlink.neural.paper.pruning import HardThreshold, Pruning, SoftThreshold, Weights
+from latentlink.neural.paper.pruning import HardThreshold, Pruning, SoftThreshold
 from latentlink.power import Equal, Mean, OneUseAtATime, PerAntenna, PerMessage, PerUse, PowerLimit
 from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, TopKMethod
 from latentlink.studies.methods.codec import CodecMethod
@@ -140,16 +141,25 @@ class NeuralMethod(Method):
 
     def network(self, seed: int) -> Neural:
         """The design object."""
-        pruning: dict[str, Callable[[], Pruning | None]] = {
+        pruning: dict[str, Callable[[], Pruning | Weights | None]] = {
             "none": lambda: None,
             "hard": lambda: HardThreshold(self.strength),
             "soft": lambda: SoftThreshold(self.strength),
             "budget": lambda: Weights(self.share),
         }
         return Neural(
-            self.hidden_tx, self.hidden_rx, self.layers, self.epochs, self.batch_size, self.learning_rate, self.patience, self.validation,
-            pruning[self.pruning](), self.precision, seed,
-        )  # fmt: skip
+            hidden_tx=self.hidden_tx,
+            hidden_rx=self.hidden_rx,
+            layers=self.layers,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            patience=self.patience,
+            validation=self.validation,
+            pruning=pruning[self.pruning](),
+            precision=self.precision,
+            seed=seed,
+        )
 
     def design(self, known: Known, channel: Channel, run: Run) -> Solution:
         return self.network(run.seed).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)

@@ -62,7 +62,7 @@ class Prices:
 
         def measure() -> float:
             with one_thread():
-                return settings.price(modes, pilots, objective)
+                return settings.estimated_seconds(modes, pilots, objective)
 
         first = kind not in self._seen
         self._seen.add(kind)
@@ -76,7 +76,7 @@ class Prices:
     def _training(self, network: Neural, pilots: Pilots, channel: Channel) -> float:
         def measure() -> float:
             torch.set_num_threads(1)  # each thread has a setting of its own
-            return network.price(pilots, channel)
+            return network.estimated_seconds(pilots, channel)
 
         with one_thread():
             seconds: list[float] = Parallel(n_jobs=self.jobs, prefer="threads")(delayed(measure)() for _ in range(self.jobs))

@@ -1,0 +1,175 @@
+"""Training of a codec over a distribution of channels, by AdamW on one tensor of pilots and one bank of channels.
+
+    min over f, g of  E over channels c, pilots (z, y), noise of  loss( y, μy + Ψ decode(a ⊙ limit(precode(z; c)) + n; c) )
+
+The learning rate rises linearly and falls as a cosine. Each step takes some channels of the bank and some pilots, and sends every pilot
+over every channel. A round is a number of steps, after which validation pilots are sent over validation channels. A complexity budget is
+met halfway by leaving out whole units; the best weights are then looked for anew.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentlink.budget import Flops, Latency
+from latentlink.neural.codec.design import Codec
+from latentlink.neural.codec.examples import Examples
+from latentlink.neural.codec.networks import Dropout, build, copy_network, part
+from latentlink.neural.codec.pruning import shrink
+from latentlink.neural.codec.simulation import loss_and_score, simulate
+from latentlink.neural.codec.streams import Streams
+from latentlink.neural.training_loop import TrainingLoop
+
+WARM_UP = 0.1  # share of the steps in which the learning rate rises
+CLIP = 1.0  # of the gradient's norm
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a codec is trained.
+
+    Attributes:
+        rounds: number of rounds at most.
+        steps: steps of each round.
+        channels: channels of each step.
+        messages: pilots of each step.
+        learning_rate: greatest, of AdamW.
+        patience: rounds without a lower validation loss before training ends.
+        dropout: share of hidden units dropped.
+        weight_decay: of AdamW.
+        seed: of order and noise.
+        budget: what the link may cost, met after half of the rounds; None for no limit.
+    """
+
+    rounds: int
+    steps: int
+    channels: int
+    messages: int
+    learning_rate: float
+    patience: int
+    dropout: float
+    weight_decay: float
+    seed: int
+    budget: Flops | Latency | None = None
+
+
+class CodecLoop(TrainingLoop):
+    """Training of a codec.
+
+    Attributes:
+        codec: the codec with the networks as they are in training.
+        examples: pilots.
+        bank: channels to train on.
+        held: channels to validate on.
+        schedule: how long and how fast.
+        precision: of the matrix products.
+    """
+
+    module: nn.ModuleDict
+
+    def __init__(
+        self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: Schedule, precision: torch.dtype = torch.float32
+    ) -> None:
+        self.examples, self.bank, self.held, self.schedule, self.precision = examples, bank, held, schedule, precision
+        self.device = bank.amplitude.device
+        drawn, noise = torch.Generator().manual_seed(schedule.seed), torch.Generator(self.device).manual_seed(schedule.seed)
+        super().__init__(schedule.rounds, schedule.patience, {"drawn": drawn, "noise": noise})
+        self._start_from(codec)
+
+    def _start_from(self, codec: Codec) -> None:
+        """Go on with copies of these networks, and a new optimiser."""
+        encoder, decoder = copy_network(codec.encoder), copy_network(codec.decoder)
+        self.module = nn.ModuleDict({"encoder": encoder, "decoder": decoder}).train().requires_grad_(True)
+        self.codec = replace(codec, encoder=encoder, decoder=decoder)
+        self.examples.select(codec.inputs, codec.outputs)
+        self.optimiser = torch.optim.AdamW(
+            list(self.module.parameters()),
+            self.schedule.learning_rate,
+            weight_decay=self.schedule.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+
+    @property
+    def _half(self) -> int:
+        return max(1, self.rounds // 2)
+
+    @property
+    def settled(self) -> bool:
+        """True once the budget is met and training has gone on with what is left."""
+        return self.schedule.budget is None or self.round > self._half
+
+    def train(self) -> float:
+        """One round of steps; the mean loss."""
+        total = torch.zeros((), device=self.device, dtype=torch.float32)
+        for number in range(self.schedule.steps):
+            total += self.step(number)
+        return float(total) / self.schedule.steps
+
+    @torch.enable_grad()
+    def step(self, number: int) -> Tensor:
+        """One step of AdamW, the `number`-th of the round; the loss, detached."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.learning_rate * self._rate(self.round * self.schedule.steps + number)
+        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random["drawn"]).to(self.device)
+        batch = self.examples.batch(self.schedule.messages, self.random["drawn"], self.random["noise"])
+        self.optimiser.zero_grad(set_to_none=True)
+        drop = Dropout(self.schedule.dropout, self.random["noise"]) if self.schedule.dropout else None
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            decoded = simulate(self.codec, batch.z, self.bank[channels], self.random["noise"], drop)
+        loss = batch.wanted.loss(decoded.float(), batch.rows).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP)
+        self.optimiser.step()
+        return loss.detach()
+
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate: a linear rise, then half a cosine."""
+        total = self.rounds * self.schedule.steps
+        rise = max(1, round(WARM_UP * total))
+        return (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+
+    def measure(self) -> dict[str, float]:
+        """Loss and score on validation pilots over validation channels, always with the same noise."""
+        losses, scores = loss_and_score(self.codec, self.examples.held, self.held, self.schedule.seed + 1)
+        return {"validation": float(losses.mean()), "score": float(scores.mean())}
+
+    def adapt(self, loss: float) -> None:
+        """Leave out units after half of the rounds."""
+        if self.round == self._half:
+            self._shrink()
+
+    def finish(self) -> None:
+        """Meet the budget also where training diverged before half of the rounds."""
+        if self.schedule.budget is not None and self.round < self._half:
+            self._shrink()
+            self.judge(self.measure()["validation"])
+
+    def _shrink(self) -> None:
+        """Leave out units, from the weights as they are (from the best ones if they are not finite), and look for the best anew."""
+        if self.schedule.budget is None:
+            return
+        if not all(bool(weight.isfinite().all()) for weight in self.module.parameters()):
+            self.module.load_state_dict(self.best)
+        self._start_from(shrink(self.schedule.budget, self.codec, self.held))
+        self.best, self.best_loss = {}, math.inf
+
+    def trained(self) -> Codec:
+        """The codec with frozen copies of the networks as they are."""
+        return replace(self.codec, encoder=copy_network(self.codec.encoder), decoder=copy_network(self.codec.decoder))
+
+    def state(self) -> dict[str, Any]:
+        """All that `resume` needs, the sizes of the networks included."""
+        widths = {"encoder": self.codec.encoder.widths, "decoder": self.codec.decoder.widths}
+        return {**super().state(), "widths": widths, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a state, whose networks may be smaller than those at the start."""
+        features, widths = self.codec.encoder.features, state["widths"]
+        encoder = build(widths["encoder"], features, part(state["module"], "encoder."))
+        decoder = build(widths["decoder"], features, part(state["module"], "decoder."))
+        inputs, outputs = state["inputs"], state["outputs"]
+        self._start_from(replace(self.codec, encoder=encoder, decoder=decoder, inputs=inputs, outputs=outputs))
+        super().resume(state)

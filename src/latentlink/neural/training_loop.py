@@ -1,0 +1,150 @@
+"""The training loop of every network: rounds of steps, judged by validation, kept in checkpoints; the best weights are delivered.
+
+    until the rounds are over, validation stops improving, or the loss is no number any more:
+        train one round  →  prune (where something is pruned)  →  validate  →  keep the weights if they are the best  →  report
+
+A subclass says what a round is (`train`), what is measured after it (`measure`) and, where weights are pruned, how (`adapt`). The state
+of the loop is its module, its optimiser, its random generators and its history: a training that is resumed from a checkpoint ends in the
+same bits as one that was never interrupted.
+"""
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentlink.neural.checkpoints import Checkpoint
+
+KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
+
+
+class TrainingLoop(ABC):
+    """State of a training; `run` takes it to its end from wherever it is.
+
+    Attributes:
+        module: the networks that are trained.
+        optimiser: of the module's parameters.
+        rounds: number of rounds at most.
+        patience: rounds without a lower validation loss before training ends.
+        random: generators of what is drawn in training, by name.
+        round: number of finished rounds.
+        history: series by name with one number for each finished round, among them "training" and "validation" (losses).
+        best: state of the module at the lowest validation loss so far.
+        best_loss: that loss.
+        best_round: the round after which it was measured, 0 before the first.
+    """
+
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+
+    def __init__(self, rounds: int, patience: int, random: dict[str, torch.Generator]) -> None:
+        self.rounds, self.patience, self.random = rounds, patience, random
+        self.round = 0
+        self.history: dict[str, list[float]] = {"training": [], "validation": []}
+        self.best: dict[str, Tensor] = {}
+        self.best_loss = math.inf
+        self.best_round = 0
+
+    @abstractmethod
+    def train(self) -> float:
+        """Train for one round; the mean training loss."""
+
+    @abstractmethod
+    def measure(self) -> dict[str, float]:
+        """Numbers to record of the module as it is, by name; "validation" is the loss to be lowered."""
+
+    def adapt(self, loss: float) -> None:  # noqa: B027  (optional)
+        """Prune what is pruned after a round of this training loss; nothing here."""
+
+    def finish(self) -> None:  # noqa: B027  (optional)
+        """Do what is left to do after the last round; nothing here."""
+
+    @property
+    def settled(self) -> bool:
+        """True once training may end for lack of progress: what pruning asks for is met."""
+        return True
+
+    @property
+    def converged(self) -> bool:
+        """True once validation has stopped improving."""
+        return self.settled and self.round - self.best_round >= self.patience
+
+    @property
+    def diverged(self) -> bool:
+        """True once the training or the validation loss is no finite number."""
+        return any(bool(series) and not math.isfinite(series[-1]) for series in (self.history["training"], self.history["validation"]))
+
+    @property
+    def finished(self) -> bool:
+        """True once no further round is trained."""
+        return self.round >= self.rounds or self.converged or self.diverged
+
+    def run(self, report: Callable[[], Any] | None = None, checkpoint: Checkpoint | None = None) -> None:
+        """Train to the end; the module then has its best weights.
+
+        Args:
+            report: called after each round; what it raises ends the training, whose state is then kept.
+            checkpoint: where the state is kept every few seconds, and taken from at the start if the file is there.
+
+        Raises:
+            ValueError: the checkpoint is of another training, or damaged.
+        """
+        if checkpoint is not None:
+            checkpoint.restore(self.resume)
+        if not self.best:
+            self.judge(self.measure()["validation"])
+        kept = time.monotonic()
+        while not self.finished:
+            loss = self.train()
+            self.round += 1
+            self.adapt(loss)
+            measured = self.measure()
+            for name, value in {"training": loss, **measured}.items():
+                self.history.setdefault(name, []).append(value)
+            self.judge(measured["validation"])
+            due = time.monotonic() - kept > KEEP_EVERY_S
+            try:
+                if report is not None:
+                    report()
+            except BaseException:
+                due = True
+                raise
+            finally:
+                if due and checkpoint is not None:
+                    checkpoint.save(self.state())
+                    kept = time.monotonic()
+        self.finish()
+        self.module.load_state_dict(self.best)
+
+    def judge(self, loss: float) -> None:
+        """Keep the weights if this validation loss is the lowest so far."""
+        if loss < self.best_loss or not self.best:
+            self.best_loss, self.best_round = loss, self.round
+            self.best = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+
+    def series(self, name: str) -> Tensor:
+        """A series of the history as a tensor (rounds,) in float64."""
+        return torch.tensor(self.history.get(name, []), dtype=torch.float64)
+
+    def state(self) -> dict[str, Any]:
+        """All that `resume` needs."""
+        names = ("round", "history", "best", "best_loss", "best_round")
+        return {
+            "module": self.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": {name: generator.get_state() for name, generator in self.random.items()},
+            "progress": {name: getattr(self, name) for name in names},
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a state, whose tensors may lie on any device."""
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for name, generator in self.random.items():
+            generator.set_state(state["random"][name].cpu())
+        for name, value in state["progress"].items():
+            setattr(self, name, value)

@@ -1,0 +1,5 @@
+"""Links as `torch.nn.Module`s: backpropagate through transmitter, channel and receiver into own encoders and decoders."""
+
+from latentlink.links.modules import ChannelLayer, Decoder, Precoder
+
+__all__ = ["ChannelLayer", "Decoder", "Precoder"]
