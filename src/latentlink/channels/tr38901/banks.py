@@ -17,7 +17,7 @@ from torch import Tensor
 
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.progress import Progress
-from latentlink.storage.artifacts import artifact, kept, save
+from latentlink.storage.artifacts import artifact, load_if_there, save
 from latentlink.storage.folders import cache_folder
 
 _BANK_VERSION = 1  # of how channels come from what a bank is named by
@@ -91,14 +91,9 @@ def _take_blocks(bank: Bank, folder: Path | None, numbers: range) -> Complex[Ten
     return torch.cat([_take_block(bank, folder / f"{number}.safetensors" if folder else None, number) for number in numbers])
 
 
-<<<<<<< HEAD
 def _take_block(bank: Bank, path: Path | None, number: int) -> Complex[Tensor, "n u r t"]:
     """Read a block from its file, or draw it and store it there."""
-    before = kept(path, _Kept) if path else None
-=======
-def _block(bank: Bank, path: Path | None, number: int) -> Complex[Tensor, "n u r t"]:
     before = load_if_there(path, _Kept) if path else None
->>>>>>> 414dae0 (Hold all transceivers and all designs to one test each; read artifacts typed, and refuse malformed ones)
     if before is not None and before.h.shape == (bank.block, *bank.shape):
         return before.h
     h = bank.draw(number)
