@@ -41,18 +41,18 @@ class Arranged:
 
     @property
     def conditions(self) -> list[Condition]:
-        """All conditions, in order."""
+        """Return all conditions, in order."""
         if not self.fixed:
             return [()] if len(self.links) else []
         found = {self.condition_of(row) for row in self.links.select(self.fixed).unique().iter_rows(named=True)}
         return sorted(found, key=_rank)
 
     def condition_of(self, row: dict[str, Any]) -> Condition:
-        """The condition that a row belongs to."""
+        """Return the condition that a row belongs to."""
         return tuple((name, row[name]) for name in self.fixed)
 
     def within(self, condition: Condition) -> pl.DataFrame:
-        """The rows of methods under a condition."""
+        """Return the rows of methods under a condition."""
         return self.links.filter(pl.lit(True), *(pl.col(name).eq_missing(pl.lit(value)) for name, value in condition))
 
 
@@ -168,7 +168,7 @@ def _is_implied(links: pl.DataFrame, name: str, others: list[str]) -> bool:
 
 
 def _word_differences(links: pl.DataFrame, differing: list[str]) -> pl.Series:
-    """What the label of a row adds where methods merely differ in a setting: the odd ones say so."""
+    """Word what a label adds where methods merely differ in a setting: those with an uncommon value say so."""
     suffixes = [""] * len(links)
     for name in differing:
         values = links[name].to_list()
@@ -232,7 +232,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _rank(condition: Condition) -> tuple[tuple[float, str], ...]:
-    """Numbers by size, antennas by their number, the paper's SNR first, what is unknown last."""
+    """Rank a condition: numbers by size, antennas by their number, the paper's SNR first, unknown values last."""
 
     def rank(value: Any) -> float:
         if isinstance(value, str) and value.split("×")[-1].isdigit():

@@ -101,12 +101,12 @@ class Curve:
 
     @property
     def is_unaware(self) -> bool:
-        """Whether the design does not know the channel."""
+        """Return True if the design does not know the channel."""
         return self.knowledge == "unaware"
 
     @property
     def name(self) -> str:
-        """The label as tables and the page's legends have it."""
+        """Return the label as tables and the page's legends have it."""
         return f"{self.label}, unaware" if self.is_unaware else self.label
 
 
@@ -157,7 +157,7 @@ def average_limits(table: Arranged, value: str) -> list[Curve]:
 
 
 def find_best_within_budget(curves: list[Curve]) -> list[Curve]:
-    """Find the best accuracy of the networks of each condition within so many FLOPs: the running maximum over their pruned forms."""
+    """Find the best accuracy of the networks of each condition within each number of FLOPs: the running maximum over their pruned forms."""
     found = []
     for condition in dict.fromkeys(curve.condition for curve in curves):
         networks = [curve for curve in curves if curve.condition == condition and curve.family == "neural"]

@@ -24,10 +24,10 @@ _Measured = tuple[Curve, Point]
 
 @dataclass(frozen=True)
 class DigitalWins:
-    """What is said of it; without a digital method the text is empty.
+    """The findings on digital methods; without one the text is empty.
 
     Attributes:
-        text: the sum.
+        text: how often a digital method is better.
         lines: one for each point.
     """
 
@@ -52,7 +52,7 @@ def find_digital_wins(table: Arranged) -> DigitalWins:
 
 
 def _group_by_place(curves: list[Curve], axis: Axis) -> list[list[_Measured]]:
-    """The curves and points of each place under each condition."""
+    """Group curves and points by their place under each condition."""
     found: dict[tuple[object, ...], list[_Measured]] = {}
     for curve in curves:
         for point in curve.points:

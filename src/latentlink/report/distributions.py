@@ -29,7 +29,7 @@ _STEPS, _DECADE = 400, 80  # of a drawn curve at most: in all along the accuracy
 
 @dataclass(frozen=True)
 class Distribution:
-    """What a method did on all channels of a condition.
+    """A method's accuracies on all channels of a condition.
 
     Attributes:
         curve: its name and family, without points.
@@ -41,7 +41,7 @@ class Distribution:
 
     @property
     def values(self) -> list[float]:
-        """Accuracies, the lowest first."""
+        """Return the accuracies, the lowest first."""
         found: list[float] = self.rows["accuracy"].sort().to_list()
         return found
 

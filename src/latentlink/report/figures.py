@@ -105,7 +105,7 @@ def _write(pyplot: Any, figure: Any, paths: list[Path], dots_per_inch: int) -> l
 
 
 def _draw_column(pyplot: Any, plot: Plot) -> Any:
-    """Frames above each other with one legend below them."""
+    """Draw frames above each other with one legend below them."""
     rows = len(plot.frames)
     names = {line.label or line.name for frame in plot.frames for line in frame.lines}
     height = 0.5 + _FRAME_IN * rows + _ENTRY_IN * (math.ceil((len(names) + 1) / 2) + 1)
@@ -166,7 +166,7 @@ def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
 
 
 def _style_marks(look: Look, points: int, relative: float) -> dict[str, Any]:
-    """How points are marked; a limit only where it is a single point, which has no line to show."""
+    """Choose how points are marked: those of a limit only where it is a single point, which has no line to show."""
     if not look.marker:
         return {"marker": "_" if points == 1 else "", "markersize": 9}
     face = "white" if look.hollow else look.colour
@@ -202,5 +202,5 @@ def _set_ticks(axis: Any, scale: Scale) -> None:
 
 
 def _escape(label: str) -> str:
-    """A label as it stands, without formulas between dollars."""
+    """Escape dollars, between which matplotlib would set a formula."""
     return label.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""The same plots for the page: plain plotly specifications (data and layout), drawn by the plotly.js that the page carries.
+"""The page's charts of the same plots: plain plotly specifications (data and layout), drawn by the plotly.js that the page carries.
 
 One chart holds the plots that differ in one setting side by side; whatever else makes conditions makes further charts. Lines of one name
 share a legend entry, so that one click hides a method everywhere in its chart.
@@ -104,7 +104,7 @@ def _make_heading(text: str, column: int, columns: int) -> dict[str, Any]:
 
 
 def _join_scales(scales: list[Scale]) -> Scale:
-    """The scale that shows what each of several shows."""
+    """Return the scale that shows everything that several scales show."""
     ends = [scale.ends for scale in scales if scale.ends]
     widest = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
     ticks = {place: text for scale in scales for place, text in scale.ticks.items()}
@@ -128,7 +128,7 @@ def _make_axis(scale: Scale, room: float = 0.0) -> dict[str, Any]:
 
 
 def _find_sides(plots: list[Plot], scale: Scale) -> list[float]:
-    """Where lines from side to side end: a little beyond the points."""
+    """Find where lines from side to side end: a little beyond the points."""
     if scale.ends:
         return list(_join_scales([frame.x for plot in plots for frame in plot.frames]).ends or scale.ends)
     places = sorted({place for plot in plots for frame in plot.frames for line in frame.lines for place in line.x})
@@ -153,7 +153,7 @@ def _list_once(data: list[_Trace]) -> None:
 
 
 def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
-    """A line with its points, and the band below it; where only some points are marked, marks are a trace of their own."""
+    """Make the traces of a line: its band, then the line with its points; if only some points are marked, the marks are a trace."""
     look = line.look
     name = html.escape(line.name, quote=False)
     common: _Trace = {"type": "scatter", "name": name, "legendgroup": name, "showlegend": line.listed, "x": list(line.x), "y": list(line.y)}
@@ -177,7 +177,7 @@ def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
 
 
 def _word_hover(line: Line, name: str) -> dict[str, Any]:
-    """What is said where the pointer is on a point."""
+    """Write what the page shows while the pointer is on a point."""
     if not line.listed:
         return {"hoverinfo": "skip"}
     if not line.x:
@@ -201,7 +201,7 @@ def _make_band(line: Line, common: _Trace) -> list[_Trace]:
 
 
 def _make_error_bar(line: Line) -> dict[str, Any]:
-    """The band of a line that has a single one."""
+    """Make an error bar for a line with the band of a single point."""
     if len(line.band) != 1:
         return {}
     _, low, high = line.band[0]

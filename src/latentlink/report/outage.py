@@ -45,7 +45,7 @@ def plot_outage(found: dict[Condition, list[Distribution]]) -> list[Plot]:
 
 
 def _make_frame(methods: list[Distribution], looks: dict[str, Look]) -> Frame:
-    """One pair of scales, from the worst to the best channel with some room."""
+    """Make a frame that reaches from the worst to the best channel with some room."""
     low, high = min(method.values[0] for method in methods), max(method.values[-1] for method in methods)
     room = 0.04 * (high - low) or 0.02
     least = 1 / max(len(method.values) for method in methods)

@@ -47,7 +47,7 @@ _MEASURED = {
 
 @dataclass(frozen=True)
 class ReportMeta:
-    """What a report says of its study besides the results.
+    """Facts on a study that its report states beside the results.
 
     Attributes:
         name: of the study.
@@ -80,7 +80,7 @@ class ReportMeta:
 
 @dataclass(frozen=True)
 class Section:
-    """What is shown along one axis.
+    """The part of the page along one axis.
 
     Attributes:
         words: what values are drawn against.
@@ -97,7 +97,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Outage:
-    """What is shown of the distribution over channels.
+    """The part of the page on the distribution over channels.
 
     Attributes:
         charts: outage curves.
@@ -116,7 +116,7 @@ class Outage:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows.
+    """Everything that the template shows.
 
     Attributes:
         meta: about the study.
@@ -158,13 +158,13 @@ class Page:
 
     @property
     def charts(self) -> list[Chart]:
-        """All charts."""
+        """Return all charts."""
         along = [chart for section in self.sections for chart in section.charts + section.distances]
         return along + self.outage.charts + ([self.traded] if self.traded else [])
 
     @property
     def references(self) -> list[str]:
-        """SNR references that occur, the paper's first."""
+        """Return the SNR references that occur, the paper's first."""
         return sorted({chart.reference for chart in self.charts} - {""}, reverse=True)
 
 

@@ -76,7 +76,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Frame:
-    """One pair of scales and what lies in it, what is behind first."""
+    """A pair of scales and the lines between them.
+
+    Attributes:
+        x: the horizontal scale.
+        y: the vertical scale.
+        lines: from the hindmost to the foremost.
+    """
 
     x: Scale
     y: Scale
@@ -85,7 +91,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class Plot:
-    """Frames above each other, for one condition."""
+    """Frames above each other, for one condition.
+
+    Attributes:
+        condition: settings that all of it shares.
+        frames: from the top down.
+    """
 
     condition: Condition
     frames: tuple[Frame, ...]
@@ -155,7 +166,7 @@ def _make_scale(table: Arranged, points: list[Point]) -> Scale:
 
 
 def _draw_level(level: Level, value: str) -> Line:
-    """A line from side to side; the page's legend stands for several conditions and so has no number."""
+    """Draw a level from side to side; on the page a legend entry stands for several conditions and so has no number."""
     worded = f"{level.label} ({level.value:.3f})"
     label = worded if value == "accuracy" else level.label
     return Line(level.label, INK_LOOKS[level.label], (), (level.value,), hover=((worded,),), label=label)
@@ -184,7 +195,7 @@ def describe_point(point: Point, axis: Axis) -> tuple[str, str]:
 
 
 def group_plots(plots: Iterable[Plot], most: int) -> list[tuple[Condition, str, list[Plot]]]:
-    """Group plots whose conditions differ in one setting only: what they share, that setting, and at most so many plots."""
+    """Group plots whose conditions differ in one setting only: what they share, that setting, and at most `most` plots."""
     plots = list(plots)
     if not plots:
         return []

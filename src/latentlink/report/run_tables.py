@@ -77,7 +77,7 @@ def tabulate_statuses(table: Arranged) -> Table:
 
 
 def _group_by_method(links: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The name and the rows of each method, in the order of legends."""
+    """Yield the name and the rows of each method, in the order of legends."""
     groups = links.partition_by("label", "knowledge", as_dict=True, maintain_order=True)
     order = sort_curves(Curve(str(label), frame["family"][0], str(knowledge), (), ()) for (label, knowledge), frame in groups.items())
     for curve in order:

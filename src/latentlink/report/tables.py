@@ -78,7 +78,7 @@ def make_entry(value: float | None, measure: Measure, remark: str = "", best: fl
 
 
 def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
-    """A column for each place on the axis."""
+    """Tabulate one measure with a column for each place on the axis."""
     measure = MEASURES[value]
     cells = {(curve.name, make_key(point, axis)): point for curve in curves for point in curve.points}
     keys = sorted({key for _, key in cells})
@@ -100,7 +100,7 @@ def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
 
 
 def _list_points(curves: dict[str, list[Curve]]) -> Table:
-    """A row for each point, where no two methods share a place on the axis, and a column for each measure."""
+    """List every point in a row of its own, with a column for each measure: on this axis no two methods share a place."""
     points = {
         value: {(curve.name, str(point.at["parameters"])): point for curve in mine for point in curve.points}
         for value, mine in curves.items()
@@ -120,7 +120,7 @@ def _list_points(curves: dict[str, list[Curve]]) -> Table:
 
 
 def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
-    """What a column stands for: a place on the axis, or a shape of the channel (Top-K has another ζ on the same one)."""
+    """Return what tells columns apart: the place on the axis, or the shape of the channel (Top-K has another ζ on the same shape)."""
     if axis.name != "compression":
         return () if axis.name == "outage" else (point.x,)
     n_rx, n_tx = (float(number) for number in (point.at["antennas"] or "0×0").split("×"))
@@ -129,7 +129,7 @@ def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
 
 
 def _make_heading(point: Point, x: float, axis: Axis) -> str:
-    """What the column of a point is called, at which methods are mostly at x."""
+    """Write the heading of a point's column, in which most methods are at x."""
     if axis.name != "compression":
         return describe_place(point, axis)
     _, n_tx, n_rx, uses = make_key(point, axis)

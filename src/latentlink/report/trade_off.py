@@ -90,6 +90,6 @@ def _draw_line(curve: Curve, cost: str, there: dict[Any, Point], looks: dict[str
 
 
 def _find_mark_size(point: Point) -> float:
-    """A mark's size in pixels grows with the number of complex symbols sent, so that compression shows too."""
+    """Find the size of a mark in pixels: it grows with the number of complex symbols sent, so that compression shows too."""
     n_tx = str(point.at.get("antennas") or "1×1").split("×")[-1]
     return 6 + 2.2 * math.log2(1 + float(n_tx) * float(point.at.get("uses") or 1))

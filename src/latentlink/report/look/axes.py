@@ -37,12 +37,12 @@ class Axis:
 
     @property
     def label(self) -> str:
-        """What stands below the axis, with the unit."""
+        """Return what stands below the axis, with the unit."""
         return KNOWN[self.column].label
 
     @property
     def place(self) -> str:
-        """The column of a row's place: `column`, or the one that `place_rows` adds."""
+        """Return the column of a row's place: `column`, or the one that `place_rows` adds."""
         return f"{self.column}_place" if self.unlimited else self.column
 
     def place_rows(self, links: pl.DataFrame) -> pl.DataFrame:

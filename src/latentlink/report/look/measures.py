@@ -1,4 +1,4 @@
-"""What is said of measured values: headings and columns of tables, formats, and which value is the best."""
+"""How tables word measured values: headings and columns of tables, formats, and which value is the best."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
