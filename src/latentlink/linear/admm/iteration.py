@@ -97,7 +97,8 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
     """
     Z = problem.project(constraint, problem.matrix(start)) * (unit > 0)[..., None, None]
     scale = norm(Z)
-    now, best = Iterate(Z, Z, torch.zeros_like(Z)), Best(Z, problem.error(Z))
+    now = Iterate(Z, Z, torch.zeros_like(Z))
+    best = Best(Z, problem.error(Z))
     standing = Standing.begin((unit > 0) & (scale > 0))
     unit = torch.where(unit > 0, unit, 1.0)
     rho = settings.rho * unit
@@ -106,7 +107,8 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
         if not bool(standing.active.any()):
             break
         new = step(problem, constraint, rho, now)
-        residuals, error = Residuals.between(now, new, rho), problem.error(new.Z)
+        residuals = Residuals.between(now, new, rho)
+        error = problem.error(new.Z)
         record(
             history,
             standing.active,
@@ -117,11 +119,13 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
         )
         best = best.improve(standing.active, new.Z, error)
         now = Iterate(*(_choose(standing.active, after, before) for after, before in zip(new, now, strict=True)))
-        met, escaped = residuals.within(settings.tolerance, scale, unit), ~(residuals.precoder <= settings.runaway * scale)
+        met = residuals.within(settings.tolerance, scale, unit)
+        escaped = ~(residuals.precoder <= settings.runaway * scale)  # also where it is NaN
         standing = standing.advance(met, escaped)
         if settings.adaptive and iteration <= settings.max_iterations // 2 and iteration % _EVERY == 0:
             factor = torch.where(standing.active, residuals.balance(), 1.0)
-            rho, now = rho * factor, now._replace(U=now.U / factor[..., None, None])
+            rho = rho * factor
+            now = now._replace(U=now.U / factor[..., None, None])  # U is the dual variable over ρ
     return Outcome(best, rho, standing, stack_history(history))
 
 
