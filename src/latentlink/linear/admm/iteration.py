@@ -51,7 +51,7 @@ def step(problem: Problem, constraint: ConstraintSet, rho: Float[Tensor, "*batch
 
 @dataclass(frozen=True)
 class Settings:
-    """How the iteration is run.
+    """The settings of an iteration.
 
     Attributes:
         rho: ρ in the unit that `solve` is given.
@@ -69,12 +69,12 @@ class Settings:
 
 
 class Outcome(NamedTuple):
-    """What `solve` returns.
+    """The result of an iteration.
 
     Attributes:
         best: the best feasible precoders that were seen.
         rho: ρ (…) as last used.
-        standing: how far each channel came.
+        standing: the state of each channel.
         history: the series (…, iterations) of `primal_residual`, `dual_residual`, `objective` and `residual`, the sum of both residuals
             relative to the start; the last value is repeated once a channel has stopped.
     """
@@ -130,7 +130,7 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
 
 
 class Residuals(NamedTuple):
-    """How far an iterate is from a fixed point, and the sizes that this is compared with; each (…).
+    """The distances of an iterate from a fixed point, and the sizes that they are compared with; each (…).
 
     Attributes:
         primal: r = ||F − Z||.
@@ -184,7 +184,7 @@ class Best(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How far each channel came; each (…).
+    """The state of each channel of the batch; each (…).
 
     Attributes:
         active: whether it still iterates.
