@@ -38,6 +38,8 @@ def test_the_seed_decides():
     assert all(torch.equal(a.h, b.h) for a, b in zip(first, second, strict=True))
     assert [a.h.shape for a in first] != [a.h.shape for a in other] or not torch.equal(first[0].h, other[0].h)
     assert isinstance(ll.channels.ChannelDraws(), ll.channels.ChannelSource)
+    by_seed, by_generator = (ll.channels.ChannelDraws().draw(5, source) for source in (3, torch.Generator().manual_seed(3)))
+    assert all(torch.equal(a.h, b.h) for a, b in zip(by_seed, by_generator, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -377,7 +377,7 @@ def limited(channels: dict[str, Channel], powers: Mapping[str, object]) -> Value
 @case
 def power_limits() -> Values:
     places = {name: CHANNELS[name] for name in ("block", "grid")}
-    message = PerMessagePower(world().x, world().y)
+    message = PerMessagePower(x=world().x, y=world().y)
     powers = {"mean": MeanPower(), "message": message, "equal": EqualPower(), "one use at a time": OneUseAtATime()}
     return limited(places, powers) | limited({"block": CHANNELS["block"]}, {"use": PerUsePower()})
 
@@ -402,7 +402,7 @@ def estimates_in_the_closed_form() -> Values:
                 several[words] = facts(solution := solved(ClosedForm(csi=csi), of, estimate), X)
                 several[f"{words}, matched"] = doings(solution.transceiver.matched_to(one), X)
     estimate = CHANNELS["block"].estimated(0.2, generator=seeded(31))
-    for name, power in (("use", PerUsePower()), ("equal", EqualPower()), ("message", PerMessagePower(world().x, world().y))):
+    for name, power in (("use", PerUsePower()), ("equal", EqualPower()), ("message", PerMessagePower(x=world().x, y=world().y))):
         several[f"limited per {name}"] = facts(solved(ClosedForm(power=power), modes(), estimate), X)
     return gathered(several)
 

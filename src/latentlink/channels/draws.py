@@ -14,6 +14,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.numerics.doors import choice, integer, real
+from latentlink.numerics.doors import generator as generator_of
 
 FadingName = Literal["rayleigh", "rician", "kronecker"]
 
@@ -58,16 +59,17 @@ class ChannelDraws:
         real("k_factor", self.k_factor, least=0.0)
         real("correlation", self.correlation, least=0.0, below=1.0)
 
-    def draw(self, count: int, generator: torch.Generator) -> list[Channel]:
-        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU."""
+    def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
+        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
+        source = generator_of(generator)
         sizes = torch.tensor(self.antennas, dtype=torch.float64)
-        n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=generator)
-        u = torch.randint(len(self.uses), (count,), generator=generator)
-        block = torch.randint(2, (count,), generator=generator) | (torch.tensor(self.uses)[u] == 1)
+        n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
+        u = torch.randint(len(self.uses), (count,), generator=source)
+        block = torch.randint(2, (count,), generator=source) | (torch.tensor(self.uses)[u] == 1)
         kinds, counts = torch.stack([n, u, block], -1).unique(dim=0, return_counts=True)
-        return list(self._batches(kinds, counts, generator))
+        return list(self._batches(kinds, counts, source))
 
-    def _batches(self, kinds: Tensor, counts: Tensor, generator: torch.Generator) -> Iterator[Channel]:
+    def _batches(self, kinds: Tensor, counts: Tensor, generator: torch.Generator | None) -> Iterator[Channel]:
         for (n, u, block), count in zip(kinds.tolist(), counts.tolist(), strict=True):
             antennas, uses = self.antennas[n], self.uses[u]
             h = self._fading(antennas, (count, 1 if block else uses), generator)
@@ -76,7 +78,7 @@ class ChannelDraws:
             channel = Channel.from_grid(h, snr_db)
             yield channel.repeated(uses) if block else channel
 
-    def _fading(self, n: int, batch: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    def _fading(self, n: int, batch: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
         if self.model == "rician":
             return rician(n, n, self.k_factor, gain=self.gain, batch=batch, generator=generator)
         if self.model == "kronecker":

@@ -16,7 +16,7 @@ from latentlink.numerics.doors import integer, real
 
 
 class SnrDefinition(Enum):
-    """What a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use."""
+    """The quantity that a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use."""
 
     PER_TRANSMIT_ANTENNA = "P / N_T"  # ours
     TOTAL_POWER = "P"

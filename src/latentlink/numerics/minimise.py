@@ -9,14 +9,15 @@ from torch import Tensor
 def minimise(
     start: Sequence[Tensor], loss: Callable[..., Tensor], max_iterations: int, tolerance: float, change: float = 1e-9, history: int = 20
 ) -> tuple[Tensor, ...]:
-    """Variables at which the loss is least, from a start.
+    """Find variables at which the loss is least, from a start.
 
     Args:
         start: initial values, which are left alone.
         loss: scalar function of as many tensors.
-        max_iterations: of L-BFGS.
-        tolerance: stops when no entry of the gradient is above it. change: or when the loss changes by less.
-        history: pairs kept.
+        max_iterations: the most iterations of L-BFGS.
+        tolerance: the iteration stops when no entry of the gradient is above it,
+        change: or when the loss changes by less than this.
+        history: number of pairs of steps and gradients that L-BFGS remembers.
     """
     variables = [value.detach().clone().requires_grad_() for value in start]
     solver = torch.optim.LBFGS(

@@ -1,4 +1,4 @@
-"""How many threads compute: sums over several come out in another order, so what must be equal to the last bit computes on one."""
+"""Computation on one thread: several threads add up in another order, so results that must be equal to the last bit need one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -158,7 +158,7 @@ def least_squares_estimator(
 
 
 class Covariances(NamedTuple):
-    """What an estimator needs of the statistics.
+    """The covariances between message and pilots that an estimator is made of.
 
     Attributes:
         message: R_dd (u, u).

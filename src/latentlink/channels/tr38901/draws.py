@@ -13,6 +13,7 @@ from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.tr38901.generate import grids
 from latentlink.channels.tr38901.model import Model
 from latentlink.channels.tr38901.panels import Panel
+from latentlink.numerics.doors import generator as generator_of
 from latentlink.numerics.doors import integer
 
 
@@ -46,17 +47,18 @@ class StandardDraws:
         integer("subcarriers", self.subcarriers, max(self.uses))
         integer("bank", self.bank)
 
-    def draw(self, count: int, generator: torch.Generator) -> list[Channel]:
-        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU."""
+    def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
+        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
+        source = generator_of(generator)
         sizes = torch.tensor(self.antennas, dtype=torch.float64)
-        n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=generator)
-        u = torch.randint(len(self.uses), (count,), generator=generator)
+        n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
+        u = torch.randint(len(self.uses), (count,), generator=source)
         kinds, counts = torch.stack([n, u], -1).unique(dim=0, return_counts=True)
         low, high = self.snr_db
         batches = []
         for (size, use), members in zip(kinds.tolist(), counts.tolist(), strict=True):
-            h = _bank(self, self.antennas[size], self.uses[use])[torch.randint(self.bank, (members,), generator=generator)]
-            snr_db = low + (high - low) * torch.rand(members, dtype=torch.float64, generator=generator)
+            h = _bank(self, self.antennas[size], self.uses[use])[torch.randint(self.bank, (members,), generator=source)]
+            snr_db = low + (high - low) * torch.rand(members, dtype=torch.float64, generator=source)
             batches.append(Channel.from_grid(h.to(torch.complex128), snr_db))
         return batches
 

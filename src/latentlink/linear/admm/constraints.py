@@ -39,7 +39,7 @@ class ConstraintSet(ABC):
     """A set of precoders that meet the power budget of the channel and perhaps more.
 
     Attributes:
-        power_limit: what of the power the set limits, as the transceiver is told.
+        power_limit: name of what the set limits of the power, for the transceiver.
     """
 
     power_limit: ClassVar[PowerLimitName] = "mean"

@@ -62,8 +62,7 @@ def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, limits: Float[T
 
 def bound_by_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """Compute the weighted error (…) of the closed form, which no precoder within the total power can beat."""
-    best = _allocate(modes, channel)
-    share = ratio(signal := best.power * best.amplitude.square(), signal + _noise_per_real_part(channel).unsqueeze(-1))
+    share = _explained_share(_allocate(modes, channel), channel)
     return modes.weighted_variance - (modes.strength.square()[: share.shape[-1]] * share).sum(-1)
 
 
@@ -131,7 +130,7 @@ def power_multiplier(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*
     At the closed form it is Σ b² x / (1 + x)² / (u P), x being the received SNR of a mode.
     """
     best = _allocate(modes, channel)
-    share = ratio(signal := best.power * best.amplitude.square(), signal + _noise_per_real_part(channel).unsqueeze(-1))  # x / (1 + x)
+    share = _explained_share(best, channel)
     rest = (1 - share).clamp(min=_LEAST_REST)
     return ratio((modes.strength.square()[: share.shape[-1]] * share * rest).sum(-1), best.power.sum(-1))
 
@@ -149,6 +148,12 @@ def _allocate(modes: SemanticModes, channel: Channel) -> Allocation:
     """Allocate the modes and the total power as the closed form does."""
     amplitude = SpatialModes.of(channel.h).amplitude
     return Allocation.of(modes.strength, amplitude, _noise_per_real_part(channel), channel.uses * channel.power)
+
+
+def _explained_share(best: Allocation, channel: Channel) -> Float[Tensor, "*batch k"]:
+    """Compute the share x / (1 + x) of each mode's error that an allocation removes."""
+    signal = best.power * best.amplitude.square()
+    return ratio(signal, signal + _noise_per_real_part(channel).unsqueeze(-1))
 
 
 def _noise_per_real_part(channel: Channel) -> Float[Tensor, "*batch"]:

@@ -51,7 +51,7 @@ def step(problem: Problem, constraint: ConstraintSet, rho: Float[Tensor, "*batch
 
 @dataclass(frozen=True)
 class Settings:
-    """How the iteration is run.
+    """The settings of an iteration.
 
     Attributes:
         rho: ρ in the unit that `solve` is given.
@@ -69,12 +69,12 @@ class Settings:
 
 
 class Outcome(NamedTuple):
-    """What `solve` returns.
+    """The result of an iteration.
 
     Attributes:
         best: the best feasible precoders that were seen.
         rho: ρ (…) as last used.
-        standing: how far each channel came.
+        standing: the state of each channel.
         history: the series (…, iterations) of `primal_residual`, `dual_residual`, `objective` and `residual`, the sum of both residuals
             relative to the start; the last value is repeated once a channel has stopped.
     """
@@ -97,7 +97,8 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
     """
     Z = problem.project(constraint, problem.matrix(start)) * (unit > 0)[..., None, None]
     scale = norm(Z)
-    now, best = Iterate(Z, Z, torch.zeros_like(Z)), Best(Z, problem.error(Z))
+    now = Iterate(Z, Z, torch.zeros_like(Z))
+    best = Best(Z, problem.error(Z))
     standing = Standing.begin((unit > 0) & (scale > 0))
     unit = torch.where(unit > 0, unit, 1.0)
     rho = settings.rho * unit
@@ -106,7 +107,8 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
         if not bool(standing.active.any()):
             break
         new = step(problem, constraint, rho, now)
-        residuals, error = Residuals.between(now, new, rho), problem.error(new.Z)
+        residuals = Residuals.between(now, new, rho)
+        error = problem.error(new.Z)
         record(
             history,
             standing.active,
@@ -117,16 +119,18 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
         )
         best = best.improve(standing.active, new.Z, error)
         now = Iterate(*(_choose(standing.active, after, before) for after, before in zip(new, now, strict=True)))
-        met, escaped = residuals.within(settings.tolerance, scale, unit), ~(residuals.precoder <= settings.runaway * scale)
+        met = residuals.within(settings.tolerance, scale, unit)
+        escaped = ~(residuals.precoder <= settings.runaway * scale)  # also where it is NaN
         standing = standing.advance(met, escaped)
         if settings.adaptive and iteration <= settings.max_iterations // 2 and iteration % _EVERY == 0:
             factor = torch.where(standing.active, residuals.balance(), 1.0)
-            rho, now = rho * factor, now._replace(U=now.U / factor[..., None, None])
+            rho = rho * factor
+            now = now._replace(U=now.U / factor[..., None, None])  # U is the dual variable over ρ
     return Outcome(best, rho, standing, stack_history(history))
 
 
 class Residuals(NamedTuple):
-    """How far an iterate is from a fixed point, and the sizes that this is compared with; each (…).
+    """The distances of an iterate from a fixed point, and the sizes that they are compared with; each (…).
 
     Attributes:
         primal: r = ||F − Z||.
@@ -180,7 +184,7 @@ class Best(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How far each channel came; each (…).
+    """The state of each channel of the batch; each (…).
 
     Attributes:
         active: whether it still iterates.

@@ -163,7 +163,7 @@ class Problem:
 
 
 class Projection(Protocol):
-    """What `Problem.project` needs of a constraint set."""
+    """The part of a constraint set that a problem uses."""
 
     def project(self, F: Tensor, power: Tensor, covariance: Tensor | None = None) -> Tensor:
         """Find a member of the set near F (…, u, t, c), for power P (…) per use and inputs of this covariance (c, c)."""
