@@ -27,11 +27,11 @@ class Descent(TrainingLoop):
         self.optimiser.zero_grad()
         (self.module.weight.sum() * step).backward()
         self.optimiser.step()
-        self.seen.append(float(self.module.weight))
+        self.seen.append(self.module.weight.item())
         return float(step)
 
     def measure(self):
-        return {"validation": self.losses[self.round], "weight": float(self.module.weight)}
+        return {"validation": self.losses[self.round], "weight": self.module.weight.item()}
 
 
 def test_the_best_weights_are_delivered_and_training_ends_when_nothing_improves():
@@ -39,7 +39,7 @@ def test_the_best_weights_are_delivered_and_training_ends_when_nothing_improves(
     loop.run()
     assert (loop.round, loop.best_round, loop.best_loss) == (5, 2, 2.0)  # as good is no better
     assert loop.converged
-    assert float(loop.module.weight) == loop.seen[1]
+    assert loop.module.weight.item() == loop.seen[1]
     assert loop.series("validation").tolist() == [3.0, 2.0, 2.5, 2.0, 4.0]
     assert loop.series("weight").tolist() == loop.seen
 
@@ -49,7 +49,7 @@ def test_a_loss_that_is_no_number_ends_it_with_the_best_before():
     loop.run()
     assert loop.diverged
     assert loop.round == 2
-    assert float(loop.module.weight) == loop.seen[0]
+    assert loop.module.weight.item() == loop.seen[0]
 
 
 class Stop(Exception):  # noqa: N818
