@@ -1,4 +1,4 @@
-"""In what the matrix products of a training are computed; weights, sums and the delivered link are float32."""
+"""The precision of matrix products in training; weights, sums and the delivered link are float32."""
 
 from typing import Literal
 

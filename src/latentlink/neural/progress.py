@@ -10,7 +10,7 @@ Progress = Callable[[int, int, float, float], Any]
 SILENT_S = 2.0  # a training that ends sooner shows nothing
 
 
-def progress_callback(progress: Progress | bool | None, doing: str) -> Progress | None:
+def progress_callback(progress: object, doing: str) -> Progress | None:
     """The callback that a `progress` argument stands for.
 
     Args:

@@ -86,6 +86,6 @@ def test_what_cannot_be_met_is_refused():
     with pytest.raises(ValueError, match="flops must be at least"):
         shrink(ll.budget.Flops(10), fitted().codec, streams(fitted().codec))
     with pytest.raises(ValueError, match="a codec leaves out whole units"):
-        training(budget=ll.budget.Weights(0.1))
+        cost_of(ll.budget.Weights(0.1))
     with pytest.raises(ValueError, match="budget must be"):
-        training(budget=600)
+        cost_of(600)

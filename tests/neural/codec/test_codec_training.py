@@ -7,6 +7,7 @@ import torch
 
 import latentlink as ll
 from latentlink.neural.codec.pruning import flops
+from latentlink.neural.codec.words import codec_training
 from neural.codec.clouds import channel, fitted, pilots, training, understood, world
 
 
@@ -290,3 +291,41 @@ def test_complex_linear_modes_of_odd_number():
     assert len(codec.modes) == 8
     radio = channel(1, 2, batch=(3,))
     torch.testing.assert_close(codec.design(radio).expected_mse, ll.ClosedForm().design(modes, radio).expected_mse, rtol=1e-5, atol=0.0)
+
+
+def test_the_default_dtype_changes_nothing():
+    data, _, head, modes = world()
+    settings = training(rounds=2, steps=4, dropout=0.2, augmentation=ll.Augmentation(mixed=0.3), budget=ll.budget.Flops(3000))
+    usual = settings.fit(modes, data, ll.HeadDivergence(head))
+    torch.set_default_dtype(torch.float64)
+    try:
+        doubled = settings.fit(modes, data, ll.HeadDivergence(head))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert same(usual.codec, doubled.codec)
+    assert torch.equal(usual.trace["validation_loss"], doubled.trace["validation_loss"])
+    radio = channel(batch=(2,))
+    assert torch.equal(*(fit.codec.design(radio).expected_mse for fit in (usual, doubled)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_banks_of_few_channels_have_one_that_fits(seed):
+    data, _, head, modes = world()
+    draws = ll.channels.ChannelDraws(antennas=(1, 16), uses=(1, 1, 2))  # most of them are too large
+    settings = training(max_symbols=1, rounds=1, steps=1, draws=draws, bank=(1, 1, 1), seed=seed)
+    assert settings.estimated_seconds(modes, data, ll.HeadDivergence(head)) > 0
+    assert settings.fit(modes, data, ll.HeadDivergence(head)).codec.max_symbols == 1
+
+
+def test_words_are_turned_into_settings_in_one_place():
+    assert codec_training(rounds=3) == ll.CodecTraining(rounds=3)
+    assert codec_training(peak=2.0, flops=5000).power == ll.power.Mean(peak=2.0)
+    assert codec_training(power="per-message", microseconds=4.0).budget == ll.budget.Latency(4.0)
+    for words, message in (
+        ({"flops": 5, "microseconds": 1.0}, "two budgets for the same link"),
+        ({"power": "per-message", "peak": 2.0}, "peak limits messages whose mean is limited"),
+        ({"power": "per-use"}, r"power must be Mean\(\), Mean\(peak=...\) or PerMessage\(\) in a codec"),
+        ({"power": "loud"}, "power must be one of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            codec_training(**words)

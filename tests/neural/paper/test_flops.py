@@ -156,7 +156,7 @@ def test_latency_is_a_median_per_message_on_one_thread():
     seen.clear()
     ll.metrics.latency(Spy(), pilots(4).x, channel(), batch=9, repeats=1)  # more than there are: some are sent twice
     assert set(seen) == {(9, 1)}
-    with pytest.raises(ValueError, match="batch must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="batch must be an integer >= 1, got 0"):
         ll.metrics.latency(link, pilots().x, channel(), batch=0)
 
 

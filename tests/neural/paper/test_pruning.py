@@ -72,12 +72,12 @@ def test_thresholds_are_not_negative(kind, strength):
 @pytest.mark.parametrize("setting", [0.3, "hard", HardThreshold, object()])
 def test_what_is_no_pruning_is_refused(setting):
     with pytest.raises(ValueError, match="pruning must be HardThreshold"):
-        ll.Neural(pruning=setting)
+        pruning_for(setting, 1000, 100)
 
 
 def test_a_budget_of_time_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"saves no time: limit operations by budget.Flops"):
-        ll.Neural(pruning=ll.budget.Latency(20.0))
+        pruning_for(ll.budget.Latency(20.0), 1000, 100)
 
 
 def test_a_budget_of_operations_is_the_share_of_weights_that_it_leaves():

@@ -1,7 +1,7 @@
 """What a codec is trained on: coordinates of pilots in the semantic modes, all in one tensor, and what the receiver wants of each.
 
 Few pilots are made more by the moments' model, in which ŷ moves with z: for a pair (z, y) so are (z + δ, y + Ψ δ), δ ~ ε² N(0, Φ Rx Φᵀ)
-(white up to shrinkage), and points on the line between two pairs. What the receiver's head makes of these latents is what it should hear.
+(white up to shrinkage), and points on the line between two pairs. The targets are what the receiver's head makes of these latents.
 Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
 """
 
@@ -24,12 +24,12 @@ class Augmentation:
     """How pilots are varied in training.
 
     Attributes:
-        noise: ε_x, standard deviation of noise on z alone, in units of its own.
-        moved: ε, of moves δ that y follows, at most; each example draws its own between 0 and that.
+        noise: ε_x, standard deviation of noise on z alone, in units of the standard deviation of z.
+        moved: ε, largest standard deviation of moves δ that y follows; each example draws its own between 0 and that.
         mixed: share of examples that lie between two pilots.
 
     Raises:
-        ValueError: naming the attribute that is out of range.
+        ValueError: an attribute is out of range, which the message names.
     """
 
     noise: float = 0.1
@@ -83,7 +83,7 @@ class Examples:
         return self.modes.coefficients(x.float())
 
     def select(self, inputs: Int[Tensor, "i"], outputs: Int[Tensor, "o"]) -> None:
-        """From now on the encoder reads these modes, and the decoder gives these."""
+        """Set the modes that the encoder reads, and those that the decoder gives."""
         self.inputs = inputs
         self.wanted = self.objective.wanted(self.y, self.modes.synthesis[:, outputs], self.modes.mean_y)
         rows = torch.arange(len(self._held), device=self.z.device)

@@ -1,6 +1,6 @@
 """Which channels the codec serves, and where the exact linear design stays: decided once, on validation pilots, by kinds of channels.
 
-Channels are told apart by their number of symbols and by the bits a symbol carries. The codec is on for a kind only where it scored higher
+Channels are distinguished by their number of symbols and by the bits a symbol carries. The codec is on for a kind only where it scored higher
 than the linear design on the same channels, messages and noise, by more than `margin` standard errors of that difference over channels; on
 all other kinds the design is the linear one. The messages are the same for all channels, so how well they stand for others is not in that
 error: with few pilots the promise is one on these pilots.
@@ -35,23 +35,23 @@ class Gate:
 
     @classmethod
     def chosen(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":
-        """On for the kinds of channels on which the score that was gained (c,) is above its `margin` standard errors."""
+        """The gate that is open for the kinds of channels on which the score that was gained (c,) is above its `margin` standard errors."""
         kind, kinds = kinds_of(streams), (len(SYMBOLS) + 1) * (len(BITS) + 1)
         gained, zeros = gained.double(), gained.new_zeros(kinds, dtype=torch.float64)
         count = zeros.scatter_add(0, kind, torch.ones_like(gained))
         mean = zeros.scatter_add(0, kind, gained) / count.clamp(min=1)
         spread = zeros.scatter_add(0, kind, (gained - mean[kind]).square()) / (count - 1).clamp(min=1)
         surely = mean > margin * (spread / count.clamp(min=1)).sqrt()
-        enough = count >= 2  # one channel tells nothing of its kind
+        enough = count >= 2  # one channel says nothing of its kind
         return cls((surely & enough).view(len(SYMBOLS) + 1, -1))
 
     def of(self, streams: Streams) -> Bool[Tensor, "*batch"]:
-        """Whether the codec serves these channels."""
+        """True for the channels that the codec serves."""
         return self.open.to(streams.amplitude.device).flatten()[kinds_of(streams)]
 
 
 def kinds_of(streams: Streams) -> Int[Tensor, "*batch"]:
-    """The number of each channel's kind."""
+    """The number of the kind that each channel is of."""
     device = streams.amplitude.device
     symbols = streams.symbols.to(streams.amplitude)
     per_symbol = streams.bits / symbols.clamp(min=1)

@@ -1,4 +1,4 @@
-"""Parallel streams: what a codec sees of a channel, whatever its antennas and uses.
+"""Parallel streams: the form in which a codec works on a channel, whatever its antennas and uses.
 
 The SVD turns all uses of a channel into parallel real streams (two for each complex symbol), pooled and sorted, strongest first. In units
 of the whole budget u·P at the transmitter and of the noise's standard deviation √N at the receiver, N = σ²/2, stream i is
@@ -32,8 +32,9 @@ class Streams:
     """S streams of each channel of a batch `...`, in the units of the module; dead ones are zero throughout.
 
     Attributes:
-        amplitude: a (…, S). share: q (…, S), the linear design's power, summing to 1 where anything is sent.
-        gain: of the linear decoder (…, S).
+        amplitude: a (…, S).
+        share: q (…, S), the linear design's power, summing to 1 where anything is sent.
+        gain: gain of the linear decoder (…, S).
     """
 
     amplitude: Float[Tensor, "*batch S"]
@@ -47,20 +48,20 @@ class Streams:
 
     @property
     def evened(self) -> Float[Tensor, "*batch S"]:
-        """What brings w to the scale of t: the LMMSE gain for streams of equal power, relative to that power's root."""
+        """The factor that brings w to the scale of t: the LMMSE gain for streams of equal power, relative to that power's root."""
         even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
         return self.amplitude * even.sqrt() / (self.amplitude.square() * even + 1)
 
     @property
     def symbols(self) -> Int[Tensor, "*batch"]:
-        """How many symbols reach the receiver."""
+        """Number of symbols that reach the receiver."""
         return (self.amplitude[..., ::2] > 0).sum(-1)
 
     def features(self, ceiling: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch c"]:
-        """What networks are told of a channel (…, 2 S): log-SNR and presence of each symbol, the linear design's amplitudes.
+        """Features of a channel (…, 2 S) for the networks: log-SNR and presence of each symbol, the linear design's amplitudes.
 
         Args:
-            ceiling: strongest amplitude to tell of, by number of symbols: better channels are told of as if they were that good.
+            ceiling: strongest amplitude by number of symbols, to which the features of better channels are clipped; None for no clipping.
         """
         a, q = self.amplitude[..., ::2], self.share
         if ceiling is not None:
@@ -93,8 +94,9 @@ class Beams:
     """What takes streams to antennas and back; symbol i carries streams 2 i and 2 i + 1 in its real and imaginary part.
 
     Attributes:
-        transmit: √(u P) V (…, u n_tx, q), each column within one use. receive: U / √N (…, u n_rx, q).
-        uses: u.
+        transmit: √(u P) V (…, u n_tx, q), each column within one use.
+        receive: U / √N (…, u n_rx, q).
+        uses: u, number of channel uses.
     """
 
     transmit: Complex[Tensor, "*batch ut q"]
@@ -149,7 +151,7 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
 
 
 def rematched(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"], channel: Channel) -> tuple[Streams, Beams]:
-    """The same transmit beams as a receiver hears them that measures another channel than that of the design.
+    """The same transmit beams at a receiver that measures another channel than that of the design.
 
     Symbols t of variance R (diagonal) reach it as r = M t + v, M = H B. It takes the unbiased LMMSE estimate of each: with
 
@@ -181,8 +183,8 @@ def rematched(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"],
     share = streams.share.expand(amplitude.shape)
     gain = amplitude * share.sqrt() / (amplitude.square() * share + 1)
     receive = estimators * ratio(a, D).unsqueeze(-2)
-    heard = Beams(B.expand(*M.shape[:-2], *B.shape[-2:]), receive, beams.uses)
-    return Streams(amplitude, share, gain), heard.to(streams.amplitude.dtype)
+    matched = Beams(B.expand(*M.shape[:-2], *B.shape[-2:]), receive, beams.uses)
+    return Streams(amplitude, share, gain), matched.to(streams.amplitude.dtype)
 
 
 def _of_uses(beams: Complex[Tensor, "*batch u a q"], order: Tensor) -> Complex[Tensor, "*batch ua uq"]:

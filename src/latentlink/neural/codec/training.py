@@ -92,14 +92,12 @@ class CodecTraining:
         dropout: share of hidden units dropped in training.
         weight_decay: of AdamW.
         augmentation: how pilots are varied, against too few of them.
-        folds: above 1, pilots are trained and judged on with coordinates by modes made without them, in so many folds
-            (`cross_fitting.py`): for pilots that the modes themselves were made of.
+        folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitting.py`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
         budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None keeps all.
         bank: numbers of channels to train on, to validate on, and to set the gate by (`BankSizes`).
-        precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32. The codec is
-            float32.
+        precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
         seed: of weights, split, channels, order and noise.
 
     Raises:
@@ -140,13 +138,10 @@ class CodecTraining:
         real("dropout", self.dropout, least=0.0, below=1.0)
         for name in ("weight_decay", "margin"):
             real(name, getattr(self, name), least=0.0)
-        kinds: tuple[tuple[str, Any, str], ...] = (
-            ("draws", ChannelSource, "ChannelDraws(...) or have its draw(count, generator)"),
-            ("augmentation", Augmentation, "Augmentation(...)"),
-        )
-        for name, kind, expected in kinds:
-            if isinstance(getattr(self, name), type) or not isinstance(getattr(self, name), kind):
-                raise ValueError(f"{name} must be {expected}, got {getattr(self, name)!r}")
+        if isinstance(self.draws, type) or not isinstance(self.draws, ChannelSource):
+            raise ValueError(f"draws must be ChannelDraws(...) or have its draw(count, generator), got {self.draws!r}")
+        if not isinstance(self.augmentation, Augmentation):
+            raise ValueError(f"augmentation must be Augmentation(...), got {self.augmentation!r}")
         mean_scale(self.power, torch.ones(()), torch.ones(()))
         if self.budget is not None:
             cost_of(self.budget)

@@ -154,7 +154,7 @@ class CodecTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Of one message, with the codec on."""
+        """Real operations for one message, with the codec on."""
         table = self.layer_flops()
         return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
 

@@ -42,7 +42,7 @@ def at_budget(s: Float[Tensor, "2 n t"], budget: float) -> Float[Tensor, "2 n t"
 
 
 def combined(parts: Float[Tensor, "n2 out2"], n: int) -> Float[Tensor, "2 n out"]:
-    """W z of P."""
+    """W z, from the four parts P of the product."""
     p = parts.view(2, n, 2, parts.shape[-1] // 2)
     return torch.stack([p[0, :, 0] - p[1, :, 1], p[0, :, 1] + p[1, :, 0]])
 
@@ -106,7 +106,9 @@ class ComplexLinear(nn.Module):
     """W z + b of halves z (2, n, in) → (2, n, out).
 
     Attributes:
-        weight: (2, out, in), real and imaginary part. bias: (2, 1, out). mask: (out, in), False where a weight is pruned for good.
+        weight: (2, out, in), real and imaginary part.
+        bias: (2, 1, out), real and imaginary part.
+        mask: (out, in), False where a weight is pruned for good.
     """
 
     mask: Tensor

@@ -1,6 +1,6 @@
 """A complex network as it runs on a device: its weights without training around them, counted, shrunk, and in the form that is fastest.
 
-Real operations per message (`tasks/complexity.py` has the convention): 8 for a complex weight that is left, its product and the sum it
+Real operations per message (`links/operations.py` has the convention): 8 for a complex weight that is left, its product and the sum it
 joins, which starts from the bias; 10 for an activation (|z|² 3, root 1, argument of erf 1, erf 1, Φ from it 2, Φ z 2). Unstructured zeros
 save operations but by themselves no time: `compacted` leaves out whole hidden units, which always does; `as_sparse` keeps rows compressed,
 which does where few weights are left.
@@ -35,7 +35,9 @@ class Network:
     """Complex layers with the modulus GELU between them, on halves (2, n, c).
 
     Attributes:
-        weights: (2, out, in) of each layer. biases: (2, 1, out). form: how products are computed.
+        weights: (2, out, in) of each layer.
+        biases: (2, 1, out) of each layer.
+        form: how products are computed, dense or sparse.
     """
 
     weights: tuple[Tensor, ...]
@@ -79,7 +81,7 @@ class Network:
 
     @property
     def silent(self) -> bool:
-        """Whether it gives 0 whatever comes in: nothing is left of it once units without use are left out."""
+        """True if the output is 0 for every input: nothing is left once units without use are left out."""
         left = self.compacted()
         return not any(bool((value != 0).any()) for value in (*left.weights, *left.biases))
 

@@ -1,0 +1,121 @@
+"""The one training loop: when it ends, what it delivers, and that an interruption leaves no trace; progress where somebody watches."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentlink.neural.checkpoints import Checkpoint, identity_of
+from latentlink.neural.progress import ProgressLine, progress_callback
+from latentlink.neural.training_loop import TrainingLoop
+
+
+class Descent(TrainingLoop):
+    """A weight that is moved by drawn steps; its validation loss is prescribed, round by round."""
+
+    def __init__(self, losses, patience=3):
+        super().__init__(len(losses) - 1, patience, {"steps": torch.Generator().manual_seed(5)})
+        self.losses = losses
+        self.module = torch.nn.Linear(1, 1, bias=False, dtype=torch.float64)
+        torch.nn.init.zeros_(self.module.weight)
+        self.optimiser = torch.optim.Adam(self.module.parameters(), 0.1)
+        self.seen = []
+
+    def train(self):
+        step = torch.randn((), generator=self.random["steps"], dtype=torch.float64)
+        self.optimiser.zero_grad()
+        (self.module.weight.sum() * step).backward()
+        self.optimiser.step()
+        self.seen.append(self.module.weight.item())
+        return float(step)
+
+    def measure(self):
+        return {"validation": self.losses[self.round], "weight": self.module.weight.item()}
+
+
+def test_the_best_weights_are_delivered_and_training_ends_when_nothing_improves():
+    loop = Descent([9.0, 3.0, 2.0, 2.5, 2.0, 4.0, 0.0, 0.0], patience=3)
+    loop.run()
+    assert (loop.round, loop.best_round, loop.best_loss) == (5, 2, 2.0)  # as good is no better
+    assert loop.converged
+    assert loop.module.weight.item() == loop.seen[1]
+    assert loop.series("validation").tolist() == [3.0, 2.0, 2.5, 2.0, 4.0]
+    assert loop.series("weight").tolist() == loop.seen
+
+
+def test_a_loss_that_is_no_number_ends_it_with_the_best_before():
+    loop = Descent([9.0, 3.0, math.nan, 1.0])
+    loop.run()
+    assert loop.diverged
+    assert loop.round == 2
+    assert loop.module.weight.item() == loop.seen[0]
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4])
+def test_an_interrupted_loop_ends_in_the_same_bits(tmp_path, stop):
+    losses = [9.0, 5.0, 4.0, 4.5, 3.0, 3.5]
+    whole = Descent(losses)
+    whole.run()
+    checkpoint = Checkpoint(tmp_path / "state", identity_of(losses), torch.device("cpu"), "losses")
+    first = Descent(losses)
+
+    def interrupt():
+        if first.round == stop:
+            raise Stop
+
+    with pytest.raises(Stop):
+        first.run(interrupt, checkpoint)
+    second = Descent(losses)
+    second.run(None, checkpoint)
+    assert second.seen == whole.seen[stop:]
+    assert second.history == whole.history
+    assert torch.equal(second.module.weight, whole.module.weight)
+    checkpoint.remove()
+    assert not checkpoint.path.exists()
+    checkpoint.restore(first.resume)  # no file, nothing to take
+
+
+def test_identities_tell_values_types_and_settings_apart():
+    x = torch.arange(6.0)
+    parts = [(x,), (x.double(),), (x.view(2, 3),), (x + 1,), (x, "setting"), (x, None), (torch.complex(x, x),)]
+    assert len({identity_of(*one) for one in parts}) == len(parts)
+    assert identity_of(x, "setting") == identity_of(x.clone(), "setting")
+
+
+def test_progress_is_silent_where_output_is_piped_and_refuses_what_is_none():
+    def own(*facts):
+        return facts
+
+    assert progress_callback(own, "training") is own
+    assert progress_callback(True, "training") is None  # pytest pipes it
+    assert progress_callback(None, "training") is progress_callback(False, "training") is None
+    with pytest.raises(ValueError, match="progress must be True, False or a callback"):
+        progress_callback("yes", "training")
+
+
+def test_the_line_is_written_anew_after_each_round(capsys):
+    line = ProgressLine("training the codec")
+    line(1, 3, 0.5, 0.25)
+    assert capsys.readouterr().err == ""  # too short to be worth a line
+    line.started -= 10.0
+    line(2, 3, 0.5, 0.25)
+    line(3, 3, 0.5, 0.25)
+    shown = capsys.readouterr().err
+    assert shown.startswith("\rtraining the codec: 2/3, training 0.5, validation 0.25, at most 5 s left")
+    assert shown.endswith("\n")
+    assert shown.count("\r") == 2
+
+
+def test_checkpoints_are_of_their_training(tmp_path):
+    path: Path = tmp_path / "state"
+    Checkpoint(path, "one", torch.device("cpu"), "settings").save({"round": 1})
+    with pytest.raises(ValueError, match=r"checkpoint must be of the same settings, which .* is not; delete it"):
+        Checkpoint(path, "another", torch.device("cpu"), "settings").restore(lambda state: None)
+    taken = []
+    Checkpoint(path, "one", torch.device("cpu"), "settings").restore(taken.append)
+    assert taken[0]["round"] == 1
