@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 import latentlink as ll
-from latentlink.evaluation import evaluate as evaluation
 
 N, D, M = 120, 6, 5
 
@@ -72,7 +71,7 @@ CHANNELS = {
 
 @pytest.mark.parametrize("channel", CHANNELS.values(), ids=CHANNELS)
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
-def test_without_noise_it_is_what_brute_force_counts(channel, head, monkeypatch):
+def test_without_noise_it_is_what_brute_force_counts(channel, head):
     noisy = ll.Channel(channel.h, 0.5, channel.power)
     for transceiver in (
         design(noisy),
@@ -80,9 +79,8 @@ def test_without_noise_it_is_what_brute_force_counts(channel, head, monkeypatch)
     ):
         expected = brute(head, transceiver, channel, ll.transmit(transceiver, X, channel))
         assert_measured(ll.evaluate(transceiver, X, Y, channel=channel, head=head, labels=LABELS), expected)
-        monkeypatch.setattr(evaluation, "_ENTRIES", 200)  # a few messages at a time
-        assert_measured(ll.evaluate(transceiver, X.numpy(), Y.numpy(), channel=channel, head=head, labels=LABELS.numpy()), expected)
-        monkeypatch.undo()
+        few = ll.evaluate(transceiver, X.numpy(), Y.numpy(), channel=channel, head=head, labels=LABELS.numpy(), entries=200)
+        assert_measured(few, expected)  # a few messages at a time
 
 
 def test_with_noise_it_is_the_expected_error_and_power_within_monte_carlo_error():
@@ -167,3 +165,22 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(ValueError, match=r"must|NaN"):
             ll.evaluate(transceiver, x, y, channel=over, head=LINEAR, labels=labels)
+
+
+def test_without_a_head_errors_and_power_are_measured_and_no_decisions():
+    channel = CHANNELS["batch"]
+    seen = ll.evaluate(design(channel), X, Y, channel=channel)
+    assert seen.accuracy is None
+    assert seen.agreement is None
+    assert seen.per_class == {}
+    torch.testing.assert_close(seen.nmse, ll.evaluate(design(channel), X, Y, channel=channel, head=LINEAR).nmse)
+    with pytest.raises(ValueError, match="head must be given where labels are"):
+        ll.evaluate(design(channel), X, Y, channel=channel, labels=LABELS)
+
+
+def test_an_evaluation_shows_itself_in_one_line():
+    channel = CHANNELS["batch"]
+    seen = ll.evaluate(design(channel), X, Y, channel=channel, head=LINEAR, labels=LABELS)
+    assert repr(seen).startswith(f"Evaluation({channel.batch.numel()} channels, {N} messages, accuracy ")
+    assert "\n" not in repr(seen)
+    assert seen._repr_html_().startswith("<table>")

@@ -89,9 +89,9 @@ def test_power_is_measured_behind_the_amplifier():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(ValueError, match="exceeded must be a probability"):
+    with pytest.raises(ValueError, match="exceeded must be a finite number >= 0 and < 1"):
         peaks(Sender(gaussian(3, 1, 1)), X, exceeded=1.0)
     with pytest.raises(ValueError, match="subcarriers must be from 1 to the 3"):
         peaks(Sender(gaussian(3, 1, 1)), X, exceeded=0.1, subcarriers=4)
-    with pytest.raises(ValueError, match="limit_db must be finite, got inf"):
+    with pytest.raises(ValueError, match="limit_db must be a finite number, got inf"):
         ll.metrics.Amplifier.above_mean(channel(1, 2, 2), math.inf)

@@ -104,7 +104,7 @@ def test_absent_classes_have_logits_too_and_never_win():
         ({"y": np.ones((9, 2)) * np.nan}, "y has NaN"),
         ({"y": np.ones(9)}, "y must have shape"),
         ({"y": np.ones((9, 2)) * 1j}, "y must be real"),
-        ({"weight_decay": 0.0}, "weight_decay must be positive, got 0"),
+        ({"weight_decay": 0.0}, "weight_decay must be a finite number > 0, got 0"),
         ({"weight_decay": math.nan}, "weight_decay"),
     ],
 )

@@ -89,10 +89,10 @@ def test_perfect_coefficients_lose_nothing():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ll.HeadDivergence(softmax_head(), temperature=0.0), "temperature must be positive"),
-        (lambda: ll.HeadDivergence(softmax_head(), fidelity=-1.0), "fidelity must be finite"),
-        (lambda: ll.Regression(fidelity=float("inf")), "fidelity must be finite"),
-        (lambda: ll.Retrieval(temperature=-1.0), "temperature must be positive"),
+        (lambda: ll.HeadDivergence(softmax_head(), temperature=0.0), "temperature must be a finite number > 0"),
+        (lambda: ll.HeadDivergence(softmax_head(), fidelity=-1.0), "fidelity must be a finite number >= 0"),
+        (lambda: ll.Regression(fidelity=float("inf")), "fidelity must be a finite number >= 0"),
+        (lambda: ll.Retrieval(temperature=-1.0), "temperature must be a finite number > 0"),
         (lambda: ll.HeadDivergence(nn.Linear(M, 1).double()).wanted(Y, PSI, MU), "use Regression"),
     ],
 )

@@ -27,7 +27,7 @@ from latentlink.streams.spatial import Allocation, SpatialModes, embedded
 
 @dataclass(frozen=True, eq=False)
 class Equalised:
-    """How s numbers cross the channel, in the factors of `LinearTransceiver`: s streams, u uses, q symbols a use.
+    """The way in which s numbers cross the channel, in the factors of `LinearTransceiver`: s streams, u uses, q symbols a use.
 
     Attributes:
         streams: (…, s) slot of each number among u × 2q.

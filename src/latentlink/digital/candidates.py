@@ -48,7 +48,7 @@ class Option:
 
     @property
     def has_crc(self) -> bool:
-        """Whether a CRC detects errors."""
+        """True if a CRC detects errors."""
         return self.length > 0 and self.payload > MOST_SHORT
 
     def expected_error(self, code: LatentCode) -> float:
@@ -65,7 +65,7 @@ def error_of_wrong(energy: float, received: float, payload: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What the channels of a flat batch may carry.
+    """The blocks that the channels of a flat batch may carry.
 
     Attributes:
         streams: (c, s) symbols among u·q, strongest first.

@@ -48,7 +48,7 @@ class Member(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """What is to be sent.
+    """Messages that are to be sent.
 
     Attributes:
         coefficients: weighted, c (n, k) or (…, n, k).
@@ -60,7 +60,7 @@ class Messages(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What was received.
+    """Symbols that were received.
 
     Attributes:
         symbols: of the flat batch (c, n, u, n_rx).

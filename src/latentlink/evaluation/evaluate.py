@@ -28,7 +28,7 @@ from latentlink.tasks.heads import apply_head, decisions, is_affine
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """What was measured for each channel of a batch `...`, over n messages each.
+    """The figures that were measured for each channel of a batch `...`, over n messages each.
 
     Attributes:
         accuracy: share (…) of messages whose class head(ŷ) finds; None without labels or without a head.
@@ -119,7 +119,7 @@ def evaluate(
 
 
 class _Reader:
-    """What is asked of coefficients ẑ: the class that the head finds, and the error that is left."""
+    """Reads off coefficients ẑ the class that the head finds and the error that is left."""
 
     def __init__(self, link: Transceiver, y: Tensor, head: nn.Module | None, labels: Tensor | NDArray[Any] | None) -> None:
         self.link, self.head, self.count = link, head, len(y)
@@ -182,13 +182,13 @@ class _Sums:
 
 
 def _messages_at_a_time(reader: _Reader, channel: Channel, entries: int) -> int:
-    """How many messages keep the largest tensor at that many entries; only a head that is not affine needs ŷ itself."""
+    """The number of messages that keeps the largest tensor at that many entries; only a head that is not affine needs ŷ itself."""
     widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), reader.gram.shape[0], reader.width)
     return max(1, entries // (widest * max(1, channel.batch.numel())))
 
 
 def _outputs(head: nn.Module, link: Transceiver) -> Callable[[Float[Tensor, "*batch n s"]], Float[Tensor, "*batch n q"]]:
-    """What the head makes of ŷ, as a function of the coefficients ẑ."""
+    """The outputs of the head on ŷ, as a function of the coefficients ẑ."""
     if not is_affine(head):
         return lambda z: apply_head(head, link.mean_y + z @ link.synthesis.mT)
     offset = apply_head(head, link.mean_y.unsqueeze(0)).to(link.synthesis).squeeze(0)

@@ -1,4 +1,4 @@
-"""Peaks: how far a transmitter's amplifiers must reach above the mean power, and what is lost where they do not.
+"""Peaks of the transmitted signal: how far amplifiers must reach above the mean power, and what clipping does where they do not.
 
 The peak-to-average power ratio of an antenna is the power that it exceeds with probability `exceeded`, over its mean power,
 
@@ -8,7 +8,6 @@ of channel symbols, or of the OFDM waveform that they make when messages fill th
 with oversampling. A Gaussian signal has −ln(exceeded): 8.4 dB at 10⁻³.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, codes_of
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.doors import as_tensor, real
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
 _SILENT = 1e-12  # of the strongest antenna's power: rounding
@@ -28,7 +27,7 @@ _SILENT = 1e-12  # of the strongest antenna's power: rounding
 
 @dataclass(frozen=True, eq=False)
 class Amplifier:
-    """Amplifiers that go no higher: every symbol of an antenna is cut to |s| ≤ A, its phase kept; the receiver does not know.
+    """Clipping amplifiers: every symbol of an antenna is clipped to |s| ≤ A, its phase unchanged; the receiver does not know of it.
 
     Attributes:
         limit: A² (…), power that no symbol of an antenna exceeds.
@@ -43,15 +42,13 @@ class Amplifier:
         Raises:
             ValueError: the limit is not finite.
         """
-        if not math.isfinite(limit_db):
-            raise ValueError(f"limit_db must be finite, got {limit_db}")
-        return cls(channel.power / channel.n_tx * 10 ** (limit_db / 10))
+        return cls(channel.power / channel.n_tx * 10 ** (real("limit_db", limit_db) / 10))
 
     def __call__(self, s: Complex[Tensor, "*b n u t"]) -> Complex[Tensor, "*c n u t"]:
-        """What leaves the antennas (…, n, u, n_tx) for symbols s (…, n, u, n_tx)."""
+        """The symbols (…, n, u, n_tx) that leave the antennas for symbols s (…, n, u, n_tx)."""
         most = self.limit.to(s.real.dtype)[..., None, None, None]
-        cut: Tensor = s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
-        return cut
+        clipped: Tensor = s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
+        return clipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +86,7 @@ def peaks(
     Raises:
         ValueError: exceeded is not in 0 … 1, or there are fewer symbols than subcarriers.
     """
-    if not 0 <= exceeded < 1:
-        raise ValueError(f"exceeded must be a probability below 1, got {exceeded}")
+    exceeded = real("exceeded", exceeded, least=0, below=1)
     x = as_tensor("x", x)
     s = codes_of(transceiver).encode(x)
     s = (s if amplifier is None else amplifier(s)).flatten(-3, -2).mT  # (…, n_tx, n u)
@@ -105,7 +101,7 @@ def peaks(
 
 
 def _papr(s: Complex[Tensor, "a n"], exceeded: float, subcarriers: int | None) -> Float[Tensor, "a"]:
-    """Of each row of symbols."""
+    """The peak-to-average power ratio of each row of symbols."""
     if subcarriers is not None:
         blocks = s[:, : s.shape[-1] // subcarriers * subcarriers].unflatten(-1, (-1, subcarriers))
         s = torch.fft.ifft(blocks, _OVERSAMPLING * subcarriers).flatten(-2)  # zeros beyond the band: the waveform between its samples

@@ -82,7 +82,7 @@ class BaseTransceiver:
         return self
 
     def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """No further figures."""
+        """An empty dictionary: there are no further figures."""
         return {}
 
     def __repr__(self) -> str:

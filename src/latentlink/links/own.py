@@ -85,7 +85,7 @@ class OwnTransceiver(BaseTransceiver):
         return decoded
 
     def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """As `receive`."""
+        """The latents (…, n, m) that the object decodes; raises as `receive`."""
         return self.receive(r)
 
     def informed_by(self, x: Tensor | NDArray[Any]) -> "OwnTransceiver":
@@ -129,7 +129,7 @@ def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Trans
 
 
 def codes_of(link: AnyLink) -> Codes:
-    """What encodes and decodes in a link of any kind.
+    """The part of a link of any kind that encodes and decodes.
 
     Raises:
         ValueError: nothing does.

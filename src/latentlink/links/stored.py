@@ -27,7 +27,7 @@ def taken_out(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def link_facts(channel: Channel, tx_dim: int, rx_dim: int, power_limit: str) -> dict[str, Any]:
-    """What the manifest of every link says.
+    """The facts that the manifest of every link states.
 
     Args:
         channel: that it was designed for.

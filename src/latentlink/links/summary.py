@@ -21,12 +21,12 @@ def small_table(name: str, rows: Mapping[str, str]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 use`, `2 uses`."""
+    """A number with its noun: `1 use`, `2 uses`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def channel_facts(channel: Channel) -> list[str]:
-    """How many channels, of how many receive × transmit antennas, for how many uses."""
+    """The number of channels, the receive × transmit antennas, and the number of uses, in words."""
     return [counted(channel.batch.numel(), "channel"), f"{channel.n_rx}×{channel.n_tx}", counted(channel.uses, "use")]
 
 

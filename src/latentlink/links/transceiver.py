@@ -30,7 +30,7 @@ class Codes(Protocol):
 
 @runtime_checkable
 class Transceiver(Protocol):
-    """What can be put on the two devices, for a batch `...` of channels.
+    """The protocol of what can be put on the two devices, for a batch `...` of channels.
 
     Attributes that are optional (see `BaseTransceiver`) are those from `side_symbols` on.
     """
@@ -41,7 +41,7 @@ class Transceiver(Protocol):
 
     @property
     def channel(self) -> Channel:
-        """What it was designed for; its power is the budget."""
+        """The channel that it was designed for; its power is the budget."""
 
     @property
     def mean_y(self) -> Tensor:
@@ -91,7 +91,7 @@ class Transceiver(Protocol):
 
     @property
     def scalable(self) -> bool:
-        """Whether `scaled` changes its power without a new design."""
+        """True if `scaled` changes its power without a new design."""
 
     @property
     def clock_key(self) -> Hashable | None:

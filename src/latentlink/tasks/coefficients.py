@@ -1,4 +1,6 @@
-"""What is asked of ŷ = μy + Ψ ẑ, said of its coefficients ẑ, so that nothing of the latent's dimension is touched in training:
+"""Errors and outputs of a head on ŷ = μy + Ψ ẑ, computed from its coefficients ẑ.
+
+Nothing of the latent's dimension is touched in training:
 
 ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ(y − μy) + ẑᵀ ΨᵀΨ ẑ,        head(ŷ) = (W Ψ) ẑ + head(μy)      (affine heads).
 """
@@ -15,7 +17,7 @@ Outputs = Callable[[Tensor], Tensor]
 
 
 class Fidelity:
-    """||y − ŷ||² / tr Ry in coefficients."""
+    """The error ||y − ŷ||² / tr Ry, computed from coefficients."""
 
     def __init__(self, y: Tensor, synthesis: Tensor, mean_y: Tensor) -> None:
         self.synthesis, self.mean_y, self.gram = synthesis, mean_y, synthesis.mT @ synthesis
@@ -27,7 +29,7 @@ class Fidelity:
         self.projected, self.energy = centred @ self.synthesis, centred.square().sum(-1)
 
     def of(self, y: Tensor) -> "Fidelity":
-        """In units of the same variance for other latents."""
+        """The same error, in units of the same variance, for other latents."""
         other = copy.copy(self)
         other._take(y)
         return other
@@ -38,7 +40,7 @@ class Fidelity:
 
 
 def reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
-    """head(μy + Ψ ẑ) of coefficients, the head frozen, gradients passing through it."""
+    """The outputs head(μy + Ψ ẑ) as a function of coefficients, the head frozen, gradients passing through it."""
     offset = apply_head(head, mean_y.unsqueeze(0)).detach().to(synthesis).squeeze(0)
     if is_affine(head):
         weight = head.weight.detach().to(synthesis) @ synthesis

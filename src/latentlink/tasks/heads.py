@@ -1,4 +1,4 @@
-"""Task heads: what the receiver does with a latent. A softmax head is fitted here; any torch module serves in its place."""
+"""Task heads, which make decisions of the receiver's latents. A softmax head is fitted here; any torch module serves in its place."""
 
 import os
 from typing import Any, TypeGuard
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
-from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.doors import as_tensor, integer, real
 from latentlink.numerics.minimise import minimise
 from latentlink.storage.artifacts import artifact, save
 
@@ -38,6 +38,10 @@ class SoftmaxHead(nn.Linear):
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "SoftmaxHead":
         """The head of a saved file."""
         weight = tensors["weight"]
+        if weight.ndim != 2 or tensors["bias"].shape != weight.shape[:1]:
+            raise ValueError(
+                f"weight must have shape (classes, m) and bias (classes,), got {tuple(weight.shape)} and {tuple(tensors['bias'].shape)}"
+            )
         head: SoftmaxHead = nn.utils.skip_init(cls, weight.shape[1], weight.shape[0], dtype=weight.dtype)  # draws no numbers
         head.load_state_dict(tensors)
         return head.requires_grad_(False).eval()
@@ -65,10 +69,7 @@ def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_dec
     labels = as_labels(labels, len(y)).to(y.device)
     if labels.unique().numel() < 2:
         raise ValueError(f"labels must show at least two classes, got only class {labels[0].item()}")
-    if not weight_decay > 0:
-        raise ValueError(f"weight_decay must be positive, got {weight_decay}")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
+    weight_decay, max_iterations = real("weight_decay", weight_decay, above=0), integer("max_iterations", max_iterations)
     mean, scale = y.mean(0), y.std(0, correction=0)
     scale = torch.where(scale > 1e-9 * scale.max().clamp(min=1e-300), scale, torch.inf)  # a constant feature gets no weight
     features = (y - mean) / scale
@@ -123,5 +124,5 @@ def decisions(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Int[Tensor, "*ba
 
 
 def is_affine(head: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether the head is y Wᵀ + b and nothing else, so that it can be folded into what comes before it."""
+    """True if the head is y Wᵀ + b and nothing else, so that it can be folded into what comes before it."""
     return type(head) in (nn.Linear, SoftmaxHead)

@@ -1,4 +1,4 @@
-"""How well the receiver understands: accuracy, agreement, and errors of the latent itself."""
+"""Metrics of what the receiver understands: accuracy, agreement, and errors of the latent itself."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,10 @@ class Rate:
     """A share of n messages with its 95 % confidence interval (Wilson's, good at 0 and 1 and for small n too).
 
     Attributes:
-        value: in [0, 1]. low, high: the interval. count: n.
+        value: in [0, 1].
+        low: lower end of the interval.
+        high: upper end of the interval.
+        count: n.
     """
 
     value: float
@@ -66,7 +69,7 @@ class Accuracy:
 
 
 def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> Accuracy:
-    """How often head(ŷ) decides for the true class.
+    """The share of messages for which head(ŷ) decides for the true class.
 
     Args:
         head: classifier, latents (n, m) → logits (n, classes).
@@ -84,21 +87,17 @@ def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDA
     decided = decisions(head, y_hat)
     labels = as_labels(labels, y_hat.shape[-2]).to(decided.device)
     correct = decided == labels
-    rates = {}
-    for c in labels.unique().tolist():
-        of_class = correct[..., labels == c]
-        rates[c] = _rate(of_class)
-    overall = _rate(correct)
-    return Accuracy(overall, rates, sum(rate.value for rate in rates.values()) / len(rates))
+    rates = {c: _rate(correct[..., labels == c]) for c in labels.unique().tolist()}
+    return Accuracy(_rate(correct), rates, sum(rate.value for rate in rates.values()) / len(rates))
 
 
 def agreement(head: nn.Module, y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Rate:
-    """How often head(ŷ) decides as head(y) does: understanding, whatever the truth. y_hat (…, n, m), y (n, m).
+    """The share of messages on which head(ŷ) decides as head(y) does, whatever the truth. y_hat (…, n, m), y (n, m).
 
     Raises:
         ValueError: the shapes do not fit.
     """
-    y_hat, y = _checked_pair(y_hat, y)
+    y_hat, y = _as_pair(y_hat, y)
     same = decisions(head, y_hat) == decisions(head, y)
     return _rate(same)
 
@@ -109,7 +108,7 @@ def mse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor,
     Raises:
         ValueError: the shapes do not fit.
     """
-    y_hat, y = _checked_pair(y_hat, y)
+    y_hat, y = _as_pair(y_hat, y)
     difference = y_hat - y
     return (difference if difference.is_floating_point() else difference.double()).square().sum(-1).mean(-1)
 
@@ -125,7 +124,8 @@ def nmse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor
     return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)
 
 
-def _checked_pair(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Tensor, Tensor]:
+def _as_pair(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Tensor, Tensor]:
+    """The tensors of both latents, on one device."""
     y_hat, y = finite("y_hat", y_hat), as_latents("y", y)
     if y_hat.is_complex():
         raise ValueError(f"y_hat must be real, got {y_hat.dtype}")
@@ -135,5 +135,5 @@ def _checked_pair(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tup
 
 
 def _rate(hits: Tensor) -> Rate:
-    """Share of hits (…, n) over all channels, with the interval of n messages."""
+    """The share of hits (…, n) over all channels, with the interval of n messages."""
     return Rate.of_share(float(hits.double().mean()), hits.shape[-1])

@@ -1,6 +1,6 @@
-"""What a trained receiver should get right: losses to train by, scores to choose by, for one and the same frozen receiver.
+"""Objectives of a trained receiver: losses to train by, scores to choose by, for one and the same frozen receiver.
 
-A decoder ends in ŷ = μy + Ψ ẑ, so what is asked of ŷ is asked of its coefficients ẑ (`tasks/coefficients.py`). Every objective may add a
+A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coefficients ẑ (`tasks/coefficients.py`). Every objective may add a
 share `fidelity` of ||y − ŷ||² / tr Ry.
 """
 
@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from latentlink.numerics.doors import real
 from latentlink.tasks.coefficients import Fidelity, Outputs, reader
 from latentlink.tasks.heads import apply_head
 
@@ -23,28 +24,23 @@ class Wanted(Protocol):
         """Loss (…, n) of coefficients ẑ (…, n, k) where the latents y[rows] are wanted."""
 
     def score(self, z: Float[Tensor, "*batch n k"], rows: Int[Tensor, "n"]) -> Float[Tensor, "*batch n"]:
-        """What is counted in the end (…, n), higher is better."""
+        """The score (…, n) that is counted in the end; higher is better."""
 
     def of(self, y: Float[Tensor, "n m"]) -> "Wanted":
-        """The same, in the same units, for other latents."""
+        """The same objective, in the same units, for other latents."""
 
 
 @runtime_checkable
 class Objective(Protocol):
-    """What the receiver wants."""
+    """The protocol of an objective: what the receiver should get right."""
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
 
 
-def _share(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError(f"{name} must be finite and not negative, got {value!r}")
-
-
-def _classifier(head: Any) -> None:
+def _check_head(head: Any) -> None:
     if not isinstance(head, nn.Module):
-        raise ValueError(f"head must be a torch.nn.Module, got {type(head).__name__}")
+        raise ValueError(f"head must be a torch.nn.Module such as fit_head(y, labels), got {type(head).__name__}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +66,9 @@ class HeadDivergence:
     fidelity: float = 0.05
 
     def __post_init__(self) -> None:
-        _classifier(self.head)
-        _share("fidelity", self.fidelity)
-        if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"temperature must be positive and finite, got {self.temperature!r}")
+        _check_head(self.head)
+        real("fidelity", self.fidelity, least=0)
+        real("temperature", self.temperature, above=0)
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
@@ -120,8 +115,8 @@ class Regression:
 
     def __post_init__(self) -> None:
         if self.head is not None:
-            _classifier(self.head)
-        _share("fidelity", self.fidelity)
+            _check_head(self.head)
+        real("fidelity", self.fidelity, least=0)
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
@@ -134,7 +129,7 @@ class Regression:
 
 
 class _HeadErrors(NamedTuple):
-    """What a head's outputs should be, their variance, and how they are read off coefficients."""
+    """The outputs that a head should have, their variance, and how they are read off coefficients."""
 
     objective: Regression
     outputs: Tensor
@@ -185,7 +180,7 @@ class Cosine:
     fidelity: float = 0.01
 
     def __post_init__(self) -> None:
-        _share("fidelity", self.fidelity)
+        real("fidelity", self.fidelity, least=0)
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
@@ -236,9 +231,8 @@ class Retrieval:
     fidelity: float = 0.01
 
     def __post_init__(self) -> None:
-        _share("fidelity", self.fidelity)
-        if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"temperature must be positive and finite, got {self.temperature!r}")
+        real("fidelity", self.fidelity, least=0)
+        real("temperature", self.temperature, above=0)
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""

@@ -19,7 +19,7 @@ from latentlink.digital.coding.short_code import MOST_SHORT, ShortCode, short_co
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """How messages cross one channel of u uses and q symbols a use; D = 2uq real dimensions.
+    """The way in which messages cross one channel of u uses and q symbols a use; D = 2uq real dimensions.
 
     Attributes:
         payload: B bits.
@@ -61,7 +61,7 @@ class Block:
 
     @property
     def has_crc(self) -> bool:
-        """Whether a CRC detects errors."""
+        """True if a CRC detects errors."""
         return self.length > 0 and self.payload > MOST_SHORT
 
     @property

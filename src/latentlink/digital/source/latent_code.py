@@ -86,7 +86,7 @@ class Coordinates:
 
 
 class Remaining(NamedTuple):
-    """What a payload leaves of the latents of pilots.
+    """The errors that a payload leaves on the latents of pilots.
 
     Attributes:
         weighted: E||c − ĉ||².
@@ -183,7 +183,7 @@ class LatentCode:
             return self._payloads[payload]
 
     def reach(self, payload: int) -> int:
-        """How many coefficients, the first ones, a payload can say anything of."""
+        """The number of coefficients, the first ones, that a payload can say anything of."""
         with self._lock:
             prefix = self._prefix(payload)
             beyond = self._transform(prefix).reach(payload - prefix) if prefix < payload else 0
@@ -198,7 +198,7 @@ class LatentCode:
             return vectors + each * steps
 
     def remaining(self, payload: int) -> "Remaining":
-        """What a payload leaves of held-back pilots; between sizes that are measured, by powers of the size."""
+        """The errors that a payload leaves on held-back pilots; between sizes that are measured, by powers of the size."""
         if payload <= _SMALLEST_TRANSFORM:
             return self._measured(payload)
         low = _grid(payload)

@@ -59,11 +59,11 @@ class TransformCode:
         return self.step(max(0, self._usual[payload] + _OFFSETS[index]))
 
     def reach(self, payload: int) -> int:
-        """How many coefficients any of its steps quantises."""
+        """The largest number of coefficients that a step of a payload quantises."""
         return max(len(self.offered(payload, number).cost) for number in range(STEPS))
 
     def search_size(self, payload: int) -> int:
-        """How many coefficients its steps quantise together."""
+        """The number of coefficients that all steps of a payload quantise together."""
         return sum(len(self.offered(payload, number).cost) for number in range(STEPS))
 
     def choose(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n"], Int[Tensor, "n k"], Float[Tensor, "n k"]]:
