@@ -13,7 +13,6 @@ from .linear.goal import Goal
 from .linear.goal_choice import GoalChoice, choose_goal
 from .linear.held_out import HeldOut, HeldOutModes, held_out
 from .linear.modes import SemanticModes, semantic_modes
-from .linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
 from .linear.transceiver import LinearTransceiver
 from .links.solution import Solution, Status
 from .links.transceiver import Transceiver
@@ -48,8 +47,6 @@ __all__ = [
     "ConstraintSet",
     "Cosine",
     "EachMessage",
-    "EstimateAtBothEnds",
-    "EstimateAtTransmitter",
     "Goal",
     "GoalChoice",
     "HardThreshold",

@@ -124,7 +124,7 @@ def test_a_changed_byte_of_a_checkpoint_is_noticed_and_any_name_will_do(tmp_path
 @pytest.mark.parametrize("pruning", [None, ll.budget.Weights(0.5), ll.HardThreshold(0.0)])
 def test_a_training_that_diverges_says_so_and_still_sends(rate, pruning):
     solution = small(learning_rate=rate, pruning=pruning).design(pilots(), channel())
-    assert solution.messages() == [ll.Status.DIVERGED.value]
+    assert solution.messages() == [ll.Status.DIVERGED.message]
     assert ll.transmit(solution.transceiver, pilots().x, channel()).isfinite().all()
 
 
@@ -134,14 +134,14 @@ def test_training_ends_when_validation_stops_improving():
     assert len(losses) < 200
     assert int(losses.argmin()) == len(losses) - 3
     assert float(solution.expected_mse) == pytest.approx(float(losses.min()))
-    assert solution.messages() == [ll.Status.TRAINED.value]
-    assert small(epochs=1).design(pilots(), channel()).messages() == [ll.Status.UNDERTRAINED.value]
+    assert solution.messages() == [ll.Status.TRAINED.message]
+    assert small(epochs=1).design(pilots(), channel()).messages() == [ll.Status.UNDERTRAINED.message]
 
 
 def test_nothing_is_sent_where_nothing_can_be():
     for radio in (channel(power=1.0).with_power(0.0), ll.Channel(torch.zeros(1, 2, 2, dtype=torch.complex128), 0.1)):
         solution = small().design(pilots(), radio)
-        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.value]
+        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.message]
         y_hat = ll.transmit(solution.transceiver, pilots().x, radio)
         torch.testing.assert_close(y_hat, pilots().y.mean(0).expand_as(y_hat))
 
@@ -311,7 +311,7 @@ def test_networks_that_lose_all_weights_send_nothing_and_say_so():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_training_that_diverges_delivers_the_best_before(precision):
     solution = small(learning_rate=1e30, epochs=9, precision=precision).design(pilots(), channel())
-    assert solution.messages() == [ll.Status.DIVERGED.value]
+    assert solution.messages() == [ll.Status.DIVERGED.message]
     assert ll.transmit(solution.transceiver, pilots().x, channel()).isfinite().all()
     assert solution.expected_mse.isfinite()
 

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.linear.transceiver import PowerLimitName
 from latentlink.numerics.division import ratio
 
 
@@ -32,7 +31,7 @@ class AveragePower:
             raise ValueError(f"peak must be a number from 1 (a message at the mean budget), got {self.peak!r}")
 
     @property
-    def name(self) -> PowerLimitName:
+    def name(self) -> str:
         """As in `LinearTransceiver.power_limit`."""
         return "mean"
 
@@ -71,7 +70,7 @@ class EachMessage:
             raise ValueError(f"peak must be 1: every message is at the budget, got {self.peak!r}")
 
     @property
-    def name(self) -> PowerLimitName:
+    def name(self) -> str:
         """As in `LinearTransceiver.power_limit`."""
         return "per message"
 
