@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.linear.per_message import REFITTED
 from neural.codec.clouds import channel, fitted, training, understood, world
 
 SHAPES = [(1, 1, 1), (2, 2, 1), (4, 4, 1), (3, 2, 2), (2, 5, 1), (1, 4, 3)]
@@ -30,7 +31,7 @@ def test_switched_off_it_is_the_exact_linear_design_to_the_last_bit_of_float32()
     off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
     radio = channel(batch=(4,))
     solution, exact = off.design(radio), ll.ClosedForm().design(modes, radio)
-    assert solution.messages() == [ll.Status.LINEAR.value]
+    assert solution.messages() == [ll.Status.LINEAR.message]
     assert not solution.trace["active"].any()
     torch.testing.assert_close(solution.expected_mse, exact.expected_mse, rtol=1e-6, atol=0.0)
     silent = ll.Channel(radio.h, 0.0)
@@ -53,7 +54,7 @@ def test_after_training_it_is_never_below_the_linear_design(n, snr_db):
     ]
     difference = agreed[0].double() - agreed[1].double()
     assert difference.mean() >= -2 * difference.std() / 300**0.5
-    assert set(codec.messages()) <= {ll.Status.CODEC.value, ll.Status.LINEAR.value}
+    assert set(codec.messages()) <= {ll.Status.CODEC.message, ll.Status.LINEAR.message}
 
 
 def test_one_symbol_tells_the_class_where_the_linear_design_cannot():
@@ -97,7 +98,7 @@ def test_a_message_may_have_a_channel_of_its_own():
 def test_dead_channels_send_nothing():
     codec, unseen = fitted().codec, world()[1]
     silent = codec.design(ll.Channel(torch.zeros(1, 2, 2, dtype=torch.complex128), 0.1))
-    assert silent.messages() == [ll.Status.NOTHING_TO_SEND.value]
+    assert silent.messages() == [ll.Status.NOTHING_TO_SEND.message]
     assert not silent.transceiver.encode(unseen.x[:3]).abs().any()
     torch.testing.assert_close(
         silent.transceiver.decode(torch.zeros(3, 1, 2, dtype=torch.complex64)), world()[3].mean_y.float().expand(3, -1)
@@ -221,7 +222,7 @@ def test_switched_off_under_a_limit_on_messages_it_says_what_it_does(power):
     off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
     radio = channel(2, 2, snr_db=15.0, batch=(20,))
     solution = off.design(radio)
-    assert solution.messages() == [ll.Status.REFITTED.value]
+    assert solution.messages() == [REFITTED.message]
     measured = ll.evaluate(solution.transceiver, unseen.x, unseen.y, channel=radio, head=head, generator=torch.Generator().manual_seed(0))
     assert float((measured.mse / solution.expected_mse).mean()) == pytest.approx(1, abs=0.06)
     assert float(measured.peak_power.max()) <= power.peak * (1 + 1e-5)
