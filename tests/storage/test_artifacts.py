@@ -24,6 +24,12 @@ X, Y = pilots()
 CHANNEL = ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(3,), generator=torch.Generator().manual_seed(1)), 10.0).repeated(2)
 
 
+def shared_values():
+    """A channel whose noise, power and error are one tensor."""
+    one = torch.ones(3).double()
+    return ll.Channel(CHANNEL.h, one, one, error_variance=one)
+
+
 def pair(**options):
     return ll.semantic_modes(ll.Moments.from_pairs(X, Y), **options).named("theirs", "ours")
 
@@ -71,7 +77,7 @@ CASES = {
     "link with power per message": lambda: link(ll.power.PerMessage(x=X, y=Y)),
     "link of one channel": lambda: link(channel=CHANNEL[0]),
     "link without noise": lambda: link(channel=ll.Channel(CHANNEL.h)),
-    "link whose noise, power and error are one tensor": lambda: link(channel=ll.Channel(CHANNEL.h, ONES, power=ONES, error_variance=ONES)),
+    "link whose noise, power and error are one tensor": lambda: link(channel=shared_values()),
     "head": head,
     "head of float32": lambda: head().float(),
 }

@@ -4,9 +4,9 @@ With M = WᵀW the metric of the modes, Φ is the ridge regression of the coordi
 
     c = diag(b)⁻² Ψᵀ M (y − μy),        Φ = E[c (x − μx)ᵀ] R_λ⁻¹,
 
-so that on the pilots it was made of, z = Φ (x − μx) predicts y better than it will for unseen ones, most where pilots are few. Networks that
-are trained and judged on such z trust it too much. Here the pilots are cut into folds, and the z of each fold is by the regression on all
-others.
+so that on the pilots it was made of, z = Φ (x − μx) predicts y better than it will for unseen ones, most where pilots are few. Networks
+that are trained and judged on such z trust it too much. Here the pilots are cut into folds, and the z of each fold is by the regression on
+all others.
 """
 
 import torch
