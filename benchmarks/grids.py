@@ -62,7 +62,7 @@ def main() -> None:
         "equal power per use": (ll.ClosedForm(power=ll.power.Equal()), channel),
         "one use at a time": (ll.ClosedForm(power=ll.power.OneUseAtATime()), channel),
         "robust, one estimate at both ends": (ll.ClosedForm(), estimate),
-        "robust, estimate at the transmitter": (ll.ClosedForm(csi=ll.EstimateAtTransmitter()), estimate),
+        "robust, estimate at the transmitter": (ll.ClosedForm(csi=ll.csi.Transmitter()), estimate),
     }
     total = sum(timed(f"design: {name}", partial(design.design, known, given), table)[1] for name, (design, given) in designs.items())
     table.add_row("all designs together", f"{total:.2f} s", f"{1e3 * total / CHANNELS:.2f} ms", "")

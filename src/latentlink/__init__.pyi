@@ -13,7 +13,6 @@ from .linear.goal import Goal
 from .linear.goal_choice import choose_goal
 from .linear.held_out import held_out
 from .linear.modes import SemanticModes, semantic_modes
-from .linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
 from .linear.transceiver import LinearTransceiver
 from .links.solution import Solution, Status
 from .links.transceiver import Transceiver
@@ -41,8 +40,6 @@ __all__ = [
     "ConstantModulus",
     "ConstraintSet",
     "Cosine",
-    "EstimateAtBothEnds",
-    "EstimateAtTransmitter",
     "Goal",
     "HardThreshold",
     "HeadDivergence",

@@ -7,13 +7,11 @@ from latentlink.channels.csi.statistics import GridStatistics, SampledStatistics
 from latentlink.linear.knowledge import (
     BothEnds,
     CsiCase,
-    Measurement,
     Perfect,
     ReceiverOnly,
     Transmitter,
     TransmitterOnly,
     Unaware,
-    taken_for_true,
 )
 
 __all__ = [
@@ -21,7 +19,6 @@ __all__ = [
     "ChannelEstimator",
     "CsiCase",
     "GridStatistics",
-    "Measurement",
     "Perfect",
     "ReceiverOnly",
     "SampledStatistics",
@@ -37,5 +34,4 @@ __all__ = [
     "lmmse_estimator",
     "quantisation_variance",
     "quantise_feedback",
-    "taken_for_true",
 ]

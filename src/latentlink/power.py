@@ -10,8 +10,9 @@ P is the power of a channel use (`Channel.power`), u the number of channel uses 
     Equal             each use gets P, water-filled within it                 equal
     OneUseAtATime     the same, and each use takes the next modes in turn     one-use-at-a-time
 
-A limit offers what designs ask of it: `project` moves a precoder into it (iterative designs), `message_gain` scales single messages
-(transmitters). What a limit does not offer is refused with the remedy. An own limit is a subclass of `PowerLimit`.
+A limit offers what designs ask of it: `allocate` places modes on known channels (exact designs), `project` moves a precoder into the limit
+(iterative designs), `message_gain` scales single messages (transmitters). What a limit does not offer is refused with the remedy. An own
+limit is a subclass of `PowerLimit`.
 """
 
 from collections.abc import Sequence
@@ -19,15 +20,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice, finite, integer, real
-
-Precoders = Complex[Tensor, "*batch u t c"]
+from latentlink.streams.per_use import PerUseProblem
+from latentlink.streams.placement import ParallelStreams, Placement
+from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
+from latentlink.streams.spatial import SpatialModes
 
 
 class PowerLimit:
@@ -35,9 +39,16 @@ class PowerLimit:
 
     Attributes:
         word: name of the limit in study files, on the command line and in saved links.
+        is_exact: True where `allocate` gives the optimum within the limit.
     """
 
     word: ClassVar[str]
+    is_exact: ClassVar[bool] = True
+
+    @property
+    def is_pooled(self) -> bool:
+        """True where power moves freely between uses and messages: the budget of the mean, which robust designs need."""
+        return False
 
     @property
     def limits_messages(self) -> bool:
@@ -48,8 +59,25 @@ class PowerLimit:
         """Factor (…, n) by which each message's symbols are multiplied, for its energy and the budget u·P of a message; 1 here."""
         return torch.ones_like(energy)
 
+    def deployed(self) -> "PowerLimit":
+        """The limit as a transmitter keeps it, without what only its design needs."""
+        return self
+
     def check(self, n_tx: int) -> None:
         """Raise ValueError where the limit does not fit a transmitter of n_tx antennas."""
+
+    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
+        """Place modes on known channels, what an error of the channel makes of the signal being taken for white noise.
+
+        Args:
+            strength: b (k,) of the modes, decreasing.
+            channel: batch of channels.
+            widely_linear: False keeps modes 2i and 2i + 1 together, as complex-linear designs do.
+
+        Raises:
+            ValueError: no exact placement is known within the limit.
+        """
+        raise ValueError(f"power must be a limit with an exact design, got {self!r}: use Admm(power={self!r}) instead")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
         """The nearest precoder within the limit.
@@ -84,9 +112,20 @@ class Mean(PowerLimit):
             object.__setattr__(self, "peak", real("peak", self.peak, least=1.0))
 
     @property
+    def is_pooled(self) -> bool:
+        """True without a peak."""
+        return self.peak is None
+
+    @property
     def limits_messages(self) -> bool:
         """True with a peak."""
         return self.peak is not None
+
+    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
+        """MSE water-filling over the symbols of all uses."""
+        if self.peak is not None:
+            raise ValueError(f"power must have no peak in a linear design, got {self!r}: use Mean(), or Mean(peak=...) in CodecTraining")
+        return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
         """Clip the messages above the peak to it."""
@@ -96,7 +135,7 @@ class Mean(PowerLimit):
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
         """F, scaled down where it spends more than u·P."""
-        return within(F, row_power(F, covariance).sum((-2, -1), keepdim=True), F.shape[-3] * power[..., None, None])
+        return scale_into(F, row_power(F, covariance).sum((-2, -1), keepdim=True), F.shape[-3] * power[..., None, None])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +158,17 @@ class PerUse(PowerLimit):
         object.__setattr__(self, "max_iterations", integer("max_iterations", self.max_iterations))
         object.__setattr__(self, "tolerance", real("tolerance", self.tolerance, least=0.0))
 
+    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
+        """The pooled optimum spread evenly over identical uses; L-BFGS with a certificate where uses differ."""
+        spatial = SpatialModes.of(channel.h)
+        if is_block_fading(channel.h) or len(strength) == 0:
+            return ParallelStreams.pooled(strength, spatial.spread(), channel)
+        problem = PerUseProblem.of(strength, spatial, channel.effective_noise / 2, channel.power, widely_linear=widely_linear)
+        return problem.solve(self.max_iterations, self.tolerance)
+
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
         """Each use, scaled down where it spends more than P."""
-        return within(F, row_power(F, covariance).sum(-1, keepdim=True), power[..., None, None])
+        return scale_into(F, row_power(F, covariance).sum(-1, keepdim=True), power[..., None, None])
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -156,6 +203,16 @@ class PerMessage(PowerLimit):
     def limits_messages(self) -> bool:
         """True: the energy of every message is set."""
         return True
+
+    def deployed(self) -> "PerMessage":
+        """The limit without the pilots."""
+        return PerMessage()
+
+    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
+        """As for the mean: the messages of that precoder are then scaled, and the decoder is refitted to them."""
+        if self.x is None:
+            raise ValueError("power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got PerMessage()")
+        return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
         """Scale every message to the budget; 0 stays 0."""
@@ -195,17 +252,7 @@ class PerAntenna(PowerLimit):
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
         """Each antenna's rows scaled: to its limit, or by the common s at which the total meets the budget."""
-        uses = F.shape[-3]
-        r = row_power(F, covariance).sum(-2)  # (…, t)
-        limit, budget = uses * self.limits_of(power, F.shape[-2]), (uses * power).unsqueeze(-1)
-        cap, order = ratio(limit, r).masked_fill(r == 0, torch.inf).sort(-1)  # antennas are cut off in this order as s² grows
-        saturated = torch.nn.functional.pad(limit.gather(-1, order).cumsum(-1)[..., :-1], (1, 0))
-        free = r.gather(-1, order).flip(-1).cumsum(-1).flip(-1)
-        s2 = ratio((budget - saturated).clamp(min=0), free).masked_fill(free == 0, torch.inf)  # if just those before are cut off
-        fits = s2 <= cap
-        first = fits.to(torch.int8).argmax(-1, keepdim=True)
-        s2 = torch.where(fits.any(-1, keepdim=True), s2.gather(-1, first), 1.0).clamp(max=1)
-        return F * ratio(torch.minimum(limit, s2 * r), r).sqrt()[..., None, :, None]
+        return scale_antennas(F, row_power(F, covariance).sum(-2), self.limits_of(power, F.shape[-2]), power)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,13 +263,22 @@ class Equal(PowerLimit):
     """
 
     word: ClassVar[str] = "equal"
+    is_exact: ClassVar[bool] = False
+
+    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
+        """The strongest modes over the strongest symbols of all uses, with water-filling of P in each use."""
+        return ParallelStreams.use_by_use(strength, channel, pooled_order=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneUseAtATime(PowerLimit):
+class OneUseAtATime(Equal):
     """As `Equal`, and each use takes the next modes in turn, whatever its channel is worth: a message sent symbol by symbol."""
 
     word: ClassVar[str] = "one-use-at-a-time"
+
+    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
+        """The strongest modes over the first use, the next ones over the second, with water-filling of P in each use."""
+        return ParallelStreams.use_by_use(strength, channel, pooled_order=False)
 
 
 NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}
@@ -237,21 +293,5 @@ def named(word: str, **settings: Any) -> PowerLimit:
 
     Raises:
         ValueError: the word is no limit's, or a setting is wrong.
-
-    Example:
-        >>> named("per-use", tolerance=1e-4)
-        PerUse(max_iterations=4000, tolerance=0.0001)
     """
     return NAMES[choice("power", word, NAMES)](**settings)
-
-
-def row_power(F: Precoders, covariance: Tensor | None = None) -> Float[Tensor, "*batch u t"]:
-    """Power f R fᴴ (…, u, t) of the row f of each use and antenna, for inputs of covariance R (I where it is None)."""
-    if covariance is None:
-        return F.abs().square().sum(-1)
-    return (F @ covariance.to(F) * F.conj()).sum(-1).real.clamp(min=0)
-
-
-def within(F: Precoders, spent: Float[Tensor, "*batch u2 t2"], budget: Float[Tensor, "*batch u3 t3"]) -> Precoders:
-    """F, scaled down where what it spends is above the budget."""
-    return F * torch.where(spent > budget, ratio(budget, spent), 1.0).sqrt().unsqueeze(-1)

@@ -58,15 +58,9 @@ from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.held_out import HeldOutModes, held_out
-from latentlink.linear.knowledge import BothEnds as CsiAtBothEnds
-from latentlink.linear.knowledge import Measurement, taken_for_true
-from latentlink.linear.knowledge import Perfect as PerfectCsi
-from latentlink.linear.knowledge import ReceiverOnly as CsiAtReceiverOnly
-from latentlink.linear.knowledge import Transmitter as CsiAtTransmitter
-from latentlink.linear.knowledge import TransmitterOnly as CsiAtTransmitterOnly
-from latentlink.linear.knowledge import Unaware as NoCsi
+from latentlink.linear.knowledge import BothEnds, Perfect, ReceiverOnly, Transmitter, TransmitterOnly, Unaware
 from latentlink.linear.modes import semantic_modes
-from latentlink.linear.robust.both_ends import EstimateAtBothEnds, EstimateAtTransmitter
+from latentlink.linear.robust.choice import Candidate
 from latentlink.links.solution import Status
 from latentlink.links.transmit import transmit
 from latentlink.neural.codec.examples import Augmentation
@@ -76,8 +70,7 @@ from latentlink.neural.paper.design import Neural
 from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
 from latentlink.power import Equal as EqualPower
 from latentlink.power import Mean as MeanPower
-from latentlink.power import OneUseAtATime, PerAntenna
-from latentlink.power import PerMessage as PerMessagePower
+from latentlink.power import OneUseAtATime, PerAntenna, PerMessage
 from latentlink.power import PerUse as PerUsePower
 from latentlink.tasks.heads import fit_head
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
@@ -125,6 +118,29 @@ def facts(solution, x, r=None) -> Values:
         **{f"trace.{name}": value for name, value in solution.trace.items()},
         **doings(solution.transceiver, x, r),
     }
+
+
+def per_message(pilots):
+    """The limit of each message, with the pilots that its decoder is refitted to."""
+    return PerMessage(x=pilots.x, y=pilots.y)
+
+
+CALLED = {BothEnds: "EstimateAtBothEnds", Transmitter: "EstimateAtTransmitter"}
+NUMBERED = {Candidate.NAIVE: 0, Candidate.INFLATED: 1, Candidate.NOISIER: 2, Candidate.FEWER: 3}  # of the transmitter's candidates
+
+
+def renumbered(csi, values: Values) -> Values:
+    """The facts of a robust design, candidates by the numbers that they were kept under."""
+    if isinstance(csi, Transmitter):
+        values["trace.candidate"] = values["trace.candidate"].clone().apply_(lambda number: NUMBERED[Candidate(number)])
+    return values
+
+
+def used_link(csi, pilot_noise, gain, modes, known, truth, generator):
+    """The link that is used on the truth, its receiver measuring in this noise where there is one."""
+    solution = ClosedForm(csi=csi).design(modes, truth if isinstance(csi, Perfect) else known)
+    received = None if pilot_noise is None else truth.estimated(pilot_noise, gain, generator)
+    return csi.at_reception(solution, modes, truth, received).transceiver
 
 
 def doings(link, x, r=None) -> Values:
@@ -377,7 +393,7 @@ def limited(channels: dict[str, Channel], powers: Mapping[str, object]) -> Value
 @case
 def power_limits() -> Values:
     places = {name: CHANNELS[name] for name in ("block", "grid")}
-    message = PerMessagePower(x=world().x, y=world().y)
+    message = per_message(world())
     powers = {"mean": MeanPower(), "message": message, "equal": EqualPower(), "one use at a time": OneUseAtATime()}
     return limited(places, powers) | limited({"block": CHANNELS["block"]}, {"use": PerUsePower()})
 
@@ -397,12 +413,12 @@ def estimates_in_the_closed_form() -> Values:
             continue
         estimate = one.estimated(0.2, generator=seeded(30))
         for name, of in (("", modes()), (", complex-linear", modes(widely_linear=False)), (", for a goal", modes(goal="fisher"))):
-            for csi in (EstimateAtBothEnds(), EstimateAtTransmitter(draws=6, seed=2)):
-                words = f"{type(csi).__name__}, {place}{name}"
-                several[words] = facts(solution := solved(ClosedForm(csi=csi), of, estimate), X)
+            for csi in (BothEnds(), Transmitter(draws=6, seed=2)):
+                words = f"{CALLED[type(csi)]}, {place}{name}"
+                several[words] = renumbered(csi, facts(solution := solved(ClosedForm(csi=csi), of, estimate), X))
                 several[f"{words}, matched"] = doings(solution.transceiver.matched_to(one), X)
     estimate = CHANNELS["block"].estimated(0.2, generator=seeded(31))
-    for name, power in (("use", PerUsePower()), ("equal", EqualPower()), ("message", PerMessagePower(x=world().x, y=world().y))):
+    for name, power in (("use", PerUsePower()), ("equal", EqualPower()), ("message", per_message(world()))):
         several[f"limited per {name}"] = facts(solved(ClosedForm(power=power), modes(), estimate), X)
     return gathered(several)
 
@@ -420,28 +436,28 @@ def matched_again() -> Values:
 
 @case
 def csi_cases() -> Values:
-    quick = EstimateAtTransmitter(draws=8)
+    quick, correlated = Transmitter(draws=8), ReceiverOnly(correlation=exponential_correlation(3, 0.8))
     cases = {
-        "perfect": PerfectCsi(),
-        "both ends": CsiAtBothEnds(),
-        "both ends, naive": CsiAtBothEnds(robust=False),
-        "transmitter": CsiAtTransmitter(csi=quick),
-        "transmitter, naive": CsiAtTransmitter(robust=False),
-        "transmitter, measured": CsiAtTransmitter(csi=quick, measured=Measurement(0.05)),
-        "transmitter, naive, measured": CsiAtTransmitter(robust=False, measured=Measurement(0.05, gain=1.2)),
-        "receiver only": CsiAtReceiverOnly(),
-        "receiver only, correlated": CsiAtReceiverOnly(correlation=exponential_correlation(3, 0.8)),
-        "receiver only, measured": CsiAtReceiverOnly(gain=0.9, measured=Measurement(0.05)),
-        "transmitter only": CsiAtTransmitterOnly(draws=8, seed=1),
-        "none": NoCsi(),
+        "perfect": (Perfect(), None, 1.0),
+        "both ends": (BothEnds(), None, 1.0),
+        "both ends, naive": (BothEnds(robust=False), None, 1.0),
+        "transmitter": (quick, None, 1.0),
+        "transmitter, naive": (Transmitter(robust=False), None, 1.0),
+        "transmitter, measured": (quick, 0.05, 1.0),
+        "transmitter, naive, measured": (Transmitter(robust=False), 0.05, 1.2),
+        "receiver only": (ReceiverOnly(), None, 1.0),
+        "receiver only, correlated": (correlated, None, 1.0),
+        "receiver only, measured": (ReceiverOnly(gain=0.9), 0.05, 1.0),
+        "transmitter only": (TransmitterOnly(draws=8, seed=1), None, 1.0),
+        "none": (Unaware(), None, 1.0),
     }
     several = {}
     for place, truth in (("one use", fading(40, 2, 3)), ("grid", fading(41, 3, 3, 2))):
         known = truth.estimated(0.2, generator=seeded(42))
         several[f"known, {place}"] = known_of(known)
-        several[f"taken for true, {place}"] = known_of(taken_for_true(known))
+        several[f"taken for true, {place}"] = known_of(known.without_error())
         for name, of in cases.items():
-            link = of.link(modes(), known, truth, seeded(43))
+            link = used_link(*of, modes(), known, truth, seeded(43))
             T, noise = link.response(truth)
             power = link.expected_power(modes().covariance)
             several[f"{name}, {place}"] = {**doings(link, X), "response": T, "noise": noise, "power": power}

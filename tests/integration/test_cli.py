@@ -179,7 +179,7 @@ def test_one_of_several_arrays_and_each_power_limit(run, files):
             "--output",
             limit,
         )
-        assert ll.load(files / limit / "link.safetensors").power_limit == limit.replace("-", " ")
+        assert ll.load(files / limit / "link.safetensors").power_limit.word == limit
     assert "x, y" in run("fit", "both.npz", "both.npz::y", "labels.csv", status=1).stderr
     other = ("evaluate", "per-use/link.safetensors", "tx-test.npy", "rx-test.parquet", "labels-test.npy", "--head")
     ll.fit_head(np.eye(4), np.arange(4)).save(files / "other.safetensors")

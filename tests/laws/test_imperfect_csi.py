@@ -121,7 +121,7 @@ class TestAtTheTransmitter:
     def test_the_choice_is_never_worse_than_naive(self, n_rx, n_tx, uses, times, snr_db, error_variance):
         """On errors that the choice has not seen, channel by channel at four standard errors (some 330 channels), and in the mean."""
         known = estimated((n_rx, n_tx), uses, snr_db, error_variance, (10,), times=times)
-        chosen = ll.ClosedForm(csi=ll.EstimateAtTransmitter()).design(MODES, known)
+        chosen = ll.ClosedForm(csi=ll.csi.Transmitter()).design(MODES, known)
         naive = ll.ClosedForm().design(MODES, naive_of(known)).transceiver
         same = chosen.trace["candidate"] == 0
         channels = drawn(known, 100, seed=9)
@@ -135,7 +135,7 @@ class TestAtTheTransmitter:
 
     def test_it_pays_where_much_is_unknown_and_little_noise(self):
         known = estimated((4, 4), 1, 20.0, 1.0, (20,))
-        chosen = ll.ClosedForm(csi=ll.EstimateAtTransmitter()).design(MODES, known)
+        chosen = ll.ClosedForm(csi=ll.csi.Transmitter()).design(MODES, known)
         naive = ll.ClosedForm().design(MODES, naive_of(known)).transceiver
         channels = drawn(known, 100, seed=9)
         mine, other = (sum(weighted(MODES, *link.matched_to(one).response()) for one in channels) for link in (chosen.transceiver, naive))
@@ -179,7 +179,7 @@ def test_under_shrinkage_the_robust_pair_is_never_worse_than_the_naive_one_for_t
     modes = ll.semantic_modes(moments(1, 20, 12, n=40), shrinkage=shrinkage)
     truth = channel(2, 2, 2, 3 if uses == 3 else 1, 30.0, batch=(200,))
     known = (truth.repeated(3) if uses == "repeated" else truth).estimated(error_variance, generator=seeded(3))
-    robust, naive = (ll.ClosedForm().design(modes, one) for one in (known, ll.csi.taken_for_true(known)))
+    robust, naive = (ll.ClosedForm().design(modes, one) for one in (known, known.without_error()))
     s = naive.transceiver.streams.shape[-1]
     expected = total_mse(modes, *naive.transceiver.response(known, modes.covariance[:s, :s]))
     assert (robust.expected_mse <= expected * (1 + 1e-9)).all()

@@ -16,7 +16,7 @@ def unitary(seed, n):
 
 def designed(one, power=None, csi=None, seed=1):
     modes = ll.semantic_modes(moments(seed, 7, 6), shrinkage=0.0)
-    return ll.ClosedForm(power=power or ll.power.Mean(), csi=csi or ll.EstimateAtBothEnds()).design(modes, one)
+    return ll.ClosedForm(power=power or ll.power.Mean(), csi=csi or ll.csi.BothEnds()).design(modes, one)
 
 
 def same(first, second, rtol=1e-9):
@@ -95,5 +95,5 @@ def test_designing_twice_gives_the_same():
     one = Channel(channel(3, 2, 2, uses=2).h, 0.1, 1.0, error_variance=0.05)
     for power in (ll.power.Mean(), ll.power.PerUse()):
         assert torch.equal(designed(one, power).transceiver.precoder, designed(one, power).transceiver.precoder)
-    csi = ll.EstimateAtTransmitter(draws=4)
+    csi = ll.csi.Transmitter(draws=4)
     assert torch.equal(designed(one, csi=csi).expected_mse, designed(one, csi=csi).expected_mse)

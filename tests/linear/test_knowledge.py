@@ -6,16 +6,15 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.knowledge import (
     BothEnds,
     CsiCase,
-    Measurement,
     Perfect,
     ReceiverOnly,
     Transmitter,
     TransmitterOnly,
     Unaware,
-    taken_for_true,
 )
 from latentlink.linear.mse import total_mse
-from latentlink.linear.robust.pre_equalised import pre_equalised
+from latentlink.linear.robust.at_transmitter import Draws
+from latentlink.linear.robust.pre_equalised import agreed_level, pre_equalise
 from oracles import Problem, dense_pair, embed, moments, normal, seeded
 
 CASES = [
@@ -24,7 +23,6 @@ CASES = [
     BothEnds(robust=False),
     Transmitter(),
     Transmitter(robust=False),
-    Transmitter(measured=Measurement(0.05)),
     ReceiverOnly(),
     TransmitterOnly(),
     Unaware(),
@@ -39,6 +37,12 @@ def pair(n_rx, n_tx, uses=1, snr_db=15.0, error_variance=0.2, batch=(20,), seed=
     return truth, truth.estimated(error_variance, generator=seeded(seed + 1))
 
 
+def used(case, known, truth, received=None):
+    """The link of a case as it is used on the truth."""
+    known = truth if isinstance(case, Perfect) else known
+    return case.at_reception(ll.ClosedForm(csi=case).design(MODES, known), MODES, truth, received).transceiver
+
+
 def mse(link, truth):
     return total_mse(MODES, *link.response(truth))
 
@@ -51,7 +55,7 @@ def test_every_case_keeps_the_budget_and_none_beats_perfect_knowledge(shape, use
     means = []
     for case in CASES:
         assert isinstance(case, CsiCase)
-        link = case.link(MODES, known, truth, seeded(5))
+        link = used(case, known, truth)
         assert (link.expected_power(MODES.covariance) <= truth.power * (1 + 1e-9)).all(), case
         left = mse(link, truth)
         assert (left >= perfect * (1 - 1e-9)).all(), case
@@ -59,13 +63,14 @@ def test_every_case_keeps_the_budget_and_none_beats_perfect_knowledge(shape, use
     torch.testing.assert_close(means[0], perfect.mean())
     both, naive, transmitter = means[1], means[2], means[3]
     assert transmitter < both < naive  # a receiver that measures what it receives is better off
-    assert transmitter < means[5]  # the better, the better it measures
+    noisy = used(Transmitter(), known, truth, truth.estimated(0.05, generator=5))
+    assert transmitter < mse(noisy, truth).mean()  # the better, the better it measures
 
 
 def test_a_receiver_that_measures_on_the_beams_has_the_decoder_of_its_posterior():
     """Dense, from H V + n as it is measured: its error is noise of variance ε P to the LMMSE decoder."""
     truth, known = pair(3, 2, batch=())
-    sent = Transmitter(robust=False).link(MODES, known, truth)
+    sent = used(Transmitter(robust=False), known, truth)
     F, _ = dense_pair(sent)
     V = torch.linalg.svd(known.h[0])[2].mH
     epsilon, noise = 0.05, ll.rayleigh(3, 2, generator=seeded(3))
@@ -79,18 +84,18 @@ def test_a_receiver_that_measures_on_the_beams_has_the_decoder_of_its_posterior(
 
 def test_the_decoder_of_a_noisy_measurement_allows_for_it():
     truth, known = pair(3, 3, batch=(300,), error_variance=0.05)
-    careful = Transmitter(measured=Measurement(0.2)).link(MODES, known, truth, seeded(1))
-    trusting = careful.matched_to(taken_for_true(careful.channel))
+    careful = used(Transmitter(), known, truth, truth.estimated(0.2, generator=1))
+    trusting = careful.matched_to(careful.channel.without_error())
     gain = mse(trusting, truth) - mse(careful, truth)
     assert gain.mean() > 3 * gain.std() / 300**0.5
-    exact = Transmitter(measured=Measurement(1e-12)).link(MODES, known, truth, seeded(1))
-    torch.testing.assert_close(mse(exact, truth), mse(Transmitter().link(MODES, known, truth), truth), rtol=1e-6, atol=0.0)
+    exact = used(Transmitter(), known, truth, truth.estimated(1e-12, generator=1))
+    torch.testing.assert_close(mse(exact, truth), mse(used(Transmitter(), known, truth), truth), rtol=1e-6, atol=0.0)
 
 
 class TestReceiverOnly:
     def test_the_precoder_hears_nothing_of_the_channel(self):
         truth, known = pair(3, 3)
-        link = ReceiverOnly().link(MODES, known, truth)
+        link = used(ReceiverOnly(), known, truth)
         assert (link.precoder == link.precoder[:1]).all()
         assert not torch.equal(link.decoder[0], link.decoder[1])
 
@@ -98,20 +103,20 @@ class TestReceiverOnly:
         R = ll.channels.exponential_correlation(4, 0.9)
         h = ll.channels.kronecker(torch.eye(4), R, batch=(400, 1), generator=seeded(3))
         truth = Channel.from_grid(h, 0.0)
-        plain, informed = (mse(ReceiverOnly(correlation=C).link(MODES, truth, truth), truth) for C in (None, R))
+        plain, informed = (mse(used(ReceiverOnly(correlation=C), truth, truth), truth) for C in (None, R))
         gain = plain - informed
         assert gain.mean() > 3 * gain.std() / 400**0.5
 
     def test_wrong_input_is_named(self):
         truth, known = pair(2, 2)
         with pytest.raises(ValueError, match="correlation"):
-            ReceiverOnly(correlation=torch.eye(3)).link(MODES, known, truth)
+            used(ReceiverOnly(correlation=torch.eye(3)), known, truth)
 
 
 class TestTransmitterOnly:
     def test_the_decoder_hears_nothing_of_the_channel(self):
         truth, known = pair(3, 2)
-        link = TransmitterOnly(draws=4).link(MODES, known, truth)
+        link = used(TransmitterOnly(draws=4), known, truth)
         assert (link.decoder == link.decoder[:1]).all()
         assert not torch.equal(link.precoder[0], link.precoder[1])
 
@@ -121,7 +126,7 @@ class TestTransmitterOnly:
         """Against random steps, in the exact mean over errors: E s is noise of variance τ tr(F Rx Fᵀ) to the decoder."""
         truth, _ = pair(*shape, batch=(), snr_db=10.0)
         known = Channel(truth.h, truth.noise_variance, truth.power, error_variance=tau)
-        link = TransmitterOnly(draws=4).link(MODES, known, truth)
+        link = used(TransmitterOnly(draws=4), known, truth)
         F, G = dense_pair(link)
         problem = Problem.of(KNOWN, truth)
 
@@ -139,7 +144,7 @@ class TestTransmitterOnly:
         truth, _ = pair(3, 3, batch=(5,))
         fixed = ll.ClosedForm().design(MODES, Channel(torch.eye(3, dtype=torch.complex128).expand(5, 1, 3, 3), 1e-3)).transceiver
         rich = Channel(truth.h, 1e-3, 1e6)
-        precoder = pre_equalised(MODES, fixed, rich)
+        precoder = pre_equalise(MODES, fixed, rich)
         seen = fixed.decoder @ embed(rich.h) @ precoder
         torch.testing.assert_close(seen, torch.eye(6, dtype=torch.float64).expand_as(seen), rtol=0.0, atol=1e-6)
 
@@ -147,21 +152,21 @@ class TestTransmitterOnly:
         silent = Channel(torch.zeros(1, 2, 2, dtype=torch.complex128), 0.1)
         broke = Channel(torch.ones(1, 2, 2, dtype=torch.complex128), 0.1, 0.0)
         for one in (silent, broke):
-            link = TransmitterOnly(draws=2).link(MODES, one, one)
+            link = used(TransmitterOnly(draws=2), one, one)
             assert (link.precoder == 0).all()
 
     def test_the_level_is_that_of_each_noise(self):
         truth, _ = pair(2, 2, snr_db=[[0.0], [30.0]], batch=(3,))
-        case = TransmitterOnly(draws=8)
-        level = case.level(MODES, truth)
+        draws = Draws(8, 0)
+        level = agreed_level(MODES, truth, 1.0, TransmitterOnly().multiples, draws)
         assert level.shape == (2, 3)
         assert (level[0] == level[0, 0]).all()
-        torch.testing.assert_close(level[1], case.level(MODES, truth[1]))
+        torch.testing.assert_close(level[1], agreed_level(MODES, truth[1], 1.0, TransmitterOnly().multiples, draws))
 
 
 def test_no_csi_is_the_unaware_design():
     truth, known = pair(3, 2)
-    link, unaware = Unaware().link(MODES, known, truth), ll.ClosedForm().design(MODES, truth.unaware()).transceiver
+    link, unaware = used(Unaware(), known, truth), ll.ClosedForm().design(MODES, truth.unaware()).transceiver
     assert torch.equal(link.precoder, unaware.precoder)
     assert torch.equal(link.decoder, unaware.decoder)
 
@@ -169,8 +174,8 @@ def test_no_csi_is_the_unaware_design():
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: Measurement(-0.1), "pilot_noise"),
-        (lambda: Measurement(0.1, gain=0.0), "gain"),
+        (lambda: Transmitter(draws=0), "draws"),
+        (lambda: ll.ClosedForm(csi=TransmitterOnly(), power=ll.power.PerUse()).design(MODES, pair(2, 2)[0]), "power"),
         (lambda: ReceiverOnly(gain=-1.0), "gain"),
         (lambda: TransmitterOnly(gain=0.0), "gain"),
         (lambda: TransmitterOnly(multiples=()), "multiples"),

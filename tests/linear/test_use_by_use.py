@@ -64,7 +64,7 @@ def test_limits_per_use_are_kept_better_by_the_dual_than_by_equal_loading():
     for power in POWERS:
         loaded = design(modes, grids, power)
         assert (best.expected_mse * (1 - best.trace["gap"]) <= loaded.expected_mse * (1 + 1e-9)).all()
-        assert loaded.messages() == [ll.Status.BASELINE.code]
+        assert loaded.messages() == [ll.Status.BASELINE.message]
 
 
 def test_one_use_is_the_exact_design():

@@ -22,7 +22,8 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.packing import real_embedding
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice
-from latentlink.streams.spatial import Allocation, SpatialModes, embedded
+from latentlink.streams.allocation import Allocation
+from latentlink.streams.spatial import SpatialModes, embedded
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.streams.spatial import SpatialModes
+from latentlink.streams.waterfilling import capacity_waterfilling
 
 
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
@@ -20,12 +21,9 @@ def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
 
 def capacity_gains(channel: Channel) -> Float[Tensor, "*batch s"]:
     """1 + p_i h_i² / σ² of each symbol of a message (…, s), by water-filling."""
-    h = SpatialModes.of(channel.h).amplitude.flatten(-2).sort(-1, descending=True).values
-    noise, budget = channel.noise_variance.unsqueeze(-1), (channel.uses * channel.power).unsqueeze(-1)
+    h = SpatialModes.of(channel.h).pooled().amplitude
+    noise = channel.noise_variance.unsqueeze(-1)
     alive = (h > 0) & (h.square() * torch.finfo(h.dtype).max > noise)
-    c = torch.where(alive, noise / torch.where(alive, h, 1.0).square(), torch.inf)
-    count = torch.arange(1, h.shape[-1] + 1, dtype=h.dtype, device=h.device)
-    level = (budget + torch.where(alive, c, 0.0).cumsum(-1)) / count
-    active = (alive & (level > c)).sum(-1, keepdim=True)
-    water = level.gather(-1, (active - 1).clamp(min=0))
-    return torch.where(alive & (water > c), water / c, 1.0)
+    cost = torch.where(alive, noise / torch.where(alive, h, 1.0).square(), torch.inf)
+    p = capacity_waterfilling(cost, channel.uses * channel.power)
+    return torch.where(p > 0, 1 + p / cost, 1.0)

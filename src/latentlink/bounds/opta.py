@@ -9,15 +9,13 @@ For other latents with the same moments D* is an upper bound of the true limit: 
 pairs the closed form is the limit, whatever the distribution.
 """
 
-import math
-
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
+from latentlink.streams.waterfilling import reverse_waterfilling
 
 
 def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
@@ -44,13 +42,4 @@ def least_error(modes: SemanticModes, bits: Float[Tensor, "*batch"]) -> Float[Te
     if len(energy) == 0:
         return modes.weighted_variance.expand(bits.shape)
     rest = (modes.weighted_variance - energy.sum()).clamp(min=0)  # what x does not tell, up to rounding
-    return rest + _reverse_waterfilling(energy, bits).to(energy)
-
-
-def _reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Σ min(θ, b_i²) (…) with ½ Σ log2⁺(b_i² / θ) = bits; energy b² is sorted, strongest first, and positive."""
-    count = torch.arange(1, len(energy) + 1, dtype=energy.dtype, device=energy.device)
-    log_theta = (energy.log().cumsum(-1) - 2 * math.log(2) * bits.unsqueeze(-1)) / count
-    active = (energy.log() > log_theta).sum(-1, keepdim=True)  # a prefix: θ of j modes is below b_j² until it is not
-    theta = log_theta.gather(-1, (active - 1).clamp(min=0)).exp()
-    return torch.minimum(energy, theta).sum(-1)
+    return rest + reverse_waterfilling(energy, bits).sum(-1).to(energy)

@@ -138,7 +138,7 @@ def fit(
                            f"shrinkage {modes.shrinkage:.3g}"),
         ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
         ("capacity, bits per message", float(capacity(radio).mean())),
-        ("expected NMSE on the pilots", float(solution.expected_mse.mean() / modes.variance)),
+        ("expected NMSE on the pilots", float(solution.known_mse.mean() / modes.variance)),
         ("status", "; ".join(solution.messages())),
     ])  # fmt: skip
     wrote(*files)

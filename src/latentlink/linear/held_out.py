@@ -22,9 +22,7 @@ from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.mse import total_mse
-from latentlink.linear.robust.both_ends import EstimateAtTransmitter
 from latentlink.numerics.division import ratio
-from latentlink.power import PerMessage
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +83,10 @@ class HeldOutModes:
             ValueError: the design has per-message power, which is exact on any latents by itself, or a decoder that is refitted later.
         """
         design = ClosedForm() if design is None else design
-        if isinstance(design.power, PerMessage):
+        if design.power.limits_messages:
             raise ValueError("design must have a mean or per-use power limit: per-message power is exact on any latents by itself")
-        if isinstance(design.csi, EstimateAtTransmitter) and bool((channel.error_variance > 0).any()):
-            raise ValueError("design must not be for EstimateAtTransmitter: its decoder is refitted to channels that are not known here")
+        if design.csi.receiver_measures and channel.uncertain:
+            raise ValueError(f"design must not be for a receiver that measures, got {design.csi!r}: it measures later")
         errors, powers = [], []
         for modes, unseen in self.splits:
             transceiver = design.design(modes, channel).transceiver

@@ -16,19 +16,28 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
-from latentlink.power import PerMessage
+from latentlink.power import PerMessage, PowerLimit
 
+REFITTED = Status(
+    "refitted", "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
+)
 _ENTRIES = 2**24  # of scaled coefficients held at a time
 
 
-def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pilots: PerMessage) -> Solution[LinearTransceiver]:
+def refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit: PowerLimit) -> Solution[LinearTransceiver]:
     """The mean-power precoder with per-message scaling, and its refitted decoder; the expected MSE is that on the pilots.
 
+    Args:
+        modes: of the pair of devices.
+        mean_power: the link for the mean power.
+        limit: the power limit; a PerMessage holds the pilots.
+
     Raises:
-        ValueError: the pilots' dimensions are not the modes'.
+        ValueError: the limit holds no pilots, or their dimensions are not the modes'.
     """
-    if pilots.x is None or pilots.y is None:
-        raise ValueError(f"power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got {pilots!r}")
+    pilots = limit
+    if not isinstance(pilots, PerMessage) or pilots.x is None or pilots.y is None:
+        raise ValueError(f"power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got {limit!r}")
     got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(modes.mean_x), len(modes.mean_y))
     if got != expected:
         raise ValueError(f"power must hold pilots of the modes' dimensions {expected}, got {got}")
@@ -47,7 +56,7 @@ def refitted_per_message(modes: SemanticModes, mean_power: LinearTransceiver, pi
     R, noise = transceiver.response(covariance=zz)
     mse = y.square().sum(-1).mean() - 2 * (R * yz).sum((-2, -1)) + (modes.gram[:s, :s] * (R @ zz @ R.mT + noise)).sum((-2, -1))
     sent = zz.flatten(-2).abs().sum(-1) > 0
-    status = torch.where(sent, Status.REFITTED.code, Status.NOTHING_TO_SEND.code)
+    status = torch.where(sent, REFITTED.code, Status.NOTHING_TO_SEND.code)
     trace = {"stream_power": mean_power.stream_gram().diagonal(dim1=-2, dim2=-1)}
     return Solution(transceiver, status, mse, torch.where(sent, channel.power, 0.0), trace)
 
@@ -91,5 +100,5 @@ def _in_one_group(transceiver: LinearTransceiver, zz: Tensor, tz: Tensor) -> Lin
         decoder=columns.real.new_zeros(*columns.shape[:-2], 1, s, 2 * transceiver.channel.uses * transceiver.channel.n_rx),
         moments_zz=zz.unsqueeze(-3),
         moments_tz=tz.unsqueeze(-3),
-        power_limit="per message",
+        power_limit=PerMessage(),
     )

@@ -7,8 +7,8 @@ of channels, so nothing of size d or m is stored per channel.
 """
 
 import os
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -21,10 +21,8 @@ from latentlink.links.base import BaseTransceiver
 from latentlink.links.operations import REAL_WEIGHT, OperationCount
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.links.stored import channel_from, channel_tensors, link_facts
-from latentlink.numerics.division import ratio
+from latentlink.power import Mean, PowerLimit, named
 from latentlink.storage.artifacts import artifact, save
-
-PowerLimitName = Literal["mean", "per use", "per message"]
 
 
 @artifact("link")
@@ -38,7 +36,7 @@ class LinearTransceiver(BaseTransceiver):
         precoder: F̃ (…, g, 2 w n_tx, 2q). decoder: G̃ (…, g, 2q, 2 w n_rx).
         channel: what the decoder is matched to; its power is the budget.
         moments_zz, moments_tz: E[z' z'ᵀ] and E[t z'ᵀ] (…, g, 2q, 2q) of the slots as sent (z') and as wanted (t); None where both are I.
-        power_limit: what the budget limits, the "mean" over messages and uses, each use ("per use") or each message ("per message").
+        power_limit: what the budget limits.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
     """
 
@@ -52,7 +50,7 @@ class LinearTransceiver(BaseTransceiver):
     channel: Channel
     moments_zz: Float[Tensor, "*batch g q2 q2"] | None = None
     moments_tz: Float[Tensor, "*batch g q2 q2"] | None = None
-    power_limit: PowerLimitName = "mean"
+    power_limit: PowerLimit = field(default_factory=Mean)
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
     def __post_init__(self) -> None:
@@ -78,11 +76,10 @@ class LinearTransceiver(BaseTransceiver):
         """
         x = check_latents(x, len(self.mean_x), self.batch)
         s = self.symbols((x.to(self.analysis) - self.mean_x) @ self.analysis.mT)
-        if self.power_limit != "per message":
+        if not self.power_limit.limits_messages:
             return s
-        energy = s.abs().square().sum((-2, -1), keepdim=True)
-        budget = (self.channel.uses * self.channel.power)[..., None, None, None]
-        return s * ratio(budget, energy).sqrt()
+        budget = (self.channel.uses * self.channel.power).unsqueeze(-1)
+        return s * self.power_limit.message_gain(s.abs().square().sum((-2, -1)), budget)[..., None, None]
 
     def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
         """Mode coefficients ẑ (…, n, s), from which ŷ = μy + Ψ ẑ: all that evaluation needs of a message.
@@ -230,7 +227,7 @@ class LinearTransceiver(BaseTransceiver):
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
-        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit)
+        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit.word)
         return tensors | channel_tensors(self.channel), facts | {"streams": self.streams.shape[-1], "encoders": list(self.encoders)}
 
     @classmethod
@@ -238,4 +235,4 @@ class LinearTransceiver(BaseTransceiver):
         """The link of a saved file."""
         channel = channel_from(tensors)
         transmitter, receiver = manifest["encoders"]
-        return cls(**tensors, channel=channel, power_limit=manifest["power_limit"], encoders=(transmitter, receiver))
+        return cls(**tensors, channel=channel, power_limit=named(manifest["power_limit"]), encoders=(transmitter, receiver))

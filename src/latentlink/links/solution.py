@@ -32,9 +32,6 @@ class Status:
 
     OPTIMAL: ClassVar["Status"]
     NOTHING_TO_SEND: ClassVar["Status"]
-    ROBUST: ClassVar["Status"]
-    STOPPED: ClassVar["Status"]
-    REFITTED: ClassVar["Status"]
     BASELINE: ClassVar["Status"]
 
     name: str
@@ -65,15 +62,6 @@ Status.OPTIMAL = Status("optimal", "optimal: no pair of its kind does better und
 Status.NOTHING_TO_SEND = Status(
     "nothing to send",
     ("nothing was sent: the channel or power is zero, no modes, limits or weights are left; look at h, power, modes, pruning"),
-)
-Status.ROBUST = Status(
-    "robust", "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
-)
-Status.STOPPED = Status(
-    "stopped", "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit"
-)
-Status.REFITTED = Status(
-    "refitted", "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
 )
 Status.BASELINE = Status("baseline", "feasible: a baseline by construction, nothing was optimised jointly")
 
@@ -111,6 +99,17 @@ class Solution(Generic[Link]):
     def status_names(self) -> list[str]:
         """The distinct names of the statuses of the batch: what files keep."""
         return [status.name for status in self.statuses()]
+
+    @property
+    def known_mse(self) -> Float[Tensor, "*batch"]:
+        """`expected_mse` of a design that knows it.
+
+        Raises:
+            ValueError: it is None: what the design knows does not tell it.
+        """
+        if self.expected_mse is None:
+            raise ValueError("expected_mse must be known, got None: the design's csi case tells it by at_reception(solution, modes, truth)")
+        return self.expected_mse
 
     def messages(self) -> list[str]:
         """The distinct messages of the statuses of the batch, which say what is known of the pairs and what to try."""

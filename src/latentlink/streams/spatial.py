@@ -1,19 +1,39 @@
-"""Spatial modes: the parallel scalar channels that the SVD of every channel use offers, and how semantic modes are placed on them.
+"""Spatial modes: the parallel scalar channels that the SVD of every channel use offers.
 
-H_u = U_u diag(h_u) V_uᴴ gives q = min(n_rx, n_tx) complex symbols per use. All uses are pooled and sorted, strongest first; the i-th best
-symbol carries semantic modes 2i and 2i + 1 in its real and imaginary part. Symbols of K identical uses may be mixed by a unitary K-point
-DFT for each spatial mode: the singular values stay, and every use carries the same power.
+H_u = U_u diag(h_u) V_uᴴ gives q = min(n_rx, n_tx) complex symbols per use. All uses may be pooled and sorted, strongest first. Symbols of K
+identical uses may be mixed by a unitary K-point DFT for each spatial mode: the singular values stay, and every use carries the same power.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from latentlink.latents.packing import real_embedding
-from latentlink.streams.waterfilling import mse_waterfilling
+
+
+class Pooled(NamedTuple):
+    """Symbols of all uses together, strongest first.
+
+    Attributes:
+        amplitude: h (…, g q), decreasing.
+        order: (…, g q), the number of each symbol among g × q.
+    """
+
+    amplitude: Float[Tensor, "*batch s"]
+    order: Int[Tensor, "*batch s"]
+
+    @property
+    def real(self) -> Float[Tensor, "*batch s2"]:
+        """h (…, 2 g q) of the real streams: each symbol has two, its real and its imaginary part."""
+        return self.amplitude.repeat_interleave(2, -1)
+
+
+def pool(amplitude: Float[Tensor, "*batch g q"]) -> Pooled:
+    """Symbols of all uses together, strongest first; symbols of equal amplitude keep their order."""
+    return Pooled(*amplitude.flatten(-2).sort(dim=-1, descending=True, stable=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +42,8 @@ class SpatialModes:
 
     Attributes:
         amplitude: h ≥ 0 (…, g, q); values below the numerical rank are zero.
-        transmit: V (…, g, w n_tx, q). receive: U (…, g, w n_rx, q).
+        transmit: V (…, g, w n_tx, q).
+        receive: U (…, g, w n_rx, q).
     """
 
     amplitude: Float[Tensor, "*batch g q"]
@@ -48,6 +69,10 @@ class SpatialModes:
             (V * phase).expand(*uses, -1, -1),
             (U * phase).expand(*uses, -1, -1),
         )
+
+    def pooled(self) -> Pooled:
+        """The symbols of all groups together, strongest first."""
+        return pool(self.amplitude)
 
     def __getitem__(self, index: Any) -> "SpatialModes":
         """Those of some of the batch, indexed along its first dimension."""
@@ -91,74 +116,3 @@ class SpatialModes:
 def embedded(beams: Complex[Tensor, "*batch g a q"], weight: Float[Tensor, "*batch g q2"]) -> Float[Tensor, "*batch g a2 q2"]:
     """Real matrices (…, g, 2a, 2q) of complex beams, with a real weight for the real and one for the imaginary part of each symbol."""
     return real_embedding(beams) * weight.unsqueeze(-2)
-
-
-@dataclass(frozen=True, eq=False)
-class Allocation:
-    """Which slot carries which semantic mode, over which amplitude, with how much power; s streams.
-
-    Attributes:
-        streams: (…, s) slot numbers among g × 2q, real parts before imaginary parts in each group.
-        amplitude: h (…, s). power: p (…, s).
-        slots: (g, 2q).
-    """
-
-    streams: Int[Tensor, "*batch s"]
-    amplitude: Float[Tensor, "*batch s"]
-    power: Float[Tensor, "*batch s"]
-    slots: tuple[int, int]
-
-    @classmethod
-    def of(
-        cls,
-        strength: Float[Tensor, "k"],
-        amplitude: Float[Tensor, "*batch g q"],
-        noise: Float[Tensor, "*batch"],
-        power: Float[Tensor, "*batch"],
-    ) -> "Allocation":
-        """The optimal one: strongest mode over strongest symbol, with MSE water-filling of the pooled budget."""
-        order = amplitude.flatten(-2).argsort(dim=-1, descending=True, stable=True)
-        streams, h = _placed(order, amplitude, len(strength))
-        p = mse_waterfilling(strength[: h.shape[-1]].expand_as(h), h, noise, power)
-        return cls(streams, h, p, (amplitude.shape[-2], 2 * amplitude.shape[-1]))
-
-    @classmethod
-    def use_by_use(
-        cls,
-        strength: Float[Tensor, "k"],
-        amplitude: Float[Tensor, "*batch g q"],
-        noise: Float[Tensor, "*batch"],
-        power: Float[Tensor, "*batch"],
-        pooled_order: bool,
-    ) -> "Allocation":
-        """The same budget for each group, water-filled within it; the strongest modes go over the strongest symbols of all groups
-        (`pooled_order`), or over the first group, the next ones over the second, and so on."""
-        groups, q = amplitude.shape[-2:]
-        flat = amplitude.flatten(-2)
-        order = flat.argsort(dim=-1, descending=True, stable=True) if pooled_order else torch.arange(groups * q, device=flat.device)
-        order = order.expand(flat.shape)
-        streams, h = _placed(order, amplitude, len(strength))
-        rank = torch.empty_like(order).scatter(-1, order, torch.arange(groups * q, device=order.device).expand(order.shape))
-        b = torch.nn.functional.pad(strength[: 2 * groups * q], (0, max(0, 2 * groups * q - len(strength))))
-        within = b.unflatten(0, (-1, 2))[rank].unflatten(-2, (groups, q)).flatten(-2)  # (…, g, 2q), falling in each group
-        N, budget = (value.unsqueeze(-1).expand(*value.shape, groups) for value in (noise, power / groups))
-        each = mse_waterfilling(within, amplitude.repeat_interleave(2, -1), N, budget)
-        p = each.unflatten(-1, (q, 2)).flatten(-3, -2).gather(-2, order.unsqueeze(-1).expand(*order.shape, 2))
-        return cls(streams, h, p.flatten(-2)[..., : h.shape[-1]], (groups, 2 * q))
-
-    def on_slots(self, values: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch g q2"]:
-        """Values of the streams at their slots, zero on the slots that no stream takes."""
-        slots: Tensor = values.new_zeros(*values.shape[:-1], self.slots[0] * self.slots[1]).scatter(-1, self.streams, values)
-        return slots.reshape(*values.shape[:-1], *self.slots)
-
-
-def _placed(
-    order: Int[Tensor, "*batch gq"], amplitude: Float[Tensor, "*batch g q"], modes: int
-) -> tuple[Int[Tensor, "*batch s"], Float[Tensor, "*batch s"]]:
-    """Slot and amplitude of each stream when modes 2i and 2i + 1 take symbol order[i]."""
-    groups, q = amplitude.shape[-2:]
-    count = min(modes, 2 * groups * q)
-    ranked = amplitude.flatten(-2).gather(-1, order)
-    h = ranked[..., : -(-count // 2)].repeat_interleave(2, -1)[..., :count]
-    first = order // q * 2 * q + order % q  # slot of the real part; the imaginary part is q further
-    return torch.stack([first, first + q], -1).flatten(-2)[..., :count], h

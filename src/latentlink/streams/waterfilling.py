@@ -1,6 +1,6 @@
-"""MSE water-filling: how much power each semantic mode deserves.
+"""The three water-fillings: of power for the least error, of power for the most bits, and of error at a rate (reverse).
 
-Stream i carries a semantic mode of strength b_i (the square root of its share of the weighted error) over a channel mode of amplitude
+MSE. Stream i carries a semantic mode of strength b_i (the square root of its share of the weighted error) over a channel mode of amplitude
 h_i, in noise of variance N per real dimension. Sent with power p_i it leaves the error b_i² / (1 + p_i h_i² / N). The allocation that
 minimises the sum,
 
@@ -9,7 +9,17 @@ minimises the sum,
 with t_i = b_i / h_i, c_i = N / h_i² and S, T the sums of t and c over the active modes, needs no iteration: with b_i h_i decreasing, mode
 i is active exactly if b_i h_i (P + T_i) > N S_i, S_i and T_i being the sums over the modes before it [palomar2003joint]. At N = 0 it is
 p_i ∝ b_i / h_i.
+
+Capacity. With c_i = σ² / h_i², the power that an SNR of 1 costs on symbol i,
+
+    max over p ≥ 0, Σ p_i = P of  Σ log2(1 + p_i / c_i)      ⇒      p_i = ( μ − c_i )⁺.
+
+Reverse. At a rate of C bits, components of energies b_i² are reconstructed with the errors
+
+    min over D, Σ ½ log2(b_i² / D_i) = C of  Σ D_i      ⇒      D_i = min(θ, b_i²).
 """
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -52,3 +62,37 @@ def mse_waterfilling(
     p = torch.where(active, share * power + (share * T - c), 0.0).clamp(min=0)
     total = p.sum(-1, keepdim=True)
     return p * torch.where(total > 0, power / torch.where(total > 0, total, 1.0), 0.0)
+
+
+def capacity_waterfilling(cost: Float[Tensor, "*batch k"], power: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch k"]:
+    """Split a power budget over symbols so that they carry the most bits.
+
+    Args:
+        cost: c = σ² / h² ≥ 0, increasing along the last axis; infinite where a symbol carries nothing.
+        power: P ≥ 0, total transmit power of the message.
+
+    Returns:
+        p ≥ 0, summing to P; all zero where no symbol carries anything.
+    """
+    alive = cost.isfinite()
+    count = torch.arange(1, cost.shape[-1] + 1, dtype=cost.dtype, device=cost.device)
+    level = (power.unsqueeze(-1) + torch.where(alive, cost, 0.0).cumsum(-1)) / count
+    last = (alive & (level > cost)).sum(-1, keepdim=True).clamp(min=1) - 1
+    return torch.where(alive, level.gather(-1, last) - cost, 0.0).clamp(min=0)
+
+
+def reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch k"]:
+    """Errors of Gaussian components that are described by so many bits in all, so that their sum is least.
+
+    Args:
+        energy: b² > 0, decreasing.
+        bits: C ≥ 0, for all components together; may be infinite.
+
+    Returns:
+        D = min(θ, b²), with ½ Σ log2⁺(b² / θ) = C.
+    """
+    count = torch.arange(1, len(energy) + 1, dtype=energy.dtype, device=energy.device)
+    log_theta = (energy.log().cumsum(-1) - 2 * math.log(2) * bits.unsqueeze(-1)) / count
+    active = (energy.log() > log_theta).sum(-1, keepdim=True)  # a prefix: θ of j modes is below b_j² until it is not
+    theta = log_theta.gather(-1, (active - 1).clamp(min=0)).exp()
+    return torch.minimum(energy, theta)

@@ -130,7 +130,7 @@ def _measured(study: AccuracyStudy, name: str, test: Pilots, head: nn.Module, so
         "agreement": seen.agreement,
         "mse": seen.mse,
         "nmse": seen.nmse,
-        "expected_mse": solution.expected_mse,
+        "expected_mse": solution.known_mse,
         "power": seen.power,
         "peak_power": seen.peak_power,
         "budget": budget.power,

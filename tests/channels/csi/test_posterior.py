@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlink.channels.csi.posterior import inflated, posterior
+from latentlink.channels.csi.posterior import inflate, posterior
 from latentlink.channels.fading import rayleigh
 
 
@@ -21,7 +21,7 @@ def test_the_posterior_splits_the_prior(error_variance, gain):
 @given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 4), st.floats(0, 2))
 def test_the_inflated_channel_is_a_root_of_the_second_moment(seed, n_rx, n_tx, tau):
     h = rayleigh(n_rx, n_tx, batch=(3, 2), generator=torch.Generator().manual_seed(seed))
-    amplitude, V = inflated(h, torch.full((3,), tau, dtype=torch.float64))
+    amplitude, V = inflate(h, torch.full((3,), tau, dtype=torch.float64))
     expected = h.mH @ h + n_rx * tau * torch.eye(n_tx)
     torch.testing.assert_close((V * amplitude.square().unsqueeze(-2)) @ V.mH, expected)
     torch.testing.assert_close(V.mH @ V, torch.eye(n_tx, dtype=V.dtype).expand_as(V))

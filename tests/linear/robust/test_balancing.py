@@ -2,8 +2,9 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.linear.robust.balancing import balanced
-from latentlink.streams.spatial import Allocation, SpatialModes
+from latentlink.linear.robust.balancing import balance
+from latentlink.streams.allocation import Allocation
+from latentlink.streams.spatial import SpatialModes
 from oracles import normal, seeded
 
 
@@ -26,7 +27,7 @@ def test_every_mode_keeps_a_slot_of_its_own_and_its_amplitude(modes, in_pairs):
         modes += 1
     strength, h, noise, power = setting(modes=modes)
     used = Allocation.of(strength, h, noise, power)
-    moved = balanced(strength, used, noise, power, in_pairs)
+    moved = balance(strength, used, noise, power, in_pairs=in_pairs)
     torch.testing.assert_close(moved.power.sum(-1), power)
     assert all(len(set(slots.tolist())) == len(slots) for slots in moved.streams)
     slots = torch.cat([h, h], -1).flatten(-2)
@@ -38,7 +39,7 @@ def test_every_mode_keeps_a_slot_of_its_own_and_its_amplitude(modes, in_pairs):
 def test_on_equal_uses_it_costs_nothing_and_evens_their_powers():
     strength, h, noise, power = setting(uses=1, times=4, modes=16)
     used = Allocation.of(strength, h, noise, power)
-    moved = balanced(strength, used, noise, power, False)
+    moved = balance(strength, used, noise, power, in_pairs=False)
     torch.testing.assert_close(error(strength, moved, noise), error(strength, used, noise))
     before, after = (one.on_slots(one.power).sum(-1) for one in (used, moved))
     assert (after.std(-1) < 0.5 * before.std(-1)).all()
@@ -46,7 +47,7 @@ def test_on_equal_uses_it_costs_nothing_and_evens_their_powers():
 
 def test_a_batch_is_its_members():
     strength, h, noise, power = setting()
-    together = balanced(strength, Allocation.of(strength, h, noise, power), noise, power, False)
-    alone = balanced(strength, Allocation.of(strength, h[3], noise[3], power[3]), noise[3], power[3], False)
+    together = balance(strength, Allocation.of(strength, h, noise, power), noise, power, in_pairs=False)
+    alone = balance(strength, Allocation.of(strength, h[3], noise[3], power[3]), noise[3], power[3], in_pairs=False)
     assert torch.equal(together.streams[3], alone.streams)
     torch.testing.assert_close(together.power[3], alone.power)

@@ -3,6 +3,7 @@ import torch
 
 import latentlink as ll
 from latentlink.channels.channel import Channel
+from latentlink.linear.exact import ROBUST
 from oracles import Problem, channel, dense_pair, descend, embed, error_noise, least_mean_error, moments, normal, seeded
 
 DRAWS = 1000
@@ -142,13 +143,13 @@ class TestAtTheTransmitter:
         """Decoder matched to the channel that really comes; fresh errors, the same for both."""
         known = moments(20, 8, 8)
         modes, draws = ll.semantic_modes(known, shrinkage=0.0), 200
-        csi = ll.EstimateAtTransmitter(draws)
+        csi = ll.csi.Transmitter(draws=draws)
         gains = []
         for seed in range(2):
             one = estimate(30 + 10 * seed, 0.3, snr_db, shape=(3, 4))
             robust = ll.ClosedForm(csi=csi).design(modes, one)
             naive = ll.ClosedForm().design(modes, Channel(one.h, one.noise_variance, one.power))
-            assert robust.messages() == [ll.Status.ROBUST.code]
+            assert robust.messages() == [ROBUST.message]
             H = real_channels(one, False, seed=seed, draws=1000)
             problem = Problem.of(known, one)
             problem = Problem(*list(vars(problem).values())[:4], H, problem.noise, problem.budget)
@@ -162,7 +163,7 @@ class TestAtTheTransmitter:
     def test_matched_decoder_is_the_lmmse_one(self):
         known = moments(21, 8, 6)
         one = estimate(22, 0.3)
-        link = ll.ClosedForm(csi=ll.EstimateAtTransmitter(draws=8)).design(ll.semantic_modes(known, shrinkage=0.0), one).transceiver
+        link = ll.ClosedForm(csi=ll.csi.Transmitter(draws=8)).design(ll.semantic_modes(known, shrinkage=0.0), one).transceiver
         arrived = channel(23, 4, 4)
         F, G = dense_pair(link.matched_to(arrived))
         torch.testing.assert_close(G, Problem.of(known, arrived).decoder(F), rtol=1e-7, atol=1e-9)
@@ -171,17 +172,17 @@ class TestAtTheTransmitter:
         known = moments(24, 8, 6)
         modes, one = ll.semantic_modes(known, shrinkage=0.0), channel(25, 3, 2)
         perfect = ll.ClosedForm().design(modes, one)
-        alone = ll.ClosedForm(csi=ll.EstimateAtTransmitter(draws=2)).design(modes, one)
+        alone = ll.ClosedForm(csi=ll.csi.Transmitter(draws=2)).design(modes, one)
         assert torch.equal(alone.expected_mse, perfect.expected_mse)
         mixed = Channel(one.h.expand(2, -1, -1, -1), one.noise_variance, one.power, error_variance=[0.0, 0.3])
-        first = ll.ClosedForm(csi=ll.EstimateAtTransmitter(draws=2)).design(modes, mixed)
+        first = ll.ClosedForm(csi=ll.csi.Transmitter(draws=2)).design(modes, mixed)
         torch.testing.assert_close(first.expected_mse[0], perfect.expected_mse, rtol=1e-7, atol=0.0)
 
     def test_a_goal_is_what_decides(self):
         known, W = moments(26, 8, 6), normal(27, 2, 6)
         modes = ll.semantic_modes(known, ll.Goal(W), shrinkage=0.0)
         one = estimate(28, 0.5, 10.0, shape=(2, 2))
-        robust = ll.ClosedForm(csi=ll.EstimateAtTransmitter(draws=200)).design(modes, one)
+        robust = ll.ClosedForm(csi=ll.csi.Transmitter(draws=200)).design(modes, one)
         H = real_channels(one, False, seed=29, draws=1000)
         problem = Problem.of(known, one, W)
         weighted = Problem(*list(vars(problem).values())[:4], H, problem.noise, problem.budget)
@@ -191,15 +192,15 @@ class TestAtTheTransmitter:
 
     def test_wrong_input_is_named(self):
         with pytest.raises(ValueError, match="draws"):
-            ll.EstimateAtTransmitter(draws=0)
+            ll.csi.Transmitter(draws=0)
         modes = ll.semantic_modes(moments(30, 4, 4))
         for power in (ll.power.PerUse(), ll.power.PerMessage(x=normal(0, 9, 4), y=normal(1, 9, 4))):
-            with pytest.raises(ValueError, match="MeanPower"):
-                ll.ClosedForm(power=power, csi=ll.EstimateAtTransmitter()).design(modes, estimate(31))
+            with pytest.raises(ValueError, match="Mean"):
+                ll.ClosedForm(power=power, csi=ll.csi.Transmitter()).design(modes, estimate(31))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("csi", [ll.EstimateAtBothEnds(), ll.EstimateAtTransmitter(draws=4)], ids=["both", "transmitter"])
+@pytest.mark.parametrize("csi", [ll.csi.BothEnds(), ll.csi.Transmitter(draws=4)], ids=["both", "transmitter"])
 def test_corners_are_finite_and_within_the_budget(csi, dtype):
     """No noise, no power, no channel, no modes, an empty batch."""
     full = ll.semantic_modes(moments(44, 8, 8), shrinkage=0.1).to(dtype)

@@ -32,7 +32,7 @@ def posterior(
     return trust[..., None, None, None] * estimate, trust * error_variance
 
 
-def inflated(
+def inflate(
     mean: Complex[Tensor, "*batch u r t"], error_variance: Float[Tensor, "*batch"]
 ) -> tuple[Float[Tensor, "*batch u t"], Complex[Tensor, "*batch u t t"]]:
     """Compute the amplitudes and right singular vectors of a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I, strongest first."""

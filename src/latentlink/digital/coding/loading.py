@@ -28,6 +28,7 @@ from torch import Tensor
 from latentlink.digital.coding.amplitudes import MOST_BITS, symbol_error, totals
 from latentlink.digital.coding.block_code import FEWEST, HIGHEST_RATE, LOWEST_RATE, MOST
 from latentlink.digital.coding.short_code import MOST_SHORT, shortest
+from latentlink.streams.waterfilling import capacity_waterfilling
 
 LOSS, SPREAD = 0.05, 1.02
 SHORT_GAIN, SHORT_SPREAD = 1.3, 1.47
@@ -169,9 +170,5 @@ def _profiles(gain: Float[Tensor, "c q"], power: Float[Tensor, "c"]) -> Float[Te
     active: Bool[Tensor, "p q"] = torch.arange(q, device=gain.device) < counts
     equal = (active / counts).to(gain) * power[:, None, None]
     alive = gain > 0
-    price = torch.where(alive, 1 / torch.where(alive, gain, 1.0), torch.inf)
-    number = torch.arange(1, q + 1, dtype=gain.dtype, device=gain.device)
-    level = (power.unsqueeze(-1) + torch.where(alive, price, 0.0).cumsum(-1)) / number
-    last = (alive & (level > price)).sum(-1, keepdim=True).clamp(min=1) - 1
-    filled = torch.where(alive, level.gather(-1, last) - price, 0.0).clamp(min=0)
+    filled = capacity_waterfilling(torch.where(alive, 1 / torch.where(alive, gain, 1.0), torch.inf), power)
     return torch.cat([equal, filled.unsqueeze(-2)], -2)

@@ -14,7 +14,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.division import ratio
-from latentlink.streams.spatial import Allocation
+from latentlink.streams.allocation import Allocation
 
 _GAIN = 1e-9  # relative: what an exchange brings beyond rounding
 

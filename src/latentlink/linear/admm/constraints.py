@@ -28,9 +28,9 @@ from latentlink.linear.admm.dual_bound import bound_by_budget
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.transceiver import PowerLimitName
 from latentlink.numerics.doors import integer
-from latentlink.power import Mean, Precoders, row_power
+from latentlink.power import Mean, PowerLimit
+from latentlink.streams.projections import Precoders, row_power
 
 _DISTURBANCE = 0.03  # of the budget's root: the closed form is a stationary point, and modes that are absent stay absent
 
@@ -42,7 +42,7 @@ class ConstraintSet(ABC):
         power_limit: name of what the set limits of the power, for the transceiver.
     """
 
-    power_limit: ClassVar[PowerLimitName] = "mean"
+    power_limit: ClassVar[PowerLimit] = Mean()
 
     @property
     def latent_moments(self) -> Moments | None:

@@ -12,14 +12,15 @@ from latentlink.linear.admm.dual_bound import power_multiplier
 from latentlink.linear.admm.iteration import Best, Outcome, Settings, norm, solve
 from latentlink.linear.admm.power_sets import set_of
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.closed_form import checked
+from latentlink.linear.exact import check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import total_mse
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import integer, real
-from latentlink.power import Mean, PowerLimit, Precoders
+from latentlink.power import Mean, PowerLimit
+from latentlink.streams.projections import Precoders
 
 CONVERGED = Status(
     "converged",
@@ -165,7 +166,7 @@ class Admm:
 
 def _check(modes: SemanticModes, channel: Channel) -> Channel:
     """Take the channel in the modes' precision; refuse an error that several uses share."""
-    channel = checked(modes, channel)
+    channel = check_channel(modes, channel)
     if channel.uses > 1 and bool((channel.error_variance > 0).any()):
         raise ValueError(
             "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "

@@ -22,10 +22,11 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.per_use import per_use_bound
 from latentlink.numerics.ascend import Ascent, ConcaveFunction, ascend
 from latentlink.numerics.division import ratio
-from latentlink.streams.spatial import Allocation, SpatialModes
+from latentlink.streams.allocation import Allocation
+from latentlink.streams.per_use import per_use_bound
+from latentlink.streams.spatial import SpatialModes
 
 _LEAST_SHARE = 1e-12  # of the power: a smaller limit counts as this in the unit of its multiplier
 _FLOOR = 1e-9  # of the largest multiplier, for that of the budget: an antenna whose power costs nothing would have no best precoder

@@ -15,8 +15,8 @@ from latentlink.linear.admm.dual_bound import bound_per_antenna, bound_per_use, 
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.transceiver import PowerLimitName
-from latentlink.power import PerAntenna, PerUse, PowerLimit, Precoders
+from latentlink.power import PerAntenna, PerUse, PowerLimit
+from latentlink.streams.projections import Precoders
 
 
 def set_of(limit: PowerLimit) -> "PowerSet":
@@ -55,7 +55,7 @@ class PowerSet(ConstraintSet):
 class PerUseSet(PowerSet):
     """The precoders within a power limit per use."""
 
-    power_limit: ClassVar[PowerLimitName] = "per use"
+    power_limit: ClassVar[PowerLimit] = PerUse()
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Bound the weighted error (…) by the dual of the limits per use."""

@@ -10,41 +10,68 @@ depend on it. The naive one is kept unless another is better by three standard e
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
-from latentlink.channels.csi.posterior import inflated
+from latentlink.channels.csi.posterior import inflate
 from latentlink.latents.packing import real_embedding
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import response_mse
-from latentlink.linear.robust.both_ends import Choice, EstimateAtTransmitter
+from latentlink.linear.robust.choice import Candidate, Choice
 from latentlink.numerics.division import root
-from latentlink.streams.spatial import Allocation, SpatialModes, embedded
+from latentlink.streams.allocation import Allocation
+from latentlink.streams.spatial import SpatialModes, embedded
 
 _SURELY = 3.0  # standard errors: a precoder that is no better is preferred for one channel in 700
 _DENSE_DRAWS = 8  # full responses over several uses
 
 
-def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransmitter) -> Choice:
-    """The best of the candidates for a receiver that knows H F, for each channel: 0 naive, 1 inflated, 2 noisier, 3 fewer."""
-    plain, noisier = channel.noise_variance / 2, channel.effective_noise / 2
-    mean, more = _padded(SpatialModes.of(channel.h), channel.n_tx), inflated(channel.h, channel.error_variance)
-    settings = [(mean, plain), (more, plain), (mean, noisier)]
-    if channel.n_tx > channel.n_rx:
-        strongest = torch.arange(channel.n_tx, device=channel.h.device) < channel.n_rx
-        settings.append(((more[0] * strongest, more[1]), plain))
-    budget = channel.uses * channel.power
-    candidates = [(Allocation.of(modes.strength, h, N, budget), V) for (h, V), N in settings]
-    precoders = [embedded(V, used.on_slots(root(used.power))) for used, V in candidates]
-    weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used, _ in candidates]
-    trials = range(max(2, -(-csi.draws // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
+@dataclass(frozen=True)
+class Draws:
+    """Monte Carlo draws of the error of a channel.
+
+    Attributes:
+        count: draws of an error matrix for each channel, shared out over its uses; two for each use at least.
+        seed: of the draws.
+    """
+
+    count: int
+    seed: int
+
+    def of(self, channel: Channel, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
+        """Channels (…, u, n_rx, n_tx) as they may be, with one error for all uses or one for each: the same sequence each time."""
+        generator = torch.Generator(device=channel.h.device).manual_seed(self.seed)
+        deviation = channel.error_variance.sqrt()[..., None, None, None]
+        shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
+        while True:
+            yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
+
+
+def choose_for_transmitter(modes: SemanticModes, channel: Channel, draws: Draws, *, robust: bool = True) -> Choice:
+    """The best of the candidates for a receiver that knows H F, for each channel: NAIVE, INFLATED, NOISIER or FEWER.
+
+    Args:
+        modes: of the pair of devices.
+        channel: what the transmitter knows.
+        draws: of the error, by which candidates are judged.
+        robust: False judges the naive precoder alone.
+    """
+    settings = _settings(channel) if robust else [_naive(channel)]
+    budget, plain = channel.uses * channel.power, channel.noise_variance / 2
+    candidates = [Allocation.of(modes.strength, setting.amplitude, setting.noise, budget) for setting in settings]
+    placed = list(zip(settings, candidates, strict=True))
+    precoders = [embedded(setting.directions, used.on_slots(root(used.power))) for setting, used in placed]
+    weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used in candidates]
+    trials = range(max(2, -(-draws.count // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
     errors = torch.stack(
         [
             torch.stack([_matched_error(H, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
-            for _, H in zip(trials, map(real_embedding, _drawn(channel, csi, shared=False)), strict=False)
+            for _, H in zip(trials, map(real_embedding, draws.of(channel, shared=False)), strict=False)
         ]
     )  # (draws, candidates, …, u)
     number = _surely_best(errors)
@@ -54,25 +81,43 @@ def at_transmitter(modes: SemanticModes, channel: Channel, csi: EstimateAtTransm
         index = number.reshape(1, *number.shape, *(1,) * (stacked.ndim - 1 - number.ndim))
         return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
 
-    streams, precoder, weight = pick([used.streams for used, _ in candidates]), pick(precoders), pick(weights)
-    mse = _matched_mse(modes, channel, csi, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
-    return Choice(streams, pick([used.power for used, _ in candidates]), precoder, number, mse)
+    streams, precoder, weight = pick([used.streams for used in candidates]), pick(precoders), pick(weights)
+    mse = _matched_mse(modes, channel, draws, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
+    names = torch.tensor([setting.candidate for setting in settings], device=number.device)
+    return Choice(streams, pick([used.power for used in candidates]), precoder, names[number], mse)
 
 
-def _padded(spatial: SpatialModes, n_tx: int) -> tuple[Float[Tensor, "*batch u t"], Complex[Tensor, "*batch u t t"]]:
+class _Setting(NamedTuple):
+    """What a candidate is designed for: amplitudes (…, u, n_tx), directions (…, u, n_tx, n_tx) and noise (…) per real dimension."""
+
+    candidate: Candidate
+    amplitude: Tensor
+    directions: Tensor
+    noise: Tensor
+
+
+def _naive(channel: Channel) -> _Setting:
+    """The design for the estimate as if it were the channel."""
+    spatial = SpatialModes.of(channel.h)
+    return _Setting(Candidate.NAIVE, spatial.amplitude, spatial.transmit, channel.noise_variance / 2)
+
+
+def _settings(channel: Channel) -> list[_Setting]:
+    """The candidates, the naive one first."""
+    naive = _padded(_naive(channel), channel.n_tx)
+    inflated = _Setting(Candidate.INFLATED, *inflate(channel.h, channel.error_variance), naive.noise)
+    settings = [naive, inflated, naive._replace(candidate=Candidate.NOISIER, noise=channel.effective_noise / 2)]
+    if channel.n_tx > channel.n_rx:
+        strongest = torch.arange(channel.n_tx, device=channel.h.device) < channel.n_rx
+        settings.append(inflated._replace(candidate=Candidate.FEWER, amplitude=inflated.amplitude * strongest))
+    return settings
+
+
+def _padded(setting: _Setting, n_tx: int) -> _Setting:
     """h and V with zeros to n_tx: the phases of V's columns stay those of the naive design, for they matter once the channel is another."""
-    q = spatial.amplitude.shape[-1]
-    h, V = (torch.nn.functional.pad(part, (0, n_tx - q)) for part in (spatial.amplitude, spatial.transmit))
-    return h, V
-
-
-def _drawn(channel: Channel, csi: EstimateAtTransmitter, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
-    """Channels (…, u, n_rx, n_tx) as they may be, with one error for all uses or one for each: the same sequence each time."""
-    generator = torch.Generator(device=channel.h.device).manual_seed(csi.seed)
-    deviation = channel.error_variance.sqrt()[..., None, None, None]
-    shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
-    while True:
-        yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
+    missing = n_tx - setting.amplitude.shape[-1]
+    amplitude, directions = (torch.nn.functional.pad(part, (0, missing)) for part in (setting.amplitude, setting.directions))
+    return setting._replace(amplitude=amplitude, directions=directions)
 
 
 def _matched_error(
@@ -101,7 +146,7 @@ def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tens
 def _matched_mse(
     modes: SemanticModes,
     channel: Channel,
-    csi: EstimateAtTransmitter,
+    draws: Draws,
     streams: Int[Tensor, "*batch s"],
     precoder: Float[Tensor, "*batch u t2 q2"],
     weight: Float[Tensor, "*batch u q2"],
@@ -118,11 +163,12 @@ def _matched_mse(
     if modes.task_weight is None and modes.widely_linear and not bool(coloured):
         return modes.variance - b.sum() + weighted
     shared = is_block_fading(channel.h)  # uses with errors of their own are as many draws
-    draws = csi.draws if channel.uses == 1 else min(csi.draws, _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses))
+    several = _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses)
+    count = draws.count if channel.uses == 1 else min(draws.count, several)
     scale = modes.gram.diagonal()[:s].sum() / b.sum()
     rest = torch.zeros_like(channel.power)
-    for _, h in zip(range(draws), _drawn(channel, csi, shared), strict=False):
+    for _, h in zip(range(count), draws.of(channel, shared=shared), strict=False):
         drawn = Channel(h, channel.noise_variance, channel.power)
         same = _matched_error(real_embedding(h), precoder, weight, channel.noise_variance / 2).sum(-1)
-        rest = rest + (response_mse(modes, drawn, streams, precoder) - scale * same) / draws
+        rest = rest + (response_mse(modes, drawn, streams, precoder) - scale * same) / count
     return scale * weighted + rest

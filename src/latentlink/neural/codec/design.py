@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import checked
+from latentlink.linear.exact import check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
+from latentlink.linear.per_message import REFITTED
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.codec.calibration import AtBudget, Calibration, mean_energy
 from latentlink.neural.codec.ends import Ends, decode, precode
@@ -96,13 +97,13 @@ class Codec:
         Raises:
             ValueError: the channel is of another type, on another device, or has too many symbols.
         """
-        channel = checked(self.modes, channel)
+        channel = check_channel(self.modes, channel)
         streams, beams = placed(self.modes.strength, channel, self.most)
         sends = streams.share.sum(-1) > 0
         active = self.gate.of(streams) & sends
         ends, found = self._ends(streams, active)
         count = 2 * beams.transmit.shape[-1]
-        off = Status.REFITTED if self.limit.limits_messages else LINEAR
+        off = REFITTED if self.limit.limits_messages else LINEAR
         status = torch.where(active, CODEC.code, off.code)
         return Solution(
             replace(self._link(channel, streams, beams, ends.first(count), active), energy=found.energy),

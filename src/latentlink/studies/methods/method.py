@@ -57,7 +57,7 @@ class Method(Section):
 
     def expected_mse(self, known: Known, solution: Solution) -> Tensor | None:
         """The error that the design expects, asked for once a cell, however often it was designed."""
-        return solution.expected_mse
+        return solution.known_mse
 
 
 class OnModes(Method):

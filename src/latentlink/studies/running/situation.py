@@ -22,12 +22,8 @@ from latentlink.channels.csi.statistics import SampledStatistics, correlation_ov
 from latentlink.channels.ofdm import ResourceElements, symbol_duration_s
 from latentlink.channels.tr38901.generate import grids
 from latentlink.linear.closed_form import ClosedForm
-from latentlink.linear.knowledge import ReceiverOnly, TransmitterOnly, taken_for_true
-from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import total_mse
-from latentlink.linear.robust.both_ends import EstimateAtTransmitter
-from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.links.solution import Solution, Status
+from latentlink.linear.knowledge import BothEnds, CsiCase, ReceiverOnly, Transmitter, TransmitterOnly
+from latentlink.links.solution import Solution
 from latentlink.studies.channels import KMH, channel_of, elements_of, snr_db_of, standard_model
 from latentlink.studies.methods.linear import ClosedFormMethod
 from latentlink.studies.methods.method import Run
@@ -66,30 +62,20 @@ class Situation:
             return method.design(known, truth.unaware(), run)
         if not isinstance(method, ClosedFormMethod):
             return method.design(known, estimate, run)
-        modes, seen = method.modes(known), estimate if method.robust else taken_for_true(estimate)
-        solution: Solution
-        if csi == "both-ends":
-            solution = ClosedForm().design(modes, seen)
-        elif csi == "transmitter":
-            solution = ClosedForm(csi=EstimateAtTransmitter()).design(modes, seen)
-        else:
-            gain = cell.channel.gain
-            case = TransmitterOnly(gain) if csi == "transmitter-only" else ReceiverOnly(gain)
-            solution = _fixed(modes, case.link(modes, estimate, truth))
-        link = solution.transceiver
-        assert isinstance(link, LinearTransceiver)
-        link = link.matched_to(self.received.with_power(power)) if csi in ("transmitter", "receiver-only") else link
-        s = link.streams.shape[-1]
-        mse = total_mse(modes, *link.response(truth, modes.covariance[:s, :s]))  # on the channels really passed
-        return replace(solution, transceiver=link, expected_mse=mse)
+        modes, case = method.modes(known), self._case(method.robust)
+        solution = ClosedForm(csi=case).design(modes, estimate)
+        return case.at_reception(solution, modes, truth, self.received.with_power(power))
 
-
-def _fixed(modes: SemanticModes, link: LinearTransceiver) -> Solution:
-    """A link of which one end knows statistics only: feasible, not optimised for its channels."""
-    sends = link.stream_gram().diagonal(dim1=-2, dim2=-1).sum(-1) > 0
-    status = torch.where(sends, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
-    power = link.expected_power(modes.covariance)
-    return Solution(link, status, torch.full_like(power, torch.nan), power)
+    def _case(self, robust: bool) -> CsiCase:
+        """What the two ends know."""
+        gain = self.cell.channel.gain
+        cases: dict[str, CsiCase] = {
+            "both-ends": BothEnds(robust=robust),
+            "transmitter": Transmitter(robust=robust),
+            "receiver-only": ReceiverOnly(gain=gain),
+            "transmitter-only": TransmitterOnly(gain=gain),
+        }
+        return cases[self.cell.csi.known]
 
 
 def csi_facts(there: Situation) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""The exact linear design for channels that are known, or known up to an error that acts as white noise.
+
+For the modes (Φ, Ψ, b) of the latents and the spatial modes H = U diag(h) Vᴴ of the channel, N = σ²/2,
+
+    F = V diag(√p) Φ,        G = Ψ diag( h √p / (h² p + N) ) Uᴴ,        p by MSE water-filling of the budget over b_i and h_i,
+
+strongest with strongest, minimise E||W (y − ŷ)||² over all pairs with Σ_u E||s_u||² ≤ u·P; the least error is
+
+    tr(W Ry Wᵀ) − Σ b_i² + Σ b_i² / (1 + p_i h_i² / N).
+
+The problem is biconvex; that this is its global optimum is due to [lee1976optimum, scaglione2002optimal, palomar2003joint]. Only small
+matrices are made per channel, so a batch of channels costs about its SVDs, whatever the latents' dimensions. Other power limits place
+modes otherwise (`PowerLimit.allocate`).
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.linear.modes import SemanticModes
+from latentlink.linear.mse import parallel_mse, total_mse
+from latentlink.linear.per_message import refit_per_message
+from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.links.solution import Solution, Status
+from latentlink.power import PowerLimit
+from latentlink.streams.placement import Placement
+
+LinearSolution = Solution[LinearTransceiver]
+
+ROBUST = Status(
+    "robust", "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
+)
+STOPPED = Status("stopped", "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit")
+
+
+def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) -> LinearSolution:
+    """The optimal pair within a power limit, for every channel of the batch at once.
+
+    Args:
+        modes: of the pair of devices.
+        channel: the channels (…, u, n_rx, n_tx) in the modes' precision; an error of theirs is taken for white noise.
+        limit: what the power budget limits.
+
+    Raises:
+        ValueError: the limit has no exact design, or its pilots do not fit the modes.
+    """
+    placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
+    noise = channel.effective_noise / 2
+    decoder = None if channel.uncertain else placed.decoder(noise)  # None: matched to the channel and what its error makes of the signal
+    link = replace(modes.transceiver(channel, placed.streams, placed.precoder(), decoder), power_limit=limit.deployed())
+    trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
+    response = placed.response(noise)
+    if response is None or channel.uncertain:
+        solution = expected_on(modes, link, _status(placed, limit, channel), trace)
+    else:
+        mse = parallel_mse(modes, *response)
+        power = placed.power @ modes.covariance.diagonal()[: placed.power.shape[-1]] / channel.uses
+        solution = Solution(link, _status(placed, limit, channel), mse, power, trace)
+    return refit_per_message(modes, solution.transceiver, limit) if limit.limits_messages else solution
+
+
+def expected_on(
+    modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None = None
+) -> LinearSolution:
+    """The solution with a link's expected values, from its response on a channel (that of its decoder where none is given)."""
+    s = link.streams.shape[-1]
+    mse = total_mse(modes, *link.response(channel, covariance=modes.covariance[:s, :s]))
+    return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
+
+
+def check_channel(modes: SemanticModes, channel: Channel) -> Channel:
+    """Check what a linear design is given, and bring the channel to the modes' precision.
+
+    Raises:
+        ValueError: modes or channel are of another type, or on different devices.
+    """
+    if not isinstance(modes, SemanticModes):
+        raise ValueError(f"modes must be SemanticModes (semantic_modes(moments)), got {type(modes).__name__}")
+    if not isinstance(channel, Channel):
+        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    if channel.h.device != modes.strength.device:
+        raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
+    return channel.to(modes.strength.dtype)
+
+
+def sent_or_nothing(stream_power: Float[Tensor, "*batch s"], status: Status) -> Int[Tensor, "*batch"]:
+    """The status (…) where a link sends anything, NOTHING_TO_SEND elsewhere."""
+    return torch.where(stream_power.sum(-1) > 0, status.code, Status.NOTHING_TO_SEND.code)
+
+
+def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tensor, "*batch"]:
+    """How the design ended for each channel."""
+    status = sent_or_nothing(placed.power, Status.OPTIMAL if limit.is_exact else Status.BASELINE)
+    if placed.settled is not None:
+        return status.masked_fill(~placed.settled, STOPPED.code)
+    shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is noise of its own kind where several uses share one error
+    return status.masked_fill(shared & (status != Status.NOTHING_TO_SEND.code), ROBUST.code)

@@ -1,0 +1,118 @@
+"""Allocation: which semantic mode goes over which symbol, with how much power.
+
+All symbols of a message are pooled; the i-th best one carries semantic modes 2i and 2i + 1 in its real and imaginary part. Stream i, of
+strength b_i, power p_i and amplitude h_i, meets noise of variance N per real dimension and is decoded by the LMMSE gain
+
+    ẑ_i = h_i √p_i / (h_i² p_i + N) · r_i,        which leaves the error  b_i² / (1 + p_i h_i² / N).
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from latentlink.numerics.division import ratio, root
+from latentlink.streams.spatial import pool
+from latentlink.streams.waterfilling import mse_waterfilling
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Which slot carries which semantic mode, over which amplitude, with how much power; s streams.
+
+    Attributes:
+        streams: (…, s) slot numbers among g × 2q, real parts before imaginary parts in each group.
+        amplitude: h (…, s).
+        power: p (…, s).
+        slots: (g, 2q).
+    """
+
+    streams: Int[Tensor, "*batch s"]
+    amplitude: Float[Tensor, "*batch s"]
+    power: Float[Tensor, "*batch s"]
+    slots: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        strength: Float[Tensor, "k"],
+        amplitude: Float[Tensor, "*batch g q"],
+        noise: Float[Tensor, "*batch"],
+        power: Float[Tensor, "*batch"],
+    ) -> "Allocation":
+        """The optimal one: strongest mode over strongest symbol, with MSE water-filling of the pooled budget."""
+        streams, h = _slots_of(pool(amplitude).order, amplitude, len(strength))
+        p = mse_waterfilling(strength[: h.shape[-1]].expand_as(h), h, noise, power)
+        return cls(streams, h, p, (amplitude.shape[-2], 2 * amplitude.shape[-1]))
+
+    @classmethod
+    def use_by_use(
+        cls,
+        strength: Float[Tensor, "k"],
+        amplitude: Float[Tensor, "*batch g q"],
+        noise: Float[Tensor, "*batch"],
+        power: Float[Tensor, "*batch"],
+        *,
+        pooled_order: bool,
+    ) -> "Allocation":
+        """The same budget for each group, water-filled within it.
+
+        The strongest modes go over the strongest symbols of all groups where `pooled_order` is true; else they go over the first group,
+        the next ones over the second, and so on.
+        """
+        groups, q = amplitude.shape[-2:]
+        everyone = torch.arange(groups * q, device=amplitude.device)
+        order = pool(amplitude).order if pooled_order else everyone.expand(*amplitude.shape[:-2], -1)
+        streams, h = _slots_of(order, amplitude, len(strength))
+        rank = torch.empty_like(order).scatter(-1, order, everyone.expand(order.shape))
+        b = torch.nn.functional.pad(strength[: 2 * groups * q], (0, max(0, 2 * groups * q - len(strength))))
+        within = b.unflatten(0, (-1, 2))[rank].unflatten(-2, (groups, q)).flatten(-2)  # (…, g, 2q), falling in each group
+        N, budget = (value.unsqueeze(-1).expand(*value.shape, groups) for value in (noise, power / groups))
+        each = mse_waterfilling(within, amplitude.repeat_interleave(2, -1), N, budget)
+        p = each.unflatten(-1, (q, 2)).flatten(-3, -2).gather(-2, order.unsqueeze(-1).expand(*order.shape, 2))
+        return cls(streams, h, p.flatten(-2)[..., : h.shape[-1]], (groups, 2 * q))
+
+    def on_slots(self, values: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch g q2"]:
+        """Values of the streams at their slots, zero on the slots that no stream takes."""
+        slots: Tensor = values.new_zeros(*values.shape[:-1], self.slots[0] * self.slots[1]).scatter(-1, self.streams, values)
+        return slots.reshape(*values.shape[:-1], *self.slots)
+
+    def of_uses(self, values: Float[Tensor, "*batch g"]) -> Float[Tensor, "*batch s"]:
+        """The value (…, s) of the use that carries each stream, of values (…, g) of the uses."""
+        return values.expand(*self.streams.shape[:-1], -1).gather(-1, self.streams // self.slots[1])
+
+    def use_power(self, variance: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch g"]:
+        """Power (…, g) of each use, for modes of these variances (s,), of 1 where none are given."""
+        return self.on_slots(self.power if variance is None else self.power * variance).sum(-1)
+
+    def gain(self, noise: Float[Tensor, "*batch #s"]) -> Float[Tensor, "*batch s"]:
+        """LMMSE gains (…, s) in noise N (…, s) or (…, 1)."""
+        return ratio(self.amplitude * root(self.power), self.amplitude.square() * self.power + noise)
+
+    def explained(self, strength: Float[Tensor, "k"], noise: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Σ b² x / (1 + x) (…), x = p h² / N: what the streams save of the weighted error."""
+        signal = self.power * self.amplitude.square()
+        return (strength[: signal.shape[-1]].square() * ratio(signal, signal + noise.unsqueeze(-1))).sum(-1)
+
+    def where(self, chosen: Bool[Tensor, "*batch"], other: "Allocation") -> "Allocation":
+        """This allocation for the chosen channels of the batch, the other one elsewhere."""
+        mask = chosen.unsqueeze(-1)
+        return replace(
+            self,
+            streams=torch.where(mask, self.streams, other.streams),
+            amplitude=torch.where(mask, self.amplitude, other.amplitude),
+            power=torch.where(mask, self.power, other.power),
+        )
+
+
+def _slots_of(
+    order: Int[Tensor, "*batch gq"], amplitude: Float[Tensor, "*batch g q"], modes: int
+) -> tuple[Int[Tensor, "*batch s"], Float[Tensor, "*batch s"]]:
+    """Slot and amplitude of each stream when modes 2i and 2i + 1 take symbol order[i]."""
+    groups, q = amplitude.shape[-2:]
+    count = min(modes, 2 * groups * q)
+    ranked = amplitude.flatten(-2).gather(-1, order)
+    h = ranked[..., : -(-count // 2)].repeat_interleave(2, -1)[..., :count]
+    first = order // q * 2 * q + order % q  # slot of the real part; the imaginary part is q further
+    return torch.stack([first, first + q], -1).flatten(-2)[..., :count], h

@@ -1,0 +1,154 @@
+"""Limits on each use, E||s_u||² ≤ P, where uses differ: the best precoder, and a bound that certifies it.
+
+The pooled optimum may overload some uses. With M = diag(h) F̃ the received streams, the best precoder within the limits is found by L-BFGS
+on F̃_u = √P X_u / ||X_u||,
+
+    min over X of  J(F̃) = Σ b² − tr B Mᵀ (I + M Mᵀ / N)^{-1} M B / N,
+
+and certified by the Lagrangian dual: with multipliers μ_u ≥ 0, a unit of received SNR on symbol i of use u costs π = μ_u N / h_i², and
+strongest modes on cheapest symbols give
+
+    D(μ) = Σ_i min over x ≥ 0 of [ b_i² / (1 + x) + π_i x ] − P Σ_u μ_u  ≤  the least error.
+
+The bound is tight: minimisers at ties of π differ by rotations of the tied symbols, and by the Schur–Horn theorem rotations reach all
+powers in the convex hull of what the orderings of the tied symbols give, so one of them meets every limit. At the optimum
+∂J/∂F̃_u = −2 μ_u F̃_u, from which the ascent of the dual starts.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.numerics.ascend import ascend
+from latentlink.numerics.minimise import minimise
+from latentlink.streams.placement import CoupledStreams
+from latentlink.streams.spatial import SpatialModes
+
+_DUAL_STEPS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class PerUseProblem:
+    """min J(F̃) within the limits (see the module), F̃ (…, u, 2q, s) in the coordinates of the spatial modes.
+
+    Attributes:
+        b: (s,), the modes that have a symbol.
+        spatial: the spatial modes.
+        noise: N (…) per real dimension.
+        power: P (…).
+        widely_linear: False restricts F̃ to what commutes with j.
+    """
+
+    b: Float[Tensor, "s"]
+    spatial: SpatialModes
+    noise: Float[Tensor, "*batch"]
+    power: Float[Tensor, "*batch"]
+    widely_linear: bool
+
+    @classmethod
+    def of(
+        cls, strength: Float[Tensor, "k"], spatial: SpatialModes, noise: Tensor, power: Tensor, *, widely_linear: bool = True
+    ) -> "PerUseProblem":
+        """The problem of modes of strength b, as many as have a symbol."""
+        uses, q = spatial.amplitude.shape[-2:]
+        return cls(strength[: 2 * uses * q], spatial, noise, power, widely_linear)
+
+    def solve(self, max_iterations: int, tolerance: float) -> CoupledStreams:
+        """The best placement with each use at power P; it is settled where its gap to the bound is within the tolerance."""
+        F = self.best_precoder(max_iterations)
+        error, multipliers = self.multipliers(F)
+        gap = self.gap(error, multipliers)
+        return CoupledStreams(self.spatial, F, gap, gap <= tolerance)
+
+    @property
+    def h(self) -> Float[Tensor, "*batch u q"]:
+        """Amplitudes of the symbols."""
+        return self.spatial.amplitude
+
+    @property
+    def N(self) -> Float[Tensor, "*batch"]:
+        """The noise, but at least the rounding of what is received: without noise the error has no finite gradient."""
+        floor = torch.finfo(self.h.dtype).eps * self.h.square().amax((-2, -1)) * self.power
+        return torch.maximum(self.noise, floor).clamp(min=torch.finfo(self.h.dtype).tiny)
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        """Σ b², the error of sending nothing."""
+        return self.b.square().sum().clamp(min=torch.finfo(self.b.dtype).tiny)
+
+    def best_precoder(self, max_iterations: int) -> Float[Tensor, "*batch u q2 s"]:
+        """F̃ by L-BFGS; any start without symmetries serves, since the result is checked by the bound."""
+        generator = torch.Generator(device=self.h.device).manual_seed(0)
+        shape = (*self.h.shape[:-1], 2 * self.h.shape[-1], len(self.b))
+        start = torch.randn(shape, dtype=self.b.dtype, device=self.b.device, generator=generator)
+
+        def loss(X: Tensor) -> Tensor:
+            return (self.error(self.at_limit(X)) / self.scale).sum()
+
+        (X,) = minimise([start], loss, max_iterations, tolerance=1e-12, change=1e-18, history=30)
+        return self.at_limit(X)
+
+    def at_limit(self, X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:
+        """F̃_u = √P X_u / ||X_u||; a use that carries nothing costs nothing."""
+        X = X if self.widely_linear else _complex_linear(X)
+        spent = self.power.sqrt().unsqueeze(-1) * (self.h.amax(-1) > 0)
+        return (spent / X.flatten(-2).norm(dim=-1))[..., None, None] * X
+
+    def error(self, F: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch"]:
+        """J(F̃) (…) with the LMMSE decoder."""
+        h = torch.cat([self.h, self.h], -1).flatten(-2)
+        M = h.unsqueeze(-1) * F.flatten(-3, -2)
+        explained = M * self.b
+        K = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device) + M @ M.mT / self.N[..., None, None]
+        return self.b.square().sum() - (explained * torch.linalg.solve(K, explained)).sum((-2, -1)) / self.N
+
+    def multipliers(self, F: Float[Tensor, "*batch u q2 s"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch u"]]:
+        """J (…) and the Lagrange multipliers μ (…, u) that its gradient gives at the optimum."""
+        F = F.requires_grad_()
+        with torch.enable_grad():
+            error = self.error(F)
+            (slope,) = torch.autograd.grad(error.sum(), F)
+        F = F.detach_()
+        power = self.power.unsqueeze(-1).clamp(min=torch.finfo(F.dtype).tiny)
+        return error.detach(), -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power)
+
+    def gap(self, error: Float[Tensor, "*batch"], start: Float[Tensor, "*batch u"]) -> Float[Tensor, "*batch"]:
+        """Distance (…) of the error to the dual bound, relative to it; an error that is rounding counts as nothing."""
+
+        def dual(multipliers: Tensor) -> tuple[Tensor, Tensor]:
+            return per_use_bound(self.b, self.h, self.noise, self.power, multipliers)
+
+        bound = ascend(dual, error, start, steps=_DUAL_STEPS, patience=_DUAL_STEPS).value
+        visible = torch.finfo(self.b.dtype).eps ** 0.5 * self.scale
+        return ((error - bound) / (error + visible)).clamp(min=0)
+
+
+def per_use_bound(
+    strength: Float[Tensor, "k"],
+    amplitude: Float[Tensor, "*batch u q"],
+    noise: Float[Tensor, "*batch"],
+    power: Float[Tensor, "*batch"],
+    multipliers: Float[Tensor, "*batch u"],
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch u"]]:
+    """Dual D(μ) (…), a lower bound on Σ b² / (1 + x) under per-use limits P for every μ ≥ 0 (…, u), and a supergradient (…, u)."""
+    q = amplitude.shape[-1]
+    tiny = torch.finfo(amplitude.dtype).tiny
+    cost = (noise[..., None, None] / amplitude.square().clamp(min=tiny)).clamp(max=1 / tiny)  # power for a unit of x
+    unit_cost = torch.where(amplitude > 0, multipliers.unsqueeze(-1) * cost, 1 / tiny)  # a dead symbol carries nothing at any multiplier
+    weighted, order = unit_cost.flatten(-2).repeat_interleave(2, -1).sort(-1)
+    b = strength[: weighted.shape[-1]]
+    pi, symbol = weighted[..., : len(b)], order[..., : len(b)] // 2
+    x = (b / pi.clamp(min=tiny).sqrt() - 1).clamp(min=0)
+    spent = torch.zeros_like(multipliers).scatter_add(-1, symbol // q, x * cost.flatten(-2).gather(-1, symbol))
+    rest = strength.square().sum() - b.square().sum()
+    value = rest + (b.square() / (1 + x) + pi * x).sum(-1) - power * multipliers.sum(-1)
+    return value, spent - power.unsqueeze(-1)
+
+
+def _complex_linear(X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:
+    """The part that commutes with j: rows are real halves before imaginary ones, columns alternate."""
+    real, imag = X.unflatten(-2, (2, -1)).unflatten(-1, (-1, 2)).unbind(-4)
+    a, b = (real[..., 0] + imag[..., 1]) / 2, (imag[..., 0] - real[..., 1]) / 2
+    return torch.cat([torch.stack([a, -b], -1), torch.stack([b, a], -1)], -3).flatten(-2)
