@@ -1,7 +1,7 @@
 """Linear links: the exact design of semantic precoder and decoder, for any power limit and any knowledge of the channel.
 
-Read `goal` and `metric` (what the receiver wants), `modes` (what two devices agree on once), `transceiver` (the link), `mse` (its error from
-second moments), `exact` (the theorem) with `per_message`, then `robust/` (channels known up to an error), `knowledge` (who knows the
+Read `goal` and `metric` (what the receiver wants), `modes` (what two devices agree on once), `transceiver` (the link) and `mse` (its error
+from second moments). Then `exact` (the theorem) with `per_message`, `robust/` (channels known up to an error), `knowledge` (who knows the
 channel) and `closed_form` (the class that puts it together). `held_out` and `goal_choice` judge by pilots that the design has not seen;
 `admm/` designs where no exact answer is known.
 """

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.linear.per_message import REFITTED
 from latentlink.neural.codec.design import CODEC, LINEAR
 from neural.codec.clouds import channel, fitted, training, understood, world
 
@@ -220,7 +221,7 @@ def test_switched_off_under_a_limit_on_messages_it_says_what_it_does(power):
     off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
     radio = channel(2, 2, snr_db=15.0, batch=(20,))
     solution = off.design(radio)
-    assert solution.messages() == [ll.Status.REFITTED.message]
+    assert solution.messages() == [REFITTED.message]
     measured = ll.evaluate(solution.transceiver, unseen.x, unseen.y, channel=radio, head=head, generator=torch.Generator().manual_seed(0))
     assert float((measured.mse / solution.expected_mse).mean()) == pytest.approx(1, abs=0.06)
     assert float(measured.peak_power.max()) <= (getattr(power, "peak", None) or 1.0) * (1 + 1e-5)
