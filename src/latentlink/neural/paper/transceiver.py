@@ -114,7 +114,7 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def clock_key(self) -> None:
-        """None: how long a network takes depends on its zeros, so each is timed."""
+        """There is no key: how long a network takes depends on its zeros, so each is timed."""
         return
 
     def for_counting(self) -> "NeuralTransceiver":
