@@ -94,7 +94,6 @@ ll.data.read_latents("x.parquet")
     assert "polars is needed for this and is not installed: pip install latentlink[lab]" in run.stderr.splitlines()[-1]
 
 
-@pytest.mark.xfail(reason="the commands import torch until cli/ loads them lazily")
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
 def test_help_and_version_answer_without_torch(tmp_path, arguments):
     code = """
