@@ -22,7 +22,7 @@ class WithoutLab(PathFinder):
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutLab
 """
-NAMESPACES = ("power", "csi", "budget", "channels", "tr38901", "bounds", "baselines", "digital", "metrics", "data")
+NAMESPACES = ("power", "csi", "budget", "channels", "tr38901", "bounds", "baselines", "digital", "metrics", "data", "nn")
 A_USERS_SCRIPT = """
 import torch
 import latentlink as ll
@@ -94,7 +94,6 @@ ll.data.read_latents("x.parquet")
     assert "polars is needed for this and is not installed: pip install latentlink[lab]" in run.stderr.splitlines()[-1]
 
 
-@pytest.mark.xfail(reason="the commands import torch until cli/ loads them lazily")
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
 def test_help_and_version_answer_without_torch(tmp_path, arguments):
     code = """

@@ -7,15 +7,23 @@ import torch
 from latentlink.data import pairs
 from latentlink.data.cache import encode
 from latentlink.data.datasets.cifar import cifar10
-from latentlink.data.datasets.images import DatasetNotFound
+from latentlink.data.datasets.images import DatasetNotFound, ImageSet, digits
 from latentlink.data.encoders.image_encoder import from_callable
+from latentlink.data.encoders.small import small_digit_encoders
 from latentlink.data.pairs import device_pair
 from latentlink.data.readers.files import read_images, read_labels, read_latents, write_array
 from latentlink.latents.pilot_selection import PilotSelection
 
 
+@pytest.fixture(scope="module")
+def trained():
+    return small_digit_encoders(digits("train"))
+
+
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
+def elsewhere(tmp_path, monkeypatch, trained):
+    """Nothing is on this machine, and the two small encoders are trained once for all tests: training them has tests of its own."""
+    monkeypatch.setattr(pairs, "small_digit_encoders", lambda images: trained)
     monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LATENTLINK_DATA", str(tmp_path / "nothing-here"))
 
@@ -139,3 +147,17 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         device_pair("digits", test=0)
     with pytest.raises((ValueError, TypeError)):
         device_pair("imagenet")
+
+
+def test_own_encoders_and_own_images_make_a_pair():
+    def load(split):
+        images = digits(split).subset(slice(0, 30))
+        return ImageSet(f"thirty-{split}", images.images, images.labels, images.classes)
+
+    shades = from_callable("shades", lambda images: images.flatten(1).float(), 64, "1")
+    rows = from_callable("rows", lambda images: images.float().sum(1), 8, "1")
+    pair = device_pair(load, shades, rows, pilots=20, test=None)
+    assert (pair.transmitter, pair.receiver, pair.dataset, pair.note) == ("shades", "rows", "thirty", "")
+    assert torch.equal(pair.pilots.x, digits("train").images[:20].flatten(1).float())
+    assert torch.equal(pair.test.y, digits("test").images[:30].float().sum(1))
+    assert torch.equal(pair.pilots.labels, digits("train").labels[:20])

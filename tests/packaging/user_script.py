@@ -24,8 +24,9 @@ bits: torch.Tensor = ll.bounds.capacity(channel)
 grids: torch.Tensor = ll.tr38901.generate("CDL-C", n_rx=2, n_tx=2, batch=10, elements=ll.channels.ResourceElements.over_frequency(12, 12))
 panel: ll.tr38901.Panel = ll.tr38901.Panel()
 baseline: ll.Solution = ll.baselines.EigenK().design(moments, channel)
-digital: ll.Solution = ll.digital.Digital().design(modes, channel, ll.Pilots(x, y, labels))
-limit: ll.budget.Flops = ll.budget.Flops(6e5)
+competitor = ll.digital.Digital()
+digital: ll.Solution = competitor.design(competitor.code(modes, ll.Pilots(x, y, labels)), channel)
+limit: ll.budget.Flops = ll.budget.Flops(600_000)
 rows = ll.studies.run("study.yaml")
 
 

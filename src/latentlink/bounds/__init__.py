@@ -1,4 +1,8 @@
-"""bounds."""
+"""Bounds: what no link can exceed, and how close the designs come.
+
+Read `capacity` first, then `opta` (least error at that capacity), `finite_length` (a digital link of one message), `accuracy` and
+`per_antenna` (the dual bound of limits per antenna).
+"""
 
 import lazy_loader
 
