@@ -48,26 +48,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/grids.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
-# What docs/results holds: the demo, the comparison in full, the paper's first two studies without training, its third with few pilots, the
-# codec's studies and those of real channels in full.
-STUDIES := comparison paper/compression paper/snr paper/flops codec/antennas codec/mobilenet codec/snr codec/pilots codec/complexity codec/held-out codec/power codec/limits \
-	channels/placement channels/models channels/fading channels/cell channels/csi channels/ageing channels/feedback channels/knowledge \
-	channels/digital channels/limits channels/peaks channels/codec
+# What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.
+STUDIES := studies/demo.yaml studies/comparison.yaml studies/paper/compression.yaml studies/paper/snr.yaml studies/paper/flops.yaml $(wildcard studies/codec/*.yaml) $(wildcard studies/channels/*.yaml)
 results: demo
-	cp demo/results.parquet docs/results/demo.parquet && cp demo/accuracy.png docs/accuracy.png
-	for study in $(STUDIES); do \
-		set -- studies/$$study.yaml; name=$$(echo $${study#paper/} | tr / -); \
-		case $$study in \
-			paper/flops) set -- "$$@" pilots.per_class=420 methods.neural.epochs=15 seeds=27 methods.4.strength=0,10,30,50,70 methods.5.strength=5,20 methods.6.share=0.2,0.05,0.02 ;; \
-			paper/*) set -- "$$@" '~methods.neural' ;; \
-		esac; \
-		$(BIN)/latentlink study run "$$@" && $(BIN)/latentlink study results "$$@" --markdown docs/results/$$name.md \
-			&& $(BIN)/latentlink study report "$$@" && cp results/$$name/results.parquet docs/results/$$name.parquet || exit 1; \
-		for figure in results/$$name/accuracy-*.png results/$$name/outage*.png results/$$name/distance-*.png; do \
-			case $$study in channels/limits|channels/fading|channels/cell) ;; *) case $$figure in */accuracy-*) ;; *) continue ;; esac ;; esac; \
-			[ -e $$figure ] || continue; \
-			case $$study in */*) kept=$$name-$$(basename $$figure) ;; *) kept=$$(basename $$figure) ;; esac; \
-			case $$study in paper/*) kept=$$(basename $$figure) ;; esac; \
-			cp $$figure docs/results/$$kept || exit 1; \
-		done; \
-	done
+	cp demo/accuracy.png docs/accuracy.png
+	$(BIN)/latentlink study keep $(STUDIES)
+	$(BIN)/latentlink study archive results/archive results/latentlink-results.tar

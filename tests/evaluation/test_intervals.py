@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from latentlink.evaluation.intervals import interval_of, worst
-from latentlink.studies.results import summary
+from latentlink.studies.averages import summarise
 from latentlink.studies.rows import SETTINGS
 
 
@@ -34,20 +34,20 @@ def fading(draws, seeds=(1, 2, 3)):
 
 def test_a_summary_tells_the_interval_of_the_mean_and_both_tails():
     rows = fading(100)
-    (row,) = summary(rows).iter_rows(named=True)
+    (row,) = summarise(rows).iter_rows(named=True)
     mean, low, high, _ = interval_of(rows["seed"].to_list(), rows["accuracy"].to_list())
     assert (row["accuracy"], row["mean_low"], row["mean_high"]) == (pytest.approx(mean), pytest.approx(low), pytest.approx(high))
     values = rows["accuracy"].to_list()
     assert (row["accuracy_worst"], row["accuracy_worst_1"]) == (pytest.approx(worst(values, 5)), pytest.approx(worst(values, 1)))
     assert row["accuracy_worst_1"] <= row["accuracy_worst"] <= row["accuracy"]
-    assert "accuracy_worst" in summary(fading(20)).columns
-    assert not {"mean_low", "mean_high", "accuracy_worst_1"} & set(summary(fading(20)).columns)
-    assert "accuracy_worst" not in summary(fading(2)).columns
+    assert "accuracy_worst" in summarise(fading(20)).columns
+    assert not {"mean_low", "mean_high", "accuracy_worst_1"} & set(summarise(fading(20)).columns)
+    assert "accuracy_worst" not in summarise(fading(2)).columns
 
 
 def test_rows_of_older_studies_lack_settings_and_values_may_be_absent():
     rows = fading(100).drop("csi", "clipping_db", "feedback_bits")
-    assert summary(rows)["rows"].to_list() == [300]
+    assert summarise(rows)["rows"].to_list() == [300]
     empty = rows.with_columns(accuracy=pl.when(pl.col("seed") > 1).then("accuracy"))
-    (row,) = summary(empty).iter_rows(named=True)
+    (row,) = summarise(empty).iter_rows(named=True)
     assert (row["mean_low"], row["mean_high"]) == (pytest.approx(0.2 + 0.2475), pytest.approx(0.3 + 0.2475))

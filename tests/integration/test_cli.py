@@ -12,12 +12,13 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.tasks.heads import SoftmaxHead
 
 # Imports once and runs each command in a child of its own: starting Python and PyTorch anew takes longer than most commands do. The tests
 # of studies start processes as a user does.
 STARTED = """
 import json, os, sys, traceback
-import latentlink.cli
+import latentlink.cli, latentlink.cli.demo, latentlink.cli.encode, latentlink.cli.evaluate, latentlink.cli.fit
 for line in sys.stdin:
     arguments, out, err = json.loads(line)
     child = os.fork()
@@ -92,30 +93,34 @@ def accuracy_of(output):
     return float(re.search(r"│ all\s+│\s+([0-9.]+)", output)[1])
 
 
-def test_demo_on_the_digits_it_falls_back_to(run):
-    done = run("demo", "--pilots", 600, "--test", 200, "--channels", 2, "--antennas", 1, "--antennas", 4, "--rounds", 1, "--output", "out")
-    assert "digits with two small encoders" in done.stderr  # it says so plainly
+def test_the_demo_is_a_study_and_falls_back_to_digits(run):
+    done = run("demo", "--quick", "channel.antennas=1,4", "--output", "out")
+    assert "digits with two small encoders" in done.stderr
     out = run.home / "out"
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     assert (out / "accuracy.pdf").read_bytes().startswith(b"%PDF")
     rows = pl.read_parquet(out / "results.parquet")
-    designs = rows.filter(pl.col("power").is_not_null())
-    assert sorted(designs["method"].unique()) == [
+    links = rows.filter(pl.col("family") != "reference")
+    assert sorted(links["method"].unique()) == [
         "codec, one network for all",
         "complex-linear, MSE",
         "goal-oriented",
         "widely linear, MSE",
     ]
-    assert ll.load(out / "codec.safetensors").max_symbols == 4
-    assert set(designs["antennas"]) == {1, 4}
-    assert designs["power"].is_between(0.85, 1.15).all()
-    best = designs.filter(antennas=4, method="goal-oriented")["accuracy"].mean()
+    assert set(links["n_tx"]) == {1, 4}
+    assert links.filter(pl.col("family") == "exact")["power"].is_between(0.99, 1.01).all()  # gain control
+    best = links.filter(n_tx=4, method="goal-oriented")["accuracy"].mean()
     floor = rows.filter(method="unaligned")["accuracy"][0]
     assert best > 0.8 > 0.4 > floor
+    assert ll.load(out / "codec.safetensors").max_symbols == 16
+    assert isinstance(ll.load(out / "head.safetensors"), SoftmaxHead)
     link = ll.load(out / "link.safetensors")
-    assert link.analysis.dtype == torch.float32
+    assert (link.channel.n_tx, link.analysis.dtype) == (4, torch.float32)
     assert link.encoders == ("small-perceptron", "small-convolutional")
     assert "small-perceptron" in run("inspect", out / "link.safetensors").stdout
+    again = run("demo", "--quick", "channel.antennas=1,4", "--output", "out")
+    assert "11 cells, 11 of them done" in again.stderr
+    assert "goal-oriented" in again.stdout
 
 
 def test_fit_and_evaluate_from_files_alone(run, files):
@@ -134,8 +139,10 @@ def test_fit_and_evaluate_from_files_alone(run, files):
 
 def test_fit_refuses_what_would_be_ignored(run, files):
     np.save(files / "h1.npy", np.ones((1, 2, 2)) + 0j)
-    done = run("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "h1.npy", "--n-tx", 4, "--seed", 1, status=1)
-    assert "--n-tx, --seed" in done.stderr
+    done = run("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "h1.npy", "--gain", 4, "--seed", 1, status=1)
+    assert "--gain, --seed" in done.stderr
+    wrong = run("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "h1.npy", "--n-tx", 4, status=1)
+    assert "--n-tx must be 2" in wrong.stderr
 
 
 def test_fit_for_channels_from_a_file_and_evaluate_over_others(run, files):
@@ -168,7 +175,7 @@ def test_one_of_several_arrays_and_each_power_limit(run, files):
             "both.npz::x",
             "both.npz::y",
             "labels.csv",
-            "--power-limit",
+            "--power",
             limit,
             "--uses",
             2,
@@ -209,19 +216,20 @@ def test_encode_writes_what_fit_reads(run):
         (("fit", "absent.npy", "rx.pt", "labels.csv"), 1, "absent.npy"),
         (("fit", "tx.npy", "rx-test.parquet", "labels.csv"), 1, "600 and 300 rows"),
         (("fit", "tx.npy", "rx.pt", "labels-test.npy"), 1, "labels must have shape (600,)"),
-        (("fit", "tx.npy", "rx.pt", "labels.csv", "--power", "-1"), 1, "power must be finite and not negative"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--budget", "-1"), 1, "power must be finite and not negative"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "tx.npy"), 1, "complex"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--goal", "wisdom"), 2, "wisdom"),
         (("evaluate", "tx.npy", "tx-test.npy", "rx-test.parquet", "labels-test.npy"), 1, "tx.npy"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--device", "abacus"), 1, "--device abacus"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "absent[blue].h5"), 1, "absent[blue].h5"),
-        (("demo", "--dataset", "digits", "--channels", "0"), 1, "channels must be at least 1"),
+        (("demo", "data.dataset=digits", "channel.draws=0"), 1, "channel.draws"),
         (("encode", "mobilenet-v2", "x.xlsx", "--dataset", "digits"), 1, "cannot write .xlsx"),
         (("inspect", "labels.csv"), 1, "labels.csv"),
         (("encode", "resnet", "x.npy", "--dataset", "digits"), 1, "mobilenet-v2"),
         (("encode", "mobilenet-v2", "x.npy"), 1, "LATENTLINK_DATA"),
-        (("demo", "--dataset", "fashion-mnist"), 1, "LATENTLINK_DATA"),
-        (("demo", "--antenas", "1"), 2, "--antennas"),
+        (("demo", "data.dataset=fashion-mnist"), 1, "LATENTLINK_DATA"),
+        (("demo", "channel.antenas=1"), 1, "did you mean antennas"),
+        (("demo", "--devise", "cpu"), 2, "--device"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(run, files, arguments, status, words):

@@ -90,17 +90,6 @@ def test_power_is_a_mean_over_messages_and_uses():
     torch.testing.assert_close(s.abs().square().sum(-1).mean(), torch.tensor(0.7, dtype=torch.float64), rtol=1e-9, atol=0.0)
 
 
-def test_compression_factor_counts_complex_symbols():
-    from latentlink.studies.accuracy import AccuracyStudy, Pilots, reference_rows
-
-    x, y = toy(n=50, d=7)
-    labels = torch.arange(50) % 2
-    test = Pilots(x, y, labels)
-    modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
-    rows = reference_rows(AccuracyStudy(antennas=(2,), channels=1), test, ll.fit_head(y, labels), modes)
-    assert rows["compression"].unique().to_list() == [2 / 4]
-
-
 def test_packing_takes_halves_per_use():
     x = torch.arange(1.0, 9.0, dtype=torch.float64)
     assert pack(x)[0].tolist() == [1 + 5j, 2 + 6j, 3 + 7j, 4 + 8j]

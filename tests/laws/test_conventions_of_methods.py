@@ -11,11 +11,12 @@ import torch
 import latentlink as ll
 from latentlink.channels.snr import SnrDefinition
 from latentlink.neural.codec.streams import placed
-from latentlink.studies.results import Results, summary
+from latentlink.studies.averages import summarise
+from latentlink.studies.result_files import Results
 from latentlink.studies.rows import SETTINGS
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.study import read_study
+from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study
 
 
@@ -53,6 +54,11 @@ def test_every_row_of_the_page_is_held_by_a_law():
     rows = [line for line in page.splitlines() if line.startswith("| ") and line.count(" | ") == 3]
     assert len(named) == len(rows) - 2 - len(SnrDefinition) > 20  # two heads, and the translations of SNR
     assert not [name for name in named if f"def test_{name}(" not in laws]
+
+
+def test_compression_factor_counts_complex_symbols(rows):
+    exact = rows.filter(family="exact")
+    assert set(exact.select("n_tx", "d", "compression").unique().iter_rows()) == {(1, 9, 1 / 5), (2, 9, 2 / 5)}
 
 
 def test_side_information_is_counted_in_the_compression_factor(rows):
@@ -126,8 +132,8 @@ def test_a_codecs_operations_are_those_of_a_message():
 def test_the_worst_channels_are_the_worst_twentieth():
     rows = pl.DataFrame({"method": "m", "parameters": "{}", "family": "exact", "cell": "c", "accuracy": [i / 100 for i in range(100)]})
     rows = rows.with_columns(pl.lit(1).alias(name) for name in SETTINGS)
-    assert summary(rows)["accuracy_worst"].item() == pytest.approx(0.02)
-    assert summary(rows)["accuracy_worst_1"].item() == 0.0
+    assert summarise(rows)["accuracy_worst"].item() == pytest.approx(0.02)
+    assert summarise(rows)["accuracy_worst_1"].item() == 0.0
 
 
 def test_pilots_are_rows_of_the_whole_training_set():

@@ -4,6 +4,13 @@ import numpy as np
 import torch
 import yaml
 
+from latentlink.studies.result_files import Results
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.reading import read_study
+
+CLOCK = ("started", "wall_s", "design_s", "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "form_us", "form_batch_us")
+
 STUDY = {
     "name": "toy",
     "data": {"dataset": "files", "test": None},
@@ -39,3 +46,11 @@ def write_study(folder, **changes):
     path = folder / "toy.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
+
+
+def run(path, folder, jobs=1, overrides=(), done=lambda cell, reason: None):
+    """The rows of the study after a run."""
+    study = read_study(path, overrides)
+    todo, results = cells(study), Results(folder)
+    Runner(results, jobs).run(todo, done)
+    return results.table(study, todo)

@@ -6,10 +6,11 @@ import torch
 
 import latentlink as ll
 from latentlink.studies.channels import channel_of
-from latentlink.studies.results import Results
+from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
+from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.study import read_study
+from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study
 
 CHANNEL = {"model": "tdl-a", "antennas": 2, "uses": 3, "draws": 4, "gain": 1.0}
@@ -40,7 +41,8 @@ def links(one):
 def test_a_3gpp_cell_meets_the_channels_of_its_bank(tmp_path):
     cell = links(study(tmp_path, channel=CHANNEL, ofdm={"subcarriers": 60, "placement": "frequency", "speed_kmh": 36}))[0]
     channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device("cpu"))
-    h = ll.tr38901.generate("TDL-A", 2, 2, batch=4, elements=ll.channels.ResourceElements.over_frequency(3, 60), seed=1, speed_mps=10.0)
+    elements = ll.channels.ResourceElements.over_frequency(3, 60)
+    h = ll.tr38901.generate("TDL-A", 2, 2, batch=4, elements=elements, seed=Draw.CHANNELS.seed(1), speed_mps=10.0)
     assert torch.equal(channel.h, h)
     torch.testing.assert_close(channel.snr_db, torch.full((4,), 10.0, dtype=torch.float64))
 
@@ -56,7 +58,7 @@ def test_placements_and_models_make_other_cells_and_flat_channels_take_no_notice
 
 
 def test_every_limit_is_in_the_rows_and_in_order(tmp_path):
-    seen = rows(tmp_path, channel=CHANNEL, methods=[{"name": "closed-form"}, {"name": "closed-form", "power_limit": "equal"}])
+    seen = rows(tmp_path, channel=CHANNEL, methods=[{"name": "closed-form"}, {"name": "closed-form", "power": "equal"}])
     assert len(seen) == 8
     assert (seen["opta"] <= seen["separation"]).all()
     assert (seen["opta"] <= seen["exact_mse"] * (1 + 1e-9)).all()

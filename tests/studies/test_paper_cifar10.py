@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from latentlink.studies.results import Results
+from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.study import read_study
+from latentlink.studies.spec.reading import read_study
 
 STUDY = Path(__file__).parents[2] / "studies" / "paper" / "paper-cifar10.yaml"
 DIMENSIONS = {"vit_small_patch16_224": 384, "vit_base_patch16_224": 768}

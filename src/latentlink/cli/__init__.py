@@ -1,25 +1,35 @@
-"""The command line: one small file per command."""
+"""The command line: one small file per command, imported when the command is used.
+
+Read `console` (what commands share of the terminal), `encode`, `fit` and `fit_codec`, `evaluate`, `inspect`, `demo`, and `study/`.
+"""
 
 import os
 import sys
 from typing import NoReturn
 
 import cyclopts
-import torch
 from rich.console import Console
 
 import latentlink
-from latentlink.cli.demo import demo
-from latentlink.cli.encode import encode
-from latentlink.cli.evaluate import evaluate
-from latentlink.cli.fit import fit
-from latentlink.cli.inspect import inspect
-from latentlink.cli.study import app as study
 
-app = cyclopts.App(name="latentlink", help=latentlink.__doc__, help_format="markdown", suppress_keyboard_interrupt=False)
-for command in (demo, encode, fit, evaluate, inspect):
-    app.command(command)
-app.command(study)
+_COMMANDS = {
+    "demo": "Run the demonstration study: what does the receiver understand, against the number of antennas?",
+    "encode": "Encode images with a pretrained encoder and write the latents, one a row.",
+    "fit": "Design the exact linear link between two encoders from files of their latents, or train a codec for every channel.",
+    "evaluate": "Send unseen latents over a saved link and measure what the receiver understands.",
+    "inspect": "Check a saved pair, link or head byte by byte and show its manifest; or describe a file of latents.",
+}
+
+app = cyclopts.App(
+    name="latentlink",
+    help=latentlink.__doc__,
+    help_format="markdown",
+    version=latentlink.__version__,
+    suppress_keyboard_interrupt=False,
+)
+for _name, _help in _COMMANDS.items():
+    app.command(f"latentlink.cli.{_name}:{_name}", name=_name, help=_help)
+app.command("latentlink.cli.study:app", name="study", help="Run experiments that are described by a YAML file, and look at them.")
 
 
 def main() -> None:
@@ -32,8 +42,11 @@ def main() -> None:
     except KeyboardInterrupt:
         errors.print("interrupted; what was finished is kept, and the same command goes on from there")
         _leave(130)
-    except (ValueError, OSError, ImportError, MemoryError, torch.OutOfMemoryError) as error:
-        errors.print("error:", str(error), style="red", highlight=False, markup=False, soft_wrap=True)
+    except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and type(error).__name__ != "OutOfMemoryError":
+            raise
+        reason = str(error) or f"{type(error).__name__}: there is not enough memory"
+        errors.print("error:", reason, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
 
 

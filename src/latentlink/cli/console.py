@@ -1,17 +1,18 @@
-"""What the commands share of the terminal."""
+"""What commands share: printing to the terminal, progress bars, and reading files that the user names."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 import torch
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from latentlink.data.cache import EncodingProgress
 from latentlink.data.readers.files import read_labels, read_latents
@@ -24,16 +25,21 @@ out = Console()
 messages = Console(stderr=True)
 
 
-def progress() -> Progress:
-    """A bar on stderr with steps done and time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=messages, transient=True)
+def description_column() -> TextColumn:
+    """What a bar is about, on one line: long names are shortened, so that the bar keeps its place."""
+    return TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=max(12, messages.width // 3)))
+
+
+def progress(*columns: TextColumn) -> Progress:
+    """A bar on stderr with steps done, further columns, and time left."""
+    shown = (description_column(), BarColumn(), MofNCompleteColumn(), *columns, TimeRemainingColumn())
+    return Progress(*shown, console=messages, transient=True)
 
 
 @contextmanager
 def encoding_bars() -> Iterator[EncodingProgress]:
     """Bars on stderr for latents that are computed: pass what this yields as `progress` to `encode` or `device_pair`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn())
+    columns = (description_column(), BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn())
     with ExitStack() as stack:
         bars: dict[str, tuple[Progress, TaskID]] = {}
 
@@ -50,8 +56,43 @@ def encoding_bars() -> Iterator[EncodingProgress]:
         yield show
 
 
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], fixed: int = 1) -> None:
+    """Print a table as wide as the terminal: where it is wider, its columns continue in further tables below.
+
+    Every table begins with the first `fixed` columns, and no number is ever cut; the first column is folded.
+    """
+    for part in _split_columns(columns, rows, fixed, out.width):
+        table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        for number in part:
+            first = number == 0
+            table.add_column(escape(columns[number]), justify="left" if first else "right", no_wrap=not first, overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(row[number]) for number in part))
+        out.print(table)
+
+
+def _split_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], fixed: int, width: int) -> Iterator[list[int]]:
+    """The numbers of the columns of each table, as many as fit into the width."""
+
+    def widest(number: int) -> int:
+        lines = [columns[number], *(row[number] for row in rows)]
+        return 2 + max(len(line) for text in lines for line in text.splitlines() or [""])
+
+    widths = [widest(number) for number in range(len(columns))]
+    first = list(range(fixed))
+    least = min(widths[0], max(14, width // 3)) + sum(widths[1:fixed])
+    part, used = list(first), least
+    for number in range(fixed, len(columns)):
+        if used + widths[number] > width and len(part) > fixed:
+            yield part
+            part, used = list(first), least
+        part.append(number)
+        used += widths[number]
+    yield part
+
+
 def facts(title: str, rows: Iterable[tuple[str, object]]) -> None:
-    """Print a two-column table; nothing in it is taken for markup, and long values are folded."""
+    """Print a two-column table as it stands, without markup; long values are folded."""
     table = Table(title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -61,16 +102,16 @@ def facts(title: str, rows: Iterable[tuple[str, object]]) -> None:
 
 
 def wrote(*paths: Path) -> None:
-    """Say which files are there now."""
+    """Print which files were written."""
     for path in paths:
         out.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def device_named(name: str) -> torch.device:
-    """The torch device, if this machine has it.
+    """The torch device of a name.
 
     Raises:
-        ValueError: it is unknown or not there.
+        ValueError: it is unknown, or this machine does not have it.
     """
     try:
         torch.ones(1, device=name).item()  # the meta device holds nothing

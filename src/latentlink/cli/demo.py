@@ -1,187 +1,158 @@
-"""`latentlink demo`: the whole story on real data, in a figure, a table and a saved link."""
+"""`latentlink demo`: the demonstration study on real data, as a figure, a table and saved links."""
 
 import time
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
-from rich.box import SIMPLE_HEAD
-from rich.progress import Progress
-from rich.table import Table
 
-from latentlink.channels.draws import ChannelDraws
-from latentlink.cli.console import device_named, encoding_bars, messages, out, progress, write_table, wrote
-from latentlink.data.pairs import Dataset, DevicePair, device_pair
-from latentlink.latents.moments import Moments
-from latentlink.latents.pilots import Pilots
+from latentlink.cli.console import device_named, messages, out, print_table, write_table, wrote
+from latentlink.cli.study.run import run_experiment
+from latentlink.data.datasets.images import DatasetNotFound, fashion_mnist
 from latentlink.linear.closed_form import ClosedForm
-from latentlink.linear.modes import SemanticModes
-from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.training import CodecTraining
-from latentlink.report.demo_figure import draw_accuracy, summary
-from latentlink.studies.accuracy import (
-    CAPACITY,
-    GOAL_ORIENTED,
-    OPTA,
-    WIDELY_LINEAR,
-    AccuracyStudy,
-    accuracy_rows,
-    codec_rows,
-    designed_modes,
-    reference_rows,
-)
-from latentlink.studies.shared import receiver_head
-from latentlink.studies.trained import trained_codec
-from latentlink.tasks.heads import SoftmaxHead
-from latentlink.tasks.objectives import HeadDivergence
+from latentlink.report.arrange import arrange
+from latentlink.report.curves import EXACT, SEPARATION
+from latentlink.report.figures import draw_wide
+from latentlink.report.plots import plot_accuracy
+from latentlink.studies.channels import channel_of
+from latentlink.studies.experiments import Experiment, open_experiment
+from latentlink.studies.methods.codec import CodecMethod
+from latentlink.studies.methods.linear import ClosedFormMethod
+from latentlink.studies.methods.method import Run
+from latentlink.studies.result_files import Results
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.cell import Cell
 
-_FOLDS = 5  # one of them is held out to calibrate the power of the figure's designs
-_MODES, _CROSSED = 128, 10  # in which the codec works, and folds by which it is trained on coordinates as unseen latents have them
+STUDY = Path(str(files("latentlink.studies").joinpath("demo.yaml")))
+_LEFT_OUT = (EXACT, SEPARATION)
+_SHOWN = 8  # antennas of the link that is saved, if the study has them
 
 
-def demo(
-    *,
-    output: Path = Path("demo"),
-    dataset: Dataset = "auto",
-    antennas: tuple[int, ...] = (1, 2, 4, 8, 16),
-    channels: int = 20,
-    snr_db: float = 20.0,
-    gain: float = 1.0,
-    pilots: int = 12_000,
-    test: int = 4_000,
-    image_size: int = 64,
-    rounds: int = 15,
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
+def demo(*overrides: str, output: Path = Path("demo"), quick: bool = False, jobs: int = 2, device: str = "cpu") -> None:
     """Two encoders that were trained apart, a MIMO channel between them: what does the receiver understand?
 
-    MobileNetV2 sends Fashion-MNIST to EfficientNet-Lite0 by three exact linear designs and by a codec, one network for all channels, which
-    is trained in the first run and kept. Writes accuracy.png, accuracy.pdf, results.parquet, link.safetensors (the goal-oriented link over
-    the first channel at 8×8), codec.safetensors and head.safetensors.
+    Runs studies/demo.yaml: three exact linear designs and a codec, one network for all channels, which is trained in the first run and
+    kept. Writes accuracy.png, accuracy.pdf, results.parquet, link.safetensors (the goal-oriented link over the first channel at 8×8),
+    codec.safetensors and head.safetensors. Without Fashion-MNIST it takes scikit-learn's digits and two small encoders.
 
-    Example: `latentlink demo --antennas 1 --antennas 8 --channels 50 --output my-demo`
+    Example: `latentlink demo channel.antennas=1,8 channel.draws=50 --output my-demo`
 
     Parameters
     ----------
+    overrides
+        Other values of the study, `key=value` by dotted name, as for `latentlink study run`.
     output
         Folder for the results.
-    dataset
-        "auto" is Fashion-MNIST, or digits with two small encoders where it is absent.
-    antennas
-        Transmit = receive antennas of each point.
-    channels
-        Rayleigh channels per point.
-    snr_db
-        Power of one transmit antenna over the noise of one receive antenna, in dB.
-    gain
-        Mean squared channel coefficient; 0.5 reproduces the paper's code.
-    pilots
-        Training images known to both sides.
-    test
-        Unseen images to measure with.
-    image_size
-        Pixels to which images are scaled.
-    rounds
-        Of the codec's training, 100 steps each; 0 leaves the codec out.
-    seed
-        Of channels and noise.
+    quick
+        Take the study's small form.
+    jobs
+        Cells at a time; the results do not depend on it.
     device
         Torch device, "cpu" or "cuda".
     """
     started = time.perf_counter()
     device_named(device)
-    study = AccuracyStudy(tuple(antennas), channels, snr_db, gain, seed=seed)
-    if rounds < 0:
-        raise ValueError(f"--rounds must be at least 0, got {rounds}")
-    with encoding_bars() as bars:
-        pair = device_pair(dataset, pilots=pilots, test=test, image_size=image_size, device=device, progress=bars)
-    pair = replace(pair, pilots=pair.pilots.to(device), test=pair.test.to(device))
-    if pair.note:
-        messages.print(pair.note, style="yellow", markup=False)
-    with progress() as bar:
-        results = _measured(study, pair, rounds, output, bar)
-    title = f"{pair.transmitter} → {pair.receiver}, {pair.dataset}, {len(pair.pilots)} pilots, Rayleigh gain {gain:g}, {snr_db:g} dB"
-    write_table(output / "results.parquet", results)
+    experiment = open_experiment(STUDY, (*_find_data(overrides), *overrides), quick=quick)
+    experiment = replace(experiment, results=Results(output))
+    run_experiment(experiment, jobs, device)
+    rows = experiment.rows()
+    write_table(output / "results.parquet", rows)
+    title = describe(rows)
     figures = [output / "accuracy.png", output / "accuracy.pdf"]
-    draw_accuracy(results, [*figures], f"{title}\nmean and 95 % band over {channels} channels, {len(pair.test)} unseen images each")
-    _print_table(results, title)
-    files = ("results.parquet", "link.safetensors", "head.safetensors", *["codec.safetensors"] * bool(rounds))
-    wrote(*figures, *(output / name for name in files))
+    draw_overview(rows, figures, title)
+    _print_rows(rows, title.partition("\n")[0])
+    wrote(*figures, output / "results.parquet", *_save_links(experiment, output, device))
     out.print(f"{time.perf_counter() - started:.1f} s")
 
 
-def _measured(study: AccuracyStudy, pair: DevicePair, rounds: int, output: Path, bar: Progress) -> pl.DataFrame:
-    """All rows; the codec and the goal-oriented link of the 8×8 point (or the largest) are saved on the way."""
-    pilots, test = pair.pilots, pair.test
-    task = bar.add_task("receiver's head", total=3 + (3 + bool(rounds)) * len(study.antennas))
-
-    def done(next_step: str) -> None:
-        bar.update(task, advance=1, description=next_step)
-
-    head = receiver_head(pilots)
-    done("semantic modes")
-    moments = Moments.from_pairs(pilots.x, pilots.y, folds=min(_FOLDS, len(pilots)))
-    designs = designed_modes(study, moments, head, pilots.y)
-    done("ceilings and limits")
-    frames = [reference_rows(study, test, head, designs[WIDELY_LINEAR][0])]
-    done("links")
-    for frame in accuracy_rows(study, test, head, designs, moments):
-        frames.append(frame)
-        done(f"{frame['method'][0]}")
-    shown = 8 if 8 in study.antennas else max(study.antennas)
-    goal_modes = designs[GOAL_ORIENTED][0].named(pair.transmitter, pair.receiver)
-    link = ClosedForm().design(goal_modes, study.channel(shown, pilots.x.device)[0]).transceiver
-    link.to(torch.float32).save(output / "link.safetensors")
-    head.save(output / "head.safetensors")
-    if rounds:
-        codec = _codec(study, goal_modes, pilots, head, rounds, bar)
-        codec.save(output / "codec.safetensors")
-        for frame in codec_rows(study, test, head, codec):
-            frames.append(frame)
-            done("codec")
-    return pl.concat(frames, how="diagonal")
+def _find_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """An override to digits where Fashion-MNIST is not on this machine and no other data are named."""
+    if any(override.startswith("data.dataset=") for override in overrides):
+        return ()
+    try:
+        fashion_mnist("test")
+    except DatasetNotFound as missing:
+        messages.print(f"Fashion-MNIST was not found, so this is digits with two small encoders. {missing}", style="yellow", markup=False)
+        return ("data.dataset=digits",)
+    return ()
 
 
-def _codec(study: AccuracyStudy, modes: SemanticModes, pilots: Pilots, head: SoftmaxHead, rounds: int, bar: Progress) -> Codec:
-    """One codec for all points, trained unless it is kept from an earlier run."""
-    sizes = tuple(study.antennas)
-    draws = ChannelDraws(antennas=sizes, uses=(1,), gain=study.gain)
-    settings = CodecTraining(
-        modes=max(_MODES, 2 * max(sizes)),
-        max_symbols=max(sizes),
-        draws=draws,
-        rounds=rounds,
-        patience=rounds,
-        folds=min(_CROSSED, len(pilots)),
+def draw_overview(rows: pl.DataFrame, paths: list[Path], title: str) -> None:
+    """Draw accuracy beside NMSE against antennas, without the limits that a first figure has no room to explain.
+
+    Raises:
+        ValueError: the rows differ in more than methods and antennas, so that several figures would be needed.
+    """
+    plots = plot_accuracy(arrange(rows, "antennas"), channels=True)
+    if len(plots) != 1:
+        raise ValueError(f"the demo draws one figure, and its overrides sweep over more than antennas, which gives {len(plots)}")
+    frames = [replace(frame, lines=tuple(line for line in frame.lines if line.name not in _LEFT_OUT)) for frame in plots[0].frames]
+    draw_wide(replace(plots[0], frames=tuple(frames)), paths, title)
+
+
+def describe(rows: pl.DataFrame) -> str:
+    """What the rows are of, in two lines."""
+    row = rows.filter(pl.col("family") != "reference").row(0, named=True)
+    draws = max(rows.group_by("cell").len()["len"].to_list())
+    return (
+        f"{row['transmitter']} → {row['receiver']}, {row['dataset']}, {row['pilots']} pilots, Rayleigh gain {row['gain']:g}, "
+        f"{row['snr_db']:g} dB\nmean and 95 % band over {draws} channels, {row['messages']} unseen images each"
     )
-    task = bar.add_task("training the codec", total=rounds)
-
-    def told(number: int, rounds: int, loss: float, agreement: float) -> None:
-        bar.update(task, completed=number, description=f"training the codec (validation agreement {agreement:.3f})")
-
-    codec = trained_codec(settings, modes, pilots, HeadDivergence(head), progress=told)
-    bar.remove_task(task)
-    return codec
 
 
-def _print_table(results: pl.DataFrame, title: str) -> None:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    columns = sorted(set(results["antennas"]))
-    table.add_column("accuracy", no_wrap=True)
-    for n in columns:
-        table.add_column(f"{n}×{n}", justify="right")
-    table.add_column("power", justify="right")
-    rows = summary(results.filter(~pl.col("method").is_in([OPTA, CAPACITY]))).partition_by("method", maintain_order=True)
-    for method in sorted(rows, key=lambda rows: float(rows["accuracy"].sum())):
-        spent = method["power"].drop_nulls().to_list()
-        cells = [_cell(method.row(by_predicate=pl.col("antennas") == n, named=True)) for n in columns]
-        table.add_row(method["method"][0], *cells, f"{sum(spent) / len(spent):.3f}" if spent else "")
-    out.print(table)
-    out.print("mean over channels, 95 % band below; power: measured on unseen latents, mean over the points, budget 1")
+def _save_links(experiment: Experiment, output: Path, device: str) -> list[Path]:
+    """Save the receiver's head, the codec, and the goal-oriented link over the first channel of one point."""
+    cells = experiment.cells
+    runner = Runner(experiment.results, device=device)
+    scenario = runner.scenario(cells[0])
+    written = [output / "head.safetensors"]
+    scenario.head.save(written[0])
+    for cell in _chosen(cells):
+        known, run = scenario.known(cell.pilots, cell.seed), Run(cell.seed, torch.device(device))
+        if isinstance(cell.method, CodecMethod):
+            written.append(output / "codec.safetensors")
+            cell.method.codec(known, run).save(written[-1])
+        elif isinstance(cell.method, ClosedFormMethod):
+            modes = cell.method.modes(known).named(scenario.transmitter, scenario.receiver)
+            channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(device))
+            written.append(output / "link.safetensors")
+            ClosedForm().design(modes, channel[0]).transceiver.to(torch.float32).save(written[-1])
+    return written
 
 
-def _cell(row: dict[str, float]) -> str:
-    band = f"\n{row['accuracy_low']:.2f}–{row['accuracy_high']:.2f}".replace("0.", ".") if row["channels"] > 1 else ""
-    return f"{row['accuracy']:.3f}{band}"
+def _chosen(cells: tuple[Cell, ...]) -> list[Cell]:
+    """One cell of the codec, and one of the goal-oriented design, with 8×8 antennas or else the most."""
+
+    def preference(cell: Cell) -> int:
+        n_tx = cell.channel.shape[1]
+        return 10**6 if n_tx == _SHOWN else n_tx
+
+    best = sorted(cells, key=preference)
+    codecs = [cell for cell in best if isinstance(cell.method, CodecMethod)]
+    goals = [cell for cell in best if isinstance(cell.method, ClosedFormMethod) and cell.method.goal == "fisher"]
+    return [*goals[-1:], *codecs[-1:]]
+
+
+def _print_rows(rows: pl.DataFrame, title: str) -> None:
+    """Accuracy of each method over antennas, with the band below, and the power that was measured."""
+    rows = rows.with_columns(antennas=pl.coalesce("n_tx", 0))
+    sizes = sorted(set(rows["antennas"]) - {0})
+    table = []
+    for method in sorted(rows.partition_by("method", maintain_order=True), key=lambda part: float(part["accuracy"].mean() or 0.0)):  # type: ignore[arg-type]
+        spent = method["power"].drop_nulls().to_numpy()
+        by_size = [method.filter(pl.col("antennas").is_in([size, 0]))["accuracy"] for size in sizes]
+        table.append([method["method"][0], *map(_cell, by_size), f"{spent.mean():.3f}" if len(spent) else ""])
+    print_table(title, ["accuracy", *(f"{size}×{size}" for size in sizes), "power"], table)
+    out.print("mean over channels, 95 % band below; power: measured on unseen latents, budget 1")
+
+
+def _cell(values: pl.Series) -> str:
+    """Mean, and on a second line the interval that holds 95 % of the channels."""
+    numbers = values.to_numpy()
+    if len(numbers) < 2:
+        return f"{numbers.mean():.3f}" if len(numbers) else ""
+    low, high = np.quantile(numbers, (0.025, 0.975))
+    return f"{numbers.mean():.3f}\n" + f"{low:.2f}–{high:.2f}".replace("0.", ".")

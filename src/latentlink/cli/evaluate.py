@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import polars as pl
-import torch
 from rich.table import Table
 
 from latentlink.baselines.unaligned import unaligned
@@ -12,13 +11,11 @@ from latentlink.cli import console
 from latentlink.cli.console import at, device_named, facts, loaded, out, write_table, wrote
 from latentlink.data.readers.files import read_channels
 from latentlink.evaluation import evaluate as evaluation
-from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.neural.codec.transceiver import CodecTransceiver
+from latentlink.links.transceiver import Transceiver
+from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.artifacts import load
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy
-
-_NOISE = 1_000_000  # the noise of a seed is not the channel that `fit` draws by the same seed
 
 
 def evaluate(
@@ -42,7 +39,7 @@ def evaluate(
     Parameters
     ----------
     link
-        A link saved by `latentlink fit` or `transceiver.save`.
+        A link saved by `latentlink fit` or `transceiver.save`, or the folder that `latentlink fit` wrote.
     transmitter
         Unseen latents at the transmitter, (n, d).
     receiver
@@ -52,18 +49,19 @@ def evaluate(
     head
         The receiver's saved classifier; head.safetensors beside the link if not given.
     channel
-        Channels really passed, if not those of the design (file as in `latentlink fit`).
+        Channels that messages pass, if not those of the design (a file as for `latentlink fit`).
     snr_db
-        Their SNR, if not that of the design.
+        SNR of these channels, if not that of the design.
     matched
-        Refit the decoder to the channels really passed, as a receiver that measures them does.
+        Match the decoder to these channels, as a receiver that measures them does.
     output
         Also write one row per channel to this .parquet file.
     seed
-        Of the noise.
+        Seed of the noise.
     device
         Torch device, "cpu" or "cuda".
     """
+    link = link / "link.safetensors" if link.is_dir() else link
     transceiver = _link(link).to(device_named(device))
     beside = link.with_name("head.safetensors")
     if head is None and not beside.exists():
@@ -73,7 +71,7 @@ def evaluate(
     radio = _channel(transceiver, channel, snr_db)
     if matched and radio is not transceiver.channel:
         transceiver = transceiver.matched_to(radio)
-    generator = torch.Generator(device=device).manual_seed(seed + _NOISE)
+    generator = stream_generator(seed, "noise", device=device)  # another stream than that of the channel that `fit` draws
     seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)
     assert seen.agreement is not None
     own = accuracy(classifier, test.y, test.require_labels())
@@ -93,7 +91,7 @@ def evaluate(
 
 
 def _accuracy_table(seen: evaluation.Evaluation, own: Accuracy) -> Table:
-    """Accuracy over all messages (mean over channels), and for each class, beside that of the receiver's own latents."""
+    """Accuracy over all messages and for each class, averaged over channels, beside that of the receiver's own latents."""
     table = Table(title="accuracy", title_justify="left")
     for name in ("", "link", "95 % interval", "receiver's own latents"):
         table.add_column(name, justify="left" if not name else "right")
@@ -107,15 +105,15 @@ def _accuracy_table(seen: evaluation.Evaluation, own: Accuracy) -> Table:
     return table
 
 
-def _link(path: Path) -> LinearTransceiver | CodecTransceiver:
-    """A saved link whose receiver can be matched to a channel."""
+def _link(path: Path) -> Transceiver:
+    """A saved link."""
     content = load(path)
-    if not isinstance(content, LinearTransceiver | CodecTransceiver):
+    if not isinstance(content, Transceiver):
         raise ValueError(f"{path}: expected a saved link, got a {type(content).__name__}")
     return content
 
 
-def _channel(transceiver: LinearTransceiver | CodecTransceiver, path: Path | None, snr_db: float | None) -> Channel:
+def _channel(transceiver: Transceiver, path: Path | None, snr_db: float | None) -> Channel:
     designed = transceiver.channel
     if path is None and snr_db is None:
         return designed

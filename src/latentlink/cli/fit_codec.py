@@ -1,14 +1,14 @@
-"""The part of `latentlink fit` that trains a codec: its options, its progress, its files."""
+"""The part of `latentlink fit` that trains a codec: its options, and the training with a progress bar."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
 from latentlink.channels.draws import ChannelDraws
-from latentlink.cli.console import at, messages
+from latentlink.cli.console import at, messages, progress
 from latentlink.data.readers.files import read_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
@@ -24,7 +24,7 @@ Wish = Literal["head", "mse", "cosine", "retrieval"]
 
 @dataclass(frozen=True)
 class CodecOptions:
-    """What only a codec needs.
+    """Options of a codec.
 
     Parameters
     ----------
@@ -72,16 +72,16 @@ class CodecOptions:
         }
         return named[self.objective]
 
-    def training(self, power_limit: str, gain: float, seed: int) -> CodecTraining:
-        """The settings.
+    def training(self, power: str, gain: float, seed: int) -> CodecTraining:
+        """The settings of the training.
 
         Raises:
             ValueError: an option is out of range, or two exclude each other.
         """
-        if power_limit == "per-use":
-            raise ValueError("--power-limit per-use is for --method linear; a codec takes mean or per-message")
+        if power == "per-use":
+            raise ValueError("--power per-use is for --method linear; a codec takes mean or per-message")
         return codec_training(
-            power=power_limit,
+            power=power,
             peak=self.peak,
             flops=self.flops,
             microseconds=self.microseconds,
@@ -93,34 +93,27 @@ class CodecOptions:
         )
 
 
-def trained(
+def train(
     options: CodecOptions, settings: CodecTraining, modes: SemanticModes, pilots: Pilots, head: SoftmaxHead, checkpoint: Path
 ) -> Codec:
-    """A codec, with a bar that shows validation; interrupted training goes on from its checkpoint."""
+    """Train a codec with a bar that shows its validation score; interrupted training is resumed from its checkpoint."""
     logger: Any = None
     if options.tensorboard is not None:
         import_extra("tensorboard", "tensorboard")
         logger = import_extra("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(options.tensorboard))
     unpaired = None if options.unpaired is None else read_latents(*at(options.unpaired)).to(pilots.x.device)
     score = "agreement" if options.objective == "head" else "score"
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[score]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=messages, transient=True) as bar:
+    with progress(TextColumn("{task.fields[score]}")) as bar:
         task = bar.add_task("training the codec", total=settings.rounds, score="")
 
-        def told(number: int, rounds: int, loss: float, value: float) -> None:
+        def update(number: int, rounds: int, loss: float, value: float) -> None:
             bar.update(task, completed=number, score=f"validation {score} {value:.3f}")
 
         fit = settings.fit(
-            modes, pilots, options.objective_for(head), unpaired=unpaired, checkpoint=checkpoint, progress=told, logger=logger
+            modes, pilots, options.objective_for(head), unpaired=unpaired, checkpoint=checkpoint, progress=update, logger=logger
         )
     if logger is not None:
         logger.close()
     if torch.isnan(fit.trace["training_loss"]).any():
-        messages.print("training diverged; the best weights before that are kept", style="yellow")
+        messages.print("training diverged; the best weights before that are used", style="yellow")
     return fit.codec

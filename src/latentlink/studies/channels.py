@@ -1,4 +1,4 @@
-"""The channels that a cell meets, drawn from its own seed: flat fading by (seed, antennas) alone, 3GPP models from banks of the seed.
+"""The channels of a cell, drawn from its seed: flat fading depends on seed and antennas alone, 3GPP models come from banks of the seed.
 
 Methods and SNRs of a study therefore meet the same channels.
 """
@@ -6,6 +6,8 @@ Methods and SNRs of a study therefore meet the same channels.
 from typing import Any
 
 import torch
+from jaxtyping import Complex
+from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
@@ -14,31 +16,61 @@ from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import grids
 from latentlink.channels.tr38901.model import DROPS, PROFILES, Model
 from latentlink.channels.tr38901.panels import Panel
+from latentlink.numerics.doors import finite
 from latentlink.studies.sections import ChannelAt, OfdmAt, Snr
+from latentlink.studies.seeding import Draw
+from latentlink.studies.spec.plug_in import blame, is_plug_in, load_attribute
 
 _NAMES = {name.lower(): name for name in (*PROFILES, *DROPS)}
-KMH = 1 / 3.6  # in metres a second
+KMH = 1 / 3.6  # metres per second
 
 
 def channel_of(at: ChannelAt, ofdm: OfdmAt, snr: Snr, seed: int, device: torch.device) -> Channel:
     """The channels (draws,) of a cell, drawn on the CPU so that they are the same on every device."""
-    (n_rx, n_tx), snr_db = at.shape, snr_db_of(at, snr)
+    snr_db = snr_db_of(at, snr)
     if at.standard:
-        h = grids(standard_model(at, ofdm), at.draws, elements_of(at, ofdm), seed=seed)
+        h = grids(standard_model(at, ofdm), at.draws, elements_of(at, ofdm), seed=Draw.CHANNELS.seed(seed))
         return Channel.from_grid(h.to(device, torch.complex128), snr_db)
-    generator = torch.Generator().manual_seed(1_000_003 * seed + 1009 * n_rx + n_tx)
+    generator = Draw.CHANNELS.generator(seed, *at.shape)
+    if is_plug_in(at.model):
+        return Channel.from_grid(draw_own(at, generator).to(device), snr_db)
+    return Channel.from_snr(draw_flat(at, generator).to(device), snr_db).repeated(at.uses)
+
+
+def draw_flat(at: ChannelAt, generator: torch.Generator) -> Complex[Tensor, "draws r t"]:
+    """Matrices (draws, n_rx, n_tx) of flat fading."""
+    n_rx, n_tx = at.shape
     if at.model == "rician":
-        h = rician(n_rx, n_tx, at.k_factor, gain=at.gain, batch=(at.draws,), generator=generator)
-    elif at.model == "kronecker":
+        return rician(n_rx, n_tx, at.k_factor, gain=at.gain, batch=(at.draws,), generator=generator)
+    if at.model == "kronecker":
         receive, transmit = exponential_correlation(n_rx, at.correlation), exponential_correlation(n_tx, at.correlation)
-        h = kronecker(receive, transmit, at.gain, batch=(at.draws,), generator=generator)
-    else:
-        h = rayleigh(n_rx, n_tx, at.gain, batch=(at.draws,), generator=generator)
-    return Channel.from_snr(h.to(device), snr_db).repeated(at.uses)
+        return kronecker(receive, transmit, at.gain, batch=(at.draws,), generator=generator)
+    return rayleigh(n_rx, n_tx, at.gain, batch=(at.draws,), generator=generator)
+
+
+def draw_own(at: ChannelAt, generator: torch.Generator) -> Complex[Tensor, "draws u r t"]:
+    """Matrices (draws, uses, n_rx, n_tx) of a function outside of the package, `draw(*, draws, uses, n_rx, n_tx, gain, generator)`.
+
+    It returns complex (draws, n_rx, n_tx), one matrix for all uses of a message, or (draws, uses, n_rx, n_tx).
+
+    Raises:
+        PlugInError: the function fails, or returns something else.
+    """
+    n_rx, n_tx = at.shape
+    draw = load_attribute(at.model)
+    with blame(at.model):
+        drawn = draw(draws=at.draws, uses=at.uses, n_rx=n_rx, n_tx=n_tx, gain=at.gain, generator=generator)
+        h = finite(f"what {at.model} returned", drawn)
+        if h.ndim == 3:
+            h = h[:, None].expand(-1, at.uses, -1, -1)
+        expected = (at.draws, at.uses, n_rx, n_tx)
+        if tuple(h.shape) != expected:
+            raise ValueError(f"expected matrices of shape {expected}, or without the uses, got {tuple(h.shape)}")
+    return h.to(torch.complex128)
 
 
 def snr_db_of(at: ChannelAt, snr: Snr) -> float:
-    """SNR per transmit antenna in dB, however the study says it."""
+    """SNR per transmit antenna in dB, converted from the reference that the study uses."""
     if snr.snr_reference == "transmit":
         return snr.snr_db
     received, ours = SnrDefinition.PER_RECEIVE_ANTENNA, SnrDefinition.PER_TRANSMIT_ANTENNA
@@ -83,10 +115,10 @@ def elements_of(at: ChannelAt, ofdm: OfdmAt) -> ResourceElements:
     return ResourceElements.over_frequency(at.uses, ofdm.subcarriers)
 
 
-def facts(at: ChannelAt, ofdm: OfdmAt) -> dict[str, Any]:
-    """Columns that say which channels these are."""
+def columns_of(at: ChannelAt, ofdm: OfdmAt) -> dict[str, Any]:
+    """Columns of a result row that say which channels these are."""
     n_rx, n_tx = at.shape
-    known = {
+    flat = {
         "channel_model": at.model,
         "gain": at.gain,
         "n_tx": n_tx,
@@ -96,13 +128,4 @@ def facts(at: ChannelAt, ofdm: OfdmAt) -> dict[str, Any]:
         "correlation": at.correlation if at.model == "kronecker" else None,
         "clipping_db": at.clipping_db,
     }
-    return known | (ofdm.model_dump(exclude=set(ignored(at, ofdm))) if at.standard else {})
-
-
-def ignored(at: ChannelAt, ofdm: OfdmAt) -> tuple[str, ...]:
-    """Settings of `ofdm` that make no difference to a 3GPP model."""
-    if not at.standard:
-        return ()
-    arrays = ("polarisation", "pattern") if at.model.startswith("tdl") else ()
-    spread = ("delay_spread_ns",) if _NAMES[at.model] in DROPS else ()
-    return (*arrays, *spread, *(() if ofdm.placement == "slots" else ("slots",)))
+    return flat | (ofdm.model_dump(exclude=ofdm.ignored(at)) if at.standard else {})

@@ -1,13 +1,19 @@
-"""What a study file and a cell are made of: frozen pydantic sections that know every key they may have."""
+"""What a study file and a cell are made of: frozen pydantic sections that know every key they may have.
+
+The sections that say where a cell measures are collected in a `Point`. Each has `canonical(point)`: its values as far as they make a
+difference there, which is what identifies a cell.
+"""
 
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[int, Field(ge=1, strict=True)]  # not true, which Python takes for 1
+from latentlink.studies.spec.plug_in import PlugIn, is_plug_in, source_digest
+
+Positive = Annotated[int, Field(ge=1, strict=True)]  # strict: true is no number
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
@@ -17,7 +23,7 @@ Fading = Literal["rayleigh", "rician", "kronecker", Standard]
 
 
 class Section(BaseModel):
-    """Unknown keys and later changes are errors, and so are numbers that are none."""
+    """The base of all sections: unknown keys, later changes, NaN and infinity are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -25,55 +31,76 @@ class Section(BaseModel):
 class Data(Section):
     """Where the observations come from."""
 
-    dataset: Literal["fashion-mnist", "cifar-10", "digits", "files"] = Field("fashion-mnist", description="images, or files of latents")
-    folder: str | None = Field(
-        None, description="of the data set's archives; for files, of {train,test}-{transmitter,receiver,labels}.npy (or another format)"
+    dataset: Literal["fashion-mnist", "cifar-10", "digits", "files"] | PlugIn = Field(
+        "fashion-mnist",
+        description="images, or files of latents, or module:attribute of a function that returns the images of the split train or test",
     )
-    train: Positive | None = Field(None, description="first observations of the training set that may be pilots; null takes all")
-    test: Positive | None = Field(4000, description="unseen observations to measure with; null takes all")
+    folder: str | None = Field(
+        None,
+        description="folder of the data set's archives; for files, of {train,test}-{transmitter,receiver,labels}.npy (or another format). "
+        "A relative one is looked for beside the study file",
+    )
+    train: Positive | None = Field(None, description="number of training observations that may become pilots; null takes all")
+    test: Positive | None = Field(4000, description="number of unseen observations to measure with; null takes all")
 
     @property
     def encoded(self) -> bool:
         """Whether the study's encoders encode it: digits have their own, and files hold latents."""
         return self.dataset not in ("digits", "files")
 
+    def canonical(self, point: "Point") -> dict[str, Any]:
+        """Files count by their content, wherever they lie."""
+        values = self.model_dump(mode="json") | {"dataset": identify(self.dataset)}
+        return values | ({"folder": files_digest(self.folder)} if self.dataset == "files" else {})
+
 
 class Encoders(Section):
-    """The two devices' encoders, by name; digits have their own, and files of latents need none."""
+    """The encoders of the two devices; digits have their own, and files of latents need none."""
 
-    transmitter: str = Field("efficientnet-lite0", description="encoder at the transmitter")
-    receiver: str = Field("efficientnet-lite2", description="encoder at the receiver")
-    image_size_px: Positive | None = Field(64, description="square to which images are scaled; null takes the encoder's own")
+    transmitter: str = Field("efficientnet-lite0", description="encoder at the transmitter: a name, or module:attribute")
+    receiver: str = Field("efficientnet-lite2", description="encoder at the receiver: a name, or module:attribute")
+    image_size_px: Positive | None = Field(64, description="side of the square to which images are scaled; null takes the encoder's own")
+
+    def canonical(self, point: "Point") -> dict[str, Any] | None:
+        """None where the data bring their own encoders or none."""
+        ends = {"transmitter": identify(self.transmitter), "receiver": identify(self.receiver)}
+        return {**self.model_dump(mode="json"), **ends} if point.data.encoded else None
 
 
 class PilotsAt(Section):
     """Semantic pilots: observations whose latents both devices know."""
 
-    per_class: Positive | None = Field(420, description="pilots of each class (or cluster); null takes the whole training set")
+    per_class: Positive | None = Field(None, description="pilots of each class (or cluster); null takes the whole training set")
     method: Literal["random", "centroid"] = Field("random", description="which members of a group: any, or those nearest to its mean")
-    grouping: Literal["label", "cluster"] = Field("label", description="classes, or clusters of the transmitter's latents")
+    grouping: Literal["label", "cluster"] = Field("label", description="groups are classes, or clusters of the transmitter's latents")
+
+    def canonical(self, point: "Point") -> dict[str, Any]:
+        """All values."""
+        return self.model_dump(mode="json")
 
 
 class ChannelAt(Section):
     """The radio channel."""
 
-    model: Fading = Field("rayleigh", description="flat fading, or a 3GPP model on the grid of `ofdm`")
-    gain: AboveZero = Field(0.5, description="mean squared coefficient; 0.5 is that of the paper's published code")
-    k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
-    correlation: float = Field(0.7, ge=0, lt=1, description="between neighbouring antennas at both ends, of kronecker fading")
+    model: Fading | PlugIn = Field(
+        "rayleigh", description="flat fading, a 3GPP model on the grid of `ofdm`, or module:attribute of a function that draws channels"
+    )
+    gain: AboveZero = Field(1.0, description="mean squared coefficient; the paper's published code has 0.5")
+    k_factor: NotNegative = Field(1.0, description="K-factor of rician fading, linear")
+    correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas at both ends, of kronecker fading")
     antennas: Positive | None = Field(8, description="n_tx = n_rx")
     n_tx: Positive | None = Field(None, description="transmit antennas, where they differ")
     n_rx: Positive | None = Field(None, description="receive antennas, where they differ")
-    uses: Positive = Field(1, description="channel uses per message: over one channel matrix, or as many resource elements of `ofdm`")
+    uses: Positive = Field(
+        1, description="channel uses per message: repetitions of one channel matrix, or as many resource elements of `ofdm`"
+    )
     draws: Positive = Field(1, description="channel matrices per cell and seed")
-    knowledge: Literal["aware", "unaware"] = Field("aware", description="unaware: designed for H = I without noise, as in the paper")
-
     clipping_db: float | None = Field(
-        None, description="amplifier limit of each transmit antenna, dB above its share P / n_tx of the mean power; null: none"
+        None, description="amplifier limit of each transmit antenna, dB above its share P / n_tx of the mean power; null does not clip"
     )
 
     @model_validator(mode="after")
-    def _complete(self) -> "ChannelAt":
+    def _is_complete(self) -> "ChannelAt":
         if self.antennas is None and (self.n_tx is None or self.n_rx is None):
             raise ValueError("antennas is null, so both n_tx and n_rx are needed")
         return self
@@ -85,60 +112,137 @@ class ChannelAt(Section):
 
     @property
     def standard(self) -> bool:
-        """Whether it is a model of 3GPP, on OFDM resource elements."""
+        """Whether it is a 3GPP model, on OFDM resource elements."""
         return self.model in get_args(Standard)
+
+    def canonical(self, point: "Point") -> dict[str, Any]:
+        """Antennas as n_rx and n_tx; parameters only of the fading that has them."""
+        n_rx, n_tx = self.shape
+        own = {"rician": {"k_factor"}, "kronecker": {"correlation"}}.get(self.model, set())
+        values = self.model_dump(mode="json", exclude={"antennas"} | ({"k_factor", "correlation"} - own))
+        return values | {"model": identify(self.model), "n_rx": n_rx, "n_tx": n_tx}
 
 
 class OfdmAt(Section):
-    """Radio and grid of the 3GPP channel models; the others take no notice of it."""
+    """Radio and grid of the 3GPP channel models; flat fading only uses carrier and speed, for the age of estimates."""
 
     carrier_ghz: AboveZero = Field(3.5, description="carrier frequency")
-    delay_spread_ns: AboveZero = Field(100.0, description="RMS, of tdl and cdl; drops have their own")
-    speed_kmh: NotNegative = Field(3.0, description="of the moving end")
-    spacing_khz: AboveZero = Field(30.0, description="between subcarriers")
-    subcarriers: Positive = Field(624, description="of the band that a message may be spread over; 624 are 52 resource blocks")
-    slots: Positive = Field(1, description="of 14 symbols that a message may be spread over")
+    delay_spread_ns: AboveZero = Field(100.0, description="RMS delay spread of tdl and cdl; drops have their own")
+    speed_kmh: NotNegative = Field(3.0, description="speed of the moving end")
+    spacing_khz: AboveZero = Field(30.0, description="subcarrier spacing")
+    subcarriers: Positive = Field(624, description="subcarriers of the band that a message may be spread over; 624 are 52 resource blocks")
+    slots: Positive = Field(1, description="slots, of 14 symbols each, that a message may be spread over")
     placement: Literal["contiguous", "frequency", "slots"] = Field(
         "frequency", description="a message on neighbouring subcarriers, spread over the band, or spread over the slots"
     )
-    polarisation: Literal["single", "dual"] = Field("dual", description="of both arrays; single for an odd number of antennas")
-    pattern: Literal["omni", "38.901"] = Field("omni", description="of the base station's elements")
+    polarisation: Literal["single", "dual"] = Field("dual", description="polarisation of both arrays; single for an odd number of antennas")
+    pattern: Literal["omni", "38.901"] = Field("omni", description="radiation pattern of the base station's elements")
     normalisation: Literal["mean", "each", "path-loss"] = Field(
-        "mean", description="mean gain over all channels, gain of each channel, or as the model gives it with path loss and shadowing"
+        "mean",
+        description="normalise the mean gain over all channels, or the gain of each; path-loss keeps path loss and shadowing of a drop",
     )
+
+    def ignored(self, channel: ChannelAt) -> set[str]:
+        """Settings that make no difference to a 3GPP model."""
+        found = set() if self.placement == "slots" else {"slots"}
+        if channel.model.startswith("tdl"):
+            found |= {"polarisation", "pattern"}
+        if channel.model in ("umi", "uma", "rma", "inh"):
+            found |= {"delay_spread_ns"}
+        return found
+
+    def canonical(self, point: "Point") -> dict[str, Any] | None:
+        """What the channel model, or the age of an estimate, depends on."""
+        if point.channel.standard:
+            return self.model_dump(mode="json", exclude=self.ignored(point.channel))
+        return self.model_dump(mode="json", include={"carrier_ghz", "speed_kmh"}) if point.csi.age_s > 0 else None
 
 
 class CsiAt(Section):
     """Who knows the channel, and how well."""
 
-    known: Literal["perfect", "both-ends", "transmitter", "transmitter-only", "receiver-only", "none"] = Field(
+    known: Literal["perfect", "both-ends", "transmitter", "transmitter-only", "receiver-only", "unaware"] = Field(
         "perfect",
         description="both-ends: the same estimate at both; transmitter: an estimate there, while the receiver measures what it receives; "
-        "transmitter-only: the receiver knows the mean gain; receiver-only: the transmitter knows the mean gain; none: the unaware design",
+        "transmitter-only: the receiver knows the mean gain; receiver-only: the transmitter knows the mean gain; "
+        "unaware: designed for H = I without noise, as in the paper",
     )
-    estimator: Literal["ls", "lmmse"] = Field("lmmse", description="of the channel from pilots on the grid")
-    pilot_snr_db: float | None = Field(None, description="power of a pilot over noise; null: all of a use's power on it")
+    estimator: Literal["ls", "lmmse"] = Field("lmmse", description="estimator of the channel from pilots on the grid")
+    pilot_snr_db: float | None = Field(None, description="power of a pilot over noise; null puts all power of a channel use on it")
     pilot_spacing: Positive = Field(12, description="subcarriers from one pilot of an antenna to its next, on 3GPP models")
     delay_ms: NotNegative = Field(0.0, description="age of the estimate when it is used, at ofdm.speed_kmh and ofdm.carrier_ghz")
     feedback_bits: Annotated[int, Field(ge=1, le=32, strict=True)] | None = Field(
-        None, description="for each angle of the precoder that is fed back; null: not quantised"
+        None, description="bits for each angle of the precoder that is fed back; null does not quantise"
     )
+
+    @property
+    def estimated(self) -> bool:
+        """Whether some end knows an estimate."""
+        return self.known not in ("perfect", "unaware")
+
+    @property
+    def age_s(self) -> float:
+        """How old an estimate is when it is used; one of pilots that come with the message has no age."""
+        return 1e-3 * self.delay_ms if self.estimated and self.known != "receiver-only" else 0.0
+
+    def ignored(self, channel: ChannelAt) -> set[str]:
+        """Settings that make no difference."""
+        if not self.estimated:
+            return {"estimator", "pilot_snr_db", "pilot_spacing", "delay_ms", "feedback_bits"}
+        spacing = set() if channel.standard else {"pilot_spacing"}
+        return spacing | ({"delay_ms", "feedback_bits"} if self.known == "receiver-only" else set())
+
+    def canonical(self, point: "Point") -> dict[str, Any]:
+        """What makes a difference."""
+        return self.model_dump(mode="json", exclude=self.ignored(point.channel))
 
 
 class Snr(Section):
     """Signal-to-noise ratio."""
 
-    snr_db: float = Field(20.0, description="dB; 0 is 0 dB")
+    snr_db: float = Field(20.0, description="SNR in dB; 0 is 0 dB")
     snr_reference: Literal["transmit", "receive"] = Field(
         "transmit", description="transmit: P / (n_tx σ²), the paper's; receive: gain · P / σ², the mean at a receive antenna"
     )
 
+    def canonical(self, point: "Point") -> dict[str, Any]:
+        """−0 dB is 0 dB."""
+        return self.model_dump(mode="json") | {"snr_db": self.snr_db + 0.0}
+
+
+class Point(Section):
+    """Where a cell measures: everything but its method, seed and metrics."""
+
+    data: Data
+    encoders: Encoders
+    pilots: PilotsAt
+    channel: ChannelAt
+    ofdm: OfdmAt
+    csi: CsiAt
+    snr: Snr
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "data": Data,
+    "encoders": Encoders,
+    "pilots": PilotsAt,
+    "channel": ChannelAt,
+    "ofdm": OfdmAt,
+    "csi": CsiAt,
+    "snr": Snr,
+}
+
 
 @lru_cache
 def files_digest(folder: str | None) -> str:
-    """SHA-256 of the latents and labels in a folder: other files are other data, wherever they lie; empty where there are none."""
+    """SHA-256 of the latents and labels in a folder; that of nothing where there are none."""
     digest, place = hashlib.sha256(), Path(folder or ".")
     for path in sorted([*place.glob("train-*"), *place.glob("test-*")]) if place.is_dir() else ():
         with path.open("rb") as file:
             digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def identify(name: str) -> str | list[str]:
+    """A name, and for `module:attribute` also the digest of the module's source."""
+    return [name, source_digest(name)] if is_plug_in(name) else name

@@ -1,13 +1,11 @@
-"""What cells share, computed once: latents, the receiver's head, pilots, moments, modes.
+"""What cells share, computed once: latents, the receiver's head, pilots, moments, semantic modes.
 
-A `World` holds what all cells of one pair of devices share, a `Known` what those with the same pilots do. Values are made when first
-asked for, under a lock each, so that cells may run in threads and none computes what another is at.
+`ScenarioData` holds what all cells of one pair of devices share, `PilotKnowledge` what those with the same pilots do. Values are made when
+they are first asked for, under a lock each, so that cells may run in threads and none repeats the work of another.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -16,26 +14,22 @@ from torch import Tensor
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.bounds.accuracy import AccuracyBound
 from latentlink.data.cache import EncodingProgress
-from latentlink.data.pairs import DevicePair, device_pair
-from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.storage.artifacts import load_if_there
-from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt
-from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
+from latentlink.studies.seeding import Draw
+from latentlink.studies.sources import fit_receiver_head, load_pair
+from latentlink.tasks.heads import SoftmaxHead, decisions
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
 _ENOUGH = 2  # test latents per dimension that limits may be drawn by
-_HEAD_VERSION = 1  # of what `fit_head` gives: raise it when that changes
-_FORMATS = (".npy", ".npz", ".safetensors", ".parquet", ".pt", ".csv", ".txt")
 
 
-class Once:
+class ThreadSafeCache:
     """Values by key, each made once, whichever thread asks first."""
 
     def __init__(self) -> None:
@@ -54,21 +48,28 @@ class Once:
             return value
 
     def drop(self, key: Hashable) -> None:
-        """Forget a value, and its memory."""
+        """Forget a value, and free its memory."""
         with self._lock:
             self._values.pop(key, None)
 
 
-class Known:
-    """What two devices know of each other from some pilots; `others` are the transmitter's latents of other observations (u, d), if any."""
+class PilotKnowledge:
+    """What two devices know of each other's latents from their pilots; methods design from it.
+
+    Attributes:
+        pilots: latents x (n, d) and y (n, m) of the same observations, with labels.
+        head: the receiver's classifier, fitted to its own training latents.
+        others: the transmitter's latents (u, d) of observations that are no pilots, or None.
+        moments: of the pilots.
+    """
 
     def __init__(self, pilots: Pilots, head: SoftmaxHead, others: Tensor | None = None) -> None:
         self.pilots, self.head, self.others = pilots, head, others
         self.moments = Moments.from_pairs(pilots.x, pilots.y)
-        self._once = Once()
+        self._cache = ThreadSafeCache()
 
     def goal(self, name: GoalName, temperature: float, fidelity: float) -> Goal | None:
-        """The metric of a goal, made of the pilots."""
+        """The metric of a goal, by the pilots."""
         if name == "none":
             return None
         if name == "logits":
@@ -77,45 +78,45 @@ class Known:
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """Anything else that is made of these pilots, once for all cells."""
-        return self._once.get(key, make)
+        return self._cache.get(key, make)
 
     def alignment(self, aligner: LeastSquares | Procrustes) -> Alignment:
-        """What an aligner finds, for baselines."""
-        return self._once.get(aligner, lambda: aligner.fit(varying(self.moments)))
+        """The alignment of the two latent spaces, for baselines."""
+        return self._cache.get(aligner, lambda: aligner.fit(varying(self.moments)))
 
     def modes(
         self, name: GoalName = "none", temperature: float = 3.0, fidelity: float = 0.01, widely_linear: bool = True, shrinkage: Any = "auto"
     ) -> SemanticModes:
         """Semantic modes for a goal."""
         key = (name, temperature, fidelity, widely_linear, shrinkage) if name != "none" else (name, widely_linear, shrinkage)
-        return self._once.get(key, lambda: semantic_modes(self.moments, self.goal(name, temperature, fidelity), shrinkage, widely_linear))
+        return self._cache.get(key, lambda: semantic_modes(self.moments, self.goal(name, temperature, fidelity), shrinkage, widely_linear))
 
 
-class World:
+class ScenarioData:
     """All latents of a pair of devices, and the receiver's head, fitted to its own training latents."""
 
     def __init__(self, data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None = None) -> None:
-        pair = _pair(data, encoders, device, progress)
+        pair = load_pair(data, encoders, device, progress)
         self.dataset, self.transmitter, self.receiver = pair.dataset, pair.transmitter, pair.receiver
         self.candidates, self.test = pair.pilots.to(device), pair.test.to(device)
-        self.head = receiver_head(self.candidates)
-        self._once = Once()
+        self.head = fit_receiver_head(self.candidates)
+        self._cache = ThreadSafeCache()
 
-    def known(self, at: PilotsAt, seed: int) -> Known:
+    def known(self, at: PilotsAt, seed: int) -> PilotKnowledge:
         """What cells with these pilots share."""
 
-        def selected() -> Known:
+        def selected() -> PilotKnowledge:
             if at.per_class is None:
-                return Known(self.candidates, self.head)
+                return PilotKnowledge(self.candidates, self.head)
             if at.grouping == "label":
                 self._check_enough(at.per_class)
-            selection = PilotSelection(at.per_class, at.method, at.grouping, seed, "all")  # clusters are as large as they are
+            selection = PilotSelection(at.per_class, at.method, at.grouping, Draw.PILOTS.seed(seed), "all")  # clusters differ in size
             chosen = selection.indices(self.candidates.x, self.candidates.require_labels())
             others = torch.ones(len(self.candidates), dtype=torch.bool, device=chosen.device)
             others[chosen] = False
-            return Known(self.candidates[chosen], self.head, self.candidates.x[others] if bool(others.any()) else None)
+            return PilotKnowledge(self.candidates[chosen], self.head, self.candidates.x[others] if bool(others.any()) else None)
 
-        return self._once.get((at, seed), selected)
+        return self._cache.get((at, seed), selected)
 
     def _check_enough(self, wanted: int) -> None:
         labels, counts = self.candidates.require_labels().unique(return_counts=True)
@@ -127,12 +128,12 @@ class World:
 
     def forget(self, at: PilotsAt, seed: int) -> None:
         """Free what the cells of a finished group shared."""
-        self._once.drop((at, seed))
+        self._cache.drop((at, seed))
 
     @property
     def accuracy_bound(self) -> AccuracyBound:
-        """Of the head and the test latents, by capacity."""
-        return self._once.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.require_labels()))
+        """The bound on accuracy by capacity, of the head and the test latents."""
+        return self._cache.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.require_labels()))
 
     @property
     def test_variance(self) -> Tensor:
@@ -142,8 +143,8 @@ class World:
 
     @property
     def limit_modes(self) -> SemanticModes:
-        """Modes of the moments that limits are drawn by: the test latents' own, or where these are few for their dimension, which makes a
-        limit look lower than any link can reach, those of all that is known, training latents too."""
+        """The modes that limits are drawn by: of the test latents' own moments, or, where these are few for their dimension, which makes a
+        limit look lower than any link can reach, of the moments of training and test latents together."""
 
         def made() -> SemanticModes:
             x, y = self.test.x, self.test.y
@@ -151,48 +152,4 @@ class World:
                 x, y = torch.cat([self.candidates.x, x]), torch.cat([self.candidates.y, y])
             return semantic_modes(Moments.from_pairs(x, y), shrinkage=0.0)
 
-        return self._once.get("limits", made)
-
-
-def receiver_head(candidates: Pilots) -> SoftmaxHead:
-    """The receiver's classifier, fitted to all its training latents, once on this machine."""
-    digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
-    digest.update(candidates.require_labels().cpu().contiguous().numpy().data)
-    path = cache_folder() / "heads" / f"{digest.hexdigest()}-{_HEAD_VERSION}.safetensors"
-    if (before := load_if_there(path, SoftmaxHead)) is not None:
-        return before.to(candidates.y.device)
-    head = fit_head(candidates.y, candidates.require_labels())
-    head.save(path)
-    return head
-
-
-def _pair(data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None) -> DevicePair:
-    """Candidates for pilots and test latents, and who made them of what."""
-    if data.dataset == "files":
-        folder = Path(data.folder or ".")
-        train, test = _from_files(folder, "train"), _from_files(folder, "test")
-        return DevicePair(train[: data.train], test[: data.test], "file", "file", f"latents of {folder.name}")
-    return device_pair(
-        data.dataset,
-        encoders.transmitter,
-        encoders.receiver,
-        pilots=data.train,
-        test=data.test,
-        image_size=encoders.image_size_px,
-        device=device,
-        progress=progress,
-        folder=data.folder,
-    )
-
-
-def _from_files(folder: Path, split: str) -> Pilots:
-    """Latents and labels of one split."""
-
-    def find(what: str) -> Path:
-        paths = [folder / f"{split}-{what}{suffix}" for suffix in _FORMATS]
-        found = next((path for path in paths if path.is_file()), None)
-        if found is None:
-            raise ValueError(f"data.folder must hold {paths[0].name} (or {', '.join(_FORMATS[1:])}), got {folder}")
-        return found
-
-    return Pilots(read_latents(find("transmitter")), read_latents(find("receiver")), read_labels(find("labels")))
+        return self._cache.get("limits", made)

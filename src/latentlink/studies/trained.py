@@ -1,4 +1,4 @@
-"""Codecs trained once on this machine: kept by all that their training depends on, found again by whoever asks for the same."""
+"""Codecs are trained once on a machine: each is kept under the digest of all that its training depends on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +19,14 @@ _TRAINING_VERSION = 1  # of what a training gives: raise it when that changes
 Progress = Callable[[int, int, float, float], Any]
 
 
-def kept_at(settings: CodecTraining, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> Path:
-    """The file of such a codec; while it is trained, its state lies beside it."""
+def find_codec_file(
+    settings: CodecTraining, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None
+) -> Path:
+    """The file that keeps a codec of these settings; the state of its training lies beside it."""
     return cache_folder() / "codecs" / f"{settings.identity(modes, pilots, objective, unpaired)}-{_TRAINING_VERSION}.safetensors"
 
 
-def trained_codec(
+def train_codec(
     settings: CodecTraining,
     modes: SemanticModes,
     pilots: Pilots,
@@ -32,8 +34,8 @@ def trained_codec(
     unpaired: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Codec:
-    """The codec of these settings, trained now if it is not kept yet; an interrupted training goes on."""
-    path = kept_at(settings, modes, pilots, objective, unpaired)
+    """The codec of these settings, trained now unless it is kept; an interrupted training is resumed."""
+    path = find_codec_file(settings, modes, pilots, objective, unpaired)
     if (before := load_if_there(path, Codec)) is not None:
         return before.to(modes.strength.device)
     state = path.with_suffix(".training")

@@ -10,7 +10,7 @@ from latentlink.report.look.axes import AXES
 from latentlink.report.look.wording import describe, describe_condition
 from latentlink.report.plots import plot_accuracy
 from latentlink.report.tables import compare_methods, find_gaps
-from latentlink.studies.results import summary
+from latentlink.studies.averages import summarise
 from latentlink.studies.rows import SETTINGS
 from latentlink.studies.spec.study import Study
 from report.rows import fading_row, fading_study, frame
@@ -81,7 +81,7 @@ def test_what_differs_is_never_mixed(name):
         assert all(point.rows == 1 for curve in drawn for point in curve.points), (axis, drawn)
     assert name in SETTINGS
     wide = rows.with_columns(pl.lit(None).alias(column) for column in SETTINGS if column not in rows.columns)
-    assert summary(wide)["rows"].to_list() == [1, 1]
+    assert summarise(wide)["rows"].to_list() == [1, 1]
 
 
 def test_settings_that_do_not_apply_are_not_named():

@@ -6,10 +6,11 @@ from polars.testing import assert_frame_equal
 
 from latentlink.neural.codec import training as fitting
 from latentlink.studies import trained
-from latentlink.studies.results import Results, summary
+from latentlink.studies.averages import summarise
+from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.study import read_study
+from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study
 
 SMALL = {"name": "codec", "rounds": 2, "width": 8, "modes": 7, "max_symbols": 2, "draws": {"antennas": [1, 2], "uses": [1]}}
@@ -33,7 +34,7 @@ def run(path, folder, jobs=1, overrides=()):
     todo, results = cells(study), Results(folder)
     ended = []
     runner = Runner(results, jobs)
-    prices = [runner.price(cell) for cell in todo]
+    prices = [runner.estimated_seconds(cell) for cell in todo]
     runner.run(todo, lambda cell, reason: ended.append(reason))
     assert not any(ended), ended
     return results.table(study, todo), prices
@@ -72,7 +73,7 @@ def test_one_training_serves_all_channels_and_is_kept(tmp_path, monkeypatch):
     anew, _ = run(path, tmp_path / "three", jobs=2)
     assert len(count) == 4
     assert_frame_equal(rows.drop(CLOCK, strict=False), anew.drop(CLOCK, strict=False), check_exact=True)
-    table = summary(rows)
+    table = summarise(rows)
     worst = codec.filter(n_tx=1, snr_db=20.0)["accuracy"].bottom_k(3).mean()
     assert table.filter(method="codec", n_tx=1, snr_db=20.0)["accuracy_worst"].item() == pytest.approx(worst)
     assert table.filter(method="unaligned")["accuracy_worst"].null_count() == 1

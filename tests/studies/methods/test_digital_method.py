@@ -5,10 +5,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from latentlink.studies.methods.digital import DigitalMethod
-from latentlink.studies.results import Results
+from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.study import read_study
+from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study
 
 CLOCK = ("started", "wall_s", "design_s")

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.study import Study, read_study
+from latentlink.studies.spec.reading import read_study
+from latentlink.studies.spec.study import Study
 from studies.examples import STUDY, write_study
 
 FILES = sorted((Path(__file__).parents[3] / "studies").rglob("*.yaml"))
@@ -50,21 +51,24 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("name=../up", "name"),
         (
             "methods=[{name: admm, constraint: sparse}]",
-            "methods.0 .admm.: method: active must be a number from 1 where constraint is sparse",
+            "methods.0 .admm.: method: active must be an integer >= 1 where constraint is sparse",
         ),
-        (
-            "methods=[{name: admm, active: 2}]",
-            "active must be left out where constraint is total.*got 2",
-        ),
+        ("methods=[{name: admm, active: 2}]", "active must be left out where constraint is null.*got 2"),
+        ("methods=[{name: nosuch}]", "methods.0: name must be one of closed-form, .*module:attribute, got"),
+        ("snr.snr_db=range(0,1000000000)", "at most 10000 values, got 1000000000"),
+        ("seeds=range(0,10000) channel.uses=range(1,100)", "combinations"),
         ("methods=[{name: neural, validation: 1.0}]", "validation.*less than 1, got 1.0"),
-        ("data={dataset: fashion-mnist, folder: null}", "encoders.transmitter must be one of mobilenet-v2.*timm:NAME, got 'a'"),
+        (
+            "data={dataset: fashion-mnist, folder: null}",
+            "encoders.transmitter must be one of mobilenet-v2.*timm:NAME or module:attribute, got 'a'",
+        ),
         ("channel.antennas=[1", "not a value"),
     ],
 )
 def test_wrong_values_are_named(tmp_path, override, complaint):
     path = write_study(tmp_path)
     with pytest.raises(ValueError, match=complaint):
-        cells(read_study(path, (override,)))
+        cells(read_study(path, tuple(override.split(" ")) if ") " in override else (override,)))
 
 
 def test_files_that_are_no_studies_are_named(tmp_path):
@@ -117,9 +121,9 @@ def test_a_cell_is_named_by_what_it_is_and_by_nothing_else(tmp_path):
     assert [cell.id for cell in cells(Study.model_validate(reordered))] == ids
     titled = {**content, "title": "other", "methods": [{**method, "label": "other"} for method in content["methods"]]}
     assert [cell.id for cell in cells(Study.model_validate(titled))] == ids
-    spelled_out = {**content, "channel": {"antennas": [1, 2], "gain": 0.5, "uses": 1}}
+    spelled_out = {**content, "channel": {"antennas": [1, 2], "gain": 1.0, "uses": 1}}
     assert [cell.id for cell in cells(Study.model_validate(spelled_out))] == ids
-    for change in ({"channel": {"antennas": [1, 2], "gain": 1.0}}, {"seeds": [3, 4]}, {"pilots": {"per_class": 21}}):
+    for change in ({"channel": {"antennas": [1, 2], "gain": 0.5}}, {"seeds": [3, 4]}, {"pilots": {"per_class": 21}}):
         others = {cell.id for cell in cells(Study.model_validate({**content, **change})) if cell.method.family != "reference"}
         assert not others & set(ids)
 
@@ -196,9 +200,11 @@ def test_encoders_may_be_timm_s_and_near_misses_are_told(tmp_path):
     path, images = write_study(tmp_path), ("data={dataset: fashion-mnist, folder: null}", "encoders.receiver=efficientnet-lite0")
     for name in ("mobilenet-v2", "timm:resnet50", "vit_small_patch16_224"):
         assert cells(read_study(path, (*images, f"encoders.transmitter={name}")))
-    for name in ("mobilenet-v3", "other:resnet_50", "a-b_c"):
+    for name in ("mobilenet-v3", "a-b_c"):
         with pytest.raises(ValueError, match=f"encoders.transmitter must be one of .*got '{name}'"):
             cells(read_study(path, (*images, f"encoders.transmitter={name}")))
+    with pytest.raises(ValueError, match=r"encoders\.transmitter: 'other:resnet_50': there is no module 'other'"):
+        cells(read_study(path, (*images, "encoders.transmitter=other:resnet_50")))
     with pytest.raises(ValueError, match="did you mean mobilenet-v2"):
         cells(read_study(path, (*images, "encoders.transmitter=mobilenet-v3")))
 

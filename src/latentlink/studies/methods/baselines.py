@@ -18,40 +18,40 @@ from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import Positive
-from latentlink.studies.shared import Known
+from latentlink.studies.shared import PilotKnowledge
 
-_TOP_K_PILOTS = 2048  # at most, from which Top-K learns how its largest entries are distributed
+_TOP_K_PILOTS = 2048  # most pilots from which Top-K learns how its largest entries are distributed
 
 
 class _Baseline(Method):
     family: ClassVar[str] = "baseline"
-    aligner: Literal["least-squares", "procrustes"] = "least-squares"
-    equalizer: Literal["svd-mmse", "svd-zf", "zf", "mmse"] = Field(
-        "svd-mmse", description="svd: precoding by the channel's singular vectors"
+    aligner: Literal["least-squares", "procrustes"] = Field("least-squares", description="map between the two latent spaces")
+    equaliser: Literal["svd-mmse", "svd-zf", "zf", "mmse"] = Field(
+        "svd-mmse", description="equaliser of the channel; svd precodes by the channel's singular vectors"
     )
 
-    def parts(self, known: Known) -> dict[str, Any]:
-        """Alignment, found once for all cells that share pilots, and equaliser."""
+    def parts(self, known: PilotKnowledge) -> dict[str, Any]:
+        """The alignment, fitted once for all cells that share pilots, and the equaliser."""
         aligners: dict[str, Callable[[], Any]] = {"least-squares": LeastSquares, "procrustes": Procrustes}
-        equalizers: dict[str, Callable[[], Any]] = {
+        equalisers: dict[str, Callable[[], Any]] = {
             "svd-mmse": SvdEqualiser,
             "svd-zf": lambda: SvdEqualiser("zf"),
             "zf": ZeroForcing,
             "mmse": MmseEqualiser,
         }
-        return {"aligner": known.alignment(aligners[self.aligner]()), "equaliser": equalizers[self.equalizer]()}
+        return {"aligner": known.alignment(aligners[self.aligner]()), "equaliser": equalisers[self.equaliser]()}
 
-    def _named(self, name: str) -> str:
+    def _name(self, name: str) -> str:
         aligner = "" if self.aligner == "least-squares" else f", {self.aligner}"
-        return f"{name}{aligner}" if self.equalizer == "svd-mmse" else f"{name}{aligner}, {self.equalizer}"
+        return f"{name}{aligner}" if self.equaliser == "svd-mmse" else f"{name}{aligner}, {self.equaliser}"
 
 
 class _SelectingBaseline(_Baseline):
-    align: Literal["after", "before"] = Field("after", description="alignment after the channel, at the receiver, or before it")
-    k: Positive | None = Field(None, description="numbers sent; null: as many as fit")
+    align: Literal["after", "before"] = Field("after", description="align at the receiver, after the channel, or at the transmitter")
+    k: Positive | None = Field(None, description="real numbers sent; null sends as many as fit")
 
-    def _named(self, name: str) -> str:
-        return super()._named(name) + ("" if self.align == "after" else ", aligned before")
+    def _name(self, name: str) -> str:
+        return super()._name(name) + ("" if self.align == "after" else ", aligned before")
 
 
 class FirstKMethod(_SelectingBaseline):
@@ -59,10 +59,10 @@ class FirstKMethod(_SelectingBaseline):
 
     name: Literal["first-k"] = "first-k"
 
-    def described(self) -> str:
-        return self._named("First-K")
+    def describe(self) -> str:
+        return self._name("First-K")
 
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return FirstK(k=self.k, align=self.align, **self.parts(known)).design(known.moments, channel)
 
 
@@ -71,22 +71,22 @@ class TopKMethod(_SelectingBaseline):
 
     name: Literal["top-k"] = "top-k"
 
-    def described(self) -> str:
-        return self._named("Top-K")
+    def describe(self) -> str:
+        return self._name("Top-K")
 
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return self._top_k(known, False).design(known.moments, channel)
 
-    def expected_mse(self, known: Known, solution: Solution) -> Tensor:
+    def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
         assert isinstance(solution.transceiver, TopKTransceiver)
         return self._top_k(known, True).expected_mse(solution.transceiver, known.moments)
 
-    def _top_k(self, known: Known, expects: bool) -> TopK:
+    def _top_k(self, known: PilotKnowledge, expects: bool) -> TopK:
         return TopK(k=self.k, align=self.align, **self.parts(known), pilots=self._pilots(known), expects=expects)
 
     @staticmethod
-    def _pilots(known: Known) -> Pilots:
-        """Some: its power is brought to the budget by what is measured anyway."""
+    def _pilots(known: PilotKnowledge) -> Pilots:
+        """A part of the pilots, which is enough: the power is brought to the budget by what is measured."""
         return known.pilots[:: -(-len(known.pilots) // _TOP_K_PILOTS)]
 
 
@@ -95,10 +95,10 @@ class EigenKMethod(_Baseline):
 
     name: Literal["eigen-k"] = "eigen-k"
 
-    def described(self) -> str:
-        return self._named("Eigen-K")
+    def describe(self) -> str:
+        return self._name("Eigen-K")
 
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return EigenK(**self.parts(known)).design(known.moments, channel)
 
 
@@ -107,8 +107,8 @@ class DisjointMethod(_Baseline):
 
     name: Literal["disjoint"] = "disjoint"
 
-    def described(self) -> str:
-        return self._named("disjoint")
+    def describe(self) -> str:
+        return self._name("disjoint")
 
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return Disjoint(**self.parts(known)).design(known.moments, channel)

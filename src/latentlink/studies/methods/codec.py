@@ -1,7 +1,7 @@
 """The codec as a method of studies: one training for all cells that share pilots and seed, whatever their channels."""
 
 from collections.abc import Callable
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -17,12 +17,12 @@ from latentlink.neural.codec.training import CodecTraining
 from latentlink.neural.codec.words import codec_training
 from latentlink.studies.channels import standard_model
 from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Positive, Section, Standard
-from latentlink.studies.shared import Known
-from latentlink.studies.trained import kept_at, trained_codec
+from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Point, Positive, Section, Standard, identify
+from latentlink.studies.seeding import Draw
+from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute
+from latentlink.studies.trained import find_codec_file, train_codec
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
-
-_APART = 2**34  # the seed of channels to train on: no study measures on these
 
 
 class Draws(Section):
@@ -30,20 +30,20 @@ class Draws(Section):
 
     antennas: tuple[Positive, ...] = Field((1, 2, 3, 4, 6, 8, 12, 16), description="n_tx = n_rx, each in proportion to 1/√n")
     uses: tuple[Positive, ...] = Field((1, 1, 2), description="channel uses, each as likely as the next")
-    snr_db: tuple[float, float] = Field((-10.0, 30.0), description="lowest and highest, dB")
+    snr_db: tuple[float, float] = Field((-10.0, 30.0), description="lowest and highest SNR in dB")
     model: Fading = Field(
         "rayleigh", description="fading; 3GPP models with 300 ns of delay spread, uses spread over 624 subcarriers of 30 kHz"
     )
-    gain: AboveZero = Field(0.5, description="mean squared coefficient")
-    k_factor: NotNegative = Field(1.0, description="of rician fading, linear")
-    correlation: float = Field(0.7, ge=0, lt=1, description="between neighbouring antennas, of kronecker fading")
+    gain: AboveZero = Field(1.0, description="mean squared coefficient")
+    k_factor: NotNegative = Field(1.0, description="K-factor of rician fading, linear")
+    correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas, of kronecker fading")
 
     def source(self) -> ChannelSource:
-        """What draws them."""
+        """What draws the channels; no study measures on those of 3GPP models."""
         if self.model not in get_args(Standard):
             return ChannelDraws(**dict(self))
         at, ofdm = ChannelAt.model_validate({"model": self.model, "gain": self.gain}), OfdmAt.model_validate({"delay_spread_ns": 300.0})
-        return StandardDraws(standard_model(at, ofdm), self.antennas, self.uses, self.snr_db, seed=_APART)
+        return StandardDraws(standard_model(at, ofdm), self.antennas, self.uses, self.snr_db, seed=Draw.TRAINING_CHANNELS.seed(0))
 
 
 class CodecMethod(Method):
@@ -51,24 +51,26 @@ class CodecMethod(Method):
 
     family: ClassVar[str] = "codec"
     name: Literal["codec"] = "codec"
-    objective: Literal["head", "mse", "cosine", "retrieval"] = Field("head", description="what it is trained for")
-    fidelity: NotNegative = Field(0.05, description="share of plain MSE beside the head's divergence")
+    objective: Literal["head", "mse", "cosine", "retrieval"] | PlugIn = Field(
+        "head", description="what it is trained for; module:attribute of an objective's class, which may take the receiver's `head`"
+    )
+    fidelity: NotNegative = Field(0.05, description="share of plain MSE beside the divergence of the head")
     power: Literal["mean", "per-message"] = Field("mean", description="what the power limits")
-    peak: float | None = Field(None, ge=1, description="highest power of a message over the budget")
+    peak: float | None = Field(None, ge=1, description="largest energy of a message over its budget")
     modes: Positive = Field(128, description="semantic modes that the networks work in")
     width: Positive = Field(256, description="hidden units of a layer")
     layers: Positive = Field(2, description="hidden layers of each network")
     max_symbols: Positive = Field(16, description="complex symbols that a message may take")
     rounds: Positive = Field(30, description="rounds of 100 steps")
-    learning_rate: AboveZero = 2e-3
+    learning_rate: AboveZero = Field(2e-3, description="largest learning rate of AdamW")
     dropout: NotNegative = Field(0.0, lt=1, description="share of hidden units dropped in training")
     noise: NotNegative = Field(0.1, description="augmentation: noise on the transmitter's coordinates, in units of their own")
-    moved: NotNegative = Field(0.7, description="augmentation: largest move of a pilot that both ends follow")
+    moved: NotNegative = Field(0.7, description="augmentation: largest shift of a pilot at both ends")
     mixed: NotNegative = Field(0.0, le=1, description="augmentation: share of examples between two pilots")
-    folds: Positive = Field(1, description="above 1: trained on coordinates by modes that were made without the pilot, in so many folds")
+    folds: Positive = Field(1, description="folds of cross-fitting: above 1, coordinates of a pilot are by modes made without it")
     validation: AboveZero = Field(0.1, lt=1, description="share of the pilots held back")
-    flops: Positive | None = Field(None, description="budget of operations per message")
-    microseconds: AboveZero | None = Field(None, description="budget of time per message, on one thread of this machine")
+    flops: Positive | None = Field(None, description="complexity budget: operations per message")
+    microseconds: AboveZero | None = Field(None, description="complexity budget: time per message, on one thread of this machine")
     unpaired: bool = Field(False, description="also train on the transmitter's latents of observations that are no pilots")
     draws: Draws = Field(Draws.model_validate({}), description="channels to train on")
 
@@ -79,17 +81,22 @@ class CodecMethod(Method):
         return self
 
     @property
-    def gain_controlled(self) -> bool:
-        """Only where no message is limited: more power for all would break a peak."""
+    def gain_controlled(self) -> bool:  # type: ignore[override]
+        """False where single messages are limited: more power for all would break the limit."""
         return self.power == "mean" and self.peak is None
 
-    def described(self) -> str:
-        goal = "" if self.objective == "head" else f", {self.objective.replace('mse', 'MSE')}"
+    def describe(self) -> str:
+        words = {"head": "", "mse": ", MSE"}
+        goal = words.get(self.objective, f", {self.objective.rpartition(':')[2]}")
         limit = ", power per message" if self.power == "per-message" else f", peak {self.peak:g}" if self.peak else ""
         return f"codec{goal}{limit}" + (", unpaired latents" if self.unpaired else "")
 
+    def canonical(self, point: Point) -> dict[str, Any]:
+        """An objective of one's own also by the digest of its source."""
+        return super().canonical(point) | {"objective": identify(self.objective)}
+
     def training(self, seed: int) -> CodecTraining:
-        """Its settings."""
+        """The settings of the training in a cell of this seed."""
         return codec_training(
             power=self.power,
             peak=self.peak if self.power == "mean" else None,
@@ -107,28 +114,38 @@ class CodecMethod(Method):
             augmentation=Augmentation(noise=self.noise, moved=self.moved, mixed=self.mixed),
             folds=self.folds,
             validation=self.validation,
-            seed=seed,
+            seed=Draw.DESIGN.seed(seed, self.name),
         )
 
-    def wanted(self, known: Known) -> tuple[SemanticModes, Pilots, Objective]:
-        """Modes for the linear part, pilots, and what the networks are trained for."""
+    def inputs(self, known: PilotKnowledge) -> tuple[SemanticModes, Pilots, Objective]:
+        """Modes for the linear part, pilots, and the objective of the networks."""
+        modes = known.modes("fisher" if self.objective == "head" else "none")
+        return modes, known.pilots, self._objective(known)
+
+    def _objective(self, known: PilotKnowledge) -> Objective:
+        if is_plug_in(self.objective):
+            own = load_attribute(self.objective)
+            with blame(self.objective):
+                made: Objective = own(**({"head": known.head} if accepts(own, "head") else {}))
+            return made
         objectives: dict[str, Callable[[], Objective]] = {
             "head": lambda: HeadDivergence(known.head, fidelity=self.fidelity),
             "mse": Regression,
             "cosine": Cosine,
             "retrieval": Retrieval,
         }
-        return known.modes("fisher" if self.objective == "head" else "none"), known.pilots, objectives[self.objective]()
+        return objectives[self.objective]()
 
-    def kept(self, known: Known, seed: int) -> bool:
-        """Whether such a codec was trained before."""
-        return kept_at(self.training(seed), *self.wanted(known), known.others if self.unpaired else None).is_file()
+    def is_trained(self, known: PilotKnowledge, seed: int) -> bool:
+        """Whether such a codec was trained on this machine before."""
+        others = known.others if self.unpaired else None
+        return find_codec_file(self.training(seed), *self.inputs(known), others).is_file()
 
-    def codec(self, known: Known, run: Run) -> Codec:
+    def codec(self, known: PilotKnowledge, run: Run) -> Codec:
         """The codec, trained by whichever cell needs it first."""
         key = (self.model_dump_json(exclude={"label"}), run.seed)
         others = known.others if self.unpaired else None
-        return known.shared(key, lambda: trained_codec(self.training(run.seed), *self.wanted(known), others, run.progress))
+        return known.shared(key, lambda: train_codec(self.training(run.seed), *self.inputs(known), others, run.progress))
 
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return self.codec(known, run).design(channel)

@@ -1,4 +1,4 @@
-"""The digital competitor of a semantic link by name."""
+"""The digital competitor of a semantic link as a method of studies."""
 
 from typing import ClassVar, Literal
 
@@ -11,20 +11,21 @@ from latentlink.digital.design import Digital
 from latentlink.digital.source.latent_code import LatentCode
 from latentlink.links.solution import Solution
 from latentlink.studies.methods.method import OnModes, Run
-from latentlink.studies.sections import AboveZero
-from latentlink.studies.shared import Known
+from latentlink.studies.sections import AboveZero, Point
+from latentlink.studies.shared import PilotKnowledge
 
 
 class DigitalMethod(OnModes):
-    """Transform code, 5G LDPC code, adaptive QAM over the singular vectors; every bit counted."""
+    """Transform code, 5G LDPC code and adaptive QAM over the singular vectors; its power is that of coded bits."""
 
     family: ClassVar[str] = "digital"
+    gain_controlled: ClassVar[bool] = False
     name: Literal["digital"] = "digital"
     align: Literal["transmitter", "receiver"] = Field(
         "transmitter", description="what is coded: semantic modes, or principal components that the receiver aligns"
     )
-    adaptation: Literal["bler", "genie"] = Field("bler", description="genie: each message's noise is known in advance, a bound")
-    target_bler: AboveZero = Field(0.1, description="block error up to which the best block is taken", lt=0.5)
+    adaptation: Literal["bler", "genie"] = Field("bler", description="genie: the noise of each message is known in advance, a bound")
+    target_bler: AboveZero = Field(0.1, description="block error rate up to which the best block is taken", lt=0.5)
 
     @model_validator(mode="after")
     def _goal_where_it_counts(self) -> "DigitalMethod":
@@ -32,16 +33,16 @@ class DigitalMethod(OnModes):
             raise ValueError(f"goal must be none where align is receiver, whose transmitter codes x as it is, got {self.goal}")
         return self
 
-    @property
-    def gain_controlled(self) -> bool:
-        """No: power is that of coded bits."""
-        return False
-
-    def described(self) -> str:
+    def describe(self) -> str:
         aligned = ", aligned after" if self.align == "receiver" else "" if self.goal == "none" else f", {self.kind()}"
         return f"digital{aligned}" + (", genie-aided" if self.adaptation == "genie" else "")
 
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+    def check(self, point: Point) -> None:
+        """Raise ValueError under imperfect CSI."""
+        if point.csi.known != "perfect":
+            raise ValueError("csi.known must be perfect for digital, whose rates and demappers allow for no error of the channel")
+
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         alignment = AtTransmitter() if self.align == "transmitter" else AtReceiver()
         adaptation = BlockError(self.target_bler) if self.adaptation == "bler" else Genie(self.target_bler)
         digital = Digital(alignment=alignment, adaptation=adaptation)

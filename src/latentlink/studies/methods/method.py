@@ -1,12 +1,13 @@
-"""What every method of a study is: a section of its parameters that designs from what is known of the latents.
+"""What every method of a study is: a section of parameters that designs from what is known of the latents.
 
-A method whose power depends on the latents is `gain_controlled`, so that methods are compared at equal power (see `studies/measuring.py`).
+The power of most methods depends on the latents: it is brought to the budget by what was measured, so that methods are compared at equal
+power (`gain_controlled`, see `running/measure.py`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -15,61 +16,106 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
-from latentlink.studies.sections import AboveZero, NotNegative, Section
-from latentlink.studies.shared import GoalName, Known
+from latentlink.studies.sections import AboveZero, NotNegative, Point, Section
+from latentlink.studies.seeding import Draw
+from latentlink.studies.shared import GoalName, PilotKnowledge
 
 Progress = Callable[[int, int, float, float], None]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a cell brings along: its seed, where long training keeps its state, and whom it tells."""
+    """One run of a cell.
+
+    Attributes:
+        seed: the cell's.
+        device: torch device.
+        checkpoint: file in which long training keeps its state.
+        progress: callback of training, called with (epoch, epochs, training loss, validation loss).
+    """
 
     seed: int
     device: torch.device
     checkpoint: Path | None = None
     progress: Progress | None = None
 
+    def design_seed(self, name: str) -> int:
+        """The seed in [0, 2^31) of what the design of this name draws: weights, starts, order."""
+        return Draw.DESIGN.seed(self.seed, name)
+
+
+class EstimatedChannel(NamedTuple):
+    """Channels of which some end knows an estimate only.
+
+    Attributes:
+        truth: channels that messages pass.
+        estimate: what is known of them when the precoder is made.
+        received: what a receiver that measures knows of them when the message comes.
+        known: which end knows what, a value of `csi.known`.
+        gain: mean squared coefficient, which both ends know.
+    """
+
+    truth: Channel
+    estimate: Channel
+    received: Channel
+    known: str
+    gain: float
+
 
 class Method(Section):
-    """What all methods have."""
+    """The base of all methods."""
 
     family: ClassVar[str] = "exact"
-    label: str | None = Field(None, description="what tables and figures call it")
-
-    @property
-    def gain_controlled(self) -> bool:
-        """Whether its power depends on the latents and is brought to the budget by what was measured."""
-        return True
+    gain_controlled: ClassVar[bool] = True
+    label: str | None = Field(None, description="its name in tables and figures")
 
     @property
     def title(self) -> str:
-        """What tables and figures call it."""
-        return self.label or self.described()
+        """Its name in tables and figures."""
+        return self.label or self.describe()
 
-    def described(self) -> str:
+    @property
+    def trusts_estimates(self) -> bool:
+        """Whether the design uses an estimate of the channel as if it were the channel."""
+        return False
+
+    def describe(self) -> str:
         """A name made of what distinguishes it."""
         raise NotImplementedError
 
-    def design(self, known: Known, channel: Channel, run: Run) -> Solution:
+    def canonical(self, point: Point) -> dict[str, Any]:
+        """Its parameters as far as they make a difference at a point."""
+        return self.model_dump(mode="json", exclude={"label"})
+
+    def check(self, point: Point) -> None:
+        """Raise ValueError where the method cannot be used at a point."""
+        if point.csi.known not in ("perfect", "both-ends", "unaware"):
+            name = getattr(self, "name", "")
+            raise ValueError(f"csi.known {point.csi.known} needs closed-form, whose decoder is matched to what is received, got {name}")
+
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         """The design for these channels."""
         raise NotImplementedError
 
-    def expected_mse(self, known: Known, solution: Solution) -> Tensor | None:
-        """The error that the design expects, asked for once a cell, however often it was designed."""
-        return solution.known_mse
+    def design_on_estimate(self, known: PilotKnowledge, seen: EstimatedChannel, run: Run) -> Solution:
+        """The link that is used where some end knows an estimate only: the design for the estimate."""
+        return self.design(known, seen.estimate, run)
+
+    def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
+        """The error that the design expects; asked for once a cell, however often it was designed."""
+        return solution.expected_mse
 
 
 class OnModes(Method):
-    """What methods have that are designed on semantic modes."""
+    """A method that is designed on semantic modes."""
 
-    goal: GoalName = Field("none", description="what the error is weighed by: plain MSE, the head's logits or its Fisher information")
-    temperature: AboveZero = Field(3.0, description="of the Fisher goal")
+    goal: GoalName = Field("none", description="what the error is weighted by: plain MSE, the head's logits or its Fisher information")
+    temperature: AboveZero = Field(3.0, description="temperature of the Fisher goal")
     fidelity: NotNegative = Field(0.01, description="share of plain MSE in a goal")
     widely_linear: bool = Field(True, description="false: complex-linear in the packed latent, as in the paper")
     shrinkage: Literal["auto"] | NotNegative = Field("auto", description="regularisation of the whitening")
 
-    def modes(self, known: Known) -> SemanticModes:
+    def modes(self, known: PilotKnowledge) -> SemanticModes:
         """The semantic modes that these parameters ask for."""
         return known.modes(self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
 

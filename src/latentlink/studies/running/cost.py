@@ -1,7 +1,7 @@
-"""What cells will take, told before they start: for training measured on a few steps, for its links on a few messages.
+"""Estimates of how long cells will take: training is measured on a few steps, its links on a few messages.
 
-Steps are measured in as many threads as there are jobs, since they compete for caches and memory then; the clock of latencies runs alone,
-so that all jobs wait for it.
+Steps are measured in as many threads as there are jobs, since they compete for caches and memory then; latencies are measured alone, so
+that all jobs wait for them.
 """
 
 from collections.abc import Hashable
@@ -18,47 +18,62 @@ from latentlink.neural.paper.design import Neural
 from latentlink.numerics.threads import one_thread
 from latentlink.studies.channels import channel_of
 from latentlink.studies.methods.codec import CodecMethod
-from latentlink.studies.methods.linear import NeuralMethod
-from latentlink.studies.running.measure import CLOCKED
-from latentlink.studies.shared import Once, World
-from latentlink.studies.spec.study import Cell
+from latentlink.studies.methods.neural import NeuralMethod
+from latentlink.studies.running.timing import TIMED_MESSAGES
+from latentlink.studies.shared import ScenarioData, ThreadSafeCache
+from latentlink.studies.spec.cell import Cell
 
-LINEAR_S = 0.4  # what a cell without training is taken to cost, for the progress bar
-_MESSAGES, _CALLS = 64, 3  # to price a link by
+LINEAR_S = 0.4  # seconds that a cell without training is taken to last, for the progress bar
+_MESSAGES, _CALLS = 64, 3  # on which a link is measured
 _PASSES = 2  # of all messages, for the gain control and the evaluation together
 
 
 @dataclass(frozen=True, eq=False)
-class Prices:
-    """Seconds that a cell keeps one of `jobs` busy, each kind measured once."""
+class TimeEstimates:
+    """Seconds that a cell keeps one of `jobs` busy, each kind of cell measured once.
+
+    Attributes:
+        jobs: cells at a time.
+        device: torch device.
+    """
 
     jobs: int
     device: str
-    _once: Once = field(default_factory=Once)
+    _cache: ThreadSafeCache = field(default_factory=ThreadSafeCache)
     _seen: set[Hashable] = field(default_factory=set)
 
-    def of(self, cell: Cell, world: World) -> float:
-        """Of a cell: all epochs, the evaluation and the clock of each channel draw, or LINEAR_S where nothing is trained."""
-        if isinstance(cell.method, CodecMethod):
-            return self._codec(cell, cell.method, world)
-        if not isinstance(cell.method, NeuralMethod):
+    def seconds(self, cell: Cell, scenario: ScenarioData) -> float:
+        """Training, evaluation and timing of a cell; LINEAR_S where nothing is trained, or where measuring fails as the cell then will."""
+        try:
+            if isinstance(cell.method, CodecMethod):
+                return self._codec(cell, cell.method, scenario)
+            if isinstance(cell.method, NeuralMethod):
+                return self._neural(cell, cell.method, scenario)
+        except Exception:  # the cell itself will say why, and only this cell
             return LINEAR_S
-        classes = int(world.candidates.require_labels().max()) + 1
-        count = len(world.candidates) if cell.pilots.per_class is None else cell.pilots.per_class * classes
-        pilots = world.candidates[: min(count, len(world.candidates))]
-        channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]
-        network, shape = replace(cell.method.network(0), pruning=None), (channel.n_tx, channel.n_rx, channel.uses)
-        training = self._once.get((world, len(pilots), network, shape), lambda: self._training(network, pilots, channel))
-        message = self._once.get((world, network, shape), lambda: _message(network, pilots, channel))
-        clock = self.jobs * CLOCKED * message if "latency" in cell.metrics else 0.0
-        return cell.channel.draws * (training + len(world.test) * message + clock)
+        return LINEAR_S
 
-    def _codec(self, cell: Cell, method: CodecMethod, world: World) -> float:
+    def _neural(self, cell: Cell, method: NeuralMethod, scenario: ScenarioData) -> float:
+        """All epochs, the evaluation and the timing of each channel draw."""
+        classes = int(scenario.candidates.require_labels().max()) + 1
+        count = len(scenario.candidates) if cell.pilots.per_class is None else cell.pilots.per_class * classes
+        pilots = scenario.candidates[: min(count, len(scenario.candidates))]
+        channel = self._first_channel(cell)
+        network, shape = replace(method.network(0), pruning=None), (channel.n_tx, channel.n_rx, channel.uses)
+        training = self._cache.get((scenario, len(pilots), network, shape), lambda: self._training(network, pilots, channel))
+        message = self._cache.get(
+            (scenario, network, shape), lambda: seconds_of_message(network.untrained(pilots, channel), pilots, channel)
+        )
+        timing = self.jobs * TIMED_MESSAGES * message if "latency" in cell.metrics else 0.0
+        return cell.channel.draws * (training + len(scenario.test) * message + timing)
+
+    def _codec(self, cell: Cell, method: CodecMethod, scenario: ScenarioData) -> float:
         """The training falls to the first cell that needs it, unless it was done before; every cell sends its messages a few times over."""
-        known = world.known(cell.pilots, cell.seed)
-        settings, (modes, pilots, objective) = method.training(cell.seed), method.wanted(known)
-        channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))
-        kind = (world, cell.pilots, cell.seed, method.model_dump_json(exclude={"label"}))
+        known = scenario.known(cell.pilots, cell.seed)
+        settings = method.training(cell.seed)
+        modes, pilots, objective = method.inputs(known)
+        channel = self._first_channel(cell)
+        kind = (scenario, cell.pilots, cell.seed, method.model_dump_json(exclude={"label"}))
 
         def measure() -> float:
             with one_thread():
@@ -66,12 +81,15 @@ class Prices:
 
         first = kind not in self._seen
         self._seen.add(kind)
-        training = self._once.get(kind, measure) if first and not method.kept(known, cell.seed) else 0.0
+        training = self._cache.get(kind, measure) if first and not method.is_trained(known, cell.seed) else 0.0
         size = (channel.n_tx, channel.n_rx, channel.uses)
-        one = self._once.get(
-            (kind, size), lambda: _through(settings.untrained(modes, pilots).design(channel[0]).transceiver, pilots, channel[0])
+        message = self._cache.get(
+            (kind, size), lambda: seconds_of_message(settings.untrained(modes, pilots).design(channel).transceiver, pilots, channel)
         )
-        return training + _PASSES * one * len(world.test) * cell.channel.draws
+        return training + _PASSES * message * len(scenario.test) * cell.channel.draws
+
+    def _first_channel(self, cell: Cell) -> Channel:
+        return channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]
 
     def _training(self, network: Neural, pilots: Pilots, channel: Channel) -> float:
         def measure() -> float:
@@ -83,11 +101,7 @@ class Prices:
         return sum(seconds) / len(seconds)
 
 
-def _message(network: Neural, pilots: Pilots, channel: Channel) -> float:
-    """Seconds of encoding and decoding one of many messages on one thread, with weights as they begin."""
-    return _through(network.untrained(pilots, channel), pilots, channel)
-
-
-def _through(link: Transceiver, pilots: Pilots, channel: Channel) -> float:
-    taken = latency(link, pilots.x, channel, batch=_MESSAGES, repeats=_CALLS)
-    return 1e-6 * (taken.encode_us + taken.decode_us)
+def seconds_of_message(link: Transceiver, pilots: Pilots, channel: Channel) -> float:
+    """Seconds of encoding and decoding one of many messages on one thread."""
+    measured = latency(link, pilots.x, channel, batch=_MESSAGES, repeats=_CALLS)
+    return 1e-6 * (measured.encode_us + measured.decode_us)

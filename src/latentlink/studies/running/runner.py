@@ -1,4 +1,4 @@
-"""Running a study: whatever is missing, several cells at a time, each result kept as soon as it is there.
+"""Running a study: the cells that have no result yet, several at a time, each result written as soon as it is there.
 
 Cells run in threads (joblib): the numerics release the interpreter, latents and modes are shared in memory, and every cell computes on one
 core whatever the number of jobs, so that results do not depend on it to the last bit. Cells that share pilots are run one after another by
@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -19,19 +19,22 @@ import torch
 from joblib import Parallel, delayed
 
 from latentlink.data.cache import EncodingProgress
+from latentlink.numerics.doors import integer
 from latentlink.numerics.threads import one_thread
 from latentlink.studies.methods.method import Run
-from latentlink.studies.results import Results
-from latentlink.studies.running.cost import Prices
-from latentlink.studies.running.measure import measured, timed
-from latentlink.studies.shared import Once, World
-from latentlink.studies.spec.study import Cell
+from latentlink.studies.result_files import Results
+from latentlink.studies.running.cost import TimeEstimates
+from latentlink.studies.running.measure import measure
+from latentlink.studies.running.timing import add_latencies
+from latentlink.studies.shared import ScenarioData, ThreadSafeCache
+from latentlink.studies.spec.cell import Cell
+from latentlink.studies.spec.plug_in import PlugInError
 
 Done = Callable[[Cell, str], None]
 
 
 class Quiet:
-    """Many may be busy at once, or one alone."""
+    """A lock under which many work at once, or one works alone."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -39,7 +42,7 @@ class Quiet:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Work beside others, once nobody wants to be alone."""
+        """Context of work beside others; it waits while somebody works alone."""
         with self._changed:
             self._changed.wait_for(lambda: not self._alone)
             self._busy += 1
@@ -52,7 +55,7 @@ class Quiet:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep new work from starting and wait until what is under way has ended."""
+        """Context of work alone: new work waits, and work under way ends first."""
         with self._changed:
             self._changed.wait_for(lambda: not self._alone)
             self._alone = True
@@ -74,45 +77,53 @@ class Runner:
     """Runs cells of a study into a folder of results.
 
     Attributes:
-        results: the folder. jobs: cells at a time. device: torch device. progress: callback while latents are computed.
+        results: the folder.
+        jobs: cells at a time; results do not depend on it.
+        device: torch device.
+        progress: callback while latents are computed (see `data.cache.encode`).
     """
 
     results: Results
     jobs: int = 1
     device: str = "cpu"
     progress: EncodingProgress | None = None
-    _worlds: Once = field(default_factory=Once)
-    _clocks: Once = field(default_factory=Once)
+    _scenarios: ThreadSafeCache = field(default_factory=ThreadSafeCache)
+    _latencies: ThreadSafeCache = field(default_factory=ThreadSafeCache)
     _quiet: Quiet = field(default_factory=Quiet)
     _stop: threading.Event = field(default_factory=threading.Event)
     _counting: threading.Lock = field(default_factory=threading.Lock)
     _left: Counter[Any] = field(default_factory=Counter)  # cells to come that share pilots
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise ValueError(f"jobs must be at least 1, got {self.jobs}")
+        integer("jobs", self.jobs)
 
-    def world(self, cell: Cell) -> World:
+    def scenario(self, cell: Cell) -> ScenarioData:
         """Latents and head that the cell shares with all of its pair of devices."""
-        return self._worlds.get((cell.data, cell.encoders), lambda: World(cell.data, cell.encoders, self.device, self.progress))
+        key = (cell.data, cell.encoders)
+        return self._scenarios.get(key, lambda: ScenarioData(cell.data, cell.encoders, self.device, self.progress))
 
     @cached_property
-    def _prices(self) -> Prices:
-        return Prices(self.jobs, self.device)
+    def _estimates(self) -> TimeEstimates:
+        return TimeEstimates(self.jobs, self.device)
 
-    def price(self, cell: Cell) -> float:
+    def estimated_seconds(self, cell: Cell) -> float:
         """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
-        return self._prices.of(cell, self.world(cell))
+        try:
+            scenario = self.scenario(cell)
+        except PlugInError:
+            return 0.0  # the cell will fail at once
+        return self._estimates.seconds(cell, scenario)
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
         """Run all cells that have no result yet.
 
         Args:
             cells: of a study; those that share pilots should be neighbours.
-            done: told of each cell that ended, with "" or the reason of its failure.
+            done: callback for each cell that ended, with "" or the reason of its failure.
 
         Raises:
             KeyboardInterrupt: as it came; cells under way are lost, training keeps its checkpoint.
+            Exception: whatever loading a data set or an encoder of the package raises, which no cell can do without.
         """
         missing = [cell for cell in cells if not self.results.done(cell)]
         self._left.update(cell.group for cell in missing)
@@ -120,7 +131,8 @@ class Runner:
         if not groups:
             return
         for cell in {(cell.data, cell.encoders): cell for cell in missing}.values():
-            self.world(cell)  # latents and head first, with all cores
+            with suppress(PlugInError):  # its cells will say so
+                self.scenario(cell)  # latents and head first, with all cores
         with one_thread():
             try:
                 Parallel(n_jobs=self.jobs, prefer="threads")(delayed(self._group)(group, done) for group in self._shares(groups))
@@ -138,29 +150,33 @@ class Runner:
         for cell in cells:
             if self._stop.is_set():
                 return
-            self._cell(cell, done)
+            reason = self._cell(cell)
+            if reason is not None:
+                done(cell, reason)
             with self._counting:
                 self._left[cell.group] -= 1
                 last = not self._left[cell.group]
             if last:
-                self.world(cell).forget(cell.pilots, cell.seed)
+                with suppress(PlugInError):
+                    self.scenario(cell).forget(cell.pilots, cell.seed)
 
-    def _cell(self, cell: Cell, done: Done) -> None:
-        world, reason = self.world(cell), ""
+    def _cell(self, cell: Cell) -> str | None:
+        """Run a cell; "" or the reason of its failure, None where the run is interrupted."""
         try:
+            scenario = self.scenario(cell)
             run = Run(cell.seed, torch.device(self.device), self.results.checkpoint(cell), self._watch)
             with self._quiet.busy():
-                result = measured(cell, world, run)
+                result = measure(cell, scenario, run)
             rows = result.rows
             if "latency" in cell.metrics:
-                rows = timed(result, world, self._clocks, self._quiet.alone)
+                rows = add_latencies(result, scenario, self._latencies, self._quiet.alone)
             self.results.write(cell, rows)
         except Stopped:
-            return
+            return None
         except Exception as error:  # one cell must not take the others with it
-            reason = f"{type(error).__name__}: {error}"
             self.results.write_failure(cell, f"{cell.model_dump_json(indent=1)}\n\n{traceback.format_exc()}")
-        done(cell, reason)
+            return str(error) if isinstance(error, PlugInError) else f"{type(error).__name__}: {error}"
+        return ""
 
     def _watch(self, epoch: int, epochs: int, training: float, validation: float) -> None:
         if self._stop.is_set():

@@ -15,18 +15,18 @@ from typing import Any
 import yaml
 
 
-def overridden(content: dict[str, Any], override: str) -> str:
-    """Apply one override, in place, and return the name it is for.
+def apply_override(content: dict[str, Any], override: str) -> str:
+    """Apply one override in place and return the dotted name that it changes.
 
     Raises:
-        ValueError: it is of another form, its value is not YAML, or its name goes nowhere.
+        ValueError: it has another form, its value is not YAML, or its name leads nowhere.
     """
     key, separator, text = override.lstrip("+").partition("=")
     if override.startswith("~"):
         key = key.removeprefix("~")
         remove(content, key)
     elif separator and key:
-        put(content, key, _parsed(text, override))
+        put(content, key, _parse(text, override))
     else:
         raise ValueError(f"override must be key=value (channel.antennas=1,2,4) or ~key, got {override!r}")
     return key
@@ -36,7 +36,7 @@ def put(content: dict[str, Any], key: str, value: Any) -> None:
     """Set a nested value; sections that are not there yet are made.
 
     Raises:
-        ValueError: the name goes through something that is no section.
+        ValueError: the name goes through a value that is no section.
     """
     path, last = _path(key)
     for place in _places(content, path, key):
@@ -72,7 +72,7 @@ def remove(content: dict[str, Any], key: str) -> None:
 
 
 def _places(content: dict[str, Any], path: list[str], key: str) -> list[dict[str, Any] | list[Any]]:
-    """The sections that a path leads to."""
+    """The sections to which a path leads."""
     places: list[Any] = [content]
     for step, name in enumerate(path):
         places = [inner for place in places for inner in _entered(place, name)]
@@ -100,11 +100,14 @@ def _path(key: str) -> tuple[list[str], str]:
     return steps[:-1], steps[-1]
 
 
-def _parsed(text: str, override: str) -> Any:
+def _parse(text: str, override: str) -> Any:
     """A value is YAML; commas outside of brackets and quotes make a sweep."""
     if match := re.fullmatch(r"range\((-?\d+),\s*(-?\d+)(?:,\s*(-?[1-9]\d*))?\)", text):
-        start, stop, step = match.groups()
-        return list(range(int(start), int(stop), int(step or 1)))
+        start, stop, step = (int(number or 1) for number in match.groups())
+        numbers = range(start, stop, step)
+        if len(numbers) > _MOST:
+            raise ValueError(f"override {override!r}: a range must have at most {_MOST} values, got {len(numbers)}")
+        return list(numbers)
     if match := re.fullmatch(r"choice\((.*)\)", text):
         text = match[1]
     outside = re.sub(r"""\[[^\]]*\]|\{[^}]*\}|'[^']*'|"[^"]*\"""", "", text)
@@ -115,3 +118,4 @@ def _parsed(text: str, override: str) -> Any:
 
 
 _FLAT = ("at", "quick")  # mappings whose keys are dotted names
+_MOST = 10_000  # values of a range

@@ -1,0 +1,20 @@
+from .averages import summarise
+from .experiments import Experiment, open_experiment, report, results, run
+from .shared import PilotKnowledge
+from .spec.plug_in import PlugInError
+from .spec.reading import make_study, read_study
+from .spec.study import Study
+
+__all__ = [
+    "Experiment",
+    "PilotKnowledge",
+    "PlugInError",
+    "Study",
+    "make_study",
+    "open_experiment",
+    "read_study",
+    "report",
+    "results",
+    "run",
+    "summarise",
+]

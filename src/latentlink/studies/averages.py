@@ -1,0 +1,96 @@
+"""Means over seeds and channels, a row for each method and point, as tables in terminals and documents show them."""
+
+import json
+from collections.abc import Sequence
+
+import polars as pl
+
+from latentlink.evaluation.intervals import interval_of
+from latentlink.studies.rows import AVERAGED, COLUMNS, SETTINGS
+
+_MANY, _VERY_MANY = 20, 100  # channels of a cell from which the mean over the worst 5 % and 1 % of them is reported
+
+
+def summarise(rows: pl.DataFrame) -> pl.DataFrame:
+    """Average over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
+
+    Args:
+        rows: of a study, one for each cell and channel.
+
+    Returns:
+        The method, with those of its parameters in which it differs from others of its name; the settings that vary; the number of rows;
+        means; and the standard deviation of the accuracy over rows. With 20 channels a cell also accuracy_worst, the mean over the worst
+        5 % of a point's channels; with 100 also accuracy_worst_1, over the worst 1 %, and mean_low and mean_high, the 95 % interval of
+        the mean over all of them (see `evaluation.intervals`).
+    """
+    rows = rows.with_columns(method=_tell_apart(rows["method"].to_list(), rows["parameters"].to_list()))
+    links = rows.filter(pl.col("family") != "reference")
+    varying = [name for name in SETTINGS if name in rows.columns and links[name].n_unique() > 1]
+    means = [name for name in AVERAGED if name in rows.columns and rows[name].is_not_null().any()]
+    spread = [pl.col("accuracy").std().alias("accuracy_std"), *_fading(rows)] if "accuracy" in means else []
+    averages = [pl.col(name).mean().round().cast(pl.Int64) if COLUMNS[name].dtype == pl.Int64 else pl.col(name).mean() for name in means]
+    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *spread, *averages)
+
+
+def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
+    """What the accuracy over many channels shows beside its mean."""
+    most: int = rows.group_by("cell").len()["len"].max() if len(rows) else 0  # type: ignore[assignment]
+    if most < _MANY:
+        return []
+
+    def ends(group: Sequence[pl.Series]) -> pl.Series:
+        seeds, values = (column.to_list() for column in group)
+        measured = [(seed, value) for seed, value in zip(seeds, values, strict=True) if value is not None]
+        low, high = interval_of(*map(list, zip(*measured, strict=True)))[1:3] if measured else (None, None)
+        return pl.Series([{"mean_low": low, "mean_high": high}], dtype=kind)
+
+    def worst(share: int) -> pl.Expr:
+        lowest = pl.col("accuracy").bottom_k((pl.len() / share).ceil().cast(pl.UInt32)).mean()
+        return pl.when(pl.len() >= share).then(lowest)
+
+    kind = pl.Struct({"mean_low": pl.Float64, "mean_high": pl.Float64})
+    seed = pl.col("seed") if "seed" in rows.columns else pl.col("accuracy") * 0
+    interval = pl.map_groups([seed, "accuracy"], ends, return_dtype=kind, returns_scalar=True)
+    found = [worst(_MANY).alias("accuracy_worst")]
+    if most >= _VERY_MANY:
+        found += [interval.struct.field(name).alias(name) for name in ("mean_low", "mean_high")]
+        found.append(worst(_VERY_MANY).alias("accuracy_worst_1"))
+    return found
+
+
+def _tell_apart(names: list[str], parameters: list[str]) -> pl.Series:
+    """Names with the parameters that differ between those of one name."""
+    settings: dict[str, list[dict[str, object]]] = {}
+    for name, text in dict.fromkeys(zip(names, parameters, strict=True)):
+        settings.setdefault(name, []).append(json.loads(text))
+    differing = {
+        name: [key for key in dict.fromkeys(key for one in several for key in one) if len({repr(one.get(key)) for one in several}) > 1]
+        for name, several in settings.items()
+    }
+
+    def extended(name: str, text: str) -> str:
+        values = json.loads(text)
+        facts = ", ".join(f"{key} {values[key]}" for key in differing[name] if key in values)
+        return f"{name} ({facts})" if facts else name
+
+    return pl.Series("method", [extended(name, text) for name, text in zip(names, parameters, strict=True)], dtype=pl.String)
+
+
+def as_text(row: tuple[object, ...], columns: Sequence[str]) -> list[str]:
+    """The values of a row as text: settings as given, means with three decimals, or three significant places where that says more."""
+
+    def text(value: object, column: str) -> str:
+        if not isinstance(value, float):
+            return "" if value is None else str(value)
+        if column in SETTINGS:
+            return f"{value:g}"
+        return f"{value:.3f}" if 0.1 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
+
+    return [text(value, column) for value, column in zip(row, columns, strict=True)]
+
+
+def as_markdown(table: pl.DataFrame) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in as_text(row, table.columns)) + " |" for row in table.iter_rows()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,156 @@
+"""Studies from Python: run one, read its results, write its report.
+
+    rows = ll.studies.run("studies/comparison.yaml", ["seeds=27", "channel.antennas=2,4"])
+    means = ll.studies.summarise(rows)
+    files = ll.studies.report("studies/comparison.yaml", ["seeds=27", "channel.antennas=2,4"])
+
+A study is a file, a mapping as a file holds it, or a `Study`. Results are kept in OUTPUT/NAME and are never computed twice.
+"""
+
+import importlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from latentlink.studies.result_files import Results
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.cell import Cell
+from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.reading import make_study, read_study
+from latentlink.studies.spec.study import Study
+
+AnyStudy = str | Path | Mapping[str, Any] | Study
+_SHOWN = 3  # reasons of failures in a warning
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A study with its cells, and the folder of its results.
+
+    Attributes:
+        study: the study, overrides applied.
+        cells: all its cells.
+        results: where their rows are kept.
+        text: the study file.
+        quick: whether it is the study's small form.
+    """
+
+    study: Study
+    cells: tuple[Cell, ...]
+    results: Results
+    text: str
+    quick: bool = False
+
+    @property
+    def missing(self) -> list[Cell]:
+        """Cells without a result."""
+        return [cell for cell in self.cells if not self.results.done(cell)]
+
+    def rows(self) -> pl.DataFrame:
+        """Rows of all finished cells.
+
+        Raises:
+            ValueError: nothing is finished, or a result file is damaged.
+        """
+        rows = self.results.table(self.study, self.cells)
+        if rows.is_empty():
+            raise ValueError(f"{self.results.folder}: nothing is done yet; run the study first")
+        return rows
+
+
+def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> Experiment:
+    """Read a study and expand it to its cells, without running anything.
+
+    Args:
+        study: a file, a mapping, or a Study (which takes no overrides).
+        overrides: other values, "key=value" by dotted name; "key=a,b" sweeps.
+        quick: take the study's small form.
+        output: folder under which the results of studies are kept.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a study; the message names key, value and what was expected.
+    """
+    if isinstance(study, Study):
+        if overrides or quick:
+            raise ValueError("overrides and quick change a file or a mapping, and study is a Study already: use study.model_copy")
+        made, text = study, yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
+    elif isinstance(study, Mapping):
+        made, text = make_study(dict(study), tuple(overrides), quick), yaml.safe_dump(dict(study), sort_keys=False)
+    else:
+        made, text = read_study(Path(study), tuple(overrides), quick), Path(study).read_text(encoding="utf-8")
+    name = f"{made.name}-quick" if quick else made.name
+    return Experiment(made, cells(made), Results(Path(output) / name), text, quick)
+
+
+def run(
+    study: AnyStudy,
+    overrides: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    jobs: int = 2,
+    device: str = "cpu",
+    output: str | Path = "results",
+    progress: Callable[[int, int], None] | None = None,
+) -> pl.DataFrame:
+    """Run the cells of a study that have no result yet, and return the rows of all.
+
+    Args:
+        study: a file, a mapping, or a Study.
+        overrides: other values, "key=value" by dotted name.
+        quick: take the study's small form.
+        jobs: cells at a time; results do not depend on it.
+        device: torch device.
+        output: folder under which the results of studies are kept.
+        progress: callback after each cell, called with (cells ended, cells to run).
+
+    Returns:
+        A row for each cell and channel (see `studies.rows`).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a study, or all cells failed.
+
+    Warns:
+        UserWarning: cells failed; the others are kept, and the next run tries again.
+    """
+    experiment = open_experiment(study, overrides, quick=quick, output=output)
+    todo, reasons = len(experiment.missing), list[str]()
+
+    def done(cell: Cell, reason: str) -> None:
+        reasons.append(reason and f"{cell.method.title}, seed {cell.seed}: {reason} (see {experiment.results.failure(cell)})")
+        if progress is not None:
+            progress(len(reasons), todo)
+
+    Runner(experiment.results, jobs, device).run(experiment.cells, done)
+    if failed := [reason for reason in reasons if reason]:
+        told = "; ".join(list(dict.fromkeys(failed))[:_SHOWN])
+        warnings.warn(f"{len(failed)} of {todo} cells failed: {told}", stacklevel=2)
+    rows = experiment.rows()
+    experiment.results.write_table(rows)
+    return rows
+
+
+def results(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> pl.DataFrame:
+    """The rows of all finished cells of a study; arguments and errors as `run`."""
+    return open_experiment(study, overrides, quick=quick, output=output).rows()
+
+
+def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> list[Path]:
+    """Write the report of a study, report.html, and its figures from the results alone; arguments and errors as `run`.
+
+    Returns:
+        The files, the page first.
+
+    Raises:
+        ImportError: what draws is not installed (extra `report`).
+    """
+    experiment = open_experiment(study, overrides, quick=quick, output=output)
+    above = importlib.import_module("latentlink.report.study")  # by name: the report reads studies, which do not depend on it
+    files: list[Path] = above.report_study(experiment)
+    return files

@@ -1,0 +1,69 @@
+"""The paper's complex networks as a method of studies."""
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from latentlink.budget import Weights
+from latentlink.channels.channel import Channel
+from latentlink.links.solution import Solution
+from latentlink.neural.paper.design import Neural
+from latentlink.neural.paper.pruning import HardThreshold, Pruning, SoftThreshold
+from latentlink.studies.methods.method import Method, Run
+from latentlink.studies.sections import AboveZero, NotNegative, Positive
+from latentlink.studies.shared import PilotKnowledge
+
+
+class NeuralMethod(Method):
+    """Complex networks that are trained for each channel matrix; each message is scaled to the budget."""
+
+    family: ClassVar[str] = "neural"
+    gain_controlled: ClassVar[bool] = False
+    name: Literal["neural"] = "neural"
+    hidden_tx: Positive | None = Field(None, description="complex units of the precoder's hidden layers; null takes the latent's dimension")
+    hidden_rx: Positive | None = Field(None, description="complex units of the decoder's hidden layers")
+    layers: Positive = Field(1, description="hidden layers of each network")
+    epochs: Positive = Field(50, description="most epochs")
+    batch_size: Positive = Field(512, description="pilots of a step")
+    learning_rate: AboveZero = Field(1e-3, description="learning rate of Adam")
+    patience: Positive = Field(10, description="epochs without a better validation error before it stops")
+    validation: AboveZero = Field(0.1, description="share of the pilots held back to stop by", lt=1)
+    pruning: Literal["none", "hard", "soft", "budget"] = Field("none", description="a threshold after each epoch, or a budget of weights")
+    strength: NotNegative = Field(0.0, description="λ: weights of modulus up to learning_rate · λ are pruned")
+    share: AboveZero = Field(1.0, description="share of the complex weights that a budget leaves", le=1)
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="precision of the matrix products")
+
+    def describe(self) -> str:
+        names = {"none": "neural", "hard": "neural, hard thresholds", "soft": "neural, soft thresholds", "budget": "neural, budget"}
+        return names[self.pruning]
+
+    @property
+    def threshold(self) -> float | None:
+        """λ, where thresholds prune."""
+        return self.strength if self.pruning in ("hard", "soft") else None
+
+    def network(self, seed: int) -> Neural:
+        """The design object."""
+        pruning: dict[str, Callable[[], Pruning | Weights | None]] = {
+            "none": lambda: None,
+            "hard": lambda: HardThreshold(self.strength),
+            "soft": lambda: SoftThreshold(self.strength),
+            "budget": lambda: Weights(self.share),
+        }
+        return Neural(
+            hidden_tx=self.hidden_tx,
+            hidden_rx=self.hidden_rx,
+            layers=self.layers,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            patience=self.patience,
+            validation=self.validation,
+            pruning=pruning[self.pruning](),
+            precision=self.precision,
+            seed=seed,
+        )
+
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
+        return self.network(run.design_seed(self.name)).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)

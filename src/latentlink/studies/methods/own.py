@@ -1,0 +1,66 @@
+"""A method of one's own in a study, `name: my_lab.precoder:Mine`.
+
+    class Mine:                                       # parameters of the study file are arguments of the constructor
+        def __init__(self, strength: float = 1.0, seed: int = 0): ...
+        def design(self, known, channel) -> ll.Solution: ...
+
+`channel` is the `Channel` to design for, with a batch of channels. `known` is what is known of the latents (`PilotKnowledge`): `pilots`
+(x, y, labels), `moments`, `head` (the receiver's classifier), `others` (latents x of no pilot, or None) and `modes(...)`, the semantic
+modes, made once for all cells that share pilots. A parameter `seed` that the file leaves out is drawn from the cell's seed. A class
+attribute `label` names the method in tables and figures; `gain_controlled = False` keeps its power as it is designed.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, model_validator
+
+from latentlink.channels.channel import Channel
+from latentlink.links.solution import Solution
+from latentlink.studies.methods.method import Method, Run
+from latentlink.studies.sections import Point, identify
+from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.spec.plug_in import PlugIn, PlugInError, accepts, blame, check_parameters, load_attribute
+
+
+class OwnMethod(Method):
+    """A class outside of the package, with `design(known, channel) -> Solution`; other keys are its parameters."""
+
+    model_config = ConfigDict(extra="allow")
+    family: ClassVar[str] = "own"
+    name: PlugIn
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the study file says beside name and label."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _takes_its_parameters(self) -> "OwnMethod":
+        target = load_attribute(self.name)
+        check_parameters(self.name, target, self.parameters)
+        if not hasattr(target, "design"):
+            raise ValueError(f"{self.name!r} must be a class with design(known, channel), which {target.__name__} has not")
+        return self
+
+    @property
+    def gain_controlled(self) -> bool:  # type: ignore[override]
+        """As the class says; True where it says nothing."""
+        return bool(getattr(load_attribute(self.name), "gain_controlled", True))
+
+    def describe(self) -> str:
+        target = load_attribute(self.name)
+        label = getattr(target, "label", None)
+        return label if isinstance(label, str) else str(target.__name__)
+
+    def canonical(self, point: Point) -> dict[str, Any]:
+        """Its name, the digest of its module's file, and its parameters."""
+        return super().canonical(point) | {"name": identify(self.name)}
+
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
+        target = load_attribute(self.name)
+        drawn = {"seed": run.design_seed(self.name)} if accepts(target, "seed") else {}
+        with blame(self.name):
+            solution = target(**(drawn | self.parameters)).design(known, channel)
+        if not isinstance(solution, Solution):
+            raise PlugInError(f"{self.name}: design must return a latentlink.Solution, got {type(solution).__name__}")
+        return solution

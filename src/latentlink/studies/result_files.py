@@ -1,0 +1,116 @@
+"""Results on disk: one Parquet file a cell, whole or absent, and one table of them all.
+
+FOLDER/cells/<id>.parquet        rows of a finished cell
+FOLDER/cells/<id>.error.txt      why a cell failed; it is tried again on the next run
+FOLDER/checkpoints/<id>.pt       state of a training that is under way
+FOLDER/results.parquet           all rows of the study
+FOLDER/runs.json                 commands that ran it, and the seconds they took
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from latentlink.storage.atomic import write_atomically
+from latentlink.studies.rows import SCHEMA
+from latentlink.studies.spec.cell import Cell
+from latentlink.studies.spec.study import Study
+
+_DIGEST = "sha256"  # key of a result file's metadata
+
+
+@dataclass(frozen=True)
+class Results:
+    """The folder of one study's results."""
+
+    folder: Path
+
+    def path(self, cell: Cell) -> Path:
+        """The file of a cell's rows."""
+        return self.folder / "cells" / f"{cell.id}.parquet"
+
+    def checkpoint(self, cell: Cell) -> Path:
+        """The file in which a cell's training keeps its state."""
+        return self.folder / "checkpoints" / f"{cell.id}.pt"
+
+    def failure(self, cell: Cell) -> Path:
+        """The file that says why a cell failed."""
+        return self.folder / "cells" / f"{cell.id}.error.txt"
+
+    def done(self, cell: Cell) -> bool:
+        """Whether a cell has a result; a file that was cut short by a failing disk is none."""
+        try:
+            with self.path(cell).open("rb") as file:
+                file.seek(-4, io.SEEK_END)
+                return file.read() == b"PAR1"
+        except OSError:
+            return False
+
+    def write(self, cell: Cell, rows: pl.DataFrame) -> None:
+        """Write a cell's rows, atomically."""
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer, metadata={_DIGEST: _digest(rows)})
+        write_atomically(self.path(cell), buffer.getvalue())
+        self.failure(cell).unlink(missing_ok=True)
+
+    def write_failure(self, cell: Cell, reason: str) -> None:
+        """Write why a cell failed."""
+        write_atomically(self.failure(cell), reason.encode())
+
+    def table(self, study: Study, cells: tuple[Cell, ...]) -> pl.DataFrame:
+        """Rows of all finished cells, under the names that the study gives its methods now.
+
+        Raises:
+            ValueError: a result file is damaged, or was changed by hand.
+        """
+        frames = [pl.DataFrame(schema=SCHEMA)]
+        for cell in cells:
+            if self.done(cell):
+                frames.append(_read(self.path(cell)).with_columns(method=pl.lit(cell.method.title)))
+        rows = pl.concat(frames, how="diagonal_relaxed")
+        return rows.select(pl.lit(study.name).alias("study"), pl.lit(study.title).alias("title"), pl.all())
+
+    def log_run(self, command: str, seconds: float, count: int) -> None:
+        """Note what was run, for the report."""
+        runs = [*self.runs(), {"command": command, "seconds": seconds, "cells": count}]
+        write_atomically(self.folder / "runs.json", json.dumps(runs, indent=1).encode())
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The log of runs, each with command, seconds and cells; a damaged log is begun anew."""
+        try:
+            runs: list[dict[str, Any]] = json.loads((self.folder / "runs.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return []
+        whole = isinstance(runs, list) and all(isinstance(run, dict) and {"command", "seconds"} <= run.keys() for run in runs)
+        return runs if whole else []
+
+    def write_table(self, rows: pl.DataFrame) -> Path:
+        """Write all rows as one file."""
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer)
+        path = self.folder / "results.parquet"
+        write_atomically(path, buffer.getvalue())
+        return path
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """The rows of a result file, whose digest must be that of its content."""
+    reason = "its content is not that of its SHA-256"
+    try:
+        rows = pl.read_parquet(path)
+        if pl.read_parquet_metadata(path).get(_DIGEST) == _digest(rows):
+            return rows
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error)
+    raise ValueError(f"{path}: the result file is damaged or was changed ({reason}); delete it and run the study again")
+
+
+def _digest(rows: pl.DataFrame) -> str:
+    """SHA-256 of the columns and values of rows."""
+    schema = " ".join(f"{name}:{dtype}" for name, dtype in rows.schema.items())
+    return hashlib.sha256(f"{schema}\n{rows.write_json()}".encode()).hexdigest()

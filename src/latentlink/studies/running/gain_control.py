@@ -1,0 +1,91 @@
+"""Gain control: the design whose mean power over the messages really sent is the budget.
+
+Power that was planned on pilots comes out differently on other latents, most where pilots are few. The budget given to the design is
+corrected by what was measured, as a transmitter's gain control does it, so that all methods spend the same power. It takes one scalar a
+link, and of the test latents x alone.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.links.solution import Solution
+from latentlink.links.transceiver import Transceiver
+from latentlink.numerics.division import ratio
+
+_CORRECTIONS = 4  # most corrections of the budget
+_ENTRIES = 2**24  # symbols held at a time
+POWER_TOLERANCE = 2e-3  # relative to the budget
+
+
+@dataclass(frozen=True, eq=False)
+class Controlled:
+    """A design at the power budget.
+
+    Attributes:
+        solution: the design.
+        budget: that it was given (…).
+        seconds: that one design took, per channel.
+    """
+
+    solution: Solution
+    budget: Float[Tensor, "*batch"]
+    seconds: float
+
+
+def design_at_budget(
+    design: Callable[[Tensor], Solution], x: Tensor, channel: Channel, controlled: bool = True, tolerance: float = POWER_TOLERANCE
+) -> Controlled:
+    """Design, measure the power, and correct the budget until the power is that of the channel.
+
+    Args:
+        design: the design for a budget (…).
+        x: the messages (n, d) that are sent.
+        channel: the channels, with the power that is to be spent.
+        controlled: False leaves a power that the design keeps itself.
+        tolerance: deviation from the budget that is left, relative to it.
+    """
+    seconds = 0.0
+
+    def timed(budget: Tensor) -> Solution:
+        nonlocal seconds
+        clock = time.perf_counter()
+        solution = design(budget)
+        seconds = (time.perf_counter() - clock) / len(channel.h)
+        return solution
+
+    budget = channel.power
+    solution = timed(budget)
+    if solution.transceiver.scalable:  # a new design could change its rates
+        spent = share_spent(solution, x, channel)
+        factor = torch.where(spent > 0, ratio(torch.ones_like(spent), spent), 1.0)
+        return Controlled(replace(solution, transceiver=solution.transceiver.scaled(factor)), budget, seconds)
+    if not controlled:
+        return Controlled(solution, budget, seconds)
+    for _ in range(_CORRECTIONS):
+        spent = share_spent(solution, x, channel)
+        if bool(((spent - 1).abs() <= tolerance).logical_or(spent == 0).all()):
+            break
+        budget = torch.where(spent > 0, ratio(budget, spent), budget)
+        solution = timed(budget)
+    if budget is channel.power:
+        solution = timed(budget)  # timed again: the first design may also have made what cells share
+    return Controlled(solution, budget, seconds)
+
+
+def share_spent(solution: Solution, x: Tensor, channel: Channel) -> Float[Tensor, "*batch"]:
+    """The power that messages x really take, relative to that of the channel (…)."""
+    sent = mean_power(solution.transceiver.to(torch.float32), x, channel)
+    return ratio(sent.to(channel.power), channel.power).expand(channel.batch)
+
+
+def mean_power(link: Transceiver, x: Tensor, channel: Channel, entries: int = _ENTRIES) -> Float[Tensor, "*batch"]:
+    """Power per channel use (…) over messages x, at most `entries` symbols held at a time."""
+    rows = max(1, entries // (channel.batch.numel() * channel.uses * channel.n_tx))
+    energy = torch.stack([link.encode(some).abs().square().sum((-3, -2, -1)) for some in x.split(rows)])
+    return energy.sum(0) / (len(x) * channel.uses)

@@ -1,0 +1,83 @@
+"""A cell: one design measured at one point.
+
+All of it is frozen and plain. Its id is the SHA-256 of what makes a difference, as the sections' `canonical` say it, and of
+RESULTS_VERSION, which is raised whenever the code changes what a cell gives.
+"""
+
+import difflib
+import hashlib
+import json
+from functools import cached_property
+from typing import Literal
+
+from pydantic import model_validator
+
+from latentlink.data.encoders.catalogue import ENCODERS, is_encoder_name
+from latentlink.studies.channels import elements_of, standard_model
+from latentlink.studies.methods.catalogue import AnyMethod
+from latentlink.studies.sections import SECTIONS, Data, Encoders, PilotsAt, Point, Seed
+from latentlink.studies.spec.plug_in import is_plug_in, load_attribute
+
+RESULTS_VERSION = 4
+
+Metric = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
+
+
+class Cell(Point):
+    """One design measured at one point."""
+
+    method: AnyMethod
+    seed: Seed
+    metrics: tuple[Metric, ...]
+
+    @model_validator(mode="after")
+    def _knows_its_encoders(self) -> "Cell":
+        for end in ("transmitter", "receiver") if self.data.encoded else ():
+            name = getattr(self.encoders, end)
+            if is_plug_in(name):
+                try:
+                    load_attribute(name)
+                except ValueError as error:
+                    raise ValueError(f"encoders.{end}: {error}") from error
+            elif not is_encoder_name(name):
+                near = difflib.get_close_matches(name, ENCODERS, 1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                known = f"{', '.join(ENCODERS)}, timm:NAME or module:attribute"
+                raise ValueError(f"encoders.{end} must be one of {known}, got {name!r}{hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Cell":
+        path_loss = self.channel.standard and self.ofdm.normalisation == "path-loss"
+        if self.channel.standard:
+            standard_model(self.channel, self.ofdm)
+            elements_of(self.channel, self.ofdm)
+        if path_loss and self.snr.snr_reference != "transmit":
+            raise ValueError("snr.snr_reference must be transmit where ofdm.normalisation is path-loss: each user has another SNR")
+        if path_loss and self.csi.known != "perfect":
+            raise ValueError("csi.known must be perfect where ofdm.normalisation is path-loss: estimates suppose one mean gain")
+        if self.csi.estimated:
+            self._check_estimates()
+        self.method.check(self)
+        return self
+
+    def _check_estimates(self) -> None:
+        known = self.csi.known
+        if self.csi.feedback_bits is not None and known in ("both-ends", "transmitter-only"):
+            raise ValueError(f"csi.feedback_bits must be null where csi.known is {known}: what is fed back is a precoder, not a channel")
+        if not self.channel.standard and self.channel.model != "rayleigh":
+            raise ValueError(f"csi.known must be perfect or unaware for {self.channel.model} fading, whose statistics are not known here")
+        if self.channel.standard and self.csi.pilot_spacing > self.ofdm.subcarriers:
+            raise ValueError(f"csi.pilot_spacing must be at most ofdm.subcarriers, {self.ofdm.subcarriers}, got {self.csi.pilot_spacing}")
+
+    @cached_property
+    def id(self) -> str:
+        """The name of the cell's result file."""
+        facts = {name: getattr(self, name).canonical(self) for name in (*SECTIONS, "method")}
+        facts |= {"results_version": RESULTS_VERSION, "seed": self.seed, "metrics": sorted(set(self.metrics))}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def group(self) -> tuple[Data, Encoders, PilotsAt, int]:
+        """Cells that agree in this share latents, pilots, moments and modes."""
+        return self.data, self.encoders, self.pilots, self.seed

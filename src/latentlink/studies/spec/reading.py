@@ -1,0 +1,111 @@
+"""Reading study files: YAML in which a key comes once, aliases are values of their own, and overrides and `quick` are applied."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from latentlink.studies.spec.errors import explain
+from latentlink.studies.spec.overrides import apply_override, put
+from latentlink.studies.spec.plug_in import add_search_folder
+from latentlink.studies.spec.study import Study
+
+_MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
+
+
+def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False) -> Study:
+    """The study of a YAML file, with `a.b=value` overrides in the grammar of Hydra (`channel.antennas=1,2,4`).
+
+    An override holds for all methods, also for those that have another value in `at`. Modules beside the file can be named in it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not YAML, or not a study; the message names the file, the key, what was given and what was expected.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: there is no such file") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a YAML file ({error})") from error
+    try:
+        content = _copy_aliases(yaml.load(text, _UniqueKeys))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = "it contains itself" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{path}: not a YAML file ({reason})") from error
+    if isinstance(content, dict):
+        _resolve_folder(content, path.parent)
+    add_search_folder(path.parent)
+    try:
+        return make_study(content, overrides, quick)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def make_study(content: Any, overrides: tuple[str, ...] = (), quick: bool = False) -> Study:
+    """The study of a mapping as a study file holds it; raises ValueError as `read_study`."""
+    if not isinstance(content, dict):
+        raise ValueError(f"a study must be a mapping with name, methods, …; got {type(content).__name__}")
+    content = copy.deepcopy(content)
+    _change(content, overrides, quick)
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from error
+
+
+def _change(content: dict[str, Any], overrides: tuple[str, ...], quick: bool) -> None:
+    """Put the values of `quick` and of the overrides in place."""
+    small = content.get("quick") or {}
+    if not isinstance(small, dict) or not all(isinstance(key, str) for key in small):
+        raise ValueError(f"quick must be a mapping of dotted names to values, got {small!r}")
+    if quick and not small:
+        raise ValueError("has no `quick` section, so --quick means nothing here")
+    for key, value in small.items() if quick else ():
+        put(content, key, value)
+    for override in overrides:
+        key = apply_override(content, override)
+        for method in content.get("methods") or ():
+            if isinstance(method, dict) and isinstance(method.get("at"), dict):
+                method["at"].pop(key, None)
+
+
+def _resolve_folder(content: dict[str, Any], beside: Path) -> None:
+    """A relative folder of data lies beside the study file, or in the current folder where there is none beside the file."""
+    data = content.get("data")
+    folder = data.get("folder") if isinstance(data, dict) else None
+    if isinstance(folder, str) and not Path(folder).is_absolute() and (beside / folder).is_dir():
+        content["data"]["folder"] = str(beside / folder)
+
+
+def _copy_aliases(value: Any) -> Any:
+    """A copy in which YAML's aliases are values of their own, so that changing one changes no other.
+
+    Raises:
+        ValueError: there are too many values: aliases of aliases can stand for more than fits into memory.
+    """
+    left = _MOST_VALUES
+
+    def copied(inner: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError(f"it stands for more than {_MOST_VALUES} values")
+        if isinstance(inner, dict):
+            return {key: copied(each) for key, each in inner.items()}
+        return [copied(each) for each in inner] if isinstance(inner, list) else inner
+
+    return copied(value)
+
+
+class _UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """YAML in which a key that comes twice in one mapping is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"]
+        if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} comes twice", node.start_mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping

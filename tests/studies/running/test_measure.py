@@ -1,0 +1,81 @@
+import polars as pl
+import pytest
+import torch
+
+from latentlink.baselines.top_k import TopK
+from studies.examples import run, write_study
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path / "cache"))
+
+
+def test_rows_say_what_was_measured(tmp_path):
+    rows = run(write_study(tmp_path), tmp_path / "r")
+    links = rows.filter(pl.col("family") != "reference")
+    exact = links.filter(pl.col("method").str.starts_with("exact"))
+    assert (links["accuracy_low"] <= links["accuracy"]).all()
+    assert (links["accuracy"] <= links["accuracy_high"]).all()
+    assert (links["mse"] > 0.98 * links["exact_mse"]).all()  # no linear link is below it, but for the noise of 90 messages
+    assert (exact["mse"] < 1.5 * exact["exact_mse"]).all()
+    assert (links["opta"] > 0).all()
+    assert links["power"].is_between(0.995, 1.005).all()  # equal power, whatever the method
+    torch.testing.assert_close(torch.tensor(links["antenna_power"].list.sum().to_list()), torch.tensor(links["power"].to_list()))
+    assert exact.filter(pl.col("n_tx") == 2)["compression"].unique().to_list() == [2 / 5]
+    assert exact.filter(pl.col("n_tx") == 2)["flops"].unique().to_list() == [2 * 4 * 9 + 2 * 4 * 7]
+
+
+def test_rows_name_the_encoders_that_were_used(tmp_path):
+    rows = run(write_study(tmp_path), tmp_path / "r")
+    for name in ("transmitter", "receiver"):
+        assert rows[name].unique().to_list() == ["file"]
+    assert rows["image_size_px"].null_count() == len(rows)
+
+
+def test_what_top_k_expects_is_measured_once_a_cell(tmp_path, monkeypatch):
+    measure, calls = TopK.expected_mse, []
+
+    def counted(self, *arguments):
+        calls.append(1)
+        return measure(self, *arguments)
+
+    monkeypatch.setattr(TopK, "expected_mse", counted)
+    rows = run(write_study(tmp_path, methods=[{"name": "top-k", "align": ["before", "after"]}]), tmp_path / "r")
+    links = rows.filter(pl.col("family") == "baseline")
+    assert len(calls) == len(links)
+    assert links["expected_mse"].is_finite().all()
+
+
+def test_operations_of_a_silent_network_are_those_of_what_is_left(tmp_path):
+    neural = {"name": "neural", "hidden_tx": 4, "hidden_rx": 4, "epochs": 1, "pruning": "hard", "strength": 1e6}
+    study = write_study(tmp_path, methods=[neural], seeds=[1], channel={"antennas": 2}, snr={"snr_db": 0})
+    row = run(study, tmp_path / "r").filter(pl.col("family") == "neural")
+    assert row["power"].to_list() == [0.0]
+    assert row["status"].str.contains("nothing was sent").all()
+    assert row["flops"].item() == 2 * 9 + 6 * 2 + 1 + 2 * 7  # centre, scale, and what is left of the decoder: its mean
+    assert row["density"].item() == 0.0
+
+
+def test_methods_and_snrs_meet_the_same_channels(tmp_path):
+    rows = run(write_study(tmp_path), tmp_path / "r").filter(pl.col("family") != "reference")
+    same = rows.filter(pl.col("snr_db") == 20).group_by("n_tx", "seed").agg(pl.col("opta").n_unique())
+    assert same["opta"].to_list() == [1] * 4
+
+
+def test_receive_snr_does_not_grow_with_antennas(tmp_path):
+    rows = run(write_study(tmp_path, snr={"snr_db": 10, "snr_reference": ["transmit", "receive"]}), tmp_path / "r")
+    rows = rows.filter(pl.col("family") != "reference")
+    received = rows.with_columns(db=10 * (pl.col("gain") / pl.col("noise_variance")).log10())
+    assert received.filter(pl.col("snr_reference") == "receive")["db"].is_close(10.0).all()
+    per_antenna = received.filter(pl.col("snr_reference") == "transmit").with_columns(
+        pl.col("db") - 10 * (pl.col("n_tx") * pl.col("gain")).log10()
+    )
+    assert per_antenna["db"].is_close(10.0).all()
+
+
+def test_draws_of_a_cell_are_rows(tmp_path):
+    rows = run(write_study(tmp_path, channel={"antennas": 2, "draws": 3}, snr={"snr_db": 10}), tmp_path / "r")
+    rows = rows.filter(pl.col("family") != "reference")
+    assert rows.group_by("cell").agg(pl.col("channel").sort())["channel"].to_list() == [[0, 1, 2]] * 4
+    assert rows["mse"].n_unique() == len(rows)

@@ -1,0 +1,205 @@
+"""Code outside of the package, named in study files by module:attribute."""
+
+import json
+import textwrap
+
+import polars as pl
+import pytest
+
+import latentlink as ll
+from latentlink.studies.result_files import Results
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.reading import read_study
+from studies.examples import write_study
+
+PRECODER = """
+    import latentlink as ll
+
+    class Scaled:
+        label = "my precoder"
+
+        def __init__(self, strength=1.0, seed=0):
+            self.strength, self.seed = strength, seed
+
+        def design(self, known, channel):
+            assert self.seed > 0 and len(known.pilots) == known.moments.count and known.head is not None
+            return ll.ClosedForm().design(known.modes(), channel)
+
+    class Broken(Scaled):
+        def design(self, known, channel):
+            raise ArithmeticError("division by cucumber")
+
+    class NoSolution(Scaled):
+        def design(self, known, channel):
+            return None
+
+    class Undesigned:
+        pass
+
+    NUMBER = 3
+"""
+CHANNELS = """
+    import torch
+
+    def draw(*, draws, uses, n_rx, n_tx, gain, generator):
+        real, imaginary = torch.randn(2, draws, n_rx, n_tx, generator=generator, dtype=torch.float64)
+        return (gain / 2) ** 0.5 * torch.complex(real, imaginary)
+
+    def flat(**settings):
+        return torch.ones(2)
+"""
+FAST = {"seeds": [1], "snr": {"snr_db": 10}, "channel": {"antennas": 2}, "references": False}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def lab(tmp_path, request):
+    """Writes a module beside the study file and returns its name, another one for each test."""
+
+    def write(source, name=None):
+        name = name or f"lab_{abs(hash(request.node.nodeid))}"
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
+        return name
+
+    return write
+
+
+def run(path):
+    study, reasons = read_study(path), {}
+    results = Results(path.parent / "results")
+    Runner(results, 1).run(cells(study), lambda cell, reason: reasons.setdefault(cell.method.title, reason))
+    return results, results.table(study, cells(study)), reasons
+
+
+def test_a_method_of_ones_own_stands_beside_the_package_s(tmp_path, lab):
+    methods = [{"name": f"{lab(PRECODER)}:Scaled", "strength": [1.0, 2.0]}, {"name": "closed-form"}]
+    _, rows, reasons = run(write_study(tmp_path, methods=methods, **FAST))
+    assert not any(reasons.values())
+    mine, exact = rows.filter(family="own"), rows.filter(family="exact")
+    assert mine["method"].unique().to_list() == ["my precoder"]
+    assert len(mine) == 2
+    assert mine["mse"].to_list() == exact["mse"].to_list() * 2
+    assert mine["power"].is_between(0.995, 1.005).all()
+    assert mine["flops"].is_not_null().all()
+    assert set(ll.studies.summarise(rows)["method"]) == {"my precoder (strength 1.0)", "my precoder (strength 2.0)", "exact, widely linear"}
+
+
+@pytest.mark.parametrize(
+    ("method", "words"), [("Broken", "ArithmeticError: division by cucumber"), ("NoSolution", "latentlink.Solution, got None")]
+)
+def test_an_error_in_ones_own_code_is_told_as_such_and_costs_its_own_cells_only(tmp_path, lab, method, words):
+    name = lab(PRECODER)
+    results, rows, reasons = run(write_study(tmp_path, methods=[{"name": f"{name}:{method}"}, {"name": "first-k"}], **FAST))
+    assert rows["method"].unique().to_list() == ["First-K"]
+    assert f"{name}:{method}" in reasons["my precoder"]
+    assert words in reasons["my precoder"]
+    (failure,) = (results.folder / "cells").glob("*.error.txt")
+    if method == "Broken":
+        assert f"{name}.py" in reasons["my precoder"]
+        assert 'raise ArithmeticError("division by cucumber")' in failure.read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "complaint"),
+    [
+        ({"name": "no_such_lab.precoder:Mine"}, r"methods\.0\.name: 'no_such_lab\.precoder:Mine': there is no module 'no_such_lab'"),
+        ({"name": "LAB:Missing"}, "has no attribute 'Missing'; it has Scaled, Broken"),
+        ({"name": "LAB:Scaled", "strenght": 2}, r"methods\.0 .*LAB:Scaled.*unexpected keyword argument 'strenght'.*strength=1\.0"),
+        ({"name": "LAB:NUMBER"}, "must be a class or a function, got int"),
+        ({"name": "LAB:Undesigned"}, r"must be a class with design\(known, channel\)"),
+        ({"name": "LAB:"}, "should match pattern"),
+    ],
+)
+def test_wrong_names_and_parameters_are_told_before_anything_runs(tmp_path, lab, method, complaint):
+    name = lab(PRECODER)
+    path = write_study(tmp_path, methods=[{**method, "name": method["name"].replace("LAB", name)}], **FAST)
+    with pytest.raises(ValueError, match=complaint.replace("LAB", name)):
+        cells(read_study(path))
+
+
+def test_a_module_that_fails_to_import_is_shown_with_its_traceback(tmp_path, lab):
+    name = lab("1 / 0")
+    with pytest.raises(ValueError, match=rf"importing {name} failed\n.*{name}\.py.*\n.*1 / 0[\s\S]*ZeroDivisionError"):
+        cells(read_study(write_study(tmp_path, methods=[{"name": f"{name}:Mine"}], **FAST)))
+
+
+def test_changed_code_makes_other_cells(tmp_path, lab):
+    name = lab(PRECODER)
+    path = write_study(tmp_path, methods=[{"name": f"{name}:Scaled"}], **FAST)
+    (before,) = cells(read_study(path))
+    assert cells(read_study(path))[0].id == before.id
+    lab(PRECODER.replace("strength=1.0", "strength=1.5"), name)
+    assert cells(read_study(path))[0].id != before.id
+
+
+def test_a_channel_model_of_ones_own_is_met_by_all_methods(tmp_path, lab):
+    name = lab(CHANNELS)
+    path = write_study(tmp_path, **{**FAST, "channel": {"model": f"{name}:draw", "antennas": 2, "draws": 5, "uses": 2}})
+    _, rows, reasons = run(path)
+    assert not any(reasons.values())
+    assert rows["channel_model"].unique().to_list() == [f"{name}:draw"]
+    assert rows.group_by("method").agg(pl.col("opta").sum()).n_unique("opta") == 1
+    with pytest.raises(ValueError, match=r"csi\.known must be perfect or unaware"):
+        cells(read_study(path, ("csi.known=both-ends",)))
+    _, _, reasons = run(write_study(tmp_path, **{**FAST, "channel": {"model": f"{name}:flat", "antennas": 2}}))
+    assert all(f"{name}:flat raised ValueError: expected matrices of shape (1, 1, 2, 2)" in reason for reason in reasons.values())
+
+
+def test_an_objective_of_ones_own_trains_a_codec(tmp_path, lab):
+    name = lab("""
+        from latentlink.tasks.objectives import Regression
+
+        def Mine(head):
+            return Regression(head)
+    """)
+    codec = {"name": "codec", "objective": f"{name}:Mine", "rounds": 1, "width": 8, "modes": 7, "max_symbols": 2}
+    methods = [{**codec, "draws": {"antennas": [1, 2], "uses": [1]}}]
+    (cell,) = cells(read_study(write_study(tmp_path, methods=methods, **FAST)))
+    assert cell.method.title == "codec, Mine"
+    known = Runner(Results(tmp_path / "r")).scenario(cell).known(cell.pilots, cell.seed)
+    assert type(cell.method.inputs(known)[2]).__name__ == "Regression"
+
+
+IMAGES = """
+    import torch
+    import latentlink as ll
+    from latentlink.data import ImageSet, from_callable
+
+    def load(split):
+        generator = torch.Generator().manual_seed(len(split))
+        labels = torch.arange(120) % 3
+        pictures = 60 * labels[:, None, None] + torch.randint(0, 60, (120, 8, 8), generator=generator)
+        return ImageSet(f"squares-{split}", pictures.to(torch.uint8), labels, ("a", "b", "c"))
+
+    def lost(split):
+        raise FileNotFoundError("the disk is not plugged in")
+
+    def encoder():
+        return from_callable("pixels", lambda images: images.flatten(1).float() / 255, 64, "1")
+"""
+
+
+def test_data_and_encoders_of_ones_own(tmp_path, lab):
+    name = lab(IMAGES)
+    content = {
+        "data": {"dataset": f"{name}:load", "test": None},
+        "encoders": {"transmitter": f"{name}:encoder", "receiver": f"{name}:encoder"},
+    }
+    content |= {"name": "own", "methods": [{"name": "closed-form"}], **FAST}
+    path = tmp_path / "own.yaml"
+    path.write_text(json.dumps(content))
+    _, rows, reasons = run(path)
+    assert not any(reasons.values())
+    assert rows["transmitter"].to_list() == ["pixels"]
+    assert rows["dataset"].to_list() == ["squares"]
+    both = (f"data.dataset='{name}:load','{name}:lost'",)
+    study = read_study(path, both)
+    reasons = []
+    Runner(Results(tmp_path / "lost"), 1).run(cells(study), lambda cell, reason: reasons.append(reason))
+    assert sorted(bool(reason) for reason in reasons) == [False, True]
+    assert f"{name}:lost raised FileNotFoundError: the disk is not plugged in" in max(reasons)

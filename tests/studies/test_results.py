@@ -1,0 +1,73 @@
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from latentlink.studies.averages import as_text, summarise
+from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.reading import read_study
+from studies.examples import CLOCK, run, write_latents, write_study
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path / "cache"))
+
+
+def test_changed_result_files_are_named_and_cut_ones_are_run_again(tmp_path):
+    path = write_study(tmp_path)
+    whole = run(path, tmp_path / "r")
+    file = next((tmp_path / "r" / "cells").glob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:100])
+    assert_frame_equal(run(path, tmp_path / "r").drop(CLOCK, strict=False), whole.drop(CLOCK, strict=False))
+    file.write_bytes(b"PAR1 nothing PAR1")
+    with pytest.raises(ValueError, match=file.name):
+        run(path, tmp_path / "r")
+
+
+def test_other_files_of_latents_are_other_cells_and_moved_ones_are_not(tmp_path):
+    path = write_study(tmp_path / "one")
+    ids = {cell.id for cell in cells(read_study(path))}
+    assert {cell.id for cell in cells(read_study(write_study(tmp_path / "two")))} == ids
+    write_latents(tmp_path / "three" / "latents", test=60)
+    other = tmp_path / "three" / "latents"
+    assert not {cell.id for cell in cells(read_study(path, (f"data.folder={other}",)))} & ids
+
+
+def test_only_what_is_asked_for_is_in_the_rows(tmp_path):
+    rows = run(write_study(tmp_path, metrics=["accuracy"]), tmp_path / "r")
+    for name in ("mse", "power", "opta", "flops", "encode_us"):
+        assert rows[name].null_count() == len(rows)
+    assert rows["accuracy"].null_count() == 0
+
+
+def test_summaries_never_average_what_differs(tmp_path):
+    methods = [{"name": "admm", "max_iterations": [1, 50]}, {"name": "closed-form", "goal": "fisher", "temperature": [1.0, 10.0]}]
+    rows = run(write_study(tmp_path, methods=methods, channel={"antennas": 2, "gain": [0.5, 1.0]}, snr={"snr_db": 10}), tmp_path / "r")
+    table = summarise(rows)
+    links = table.filter(~pl.col("method").str.contains("latents|aligned|unaligned"))
+    assert len(links) == 2 * 2 * 2
+    assert links["rows"].to_list() == [2] * 8
+    assert "ADMM, widely linear (max_iterations 50)" in links["method"].to_list()
+    assert links.filter(pl.col("method").str.starts_with("ADMM"))["gap"].is_not_null().all()
+    assert table.schema["flops"] == pl.Int64
+    assert as_text((1234567, 20.0, 0.5, 0.0123456, None), ("flops", "snr_db", "accuracy", "gap", "nmse")) == [
+        "1234567", "20", "0.500", "0.0123", "",
+    ]  # fmt: skip
+
+
+def test_a_single_flipped_bit_of_a_result_is_refused(tmp_path):
+    path = write_study(tmp_path, seeds=[1], snr={"snr_db": 0}, channel={"antennas": 1}, references=False, methods=[{"name": "first-k"}])
+    whole = run(path, tmp_path / "r")
+    (file,) = (tmp_path / "r" / "cells").glob("*.parquet")
+    content, taken = file.read_bytes(), 0
+    for place in range(0, 8 * (len(content) - 4), 8 * 331 + 5):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        try:
+            assert_frame_equal(run(path, tmp_path / "r"), whole)  # without effect: padding, statistics
+            taken += 1
+        except ValueError as error:
+            assert file.name in str(error)  # noqa: PT017 (either is right)
+    file.write_bytes(content)
+    assert_frame_equal(run(path, tmp_path / "r"), whole)
