@@ -1,12 +1,12 @@
-"""Coordinates of pilots as other latents have them: each by modes that were made without it.
+"""Cross-fitting: coordinates of pilots as unseen latents have them, each by modes that were made without it.
 
 With M = WᵀW the metric of the modes, Φ is the ridge regression of the coordinates c that y itself has, on x,
 
     c = diag(b)⁻² Ψᵀ M (y − μy),        Φ = E[c (x − μx)ᵀ] R_λ⁻¹,
 
-so that on the pilots it was made of, z = Φ (x − μx) predicts y better than it will for unseen ones, most where pilots are few. Networks that
-are trained and judged on such z trust it too much. Here the pilots are cut into folds, and the z of each fold is by the regression on all
-others.
+so that on the pilots it was made of, z = Φ (x − μx) predicts y better than it will for unseen ones, most where pilots are few. Networks
+that are trained and judged on such z trust it too much. Here the pilots are cut into folds, and the z of each fold is by the regression on
+all others.
 """
 
 import torch
