@@ -12,13 +12,13 @@ def test_budgets_hold_what_they_are_given_by_name_or_place():
     assert ll.budget.Latency(40) == ll.budget.Latency(microseconds=40.0, batch=1)
 
 
-@pytest.mark.parametrize("wrong", [0.0, -0.1, 1.1, float("nan"), True, "half"])
+@pytest.mark.parametrize("wrong", [0.0, -0.1, 1.1, float("nan"), True])
 def test_weights_are_a_share(wrong):
     with pytest.raises(ValueError, match="share must be"):
         ll.budget.Weights(wrong)
 
 
-@pytest.mark.parametrize("wrong", [0, -3, True, 2.5, float("inf"), float("nan"), "many"])
+@pytest.mark.parametrize("wrong", [0, -3, True, 2.5, float("inf"), float("nan")])
 def test_flops_are_a_number_of_operations(wrong):
     with pytest.raises(ValueError, match="flops must be an integer >= 1"):
         ll.budget.Flops(wrong)

@@ -41,7 +41,7 @@ class Flops:
     A codec counts them at a channel of the most symbols that it serves.
 
     Attributes:
-        flops: number of operations, as an integer or a number such as 6e5.
+        flops: number of operations, an integer, which may be written as 6e5.
 
     Raises:
         ValueError: flops is no integer >= 1.
@@ -51,7 +51,7 @@ class Flops:
         Flops(flops=600000)
     """
 
-    flops: int
+    flops: float
 
     def __post_init__(self) -> None:
         flops: object = self.flops

@@ -1,4 +1,4 @@
-"""Coordinates of pilots as other latents have them: each by modes that were made without it.
+"""Cross-fitting: coordinates of pilots as unseen latents have them, each by modes that were made without it.
 
 With M = WᵀW the metric of the modes, Φ is the ridge regression of the coordinates c that y itself has, on x,
 

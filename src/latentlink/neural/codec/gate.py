@@ -2,8 +2,8 @@
 
 Channels are distinguished by their number of symbols and by the bits a symbol carries. The codec is on for a kind only where it scored
 higher than the linear design on the same channels, messages and noise, by more than `margin` standard errors of that difference over
-channels; on all other kinds the design is the linear one. The messages are the same for all channels, so how well they stand for others is not in that
-error: with few pilots the promise is one on these pilots.
+channels; on all other kinds the design is the linear one. The messages are the same for all channels, so how well they stand for others is
+not in that error: with few pilots the promise is one on these pilots.
 """
 
 from dataclasses import dataclass
