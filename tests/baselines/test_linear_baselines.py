@@ -34,7 +34,7 @@ def test_expected_error_and_power_are_those_of_its_dense_matrices(kind, equalise
     known, some = moments(1, D, M), channel(2, 2, 3, uses=2, power=2.0, batch=(3,))
     solution = KINDS[kind](aligner=aligner, equaliser=equaliser).design(known, some)
     F, G = dense_pair(solution.transceiver)
-    assert solution.messages() == [ll.Status.BASELINE.code]
+    assert solution.messages() == [ll.Status.BASELINE.message]
     for i in range(3):
         problem = Problem.of(known, some[i])
         torch.testing.assert_close(problem.error(F[i], G[i]), solution.expected_mse[i])
@@ -180,7 +180,7 @@ def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(kind,
     torch.testing.assert_close(solution.expected_power, torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
     silent = ll.Moments.from_pairs(torch.full((30, D), 1e6 + 1 / 3, dtype=torch.float64), normal(33, 30, M))
     solution = KINDS[kind](equaliser=equaliser).design(silent, Channel(h, 0.1))
-    assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
+    assert solution.messages() == [ll.Status.NOTHING_TO_SEND.message]
     torch.testing.assert_close(ll.transmit(solution.transceiver, normal(34, 2, D), Channel(h)), silent.mean_y.expand(3, 2, -1))
 
 

@@ -108,7 +108,7 @@ def test_what_is_expected_may_be_measured_later(align):
     known, some = ll.Moments.from_pairs(x, y), channel(12, 2, 2, batch=(2,))
     for pilots in (None, x, ll.Pilots(x, y, torch.arange(500) % 3)):
         at_once, later = (TopK(align=align, pilots=pilots, expects=expects).design(known, some) for expects in (True, False))
-        assert later.expected_mse.isnan().all()
+        assert later.expected_mse is None
         assert torch.equal(TopK(align=align, pilots=pilots).expected_mse(later.transceiver, known), at_once.expected_mse)
         assert torch.equal(later.expected_power, at_once.expected_power)
 
@@ -238,7 +238,7 @@ def test_nothing_is_sent_where_there_is_nothing_to_send_or_to_send_it_over(equal
     silent = torch.full((30, D), 1e6 + 1 / 3, dtype=torch.float64)
     for pilots in (None, silent):
         solution = TopK(equaliser=equaliser, pilots=pilots).design(ll.Moments.from_pairs(silent, normal(56, 30, M)), Channel(h, 0.1))
-        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.code]
+        assert solution.messages() == [ll.Status.NOTHING_TO_SEND.message]
 
 
 def test_few_pilots_and_rank_one_channels():

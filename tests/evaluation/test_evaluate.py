@@ -38,7 +38,7 @@ with torch.no_grad():
 
 
 def design(channel, power=None):
-    return ll.ClosedForm(power or ll.power.Mean()).design(MODES, channel).transceiver
+    return ll.ClosedForm(power=power or ll.power.Mean()).design(MODES, channel).transceiver
 
 
 def brute(head, transceiver, channel, y_hat):

@@ -638,7 +638,7 @@ def codec() -> Values:
     several = {
         "divergence": (codec_training(), HeadDivergence(head())),
         "bent head": (codec_training(rounds=1, folds=2), HeadDivergence(bent_head(), 2.0)),
-        "each message": (codec_training(rounds=1, power=PerMessagePower()), Regression(bent_head(), 0.1)),
+        "each message": (codec_training(rounds=1, power=PerMessage()), Regression(bent_head(), 0.1)),
         "peak": (codec_training(rounds=1, power=MeanPower(peak=2.0), dropout=0.1, weight_decay=0.01), Cosine()),
         "budget": (codec_training(rounds=2, budget=Operations(2500), augmentation=Augmentation(mixed=0.3)), Retrieval()),
     }

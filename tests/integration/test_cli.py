@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.storage.artifacts import read
 from latentlink.tasks.heads import SoftmaxHead
 
 # Imports once and runs each command in a child of its own: starting Python and PyTorch anew takes longer than most commands do. The tests
@@ -163,7 +164,7 @@ def test_names_with_brackets_are_names(run, files):
     shown = run("inspect", "link[/b]/link.safetensors").stdout
     assert "link[/b]/link.safetensors" in shown
     assert "halves: [real; imaginary] per channel use" in shown
-    assert ll.io.artifacts.read(files / "link[/b]/link.safetensors")[1]["sha256"] in shown
+    assert read(files / "link[/b]/link.safetensors")[1]["sha256"] in shown
 
 
 def test_one_of_several_arrays_and_each_power_limit(run, files):

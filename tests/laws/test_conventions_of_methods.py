@@ -17,7 +17,7 @@ from latentlink.studies.rows import SETTINGS
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import read_study
-from studies.examples import write_study
+from studies.examples import write_latents, write_study
 
 
 def generator(seed=0):
@@ -39,7 +39,9 @@ def channel(n_rx=2, n_tx=2, snr_db=20.0):
 def rows(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     methods = [{"name": name} for name in ("closed-form", "first-k", "top-k", "eigen-k", "disjoint", "admm")]
-    todo, results = cells(read_study(write_study(folder, methods=methods, seeds=[1]))), Results(folder)
+    study = read_study(write_study(folder, methods=methods, seeds=[1]))
+    write_latents(folder / "latents", test=2000)  # as many messages as it takes to see an error of a few per cent
+    todo, results = cells(study), Results(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENTLINK_CACHE", str(folder / "cache"))
         Runner(results).run(todo)
@@ -163,5 +165,5 @@ def test_all_links_of_a_study_spend_the_budget(rows):
 
 def test_no_linear_link_of_a_study_is_below_its_optimum(rows):
     linear = rows.filter(pl.col("method") != "Top-K")
-    assert (linear["mse"] > 0.97 * linear["exact_mse"]).all()  # 90 messages of noise
+    assert (linear["mse"] > 0.97 * linear["exact_mse"]).all()  # up to the noise of 2,000 messages
     assert (linear["exact_mse"] > linear["opta"]).all()

@@ -45,7 +45,7 @@ def test_the_error_expected_at_reception_is_what_pilots_lose_on_the_way(name, sh
     received = truth.estimated(0.05, generator=9) if measured else None
     solution = ll.ClosedForm(csi=case).design(modes, known_to(case, truth, known))
     used = case.at_reception(solution, modes, truth, received)
-    lost = (ll.transmit(used.transceiver, X.expand(100, -1, -1), truth, seeded(100)) - Y).square().sum(-1).mean(-1)
+    lost = (ll.transmit(used.transceiver, X.expand(100, -1, -1), truth, generator=seeded(100)) - Y).square().sum(-1).mean(-1)
     assert abs(lost.mean() - used.expected_mse) <= SIGMAS * lost.std() / 10
     sent = used.transceiver.encode(X).abs().square().sum((-2, -1)).mean() / truth.uses
     torch.testing.assert_close(sent, used.expected_power)

@@ -208,7 +208,7 @@ class TestStatus:
         solution = design(modes, Channel(h, 0.1, power=[1.0, 1.0, 0.0]))
         optimal, nothing = ll.Status.OPTIMAL, ll.Status.NOTHING_TO_SEND
         assert solution.status.tolist() == [optimal.code, nothing.code, nothing.code]
-        assert set(solution.messages()) == {optimal.value, nothing.value}
+        assert set(solution.messages()) == {optimal.message, nothing.message}
         torch.testing.assert_close(solution.expected_mse[1:], modes.variance.expand(2))
         torch.testing.assert_close(solution.expected_power, torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64))
         x = normal(14, 3, D)

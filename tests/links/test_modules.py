@@ -8,6 +8,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 import latentlink as ll
+from latentlink.links.base import BaseTransceiver
 from neural.codec.clouds import channel, training, world
 
 
@@ -111,10 +112,11 @@ def test_networks_around_a_link_are_compiled():
     torch.testing.assert_close(whole[0][0].weight.grad, twin[0][0].weight.grad)
 
 
-class Quantiser:
+class Quantiser(BaseTransceiver):
     """A user's own transceiver that passes no gradients."""
 
     batch, mean_y, synthesis = torch.Size(), torch.zeros(2), torch.eye(2)
+    channel, flops = ll.Channel(torch.ones(1, 1, 2, dtype=torch.complex64)), None
 
     def __init__(self):
         self.scale = torch.ones(1)
@@ -125,8 +127,11 @@ class Quantiser:
     def receive(self, r):
         return r.real.squeeze(-2)
 
-    def decode(self, r):
-        return self.receive(r)
+    def to(self, target):
+        return self
+
+    def save(self, path):
+        raise ValueError("a Quantiser is not saved")
 
 
 def test_what_passes_no_gradients_is_refused():

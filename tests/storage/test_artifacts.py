@@ -35,7 +35,7 @@ def pair(**options):
 
 
 def link(power=None, modes=None, channel=CHANNEL):
-    return ll.ClosedForm(power or ll.power.Mean()).design(modes or pair(), channel).transceiver
+    return ll.ClosedForm(power=power or ll.power.Mean()).design(modes or pair(), channel).transceiver
 
 
 def head():
@@ -60,7 +60,7 @@ def assert_identical(a, b):
             assert value.dtype == b[name].dtype, name
             assert torch.equal(value, b[name]), name
         else:
-            assert value == b[name], name
+            assert repr(value) == repr(b[name]), name
 
 
 ONES = torch.ones(3, dtype=torch.float64)

@@ -1,6 +1,6 @@
 """The command line: one small file per command, imported when the command is used.
 
-Read `console` (what commands share of the terminal), `encode`, `fit` and `fit_codec`, `evaluate`, `inspect`, `demo`, and `study/`.
+Read `lazy` (how commands are registered), `console` (what they share of the terminal), `encode`, `fit` and `fit_codec`, `evaluate`, `inspect`, `demo`, and `study/`.
 """
 
 import os
@@ -11,14 +11,7 @@ import cyclopts
 from rich.console import Console
 
 import latentlink
-
-_COMMANDS = {
-    "demo": "Run the demonstration study: what does the receiver understand, against the number of antennas?",
-    "encode": "Encode images with a pretrained encoder and write the latents, one a row.",
-    "fit": "Design the exact linear link between two encoders from files of their latents, or train a codec for every channel.",
-    "evaluate": "Send unseen latents over a saved link and measure what the receiver understands.",
-    "inspect": "Check a saved pair, link or head byte by byte and show its manifest; or describe a file of latents.",
-}
+from latentlink.cli.lazy import register
 
 app = cyclopts.App(
     name="latentlink",
@@ -27,8 +20,8 @@ app = cyclopts.App(
     version=latentlink.__version__,
     suppress_keyboard_interrupt=False,
 )
-for _name, _help in _COMMANDS.items():
-    app.command(f"latentlink.cli.{_name}:{_name}", name=_name, help=_help)
+for _name in ("demo", "encode", "fit", "evaluate", "inspect"):
+    register(app, "latentlink.cli", _name)
 app.command("latentlink.cli.study:app", name="study", help="Run experiments that are described by a YAML file, and look at them.")
 
 
