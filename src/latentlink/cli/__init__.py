@@ -1,6 +1,7 @@
 """The command line: one small file per command, imported when the command is used.
 
-Read `lazy` (how commands are registered), `console` (what they share of the terminal), `encode`, `fit` and `fit_codec`, `evaluate`, `inspect`, `demo`, and `study/`.
+Read `lazy` (how commands are registered), `console` (what they share of the terminal), `encode`, `fit` and `fit_codec`, `evaluate`,
+`inspect`, `demo`, and `study/`.
 """
 
 import os
