@@ -209,7 +209,7 @@ class PerMessage(PowerLimit):
         return PerMessage()
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """As for the mean: the messages of that precoder are then scaled, and the decoder is refitted to them."""
+        """The placement of `Mean`: its messages are then scaled to the budget, and the decoder is refitted to them."""
         if self.x is None:
             raise ValueError("power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got PerMessage()")
         return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
@@ -272,7 +272,7 @@ class Equal(PowerLimit):
 
 @dataclass(frozen=True, kw_only=True)
 class OneUseAtATime(Equal):
-    """As `Equal`, and each use takes the next modes in turn, whatever its channel is worth: a message sent symbol by symbol."""
+    """The power of `Equal`, and each use takes the next modes in turn, however strong its channel is: a message sent symbol by symbol."""
 
     word: ClassVar[str] = "one-use-at-a-time"
 

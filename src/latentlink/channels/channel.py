@@ -232,7 +232,7 @@ def _broadcast(**shapes: torch.Size) -> torch.Size:
 
 
 def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
-    """Whether all uses are one and the same matrix in every channel of the batch."""
+    """Return True if all uses of every channel of the batch have the same matrix."""
     return h.shape[-3] == 1 or h.stride(-3) == 0 or bool((h == h.narrow(-3, 0, 1)).all())
 
 

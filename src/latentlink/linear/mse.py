@@ -59,7 +59,7 @@ def response_mse(
 
 
 def _apart(modes: SemanticModes, s: int) -> bool:
-    """Whether ΨᵀΨ or C is diagonal (no goal, or no shrinkage), so that what groups of uses do to each other adds no error."""
+    """Return True if ΨᵀΨ or C is diagonal (no goal, or no shrinkage): correlations between groups of uses then add no error."""
 
     def diagonal(M: Tensor) -> bool:
         return bool((M - torch.diag(M.diagonal())).abs().max() <= _NOTHING * M.diagonal().amax())

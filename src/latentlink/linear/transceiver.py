@@ -64,7 +64,7 @@ class LinearTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Of one message, by one channel's dense real matrices F (2 u n_tx × d) and G (m × 2 u n_rx), as a device would keep them."""
+        """Operations for one message, with the dense real matrices F (2 u n_tx × d) and G (m × 2 u n_rx) that a device stores for its channel."""
         rows, columns = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
         return OperationCount(REAL_WEIGHT * rows * len(self.mean_x), REAL_WEIGHT * columns * len(self.mean_y))
 

@@ -144,7 +144,7 @@ class CoupledStreams:
         return antennas.movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)
 
     def decoder(self, noise: Float[Tensor, "*batch"]) -> None:
-        """None: the LMMSE decoder of mixed streams has no closed form by symbol."""
+        """Return None: the LMMSE decoder of mixed streams has no closed form by symbol."""
 
     def response(self, noise: Float[Tensor, "*batch"]) -> None:
-        """None: streams mix."""
+        """Return None: the decoder's output mixes the streams."""

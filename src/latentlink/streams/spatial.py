@@ -75,7 +75,7 @@ class SpatialModes:
         return pool(self.amplitude)
 
     def __getitem__(self, index: Any) -> "SpatialModes":
-        """Those of some of the batch, indexed along its first dimension."""
+        """The spatial modes of some channels, indexed along the first dimension of the batch."""
         return SpatialModes(self.amplitude[index], self.transmit[index], self.receive[index])
 
     def to(self, target: torch.dtype | torch.device | str) -> "SpatialModes":

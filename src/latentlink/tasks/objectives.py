@@ -212,7 +212,7 @@ class _Angles:
 
 @dataclass(frozen=True, eq=False)
 class Retrieval:
-    """Of all latents at hand, y should be the one whose cosine with ŷ is greatest: a softmax over them, as in contrastive training.
+    """The cosine of ŷ with y should be the greatest among all latents of a batch: a softmax over them, as in contrastive training.
 
     The loss is −log softmax(cos(y_j, ŷ_i) / T) at j = i over the messages of a batch, the score 1 where none of them is nearer than y_i.
 

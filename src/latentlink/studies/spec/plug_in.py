@@ -25,7 +25,7 @@ class PlugInError(RuntimeError):
 
 
 def is_plug_in(name: str) -> bool:
-    """Whether a name is `module:attribute` (`timm:NAME` is an encoder of timm)."""
+    """Return True if a name has the form `module:attribute` (`timm:NAME` is an encoder of timm)."""
     return ":" in name and not name.startswith("timm:")
 
 
@@ -76,7 +76,7 @@ def check_parameters(name: str, target: Any, given: dict[str, Any]) -> None:
 
 
 def accepts(target: Callable[..., Any], parameter: str) -> bool:
-    """Whether a class or function takes a keyword of this name."""
+    """Return True if a class or function takes a keyword argument of this name."""
     parameters = inspect.signature(target).parameters
     return parameter in parameters or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
 
