@@ -1,12 +1,13 @@
-"""The best accuracy of a receiver that receives at most C bits of what its head would have decided.
+"""The accuracy bound: the best accuracy of a receiver that gets at most C bits about the decision of its head.
 
-A receiver that receives at most C bits of the class that its head would have decided, c, guesses the true one, l, with
+With at most C bits about the class c that its head decides on its own latents, the receiver's guess of the true class l has the accuracy
 
     A(C) = max over p(l̂ | c), I(c; l̂) ≤ C, of  P(l̂ = l)  =  min over β > 0 of  F(β) + C / β,
     F(β) = max over q of  1/β Σ_c p(c) log Σ_l̂ q(l̂) e^{β P(l = l̂ | c)}          (Blahut–Arimoto [blahut1972computation]),
 
-C in nats; by the data processing inequality this bounds links of any complexity, also those that code each message alone. At C = ∞ it is
-the ceiling of the receiver's own latents. A transmitter that knows more of the true class than the receiver's head is not bound by it.
+C in nats. By the data processing inequality this bounds links of any complexity, also those that code each message alone. At C = ∞ it is
+the accuracy on the receiver's own latents with the best relabelling of the decisions. It does not bound a transmitter that knows more
+about the true class than the receiver's head does.
 """
 
 import math
@@ -18,32 +19,36 @@ from torch import Tensor
 
 from latentlink.latents.pilots import as_labels
 
-_SLOPES = 400  # values of β
-_STEPS = 400  # Blahut–Arimoto iterations for each β, at most
-_CERTAIN = 1e-7  # what F(β) may still grow by, in accuracy, when Blahut–Arimoto stops
-_ENTRIES = 2**22  # values held at a time
+_SLOPES = 400  # number of values of β
+_STEPS = 400  # largest number of Blahut–Arimoto iterations for each β
+_CERTAIN = 1e-7  # accuracy that F(β) may still gain when Blahut–Arimoto stops
+_ENTRIES = 2**22  # values in memory at a time
 
 
 def accuracy(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels: Int[Tensor, "l"]) -> Float[Tensor, "*batch"]:
-    """Best accuracy A(C) (…) of a receiver that hears C bits per message of what its head decides on its own latents.
+    """Best accuracy A(C) (…) of a receiver that gets C bits per message about the decision of its head on its own latents.
 
     Args:
-        bits: C ≥ 0, such as `capacity(channel)`; inf gives the ceiling.
-        decisions: of the head on the receiver's own latents (n,), such as `head(y).argmax(-1)`.
+        bits: C ≥ 0 (…) in bits per message, such as `capacity(channel)`; inf gives the ceiling.
+        decisions: classes (n,) that the head decides on the receiver's own latents, such as `head(y).argmax(-1)`.
         labels: true classes (n,).
 
     Raises:
         ValueError: bits are negative or NaN, or decisions and labels are not class numbers of the same length.
+
+    Example:
+        >>> best = accuracy(capacity(channel), head(y).argmax(-1), labels)
     """
     return AccuracyBound.of(decisions, labels).at(bits)
 
 
 @dataclass(frozen=True, eq=False)
 class AccuracyBound:
-    """A(C) for a head and classes, as the least of many lines: what `accuracy` makes once for any number of channels.
+    """The bound A(C) of a head and labels as the least of many lines in C, computed once for any number of channels.
 
     Attributes:
-        best: F(β) of each line (b,). slope: 1/β (b,), in accuracy per bit; the last line is the ceiling, flat.
+        best: F(β) (b,) of each line, its value at C = 0; the last line is the ceiling.
+        slope: slope 1/β (b,) of each line in accuracy per bit; the last line is flat.
     """
 
     best: Float[Tensor, "b"]
@@ -51,7 +56,7 @@ class AccuracyBound:
 
     @classmethod
     def of(cls, decisions: Int[Tensor, "n"], labels: Int[Tensor, "l"]) -> "AccuracyBound":
-        """From a head's decisions and the true classes; raises as `accuracy`."""
+        """Compute the bound from a head's decisions and the true classes; it raises the errors of `accuracy`."""
         if labels.ndim != 1 or len(labels) == 0:
             raise ValueError(f"labels must be class numbers (n,), n from 1, got shape {tuple(labels.shape)}")
         labels = as_labels(labels, len(labels))
@@ -70,7 +75,7 @@ class AccuracyBound:
         return cls(best, torch.cat([1 / beta, beta.new_zeros(1)]) * math.log(2))
 
     def at(self, bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """A(C) (…) at C bits (…); raises as `accuracy`."""
+        """Best accuracy A(C) (…) at C bits (…); it raises the errors of `accuracy`."""
         if not bool((bits >= 0).all()):
             raise ValueError("bits must not be negative or NaN")
         bits = bits.double()
@@ -79,14 +84,14 @@ class AccuracyBound:
 
 
 def _informed(p: Float[Tensor, "c"], reward: Float[Tensor, "c l"], beta: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
-    """F(β) (b,), from above: Blahut–Arimoto's value plus the most that it may still grow."""
+    """Upper bound (b,) on F(β): the value of Blahut–Arimoto plus the most that it can still gain."""
     weight = beta[:, None, None] * reward
     q = torch.full((len(beta), reward.shape[1]), 1 / reward.shape[1], dtype=p.dtype, device=p.device)
     for _ in range(_STEPS):
-        heard = torch.logsumexp(q.log().unsqueeze(1) + weight, -1, keepdim=True)
-        grown = (p[:, None] * (weight - heard).exp()).sum(1)
+        log_partition = torch.logsumexp(q.log().unsqueeze(1) + weight, -1, keepdim=True)
+        grown = (p[:, None] * (weight - log_partition).exp()).sum(1)
         missing = grown.amax(-1).log().clamp(min=0)
         if bool((missing <= _CERTAIN * beta).all()):
             break
         q = (q * grown).clamp(min=torch.finfo(q.dtype).tiny)
-    return ((p * heard.squeeze(-1)).sum(-1) + missing) / beta
+    return ((p * log_partition.squeeze(-1)).sum(-1) + missing) / beta

@@ -80,11 +80,11 @@ class Candidates:
     @classmethod
     def of(cls, channel: Channel, spatial: SpatialModes) -> "Candidates":
         """Weigh what a flat batch of channels, given their spatial modes, may carry."""
-        h, streams = spatial.amplitude.flatten(-2).double().sort(dim=-1, descending=True, stable=True)
+        pooled = spatial.pooled()
         noise = channel.noise_variance.double().unsqueeze(-1)
-        gain = (h.square() / noise.clamp(min=1e-30)).clamp(max=_LOUDEST)
+        gain = (pooled.amplitude.double().square() / noise.clamp(min=1e-30)).clamp(max=_LOUDEST)
         budget: Float[Tensor, "c"] = channel.power.double() * channel.uses
-        return cls(streams, Coded.of(gain, budget), Uncoded.of(gain, budget))
+        return cls(pooled.order, Coded.of(gain, budget), Uncoded.of(gain, budget))
 
     def options(self, errors: tuple[float, ...]) -> list[list[Option]]:
         """For each channel the largest coded block of either kind at each error, and the uncoded ones up to the largest error."""

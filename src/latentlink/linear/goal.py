@@ -1,4 +1,4 @@
-"""What the receiver wants: a metric on its latents, from the task head that reads them.
+"""Goals: what the receiver wants, a metric on its latents that comes from the task head which reads them.
 
 To second order, and with the error taken as independent of y, a head q loses by ŷ instead of y
 
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from latentlink.latents.moments import as_latents
 from latentlink.tasks.heads import apply_head, is_affine
 
-_CUT = 1e-9  # of the largest eigenvalue of WᵀW: weaker directions are rounding
-_ENTRIES = 2**24  # of Jacobians held at a time
+_CUT = 1e-9  # share of the largest eigenvalue of WᵀW below which others are rounding errors
+_ENTRIES = 2**24  # entries of Jacobians in memory at a time
 
 Metric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
 
@@ -32,11 +32,14 @@ class Goal:
 
     Attributes:
         weight: W (q, m).
-        fidelity: α ≥ 0. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened cross-covariance: a small α leaves the task
-            its few modes and lets the remaining streams carry the rest of the latent; 0 is the task alone.
+        fidelity: α ≥ 0, the share of plain MSE. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened cross-covariance: with
+            a small α the task gets its few modes first, and the remaining streams carry the rest of the latent; 0 is the task alone.
 
     Raises:
         ValueError: weight is not a finite real matrix, or fidelity is negative or not finite.
+
+    Example:
+        >>> modes = semantic_modes(moments, goal=Goal.fisher(head, y, fidelity=0.01))
     """
 
     weight: Float[Tensor, "q m"]
@@ -51,12 +54,12 @@ class Goal:
 
     @classmethod
     def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> "Goal":
-        """All outputs of the head count alike (M = I): logits of a classifier, or any regression.
+        """Give all outputs of the head the same weight (M = I): logits of a classifier, or any regression.
 
         Args:
             head: module from latents (n, m) to outputs (n, q) or (n,).
             y: latents (n, m) over which the Jacobian is averaged.
-            fidelity: see the class.
+            fidelity: α of the class.
 
         Raises:
             ValueError: y is malformed, or the head does not map (n, m) to (n, q).
@@ -69,16 +72,16 @@ class Goal:
 
     @classmethod
     def fisher(cls, head: nn.Module, y: Tensor | NDArray[Any], temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
-        """Outputs count by what they change of the softmax at `temperature`: classes that are easily confused weigh most.
+        """Weigh outputs by their effect on the softmax at `temperature`: classes that are easily confused weigh most.
 
         Args:
             head: module from latents (n, m) to logits (n, c).
             y: latents (n, m) over which the metric is averaged.
-            temperature: T > 0; above 1 it also minds latents that are classified with confidence.
-            fidelity: see the class.
+            temperature: T > 0; above 1, latents that are classified with confidence also count.
+            fidelity: α of the class.
 
         Raises:
-            ValueError: as `logits`, or the temperature is not positive and finite.
+            ValueError: for the same reasons as `logits`, or the temperature is not positive and finite.
         """
         if not 0 < temperature < float("inf"):
             raise ValueError(f"temperature must be positive and finite, got {temperature}")
@@ -91,7 +94,7 @@ class Goal:
 
 
 def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
-    """W (q, m) with WᵀW = E[Jᵀ M J] up to its cut spectrum."""
+    """W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors."""
     if not isinstance(head, nn.Module):
         raise ValueError(f"head must be a torch.nn.Module, got {type(head).__name__}")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
@@ -112,6 +115,6 @@ def _root(metric: Float[Tensor, "m m"]) -> Float[Tensor, "q m"]:
     """W (q, m) of full row rank with WᵀW = metric, q ≥ 1."""
     values, vectors = torch.linalg.eigh((metric + metric.mT) / 2)
     kept = values > _CUT * values[-1]
-    kept[-1] = True  # a head that ignores its input still has a weight: zero
+    kept[-1] = True  # a head that ignores its input has one row of zeros
     root: Tensor = values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
     return root

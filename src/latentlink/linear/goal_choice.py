@@ -1,8 +1,8 @@
-"""Which goal to design for, decided on held-out pilots: the second-order theory of a goal can fail, a measurement on the task does not.
+"""The choice of a goal by cross-validation: a goal is a second-order approximation of the task, so it is tested on the task itself.
 
-Each candidate metric, plain MSE always among them, is designed on part of the pilots and judged by the task on the rest, over Rayleigh
-channels on a grid of (streams, SNR). At every grid point the best candidate is taken; ties go to MSE, which is therefore never beaten by
-the choice there.
+Each candidate, plain MSE always among them, is designed on a part of the pilots and evaluated by the task on the others, over Rayleigh
+channels on a grid of (streams, SNR). The best candidate is taken at every grid point, MSE in a tie: on the held-out pilots the choice is
+never worse than MSE.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,14 @@ from latentlink.linear.modes import SemanticModes, semantic_modes
 
 @dataclass(frozen=True, eq=False)
 class GoalChoice:
-    """Modes for every candidate goal, and which of them to use where.
+    """Modes for every candidate goal, and the best candidate at every number of streams and SNR.
 
     Attributes:
-        modes: by name, from all the pilots; "mse" is the first.
-        streams: (a,) real streams per message, and snr_db: (b,), the grid, at E|h|² = 1.
-        score: (a, b, candidates), held-out accuracy (agreement where no labels were given).
-        best: (a, b), number of the candidate of highest score.
+        modes: modes of each candidate by name, from all the pilots; "mse" is the first.
+        streams: numbers of real streams per message (a,).
+        snr_db: SNRs per transmit antenna in dB (b,), at E|h|² = 1.
+        score: (a, b, candidates), held-out accuracy, or agreement with the head where no labels were given.
+        best: (a, b), number of the candidate with the highest score.
     """
 
     modes: dict[str, SemanticModes]
@@ -42,7 +43,7 @@ class GoalChoice:
     best: Int[Tensor, "a b"]
 
     def name_for(self, channel: Channel) -> str:
-        """Name of the candidate at the grid point nearest to a channel's streams and mean SNR (with its mean gain counted in)."""
+        """Name of the best candidate at the grid point nearest to the streams and the mean SNR, with E|h|², of a batch of channels."""
         streams = 2 * channel.uses * min(channel.n_rx, channel.n_tx)
         row = min(range(len(self.streams)), key=lambda i: abs(_log2(self.streams[i]) - _log2(streams)))
         gain_db = 10 * channel.h.abs().square().mean((-3, -2, -1)).log10()
@@ -51,7 +52,7 @@ class GoalChoice:
         return list(self.modes)[int(self.best[row, column])]
 
     def modes_for(self, channel: Channel) -> SemanticModes:
-        """The modes to design with for a channel (one choice for the whole batch, by its mean SNR)."""
+        """The modes to design with: one choice for a batch of channels, by its mean SNR."""
         return self.modes[self.name_for(channel)]
 
 
@@ -68,20 +69,28 @@ def choose_goal(
     channels: int = 4,
     seed: int = 0,
 ) -> GoalChoice:
-    """Measure candidate goals on held-out pilots and keep the best for each number of streams and SNR.
+    """Evaluate candidate goals on held-out pilots and take the best for each number of streams and SNR.
 
     Args:
-        x, y: semantic pilots (n, d), (n, m).
+        x: semantic pilots (n, d) of the transmitter.
+        y: the same pilots (n, m) at the receiver.
         head: the receiver's classifier.
-        labels: (n,) classes of the pilots: the score is then accuracy, else agreement with head(y).
+        labels: classes (n,) of the pilots: the score is then accuracy, else agreement with head(y).
         goals: candidates by name beside "mse"; by default logits and Fisher at T = 1 and 3, each with a fidelity of 0.01.
-        streams: even numbers, s streams being tried on s/2 × s/2 antennas. snr_db: per transmit antenna.
-        shrinkage: as in `semantic_modes`.
-        folds: parts of the pilots, each held out once. channels: Rayleigh channels per grid point and fold.
-        seed: of folds, channels and noise.
+        streams: even numbers of streams; s streams are tried on s/2 × s/2 antennas.
+        snr_db: SNRs per transmit antenna in dB.
+        shrinkage: shrinkage of `semantic_modes`.
+        folds: number of parts of the pilots, each held out once.
+        channels: number of Rayleigh channels for each number of streams and each fold.
+        seed: seed of folds, channels and noise.
 
     Raises:
-        ValueError: pilots or labels are malformed, streams are not even and positive, folds are not in 2…n, or a goal is called "mse".
+        ValueError: pilots or labels are malformed, streams are not even and positive, folds are not in 2…n, channels are below 1, or a goal
+            is called "mse".
+
+    Example:
+        >>> choice = choose_goal(x, y, head, labels=labels)
+        >>> solution = ClosedForm().design(choice.modes_for(channel), channel)
     """
     x, y = as_pairs(x, y)
     truth = None if labels is None else as_labels(labels, len(y)).to(y.device)
@@ -108,7 +117,7 @@ def _check(n: int, goals: Mapping[str, Goal] | None, streams: Sequence[int], snr
     if not 2 <= folds <= n:
         raise ValueError(f"folds must be between 2 and the number of pilots ({n}), got {folds}")
     if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
-        raise ValueError(f"streams must be even and positive and snr_db not empty, got {tuple(streams)} and {tuple(snr_db)}")
+        raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
     if channels < 1:
         raise ValueError(f"channels must be at least 1, got {channels}")
     if goals is not None and "mse" in goals:
@@ -116,7 +125,7 @@ def _check(n: int, goals: Mapping[str, Goal] | None, streams: Sequence[int], snr
 
 
 def _candidates(goals: Mapping[str, Goal] | None, head: nn.Module, y: Tensor) -> dict[str, Goal | None]:
-    """MSE and the goals asked for, or the usual ones, averaged over y."""
+    """MSE with the goals given, or with the default ones averaged over y."""
     if goals is not None:
         return {"mse": None, **goals}
     return {

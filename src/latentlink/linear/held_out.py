@@ -1,13 +1,13 @@
-"""Honest error and power from pilots kept in folds: no latents are needed, only moments.
+"""Cross-validation: error and power on pilots that the design has not seen, from the moments of folds alone.
 
 A link L = G H F designed on all folds but one is judged by the held-out fold's moments. With δ the difference of held-out and training
-means, the second moments about the training means are S + δδᵀ, and in mode coordinates (`linear/errors.py`) they take the place of the
+means, the second moments about the training means are S + δδᵀ, and in mode coordinates (`linear/mse.py`) they take the place of the
 design's own:
 
     MSE = tr(Syy + δy δyᵀ) − 2 tr(T Φ (Sxy + δx δyᵀ) Ψ) + tr(ΨᵀΨ (T Φ (Sxx + δx δxᵀ) Φᵀ Tᵀ + C_n)),      power = tr F (Sxx + δx δxᵀ) Fᵀ.
 
-With few pilots the training values are optimistic on both counts; designing for the budget P / q, q the mean held-out power over P,
-brings the power on unseen latents back to P.
+With few pilots the error and the power of the training parts are too small; a design for the budget P / q, q the mean held-out power
+over P, has the power P on unseen latents.
 """
 
 from dataclasses import dataclass, replace
@@ -27,27 +27,28 @@ from latentlink.numerics.division import ratio
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Means over folds, for each channel of a batch `...`.
+    """Error and power on held-out pilots, averaged over the folds, for each channel of a batch `...`.
 
     Attributes:
-        mse: total unweighted MSE (…) on held-out pilots. power: power per channel use (…) on them.
+        mse: total unweighted MSE (…).
+        power: mean power per channel use (…).
     """
 
     mse: Float[Tensor, "*batch"]
     power: Float[Tensor, "*batch"]
 
     def calibrated(self, channel: Channel) -> Channel:
-        """The channel with the budget P / q under which a design has power P on unseen latents (channel: that of the estimate)."""
+        """The channel given to `held_out`, with the budget P / q for which a design has the power P on unseen latents."""
         q = ratio(self.power, channel.power)
         return channel.with_power(torch.where(q > 0, ratio(channel.power, q), channel.power))
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutModes:
-    """Modes of all folds but one, with the moments of that one; one pair for each split. `held_out` judges designs by them.
+    """Modes from all folds but one, with the moments of the fold left out, for each split: `judge` evaluates designs on them.
 
     Attributes:
-        splits: pairs (modes, unseen moments).
+        splits: a pair (modes, moments of the fold left out) for each split.
     """
 
     splits: tuple[tuple[SemanticModes, Moments], ...]
@@ -61,12 +62,14 @@ class HeldOutModes:
         widely_linear: bool = True,
         splits: int | None = None,
     ) -> "HeldOutModes":
-        """Work that does not depend on channels, done once.
+        """Compute the modes of every split, which do not depend on channels.
 
         Args:
-            moments: with folds, `Moments.from_pairs(x, y, folds=5)`.
-            goal, shrinkage, widely_linear: as in `semantic_modes`, for each training part anew.
-            splits: how many of the folds to hold out in turn; all of them if not given.
+            moments: moments that keep folds, such as `Moments.from_pairs(x, y, folds=5)`.
+            goal: goal of `semantic_modes`.
+            shrinkage: shrinkage of `semantic_modes`, chosen anew on each training part where it is "auto".
+            widely_linear: variant of `semantic_modes`.
+            splits: number of folds to hold out in turn; all of them if not given.
 
         Raises:
             ValueError: the moments keep no folds, or splits is below 1.
@@ -77,16 +80,16 @@ class HeldOutModes:
         return cls(tuple((semantic_modes(training, goal, shrinkage, widely_linear), unseen) for training, unseen in pairs))
 
     def judge(self, channel: Channel, design: ClosedForm | None = None) -> HeldOut:
-        """Design for the channel on each training part, judge by the part held out, and average.
+        """Design for the channel on each training part, evaluate on the part held out, and average.
 
         Raises:
-            ValueError: the design has per-message power, which is exact on any latents by itself, or a decoder that is refitted later.
+            ValueError: the design has per-message power, which is met exactly on any latents, or a decoder that is refitted later.
         """
         design = ClosedForm() if design is None else design
         if design.power.limits_messages:
-            raise ValueError("design must have a mean or per-use power limit: per-message power is exact on any latents by itself")
+            raise ValueError("design must have a mean or per-use power limit, got per-message: it is met exactly on any latents")
         if design.csi.receiver_measures and channel.uncertain:
-            raise ValueError(f"design must not be for a receiver that measures, got {design.csi!r}: it measures later")
+            raise ValueError(f"design must not be for a receiver that measures: its decoder is not known yet, got {design.csi!r}")
         errors, powers = [], []
         for modes, unseen in self.splits:
             transceiver = design.design(modes, channel).transceiver
@@ -105,22 +108,30 @@ def held_out(
     widely_linear: bool = True,
     design: ClosedForm | None = None,
 ) -> HeldOut:
-    """Design on all folds but one, judge by the one left out, and average: `HeldOutModes` for a single batch of channels.
+    """Design on all folds but one, evaluate on the one left out, and average over the folds.
+
+    `HeldOutModes` computes the modes once where several batches of channels are of interest.
 
     Args:
-        moments: with folds, `Moments.from_pairs(x, y, folds=5)`.
+        moments: moments that keep folds, such as `Moments.from_pairs(x, y, folds=5)`.
         channel: batch of channels.
-        goal, shrinkage, widely_linear: as in `semantic_modes`, for each training part anew.
-        design: ClosedForm() unless given; not with per-message power.
+        goal: goal of `semantic_modes`.
+        shrinkage: shrinkage of `semantic_modes`, chosen anew on each training part where it is "auto".
+        widely_linear: variant of `semantic_modes`.
+        design: design to evaluate, without per-message power; ClosedForm() if not given.
 
     Raises:
-        ValueError: the moments keep no folds, or the design has per-message power.
+        ValueError: the moments keep no folds, or the design has per-message power or a decoder that is refitted later.
+
+    Example:
+        >>> seen = held_out(Moments.from_pairs(x, y, folds=5), channel)
+        >>> honest = ClosedForm().design(modes, seen.calibrated(channel))
     """
     return HeldOutModes.of(moments, goal, shrinkage, widely_linear).judge(channel, design)
 
 
 def judged_by(modes: SemanticModes, moments: Moments, streams: int) -> SemanticModes:
-    """The first modes with the statistics of other latents in place of their own, taken about the modes' means."""
+    """The strongest modes with the second moments of other latents about the modes' means in place of their own."""
     first = modes.truncated(streams + streams % 2)
     dx, dy = moments.mean_x - modes.mean_x, moments.mean_y - modes.mean_y
     x, y = first.analysis, first.synthesis

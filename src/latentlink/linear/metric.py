@@ -18,10 +18,11 @@ from latentlink.linear.goal import Goal
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """||W e||² + α ||e||², kept in its two parts.
+    """The quadratic metric ||W e||² + α ||e||², stored as its two parts.
 
     Attributes:
-        W: (q, m), real, or complex for complex-linear designs; None for plain MSE. alpha: α ≥ 0.
+        W: (q, m), real, or complex for complex-linear designs; None for plain MSE.
+        alpha: α ≥ 0, weight of the plain MSE.
     """
 
     W: Tensor | None
@@ -29,7 +30,7 @@ class Metric:
 
     @classmethod
     def of(cls, goal: Goal | None, RyxV: Tensor, spectrum: Spectrum, widely_linear: bool) -> "Metric":
-        """The goal's metric, normalised to what the modes explain of the task and of the latent where it has a fidelity."""
+        """The metric of a goal; with a fidelity, both parts are divided by what the modes explain of the task and of the latent."""
         if goal is None:
             return cls(None, 1.0)
         W = goal.weight.to(spectrum.values)
@@ -52,7 +53,7 @@ class Metric:
         return plain if self.W is None else plain + (self.W @ Ry * self.W.conj()).sum().real
 
     def real_weight(self, dim: int) -> Float[Tensor, "q m"] | None:
-        """W in real coordinates: ||W_r e|| is the same for real latents e (dim) and their packing."""
+        """W_r (q, m) in real coordinates: ||W_r e|| is the norm ||W e|| of the packed latent, for every real latent e (m,)."""
         if self.W is None or not self.W.is_complex():
             return self.W
         real, imag = self.W.real, self.W.imag

@@ -4,7 +4,7 @@ With the pilots' covariances, S R_λ Sᴴ = I the whitening of x, W the goal's w
 
     A = Ryx Sᴴ,      B = W A = U_B diag(b) V_Bᴴ,
 
-the modes are the directions of x that tell most about W y, strongest first:
+the modes are the directions of x that explain most of W y, strongest first:
 
     analysis  Φ = V_Bᴴ S   (k × d),      synthesis  Ψ = A V_B = Ryx Φᴴ   (m × k),      strength  b.
 
@@ -44,12 +44,20 @@ class SemanticModes:
     """A pair of latent spaces in k matched real coordinates, strongest first (see the module).
 
     Attributes:
-        analysis: Φ (k, d). synthesis: Ψ (m, k). strength: b (k), decreasing.
-        mean_x: μx (d,). mean_y: μy (m,).
-        gram: ΨᵀΨ (k, k). cross: Φ Rxy Ψ (k, k). covariance: Φ Rx Φᵀ (k, k), of the coefficients under the pilots (I at λ = 0).
-        variance: tr Ry, the error of sending nothing. weighted_variance: tr W Ry Wᵀ, in the units of b².
-        task_weight: W (q, m) of the goal; None for plain MSE. plain_share: α, the design metric being ||W e||² + α ||e||².
-        shrinkage: λ used. widely_linear: whether Φ is real-linear in x (the default) or complex-linear in its packing.
+        analysis: Φ (k, d), which makes coefficients of the transmitter's latents.
+        synthesis: Ψ (m, k), which makes latents of the receiver from coefficients.
+        strength: b (k,), decreasing.
+        mean_x: μx (d,), mean of the transmitter's latents.
+        mean_y: μy (m,), mean of the receiver's latents.
+        gram: ΨᵀΨ (k, k).
+        cross: Φ Rxy Ψ (k, k).
+        covariance: Φ Rx Φᵀ (k, k) of the coefficients under the pilots; it is I at λ = 0.
+        variance: tr Ry, the error of sending nothing.
+        weighted_variance: tr W Ry Wᵀ, in the units of b².
+        task_weight: W (q, m) of the goal; None for plain MSE.
+        plain_share: α, where the design metric is ||W e||² + α ||e||².
+        shrinkage: λ, the regularisation of Rx that was used.
+        widely_linear: True where Φ is real-linear in x, False where it is complex-linear in the packed x.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
     """
 
@@ -92,10 +100,10 @@ class SemanticModes:
         return (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
 
     def align(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*batch m"]:
-        """The receiver's latent (…, m) as far as x (…, d) tells it linearly, with no channel between: μy + Ψ Φ (x − μx).
+        """Linear estimate (…, m) of the receiver's latents from x (…, d), without a channel in between: μy + Ψ Φ (x − μx).
 
         Raises:
-            ValueError: as `coefficients`.
+            ValueError: for the same reasons as `coefficients`.
         """
         return self.mean_y + self.coefficients(x) @ self.synthesis.mT
 
@@ -123,7 +131,7 @@ class SemanticModes:
         return replace(self, **cut, **square)
 
     def named(self, transmitter: str, receiver: str) -> "SemanticModes":
-        """The same modes with the encoders' names on record."""
+        """The same modes, with the names of both encoders recorded."""
         return replace(self, encoders=(transmitter, receiver))
 
     def to(self, target: torch.device | torch.dtype | str) -> "SemanticModes":
@@ -163,16 +171,16 @@ class SemanticModes:
 def semantic_modes(
     moments: Moments, goal: Goal | None = None, shrinkage: float | str = "auto", widely_linear: bool = True
 ) -> SemanticModes:
-    """Match two latent spaces: offline, once per pair of devices, from second moments of the pilots.
+    """Match two latent spaces from second moments of the pilots: offline, once per pair of devices.
 
     Args:
-        moments: of the semantic pilots.
-        goal: what the receiver wants; None is the latent itself (MSE).
+        moments: means and covariances of the semantic pilots.
+        goal: metric of the error that the receiver wants; None is plain MSE of the latents.
         shrinkage: λ ≥ 0 relative to the mean variance of x, or "auto" (generalised cross-validation).
-        widely_linear: real-linear in the latents; False restricts both ends to complex-linear maps of the packed latents.
+        widely_linear: True for maps that are real-linear in the latents, False for complex-linear maps of the packed latents.
 
     Returns:
-        All modes of strength above rounding, at most min(d, q); none where x tells nothing about y.
+        All modes of strength above rounding errors, at most min(d, q); none where x and y are uncorrelated.
 
     Raises:
         ValueError: moments or goal are of another type, the shrinkage is neither "auto" nor a finite number ≥ 0, or the goal's
@@ -180,13 +188,16 @@ def semantic_modes(
 
     References:
         [palomar2003joint] for the modes of plain MSE, [golub1979generalized] for λ.
+
+    Example:
+        >>> modes = semantic_modes(Moments.from_pairs(x, y), goal=Goal.logits(head, y))
     """
     if not isinstance(moments, Moments):
-        raise ValueError(f"moments must be Moments (Moments.from_pairs(x, y)), got {type(moments).__name__}")
+        raise ValueError(f"moments must be Moments, such as Moments.from_pairs(x, y), got {type(moments).__name__}")
     if not isinstance(goal, Goal | None):
         raise ValueError(f"goal must be a Goal or None, got {type(goal).__name__}")
     if not (shrinkage == "auto" or (isinstance(shrinkage, int | float) and 0 <= shrinkage < float("inf"))):
-        raise ValueError(f"shrinkage must be 'auto' or a finite number not below 0, got {shrinkage!r}")
+        raise ValueError(f"shrinkage must be 'auto' or a finite number that is at least 0, got {shrinkage!r}")
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
     Rx, Ryx, Ry = varying_covariances(moments)
@@ -224,7 +235,7 @@ def semantic_modes(
 
 
 def varying_covariances(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
-    """The covariances, with exact zeros for latent dimensions that vary by no more than the rounding of their mean."""
+    """Covariances Rx, Ryx, Ry with exact zeros for latent dimensions that vary no more than the rounding error of their mean."""
     eps = torch.finfo(moments.cov_x.dtype).eps
     x = (moments.cov_x.diagonal() > (64 * eps * moments.mean_x).square()).to(moments.cov_x)
     y = (moments.cov_y.diagonal() > (64 * eps * moments.mean_y).square()).to(moments.cov_y)

@@ -15,12 +15,12 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 
-_AT_ONCE = 2**23  # numbers in a stack of dense responses
-_NOTHING = 1e-10  # of a matrix, off its diagonal
+_AT_ONCE = 2**23  # entries of dense responses in memory at a time
+_NOTHING = 1e-10  # share of the largest diagonal entry below which the others count as zero
 
 
 def total_mse(modes: SemanticModes, T: Float[Tensor, "*batch s s"], noise: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
-    """Total unweighted MSE (…) for full T and noise covariance on the s strongest modes."""
+    """Total unweighted MSE (…) of the s strongest modes for full matrices T and noise covariance (…, s, s)."""
     s = T.shape[-1]
     gram, cross, covariance = modes.gram[:s, :s], modes.cross[:s, :s], modes.covariance[:s, :s]
     received = T @ covariance @ T.mT + noise
@@ -28,7 +28,7 @@ def total_mse(modes: SemanticModes, T: Float[Tensor, "*batch s s"], noise: Float
 
 
 def parallel_mse(modes: SemanticModes, t: Float[Tensor, "*batch s"], noise: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch"]:
-    """The same (…) where T and the noise covariance are diagonal: t (…, s) and noise (…, s)."""
+    """Total unweighted MSE (…) where T and the noise covariance are diagonal, with diagonals t and noise (…, s)."""
     s = t.shape[-1]
     gram, cross, covariance = modes.gram[:s, :s], modes.cross[:s, :s], modes.covariance[:s, :s]
     return modes.variance - 2 * t @ cross.diagonal() + (t @ (gram * covariance) * t).sum(-1) + noise @ gram.diagonal()

@@ -31,11 +31,16 @@ class LinearTransceiver(BaseTransceiver):
     """Semantic precoder and decoder for a batch of channels (see the module); s streams, g groups of w channel uses, q symbols a group.
 
     Attributes:
-        analysis: Φ (s, d). synthesis: Ψ (m, s). mean_x: μx (d,). mean_y: μy (m,).
+        analysis: Φ (s, d), the modes' directions at the transmitter.
+        synthesis: Ψ (m, s), the modes' directions at the receiver.
+        mean_x: μx (d,), mean of the transmitter's latents.
+        mean_y: μy (m,), mean of the receiver's latents.
         streams: (…, s), the slot of each mode among g × 2q, real parts before imaginary parts in each group.
-        precoder: F̃ (…, g, 2 w n_tx, 2q). decoder: G̃ (…, g, 2q, 2 w n_rx).
+        precoder: F̃ (…, g, 2 w n_tx, 2q).
+        decoder: G̃ (…, g, 2q, 2 w n_rx).
         channel: what the decoder is matched to; its power is the budget.
-        moments_zz, moments_tz: E[z' z'ᵀ] and E[t z'ᵀ] (…, g, 2q, 2q) of the slots as sent (z') and as wanted (t); None where both are I.
+        moments_zz: E[z' z'ᵀ] (…, g, 2q, 2q) of the coefficients z' that are sent; None where it is I.
+        moments_tz: E[t z'ᵀ] (…, g, 2q, 2q) with the coefficients t that the receiver wants; None where it is I.
         power_limit: what the budget limits.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
     """
@@ -64,7 +69,7 @@ class LinearTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Operations for one message, with the dense real matrices F (2 u n_tx × d) and G (m × 2 u n_rx) that a device stores for its channel."""
+        """Operations for one message, with dense real matrices F (2 u n_tx × d) and G (m × 2 u n_rx) stored for one channel."""
         rows, columns = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
         return OperationCount(REAL_WEIGHT * rows * len(self.mean_x), REAL_WEIGHT * columns * len(self.mean_y))
 
@@ -82,7 +87,7 @@ class LinearTransceiver(BaseTransceiver):
         return s * self.power_limit.message_gain(s.abs().square().sum((-2, -1)), budget)[..., None, None]
 
     def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
-        """Mode coefficients ẑ (…, n, s), from which ŷ = μy + Ψ ẑ: all that evaluation needs of a message.
+        """Mode coefficients ẑ (…, n, s) of received symbols r, from which `decode` makes ŷ = μy + Ψ ẑ.
 
         Raises:
             ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
@@ -107,9 +112,9 @@ class LinearTransceiver(BaseTransceiver):
         return torch.complex(real, imag).movedim(-4, -3).flatten(-3, -2)
 
     def matched_to(self, channel: Channel) -> "LinearTransceiver":
-        """The same precoder with the decoder refitted to what is received, G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + C)^{-1}, M = H F̃.
+        """The same precoder with the LMMSE decoder for another channel, G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + C)^{-1}, M = H F̃.
 
-        C is the covariance of noise and, where the channel is known up to an error only, of what that error does to the signal sent.
+        C is the covariance of the noise and, where the channel is known only up to an error E, of E s, that error times the signal.
 
         Raises:
             ValueError: the antennas or uses differ from the precoder's, or the batches do not broadcast.
@@ -136,17 +141,17 @@ class LinearTransceiver(BaseTransceiver):
         """T (…, s, s) and noise covariance (…, s, s) of the coefficients, ẑ = T z + noise, before any scaling per message.
 
         Args:
-            channel: where the link is used; that of the decoder if not given. Its error makes noise of the signal: E s.
-            covariance: E[z zᵀ] (s, s) or (…, s, s) of the signal that does so; I, the design covariance, if not given.
+            channel: the channel that the link is used on, the decoder's own if not given; its error E adds the noise E s.
+            covariance: E[z zᵀ] (s, s) or (…, s, s) of the coefficients, for that noise; I, the design covariance, if not given.
         """
         channel = self.channel if channel is None else channel.to(self.precoder.dtype)
         T = self._between_streams(self.decoder @ self._effective(channel))
-        if not bool((channel.error_variance > 0).any()):  # noise of each group of uses is its own
+        if not bool((channel.error_variance > 0).any()):  # the noise of different groups is independent
             return T, channel.noise_variance[..., None, None] / 2 * self._between_streams(self.decoder @ self.decoder.mT)
         s = self.streams.shape[-1]
         C = torch.eye(s, dtype=T.dtype, device=T.device) if covariance is None else covariance
         F = self.symbols(torch.eye(s, dtype=T.dtype, device=T.device))  # (…, s, u, t)
-        disturbed = torch.einsum("...aut,...ab,...bvt->...uv", F, C.to(F), F.conj())  # of E s, over pairs of uses
+        disturbed = torch.einsum("...aut,...ab,...bvt->...uv", F, C.to(F), F.conj())  # covariance of E s between pairs of uses
         eye = torch.eye(channel.uses, dtype=F.dtype, device=F.device)
         disturbed = disturbed if is_block_fading(channel.h) else disturbed * eye.real
         noise = channel.noise_variance[..., None, None] * eye + channel.error_variance[..., None, None] * disturbed
@@ -154,12 +159,12 @@ class LinearTransceiver(BaseTransceiver):
         return T, torch.einsum("...aur,...uv,...bvr->...ab", G, noise.expand(*G.shape[:-3], -1, -1), G.conj()).real / 2
 
     def group_response(self) -> tuple[Float[Tensor, "*batch g q2 q2"], Float[Tensor, "*batch g q2 q2"]]:
-        """The same between the slots of each group of uses, on the decoder's own channel known without error."""
+        """T and noise covariance (…, g, 2q, 2q) between the slots of each group, on the decoder's channel if it is known exactly."""
         noise = self.channel.noise_variance[..., None, None, None] / 2 * (self.decoder @ self.decoder.mT)
         return self.decoder @ self._effective(self.channel), noise
 
     def _combiner(self) -> Complex[Tensor, "*batch s u r"]:
-        """G̃ as complex weights: ẑ = Re Σ_{u, r} G r."""
+        """G̃ as complex weights (…, s, u, n_rx): ẑ = Re Σ_{u, r} G r."""
         groups, slots = self.precoder.shape[-3], self.precoder.shape[-1]
         streams = self.streams.expand(*self.decoder.shape[:-3], -1)
         rows = self.decoder.flatten(-3, -2)
@@ -178,7 +183,7 @@ class LinearTransceiver(BaseTransceiver):
         return self._between_streams(self.precoder.mT @ self.precoder)
 
     def _between_streams(self, blocks: Float[Tensor, "*batch g q2 q2"]) -> Float[Tensor, "*batch s s"]:
-        """Rows and columns of a block-diagonal matrix (one block per group) that belong to the streams."""
+        """Rows and columns (…, s, s) that belong to the streams, of a block-diagonal matrix with one block for each group."""
         slots = blocks.shape[-1]
         streams = self.streams.expand(*blocks.shape[:-3], -1)
         group, slot = streams // slots, streams % slots
@@ -187,19 +192,19 @@ class LinearTransceiver(BaseTransceiver):
         return square * (group.unsqueeze(-1) == group.unsqueeze(-2))
 
     def _effective(self, channel: Channel) -> Float[Tensor, "*batch g r2 q2"]:
-        """M = H_r F̃ of each group of uses."""
+        """The effective channel M = H F̃ (…, g, 2 w n_rx, 2q) of each group of uses, in real coordinates."""
         F = self._beams()
         received = channel.h.unflatten(-3, F.shape[-4:-2]) @ F
         return torch.cat([received.real.flatten(-3, -2), received.imag.flatten(-3, -2)], -2)
 
     def _beams(self) -> Complex[Tensor, "*batch g w t q2"]:
-        """F̃ as complex beams, one for each real slot, by group and use."""
+        """F̃ as complex beams (…, g, w, n_tx, 2q), one for each real slot, group and use."""
         width = self.channel.uses // self.precoder.shape[-3]
         F = self.precoder.unflatten(-2, (2, width, self.channel.n_tx))
         return torch.complex(F[..., 0, :, :, :], F[..., 1, :, :, :])
 
     def _disturbance(self, channel: Channel) -> Float[Tensor, "*batch g r2 r2"]:
-        """C: σ²/2 I, plus what a channel error of variance τ makes of the signal, correlated over uses that share one error."""
+        """The covariance C: σ²/2 I plus that of E s for a channel error of variance τ, correlated over uses that share one error."""
         F = self._beams()
         groups, width = F.shape[-4:-2]
         sent = F if self.moments_zz is None else F @ self.moments_zz.unsqueeze(-3).to(F)
@@ -212,7 +217,7 @@ class LinearTransceiver(BaseTransceiver):
         return real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
 
     def to(self, target: torch.device | torch.dtype | str) -> "LinearTransceiver":
-        """The same transceiver on another device, or in float32 or float64 (deployed links are float32)."""
+        """The same transceiver on another device, or in float32 or float64; deployed links are in float32."""
         moved: dict[str, Any] = {
             f.name: value.to(target)
             for f in fields(self)

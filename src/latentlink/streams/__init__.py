@@ -1,6 +1,6 @@
-"""Parallel streams: what any channel offers a message, once the SVD has taken its antennas apart.
+"""Parallel streams: the scalar channels that the SVD of a MIMO channel offers, and the precoders and decoders that use them.
 
-Read `spatial` (the SVD of every use, pooled and sorted), `waterfilling` (how much power or error each stream gets), `allocation` (which
-semantic mode goes over which symbol), `placement` (what comes of it: the real precoder of a batch of channels), `per_use` (limits that
-no allocation over parallel streams meets) and `projections` (precoders scaled into limits).
+Read `spatial` (the SVD of every use, pooled and sorted), `waterfilling` (the power or the error of each stream), `allocation` (which
+semantic mode goes over which symbol), `placement` (the real precoders and decoders of a batch of channels), `per_use` (power limits on
+each use, which need streams mixed over symbols) and `projections` (precoders scaled into power limits).
 """

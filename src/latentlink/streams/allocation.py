@@ -19,13 +19,13 @@ from latentlink.streams.waterfilling import mse_waterfilling
 
 @dataclass(frozen=True, eq=False)
 class Allocation:
-    """Which slot carries which semantic mode, over which amplitude, with how much power; s streams.
+    """The slot, the amplitude and the power of each of s semantic modes.
 
     Attributes:
-        streams: (…, s) slot numbers among g × 2q, real parts before imaginary parts in each group.
-        amplitude: h (…, s).
-        power: p (…, s).
-        slots: (g, 2q).
+        streams: number (…, s) of each mode's slot among g × 2q, real parts before imaginary parts in each group.
+        amplitude: h (…, s) of the symbol that carries each mode.
+        power: p (…, s) of each mode.
+        slots: (g, 2q), the number of groups and of slots in a group.
     """
 
     streams: Int[Tensor, "*batch s"]
@@ -41,7 +41,7 @@ class Allocation:
         noise: Float[Tensor, "*batch"],
         power: Float[Tensor, "*batch"],
     ) -> "Allocation":
-        """The optimal one: strongest mode over strongest symbol, with MSE water-filling of the pooled budget."""
+        """The optimal allocation: strongest mode over strongest symbol, with MSE water-filling of the pooled budget."""
         streams, h = _slots_of(pool(amplitude).order, amplitude, len(strength))
         p = mse_waterfilling(strength[: h.shape[-1]].expand_as(h), h, noise, power)
         return cls(streams, h, p, (amplitude.shape[-2], 2 * amplitude.shape[-1]))
@@ -56,10 +56,10 @@ class Allocation:
         *,
         pooled_order: bool,
     ) -> "Allocation":
-        """The same budget for each group, water-filled within it.
+        """The allocation with the same budget for each group, and MSE water-filling within the group.
 
-        The strongest modes go over the strongest symbols of all groups where `pooled_order` is true; else they go over the first group,
-        the next ones over the second, and so on.
+        With `pooled_order` the strongest modes go over the strongest symbols of all groups; otherwise they go over the first group, the
+        next ones over the second group, and so on.
         """
         groups, q = amplitude.shape[-2:]
         everyone = torch.arange(groups * q, device=amplitude.device)
@@ -74,16 +74,16 @@ class Allocation:
         return cls(streams, h, p.flatten(-2)[..., : h.shape[-1]], (groups, 2 * q))
 
     def on_slots(self, values: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch g q2"]:
-        """Values of the streams at their slots, zero on the slots that no stream takes."""
+        """Values (…, s) of the streams at their slots (…, g, 2q); slots without a stream are zero."""
         slots: Tensor = values.new_zeros(*values.shape[:-1], self.slots[0] * self.slots[1]).scatter(-1, self.streams, values)
         return slots.reshape(*values.shape[:-1], *self.slots)
 
     def of_uses(self, values: Float[Tensor, "*batch g"]) -> Float[Tensor, "*batch s"]:
-        """The value (…, s) of the use that carries each stream, of values (…, g) of the uses."""
+        """Values (…, g) of the uses for each stream (…, s): that of the use which carries it."""
         return values.expand(*self.streams.shape[:-1], -1).gather(-1, self.streams // self.slots[1])
 
     def use_power(self, variance: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch g"]:
-        """Power (…, g) of each use, for modes of these variances (s,), of 1 where none are given."""
+        """Power (…, g) of each use, for modes with these variances (s,), or with variance 1 if none are given."""
         return self.on_slots(self.power if variance is None else self.power * variance).sum(-1)
 
     def gain(self, noise: Float[Tensor, "*batch #s"]) -> Float[Tensor, "*batch s"]:
@@ -91,7 +91,7 @@ class Allocation:
         return ratio(self.amplitude * root(self.power), self.amplitude.square() * self.power + noise)
 
     def explained(self, strength: Float[Tensor, "k"], noise: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Σ b² x / (1 + x) (…), x = p h² / N: what the streams save of the weighted error."""
+        """Reduction Σ b² x / (1 + x) (…) of the weighted error by the streams, with their SNR x = p h² / N."""
         signal = self.power * self.amplitude.square()
         return (strength[: signal.shape[-1]].square() * ratio(signal, signal + noise.unsqueeze(-1))).sum(-1)
 

@@ -31,14 +31,14 @@ _DUAL_STEPS = 500
 
 @dataclass(frozen=True, eq=False)
 class PerUseProblem:
-    """min J(F̃) within the limits (see the module), F̃ (…, u, 2q, s) in the coordinates of the spatial modes.
+    """The problem of the module: min J(F̃) within the limits, F̃ (…, u, 2q, s) in the coordinates of the spatial modes.
 
     Attributes:
-        b: (s,), the modes that have a symbol.
-        spatial: the spatial modes.
-        noise: N (…) per real dimension.
-        power: P (…).
-        widely_linear: False restricts F̃ to what commutes with j.
+        b: strengths (s,) of the modes that have a symbol.
+        spatial: spatial modes of the channels.
+        noise: N (…), noise variance per real dimension.
+        power: P (…), limit on the power of each use.
+        widely_linear: False restricts F̃ to complex-linear precoders, which commute with multiplication by j.
     """
 
     b: Float[Tensor, "s"]
@@ -51,12 +51,12 @@ class PerUseProblem:
     def of(
         cls, strength: Float[Tensor, "k"], spatial: SpatialModes, noise: Tensor, power: Tensor, *, widely_linear: bool = True
     ) -> "PerUseProblem":
-        """The problem of modes of strength b, as many as have a symbol."""
+        """The problem for as many of the strongest modes as have a symbol."""
         uses, q = spatial.amplitude.shape[-2:]
         return cls(strength[: 2 * uses * q], spatial, noise, power, widely_linear)
 
     def solve(self, max_iterations: int, tolerance: float) -> CoupledStreams:
-        """The best placement with each use at power P; it is settled where its gap to the bound is within the tolerance."""
+        """The best precoder with each use at power P; it is settled where its gap to the bound is within the tolerance."""
         F = self.best_precoder(max_iterations)
         error, multipliers = self.multipliers(F)
         gap = self.gap(error, multipliers)
@@ -69,7 +69,7 @@ class PerUseProblem:
 
     @property
     def N(self) -> Float[Tensor, "*batch"]:
-        """The noise, but at least the rounding of what is received: without noise the error has no finite gradient."""
+        """Noise variance (…), at least the rounding error of the received signal: without noise the error has no finite gradient."""
         floor = torch.finfo(self.h.dtype).eps * self.h.square().amax((-2, -1)) * self.power
         return torch.maximum(self.noise, floor).clamp(min=torch.finfo(self.h.dtype).tiny)
 
@@ -79,7 +79,7 @@ class PerUseProblem:
         return self.b.square().sum().clamp(min=torch.finfo(self.b.dtype).tiny)
 
     def best_precoder(self, max_iterations: int) -> Float[Tensor, "*batch u q2 s"]:
-        """F̃ by L-BFGS; any start without symmetries serves, since the result is checked by the bound."""
+        """F̃ (…, u, 2q, s) by L-BFGS from a random start without symmetries; the dual bound checks the result."""
         generator = torch.Generator(device=self.h.device).manual_seed(0)
         shape = (*self.h.shape[:-1], 2 * self.h.shape[-1], len(self.b))
         start = torch.randn(shape, dtype=self.b.dtype, device=self.b.device, generator=generator)
@@ -91,7 +91,7 @@ class PerUseProblem:
         return self.at_limit(X)
 
     def at_limit(self, X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:
-        """F̃_u = √P X_u / ||X_u||; a use that carries nothing costs nothing."""
+        """F̃_u = √P X_u / ||X_u|| (…, u, 2q, s), zero for a use whose channel is zero."""
         X = X if self.widely_linear else _complex_linear(X)
         spent = self.power.sqrt().unsqueeze(-1) * (self.h.amax(-1) > 0)
         return (spent / X.flatten(-2).norm(dim=-1))[..., None, None] * X
@@ -115,7 +115,7 @@ class PerUseProblem:
         return error.detach(), -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power)
 
     def gap(self, error: Float[Tensor, "*batch"], start: Float[Tensor, "*batch u"]) -> Float[Tensor, "*batch"]:
-        """Distance (…) of the error to the dual bound, relative to it; an error that is rounding counts as nothing."""
+        """Distance (…) of the error to the dual bound, relative to the error; errors at the level of rounding count as zero."""
 
         def dual(multipliers: Tensor) -> tuple[Tensor, Tensor]:
             return per_use_bound(self.b, self.h, self.noise, self.power, multipliers)
@@ -136,7 +136,7 @@ def per_use_bound(
     q = amplitude.shape[-1]
     tiny = torch.finfo(amplitude.dtype).tiny
     cost = (noise[..., None, None] / amplitude.square().clamp(min=tiny)).clamp(max=1 / tiny)  # power for a unit of x
-    unit_cost = torch.where(amplitude > 0, multipliers.unsqueeze(-1) * cost, 1 / tiny)  # a dead symbol carries nothing at any multiplier
+    unit_cost = torch.where(amplitude > 0, multipliers.unsqueeze(-1) * cost, 1 / tiny)  # a symbol of amplitude zero is never used
     weighted, order = unit_cost.flatten(-2).repeat_interleave(2, -1).sort(-1)
     b = strength[: weighted.shape[-1]]
     pi, symbol = weighted[..., : len(b)], order[..., : len(b)] // 2
@@ -148,7 +148,7 @@ def per_use_bound(
 
 
 def _complex_linear(X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:
-    """The part that commutes with j: rows are real halves before imaginary ones, columns alternate."""
+    """The complex-linear part of X: its rows are real halves before imaginary ones, its columns alternate."""
     real, imag = X.unflatten(-2, (2, -1)).unflatten(-1, (-1, 2)).unbind(-4)
     a, b = (real[..., 0] + imag[..., 1]) / 2, (imag[..., 0] - real[..., 1]) / 2
     return torch.cat([torch.stack([a, -b], -1), torch.stack([b, a], -1)], -3).flatten(-2)

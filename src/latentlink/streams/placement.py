@@ -1,4 +1,4 @@
-"""Placement: the real precoder, and where there is one the decoder, that a power limit makes of modes and channels.
+"""Placement: the real precoders, and the decoders where they have a closed form, of modes on channels within a power limit.
 
 Streams stay apart where each goes over a symbol of its own (`ParallelStreams`); where uses that differ are limited one by one, the best
 precoder mixes streams over symbols (`CoupledStreams`).
@@ -19,11 +19,11 @@ from latentlink.streams.spatial import SpatialModes, embedded
 
 
 class Response(NamedTuple):
-    """What a stream's coefficient z is received as, t z + noise.
+    """The estimate t z + noise of each stream's coefficient z, after the decoder.
 
     Attributes:
-        t: (…, s).
-        noise: variance of the noise (…, s).
+        t: gain (…, s) of each coefficient.
+        noise: variance (…, s) of the noise.
     """
 
     t: Float[Tensor, "*batch s"]
@@ -32,7 +32,7 @@ class Response(NamedTuple):
 
 @runtime_checkable
 class Placement(Protocol):
-    """Modes on the antennas and uses of a batch of channels."""
+    """The placement of modes on the antennas and uses of a batch of channels."""
 
     @property
     def streams(self) -> Int[Tensor, "*batch s"]:
@@ -57,16 +57,18 @@ class Placement(Protocol):
         """G̃ (…, g, 2q, 2 w n_rx), LMMSE in noise N (…) per real dimension; None where it has no closed form."""
 
     def response(self, noise: Float[Tensor, "*batch"]) -> Response | None:
-        """What the streams become with that decoder; None where they mix."""
+        """Gain and noise of each stream after that decoder; None where the decoder's output mixes the streams."""
 
 
 @dataclass(frozen=True, eq=False)
 class ParallelStreams:
-    """Each stream on a spatial mode of its own: F̃ = V √p, G̃ = diag(h √p / (h² p + N)) Uᴴ.
+    """The placement of each stream on a spatial mode of its own: F̃ = V √p, G̃ = diag(h √p / (h² p + N)) Uᴴ.
 
     Attributes:
-        spatial: the spatial modes.
-        allocation: which stream goes over which of them, with what power.
+        spatial: spatial modes of the channels.
+        allocation: the spatial mode and the power of each stream.
+        gap: None, since the placement is optimal by theory.
+        settled: None, since there is no gap.
     """
 
     spatial: SpatialModes
@@ -76,13 +78,13 @@ class ParallelStreams:
 
     @classmethod
     def pooled(cls, strength: Float[Tensor, "k"], spatial: SpatialModes, channel: Channel) -> "ParallelStreams":
-        """MSE water-filling of u·P over the symbols of all uses of a channel, in its effective noise."""
+        """Place modes by MSE water-filling of u·P over the symbols of all uses, in the channel's effective noise."""
         budget = channel.uses * channel.power
         return cls(spatial, Allocation.of(strength, spatial.amplitude, channel.effective_noise / 2, budget))
 
     @classmethod
     def use_by_use(cls, strength: Float[Tensor, "k"], channel: Channel, *, pooled_order: bool) -> "ParallelStreams":
-        """MSE water-filling of P within each use of a channel (see `Allocation.use_by_use`)."""
+        """Place modes by MSE water-filling of P within each use (see `Allocation.use_by_use`)."""
         spatial = SpatialModes.of(channel.h)
         noise, budget = channel.effective_noise / 2, channel.uses * channel.power
         allocation = Allocation.use_by_use(strength, spatial.amplitude, noise, budget, pooled_order=pooled_order)
@@ -107,17 +109,17 @@ class ParallelStreams:
         return embedded(self.spatial.receive, self.allocation.on_slots(self.allocation.gain(noise.unsqueeze(-1)))).mT
 
     def response(self, noise: Float[Tensor, "*batch"]) -> Response:
-        """What the streams become with that decoder."""
+        """Gain and noise of each stream after that decoder."""
         gain = self.allocation.gain(noise.unsqueeze(-1))
         return Response(gain * self.allocation.amplitude * root(self.allocation.power), noise.unsqueeze(-1) * gain.square())
 
 
 @dataclass(frozen=True, eq=False)
 class CoupledStreams:
-    """Streams mixed over the symbols of all uses.
+    """The placement of streams that are mixed over the symbols of all uses.
 
     Attributes:
-        spatial: the spatial modes.
+        spatial: spatial modes of the channels.
         mixing: F̃ in their coordinates (…, u, 2q, s).
         gap: relative distance (…) of the weighted error to the dual bound.
         settled: True (…) where the gap is within tolerance.

@@ -1,4 +1,4 @@
-"""Precoders brought within limits on their power: Euclidean projections where the inputs are white, scalings elsewhere.
+"""Projections of precoders into limits on their power: Euclidean where the inputs are white, scalings elsewhere.
 
 A precoder is F (…, u, t, c), complex: u channel uses, t transmit antennas, c inputs of covariance R. Its row f of a use and an antenna
 spends the power f R fᴴ.
@@ -21,7 +21,7 @@ def row_power(F: Precoders, covariance: Tensor | None = None) -> Float[Tensor, "
 
 
 def scale_into(F: Precoders, spent: Float[Tensor, "*batch u2 t2"], budget: Float[Tensor, "*batch u3 t3"]) -> Precoders:
-    """F, scaled down where what it spends is above the budget."""
+    """F, scaled down to the budget where the power that it spends is above it."""
     return F * torch.where(spent > budget, ratio(budget, spent), 1.0).sqrt().unsqueeze(-1)
 
 
@@ -31,17 +31,17 @@ def scale_antennas(
     """F with each antenna's rows f scaled to min(√l, s‖f‖) f/‖f‖, s ≤ 1 being common to all antennas, so that the total meets u·P.
 
     Args:
-        F: precoders.
-        spent: ‖f‖² of each antenna over all uses.
-        limits: l of each antenna, in the mean over the uses.
-        power: P.
+        F: precoders (…, u, t, c).
+        spent: power ‖f‖² (…, t) of each antenna over all uses.
+        limits: limit l (…, t) of each antenna, in the mean over the uses.
+        power: P (…), mean power per channel use.
     """
     uses = F.shape[-3]
     limit, budget = uses * limits, (uses * power).unsqueeze(-1)
-    cap, order = ratio(limit, spent).masked_fill(spent == 0, torch.inf).sort(-1)  # antennas are cut off in this order as s² grows
+    cap, order = ratio(limit, spent).masked_fill(spent == 0, torch.inf).sort(-1)  # antennas reach their limits in this order as s² grows
     saturated = torch.nn.functional.pad(limit.gather(-1, order).cumsum(-1)[..., :-1], (1, 0))
     free = spent.gather(-1, order).flip(-1).cumsum(-1).flip(-1)
-    s2 = ratio((budget - saturated).clamp(min=0), free).masked_fill(free == 0, torch.inf)  # if just those before are cut off
+    s2 = ratio((budget - saturated).clamp(min=0), free).masked_fill(free == 0, torch.inf)  # with only the antennas before it at their limit
     fits = s2 <= cap
     first = fits.to(torch.int8).argmax(-1, keepdim=True)
     s2 = torch.where(fits.any(-1, keepdim=True), s2.gather(-1, first), 1.0).clamp(max=1)

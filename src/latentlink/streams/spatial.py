@@ -15,7 +15,7 @@ from latentlink.latents.packing import real_embedding
 
 
 class Pooled(NamedTuple):
-    """Symbols of all uses together, strongest first.
+    """The symbols of all uses together, strongest first.
 
     Attributes:
         amplitude: h (…, g q), decreasing.
@@ -27,23 +27,23 @@ class Pooled(NamedTuple):
 
     @property
     def real(self) -> Float[Tensor, "*batch s2"]:
-        """h (…, 2 g q) of the real streams: each symbol has two, its real and its imaginary part."""
+        """Amplitudes (…, 2 g q) of the real streams: each symbol has two, its real and its imaginary part."""
         return self.amplitude.repeat_interleave(2, -1)
 
 
 def pool(amplitude: Float[Tensor, "*batch g q"]) -> Pooled:
-    """Symbols of all uses together, strongest first; symbols of equal amplitude keep their order."""
+    """Sort the symbols of all uses together, strongest first; symbols of equal amplitude keep their order."""
     return Pooled(*amplitude.flatten(-2).sort(dim=-1, descending=True, stable=True))
 
 
 @dataclass(frozen=True, eq=False)
 class SpatialModes:
-    """Parallel symbols of g groups of w channel uses each, q symbols a group.
+    """The parallel symbols of g groups of w channel uses each, q symbols in each group.
 
     Attributes:
         amplitude: h ≥ 0 (…, g, q); values below the numerical rank are zero.
-        transmit: V (…, g, w n_tx, q).
-        receive: U (…, g, w n_rx, q).
+        transmit: V (…, g, w n_tx, q), one beam of the transmitter for each symbol.
+        receive: U (…, g, w n_rx, q), one combiner of the receiver for each symbol.
     """
 
     amplitude: Float[Tensor, "*batch g q"]
@@ -52,7 +52,7 @@ class SpatialModes:
 
     @classmethod
     def of(cls, h: Complex[Tensor, "*batch u r t"]) -> "SpatialModes":
-        """The SVD of every use; the phases are fixed by making the largest entry of each transmit vector real and positive."""
+        """The SVD of every use; its phases make the largest entry of each transmit vector real and positive."""
         once = h
         for axis in range(h.ndim - 2):  # an expanded axis (repeated uses, an SNR sweep) is decomposed once
             if h.stride(axis) == 0:
@@ -79,25 +79,25 @@ class SpatialModes:
         return SpatialModes(self.amplitude[index], self.transmit[index], self.receive[index])
 
     def to(self, target: torch.dtype | torch.device | str) -> "SpatialModes":
-        """The same in the precision of a real dtype, or on another device."""
+        """The same spatial modes in the precision of a real dtype, or on another device."""
         matrices = target.to_complex() if isinstance(target, torch.dtype) else target
         return SpatialModes(self.amplitude.to(target), self.transmit.to(matrices), self.receive.to(matrices))
 
     def send(self, symbols: Complex[Tensor, "*batch n s"]) -> Complex[Tensor, "*batch n g wt"]:
-        """What the antennas send, V a, of symbols a (…, n, g q) ordered by group."""
+        """Transmitted signal V a (…, n, g, w n_tx) of symbols a (…, n, g q), ordered by group."""
         return torch.einsum("...gtq,...ngq->...ngt", self.transmit, symbols.unflatten(-1, self.amplitude.shape[-2:]).to(self.transmit))
 
     def carry(self, sent: Complex[Tensor, "*batch n g wt"]) -> Complex[Tensor, "*batch n g wr"]:
-        """What is received of it without noise, U diag(h) Vᴴ s (…, n, g, w n_rx)."""
+        """Received signal U diag(h) Vᴴ s (…, n, g, w n_rx) without noise, of a transmitted signal s."""
         through = torch.einsum("...gtq,...ngt->...ngq", self.transmit.conj(), sent) * self.amplitude.unsqueeze(-3)
         return torch.einsum("...grq,...ngq->...ngr", self.receive, through)
 
     def separate(self, received: Complex[Tensor, "*batch n g wr"]) -> Complex[Tensor, "*batch n s"]:
-        """Symbols Uᴴ r (…, n, g q), each times its amplitude h, of what is received."""
+        """Symbols Uᴴ r (…, n, g q) of a received signal r, each multiplied by its amplitude h."""
         return torch.einsum("...grq,...ngr->...ngq", self.receive.conj(), received.to(self.receive)).flatten(-2)
 
     def spread(self) -> "SpatialModes":
-        """One group of all K uses, which must be identical: symbol k of each spatial mode goes by column k of a K-point DFT over them."""
+        """One group of all K uses, which must be identical: column k of a K-point DFT spreads symbol k of each spatial mode over them."""
         K = self.amplitude.shape[-2]
         step = torch.arange(K, device=self.amplitude.device, dtype=self.amplitude.dtype)
         D = torch.polar(torch.full_like(step, K**-0.5).expand(K, K).clone(), 2 * torch.pi / K * step.outer(step))
