@@ -355,7 +355,9 @@ def goals() -> Values:
 
 @case
 def goal_choice() -> Values:
-    choice = choose_goal(world().x, world().y, head(), world().labels, streams=(2, 4), snr_db=(0.0, 20.0), folds=2, channels=2, seed=5)
+    choice = choose_goal(
+        world().x, world().y, head(), labels=world().labels, streams=(2, 4), snr_db=(0.0, 20.0), folds=2, channels=2, seed=5
+    )
     blind = choose_goal(world().x, world().y, head(), goals={"own": Goal(normal(820, 3, M))}, streams=(4,), snr_db=(10.0,), channels=2)
     return {
         "score": choice.score,

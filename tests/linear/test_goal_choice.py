@@ -25,7 +25,7 @@ def head(pilots):
 @pytest.fixture(scope="module")
 def choice(pilots, head):
     x, y, labels = pilots
-    return ll.choose_goal(x, y, head, labels, streams=STREAMS, snr_db=SNRS, channels=3)
+    return ll.choose_goal(x, y, head, labels=labels, streams=STREAMS, snr_db=SNRS, channels=3)
 
 
 def channel_at(streams, snr_db, gain=1.0):
@@ -43,9 +43,8 @@ def test_the_choice_is_never_worse_than_mse(choice):
 
 def test_ties_go_to_mse(pilots, head):
     x, y, labels = pilots
-    same = ll.choose_goal(
-        x, y, head, labels, goals={"mse again": ll.Goal(torch.eye(10, dtype=torch.float64))}, streams=STREAMS, snr_db=SNRS, channels=2
-    )
+    goals = {"mse again": ll.Goal(torch.eye(10, dtype=torch.float64))}
+    same = ll.choose_goal(x, y, head, labels=labels, goals=goals, streams=STREAMS, snr_db=SNRS, channels=2)
     torch.testing.assert_close(same.score[..., 0], same.score[..., 1], rtol=0.0, atol=0.02)
     assert (same.best[same.score[..., 0] == same.score[..., 1]] == 0).all()
 
@@ -73,16 +72,16 @@ def test_the_modes_kept_are_designed_on_all_pilots(choice, pilots):
 
 def test_a_seed_fixes_everything(choice, pilots, head):
     x, y, labels = pilots
-    again = ll.choose_goal(x.numpy(), y.numpy(), head, labels.numpy(), streams=STREAMS, snr_db=SNRS, channels=3)
+    again = ll.choose_goal(x.numpy(), y.numpy(), head, labels=labels.numpy(), streams=STREAMS, snr_db=SNRS, channels=3)
     assert torch.equal(again.score, choice.score)
-    other = ll.choose_goal(x, y, head, labels, streams=STREAMS, snr_db=SNRS, channels=3, seed=1)
+    other = ll.choose_goal(x, y, head, labels=labels, streams=STREAMS, snr_db=SNRS, channels=3, seed=1)
     assert not torch.equal(other.score, choice.score)
 
 
 def test_without_labels_agreement_is_the_score(pilots, head):
     x, y, _ = pilots
     own = head(y).argmax(-1)
-    first, second = (ll.choose_goal(x, y, head, truth, streams=(4,), snr_db=(10.0,), channels=2) for truth in (None, own))
+    first, second = (ll.choose_goal(x, y, head, labels=truth, streams=(4,), snr_db=(10.0,), channels=2) for truth in (None, own))
     torch.testing.assert_close(first.score, second.score)
 
 
@@ -96,10 +95,10 @@ def test_wrong_input_is_named(pilots, head):
     for match, cases in wrong.items():
         for case in cases:
             with pytest.raises(ValueError, match=match):
-                ll.choose_goal(x, y, head, labels, **case)
+                ll.choose_goal(x, y, head, labels=labels, **case)
     with pytest.raises(ValueError, match="labels"):
-        ll.choose_goal(x, y, head, labels[:-1])
+        ll.choose_goal(x, y, head, labels=labels[:-1])
     with pytest.raises(ValueError, match="channels"):
-        ll.choose_goal(x, y, head, labels, channels=0)
+        ll.choose_goal(x, y, head, labels=labels, channels=0)
     with pytest.raises(ValueError, match="pair row by row"):
-        ll.choose_goal(x[:-1], y, head, labels)
+        ll.choose_goal(x[:-1], y, head, labels=labels)

@@ -209,7 +209,7 @@ def _modes(
         raise ValueError(f"--complex-linear is the paper's MSE design: give --goal mse with it, got --goal {goal}")
     if goal == "auto":
         messages.print("trying goals on held-out pilots …")
-        choice = choose_goal(pilots.x, pilots.y, head, pilots.labels, shrinkage=shrinkage)
+        choice = choose_goal(pilots.x, pilots.y, head, labels=pilots.labels, shrinkage=shrinkage)
         return _Chosen(choice.modes_for(channel), f"{choice.name_for(channel)} (chosen on held-out pilots)")
     moments = Moments.from_pairs(pilots.x, pilots.y)
     if goal == "mse":

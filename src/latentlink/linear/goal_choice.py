@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.evaluation.evaluate import evaluate
-from latentlink.latents.moments import Moments, as_pairs
-from latentlink.latents.pilots import as_labels
+from latentlink.latents.moments import Moments
+from latentlink.latents.pilots import Pilots
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.numerics.seeds import stream, stream_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ def choose_goal(
     x: Tensor | NDArray[Any],
     y: Tensor | NDArray[Any],
     head: nn.Module,
+    *,
     labels: Tensor | NDArray[Any] | None = None,
     goals: Mapping[str, Goal] | None = None,
     streams: Sequence[int] = (2, 4, 8, 16, 32),
@@ -92,24 +94,23 @@ def choose_goal(
         >>> choice = choose_goal(x, y, head, labels=labels)
         >>> solution = ClosedForm().design(choice.modes_for(channel), channel)
     """
-    x, y = as_pairs(x, y)
-    truth = None if labels is None else as_labels(labels, len(y)).to(y.device)
-    _check(len(x), goals, streams, snr_db, folds, channels)
-    parts = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).tensor_split(folds)
-    moments = [Moments.from_pairs(x[rows], y[rows]) for rows in parts]
+    pilots = Pilots(x, y, labels)
+    _check(len(pilots), goals, streams, snr_db, folds, channels)
+    parts = torch.randperm(len(pilots), generator=stream_generator(seed, "folds")).tensor_split(folds)
+    moments = [Moments.from_pairs(pilots.x[rows], pilots.y[rows]) for rows in parts]
     scores = []
-    for j, rows in enumerate(parts):
-        others = torch.cat(parts[:j] + parts[j + 1 :])
-        training = Moments.merged(moments[:j] + moments[j + 1 :])
-        unseen = x[rows], y[rows], None if truth is None else truth[rows]
+    for fold, rows in enumerate(parts):
+        training = Moments.merged(moments[:fold] + moments[fold + 1 :])
+        others = torch.cat(parts[:fold] + parts[fold + 1 :])
+        radios = [_draw_channels(s, snr_db, channels, stream_generator(seed, "channels", fold, s)) for s in streams]
         trials = [
-            _task_score(semantic_modes(training, goal, shrinkage), unseen, head, streams, snr_db, channels, seed + 1000 * (j + 1))
-            for goal in _candidates(goals, head, y[others]).values()
+            _task_score(semantic_modes(training, goal, shrinkage), pilots[rows], head, radios, stream(seed, "noise", fold))
+            for goal in _candidates(goals, head, pilots.y[others]).values()
         ]
-        scores.append(torch.stack(trials, -1) * len(rows) / len(x))
+        scores.append(torch.stack(trials, -1) * len(rows) / len(pilots))
     score = torch.stack(scores).sum(0)
     everything = Moments.merged(moments)
-    modes = {name: semantic_modes(everything, goal, shrinkage) for name, goal in _candidates(goals, head, y).items()}
+    modes = {name: semantic_modes(everything, goal, shrinkage) for name, goal in _candidates(goals, head, pilots.y).items()}
     return GoalChoice(modes, tuple(streams), tuple(snr_db), score, score.argmax(-1))
 
 
@@ -136,24 +137,20 @@ def _candidates(goals: Mapping[str, Goal] | None, head: nn.Module, y: Tensor) ->
     }
 
 
-def _task_score(
-    modes: SemanticModes,
-    unseen: tuple[Tensor, Tensor, Tensor | None],
-    head: nn.Module,
-    streams: Sequence[int],
-    snr_db: Sequence[float],
-    channels: int,
-    seed: int,
-) -> Float[Tensor, "a b"]:
-    """Accuracy (agreement without labels) on unseen latents for every number of streams and SNR; the same channels and noise for a seed."""
-    x, y, labels = unseen
+def _draw_channels(streams: int, snr_db: Sequence[float], count: int, generator: torch.Generator) -> Channel:
+    """The same Rayleigh channels at every SNR: a batch (b, count)."""
+    h = rayleigh(streams // 2, streams // 2, batch=(count,), generator=generator)
+    return Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
+
+
+def _task_score(modes: SemanticModes, unseen: Pilots, head: nn.Module, radios: Sequence[Channel], seed: int) -> Float[Tensor, "a b"]:
+    """Accuracy (agreement without labels) on unseen pilots for every number of streams and SNR; a seed fixes the noise."""
     rows = []
-    for i, s in enumerate(streams):
-        h = rayleigh(s // 2, s // 2, batch=(channels,), generator=torch.Generator().manual_seed(seed + i)).to(x.device)
-        channel = Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
+    for number, radio in enumerate(radios):
+        channel = radio.to(unseen.x.device)
         link = ClosedForm().design(modes, channel).transceiver
-        noise = torch.Generator(device=x.device).manual_seed(seed + 500 + i)
-        seen = evaluate(link, x, y, channel=channel, head=head, labels=labels, generator=noise)
+        noise = stream_generator(seed, number, device=unseen.x.device)
+        seen = evaluate(link, unseen.x, unseen.y, channel=channel, head=head, labels=unseen.labels, generator=noise)
         understood = seen.agreement if seen.accuracy is None else seen.accuracy
         assert understood is not None
         rows.append(understood.mean(-1).cpu())

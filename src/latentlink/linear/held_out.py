@@ -59,6 +59,7 @@ class HeldOutModes:
         moments: Moments,
         goal: Goal | None = None,
         shrinkage: float | str = "auto",
+        *,
         widely_linear: bool = True,
         splits: int | None = None,
     ) -> "HeldOutModes":
@@ -104,6 +105,7 @@ def held_out(
     moments: Moments,
     channel: Channel,
     goal: Goal | None = None,
+    *,
     shrinkage: float | str = "auto",
     widely_linear: bool = True,
     design: ClosedForm | None = None,
@@ -127,7 +129,7 @@ def held_out(
         >>> seen = held_out(Moments.from_pairs(x, y, folds=5), channel)
         >>> honest = ClosedForm().design(modes, seen.calibrated(channel))
     """
-    return HeldOutModes.of(moments, goal, shrinkage, widely_linear).judge(channel, design)
+    return HeldOutModes.of(moments, goal, shrinkage, widely_linear=widely_linear).judge(channel, design)
 
 
 def judged_by(modes: SemanticModes, moments: Moments, streams: int) -> SemanticModes:

@@ -134,8 +134,8 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
         size = f"{symbols(channel)} ({channel.uses} use(s) of {channel.n_rx}×{channel.n_tx})"
         raise ValueError(f"channel must have at most {most // 2} symbols for this codec, got {size}; train it with more max_symbols")
     spatial = SpatialModes.of(channel.h)
-    ranked, order = spatial.amplitude.flatten(-2).sort(dim=-1, descending=True, stable=True)
-    h = ranked.repeat_interleave(2, -1)
+    pooled = spatial.pooled()
+    h = pooled.real
     b = pad(strength, (0, max(0, h.shape[-1] - len(strength))))[: h.shape[-1]]
     N = channel.effective_noise / 2
     budget = channel.uses * channel.power
@@ -146,8 +146,8 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
     amplitude, share = h * (budget.unsqueeze(-1) / noise).sqrt(), ratio(p, budget.unsqueeze(-1).expand_as(p))
     gain = ratio(h * root, h.square() * p + N.unsqueeze(-1)) * noise.sqrt()
     streams = Streams(*(pad(value, (0, most - value.shape[-1])) for value in (amplitude, share, gain)))
-    transmit = _of_uses(spatial.transmit, order) * budget.sqrt()[..., None, None]
-    return streams, Beams(transmit, _of_uses(spatial.receive, order) / noise.sqrt().unsqueeze(-1), channel.uses)
+    transmit = _of_uses(spatial.transmit, pooled.order) * budget.sqrt()[..., None, None]
+    return streams, Beams(transmit, _of_uses(spatial.receive, pooled.order) / noise.sqrt().unsqueeze(-1), channel.uses)
 
 
 def rematched(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"], channel: Channel) -> tuple[Streams, Beams]:
