@@ -236,6 +236,6 @@ class TestWhatIsKnown:
             self.known.apply(s, -1)
 
     def test_is_told_in_one_line_and_in_a_small_table(self):
-        assert repr(self.known) == "Channel(2 channels, 2×3, 1 use, SNR 3.468 dB, power 2, error variance 0…0.1)"
+        assert repr(self.known) == "Channel(2 channels, 2×3, 1 use, SNR 3.468 dB, power 2, error variance 0.05 (0 to 0.1))"
         assert repr(self.known[0]) == "Channel(1 channel, 2×3, 1 use, SNR 3.468 dB, power 2)"
         assert self.known._repr_html_().count("<tr>") == 6

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.linear.held_out import HeldOut
 from oracles import normal, seeded
 
 STREAMS, SNRS = (2, 8), (0.0, 20.0)
@@ -102,3 +103,23 @@ def test_wrong_input_is_named(pilots, head):
         ll.choose_goal(x, y, head, labels=labels, channels=0)
     with pytest.raises(ValueError, match="pair row by row"):
         ll.choose_goal(x[:-1], y, head, labels=labels)
+
+
+def test_modes_goals_and_choices_are_told_in_one_line_and_in_a_small_table(choice, pilots):
+    x, y, _ = pilots
+    goal = ll.Goal(torch.eye(10, dtype=torch.float64)[:3], fidelity=0.5)
+    moments = ll.Moments.from_pairs(x, y, folds=3)
+    seen = HeldOut(torch.tensor([1.0, 3.0]), torch.tensor([1.5, 1.5]))
+    told = {
+        goal: "Goal(weight 3×10, fidelity 0.5)",
+        ll.semantic_modes(moments, shrinkage=0.1): "SemanticModes(10 modes, 12 → 10, MSE, shrinkage 0.1)",
+        ll.semantic_modes(moments, ll.Goal(goal.weight), 0.0): "SemanticModes(3 modes, 12 → 10, goal of 3 directions, shrinkage 0)",
+        ll.semantic_modes(moments, None, 0.0, widely_linear=False): "SemanticModes(10 modes, 12 → 10, MSE, shrinkage 0, complex-linear)",
+        seen: "HeldOut(2 channels, MSE 2 (1 to 3), power 1.5)",
+        replace(choice, best=torch.tensor([[0, 0], [2, 2]])): (
+            "GoalChoice(candidates mse/logits/fisher/fisher-3, streams 2/8, SNR 0/20 dB, chosen mse/fisher)"
+        ),
+    }
+    for thing, line in told.items():
+        assert repr(thing) == line
+        assert thing._repr_html_().startswith("<table>")

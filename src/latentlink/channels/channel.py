@@ -14,14 +14,14 @@ from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 from latentlink.numerics.doors import as_tensor, finite, integer
 from latentlink.numerics.doors import generator as generator_of
-from latentlink.numerics.reprs import html_table
+from latentlink.numerics.reprs import Summarised, counted, spread
 
 Scalars = Tensor | float | np.number[Any] | Sequence[Any] | NDArray[Any]
 _SCALARS = ("noise_variance", "power", "error_variance")
 
 
-@dataclass(frozen=True, eq=False, init=False)
-class Channel:
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Channel(Summarised):
     """A batch of MIMO channels; every tensor shares the leading dimensions `...`, one channel each.
 
     Attributes:
@@ -176,24 +176,19 @@ class Channel:
         matrices = (*keys, slice(None), slice(None), slice(None)) if any(key is ... for key in keys) else index  # "..." ends at the batch
         return type(self)(self.h[matrices], **{name: getattr(self, name)[index] for name in _SCALARS})
 
-    def __repr__(self) -> str:
-        return f"Channel({', '.join(self._facts().values())})"
-
-    def _repr_html_(self) -> str:
-        """Show a small table in notebooks."""
-        return html_table(self._facts())
+    @property
+    def sizes(self) -> dict[str, str]:
+        """The number of channels, the receive × transmit antennas and the number of uses, in words."""
+        batch = f" ({'×'.join(map(str, self.batch))})" if len(self.batch) > 1 else ""
+        return {
+            "channels": counted(self.batch.numel(), "channel") + batch,
+            "antennas (receive × transmit)": f"{self.n_rx}×{self.n_tx}",
+            "channel uses": counted(self.uses, "use"),
+        }
 
     def _facts(self) -> dict[str, str]:
-        """What a reader wants to know of the channels, by name."""
-        count, batch = self.batch.numel(), "×".join(map(str, self.batch))
-        facts = {
-            "channels": f"{count} channel{'' if count == 1 else 's'}" + (f" ({batch})" if len(self.batch) > 1 else ""),
-            "antennas (receive × transmit)": f"{self.n_rx}×{self.n_tx}",
-            "channel uses": f"{self.uses} use{'' if self.uses == 1 else 's'}",
-            "SNR": _range_of(self.snr_db, "SNR", " dB"),
-            "power": _range_of(self.power, "power"),
-        }
-        return {**facts, "error variance": _range_of(self.error_variance, "error variance")} if self.uncertain else facts
+        error = f"error variance {spread(self.error_variance)}" if self.uncertain else ""
+        return {**self.sizes, "SNR": f"SNR {spread(self.snr_db)} dB", "power": f"power {spread(self.power)}", "error variance": error}
 
     def apply(self, s: Tensor | NDArray[Any], generator: torch.Generator | int | None = None) -> Complex[Tensor, "*b n u r"]:
         """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
@@ -215,12 +210,6 @@ class Channel:
         r = (s.transpose(-3, -2) @ self.h.to(s.dtype).mT).transpose(-3, -2)
         noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=generator_of(generator, r.device))
         return r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
-
-
-def _range_of(values: Tensor, name: str, unit: str = "") -> str:
-    """Name, least and greatest of some values, for a line of text."""
-    low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 0.0)
-    return f"{name} {low:.4g}{unit}" if low == high else f"{name} {low:.4g}…{high:.4g}{unit}"
 
 
 def _broadcast(**shapes: torch.Size) -> torch.Size:

@@ -20,14 +20,14 @@ from latentlink.latents.moments import as_pairs
 from latentlink.latents.pilots import as_labels
 from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.links.shapes import broadcast_batch
-from latentlink.links.summary import counted, one_line, small_table, spread
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
+from latentlink.numerics.reprs import Summarised, counted, spread
 from latentlink.tasks.heads import apply_head, decisions, is_affine
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
+class Evaluation(Summarised):
     """The figures that were measured for each channel of a batch `...`, over n messages each.
 
     Attributes:
@@ -57,13 +57,13 @@ class Evaluation:
         figures = {"accuracy": self.accuracy, "agreement": self.agreement, "nmse": self.nmse, "power": self.power}
         return {name: value for name, value in figures.items() if value is not None}
 
-    def __repr__(self) -> str:
-        sizes = [counted(self.mse.numel(), "channel"), counted(self.messages, "message")]
-        return one_line("Evaluation", *sizes, *(f"{name} {float(value.mean()):.4g}" for name, value in self._shown().items()))
-
-    def _repr_html_(self) -> str:
+    def _facts(self) -> dict[str, str]:
         sizes = {"channels": str(self.mse.numel()), "messages": str(self.messages)}
-        return small_table("Evaluation", sizes | {name: spread(value) for name, value in self._shown().items()})
+        return sizes | {name: spread(value) for name, value in self._shown().items()}
+
+    def _line(self) -> list[str]:
+        means = [f"{name} {float(value.mean()):.4g}" for name, value in self._shown().items()]
+        return [counted(self.mse.numel(), "channel"), counted(self.messages, "message"), *means]
 
 
 @torch.no_grad()

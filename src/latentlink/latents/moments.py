@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.numerics.doors import as_tensor, integer
-from latentlink.numerics.reprs import html_table
+from latentlink.numerics.reprs import Summarised
 
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
@@ -61,7 +61,7 @@ def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Float[
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Moments:
+class Moments(Summarised):
     """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
 
     Attributes:
@@ -85,13 +85,6 @@ class Moments:
     cov_yx: Float[Tensor, "m d"]
     cov_y: Float[Tensor, "m m"]
     folds: "tuple[Moments, ...]" = ()
-
-    def __repr__(self) -> str:
-        return f"Moments({', '.join(self._facts().values())})"
-
-    def _repr_html_(self) -> str:
-        """Show a small table in notebooks."""
-        return html_table(self._facts())
 
     def _facts(self) -> dict[str, str]:
         facts = {"count": f"{self.count} pairs", "dimensions": f"{len(self.mean_x)} → {len(self.mean_y)}"}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.doors import as_tensor
-from latentlink.numerics.reprs import html_table
+from latentlink.numerics.reprs import Summarised
 
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
 
@@ -35,7 +35,7 @@ def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pilots:
+class Pilots(Summarised):
     """Latents of the same observations at both ends: row i of x and of y, of class labels[i]; for design, or held back as a test set.
 
     Attributes:
@@ -63,13 +63,6 @@ class Pilots:
 
     def __len__(self) -> int:
         return len(self.x)
-
-    def __repr__(self) -> str:
-        return f"Pilots({', '.join(self._facts().values())})"
-
-    def _repr_html_(self) -> str:
-        """Show a small table in notebooks."""
-        return html_table(self._facts())
 
     def _facts(self) -> dict[str, str]:
         labels = "no labels" if self.labels is None else f"{len(self.labels.unique())} classes"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
+from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
 _CUT = 1e-9  # share of the largest eigenvalue of WᵀW below which others are rounding errors
@@ -26,8 +27,8 @@ _ENTRIES = 2**24  # entries of Jacobians in memory at a time
 Metric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
 
 
-@dataclass(frozen=True, eq=False, init=False)
-class Goal:
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Goal(Summarised):
     """A weight on the receiver's latents: designs minimise E||W (y − ŷ)||², with a share of plain MSE if wanted.
 
     Attributes:
@@ -51,6 +52,9 @@ class Goal:
         weight = as_latents("weight", weight)
         object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "fidelity", float(fidelity))
+
+    def _facts(self) -> dict[str, str]:
+        return {"weight": "weight {}×{}".format(*self.weight.shape), "fidelity": f"fidelity {self.fidelity:g}"}
 
     @classmethod
     def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> "Goal":

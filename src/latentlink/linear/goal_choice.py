@@ -22,11 +22,12 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.closed_form import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream, stream_generator
 
 
-@dataclass(frozen=True, eq=False)
-class GoalChoice:
+@dataclass(frozen=True, eq=False, repr=False)
+class GoalChoice(Summarised):
     """Modes for every candidate goal, and the best candidate at every number of streams and SNR.
 
     Attributes:
@@ -42,6 +43,15 @@ class GoalChoice:
     snr_db: tuple[float, ...]
     score: Float[Tensor, "a b c"]
     best: Int[Tensor, "a b"]
+
+    def _facts(self) -> dict[str, str]:
+        names = list(self.modes)
+        return {
+            "candidates": f"candidates {'/'.join(names)}",
+            "streams": f"streams {'/'.join(map(str, self.streams))}",
+            "SNR": f"SNR {'/'.join(f'{snr:g}' for snr in self.snr_db)} dB",
+            "chosen": f"chosen {'/'.join(names[number] for number in self.best.unique().tolist())}",
+        }
 
     def name_for(self, channel: Channel) -> str:
         """Name of the best candidate at the grid point nearest to the streams and the mean SNR, with E|h|², of a batch of channels."""

@@ -23,10 +23,11 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.mse import total_mse
 from latentlink.numerics.division import ratio
+from latentlink.numerics.reprs import Summarised, counted, spread
 
 
-@dataclass(frozen=True, eq=False)
-class HeldOut:
+@dataclass(frozen=True, eq=False, repr=False)
+class HeldOut(Summarised):
     """Error and power on held-out pilots, averaged over the folds, for each channel of a batch `...`.
 
     Attributes:
@@ -36,6 +37,9 @@ class HeldOut:
 
     mse: Float[Tensor, "*batch"]
     power: Float[Tensor, "*batch"]
+
+    def _facts(self) -> dict[str, str]:
+        return {"channels": counted(self.mse.numel(), "channel"), "MSE": f"MSE {spread(self.mse)}", "power": f"power {spread(self.power)}"}
 
     def calibrated(self, channel: Channel) -> Channel:
         """The channel given to `held_out`, with the budget P / q for which a design has the power P on unseen latents."""

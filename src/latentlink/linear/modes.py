@@ -33,14 +33,15 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.metric import Metric
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import finite
+from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import artifact, save
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 
 
 @artifact("pair")
-@dataclass(frozen=True, eq=False)
-class SemanticModes:
+@dataclass(frozen=True, eq=False, repr=False)
+class SemanticModes(Summarised):
     """A pair of latent spaces in k matched real coordinates, strongest first (see the module).
 
     Attributes:
@@ -79,6 +80,15 @@ class SemanticModes:
 
     def __len__(self) -> int:
         return len(self.strength)
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "modes": counted(len(self), "mode"),
+            "dimensions": f"{len(self.mean_x)} → {len(self.mean_y)}",
+            "goal": "MSE" if self.task_weight is None else f"goal of {counted(len(self.task_weight), 'direction')}",
+            "shrinkage": f"shrinkage {self.shrinkage:.4g}",
+            "maps": "" if self.widely_linear else "complex-linear",
+        }
 
     @property
     def weight(self) -> Float[Tensor, "q m"] | None:

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.operations import OperationCount
-from latentlink.links.summary import channel_facts, counted, one_line, small_table
 from latentlink.links.transceiver import Transceiver
+from latentlink.numerics.reprs import Summarised, counted
 
 T = TypeVar("T", bound="BaseTransceiver")
 
 
-class BaseTransceiver:
+class BaseTransceiver(Summarised):
     """The default of all that is optional in `Transceiver`.
 
     A class that inherits it brings `batch`, `channel`, `mean_y`, `synthesis`, `flops`, `encode`, `receive`, `to` and `save`; it overrides
@@ -85,13 +85,11 @@ class BaseTransceiver:
         """An empty dictionary: there are no further figures."""
         return {}
 
-    def __repr__(self) -> str:
-        sizes = f"latents → {len(self.mean_y)}"
-        return one_line(type(self).__name__, *channel_facts(self.channel), sizes, counted(self.synthesis.shape[-1], "coefficient"))
-
-    def _repr_html_(self) -> str:
-        channels, antennas, uses = channel_facts(self.channel)
+    def _facts(self) -> dict[str, str]:
         flops = self.flops
-        operations = {} if flops is None else {"operations": f"{flops.encode:,} to encode, {flops.decode:,} to decode"}
+        operations = "" if flops is None else f"{flops.encode:,} to encode, {flops.decode:,} to decode"
         sizes = {"receiver's latent": str(len(self.mean_y)), "coefficients": str(self.synthesis.shape[-1])}
-        return small_table(type(self).__name__, {"channels": channels, "antennas": antennas, "uses": uses, **sizes, **operations})
+        return {**self.channel.sizes, **sizes, "operations": operations}
+
+    def _line(self) -> list[str]:
+        return [*self.channel.sizes.values(), f"latents → {len(self.mean_y)}", counted(self.synthesis.shape[-1], "coefficient")]

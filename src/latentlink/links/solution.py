@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import TypeVar
 
-from latentlink.links.summary import channel_facts, one_line, small_table, spread
 from latentlink.links.transceiver import Transceiver
+from latentlink.numerics.reprs import Summarised, spread
 
 _STATUSES: dict[int, "Status"] = {}
 
@@ -70,7 +70,7 @@ Link = TypeVar("Link", bound=Transceiver, covariant=True, default=Transceiver)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution(Generic[Link]):
+class Solution(Summarised, Generic[Link]):
     """What a design returns.
 
     Attributes:
@@ -115,22 +115,15 @@ class Solution(Generic[Link]):
         """The distinct messages of the statuses of the batch, which say what is known of the pairs and what to try."""
         return sorted(status.message for status in self.statuses())
 
-    def __repr__(self) -> str:
-        return one_line("Solution", *channel_facts(self.transceiver.channel), *self.status_names())
+    def _facts(self) -> dict[str, str]:
+        return {
+            **self.transceiver.channel.sizes,
+            "transceiver": type(self.transceiver).__name__,
+            "status": ", ".join(self.status_names()),
+            "expected error": "not known" if self.expected_mse is None else spread(self.expected_mse),
+            "expected power": spread(self.expected_power),
+            "trace": ", ".join(self.trace),
+        }
 
-    def _repr_html_(self) -> str:
-        channels, antennas, uses = channel_facts(self.transceiver.channel)
-        error = "not known" if self.expected_mse is None else spread(self.expected_mse)
-        return small_table(
-            "Solution",
-            {
-                "channels": channels,
-                "antennas": antennas,
-                "uses": uses,
-                "transceiver": type(self.transceiver).__name__,
-                "status": ", ".join(self.status_names()),
-                "expected error": error,
-                "expected power": spread(self.expected_power),
-                "trace": ", ".join(self.trace),
-            },
-        )
+    def _line(self) -> list[str]:
+        return [*self.transceiver.channel.sizes.values(), *self.status_names()]
