@@ -5,8 +5,6 @@ A link that returns ẑ = T z + n for the coefficients z of the semantic modes, 
     E||y − μy − Ψ ẑ||² = tr Ry − 2 tr(T Φ Rxy Ψ) + tr(ΨᵀΨ (T (Φ Rx Φᵀ) Tᵀ + C_n)).
 """
 
-from functools import partial
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -41,20 +39,28 @@ def response_mse(
     precoder: Float[Tensor, "*batch g t2 q2"],
     believed: Channel | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """Total unweighted MSE (…) of precoders on a channel, some at a time, with the decoder for it, or for what is `believed` of it."""
-    (s, (groups, q2)), certain = (streams.shape[-1], precoder.shape[-3::2]), not bool((channel.error_variance > 0).any())
+    """Total unweighted MSE (…) of precoders on a channel, some channels at a time to save memory.
+
+    The decoder is the LMMSE decoder for the channel, or for what the receiver believes it to be.
+    """
+    s = streams.shape[-1]
+    groups, slots = precoder.shape[-3], precoder.shape[-1]
+    certain = not channel.uncertain
     apart = certain and _apart(modes, s)
-    held = 4 * groups * q2**2 if apart else (s + 1) * (channel.uses * channel.n_tx + s)
+    held = 4 * groups * slots**2 if apart else (s + 1) * (channel.uses * channel.n_tx + s)
     count = max(1, _AT_ONCE // held)
-    decoded = channel if believed is None else believed
-    errors = (decoded.error_variance, channel.error_variance)
-    flat = [value.reshape(-1, *value.shape[len(channel.batch) :]) for value in (channel.h, *errors, streams, precoder)]
-    facts = [value.reshape(-1) for value in (channel.noise_variance, channel.power)]
+    flat = channel.flattened()
+    decoded = flat if believed is None else believed.flattened()
+    streams = streams.reshape(-1, s)
+    precoder = precoder.reshape(-1, *precoder.shape[-3:])
     parts = []
-    for h, taken, real, at, F, noise, power in zip(*(value.split(count) for value in (*flat, *facts)), strict=True):
-        link = modes.transceiver(Channel(h, noise, power, error_variance=taken), at, F)
-        full = partial(link.response, Channel(h, noise, power, error_variance=real), modes.covariance[:s, :s])
-        parts.append(grouped_mse(modes, link, apart) if certain else total_mse(modes, *full()))
+    for start in range(0, max(1, len(streams)), count):
+        some = slice(start, start + count)
+        link = modes.transceiver(decoded[some], streams[some], precoder[some])
+        if certain:
+            parts.append(grouped_mse(modes, link, apart))
+        else:
+            parts.append(total_mse(modes, *link.response(flat[some], modes.covariance[:s, :s])))
     return torch.cat(parts).reshape(channel.batch)
 
 
@@ -74,16 +80,17 @@ def grouped_mse(modes: SemanticModes, link: LinearTransceiver, apart: bool) -> F
     where ΨᵀΨ or C is diagonal (`apart`).
     """
     T, noise = link.group_response()
-    s, slots = link.streams.shape[-1], T.shape[-3] * T.shape[-1]
-    place = torch.full((*T.shape[:-3], slots), s, device=T.device)  # the mode at each slot, s where there is none
+    s = link.streams.shape[-1]
+    groups, width = T.shape[-3], T.shape[-1]
+    place = torch.full((*T.shape[:-3], groups * width), s, device=T.device)  # the mode at each slot, s where there is none
     place = place.scatter(-1, link.streams, torch.arange(s, device=T.device).expand(link.streams.shape))
     gram, cross, covariance = (torch.nn.functional.pad(M[:s, :s], (0, 1, 0, 1)) for M in (modes.gram, modes.cross, modes.covariance))
-    at = place.unflatten(-1, T.shape[-3::2])
+    at = place.unflatten(-1, (groups, width))
     rows, columns = at.unsqueeze(-1), at.unsqueeze(-2)  # of blocks (…, g, q2, q2)
     linear = (gram[rows, columns] * noise - 2 * T * cross[columns, rows]).sum((-3, -2, -1))
     if apart:
         return modes.variance + linear + (gram[rows, columns] * (T @ covariance[rows, columns] @ T.mT)).sum((-3, -2, -1))
     G, C = (M[place.unsqueeze(-1), place.unsqueeze(-2)] for M in (gram, covariance))  # (…, slots, slots)
-    half = (T @ C.unflatten(-2, at.shape[-2:])).flatten(-3, -2).unflatten(-1, at.shape[-2:])  # T C, columns by group
+    half = (T @ C.unflatten(-2, (groups, width))).flatten(-3, -2).unflatten(-1, (groups, width))  # T C, columns by group
     received = torch.einsum("...sgb,...gcb->...sgc", half, T).flatten(-2)
     return modes.variance + linear + (G * received).sum((-2, -1))
