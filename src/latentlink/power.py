@@ -35,7 +35,7 @@ from latentlink.streams.spatial import SpatialModes
 
 
 class PowerLimit:
-    """What a power budget limits; the base of the family.
+    """The limit that a power budget sets on a transmitter; the base of all limits.
 
     Attributes:
         word: name of the limit in study files, on the command line and in saved links.
@@ -56,18 +56,18 @@ class PowerLimit:
         return False
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
-        """Factor (…, n) by which each message's symbols are multiplied, for its energy and the budget u·P of a message; 1 here."""
+        """Factor (…, n) on the symbols of each message, for its energy and the budget u·P of a message; 1 unless messages are limited."""
         return torch.ones_like(energy)
 
     def deployed(self) -> "PowerLimit":
-        """The limit as a transmitter keeps it, without what only its design needs."""
+        """The limit that a deployed transmitter stores, without the pilots that only its design needs."""
         return self
 
     def check(self, n_tx: int) -> None:
         """Raise ValueError where the limit does not fit a transmitter of n_tx antennas."""
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """Place modes on known channels, what an error of the channel makes of the signal being taken for white noise.
+        """Place modes on known channels; an error of the channel counts as white noise of the power that it receives.
 
         Args:
             strength: b (k,) of the modes, decreasing.
@@ -80,12 +80,12 @@ class PowerLimit:
         raise ValueError(f"power must be a limit with an exact design, got {self!r}: use Admm(power={self!r}) instead")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """The nearest precoder within the limit.
+        """Project a precoder to the nearest one within the limit.
 
         Args:
             F: complex precoder (…, u, n_tx, c) of c inputs.
-            power: P (…).
-            covariance: of the inputs (c, c); I where it is None. With another one the projection is a scaling.
+            power: P (…), mean power per channel use.
+            covariance: covariance (c, c) of the inputs, I if it is None; for any other the projection is a scaling.
 
         Raises:
             ValueError: the limit has no projection.
@@ -95,7 +95,7 @@ class PowerLimit:
 
 @dataclass(frozen=True, kw_only=True)
 class Mean(PowerLimit):
-    """The mean over messages and channel uses is limited, Σ_u E||s_u||² ≤ u·P, and every message where a peak is given.
+    """The limit on the mean over messages and channel uses, Σ_u E||s_u||² ≤ u·P, and with a peak on every message.
 
     Attributes:
         peak: largest energy of a message over u·P, ≥ 1; messages above it are clipped to it (codecs). None for no limit.
@@ -122,25 +122,25 @@ class Mean(PowerLimit):
         return self.peak is not None
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """MSE water-filling over the symbols of all uses."""
+        """Place modes by MSE water-filling over the symbols of all uses."""
         if self.peak is not None:
             raise ValueError(f"power must have no peak in a linear design, got {self!r}: use Mean(), or Mean(peak=...) in CodecTraining")
         return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
-        """Clip the messages above the peak to it."""
+        """Factor (…, n) that clips messages above the peak to it."""
         if self.peak is None:
             return torch.ones_like(energy)
         return ratio(self.peak * budget, energy).sqrt().clamp(max=1.0)
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """F, scaled down where it spends more than u·P."""
+        """Scale F down where its power over all uses is above u·P."""
         return scale_into(F, row_power(F, covariance).sum((-2, -1), keepdim=True), F.shape[-3] * power[..., None, None])
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerUse(PowerLimit):
-    """Each channel use is limited: E||s_u||² ≤ P. Exact and immediate for block fading, iterative where uses differ.
+    """The limit on each channel use, E||s_u||² ≤ P: in closed form for block fading, iterative where uses differ.
 
     Attributes:
         max_iterations: iterations of L-BFGS where uses differ.
@@ -159,7 +159,7 @@ class PerUse(PowerLimit):
         object.__setattr__(self, "tolerance", real("tolerance", self.tolerance, least=0.0))
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """The pooled optimum spread evenly over identical uses; L-BFGS with a certificate where uses differ."""
+        """Spread the pooled optimum evenly over identical uses; where uses differ, optimise by L-BFGS with a dual certificate."""
         spatial = SpatialModes.of(channel.h)
         if is_block_fading(channel.h) or len(strength) == 0:
             return ParallelStreams.pooled(strength, spatial.spread(), channel)
@@ -167,13 +167,13 @@ class PerUse(PowerLimit):
         return problem.solve(self.max_iterations, self.tolerance)
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Each use, scaled down where it spends more than P."""
+        """Scale down each use of F whose power is above P."""
         return scale_into(F, row_power(F, covariance).sum(-1, keepdim=True), power[..., None, None])
 
 
 @dataclass(frozen=True, eq=False, init=False)
 class PerMessage(PowerLimit):
-    """Each message is scaled to the whole budget, Σ_u ||s_u||² = u·P.
+    """The limit that scales each message to the whole budget, Σ_u ||s_u||² = u·P.
 
     Linear designs refit their decoder to the scaled messages of pilots, which must then be given; codecs and networks need none.
 
@@ -215,19 +215,19 @@ class PerMessage(PowerLimit):
         return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
-        """Scale every message to the budget; 0 stays 0."""
+        """Factor (…, n) that scales every message to the budget; it is 0 for messages without energy."""
         return ratio(budget.expand(energy.shape), energy).sqrt()
 
 
 @dataclass(frozen=True, eq=False, init=False)
 class PerAntenna(PowerLimit):
-    """Each transmit antenna is limited, in the mean over the uses, and so is the total: E|s_t|² ≤ l_t, Σ_t E|s_t|² ≤ P.
+    """The limit on each transmit antenna and on the total, in the mean over the uses: E|s_t|² ≤ l_t, Σ_t E|s_t|² ≤ P.
 
     Attributes:
         limits: l ≥ 0 (n_tx,), or one number for all antennas, in the unit of P; None is P / n_tx each.
 
     Raises:
-        ValueError: limits are complex, negative, not finite, no number or vector; in `check`, not one per antenna.
+        ValueError: limits are complex, negative, not finite, or neither a number nor a vector.
     """
 
     word: ClassVar[str] = "per-antenna"
@@ -245,19 +245,19 @@ class PerAntenna(PowerLimit):
             raise ValueError(f"limits must hold one power for each of {n_tx} antennas, got {len(self.limits)}")
 
     def limits_of(self, power: Float[Tensor, "*batch"], n_tx: int) -> Float[Tensor, "*batch t"]:
-        """l (…, n_tx) of channels with power P (…)."""
+        """Limits l (…, n_tx) for channels with power P (…)."""
         if self.limits is None:
             return (power / n_tx).unsqueeze(-1).expand(*power.shape, n_tx)
         return self.limits.to(power).expand(*power.shape, n_tx)
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Each antenna's rows scaled: to its limit, or by the common s at which the total meets the budget."""
+        """Scale the rows of each antenna to its limit, or by the common factor s with which the total meets the budget."""
         return scale_antennas(F, row_power(F, covariance).sum(-2), self.limits_of(power, F.shape[-2]), power)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Equal(PowerLimit):
-    """Each use gets P, which is water-filled within it: what a transmitter does that loads its subcarriers apart.
+    """The limit of P on each use, with water-filling within the use: a transmitter that loads its subcarriers separately.
 
     It is never better than `Mean`, nor than the optimum of `PerUse`.
     """
@@ -266,7 +266,7 @@ class Equal(PowerLimit):
     is_exact: ClassVar[bool] = False
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """The strongest modes over the strongest symbols of all uses, with water-filling of P in each use."""
+        """Place the strongest modes on the strongest symbols of all uses, with water-filling of P in each use."""
         return ParallelStreams.use_by_use(strength, channel, pooled_order=True)
 
 
@@ -277,7 +277,7 @@ class OneUseAtATime(Equal):
     word: ClassVar[str] = "one-use-at-a-time"
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """The strongest modes over the first use, the next ones over the second, with water-filling of P in each use."""
+        """Place the strongest modes on the first use, the next ones on the second, with water-filling of P in each use."""
         return ParallelStreams.use_by_use(strength, channel, pooled_order=False)
 
 
@@ -288,10 +288,14 @@ def named(word: str, **settings: Any) -> PowerLimit:
     """The limit that a word of a study file or of the command line stands for, with its settings.
 
     Args:
-        word: one of `NAMES`.
+        word: name of the limit, one of `NAMES`.
         settings: fields of the limit, such as `x` and `y` of PerMessage.
 
     Raises:
-        ValueError: the word is no limit's, or a setting is wrong.
+        ValueError: no limit has this name, or a setting is wrong.
+
+    Example:
+        >>> named("mean")
+        Mean(peak=None)
     """
     return NAMES[choice("power", word, NAMES)](**settings)

@@ -15,12 +15,19 @@ from latentlink.streams.waterfilling import capacity_waterfilling
 
 
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
-    """C (…), bits per message (all uses of the channel together), at known channel and pooled budget; inf without noise, 0 where h = 0."""
+    """Capacity C (…) in bits per message, over all uses of known channels with the pooled budget; inf without noise, 0 where h = 0.
+
+    Args:
+        channel: batch of channels.
+
+    Example:
+        >>> bits = capacity(Channel.from_snr(h, snr_db=10.0))
+    """
     return capacity_gains(channel).log2().sum(-1)
 
 
 def capacity_gains(channel: Channel) -> Float[Tensor, "*batch s"]:
-    """1 + p_i h_i² / σ² of each symbol of a message (…, s), by water-filling."""
+    """One plus the SNR, 1 + p_i h_i² / σ², of each symbol of a message (…, s), by water-filling."""
     h = SpatialModes.of(channel.h).pooled().amplitude
     noise = channel.noise_variance.unsqueeze(-1)
     alive = (h > 0) & (h.square() * torch.finfo(h.dtype).max > noise)

@@ -1,10 +1,10 @@
-"""Separate source and channel coding of one message at a time: what a channel code of finite length carries.
+"""Finite length: separate source and channel coding of one message at a time.
 
-Over n complex symbols of SNR γ_i a channel code no longer than one message carries about
+Over n complex symbols of SNR γ_i, a channel code that is as long as one message carries about
 
     R(ε) = C − √V Q⁻¹(ε) + ½ log2 n,      V = Σ (1 − (1 + γ_i)⁻²) (log2 e)²      (normal approximation [polyanskiy2010channel])
 
-bits with block error probability ε, and leaves (1 − ε) D*(R(ε)) + ε tr(W Ry Wᵀ), least over ε (`separation`).
+bits with block error probability ε. The error is then (1 − ε) D*(R(ε)) + ε tr(W Ry Wᵀ), minimised over ε (`separation`).
 """
 
 import math
@@ -25,8 +25,15 @@ _BLOCK_ERRORS = tuple(10 ** (-k / 4) for k in range(1, 21))  # 0.56 … 1e-5
 def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"]:
     """Bits (…) that the uses of one message carry at a block error probability, by the normal approximation; at least 0.
 
+    Args:
+        channel: batch of channels.
+        error: block error probability ε.
+
     Raises:
         ValueError: error is not between 0 and 1.
+
+    Example:
+        >>> bits = finite_length_bits(channel, error=0.01)
     """
     if not 0 < error < 1:
         raise ValueError(f"error must be between 0 and 1, got {error}")
@@ -38,17 +45,21 @@ def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"
 
 
 def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
-    """Error (…) of a separate Gaussian source code and a channel code no longer than one message, at its best block error probability.
+    """Error (…) of a separate Gaussian source code and a channel code as long as one message, at the best block error probability.
 
-    What a failed block leaves is the whole variance. The channel code is that of the normal approximation, the source code an ideal one
-    (rate-distortion function, no finite-length loss): digital links that code each message alone are not expected below it for Gaussian
-    latents, while it is no strict bound for a handful of symbols, where the approximation is crude.
+    A block that fails has the whole variance as its error. The channel code is that of the normal approximation, the source code an ideal
+    one (rate-distortion function, no finite-length loss): the error of digital links that code each message alone is expected to be larger
+    for Gaussian latents, but this is no strict bound for few symbols, where the approximation is crude.
 
     Args:
-        modes, channel: as in `opta`.
+        modes: all modes of the moments in question, widely linear and without shrinkage.
+        channel: batch of channels.
 
     Raises:
-        ValueError: as `opta`.
+        ValueError: the modes were made with shrinkage, or are complex-linear.
+
+    Example:
+        >>> error = separation(semantic_modes(moments, shrinkage=0.0), channel)
 
     References:
         [polyanskiy2010channel], parallel channels.

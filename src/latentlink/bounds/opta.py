@@ -19,15 +19,18 @@ from latentlink.streams.waterfilling import reverse_waterfilling
 
 
 def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
-    """Gaussian OPTA D* (…): least total weighted MSE (unweighted for modes without a goal) at the channel's capacity.
+    """Gaussian OPTA D* (…): the least total weighted MSE at the channel's capacity, unweighted for modes without a goal.
 
     Args:
-        modes: all modes of the moments in question, widely linear and without shrinkage: `semantic_modes(moments, shrinkage=0.0)`; for a
-            statement on test data, of the test data's moments.
+        modes: all modes of the moments in question, widely linear and without shrinkage: `semantic_modes(moments, shrinkage=0.0)`, with
+            the moments of the test data for a statement on test data.
         channel: batch of channels.
 
     Raises:
         ValueError: the modes were made with shrinkage, or are complex-linear.
+
+    Example:
+        >>> error = opta(semantic_modes(moments, shrinkage=0.0), channel)
     """
     return least_error(modes, capacity(channel))
 
@@ -37,9 +40,9 @@ def least_error(modes: SemanticModes, bits: Float[Tensor, "*batch"]) -> Float[Te
     if modes.shrinkage != 0:
         raise ValueError(f"modes must be made with shrinkage=0.0 for a bound, got {modes.shrinkage:g}")
     if not modes.widely_linear:
-        raise ValueError("modes must be widely linear for a bound: complex-linear ones leave out what improper latents tell")
+        raise ValueError("modes must be widely linear for a bound: complex-linear ones do not use all correlations of improper latents")
     energy = modes.strength.square()
     if len(energy) == 0:
         return modes.weighted_variance.expand(bits.shape)
-    rest = (modes.weighted_variance - energy.sum()).clamp(min=0)  # what x does not tell, up to rounding
+    rest = (modes.weighted_variance - energy.sum()).clamp(min=0)  # not explained by x, up to rounding
     return rest + reverse_waterfilling(energy, bits).sum(-1).to(energy)

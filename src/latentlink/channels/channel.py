@@ -1,4 +1,4 @@
-"""What lies between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
+"""The channel between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -106,16 +106,16 @@ class Channel(Summarised):
 
     @property
     def effective_noise(self) -> Float[Tensor, "*batch"]:
-        """σ² + τ P (…): the noise of a use that carries the power P, with what the error of its channel makes of the signal."""
+        """Effective noise σ² + τ P (…) of a use with power P: the noise, and the signal through the unknown error of the channel."""
         return self.noise_variance + self.error_variance * self.power
 
     @property
     def uncertain(self) -> bool:
-        """True where any channel of the batch is known up to an error only."""
+        """True if any channel of the batch is known only up to an error."""
         return bool((self.error_variance > 0).any())
 
     def without_error(self) -> "Channel":
-        """The naive view of an estimate: it is taken for the channel itself."""
+        """The channels with error variance zero: a naive design takes an estimate for the true channel."""
         return replace(self, error_variance=torch.zeros_like(self.error_variance))
 
     def flattened(self) -> "Channel":
@@ -138,7 +138,7 @@ class Channel(Summarised):
         return type(self)(self.h, self.noise_variance, power, error_variance=self.error_variance)
 
     def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | int | None = None) -> "Channel":
-        """What is known of the channels from one noisy estimate Ĥ = H + E', E' ~ CN(0, error_variance), per use.
+        """Estimate the channels from one noisy measurement Ĥ = H + E', E' ~ CN(0, error_variance), per use.
 
         Args:
             error_variance: E|Ĥ − H|² of each entry (…).

@@ -1,4 +1,4 @@
-"""ClosedForm: the exact linear design, for any power limit and any knowledge of the channel."""
+"""The closed form: the exact linear design, for any power limit and any knowledge of the channel."""
 
 from dataclasses import dataclass, field
 
@@ -14,13 +14,13 @@ class ClosedForm:
     """The exact design of a linear pair; `design` takes modes and a whole batch of channels (theory: `linear/exact.py`).
 
     Attributes:
-        power: what the power budget limits: Mean() over uses, PerUse(), or PerMessage(x=x, y=y); to compare with, Equal() or
-            OneUseAtATime(). For PerAntenna() see Admm.
-        csi: who knows what of the channel: BothEnds() share what is known; Perfect(), Transmitter(), ReceiverOnly(), TransmitterOnly() or
+        power: power limit: Mean() over uses, PerUse() or PerMessage(x=x, y=y); Equal() and OneUseAtATime() for comparison. For
+            PerAntenna() see Admm.
+        csi: knowledge of the channel: BothEnds() share what is known; Perfect(), Transmitter(), ReceiverOnly(), TransmitterOnly() or
             Unaware().
 
     Raises:
-        ValueError: power is no power limit, or csi is no CSI case.
+        ValueError: power is not a power limit, or csi is not a CSI case.
 
     References:
         [palomar2003joint]; [pandolfo2025latent] for the problem.
@@ -39,14 +39,14 @@ class ClosedForm:
             raise ValueError(f"csi must be a CSI case, such as ll.csi.BothEnds() or Transmitter(), got {self.csi!r}")
 
     def design(self, modes: SemanticModes, known: Channel) -> LinearSolution:
-        """The pair for every channel of the batch at once.
+        """Design precoder and decoder for every channel of the batch at once.
 
         Differentiable in h, noise and power, but for PerUse on uses that differ; where singular values of h coincide only the expected
         values have a derivative, the singular vectors having none.
 
         Args:
-            modes: of the pair of devices, on the channel's device; the design has their precision.
-            known: the channels (…, u, n_rx, n_tx), or what is known of them.
+            modes: semantic modes of the pair of devices, on the channel's device; the design has their precision.
+            known: batch of channels (…, u, n_rx, n_tx), or of estimates.
 
         Returns:
             Solution with `trace` holding

@@ -40,16 +40,16 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
     """The optimal pair within a power limit, for every channel of the batch at once.
 
     Args:
-        modes: of the pair of devices.
-        channel: the channels (…, u, n_rx, n_tx) in the modes' precision; an error of theirs is taken for white noise.
-        limit: what the power budget limits.
+        modes: semantic modes of the pair of devices.
+        channel: batch of channels (…, u, n_rx, n_tx) in the modes' precision; their error counts as white noise.
+        limit: power limit of the transmitter.
 
     Raises:
         ValueError: the limit has no exact design, or its pilots do not fit the modes.
     """
     placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
     noise = channel.effective_noise / 2
-    decoder = None if channel.uncertain else placed.decoder(noise)  # None: matched to the channel and what its error makes of the signal
+    decoder = None if channel.uncertain else placed.decoder(noise)  # None: the LMMSE decoder for an uncertain channel
     link = replace(modes.transceiver(channel, placed.streams, placed.precoder(), decoder), power_limit=limit.deployed())
     trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
     response = placed.response(noise)
@@ -65,22 +65,22 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
 def expected_on(
     modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None = None
 ) -> LinearSolution:
-    """The solution with a link's expected values, from its response on a channel (that of its decoder where none is given)."""
+    """The solution with the expected MSE and power of a link on a channel, the decoder's own if none is given."""
     s = link.streams.shape[-1]
     mse = total_mse(modes, *link.response(channel, covariance=modes.covariance[:s, :s]))
     return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
 
 def check_channel(modes: SemanticModes, channel: Channel) -> Channel:
-    """Check what a linear design is given, and bring the channel to the modes' precision.
+    """Check the arguments of a linear design, and convert the channel to the modes' precision.
 
     Raises:
         ValueError: modes or channel are of another type, or on different devices.
     """
     if not isinstance(modes, SemanticModes):
-        raise ValueError(f"modes must be SemanticModes (semantic_modes(moments)), got {type(modes).__name__}")
+        raise ValueError(f"modes must be SemanticModes, such as semantic_modes(moments), got {type(modes).__name__}")
     if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+        raise ValueError(f"channel must be a Channel, such as Channel.from_snr(h, snr_db), got {type(channel).__name__}")
     if channel.h.device != modes.strength.device:
         raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
     return channel.to(modes.strength.dtype)
@@ -92,9 +92,9 @@ def sent_or_nothing(stream_power: Float[Tensor, "*batch s"], status: Status) -> 
 
 
 def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tensor, "*batch"]:
-    """How the design ended for each channel."""
+    """The status (…) of the design for each channel."""
     status = sent_or_nothing(placed.power, Status.OPTIMAL if limit.is_exact else Status.BASELINE)
     if placed.settled is not None:
         return status.masked_fill(~placed.settled, STOPPED.code)
-    shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is noise of its own kind where several uses share one error
+    shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is correlated over uses that share one error
     return status.masked_fill(shared & (status != Status.NOTHING_TO_SEND.code), ROBUST.code)

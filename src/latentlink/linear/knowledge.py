@@ -1,10 +1,10 @@
-"""Who knows what of the channel, and the link that the two ends then use.
+"""Channel state information (CSI): the cases of who knows what of the channel, and the design for each.
 
-A case designs for what the transmitter knows (`design`), and says what the receiver does when the message comes (`at_reception`). A
-receiver that measures does so through the precoder: it sees H F from pilots sent on the beams, of power P_p each. For beams at right angles
-that is the same in law as measuring H itself up to an error CN(0, σ²/P_p) in every entry, of which F excites only its part:
-(H V + N) Vᴴ = H V Vᴴ + N Vᴴ, and N Vᴴ is white on the beams. So `truth.estimated(σ²/P_p, gain)` is what such a receiver knows; what it
-leaves open is noise to the decoder (`matched_to`).
+A case designs for what the transmitter knows (`design`), and matches the decoder to what the receiver knows when the message is received
+(`at_reception`). A receiver that measures the channel estimates H F from pilots on the beams, of power P_p each. For orthogonal beams this
+has the same distribution as an estimate of H with an error CN(0, σ²/P_p) in every entry, of which only the part on the beams matters:
+(H V + N) Vᴴ = H V Vᴴ + N Vᴴ, and N Vᴴ is white on the beams. So `truth.estimated(σ²/P_p, gain)` is what such a receiver knows; the decoder
+takes the remaining error for noise (`matched_to`).
 
     case               the transmitter knows        the receiver knows
     Perfect            H                            H
@@ -39,25 +39,25 @@ from latentlink.power import PowerLimit
 
 
 class CsiCase(ABC):
-    """What the two ends know of the channel.
+    """The knowledge of the channel at the two ends; the base of all cases.
 
     Attributes:
-        receiver_measures: True where the receiver matches its decoder to what it measures when the message comes.
+        receiver_measures: True where the receiver estimates the channel from each message's pilots and matches its decoder to the estimate.
     """
 
     receiver_measures: ClassVar[bool] = False
 
     @abstractmethod
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """The link for what is known of the channels before the message is sent.
+        """Design the link for what is known of the channels before the message is sent.
 
         Args:
-            modes: of the pair of devices.
+            modes: semantic modes of the pair of devices.
             known: what the transmitter knows: the channels, or an estimate with its error variance.
-            limit: what the power budget limits.
+            limit: power limit of the transmitter.
 
         Returns:
-            Solution whose expected MSE is None where what the ends know does not tell it.
+            Solution; its expected MSE is None where it does not follow from what the ends know.
 
         Raises:
             ValueError: the case has no design within the limit.
@@ -66,17 +66,17 @@ class CsiCase(ABC):
     def at_reception(
         self, solution: LinearSolution, modes: SemanticModes, truth: Channel, received: Channel | None = None
     ) -> LinearSolution:
-        """The same link as the receiver uses it on the channels that the message really passes, and what is to be expected there.
+        """Match the link to what the receiver knows at reception, and compute its MSE on the true channels.
 
         Args:
-            solution: of `design`.
-            modes: of the pair of devices.
-            truth: the channels that the message passes; their error variance is ignored.
-            received: what a receiver that measures knows of them, such as `truth.estimated(pilot_noise)`; H F exactly if not given.
+            solution: result of `design`.
+            modes: semantic modes of the pair of devices.
+            truth: true channels of the message; their error variance is ignored.
+            received: estimate of a receiver that measures, such as `truth.estimated(pilot_noise)`; H F exactly if not given.
 
         Returns:
             Solution with the decoder of the receiver, and the expected MSE on `truth` under the pilots' covariance; None for messages
-            that are scaled one by one, whose error second moments do not tell.
+            that are scaled one by one, whose error does not follow from second moments.
         """
         truth, link = truth.without_error(), solution.transceiver
         if self.receiver_measures:
@@ -91,10 +91,10 @@ class CsiCase(ABC):
 
 @dataclass(frozen=True)
 class Perfect(CsiCase):
-    """Both ends know the channel: what is known is taken for the truth."""
+    """Both ends know the channel: an estimate is taken for the true channel."""
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """The exact design."""
+        """Design exactly for the channels, without regard to their error variance."""
         return design_exactly(modes, known.without_error(), limit)
 
 
@@ -103,13 +103,13 @@ class BothEnds(CsiCase):
     """Both ends know the same estimate, and no more; where it has no error this is the exact design.
 
     Attributes:
-        robust: whether precoder and decoder take the estimate's error into account; it acts as noise.
+        robust: True where precoder and decoder take the estimate's error into account, which acts as noise.
     """
 
     robust: bool = True
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """The best of several precoders within a mean power limit (`robust.both_ends`); within others the error is white noise."""
+        """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
         if not known.uncertain:
             return design_exactly(modes, known, limit)
         if not self.robust:
@@ -129,12 +129,12 @@ class BothEnds(CsiCase):
 class Transmitter(CsiCase):
     """The transmitter knows an estimate; the receiver knows H F and matches its decoder at reception.
 
-    The naive precoder is kept wherever no other is surely better, by three standard errors of the paired draws.
+    The naive precoder is kept unless another one is better by three standard errors of the paired draws.
 
     Attributes:
-        robust: whether the precoder takes the estimate's error into account.
-        draws: Monte Carlo draws of an error matrix for each channel, shared out over its uses; two for each use at least.
-        seed: of those draws.
+        robust: True where the precoder takes the estimate's error into account.
+        draws: number of Monte Carlo draws of an error matrix for each channel, divided over its uses; at least two for each use.
+        seed: seed of those draws.
 
     Raises:
         ValueError: draws is no integer >= 1.
@@ -149,9 +149,9 @@ class Transmitter(CsiCase):
         object.__setattr__(self, "draws", integer("draws", self.draws))
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """The precoder for the estimate; its expected MSE is that of a receiver that knows H F exactly, by Monte Carlo.
+        """Design for the estimate; the expected MSE is that of a receiver that knows H F exactly, by Monte Carlo.
 
-        Until reception the decoder is that for the estimate.
+        The decoder is the one for the estimate until `at_reception`.
         """
         if not known.uncertain:
             return design_exactly(modes, known, limit)
@@ -163,10 +163,10 @@ class Transmitter(CsiCase):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReceiverOnly(CsiCase):
-    """The transmitter knows statistics only: mean zero, E[HᴴH] = n_rx · gain · R_tx. The receiver knows what it receives.
+    """The transmitter knows only statistics, mean zero and E[HᴴH] = n_rx · gain · R_tx; the receiver measures H F.
 
     Attributes:
-        gain: E|h|².
+        gain: E|h|² of every entry of H.
         correlation: R_tx (n_tx, n_tx) with unit diagonal, as for `kronecker`; None is I, and the precoder is isotropic.
 
     Raises:
@@ -181,7 +181,7 @@ class ReceiverOnly(CsiCase):
         real("gain", self.gain, above=0.0)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """The precoder for a square root of E[HᴴH], the same for all channels of equal noise; the expected MSE is known at reception.
+        """Design for a square root of E[HᴴH], the same for all channels of equal noise; the expected MSE is known at reception.
 
         Of `known` only the sizes, the noise and the power matter.
 
@@ -196,16 +196,16 @@ class ReceiverOnly(CsiCase):
 
 @dataclass(frozen=True, kw_only=True)
 class TransmitterOnly(CsiCase):
-    """The receiver knows statistics only: its decoder is made for the channel a·I, a known beforehand, and the transmitter equalises.
+    """The receiver knows only statistics: its decoder is made for a channel a·I agreed beforehand, and the transmitter equalises.
 
     Ψ and G̃ are those of the exact design on a·I; the precoder is the best for this decoder (see `robust.pre_equalised`): it makes the
     channel look like a·I as far as its power reaches. a² is the multiple of the gain that is best in the mean over Rayleigh fading.
 
     Attributes:
-        gain: E|h|².
-        multiples: of the gain, to choose from.
-        draws: number of channels, for the choice.
-        seed: of the channels.
+        gain: E|h|² of every entry of H.
+        multiples: candidates for a², as multiples of the gain.
+        draws: number of Rayleigh channels on which a² is chosen.
+        seed: seed of those channels.
 
     Raises:
         ValueError: gain or a multiple is not positive and finite, there is no multiple, or draws is no integer >= 1.
@@ -224,7 +224,7 @@ class TransmitterOnly(CsiCase):
         integer("draws", self.draws)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """The precoder that equalises what the transmitter knows, for the decoder that was fixed beforehand."""
+        """Design the precoder that equalises the channel known to the transmitter, for the decoder agreed beforehand."""
         _require_pooled(limit, self)
         level = agreed_level(modes, known, self.gain, self.multiples, Draws(self.draws, self.seed))
         fixed = design_for_identity(modes, level, known)
@@ -237,7 +237,7 @@ class Unaware(CsiCase):
     """Neither end knows the channel: the design for H = I without noise [pandolfo2025latent], used as it is."""
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """The exact design for the identity; the expected MSE is known at reception. Of `known` the sizes and the power matter."""
+        """Design exactly for the identity; only the sizes and the power of `known` matter, and the expected MSE is known at reception."""
         solution = design_exactly(modes, known.unaware(), limit)
         return _baseline(modes, solution.transceiver, solution.trace)
 
@@ -245,14 +245,14 @@ class Unaware(CsiCase):
 def _chosen(modes: SemanticModes, decoded: Channel, best: Choice) -> LinearSolution:
     """The solution of a chosen precoder, with the decoder for a channel."""
     link = modes.transceiver(decoded, best.streams, best.precoder)
-    p = best.stream_power  # of beams at right angles within each use
+    p = best.stream_power  # the beams within each use are orthogonal
     power = p @ modes.covariance.diagonal()[: p.shape[-1]] / decoded.uses
     trace = {"stream_power": p, "candidate": best.candidate}
     return Solution(link, sent_or_nothing(p, Status.OPTIMAL), best.mse, power, trace)
 
 
 def _baseline(modes: SemanticModes, link: LinearTransceiver, trace: dict[str, Tensor], known: Channel | None = None) -> LinearSolution:
-    """A link that is not optimised for its channels, with the MSE expected on what is known of them, None where nothing is."""
+    """The solution of a link that is not optimised for its channels; its expected MSE is None where nothing is known of them."""
     status = sent_or_nothing(link.stream_gram().diagonal(dim1=-2, dim2=-1), Status.BASELINE)
     if known is None or link.power_limit.limits_messages:
         return Solution(link, status, None, link.expected_power(modes.covariance), trace)
@@ -260,7 +260,7 @@ def _baseline(modes: SemanticModes, link: LinearTransceiver, trace: dict[str, Te
 
 
 def _mark(status: Tensor, where: Tensor, by: Status) -> Tensor:
-    """The statuses with those of the channels in question replaced, but for channels over which nothing is sent."""
+    """Replace the status of some channels, except for those over which nothing is sent."""
     return status.masked_fill(where & (status != Status.NOTHING_TO_SEND.code), by.code)
 
 
@@ -271,7 +271,7 @@ def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
 
 
 def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
-    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than the receiver has antennas would disturb one another.
+    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere.
 
     Raises:
         ValueError: the correlation is not a Hermitian matrix of the transmit antennas.

@@ -21,16 +21,16 @@ from latentlink.power import PerMessage, PowerLimit
 REFITTED = Status(
     "refitted", "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
 )
-_ENTRIES = 2**24  # of scaled coefficients held at a time
+_ENTRIES = 2**24  # scaled coefficients in memory at a time
 
 
 def refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit: PowerLimit) -> Solution[LinearTransceiver]:
-    """The mean-power precoder with per-message scaling, and its refitted decoder; the expected MSE is that on the pilots.
+    """Refit the decoder of a mean-power link to messages that are scaled one by one; the expected MSE is that on the pilots.
 
     Args:
-        modes: of the pair of devices.
-        mean_power: the link for the mean power.
-        limit: the power limit; a PerMessage holds the pilots.
+        modes: semantic modes of the pair of devices.
+        mean_power: link designed for the mean power.
+        limit: per-message power limit, which holds the pilots.
 
     Raises:
         ValueError: the limit holds no pilots, or their dimensions are not the modes'.
@@ -82,7 +82,7 @@ def _scaled_moments(
 
 
 def _complex_linear_part(matrix: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
-    """The mean with its image under multiplication by j, real and imaginary parts being neighbours."""
+    """The complex-linear part of a matrix: its mean with its image under multiplication by j; real and imaginary parts alternate."""
     X = matrix.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2))
     real, imag = (X[..., 0, :, 0] + X[..., 1, :, 1]) / 2, (X[..., 1, :, 0] - X[..., 0, :, 1]) / 2
     blocks = torch.stack([torch.stack([real, -imag], -1), torch.stack([imag, real], -1)], -3)
@@ -90,7 +90,7 @@ def _complex_linear_part(matrix: Float[Tensor, "*batch s s"]) -> Float[Tensor, "
 
 
 def _in_one_group(transceiver: LinearTransceiver, zz: Tensor, tz: Tensor) -> LinearTransceiver:
-    """The same precoder with all uses in one group, so that the decoder may join them; slots are streams."""
+    """The same precoder with all uses in one group, for a decoder that combines them; slots are streams."""
     s = transceiver.streams.shape[-1]
     columns = transceiver.symbols(torch.eye(s, dtype=zz.dtype, device=zz.device)).flatten(-2).mT  # (…, u t, s)
     return replace(

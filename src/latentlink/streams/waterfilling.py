@@ -41,14 +41,14 @@ def mse_waterfilling(
         power: P ≥ 0, total transmit power of the message.
 
     Returns:
-        p ≥ 0, summing to P; all zero where no mode is worth power (b·h = 0 everywhere, or P = 0).
+        p ≥ 0 (…, k) with sum P; all zero where b·h = 0 for all modes, or P = 0.
     """
     if strength.shape[-1] == 0:
         return strength * amplitude
     noise, power = noise.unsqueeze(-1), power.unsqueeze(-1)
     worth = strength * amplitude
     alive = (worth > 0) & (power > 0) & (amplitude.square() * torch.finfo(worth.dtype).max > noise)
-    h = torch.where(alive, amplitude, 1.0)  # no division by a dead mode: its gradient would be NaN
+    h = torch.where(alive, amplitude, 1.0)  # no division by zero: its gradient would be NaN
     t = torch.where(alive, strength / h, 0.0)
     c = torch.where(alive, noise / h.square(), 0.0)
     S, T = t.cumsum(-1), c.cumsum(-1)
@@ -68,11 +68,11 @@ def capacity_waterfilling(cost: Float[Tensor, "*batch k"], power: Float[Tensor, 
     """Split a power budget over symbols so that they carry the most bits.
 
     Args:
-        cost: c = σ² / h² ≥ 0, increasing along the last axis; infinite where a symbol carries nothing.
+        cost: c = σ² / h² ≥ 0, increasing along the last axis; infinite where h = 0.
         power: P ≥ 0, total transmit power of the message.
 
     Returns:
-        p ≥ 0, summing to P; all zero where no symbol carries anything.
+        p ≥ 0 (…, k) with sum P; all zero where every c is infinite.
     """
     alive = cost.isfinite()
     count = torch.arange(1, cost.shape[-1] + 1, dtype=cost.dtype, device=cost.device)
@@ -82,14 +82,14 @@ def capacity_waterfilling(cost: Float[Tensor, "*batch k"], power: Float[Tensor, 
 
 
 def reverse_waterfilling(energy: Float[Tensor, "k"], bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch k"]:
-    """Errors of Gaussian components that are described by so many bits in all, so that their sum is least.
+    """Split a number of bits over Gaussian components so that the sum of their errors is least.
 
     Args:
         energy: b² > 0, decreasing.
-        bits: C ≥ 0, for all components together; may be infinite.
+        bits: C ≥ 0 (…) for all components together; may be infinite.
 
     Returns:
-        D = min(θ, b²), with ½ Σ log2⁺(b² / θ) = C.
+        Errors D = min(θ, b²) (…, k), with ½ Σ log2⁺(b² / θ) = C.
     """
     count = torch.arange(1, len(energy) + 1, dtype=energy.dtype, device=energy.device)
     log_theta = (energy.log().cumsum(-1) - 2 * math.log(2) * bits.unsqueeze(-1)) / count
