@@ -1,11 +1,11 @@
-"""Precoders for a receiver that sees H F (radio pilots pass the precoder) and matches its decoder to it: only the precoder is uncertain.
+"""Precoders for a receiver that measures H F, from pilots sent through the precoder, and matches its decoder: only F is uncertain.
 
 H = H̄ + E with E i.i.d. CN(0, τ) is no noise at all to such a decoder, and adding τ P to the noise is the wrong problem. What is left to
 minimise, E over the error of Σ b² diag (I + F̃ᵀ H_rᵀ H_r F̃ / N)^{-1}, has no closed form. Compared are precoders on H̄ with noise σ² (naive),
 on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound by Jensen's inequality, best at high SNR), on H̄ with noise σ² + τ P,
 and, where n_tx > n_rx, on the n_rx strongest directions of that root.
 
-They are judged by Monte Carlo, channel by channel. Errors of different uses may be drawn apart, shared or not: the mean of a sum does not
+They are compared by Monte Carlo, channel by channel. Errors of different uses may be drawn apart, shared or not: the mean of a sum does not
 depend on it. The naive one is kept unless another is better by three standard errors of the paired draws.
 """
 
@@ -36,15 +36,15 @@ class Draws:
     """Monte Carlo draws of the error of a channel.
 
     Attributes:
-        count: draws of an error matrix for each channel, shared out over its uses; two for each use at least.
-        seed: of the draws.
+        count: number of draws of an error matrix for each channel, divided over its uses; at least two for each use.
+        seed: seed of the draws.
     """
 
     count: int
     seed: int
 
     def of(self, channel: Channel, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
-        """Channels (…, u, n_rx, n_tx) as they may be, with one error for all uses or one for each: the same sequence each time."""
+        """Random channels (…, u, n_rx, n_tx) around the estimate, with one error for all uses or one for each; always the same sequence."""
         generator = torch.Generator(device=channel.h.device).manual_seed(self.seed)
         deviation = channel.error_variance.sqrt()[..., None, None, None]
         shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
@@ -53,13 +53,13 @@ class Draws:
 
 
 def choose_for_transmitter(modes: SemanticModes, channel: Channel, draws: Draws, *, robust: bool = True) -> Choice:
-    """The best of the candidates for a receiver that knows H F, for each channel: NAIVE, INFLATED, NOISIER or FEWER.
+    """Choose the best candidate for a receiver that knows H F, for each channel: NAIVE, INFLATED, NOISIER or FEWER.
 
     Args:
-        modes: of the pair of devices.
-        channel: what the transmitter knows.
-        draws: of the error, by which candidates are judged.
-        robust: False judges the naive precoder alone.
+        modes: semantic modes of the pair of devices.
+        channel: estimate that the transmitter knows, with its error variance.
+        draws: draws of the error, on which the candidates are compared.
+        robust: False evaluates the naive precoder alone.
     """
     settings = _settings(channel) if robust else [_naive(channel)]
     budget, plain = channel.uses * channel.power, channel.noise_variance / 2
@@ -88,7 +88,14 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, draws: Draws,
 
 
 class _Setting(NamedTuple):
-    """What a candidate is designed for: amplitudes (…, u, n_tx), directions (…, u, n_tx, n_tx) and noise (…) per real dimension."""
+    """The channel that a candidate is designed for.
+
+    Attributes:
+        candidate: number of the candidate.
+        amplitude: h (…, u, n_tx).
+        directions: V (…, u, n_tx, n_tx).
+        noise: noise variance (…) per real dimension.
+    """
 
     candidate: Candidate
     amplitude: Tensor
@@ -114,7 +121,7 @@ def _settings(channel: Channel) -> list[_Setting]:
 
 
 def _padded(setting: _Setting, n_tx: int) -> _Setting:
-    """h and V with zeros to n_tx: the phases of V's columns stay those of the naive design, for they matter once the channel is another."""
+    """h and V padded with zeros to n_tx; the phases of V's columns stay those of the naive design, since they matter on other channels."""
     missing = n_tx - setting.amplitude.shape[-1]
     amplitude, directions = (torch.nn.functional.pad(part, (0, missing)) for part in (setting.amplitude, setting.directions))
     return setting._replace(amplitude=amplitude, directions=directions)
@@ -123,7 +130,7 @@ def _padded(setting: _Setting, n_tx: int) -> _Setting:
 def _matched_error(
     H: Float[Tensor, "*batch u r2 t2"], F: Float[Tensor, "*batch u t2 q2"], weight: Float[Tensor, "*batch u q2"], N: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch u"]:
-    """Weighted error that F leaves in each use with its LMMSE decoder: Σ b² (1 − diag Mᵀ (M Mᵀ + N I)^{-1} M), M = H_r F."""
+    """Weighted error (…, u) of F in each use with its LMMSE decoder: Σ b² (1 − diag Mᵀ (M Mᵀ + N I)^{-1} M), M = H_r F."""
     M = H @ F
     C = M @ M.mT
     loading = 4 * C.shape[-1] * torch.finfo(C.dtype).eps * C.diagonal(dim1=-2, dim2=-1).sum(-1) + N.unsqueeze(-1)
@@ -136,7 +143,7 @@ def _matched_error(
 
 
 def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tensor, "*batch"]:
-    """The candidate of the greatest gain over the first less three standard errors of it (draws paired); the first if none gains."""
+    """The candidate with the greatest gain over the first, less three standard errors (paired draws); the first if none gains."""
     gain = errors[:, :1] - errors
     variance = gain.var(0).sum(-1) / len(errors)
     number: Tensor = (gain.mean(0).sum(-1) - _SURELY * variance.sqrt()).argmax(0)
@@ -152,7 +159,7 @@ def _matched_mse(
     weight: Float[Tensor, "*batch u q2"],
     weighted: Float[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch"]:
-    """Unweighted MSE (…), from the weighted error (…) of the streams: the same but for what is not sent.
+    """Unweighted MSE (…) from the weighted error (…) of the streams: they differ by what is not sent.
 
     With a goal or shrinkage it is not; the rest is then the mean over draws of the full response, a few where there are several uses.
     """

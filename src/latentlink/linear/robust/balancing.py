@@ -1,4 +1,4 @@
-"""Modes on symbols so that uses carry like powers: for channels whose error makes noise of the power of a use.
+"""Balancing: modes on symbols so that all uses carry similar powers, for channels whose error turns the power of a use into noise.
 
 By strength alone, strongest over strongest, one use may get the strongest modes of all, and with them all the noise. Symbols of like
 amplitude are as good as one another, though: in layers of K symbols of K uses, from the best to the worst, the layer's strongest modes go
@@ -21,14 +21,14 @@ from latentlink.streams.waterfilling import mse_waterfilling
 def balance(
     strength: Float[Tensor, "k"], used: Allocation, noise: Float[Tensor, "*batch"], power: Float[Tensor, "*batch"], *, in_pairs: bool
 ) -> Allocation:
-    """The allocation with the modes of each layer moved among its symbols, and the powers filled anew.
+    """Move the modes of each layer among its symbols to balance the uses, and repeat the water-filling.
 
     Args:
-        strength: b of the modes.
-        used: strongest over strongest, as `Allocation.of` gives it for this strength, noise and power.
-        noise: N (…) per real dimension.
+        strength: b (k,) of the modes.
+        used: allocation `Allocation.of` for this strength, noise and power, strongest over strongest.
+        noise: N (…), noise variance per real dimension.
         power: total power (…) of the message.
-        in_pairs: keep modes 2i and 2i + 1 in one symbol, as complex-linear designs do.
+        in_pairs: True keeps modes 2i and 2i + 1 in one symbol, as complex-linear designs do.
     """
     uses, width = used.slots
     count = used.streams.shape[-1]
@@ -51,7 +51,7 @@ def balance(
 
 
 def _layout(count: int, uses: int, width: int) -> Int[Tensor, "layer part symbol width"]:
-    """Number of the mode at each place, `count` at places that no mode takes."""
+    """Number of the mode at each place, `count` at places without a mode."""
     layers, parts = -(-count // (2 * uses)), 2 // width
     first = 2 * uses * torch.arange(layers)[:, None, None, None]
     last = (first + 2 * uses).clamp(max=count)
@@ -81,7 +81,7 @@ def _least_loaded(
 
 
 def _at(values: Tensor, places: Int[Tensor, "*places"]) -> Tensor:
-    """Values (…, *places) of the modes there, 0 where there is none."""
+    """Values (…, *places) of the mode at each place, 0 at places without a mode."""
     return torch.nn.functional.pad(values, (0, 1))[..., places]
 
 

@@ -36,7 +36,7 @@ _SEARCHED = 2**15  # symbols whose allocation is searched for at once: what a pr
 
 
 def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
-    """The best of the candidates for each channel: NAIVE, NOISIER, BALANCED, REWEIGHTED or NAIVE_PAIR.
+    """Choose the best candidate for each channel: NAIVE, NOISIER, BALANCED, REWEIGHTED or NAIVE_PAIR.
 
     The last, the naive precoder with a decoder that takes the estimate for the channel, is worse by design. Under shrinkage the pilots'
     covariance is less than that of the design, though, and so is the noise that E makes: it is taken where it is better under that one.
@@ -57,18 +57,18 @@ def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
 
 
 def decoder_channel(channel: Channel, trusting: Bool[Tensor, "*batch"] | None) -> Channel:
-    """The channel as decoders take it: without error where they trust the estimate."""
+    """The channel that decoders are designed for: without error where they trust the estimate."""
     return channel if trusting is None else replace(channel, error_variance=channel.error_variance.masked_fill(trusting, 0.0))
 
 
 def _is_coloured(modes: SemanticModes) -> bool:
-    """True where the pilots' covariance is not that of the design, I."""
+    """Return True if the pilots' covariance is not the design covariance I."""
     eye = torch.eye(len(modes), dtype=modes.covariance.dtype, device=modes.covariance.device)
     return bool(((modes.covariance - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any())
 
 
 def _decoded_error(modes: SemanticModes, channel: Channel, used: Allocation, designed: Float[Tensor, "*batch u"]) -> Tensor:
-    """Σ b² E(z − ẑ)² (…) under the pilots' covariance, of a decoder for a noise N_u (…, u) of its own."""
+    """Weighted error Σ b² E(z − ẑ)² (…) under the pilots' covariance, with a decoder designed for the noise N_u (…, u)."""
     b, C = modes.strength[: used.power.shape[-1]].square(), modes.covariance.diagonal()[: used.power.shape[-1]]
     gain = used.gain(used.of_uses(designed) / 2)
     t = gain * used.amplitude * root(used.power)
@@ -76,17 +76,17 @@ def _decoded_error(modes: SemanticModes, channel: Channel, used: Allocation, des
 
 
 def _stream_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch s"]:
-    """N (…, s) per real dimension that each stream meets, for modes of these variances (I where there are none)."""
+    """Noise N (…, s) per real dimension on each stream, for modes with these variances, or with variance 1 if none are given."""
     return used.of_uses(_use_noise(channel, used, variance)) / 2
 
 
 def _use_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch u"]:
-    """N_u = σ² + τ P_u (…, u)."""
+    """Effective noise N_u = σ² + τ P_u (…, u) of each use."""
     return channel.noise_variance.unsqueeze(-1) + channel.error_variance.unsqueeze(-1) * used.use_power(variance)
 
 
 def _best_allocation(modes: SemanticModes, channel: Channel, spatial: SpatialModes) -> tuple[Allocation, Int[Tensor, "*batch"]]:
-    """The best allocation of each channel and the number of its candidate, searched for some channels at a time."""
+    """The best allocation of each channel and the number of its candidate, for some channels at a time to save memory."""
     uses, q = spatial.amplitude.shape[-2:]
     flat, amplitude = channel.flattened(), spatial.amplitude.reshape(-1, uses, q)
     count = max(1, _SEARCHED // (uses * q))
@@ -105,7 +105,7 @@ def _best_allocation(modes: SemanticModes, channel: Channel, spatial: SpatialMod
 
 
 def _search(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u q"]) -> tuple[Allocation, Int[Tensor, "c"]]:
-    """The best of the candidates and its number, for each channel; the first one among equals."""
+    """The best allocation and the number of its candidate for each channel; the first one in a tie."""
     tries = _tries(modes, channel, amplitude)
     first, best = next(tries)
     candidate = torch.full(channel.batch, first, device=channel.h.device)
@@ -119,14 +119,14 @@ def _search(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c 
 
 
 def _error(modes: SemanticModes, channel: Channel, used: Allocation) -> Float[Tensor, "*batch"]:
-    """Σ b² / (1 + p h² / N) with N = N_u/2, as Σ b² N / (N + p h²), over the modes that have a slot."""
+    """Weighted error Σ b² / (1 + p h² / N) (…) with N = N_u/2, as Σ b² N / (N + p h²), over the modes that have a slot."""
     received, N = used.power * used.amplitude.square(), _stream_noise(channel, used)
     rest = torch.where(received > 0, N / torch.where(received > 0, N + received, 1.0), 1.0)
     return rest @ modes.strength[: rest.shape[-1]].square()
 
 
 def _tries(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u q"]) -> Iterator[tuple[Candidate, Allocation]]:
-    """The allocations that are compared, by name."""
+    """Yield the allocations that are compared, each with its candidate."""
     budget, in_pairs = channel.uses * channel.power, not modes.widely_linear
     yield Candidate.NAIVE, Allocation.of(modes.strength, amplitude, channel.noise_variance / 2, budget)
     white = channel.effective_noise / 2
@@ -144,7 +144,7 @@ def _tries(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u
 
 
 def _reweight(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u q"], N: Float[Tensor, "c u"]) -> Allocation:
-    """The balanced allocation for costs N_u² / h_i² of SNR, brought to the budget.
+    """The balanced allocation for the power N_u² / h_i² per unit of SNR, scaled to the budget.
 
     With the spending linearised at P_u = (N_u − σ²) / τ, Σ_u N_u² c_u = Σ_u P_u N_u: water-filling in units of p N_u.
     """
@@ -164,7 +164,7 @@ def _reweight(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "
 def _both_ends_mse(
     modes: SemanticModes, channel: Channel, used: Allocation, precoder: Tensor, designed: Tensor, trusting: Tensor
 ) -> Float[Tensor, "*batch"]:
-    """Unweighted, under the pilots' covariance C: E s has the variance τ Σ_{i ∈ u} p_i C_ii in use u, whatever the decoder expects."""
+    """Unweighted MSE (…) under the pilots' covariance C: E s has variance τ Σ_{i ∈ u} p_i C_ii in use u, whatever the decoder expects."""
     scale = modes.gram.diagonal()
     mixed = ((modes.gram - torch.diag(scale)).abs() > torch.finfo(scale.dtype).eps ** 0.5 * scale.sum()).any()
     if channel.uses > 1 and is_block_fading(channel.h) and bool(mixed):  # what one E makes of different uses is correlated

@@ -1,4 +1,4 @@
-"""Which of several precoders was chosen for a channel that is known up to an error."""
+"""The choice among several precoders for a channel that is known up to an error."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,11 +13,11 @@ class Candidate(IntEnum):
     Attributes:
         NAIVE: designed for H̄ in noise σ², as if the estimate were the channel.
         NOISIER: designed for H̄ in the effective noise σ² + τ P of every use.
-        BALANCED: as NOISIER, with modes moved so that uses carry like powers.
+        BALANCED: NOISIER with modes moved so that uses carry similar powers.
         REWEIGHTED: balanced, with power weighted by the square of the noise that it makes in each use.
         NAIVE_PAIR: the naive precoder with a decoder that also takes the estimate for the channel.
         INFLATED: designed for a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I in noise σ².
-        FEWER: as INFLATED, on the n_rx strongest directions only.
+        FEWER: INFLATED on the n_rx strongest directions only.
     """
 
     NAIVE = 0
@@ -34,12 +34,12 @@ class Choice:
     """The chosen precoder of each channel.
 
     Attributes:
-        streams: (…, s), slot of each mode.
-        stream_power: (…, s), power of each mode.
+        streams: slot (…, s) of each mode.
+        stream_power: power (…, s) of each mode.
         precoder: F̃ (…, u, 2 n_tx, 2q).
         candidate: number of the `Candidate` (…).
-        mse: expected, unweighted, in total (…).
-        trusting: channels (…) whose decoder takes the estimate for the channel; None where none does.
+        mse: expected total unweighted MSE (…).
+        trusting: True (…) for channels whose decoder takes the estimate for the true channel; None where all take its error into account.
     """
 
     streams: Int[Tensor, "*batch s"]

@@ -1,4 +1,4 @@
-"""The precoder for a decoder that is fixed: the transmitter equalises, since the receiver knows no channel.
+"""Pre-equalisation: precoders for a decoder that is fixed, since the receiver does not know the channel.
 
 With coefficients white, G̃ the fixed decoder, B = diag(b) and the channel known as H = H̄ + E, E ~ CN(0, τ) per entry,
 
@@ -34,14 +34,14 @@ _RANK = 1e-13  # eigenvalues below this share of the largest are rounding
 def agreed_level(
     modes: SemanticModes, channel: Channel, gain: float, multiples: tuple[float, ...], draws: Draws
 ) -> Float[Tensor, "*batch"]:
-    """a² (…) for which decoder and precoder are made, from the sizes, noise and power of the channels alone.
+    """The level a² (…) that decoder and precoder are designed for, from the sizes, noise and power of the channels alone.
 
     Args:
-        modes: of the pair of devices.
-        channel: whose sizes, noise and power count.
-        gain: E|h|².
-        multiples: of the gain, to choose from: the one that is best in the mean over Rayleigh fading.
-        draws: of Rayleigh channels, shared out over the uses; two for each use at least.
+        modes: semantic modes of the pair of devices.
+        channel: channels, of which only the sizes, noise and power matter.
+        gain: E|h|² of every entry of H.
+        multiples: candidates for a² as multiples of the gain; the best in the mean over Rayleigh fading is taken.
+        draws: Rayleigh channels, divided over the uses; at least two for each use.
     """
     facts = torch.stack([channel.noise_variance, channel.power], -1).reshape(-1, 2)
     kinds, kind = facts.unique(dim=0, return_inverse=True)
@@ -55,7 +55,7 @@ def agreed_level(
 
 
 def _weighted_error(modes: SemanticModes, level: float, drawn: Channel) -> Float[Tensor, "*batch"]:
-    """Σ b² E(z − ẑ)² (…) of the pre-equalised design for one level."""
+    """Weighted error Σ b² E(z − ẑ)² (…) of the pre-equalised design for one level."""
     fixed = design_for_identity(modes, torch.full_like(drawn.power, level), drawn)
     T, noise = replace(fixed, precoder=pre_equalise(modes, fixed, drawn)).response(drawn)
     b = modes.strength[: T.shape[-1]].square()
@@ -71,7 +71,7 @@ def design_for_identity(modes: SemanticModes, level: Float[Tensor, "*batch"], li
 
 
 def pre_equalise(modes: SemanticModes, fixed: LinearTransceiver, known: Channel) -> Float[Tensor, "*batch u t2 q2"]:
-    """F̃ (…, u, 2 n_tx, 2q) for the decoder of `fixed`, one use a group, on channels known up to an error."""
+    """Precoder F̃ (…, u, 2 n_tx, 2q) for the decoder of `fixed`, one group for each use, on channels known up to an error."""
     G, known = fixed.decoder, known.to(fixed.decoder.dtype)
     slots = G.new_zeros(*fixed.streams.shape[:-1], G.shape[-3] * G.shape[-2])
     b = slots.scatter(-1, fixed.streams, modes.strength[: fixed.streams.shape[-1]].expand(fixed.streams.shape)).unflatten(
