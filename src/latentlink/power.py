@@ -293,9 +293,5 @@ def named(word: str, **settings: Any) -> PowerLimit:
 
     Raises:
         ValueError: no limit has this name, or a setting is wrong.
-
-    Example:
-        >>> named("mean")
-        Mean(peak=None)
     """
     return NAMES[choice("power", word, NAMES)](**settings)

@@ -17,7 +17,7 @@ proper. Odd dimensions are padded, and the padding counts in R_λ and in the err
 """
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ from latentlink.linear.metric import Metric
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import finite
 from latentlink.numerics.reprs import Summarised, counted
-from latentlink.storage.artifacts import artifact, save
+from latentlink.storage.artifacts import artifact, save, tensor_fields
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 
@@ -146,7 +146,7 @@ class SemanticModes(Summarised):
 
     def to(self, target: torch.device | torch.dtype | str) -> "SemanticModes":
         """The same modes on another device or in another dtype."""
-        moved: dict[str, Any] = {f.name: value.to(target) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        moved: dict[str, Any] = {name: value.to(target) for name, value in tensor_fields(self).items()}
         return replace(self, **moved)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -155,7 +155,7 @@ class SemanticModes(Summarised):
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        tensors = tensor_fields(self)
         if self.widely_linear:
             tensors.pop("cross")  # the same as gram
         return tensors, {

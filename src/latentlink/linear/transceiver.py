@@ -7,7 +7,7 @@ of channels, so nothing of size d or m is stored per channel.
 """
 
 import os
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from latentlink.links.operations import REAL_WEIGHT, OperationCount
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.power import Mean, PowerLimit, named
-from latentlink.storage.artifacts import artifact, save
+from latentlink.storage.artifacts import artifact, save, tensor_fields
 
 
 @artifact("link")
@@ -219,9 +219,9 @@ class LinearTransceiver(BaseTransceiver):
     def to(self, target: torch.device | torch.dtype | str) -> "LinearTransceiver":
         """The same transceiver on another device, or in float32 or float64; deployed links are in float32."""
         moved: dict[str, Any] = {
-            f.name: value.to(target)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor) and (value.is_floating_point() or not isinstance(target, torch.dtype))
+            name: value.to(target)
+            for name, value in tensor_fields(self).items()
+            if value.is_floating_point() or not isinstance(target, torch.dtype)
         }
         return replace(self, channel=self.channel.to(target), **moved)
 
@@ -231,9 +231,11 @@ class LinearTransceiver(BaseTransceiver):
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit.word)
-        return tensors | channel_tensors(self.channel), facts | {"streams": self.streams.shape[-1], "encoders": list(self.encoders)}
+        return tensor_fields(self) | channel_tensors(self.channel), facts | {
+            "streams": self.streams.shape[-1],
+            "encoders": list(self.encoders),
+        }
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "LinearTransceiver":
