@@ -5,6 +5,7 @@ channels on a grid of (streams, SNR). The best candidate is taken at every grid 
 never worse than MSE.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,7 @@ class GoalChoice(Summarised):
     def name_for(self, channel: Channel) -> str:
         """Name of the best candidate at the grid point nearest to the streams and the mean SNR, with E|h|², of a batch of channels."""
         streams = 2 * channel.uses * min(channel.n_rx, channel.n_tx)
-        row = min(range(len(self.streams)), key=lambda i: abs(_log2(self.streams[i]) - _log2(streams)))
+        row = min(range(len(self.streams)), key=lambda i: abs(math.log2(self.streams[i]) - math.log2(streams)))
         gain_db = 10 * channel.h.abs().square().mean((-3, -2, -1)).log10()
         snr_db = float((channel.snr_db + gain_db).mean().clamp(-1e3, 1e3).nan_to_num(-1e3))
         column = min(range(len(self.snr_db)), key=lambda j: abs(self.snr_db[j] - snr_db))
@@ -165,7 +166,3 @@ def _task_score(modes: SemanticModes, unseen: Pilots, head: nn.Module, radios: S
         assert understood is not None
         rows.append(understood.mean(-1).cpu())
     return torch.stack(rows)
-
-
-def _log2(number: int) -> float:
-    return float(torch.tensor(float(number)).log2())

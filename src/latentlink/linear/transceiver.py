@@ -232,10 +232,8 @@ class LinearTransceiver(BaseTransceiver):
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit.word)
-        return tensor_fields(self) | channel_tensors(self.channel), facts | {
-            "streams": self.streams.shape[-1],
-            "encoders": list(self.encoders),
-        }
+        facts |= {"streams": self.streams.shape[-1], "encoders": list(self.encoders)}
+        return tensor_fields(self) | channel_tensors(self.channel), facts
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "LinearTransceiver":

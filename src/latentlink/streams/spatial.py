@@ -4,7 +4,7 @@ H_u = U_u diag(h_u) V_uᴴ gives q = min(n_rx, n_tx) complex symbols per use. Al
 identical uses may be mixed by a unitary K-point DFT for each spatial mode: the singular values stay, and every use carries the same power.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -105,12 +105,7 @@ class SpatialModes:
         def mix(beams: Tensor) -> Tensor:  # (…, K, a, q) → (…, 1, K a, K q)
             return torch.einsum("uk,...kaq->...uakq", D, beams).flatten(-2).flatten(-3, -2).unsqueeze(-3)
 
-        return replace(
-            self,
-            amplitude=self.amplitude.flatten(-2).unsqueeze(-2),
-            transmit=mix(self.transmit),
-            receive=mix(self.receive),
-        )
+        return SpatialModes(self.amplitude.flatten(-2).unsqueeze(-2), mix(self.transmit), mix(self.receive))
 
 
 def embedded(beams: Complex[Tensor, "*batch g a q"], weight: Float[Tensor, "*batch g q2"]) -> Float[Tensor, "*batch g a2 q2"]:
