@@ -43,7 +43,7 @@ class Results:
         return self.folder / "cells" / f"{cell.id}.error.txt"
 
     def done(self, cell: Cell) -> bool:
-        """Whether a cell has a result; a file that was cut short by a failing disk is none."""
+        """True where a cell has a result; a file that was cut short by a failing disk is none."""
         try:
             with self.path(cell).open("rb") as file:
                 file.seek(-4, io.SEEK_END)

@@ -52,7 +52,7 @@ class Column:
 
     @property
     def is_setting(self) -> bool:
-        """Whether rows that differ in it are different points."""
+        """True where rows that differ in it are different points."""
         return self.role in ("pilots", "channel", "radio")
 
     def describe(self, value: Any) -> str:

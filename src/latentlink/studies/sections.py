@@ -45,7 +45,7 @@ class Data(Section):
 
     @property
     def encoded(self) -> bool:
-        """Whether the study's encoders encode it: digits have their own, and files hold latents."""
+        """True where the study's encoders encode it: digits have their own, and files hold latents."""
         return self.dataset not in ("digits", "files")
 
     def canonical(self, point: "Point") -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Encoders(Section):
     image_size_px: Positive | None = Field(64, description="side of the square to which images are scaled; null takes the encoder's own")
 
     def canonical(self, point: "Point") -> dict[str, Any] | None:
-        """None where the data bring their own encoders or none."""
+        """These names; null where the data bring their own encoders or need none."""
         ends = {"transmitter": identify(self.transmitter), "receiver": identify(self.receiver)}
         return {**self.model_dump(mode="json"), **ends} if point.data.encoded else None
 
@@ -112,7 +112,7 @@ class ChannelAt(Section):
 
     @property
     def standard(self) -> bool:
-        """Whether it is a 3GPP model, on OFDM resource elements."""
+        """True for a 3GPP model, on OFDM resource elements."""
         return self.model in get_args(Standard)
 
     def canonical(self, point: "Point") -> dict[str, Any]:
@@ -177,7 +177,7 @@ class CsiAt(Section):
 
     @property
     def estimated(self) -> bool:
-        """Whether some end knows an estimate."""
+        """True where an end knows an estimate only."""
         return self.known not in ("perfect", "unaware")
 
     @property

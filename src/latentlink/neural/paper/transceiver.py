@@ -98,7 +98,7 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Of one message, counted on the weights that are left."""
+        """Operations of one message, counted on the weights that are left."""
         table = self.layer_flops()
         return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
 

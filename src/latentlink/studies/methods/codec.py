@@ -137,7 +137,7 @@ class CodecMethod(Method):
         return objectives[self.objective]()
 
     def is_trained(self, known: PilotKnowledge, seed: int) -> bool:
-        """Whether such a codec was trained on this machine before."""
+        """True where such a codec was trained on this machine before."""
         others = known.others if self.unpaired else None
         return find_codec_file(self.training(seed), *self.inputs(known), others).is_file()
 

@@ -30,7 +30,7 @@ class ClosedFormMethod(OnModes):
 
     @property
     def trusts_estimates(self) -> bool:
-        """Whether it is not robust."""
+        """True where the design is not robust."""
         return not self.robust
 
     def describe(self) -> str:

@@ -76,7 +76,7 @@ class Method(Section):
 
     @property
     def trusts_estimates(self) -> bool:
-        """Whether the design uses an estimate of the channel as if it were the channel."""
+        """True where the design uses an estimate of the channel as if it were the channel."""
         return False
 
     def describe(self) -> str:

@@ -44,7 +44,7 @@ class OwnMethod(Method):
 
     @property
     def gain_controlled(self) -> bool:  # type: ignore[override]
-        """As the class says; True where it says nothing."""
+        """The value that the class gives; True where it gives none."""
         return bool(getattr(load_attribute(self.name), "gain_controlled", True))
 
     def describe(self) -> str:

@@ -32,5 +32,5 @@ def explain(error: ValidationError) -> str:
 
 
 def _is_type(part: str) -> bool:
-    """Whether a step of a location is pydantic's name for a member of a union, not a key of the file."""
+    """True where a step of a location is pydantic's name for a member of a union, not a key of the file."""
     return "[" in part or part.startswith("constrained-") or part in _TYPES
