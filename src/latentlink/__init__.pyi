@@ -8,7 +8,7 @@ from .latents.pilot_selection import PilotSelection
 from .latents.pilots import Pilots
 from .linear.admm.constraints import ActiveAntennas, ConstantModulus, ConstraintSet, SparsePrecoder
 from .linear.admm.design import Admm
-from .linear.closed_form import ClosedForm
+from .linear.design import ClosedForm
 from .linear.goal import Goal
 from .linear.goal_choice import choose_goal
 from .linear.held_out import held_out

@@ -4,7 +4,7 @@ from latentlink.channels.csi.ageing import age_channel, age_estimate
 from latentlink.channels.csi.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
 from latentlink.channels.csi.feedback import feedback_bits, quantisation_variance, quantise_feedback
 from latentlink.channels.csi.statistics import GridStatistics, SampledStatistics, ScatteringStatistics, doppler_hz
-from latentlink.linear.knowledge import (
+from latentlink.linear.csi_cases import (
     BothEnds,
     CsiCase,
     Perfect,

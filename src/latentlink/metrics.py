@@ -3,7 +3,7 @@
 from latentlink.evaluation.evaluate import Evaluation
 from latentlink.evaluation.latency import MeasuredLatency, latency
 from latentlink.evaluation.papr import Amplifier, Peaks, peaks
-from latentlink.links.operations import OperationCount
+from latentlink.links.operation_count import OperationCount
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
 
 __all__ = [

@@ -6,7 +6,7 @@ import torch
 
 import latentlink as ll
 from conformance.registry import DESIGNS, D, M, channel, pilots, solution
-from latentlink.links.operations import OperationCount
+from latentlink.links.operation_count import OperationCount
 from oracles import seeded
 
 LINKS = ("exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "digital", "digital, by a genie", "neural", "codec")

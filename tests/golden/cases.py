@@ -54,11 +54,11 @@ from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.csi_cases import BothEnds, Perfect, ReceiverOnly, Transmitter, TransmitterOnly, Unaware
+from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.held_out import HeldOutModes, held_out
-from latentlink.linear.knowledge import BothEnds, Perfect, ReceiverOnly, Transmitter, TransmitterOnly, Unaware
 from latentlink.linear.modes import semantic_modes
 from latentlink.linear.robust.choice import Candidate
 from latentlink.links.solution import Status

@@ -22,7 +22,7 @@ from latentlink.baselines.whitened import sends
 from latentlink.channels.channel import Channel
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import REAL_WEIGHT, OperationCount
+from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
 from latentlink.links.shapes import check_latents
 from latentlink.storage.artifacts import artifact, save
 

@@ -16,7 +16,7 @@ from latentlink.cli.lazy import register
 
 app = cyclopts.App(
     name="latentlink",
-    help=latentlink.__doc__,
+    help=(latentlink.__doc__ or "").partition("\n")[0],
     help_format="markdown",
     version=latentlink.__version__,
     suppress_keyboard_interrupt=False,

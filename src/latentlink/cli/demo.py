@@ -12,7 +12,7 @@ import torch
 from latentlink.cli.console import device_named, messages, out, print_table, write_table, wrote
 from latentlink.cli.study.run import run_experiment
 from latentlink.data.datasets.images import DatasetNotFound, fashion_mnist
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.design import ClosedForm
 from latentlink.report.arrange import arrange
 from latentlink.report.curves import EXACT, SEPARATION
 from latentlink.report.figures import draw_wide

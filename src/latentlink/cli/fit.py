@@ -16,7 +16,7 @@ from latentlink.cli.fit_codec import CodecOptions, train
 from latentlink.data.readers.files import read_channels
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.modes import SemanticModes, semantic_modes

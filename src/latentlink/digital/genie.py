@@ -21,8 +21,8 @@ from latentlink.digital.coding.block import Block
 from latentlink.digital.stored import blocks_from_tensors, blocks_to_tensors
 from latentlink.digital.transceiver import DigitalTransceiver, Member, Payloads
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import OperationCount
-from latentlink.links.stored import taken_out
+from latentlink.links.operation_count import OperationCount
+from latentlink.links.saved_channel import taken_out
 from latentlink.storage.artifacts import artifact, save
 
 

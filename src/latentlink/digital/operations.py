@@ -1,6 +1,6 @@
 """An estimate of the operations that a digital link takes for a message: what a device computes in numbers, not in bits.
 
-Counted are real floating-point operations, as for all links (`links/operations.py`): centring and transform, the search of quantisers,
+Counted are real floating-point operations, as for all links (`links/operation_count.py`): centring and transform, the search of quantisers,
 modulation, beams, bit log-likelihood ratios, belief propagation, and synthesis. Not counted are the range coder, LDPC encoding, CRC,
 (de)interleaving and table look-ups, which work on bits and integers. Assumptions:
 
@@ -16,7 +16,7 @@ from latentlink.digital.coding.amplitudes import MOST_BITS
 from latentlink.digital.coding.block import Block
 from latentlink.digital.coding.block_code import ITERATIONS, BlockCode
 from latentlink.digital.source.latent_code import LatentCode
-from latentlink.links.operations import COMPLEX_WEIGHT, REAL_WEIGHT, OperationCount
+from latentlink.links.operation_count import COMPLEX_WEIGHT, REAL_WEIGHT, OperationCount
 
 _STEP_SEARCH = 10  # for each coefficient and offered step of a transform code
 _EDGE = 10  # for each edge and iteration of belief propagation

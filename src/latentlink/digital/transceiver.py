@@ -20,9 +20,9 @@ from latentlink.digital.operations import count_operations
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
 from latentlink.digital.stored import blocks_from_tensors, blocks_to_tensors
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import OperationCount
+from latentlink.links.operation_count import OperationCount
+from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts, taken_out
 from latentlink.links.shapes import broadcast_batch, check_received
-from latentlink.links.stored import channel_from, channel_tensors, link_facts, taken_out
 from latentlink.storage.artifacts import artifact, save
 from latentlink.streams.spatial import SpatialModes
 

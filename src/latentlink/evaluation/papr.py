@@ -77,7 +77,7 @@ def peaks(
 
     Args:
         transceiver: the link for a batch `...` of channels, of any kind (see `transmit`).
-        x: latents; n · u symbols an antenna tell peaks down to a probability of some 10 / (n u).
+        x: latents; with n · u symbols per antenna, exceedance probabilities down to about 10 / (n u) can be estimated.
         exceeded: probability with which the peak may be exceeded; 0 takes the highest of all.
         subcarriers: of the OFDM waveform that the messages fill one after another; None looks at the symbols themselves.
         amplifier: that the symbols pass, if any.

@@ -5,7 +5,8 @@ classes) and the group means μ_g, each group gives its first `per_class` member
 
     random:    a permutation of 1…n that the seed alone decides,          centroid:    ‖x_i − μ_g(i)‖² increasing, then i increasing,
 
-so what is chosen are row numbers of the whole training set (not of a group), none twice, and fewer pilots are always among more.
+so what is chosen are row numbers of the whole training set (not of a group), none twice, and pilot sets are nested: a smaller set is
+contained in every larger one.
 """
 
 import operator

@@ -1,61 +1,100 @@
-"""The closed form: the exact linear design, for any power limit and any knowledge of the channel."""
+"""The exact linear design for channels that are known, or known up to an error that acts as white noise.
 
-from dataclasses import dataclass, field
+For the modes (Φ, Ψ, b) of the latents and the spatial modes H = U diag(h) Vᴴ of the channel, N = σ²/2,
+
+    F = V diag(√p) Φ,        G = Ψ diag( h √p / (h² p + N) ) Uᴴ,        p by MSE water-filling of the budget over b_i and h_i,
+
+strongest with strongest, minimise E||W (y − ŷ)||² over all pairs with Σ_u E||s_u||² ≤ u·P; the least error is
+
+    tr(W Ry Wᵀ) − Σ b_i² + Σ b_i² / (1 + p_i h_i² / N).
+
+The problem is biconvex; that this is its global optimum is due to [lee1976optimum, scaglione2002optimal, palomar2003joint]. Only small
+matrices are made per channel, so a batch of channels costs about its SVDs, whatever the latents' dimensions. Other power limits place
+modes otherwise (`PowerLimit.allocate`).
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.exact import LinearSolution, check_channel
-from latentlink.linear.knowledge import BothEnds, CsiCase
 from latentlink.linear.modes import SemanticModes
-from latentlink.power import Mean, PowerLimit
+from latentlink.linear.mse import parallel_mse, total_mse
+from latentlink.linear.per_message import refit_per_message
+from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.links.solution import Solution, Status
+from latentlink.power import PowerLimit
+from latentlink.streams.placement import Placement
+
+LinearSolution = Solution[LinearTransceiver]
+
+ROBUST = Status(
+    "robust", "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
+)
+STOPPED = Status("stopped", "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClosedForm:
-    """The exact design of a linear pair; `design` takes modes and a whole batch of channels (theory: `linear/exact.py`).
+def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) -> LinearSolution:
+    """The optimal pair within a power limit, for every channel of the batch at once.
 
-    Attributes:
-        power: power limit: Mean() over uses, PerUse() or PerMessage(x=x, y=y); Equal() and OneUseAtATime() for comparison. For
-            PerAntenna() see Admm.
-        csi: knowledge of the channel: BothEnds() share what is known; Perfect(), Transmitter(), ReceiverOnly(), TransmitterOnly() or
-            Unaware().
+    Args:
+        modes: semantic modes of the pair of devices.
+        channel: batch of channels (…, u, n_rx, n_tx) in the modes' precision; their error counts as white noise.
+        limit: power limit of the transmitter.
 
     Raises:
-        ValueError: power is not a power limit, or csi is not a CSI case.
-
-    References:
-        [palomar2003joint]; [pandolfo2025latent] for the problem.
-
-    Example:
-        >>> solution = ClosedForm(power=PerUse()).design(semantic_modes(moments), Channel.from_snr(h, snr_db=20.0))
+        ValueError: the limit has no exact design, or its pilots do not fit the modes.
     """
+    placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
+    noise = channel.effective_noise / 2
+    decoder = None if channel.uncertain else placed.decoder(noise)  # None: the LMMSE decoder for an uncertain channel
+    link = replace(modes.transceiver(channel, placed.streams, placed.precoder(), decoder), power_limit=limit.deployed())
+    trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
+    response = placed.response(noise)
+    if response is None or channel.uncertain:
+        solution = expected_on(modes, link, _status(placed, limit, channel), trace)
+    else:
+        mse = parallel_mse(modes, *response)
+        power = placed.power @ modes.covariance.diagonal()[: placed.power.shape[-1]] / channel.uses
+        solution = Solution(link, _status(placed, limit, channel), mse, power, trace)
+    return refit_per_message(modes, solution.transceiver, limit) if limit.limits_messages else solution
 
-    power: PowerLimit = field(default_factory=Mean)
-    csi: CsiCase = field(default_factory=BothEnds)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.power, PowerLimit):
-            raise ValueError(f"power must be a power limit, such as ll.power.Mean() or PerUse(), got {self.power!r}")
-        if not isinstance(self.csi, CsiCase):
-            raise ValueError(f"csi must be a CSI case, such as ll.csi.BothEnds() or Transmitter(), got {self.csi!r}")
+def expected_on(
+    modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None = None
+) -> LinearSolution:
+    """The solution with the expected MSE and power of a link on a channel, the decoder's own if none is given."""
+    s = link.streams.shape[-1]
+    mse = total_mse(modes, *link.response(channel, covariance=modes.covariance[:s, :s]))
+    return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
-    def design(self, modes: SemanticModes, known: Channel) -> LinearSolution:
-        """Design precoder and decoder for every channel of the batch at once.
 
-        Differentiable in h, noise and power, but for PerUse on uses that differ; where singular values of h coincide only the expected
-        values have a derivative, the singular vectors having none.
+def check_channel(modes: SemanticModes, channel: Channel) -> Channel:
+    """Check the arguments of a linear design, and convert the channel to the modes' precision.
 
-        Args:
-            modes: semantic modes of the pair of devices, on the channel's device; the design has their precision.
-            known: batch of channels (…, u, n_rx, n_tx), or of estimates.
+    Raises:
+        ValueError: modes or channel are of another type, or on different devices.
+    """
+    if not isinstance(modes, SemanticModes):
+        raise ValueError(f"modes must be SemanticModes, such as semantic_modes(moments), got {type(modes).__name__}")
+    if not isinstance(channel, Channel):
+        raise ValueError(f"channel must be a Channel, such as Channel.from_snr(h, snr_db), got {type(channel).__name__}")
+    if channel.h.device != modes.strength.device:
+        raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
+    return channel.to(modes.strength.dtype)
 
-        Returns:
-            Solution with `trace` holding
 
-            - `stream_power` (…, s): power of each mode;
-            - `gap` (…), for PerUse on uses that differ: distance of the weighted error to a lower bound, relative to it;
-            - `candidate` (…), where the channel is uncertain: number of the `robust.choice.Candidate` that was taken.
+def sent_or_nothing(stream_power: Float[Tensor, "*batch s"], status: Status) -> Int[Tensor, "*batch"]:
+    """The status (…) where a link sends anything, NOTHING_TO_SEND elsewhere."""
+    return torch.where(stream_power.sum(-1) > 0, status.code, Status.NOTHING_TO_SEND.code)
 
-        Raises:
-            ValueError: modes or known are of another type or on different devices, or power and csi do not go together.
-        """
-        return self.csi.design(modes, check_channel(modes, known), self.power)
+
+def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tensor, "*batch"]:
+    """The status (…) of the design for each channel."""
+    status = sent_or_nothing(placed.power, Status.OPTIMAL if limit.is_exact else Status.BASELINE)
+    if placed.settled is not None:
+        return status.masked_fill(~placed.settled, STOPPED.code)
+    shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is correlated over uses that share one error
+    return status.masked_fill(shared & (status != Status.NOTHING_TO_SEND.code), ROBUST.code)

@@ -20,7 +20,7 @@ from latentlink.channels.fading import rayleigh
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.numerics.reprs import Summarised

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.mse import total_mse

@@ -18,9 +18,9 @@ from torch import Tensor
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import REAL_WEIGHT, OperationCount
+from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
+from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
-from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.power import Mean, PowerLimit, named
 from latentlink.storage.artifacts import artifact, save, tensor_fields
 

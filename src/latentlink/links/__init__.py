@@ -1,6 +1,6 @@
-"""What is put on the two devices, whoever designed it: the protocol of a transceiver, and the solution that every design returns.
+"""Links: the interface that every transceiver has, and the solution that every design returns.
 
-Read `transceiver` (the protocol), `base` (what every transceiver has without writing it), `solution` (statuses, and what a design
-returns), `own` (how an object with `encode` and `decode` alone becomes a transceiver) and `transmit`; `shapes`, `operations` and `stored`
-are what those use.
+Read `transceiver` (the protocol), `base` (the defaults that every transceiver inherits), `solution` (statuses, and what a design returns),
+`own` (how an object with `encode` and `decode` alone becomes a transceiver), `transmit` and `modules` (links as `nn.Module`s). `shapes`
+checks arguments, `operation_count` says how operations are counted, `saved_channel` writes the channel into the files of links.
 """

@@ -1,4 +1,4 @@
-"""What every transceiver has without writing it: decoding by coefficients, summaries in one line, a default for all that is optional."""
+"""The defaults that every transceiver inherits: decoding by coefficients, summaries in one line, a default for all that is optional."""
 
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.links.operations import OperationCount
+from latentlink.links.operation_count import OperationCount
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.reprs import Summarised, counted
 

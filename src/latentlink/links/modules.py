@@ -33,7 +33,8 @@ class Precoder(nn.Module):
             training.
 
     Raises:
-        ValueError: transceiver is none; in `forward`, the latents do not fit, or gradients do not pass through this kind of link.
+        ValueError: transceiver is not a Transceiver; in `forward`, the latents do not fit, or gradients do not pass through this kind of
+            link.
 
     Example:
         An encoder of 3 numbers to the 6 latents that a link expects, trained for the latents that arrive:

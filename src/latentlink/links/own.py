@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import OperationCount
+from latentlink.links.operation_count import OperationCount
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Codes, Transceiver
 from latentlink.numerics.doors import as_tensor

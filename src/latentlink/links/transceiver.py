@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.links.operations import OperationCount
+from latentlink.links.operation_count import OperationCount
 
 
 @runtime_checkable

@@ -1,5 +1,5 @@
-"""The ground floor, which every other room uses and which knows nothing of links.
+"""Numerical helpers that all other packages use; they depend on none of them.
 
-Read `doors` first (the checks of public arguments), then `division`, `seeds` (independent random streams), the two optimisers `minimise`
-(smooth) and `ascend` (concave, with kinks), and `threads`, `progress`, `reprs` and `extras`.
+Read `doors` first (the argument checks of public functions), then `division`, `seeds` (independent random streams), the two optimisers
+`minimise` (smooth) and `ascend` (concave, with kinks), and `threads`, `progress`, `reprs` and `extras`.
 """

@@ -1,7 +1,7 @@
 """The columns of a result row, each declared once: its type, the metric it belongs to, how it is averaged, and how it is worded.
 
-A row is one channel of one cell. `COLUMNS` is read by `frame` (what a cell writes), by `results.summary` (what is averaged and what tells
-points apart) and by the report (words, labels and bands).
+A row is one channel of one cell. `COLUMNS` is read by `frame` (what a cell writes), by `averages.summarise` (what is averaged and what
+tells points apart) and by the report (words, labels and bands).
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@ import torch
 
 import latentlink as ll
 from latentlink.channels.channel import Channel
-from latentlink.linear.exact import ROBUST
+from latentlink.linear.closed_form import ROBUST
 from oracles import Problem, channel, dense_pair, descend, embed, error_noise, least_mean_error, moments, normal, seeded
 
 DRAWS = 1000

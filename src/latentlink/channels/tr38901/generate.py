@@ -2,7 +2,7 @@
 
 The paths are Sionna's [hoydis2022sionna] (extra `3gpp`). Path p with coefficient a_p(t) and delay τ_p gives resource element (k, l)
 
-    H = Σ_p a_p(t_l) exp(−j 2π f_k τ_p),      f_k = k Δf,   t_l = l T_slot / 14          (see `resource_elements`).
+    H = Σ_p a_p(t_l) exp(−j 2π f_k τ_p),      f_k = k Δf,   t_l = l T_slot / 14          (see `ofdm`).
 
 Channels are drawn in blocks of BLOCK, each from a seed of its own, on one thread: channel i of a seed is the same to the last bit however
 many are asked for, at a time, or by how many workers.

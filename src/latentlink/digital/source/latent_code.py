@@ -26,8 +26,8 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.modes import SemanticModes, varying_covariances
+from latentlink.links.saved_channel import taken_out
 from latentlink.links.shapes import check_latents
-from latentlink.links.stored import taken_out
 
 _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone

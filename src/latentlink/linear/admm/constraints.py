@@ -26,7 +26,7 @@ from latentlink.latents.moments import Moments
 from latentlink.linear.admm.antenna_selection import exchange_antennas
 from latentlink.linear.admm.dual_bound import bound_by_budget
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import integer
 from latentlink.power import Mean, PowerLimit

@@ -12,7 +12,7 @@ from latentlink.linear.admm.dual_bound import power_multiplier
 from latentlink.linear.admm.iteration import Best, Outcome, Settings, norm, solve
 from latentlink.linear.admm.power_sets import set_of
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.exact import check_channel
+from latentlink.linear.closed_form import check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import total_mse
 from latentlink.linear.transceiver import LinearTransceiver
@@ -32,7 +32,8 @@ UNCONVERGED = Status(
 DIVERGED = Status("diverged", "feasible, the best pair before the iteration diverged: raise rho, let it adapt, or set warm_start")
 REFITTED_SELECTION = Status(
     "refitted selection",
-    "feasible: the closed form on selected antennas, none of which is better exchanged for another; others may be: try several seeds",
+    "feasible: the closed form on the selected antennas; no exchange of one antenna lowers the error, but another set may be better: try "
+    "several seeds",
 )
 
 _APART = 0.1  # of the start: residuals above it late in a run, and no smaller than early in it, do not vanish with more iterations

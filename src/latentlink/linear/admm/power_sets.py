@@ -13,7 +13,7 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.admm.constraints import ConstraintSet
 from latentlink.linear.admm.dual_bound import bound_per_antenna, bound_per_use, equivalent_channel, remove_silent_antennas
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.power import PerAntenna, PerUse, PowerLimit
 from latentlink.streams.projections import Precoders

@@ -1,10 +1,10 @@
 """Balancing: modes on symbols so that all uses carry similar powers, for channels whose error turns the power of a use into noise.
 
-By strength alone, strongest over strongest, one use may get the strongest modes of all, and with them all the noise. Symbols of like
-amplitude are as good as one another, though: in layers of K symbols of K uses, from the best to the worst, the layer's strongest modes go
-to the uses that have got least so far, first on the real parts, then on the imaginary ones. Where uses are the same matrix this costs
-nothing. (Rotations of tied symbols do no better for two uses of one antenna: the powers of the eigendirections of Σ_i p_i w_i w_iᴴ, w_i
-orthonormal in R⁴, differ least for one of the three pairings.)
+If modes are paired with symbols by strength alone, one use may receive the strongest modes, hence most of the power and, through the
+channel error, most of the noise. Symbols of like amplitude are as good as one another, though: in layers of K symbols of K uses, from the
+best to the worst, the layer's strongest modes go to the uses that have got least so far, first on the real parts, then on the imaginary
+ones. Where uses are the same matrix this costs nothing. (Rotations of tied symbols do no better for two uses of one antenna: the powers of
+the eigendirections of Σ_i p_i w_i w_iᴴ, w_i orthonormal in R⁴, differ least for one of the three pairings.)
 
 The modes are laid out as (layer, part, symbol, width): two parts of width 1, the real and the imaginary one, or, for complex-linear
 designs, one part of width 2, in which modes 2i and 2i + 1 stay together.

@@ -1,16 +1,16 @@
 """Designs for both ends that know the channel up to an error: H = H̄ + E with E i.i.d. CN(0, τ), as `Channel.estimated` gives it.
 
-Precoder and decoder know H̄ only. E s_u then acts as noise of variance τ E||s_u||². For one use, where all the power
-goes, the closed form on H̄ with noise σ² + τ P is exact. Over several uses a use's noise N_u = σ² + τ P_u grows with the power it is given.
+Precoder and decoder know H̄ only. E s_u then acts as noise of variance τ E||s_u||². With a single use, which takes all the power, the closed
+form on H̄ with noise σ² + τ P is exact. Over several uses a use's noise N_u = σ² + τ P_u grows with the power it is given.
 With x_i = p_i h_i² / N_u, the SNR of a stream, and c_u = Σ_{i ∈ u} x_i / h_i², the power spent is P_u = σ² c_u / (1 − τ c_u), so that
 
     min over x ≥ 0 of  Σ b_i² / (1 + x_i)    s.t.    Σ_u σ² c_u / (1 − τ c_u) ≤ u·P
 
 is convex for any pairing of modes with symbols, and at its optimum a unit of x_i costs N_u² / (σ² h_i²): the cost of a use is weighted by
 the square of its noise, since power also raises the noise of its neighbours. These weights settle at ties, where the pairing is free and
-decides which use carries how much: modes are balanced over uses (`balancing`). Uses that share one E (block fading) are no other case as
-long as a stream stays within a use: streams are uncorrelated, and so is then what E makes of them. Compared are precoders for noise σ²
-(naive), for σ² + τ P in all uses, this one balanced, and balanced ones with weights that are iterated with the powers.
+decides which use carries how much: modes are balanced over uses (`balancing`). Block fading (one E for all uses) needs no separate
+treatment while each stream stays within one use: the streams are uncorrelated, and hence so are their error terms. Compared are precoders
+for noise σ² (naive), for σ² + τ P in all uses, this one balanced, and balanced ones with weights that are iterated with the powers.
 
 The candidates are judged exactly, channel by channel.
 """

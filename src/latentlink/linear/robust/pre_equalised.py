@@ -20,7 +20,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.latents.packing import real_embedding
-from latentlink.linear.exact import check_channel, design_exactly
+from latentlink.linear.closed_form import check_channel, design_exactly
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.robust.at_transmitter import Draws
 from latentlink.linear.transceiver import LinearTransceiver

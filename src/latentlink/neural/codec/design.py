@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.exact import check_channel
+from latentlink.linear.closed_form import check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
 from latentlink.linear.per_message import REFITTED
@@ -38,8 +38,8 @@ CODEC = Status(
 )
 LINEAR = Status(
     "linear",
-    "feasible: the exact linear design, which the codec did not surely beat on validation pilots over channels of this kind; "
-    "for more of the codec train it longer, or with more pilots",
+    "feasible: the exact linear design, which the codec did not beat by the required margin on validation pilots over channels of "
+    "this kind; training longer, or with more pilots, may help",
 )
 
 

@@ -1,6 +1,7 @@
 """What a codec is trained on: coordinates of pilots in the semantic modes, all in one tensor, and what the receiver wants of each.
 
-Few pilots are made more by the moments' model, in which ŷ moves with z: for a pair (z, y) so are (z + δ, y + Ψ δ), δ ~ ε² N(0, Φ Rx Φᵀ)
+Few pilots are augmented by the second-order model of the pilots, in which y moves with z: with (z, y) also (z + δ, y + Ψ δ) is a pair,
+δ ~ ε² N(0, Φ Rx Φᵀ)
 (white up to shrinkage), and points on the line between two pairs. The targets are what the receiver's head makes of these latents.
 Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
 """

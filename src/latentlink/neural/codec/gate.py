@@ -35,7 +35,7 @@ class Gate:
 
     @classmethod
     def chosen(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":
-        """The gate that is open for the kinds of channels on which the score that was gained (c,) is above its `margin` standard errors."""
+        """The gate that is open for the kinds of channels whose mean gain in score (of gains (c,)) exceeds `margin` standard errors."""
         kind, kinds = kinds_of(streams), (len(SYMBOLS) + 1) * (len(BITS) + 1)
         gained, zeros = gained.double(), gained.new_zeros(kinds, dtype=torch.float64)
         count = zeros.scatter_add(0, kind, torch.ones_like(gained))

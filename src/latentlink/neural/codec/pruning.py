@@ -24,7 +24,7 @@ from torch.nn.functional import gelu
 from latentlink.budget import Flops, Latency, Weights
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
-from latentlink.links.operations import REAL_WEIGHT
+from latentlink.links.operation_count import REAL_WEIGHT
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, build

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import REAL_WEIGHT, OperationCount
+from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
+from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
-from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, move_network, networks_facts, networks_from, networks_tensors, part
 from latentlink.neural.codec.power import limit_facts, limit_from, limit_messages

@@ -1,6 +1,6 @@
 """A complex network as it runs on a device: its weights without training around them, counted, shrunk, and in the form that is fastest.
 
-Real operations per message (`links/operations.py` has the convention): 8 for a complex weight that is left, its product and the sum it
+Real operations per message (`links/operation_count.py` has the convention): 8 for a complex weight that is left, its product and the sum it
 joins, which starts from the bias; 10 for an activation (|z|² 3, root 1, argument of erf 1, erf 1, Φ from it 2, Φ z 2). Unstructured zeros
 save operations but by themselves no time: `compacted` leaves out whole hidden units, which always does; `as_sparse` keeps rows compressed,
 which does where few weights are left.
@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.links.operations import COMPLEX_WEIGHT
+from latentlink.links.operation_count import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexMlp, combined, complex_product, modulus_gelu
 
 ACTIVATION_FLOPS = 10

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from latentlink.budget import Flops, Latency, Weights
-from latentlink.links.operations import COMPLEX_WEIGHT
+from latentlink.links.operation_count import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexLinear
 from latentlink.numerics.doors import real
 

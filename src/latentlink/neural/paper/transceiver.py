@@ -18,9 +18,9 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operations import OperationCount
+from latentlink.links.operation_count import OperationCount
+from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts
 from latentlink.links.shapes import check_latents, check_received
-from latentlink.links.stored import channel_from, channel_tensors, link_facts
 from latentlink.neural.paper.layers import as_halves, at_budget, from_halves
 from latentlink.neural.paper.network import LayerFlops, Network
 from latentlink.storage.artifacts import artifact, save

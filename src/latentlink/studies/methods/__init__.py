@@ -1,4 +1,5 @@
-"""What a study can name as a method.
+"""Methods of studies: parameters in a file, and the designs that they stand for.
 
-Read `method`, `linear`, `baselines`, `neural`, `codec`, `digital`, `references`, `own` (a class outside of the package), and `catalogue`.
+Read `method` (what all of them have), then `linear`, `baselines`, `neural`, `codec` and `digital` (one for each family), `references`
+(ceilings and floor), `own` (a class outside of the package) and `catalogue` (all of them by name).
 """

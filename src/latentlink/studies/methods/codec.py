@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
-from latentlink.channels.tr38901.draws import StandardDraws
+from latentlink.channels.tr38901.training_channels import StandardDraws
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution

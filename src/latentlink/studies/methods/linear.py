@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
-from latentlink.linear.closed_form import ClosedForm
-from latentlink.linear.knowledge import BothEnds, CsiCase, ReceiverOnly, Transmitter, TransmitterOnly
+from latentlink.linear.csi_cases import BothEnds, CsiCase, ReceiverOnly, Transmitter, TransmitterOnly
+from latentlink.linear.design import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.power import named
 from latentlink.studies.methods.method import EstimatedChannel, OnModes, Run

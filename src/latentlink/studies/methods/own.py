@@ -39,7 +39,7 @@ class OwnMethod(Method):
         target = load_attribute(self.name)
         check_parameters(self.name, target, self.parameters)
         if not hasattr(target, "design"):
-            raise ValueError(f"{self.name!r} must be a class with design(known, channel), which {target.__name__} has not")
+            raise ValueError(f"{self.name!r} must be a class with design(known, channel), but {target.__name__} has no such method")
         return self
 
     @property

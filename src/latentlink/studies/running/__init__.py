@@ -1,1 +1,5 @@
-"""How cells are run: read `situation` (channels and what is known of them), `gain_control`, `measure`, `timing`, `cost`, and `runner`."""
+"""From a cell to its rows of results.
+
+Read `situation` (channels, and what is known of them), `gain_control` (all links at the same measured power), `measure` (a cell's rows),
+`timing` (latencies), `cost` (the seconds that cells are expected to take) and `runner` (several cells at a time, resumable).
+"""

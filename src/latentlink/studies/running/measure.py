@@ -23,7 +23,7 @@ from latentlink.bounds.opta import opta
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.papr import Amplifier, peaks
-from latentlink.linear.closed_form import ClosedForm
+from latentlink.linear.design import ClosedForm
 from latentlink.links.transceiver import Transceiver
 from latentlink.studies.channels import columns_of
 from latentlink.studies.methods.method import Run

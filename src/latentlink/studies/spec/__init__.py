@@ -1,1 +1,6 @@
-"""How a study file says what is run: read `plug_in`, `cell`, `study`, `overrides`, `reading`, `grid`, and `errors`."""
+"""From a study file to the cells that are run.
+
+Read `cell` (one design measured at one point), `study` (what a file may say), `plug_in` (own code by `module:attribute`), `overrides`
+(changes by dotted name), `reading` (a file, checked), `grid` (the product over all lists) and `errors` (what is wrong with a file, in
+words).
+"""

@@ -55,7 +55,9 @@ class Cell(Point):
         if path_loss and self.snr.snr_reference != "transmit":
             raise ValueError("snr.snr_reference must be transmit where ofdm.normalisation is path-loss: each user has another SNR")
         if path_loss and self.csi.known != "perfect":
-            raise ValueError("csi.known must be perfect where ofdm.normalisation is path-loss: estimates suppose one mean gain")
+            raise ValueError(
+                "csi.known must be perfect where ofdm.normalisation is path-loss: channel estimation assumes one mean gain for all users"
+            )
         if self.csi.estimated:
             self._check_estimates()
         self.method.check(self)

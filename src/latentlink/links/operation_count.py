@@ -2,7 +2,7 @@
 
 Convention: a complex product is 6 real operations (4 products, 2 additions) and the complex addition that accumulates it is 2, so each
 complex weight costs 8; a complex weight on a real input, and each real weight on a complex input, costs 4; a real weight on a real input 2.
-A bias starts the accumulation: with it every product is followed by an addition, which is what is counted with or without one.
+The accumulator starts at the bias, so that each product is followed by one addition; layers without a bias are counted in the same way.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@ import torch
 
 import latentlink as ll
 from latentlink.channels.channel import Channel
-from latentlink.linear.knowledge import (
+from latentlink.linear.csi_cases import (
     BothEnds,
     CsiCase,
     Perfect,

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.exact import ROBUST, LinearSolution, design_exactly, expected_on, sent_or_nothing
+from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, sent_or_nothing
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import total_mse
 from latentlink.linear.robust.at_transmitter import Draws, choose_for_transmitter

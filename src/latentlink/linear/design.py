@@ -1,0 +1,61 @@
+"""The closed form: the exact linear design, for any power limit and any knowledge of the channel."""
+
+from dataclasses import dataclass, field
+
+from latentlink.channels.channel import Channel
+from latentlink.linear.closed_form import LinearSolution, check_channel
+from latentlink.linear.csi_cases import BothEnds, CsiCase
+from latentlink.linear.modes import SemanticModes
+from latentlink.power import Mean, PowerLimit
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedForm:
+    """The exact design of a linear pair; `design` takes modes and a whole batch of channels (theory: `linear/closed_form.py`).
+
+    Attributes:
+        power: power limit: Mean() over uses, PerUse() or PerMessage(x=x, y=y); Equal() and OneUseAtATime() for comparison. For
+            PerAntenna() see Admm.
+        csi: knowledge of the channel: BothEnds() share what is known; Perfect(), Transmitter(), ReceiverOnly(), TransmitterOnly() or
+            Unaware().
+
+    Raises:
+        ValueError: power is not a power limit, or csi is not a CSI case.
+
+    References:
+        [palomar2003joint]; [pandolfo2025latent] for the problem.
+
+    Example:
+        >>> solution = ClosedForm(power=PerUse()).design(semantic_modes(moments), Channel.from_snr(h, snr_db=20.0))
+    """
+
+    power: PowerLimit = field(default_factory=Mean)
+    csi: CsiCase = field(default_factory=BothEnds)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.power, PowerLimit):
+            raise ValueError(f"power must be a power limit, such as ll.power.Mean() or PerUse(), got {self.power!r}")
+        if not isinstance(self.csi, CsiCase):
+            raise ValueError(f"csi must be a CSI case, such as ll.csi.BothEnds() or Transmitter(), got {self.csi!r}")
+
+    def design(self, modes: SemanticModes, known: Channel) -> LinearSolution:
+        """Design precoder and decoder for every channel of the batch at once.
+
+        Differentiable in h, noise and power, but for PerUse on uses that differ; where singular values of h coincide only the expected
+        values have a derivative, the singular vectors having none.
+
+        Args:
+            modes: semantic modes of the pair of devices, on the channel's device; the design has their precision.
+            known: batch of channels (…, u, n_rx, n_tx), or of estimates.
+
+        Returns:
+            Solution with `trace` holding
+
+            - `stream_power` (…, s): power of each mode;
+            - `gap` (…), for PerUse on uses that differ: distance of the weighted error to a lower bound, relative to it;
+            - `candidate` (…), where the channel is uncertain: number of the `robust.choice.Candidate` that was taken.
+
+        Raises:
+            ValueError: modes or known are of another type or on different devices, or power and csi do not go together.
+        """
+        return self.csi.design(modes, check_channel(modes, known), self.power)
