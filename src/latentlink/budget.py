@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from latentlink.numerics.doors import integer, real
 
+__all__ = ["Flops", "Latency", "Weights"]
+
 
 @dataclass(frozen=True)
 class Weights:

@@ -33,6 +33,8 @@ from latentlink.streams.placement import ParallelStreams, Placement
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
 from latentlink.streams.spatial import SpatialModes
 
+__all__ = ["NAMES", "Equal", "Mean", "OneUseAtATime", "PerAntenna", "PerMessage", "PerUse", "PowerLimit", "named"]
+
 
 class PowerLimit:
     """The limit that a power budget sets on a transmitter; the base of all limits.

@@ -1,7 +1,7 @@
 """The random streams of a study: every draw has a name, and its seed is the hash of that name and of the cell's seed.
 
-Streams of different names or seeds never meet, whatever numbers a study uses (see `numerics.seeds`). Methods and SNRs of a study share the
-streams of channels and noise, so that they are compared on the same draws.
+Streams of different names or seeds have nothing to do with each other, up to a collision of hashes (see `numerics.seeds`). Methods and SNRs
+of a study share the streams of channels and noise, so that they are compared on the same draws.
 """
 
 from enum import StrEnum
