@@ -1,6 +1,5 @@
 """The library needs torch, numpy, safetensors, jaxtyping and lazy-loader; commands, studies and reports need the extra `lab`."""
 
-import os
 import subprocess
 import sys
 import tomllib
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import latentlink as ll
+from processes import ENVIRONMENT, Forge
 
 LAB = ("cyclopts", "jinja2", "joblib", "matplotlib", "platformdirs", "plotly", "polars", "pydantic", "rich", "scipy", "sklearn", "yaml")
 BLOCK = f"""
@@ -42,17 +41,21 @@ solution = ll.ClosedForm().design(modes, channel)
 solution.transceiver.save("link.safetensors")
 link = ll.load("link.safetensors")
 assert torch.equal(link.encode(x.double()), solution.transceiver.encode(x.double()))
-training = ll.CodecTraining(max_symbols=2, rounds=2, draws=ll.channels.ChannelDraws(antennas=(1, 2), uses=(1,)))
+training = ll.CodecTraining(
+    max_symbols=2, width=8, rounds=1, steps=4, bank=(64, 16, 32), draws=ll.channels.ChannelDraws(antennas=(1, 2), uses=(1,))
+)
 fit = training.fit(modes, ll.Pilots(x, y, torch.zeros(240, dtype=torch.int64)), ll.Regression())
 assert fit.codec.design(channel).transceiver.encode(x.double()).shape[0] == 3
 print("worked")
 """
 
 
-def python(code, *arguments, folder):
-    command = [sys.executable, "-c", code, *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "PYTHONPATH": str(Path(ll.__file__).parents[1])}
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=240)
+@pytest.fixture(scope="module")
+def lean():
+    """Runs code in forks of a process that cannot import the lab's packages."""
+    started = Forge(BLOCK + "import torch, torch._dynamo\n")
+    yield started
+    started.close()
 
 
 def test_the_requirements_are_those_of_the_core():
@@ -61,27 +64,27 @@ def test_the_requirements_are_those_of_the_core():
     assert core == {"torch", "numpy", "jaxtyping", "lazy-loader", "safetensors"}
 
 
-def test_the_core_designs_saves_loads_and_trains_without_the_lab(tmp_path):
-    run = python(BLOCK + A_USERS_SCRIPT.format(namespaces=NAMESPACES), folder=tmp_path)
+def test_the_core_designs_saves_loads_and_trains_without_the_lab(tmp_path, lean):
+    run = lean.run(A_USERS_SCRIPT.format(namespaces=NAMESPACES), folder=tmp_path)
     assert run.stdout == "worked\n", run.stderr
 
 
-def test_the_command_without_the_lab_says_so_in_a_sentence(tmp_path):
-    run = python(BLOCK + "from latentlink.__main__ import main; main()", "--help", folder=tmp_path)
+def test_the_command_without_the_lab_says_so_in_a_sentence(tmp_path, lean):
+    run = lean.run("from latentlink.__main__ import main; main()", "--help", folder=tmp_path)
     assert run.returncode == 2
     assert run.stdout == ""
     assert run.stderr == ("The commands of latentlink need cyclopts, which is not installed: pip install 'latentlink[lab]'\n")
 
 
 @pytest.mark.parametrize("door", ["run", "report"])
-def test_studies_without_the_lab_say_so_in_a_sentence(tmp_path, door):
-    run = python(BLOCK + f"import latentlink as ll; ll.studies.{door}", folder=tmp_path)
+def test_studies_without_the_lab_say_so_in_a_sentence(tmp_path, lean, door):
+    run = lean.run(f"import latentlink as ll; ll.studies.{door}", folder=tmp_path)
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].endswith("Studies need polars, which is not installed: pip install 'latentlink[lab]'")
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".pt", ".safetensors"])
-def test_latents_are_read_without_the_lab_and_parquet_names_it(tmp_path, suffix):
+def test_latents_are_read_without_the_lab_and_parquet_names_it(tmp_path, lean, suffix):
     code = f"""
 import latentlink as ll, torch
 ll.data.write_array("x{suffix}", torch.ones(3, 2))
@@ -89,7 +92,7 @@ print(tuple(ll.data.read_latents("x{suffix}").shape))
 open("x.parquet", "w").write("PAR1")
 ll.data.read_latents("x.parquet")
 """
-    run = python(BLOCK + code, folder=tmp_path)
+    run = lean.run(code, folder=tmp_path)
     assert run.stdout == "(3, 2)\n"
     assert "polars is needed for this and is not installed: pip install latentlink[lab]" in run.stderr.splitlines()[-1]
 
@@ -105,6 +108,6 @@ except SystemExit as end:
     assert not end.code
 assert "torch" not in sys.modules
 """
-    run = python(code, *arguments, folder=tmp_path)
+    run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=ENVIRONMENT, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()

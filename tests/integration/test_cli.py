@@ -1,10 +1,6 @@
 """Whole commands, as a user runs them."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import polars as pl
@@ -14,62 +10,22 @@ import torch
 import latentlink as ll
 from latentlink.storage.artifacts import read
 from latentlink.tasks.heads import SoftmaxHead
-
-# Imports once and runs each command in a child of its own: starting Python and PyTorch anew takes longer than most commands do. The tests
-# of studies start processes as a user does.
-STARTED = """
-import json, os, sys, traceback
-import latentlink.cli, latentlink.cli.demo, latentlink.cli.encode, latentlink.cli.evaluate, latentlink.cli.fit
-for line in sys.stdin:
-    arguments, out, err = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, err, os.O_WRONLY)):
-            os.dup2(os.open(path, flags), number)
-        sys.argv, status = ["latentlink", *arguments], 0
-        try:
-            latentlink.cli.main()
-        except SystemExit as end:
-            status = end.code or 0
-        except BaseException:
-            traceback.print_exc()
-            status = 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
+from processes import LATENTLINK
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, forge):
     home = tmp_path_factory.mktemp("cli")
-    environment = {
-        **os.environ,
-        "LATENTLINK_CACHE": str(home / "cache"),
-        "LATENTLINK_DATA": str(home / "no-data-here"),
-        "COLUMNS": "160",
-        "OMP_NUM_THREADS": "1",
-    }
-
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = subprocess.Popen([sys.executable, "-c", STARTED], cwd=home, env=environment, **pipes)
+    environment = {"LATENTLINK_CACHE": str(home / "cache"), "LATENTLINK_DATA": str(home / "no-data-here"), "COLUMNS": "160"}
 
     def run(*arguments, status=0):
-        said = home / "stdout.txt", home / "stderr.txt"
-        for path in said:
-            path.write_text("")
-        started.stdin.write(json.dumps([[*map(str, arguments)], *map(str, said)]) + "\n")
-        started.stdin.flush()
-        code = int(started.stdout.readline())
-        done = subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in said))
+        done = forge.run(LATENTLINK, *arguments, folder=home, env=environment)
         assert status in (None, done.returncode), f"{arguments}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
 
     run.home = home
-    yield run
-    started.communicate(timeout=60)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +51,8 @@ def accuracy_of(output):
 
 
 def test_the_demo_is_a_study_and_falls_back_to_digits(run):
-    done = run("demo", "--quick", "channel.antennas=1,4", "--output", "out")
+    small = ("demo", "--quick", "channel.antennas=1,4", "methods.codec.width=32", "methods.codec.layers=1", "--output", "out")
+    done = run(*small)
     assert "digits with two small encoders" in done.stderr
     out = run.home / "out"
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
@@ -119,7 +76,7 @@ def test_the_demo_is_a_study_and_falls_back_to_digits(run):
     assert (link.channel.n_tx, link.analysis.dtype) == (4, torch.float32)
     assert link.encoders == ("small-perceptron", "small-convolutional")
     assert "small-perceptron" in run("inspect", out / "link.safetensors").stdout
-    again = run("demo", "--quick", "channel.antennas=1,4", "--output", "out")
+    again = run(*small)
     assert "11 cells, 11 of them done" in again.stderr
     assert "goal-oriented" in again.stdout
 
@@ -244,7 +201,7 @@ def test_help_has_an_example(run, command):
 
 
 def test_fit_a_codec_and_use_its_link(run, files):
-    options = ("--method", "codec", "--rounds", 2, "--max-symbols", 2, "--train-antennas", 1)
+    options = ("--method", "codec", "--rounds", 1, "--max-symbols", 2, "--train-antennas", 1)
     done = run("fit", "tx.npy", "rx.pt", "labels.csv", *options, "--n-tx", 1, "--n-rx", 1, "--snr-db", 25, "--output", "codec")
     assert "codec.safetensors" in done.stdout
     codec = ll.load(files / "codec/codec.safetensors")

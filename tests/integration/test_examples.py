@@ -1,33 +1,23 @@
 """The examples run as printed, from a folder that is not theirs: nothing in them needs an edit of the package."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-import latentlink as ll
+from processes import LATENTLINK
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, forge):
     """Runs one example study and returns its rows."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    environment = {
-        **os.environ,
-        "COLUMNS": "200",
-        "LATENTLINK_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(ll.__file__).parents[1]),
-    }
 
     def run(name, *overrides):
-        command = [sys.executable, "-m", "latentlink", "study", "run", str(EXAMPLES / f"{name}.yaml"), *overrides]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=240)
+        command = ("study", "run", EXAMPLES / f"{name}.yaml", *overrides)
+        done = forge.run(LATENTLINK, *command, folder=folder, env={"LATENTLINK_CACHE": str(folder / "cache")})
         assert done.returncode == 0, done.stdout + done.stderr
         return pl.read_parquet(folder / "results" / name.replace("_", "-") / "results.parquet").filter(pl.col("family") != "reference")
 

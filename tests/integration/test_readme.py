@@ -1,17 +1,15 @@
 """What the README prints is what it does."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_python_example_runs_as_printed(tmp_path):
+def test_the_python_example_runs_as_printed(tmp_path, forge):
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    environment = {"LATENTLINK_CACHE": str(tmp_path), "PATH": "", "OMP_NUM_THREADS": "1"}
-    run = subprocess.run([sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, env=environment, timeout=240)
+    strict = 'import warnings; warnings.simplefilter("error")\n'
+    run = forge.run(strict + example, folder=tmp_path, env={"LATENTLINK_CACHE": str(tmp_path), "PATH": ""})
     assert run.returncode == 0, run.stderr
     value = float(re.search(r"Rate\(value=([0-9.]+)", run.stdout)[1])
     assert 0.5 < value <= 1.0  # 100 Rayleigh 2×2 channels; chance is 0.1

@@ -1,7 +1,6 @@
 """`latentlink study`, as a user runs it."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,21 +10,8 @@ import time
 import polars as pl
 import pytest
 
+from processes import ENVIRONMENT, LATENTLINK
 from studies.examples import write_study
-
-ENVIRONMENT = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
-
-
-def command(home, *arguments, env=()):
-    return {"args": [sys.executable, "-m", "latentlink", "study", *map(str, arguments)], "cwd": home, "env": {**ENVIRONMENT, **dict(env)}}
-
-
-def run(home, *arguments, status=0):
-    done = subprocess.run(**command(home, *arguments), capture_output=True, text=True, timeout=240)
-    assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
-
 
 NEURAL = {"name": "neural", "hidden_tx": 4, "hidden_rx": 4, "epochs": 2, "batch_size": 32}
 
@@ -39,8 +25,21 @@ def home(tmp_path_factory):
     return folder
 
 
-def test_a_study_from_file_to_report(home):
-    done = run(home, "run", "toy.yaml", "--quick", "--jobs", 2)
+@pytest.fixture
+def run(forge, home):
+    """Runs `latentlink study`."""
+
+    def run(*arguments, status=0, **settings):
+        done = forge.run(LATENTLINK, "study", *arguments, folder=home, **settings)
+        assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def test_a_study_from_file_to_report(run, home):
+    done = run("run", "toy.yaml", "--quick", "--jobs", 2)
     assert "2 of them are trained: about" in done.stderr
     assert "with 2 jobs for all epochs" in done.stderr
     table = pl.read_parquet(home / "results" / "toy-quick" / "results.parquet")
@@ -50,31 +49,41 @@ def test_a_study_from_file_to_report(home):
                  "encode_us", "decode_us", "encode_batch_us", "decode_batch_us"):  # fmt: skip
         assert links[name].is_not_null().all(), name
     assert json.loads(table["versions"][0]).keys() >= {"latentlink", "torch", "python"}
-    again = run(home, "run", "toy.yaml", "--quick")
+    again = run("run", "toy.yaml", "--quick")
     assert f"{len(table)} cells, {len(table)} of them done" in again.stderr
-    status = run(home, "status", "toy.yaml", "--quick")
+    status = run("status", "toy.yaml", "--quick")
     assert "neural" in status.stdout
-    shown = run(home, "results", "toy.yaml", "--quick")
+    shown = run("results", "toy.yaml", "--quick")
     assert "exact, goal-oriented" in shown.stdout
-    narrow = subprocess.run(**command(home, "results", "toy.yaml", "--quick", env={"COLUMNS": "80"}), capture_output=True, text=True)
+    narrow = run("results", "toy.yaml", "--quick", env={"COLUMNS": "80"})
     assert "…" not in narrow.stdout
     assert max(map(len, narrow.stdout.partition("wrote")[0].splitlines())) <= 80
     assert set(re.findall(r"\d+\.\d+(?:e-\d+)?", shown.stdout)) <= set(re.findall(r"\d+\.\d+(?:e-\d+)?", narrow.stdout))
-    run(home, "report", "toy.yaml", "--quick")
+    run("report", "toy.yaml", "--quick")
     page = (home / "results" / "toy-quick" / "report.html").read_text()
     assert "exact, goal-oriented" in page
     assert list((home / "results" / "toy-quick").glob("*.png"))
     assert list((home / "results" / "toy-quick").glob("*.pdf"))
 
 
-def test_overrides_make_other_cells(home):
-    done = run(home, "run", "toy.yaml", "--quick", "channel.antennas=3", "methods=[{name: first-k}]")
+def test_overrides_make_other_cells(run, home):
+    done = run("run", "toy.yaml", "--quick", "channel.antennas=3", "methods=[{name: first-k}]")
     assert "4 cells, 3 of them done" in done.stderr  # the references are those of the study
 
 
-def test_an_interrupted_study_goes_on(home):
-    arguments = ("run", "toy.yaml", "seeds=11,12,13,14", "methods.neural.epochs=400", "methods.neural.patience=400", "--output", "other")
-    process = subprocess.Popen(**command(home, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_an_interrupted_study_goes_on(run, home):
+    arguments = (
+        "run",
+        "toy.yaml",
+        "seeds=11,12,13,14",
+        "snr.snr_db=20",
+        "methods.neural.epochs=400",
+        "methods.neural.patience=400",
+        "--output",
+        "other",
+    )
+    command = [sys.executable, "-m", "latentlink", "study", *arguments]
+    process = subprocess.Popen(command, cwd=home, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     cells = home / "other" / "toy" / "cells"
     for _ in range(600):
         time.sleep(0.1)
@@ -86,20 +95,20 @@ def test_an_interrupted_study_goes_on(home):
     assert "Traceback" not in errors
     kept = {path.name: path.stat().st_mtime_ns for path in cells.glob("*.parquet")}
     assert len(kept) >= 3
-    run(home, *arguments[:3], "methods.neural.epochs=1", "methods.neural.patience=1", "--output", "other")
+    run(*some, "methods.neural.epochs=1", "methods.neural.patience=1", "--output", "other")
     for name, moment in kept.items():
         assert (cells / name).stat().st_mtime_ns == moment
 
 
-def test_mistakes_are_explained(home):
-    assert "did you mean antennas" in run(home, "run", "toy.yaml", "channel.antenas=1", status=1).stderr
-    assert "absent.yaml" in run(home, "run", "absent.yaml", status=1).stderr
-    assert "nothing is done yet" in run(home, "report", "toy.yaml", "--output", "nowhere", status=1).stderr
-    assert "--device" in run(home, "run", "toy.yaml", "--device", "abacus", status=1).stderr
+def test_mistakes_are_explained(run, home):
+    assert "did you mean antennas" in run("run", "toy.yaml", "channel.antenas=1", status=1).stderr
+    assert "absent.yaml" in run("run", "absent.yaml", status=1).stderr
+    assert "nothing is done yet" in run("report", "toy.yaml", "--output", "nowhere", status=1).stderr
+    assert "--device" in run("run", "toy.yaml", "--device", "abacus", status=1).stderr
 
 
-def test_a_failed_cell_is_named_and_the_others_are_kept(home):
-    done = run(home, "run", "toy.yaml", "seeds=1", "pilots.per_class=20,5000", "methods=[{name: closed-form}]", "--output", "bad", status=1)
+def test_a_failed_cell_is_named_and_the_others_are_kept(run, home):
+    done = run("run", "toy.yaml", "seeds=1", "pilots.per_class=20,5000", "methods=[{name: closed-form}]", "--output", "bad", status=1)
     assert "pilots.per_class must be at most 50" in done.stderr
     assert "if_short" not in done.stderr
     assert len(list((home / "bad" / "toy" / "cells").glob("*.parquet"))) == 7

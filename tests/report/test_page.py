@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 
 import polars as pl
 import pytest
@@ -61,11 +62,20 @@ def rendered(text, folder):
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """Writes the report of a study once, and returns its files."""
+
+    @cache
+    def files_of(axis):
+        return write_report(STUDIES[axis](), meta(axis=axis), tmp_path_factory.mktemp(axis) / "report")
+
+    return files_of
+
+
 @pytest.mark.parametrize("axis", STUDIES)
-def test_chromium_draws_every_curve_without_an_error(axis, tmp_path):
-    rows = STUDIES[axis]()
-    files = write_report(rows, meta(axis=axis), tmp_path)
-    text = files[0].read_text(encoding="utf-8")
+def test_chromium_draws_every_curve_without_an_error(axis, reports, tmp_path):
+    text = reports(axis)[0].read_text(encoding="utf-8")
     document = rendered(text, tmp_path)
     charts = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.DOTALL)[1])
     assert len(charts) >= 2
@@ -114,9 +124,8 @@ def test_a_script_error_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize("axis", STUDIES)
-def test_the_page_is_one_file_that_asks_for_nothing(axis, tmp_path):
-    rows = STUDIES[axis]()
-    files = write_report(rows, meta(axis=axis), tmp_path / "report")
+def test_the_page_is_one_file_that_asks_for_nothing(axis, reports):
+    files = reports(axis)
     text = files[0].read_text(encoding="utf-8")
     assert text.count("plotly.js v") == 1
     own = without_plotly(text)
@@ -124,7 +133,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(axis, tmp_path):
     links = re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']*)""", own) + re.findall(r"url\(([^)]*)\)|@import ([^;]*)", own)
     assert links
     assert all(link == "data:," or link == "#run" or (files[0].parent / link).is_file() for link in links), links
-    assert sorted(files) == sorted((tmp_path / "report").iterdir())
+    assert sorted(files) == sorted(files[0].parent.iterdir())
 
 
 def test_the_specifications_are_plotlys():

