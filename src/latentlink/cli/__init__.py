@@ -1,7 +1,7 @@
-"""The command line: one small file per command, imported when the command is used.
+"""The command line: small files of commands, imported when a command is used.
 
-Read `lazy` (how commands are registered), `console` (what they share of the terminal), `encode`, `fit` and `fit_codec`, `evaluate`,
-`inspect`, `demo`, and `study/`.
+Read `lazy` (how commands are registered), `options` and `console` (what they share of arguments and of the terminal), `encode`, `fit` and
+`fit_codec`, `evaluate`, `inspect`, `study`, `keep` (for the documentation) and `demo`.
 """
 
 import os
@@ -22,8 +22,11 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,
 )
 for _name in ("demo", "encode", "fit", "evaluate", "inspect"):
-    register(app, "latentlink.cli", _name)
-app.command("latentlink.cli.study:app", name="study", help="Run experiments that are described by a YAML file, and look at them.")
+    register(app, f"latentlink.cli.{_name}", _name)
+_study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
+register(_study, "latentlink.cli.study", "run", "status", "results", "report", "schema")
+register(_study, "latentlink.cli.keep", "keep", "archive")
+app.command(_study)
 
 
 def main() -> None:

@@ -1,12 +1,9 @@
 """What commands share: printing to the terminal, progress bars, and reading files that the user names."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-import polars as pl
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,10 +14,7 @@ from rich.table import Column, Table
 from latentlink.data.cache import EncodingProgress
 from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.pilots import Pilots
-from latentlink.storage.artifacts import load
-from latentlink.storage.atomic import write_atomically
 
-T = TypeVar("T")
 out = Console()
 messages = Console(stderr=True)
 
@@ -39,19 +33,13 @@ def progress(*columns: TextColumn) -> Progress:
 @contextmanager
 def encoding_bars() -> Iterator[EncodingProgress]:
     """Bars on stderr for latents that are computed: pass what this yields as `progress` to `encode` or `device_pair`."""
-    columns = (description_column(), BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn())
-    with ExitStack() as stack:
-        bars: dict[str, tuple[Progress, TaskID]] = {}
+    with progress(TextColumn("images")) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:
-            if what not in bars:
-                bar = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
-                bars[what] = bar, bar.add_task(what, total=total)
-            bar, task = bars[what]
-            bar.update(task, completed=done)
-            if done == total:
-                bar.stop()
-                del bars[what]
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
 
         yield show
 
@@ -129,22 +117,3 @@ def at(argument: Path) -> tuple[Path, str | None]:
 def pilots(transmitter: Path, receiver: Path, labels: Path) -> Pilots:
     """Latents and labels from three files, each `FILE` or `FILE::KEY`."""
     return Pilots(read_latents(*at(transmitter)), read_latents(*at(receiver)), read_labels(*at(labels)))
-
-
-def loaded(path: Path, kind: type[T], name: str) -> T:
-    """A saved artifact of one kind.
-
-    Raises:
-        ValueError: it is another one.
-    """
-    content = load(path)
-    if not isinstance(content, kind):
-        raise ValueError(f"{path}: expected a saved {name}, got a {type(content).__name__}")
-    return content
-
-
-def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write a Parquet file, atomically."""
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    write_atomically(path, buffer.getvalue())

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import torch
 
-from latentlink.cli.console import device_named, messages, out, print_table, write_table, wrote
-from latentlink.cli.study.run import run_experiment
+from latentlink.cli.console import device_named, messages, out, print_table, wrote
+from latentlink.cli.options import Device, Jobs, Overrides, Quick
+from latentlink.cli.study import run_experiment
 from latentlink.data.datasets.images import DatasetNotFound, fashion_mnist
 from latentlink.linear.design import ClosedForm
 from latentlink.report.arrange import arrange
@@ -31,7 +32,7 @@ _LEFT_OUT = (EXACT, SEPARATION)
 _SHOWN = 8  # antennas of the link that is saved, if the study has them
 
 
-def demo(*overrides: str, output: Path = Path("demo"), quick: bool = False, jobs: int = 2, device: str = "cpu") -> None:
+def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = False, jobs: Jobs = 2, device: Device = "cpu") -> None:
     """Two encoders that were trained apart, a MIMO channel between them: what does the receiver understand?
 
     Runs studies/demo.yaml: three exact linear designs and a codec, one network for all channels, which is trained in the first run and
@@ -42,16 +43,8 @@ def demo(*overrides: str, output: Path = Path("demo"), quick: bool = False, jobs
 
     Parameters
     ----------
-    overrides
-        Other values of the study, `key=value` by dotted name, as for `latentlink study run`.
     output
         Folder for the results.
-    quick
-        Take the study's small form.
-    jobs
-        Cells at a time; the results do not depend on it.
-    device
-        Torch device, "cpu" or "cuda".
     """
     started = time.perf_counter()
     device_named(device)
@@ -59,12 +52,11 @@ def demo(*overrides: str, output: Path = Path("demo"), quick: bool = False, jobs
     experiment = replace(experiment, results=Results(output))
     run_experiment(experiment, jobs, device)
     rows = experiment.rows()
-    write_table(output / "results.parquet", rows)
     title = describe(rows)
     figures = [output / "accuracy.png", output / "accuracy.pdf"]
     draw_overview(rows, figures, title)
     _print_rows(rows, title.partition("\n")[0])
-    wrote(*figures, output / "results.parquet", *_save_links(experiment, output, device))
+    wrote(*figures, *_save_links(experiment, output, device))
     out.print(f"{time.perf_counter() - started:.1f} s")
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 from latentlink.cli.console import device_named, encoding_bars, facts, wrote
+from latentlink.cli.options import Device
 from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
@@ -23,7 +24,7 @@ def encode(
     limit: int | None = None,
     image_size: int | None = None,
     labels: Path | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Encode images with a pretrained encoder and write the latents, one a row.
 
@@ -49,8 +50,6 @@ def encode(
         Pixels to which images are scaled; 64, or what a timm model was trained at, if not given.
     labels
         Also write the class numbers of the data set here.
-    device
-        Torch device, "cpu" or "cuda".
     """
     check_writable_suffix(output)
     if labels is not None:

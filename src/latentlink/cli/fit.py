@@ -11,8 +11,9 @@ from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.cli import console
-from latentlink.cli.console import at, device_named, facts, loaded, messages, wrote
+from latentlink.cli.console import at, device_named, facts, messages, wrote
 from latentlink.cli.fit_codec import CodecOptions, train
+from latentlink.cli.options import Device
 from latentlink.data.readers.files import read_channels
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
@@ -24,6 +25,7 @@ from latentlink.links.solution import Solution
 from latentlink.neural.codec.streams import symbols
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import named
+from latentlink.storage.artifacts import load
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 
 _USUAL = CodecOptions()
@@ -52,7 +54,7 @@ def fit(
     complex_linear: bool = False,
     head: Path | None = None,
     seed: int | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
     codec: Annotated[CodecOptions, Parameter(name="*", group="Codec (with --method codec)")] = _USUAL,
 ) -> None:
     """Design the exact linear link between two encoders from files of their latents, or train a codec for every channel.
@@ -106,11 +108,9 @@ def fit(
         A head saved by an earlier fit, instead of a new one.
     seed
         Seed of the Rayleigh channel, and of a codec's training; 0 if not given.
-    device
-        Torch device, "cpu" or "cuda".
     """
     pilots = console.pilots(transmitter, receiver, labels).to(device_named(device))
-    classifier = (fit_head(pilots.y, pilots.require_labels()) if head is None else loaded(head, SoftmaxHead, "head")).to(device)
+    classifier = (fit_head(pilots.y, pilots.require_labels()) if head is None else load(head, SoftmaxHead)).to(device)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
     h = _matrices(channel, n_rx, n_tx, *own)
     radio = Channel.from_grid(h.to(device), snr_db, budget).repeated(uses)

@@ -7,16 +7,17 @@ from pathlib import Path
 import cyclopts
 
 
-def register(app: cyclopts.App, package: str, name: str) -> None:
-    """Add the function `name` of the module `package.name` as a command, with its docstring up to the parameters as help.
+def register(app: cyclopts.App, module: str, *names: str) -> None:
+    """Add functions of a module as commands of their names, each with its docstring up to the parameters as help.
 
     Args:
-        app: the group of commands, of an imported package.
-        package: dotted name of the package.
-        name: name of module, function and command.
+        app: the group of commands.
+        module: dotted name of the module, whose package is imported already.
+        names: of the functions.
     """
-    folder = Path(sys.modules[package].__path__[0])
-    module = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
-    (function,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name)
-    text = (ast.get_docstring(function) or "").partition("\n\nParameters\n---")[0]
-    app.command(f"{package}.{name}:{name}", name=name, help=text)
+    package, _, stem = module.rpartition(".")
+    source = Path(sys.modules[package].__path__[0], f"{stem}.py").read_text(encoding="utf-8")
+    for function in ast.parse(source).body:
+        if isinstance(function, ast.FunctionDef) and function.name in names:
+            text = (ast.get_docstring(function) or "").partition("\n\nParameters\n---")[0]
+            app.command(f"{module}:{function.name}", name=function.name, help=text)

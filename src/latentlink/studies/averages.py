@@ -1,4 +1,4 @@
-"""Means over seeds and channels, a row for each method and point, as tables in terminals and documents show them."""
+"""Means over seeds and channels, a row for each method and point: as tables show them, and all that is kept of a study in a clone."""
 
 import json
 from collections.abc import Sequence
@@ -24,12 +24,43 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
         the mean over all of them (see `evaluation.intervals`).
     """
     rows = rows.with_columns(method=_tell_apart(rows["method"].to_list(), rows["parameters"].to_list()))
-    links = rows.filter(pl.col("family") != "reference")
-    varying = [name for name in SETTINGS if name in rows.columns and links[name].n_unique() > 1]
     means = [name for name in AVERAGED if name in rows.columns and rows[name].is_not_null().any()]
     spread = [pl.col("accuracy").std().alias("accuracy_std"), *_fading(rows)] if "accuracy" in means else []
     averages = [pl.col(name).mean().round().cast(pl.Int64) if COLUMNS[name].dtype == pl.Int64 else pl.col(name).mean() for name in means]
-    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *spread, *averages)
+    return rows.group_by("method", *_varying(rows), maintain_order=True).agg(pl.len().alias("rows"), *spread, *averages)
+
+
+def summarise_points(rows: pl.DataFrame) -> pl.DataFrame:
+    """Average every measured column over the seeds and channels of a point.
+
+    Args:
+        rows: of a study, one for each cell and channel, as `Results.table` gives them.
+
+    Returns:
+        A row for each method and point: its settings where they differ within the study, `rows`, the means of all measured numbers, and
+        accuracy_worst (mean over the worst 5 % of the channels), peak_power_max, and exact_nmse (mean of exact_mse over the energy of
+        the latents).
+    """
+    numbers = [name for name, column in COLUMNS.items() if column.role == "result" and column.dtype.is_numeric()]
+    points = rows.group_by("method", "family", "parameters", *_varying(rows), maintain_order=True).agg(
+        pl.len().alias("rows"),
+        pl.col(numbers).mean(),
+        _worst_accuracy(_MANY).alias("accuracy_worst"),
+        pl.col("peak_power").max().alias("peak_power_max"),
+        (pl.col("exact_mse") * pl.col("opta_nmse") / pl.col("opta")).mean().alias("exact_nmse"),
+    )
+    return points.select(name for name in points.columns if points[name].is_not_null().any())
+
+
+def _varying(rows: pl.DataFrame) -> list[str]:
+    """The settings that differ between links, which tell points apart."""
+    links = rows.filter(pl.col("family") != "reference")
+    return [name for name in SETTINGS if name in rows.columns and links[name].n_unique() > 1]
+
+
+def _worst_accuracy(share: int) -> pl.Expr:
+    """Mean over the worst 1 / share of the channels."""
+    return pl.col("accuracy").bottom_k((pl.len() / share).ceil().cast(pl.UInt32)).mean()
 
 
 def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
@@ -45,8 +76,7 @@ def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
         return pl.Series([{"mean_low": low, "mean_high": high}], dtype=kind)
 
     def worst(share: int) -> pl.Expr:
-        lowest = pl.col("accuracy").bottom_k((pl.len() / share).ceil().cast(pl.UInt32)).mean()
-        return pl.when(pl.len() >= share).then(lowest)
+        return pl.when(pl.len() >= share).then(_worst_accuracy(share))
 
     kind = pl.Struct({"mean_low": pl.Float64, "mean_high": pl.Float64})
     seed = pl.col("seed") if "seed" in rows.columns else pl.col("accuracy") * 0

@@ -1,45 +1,42 @@
-"""`latentlink study run`: run what is missing of a study."""
+"""`latentlink study`: experiments as files, from which every table and figure is made (`keep` has two commands more)."""
 
+import json
 import shlex
 import sys
 import time
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
-from latentlink.cli.console import description_column, device_named, encoding_bars, messages, out, wrote
+from latentlink.cli.console import description_column, device_named, encoding_bars, facts, messages, out, print_table, wrote
+from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
+from latentlink.report.study import report_study
+from latentlink.storage.atomic import write_atomically
+from latentlink.studies.averages import as_markdown, as_text, summarise
 from latentlink.studies.experiments import Experiment, open_experiment
+from latentlink.studies.rows import SETTINGS
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
+from latentlink.studies.spec.study import Study
 
 _SHOWN = 5  # failures that are printed
 
 
-def run(file: Path, *overrides: str, quick: bool = False, jobs: int = 2, device: str = "cpu", output: Path = Path("results")) -> None:
+def run(
+    file: StudyFile, *overrides: Overrides, quick: Quick = False, jobs: Jobs = 2, device: Device = "cpu", output: Results = KEPT
+) -> None:
     """Run the cells of a study that have no result yet; an interruption loses at most the cells under way.
 
     Example: `latentlink study run studies/paper/compression.yaml --quick channel.antennas=1,2,4 seeds=27`
-
-    Parameters
-    ----------
-    file
-        The study, a YAML file.
-    overrides
-        Other values, `key=value` by dotted name; `key=a,b,c` sweeps. Entries of `methods` go by name: `methods.neural.epochs=5`.
-    quick
-        Take the study's small form.
-    jobs
-        Cells at a time; the results do not depend on it.
-    device
-        Torch device, "cpu" or "cuda".
-    output
-        Folder under which the results of studies are kept.
     """
     started = time.perf_counter()
     experiment = open_experiment(file, overrides, quick=quick, output=output)
     ended = run_experiment(experiment, jobs, device)
     out.print(f"{ended} cells in {time.perf_counter() - started:.1f} s")
-    same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != Path("results") else [])]
+    same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != KEPT else [])]
     out.print(f"now: latentlink study report {shlex.join(same)}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -99,3 +96,59 @@ def _estimate_seconds(runner: Runner, missing: list[Cell], jobs: int) -> dict[st
         minutes = sum(training) / jobs / 60
         messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {jobs} jobs for all epochs", highlight=False)
     return seconds
+
+
+def status(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT) -> None:
+    """List how many cells of each method are done, missing or failed."""
+    experiment = open_experiment(file, overrides, quick=quick, output=output)
+    study, results = experiment.study, experiment.results
+    table = Table(title=escape(f"{study.name}: {study.title}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("method", overflow="fold")
+    for column in ("done", "missing", "failed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for title in dict.fromkeys(cell.method.title for cell in experiment.cells):
+        mine = [cell for cell in experiment.cells if cell.method.title == title]
+        done = sum(results.done(cell) for cell in mine)
+        failed = sum(results.failure(cell).is_file() and not results.done(cell) for cell in mine)
+        table.add_row(escape(title), str(done), str(len(mine) - done - failed), str(failed))
+    out.print(table)
+    facts("", [("results", results.folder), ("cells", len(experiment.cells))])
+
+
+def results(
+    file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT, markdown: Path | None = None
+) -> None:
+    """Print the means over seeds of every method and point, and write all rows as one Parquet file.
+
+    Parameters
+    ----------
+    markdown
+        Also write the printed table as Markdown into this file.
+    """
+    experiment = open_experiment(file, overrides, quick=quick, output=output)
+    rows = experiment.rows()
+    table = summarise(rows)
+    shown = [as_text(row, table.columns) for row in table.iter_rows()]
+    settings = sum(name in SETTINGS for name in table.columns)
+    print_table(f"{experiment.study.name}: {experiment.study.title}", table.columns, shown, fixed=1 + settings)
+    wrote(experiment.results.write_table(rows))
+    if markdown is not None:
+        write_atomically(markdown, as_markdown(table).encode())
+        wrote(markdown)
+
+
+def report(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT) -> None:
+    """Write the report of a study, report.html, and its figures, from its result files alone."""
+    wrote(*report_study(open_experiment(file, overrides, quick=quick, output=output)))
+
+
+def schema(path: Path) -> None:
+    """Write the JSON Schema of study files, by which editors complete and check them.
+
+    Parameters
+    ----------
+    path
+        The file to write, studies/study.schema.json in this repository.
+    """
+    write_atomically(path, json.dumps(Study.model_json_schema(), indent=1).encode())
+    wrote(path)

@@ -1,25 +1,25 @@
-"""`latentlink study keep`: what the documentation shows of studies."""
+"""`latentlink study keep` and `archive`: what the documentation shows of studies, and their rows as one file."""
 
 import fnmatch
-import io
 import shutil
 from pathlib import Path
 
-from latentlink.cli.console import messages, write_table, wrote
-from latentlink.cli.study.run import run_experiment
+from latentlink.cli.console import messages, out, wrote
+from latentlink.cli.options import KEPT, Device, Jobs, Results, StudyFile
+from latentlink.cli.study import run_experiment
 from latentlink.report.study import report_study
-from latentlink.storage.atomic import write_atomically
-from latentlink.studies.archive import note_old_limits, summarise_points
-from latentlink.studies.averages import as_markdown, summarise
+from latentlink.storage.atomic import atomic_path, write_atomically
+from latentlink.studies.averages import as_markdown, summarise, summarise_points
 from latentlink.studies.experiments import Experiment, open_experiment
+from latentlink.studies.result_files import write_archive
 from latentlink.studies.spec.reading import read_study
 
 
 def keep(
-    *files: Path,
-    jobs: int = 2,
-    device: str = "cpu",
-    output: Path = Path("results"),
+    *files: StudyFile,
+    jobs: Jobs = 2,
+    device: Device = "cpu",
+    output: Results = KEPT,
     docs: Path = Path("docs/results"),
     archive: Path = Path("results/archive"),
 ) -> None:
@@ -32,14 +32,6 @@ def keep(
 
     Parameters
     ----------
-    files
-        Studies, YAML files.
-    jobs
-        Cells at a time; the results do not depend on it.
-    device
-        Torch device, "cpu" or "cuda".
-    output
-        Folder under which the results of studies are kept.
     docs
         Folder for tables and figures.
     archive
@@ -58,12 +50,10 @@ def keep_experiment(experiment: Experiment, docs: Path, archive: Path) -> None:
     """Write the table, the means and the figures of a finished experiment to `docs`, and its rows to `archive`."""
     name, rows = experiment.study.name, experiment.rows()
     table, means, kept = docs / f"{name}.md", docs / f"{name}.csv", archive / f"{name}.parquet"
-    note = note_old_limits(rows)
-    write_atomically(table, (as_markdown(summarise(rows)) + (f"\n{note}\n" if note else "")).encode())
-    text = io.StringIO()
-    summarise_points(rows).write_csv(text)
-    write_atomically(means, text.getvalue().encode())
-    write_table(kept, rows)
+    write_atomically(table, as_markdown(summarise(rows)).encode())
+    write_atomically(means, summarise_points(rows).write_csv().encode())
+    with atomic_path(kept) as draft:
+        rows.write_parquet(draft)
     wrote(table, means, kept)
     wanted = experiment.study.docs.figures
     for figure in report_study(experiment) if wanted else ():
@@ -71,3 +61,18 @@ def keep_experiment(experiment: Experiment, docs: Path, archive: Path) -> None:
             target = docs / f"{name}-{figure.name}"
             shutil.copyfile(figure, target)
             wrote(target)
+
+
+def archive(folder: Path, path: Path) -> None:
+    """Write the rows of studies into one archive, and print its SHA-256; the same rows give the same archive.
+
+    Parameters
+    ----------
+    folder
+        Folder of the rows, NAME.parquet, as `latentlink study keep` writes them.
+    path
+        The archive to write, a .tar file.
+    """
+    digest = write_archive(folder, path)
+    wrote(path)
+    out.print(f"SHA-256 {digest}", highlight=False, markup=False, soft_wrap=True)
