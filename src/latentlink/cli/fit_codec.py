@@ -14,12 +14,9 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.training import CodecTraining
-from latentlink.neural.codec.words import codec_training
+from latentlink.neural.codec.words import codec_training, named_objective
 from latentlink.numerics.extras import import_extra
 from latentlink.tasks.heads import SoftmaxHead
-from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
-
-Wish = Literal["head", "mse", "cosine", "retrieval"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class CodecOptions:
         Folder for TensorBoard's logs (extra `tensorboard`).
     """
 
-    objective: Wish = "head"
+    objective: Literal["head", "mse", "cosine", "retrieval"] = "head"
     rounds: int = 30
     max_symbols: int = 16
     train_antennas: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -61,16 +58,6 @@ class CodecOptions:
     microseconds: float | None = None
     unpaired: Path | None = None
     tensorboard: Path | None = None
-
-    def objective_for(self, head: SoftmaxHead) -> Objective:
-        """The objective by name."""
-        named: dict[Wish, Objective] = {
-            "head": HeadDivergence(head),
-            "mse": Regression(),
-            "cosine": Cosine(),
-            "retrieval": Retrieval(),
-        }
-        return named[self.objective]
 
     def training(self, power: str, gain: float, seed: int) -> CodecTraining:
         """The settings of the training.
@@ -110,7 +97,13 @@ def train(
             bar.update(task, completed=number, score=f"validation {score} {value:.3f}")
 
         fit = settings.fit(
-            modes, pilots, options.objective_for(head), unpaired=unpaired, checkpoint=checkpoint, progress=update, logger=logger
+            modes,
+            pilots,
+            named_objective(options.objective, head),
+            unpaired=unpaired,
+            checkpoint=checkpoint,
+            progress=update,
+            logger=logger,
         )
     if logger is not None:
         logger.close()

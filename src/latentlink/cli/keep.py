@@ -7,7 +7,7 @@ from pathlib import Path
 from latentlink.cli.console import messages, out, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Results, StudyFile
 from latentlink.cli.study import run_experiment
-from latentlink.report.study import report_study
+from latentlink.report.page import report_study
 from latentlink.storage.atomic import atomic_path, write_atomically
 from latentlink.studies.averages import as_markdown, summarise, summarise_points
 from latentlink.studies.experiments import Experiment, open_experiment

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from latentlink.cli.console import description_column, device_named, encoding_bars, facts, messages, out, print_table, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
-from latentlink.report.study import report_study
+from latentlink.report.page import report_study
 from latentlink.storage.atomic import write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise
 from latentlink.studies.experiments import Experiment, open_experiment
@@ -115,9 +115,7 @@ def status(file: StudyFile, *overrides: Overrides, quick: Quick = False, output:
     facts("", [("results", results.folder), ("cells", len(experiment.cells))])
 
 
-def results(
-    file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT, markdown: Path | None = None
-) -> None:
+def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT, markdown: Path | None = None) -> None:
     """Print the means over seeds of every method and point, and write all rows as one Parquet file.
 
     Parameters

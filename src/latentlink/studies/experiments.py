@@ -151,6 +151,6 @@ def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = Fals
         ImportError: what draws is not installed (extra `report`).
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
-    above = importlib.import_module("latentlink.report.study")  # by name: the report reads studies, which do not depend on it
+    above = importlib.import_module("latentlink.report.page")  # by name: the report reads studies, which do not depend on it
     files: list[Path] = above.report_study(experiment)
     return files

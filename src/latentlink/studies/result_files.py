@@ -6,8 +6,8 @@ FOLDER/checkpoints/<id>.pt       state of a training that is under way
 FOLDER/results.parquet           all rows of the study
 FOLDER/runs.json                 commands that ran it, and the seconds they took
 
-The rows of several studies make an archive, which is named by its SHA-256: the same files always give the same one, byte for byte, since its
-members are sorted, and carry no time, owner or permission of this machine.
+The rows of several studies make an archive. The same files always give the same one, byte for byte, named by its SHA-256: its members are
+sorted, and carry no time, owner or permission of this machine.
 """
 
 import hashlib

@@ -12,9 +12,7 @@ from latentlink.baselines.eigen_k import EigenK
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from latentlink.baselines.first_k import FirstK
 from latentlink.baselines.top_k import TopK
-from latentlink.baselines.top_k_transceiver import TopKTransceiver
 from latentlink.channels.channel import Channel
-from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import Positive
@@ -25,13 +23,19 @@ _TOP_K_PILOTS = 2048  # most pilots from which Top-K learns how its largest entr
 
 class _Baseline(Method):
     family: ClassVar[str] = "baseline"
+    kind: ClassVar[type[Any]]
+    word: ClassVar[str]
     aligner: Literal["least-squares", "procrustes"] = Field("least-squares", description="map between the two latent spaces")
     equaliser: Literal["svd-mmse", "svd-zf", "zf", "mmse"] = Field(
         "svd-mmse", description="equaliser of the channel; svd precodes by the channel's singular vectors"
     )
 
-    def parts(self, known: PilotKnowledge) -> dict[str, Any]:
-        """The alignment, fitted once for all cells that share pilots, and the equaliser."""
+    def describe(self) -> str:
+        aligner = "" if self.aligner == "least-squares" else f", {self.aligner}"
+        return f"{self.word}{aligner}" + ("" if self.equaliser == "svd-mmse" else f", {self.equaliser}")
+
+    def baseline(self, known: PilotKnowledge, **more: Any) -> Any:
+        """The design object, with an alignment that is fitted once for all cells that share pilots."""
         aligners: dict[str, Callable[[], Any]] = {"least-squares": LeastSquares, "procrustes": Procrustes}
         equalisers: dict[str, Callable[[], Any]] = {
             "svd-mmse": SvdEqualiser,
@@ -39,76 +43,58 @@ class _Baseline(Method):
             "zf": ZeroForcing,
             "mmse": MmseEqualiser,
         }
-        return {"aligner": known.alignment(aligners[self.aligner]()), "equaliser": equalisers[self.equaliser]()}
+        settings = self.model_dump(include={"k", "align"})
+        return self.kind(aligner=known.alignment(aligners[self.aligner]()), equaliser=equalisers[self.equaliser](), **settings, **more)
 
-    def _name(self, name: str) -> str:
-        aligner = "" if self.aligner == "least-squares" else f", {self.aligner}"
-        return f"{name}{aligner}" if self.equaliser == "svd-mmse" else f"{name}{aligner}, {self.equaliser}"
+    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
+        solution: Solution = self.baseline(known).design(known.moments, channel)
+        return solution
 
 
 class _SelectingBaseline(_Baseline):
     align: Literal["after", "before"] = Field("after", description="align at the receiver, after the channel, or at the transmitter")
     k: Positive | None = Field(None, description="real numbers sent; null sends as many as fit")
 
-    def _name(self, name: str) -> str:
-        return super()._name(name) + ("" if self.align == "after" else ", aligned before")
+    def describe(self) -> str:
+        return super().describe() + ("" if self.align == "after" else ", aligned before")
 
 
 class FirstKMethod(_SelectingBaseline):
     """The first K numbers of the latent."""
 
+    kind: ClassVar[type[Any]] = FirstK
+    word: ClassVar[str] = "First-K"
     name: Literal["first-k"] = "first-k"
-
-    def describe(self) -> str:
-        return self._name("First-K")
-
-    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
-        return FirstK(k=self.k, align=self.align, **self.parts(known)).design(known.moments, channel)
 
 
 class TopKMethod(_SelectingBaseline):
     """The K largest numbers of each latent, their places known to the receiver."""
 
+    kind: ClassVar[type[Any]] = TopK
+    word: ClassVar[str] = "Top-K"
     name: Literal["top-k"] = "top-k"
 
-    def describe(self) -> str:
-        return self._name("Top-K")
-
-    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
-        return self._top_k(known, False).design(known.moments, channel)
+    def baseline(self, known: PilotKnowledge, **more: Any) -> Any:
+        """Measured on a part of the pilots, which is enough: the power is brought to the budget by what is measured."""
+        some = known.pilots[:: -(-len(known.pilots) // _TOP_K_PILOTS)]
+        return super().baseline(known, pilots=some, **{"expects": False, **more})
 
     def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
-        assert isinstance(solution.transceiver, TopKTransceiver)
-        return self._top_k(known, True).expected_mse(solution.transceiver, known.moments)
-
-    def _top_k(self, known: PilotKnowledge, expects: bool) -> TopK:
-        return TopK(k=self.k, align=self.align, **self.parts(known), pilots=self._pilots(known), expects=expects)
-
-    @staticmethod
-    def _pilots(known: PilotKnowledge) -> Pilots:
-        """A part of the pilots, which is enough: the power is brought to the budget by what is measured."""
-        return known.pilots[:: -(-len(known.pilots) // _TOP_K_PILOTS)]
+        expected: Tensor | None = self.baseline(known, expects=True).expected_mse(solution.transceiver, known.moments)
+        return expected
 
 
 class EigenKMethod(_Baseline):
     """The strongest K singular directions of the aligner."""
 
+    kind: ClassVar[type[Any]] = EigenK
+    word: ClassVar[str] = "Eigen-K"
     name: Literal["eigen-k"] = "eigen-k"
-
-    def describe(self) -> str:
-        return self._name("Eigen-K")
-
-    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
-        return EigenK(**self.parts(known)).design(known.moments, channel)
 
 
 class DisjointMethod(_Baseline):
     """Alignment, compression and equalisation, each the best without the others."""
 
+    kind: ClassVar[type[Any]] = Disjoint
+    word: ClassVar[str] = "disjoint"
     name: Literal["disjoint"] = "disjoint"
-
-    def describe(self) -> str:
-        return self._name("disjoint")
-
-    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
-        return Disjoint(**self.parts(known)).design(known.moments, channel)

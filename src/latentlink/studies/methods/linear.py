@@ -12,7 +12,7 @@ from latentlink.linear.csi_cases import BothEnds, CsiCase, ReceiverOnly, Transmi
 from latentlink.linear.design import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.power import named
-from latentlink.studies.methods.method import EstimatedChannel, OnModes, Run
+from latentlink.studies.methods.method import OnModes, Run, Situation
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Positive
 from latentlink.studies.shared import PilotKnowledge
 
@@ -59,21 +59,21 @@ class ClosedFormMethod(OnModes):
         pilots = {"x": known.pilots.x, "y": known.pilots.y} if self.power == "per-message" else {}
         return ClosedForm(power=named(self.power, **pilots)).design(self.modes(known), channel)
 
-    def design_on_estimate(self, known: PilotKnowledge, seen: EstimatedChannel, run: Run) -> Solution:
+    def design_on_estimate(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The design for what the transmitter knows, and what is expected of it on the channels that messages pass."""
-        modes, case = self.modes(known), self.csi_case(seen)
-        solution = ClosedForm(csi=case).design(modes, seen.estimate)
-        return case.at_reception(solution, modes, seen.truth, seen.received)
+        modes, case = self.modes(known), self.csi_case(there)
+        solution = ClosedForm(csi=case).design(modes, there.estimate)
+        return case.at_reception(solution, modes, there.truth, there.received)
 
-    def csi_case(self, seen: EstimatedChannel) -> CsiCase:
+    def csi_case(self, there: Situation) -> CsiCase:
         """Who knows what of the channel, by the word of the study."""
         cases: dict[str, CsiCase] = {
             "both-ends": BothEnds(robust=self.robust),
             "transmitter": Transmitter(robust=self.robust),
-            "receiver-only": ReceiverOnly(gain=seen.gain),
-            "transmitter-only": TransmitterOnly(gain=seen.gain),
+            "receiver-only": ReceiverOnly(gain=there.gain),
+            "transmitter-only": TransmitterOnly(gain=there.gain),
         }
-        return cases[seen.known]
+        return cases[there.known]
 
 
 class AdmmMethod(OnModes):

@@ -5,9 +5,9 @@ power (`gain_controlled`, see `running/measure.py`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -44,12 +44,13 @@ class Run:
         return Draw.DESIGN.seed(self.seed, name)
 
 
-class EstimatedChannel(NamedTuple):
-    """Channels of which some end knows an estimate only.
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """The channels of a cell and what is known of them.
 
     Attributes:
         truth: channels that messages pass.
-        estimate: what is known of them when the precoder is made.
+        estimate: what is known of them when the precoder is made; `truth` where it is known perfectly.
         received: what a receiver that measures knows of them when the message comes.
         known: which end knows what, a value of `csi.known`.
         gain: mean squared coefficient, which both ends know.
@@ -60,6 +61,17 @@ class EstimatedChannel(NamedTuple):
     received: Channel
     known: str
     gain: float
+
+    def __getitem__(self, index: slice) -> "Situation":
+        """Some of the channels."""
+        return self._change(lambda channel: channel[index])
+
+    def with_power(self, power: Tensor) -> "Situation":
+        """The same channels with another power budget (…)."""
+        return self._change(lambda channel: channel.with_power(power))
+
+    def _change(self, change: Callable[[Channel], Channel]) -> "Situation":
+        return replace(self, truth=change(self.truth), estimate=change(self.estimate), received=change(self.received))
 
 
 class Method(Section):
@@ -97,9 +109,15 @@ class Method(Section):
         """The design for these channels."""
         raise NotImplementedError
 
-    def design_on_estimate(self, known: PilotKnowledge, seen: EstimatedChannel, run: Run) -> Solution:
+    def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
+        """The link that is used, by what is known of the channels."""
+        if there.known in ("perfect", "unaware"):
+            return self.design(known, there.truth if there.known == "perfect" else there.truth.unaware(), run)
+        return self.design_on_estimate(known, there, run)
+
+    def design_on_estimate(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The link that is used where some end knows an estimate only: the design for the estimate."""
-        return self.design(known, seen.estimate, run)
+        return self.design(known, there.estimate, run)
 
     def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
         """The error that the design expects; asked for once a cell, however often it was designed."""

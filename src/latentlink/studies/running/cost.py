@@ -81,7 +81,7 @@ class TimeEstimates:
 
         first = kind not in self._seen
         self._seen.add(kind)
-        training = self._cache.get(kind, measure) if first and not method.is_trained(known, cell.seed) else 0.0
+        training = self._cache.get(kind, measure) if first and not method.kept(known, cell.seed).is_file() else 0.0
         size = (channel.n_tx, channel.n_rx, channel.uses)
         message = self._cache.get(
             (kind, size), lambda: seconds_of_message(settings.untrained(modes, pilots).design(channel).transceiver, pilots, channel)

@@ -8,14 +8,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from latentlink.studies.sections import SECTIONS, CsiAt, OfdmAt
+from latentlink.studies.sections import SECTIONS
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.errors import explain
 from latentlink.studies.spec.study import Study
 
 _MOST_CELLS = 200_000
 _REFERENCES: tuple[dict[str, Any], ...] = tuple({"name": "reference", "kind": kind, "at": {}} for kind in ("own", "aligned", "unaligned"))
-_ONE_POINT = {"channel.antennas": 1, "channel.n_tx": None, "channel.n_rx": None, "snr.snr_db": 0.0}
+_WITHOUT_CHANNEL = {  # references pass no channel: one point for all of them, not one for each antenna and SNR
+    "channel": {"antennas": 1},
+    "snr": {"snr_db": 0.0},
+    "ofdm": {},
+    "csi": {},
+}
 
 
 def cells(study: Study) -> tuple[Cell, ...]:
@@ -31,8 +36,11 @@ def cells(study: Study) -> tuple[Cell, ...]:
         where = f"methods.{number} ({method['name']})"
         entry = {name: value for name, value in method.items() if name != "at"}
         point = {name: dict(content[name]) for name in SECTIONS}
-        for key, value in (_without_channel() if entry["name"] == "reference" else method["at"]).items():
-            _put_at(point, key, value, where)
+        if entry["name"] == "reference":
+            point |= {name: SECTIONS[name].model_validate(values).model_dump() for name, values in _WITHOUT_CHANNEL.items()}
+        else:
+            for key, value in method["at"].items():
+                _put_at(point, key, value, where)
         axes = {**point, "method": entry, "seed": list(content["seeds"])}
         _check_count(axes, where)
         for chosen in _product(axes):
@@ -57,21 +65,6 @@ def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
     if value == []:
         raise ValueError(f"{where}.at: {key} must be a value or a list with at least one, got []")
     point[section][name] = value
-
-
-def _without_channel() -> dict[str, Any]:
-    """References pass no channel: one point for all of them, not one for each antenna and SNR."""
-    return {
-        **_ONE_POINT,
-        "channel.uses": 1,
-        "channel.draws": 1,
-        "channel.gain": 1.0,
-        "channel.clipping_db": None,
-        "channel.model": "rayleigh",
-        "snr.snr_reference": "transmit",
-        **{f"ofdm.{name}": value for name, value in OfdmAt.model_validate({}).model_dump().items()},
-        **{f"csi.{name}": value for name, value in CsiAt.model_validate({}).model_dump().items()},
-    }
 
 
 def _lists(sections: dict[str, Any]) -> list[tuple[str, str | None, list[Any]]]:
