@@ -8,7 +8,7 @@ import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from latentlink.data.cache import EncodingProgress
@@ -19,21 +19,17 @@ out = Console()
 messages = Console(stderr=True)
 
 
-def description_column() -> TextColumn:
-    """What a bar is about, on one line: long names are shortened, so that the bar keeps its place."""
-    return TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=max(12, messages.width // 3)))
-
-
-def progress(*columns: TextColumn) -> Progress:
-    """A bar on stderr with steps done, further columns, and time left."""
-    shown = (description_column(), BarColumn(), MofNCompleteColumn(), *columns, TimeRemainingColumn())
-    return Progress(*shown, console=messages, transient=True)
+def progress(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr, with columns between it and the time left; what it is about is shortened, so that the bar keeps its place."""
+    width = max(12, messages.width // 3)
+    about = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
+    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True)
 
 
 @contextmanager
 def encoding_bars() -> Iterator[EncodingProgress]:
     """Bars on stderr for latents that are computed: pass what this yields as `progress` to `encode` or `device_pair`."""
-    with progress(TextColumn("images")) as bars:
+    with progress(MofNCompleteColumn(), TextColumn("images")) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:
@@ -114,6 +110,6 @@ def at(argument: Path) -> tuple[Path, str | None]:
     return (Path(path), key) if separator else (argument, None)
 
 
-def pilots(transmitter: Path, receiver: Path, labels: Path) -> Pilots:
+def read_pilots(transmitter: Path, receiver: Path, labels: Path) -> Pilots:
     """Latents and labels from three files, each `FILE` or `FILE::KEY`."""
     return Pilots(read_latents(*at(transmitter)), read_latents(*at(receiver)), read_labels(*at(labels)))

@@ -7,8 +7,7 @@ from rich.table import Table
 
 from latentlink.baselines.unaligned import unaligned
 from latentlink.channels.channel import Channel
-from latentlink.cli import console
-from latentlink.cli.console import at, device_named, facts, out, wrote
+from latentlink.cli.console import at, device_named, facts, out, read_pilots, wrote
 from latentlink.cli.options import Device
 from latentlink.data.readers.files import read_channels
 from latentlink.evaluation import evaluate as evaluation
@@ -67,7 +66,7 @@ def evaluate(
     if head is None and not beside.exists():
         raise ValueError(f"there is no {beside}: name the receiver's classifier with --head")
     classifier = load(head or beside, SoftmaxHead).to(device)
-    test = console.pilots(transmitter, receiver, labels).to(device)
+    test = read_pilots(transmitter, receiver, labels).to(device)
     radio = _channel(transceiver, channel, snr_db)
     if matched and radio is not transceiver.channel:
         transceiver = transceiver.matched_to(radio)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from latentlink.cli.console import description_column, device_named, encoding_bars, facts, messages, out, print_table, wrote
+from latentlink.cli.console import device_named, encoding_bars, facts, messages, out, print_table, progress, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
 from latentlink.report.page import report_study
 from latentlink.storage.atomic import write_atomically
@@ -55,14 +55,7 @@ def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
         runner = Runner(results, jobs, device, bars)
         seconds = _estimate_seconds(runner, missing, jobs)  # loads latents
     ended: list[tuple[Cell, str]] = []
-    columns = (
-        description_column(),
-        BarColumn(),
-        TextColumn("{task.fields[cells]} cells"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=messages) as bar:
+    with progress(TextColumn("{task.fields[cells]} cells"), TimeElapsedColumn()) as bar:
         task = bar.add_task(study.name, total=sum(seconds.values()), cells=f"0/{len(missing)}")
 
         def done(cell: Cell, reason: str) -> None:
