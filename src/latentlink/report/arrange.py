@@ -13,9 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.columns import Condition, list_settings, prepare
+from latentlink.report.columns import Condition, describe, describe_code, format_value, list_settings, prepare
 from latentlink.report.look.axes import AXES, Axis
-from latentlink.report.look.wording import describe, describe_code, format_value
 
 MOST_CONDITIONS = 6  # along an axis that is drawn beside the study's own
 _LATE = ("snr_db", "antennas", "n_tx", "n_rx", "uses")  # of the channel's settings, those that a title names last

@@ -13,7 +13,7 @@ Where the spread of the channels is asked for instead, the band holds 95 % of th
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -36,11 +36,11 @@ LIMITS = {
     "accuracy": ((CAPACITY, "accuracy_bound"),),
 }  # what limits a value: its name, and the column that has it
 _CURVE = ("label", "suffix", "family", "knowledge")
-_FLOOR = {"share": 0.0, "positive": 0.0, "real": -math.inf}
-_TOP = {"share": 1.0, "positive": math.inf, "real": math.inf}
+_RANGES = {"share": (0.0, 1.0), "positive": (0.0, math.inf), "real": (-math.inf, math.inf)}
 
 
-class Estimate(NamedTuple):
+@dataclass(frozen=True)
+class Estimate:
     """A mean and its band.
 
     Attributes:
@@ -55,27 +55,23 @@ class Estimate(NamedTuple):
     high: float | None
     band: str
 
+    def write_band(self, form: str = "{:.3f}") -> str:
+        """Write the ends of the band; empty where there is none."""
+        return "" if self.low is None or self.high is None else f"[{form.format(self.low)}, {form.format(self.high)}]"
+
 
 @dataclass(frozen=True)
-class Point:
-    """One point of a curve.
+class Point(Estimate):
+    """One point of a curve: an estimate and where it lies.
 
     Attributes:
         x: on the axis.
-        mean: of the value.
-        low: lower end of the band, None where there is none.
-        high: upper end of the band, None where there is none.
-        band: the band's rule, a key of BANDS.
         at: the point's settings (n_tx, uses, snr_db, parameters, …).
         seeds: number of seeds behind it.
         rows: number of rows behind it.
     """
 
     x: float
-    mean: float
-    low: float | None
-    high: float | None
-    band: str
     at: dict[str, Any]
     seeds: int
     rows: int
@@ -206,7 +202,8 @@ def _average(table: Arranged, links: pl.DataFrame, value: str, channels: bool = 
             interval = (row["low"], row["high"]) if value == "accuracy" else (None, None)
             estimate = estimate_mean(seeds, values, interval, value)
         settings_there = {name: row[f"at_{name}"] for name in at}
-        found.setdefault(key, []).append(Point(row["x"], *estimate, settings_there, len(set(seeds)), len(values)))
+        point = Point(**vars(estimate), x=row["x"], at=settings_there, seeds=len(set(seeds)), rows=len(values))
+        found.setdefault(key, []).append(point)
     return [Curve(*key, tuple(sorted(points, key=lambda point: point.x))) for key, points in found.items()]
 
 
@@ -224,8 +221,8 @@ def estimate_mean(seeds: list[Any], values: list[float], interval: tuple[float |
         return Estimate(mean, *interval, "none" if None in interval else "messages")
     if band == "range":
         return Estimate(mean, low, high, band)
-    ends = KNOWN[value].range if value in KNOWN else "real"
-    return Estimate(mean, max(_FLOOR[ends], low), min(_TOP[ends], high), band)
+    floor, top = _RANGES[KNOWN[value].range if value in KNOWN else "real"]
+    return Estimate(mean, max(floor, low), min(top, high), band)
 
 
 def estimate_spread(values: Iterable[float]) -> Estimate:

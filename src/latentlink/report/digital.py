@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.columns import describe_condition, format_count
 from latentlink.report.curves import Curve, Point, average_curves
 from latentlink.report.look.axes import Axis
-from latentlink.report.look.measures import MEASURES
 from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import describe_condition, format_count
-from latentlink.report.tables import describe_place, make_key
+from latentlink.report.tables import MEASURES, describe_place, make_key
 
 _DIGITAL = "digital"
 _GENIE = '"adaptation":"genie"'  # in the parameters of a bound, which is no link
@@ -86,5 +85,4 @@ def _is_above(one: Point, other: Point, sign: int) -> bool:
 
 
 def _write(point: Point) -> str:
-    interval = f" [{point.low:.3f}, {point.high:.3f}]" if point.low is not None and point.high is not None else ""
-    return f"{point.mean:.3f}{interval}"
+    return f"{point.mean:.3f} {point.write_band()}".rstrip()

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from latentlink.numerics.extras import import_extra
+from latentlink.report.columns import describe_condition
 from latentlink.report.look.axes import thin_out
 from latentlink.report.look.palette import BROKEN, Look
-from latentlink.report.look.wording import describe_condition
 from latentlink.report.plots import Frame, Line, Plot, Scale
 from latentlink.storage.atomic import write_atomically
 

@@ -14,12 +14,11 @@ from latentlink.numerics.extras import import_extra
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
 from latentlink.report.curves import BANDS, average_curves
 from latentlink.report.digital import find_digital_wins
-from latentlink.report.distributions import collect_distributions
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.look.axes import AXES
-from latentlink.report.outage import plot_outage, tabulate_fairness, tabulate_outage
-from latentlink.report.plots import Plot, plot_accuracy, plot_distance
+from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
+from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_trade_off
 from latentlink.report.run_tables import (
     TOLERANCE,
     describe_source,
@@ -30,7 +29,6 @@ from latentlink.report.run_tables import (
     tabulate_statuses,
 )
 from latentlink.report.tables import compare_methods, find_gaps
-from latentlink.report.trade_off import plot_trade_off
 from latentlink.storage.atomic import write_atomically
 from latentlink.studies.experiments import Experiment
 

@@ -1,16 +1,55 @@
-"""Tables of the page, as plain values for its template: who is best where, and what is not there."""
+"""Tables of the page, as plain values for its template: how values are worded, who is best where, and what is not there."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.columns import describe, describe_condition, format_count, format_percent
 from latentlink.report.curves import Curve, Point, average_curves
 from latentlink.report.look.axes import Axis
-from latentlink.report.look.measures import MEASURES, Measure
 from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import describe, describe_condition, format_count, format_percent
 
+
+@dataclass(frozen=True)
+class Measure:
+    """How tables show a column of results.
+
+    Attributes:
+        heading: of a table of it.
+        short: of a column of it.
+        form: of a value.
+        best: the largest or the smallest value; "" where no value is better than another.
+    """
+
+    heading: str
+    short: str
+    form: str
+    best: Literal["largest", "smallest", ""] = "smallest"
+
+    def find_best(self, values: Iterable[float]) -> float | None:
+        """Find the best value; None where values do not differ or none is better."""
+        distinct = set(values)
+        if len(distinct) < 2 or not self.best:
+            return None
+        return max(distinct) if self.best == "largest" else min(distinct)
+
+
+MEASURES = {
+    "accuracy": Measure("Accuracy", "accuracy", "{:.3f}", "largest"),
+    "nmse": Measure("NMSE of the latent", "NMSE", "{:.3f}"),
+    "flops": Measure("FLOPs", "FLOPs", "{:,.0f}"),
+    "density": Measure("Weights left", "weights left", "{:.1%}", ""),
+    "latency_us": Measure("Latency, one message (µs)", "latency, one message (µs)", "{:,.0f}"),
+    "latency_batch_us": Measure("Latency per message, batched (µs)", "latency, batched (µs)", "{:,.1f}"),
+    "exact_db": Measure("Distance to the exact optimum: MSE over the least of all linear links (dB)", "to exact (dB)", "{:+.2f}"),
+    "opta_db": Measure("Distance to Gaussian OPTA: MSE over it (dB)", "to OPTA (dB)", "{:+.2f}"),
+    "separation_db": Measure("Distance to the separation bound: MSE over it (dB)", "to separation (dB)", "{:+.2f}"),
+    "block_error": Measure("Block error rate", "block error", "{:.3g}"),
+    "message_bits": Measure("Bits per message", "bits per message", "{:,.1f}", ""),
+}
 _ALONG = ("accuracy", "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
 ABSENT = "–"
 
@@ -91,7 +130,7 @@ def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
         if point is None:
             return Entry(ABSENT)
         dearer = axis.name == "compression" and point.x > 1.001 * usual[key]
-        remark = _write_interval(point, measure) + (f" at ζ {format_percent(point.x)} %" if dearer else "")
+        remark = point.write_band(measure.form) + (f" at ζ {format_percent(point.x)} %" if dearer else "")
         return make_entry(point.mean, measure, remark, best[key])
 
     headings = {key: _make_heading(there[key][-1], usual[key], axis) for key in keys}
@@ -112,7 +151,7 @@ def _list_points(curves: dict[str, list[Curve]]) -> Table:
         entries = []
         for value in shown:
             point = points[value].get(key)
-            remark = _write_interval(point, MEASURES[value]) if point is not None and value in ("accuracy", "nmse") else ""
+            remark = point.write_band(MEASURES[value].form) if point is not None and value in ("accuracy", "nmse") else ""
             entries.append(make_entry(point.mean if point else None, MEASURES[value], remark, best[value]))
         pruning = counted.at["pruning"]
         body.append((f"{key[0]}, λ = {pruning:g}" if pruning is not None else key[0], tuple(entries)))
@@ -134,12 +173,6 @@ def _make_heading(point: Point, x: float, axis: Axis) -> str:
         return describe_place(point, axis)
     _, n_tx, n_rx, uses = make_key(point, axis)
     return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {format_percent(x)} %"
-
-
-def _write_interval(point: Point, measure: Measure) -> str:
-    if point.low is None or point.high is None:
-        return ""
-    return f"[{measure.form.format(point.low)}, {measure.form.format(point.high)}]"
 
 
 def describe_place(point: Point, axis: Axis) -> str:
