@@ -1,7 +1,8 @@
 """Means over seeds and channels, a row for each method and point: as tables show them, and all that is kept of a study in a clone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -23,7 +24,10 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
         5 % of a point's channels; with 100 also accuracy_worst_1, over the worst 1 %, and mean_low and mean_high, the 95 % interval of
         the mean over all of them (see `evaluation.intervals`).
     """
-    rows = rows.with_columns(method=_tell_apart(rows["method"].to_list(), rows["parameters"].to_list()))
+    methods = list(rows.select("method", "parameters").iter_rows())
+    facts = {key: ", ".join(f"{name} {value}" for name, value in some.items()) for key, some in find_differing(methods).items()}
+    names = [f"{method[0]} ({facts[method]})" if facts[method] else method[0] for method in methods]
+    rows = rows.with_columns(pl.Series("method", names, dtype=pl.String))
     means = [name for name in AVERAGED if name in rows.columns and rows[name].is_not_null().any()]
     spread = [pl.col("accuracy").std().alias("accuracy_std"), *_fading(rows)] if "accuracy" in means else []
     averages = [pl.col(name).mean().round().cast(pl.Int64) if COLUMNS[name].dtype == pl.Int64 else pl.col(name).mean() for name in means]
@@ -88,22 +92,25 @@ def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
     return found
 
 
-def _tell_apart(names: list[str], parameters: list[str]) -> pl.Series:
-    """Names with the parameters that differ between those of one name."""
-    settings: dict[str, list[dict[str, object]]] = {}
-    for name, text in dict.fromkeys(zip(names, parameters, strict=True)):
-        settings.setdefault(name, []).append(json.loads(text))
-    differing = {
-        name: [key for key in dict.fromkeys(key for one in several for key in one) if len({repr(one.get(key)) for one in several}) > 1]
-        for name, several in settings.items()
-    }
+def find_differing(methods: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Find the parameters in which methods of one name differ.
 
-    def extended(name: str, text: str) -> str:
-        values = json.loads(text)
-        facts = ", ".join(f"{key} {values[key]}" for key in differing[name] if key in values)
-        return f"{name} ({facts})" if facts else name
+    Args:
+        methods: name and parameters (as JSON) of each.
 
-    return pl.Series("method", [extended(name, text) for name, text in zip(names, parameters, strict=True)], dtype=pl.String)
+    Returns:
+        Those parameters with their values, by name and parameters.
+    """
+    variants: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, text in dict.fromkeys(methods):
+        variants.setdefault(name, {})[text] = json.loads(text)
+    found = {}
+    for name, contents in variants.items():
+        keys = dict.fromkeys(key for content in contents.values() for key in content)
+        differing = [key for key in keys if len({repr(content.get(key)) for content in contents.values()}) > 1]
+        for text, content in contents.items():
+            found[name, text] = {key: content[key] for key in differing if key in content}
+    return found
 
 
 def as_text(row: tuple[object, ...], columns: Sequence[str]) -> list[str]:

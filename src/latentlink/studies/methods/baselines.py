@@ -1,4 +1,4 @@
-"""The paper's baselines by name, and the disjoint design."""
+"""The paper's baselines by name, the disjoint design, and references: ceilings and floor of accuracy, which pass no channel at all."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
@@ -12,10 +12,12 @@ from latentlink.baselines.eigen_k import EigenK
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from latentlink.baselines.first_k import FirstK
 from latentlink.baselines.top_k import TopK
+from latentlink.baselines.unaligned import unaligned
 from latentlink.channels.channel import Channel
+from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution
 from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.sections import Positive
+from latentlink.studies.sections import Point, Positive
 from latentlink.studies.shared import PilotKnowledge
 
 _TOP_K_PILOTS = 2048  # most pilots from which Top-K learns how its largest entries are distributed
@@ -98,3 +100,27 @@ class DisjointMethod(_Baseline):
     kind: ClassVar[type[Any]] = Disjoint
     word: ClassVar[str] = "disjoint"
     name: Literal["disjoint"] = "disjoint"
+
+
+class ReferenceMethod(Method):
+    """The receiver's own latents, the transmitter's aligned without a channel, or unaligned."""
+
+    family: ClassVar[str] = "reference"
+    gain_controlled: ClassVar[bool] = False
+    name: Literal["reference"] = "reference"
+    kind: Literal["own", "aligned", "unaligned"] = Field("own", description="the receiver's latents, aligned without a channel, unaligned")
+
+    def describe(self) -> str:
+        return {"own": "receiver's latents", "aligned": "aligned, no channel", "unaligned": "unaligned"}[self.kind]
+
+    def check(self, point: Point) -> None:
+        """References pass no channel, so that every point will do."""
+
+    def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor:
+        """What the receiver's head reads."""
+        kinds: dict[str, Callable[[], Tensor]] = {
+            "own": lambda: test.y,
+            "aligned": lambda: known.modes().align(test.x),
+            "unaligned": lambda: unaligned(test.x, test.y.shape[1]),
+        }
+        return kinds[self.kind]()

@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 
-from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, TopKMethod
+from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, ReferenceMethod, TopKMethod
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.digital import DigitalMethod
 from latentlink.studies.methods.linear import AdmmMethod, ClosedFormMethod
 from latentlink.studies.methods.method import Method
 from latentlink.studies.methods.neural import NeuralMethod
 from latentlink.studies.methods.own import OwnMethod
-from latentlink.studies.methods.references import ReferenceMethod
 from latentlink.studies.spec.plug_in import is_plug_in
 
 OWN = "module:attribute"

@@ -19,7 +19,7 @@ from latentlink.numerics.threads import one_thread
 from latentlink.studies.channels import channel_of
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.neural import NeuralMethod
-from latentlink.studies.running.timing import TIMED_MESSAGES
+from latentlink.studies.running.measure import TIMED_MESSAGES
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 

@@ -1,12 +1,14 @@
 """One cell, from its settings to its rows: design, send all test latents, measure what the receiver understands.
 
 Everything is drawn from the cell's own seed (see `studies/seeding.py`): methods and SNRs meet the same channels, and the same noise up to
-its scale. The result depends on nothing but the cell.
+its scale. The result depends on nothing but the cell, except for the latencies, which are measured on one thread while nothing else runs.
 """
 
 import json
 import platform
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,17 +24,18 @@ from latentlink.bounds.finite_length import separation
 from latentlink.bounds.opta import opta
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.evaluate import evaluate
+from latentlink.evaluation.latency import latency
 from latentlink.evaluation.papr import Amplifier, peaks
 from latentlink.linear.design import ClosedForm
 from latentlink.links.transceiver import Transceiver
 from latentlink.studies.channels import columns_of
+from latentlink.studies.methods.baselines import ReferenceMethod
 from latentlink.studies.methods.method import Run, Situation
-from latentlink.studies.methods.references import ReferenceMethod
 from latentlink.studies.rows import frame
 from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
 from latentlink.studies.running.situation import csi_columns, draw_situation
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import ScenarioData
+from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 
@@ -40,6 +43,8 @@ _EVALUATED = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power", "an
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _SYMBOLS = 10_000  # of an antenna, from which its peaks are known at 10⁻³
 _BLOCKS = 512  # most messages on which lost blocks are measured
+_BATCH = 256  # messages at a time in the batched latency
+TIMED_MESSAGES = 73 * _BATCH  # that take as long as timing a network: its dense and its sparse form are tried, then the faster one timed
 _MOST_SYMBOLS = 2**26  # held at a time, for peaks
 
 
@@ -224,3 +229,45 @@ def _describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
         "noise_variance": there.truth.noise_variance,
         **csi_columns(cell, there),
     }
+
+
+def add_latencies(
+    measured: Measured, scenario: ScenarioData, cache: ThreadSafeCache, alone: Callable[[], AbstractContextManager[None]]
+) -> pl.DataFrame:
+    """The rows of a cell with the latency of its link.
+
+    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers: they are timed once a run.
+
+    Args:
+        measured: of a cell.
+        scenario: whose test latents are sent.
+        cache: of latencies in this run.
+        alone: context in which nothing else runs.
+    """
+    link, channel = measured.link, measured.channel
+    if link is None or channel is None:
+        return measured.rows
+
+    def time_alone() -> dict[str, float | str]:
+        with alone():
+            return _time(link, scenario, channel)
+
+    if link.clock_key is None:
+        times = time_alone()
+    else:
+        times = cache.get((link.clock_key, channel.n_tx, channel.n_rx, channel.uses, len(channel.h), scenario), time_alone)
+    return measured.rows.with_columns(**{name: pl.lit(value) for name, value in times.items()})
+
+
+def _time(link: Transceiver, scenario: ScenarioData, channel: Channel) -> dict[str, float | str]:
+    """Latencies of one message at a time, and of many."""
+    x = scenario.test.x
+    times: dict[str, float | str] = {}
+    for size, suffix in ((1, "us"), (min(_BATCH, len(x)), "batch_us")):
+        timed = link.for_clock(x, size)
+        if timed.form is not None:
+            times[f"form_{suffix}"] = timed.form
+        measured = latency(timed, x, channel[: timed.batch.numel()], batch=size)
+        times[f"encode_{suffix}"] = measured.encode_us
+        times[f"decode_{suffix}"] = measured.decode_us
+    return times

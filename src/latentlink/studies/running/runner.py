@@ -24,8 +24,7 @@ from latentlink.numerics.threads import one_thread
 from latentlink.studies.methods.method import Run
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.cost import TimeEstimates
-from latentlink.studies.running.measure import measure
-from latentlink.studies.running.timing import add_latencies
+from latentlink.studies.running.measure import add_latencies, measure
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.plug_in import PlugInError

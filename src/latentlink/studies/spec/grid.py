@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from latentlink.studies.sections import SECTIONS
 from latentlink.studies.spec.cell import Cell
-from latentlink.studies.spec.errors import explain
-from latentlink.studies.spec.study import Study
+from latentlink.studies.spec.study import Study, explain
 
 _MOST_CELLS = 200_000
 _REFERENCES: tuple[dict[str, Any], ...] = tuple({"name": "reference", "kind": kind, "at": {}} for kind in ("own", "aligned", "unaligned"))

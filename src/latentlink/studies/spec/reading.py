@@ -7,10 +7,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from latentlink.studies.spec.errors import explain
 from latentlink.studies.spec.overrides import apply_override, put
 from latentlink.studies.spec.plug_in import add_search_folder
-from latentlink.studies.spec.study import Study
+from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
 
