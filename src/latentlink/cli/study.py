@@ -48,37 +48,24 @@ def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
     """
     device_named(device)
     study, results, missing = experiment.study, experiment.results, experiment.missing
-    done_before = len(experiment.cells) - len(missing)
-    messages.print(f"{study.name}: {len(experiment.cells)} cells, {done_before} of them done", highlight=False)
-    started = time.perf_counter()
+    messages.print(f"{study.name}: {len(experiment.cells)} cells, {len(experiment.cells) - len(missing)} of them done", highlight=False)
     with encoding_bars() as bars:
         runner = Runner(results, jobs, device, bars)
         seconds = _estimate_seconds(runner, missing, jobs)  # loads latents
-    ended: list[tuple[Cell, str]] = []
     with progress(TextColumn("{task.fields[cells]} cells"), TimeElapsedColumn()) as bar:
         task = bar.add_task(study.name, total=sum(seconds.values()), cells=f"0/{len(missing)}")
 
-        def done(cell: Cell, reason: str) -> None:
-            ended.append((cell, reason))
-            bar.update(task, advance=seconds[cell.id], cells=f"{len(ended)}/{len(missing)}")
+        def done(cell: Cell, count: int) -> None:
+            bar.update(task, advance=seconds[cell.id], cells=f"{count}/{len(missing)}")
 
-        try:
-            runner.run(experiment.cells, done)
-        finally:
-            table = results.write_table(results.table(study, experiment.cells))
-            results.log_run(shlex.join(["latentlink", *sys.argv[1:]]), time.perf_counter() - started, len(ended))
-    wrote(table)
-    _raise_failures(experiment, ended)
-    return len(ended)
-
-
-def _raise_failures(experiment: Experiment, ended: list[tuple[Cell, str]]) -> None:
-    failures = [(cell, reason) for cell, reason in ended if reason]
+        failures = experiment.run(runner, shlex.join(["latentlink", *sys.argv[1:]]), done)
+    wrote(results.all_rows)
     for cell, reason in failures[:_SHOWN]:
-        place = experiment.results.failure(cell)
+        place = results.failure(cell)
         messages.print(f"failed: {cell.method.title}, seed {cell.seed}: {reason} (traceback in {place})", style="red", markup=False)
     if failures:
-        raise ValueError(f"{len(failures)} of {len(ended)} cells failed; the same command tries them again")
+        raise ValueError(f"{len(failures)} of {len(missing)} cells failed; the same command tries them again")
+    return len(missing)
 
 
 def _estimate_seconds(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
@@ -122,7 +109,8 @@ def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output
     shown = [as_text(row, table.columns) for row in table.iter_rows()]
     settings = sum(name in SETTINGS for name in table.columns)
     print_table(f"{experiment.study.name}: {experiment.study.title}", table.columns, shown, fixed=1 + settings)
-    wrote(experiment.results.write_table(rows))
+    experiment.results.write_table(rows)
+    wrote(experiment.results.all_rows)
     if markdown is not None:
         write_atomically(markdown, as_markdown(table).encode())
         wrote(markdown)

@@ -16,7 +16,6 @@ from latentlink.report.curves import BANDS, average_curves
 from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import Chart, make_chart, make_charts
-from latentlink.report.look.axes import AXES
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
 from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_trade_off
 from latentlink.report.run_tables import (
@@ -99,8 +98,6 @@ def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> li
     """
     if not isinstance(rows, pl.DataFrame):
         raise ValueError(f"rows must be a polars DataFrame, got {type(rows).__name__}")
-    if meta.axis not in AXES:
-        raise ValueError(f"meta.axis must be one of {', '.join(AXES)}, got {meta.axis!r}")
     folder = Path(folder)
     study = arrange_all(rows, meta.axis)
     plots = plot_all(study)
@@ -218,7 +215,7 @@ def report_study(experiment: Experiment) -> list[Path]:
         description=study.description,
         axis=study.axis,
         study_text=experiment.text,
-        command=runs[-1]["command"] if runs else f"latentlink.studies.run({study.name!r})",
+        command=runs[-1]["command"] if runs else "",
         wall_s=sum(run["seconds"] for run in runs),
         done=len(experiment.cells) - len(missing),
         missing=len(missing) - len(failed),

@@ -92,12 +92,15 @@ class Results:
         whole = isinstance(runs, list) and all(isinstance(run, dict) and {"command", "seconds"} <= run.keys() for run in runs)
         return runs if whole else []
 
-    def write_table(self, rows: pl.DataFrame) -> Path:
+    @property
+    def all_rows(self) -> Path:
+        """The file of all rows of the study."""
+        return self.folder / "results.parquet"
+
+    def write_table(self, rows: pl.DataFrame) -> None:
         """Write all rows as one file."""
-        path = self.folder / "results.parquet"
-        with atomic_path(path) as draft:
+        with atomic_path(self.all_rows) as draft:
             rows.write_parquet(draft)
-        return path
 
 
 def _read(path: Path) -> pl.DataFrame:

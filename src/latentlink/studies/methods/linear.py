@@ -34,14 +34,9 @@ class ClosedFormMethod(OnModes):
         return not self.robust
 
     def describe(self) -> str:
-        return self._describe_design() + ("" if self.robust else ", naive")
-
-    def _describe_design(self) -> str:
-        if self.power in ("equal", "one-use-at-a-time"):
-            how = "equal power per use" if self.power == "equal" else "one use at a time"
-            return f"linear, {self.kind()}, {how}"
-        limit = "" if self.power == "mean" else f", power {self.power}"
-        return f"exact, {self.kind()}{limit}"
+        own = {"mean": "", "equal": ", equal power per use", "one-use-at-a-time": ", one use at a time"}
+        design = "linear" if self.power in ("equal", "one-use-at-a-time") else "exact"
+        return f"{design}, {self.kind()}{own.get(self.power, f', power {self.power}')}" + ("" if self.robust else ", naive")
 
     def canonical(self, point: Point) -> dict[str, Any]:
         """`robust` only matters where an estimate is known at design."""
@@ -115,11 +110,7 @@ class AdmmMethod(OnModes):
         solver = Admm(
             power=named(self.power),
             constraint=None if self.constraint is None else sets[self.constraint](),
-            rho=self.rho,
-            adaptive=self.adaptive,
-            max_iterations=self.max_iterations,
-            tolerance=self.tolerance,
-            warm_start=self.warm_start,
+            **self.model_dump(include={"rho", "adaptive", "max_iterations", "tolerance", "warm_start"}),
             seed=run.design_seed(self.name),
         )
         return solver.design(self.modes(known), channel)

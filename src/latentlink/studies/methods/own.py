@@ -49,8 +49,7 @@ class OwnMethod(Method):
 
     def describe(self) -> str:
         target = load_attribute(self.name)
-        label = getattr(target, "label", None)
-        return label if isinstance(label, str) else str(target.__name__)
+        return str(getattr(target, "label", target.__name__))
 
     def canonical(self, point: Point) -> dict[str, Any]:
         """Its name, the digest of its module's file, and its parameters."""

@@ -108,10 +108,9 @@ class Runner:
     def estimated_seconds(self, cell: Cell) -> float:
         """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
         try:
-            scenario = self.scenario(cell)
+            return self._estimates.seconds(cell, self.scenario(cell))
         except PlugInError:
             return 0.0  # the cell will fail at once
-        return self._estimates.seconds(cell, scenario)
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
         """Run all cells that have no result yet.

@@ -45,14 +45,11 @@ def load_attribute(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise ValueError(
-                f"{name!r}: there is no module {error.name!r}; it is looked for among installed packages, beside the study file "
-                "and in the current folder"
-            ) from error
-        raise ValueError(f"{name!r}: importing {module_name} failed\n{_frames(error)}") from error
     except Exception as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is not None and f"{module_name}.".startswith(f"{absent}."):
+            places = "it is looked for among installed packages, beside the study file and in the current folder"
+            raise ValueError(f"{name!r}: there is no module {absent!r}; {places}") from error
         raise ValueError(f"{name!r}: importing {module_name} failed\n{_frames(error)}") from error
     if not hasattr(module, attribute):
         public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -107,9 +104,8 @@ def blame(name: str) -> Iterator[None]:
 
 def _frames(error: BaseException) -> str:
     """The traceback below the import machinery."""
-    kept = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename and frame.filename != __file__
-    ]
+    frames = traceback.extract_tb(error.__traceback__)
+    kept = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     return "".join([*traceback.format_list(kept), *traceback.format_exception_only(error)]).rstrip()
 
 
