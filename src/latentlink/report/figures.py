@@ -14,7 +14,7 @@ from latentlink.numerics.extras import import_extra
 from latentlink.report.columns import describe_condition
 from latentlink.report.look.axes import thin_out
 from latentlink.report.look.palette import BROKEN, Look
-from latentlink.report.plots import Frame, Line, Plot, Scale
+from latentlink.report.plots import Frame, Line, Plot
 from latentlink.storage.atomic import write_atomically
 
 _WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of the figure, the height of a frame and of a line of the legend
@@ -129,7 +129,7 @@ def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, 
     if frame.y.zero:
         axes.axhline(0.0, color=_INK, linewidth=0.9, zorder=1.5)
     for line in frame.lines:
-        handle = _draw_line(axes, line, mark_points) if line.x else _draw_level(axes, line)
+        handle = _draw_line(axes, line, mark_points)
         if line.listed:
             entries.setdefault(_escape(textwrap.fill(line.label or line.name, _NAME_CHARACTERS)), handle)
     axes.set_ylabel(frame.y.label)
@@ -137,15 +137,12 @@ def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, 
     return entries
 
 
-def _draw_level(axes: Any, line: Line) -> Any:
-    look = line.look
-    return axes.axhline(line.y[0], color=look.colour or _INK, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
-
-
 def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
-    """Draw a line with its points and its band."""
+    """Draw a line with its points and its band, or from side to side."""
     look = line.look
     colour = look.colour or _INK
+    if not line.x:
+        return axes.axhline(line.y[0], color=colour, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
     if len(line.band) == 1:
         axes.vlines(*line.band[0], color=colour, linewidth=0.8, zorder=2)
     elif line.band:
@@ -175,30 +172,19 @@ def _style_marks(look: Look, points: int, relative: float) -> dict[str, Any]:
 
 def _set_scales(axes: Any, frame: Frame) -> None:
     """Set both scales, with ticks only where they mean something, as far as there is room."""
-    x, y = frame.x, frame.y
     places = [place for line in frame.lines for place in line.x]
-    if x.logarithmic:
-        axes.set_xscale("log")
-        if places and min(places) == max(places):
+    for axis, scale in (("x", frame.x), ("y", frame.y)):
+        if scale.logarithmic:
+            axes.set(**{f"{axis}scale": "log"})
+        if scale.ends:
+            axes.set(**{f"{axis}lim": scale.ends})
+        elif axis == "x" and scale.logarithmic and places and min(places) == max(places):
             axes.set_xlim(places[0] / 3, places[0] * 3)
-    if y.logarithmic:
-        axes.set_yscale("log")
-    if x.ends:
-        axes.set_xlim(*x.ends)
-    if y.ends:
-        axes.set_ylim(*y.ends)
-    _set_ticks(axes.xaxis, x)
-    _set_ticks(axes.yaxis, y)
-
-
-def _set_ticks(axis: Any, scale: Scale) -> None:
-    if scale.ticks:
-        low, high = axis.get_view_interval()
-        ends = scale.ends or (min(low, high), max(low, high))
-        inside = [place for place in sorted(scale.ticks) if ends[0] <= place <= ends[1]]
-        kept = thin_out(inside, ratio=scale.logarithmic)
-        axis.set_ticks(kept, [scale.ticks[place] for place in kept])
-        axis.set_ticks([], minor=True)
+        if scale.ticks:
+            low, high = scale.ends or sorted(getattr(axes, f"get_{axis}lim")())
+            kept = thin_out([place for place in sorted(scale.ticks) if low <= place <= high], ratio=scale.logarithmic)
+            axes.set(**{f"{axis}ticks": kept, f"{axis}ticklabels": [scale.ticks[place] for place in kept]})
+            getattr(axes, f"{axis}axis").set_ticks([], minor=True)
 
 
 def _escape(label: str) -> str:

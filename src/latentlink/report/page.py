@@ -129,8 +129,8 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
     """
     main, rows = study.main, study.rows
     charts = {name: make_charts(some, name) for name, some in plots.items()}
-    traded = plot_trade_off(main)
-    trade_off = [make_chart(traded.plots, [""] * len(traded.plots), "trade-off", same_x=False)] if traded.plots else []
+    traded, setting = plot_trade_off(main)
+    trade_off = [make_chart(traded, [""] * len(traded), "trade-off", same_x=False)] if traded else []
     everything = [*(chart for some in charts.values() for chart in some), *trade_off]
     return {
         "meta": meta,
@@ -140,7 +140,7 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "sections": [_make_section(table, charts) for table in study.drawn],
         "outage": _make_outage(study.over_channels, charts["outage"]),
         "trade_off": trade_off,
-        "setting": traded.setting,
+        "setting": setting,
         "power": tabulate_power(main),
         "papr": tabulate_papr(main),
         "digital": find_digital_wins(main),

@@ -203,24 +203,14 @@ def describe_point(point: Point, axis: Axis) -> tuple[str, str]:
     return f"{point.mean:.4f} {point.write_band()}".rstrip(), ", ".join([*facts, format_count(point.rows, "row")])
 
 
-@dataclass(frozen=True)
-class TradeOff:
-    """Accuracy against costs.
-
-    Attributes:
-        plots: one for each cost that was measured.
-        setting: which part of the rows they show, in words.
-    """
-
-    plots: list[Plot]
-    setting: str
-
-
-def plot_trade_off(table: Arranged) -> TradeOff:
+def plot_trade_off(table: Arranged) -> tuple[list[Plot], str]:
     """Plot accuracy against FLOPs and latencies.
 
     Points are those of the curves along the axis, at the most pilots, the SNR per transmit antenna and, along the SNR axis, the SNR nearest
     to 20 dB.
+
+    Returns:
+        A plot for each cost that was measured, and which part of the rows they show, in words.
     """
     part, setting = _choose_setting(table)
     accuracy = average_curves(part, "accuracy")
@@ -234,7 +224,7 @@ def plot_trade_off(table: Arranged) -> TradeOff:
             places = [x for line in lines for x in line.x]
             x = Scale(_COSTS[cost][0], logarithmic=True, ticks=choose_round_ticks(min(places), max(places)))
             plots.append(Plot((), (Frame(x, Scale("accuracy", ends=(0.0, 1.0)), tuple(lines)),)))
-    return TradeOff(plots, setting)
+    return plots, setting
 
 
 def _settle(point: Point) -> tuple[Any, ...]:
