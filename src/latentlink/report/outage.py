@@ -14,7 +14,6 @@ accuracies. At most six conditions of a study are drawn; the tables have them al
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, NamedTuple, TypeVar
@@ -27,7 +26,7 @@ from latentlink.report.columns import Condition, describe_condition, format_coun
 from latentlink.report.curves import REFERENCES, Curve, average_levels, estimate_mean
 from latentlink.report.look.palette import Look, assign_looks, find_look, sort_curves
 from latentlink.report.plots import Frame, Line, Plot, Scale
-from latentlink.report.tables import ABSENT, MEASURES, Comparison, Entry, Table, make_entry
+from latentlink.report.tables import ABSENT, MEASURES, Comparison, Entry, make_table, mark_best
 
 _T = TypeVar("_T")
 LEVELS = (5, 1)  # percent of the channels
@@ -37,6 +36,7 @@ _TICKS = {share / 100: f"{share:g} %" for share in (0.0001, 0.001, 0.01, 0.1, 1,
 _LEVEL_LOOK = Look("", 0.8, (":", "dot"))
 _PATH_LOSS = "path-loss"  # the normalisation under which a channel is a user, near or far
 _ALSO = ("nmse", "opta_db", "separation_db", "block_error", "message_bits")  # means beside the accuracy
+_ACCURACY = MEASURES["accuracy"]  # of accuracies and indices, the largest is the best
 _Columns = dict[str, list[Entry]]
 
 
@@ -181,19 +181,19 @@ def _draw_line(method: Distribution, looks: dict[str, Look]) -> Line:
 def tabulate_outage(found: dict[Condition, list[Distribution]]) -> list[Comparison]:
     """Tabulate mean with interval, outage accuracies and means over the worst channels of each condition; the best are marked."""
     comparisons = []
-    for condition, methods in found.items():
+    for methods in found.values():
         columns: _Columns = {
             "channels": [Entry(str(len(method.values))) for method in methods],
             "mean (ergodic)": _average_seeds(methods),
         }
         for name, measure in (("outage accuracy", find_quantile), ("mean of the worst", worst)):
             for per_cent in LEVELS:
-                columns[f"{name}, {per_cent}\u00a0%"] = _mark_best([measure(method.values, per_cent) for method in methods])
+                columns[f"{name}, {per_cent}\u00a0%"] = mark_best([measure(method.values, per_cent) for method in methods], _ACCURACY)
         for name in _ALSO:
             means: list[Any] = [method.rows[name].mean() for method in methods]
             if any(mean is not None for mean in means):
-                columns[MEASURES[name].short] = [make_entry(mean, MEASURES[name]) for mean in means]
-        comparisons.append(Comparison(describe_condition(condition), (_make_table("Accuracy over channels", methods, columns),)))
+                columns[MEASURES[name].short] = mark_best(means, MEASURES[name])
+        comparisons.append(_make_comparison("Accuracy over channels", methods, columns))
     return comparisons
 
 
@@ -204,8 +204,7 @@ def tabulate_fairness(table: Arranged, found: dict[Condition, list[Distribution]
     for condition, everyone in found.items():
         methods = [method for method in everyone if method.rows["normalisation"][0] == _PATH_LOSS and len(method.values) >= LEAST]
         if methods:
-            columns = _measure_fairness(methods, ceilings.get(condition))
-            comparisons.append(Comparison(describe_condition(condition), (_make_table("Users of a cell", methods, columns),)))
+            comparisons.append(_make_comparison("Users of a cell", methods, _measure_fairness(methods, ceilings.get(condition))))
     return comparisons
 
 
@@ -214,24 +213,17 @@ def _measure_fairness(methods: list[Distribution], ceiling: float | None) -> _Co
     below = [f"{compute_outage(method.values, ceiling / 2):.1%}" if ceiling else ABSENT for method in methods]
     return {
         "users": [Entry(str(len(method.values))) for method in methods],
-        "Jain's index, accuracy": _mark_best([compute_jain_index(method.values) for method in methods]),
-        "Jain's index, capacity": [make_entry(capacity, MEASURES["accuracy"]) for capacity in capacities],
-        "5 %-ile user": _mark_best([find_quantile(method.values, 5) for method in methods]),
-        "median user": _mark_best([median(method.values) for method in methods]),
+        "Jain's index, accuracy": mark_best([compute_jain_index(method.values) for method in methods], _ACCURACY),
+        "Jain's index, capacity": mark_best(capacities, _ACCURACY),
+        "5 %-ile user": mark_best([find_quantile(method.values, 5) for method in methods], _ACCURACY),
+        "median user": mark_best([median(method.values) for method in methods], _ACCURACY),
         "under half of the ceiling": [Entry(share) for share in below],
     }
 
 
-def _make_table(title: str, methods: list[Distribution], columns: _Columns) -> Table:
-    body = tuple((method.curve.name, tuple(entries[i] for entries in columns.values())) for i, method in enumerate(methods))
-    return Table(title, tuple(columns), body, open=True)
-
-
-def _mark_best(values: Sequence[float | None], remarks: list[str] | None = None) -> list[Entry]:
-    """Write accuracies or indices, of which the largest is the best."""
-    measure = MEASURES["accuracy"]
-    best = measure.find_best(value for value in values if value is not None)
-    return [make_entry(value, measure, remark, best) for value, remark in zip(values, remarks or [""] * len(values), strict=True)]
+def _make_comparison(title: str, methods: list[Distribution], columns: _Columns) -> Comparison:
+    table = make_table(title, (method.curve.name for method in methods), columns, columns.values())
+    return Comparison(describe_condition(methods[0].curve.condition), (table,))
 
 
 def _average_seeds(methods: list[Distribution]) -> list[Entry]:
@@ -245,4 +237,4 @@ def _average_seeds(methods: list[Distribution]) -> list[Entry]:
         words = {"t": f"95 %, t over {over}", "range": f"lowest, highest of {over}"}.get(found.band, "")
         means.append(found.mean)
         remarks.append(f"{found.write_band()} {words}".strip())
-    return _mark_best(means, remarks)
+    return mark_best(means, _ACCURACY, remarks)
