@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import polars as pl
-from rich.table import Table
 
 from latentlink.baselines.unaligned import unaligned
 from latentlink.channels.channel import Channel
-from latentlink.cli.console import at, device_named, facts, out, read_pilots, wrote
+from latentlink.cli.console import at, device_named, facts, print_table, read_pilots, wrote
 from latentlink.cli.options import Device
 from latentlink.data.readers.files import read_channels
 from latentlink.evaluation import evaluate as evaluation
@@ -74,7 +73,7 @@ def evaluate(
     seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)
     assert seen.agreement is not None
     own = accuracy(classifier, test.y, test.require_labels())
-    out.print(_accuracy_table(seen, own))
+    _print_accuracy(seen, own)
     facts("link", [
         ("messages", f"{len(test)} over {radio.batch.numel()} channel(s)"),
         ("agreement with the head on y", float(seen.agreement.mean())),
@@ -90,19 +89,17 @@ def evaluate(
         wrote(output)
 
 
-def _accuracy_table(seen: evaluation.Evaluation, own: Accuracy) -> Table:
-    """Accuracy over all messages and for each class, averaged over channels, beside that of the receiver's own latents."""
-    table = Table(title="accuracy", title_justify="left")
-    for name in ("", "link", "95 % interval", "receiver's own latents"):
-        table.add_column(name, justify="left" if not name else "right")
+def _print_accuracy(seen: evaluation.Evaluation, own: Accuracy) -> None:
+    """Print the accuracy over all messages and for each class, averaged over channels, beside that of the receiver's own latents."""
+    rows = []
     shares = {"all": (seen.accuracy, own.overall)} | {f"class {c}": (seen.per_class[c], rate) for c, rate in own.per_class.items()}
     for name, (share, rate) in shares.items():
         assert share is not None
         pooled = Rate.of_share(float(share.mean()), rate.count)
-        table.add_row(name, f"{pooled.value:.4f}", f"{pooled.low:.4f}–{pooled.high:.4f}", f"{rate.value:.4f}")
+        rows.append([name, f"{pooled.value:.4f}", f"{pooled.low:.4f}–{pooled.high:.4f}", f"{rate.value:.4f}"])
     mean = sum(float(share.mean()) for share in seen.per_class.values()) / len(seen.per_class)
-    table.add_row("mean per class", f"{mean:.4f}", "", f"{own.mean_per_class:.4f}")
-    return table
+    rows.append(["mean per class", f"{mean:.4f}", "", f"{own.mean_per_class:.4f}"])
+    print_table("accuracy", ("", "link", "95 % interval", "receiver's own latents"), rows)
 
 
 def _channel(transceiver: Transceiver, path: Path | None, snr_db: float | None) -> Channel:

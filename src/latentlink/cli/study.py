@@ -6,10 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.progress import TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from latentlink.cli.console import device_named, encoding_bars, facts, messages, out, print_table, progress, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
@@ -81,17 +78,14 @@ def _estimate_seconds(runner: Runner, missing: list[Cell], jobs: int) -> dict[st
 def status(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT) -> None:
     """List how many cells of each method are done, missing or failed."""
     experiment = open_experiment(file, overrides, quick=quick, output=output)
-    study, results = experiment.study, experiment.results
-    table = Table(title=escape(f"{study.name}: {study.title}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("method", overflow="fold")
-    for column in ("done", "missing", "failed"):
-        table.add_column(column, justify="right", no_wrap=True)
+    results = experiment.results
+    rows = []
     for title in dict.fromkeys(cell.method.title for cell in experiment.cells):
         mine = [cell for cell in experiment.cells if cell.method.title == title]
         done = sum(results.done(cell) for cell in mine)
         failed = sum(results.failure(cell).is_file() and not results.done(cell) for cell in mine)
-        table.add_row(escape(title), str(done), str(len(mine) - done - failed), str(failed))
-    out.print(table)
+        rows.append([title, str(done), str(len(mine) - done - failed), str(failed)])
+    print_table(f"{experiment.study.name}: {experiment.study.title}", ("method", "done", "missing", "failed"), rows)
     facts("", [("results", results.folder), ("cells", len(experiment.cells))])
 
 

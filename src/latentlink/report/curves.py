@@ -172,10 +172,8 @@ def average_levels(table: Arranged, value: str) -> list[Level]:
     """Average the ceilings and the floor of each condition (accuracy), or what alignment without a channel leaves (NMSE)."""
     found = []
     for condition in table.conditions:
-        here = table.references
-        for name, setting in condition:
-            if name in list_settings("pilots"):
-                here = here.filter(pl.col(name).eq_missing(pl.lit(setting)))
+        pilots = [pl.col(name).eq_missing(pl.lit(setting)) for name, setting in condition if name in list_settings("pilots")]
+        here = table.references.filter(pl.lit(True), *pilots)
         labels = REFERENCES if value == "accuracy" else REFERENCES[1:2]
         means = {label: here.filter(pl.col("method") == label)[value].mean() for label in labels}
         if table.axis.own_places:

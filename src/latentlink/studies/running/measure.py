@@ -28,12 +28,11 @@ from latentlink.evaluation.latency import latency
 from latentlink.evaluation.papr import Amplifier, peaks
 from latentlink.linear.design import ClosedForm
 from latentlink.links.transceiver import Transceiver
-from latentlink.studies.channels import columns_of
 from latentlink.studies.methods.baselines import ReferenceMethod
 from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
 from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
-from latentlink.studies.running.situation import csi_columns, draw_situation
+from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
@@ -86,7 +85,7 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
         results = {name: _join([part[1][name] for part in parts]) for name in parts[0][1]}
     else:
         link, results = measure_one(there, run)
-    columns |= _describe_situation(cell, there) | results | {"wall_s": time.perf_counter() - clock}
+    columns |= describe_situation(cell, there) | results | {"wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(there.truth.h), cell.metrics), link, there.truth[: link.batch.numel()])
 
 
@@ -216,18 +215,6 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "seed": cell.seed,
         "messages": len(scenario.test),
         "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),
-    }
-
-
-def _describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
-    """Columns that say which channels were met, and what was known of them."""
-    return {
-        **columns_of(cell.channel, cell.ofdm),
-        "knowledge": "unaware" if cell.csi.known == "unaware" else "aware",
-        "snr_db": cell.snr.snr_db,
-        "snr_reference": cell.snr.snr_reference,
-        "noise_variance": there.truth.noise_variance,
-        **csi_columns(cell, there),
     }
 
 

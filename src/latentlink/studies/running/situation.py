@@ -6,7 +6,6 @@ model over the grid beforehand: it is learnt from other channels. Flat channels 
 with Jakes' correlation.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi.ageing import age_channel, age_estimate
-from latentlink.channels.csi.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
+from latentlink.channels.csi.estimation import least_squares_estimator, lmmse_estimator
 from latentlink.channels.csi.feedback import quantise_feedback
 from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.csi.statistics import SampledStatistics, correlation_over_time, doppler_hz
@@ -30,17 +29,27 @@ _LEARNT = 200  # least number of channels from which statistics are learnt
 _PER_PILOT = 40  # antenna pairs of these channels for each pilot
 
 
-def csi_columns(cell: Cell, there: Situation) -> dict[str, Any]:
-    """Columns of a result row that say what is known of the channels; a design that is unaware of them is marked by `knowledge`."""
-    csi = cell.csi
-    if not csi.estimated:
-        return {"csi": "perfect"}
-    known = there.received if csi.known == "receiver-only" else there.estimate
-    return {
-        "csi": csi.known,
-        "error_variance": known.error_variance,
-        **csi.model_dump(exclude={"known", *csi.ignored(cell.channel)}),
+def describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
+    """Columns of a result row that say which channels were met, and what was known of them; `knowledge` marks a design unaware of them."""
+    at, csi = cell.channel, cell.csi
+    n_rx, n_tx = at.shape
+    columns = {
+        "channel_model": at.model,
+        "n_tx": n_tx,
+        "n_rx": n_rx,
+        **at.model_dump(include={"gain", "uses", "clipping_db"}),
+        "k_factor": at.k_factor if at.model == "rician" else None,
+        "correlation": at.correlation if at.model == "kronecker" else None,
+        **(cell.ofdm.model_dump(exclude=cell.ofdm.ignored(at)) if at.standard else {}),
+        "knowledge": "unaware" if csi.known == "unaware" else "aware",
+        **cell.snr.model_dump(),
+        "noise_variance": there.truth.noise_variance,
+        "csi": csi.known if csi.estimated else "perfect",
     }
+    if csi.estimated:
+        known = there.received if csi.known == "receiver-only" else there.estimate
+        columns |= {"error_variance": known.error_variance, **csi.model_dump(exclude={"known", *csi.ignored(at)})}
+    return columns
 
 
 def draw_situation(cell: Cell, device: torch.device) -> Situation:
@@ -78,15 +87,12 @@ def _draw_on_grid(cell: Cell, device: torch.device) -> Situation:
         return h[:, torch.tensor([place[pair] for pair in elements.pairs], device=device)]
 
     truth = Channel.from_grid(at(later), snr_db_of(cell.channel, cell.snr))
+    estimator = lmmse_estimator if cell.csi.estimator == "lmmse" else least_squares_estimator
     noise, generator = float(pilot_noise(cell, truth)[0]), Draw.ESTIMATES.generator(cell.seed, device=device)
-    before, now = (_estimator(cell)(statistics, pilots, later, pilot_noise=noise) for pilots in (early, late))
+    before, now = (estimator(statistics, pilots, later, pilot_noise=noise) for pilots in (early, late))
     estimate = (before if cell.method.trusts_estimates else before.corrected()).known(truth, at(early), generator)
     received = now.corrected().known(truth, at(late), generator)
     return Situation(truth, estimate, received, cell.csi.known, cell.channel.gain)
-
-
-def _estimator(cell: Cell) -> Callable[..., ChannelEstimator]:
-    return lmmse_estimator if cell.csi.estimator == "lmmse" else least_squares_estimator
 
 
 def _draw_flat(cell: Cell, device: torch.device) -> Situation:

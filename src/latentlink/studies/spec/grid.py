@@ -40,9 +40,7 @@ def cells(study: Study) -> tuple[Cell, ...]:
         else:
             for key, value in method["at"].items():
                 _put_at(point, key, value, where)
-        axes = {**point, "method": entry, "seed": list(content["seeds"])}
-        _check_count(axes, where)
-        for chosen in _product(axes):
+        for chosen in _product({**point, "method": entry}, content["seeds"], where):
             cell = _cell({**chosen, "metrics": content["metrics"]}, where)
             same = found.setdefault(cell.id, cell)
             if same.method.label != cell.method.label:
@@ -66,34 +64,18 @@ def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
     point[section][name] = value
 
 
-def _lists(sections: dict[str, Any]) -> list[tuple[str, str | None, list[Any]]]:
-    """What is swept: section, key (None where the section is a list itself) and values."""
-    found: list[tuple[str, str | None, list[Any]]] = []
-    for name, section in sections.items():
-        if isinstance(section, dict):
-            found += [(name, key, value) for key, value in section.items() if isinstance(value, list)]
-        elif isinstance(section, list):
-            found.append((name, None, section))
-    return found
-
-
-def _check_count(sections: dict[str, Any], where: str) -> None:
-    count = math.prod(len(values) for _, _, values in _lists(sections))
+def _product(sections: dict[str, dict[str, Any]], seeds: list[int], where: str) -> Iterator[dict[str, Any]]:
+    """Every choice of one value from each list, and a seed."""
+    axes = {(name, key): value for name, section in sections.items() for key, value in section.items() if isinstance(value, list)}
+    count = math.prod(map(len, axes.values())) * len(seeds)
     if count > _MOST_CELLS:
         raise ValueError(f"{where}: its lists have {count:,} combinations, and a study may have {_MOST_CELLS:,}: sweep over fewer values")
-
-
-def _product(sections: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every choice of one value from each list."""
-    axes = _lists(sections)
-    for values in itertools.product(*(values for _, _, values in axes)):
-        chosen = {name: dict(section) if isinstance(section, dict) else section for name, section in sections.items()}
-        for (name, key, _), value in zip(axes, values, strict=True):
-            if key is None:
-                chosen[name] = value
-            else:
-                chosen[name][key] = value
-        yield chosen
+    for values in itertools.product(*axes.values()):
+        chosen = {name: dict(section) for name, section in sections.items()}
+        for (name, key), value in zip(axes, values, strict=True):
+            chosen[name][key] = value
+        for seed in seeds:
+            yield {**chosen, "seed": seed}
 
 
 def _cell(content: dict[str, Any], where: str) -> Cell:
