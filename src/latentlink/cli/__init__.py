@@ -1,7 +1,7 @@
 """The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
-Read `options` and `console` (what commands share of arguments and of the terminal), `encode`, `fit`, `evaluate`, `inspect`, `study`,
-`keep` (for the documentation) and `demo`.
+Read `options` and `console` (what commands share of arguments and of the terminal), `encode`, `fit`, `evaluate`, `inspect`, `study` and
+`demo`.
 """
 
 import ast
@@ -34,8 +34,7 @@ app = cyclopts.App(
 for _name in ("demo", "encode", "fit", "evaluate", "inspect"):
     _register(app, _name, _name)
 _study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
-_register(_study, "study", "run", "status", "results", "report", "schema")
-_register(_study, "keep", "keep", "archive")
+_register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")
 app.command(_study)
 
 

@@ -1,7 +1,9 @@
-"""`latentlink study`: experiments as files, from which every table and figure is made (`keep` has two commands more)."""
+"""`latentlink study`: experiments as files, from which every table and figure is made, also those of the documentation."""
 
+import fnmatch
 import json
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,12 +13,14 @@ from rich.progress import TextColumn, TimeElapsedColumn
 from latentlink.cli.console import device_named, encoding_bars, facts, messages, out, print_table, progress, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
 from latentlink.report.page import report_study
-from latentlink.storage.atomic import write_atomically
-from latentlink.studies.averages import as_markdown, as_text, summarise
+from latentlink.storage.atomic import atomic_path, write_atomically
+from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
 from latentlink.studies.experiments import Experiment, open_experiment
+from latentlink.studies.result_files import write_archive
 from latentlink.studies.rows import SETTINGS
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
+from latentlink.studies.spec.reading import read_study
 from latentlink.studies.spec.study import Study
 
 _SHOWN = 5  # failures that are printed
@@ -125,3 +129,66 @@ def schema(path: Path) -> None:
     """
     write_atomically(path, json.dumps(Study.model_json_schema(), indent=1).encode())
     wrote(path)
+
+
+def keep(
+    *files: StudyFile,
+    jobs: Jobs = 2,
+    device: Device = "cpu",
+    output: Results = KEPT,
+    docs: Path = Path("docs/results"),
+    archive: Path = Path("results/archive"),
+) -> None:
+    """Run studies and put their tables and figures where the documentation shows them, and their rows into an archive.
+
+    Each study is run with the overrides of its `docs` section. DOCS/NAME.md is the table, DOCS/NAME.csv the means of all that was
+    measured, DOCS/NAME-FIGURE.png each figure that the section names; ARCHIVE/NAME.parquet holds all rows.
+
+    Example: `latentlink study keep studies/comparison.yaml studies/codec/*.yaml`
+
+    Parameters
+    ----------
+    docs
+        Folder for tables and figures.
+    archive
+        Folder for the rows.
+    """
+    if not files:
+        raise ValueError("name at least one study file")
+    for file in files:
+        experiment = open_experiment(file, read_study(file).docs.overrides, output=output)
+        messages.print(f"{file}", highlight=False, markup=False)
+        run_experiment(experiment, jobs, device)
+        keep_experiment(experiment, docs, archive)
+
+
+def keep_experiment(experiment: Experiment, docs: Path, archive: Path) -> None:
+    """Write the table, the means and the figures of a finished experiment to `docs`, and its rows to `archive`."""
+    name, rows = experiment.study.name, experiment.rows()
+    table, means, kept = docs / f"{name}.md", docs / f"{name}.csv", archive / f"{name}.parquet"
+    write_atomically(table, as_markdown(summarise(rows)).encode())
+    write_atomically(means, summarise_points(rows).write_csv().encode())
+    with atomic_path(kept) as draft:
+        rows.write_parquet(draft)
+    wrote(table, means, kept)
+    wanted = experiment.study.docs.figures
+    for figure in report_study(experiment) if wanted else ():
+        if any(fnmatch.fnmatch(figure.name, pattern) for pattern in wanted):
+            target = docs / f"{name}-{figure.name}"
+            shutil.copyfile(figure, target)
+            wrote(target)
+
+
+def archive(folder: Path, path: Path) -> None:
+    """Write the rows of studies into one archive, and print its SHA-256; the same rows give the same archive.
+
+    Parameters
+    ----------
+    folder
+        Folder of the rows, NAME.parquet, as `latentlink study keep` writes them.
+    path
+        The archive to write, a .tar file.
+    """
+    digest = write_archive(folder, path)
+    wrote(path)
+    out.print(f"SHA-256 {digest}", highlight=False, markup=False, soft_wrap=True)

@@ -1,6 +1,5 @@
 """Figures for papers: every plot one column wide as PDF and PNG, and one plot two columns wide for a first page."""
 
-import io
 import math
 import os
 import re
@@ -15,7 +14,7 @@ from latentlink.report.columns import describe_condition
 from latentlink.report.look.axes import thin_out
 from latentlink.report.look.palette import BROKEN, Look
 from latentlink.report.plots import Frame, Line, Plot
-from latentlink.storage.atomic import write_atomically
+from latentlink.storage.atomic import atomic_path
 
 _WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of the figure, the height of a frame and of a line of the legend
 _NAME_CHARACTERS, _NOTE_CHARACTERS = 40, 88  # in a line of the legend and of the small print
@@ -95,10 +94,8 @@ def _write(pyplot: Any, figure: Any, paths: list[Path], dots_per_inch: int) -> l
     """Write a figure to each path, whole or not at all, and close it."""
     try:
         for path in paths:
-            buffer = io.BytesIO()
-            kind = path.suffix.removeprefix(".")
-            figure.savefig(buffer, format=kind, dpi=dots_per_inch, metadata={"CreationDate": None} if kind == "pdf" else {})
-            write_atomically(path, buffer.getvalue())
+            with atomic_path(path) as draft:
+                figure.savefig(draft, dpi=dots_per_inch, metadata={"CreationDate": None} if path.suffix == ".pdf" else {})
     finally:
         pyplot.close(figure)
     return paths
