@@ -12,6 +12,7 @@ from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
 from latentlink.data.encoders.catalogue import encoder as encoder_by_name
 from latentlink.data.readers.files import check_writable_suffix, read_images, write_array
+from latentlink.numerics.doors import integer
 
 
 def encode(
@@ -62,9 +63,7 @@ def encode(
     else:
         chosen = {"fashion-mnist": fashion_mnist, "cifar-10": cifar10, "digits": digits}[dataset](split)
     if limit is not None:
-        if limit < 1:
-            raise ValueError(f"--limit must be at least 1, got {limit}")
-        chosen = chosen.subset(slice(0, limit))
+        chosen = chosen.subset(slice(0, integer("--limit", limit)))
     with encoding_bars() as progress:
         latents = cache.encode(encoder_by_name(encoder, image_size).to(device_named(device)), chosen, progress=progress)
     write_array(output, latents)

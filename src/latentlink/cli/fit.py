@@ -85,11 +85,7 @@ class CodecOptions:
             raise ValueError("--power per-use is for --method linear; a codec takes mean or per-message")
         return codec_training(
             power=power,
-            peak=self.peak,
-            flops=self.flops,
-            microseconds=self.microseconds,
-            max_symbols=self.max_symbols,
-            rounds=self.rounds,
+            **{name: getattr(self, name) for name in ("peak", "flops", "microseconds", "max_symbols", "rounds")},
             patience=self.rounds,
             draws=ChannelDraws(antennas=self.train_antennas, snr_db=self.train_snr_db, gain=gain),
             seed=seed,

@@ -1,8 +1,8 @@
 """What cells share, computed once: latents, the receiver's head, pilots, moments, semantic modes.
 
 Latents come from images and encoders by name, from files, or from code of one's own. `ScenarioData` holds what all cells of one pair of
-devices share, `PilotKnowledge` what those with the same pilots do. Values are made when they are first asked for, under a lock each, so that
-cells may run in threads and none repeats the work of another.
+devices share, `PilotKnowledge` what those with the same pilots do. Values are made when they are first asked for, under a lock each, so
+that cells may run in threads and none repeats the work of another.
 """
 
 import hashlib

@@ -56,8 +56,7 @@ class TimeEstimates:
     def _neural(self, cell: Cell, method: NeuralMethod, scenario: ScenarioData) -> float:
         """All epochs, the evaluation and the timing of each channel draw."""
         classes = int(scenario.candidates.require_labels().max()) + 1
-        count = len(scenario.candidates) if cell.pilots.per_class is None else cell.pilots.per_class * classes
-        pilots = scenario.candidates[: min(count, len(scenario.candidates))]
+        pilots = scenario.candidates[: None if cell.pilots.per_class is None else cell.pilots.per_class * classes]
         channel = self._first_channel(cell)
         network, shape = replace(method.network(0), pruning=None), (channel.n_tx, channel.n_rx, channel.uses)
         training = self._cache.get((scenario, len(pilots), network, shape), lambda: self._training(network, pilots, channel))

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -30,41 +30,29 @@ from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.plug_in import PlugInError
 
 Done = Callable[[Cell, str], None]
+_PLACES = 1024  # more than there are threads
 
 
 class Quiet:
-    """A lock under which many work at once, or one works alone."""
+    """A lock under which many work at once, or one works alone: whoever works takes a place, whoever works alone takes all of them."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._busy, self._alone = 0, False
+        self._places, self._turn = threading.Semaphore(_PLACES), threading.Lock()
 
     @contextmanager
-    def busy(self) -> Iterator[None]:
+    def busy(self, places: int = 1) -> Iterator[None]:
         """Context of work beside others; it waits while somebody works alone."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._busy += 1
+        with self._turn:
+            for _ in range(places):
+                self._places.acquire()
         try:
             yield
         finally:
-            with self._changed:
-                self._busy -= 1
-                self._changed.notify_all()
+            self._places.release(places)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Context of work alone: new work waits, and work under way ends first."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._alone = True
-            self._changed.wait_for(lambda: self._busy == 0)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._alone = False
-                self._changed.notify_all()
+        return self.busy(_PLACES)
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
