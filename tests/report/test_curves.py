@@ -104,7 +104,7 @@ def test_limits_are_those_of_the_other_methods_antennas():
 def test_levels_follow_their_pilots():
     more = [row("Eigen-K", pilots_per_class=420), reference("unaligned", pilots_per_class=420, accuracy=0.2)]
     rows = pl.concat([snr_study(), frame(more)])
-    found = {(level.label, level.condition[0][1]): level.value for level in average_levels(arrange(rows, "snr"), "accuracy")}
+    found = {(level.label, level.condition[0][1]): level.level for level in average_levels(arrange(rows, "snr"), "accuracy")}
     assert found["unaligned", 42.0] == pytest.approx(0.1)
     assert found["unaligned", 420.0] == pytest.approx(0.2)
     assert {level.label for level in average_levels(arrange(flops_study(), "flops"), "nmse")} == {"aligned, no channel", EXACT, OPTA}

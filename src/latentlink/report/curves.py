@@ -86,7 +86,8 @@ class Curve:
         family: kind of method, such as exact, admm, neural or baseline, "limit" for a bound; reports draw families they do not know too.
         knowledge: "aware" or "unaware" of the channel.
         condition: settings, by name, that it shares with the curves it may be compared with.
-        points: by increasing x.
+        points: by increasing x; () where the value does not depend on the axis.
+        level: that value, of a ceiling, the floor or a limit; None for all other curves.
     """
 
     label: str
@@ -94,6 +95,7 @@ class Curve:
     knowledge: str
     condition: Condition
     points: tuple[Point, ...]
+    level: float | None = None
 
     @property
     def is_unaware(self) -> bool:
@@ -104,21 +106,6 @@ class Curve:
     def name(self) -> str:
         """Return the label as tables and the page's legends have it."""
         return f"{self.label}, unaware" if self.is_unaware else self.label
-
-
-@dataclass(frozen=True)
-class Level:
-    """A value that does not depend on the axis: a ceiling, a floor, or a limit.
-
-    Attributes:
-        label: what it is called.
-        condition: settings that it belongs to.
-        value: of the accuracy or NMSE.
-    """
-
-    label: str
-    condition: Condition
-    value: float
 
 
 def average_curves(table: Arranged, value: str, channels: bool = False) -> list[Curve]:
@@ -168,7 +155,7 @@ def find_best_within_budget(curves: list[Curve]) -> list[Curve]:
     return found
 
 
-def average_levels(table: Arranged, value: str) -> list[Level]:
+def average_levels(table: Arranged, value: str) -> list[Curve]:
     """Average the ceilings and the floor of each condition (accuracy), or what alignment without a channel leaves (NMSE)."""
     found = []
     for condition in table.conditions:
@@ -179,7 +166,7 @@ def average_levels(table: Arranged, value: str) -> list[Level]:
         if table.axis.own_places:
             links = table.within(condition).filter(pl.col("suffix") == "")
             means |= {label: links[column].mean() for label, column in LIMITS[value]}
-        found += [Level(label, condition, mean) for label, mean in means.items() if isinstance(mean, float)]
+        found += [Curve(label, "limit", "aware", condition, (), mean) for label, mean in means.items() if isinstance(mean, float)]
     return found
 
 

@@ -199,7 +199,7 @@ def tabulate_outage(found: dict[Condition, list[Distribution]]) -> list[Comparis
 
 def tabulate_fairness(table: Arranged, found: dict[Condition, list[Distribution]]) -> list[Comparison]:
     """Tabulate, of drops of users with path loss, how the accuracy and the capacity are shared among them."""
-    ceilings = {level.condition: level.value for level in average_levels(table, "accuracy") if level.label == REFERENCES[0]}
+    ceilings = {level.condition: level.level for level in average_levels(table, "accuracy") if level.label == REFERENCES[0]}
     comparisons = []
     for condition, everyone in found.items():
         methods = [method for method in everyone if method.rows["normalisation"][0] == _PATH_LOSS and len(method.values) >= LEAST]

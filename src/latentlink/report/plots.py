@@ -14,7 +14,6 @@ from latentlink.report.arrange import Arranged
 from latentlink.report.columns import KNOWN, Condition, describe, format_count
 from latentlink.report.curves import (
     Curve,
-    Level,
     Point,
     average_curves,
     average_levels,
@@ -22,7 +21,7 @@ from latentlink.report.curves import (
     find_best_within_budget,
 )
 from latentlink.report.look.axes import Axis, choose_round_ticks
-from latentlink.report.look.palette import INK_LOOKS, Look, assign_looks, find_look, sort_curves
+from latentlink.report.look.palette import Look, assign_looks, find_look, sort_curves
 
 DISTANCE = "opta_db"
 _COSTS = {
@@ -122,8 +121,7 @@ def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
     methods = {value: sort_curves(average_curves(table, value, channels)) for value in ("accuracy", "nmse")}
     best = find_best_within_budget(methods["accuracy"])
     limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
-    levels = {value: average_levels(table, value) for value in methods}
-    return _plot_conditions(table, {value: limits[value] + methods[value] for value in methods}, levels)
+    return _plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in methods})
 
 
 def plot_distance(table: Arranged) -> list[Plot]:
@@ -133,29 +131,25 @@ def plot_distance(table: Arranged) -> list[Plot]:
     """
     distances = sort_curves(average_curves(table, DISTANCE))
     looks = assign_looks([*average_curves(table, "accuracy"), *average_curves(table, "nmse"), *distances])
-    return _plot_conditions(table, {DISTANCE: distances}, {DISTANCE: []}, looks)
+    return _plot_conditions(table, {DISTANCE: distances}, looks)
 
 
-def _plot_conditions(
-    table: Arranged, curves: dict[str, list[Curve]], levels: dict[str, list[Level]], looks: dict[str, Look] | None = None
-) -> list[Plot]:
+def _plot_conditions(table: Arranged, curves: dict[str, list[Curve]], looks: dict[str, Look] | None = None) -> list[Plot]:
     """Make a plot for each condition that has curves, a frame for each value."""
     looks = looks or assign_looks(curve for some in curves.values() for curve in some)
     found = []
     for condition in table.conditions:
         mine = {value: [curve for curve in curves[value] if curve.condition == condition] for value in curves}
-        flat = {value: [level for level in levels[value] if level.condition == condition] for value in curves}
-        if any(mine.values()):
-            x = _make_scale(table, [point for some in mine.values() for curve in some for point in curve.points])
-            frames = tuple(_make_frame(table.axis, x, value, mine[value], flat[value], looks) for value in mine)
-            found.append(Plot(condition, frames))
+        points = [point for some in mine.values() for curve in some for point in curve.points]
+        if points:
+            x = _make_scale(table, points)
+            found.append(Plot(condition, tuple(_make_frame(table.axis, x, value, mine[value], looks) for value in mine)))
     return found
 
 
-def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], levels: list[Level], looks: dict[str, Look]) -> Frame:
-    lines = [_draw_level(level, value) for level in levels]
-    lines += [_draw_curve(curve, find_look(curve, looks), axis) for curve in curves]
-    seen = [point.mean for curve in curves for point in curve.points] + [level.value for level in levels]
+def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], looks: dict[str, Look]) -> Frame:
+    lines = [_draw_curve(curve, find_look(curve, looks), axis, value) for curve in curves]
+    seen = [y for line in lines for y in line.y]
     ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, find_reading_limit(seen)), DISTANCE: None}[value]
     return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
 
@@ -167,7 +161,7 @@ def find_reading_limit(values: list[float]) -> float:
 
 def _make_scale(table: Arranged, points: list[Point]) -> Scale:
     axis = table.axis
-    positive = bool(points) and min(point.x for point in points) > 0
+    positive = min(point.x for point in points) > 0
     label, uses = axis.label, table.links["uses"].drop_nulls().unique()
     if axis.name == "antennas" and len(uses) == 1:
         label = f"{label}, {describe('uses', uses[0])}"
@@ -175,14 +169,11 @@ def _make_scale(table: Arranged, points: list[Point]) -> Scale:
     return Scale(label, axis.ratio and positive, ticks=ticks)
 
 
-def _draw_level(level: Level, value: str) -> Line:
-    """Draw a level from side to side; on the page a legend entry stands for several conditions and so has no number."""
-    worded = f"{level.label} ({level.value:.3f})"
-    label = worded if value == "accuracy" else level.label
-    return Line(level.label, INK_LOOKS[level.label], (), (level.value,), hover=((worded,),), label=label)
-
-
-def _draw_curve(curve: Curve, look: Look, axis: Axis) -> Line:
+def _draw_curve(curve: Curve, look: Look, axis: Axis, value: str) -> Line:
+    """Draw a curve, or a level from side to side; on the page a legend entry stands for several conditions and so has no number."""
+    if curve.level is not None:
+        worded = f"{curve.label} ({curve.level:.3f})"
+        return Line(curve.label, look, (), (curve.level,), hover=((worded,),), label=worded if value == "accuracy" else curve.label)
     points = curve.points
     band = tuple((point.x, point.low, point.high) for point in points if point.low is not None and point.high is not None)
     return Line(

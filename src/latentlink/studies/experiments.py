@@ -126,13 +126,9 @@ def run(
 ) -> pl.DataFrame:
     """Run the cells of a study that have no result yet, and return the rows of all.
 
-    Args:
-        study: a file, a mapping, or a Study.
-        overrides: other values, "key=value" by dotted name.
-        quick: take the study's small form.
+    Args (beside those of `open_experiment`):
         jobs: cells at a time; results do not depend on it.
         device: torch device.
-        output: folder under which the results of studies are kept.
         progress: callback after each cell, called with (cells ended, cells to run).
 
     Returns:

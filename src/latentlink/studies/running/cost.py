@@ -4,7 +4,6 @@ Steps are measured in as many threads as there are jobs, since they compete for 
 that all jobs wait for them.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -40,7 +39,6 @@ class TimeEstimates:
     jobs: int
     device: str
     _cache: ThreadSafeCache = field(default_factory=ThreadSafeCache)
-    _seen: set[Hashable] = field(default_factory=set)
 
     def seconds(self, cell: Cell, scenario: ScenarioData) -> float:
         """Training, evaluation and timing of a cell; LINEAR_S where nothing is trained, or where measuring fails as the cell then will."""
@@ -78,8 +76,7 @@ class TimeEstimates:
             with one_thread():
                 return settings.estimated_seconds(modes, pilots, objective)
 
-        first = kind not in self._seen
-        self._seen.add(kind)
+        first = self._cache.get(("first", kind), lambda: cell.id) == cell.id
         training = self._cache.get(kind, measure) if first and not method.kept(known, cell.seed).is_file() else 0.0
         size = (channel.n_tx, channel.n_rx, channel.uses)
         message = self._cache.get(
