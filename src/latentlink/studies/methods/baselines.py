@@ -117,7 +117,6 @@ class ReferenceMethod(Method):
         """References pass no channel, so that every point will do."""
 
     def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor:
-        """What the receiver's head reads."""
         kinds: dict[str, Callable[[], Tensor]] = {
             "own": lambda: test.y,
             "aligned": lambda: known.modes().align(test.x),

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Section
@@ -79,6 +80,7 @@ class Method(Section):
 
     family: ClassVar[str] = "exact"
     gain_controlled: ClassVar[bool] = True
+    one_channel_at_a_time: ClassVar[bool] = False
     label: str | None = Field(None, description="its name in tables and figures")
 
     @property
@@ -104,6 +106,10 @@ class Method(Section):
         if point.csi.known not in ("perfect", "both-ends", "unaware"):
             name = getattr(self, "name", "")
             raise ValueError(f"csi.known {point.csi.known} needs closed-form, whose decoder is matched to what is received, got {name}")
+
+    def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor | None:
+        """What the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
+        return None
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         """The design for these channels."""

@@ -28,7 +28,6 @@ from latentlink.evaluation.latency import latency
 from latentlink.evaluation.papr import Amplifier, peaks
 from latentlink.linear.design import ClosedForm
 from latentlink.links.transceiver import Transceiver
-from latentlink.studies.methods.baselines import ReferenceMethod
 from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
 from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
@@ -74,12 +73,13 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
     columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds")}
-    if isinstance(cell.method, ReferenceMethod):
-        columns |= _score_latents(cell.method.latents(known, scenario.test), scenario)
+    latents = cell.method.latents(known, scenario.test)
+    if latents is not None:
+        columns |= _score_latents(latents, scenario)
         return Measured(frame(columns | {"wall_s": time.perf_counter() - clock}, 1, cell.metrics))
     there = draw_situation(cell, run.device)
     measure_one = partial(_measure_link, cell, scenario, power_tolerance)
-    if cell.method.family == "neural" and len(there.truth.h) > 1:
+    if cell.method.one_channel_at_a_time and len(there.truth.h) > 1:
         parts = [measure_one(there[i : i + 1], _run_of_channel(run, i)) for i in range(len(there.truth.h))]
         link = parts[0][0]
         results = {name: _join([part[1][name] for part in parts]) for name in parts[0][1]}

@@ -64,7 +64,7 @@ def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
     point[section][name] = value
 
 
-def _product(sections: dict[str, dict[str, Any]], seeds: list[int], where: str) -> Iterator[dict[str, Any]]:
+def _product(sections: dict[str, dict[str, Any]], seeds: tuple[int, ...], where: str) -> Iterator[dict[str, Any]]:
     """Every choice of one value from each list, and a seed."""
     axes = {(name, key): value for name, section in sections.items() for key, value in section.items() if isinstance(value, list)}
     count = math.prod(map(len, axes.values())) * len(seeds)

@@ -24,13 +24,9 @@ def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False)
         ValueError: it is not YAML, or not a study; the message names the file, the key, what was given and what was expected.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a YAML file ({error})") from error
-    try:
-        content = _copy_aliases(yaml.load(text, _UniqueKeys))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "it contains itself" if isinstance(error, RecursionError) else error
         raise ValueError(f"{path}: not a YAML file ({reason})") from error
