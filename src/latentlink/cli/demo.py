@@ -52,11 +52,14 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
     plots = plot_accuracy(arrange(rows, "antennas"), channels=True)
     if len(plots) != 1:
         raise ValueError(f"the demo draws one figure, and its overrides sweep over more than antennas, which gives {len(plots)}")
-    title = describe(rows)
+    row = rows.filter(pl.col("family") != "reference").row(0, named=True)
+    where = f"{row['transmitter']} → {row['receiver']}, {row['dataset']}, {row['pilots']} pilots, Rayleigh gain {row['gain']:g}, "
+    title = f"{where}{row['snr_db']:g} dB"
+    bands = f"mean and 95 % band over {max(rows.group_by('cell').len()['len'].to_list())} channels, {row['messages']} unseen images each"
     figures = [output / "accuracy.png", output / "accuracy.pdf"]
     frames = [replace(frame, lines=tuple(line for line in frame.lines if line.name not in _LEFT_OUT)) for frame in plots[0].frames]
-    draw_wide(replace(plots[0], frames=tuple(frames)), figures, title)
-    _print_accuracy(rows, frames[0], title.partition("\n")[0])
+    draw_wide(replace(plots[0], frames=tuple(frames)), figures, f"{title}\n{bands}")
+    _print_accuracy(rows, frames[0], title)
     wrote(*figures, *_save_links(experiment, output, torch.device(device)))
     out.print(f"{time.perf_counter() - started:.1f} s")
 
@@ -71,16 +74,6 @@ def _find_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
         messages.print(f"Fashion-MNIST was not found, so this is digits with two small encoders. {missing}", style="yellow", markup=False)
         return ("data.dataset=digits",)
     return ()
-
-
-def describe(rows: pl.DataFrame) -> str:
-    """What the rows are of, in two lines."""
-    row = rows.filter(pl.col("family") != "reference").row(0, named=True)
-    draws = max(rows.group_by("cell").len()["len"].to_list())
-    return (
-        f"{row['transmitter']} → {row['receiver']}, {row['dataset']}, {row['pilots']} pilots, Rayleigh gain {row['gain']:g}, "
-        f"{row['snr_db']:g} dB\nmean and 95 % band over {draws} channels, {row['messages']} unseen images each"
-    )
 
 
 def _save_links(experiment: Experiment, output: Path, device: torch.device) -> list[Path]:

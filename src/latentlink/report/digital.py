@@ -47,7 +47,12 @@ def find_digital_wins(table: Arranged) -> DigitalWins:
             if digital and analogue:
                 compared += 1
                 lines += _compare(digital, analogue, value, table.axis)
-    return DigitalWins(_sum_up(len(lines), compared), tuple(lines))
+    if not compared:
+        return DigitalWins("No analogue method was measured at the points of the digital ones, so that there is nothing to compare.")
+    comparisons = f"{format_count(compared, 'comparison')} (accuracy or NMSE at a point)"
+    better = "a digital method better than every analogue one measured there by more than the interval of its mean"
+    text = f"In {len(lines)} of {comparisons} is {better}:" if lines else f"Nowhere: in none of {comparisons} is {better}."
+    return DigitalWins(text, tuple(lines))
 
 
 def _group_by_place(curves: list[Curve], axis: Axis) -> list[list[_Measured]]:
@@ -68,14 +73,6 @@ def _compare(digital: list[_Measured], analogue: list[_Measured], value: str, ax
     place = ", ".join(filter(None, (describe_place(best[1], axis), describe_condition(best[0].condition))))
     words = f"{best[0].name} has {MEASURES[value].short} {_write(best[1])}"
     return [f"{place}: {words}, the best analogue one, {rival[0].name}, {_write(rival[1])}"]
-
-
-def _sum_up(won: int, compared: int) -> str:
-    if not compared:
-        return "No analogue method was measured at the points of the digital ones, so that there is nothing to compare."
-    comparisons = f"{format_count(compared, 'comparison')} (accuracy or NMSE at a point)"
-    better = "a digital method better than every analogue one measured there by more than the interval of its mean"
-    return f"In {won} of {comparisons} is {better}:" if won else f"Nowhere: in none of {comparisons} is {better}."
 
 
 def _is_above(one: Point, other: Point, sign: int) -> bool:

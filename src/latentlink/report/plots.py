@@ -24,6 +24,7 @@ from latentlink.report.look.axes import Axis, choose_round_ticks
 from latentlink.report.look.palette import Look, assign_looks, find_look, sort_curves
 
 DISTANCE = "opta_db"
+_WORST_NMSE = 1.25  # that is shown: what exceeds it is worse than sending nothing and would only flatten the rest
 _COSTS = {
     "flops": ("FLOPs per message", "FLOPs"),
     "latency_us": ("latency, one message (µs)", "µs"),
@@ -149,14 +150,9 @@ def _plot_conditions(table: Arranged, curves: dict[str, list[Curve]], looks: dic
 
 def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], looks: dict[str, Look]) -> Frame:
     lines = [_draw_curve(curve, find_look(curve, looks), axis, value) for curve in curves]
-    seen = [y for line in lines for y in line.y]
-    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, find_reading_limit(seen)), DISTANCE: None}[value]
+    seen = [y for line in lines for y in line.y] or [1.0]
+    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, min(_WORST_NMSE, 1.08 * max(seen))), DISTANCE: None}[value]
     return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
-
-
-def find_reading_limit(values: list[float]) -> float:
-    """Find the top of an NMSE axis: what exceeds 1.25 is worse than sending nothing and would only flatten the rest."""
-    return min(1.25, 1.08 * max(values, default=1.0))
 
 
 def _make_scale(table: Arranged, points: list[Point]) -> Scale:

@@ -78,14 +78,6 @@ class PilotKnowledge:
         self.moments = Moments.from_pairs(pilots.x, pilots.y)
         self._cache = ThreadSafeCache()
 
-    def goal(self, name: GoalName, temperature: float, fidelity: float) -> Goal | None:
-        """The metric of a goal, by the pilots."""
-        if name == "none":
-            return None
-        if name == "logits":
-            return Goal.logits(self.head, self.pilots.y, fidelity)
-        return Goal.fisher(self.head, self.pilots.y, temperature, fidelity)
-
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """Anything else that is made of these pilots, once for all cells."""
         return self._cache.get(key, make)
@@ -99,7 +91,12 @@ class PilotKnowledge:
     ) -> SemanticModes:
         """Semantic modes for a goal."""
         key = (name, temperature, fidelity, widely_linear, shrinkage) if name != "none" else (name, widely_linear, shrinkage)
-        return self._cache.get(key, lambda: semantic_modes(self.moments, self.goal(name, temperature, fidelity), shrinkage, widely_linear))
+        goals: dict[GoalName, Callable[[], Goal | None]] = {
+            "none": lambda: None,
+            "fisher": lambda: Goal.fisher(self.head, self.pilots.y, temperature, fidelity),
+            "logits": lambda: Goal.logits(self.head, self.pilots.y, fidelity),
+        }
+        return self._cache.get(key, lambda: semantic_modes(self.moments, goals[name](), shrinkage, widely_linear))
 
 
 class ScenarioData:

@@ -119,17 +119,14 @@ class Runner:
         for cell in {(cell.data, cell.encoders): cell for cell in missing}.values():
             with suppress(PlugInError):  # its cells will say so
                 self.scenario(cell)  # latents and head first, with all cores
+        cuts = -(-self.jobs // len(groups))  # groups are only cut where there are too few for all jobs
+        shares = [group[start::cuts] for group in groups for start in range(cuts) if group[start::cuts]]
         with one_thread():
             try:
-                Parallel(n_jobs=self.jobs, prefer="threads")(delayed(self._group)(group, done) for group in self._shares(groups))
+                Parallel(n_jobs=self.jobs, prefer="threads")(delayed(self._group)(share, done) for share in shares)
             except KeyboardInterrupt:
                 self._stop.set()
                 raise
-
-    def _shares(self, groups: list[list[Cell]]) -> list[list[Cell]]:
-        """At least one share of work for each job: groups are only cut where they are too few."""
-        cuts = -(-self.jobs // len(groups))
-        return [group[start::cuts] for group in groups for start in range(cuts) if group[start::cuts]]
 
     def _group(self, cells: list[Cell], done: Done) -> None:
         torch.set_num_threads(1)  # each thread has a setting of its own

@@ -41,7 +41,10 @@ def cells(study: Study) -> tuple[Cell, ...]:
             for key, value in method["at"].items():
                 _put_at(point, key, value, where)
         for chosen in _product({**point, "method": entry}, content["seeds"], where):
-            cell = _cell({**chosen, "metrics": content["metrics"]}, where)
+            try:
+                cell = Cell.model_validate({**chosen, "metrics": content["metrics"]})
+            except ValidationError as error:
+                raise ValueError(f"{where}: {explain(error)}") from error
             same = found.setdefault(cell.id, cell)
             if same.method.label != cell.method.label:
                 raise ValueError(
@@ -76,10 +79,3 @@ def _product(sections: dict[str, dict[str, Any]], seeds: tuple[int, ...], where:
             chosen[name][key] = value
         for seed in seeds:
             yield {**chosen, "seed": seed}
-
-
-def _cell(content: dict[str, Any], where: str) -> Cell:
-    try:
-        return Cell.model_validate(content)
-    except ValidationError as error:
-        raise ValueError(f"{where}: {explain(error)}") from error
