@@ -12,7 +12,7 @@ from typing import Any
 from latentlink.numerics.extras import import_extra
 from latentlink.report.columns import describe_condition
 from latentlink.report.look.axes import thin_out
-from latentlink.report.look.palette import BROKEN, Look
+from latentlink.report.look.palette import BROKEN
 from latentlink.report.plots import Frame, Line, Plot
 from latentlink.storage.atomic import atomic_path
 
@@ -154,17 +154,12 @@ def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
         drawstyle="steps-post" if look.steps else "default",
         markevery=list(line.marked) if line.marked is not None else None,
         zorder=(3 if look.width >= 2 else 2.5) if look.marker else 1.8,
-        **_style_marks(look, len(line.x), mark_points),
+        marker=look.marker or ("_" if len(line.x) == 1 else ""),  # a limit is marked where it is a single point, which has no line to show
+        markersize=3.6 * mark_points * look.size if look.marker else 9,
+        markeredgewidth=0.7 if look.marker else None,
+        markerfacecolor="white" if look.hollow else look.colour or None,
     )
     return handle
-
-
-def _style_marks(look: Look, points: int, relative: float) -> dict[str, Any]:
-    """Choose how points are marked: those of a limit only where it is a single point, which has no line to show."""
-    if not look.marker:
-        return {"marker": "_" if points == 1 else "", "markersize": 9}
-    face = "white" if look.hollow else look.colour
-    return {"marker": look.marker, "markersize": 3.6 * relative * look.size, "markeredgewidth": 0.7, "markerfacecolor": face}
 
 
 def _set_scales(axes: Any, frame: Frame) -> None:

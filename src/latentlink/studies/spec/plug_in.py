@@ -57,21 +57,6 @@ def load_attribute(name: str) -> Any:
     return getattr(module, attribute)
 
 
-def check_parameters(name: str, target: Any, given: dict[str, Any]) -> None:
-    """Refuse parameters that a class or function does not take.
-
-    Raises:
-        ValueError: the object cannot be called, or a parameter is unknown or missing.
-    """
-    if not callable(target):
-        raise ValueError(f"{name!r} must be a class or a function, got {type(target).__name__}")
-    signature = inspect.signature(target)
-    try:
-        signature.bind(**given)
-    except TypeError as error:
-        raise ValueError(f"{name!r}: {error}; its parameters are {signature}") from error
-
-
 def accepts(target: Callable[..., Any], parameter: str) -> bool:
     """Return True if a class or function takes a keyword argument of this name."""
     parameters = inspect.signature(target).parameters
