@@ -68,6 +68,7 @@ def make_chart(plots: list[Plot], headings: list[str], identity: str, title: str
     titles = [f"<b>{html.escape(text)}</b>" if text else "" for text in headings]
     subplots = import_extra("plotly.subplots", "report")
     grid = subplots.make_subplots(rows, columns, horizontal_spacing=_GAP, vertical_spacing=2 * _GAP, subplot_titles=titles)
+    grid.update_annotations(font_size=12)
     layout: dict[str, Any] = {name: part for name, part in grid.to_dict()["layout"].items() if name != "template"}
     layout |= {"height": _HEIGHTS_PX[rows], "margin": {"l": 56, "r": 12, "t": 36, "b": 56}, "legend": {"tracegroupgap": 0}}
     data: list[_Trace] = []
