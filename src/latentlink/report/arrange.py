@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from latentlink.report.axes import AXES, Axis
 from latentlink.report.columns import Condition, describe, describe_code, format_value, list_settings, prepare
-from latentlink.report.look.axes import AXES, Axis
 from latentlink.studies.averages import find_differing
 
 MOST_CONDITIONS = 6  # along an axis that is drawn beside the study's own

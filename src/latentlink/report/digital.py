@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.axes import Axis
 from latentlink.report.columns import describe_condition, format_count
 from latentlink.report.curves import Curve, Point, average_curves
-from latentlink.report.look.axes import Axis
-from latentlink.report.look.palette import sort_curves
+from latentlink.report.palette import sort_curves
 from latentlink.report.tables import MEASURES, describe_place, make_key
 
 _DIGITAL = "digital"

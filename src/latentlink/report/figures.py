@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from latentlink.numerics.extras import import_extra
+from latentlink.report.axes import thin_out
 from latentlink.report.columns import describe_condition
-from latentlink.report.look.axes import thin_out
-from latentlink.report.look.palette import BROKEN
+from latentlink.report.palette import BROKEN
 from latentlink.report.plots import Frame, Line, Plot
 from latentlink.storage.atomic import atomic_path
 

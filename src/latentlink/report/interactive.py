@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentlink.numerics.extras import import_extra
+from latentlink.report.axes import thin_out
 from latentlink.report.columns import describe, describe_condition
-from latentlink.report.look.axes import thin_out
 from latentlink.report.plots import Line, Plot, Scale, group_plots
 
 _COLUMNS, _GAP = 3, 0.04  # plots beside each other, and the share of the width between them

@@ -24,7 +24,7 @@ from latentlink.evaluation.intervals import worst
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged
 from latentlink.report.columns import Condition, describe_condition, format_count
 from latentlink.report.curves import REFERENCES, Curve, average_levels, estimate_mean
-from latentlink.report.look.palette import Look, assign_looks, find_look, sort_curves
+from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 from latentlink.report.plots import Frame, Line, Plot, Scale
 from latentlink.report.tables import ABSENT, MEASURES, Comparison, Entry, make_table, mark_best
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.axes import Axis, choose_round_ticks
 from latentlink.report.columns import KNOWN, Condition, describe, format_count
 from latentlink.report.curves import (
     Curve,
@@ -20,8 +21,7 @@ from latentlink.report.curves import (
     average_limits,
     find_best_within_budget,
 )
-from latentlink.report.look.axes import Axis, choose_round_ticks
-from latentlink.report.look.palette import Look, assign_looks, find_look, sort_curves
+from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 
 DISTANCE = "opta_db"
 _WORST_NMSE = 1.25  # that is shown: what exceeds it is worse than sending nothing and would only flatten the rest

@@ -10,7 +10,7 @@ import polars as pl
 from latentlink.report.arrange import Arranged, select_methods
 from latentlink.report.columns import KNOWN, describe, format_value, list_settings
 from latentlink.report.curves import Curve
-from latentlink.report.look.palette import sort_curves
+from latentlink.report.palette import sort_curves
 from latentlink.report.tables import ABSENT, Entry, Table
 
 TOLERANCE = 0.05  # how far from the budget, P = 1 in every study, a link may spend before it is flagged

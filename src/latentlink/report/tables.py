@@ -7,10 +7,10 @@ from typing import Literal
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.axes import Axis
 from latentlink.report.columns import describe, describe_condition, format_count, format_percent
 from latentlink.report.curves import Curve, Point, average_curves
-from latentlink.report.look.axes import Axis
-from latentlink.report.look.palette import sort_curves
+from latentlink.report.palette import sort_curves
 
 
 @dataclass(frozen=True)

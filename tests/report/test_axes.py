@@ -3,11 +3,11 @@ import pytest
 from plotly import graph_objects
 
 from latentlink.report.arrange import arrange, arrange_all
+from latentlink.report.axes import AXES
 from latentlink.report.columns import describe, describe_condition
 from latentlink.report.curves import average_curves
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import make_charts
-from latentlink.report.look.axes import AXES
 from latentlink.report.plots import plot_accuracy
 from latentlink.report.tables import compare_methods, find_gaps
 from latentlink.studies.averages import summarise
