@@ -44,7 +44,7 @@ from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import generate as tr38901
 from latentlink.channels.tr38901.panels import Panel
 from latentlink.digital.adaptation import BlockError, Genie
-from latentlink.digital.alignment import AtReceiver, AtTransmitter
+from latentlink.digital.design import AtReceiver, AtTransmitter
 from latentlink.digital.design import Digital as DigitalDesign
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.papr import Amplifier, peaks

@@ -14,11 +14,10 @@ The error is measured on the same latents, exactly over the noise: with v̂ = T 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.baselines.alignment import Aligner, LeastSquares
@@ -31,7 +30,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import AnyArray, integer
 
 _PILOTS = 2**13  # that are measured on, at most
 
@@ -66,7 +65,7 @@ class TopK:
     align: str = "after"
     aligner: Aligner = field(default_factory=LeastSquares)
     equaliser: Equaliser = field(default_factory=SvdEqualiser)
-    pilots: Pilots | Tensor | NDArray[Any] | None = field(default=None, repr=False)
+    pilots: Pilots | AnyArray | None = field(default=None, repr=False)
     draws: int = 4096
     seed: int = 0
     expects: bool = True

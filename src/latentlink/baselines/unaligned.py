@@ -1,17 +1,14 @@
 """The floor: the transmitter's latents read as if they were the receiver's."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.moments import as_latents
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import AnyArray, integer
 
 
-def unaligned(x: Tensor | NDArray[Any], dim: int) -> Float[Tensor, "n m"]:
+def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
     """The floor: the transmitter's latents read as if they were the receiver's, cut or padded with zeros to its dimension (n, dim).
 
     The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.

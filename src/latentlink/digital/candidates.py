@@ -71,11 +71,15 @@ class Candidates:
         streams: (c, s) symbols among u·q, strongest first.
         coded: candidates with a channel code.
         uncoded: candidates without one.
+        spatial: the spatial modes of the channels.
+        energy: u·P (c,), the budget of a message.
     """
 
     streams: Int[Tensor, "c s"]
     coded: Coded
     uncoded: Uncoded
+    spatial: SpatialModes
+    energy: Float[Tensor, "c"]
 
     @classmethod
     def of(cls, channel: Channel, spatial: SpatialModes) -> "Candidates":
@@ -83,8 +87,8 @@ class Candidates:
         pooled = spatial.pooled()
         noise = channel.noise_variance.double().unsqueeze(-1)
         gain = (pooled.amplitude.double().square() / noise.clamp(min=1e-30)).clamp(max=_LOUDEST)
-        budget: Float[Tensor, "c"] = channel.power.double() * channel.uses
-        return cls(pooled.order, Coded.of(gain, budget), Uncoded.of(gain, budget))
+        energy: Float[Tensor, "c"] = channel.power.double() * channel.uses
+        return cls(pooled.order, Coded.of(gain, energy), Uncoded.of(gain, energy), spatial, energy)
 
     def options(self, errors: tuple[float, ...]) -> list[list[Option]]:
         """For each channel the largest coded block of either kind at each error, and the uncoded ones up to the largest error."""
@@ -108,8 +112,10 @@ class Candidates:
         return Option(payload, length, risk, at[1:])
 
     def _uncoded(self, number: int, error: float) -> list[Option]:
+        if not bool(self.uncoded.loads.power[number].sum() > 0):
+            return []
         risks = enumerate(self.uncoded.error[number].tolist())
-        return [Option(place + 1, 0, risk, (place,)) for place, risk in risks if risk <= error and _live(self.uncoded, number)]
+        return [Option(place + 1, 0, risk, (place,)) for place, risk in risks if risk <= error]
 
     def best(self, code: LatentCode, target: float) -> list[Option | None]:
         """For each channel the option that leaves least; None where sending nothing is no worse."""
@@ -137,6 +143,10 @@ class Candidates:
         loads = self.coded.loads(number, *option.place) if option.length else self.uncoded.loads[(number, *option.place)]
         return Block.of(option.payload, option.length, option.error, loads, self.streams[number])
 
-
-def _live(uncoded: Uncoded, number: int) -> bool:
-    return bool(uncoded.loads.power[number].sum() > 0)
+    def at_budget(self, number: int, option: Option, code: LatentCode) -> Block:
+        """The block of an option with its mean power over held-back pilots brought to the budget: payloads are not uniform."""
+        block = self.block(number, option)
+        payload = code.held_payloads(block.payload)
+        coded = payload if block.code is None else block.code.encode(payload)
+        spent = float(block.symbols(coded).abs().square().sum(-1).mean())
+        return block.scaled(float(self.energy[number]) / spent) if spent > 0 else block

@@ -7,18 +7,46 @@ docs/digital.md.
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from latentlink.channels.channel import Channel
-from latentlink.digital.adaptation import AnyDigital, BlockError, LinkAdaptation
-from latentlink.digital.alignment import AtTransmitter, CodedSide
+from latentlink.digital.adaptation import BlockError, LinkAdaptation
 from latentlink.digital.candidates import error_of_wrong
 from latentlink.digital.coding.block import Block
-from latentlink.digital.source.latent_code import LatentCode
+from latentlink.digital.source.latent_code import Coordinates, LatentCode
+from latentlink.digital.transceiver import DigitalTransceiver
+from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
+
+
+@runtime_checkable
+class CodedSide(Protocol):
+    """The choice of the coefficients that are coded."""
+
+    def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
+        """The coefficients that are coded, given semantic modes and pilots."""
+
+
+@dataclass(frozen=True)
+class AtTransmitter:
+    """The transmitter aligns: the semantic modes are coded, which is the Karhunen–Loève transform of what x tells of y (or of a goal)."""
+
+    def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
+        """The semantic modes."""
+        return Coordinates(modes.analysis, modes.synthesis, modes.strength, modes.mean_x, modes.mean_y)
+
+
+@dataclass(frozen=True)
+class AtReceiver:
+    """The receiver aligns what it has decoded: the principal components of x are coded, which know nothing of y."""
+
+    def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
+        """The principal components of x, whitened with the shrinkage of the modes."""
+        return Coordinates.of_moments(Moments.from_pairs(pilots.x, pilots.y), modes.shrinkage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +102,7 @@ class Digital:
             raise ValueError("modes must not be empty: there is nothing to send")
         return LatentCode.of_pilots(self.alignment.coordinates(modes, pilots), pilots)
 
-    def design(self, code: LatentCode, channel: Channel) -> Solution[AnyDigital]:
+    def design(self, code: LatentCode, channel: Channel) -> Solution[DigitalTransceiver]:
         """The link for every channel of the batch, its h taken for known exactly at both ends.
 
         Args:
@@ -103,20 +131,19 @@ class Digital:
         return _solution(self.adaptation.link(code, channel.to(like.dtype)), code)
 
 
-def _solution(link: AnyDigital, code: LatentCode) -> Solution[AnyDigital]:
-    """The link with what is expected of it."""
-    nominal = link.nominal
-    sent, lost = nominal.message_bits > 0, nominal.block_error
-    received = nominal.each([_error_of_received(block, code) for block in nominal.blocks])
-    missed = nominal.each([_error_of_lost(block, code) for block in nominal.blocks])
+def _solution(link: DigitalTransceiver, code: LatentCode) -> Solution[DigitalTransceiver]:
+    """The link with what is expected of it by ordinary adaptation."""
+    sent, lost = link.message_bits > 0, link.block_error
+    received = link.per_channel([_error_of_received(block, code) for block in link.blocks])
+    missed = link.per_channel([_error_of_lost(block, code) for block in link.blocks])
     trace = {
-        "message_bits": nominal.message_bits,
+        "message_bits": link.message_bits,
         "block_error": lost,
-        "code_bits": nominal.each([0.0 if block is None else block.information_bits for block in nominal.blocks]),
-        "coded_bits": nominal.each([0.0 if block is None else len(block.order) for block in nominal.blocks]),
+        "code_bits": link.per_channel([0.0 if block is None else block.information_bits for block in link.blocks]),
+        "coded_bits": link.per_channel([0.0 if block is None else len(block.order) for block in link.blocks]),
     }
     status = torch.where(sent, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
-    power = torch.where(sent, nominal.channel.power, 0.0)
+    power = torch.where(sent, link.channel.power, 0.0)
     return Solution(link, status, (1 - lost) * received + lost * missed, power, trace)
 
 

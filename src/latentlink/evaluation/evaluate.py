@@ -7,11 +7,9 @@ Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is aske
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
@@ -22,6 +20,7 @@ from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.links.shapes import broadcast_batch
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
+from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised, counted, spread
 from latentlink.tasks.heads import apply_head, decisions, is_affine
 
@@ -69,12 +68,12 @@ class Evaluation(Summarised):
 @torch.no_grad()
 def evaluate(
     transceiver: AnyLink,
-    x: Tensor | NDArray[Any],
-    y: Tensor | NDArray[Any],
+    x: AnyArray,
+    y: AnyArray,
     *,
     channel: Channel,
     head: nn.Module | None = None,
-    labels: Tensor | NDArray[Any] | None = None,
+    labels: AnyArray | None = None,
     generator: int | torch.Generator | None = None,
     amplifier: Amplifier | None = None,
     entries: int = 2**23,
@@ -121,7 +120,7 @@ def evaluate(
 class _Reader:
     """Reads off coefficients ẑ the class that the head finds and the error that is left."""
 
-    def __init__(self, link: Transceiver, y: Tensor, head: nn.Module | None, labels: Tensor | NDArray[Any] | None) -> None:
+    def __init__(self, link: Transceiver, y: Tensor, head: nn.Module | None, labels: AnyArray | None) -> None:
         self.link, self.head, self.count = link, head, len(y)
         psi = link.synthesis
         centred = y.to(psi) - link.mean_y

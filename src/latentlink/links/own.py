@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -21,7 +20,7 @@ from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import OperationCount
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Codes, Transceiver
-from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.doors import AnyArray, as_tensor
 
 AnyLink = Codes | Solution
 
@@ -68,11 +67,11 @@ class OwnTransceiver(BaseTransceiver):
         """The symbols that the object names, else none."""
         return int(getattr(self.own, "side_symbols", 0))
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols (…, n, u, n_tx) as the object makes them."""
         return as_tensor("what encode returned", self.own.encode(x))
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """The latents (…, n, m) that the object decodes.
 
         Raises:
@@ -84,11 +83,11 @@ class OwnTransceiver(BaseTransceiver):
             raise ValueError(f"{name}.decode must return latents of shape (..., n, {self.dimension}), got {tuple(decoded.shape)}")
         return decoded
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """The latents (…, n, m) that the object decodes; raises as `receive`."""
         return self.receive(r)
 
-    def informed_by(self, x: Tensor | NDArray[Any]) -> "OwnTransceiver":
+    def informed_by(self, x: AnyArray) -> "OwnTransceiver":
         """The object told of these messages, where it asks to be."""
         return replace(self, own=self.own.informed_by(x)) if hasattr(self.own, "informed_by") else self
 

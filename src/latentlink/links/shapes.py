@@ -1,16 +1,13 @@
 """The doors of every transceiver: what latents, received symbols and batches must look like, each checked in one place."""
 
-from typing import Any
-
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import AnyArray, finite
 
 
-def check_latents(x: Tensor | NDArray[Any], dimension: int, batch: torch.Size | None = None) -> Tensor:
+def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None) -> Tensor:
     """The real latents (…, n, d) of an array.
 
     Args:
@@ -29,7 +26,7 @@ def check_latents(x: Tensor | NDArray[Any], dimension: int, batch: torch.Size | 
     return x
 
 
-def check_received(r: Tensor | NDArray[Any], channel: Channel, batch: torch.Size | None = None) -> Tensor:
+def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = None) -> Tensor:
     """The received symbols (…, n, u, n_rx) of an array.
 
     Args:

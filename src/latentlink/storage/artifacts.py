@@ -60,10 +60,11 @@ T = TypeVar("T")
 
 
 def artifact(kind: str) -> Callable[[A], A]:
-    """Class decorator: `load` gives files of this kind to the class's `from_tensors(tensors, manifest)`."""
+    """Class decorator: `load` gives files of this kind, the class's `artifact_kind`, to its `from_tensors(tensors, manifest)`."""
 
     def register(cls: A) -> A:
         _READERS[kind] = cls.from_tensors  # type: ignore[attr-defined]
+        cls.artifact_kind = kind  # type: ignore[attr-defined]
         return cls
 
     return register

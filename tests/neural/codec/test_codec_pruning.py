@@ -7,7 +7,7 @@ import torch
 
 import latentlink as ll
 from latentlink.neural.codec.ends import Ends, precode
-from latentlink.neural.codec.networks import copy_network
+from latentlink.neural.codec.networks import frozen_copy
 from latentlink.neural.codec.pruning import Cost, cost_of, flops, rank_units, shrink, shrink_to, without
 from latentlink.neural.codec.streams import placed
 from neural.codec.clouds import channel, fitted, training, understood, world
@@ -35,7 +35,7 @@ def test_a_budget_of_operations_is_kept(share):
 
 def test_units_that_do_nothing_go_first_and_change_nothing():
     codec = fitted().codec
-    idle = copy_network(codec.encoder)
+    idle = frozen_copy(codec.encoder)
     with torch.no_grad():
         idle.layers[1].weight[:, ::2] = 0.0  # every other unit of the first hidden layer reaches nothing
     some = streams(codec)

@@ -5,7 +5,9 @@ are received well. Symbols leave through the right singular vectors of the chann
 streams of known SNR.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
@@ -52,6 +54,38 @@ class Block:
         if length:
             order = reliability.sort(descending=True, stable=True).indices
         return cls(payload, length, error, bits, power, snr, order)
+
+    @staticmethod
+    def stacked(blocks: "Sequence[Block | None]", dimensions: int) -> dict[str, Tensor]:
+        """The tensors of the blocks of many channels, for a saved link; a payload of 0 stands for None, orders are put end to end.
+
+        Args:
+            blocks: of channels that are all of one size.
+            dimensions: real dimensions D of each block.
+        """
+        empty = torch.zeros(dimensions, dtype=torch.float64)
+        nothing = Block(0, 0, 1.0, empty.long(), empty, empty, empty[:0].long())
+        rows = [nothing, *(nothing if block is None else block.to("cpu") for block in blocks)]  # one at least, which is cut off again
+        numbers = {name: torch.tensor([getattr(row, name) for row in rows[1:]], dtype=torch.long) for name in ("payload", "length")}
+        vectors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
+        return (
+            numbers
+            | vectors
+            | {
+                "error": torch.tensor([row.error for row in rows[1:]], dtype=torch.float64),
+                "order": torch.cat([row.order for row in rows]),
+                "slots": torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long),
+            }
+        )
+
+    @staticmethod
+    def unstacked(tensors: dict[str, Tensor]) -> "Iterator[Block | None]":
+        """The blocks of a saved link, None for a payload of 0."""
+        orders = tensors.pop("order").split(tensors.pop("slots").tolist())
+        for number, order in enumerate(orders):
+            values: dict[str, Any] = {name: value[number] for name, value in tensors.items()}
+            numbers = {name: values.pop(name).item() for name in ("payload", "length", "error")}
+            yield Block(**numbers, **values, order=order) if numbers["payload"] else None
 
     @property
     def code(self) -> BlockCode | ShortCode | None:

@@ -1,6 +1,6 @@
 """Latents that a codec carries to set its power by and to estimate its error, at any channel."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.division import ratio
+from latentlink.numerics.parts import Parts
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class Calibration(Parts):
     """Latents of some pilots, by which the mean energy of the symbols at a channel is set and the error is estimated.
 
     Attributes:
@@ -27,10 +28,6 @@ class Calibration:
     def of(cls, modes: SemanticModes, x: Float[Tensor, "c d"], y: Float[Tensor, "c m"]) -> "Calibration":
         """The calibration latents of these pilots, in float32."""
         return cls(modes.coefficients(x).float(), ((y.to(modes.synthesis) - modes.mean_y) @ modes.synthesis).float())
-
-    def to(self, device: torch.device | str) -> "Calibration":
-        """The same on another device."""
-        return Calibration(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 class AtBudget(NamedTuple):
@@ -49,11 +46,6 @@ class AtBudget(NamedTuple):
     gained: Tensor
     power: Tensor
     energy: Tensor
-
-    @classmethod
-    def cat(cls, parts: list["AtBudget"]) -> "AtBudget":
-        """Several batches of channels in one."""
-        return cls(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
 def mean_energy(raw: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], linear: Float[Tensor, "c"]) -> Float[Tensor, "c"]:

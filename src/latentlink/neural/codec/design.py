@@ -7,7 +7,7 @@ Nothing is trained per channel.
 """
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,14 +20,16 @@ from latentlink.linear.closed_form import check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
 from latentlink.linear.per_message import REFITTED
+from latentlink.links.saved_channel import taken_out
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.codec.calibration import AtBudget, Calibration, mean_energy
 from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.networks import ModulatedMlp, move_network, networks_facts, networks_from, networks_tensors, part
+from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
 from latentlink.neural.codec.power import limit_facts, limit_from, limit_messages, mean_scale
 from latentlink.neural.codec.streams import Beams, Streams, placed
 from latentlink.neural.codec.transceiver import CodecTransceiver
+from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import artifact, save
 
@@ -45,7 +47,7 @@ LINEAR = Status(
 
 @artifact("codec")
 @dataclass(frozen=True, eq=False)
-class Codec:
+class Codec(Parts):
     """Networks for every channel of up to `most` real streams (see the module).
 
     Attributes:
@@ -136,12 +138,13 @@ class Codec:
     @torch.no_grad()
     def _ends(self, streams: Streams, active: Bool[Tensor, "*batch"]) -> tuple[Ends, AtBudget]:
         """Both ends at the power budget, and what calibration finds of them."""
-        flat, on = streams.to(torch.float32).reshape(-1), active.reshape(-1)
+        streams, on = streams.to(torch.float32), active.flatten()
+        flat = streams.each(lambda value: value.reshape(-1, value.shape[-1]))
         chunks = torch.arange(len(on), device=on.device).split(self._chunk())
-        found = AtBudget.cat([self._at_budget(flat[rows], on[rows]) for rows in chunks])
-        batch = active.shape
-        found = AtBudget(*(value.reshape((*batch, *value.shape[1:])) for value in found))
-        ends = Ends.of(self.encoder, self.decoder, streams.to(torch.float32), active, self.ceiling)
+        parts = [self._at_budget(flat[rows], on[rows]) for rows in chunks]
+        joined = (torch.cat(values) for values in zip(*parts, strict=True))
+        found = AtBudget(*(value.reshape((*active.shape, *value.shape[1:])) for value in joined))
+        ends = Ends.of(self.encoder, self.decoder, streams, active, self.ceiling)
         return replace(ends.scaled(found.scale), direct_rx=found.direct_rx), found
 
     def _at_budget(self, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
@@ -211,11 +214,6 @@ class Codec:
         """The same codec with the encoders' names on record."""
         return replace(self, modes=self.modes.named(transmitter, receiver))
 
-    def to(self, device: torch.device | str) -> "Codec":
-        """The same codec on another device."""
-        moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in ("modes", "inputs", "outputs", "calibration", "ceiling")}
-        return replace(self, **moved, encoder=move_network(self.encoder, device), decoder=move_network(self.decoder, device))
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the codec atomically; `latentlink.load` reads it back."""
         save("codec", self, path)
@@ -223,19 +221,21 @@ class Codec:
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         modes, facts = self.modes.to_tensors()
-        tensors = {f"modes.{name}": value for name, value in modes.items()}
-        tensors |= networks_tensors(self.encoder, self.decoder)
-        tensors |= {f"calibration.{f.name}": getattr(self.calibration, f.name) for f in fields(Calibration)}
-        tensors |= {"inputs": self.inputs, "outputs": self.outputs, "gate": self.gate.open, "ceiling": self.ceiling}
+        tensors = named_tensors({**vars(self), "modes": modes})
         networks = networks_facts(self.encoder, self.decoder)
         return tensors, {**facts, "max_symbols": self.max_symbols, "networks": networks, **limit_facts(self.limit)}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Codec":
         """The codec of a saved file."""
-        modes = SemanticModes.from_tensors(part(tensors, "modes."), manifest)
         encoder, decoder = networks_from(tensors, manifest["networks"])
         return cls(
-            modes, encoder, decoder, **{name: tensors[name] for name in ("inputs", "outputs", "ceiling")}, gate=Gate(tensors["gate"]),
-            calibration=Calibration(**part(tensors, "calibration.")), limit=limit_from(manifest), most=2 * manifest["max_symbols"],
-        )  # fmt: skip
+            modes=SemanticModes.from_tensors(taken_out(tensors, "modes."), manifest),
+            encoder=encoder,
+            decoder=decoder,
+            calibration=Calibration(**taken_out(tensors, "calibration.")),
+            gate=Gate(**taken_out(tensors, "gate.")),
+            limit=limit_from(manifest),
+            most=2 * manifest["max_symbols"],
+            **tensors,
+        )

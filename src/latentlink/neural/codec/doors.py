@@ -1,14 +1,11 @@
 """The checks of what a codec is trained on."""
 
-from typing import Any
-
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import AnyArray, finite
 
 
 def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
@@ -26,7 +23,7 @@ def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
         raise ValueError("modes must be at least one: x says nothing of y in these pilots; look at their pairing")
 
 
-def unpaired_latents(unpaired: Tensor | NDArray[Any], modes: SemanticModes) -> Float[Tensor, "u d"]:
+def unpaired_latents(unpaired: AnyArray, modes: SemanticModes) -> Float[Tensor, "u d"]:
     """Latents (u, d) of the transmitter alone, on the device of the modes.
 
     Raises:

@@ -8,7 +8,7 @@ In the units of `streams.py`, with z the latent's coordinates in the semantic mo
 e what evens the scale of w. Where the codec is switched off (`active` 0), φ = ψ = κ = 1 and f = g = 0: the exact linear design, alone.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,10 +18,11 @@ from torch.nn.functional import pad
 
 from latentlink.neural.codec.networks import Dropout, ModulatedMlp, Modulation
 from latentlink.neural.codec.streams import Streams
+from latentlink.numerics.parts import Parts
 
 
 @dataclass(frozen=True, eq=False)
-class Ends:
+class Ends(Parts):
     """Everything that depends on the channels of a batch `...` but not on messages.
 
     Attributes:
@@ -99,23 +100,7 @@ class Ends:
 
     def expand(self, batch: torch.Size) -> "Ends":
         """The same for a batch of that shape."""
-        return self._each(lambda value: value.expand(*batch, *value.shape[-2:]))
-
-    def of_first(self) -> "Ends":
-        """The ends of the first channel of the batch alone."""
-        return self._each(lambda value: value.flatten(0, -3)[0])
-
-    def to(self, target: torch.device | torch.dtype | str) -> "Ends":
-        """The same on another device or in another precision."""
-        return self._each(lambda value: value.to(target))
-
-    def _each(self, change: Any) -> "Ends":
-        def changed(value: Any) -> Any:
-            if isinstance(value, Modulation):
-                return Modulation(*(changed(getattr(value, f.name)) for f in fields(value)))
-            return tuple(change(one) for one in value) if isinstance(value, tuple) else change(value)
-
-        return Ends(*(changed(getattr(self, f.name)) for f in fields(self)))
+        return self.each(lambda value: value.expand(*batch, *value.shape[-2:]))
 
 
 def carried(z: Float[Tensor, "*b n k"], streams: int) -> Float[Tensor, "*b n S"]:

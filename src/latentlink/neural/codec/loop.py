@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from latentlink.budget import Flops, Latency
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Examples
-from latentlink.neural.codec.networks import Dropout, build, copy_network, part
+from latentlink.neural.codec.networks import Dropout, frozen_copy, networks_facts, networks_from
 from latentlink.neural.codec.pruning import shrink
 from latentlink.neural.codec.simulation import loss_and_score, simulate
 from latentlink.neural.codec.streams import Streams
@@ -81,7 +81,7 @@ class CodecLoop(TrainingLoop):
 
     def _start_from(self, codec: Codec) -> None:
         """Go on with copies of these networks, and a new optimiser."""
-        encoder, decoder = copy_network(codec.encoder), copy_network(codec.decoder)
+        encoder, decoder = frozen_copy(codec.encoder), frozen_copy(codec.decoder)
         self.module = nn.ModuleDict({"encoder": encoder, "decoder": decoder}).train().requires_grad_(True)
         self.codec = replace(codec, encoder=encoder, decoder=decoder)
         self.examples.select(codec.inputs, codec.outputs)
@@ -158,18 +158,15 @@ class CodecLoop(TrainingLoop):
 
     def trained(self) -> Codec:
         """The codec with frozen copies of the networks as they are."""
-        return replace(self.codec, encoder=copy_network(self.codec.encoder), decoder=copy_network(self.codec.decoder))
+        return replace(self.codec, encoder=frozen_copy(self.codec.encoder), decoder=frozen_copy(self.codec.decoder))
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs, the sizes of the networks included."""
-        widths = {"encoder": self.codec.encoder.widths, "decoder": self.codec.decoder.widths}
-        return {**super().state(), "widths": widths, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
+        networks = networks_facts(self.codec.encoder, self.codec.decoder)
+        return {**super().state(), "networks": networks, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a state, whose networks may be smaller than those at the start."""
-        features, widths = self.codec.encoder.features, state["widths"]
-        encoder = build(widths["encoder"], features, part(state["module"], "encoder."))
-        decoder = build(widths["decoder"], features, part(state["module"], "decoder."))
-        inputs, outputs = state["inputs"], state["outputs"]
-        self._start_from(replace(self.codec, encoder=encoder, decoder=decoder, inputs=inputs, outputs=outputs))
+        encoder, decoder = networks_from(dict(state["module"]), state["networks"])
+        self._start_from(replace(self.codec, encoder=encoder, decoder=decoder, inputs=state["inputs"], outputs=state["outputs"]))
         super().resume(state)

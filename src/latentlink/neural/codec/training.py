@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.budget import Flops, Latency
@@ -35,7 +34,7 @@ from latentlink.neural.codec.simulation import loss_and_score
 from latentlink.neural.codec.streams import Streams
 from latentlink.neural.precision import Precision, product_dtype
 from latentlink.neural.progress import Progress, progress_callback
-from latentlink.numerics.doors import choice, integer, real
+from latentlink.numerics.doors import AnyArray, choice, integer, real
 from latentlink.power import Mean, PowerLimit
 from latentlink.tasks.objectives import Objective
 
@@ -192,7 +191,7 @@ class CodecTraining:
         pilots: Pilots,
         objective: Objective,
         *,
-        unpaired: Tensor | NDArray[Any] | None = None,
+        unpaired: AnyArray | None = None,
         checkpoint: Path | str | None = None,
         progress: Progress | bool | None = True,
         logger: Any = None,

@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 from warnings import catch_warnings, filterwarnings
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.links.operation_count import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexMlp, combined, complex_product, modulus_gelu
+from latentlink.numerics.parts import Parts
 
 ACTIVATION_FLOPS = 10
 Form = Literal["dense", "sparse"]
@@ -31,7 +31,7 @@ class LayerFlops(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(Parts):
     """Complex layers with the modulus GELU between them, on halves (2, n, c).
 
     Attributes:
@@ -118,7 +118,3 @@ class Network:
     def as_sparse(self) -> "Network":
         """The same function by compressed sparse rows."""
         return replace(self, form="sparse")
-
-    def to(self, target: torch.device | torch.dtype | str) -> "Network":
-        """The same network on another device or in another precision."""
-        return replace(self, weights=tuple(w.to(target) for w in self.weights), biases=tuple(b.to(target) for b in self.biases))

@@ -5,25 +5,24 @@
 f and g on packed latents, the symbols of all uses one after the other.
 """
 
-import os
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import OperationCount
-from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts
+from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.shapes import check_latents, check_received
 from latentlink.neural.paper.layers import as_halves, at_budget, from_halves
 from latentlink.neural.paper.network import LayerFlops, Network
-from latentlink.storage.artifacts import artifact, save
+from latentlink.numerics.doors import AnyArray
+from latentlink.storage.artifacts import artifact
 
 
 @artifact("neural link")
@@ -45,18 +44,13 @@ class NeuralTransceiver(BaseTransceiver):
     scale_y: Float[Tensor, ""]
     channel: Channel = field(repr=False)
 
-    @property
-    def batch(self) -> torch.Size:
-        """() or (1,): one channel."""
-        return self.channel.batch
-
     @cached_property
     def synthesis(self) -> Float[Tensor, "m m"]:
         """Ψ = c_y I: the decoder ends in the receiver's latent itself, which has fewer numbers than its hidden units."""
         scaled: Tensor = self.scale_y * torch.diag(torch.ones_like(self.mean_y))
         return scaled
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), each message at the whole budget.
 
         Raises:
@@ -69,7 +63,7 @@ class NeuralTransceiver(BaseTransceiver):
         symbols = torch.complex(s[0], s[1]).view(*x.shape[:-1], self.channel.uses, self.channel.n_tx)
         return symbols.expand(*torch.broadcast_shapes(x.shape[:-2], self.batch), *symbols.shape[-3:])
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """Decoder outputs ẑ (…, n, m), from which ŷ = μy + c_y ẑ, of received symbols r (…, n, u, n_rx).
 
         Raises:
@@ -81,7 +75,7 @@ class NeuralTransceiver(BaseTransceiver):
         batch = torch.broadcast_shapes(r.shape[:-3], self.batch)
         return z.view(*r.shape[:-2], len(self.mean_y)).expand(*batch, r.shape[-3], len(self.mean_y))
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.scale_y * self.receive(r)
 
@@ -133,7 +127,7 @@ class NeuralTransceiver(BaseTransceiver):
         """The same function by compressed sparse rows: faster where few weights are left."""
         return replace(self, precoder=self.precoder.as_sparse(), decoder=self.decoder.as_sparse())
 
-    def fastest(self, x: Tensor | NDArray[Any], batch: int = 1) -> "NeuralTransceiver":
+    def fastest(self, x: AnyArray, batch: int = 1) -> "NeuralTransceiver":
         """The same function, each network compacted and in the form, dense or sparse, that takes less time here, by measurement.
 
         Args:
@@ -150,40 +144,19 @@ class NeuralTransceiver(BaseTransceiver):
         precoder = forms[sparse_us.encode_us < dense_us.encode_us].precoder
         return replace(self, precoder=precoder, decoder=forms[sparse_us.decode_us < dense_us.decode_us].decoder)
 
-    def to(self, target: torch.device | torch.dtype | str) -> "NeuralTransceiver":
-        """The same transceiver on another device, or in float32 or float64."""
-        moved: dict[str, Any] = {f.name: getattr(self, f.name).to(target) for f in fields(self)}
-        return replace(self, **moved)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back."""
-        save("neural link", self, path)
-
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = {name: getattr(self, name) for name in ("mean_x", "mean_y", "scale_x", "scale_y")}
-        for end in ("precoder", "decoder"):
-            network: Network = getattr(self, end)
-            tensors |= {f"{end}.weight.{i}": weight for i, weight in enumerate(network.weights)}
-            tensors |= {f"{end}.bias.{i}": bias for i, bias in enumerate(network.biases)}
-        facts = {
-            "precoder_layers": len(self.precoder.weights),
-            "decoder_layers": len(self.decoder.weights),
-            "precoder_form": self.precoder.form,
-            "decoder_form": self.decoder.form,
-            "density": self.density,
-        }
-        common = link_facts(self.channel, len(self.mean_x), len(self.mean_y), "per message")
-        return tensors | channel_tensors(self.channel), common | facts
+        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), "per message")
+        for end, network in (("precoder", self.precoder), ("decoder", self.decoder)):
+            facts |= {f"{end}_layers": len(network.weights), f"{end}_form": network.form}
+        return saved_tensors(self), facts | {"density": self.density}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "NeuralTransceiver":
         """The link of a saved file."""
-        channel = channel_from(tensors)
 
         def network(end: str) -> Network:
-            numbers = range(manifest[f"{end}_layers"])
-            weights, biases = (tuple(tensors.pop(f"{end}.{kind}.{i}") for i in numbers) for kind in ("weight", "bias"))
+            weights, biases = (series_from(tensors, f"{end}.{kind}.") for kind in ("weights", "biases"))
             return Network(weights, biases, manifest[f"{end}_form"])
 
-        return cls(network("precoder"), network("decoder"), **tensors, channel=channel)
+        return cls(network("precoder"), network("decoder"), channel=channel_from(tensors), **tensors)
