@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from latentlink.baselines.alignment import LeastSquares, Procrustes
+from latentlink.baselines.alignment import LeastSquares, Procrustes, unaligned
 from latentlink.baselines.disjoint import Disjoint as DisjointDesign
 from latentlink.baselines.eigen_k import EigenK as EigenKDesign
 from latentlink.baselines.equalisers import MmseEqualiser as MmseEqualizer
@@ -19,7 +19,6 @@ from latentlink.baselines.equalisers import SvdEqualiser as SvdEqualizer
 from latentlink.baselines.equalisers import ZeroForcing
 from latentlink.baselines.first_k import FirstK as FirstKDesign
 from latentlink.baselines.top_k import TopK as TopKDesign
-from latentlink.baselines.unaligned import unaligned
 from latentlink.bounds.accuracy import accuracy as accuracy_bound
 from latentlink.bounds.capacity import capacity
 from latentlink.bounds.finite_length import finite_length_bits, separation

@@ -1,11 +1,10 @@
-from .alignment import Alignment, LeastSquares, Procrustes
+from .alignment import Alignment, LeastSquares, Procrustes, unaligned
 from .disjoint import Disjoint
 from .eigen_k import EigenK
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from .first_k import FirstK
 from .top_k import TopK
 from .top_k_transceiver import TopKTransceiver
-from .unaligned import unaligned
 
 __all__ = [
     "Alignment",

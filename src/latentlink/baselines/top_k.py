@@ -20,31 +20,28 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latentlink.baselines.alignment import Aligner, LeastSquares
-from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
+from latentlink.baselines.alignment import LeastSquares
 from latentlink.baselines.top_k_transceiver import TopKTransceiver, largest
-from latentlink.baselines.whitened import baseline_status, check_parts, number_sent, prepare, sends
+from latentlink.baselines.whitened import Baseline, baseline_status, prepare, sends
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution
-from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.doors import AnyArray, choice, integer
 
 _PILOTS = 2**13  # that are measured on, at most
 
 
 @dataclass(frozen=True, kw_only=True)
-class TopK:
-    """The k entries of largest magnitude of each message, aligned after or before transmission.
+class TopK(Baseline):
+    """The k entries of largest magnitude of each message, aligned after or before transmission (see `Baseline`).
+
+    What the indices of the entries cost is counted by the transceiver: `side_symbols`, `side_bits`.
 
     Attributes:
-        k: how many; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at most all. What their
-            indices cost is counted by the transceiver: `side_symbols`, `side_bits`.
         align: "after" transmission, by the receiver, or "before" it, by the transmitter.
-        aligner: LeastSquares() or Procrustes().
-        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
         pilots: that power and error are measured on: Pilots, or the transmitter's latents (n, d) alone, y then being its linear
             regression on x and a residual of the moments' size; None for `draws` Gaussian ones with the moments of x, likewise.
         draws: Gaussian latents to measure on where no pilots are given.
@@ -61,10 +58,7 @@ class TopK:
         [pandolfo2025latent]
     """
 
-    k: int | None = None
     align: str = "after"
-    aligner: Aligner = field(default_factory=LeastSquares)
-    equaliser: Equaliser = field(default_factory=SvdEqualiser)
     pilots: Pilots | AnyArray | None = field(default=None, repr=False)
     draws: int = 4096
     seed: int = 0
@@ -73,7 +67,8 @@ class TopK:
     entries: int = 2**22
 
     def __post_init__(self) -> None:
-        check_parts(self.k, self.aligner, self.equaliser, self.align)
+        super().__post_init__()
+        choice("align", self.align, ("after", "before"))
         integer("draws", self.draws, 2)
         integer("seed", self.seed, 0)
 
@@ -98,7 +93,7 @@ class TopK:
         before = self.align == "before"
         A = aligned.matrix
         c = measured.x @ A.mT if before else measured.x
-        k = number_sent(self.k, c.shape[-1], channel)
+        k = self.number_sent(c.shape[-1], channel)
         chosen, entries = largest(c, k)
         offsets, seen, unseen = _usual(chosen, entries, c.shape[-1])
         n = len(c)
@@ -128,18 +123,14 @@ class TopK:
 
     def _latents(self, moments: Moments) -> "_Measured":
         """The latents that are measured on, without the rounding of means."""
-        drawn = self._drawn(moments)
-        return drawn._replace(x=drawn.x * (moments.cov_x.diagonal() > 0))
-
-    def _drawn(self, moments: Moments) -> "_Measured":
-        pilots = self.pilots
+        pilots, varies = self.pilots, moments.cov_x.diagonal() > 0
         if isinstance(pilots, Pilots):
             got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(moments.mean_x), len(moments.mean_y))
             if got != expected:
                 raise ValueError(f"pilots must be of the moments' dimensions {expected}, got {got}")
             rows = self._taken(len(pilots)).to(pilots.x.device)
             x, y = pilots.x[rows].to(moments.cov_x) - moments.mean_x, pilots.y[rows].to(moments.cov_y) - moments.mean_y
-            return _Measured(x, y, moments.cov_y.new_zeros(()))
+            return _Measured(x * varies, y, moments.cov_y.new_zeros(()))
         if pilots is None:
             spectrum = Spectrum.of(moments.cov_x)
             generator = torch.Generator().manual_seed(self.seed)
@@ -151,7 +142,7 @@ class TopK:
                 raise ValueError(f"pilots must have shape (n, {len(moments.mean_x)}), got {tuple(x.shape)}")
             x = x[self._taken(len(x)).to(x.device)].to(moments.cov_x) - moments.mean_x
         A = LeastSquares(0.0).fit(moments).matrix
-        return _Measured(x, x @ A.mT, (moments.cov_y.trace() - (A * moments.cov_yx).sum()).clamp(min=0))
+        return _Measured(x * varies, x @ A.mT, (moments.cov_y.trace() - (A * moments.cov_yx).sum()).clamp(min=0))
 
     def _taken(self, count: int) -> Int[Tensor, "n"]:
         """The numbers of the pilots that are taken, in random order."""

@@ -10,53 +10,117 @@ that do not vary are left out. The whole is linear, ẑ = T z + n, hence with Φ
 Power is counted under the pilots' own C_z, whose diagonal is 1 without shrinkage.
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from latentlink.baselines.alignment import Aligner, varying
-from latentlink.baselines.equalisers import Equaliser, room
+from latentlink.baselines.alignment import Aligner, Alignment, LeastSquares, varying
+from latentlink.baselines.equalisers import Equaliser, SvdEqualiser, room
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import choice, integer
+from latentlink.numerics.doors import integer
 
 
-def whitened_design(
-    moments: Moments,
-    channel: Channel,
-    equaliser: Equaliser,
-    components: Spectrum,
-    coefficients: Float[Tensor, "c d"],
-    synthesis: Float[Tensor, "m c"],
-    count: int,
-) -> Solution[LinearTransceiver]:
-    """The linear link that sends the `count` strongest principal components of c = B (x − μx) and reads ŷ = μy + L ĉ (see the module).
+class Sent(NamedTuple):
+    """The coefficients that a linear baseline sends.
 
-    Args:
-        moments: as `prepare` gives them.
-        channel: as `prepare` gives it.
-        equaliser: carries the whitened components.
-        components: principal components of c under R_λ, the spectrum of C.
+    Attributes:
         coefficients: B (c, d).
         synthesis: L (m, c).
-        count: k, at most `room(channel)`.
+        components: principal components of c under R_λ, the spectrum of C.
+        k: number of components that are sent, at most `room(channel)`.
     """
-    values, vectors = components.kept(0.0)
-    root, V = values[:count].sqrt(), vectors[:, :count]
-    analysis, synthesis = V.mT / root.unsqueeze(-1) @ coefficients, synthesis @ (V * root)
-    Cz = analysis @ moments.cov_x @ analysis.mT
-    crossing = equaliser.carry(channel, Cz.diagonal())
-    link = LinearTransceiver(
-        analysis, synthesis, moments.mean_x, moments.mean_y, crossing.streams, crossing.precoder, crossing.decoder, channel
-    )
-    T, noise = link.response()
-    explained, gram = analysis @ moments.cov_yx.mT @ synthesis, synthesis.mT @ synthesis
-    received = T @ Cz @ T.mT + noise
-    mse = moments.cov_y.trace() - 2 * (T * explained.mT).sum((-2, -1)) + (gram * received).sum((-2, -1))
-    return Solution(link, baseline_status(link), mse, link.expected_power(Cz))
+
+    coefficients: Float[Tensor, "c d"]
+    synthesis: Float[Tensor, "m c"]
+    components: Spectrum
+    k: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The parts of every baseline, each designed for itself.
+
+    Attributes:
+        k: real numbers sent of each message; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at
+            most all that there are.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
+
+    Raises:
+        ValueError: naming the attribute that is something else.
+    """
+
+    k: int | None = None
+    aligner: Aligner = field(default_factory=LeastSquares)
+    equaliser: Equaliser = field(default_factory=SvdEqualiser)
+
+    def __post_init__(self) -> None:
+        if self.k is not None:
+            integer("k", self.k)
+        if isinstance(self.aligner, type) or not isinstance(self.aligner, Aligner):
+            raise ValueError(f"aligner must be LeastSquares() or Procrustes(), got {self.aligner!r}")
+        if isinstance(self.equaliser, type) or not isinstance(self.equaliser, Equaliser):
+            raise ValueError(f"equaliser must be SvdEqualiser(), ZeroForcing() or MmseEqualiser(), got {self.equaliser!r}")
+
+    def number_sent(self, available: int, channel: Channel) -> int:
+        """The number of real numbers sent of the `available` ones: k, or all that the channel has room for.
+
+        Raises:
+            ValueError: k is more than there are, or than the channel has room for.
+        """
+        fits = room(channel)
+        if self.k is None:
+            return min(fits, available)
+        if self.k > fits:
+            raise ValueError(f"k must be at most 2 * uses * min(n_rx, n_tx) = {fits}, the real numbers that fit the channel, got {self.k}")
+        if self.k > available:
+            raise ValueError(f"k must be at most {available}, the numbers that there are to send, got {self.k}")
+        return self.k
+
+
+class LinearBaseline(Baseline, ABC):
+    """A baseline that sends coefficients linear in x (see the module); a subclass says which."""
+
+    @abstractmethod
+    def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The coefficients that are sent; raises as `number_sent`."""
+
+    def design(self, moments: Moments, channel: Channel) -> Solution[LinearTransceiver]:
+        """Design the link for every channel of the batch at once.
+
+        Args:
+            moments: of the semantic pilots.
+            channel: (…, u, n_rx, n_tx); its h is taken for known exactly.
+
+        Returns:
+            Solution with a `LinearTransceiver` whose decoder is the equaliser's (`matched_to` makes it the linear estimate of least error).
+
+        Raises:
+            ValueError: moments or channel are of another type or on different devices, or k is more than fits the channel or the latents.
+        """
+        moments, channel = prepare(moments, channel)
+        coefficients, synthesis, components, k = self.sent(self.aligner.fit(moments), channel)
+        values, vectors = components.kept(0.0)
+        root, V = values[:k].sqrt(), vectors[:, :k]
+        analysis, synthesis = V.mT / root.unsqueeze(-1) @ coefficients, synthesis @ (V * root)
+        Cz = analysis @ moments.cov_x @ analysis.mT
+        crossing = self.equaliser.carry(channel, Cz.diagonal())
+        link = LinearTransceiver(
+            analysis, synthesis, moments.mean_x, moments.mean_y, crossing.streams, crossing.precoder, crossing.decoder, channel
+        )
+        T, noise = link.response()
+        explained, gram = analysis @ moments.cov_yx.mT @ synthesis, synthesis.mT @ synthesis
+        received = T @ Cz @ T.mT + noise
+        mse = moments.cov_y.trace() - 2 * (T * explained.mT).sum((-2, -1)) + (gram * received).sum((-2, -1))
+        return Solution(link, baseline_status(link), mse, link.expected_power(Cz))
 
 
 def sends(link: LinearTransceiver) -> Bool[Tensor, "*batch"]:
@@ -81,36 +145,4 @@ def prepare(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
         raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
     if channel.h.device != moments.mean_x.device:
         raise ValueError(f"channel must be on the moments' device {moments.mean_x.device}, got {channel.h.device}")
-    channel = channel.to(moments.mean_x.dtype)
-    return varying(moments), Channel(channel.h, channel.noise_variance, channel.power)
-
-
-def check_parts(k: int | None, aligner: Aligner, equaliser: Equaliser, align: str = "after") -> None:
-    """Check the parts of a baseline.
-
-    Raises:
-        ValueError: naming the part that is something else.
-    """
-    if k is not None:
-        integer("k", k)
-    choice("align", align, ("after", "before"))
-    if isinstance(aligner, type) or not isinstance(aligner, Aligner):
-        raise ValueError(f"aligner must be LeastSquares() or Procrustes(), got {aligner!r}")
-    if isinstance(equaliser, type) or not isinstance(equaliser, Equaliser):
-        raise ValueError(f"equaliser must be SvdEqualiser(), ZeroForcing() or MmseEqualiser(), got {equaliser!r}")
-
-
-def number_sent(k: int | None, available: int, channel: Channel) -> int:
-    """The number of real numbers sent of the `available` ones: k, or all that the channel has room for.
-
-    Raises:
-        ValueError: k is more than there are, or than the channel has room for.
-    """
-    fits = room(channel)
-    if k is None:
-        return min(fits, available)
-    if k > fits:
-        raise ValueError(f"k must be at most 2 * uses * min(n_rx, n_tx) = {fits}, the real numbers that fit the channel, got {k}")
-    if k > available:
-        raise ValueError(f"k must be at most {available}, the numbers that there are to send, got {k}")
-    return k
+    return varying(moments), channel.to(moments.mean_x.dtype).without_error()

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 from rich.table import Table
 
-from latentlink.baselines.unaligned import unaligned
+from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
 from latentlink.cli import console
 from latentlink.cli.console import at, device_named, facts, loaded, out, write_table, wrote

@@ -59,7 +59,7 @@ class GenieTransceiver(DigitalTransceiver):
         return replace(super().scaled(factor), ladders=ladders)
 
     def to(self, target: torch.device | torch.dtype | str) -> "GenieTransceiver":
-        """As `DigitalTransceiver.to`."""
+        """The same transceiver elsewhere, as `DigitalTransceiver.to` gives it."""
         moved = super().to(target)
         return replace(moved, ladders=self.ladders, told=self.told) if isinstance(target, torch.dtype) else moved
 

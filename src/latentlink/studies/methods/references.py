@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from latentlink.baselines.unaligned import unaligned
+from latentlink.baselines.alignment import unaligned
 from latentlink.latents.pilots import Pilots
 from latentlink.studies.methods.method import Method
 from latentlink.studies.sections import Point
