@@ -17,7 +17,7 @@ from torch import nn
 
 import latentlink as ll
 from latentlink.evaluation.latency import latency
-from latentlink.neural.codec.bank import draw_bank
+from latentlink.neural.codec.examples import draw_bank
 from latentlink.neural.codec.pruning import shrink
 from latentlink.numerics.threads import one_thread
 from record import record

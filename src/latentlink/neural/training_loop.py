@@ -12,13 +12,14 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from latentlink.neural.checkpoints import Checkpoint
 
+Precision = Literal["auto", "float32", "bfloat16"]  # of matrix products in training; weights, sums and the delivered link are float32
 KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
 
 
@@ -148,3 +149,13 @@ class TrainingLoop(ABC):
             generator.set_state(state["random"][name].cpu())
         for name, value in state["progress"].items():
             setattr(self, name, value)
+
+
+def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """bfloat16 or float32 as asked for; "auto" is bfloat16 where the device has it in hardware."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return torch.bfloat16 if onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) else torch.float32

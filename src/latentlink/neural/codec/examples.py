@@ -1,4 +1,4 @@
-"""What a codec is trained on: coordinates of pilots in the semantic modes, all in one tensor, and what the receiver wants of each.
+"""What a codec is trained on: coordinates of pilots in the semantic modes, what the receiver wants of each, and a bank of channels.
 
 Few pilots are augmented by the second-order model of the pilots, in which y moves with z: with (z, y) also (z + δ, y + Ψ δ) is a pair,
 δ ~ ε² N(0, Φ Rx Φᵀ)
@@ -6,18 +6,24 @@ Few pilots are augmented by the second-order model of the pilots, in which y mov
 Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from latentlink.channels.channel import Channel
+from latentlink.channels.draws import ChannelSource
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.design import Codec
+from latentlink.neural.codec.streams import Streams, placed, symbols
+from latentlink.numerics.doors import AnyArray, finite, real
 from latentlink.tasks.objectives import Objective, Wanted
 
 VALIDATED = 1024  # validation pilots at most that are sent over every validation channel
+LEAST_DRAWN = 2**14  # channels that are drawn before a source is said to have none that fits
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,9 @@ class Augmentation:
     mixed: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("noise", float("inf")), ("moved", float("inf")), ("mixed", 1.0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == float("inf"):
-                raise ValueError(f"{name} must be a finite number from 0{' to 1' if most == 1 else ''}, got {value!r}")
+        for name in ("noise", "moved"):
+            real(name, getattr(self, name), least=0.0)
+        real("mixed", self.mixed, least=0.0, most=1.0)
 
 
 class Batch(NamedTuple):
@@ -109,3 +114,56 @@ class Examples:
 
     def _normal(self, like: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def draw_bank(source: ChannelSource, count: int, codec: Codec, seed: int) -> Streams:
+    """The streams (c, S) of channels that a source draws, on the codec's device.
+
+    Args:
+        source: what draws the channels.
+        count: number of channels to draw. Those with more symbols than the codec has are left out; where none is left, more are drawn.
+        codec: what the channels are for.
+        seed: of the draws.
+
+    Raises:
+        ValueError: none of many channels fits.
+    """
+    generator, strength = torch.Generator().manual_seed(seed), codec.modes.strength
+    fitting: list[Channel] = []
+    drawn = 0
+    while not fitting and drawn <= LEAST_DRAWN:
+        fitting = [channel for channel in source.draw(count, generator) if symbols(channel) <= codec.max_symbols]
+        drawn, count = drawn + count, 2 * count
+    if not fitting:
+        raise ValueError(f"draws must have channels of at most max_symbols = {codec.max_symbols} symbols, got none: raise max_symbols")
+    parts = [placed(strength, channel.to(strength.device), codec.most)[0] for channel in fitting]
+    order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator)  # they come by size
+    joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
+    return joined.to(torch.float32)[order.to(strength.device)]
+
+
+def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
+    """Raise ValueError where modes and pilots are not such, or do not belong together."""
+    if not isinstance(modes, SemanticModes):
+        raise ValueError(f"modes must be SemanticModes (semantic_modes(moments, goal)), got {type(modes).__name__}")
+    if not isinstance(pilots, Pilots):
+        raise ValueError(f"pilots must be Pilots(x, y, labels): networks need samples, got {type(pilots).__name__}")
+    expected, got = (len(modes.mean_x), len(modes.mean_y)), (pilots.x.shape[1], pilots.y.shape[1])
+    if expected != got:
+        raise ValueError(f"pilots must be latents of dimensions {expected}, as the modes are, got {got}")
+    if pilots.x.device != modes.strength.device:
+        raise ValueError(f"pilots must be on the modes' device {modes.strength.device}, got {pilots.x.device}")
+    if len(modes) == 0:
+        raise ValueError("modes must be at least one: x says nothing of y in these pilots; look at their pairing")
+
+
+def unpaired_latents(unpaired: AnyArray, modes: SemanticModes) -> Float[Tensor, "u d"]:
+    """Latents (u, d) of the transmitter alone, on the device of the modes.
+
+    Raises:
+        ValueError: they are no finite real latents of dimension d.
+    """
+    x = finite("unpaired", unpaired)
+    if x.is_complex() or x.ndim != 2 or x.shape[1] != len(modes.mean_x):
+        raise ValueError(f"unpaired must be real latents (n, {len(modes.mean_x)}), got {x.dtype} {tuple(x.shape)}")
+    return x.to(modes.mean_x.device)

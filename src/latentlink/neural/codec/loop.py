@@ -21,39 +21,27 @@ from latentlink.neural.codec.networks import Dropout, frozen_copy, networks_fact
 from latentlink.neural.codec.pruning import shrink
 from latentlink.neural.codec.simulation import loss_and_score, simulate
 from latentlink.neural.codec.streams import Streams
-from latentlink.neural.training_loop import TrainingLoop
+from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 CLIP = 1.0  # of the gradient's norm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast a codec is trained.
+    """How long and how fast a codec is trained; `CodecTraining` says what each field is."""
 
-    Attributes:
-        rounds: number of rounds at most.
-        steps: steps of each round.
-        channels: channels of each step.
-        messages: pilots of each step.
-        learning_rate: greatest, of AdamW.
-        patience: rounds without a lower validation loss before training ends.
-        dropout: share of hidden units dropped.
-        weight_decay: of AdamW.
-        seed: of order and noise.
-        budget: what the link may cost, met after half of the rounds; None for no limit.
-    """
-
-    rounds: int
-    steps: int
-    channels: int
-    messages: int
-    learning_rate: float
-    patience: int
-    dropout: float
-    weight_decay: float
-    seed: int
+    rounds: int = 30
+    steps: int = 100
+    channels: int = 16
+    messages: int = 128
+    learning_rate: float = 2e-3
+    patience: int = 30
+    dropout: float = 0.0
+    weight_decay: float = 0.0
     budget: Flops | Latency | None = None
+    precision: Precision = "auto"
+    seed: int = 0
 
 
 class CodecLoop(TrainingLoop):
@@ -70,11 +58,10 @@ class CodecLoop(TrainingLoop):
 
     module: nn.ModuleDict
 
-    def __init__(
-        self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: Schedule, precision: torch.dtype = torch.float32
-    ) -> None:
-        self.examples, self.bank, self.held, self.schedule, self.precision = examples, bank, held, schedule, precision
+    def __init__(self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: Schedule) -> None:
+        self.examples, self.bank, self.held, self.schedule = examples, bank, held, schedule
         self.device = bank.amplitude.device
+        self.precision = product_dtype(schedule.precision, self.device)
         drawn, noise = torch.Generator().manual_seed(schedule.seed), torch.Generator(self.device).manual_seed(schedule.seed)
         super().__init__(schedule.rounds, schedule.patience, {"drawn": drawn, "noise": noise})
         self._start_from(codec)

@@ -8,10 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.ends import Ends, carried, decode, precode, refitted_gain
+from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode, refitted_gain
 from latentlink.neural.codec.examples import Batch
 from latentlink.neural.codec.networks import Dropout
-from latentlink.neural.codec.power import limit_messages, mean_scale
 from latentlink.neural.codec.streams import Streams
 
 CHANNELS_AT_ONCE = 16

@@ -5,7 +5,6 @@ codec and by the linear design, with the same noise; the gate (`gate.py`) opens 
 """
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,26 +15,22 @@ from torch import Tensor, nn
 
 from latentlink.budget import Flops, Latency
 from latentlink.channels.draws import ChannelDraws, ChannelSource
+from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.checkpoints import Checkpoint, identity_of
-from latentlink.neural.codec.bank import draw_bank
-from latentlink.neural.codec.calibration import Calibration
 from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
-from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.doors import check_pair, unpaired_latents
-from latentlink.neural.codec.examples import Augmentation, Examples
+from latentlink.neural.codec.design import Calibration, Codec
+from latentlink.neural.codec.examples import Augmentation, Examples, check_pair, draw_bank, unpaired_latents
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, Schedule
 from latentlink.neural.codec.networks import ModulatedMlp
-from latentlink.neural.codec.power import mean_scale
 from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.codec.simulation import loss_and_score
-from latentlink.neural.codec.streams import Streams
-from latentlink.neural.precision import Precision, product_dtype
 from latentlink.neural.progress import Progress, progress_callback
+from latentlink.neural.training_loop import Precision
 from latentlink.numerics.doors import AnyArray, choice, integer, real
-from latentlink.power import Mean, PowerLimit
+from latentlink.power import Mean, PerMessage, PowerLimit, named
 from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
@@ -72,7 +67,7 @@ class BankSizes(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodecTraining:
+class CodecTraining(Schedule):
     """How a codec is built and trained; `fit` does it, `untrained` gives what it starts from.
 
     Attributes:
@@ -112,22 +107,11 @@ class CodecTraining:
     max_symbols: int = 16
     draws: ChannelSource = field(default_factory=ChannelDraws)
     power: PowerLimit = field(default_factory=Mean)
-    rounds: int = 30
-    steps: int = 100
-    channels: int = 16
-    messages: int = 128
-    learning_rate: float = 2e-3
-    patience: int = 30
-    dropout: float = 0.0
-    weight_decay: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     folds: int = 1
     validation: float = 0.1
     margin: float = 2.0
-    budget: Flops | Latency | None = None
     bank: tuple[int, int, int] = BankSizes()
-    precision: Precision = "auto"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("modes", "width", "layers", "max_symbols", "rounds", "steps", "channels", "messages", "patience", "folds"):
@@ -141,7 +125,9 @@ class CodecTraining:
             raise ValueError(f"draws must be ChannelDraws(...) or have its draw(count, generator), got {self.draws!r}")
         if not isinstance(self.augmentation, Augmentation):
             raise ValueError(f"augmentation must be Augmentation(...), got {self.augmentation!r}")
-        mean_scale(self.power, torch.ones(()), torch.ones(()))
+        if not isinstance(self.power, Mean | PerMessage):
+            expected = "Mean(), Mean(peak=...) or PerMessage() in a codec"
+            raise ValueError(f"power must be {expected}, got {self.power!r}: use ClosedForm or Admm for others")
         if self.budget is not None:
             cost_of(self.budget)
         if len(self.bank) != len(BankSizes._fields):
@@ -219,7 +205,7 @@ class CodecTraining:
             raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
         extra = None if unpaired is None else unpaired_latents(unpaired, modes)
         bank, held = (draw_bank(self.draws, count, codec, self.seed + number) for number, count in enumerate(self.bank[:2]))
-        loop = self._loop(codec, self._examples(codec, pilots, objective, extra), bank, held)
+        loop = CodecLoop(codec, self._examples(codec, pilots, objective, extra), bank, held, self)
         if self.budget is not None:
             check_cost(cost_of(self.budget), codec, held)
         state = None
@@ -243,12 +229,8 @@ class CodecTraining:
         codec = self.untrained(modes, pilots)
         bank = draw_bank(self.draws, TIMED_CHANNELS, codec, self.seed)
         examples = Examples(codec.modes, objective, pilots, pilots[:1], None, self.augmentation)
-        loop = replace(self, budget=None)._loop(codec, examples, bank, bank[:1])
-        loop.step(0)
-        clock = time.perf_counter()
-        for number in range(TIMED_STEPS):
-            loop.step(number)
-        return self.rounds * self.steps * (time.perf_counter() - clock) / TIMED_STEPS
+        loop = CodecLoop(codec, examples, bank, bank[:1], replace(self, budget=None))
+        return self.rounds * self.steps * median_us(lambda: loop.step(0), TIMED_STEPS, loop.device) / 1e6
 
     def _examples(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> Examples:
         """The pilots in coordinates, split into those to train on and those held back."""
@@ -259,10 +241,6 @@ class CodecTraining:
             every = cross_fitted_coordinates(codec.modes, pilots, self.folds, self.seed)
             coordinates = every[order[held:]], every[order[:held]]
         return Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], unpaired, self.augmentation, coordinates)
-
-    def _loop(self, codec: Codec, examples: Examples, bank: Streams, held: Streams) -> CodecLoop:
-        schedule = Schedule(**{f.name: getattr(self, f.name) for f in fields(Schedule)})
-        return CodecLoop(codec, examples, bank, held, schedule, product_dtype(self.precision, bank.amplitude.device))
 
     def _gate(self, loop: CodecLoop) -> Gate:
         """Open where the codec scored higher than the linear design on validation pilots over fresh channels."""
@@ -297,3 +275,29 @@ def _reporter(loop: CodecLoop, progress: Progress | None, logger: Any) -> Callab
             progress(loop.round, loop.rounds, loss, score)
 
     return report
+
+
+def codec_training(
+    *, power: str = "mean", peak: float | None = None, flops: int | None = None, microseconds: float | None = None, **settings: Any
+) -> CodecTraining:
+    """The training that the words of a study file or of the command line ask for.
+
+    Args:
+        power: word of the power limit, "mean" or "per-message".
+        peak: largest power of a message over the mean budget, or None.
+        flops: budget of operations per message, or None.
+        microseconds: budget of time per message, or None.
+        settings: further fields of `CodecTraining`.
+
+    Raises:
+        ValueError: a setting is out of range, or two exclude each other.
+    """
+    if flops is not None and microseconds is not None:
+        raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
+    if peak is not None and power != Mean.word:
+        raise ValueError(f"peak limits messages whose mean is limited: give it with power mean, got {power}")
+    limit = named(power) if peak is None else Mean(peak=peak)
+    budget: Flops | Latency | None = None if flops is None else Flops(flops)
+    if microseconds is not None:
+        budget = Latency(microseconds)
+    return CodecTraining(power=limit, budget=budget, **settings)

@@ -18,9 +18,8 @@ from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from, taken_out
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
-from latentlink.neural.codec.ends import Ends, decode, precode
+from latentlink.neural.codec.ends import Ends, decode, limit_facts, limit_from, limit_messages, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
-from latentlink.neural.codec.power import limit_facts, limit_from, limit_messages
 from latentlink.neural.codec.streams import Beams, Streams, rematched
 from latentlink.neural.paper.network import LayerFlops
 from latentlink.numerics.doors import AnyArray

@@ -6,8 +6,6 @@ random imaginary parts; noise is drawn at 0 dB, too; what is counted, evaluated 
 """
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import get_args
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from latentlink.budget import Flops, Weights
 from latentlink.channels.channel import Channel
+from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.checkpoints import Checkpoint, identity_of
@@ -25,8 +24,8 @@ from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
 from latentlink.neural.paper.network import ACTIVATION_FLOPS, Network
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import NeuralTransceiver
-from latentlink.neural.precision import Precision, product_dtype
 from latentlink.neural.progress import Progress, progress_callback
+from latentlink.neural.training_loop import Precision
 from latentlink.numerics.doors import choice, integer, real
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
@@ -38,7 +37,7 @@ DIVERGED = Status("training diverged", "feasible, the best networks before train
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neural:
+class Neural(Schedule):
     """Complex MLPs trained for one channel, each message at the whole power budget.
 
     Attributes:
@@ -68,14 +67,8 @@ class Neural:
     hidden_tx: int | None = None
     hidden_rx: int | None = None
     layers: int = 1
-    epochs: int = 50
-    batch_size: int = 512
-    learning_rate: float = 1e-3
-    patience: int = 10
     validation: float = 0.1
     pruning: Pruning | Weights | Flops | None = None
-    precision: Precision = "auto"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("hidden_tx", "hidden_rx"):
@@ -150,9 +143,9 @@ class Neural:
         _check(pilots, channel)
         loop, _ = self.untrained_loop(pilots, channel)
         rows = torch.arange(min(self.batch_size, len(loop.data)), device=loop.device)
-        step = _seconds(lambda: loop.step(rows), loop.device)
-        validation = _seconds(loop.validate, loop.device)
-        return self.epochs * (step * math.ceil(len(loop.data) / self.batch_size) + validation)
+        step = median_us(lambda: loop.step(rows), TIMED_CALLS, loop.device)
+        validation = median_us(loop.validate, TIMED_CALLS, loop.device)
+        return self.epochs * (step * math.ceil(len(loop.data) / self.batch_size) + validation) / 1e6
 
     def untrained(self, pilots: Pilots, channel: Channel) -> NeuralTransceiver:
         """The link with weights as training begins, which takes as long to run as a trained one with no zeros; raises as `design`."""
@@ -178,8 +171,7 @@ class Neural:
         if self.pruning is not None:
             fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
             pruning = pruning_for(self.pruning, fixed, sum(layer.mask.numel() for layer in pair.linears()))
-        schedule = Schedule(self.epochs, self.batch_size, self.learning_rate, self.patience, self.seed)
-        return PairLoop(pair, data, schedule, pruning, product_dtype(self.precision, device)), (scale_x, scale_y)
+        return PairLoop(pair, data, self, pruning), (scale_x, scale_y)
 
     def _checkpoint(self, path: Path, loop: PairLoop, pilots: Pilots, channel: Channel) -> Checkpoint:
         """The checkpoint of this training, which depends on settings, pilots and channel."""
@@ -229,17 +221,6 @@ def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
     scale = centred.square().mean().sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
     return as_halves(torch.nn.functional.pad((centred / scale).float(), (0, latents.shape[1] % 2))).contiguous(), scale.float()
-
-
-def _seconds(call: Callable[[], object], device: torch.device) -> float:
-    """Mean time of a call after a first one."""
-    call()
-    start = time.perf_counter()
-    for _ in range(TIMED_CALLS):
-        call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return (time.perf_counter() - start) / TIMED_CALLS
 
 
 def _check(pilots: Pilots, channel: Channel) -> None:
