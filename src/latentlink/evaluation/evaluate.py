@@ -1,11 +1,8 @@
 """A link measured on unseen latents, over many channels, without ever holding channels × messages × latent dimension.
 
-Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is asked of ŷ is asked of ẑ: a linear head reads ẑ through W Ψ, and
-
-    ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ (y − μy) + ẑᵀ ΨᵀΨ ẑ.
+Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is asked of ŷ is asked of ẑ (`tasks/coefficients.py`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +19,8 @@ from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised, counted, spread
-from latentlink.tasks.heads import apply_head, decisions, is_affine
+from latentlink.tasks.coefficients import Fidelity, head_reader
+from latentlink.tasks.heads import decisions, is_affine
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,19 +121,14 @@ class _Reader:
     def __init__(self, link: Transceiver, y: Tensor, head: nn.Module | None, labels: AnyArray | None) -> None:
         self.link, self.head, self.count = link, head, len(y)
         psi = link.synthesis
-        centred = y.to(psi) - link.mean_y
-        self.energy, self.projected, self.gram = centred.square().sum(-1), centred @ psi, psi.mT @ psi
+        self.errors = Fidelity(y, psi, link.mean_y)
         self.labelled = labels is not None
         truth = torch.full((len(y),), -1, device=psi.device) if labels is None else as_labels(labels, len(y)).to(psi.device)
         self.truth, self.classes = truth, truth.unique()
         self.members = (truth.unsqueeze(-1) == self.classes).to(psi)  # (n, classes)
         self.decided = None if head is None else decisions(head, y).to(psi.device)
-        self.outputs = None if head is None else _outputs(head, link)
+        self.outputs = None if head is None else head_reader(head, psi, link.mean_y)
         self.width = head.out_features if head is not None and is_affine(head) else len(link.mean_y)
-
-    def squared_error(self, z: Float[Tensor, "*batch n s"], rows: Tensor) -> Float[Tensor, "*batch n"]:
-        """||y − ŷ||² of each message."""
-        return self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
 
 
 class _Sums:
@@ -143,7 +136,7 @@ class _Sums:
 
     def __init__(self, channel: Channel, reader: _Reader) -> None:
         self.channel, self.reader = channel, reader
-        zeros = reader.gram.new_zeros
+        zeros = reader.errors.gram.new_zeros
         self.hits = zeros(*channel.batch, len(reader.classes))
         self.same, self.error, self.peak = zeros(channel.batch), zeros(channel.batch), zeros(channel.batch)
         self.antennas = zeros(*channel.batch, channel.n_tx)
@@ -154,7 +147,7 @@ class _Sums:
         per_antenna = s.abs().square().sum(-2) / self.channel.uses  # (…, n, n_tx)
         self.antennas += per_antenna.sum(-2)
         self.peak = torch.maximum(self.peak, per_antenna.sum(-1).amax(-1))
-        self.error += reader.squared_error(z, rows).sum(-1)
+        self.error += reader.errors.squared(z, rows).sum(-1)
         if reader.outputs is None or reader.decided is None:
             return
         choice = reader.outputs(z).argmax(-1).to(z.device)
@@ -182,14 +175,5 @@ class _Sums:
 
 def _messages_at_a_time(reader: _Reader, channel: Channel, entries: int) -> int:
     """The number of messages that keeps the largest tensor at that many entries; only a head that is not affine needs ŷ itself."""
-    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), reader.gram.shape[0], reader.width)
+    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), reader.link.synthesis.shape[1], reader.width)
     return max(1, entries // (widest * max(1, channel.batch.numel())))
-
-
-def _outputs(head: nn.Module, link: Transceiver) -> Callable[[Float[Tensor, "*batch n s"]], Float[Tensor, "*batch n q"]]:
-    """The outputs of the head on ŷ, as a function of the coefficients ẑ."""
-    if not is_affine(head):
-        return lambda z: apply_head(head, link.mean_y + z @ link.synthesis.mT)
-    offset = apply_head(head, link.mean_y.unsqueeze(0)).to(link.synthesis).squeeze(0)
-    weight = head.weight.to(link.synthesis) @ link.synthesis
-    return lambda z: offset + z @ weight.mT

@@ -34,12 +34,17 @@ class Fidelity:
         other._take(y)
         return other
 
-    def error(self, z: Tensor, rows: Tensor) -> Tensor:
+    def squared(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The squared error ||y − ŷ||² (…, n) of coefficients ẑ (…, n, k) where the latents y[rows] are wanted."""
         squared: Tensor = self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
-        return squared / self.variance
+        return squared
+
+    def error(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The same over tr Ry."""
+        return self.squared(z, rows) / self.variance
 
 
-def reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
+def head_reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
     """The outputs head(μy + Ψ ẑ) as a function of coefficients, the head frozen, gradients passing through it."""
     offset = apply_head(head, mean_y.unsqueeze(0)).detach().to(synthesis).squeeze(0)
     if is_affine(head):

@@ -4,16 +4,19 @@ A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coeffic
 share `fidelity` of ||y − ŷ||² / tr Ry.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from latentlink.numerics.doors import real
-from latentlink.tasks.coefficients import Fidelity, Outputs, reader
+from latentlink.tasks.coefficients import Fidelity, Outputs, head_reader
 from latentlink.tasks.heads import apply_head
+
+W = TypeVar("W", bound="_Wanted")
 
 
 @runtime_checkable
@@ -74,23 +77,44 @@ class HeadDivergence:
         """See `Objective`."""
         if apply_head(self.head, y[:1]).shape[-1] < 2:
             raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
-        return _Divergence(self, y, reader(self.head, synthesis, mean_y), Fidelity(y, synthesis, mean_y))
+        return _Divergence(self, y, Fidelity(y, synthesis, mean_y), head_reader(self.head, synthesis, mean_y))
 
 
-class _Divergence:
-    def __init__(self, objective: HeadDivergence, y: Tensor, read: Outputs, fidelity: Fidelity) -> None:
-        self.objective, self.T, self.share = objective, objective.temperature, objective.fidelity
-        logits = apply_head(objective.head, y).detach().to(fidelity.synthesis)
-        self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
-        self.read, self.fidelity = read, fidelity
+class _Wanted(ABC):
+    """An objective for given latents: a loss of its own, and a share of ||y − ŷ||² / tr Ry."""
 
-    def of(self, y: Tensor) -> "_Divergence":
-        return _Divergence(self.objective, y, self.read, self.fidelity.of(y))
+    def __init__(self, objective: Any, y: Tensor, fidelity: Fidelity, read: Outputs | None = None) -> None:
+        self.objective, self.share, self.fidelity, self.read = objective, objective.fidelity, fidelity, read
+
+    def of(self: W, y: Tensor) -> W:
+        return type(self)(self.objective, y, self.fidelity.of(y), self.read)
 
     def loss(self, z: Tensor, rows: Tensor) -> Tensor:
+        task = self.task(z, rows)
+        return task + self.share * self.fidelity.error(z, rows) if self.share else task
+
+    @abstractmethod
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The loss of its own."""
+
+    @abstractmethod
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        """See `Wanted`."""
+
+
+class _Divergence(_Wanted):
+    read: Outputs
+
+    def __init__(self, objective: HeadDivergence, y: Tensor, fidelity: Fidelity, read: Outputs) -> None:
+        super().__init__(objective, y, fidelity, read)
+        self.T = objective.temperature
+        logits = apply_head(objective.head, y).detach().to(fidelity.synthesis)
+        self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
+
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
         student, teacher = torch.log_softmax(self.read(z) / self.T, -1), self.teacher[rows]
-        divergence = self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
-        return divergence + self.share * self.fidelity.error(z, rows) if self.share else divergence
+        divergence: Tensor = self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
+        return divergence
 
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         return (self.read(z).argmax(-1) == self.decided[rows]).to(z)
@@ -120,48 +144,34 @@ class Regression:
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
-        fidelity = Fidelity(y, synthesis, mean_y)
-        if self.head is None:
-            return _Errors(fidelity, None)
-        outputs = apply_head(self.head, y).detach().to(synthesis)
-        variance = (outputs - outputs.mean(0)).square().sum(-1).mean().clamp(min=torch.finfo(outputs.dtype).tiny)
-        return _Errors(fidelity, _HeadErrors(self, outputs, variance, reader(self.head, synthesis, mean_y)))
+        read = None if self.head is None else head_reader(self.head, synthesis, mean_y)
+        return _Errors(self, y, Fidelity(y, synthesis, mean_y), read)
 
 
-class _HeadErrors(NamedTuple):
-    """The outputs that a head should have, their variance, and how they are read off coefficients."""
-
-    objective: Regression
-    outputs: Tensor
-    variance: Tensor
-    read: Outputs
-
-    def error(self, z: Tensor, rows: Tensor) -> Tensor:
-        task: Tensor = (self.read(z) - self.outputs[rows]).square().sum(-1) / self.variance
-        return task
-
-    def of(self, y: Tensor) -> "_HeadErrors":
-        assert self.objective.head is not None
-        return self._replace(outputs=apply_head(self.objective.head, y).detach().to(self.outputs))
-
-
-class _Errors:
+class _Errors(_Wanted):
     """The loss is an error, of a head's outputs or of the latent itself, and the score minus that."""
 
-    def __init__(self, fidelity: Fidelity, task: _HeadErrors | None) -> None:
-        self.fidelity, self.task = fidelity, task
+    def __init__(self, objective: Regression, y: Tensor, fidelity: Fidelity, read: Outputs | None) -> None:
+        super().__init__(objective, y, fidelity, read)
+        if objective.head is None:
+            self.share = 0.0
+            return
+        self.outputs = apply_head(objective.head, y).detach().to(fidelity.synthesis)
+        spread = (self.outputs - self.outputs.mean(0)).square().sum(-1).mean()
+        self.variance = spread.clamp(min=torch.finfo(spread.dtype).tiny)
 
-    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
-        if self.task is None:
+    def of(self, y: Tensor) -> "_Errors":
+        other = super().of(y)
+        other.variance = self.variance
+        return other
+
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        if self.read is None:
             return self.fidelity.error(z, rows)
-        share = self.task.objective.fidelity
-        return self.task.error(z, rows) + share * self.fidelity.error(z, rows) if share else self.task.error(z, rows)
+        return (self.read(z) - self.outputs[rows]).square().sum(-1) / self.variance
 
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         return -self.loss(z, rows)
-
-    def of(self, y: Tensor) -> "_Errors":
-        return _Errors(self.fidelity.of(y), None if self.task is None else self.task.of(y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,18 +194,15 @@ class Cosine:
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
-        return _Angles(self.fidelity, y, Fidelity(y, synthesis, mean_y))
+        return _Angles(self, y, Fidelity(y, synthesis, mean_y))
 
 
-class _Angles:
-    def __init__(self, share: float, y: Tensor, fidelity: Fidelity) -> None:
-        self.share, self.fidelity = share, fidelity
+class _Angles(_Wanted):
+    def __init__(self, objective: "Cosine | Retrieval", y: Tensor, fidelity: Fidelity, read: None = None) -> None:
+        super().__init__(objective, y, fidelity)
         directions = nn.functional.normalize(y.to(fidelity.synthesis), dim=-1)
         self.across, self.level = directions @ fidelity.synthesis, directions @ fidelity.mean_y  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
         self.mean, self.mean_energy = fidelity.mean_y @ fidelity.synthesis, fidelity.mean_y.square().sum()
-
-    def of(self, y: Tensor) -> "_Angles":
-        return _Angles(self.share, y, self.fidelity.of(y))
 
     def norm(self, z: Tensor) -> Tensor:
         """||ŷ||."""
@@ -205,9 +212,8 @@ class _Angles:
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         return (self.level[rows] + (z * self.across[rows]).sum(-1)) / self.norm(z)
 
-    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
-        away = 1 - self.score(z, rows)
-        return away + self.share * self.fidelity.error(z, rows) if self.share else away
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        return 1 - self.score(z, rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,25 +242,17 @@ class Retrieval:
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """See `Objective`."""
-        return _Ranks(self, _Angles(self.fidelity, y, Fidelity(y, synthesis, mean_y)))
+        return _Ranks(self, y, Fidelity(y, synthesis, mean_y))
 
 
-class _Ranks:
-    def __init__(self, objective: Retrieval, angles: _Angles) -> None:
-        self.objective, self.T, self.angles = objective, objective.temperature, angles
-
-    def of(self, y: Tensor) -> "_Ranks":
-        return _Ranks(self.objective, self.angles.of(y))
-
+class _Ranks(_Angles):
     def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
         """cos(y_j, ŷ_i) (…, i, j)."""
-        found: Tensor = (self.angles.level[rows] + z @ self.angles.across[rows].mT) / self.angles.norm(z).unsqueeze(-1)
+        found: Tensor = (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
         return found
 
-    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
-        missed = -torch.log_softmax(self._cosines(z, rows) / self.T, -1).diagonal(dim1=-2, dim2=-1)
-        share = self.angles.share
-        return missed + share * self.angles.fidelity.error(z, rows) if share else missed
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        return -torch.log_softmax(self._cosines(z, rows) / self.objective.temperature, -1).diagonal(dim1=-2, dim2=-1)
 
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         cosines = self._cosines(z, rows)

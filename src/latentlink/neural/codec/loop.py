@@ -18,7 +18,7 @@ from latentlink.budget import Flops, Latency
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Examples
 from latentlink.neural.codec.networks import Dropout, frozen_copy, networks_facts, networks_from
-from latentlink.neural.codec.pruning import shrink
+from latentlink.neural.codec.pruning import cost_of, shrink
 from latentlink.neural.codec.simulation import loss_and_score, simulate
 from latentlink.neural.codec.streams import Streams
 from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
@@ -140,7 +140,7 @@ class CodecLoop(TrainingLoop):
             return
         if not all(bool(weight.isfinite().all()) for weight in self.module.parameters()):
             self.module.load_state_dict(self.best)
-        self._start_from(shrink(self.schedule.budget, self.codec, self.held))
+        self._start_from(shrink(cost_of(self.schedule.budget), self.codec, self.held))
         self.best, self.best_loss = {}, math.inf
 
     def trained(self) -> Codec:

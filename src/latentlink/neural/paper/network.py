@@ -111,10 +111,6 @@ class Network(Parts):
             if [weight.shape for weight in weights] == before:
                 return replace(self, weights=tuple(weights), biases=tuple(biases))
 
-    def as_dense(self) -> "Network":
-        """The same function by dense products."""
-        return replace(self, form="dense")
-
     def as_sparse(self) -> "Network":
         """The same function by compressed sparse rows."""
         return replace(self, form="sparse")

@@ -138,11 +138,14 @@ class NeuralTransceiver(BaseTransceiver):
             ValueError: batch is below 1, or x does not fit.
         """
         dense = self.compacted()
-        forms = [replace(dense, precoder=dense.precoder.as_dense(), decoder=dense.decoder.as_dense()), dense.as_sparse()]
-        times = [latency(form, x, self.channel, batch=batch, repeats=9) for form in forms]
-        (dense_us, sparse_us) = times
-        precoder = forms[sparse_us.encode_us < dense_us.encode_us].precoder
-        return replace(self, precoder=precoder, decoder=forms[sparse_us.decode_us < dense_us.decode_us].decoder)
+        dense = replace(dense, precoder=replace(dense.precoder, form="dense"), decoder=replace(dense.decoder, form="dense"))
+        sparse = dense.as_sparse()
+        dense_us, sparse_us = (latency(form, x, self.channel, batch=batch, repeats=9) for form in (dense, sparse))
+        return replace(
+            self,
+            precoder=(sparse if sparse_us.encode_us < dense_us.encode_us else dense).precoder,
+            decoder=(sparse if sparse_us.decode_us < dense_us.decode_us else dense).decoder,
+        )
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
