@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from latentlink.baselines.alignment import LeastSquares, Procrustes, unaligned
-from latentlink.baselines.disjoint import Disjoint as DisjointDesign
-from latentlink.baselines.eigen_k import EigenK as EigenKDesign
 from latentlink.baselines.equalisers import MmseEqualiser as MmseEqualizer
 from latentlink.baselines.equalisers import SvdEqualiser as SvdEqualizer
 from latentlink.baselines.equalisers import ZeroForcing
-from latentlink.baselines.first_k import FirstK as FirstKDesign
+from latentlink.baselines.linear import Disjoint as DisjointDesign
+from latentlink.baselines.linear import EigenK as EigenKDesign
+from latentlink.baselines.linear import FirstK as FirstKDesign
 from latentlink.baselines.top_k import TopK as TopKDesign
 from latentlink.bounds.accuracy import accuracy as accuracy_bound
 from latentlink.bounds.capacity import capacity

@@ -1,8 +1,6 @@
 from .alignment import Alignment, LeastSquares, Procrustes, unaligned
-from .disjoint import Disjoint
-from .eigen_k import EigenK
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from .first_k import FirstK
+from .linear import Disjoint, EigenK, FirstK
 from .top_k import TopK
 from .top_k_transceiver import TopKTransceiver
 

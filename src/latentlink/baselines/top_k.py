@@ -21,8 +21,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.baselines.alignment import LeastSquares
+from latentlink.baselines.linear import Baseline, baseline_status, prepare, sends
 from latentlink.baselines.top_k_transceiver import TopKTransceiver, largest
-from latentlink.baselines.whitened import Baseline, baseline_status, prepare, sends
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.pilots import Pilots

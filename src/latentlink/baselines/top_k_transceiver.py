@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from latentlink.baselines.whitened import sends
+from latentlink.baselines.linear import sends
 from latentlink.channels.channel import Channel
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.base import BaseTransceiver

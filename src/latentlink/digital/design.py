@@ -12,15 +12,16 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from latentlink.channels.channel import Channel
-from latentlink.digital.adaptation import BlockError, LinkAdaptation
-from latentlink.digital.candidates import error_of_wrong
+from latentlink.digital.adaptation import BlockError, LinkAdaptation, error_of_wrong
 from latentlink.digital.coding.block import Block
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
 from latentlink.digital.transceiver import DigitalTransceiver
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.modes import SemanticModes
+from latentlink.linear.modes import SemanticModes, check_pair
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
+from latentlink.numerics.doors import instance
 
 
 @runtime_checkable
@@ -76,10 +77,8 @@ class Digital:
     adaptation: LinkAdaptation = field(default_factory=BlockError)
 
     def __post_init__(self) -> None:
-        if isinstance(self.alignment, type) or not isinstance(self.alignment, CodedSide):
-            raise ValueError(f"alignment must be AtTransmitter() or AtReceiver(), got {self.alignment!r}")
-        if isinstance(self.adaptation, type) or not isinstance(self.adaptation, LinkAdaptation):
-            raise ValueError(f"adaptation must be BlockError(target) or Genie(), got {self.adaptation!r}")
+        instance("alignment", self.alignment, CodedSide, "AtTransmitter() or AtReceiver()")
+        instance("adaptation", self.adaptation, LinkAdaptation, "BlockError(target) or Genie()")
 
     def code(self, modes: SemanticModes, pilots: Pilots) -> LatentCode:
         """Learn what both devices have to know of the latents, for any channel; its tables are made when first needed.
@@ -91,15 +90,7 @@ class Digital:
         Raises:
             ValueError: modes or pilots are of another type or dimension, or there are no modes.
         """
-        if not isinstance(modes, SemanticModes):
-            raise ValueError(f"modes must be SemanticModes (semantic_modes(moments)), got {type(modes).__name__}")
-        if not isinstance(pilots, Pilots):
-            raise ValueError(f"pilots must be Pilots(x, y), got {type(pilots).__name__}")
-        got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(modes.mean_x), len(modes.mean_y))
-        if got != expected:
-            raise ValueError(f"pilots must be of the modes' dimensions {expected}, got {got}")
-        if len(modes) == 0:
-            raise ValueError("modes must not be empty: there is nothing to send")
+        check_pair(modes, pilots)
         return LatentCode.of_pilots(self.alignment.coordinates(modes, pilots), pilots)
 
     def design(self, code: LatentCode, channel: Channel) -> Solution[DigitalTransceiver]:
@@ -119,13 +110,9 @@ class Digital:
             ValueError: code or channel are of another type or on different devices, or the channel is known up to an error only.
             ImportError: the extra `digital` is not installed.
         """
-        if not isinstance(code, LatentCode):
-            raise ValueError(f"code must be a LatentCode (Digital().code(modes, pilots)), got {type(code).__name__}")
-        if not isinstance(channel, Channel):
-            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+        instance("code", code, LatentCode, "a LatentCode (Digital().code(modes, pilots))")
         like = code.coordinates.mean_x
-        if channel.h.device != like.device:
-            raise ValueError(f"channel must be on the code's device {like.device}, got {channel.h.device}")
+        check_channel(channel, like)
         if bool((channel.error_variance > 0).any()):
             raise ValueError("channel must be known exactly, got an error_variance above 0: neither rates nor demappers allow for one")
         return _solution(self.adaptation.link(code, channel.to(like.dtype)), code)

@@ -14,13 +14,12 @@ modulation, beams, bit log-likelihood ratios, belief propagation, and synthesis.
 
 from latentlink.digital.coding.amplitudes import MOST_BITS
 from latentlink.digital.coding.block import Block
-from latentlink.digital.coding.block_code import ITERATIONS, BlockCode
+from latentlink.digital.coding.block_code import ITERATIONS, SHORT_LENGTH, BlockCode
 from latentlink.digital.source.latent_code import LatentCode
 from latentlink.links.operation_count import COMPLEX_WEIGHT, REAL_WEIGHT, OperationCount
 
 _STEP_SEARCH = 10  # for each coefficient and offered step of a transform code
 _EDGE = 10  # for each edge and iteration of belief propagation
-_SHORT_LENGTH = 32
 
 
 def count_operations(block: Block, code: LatentCode, latents: tuple[int, int], antennas: tuple[int, int], uses: int) -> OperationCount:
@@ -58,4 +57,4 @@ def _decoding(block: Block) -> int:
         return 0
     if isinstance(code, BlockCode):
         return _EDGE * code.edges * ITERATIONS[0]
-    return REAL_WEIGHT * _SHORT_LENGTH * (1 << block.payload)
+    return REAL_WEIGHT * SHORT_LENGTH * (1 << block.payload)

@@ -28,11 +28,12 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
+from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import Goal
 from latentlink.linear.metric import Metric
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import finite, instance
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import artifact, save, tensor_fields
 
@@ -242,6 +243,23 @@ def semantic_modes(
         shrinkage=float(shrinkage),
         widely_linear=widely_linear,
     )
+
+
+def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
+    """Check what a link is trained on that needs pilots beside their modes.
+
+    Raises:
+        ValueError: modes or pilots are not such, are of other dimensions or on different devices, or there are no modes.
+    """
+    instance("modes", modes, SemanticModes, "SemanticModes (semantic_modes(moments, goal))")
+    instance("pilots", pilots, Pilots, "Pilots(x, y), since this design needs samples")
+    expected, got = (len(modes.mean_x), len(modes.mean_y)), (pilots.x.shape[1], pilots.y.shape[1])
+    if expected != got:
+        raise ValueError(f"pilots must be of the modes' dimensions {expected}, got {got}")
+    if pilots.x.device != modes.strength.device:
+        raise ValueError(f"pilots must be on the modes' device {modes.strength.device}, got {pilots.x.device}")
+    if len(modes) == 0:
+        raise ValueError("modes must be at least one: x says nothing of y in these pilots; look at their pairing")
 
 
 def varying_covariances(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:

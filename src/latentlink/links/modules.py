@@ -16,8 +16,9 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
+from latentlink.links.shapes import check_channel
 from latentlink.links.transceiver import Transceiver
-from latentlink.numerics.doors import generator
+from latentlink.numerics.doors import generator, instance
 from latentlink.numerics.parts import from_parts, named_tensors, parts_of
 
 
@@ -26,8 +27,7 @@ class _End(nn.Module):
 
     def __init__(self, transceiver: Transceiver, *, trainable: bool = False) -> None:
         super().__init__()
-        if not isinstance(transceiver, Transceiver):
-            raise ValueError(f"transceiver must be a link (solution.transceiver), got {type(transceiver).__name__}")
+        instance("transceiver", transceiver, Transceiver, "a link (solution.transceiver)")
         self.link = TensorHolder(transceiver, trainable)
 
     def _differentiable(self, result: Tensor, argument: Tensor) -> Tensor:
@@ -111,8 +111,7 @@ class ChannelLayer(nn.Module):
 
     def __init__(self, channel: Channel, *, seed: int | torch.Generator | None = None) -> None:
         super().__init__()
-        if not isinstance(channel, Channel):
-            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+        check_channel(channel)
         self.channel = TensorHolder(channel)
         self.source = generator(seed, seed.device if isinstance(seed, torch.Generator) else channel.h.device, "seed")
 

@@ -18,9 +18,10 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import OperationCount
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Codes, Transceiver
-from latentlink.numerics.doors import AnyArray, as_tensor
+from latentlink.numerics.doors import AnyArray, as_tensor, instance
 
 AnyLink = Codes | Solution
 
@@ -121,8 +122,7 @@ def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Trans
     Raises:
         ValueError: it has no `encode` or no `decode`, or channel is no Channel.
     """
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    check_channel(channel)
     found = codes_of(link)
     return found if isinstance(found, BaseTransceiver) else OwnTransceiver(found, channel, dimension)  # type: ignore[return-value]
 
@@ -134,6 +134,5 @@ def codes_of(link: AnyLink) -> Codes:
         ValueError: nothing does.
     """
     found = link.transceiver if isinstance(link, Solution) else link
-    if isinstance(found, type) or not isinstance(found, Codes):
-        raise ValueError(f"transceiver must have encode(x) and decode(r), or be a Solution, got {found!r}")
+    instance("transceiver", found, Codes, "an object with encode(x) and decode(r), or a Solution")
     return found

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.numerics.doors import AnyArray, finite
+from latentlink.numerics.doors import AnyArray, finite, instance
 
 
 def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None) -> Tensor:
@@ -45,14 +45,24 @@ def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = Non
     return r
 
 
+def check_channel(channel: object, like: Tensor | None = None) -> None:
+    """Refuse what is no channel, or one that is on another device than a tensor of what is known of the latents.
+
+    Raises:
+        ValueError: it is so.
+    """
+    instance("channel", channel, Channel, "a Channel (Channel.from_snr(h, snr_db))")
+    if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
+        raise ValueError(f"channel must be on {like.device}, where the latents are, got {channel.h.device}")
+
+
 def check_same_transmitter(channel: Channel, designed: Channel) -> None:
     """Refuse a channel that another transmitter would be needed for.
 
     Raises:
         ValueError: its type, transmit antennas or uses are not those of the channel that the transmitter was designed for.
     """
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    check_channel(channel)
     got, expected = (channel.uses, channel.n_tx), (designed.uses, designed.n_tx)
     if got != expected:
         raise ValueError(f"channel must have (uses, n_tx) = {expected} as the precoder has, got {got}")

@@ -91,6 +91,17 @@ def choice(name: str, value: object, options: Collection[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
 
 
+def instance(name: str, value: object, kind: Any, expected: str) -> None:
+    """Check that an argument is an object of a class or of a protocol, and not that class itself.
+
+    Raises:
+        ValueError: naming `name`, what was expected and what came.
+    """
+    if isinstance(value, type) or not isinstance(value, kind):
+        got = repr(value) if value is None or isinstance(value, type | str | int | float) else type(value).__name__
+        raise ValueError(f"{name} must be {expected}, got {got}")
+
+
 def generator(seed: int | torch.Generator | None, device: torch.device | str = "cpu", name: str = "generator") -> torch.Generator | None:
     """The source of randomness that a seed or a `torch.Generator` stands for; None is PyTorch's global one.
 

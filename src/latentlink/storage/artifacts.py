@@ -42,7 +42,7 @@ class Artifact(Protocol):
         """Tensors and facts of the saved file."""
 
 
-_READERS: dict[str, Callable[[dict[str, Tensor], dict[str, Any]], Any]] = {}
+_READERS: dict[str, Any] = {}  # the class of each kind
 _HOMES = {  # the module that registers a kind, imported when a file of that kind is first read
     "pair": "latentlink.linear.modes",
     "link": "latentlink.linear.transceiver",
@@ -63,7 +63,7 @@ def artifact(kind: str) -> Callable[[A], A]:
     """Class decorator: `load` gives files of this kind, the class's `artifact_kind`, to its `from_tensors(tensors, manifest)`."""
 
     def register(cls: A) -> A:
-        _READERS[kind] = cls.from_tensors  # type: ignore[attr-defined]
+        _READERS[kind] = cls
         cls.artifact_kind = kind  # type: ignore[attr-defined]
         return cls
 
@@ -121,7 +121,7 @@ def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
         raise ArtifactError(f"{path}: unknown kind {kind!r}, expected one of {sorted(_HOMES)}")
     importlib.import_module(_HOMES[kind])
     try:
-        content = _READERS[kind](tensors, manifest)
+        content = _READERS[kind].from_tensors(tensors, manifest)
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ArtifactError(f"{path}: not what a {kind} is made of ({error!r})") from error
     if not isinstance(content, expected):

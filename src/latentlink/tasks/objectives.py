@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import real
+from latentlink.numerics.doors import instance, real
 from latentlink.tasks.coefficients import Fidelity, Outputs, head_reader
 from latentlink.tasks.heads import apply_head
 
@@ -41,9 +41,7 @@ class Objective(Protocol):
         """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
 
 
-def _check_head(head: Any) -> None:
-    if not isinstance(head, nn.Module):
-        raise ValueError(f"head must be a torch.nn.Module such as fit_head(y, labels), got {type(head).__name__}")
+_A_HEAD = "a torch.nn.Module such as fit_head(y, labels)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +67,7 @@ class HeadDivergence:
     fidelity: float = 0.05
 
     def __post_init__(self) -> None:
-        _check_head(self.head)
+        instance("head", self.head, nn.Module, _A_HEAD)
         real("fidelity", self.fidelity, least=0)
         real("temperature", self.temperature, above=0)
 
@@ -138,8 +136,7 @@ class Regression:
     fidelity: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.head is not None:
-            _check_head(self.head)
+        instance("head", self.head, nn.Module | None, f"{_A_HEAD}, or None")
         real("fidelity", self.fidelity, least=0)
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:

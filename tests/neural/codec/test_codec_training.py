@@ -160,7 +160,7 @@ def test_bad_arguments_are_named():
     data, _, head, modes = world()
     with pytest.raises(ValueError, match="modes must be at least 10, what the linear design may send, got 4"):
         training(modes=4).untrained(modes, data)
-    with pytest.raises(ValueError, match=r"pilots must be latents of dimensions \(12, 10\)"):
+    with pytest.raises(ValueError, match=r"pilots must be of the modes' dimensions \(12, 10\)"):
         training().fit(modes, ll.Pilots(data.x[:, :5], data.y, data.labels), ll.HeadDivergence(head))
     with pytest.raises(ValueError, match="objective must be"):
         training().fit(modes, data, ll.HeadDivergence)

@@ -12,8 +12,8 @@ from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
 from latentlink.neural.codec.ends import limit_messages, mean_scale
 from latentlink.neural.codec.examples import Examples, draw_bank
 from latentlink.neural.codec.gate import Gate, kinds_of
+from latentlink.neural.codec.loop import simulate
 from latentlink.neural.codec.networks import ModulatedMlp
-from latentlink.neural.codec.simulation import simulate
 from latentlink.neural.codec.streams import placed
 from neural.codec.clouds import channel, pilots, training, world
 

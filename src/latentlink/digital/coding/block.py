@@ -14,9 +14,8 @@ from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
 from latentlink.digital.coding.amplitudes import MOST_BITS, amplitudes, log_ratios, reliabilities
-from latentlink.digital.coding.block_code import BlockCode, block_code, crc_bits
+from latentlink.digital.coding.block_code import MOST_SHORT, BlockCode, ShortCode, block_code, crc_bits, short_code
 from latentlink.digital.coding.loading import Loads
-from latentlink.digital.coding.short_code import MOST_SHORT, ShortCode, short_code
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.digital.coding.amplitudes import MOST_BITS, symbol_error, totals
-from latentlink.digital.coding.block_code import FEWEST, HIGHEST_RATE, LOWEST_RATE, MOST
-from latentlink.digital.coding.short_code import MOST_SHORT, shortest
+from latentlink.digital.coding.block_code import FEWEST, HIGHEST_RATE, LOWEST_RATE, MOST, MOST_SHORT, shortest
 from latentlink.streams.waterfilling import capacity_waterfilling
 
 LOSS, SPREAD = 0.05, 1.02

@@ -17,19 +17,18 @@ from latentlink.budget import Flops, Latency
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.modes import SemanticModes
+from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.neural.checkpoints import Checkpoint, identity_of
 from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
 from latentlink.neural.codec.design import Calibration, Codec
-from latentlink.neural.codec.examples import Augmentation, Examples, check_pair, draw_bank, unpaired_latents
+from latentlink.neural.codec.examples import Augmentation, Examples, draw_bank, unpaired_latents
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.loop import CodecLoop, Schedule
+from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
-from latentlink.neural.codec.simulation import loss_and_score
 from latentlink.neural.progress import Progress, progress_callback
 from latentlink.neural.training_loop import Precision
-from latentlink.numerics.doors import AnyArray, choice, integer, real
+from latentlink.numerics.doors import AnyArray, choice, instance, integer, real
 from latentlink.power import Mean, PerMessage, PowerLimit, named
 from latentlink.tasks.objectives import Objective
 
@@ -121,10 +120,8 @@ class CodecTraining(Schedule):
         real("dropout", self.dropout, least=0.0, below=1.0)
         for name in ("weight_decay", "margin"):
             real(name, getattr(self, name), least=0.0)
-        if isinstance(self.draws, type) or not isinstance(self.draws, ChannelSource):
-            raise ValueError(f"draws must be ChannelDraws(...) or have its draw(count, generator), got {self.draws!r}")
-        if not isinstance(self.augmentation, Augmentation):
-            raise ValueError(f"augmentation must be Augmentation(...), got {self.augmentation!r}")
+        instance("draws", self.draws, ChannelSource, "ChannelDraws(...), or an object with its draw(count, generator)")
+        instance("augmentation", self.augmentation, Augmentation, "Augmentation(...)")
         if not isinstance(self.power, Mean | PerMessage):
             expected = "Mean(), Mean(peak=...) or PerMessage() in a codec"
             raise ValueError(f"power must be {expected}, got {self.power!r}: use ClosedForm or Admm for others")
@@ -199,8 +196,7 @@ class CodecTraining(Schedule):
             ValueError: an argument is of another type or size, on another device, or the checkpoint is of another training.
         """
         codec = self.untrained(modes, pilots)
-        if isinstance(objective, type) or not isinstance(objective, Objective):
-            raise ValueError(f"objective must be HeadDivergence(head), Regression(...), Cosine() or Retrieval(), got {objective!r}")
+        instance("objective", objective, Objective, "HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
         if len(pilots) < 4:
             raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
         extra = None if unpaired is None else unpaired_latents(unpaired, modes)

@@ -17,6 +17,7 @@ from latentlink.budget import Flops, Weights
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.checkpoints import Checkpoint, identity_of
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
@@ -26,7 +27,7 @@ from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import NeuralTransceiver
 from latentlink.neural.progress import Progress, progress_callback
 from latentlink.neural.training_loop import Precision
-from latentlink.numerics.doors import choice, integer, real
+from latentlink.numerics.doors import choice, instance, integer, real
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
 GROWN = 3.0  # diverged: the training error is this many times that of the first epoch, and no epoch was better than no training
@@ -224,13 +225,9 @@ def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check(pilots: Pilots, channel: Channel) -> None:
-    if not isinstance(pilots, Pilots):
-        raise ValueError(f"pilots must be Pilots(x, y, labels): networks need samples, got {type(pilots).__name__}")
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    instance("pilots", pilots, Pilots, "Pilots(x, y), since this design needs samples")
+    check_channel(channel, pilots.x)
     if tuple(channel.batch) not in ((), (1,)):
         raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
     if len(pilots) < 2:
         raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
-    if pilots.x.device != channel.h.device:
-        raise ValueError(f"channel must be on the pilots' device {pilots.x.device}, got {channel.h.device}")

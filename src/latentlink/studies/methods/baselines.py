@@ -7,10 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from latentlink.baselines.alignment import LeastSquares, Procrustes
-from latentlink.baselines.disjoint import Disjoint
-from latentlink.baselines.eigen_k import EigenK
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from latentlink.baselines.first_k import FirstK
+from latentlink.baselines.linear import Disjoint, EigenK, FirstK
 from latentlink.baselines.top_k import TopK
 from latentlink.baselines.top_k_transceiver import TopKTransceiver
 from latentlink.channels.channel import Channel

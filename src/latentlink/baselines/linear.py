@@ -1,4 +1,4 @@
-"""A linear baseline: coefficients whitened, sent, equalised, unwhitened; every step designed for itself.
+"""First-K, Eigen-K and the disjoint design: coefficients whitened, sent, equalised, unwhitened; every step designed for itself.
 
     c = B (x − μx)  →  z = S c,   S C Sᵀ = I,  C = B R_λ Bᵀ  →  ẑ = equalised z  →  ĉ = C Sᵀ ẑ  →  ŷ = μy + L ĉ.
 
@@ -24,8 +24,9 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import choice, instance, integer
 
 
 class Sent(NamedTuple):
@@ -65,10 +66,8 @@ class Baseline:
     def __post_init__(self) -> None:
         if self.k is not None:
             integer("k", self.k)
-        if isinstance(self.aligner, type) or not isinstance(self.aligner, Aligner):
-            raise ValueError(f"aligner must be LeastSquares() or Procrustes(), got {self.aligner!r}")
-        if isinstance(self.equaliser, type) or not isinstance(self.equaliser, Equaliser):
-            raise ValueError(f"equaliser must be SvdEqualiser(), ZeroForcing() or MmseEqualiser(), got {self.equaliser!r}")
+        instance("aligner", self.aligner, Aligner, "LeastSquares() or Procrustes()")
+        instance("equaliser", self.equaliser, Equaliser, "SvdEqualiser(), ZeroForcing() or MmseEqualiser()")
 
     def number_sent(self, available: int, channel: Channel) -> int:
         """The number of real numbers sent of the `available` ones: k, or all that the channel has room for.
@@ -123,6 +122,73 @@ class LinearBaseline(Baseline, ABC):
         return Solution(link, baseline_status(link), mse, link.expected_power(Cz))
 
 
+@dataclass(frozen=True, kw_only=True)
+class FirstK(LinearBaseline):
+    """First-K: the first k entries of the latent are sent, the others are left at their mean (see `Baseline`).
+
+    Aligned after transmission, ŷ = μy + A [ĉ; 0] with c the first k entries of x − μx; aligned before it, ŷ = μy + [ĉ; 0] with c the first
+    k of A (x − μx). In its fair form: means cost no power, the entries are whitened, the whitening is undone at the receiver, and the
+    decoder adds μy.
+
+    Attributes:
+        align: "after" transmission, by the receiver, or "before" it, by the transmitter.
+
+    References:
+        [pandolfo2025latent]
+    """
+
+    align: str = "after"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("align", self.align, ("after", "before"))
+
+    def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The first entries of the latent, or of the aligned one."""
+        A, after = aligned.matrix, self.align == "after"
+        eye = torch.eye(A.shape[1] if after else A.shape[0], dtype=A.dtype, device=A.device)
+        k = self.number_sent(len(eye), channel)
+        c, synthesis = (eye[:k], A[:, :k]) if after else (A[:k], eye[:, :k])
+        return Sent(c, synthesis, aligned.components(c), k)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EigenK(LinearBaseline):
+    """Eigen-K: the k strongest singular directions of the alignment are sent, half of it applied at each end (see `Baseline`).
+
+        A = U S Vᵀ,      c = √S_k V_kᵀ (x − μx),      ŷ = μy + U_k √S_k ĉ
+
+    keeps the matrix of rank k ≤ min(d, m) that is nearest to A, whatever the distribution of x; the fair form is that of First-K.
+
+    References:
+        [pandolfo2025latent]
+    """
+
+    def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The latent in the strongest singular directions."""
+        U, S, Vt = aligned.svd
+        k = self.number_sent(len(S), channel)
+        root = S[:k].sqrt()
+        c = root.unsqueeze(-1) * Vt[:k]
+        return Sent(c, U[:, :k] * root, aligned.components(c), k)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disjoint(LinearBaseline):
+    """Alignment, compression and equalisation, each the best of its kind, none knowing of the others (see `Baseline`).
+
+    The transmitter aligns, u = A (x − μx); compresses, keeping the k ≤ min(d, m) principal components of u (the Karhunen–Loève transform,
+    no linear compression loses less of u); whitens them, and sends them with equal power over an equalised channel. With a perfect channel
+    and k = m this is alignment itself; what the joint design gains elsewhere is power and streams spent where they matter for y.
+    """
+
+    def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The aligned latent, and its principal components."""
+        A = aligned.matrix
+        eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
+        return Sent(A, eye, aligned.principal, self.number_sent(min(A.shape), channel))
+
+
 def sends(link: LinearTransceiver) -> Bool[Tensor, "*batch"]:
     """For each channel, whether anything is sent over it."""
     return (link.precoder != 0).flatten(-3).any(-1)
@@ -139,10 +205,6 @@ def prepare(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
     Raises:
         ValueError: moments or channel are of another type or on different devices.
     """
-    if not isinstance(moments, Moments):
-        raise ValueError(f"moments must be Moments (Moments.from_pairs(x, y)), got {type(moments).__name__}")
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
-    if channel.h.device != moments.mean_x.device:
-        raise ValueError(f"channel must be on the moments' device {moments.mean_x.device}, got {channel.h.device}")
+    instance("moments", moments, Moments, "Moments (Moments.from_pairs(x, y))")
+    check_channel(channel, moments.mean_x)
     return varying(moments), channel.to(moments.mean_x.dtype).without_error()
