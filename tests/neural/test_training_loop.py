@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from latentlink.neural.checkpoints import Checkpoint, identity_of
-from latentlink.neural.progress import ProgressLine, progress_callback
-from latentlink.neural.training_loop import TrainingLoop
+from latentlink.neural.training_loop import ProgressLine, TrainingLoop, progress_callback
 
 
 class Descent(TrainingLoop):

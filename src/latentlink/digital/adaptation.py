@@ -58,13 +58,18 @@ class Option:
     def expected_error(self, code: LatentCode) -> float:
         """The weighted error to expect of it."""
         received = code.remaining(self.payload).weighted
-        lost = code.energy if self.has_crc else error_of_wrong(code.energy, received, self.payload)
-        return (1 - self.error) * received + self.error * lost
+        return (1 - self.error) * received + self.error * error_of_lost(self, code.energy, received)
 
 
-def error_of_wrong(energy: float, received: float, payload: int) -> float:
-    """The error of a payload of B bits that was decoded as any other one, each as likely; `received` is that of the right one."""
-    return energy + (energy - received) * (1 + 2 / (2.0**payload - 1))
+def error_of_lost(block: Option | Block, nothing: float, received: float) -> float:
+    """The error where a block is lost: `nothing` of the mean where a CRC detects it, else that of any other payload, each as likely.
+
+    Args:
+        block: the block, or the option of one.
+        nothing: error of the mean.
+        received: error where the block is decoded.
+    """
+    return nothing if block.has_crc else nothing + (nothing - received) * (1 + 2 / (2.0**block.payload - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +149,8 @@ class Candidates:
 
     def block(self, number: int, option: Option) -> Block:
         """The block of an option."""
-        loads = self.coded.loads(number, *option.place) if option.length else self.uncoded.loads[(number, *option.place)]
+        where = (number, *option.place)
+        loads = self.coded.loads(*where) if option.length else self.uncoded.loads.each(lambda value: value[where])
         return Block.of(option.payload, option.length, option.error, loads, self.streams[number])
 
     def at_budget(self, number: int, option: Option, code: LatentCode) -> Block:

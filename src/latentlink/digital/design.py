@@ -12,8 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from latentlink.channels.channel import Channel
-from latentlink.digital.adaptation import BlockError, LinkAdaptation, error_of_wrong
-from latentlink.digital.coding.block import Block
+from latentlink.digital.adaptation import BlockError, LinkAdaptation, error_of_lost
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
 from latentlink.digital.transceiver import DigitalTransceiver
 from latentlink.latents.moments import Moments
@@ -121,8 +120,10 @@ class Digital:
 def _solution(link: DigitalTransceiver, code: LatentCode) -> Solution[DigitalTransceiver]:
     """The link with what is expected of it by ordinary adaptation."""
     sent, lost = link.message_bits > 0, link.block_error
-    received = link.per_channel([_error_of_received(block, code) for block in link.blocks])
-    missed = link.per_channel([_error_of_lost(block, code) for block in link.blocks])
+    errors = [code.variance if block is None else code.remaining(block.payload).mse for block in link.blocks]
+    pairs = zip(link.blocks, errors, strict=True)
+    received = link.per_channel(errors)
+    missed = link.per_channel([error if block is None else error_of_lost(block, code.variance, error) for block, error in pairs])
     trace = {
         "message_bits": link.message_bits,
         "block_error": lost,
@@ -132,15 +133,3 @@ def _solution(link: DigitalTransceiver, code: LatentCode) -> Solution[DigitalTra
     status = torch.where(sent, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
     power = torch.where(sent, link.channel.power, 0.0)
     return Solution(link, status, (1 - lost) * received + lost * missed, power, trace)
-
-
-def _error_of_received(block: Block | None, code: LatentCode) -> float:
-    """E||y − ŷ||² of messages whose block is decoded; of the mean where nothing is sent."""
-    return code.variance if block is None else code.remaining(block.payload).mse
-
-
-def _error_of_lost(block: Block | None, code: LatentCode) -> float:
-    """E||y − ŷ||² of messages whose block is lost: that of the mean where a CRC detects it."""
-    if block is None or block.has_crc:
-        return code.variance
-    return error_of_wrong(code.variance, code.remaining(block.payload).mse, block.payload)

@@ -102,11 +102,7 @@ class DigitalTransceiver(BaseTransceiver):
         return replace(self, blocks=tuple(b if b is None else b.scaled(f) for b, f in zip(self.blocks, factors, strict=True)))
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d).
-
-        Raises:
-            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
-        """
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d); raises as `Transceiver.encode`."""
         c = self.code.coordinates.weighted(x)
         batch = broadcast_batch("x", c.shape[:-2], self.batch)
         payloads = Payloads(self.code, c)
@@ -115,11 +111,7 @@ class DigitalTransceiver(BaseTransceiver):
         return torch.stack(sent).reshape(shape) if sent else self.channel.h.new_zeros(shape)
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n s"]:
-        """Coefficients ẑ (…, n, s), zero for lost blocks, of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: r is not complex or not finite, its uses or antennas differ, or its batch does not fit.
-        """
+        """Coefficients ẑ (…, n, s), zero for lost blocks, of received symbols r (…, n, u, n_rx); raises as `Transceiver.receive`."""
         symbols, batch = self.flat(r)
         z = self.coordinates.weight.new_zeros(*symbols.shape[:2], len(self.coordinates.weight))
         for member in self.members(batch):
@@ -128,11 +120,7 @@ class DigitalTransceiver(BaseTransceiver):
         return z.reshape(*batch, *z.shape[1:])
 
     def lost(self, x: AnyArray, r: AnyArray) -> Float[Tensor, "*batch"]:
-        """The measured share (…) of messages x (…, n, d) whose payload is not read right from r (…, n, u, n_rx); 1 where nothing is sent.
-
-        Raises:
-            ValueError: as `encode` and `receive`.
-        """
+        """The measured share (…) of messages x (…, n, d) whose payload is not read right from r; 1 where nothing is sent."""
         c = self.weighted(x)
         symbols, batch = self.flat(r)
         payloads = Payloads(self.code, c.expand(*batch, -1, -1) if c.ndim > 2 else c)

@@ -1,8 +1,7 @@
 """The defaults that every transceiver inherits: decoding by coefficients, summaries in one line, a default for all that is optional."""
 
-import os
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -14,12 +13,12 @@ from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted
-from latentlink.storage.artifacts import save
+from latentlink.storage.artifacts import Saved
 
 T = TypeVar("T", bound="BaseTransceiver")
 
 
-class BaseTransceiver(Summarised, Parts):
+class BaseTransceiver(Summarised, Parts, Saved):
     """The default of all that is optional in `Transceiver`, and of what all links do alike.
 
     A class that inherits it brings `channel`, `mean_y`, `synthesis`, `flops`, `encode` and `receive`; it overrides what it can do better,
@@ -37,9 +36,7 @@ class BaseTransceiver(Summarised, Parts):
         @property
         def flops(self) -> OperationCount | None: ...
         def receive(self, r: AnyArray) -> Tensor: ...
-        def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
 
-    artifact_kind: ClassVar[str]
     side_symbols: int = 0
     side_bits: float = 0.0
     density: float | None = None
@@ -95,10 +92,6 @@ class BaseTransceiver(Summarised, Parts):
     def measured(self, x: Tensor, send: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """An empty dictionary: there are no further figures."""
         return {}
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back. What a receiver was told of messages is not kept."""
-        save(self.artifact_kind, self, path)
 
     def _facts(self) -> dict[str, str]:
         flops = self.flops

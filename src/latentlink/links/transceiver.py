@@ -56,10 +56,18 @@ class Transceiver(Protocol):
         """Real floating-point operations for one message; None where nobody has counted them."""
 
     def encode(self, x: AnyArray) -> Tensor:
-        """Channel symbols (…, n, u, n_tx) of latents x (…, n, d)."""
+        """Channel symbols (…, n, u, n_tx) of latents x (…, n, d).
+
+        Raises:
+            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
+        """
 
     def receive(self, r: AnyArray) -> Tensor:
-        """Coefficients ẑ (…, n, s) of received symbols r (…, n, u, n_rx)."""
+        """Coefficients ẑ (…, n, s) of received symbols r (…, n, u, n_rx).
+
+        Raises:
+            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
+        """
 
     def decode(self, r: AnyArray) -> Tensor:
         """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx)."""

@@ -9,6 +9,7 @@ same bits as one that was never interrupted.
 """
 
 import math
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from latentlink.neural.checkpoints import Checkpoint
 
 Precision = Literal["auto", "float32", "bfloat16"]  # of matrix products in training; weights, sums and the delivered link are float32
+Progress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
+SILENT_S = 2.0  # a training that ends sooner shows no progress
 KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
 
 
@@ -159,3 +162,47 @@ def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()
     return torch.bfloat16 if onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) else torch.float32
+
+
+def progress_callback(progress: object, doing: str) -> Progress | None:
+    """The callback that a `progress` argument stands for.
+
+    Args:
+        progress: a callback, which is itself; True for a line on the terminal, if there is one; False or None for nothing.
+        doing: what is done, in words for the line, such as "training the codec".
+
+    Raises:
+        ValueError: progress is something else.
+    """
+    if callable(progress):
+        return progress
+    if progress not in (True, False, None):
+        raise ValueError(f"progress must be True, False or a callback (round, rounds, training loss, validation), got {progress!r}")
+    watched = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    return ProgressLine(doing) if progress and watched else None
+
+
+class ProgressLine:
+    """A line on the standard error stream that is written anew after each round.
+
+    Attributes:
+        doing: what is done, in words.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+        self.started = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, number: int, count: int, training: float, validation: float) -> None:
+        """Show round `number` of `count`."""
+        passed = time.monotonic() - self.started
+        if self.first is None:
+            self.first = number - 1  # a resumed training begins later
+        if passed < SILENT_S:
+            return
+        left = passed / (number - self.first) * (count - number)
+        end = "\n" if number == count else ""
+        text = f"{self.doing}: {number}/{count}, training {training:.4g}, validation {validation:.4g}, at most {left:.0f} s left"
+        sys.stderr.write(f"\r{text:<100}{end}")
+        sys.stderr.flush()

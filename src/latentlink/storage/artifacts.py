@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, overload, runtime_checkable
 
 import safetensors
 import safetensors.torch
@@ -40,6 +40,20 @@ class Artifact(Protocol):
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
+
+
+class Saved:
+    """The base of what is saved as an `artifact` of its class."""
+
+    artifact_kind: ClassVar[str]
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it atomically; `latentlink.load` reads it back. What a receiver was told of messages is not kept."""
+        save(self.artifact_kind, self, path)
 
 
 _READERS: dict[str, Any] = {}  # the class of each kind

@@ -16,10 +16,11 @@ from torch import Tensor
 from latentlink.digital.coding.amplitudes import MOST_BITS, amplitudes, log_ratios, reliabilities
 from latentlink.digital.coding.block_code import MOST_SHORT, BlockCode, ShortCode, block_code, crc_bits, short_code
 from latentlink.digital.coding.loading import Loads
+from latentlink.numerics.parts import Parts
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Block(Parts):
     """The way in which messages cross one channel of u uses and q symbols a use; D = 2uq real dimensions.
 
     Attributes:
@@ -118,10 +119,6 @@ class Block:
             sent[:, where] = amplitudes(taken) * self.power[where].sqrt()
             read += count * len(where)
         return torch.view_as_complex(sent.reshape(len(coded), -1, 2))
-
-    def to(self, device: torch.device | str) -> "Block":
-        """The same block on another device."""
-        return replace(self, bits=self.bits.to(device), power=self.power.to(device), snr=self.snr.to(device), order=self.order.to(device))
 
     def read(self, symbols: Complex[Tensor, "n s"], amplitude: Float[Tensor, "s"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
         """Payloads (n, B) and whether their CRCs hold, of symbols received through amplitudes h (u·q)."""

@@ -6,14 +6,12 @@ the exact linear design is: the SVD makes parallel streams of the channel (`stre
 Nothing is trained per channel.
 """
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import check_channel
@@ -22,7 +20,7 @@ from latentlink.linear.mse import parallel_mse
 from latentlink.linear.per_message import REFITTED
 from latentlink.links.saved_channel import taken_out
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.codec.ends import Ends, decode, limit_facts, limit_from, limit_messages, mean_scale, precode
+from latentlink.neural.codec.ends import Ends, carried, decode, limit_facts, limit_from, limit_messages, mean_scale, precode
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
 from latentlink.neural.codec.streams import Beams, Streams, placed
@@ -30,7 +28,7 @@ from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.power import PowerLimit
-from latentlink.storage.artifacts import artifact, save
+from latentlink.storage.artifacts import Saved, artifact
 
 _ENTRIES = 2**24  # hidden values held at a time
 
@@ -82,7 +80,7 @@ class AtBudget(NamedTuple):
 
 @artifact("codec")
 @dataclass(frozen=True, eq=False)
-class Codec(Parts):
+class Codec(Parts, Saved):
     """Networks for every channel of up to `most` real streams (see the module).
 
     Attributes:
@@ -175,7 +173,8 @@ class Codec(Parts):
         """Both ends at the power budget, and what calibration finds of them."""
         streams, on = streams.to(torch.float32), active.flatten()
         flat = streams.each(lambda value: value.reshape(-1, value.shape[-1]))
-        chunks = torch.arange(len(on), device=on.device).split(self._chunk())
+        channels = max(1, _ENTRIES // (max(*self.encoder.widths, *self.decoder.widths) * len(self.calibration.z)))
+        chunks = torch.arange(len(on), device=on.device).split(channels)
         parts = [self._at_budget(flat[rows], on[rows]) for rows in chunks]
         joined = (torch.cat(values) for values in zip(*parts, strict=True))
         found = AtBudget(*(value.reshape((*active.shape, *value.shape[1:])) for value in joined))
@@ -184,8 +183,10 @@ class Codec(Parts):
 
     def _at_budget(self, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
         """What calibration finds for some channels (c,)."""
-        ends, direct = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling), self._direct(streams)
-        budget = self._linear_energy(streams)
+        ends = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling)
+        direct = streams.share.sqrt().unsqueeze(-2) * carried(self.calibration.z, self.most)  # what the linear design sends
+        k = min(self.most, len(self.modes))
+        budget = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)  # its mean energy over u·P
         raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
         scale = mean_scale(self.limit, mean_energy(raw, direct, budget), budget)
         t = limit_messages(self.limit, raw * scale)
@@ -196,17 +197,6 @@ class Codec(Parts):
             gained = self._gained(ends, t, direct, streams)
             gained = gained if self.limit.limits_messages else torch.where(on, gained, 0.0)
         return AtBudget(scale, ends.direct_rx, gained, power, t.square().mean(-2))
-
-    def _direct(self, streams: Streams) -> Float[Tensor, "c n S"]:
-        """Symbols that the linear design sends of the calibration latents."""
-        z = self.calibration.z[:, : self.most]
-        return streams.share.sqrt().unsqueeze(-2) * pad(z, (0, self.most - z.shape[-1]))
-
-    def _linear_energy(self, streams: Streams) -> Float[Tensor, "*batch"]:
-        """Mean energy of the linear design under the pilots' moments, relative to the budget."""
-        k = min(self.most, len(self.modes))
-        energy: Tensor = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)
-        return energy
 
     def _linear_mse(self, streams: Streams) -> Float[Tensor, "*batch"]:
         """Error of the exact linear design under the pilots' moments."""
@@ -231,11 +221,6 @@ class Codec(Parts):
         linear = change((streams.gain.unsqueeze(-2) * (amplitude * direct + noise))[..., :k], outputs[:k])
         return (linear - change(decode(self.decoder, ends, amplitude * t + noise), outputs)).mean(-1)
 
-    def _chunk(self) -> int:
-        """Number of channels at a time."""
-        widest = max(*self.encoder.widths, *self.decoder.widths)
-        return max(1, _ENTRIES // (widest * len(self.calibration.z)))
-
     def gated(self, gate: Gate) -> "Codec":
         """The same codec with another gate: it is on for other channels."""
         return replace(self, gate=gate)
@@ -248,10 +233,6 @@ class Codec(Parts):
     def named(self, transmitter: str, receiver: str) -> "Codec":
         """The same codec with the encoders' names on record."""
         return replace(self, modes=self.modes.named(transmitter, receiver))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the codec atomically; `latentlink.load` reads it back."""
-        save("codec", self, path)
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""

@@ -19,15 +19,13 @@ from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.neural.checkpoints import Checkpoint, identity_of
-from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
 from latentlink.neural.codec.design import Calibration, Codec
-from latentlink.neural.codec.examples import Augmentation, Examples, draw_bank, unpaired_latents
+from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank, unpaired_latents
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
-from latentlink.neural.progress import Progress, progress_callback
-from latentlink.neural.training_loop import Precision
+from latentlink.neural.training_loop import Precision, Progress, progress_callback
 from latentlink.numerics.doors import AnyArray, choice, instance, integer, real
 from latentlink.power import Mean, PerMessage, PowerLimit, named
 from latentlink.tasks.objectives import Objective

@@ -15,13 +15,12 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
+from latentlink.links.operation_count import REAL_WEIGHT, LayerFlops, OperationCount
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from, taken_out
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.neural.codec.ends import Ends, decode, limit_facts, limit_from, limit_messages, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
 from latentlink.neural.codec.streams import Beams, Streams, rematched
-from latentlink.neural.paper.network import LayerFlops
 from latentlink.numerics.doors import AnyArray
 from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import artifact
@@ -70,11 +69,7 @@ class CodecTransceiver(BaseTransceiver):
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in float32.
-
-        Raises:
-            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
-        """
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in float32; raises as `Transceiver.encode`."""
         x = check_latents(x, len(self.mean_x), self.batch)
         z = (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
         sent = []
@@ -84,11 +79,7 @@ class CodecTransceiver(BaseTransceiver):
         return torch.cat(sent, -3)
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n k"]:
-        """Mode coefficients ẑ (…, n, k), from which ŷ = μy + Ψ ẑ, of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
-        """
+        """Mode coefficients ẑ (…, n, k), from which ŷ = μy + Ψ ẑ, of received symbols r; raises as `Transceiver.receive`."""
         r = check_received(r, self.channel, self.batch)
         w = self.beams.streams(r.to(self.beams.receive))
         return torch.cat([decode(self.decoder, self.ends, rows) for rows in w.split(self._chunk(), -2)], -2)
@@ -144,8 +135,7 @@ class CodecTransceiver(BaseTransceiver):
     @property
     def flops(self) -> OperationCount:
         """Real operations for one message, with the codec on."""
-        table = self.layer_flops()
-        return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
+        return OperationCount.of(self.layer_flops())
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""

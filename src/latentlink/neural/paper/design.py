@@ -25,8 +25,7 @@ from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
 from latentlink.neural.paper.network import ACTIVATION_FLOPS, Network
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import NeuralTransceiver
-from latentlink.neural.progress import Progress, progress_callback
-from latentlink.neural.training_loop import Precision
+from latentlink.neural.training_loop import Precision, Progress, progress_callback
 from latentlink.numerics.doors import choice, instance, integer, real
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
@@ -126,7 +125,11 @@ class Neural(Schedule):
                 training, validation = loop.history["training"][-1], loop.history["validation"][-1]
                 show(loop.round, loop.rounds, factor * training, factor * validation)
 
-        state = None if checkpoint is None else self._checkpoint(Path(checkpoint), loop, pilots, channel)
+        state = None
+        if checkpoint is not None:
+            settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
+            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *vars(channel).values())
+            state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and channel")
         if silent:
             for parameter in loop.pair.parameters():
                 parameter.data.zero_()
@@ -173,13 +176,6 @@ class Neural(Schedule):
             fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
             pruning = pruning_for(self.pruning, fixed, sum(layer.mask.numel() for layer in pair.linears()))
         return PairLoop(pair, data, self, pruning), (scale_x, scale_y)
-
-    def _checkpoint(self, path: Path, loop: PairLoop, pilots: Pilots, channel: Channel) -> Checkpoint:
-        """The checkpoint of this training, which depends on settings, pilots and channel."""
-        settings = [(f.name, getattr(self, f.name)) for f in fields(self)]
-        known = (channel.h, channel.noise_variance, channel.power, channel.error_variance)
-        identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *known)
-        return Checkpoint(path, identity, loop.device, "settings, pilots and channel")
 
 
 def _link(pair: Pair, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Channel) -> NeuralTransceiver:

@@ -8,26 +8,18 @@ which does where few weights are left.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 from warnings import catch_warnings, filterwarnings
 
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.links.operation_count import COMPLEX_WEIGHT
+from latentlink.links.operation_count import COMPLEX_WEIGHT, LayerFlops
 from latentlink.neural.paper.layers import ComplexMlp, combined, complex_product, modulus_gelu
 from latentlink.numerics.parts import Parts
 
 ACTIVATION_FLOPS = 10
 Form = Literal["dense", "sparse"]
-
-
-class LayerFlops(NamedTuple):
-    """A line of the table of operations: what it is, real operations per message, and complex weights that are left."""
-
-    name: str
-    flops: int
-    weights: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,11 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operation_count import OperationCount
+from latentlink.links.operation_count import LayerFlops, OperationCount
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.shapes import check_latents, check_received
 from latentlink.neural.paper.layers import as_halves, at_budget, from_halves
-from latentlink.neural.paper.network import LayerFlops, Network
+from latentlink.neural.paper.network import Network
 from latentlink.numerics.doors import AnyArray
 from latentlink.storage.artifacts import artifact
 
@@ -51,11 +51,7 @@ class NeuralTransceiver(BaseTransceiver):
         return scaled
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), each message at the whole budget.
-
-        Raises:
-            ValueError: x is complex or not finite, its last dimension is not d, or it has no message axis.
-        """
+        """Channel symbols s (…, n, u, n_tx) of latents x, each message at the whole budget; raises as `Transceiver.encode`."""
         x = check_latents(x, len(self.mean_x))
         rows = (x.to(self.mean_x) - self.mean_x).div(self.scale_x).flatten(0, -2)
         halves = as_halves(torch.nn.functional.pad(rows, (0, rows.shape[-1] % 2)))
@@ -64,11 +60,7 @@ class NeuralTransceiver(BaseTransceiver):
         return symbols.expand(*torch.broadcast_shapes(x.shape[:-2], self.batch), *symbols.shape[-3:])
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """Decoder outputs ẑ (…, n, m), from which ŷ = μy + c_y ẑ, of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: r is real or not finite, or its uses or antennas are not the channel's.
-        """
+        """Decoder outputs ẑ (…, n, m), from which ŷ = μy + c_y ẑ, of received symbols r; raises as `Transceiver.receive`."""
         r = check_received(r, self.channel)
         rows = r.flatten(-2).flatten(0, -2)
         z = from_halves(self.decoder(torch.stack([rows.real, rows.imag]).to(self.mean_y)))[:, : len(self.mean_y)]
@@ -93,8 +85,7 @@ class NeuralTransceiver(BaseTransceiver):
     @property
     def flops(self) -> OperationCount:
         """Operations of one message, counted on the weights that are left."""
-        table = self.layer_flops()
-        return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
+        return OperationCount.of(self.layer_flops())
 
     @property
     def density(self) -> float:  # type: ignore[override]
