@@ -159,7 +159,8 @@ class _Errors(_Wanted):
 
     def of(self, y: Tensor) -> "_Errors":
         other = super().of(y)
-        other.variance = self.variance
+        if self.read is not None:
+            other.variance = self.variance
         return other
 
     def task(self, z: Tensor, rows: Tensor) -> Tensor:
