@@ -26,7 +26,7 @@ from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import choice, instance, integer
+from latentlink.numerics.doors import check_instance, choice, integer
 
 
 class Sent(NamedTuple):
@@ -66,8 +66,8 @@ class Baseline:
     def __post_init__(self) -> None:
         if self.k is not None:
             integer("k", self.k)
-        instance("aligner", self.aligner, Aligner, "LeastSquares() or Procrustes()")
-        instance("equaliser", self.equaliser, Equaliser, "SvdEqualiser(), ZeroForcing() or MmseEqualiser()")
+        check_instance("aligner", self.aligner, Aligner, "LeastSquares() or Procrustes()")
+        check_instance("equaliser", self.equaliser, Equaliser, "SvdEqualiser(), ZeroForcing() or MmseEqualiser()")
 
     def number_sent(self, available: int, channel: Channel) -> int:
         """The number of real numbers sent of the `available` ones: k, or all that the channel has room for.
@@ -205,6 +205,6 @@ def prepare(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
     Raises:
         ValueError: moments or channel are of another type or on different devices.
     """
-    instance("moments", moments, Moments, "Moments (Moments.from_pairs(x, y))")
+    check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
     check_channel(channel, moments.mean_x)
     return varying(moments), channel.to(moments.mean_x.dtype).without_error()

@@ -20,7 +20,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import instance
+from latentlink.numerics.doors import check_instance
 
 
 @runtime_checkable
@@ -76,8 +76,8 @@ class Digital:
     adaptation: LinkAdaptation = field(default_factory=BlockError)
 
     def __post_init__(self) -> None:
-        instance("alignment", self.alignment, CodedSide, "AtTransmitter() or AtReceiver()")
-        instance("adaptation", self.adaptation, LinkAdaptation, "BlockError(target) or Genie()")
+        check_instance("alignment", self.alignment, CodedSide, "AtTransmitter() or AtReceiver()")
+        check_instance("adaptation", self.adaptation, LinkAdaptation, "BlockError(target) or Genie()")
 
     def code(self, modes: SemanticModes, pilots: Pilots) -> LatentCode:
         """Learn what both devices have to know of the latents, for any channel; its tables are made when first needed.
@@ -109,7 +109,7 @@ class Digital:
             ValueError: code or channel are of another type or on different devices, or the channel is known up to an error only.
             ImportError: the extra `digital` is not installed.
         """
-        instance("code", code, LatentCode, "a LatentCode (Digital().code(modes, pilots))")
+        check_instance("code", code, LatentCode, "Digital().code(modes, pilots)")
         like = code.coordinates.mean_x
         check_channel(channel, like)
         if bool((channel.error_variance > 0).any()):

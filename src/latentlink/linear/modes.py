@@ -33,7 +33,7 @@ from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import Goal
 from latentlink.linear.metric import Metric
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import finite, instance
+from latentlink.numerics.doors import check_instance, finite
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import artifact, save, tensor_fields
 
@@ -251,8 +251,8 @@ def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
     Raises:
         ValueError: modes or pilots are not such, are of other dimensions or on different devices, or there are no modes.
     """
-    instance("modes", modes, SemanticModes, "SemanticModes (semantic_modes(moments, goal))")
-    instance("pilots", pilots, Pilots, "Pilots(x, y), since this design needs samples")
+    check_instance("modes", modes, SemanticModes, "semantic_modes(moments, goal)")
+    check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
     expected, got = (len(modes.mean_x), len(modes.mean_y)), (pilots.x.shape[1], pilots.y.shape[1])
     if expected != got:
         raise ValueError(f"pilots must be of the modes' dimensions {expected}, got {got}")

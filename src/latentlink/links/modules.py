@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from latentlink.channels.channel import Channel
 from latentlink.links.shapes import check_channel
 from latentlink.links.transceiver import Transceiver
-from latentlink.numerics.doors import generator, instance
+from latentlink.numerics.doors import check_instance, generator
 from latentlink.numerics.parts import from_parts, named_tensors, parts_of
 
 
@@ -27,7 +27,7 @@ class _End(nn.Module):
 
     def __init__(self, transceiver: Transceiver, *, trainable: bool = False) -> None:
         super().__init__()
-        instance("transceiver", transceiver, Transceiver, "a link (solution.transceiver)")
+        check_instance("transceiver", transceiver, Transceiver, "solution.transceiver")
         self.link = TensorHolder(transceiver, trainable)
 
     def _differentiable(self, result: Tensor, argument: Tensor) -> Tensor:

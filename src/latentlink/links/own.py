@@ -21,7 +21,7 @@ from latentlink.links.operation_count import OperationCount
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Codes, Transceiver
-from latentlink.numerics.doors import AnyArray, as_tensor, instance
+from latentlink.numerics.doors import AnyArray, as_tensor
 
 AnyLink = Codes | Solution
 
@@ -134,5 +134,6 @@ def codes_of(link: AnyLink) -> Codes:
         ValueError: nothing does.
     """
     found = link.transceiver if isinstance(link, Solution) else link
-    instance("transceiver", found, Codes, "an object with encode(x) and decode(r), or a Solution")
+    if isinstance(found, type) or not isinstance(found, Codes):
+        raise ValueError(f"transceiver must have encode(x) and decode(r), or be a Solution, got {found!r}")
     return found

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.numerics.doors import AnyArray, finite, instance
+from latentlink.numerics.doors import AnyArray, check_instance, finite
 
 
 def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None) -> Tensor:
@@ -51,7 +51,7 @@ def check_channel(channel: object, like: Tensor | None = None) -> None:
     Raises:
         ValueError: it is so.
     """
-    instance("channel", channel, Channel, "a Channel (Channel.from_snr(h, snr_db))")
+    check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
     if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
         raise ValueError(f"channel must be on {like.device}, where the latents are, got {channel.h.device}")
 

@@ -80,6 +80,18 @@ def real(
     raise ValueError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {value!r}")
 
 
+def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
+    """Refuse what is no object of a class or a protocol, and the class itself.
+
+    Raises:
+        ValueError: naming `name` and how such an object is made, the remedy.
+    """
+    if isinstance(value, type) or not isinstance(value, kind):
+        what = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+        got = value if value is None or isinstance(value, type) else type(value).__name__
+        raise ValueError(f"{name} must be {what}, such as {remedy}, got {got}")
+
+
 def choice(name: str, value: object, options: Collection[str]) -> str:
     """One of several words.
 
@@ -89,17 +101,6 @@ def choice(name: str, value: object, options: Collection[str]) -> str:
     if isinstance(value, str) and value in options:
         return value
     raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
-
-
-def instance(name: str, value: object, kind: Any, expected: str) -> None:
-    """Check that an argument is an object of a class or of a protocol, and not that class itself.
-
-    Raises:
-        ValueError: naming `name`, what was expected and what came.
-    """
-    if isinstance(value, type) or not isinstance(value, kind):
-        got = repr(value) if value is None or isinstance(value, type | str | int | float) else type(value).__name__
-        raise ValueError(f"{name} must be {expected}, got {got}")
 
 
 def generator(seed: int | torch.Generator | None, device: torch.device | str = "cpu", name: str = "generator") -> torch.Generator | None:

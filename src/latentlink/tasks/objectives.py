@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import instance, real
+from latentlink.numerics.doors import check_instance, real
 from latentlink.tasks.coefficients import Fidelity, Outputs, head_reader
 from latentlink.tasks.heads import apply_head
 
@@ -41,9 +41,6 @@ class Objective(Protocol):
         """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
 
 
-_A_HEAD = "a torch.nn.Module such as fit_head(y, labels)"
-
-
 @dataclass(frozen=True, eq=False)
 class HeadDivergence:
     """The classifier should say of ŷ what it says of y: T² KL( softmax(head(y) / T) || softmax(head(ŷ) / T) ); no labels are needed.
@@ -67,7 +64,7 @@ class HeadDivergence:
     fidelity: float = 0.05
 
     def __post_init__(self) -> None:
-        instance("head", self.head, nn.Module, _A_HEAD)
+        check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
         real("fidelity", self.fidelity, least=0)
         real("temperature", self.temperature, above=0)
 
@@ -136,7 +133,8 @@ class Regression:
     fidelity: float = 0.0
 
     def __post_init__(self) -> None:
-        instance("head", self.head, nn.Module | None, f"{_A_HEAD}, or None")
+        if self.head is not None:
+            check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
         real("fidelity", self.fidelity, least=0)
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:

@@ -146,7 +146,7 @@ def test_power_on_unseen_latents(power):
         ({"learning_rate": 0}, "learning_rate must be a finite number > 0"),
         ({"validation": 1.0}, "validation must be a finite number > 0 and < 1"),
         ({"dropout": -0.1}, "dropout must be a finite number >= 0 and < 1"),
-        ({"draws": ll.channels.ChannelDraws}, "draws must be ChannelDraws"),
+        ({"draws": ll.channels.ChannelDraws}, "draws must be a ChannelSource, such as ChannelDraws"),
         ({"bank": (0, 4, 4)}, "bank.train must be an integer >= 1, got 0"),
         ({"seed": -1}, "seed must be"),
     ],

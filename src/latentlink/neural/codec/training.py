@@ -26,7 +26,7 @@ from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.training_loop import Precision, Progress, progress_callback
-from latentlink.numerics.doors import AnyArray, choice, instance, integer, real
+from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
 from latentlink.power import Mean, PerMessage, PowerLimit, named
 from latentlink.tasks.objectives import Objective
 
@@ -118,8 +118,8 @@ class CodecTraining(Schedule):
         real("dropout", self.dropout, least=0.0, below=1.0)
         for name in ("weight_decay", "margin"):
             real(name, getattr(self, name), least=0.0)
-        instance("draws", self.draws, ChannelSource, "ChannelDraws(...), or an object with its draw(count, generator)")
-        instance("augmentation", self.augmentation, Augmentation, "Augmentation(...)")
+        check_instance("draws", self.draws, ChannelSource, "ChannelDraws(...), or an object with its draw(count, generator)")
+        check_instance("augmentation", self.augmentation, Augmentation, "Augmentation(...)")
         if not isinstance(self.power, Mean | PerMessage):
             expected = "Mean(), Mean(peak=...) or PerMessage() in a codec"
             raise ValueError(f"power must be {expected}, got {self.power!r}: use ClosedForm or Admm for others")
@@ -194,7 +194,7 @@ class CodecTraining(Schedule):
             ValueError: an argument is of another type or size, on another device, or the checkpoint is of another training.
         """
         codec = self.untrained(modes, pilots)
-        instance("objective", objective, Objective, "HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
+        check_instance("objective", objective, Objective, "HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
         if len(pilots) < 4:
             raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
         extra = None if unpaired is None else unpaired_latents(unpaired, modes)

@@ -26,7 +26,7 @@ from latentlink.neural.paper.network import ACTIVATION_FLOPS, Network
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import NeuralTransceiver
 from latentlink.neural.training_loop import Precision, Progress, progress_callback
-from latentlink.numerics.doors import choice, instance, integer, real
+from latentlink.numerics.doors import check_instance, choice, integer, real
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
 GROWN = 3.0  # diverged: the training error is this many times that of the first epoch, and no epoch was better than no training
@@ -221,7 +221,7 @@ def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check(pilots: Pilots, channel: Channel) -> None:
-    instance("pilots", pilots, Pilots, "Pilots(x, y), since this design needs samples")
+    check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
     check_channel(channel, pilots.x)
     if tuple(channel.batch) not in ((), (1,)):
         raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
