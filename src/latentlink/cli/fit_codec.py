@@ -13,7 +13,8 @@ from latentlink.data.readers.files import read_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.training import CodecTraining, codec_training
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.codec.words import codec_training
 from latentlink.numerics.extras import import_extra
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval

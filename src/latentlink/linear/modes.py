@@ -16,7 +16,6 @@ weight is not complex-linear; there its metric is averaged with its image under 
 proper. Odd dimensions are padded, and the padding counts in R_λ and in the error.
 """
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,15 +33,16 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.metric import Metric
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import check_instance, finite
+from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
-from latentlink.storage.artifacts import artifact, save, tensor_fields
+from latentlink.storage.artifacts import Saved, artifact
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 
 
 @artifact("pair")
 @dataclass(frozen=True, eq=False, repr=False)
-class SemanticModes(Summarised):
+class SemanticModes(Summarised, Parts, Saved):
     """A pair of latent spaces in k matched real coordinates, strongest first (see the module).
 
     Attributes:
@@ -145,18 +145,9 @@ class SemanticModes(Summarised):
         """The same modes, with the names of both encoders recorded."""
         return replace(self, encoders=(transmitter, receiver))
 
-    def to(self, target: torch.device | torch.dtype | str) -> "SemanticModes":
-        """The same modes on another device or in another dtype."""
-        moved: dict[str, Any] = {name: value.to(target) for name, value in tensor_fields(self).items()}
-        return replace(self, **moved)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the pair atomically; `latentlink.load` reads it back."""
-        save("pair", self, path)
-
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = tensor_fields(self)
+        tensors = named_tensors(self)
         if self.widely_linear:
             tensors.pop("cross")  # the same as gram
         return tensors, {

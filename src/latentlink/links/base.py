@@ -54,27 +54,15 @@ class BaseTransceiver(Summarised, Parts, Saved):
         return type(self).__name__, self.flops
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: as `receive`.
-        """
+        """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.receive(r) @ self.synthesis.mT
 
     def matched_to(self, channel: Channel) -> Transceiver:
-        """Refused: this kind of receiver is made together with its transmitter.
-
-        Raises:
-            ValueError: always.
-        """
+        """Refused by a ValueError: this kind of receiver is made together with its transmitter."""
         raise ValueError(f"a {type(self).__name__} cannot be matched to another channel: design it again for that channel")
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> Transceiver:
-        """Refused: another power takes another design.
-
-        Raises:
-            ValueError: always.
-        """
+        """Refused by a ValueError: another power takes another design."""
         raise ValueError(f"a {type(self).__name__} cannot be scaled: design it again with channel.with_power(power)")
 
     def informed_by(self: T, x: AnyArray) -> T:

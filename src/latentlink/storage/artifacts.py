@@ -10,7 +10,6 @@ import importlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, overload, runtime_checkable
 
@@ -82,11 +81,6 @@ def artifact(kind: str) -> Callable[[A], A]:
         return cls
 
     return register
-
-
-def tensor_fields(content: Any) -> dict[str, Tensor]:
-    """The fields of a dataclass that hold tensors, by name, in the order of the class."""
-    return {field.name: value for field in fields(content) if isinstance(value := getattr(content, field.name), Tensor)}
 
 
 def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:

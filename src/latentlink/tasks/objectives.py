@@ -1,21 +1,26 @@
 """Objectives of a trained receiver: losses to train by, scores to choose by, for one and the same frozen receiver.
 
-A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coefficients ẑ (`tasks/coefficients.py`). Every objective may add a
-share `fidelity` of ||y − ŷ||² / tr Ry.
+A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coefficients ẑ, and nothing of the latent's dimension is touched:
+
+||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ(y − μy) + ẑᵀ ΨᵀΨ ẑ,        head(ŷ) = (W Ψ) ẑ + head(μy)      (affine heads).
+
+Every objective may add a share `fidelity` of ||y − ŷ||² / tr Ry.
 """
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from latentlink.numerics.doors import check_instance, real
-from latentlink.tasks.coefficients import Fidelity, Outputs, head_reader
-from latentlink.tasks.heads import apply_head
+from latentlink.tasks.heads import apply_head, is_affine
 
+Outputs = Callable[[Tensor], Tensor]
 W = TypeVar("W", bound="_Wanted")
 
 
@@ -41,38 +46,47 @@ class Objective(Protocol):
         """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
 
 
-@dataclass(frozen=True, eq=False)
-class HeadDivergence:
-    """The classifier should say of ŷ what it says of y: T² KL( softmax(head(y) / T) || softmax(head(ŷ) / T) ); no labels are needed.
+class Fidelity:
+    """The error ||y − ŷ||² / tr Ry, computed from coefficients."""
 
-    The score is agreement: 1 where the head decides as on y.
+    def __init__(self, y: Tensor, synthesis: Tensor, mean_y: Tensor) -> None:
+        self.synthesis, self.mean_y, self.gram = synthesis, mean_y, synthesis.mT @ synthesis
+        self._take(y)
+        self.variance = self.energy.mean().clamp(min=torch.finfo(synthesis.dtype).tiny)
 
-    Attributes:
-        head: (n, m) → logits (n, c), any torch module; it is not changed.
-        temperature: T > 0.
-        fidelity: share of ||y − ŷ||² / tr Ry.
+    def _take(self, y: Tensor) -> None:
+        centred = y.to(self.synthesis) - self.mean_y
+        self.projected, self.energy = centred @ self.synthesis, centred.square().sum(-1)
 
-    Raises:
-        ValueError: naming the attribute that is out of range.
+    def of(self, y: Tensor) -> "Fidelity":
+        """The same error, in units of the same variance, for other latents."""
+        other = copy.copy(self)
+        other._take(y)
+        return other
 
-    References:
-        [hinton2015distilling] for the tempered divergence.
-    """
+    def squared(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The squared error ||y − ŷ||² (…, n) of coefficients ẑ (…, n, k) where the latents y[rows] are wanted."""
+        return self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
 
-    head: nn.Module
-    temperature: float = 1.0
-    fidelity: float = 0.05
+    def error(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The same over tr Ry."""
+        return self.squared(z, rows) / self.variance
 
-    def __post_init__(self) -> None:
-        check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
-        real("fidelity", self.fidelity, least=0)
-        real("temperature", self.temperature, above=0)
 
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        if apply_head(self.head, y[:1]).shape[-1] < 2:
-            raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
-        return _Divergence(self, y, Fidelity(y, synthesis, mean_y), head_reader(self.head, synthesis, mean_y))
+def head_reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
+    """The outputs head(μy + Ψ ẑ) as a function of coefficients, the head frozen, gradients passing through it."""
+    offset = apply_head(head, mean_y.unsqueeze(0)).detach().to(synthesis).squeeze(0)
+    if is_affine(head):
+        weight = head.weight.detach().to(synthesis) @ synthesis
+        return lambda z: offset + z @ weight.mT
+    frozen = copy.deepcopy(head).requires_grad_(False).eval()
+    reference = next(iter(frozen.parameters()), synthesis)
+
+    def read(z: Tensor) -> Tensor:
+        outputs: Tensor = frozen((mean_y + z @ synthesis.mT).to(reference).flatten(0, -2))
+        return outputs.to(z).reshape(*z.shape[:-1], -1)
+
+    return read
 
 
 class _Wanted(ABC):
@@ -100,10 +114,12 @@ class _Wanted(ABC):
 class _Divergence(_Wanted):
     read: Outputs
 
-    def __init__(self, objective: HeadDivergence, y: Tensor, fidelity: Fidelity, read: Outputs) -> None:
+    def __init__(self, objective: "HeadDivergence", y: Tensor, fidelity: Fidelity, read: Outputs) -> None:
         super().__init__(objective, y, fidelity, read)
         self.T = objective.temperature
         logits = apply_head(objective.head, y).detach().to(fidelity.synthesis)
+        if logits.shape[-1] < 2:
+            raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
         self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
 
     def task(self, z: Tensor, rows: Tensor) -> Tensor:
@@ -115,38 +131,10 @@ class _Divergence(_Wanted):
         return (self.read(z).argmax(-1) == self.decided[rows]).to(z)
 
 
-@dataclass(frozen=True, eq=False)
-class Regression:
-    """Outputs of a head on ŷ should be those on y: squared error over their variance. Without a head it is the latent itself, plain MSE.
-
-    The score is minus that error.
-
-    Attributes:
-        head: (n, m) → (n, q), any torch module, or None.
-        fidelity: share of ||y − ŷ||² / tr Ry beside a head.
-
-    Raises:
-        ValueError: head is no module, or fidelity is out of range.
-    """
-
-    head: nn.Module | None = None
-    fidelity: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.head is not None:
-            check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
-        real("fidelity", self.fidelity, least=0)
-
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        read = None if self.head is None else head_reader(self.head, synthesis, mean_y)
-        return _Errors(self, y, Fidelity(y, synthesis, mean_y), read)
-
-
 class _Errors(_Wanted):
     """The loss is an error, of a head's outputs or of the latent itself, and the score minus that."""
 
-    def __init__(self, objective: Regression, y: Tensor, fidelity: Fidelity, read: Outputs | None) -> None:
+    def __init__(self, objective: "Regression", y: Tensor, fidelity: Fidelity, read: Outputs | None) -> None:
         super().__init__(objective, y, fidelity, read)
         if objective.head is None:
             self.share = 0.0
@@ -170,29 +158,6 @@ class _Errors(_Wanted):
         return -self.loss(z, rows)
 
 
-@dataclass(frozen=True, eq=False)
-class Cosine:
-    """ŷ should point where y points: 1 − cos(y, ŷ), as search by cosine similarity sees it; no head, no labels.
-
-    The score is the cosine.
-
-    Attributes:
-        fidelity: share of ||y − ŷ||² / tr Ry.
-
-    Raises:
-        ValueError: fidelity is out of range.
-    """
-
-    fidelity: float = 0.01
-
-    def __post_init__(self) -> None:
-        real("fidelity", self.fidelity, least=0)
-
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        return _Angles(self, y, Fidelity(y, synthesis, mean_y))
-
-
 class _Angles(_Wanted):
     def __init__(self, objective: "Cosine | Retrieval", y: Tensor, fidelity: Fidelity, read: None = None) -> None:
         super().__init__(objective, y, fidelity)
@@ -212,8 +177,108 @@ class _Angles(_Wanted):
         return 1 - self.score(z, rows)
 
 
+class _Ranks(_Angles):
+    def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
+        """cos(y_j, ŷ_i) (…, i, j)."""
+        found: Tensor = (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
+        return found
+
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        return -torch.log_softmax(self._cosines(z, rows) / self.objective.temperature, -1).diagonal(dim1=-2, dim2=-1)
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        cosines = self._cosines(z, rows)
+        return (cosines.diagonal(dim1=-2, dim2=-1) >= cosines.amax(-1)).to(z)
+
+
+class _Judged:
+    """The base of the objectives here, which are judged in coefficients."""
+
+    judge: ClassVar[Callable[..., Wanted]]
+    fidelity: float
+
+    def __post_init__(self) -> None:
+        real("fidelity", self.fidelity, least=0)
+        real("temperature", getattr(self, "temperature", 1.0), above=0)
+
+    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
+        """See `Objective`."""
+        head = getattr(self, "head", None)
+        read = None if head is None else head_reader(head, synthesis, mean_y)
+        return self.judge(self, y, Fidelity(y, synthesis, mean_y), read)
+
+
 @dataclass(frozen=True, eq=False)
-class Retrieval:
+class HeadDivergence(_Judged):
+    """The classifier should say of ŷ what it says of y: T² KL( softmax(head(y) / T) || softmax(head(ŷ) / T) ); no labels are needed.
+
+    The score is agreement: 1 where the head decides as on y.
+
+    Attributes:
+        head: (n, m) → logits (n, c), any torch module; it is not changed.
+        temperature: T > 0.
+        fidelity: share of ||y − ŷ||² / tr Ry.
+
+    Raises:
+        ValueError: naming the attribute that is out of range.
+
+    References:
+        [hinton2015distilling] for the tempered divergence.
+    """
+
+    judge: ClassVar = _Divergence
+    head: nn.Module
+    temperature: float = 1.0
+    fidelity: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
+        super().__post_init__()
+
+
+@dataclass(frozen=True, eq=False)
+class Regression(_Judged):
+    """Outputs of a head on ŷ should be those on y: squared error over their variance. Without a head it is the latent itself, plain MSE.
+
+    The score is minus that error.
+
+    Attributes:
+        head: (n, m) → (n, q), any torch module, or None.
+        fidelity: share of ||y − ŷ||² / tr Ry beside a head.
+
+    Raises:
+        ValueError: head is no module, or fidelity is out of range.
+    """
+
+    judge: ClassVar = _Errors
+    head: nn.Module | None = None
+    fidelity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.head is not None:
+            check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
+        super().__post_init__()
+
+
+@dataclass(frozen=True, eq=False)
+class Cosine(_Judged):
+    """ŷ should point where y points: 1 − cos(y, ŷ), as search by cosine similarity sees it; no head, no labels.
+
+    The score is the cosine.
+
+    Attributes:
+        fidelity: share of ||y − ŷ||² / tr Ry.
+
+    Raises:
+        ValueError: fidelity is out of range.
+    """
+
+    judge: ClassVar = _Angles
+    fidelity: float = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieval(_Judged):
     """The cosine of ŷ with y should be the greatest among all latents of a batch: a softmax over them, as in contrastive training.
 
     The loss is −log softmax(cos(y_j, ŷ_i) / T) at j = i over the messages of a batch, the score 1 where none of them is nearer than y_i.
@@ -229,27 +294,6 @@ class Retrieval:
         [oord2018representation] for the loss.
     """
 
+    judge: ClassVar = _Ranks
     temperature: float = 0.1
     fidelity: float = 0.01
-
-    def __post_init__(self) -> None:
-        real("fidelity", self.fidelity, least=0)
-        real("temperature", self.temperature, above=0)
-
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        return _Ranks(self, y, Fidelity(y, synthesis, mean_y))
-
-
-class _Ranks(_Angles):
-    def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
-        """cos(y_j, ŷ_i) (…, i, j)."""
-        found: Tensor = (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
-        return found
-
-    def task(self, z: Tensor, rows: Tensor) -> Tensor:
-        return -torch.log_softmax(self._cosines(z, rows) / self.objective.temperature, -1).diagonal(dim1=-2, dim2=-1)
-
-    def score(self, z: Tensor, rows: Tensor) -> Tensor:
-        cosines = self._cosines(z, rows)
-        return (cosines.diagonal(dim1=-2, dim2=-1) >= cosines.amax(-1)).to(z)

@@ -13,21 +13,19 @@ from typing import Any, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from latentlink.budget import Flops, Latency
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes, check_pair
-from latentlink.neural.checkpoints import Checkpoint, identity_of
 from latentlink.neural.codec.design import Calibration, Codec
 from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank, unpaired_latents
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
-from latentlink.neural.training_loop import Precision, Progress, progress_callback
+from latentlink.neural.training_loop import Checkpoint, Precision, Progress, identity_of, progress_callback
 from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
-from latentlink.power import Mean, PerMessage, PowerLimit, named
+from latentlink.power import Mean, PerMessage, PowerLimit
 from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
@@ -269,29 +267,3 @@ def _reporter(loop: CodecLoop, progress: Progress | None, logger: Any) -> Callab
             progress(loop.round, loop.rounds, loss, score)
 
     return report
-
-
-def codec_training(
-    *, power: str = "mean", peak: float | None = None, flops: int | None = None, microseconds: float | None = None, **settings: Any
-) -> CodecTraining:
-    """The training that the words of a study file or of the command line ask for.
-
-    Args:
-        power: word of the power limit, "mean" or "per-message".
-        peak: largest power of a message over the mean budget, or None.
-        flops: budget of operations per message, or None.
-        microseconds: budget of time per message, or None.
-        settings: further fields of `CodecTraining`.
-
-    Raises:
-        ValueError: a setting is out of range, or two exclude each other.
-    """
-    if flops is not None and microseconds is not None:
-        raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
-    if peak is not None and power != Mean.word:
-        raise ValueError(f"peak limits messages whose mean is limited: give it with power mean, got {power}")
-    limit = named(power) if peak is None else Mean(peak=peak)
-    budget: Flops | Latency | None = None if flops is None else Flops(flops)
-    if microseconds is not None:
-        budget = Latency(microseconds)
-    return CodecTraining(power=limit, budget=budget, **settings)

@@ -19,13 +19,11 @@ from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.checkpoints import Checkpoint, identity_of
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
 from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
-from latentlink.neural.paper.network import ACTIVATION_FLOPS, Network
 from latentlink.neural.paper.pruning import Pruning, pruning_for
-from latentlink.neural.paper.transceiver import NeuralTransceiver
-from latentlink.neural.training_loop import Precision, Progress, progress_callback
+from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
+from latentlink.neural.training_loop import Checkpoint, Precision, Progress, identity_of, progress_callback
 from latentlink.numerics.doors import check_instance, choice, integer, real
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated

@@ -17,7 +17,7 @@ from torch.func import functional_call
 
 from latentlink.channels.channel import Channel
 from latentlink.neural.paper.layers import ComplexLinear, ComplexMlp, at_budget, complex_product
-from latentlink.neural.paper.pruning import Pruning, kept
+from latentlink.neural.paper.pruning import Pruning
 from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
 
 
@@ -146,8 +146,8 @@ class PairLoop(TrainingLoop):
 
     def measure(self) -> dict[str, float]:
         """Validation error, and the share of weights that are left."""
-        density = float(kept(self.pair.linears())) / sum(layer.mask.numel() for layer in self.pair.linears())
-        return {"validation": self.validate(), "density": density}
+        masks = torch.cat([layer.mask.flatten() for layer in self.pair.linears()])
+        return {"validation": self.validate(), "density": float(masks.sum()) / len(masks)}
 
     @property
     def settled(self) -> bool:

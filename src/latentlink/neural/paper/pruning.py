@@ -158,8 +158,3 @@ def _importance(size: Tensor) -> Tensor:
 
 def _half(epochs: int) -> int:
     return max(1, epochs // 2)
-
-
-def kept(layers: Iterable[ComplexLinear]) -> Tensor:
-    """Number of complex weights that the masks keep."""
-    return torch.stack([layer.mask.sum() for layer in layers]).sum()

@@ -13,7 +13,8 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Augmentation
-from latentlink.neural.codec.training import CodecTraining, codec_training
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.codec.words import codec_training
 from latentlink.studies.channels import standard_model
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Point, Positive, Section, Standard, identify

@@ -1,0 +1,33 @@
+"""From the words of study files and of the command line to the settings of a training."""
+
+from typing import Any
+
+from latentlink.budget import Flops, Latency
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.power import Mean, named
+
+
+def codec_training(
+    *, power: str = "mean", peak: float | None = None, flops: int | None = None, microseconds: float | None = None, **settings: Any
+) -> CodecTraining:
+    """The training that the words of a study file or of the command line ask for.
+
+    Args:
+        power: word of the power limit, "mean" or "per-message".
+        peak: largest power of a message over the mean budget, or None.
+        flops: budget of operations per message, or None.
+        microseconds: budget of time per message, or None.
+        settings: further fields of `CodecTraining`.
+
+    Raises:
+        ValueError: a setting is out of range, or two exclude each other.
+    """
+    if flops is not None and microseconds is not None:
+        raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
+    if peak is not None and power != Mean.word:
+        raise ValueError(f"peak limits messages whose mean is limited: give it with power mean, got {power}")
+    limit = named(power) if peak is None else Mean(peak=peak)
+    budget: Flops | Latency | None = None if flops is None else Flops(flops)
+    if microseconds is not None:
+        budget = Latency(microseconds)
+    return CodecTraining(power=limit, budget=budget, **settings)
