@@ -7,22 +7,23 @@ from latentlink.channels.channel import Channel
 from latentlink.numerics.doors import AnyArray, check_instance, finite
 
 
-def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None) -> Tensor:
+def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, name: str = "x") -> Tensor:
     """The real latents (…, n, d) of an array.
 
     Args:
         x: what a user handed over.
         dimension: d.
         batch: of the transceiver, with which the leading dimensions of x must broadcast; None where any will do.
+        name: of the argument.
 
     Raises:
         ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
     """
-    x = finite("x", x)
+    x = finite(name, x)
     if x.is_complex() or x.ndim < 2 or x.shape[-1] != dimension:
-        raise ValueError(f"x must have shape (..., n, {dimension}) and be real, got {x.dtype} {tuple(x.shape)}")
+        raise ValueError(f"{name} must have shape (..., n, {dimension}) and be real, got {x.dtype} {tuple(x.shape)}")
     if batch is not None:
-        broadcast_batch("x", x.shape[:-2], batch)
+        broadcast_batch(name, x.shape[:-2], batch)
     return x
 
 

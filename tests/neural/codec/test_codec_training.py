@@ -166,7 +166,7 @@ def test_bad_arguments_are_named():
         training().fit(modes, data, ll.HeadDivergence)
     with pytest.raises(ValueError, match="pilots must be at least 4"):
         training().fit(modes, data[:3], ll.HeadDivergence(head))
-    with pytest.raises(ValueError, match=r"unpaired must be real latents \(n, 12\)"):
+    with pytest.raises(ValueError, match=r"unpaired must have shape \(\.\.\., n, 12\)"):
         training().fit(modes, data, ll.HeadDivergence(head), unpaired=data.x[:, :3])
     with pytest.raises(ValueError, match="at most max_symbols = 1 symbols, got none"):
         training(max_symbols=1, draws=ll.channels.ChannelDraws(antennas=(2,), uses=(1,))).fit(modes, data, ll.HeadDivergence(head))

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from neural.paper.transceivers_small import channel, pilots, small
 
 import latentlink as ll
 from latentlink.links.operation_count import LayerFlops
 from latentlink.neural.paper.transceiver import Network
+from neural.paper.networks_small import channel, pilots, small
 
 
 class Counting:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from neural.paper.transceivers_small import channel, pilots, small
 
 import latentlink as ll
 from latentlink.neural.paper.transceiver import NeuralTransceiver
+from neural.paper.networks_small import channel, pilots, small
 
 
 @pytest.mark.parametrize(("n_rx", "n_tx", "uses", "d", "m"), [(2, 2, 1, 7, 5), (3, 2, 1, 8, 5), (1, 3, 2, 7, 6), (2, 1, 3, 1, 1)])

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from neural.paper.transceivers_small import channel, pilots, small
 
 import latentlink as ll
+from neural.paper.networks_small import channel, pilots, small
 
 
 @pytest.mark.parametrize("pruning", [ll.HardThreshold(40.0), ll.SoftThreshold(10.0), ll.budget.Weights(0.2)])

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from neural.paper.transceivers_small import channel, pilots, small
 
 import latentlink as ll
 from latentlink.neural.paper.design import DIVERGED, TRAINED, UNDERTRAINED
+from neural.paper.networks_small import channel, pilots, small
 
 
 def mse_on(link, unseen, radio, seed=0):

@@ -19,7 +19,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import Streams, placed, symbols
-from latentlink.numerics.doors import AnyArray, finite, real
+from latentlink.numerics.doors import real
 from latentlink.tasks.objectives import Objective, Wanted
 
 VALIDATED = 1024  # validation pilots at most that are sent over every validation channel
@@ -141,18 +141,6 @@ def draw_bank(source: ChannelSource, count: int, codec: Codec, seed: int) -> Str
     order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator)  # they come by size
     joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
     return joined.to(torch.float32)[order.to(strength.device)]
-
-
-def unpaired_latents(unpaired: AnyArray, modes: SemanticModes) -> Float[Tensor, "u d"]:
-    """Latents (u, d) of the transmitter alone, on the device of the modes.
-
-    Raises:
-        ValueError: they are no finite real latents of dimension d.
-    """
-    x = finite("unpaired", unpaired)
-    if x.is_complex() or x.ndim != 2 or x.shape[1] != len(modes.mean_x):
-        raise ValueError(f"unpaired must be real latents (n, {len(modes.mean_x)}), got {x.dtype} {tuple(x.shape)}")
-    return x.to(modes.mean_x.device)
 
 
 def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, seed: int) -> Float[Tensor, "n k"]:

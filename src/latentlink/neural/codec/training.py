@@ -5,7 +5,6 @@ codec and by the linear design, with the same noise; the gate (`gate.py`) opens 
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -17,8 +16,9 @@ from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes, check_pair
+from latentlink.links.shapes import check_latents
 from latentlink.neural.codec.design import Calibration, Codec
-from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank, unpaired_latents
+from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
@@ -195,7 +195,9 @@ class CodecTraining(Schedule):
         check_instance("objective", objective, Objective, "HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
         if len(pilots) < 4:
             raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
-        extra = None if unpaired is None else unpaired_latents(unpaired, modes)
+        extra = None
+        if unpaired is not None:
+            extra = check_latents(unpaired, len(modes.mean_x), name="unpaired").flatten(0, -2).to(modes.mean_x.device)
         bank, held = (draw_bank(self.draws, count, codec, self.seed + number) for number, count in enumerate(self.bank[:2]))
         loop = CodecLoop(codec, self._examples(codec, pilots, objective, extra), bank, held, self)
         if self.budget is not None:
@@ -204,7 +206,17 @@ class CodecTraining(Schedule):
         if checkpoint is not None:
             identity = self.identity(modes, pilots, objective, extra)
             state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and objective")
-        loop.run(_reporter(loop, progress_callback(progress, "training the codec"), logger), state)
+        show = progress_callback(progress, "training the codec")
+
+        def report() -> None:
+            loss, validation, score = (loop.history[name][-1] for name in ("training", "validation", "score"))
+            if logger is not None:
+                for name, value in (("loss/training", loss), ("loss/validation", validation), ("score/validation", score)):
+                    logger.add_scalar(name, value, loop.round)
+            if show is not None:
+                show(loop.round, loop.rounds, loss, score)
+
+        loop.run(report, state)
         gate = self._gate(loop)
         if state is not None:
             state.remove()
@@ -253,17 +265,3 @@ class CodecTraining(Schedule):
         weights = [value.state_dict().values() for _, value in facts if isinstance(value, nn.Module)]
         tensors = [tensor for group in (*drawn, known, *weights) for tensor in group]
         return identity_of(settings, type(objective).__qualname__, facts, *tensors)
-
-
-def _reporter(loop: CodecLoop, progress: Progress | None, logger: Any) -> Callable[[], None]:
-    """A function that reports the last round of a loop to a logger and a callback."""
-
-    def report() -> None:
-        loss, validation, score = (loop.history[name][-1] for name in ("training", "validation", "score"))
-        if logger is not None:
-            for name, value in (("loss/training", loss), ("loss/validation", validation), ("score/validation", score)):
-                logger.add_scalar(name, value, loop.round)
-        if progress is not None:
-            progress(loop.round, loop.rounds, loss, score)
-
-    return report
