@@ -23,7 +23,7 @@ from latentlink.links.solution import Solution, Status
 from latentlink.neural.codec.ends import Ends, carried, decode, limit_facts, limit_from, limit_messages, mean_scale, precode
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
-from latentlink.neural.codec.streams import Beams, Streams, placed
+from latentlink.neural.codec.streams import Streams, placed
 from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts, named_tensors
@@ -132,40 +132,37 @@ class Codec(Parts, Saved):
         Raises:
             ValueError: the channel is of another type, on another device, or has too many symbols.
         """
-        channel = check_channel(self.modes, channel)
-        streams, beams = placed(self.modes.strength, channel, self.most)
+        modes = self.modes
+        channel = check_channel(modes, channel)
+        streams, beams = placed(modes.strength, channel, self.most)
         sends = streams.share.sum(-1) > 0
         active = self.gate.of(streams) & sends
         ends, found = self._ends(streams, active)
-        count = 2 * beams.transmit.shape[-1]
-        off = REFITTED if self.limit.limits_messages else LINEAR
-        status = torch.where(active, CODEC.code, off.code)
-        return Solution(
-            replace(self._link(channel, streams, beams, ends.first(count), active), energy=found.energy),
-            torch.where(sends, status, Status.NOTHING_TO_SEND.code),
-            self._linear_mse(streams) - found.gained,
-            found.power.to(streams.share) * channel.power,
-            {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
-        )
-
-    def _link(self, channel: Channel, streams: Streams, beams: Beams, ends: Ends, active: Bool[Tensor, "*batch"]) -> CodecTransceiver:
-        modes = self.modes
-        return CodecTransceiver(
+        link = CodecTransceiver(
             analysis=modes.analysis[self.inputs].float(),
             synthesis=modes.synthesis[:, self.outputs].float(),
             mean_x=modes.mean_x.float(),
             mean_y=modes.mean_y.float(),
             streams=streams.to(torch.float32),
-            energy=streams.share.float(),
+            energy=found.energy,
             beams=beams.to(torch.float32),
             channel=channel.to(torch.float32),
             encoder=self.encoder,
             decoder=self.decoder,
-            ends=ends,
+            ends=ends.first(2 * beams.transmit.shape[-1]),
             limit=self.limit,
             ceiling=self.ceiling,
             active=active,
             encoders=modes.encoders,
+        )
+        off = REFITTED if self.limit.limits_messages else LINEAR
+        status = torch.where(active, CODEC.code, off.code)
+        return Solution(
+            link,
+            torch.where(sends, status, Status.NOTHING_TO_SEND.code),
+            self._linear_mse(streams) - found.gained,
+            found.power.to(streams.share) * channel.power,
+            {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
         )
 
     @torch.no_grad()

@@ -81,7 +81,7 @@ class CodecTraining(Schedule):
         dropout: share of hidden units dropped in training.
         weight_decay: of AdamW.
         augmentation: how pilots are varied, against too few of them.
-        folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitting.py`).
+        folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
         budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None keeps all.

@@ -112,7 +112,6 @@ class Neural(Schedule):
         References:
             [pandolfo2025latent]
         """
-        _check(pilots, channel)
         loop, scales = self.untrained_loop(pilots, channel)
         silent = not bool((channel.power > 0).all() and (channel.h != 0).any())
         factor = float(scales[1]) ** 2
@@ -142,7 +141,6 @@ class Neural(Schedule):
 
     def estimated_seconds(self, pilots: Pilots, channel: Channel) -> float:
         """Time in seconds that all epochs would take here, estimated from a few steps; raises as `design`."""
-        _check(pilots, channel)
         loop, _ = self.untrained_loop(pilots, channel)
         rows = torch.arange(min(self.batch_size, len(loop.data)), device=loop.device)
         step = median_us(lambda: loop.step(rows), TIMED_CALLS, loop.device)
@@ -151,12 +149,17 @@ class Neural(Schedule):
 
     def untrained(self, pilots: Pilots, channel: Channel) -> NeuralTransceiver:
         """The link with weights as training begins, which takes as long to run as a trained one with no zeros; raises as `design`."""
-        _check(pilots, channel)
         loop, scales = self.untrained_loop(pilots, channel)
         return _link(loop.pair, scales, pilots, channel)
 
     def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
-        """Untrained networks with the data they are for, and what these were scaled by."""
+        """Untrained networks with the data they are for, and what these were scaled by; raises as `design`."""
+        check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
+        check_channel(channel, pilots.x)
+        if tuple(channel.batch) not in ((), (1,)):
+            raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
+        if len(pilots) < 2:
+            raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
         x, scale_x = _scaled(pilots.x)
         y, scale_y = _scaled(pilots.y)
@@ -216,12 +219,3 @@ def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
     scale = centred.square().mean().sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
     return as_halves(torch.nn.functional.pad((centred / scale).float(), (0, latents.shape[1] % 2))).contiguous(), scale.float()
-
-
-def _check(pilots: Pilots, channel: Channel) -> None:
-    check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
-    check_channel(channel, pilots.x)
-    if tuple(channel.batch) not in ((), (1,)):
-        raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
-    if len(pilots) < 2:
-        raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
