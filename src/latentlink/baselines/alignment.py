@@ -43,11 +43,6 @@ class Alignment:
         return U, S, Vt
 
     @cached_property
-    def gram(self) -> Float[Tensor, "d d"]:
-        """The Gram matrix Aᵀ A (d, d)."""
-        return self.matrix.mT @ self.matrix
-
-    @cached_property
     def principal(self) -> Spectrum:
         """Principal components of the aligned latent A x under R_λ."""
         return self.components(self.matrix)

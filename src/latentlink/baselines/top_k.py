@@ -89,9 +89,8 @@ class TopK(Baseline):
         """
         moments, channel = prepare(moments, channel)
         measured = self._latents(moments)
-        aligned = self.aligner.fit(moments)
         before = self.align == "before"
-        A = aligned.matrix
+        A = self.aligner.fit(moments).matrix
         c = measured.x @ A.mT if before else measured.x
         k = self.number_sent(c.shape[-1], channel)
         chosen, entries = largest(c, k)
@@ -107,19 +106,12 @@ class TopK(Baseline):
         link = LinearTransceiver(analysis, synthesis, zero, zero, crossing.streams, crossing.precoder, crossing.decoder, channel)
         transceiver = TopKTransceiver(A, before, moments.mean_x, moments.mean_y, offsets, link)
         spent = link.expected_power(analysis @ (seen.mT @ seen / n) @ analysis.mT)
-        error = None
-        if self.expects:
-            error = self._error(transceiver, None if before else aligned.gram, chosen, seen, measured)
+        error = self._error(transceiver, measured) if self.expects else None
         return Solution(transceiver, baseline_status(link), error, spent)
 
     def expected_mse(self, transceiver: TopKTransceiver, moments: Moments) -> Float[Tensor, "*batch"]:
         """The error (…) to expect of a transceiver that was designed by this design with these moments; raises as `design`."""
-        moments, _ = prepare(moments, transceiver.channel)
-        measured = self._latents(moments)
-        c = measured.x @ transceiver.alignment.mT if transceiver.aligned_before else measured.x
-        chosen, entries = largest(c, transceiver.k)
-        gram = None if transceiver.aligned_before else self.aligner.fit(moments).gram
-        return self._error(transceiver, gram, chosen, entries - transceiver.offsets[chosen], measured)
+        return self._error(transceiver, self._latents(prepare(moments, transceiver.channel)[0]))
 
     def _latents(self, moments: Moments) -> "_Measured":
         """The latents that are measured on, without the rounding of means."""
@@ -148,15 +140,11 @@ class TopK(Baseline):
         """The numbers of the pilots that are taken, in random order."""
         return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))[:_PILOTS]
 
-    def _error(
-        self,
-        transceiver: TopKTransceiver,
-        gram: Float[Tensor, "s s"] | None,
-        chosen: Int[Tensor, "n k"],
-        v: Float[Tensor, "n k"],
-        measured: "_Measured",
-    ) -> Float[Tensor, "*batch"]:
-        """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise; ΨᵀΨ is given, None where Ψ = I."""
+    def _error(self, transceiver: TopKTransceiver, measured: "_Measured") -> Float[Tensor, "*batch"]:
+        """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise."""
+        before, A = transceiver.aligned_before, transceiver.alignment
+        chosen, entries = largest(measured.x @ A.mT if before else measured.x, transceiver.k)
+        v = entries - transceiver.offsets[chosen]
         link, psi = transceiver.link, transceiver.synthesis
         response, noise = link.response()
         T = link.synthesis @ response @ link.analysis
@@ -164,7 +152,7 @@ class TopK(Baseline):
         k, batch, sent = transceiver.k, T.shape[:-2], sends(link)[..., None, None]
         count = max(1, self.products // (k**2 + psi.numel() // 16))
         chosen, v, wanted = chosen[:count], v[:count], measured.y[:count]
-        gram = psi if gram is None else gram
+        gram = psi if before else A.mT @ A  # ΨᵀΨ
         total = T.new_zeros(batch)
         rows = max(1, self.entries // max(k**2, batch.numel() * k))
         for index, vi, yi in zip(chosen.split(rows), v.split(rows), wanted.split(rows), strict=True):

@@ -126,8 +126,12 @@ class NeuralTransceiver(BaseTransceiver):
     """Neural precoder and decoder, trained for one channel (see the module).
 
     Attributes:
-        precoder: f, ⌈d/2⌉ → u n_tx complex. decoder: g, u n_rx → ⌈m/2⌉.
-        mean_x: μx (d,). mean_y: μy (m,). scale_x: c_x. scale_y: c_y, ().
+        precoder: f, ⌈d/2⌉ → u n_tx complex.
+        decoder: g, u n_rx → ⌈m/2⌉ complex.
+        mean_x: μx (d,).
+        mean_y: μy (m,).
+        scale_x: c_x, ().
+        scale_y: c_y, ().
         channel: that it was trained for, one channel in all; its power is the budget of every message.
     """
 
