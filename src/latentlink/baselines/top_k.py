@@ -94,8 +94,11 @@ class TopK(Baseline):
         c = measured.x @ A.mT if before else measured.x
         k = self.number_sent(c.shape[-1], channel)
         chosen, entries = largest(c, k)
-        offsets, seen, unseen = _usual(chosen, entries, c.shape[-1])
-        n = len(c)
+        n, index = len(c), chosen.flatten()
+        times = torch.bincount(index, minlength=c.shape[-1]).to(entries)
+        offsets = c.new_zeros(c.shape[-1]).scatter_add(0, index, entries.flatten()) / (times + 1)
+        seen = entries - offsets[chosen]
+        unseen = seen * (1 + 1 / times[chosen])  # by the offsets of the other messages: c − (n + 1) a / n + c / n
         C = unseen.mT @ unseen / n
         whitened = Spectrum.of(C)
         values, vectors = whitened.kept(k / n)
@@ -176,14 +179,3 @@ class _Measured(NamedTuple):
     x: Float[Tensor, "n d"]
     y: Float[Tensor, "n m"]
     residual: Float[Tensor, ""]
-
-
-def _usual(
-    chosen: Int[Tensor, "n k"], entries: Float[Tensor, "n k"], size: int
-) -> tuple[Float[Tensor, "c"], Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """a, the shrunk mean of each entry where it is sent, and what is left of the entries: by a, and by the a of the other messages."""
-    index = chosen.flatten()
-    times = torch.bincount(index, minlength=size).to(entries)
-    offsets = entries.new_zeros(size).scatter_add(0, index, entries.flatten()) / (times + 1)
-    left = entries - offsets[chosen]
-    return offsets, left, left * (1 + 1 / times[chosen])  # c − (n + 1) a / n + c / n

@@ -40,14 +40,10 @@ def count_operations(block: Block, code: LatentCode, latents: tuple[int, int], a
     synthesis = k + REAL_WEIGHT * k * m + m
     modulation, scaling = 2 * symbols, 2 * symbols
     encode = transform + code.search_operations(block.payload, _STEP_SEARCH) + modulation + COMPLEX_WEIGHT * symbols * n_tx
-    decode = COMPLEX_WEIGHT * symbols * n_rx + scaling + _demapping(block) + _decoding(block) + synthesis
+    loaded = [(bits, int((block.bits == bits).sum())) for bits in range(1, MOST_BITS + 1)]
+    demapping = sum(count * (3 * (1 << bits) + bits * (2 * (1 << bits) + 3)) for bits, count in loaded)
+    decode = COMPLEX_WEIGHT * symbols * n_rx + scaling + demapping + _decoding(block) + synthesis
     return OperationCount(encode, decode)
-
-
-def _demapping(block: Block) -> int:
-    """Operations of the bit log-likelihood ratios of all dimensions."""
-    counts = [(bits, int((block.bits == bits).sum())) for bits in range(1, MOST_BITS + 1)]
-    return sum(count * (3 * (1 << bits) + bits * (2 * (1 << bits) + 3)) for bits, count in counts)
 
 
 def _decoding(block: Block) -> int:

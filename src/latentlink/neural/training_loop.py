@@ -81,7 +81,10 @@ class Checkpoint:
         if not self.path.is_file():
             return
         try:
-            state = self._read()
+            raw = self.path.read_bytes()
+            if hashlib.sha256(raw[HASH_BYTES:]).digest() != raw[:HASH_BYTES]:
+                raise ValueError("it was changed or cut")
+            state: dict[str, Any] = torch.load(io.BytesIO(raw[HASH_BYTES:]), map_location=self.device, weights_only=True)
             same = state["identity"] == self.identity
             if same:
                 take(state)
@@ -93,13 +96,6 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the file, once its training is done."""
         self.path.unlink(missing_ok=True)
-
-    def _read(self) -> dict[str, Any]:
-        raw = self.path.read_bytes()
-        if hashlib.sha256(raw[HASH_BYTES:]).digest() != raw[:HASH_BYTES]:
-            raise ValueError("it was changed or cut")
-        state: dict[str, Any] = torch.load(io.BytesIO(raw[HASH_BYTES:]), map_location=self.device, weights_only=True)
-        return state
 
 
 class TrainingLoop(ABC):

@@ -189,7 +189,7 @@ class LatentCode:
         if payload <= _SMALLEST_TRANSFORM:
             return self._measured(payload)
         low = _grid(payload)
-        high = _above(low)
+        high = low * 4 // 3 if low % 3 == 0 else low * 3 // 2  # the next of the measured sizes
         part = math.log(payload / low) / math.log(high / low)
         below = self._measured(low)
         above = self._measured(high) if part > 0 else below
@@ -236,11 +236,6 @@ def _grid(payload: int) -> int:
     power = 1 << (payload.bit_length() - 1)
     between = power * 3 // 2
     return between if payload >= between else max(power, _SMALLEST_TRANSFORM)
-
-
-def _above(size: int) -> int:
-    """The next of the measured sizes."""
-    return size * 4 // 3 if size % 3 == 0 else size * 3 // 2
 
 
 def _between(a: float, b: float, part: float) -> float:

@@ -155,12 +155,15 @@ class Codec(Parts, Saved):
             active=active,
             encoders=modes.encoders,
         )
+        k = min(self.most, len(modes))
+        a, q, gain = (value[..., :k] for value in (streams.amplitude, streams.share, streams.gain))
+        linear = parallel_mse(modes, gain * a * torch.where(q > 0, q, 0.0).sqrt(), gain.square())  # error of the exact linear design
         off = REFITTED if self.limit.limits_messages else LINEAR
         status = torch.where(active, CODEC.code, off.code)
         return Solution(
             link,
             torch.where(sends, status, Status.NOTHING_TO_SEND.code),
-            self._linear_mse(streams) - found.gained,
+            linear - found.gained,
             found.power.to(streams.share) * channel.power,
             {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
         )
@@ -194,13 +197,6 @@ class Codec(Parts, Saved):
             gained = self._gained(ends, t, direct, streams)
             gained = gained if self.limit.limits_messages else torch.where(on, gained, 0.0)
         return AtBudget(scale, ends.direct_rx, gained, power, t.square().mean(-2))
-
-    def _linear_mse(self, streams: Streams) -> Float[Tensor, "*batch"]:
-        """Error of the exact linear design under the pilots' moments."""
-        k = min(self.most, len(self.modes))
-        a, q, gain = (value[..., :k] for value in (streams.amplitude, streams.share, streams.gain))
-        root = torch.where(q > 0, q, 0.0).sqrt()
-        return parallel_mse(self.modes, gain * a * root, gain.square())
 
     def _gained(self, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c"]:
         """By how much the codec's error on the calibration latents is below that of the linear design, with the same draw of noise."""

@@ -101,8 +101,11 @@ class CodecLoop(TrainingLoop):
     @torch.enable_grad()
     def step(self, number: int) -> Tensor:
         """One step of AdamW, the `number`-th of the round; the loss, detached."""
+        step, total = self.round * self.schedule.steps + number, self.rounds * self.schedule.steps
+        rise = max(1, round(WARM_UP * total))  # a linear rise, then half a cosine
+        share = (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.learning_rate * self._rate(self.round * self.schedule.steps + number)
+            group["lr"] = self.schedule.learning_rate * share
         channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random["drawn"]).to(self.device)
         batch = self.examples.batch(self.schedule.messages, self.random["drawn"], self.random["noise"])
         self.optimiser.zero_grad(set_to_none=True)
@@ -114,12 +117,6 @@ class CodecLoop(TrainingLoop):
         torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP)
         self.optimiser.step()
         return loss.detach()
-
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate: a linear rise, then half a cosine."""
-        total = self.rounds * self.schedule.steps
-        rise = max(1, round(WARM_UP * total))
-        return (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
 
     def measure(self) -> dict[str, float]:
         """Loss and score on validation pilots over validation channels, always with the same noise."""
