@@ -113,7 +113,6 @@ class Neural(Schedule):
             [pandolfo2025latent]
         """
         loop, scales = self.untrained_loop(pilots, channel)
-        silent = not bool((channel.power > 0).all() and (channel.h != 0).any())
         factor = float(scales[1]) ** 2
         show = progress_callback(progress, "training the networks")
 
@@ -127,14 +126,13 @@ class Neural(Schedule):
             settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
             identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *vars(channel).values())
             state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and channel")
-        if silent:
+        if bool((channel.power > 0).all() and (channel.h != 0).any()):
+            loop.run(report, state)
+        else:  # nothing can be sent
             for parameter in loop.pair.parameters():
                 parameter.data.zero_()
-        else:
-            loop.run(report, state)
         transceiver = _link(loop.pair, scales, pilots, channel)
-        silent = silent or transceiver.precoder.silent
-        solution = _solution(loop, transceiver, Status.NOTHING_TO_SEND if silent else _status(loop), factor)
+        solution = _solution(loop, transceiver, factor)
         if state is not None:
             state.remove()
         return solution
@@ -185,9 +183,14 @@ def _link(pair: Pair, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Ch
     return NeuralTransceiver(precoder, decoder, mean_x, mean_y, *scales, channel.to(torch.float32))
 
 
-def _solution(loop: PairLoop, link: NeuralTransceiver, status: Status, factor: float) -> Solution[NeuralTransceiver]:
+def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solution[NeuralTransceiver]:
     """The link with what was measured of it on validation pilots, in float32."""
-    channel, data = link.channel, loop.data
+    channel, data, losses = link.channel, loop.data, loop.history["training"]
+    status = TRAINED if loop.converged else UNDERTRAINED
+    if loop.diverged or (losses and loop.best_round == 0 and losses[-1] > GROWN * losses[0]):
+        status = DIVERGED
+    if link.precoder.silent:
+        status = Status.NOTHING_TO_SEND
     with torch.no_grad():
         sent = at_budget(loop.pair.precoder(data.x_val), loop.pair.budget)
     trace = {
@@ -203,14 +206,6 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, status: Status, factor: f
         torch.full_like(channel.power, float(sent.square().sum()) / (channel.uses * sent.shape[1])),
         trace,
     )
-
-
-def _status(loop: PairLoop) -> Status:
-    losses = loop.history["training"]
-    grown = bool(losses) and loop.best_round == 0 and losses[-1] > GROWN * losses[0]
-    if loop.diverged or grown:
-        return DIVERGED
-    return TRAINED if loop.converged else UNDERTRAINED
 
 
 def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
