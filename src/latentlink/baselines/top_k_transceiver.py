@@ -93,20 +93,12 @@ class TopKTransceiver(BaseTransceiver):
         return largest(c @ self.alignment.mT if self.aligned_before else c, self.k)
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d).
-
-        Raises:
-            ValueError: as `choose`, or the batch of x does not fit.
-        """
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d); raises as `Transceiver.encode`."""
         chosen, entries = self.choose(x)
         return self.link.encode(entries - self.offsets[chosen])
 
     def informed_by(self, x: AnyArray) -> "TopKTransceiver":
-        """The same transceiver, its receiver told the indices of these messages x (n, d) or (…, n, d).
-
-        Raises:
-            ValueError: as `choose`.
-        """
+        """The same transceiver, its receiver told the indices of these messages x (n, d) or (…, n, d); raises as `choose`."""
         return replace(self, indices=self.choose(x)[0])
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n s"]:

@@ -210,10 +210,7 @@ class Genie(_Targeted):
     """Each message is given the largest block that its own noise lets through, known in advance: a bound, not a scheme.
 
     Attributes:
-        target: of the ordinary adaptation that `encode` uses, above 0 and below 0.5.
-
-    Raises:
-        ValueError: the target is out of range.
+        target: of the ordinary adaptation that `encode` uses, as in `BlockError`.
     """
 
     def link(self, code: LatentCode, channel: Channel) -> GenieTransceiver:

@@ -128,11 +128,7 @@ def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Trans
 
 
 def codes_of(link: AnyLink) -> Codes:
-    """The part of a link of any kind that encodes and decodes.
-
-    Raises:
-        ValueError: nothing does.
-    """
+    """The part of a link of any kind that encodes and decodes; a ValueError where nothing does."""
     found = link.transceiver if isinstance(link, Solution) else link
     if isinstance(found, type) or not isinstance(found, Codes):
         raise ValueError(f"transceiver must have encode(x) and decode(r), or be a Solution, got {found!r}")

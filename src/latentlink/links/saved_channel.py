@@ -38,14 +38,7 @@ def channel_from(tensors: dict[str, Tensor]) -> Channel:
 
 
 def link_facts(channel: Channel, tx_dim: int, rx_dim: int, power_limit: str) -> dict[str, Any]:
-    """The facts that the manifest of every link states.
-
-    Args:
-        channel: that it was designed for.
-        tx_dim: d, of the transmitter's latents.
-        rx_dim: m, of the receiver's latents.
-        power_limit: what the budget limits.
-    """
+    """The facts that the manifest of every link states: its channel, dimensions d and m of the latents, and what the budget limits."""
     snr_db = channel.snr_db.flatten()
     return {
         "tx_dim": tx_dim,

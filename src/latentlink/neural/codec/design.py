@@ -251,13 +251,7 @@ class Codec(Parts, Saved):
 
 
 def mean_energy(raw: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], linear: Float[Tensor, "c"]) -> Float[Tensor, "c"]:
-    """Mean energy (c,) of messages, estimated from n of them; the known mean energy of the linear design is a control variate.
-
-    Args:
-        raw: symbols (c, n, S).
-        direct: symbols of the linear design for the same latents.
-        linear: mean energy of the linear design (c,).
-    """
+    """Mean energy (c,) of n messages; symbols and known mean energy of the linear design, for the same latents, are a control variate."""
     e, f = raw.square().sum(-1), direct.square().sum(-1)
     apart = f - f.mean(-1, keepdim=True)
     slope = ratio((apart * e).sum(-1), apart.square().sum(-1))

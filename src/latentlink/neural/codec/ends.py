@@ -137,14 +137,9 @@ def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], d
 
 
 def mean_scale(limit: PowerLimit, spent: Float[Tensor, "*batch"], budget: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:
-    """The factor κ on the symbols of a channel that brings their mean energy to the budget, before single messages are limited.
+    """The factor κ on the symbols of a channel that brings the mean energy spent to the budget, before single messages are limited.
 
     It is 1 under `power.PerMessage()`, which scales each message by itself.
-
-    Args:
-        limit: the power limit, `Mean` (with a peak or without) or `PerMessage`.
-        spent: mean energy of the symbols (…).
-        budget: mean energy that they may have (…).
     """
     scale = ratio(budget, spent).sqrt() if isinstance(limit, Mean) else torch.ones_like(spent)
     return scale[..., None, None]

@@ -100,13 +100,7 @@ class Layers(NamedTuple):
 
 @torch.no_grad()
 def rank_units(codec: Codec, streams: Streams, noise: Float[Tensor, "c n S"]) -> Layers:
-    """The worth of every unit of a codec.
-
-    Args:
-        codec: the codec, whose calibration latents are sent.
-        streams: channels (c,) to judge on.
-        noise: of the received streams.
-    """
+    """The worth of every unit of a codec, whose calibration latents are sent over channels (c,) with this noise of the received streams."""
     encoder, decoder = codec.encoder, codec.decoder
     d, m, linear = len(codec.modes.mean_x), len(codec.modes.mean_y), min(codec.most, len(codec.modes))
     z = codec.calibration.z[:, codec.inputs]
