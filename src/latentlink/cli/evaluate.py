@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from latentlink.baselines.unaligned import unaligned
+from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
 from latentlink.cli.console import at, device_named, facts, print_table, read_pilots, wrote
 from latentlink.cli.options import Device

@@ -6,13 +6,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from latentlink.baselines.alignment import LeastSquares, Procrustes
-from latentlink.baselines.disjoint import Disjoint
-from latentlink.baselines.eigen_k import EigenK
+from latentlink.baselines.alignment import LeastSquares, Procrustes, unaligned
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from latentlink.baselines.first_k import FirstK
+from latentlink.baselines.linear import Disjoint, EigenK, FirstK
 from latentlink.baselines.top_k import TopK
-from latentlink.baselines.unaligned import unaligned
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution
