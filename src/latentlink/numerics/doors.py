@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+AnyArray = Tensor | NDArray[Any]  # what public functions take as an array of numbers
 
 
 def as_tensor(name: str, value: Any) -> Tensor:
@@ -75,6 +78,18 @@ def real(
         return number
     limits = [f"{sign} {bound:g}" for sign, bound in ((">=", least), (">", above), ("<=", most), ("<", below)) if math.isfinite(bound)]
     raise ValueError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {value!r}")
+
+
+def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
+    """Refuse what is no object of a class or a protocol, and the class itself.
+
+    Raises:
+        ValueError: naming `name` and how such an object is made, the remedy.
+    """
+    if isinstance(value, type) or not isinstance(value, kind):
+        what = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+        got = value if value is None or isinstance(value, type) else type(value).__name__
+        raise ValueError(f"{name} must be {what}, such as {remedy}, got {got}")
 
 
 def choice(name: str, value: object, options: Collection[str]) -> str:
