@@ -28,8 +28,8 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice, finite, integer, real
+from latentlink.streams.allocation import Placement
 from latentlink.streams.per_use import PerUseProblem
-from latentlink.streams.placement import ParallelStreams, Placement
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
 from latentlink.streams.spatial import SpatialModes
 
@@ -127,7 +127,7 @@ class Mean(PowerLimit):
         """Place modes by MSE water-filling over the symbols of all uses."""
         if self.peak is not None:
             raise ValueError(f"power must have no peak in a linear design, got {self!r}: use Mean(), or Mean(peak=...) in CodecTraining")
-        return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
+        return Placement.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
         """Factor (…, n) that clips messages above the peak to it."""
@@ -164,8 +164,9 @@ class PerUse(PowerLimit):
         """Spread the pooled optimum evenly over identical uses; where uses differ, optimise by L-BFGS with a dual certificate."""
         spatial = SpatialModes.of(channel.h)
         if is_block_fading(channel.h) or len(strength) == 0:
-            return ParallelStreams.pooled(strength, spatial.spread(), channel)
-        problem = PerUseProblem.of(strength, spatial, channel.effective_noise / 2, channel.power, widely_linear=widely_linear)
+            return Placement.pooled(strength, spatial.spread(), channel)
+        b = strength[: 2 * channel.uses * min(channel.n_rx, channel.n_tx)]  # as many modes as there are real symbols
+        problem = PerUseProblem(b, spatial, channel.effective_noise / 2, channel.power, widely_linear)
         return problem.solve(self.max_iterations, self.tolerance)
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
@@ -214,7 +215,7 @@ class PerMessage(PowerLimit):
         """The placement of `Mean`: its messages are then scaled to the budget, and the decoder is refitted to them."""
         if self.x is None:
             raise ValueError("power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got PerMessage()")
-        return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
+        return Placement.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
         """Factor (…, n) that scales every message to the budget; it is 0 for messages without energy."""
@@ -269,7 +270,7 @@ class Equal(PowerLimit):
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
         """Place the strongest modes on the strongest symbols of all uses, with water-filling of P in each use."""
-        return ParallelStreams.use_by_use(strength, channel, pooled_order=True)
+        return Placement.use_by_use(strength, channel, pooled_order=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +281,7 @@ class OneUseAtATime(Equal):
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
         """Place the strongest modes on the first use, the next ones on the second, with water-filling of P in each use."""
-        return ParallelStreams.use_by_use(strength, channel, pooled_order=False)
+        return Placement.use_by_use(strength, channel, pooled_order=False)
 
 
 NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}

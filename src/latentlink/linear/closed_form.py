@@ -26,7 +26,7 @@ from latentlink.linear.per_message import refit_per_message
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.power import PowerLimit
-from latentlink.streams.placement import Placement
+from latentlink.streams.allocation import Placement
 
 LinearSolution = Solution[LinearTransceiver]
 
@@ -48,17 +48,15 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
         ValueError: the limit has no exact design, or its pilots do not fit the modes.
     """
     placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
-    noise = channel.effective_noise / 2
-    decoder = None if channel.uncertain else placed.decoder(noise)  # None: the LMMSE decoder for an uncertain channel
-    link = replace(modes.transceiver(channel, placed.streams, placed.precoder(), decoder), power_limit=limit.deployed())
+    link = replace(modes.transceiver(channel, placed.streams, placed.precoder, placed.decoder), power_limit=limit.deployed())
     trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
-    response = placed.response(noise)
-    if response is None or channel.uncertain:
-        solution = expected_on(modes, link, _status(placed, limit, channel), trace)
+    status = _status(placed, limit, channel)
+    if placed.response is None:
+        solution = expected_on(modes, link, status, trace)
     else:
-        mse = parallel_mse(modes, *response)
+        mse = parallel_mse(modes, placed.response.t, placed.response.noise)
         power = placed.power @ modes.covariance.diagonal()[: placed.power.shape[-1]] / channel.uses
-        solution = Solution(link, _status(placed, limit, channel), mse, power, trace)
+        solution = Solution(link, status, mse, power, trace)
     return refit_per_message(modes, solution.transceiver, limit) if limit.limits_messages else solution
 
 

@@ -21,9 +21,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.latents.packing import real_embedding
 from latentlink.numerics.ascend import ascend
 from latentlink.numerics.minimise import minimise
-from latentlink.streams.placement import CoupledStreams
+from latentlink.streams.allocation import Placement
 from latentlink.streams.spatial import SpatialModes
 
 _DUAL_STEPS = 500
@@ -47,20 +48,14 @@ class PerUseProblem:
     power: Float[Tensor, "*batch"]
     widely_linear: bool
 
-    @classmethod
-    def of(
-        cls, strength: Float[Tensor, "k"], spatial: SpatialModes, noise: Tensor, power: Tensor, *, widely_linear: bool = True
-    ) -> "PerUseProblem":
-        """The problem for as many of the strongest modes as have a symbol."""
-        uses, q = spatial.amplitude.shape[-2:]
-        return cls(strength[: 2 * uses * q], spatial, noise, power, widely_linear)
-
-    def solve(self, max_iterations: int, tolerance: float) -> CoupledStreams:
-        """The best precoder with each use at power P; it is settled where its gap to the bound is within the tolerance."""
+    def solve(self, max_iterations: int, tolerance: float) -> Placement:
+        """The best precoder with each use at power P, all uses in one group; it is settled where its gap is within tolerance."""
         F = self.best_precoder(max_iterations)
-        error, multipliers = self.multipliers(F)
-        gap = self.gap(error, multipliers)
-        return CoupledStreams(self.spatial, F, gap, gap <= tolerance)
+        gap = self.gap(*self.multipliers(F))
+        antennas = (real_embedding(self.spatial.transmit) @ F).unflatten(-2, (2, -1))  # (…, u, 2, n_tx, s)
+        precoder = antennas.movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)
+        streams = torch.arange(F.shape[-1], device=F.device).expand(*gap.shape, -1)
+        return Placement(streams, F.square().sum((-3, -2)), precoder, gap=gap, settled=gap <= tolerance)
 
     @property
     def h(self) -> Float[Tensor, "*batch u q"]:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.division import ratio
 from latentlink.streams.allocation import Allocation
 
 _GAIN = 1e-9  # relative: what an exchange brings beyond rounding
@@ -43,9 +42,7 @@ def least_error(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*
     h = torch.linalg.svdvals(channel.h.expand(*antennas.shape[:-1], *channel.h.shape[-3:]).gather(-1, columns))
     N = (channel.effective_noise / 2).expand(h.shape[:-2])
     best = Allocation.of(modes.strength, h, N, (channel.uses * channel.power).expand(h.shape[:-2]))
-    x = best.power * best.amplitude.square()
-    saved: Tensor = modes.strength.square()[: x.shape[-1]] * ratio(x, x + N.unsqueeze(-1))
-    return modes.weighted_variance - saved.sum(-1)
+    return modes.weighted_variance - best.explained(modes.strength, N).sum(-1)
 
 
 def _find_others(S: Int[Tensor, "*batch q"], count: int) -> Int[Tensor, "*batch r"]:

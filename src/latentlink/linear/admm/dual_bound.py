@@ -36,7 +36,7 @@ _LEAST_REST = 1e-4  # of a mode's error: without noise the multiplier of the pow
 def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, limits: Float[Tensor, "*batch t"]) -> ConcaveFunction:
     """Make the dual function of the multipliers ν, ν₀ (…, t + 1): D (…), without the constant V − Σ b², and a supergradient (…, t + 1)."""
     uses, power = channel.uses, channel.power
-    N = _noise_per_real_part(channel).unsqueeze(-1)
+    N = channel.effective_noise.unsqueeze(-1) / 2
     allowed = uses * torch.cat([limits, power.unsqueeze(-1)], -1)
     tiny = torch.finfo(strength.dtype).tiny
 
@@ -63,8 +63,7 @@ def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, limits: Float[T
 
 def bound_by_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """Compute the weighted error (…) of the closed form, which no precoder within the total power can beat."""
-    share = _explained_share(_allocate(modes, channel), channel)
-    return modes.weighted_variance - (modes.strength.square()[: share.shape[-1]] * share).sum(-1)
+    return modes.weighted_variance - _allocate(modes, channel).explained(modes.strength, channel.effective_noise / 2).sum(-1)
 
 
 def bound_per_use(modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -75,7 +74,7 @@ def bound_per_use(modes: SemanticModes, channel: Channel, ceiling: Float[Tensor,
         channel: the channels.
         ceiling: the weighted error (…) of a feasible precoder.
     """
-    amplitude, N = SpatialModes.of(channel.h).amplitude, _noise_per_real_part(channel)
+    amplitude, N = SpatialModes.of(channel.h).amplitude, channel.effective_noise / 2
     dual = partial(per_use_bound, modes.strength, amplitude, N, channel.power)
     start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
     return _certify(dual, modes, channel, ceiling, start)
@@ -131,9 +130,9 @@ def power_multiplier(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*
     At the closed form it is Σ b² x / (1 + x)² / (u P), x being the received SNR of a mode.
     """
     best = _allocate(modes, channel)
-    share = _explained_share(best, channel)
-    rest = (1 - share).clamp(min=_LEAST_REST)
-    return ratio((modes.strength.square()[: share.shape[-1]] * share * rest).sum(-1), best.power.sum(-1))
+    saved, b2 = best.explained(modes.strength, channel.effective_noise / 2), modes.strength[: best.power.shape[-1]].square()
+    rest = (1 - saved / b2).clamp(min=_LEAST_REST)
+    return ratio((saved * rest).sum(-1), best.power.sum(-1))
 
 
 def _certify(
@@ -148,18 +147,7 @@ def _certify(
 def _allocate(modes: SemanticModes, channel: Channel) -> Allocation:
     """Allocate the modes and the total power as the closed form does."""
     amplitude = SpatialModes.of(channel.h).amplitude
-    return Allocation.of(modes.strength, amplitude, _noise_per_real_part(channel), channel.uses * channel.power)
-
-
-def _explained_share(best: Allocation, channel: Channel) -> Float[Tensor, "*batch k"]:
-    """Compute the share x / (1 + x) of each mode's error that an allocation removes."""
-    signal = best.power * best.amplitude.square()
-    return ratio(signal, signal + _noise_per_real_part(channel).unsqueeze(-1))
-
-
-def _noise_per_real_part(channel: Channel) -> Float[Tensor, "*batch"]:
-    """Compute N (…) of each real dimension; the channel's error acts as further noise."""
-    return channel.effective_noise / 2
+    return Allocation.of(modes.strength, amplitude, channel.effective_noise / 2, channel.uses * channel.power)
 
 
 def _all_on_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch t1"]:

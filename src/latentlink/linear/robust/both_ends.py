@@ -70,9 +70,8 @@ def _is_coloured(modes: SemanticModes) -> bool:
 def _decoded_error(modes: SemanticModes, channel: Channel, used: Allocation, designed: Float[Tensor, "*batch u"]) -> Tensor:
     """Weighted error Σ b² E(z − ẑ)² (…) under the pilots' covariance, with a decoder designed for the noise N_u (…, u)."""
     b, C = modes.strength[: used.power.shape[-1]].square(), modes.covariance.diagonal()[: used.power.shape[-1]]
-    gain = used.gain(used.of_uses(designed) / 2)
-    t = gain * used.amplitude * root(used.power)
-    return (1 - 2 * t + t.square() * C + _stream_noise(channel, used, C) * gain.square()) @ b
+    _, t, noise = used.response(used.of_uses(designed) / 2, _stream_noise(channel, used, C))
+    return (1 - 2 * t + t.square() * C + noise) @ b
 
 
 def _stream_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch s"]:
@@ -169,6 +168,6 @@ def _both_ends_mse(
     mixed = ((modes.gram - torch.diag(scale)).abs() > torch.finfo(scale.dtype).eps ** 0.5 * scale.sum()).any()
     if channel.uses > 1 and is_block_fading(channel.h) and bool(mixed):  # what one E makes of different uses is correlated
         return response_mse(modes, channel, used.streams, precoder, decoder_channel(channel, trusting))
-    gain = used.gain(used.of_uses(designed) / 2)
-    noise = _stream_noise(channel, used, modes.covariance.diagonal()[: used.power.shape[-1]])
-    return parallel_mse(modes, gain * used.amplitude * root(used.power), noise * gain.square())
+    sent = modes.covariance.diagonal()[: used.power.shape[-1]]
+    _, t, noise = used.response(used.of_uses(designed) / 2, _stream_noise(channel, used, sent))
+    return parallel_mse(modes, t, noise)
