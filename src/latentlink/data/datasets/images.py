@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from latentlink.data.datasets.idx import read_idx
+from latentlink.numerics.doors import choice
 from latentlink.numerics.extras import import_extra
 
 Split = Literal["train", "test"]
@@ -79,10 +80,8 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
         DatasetNotFound: the images or the labels of the split are missing.
         ValueError: a file is damaged, or the two do not belong together; the message names it.
     """
-    prefix = {"train": "train", "test": "t10k"}.get(split)
-    if prefix is None:
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-    places = _places(folder)
+    prefix = {"train": "train", "test": "t10k"}[choice("split", split, get_args(Split))]
+    places = places_of("fashion-mnist", folder) or [DEBIAN_FOLDER]  # a named folder is not replaced by another
     for place in places:
         images_path = _idx_file(place, f"{prefix}-images-idx3-ubyte")
         labels_path = _idx_file(place, f"{prefix}-labels-idx1-ubyte")
@@ -94,11 +93,12 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
     )
 
 
-def _places(folder: Path | str | None) -> list[Path]:
+def places_of(dataset: str, folder: Path | str | None) -> list[Path]:
+    """The folders in which a data set is looked for: the one given, or that of the environment variable and the data set's own in it."""
     if folder is not None:
         return [Path(folder)]
     named = os.environ.get(DATA_VARIABLE)
-    return [Path(named), Path(named) / "fashion-mnist"] if named else [DEBIAN_FOLDER]  # a named folder is not replaced by another
+    return [Path(named), Path(named) / dataset] if named else []
 
 
 def _idx_file(folder: Path, stem: str) -> Path | None:
@@ -123,8 +123,7 @@ def digits(split: Split) -> ImageSet:
     Raises:
         ImportError: scikit-learn is not installed.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    choice("split", split, get_args(Split))
     bunch = import_extra("sklearn.datasets", "eval").load_digits()
     images = torch.as_tensor(bunch.images).mul(255 / 16).round().to(torch.uint8)
     labels = torch.as_tensor(bunch.target, dtype=torch.int64)
