@@ -11,8 +11,8 @@ many are asked for, at a time, or by how many workers.
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from dataclasses import fields, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -49,28 +49,15 @@ def grids(
     batch, seed = integer("batch", batch), integer("seed", seed, 0)
     chunk, workers = integer("chunk", chunk), integer("workers", workers)
     shape = (len(elements), model.receive.antennas, model.transmit.antennas)
-    bank = Bank(f"{model.identity()} {elements} seed {seed}", shape, BLOCK, _Draw(model, elements, seed))
+    bank = Bank(f"{model.identity()} {elements} seed {seed}", shape, BLOCK, partial(_draw_numbered, model, elements, seed))
     shown = on_terminal(f"{model.model} channels") if progress is None else progress
     return bank.grids(batch, chunk=chunk, workers=workers, cache=cache, progress=shown)
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """Draws the block of a number; it can be sent to another process.
-
-    Attributes:
-        model: the settings.
-        elements: the resource elements.
-        seed: the seed of the bank.
-    """
-
-    model: Model
-    elements: ResourceElements
-    seed: int
-
-    def __call__(self, number: int) -> Complex[Tensor, "block u r t"]:
-        with one_thread():
-            return draw_block(self.model, self.elements, _seed_of(self.seed, number))
+def _draw_numbered(model: Model, elements: ResourceElements, seed: int, number: int) -> Complex[Tensor, "block u r t"]:
+    """Draw the block of a number; workers in other processes call it."""
+    with one_thread():
+        return draw_block(model, elements, _seed_of(seed, number))
 
 
 def draw_block(model: Model, elements: ResourceElements, seed: int, *, most_at_once: int = 4096) -> Complex[Tensor, "block u r t"]:
