@@ -1,16 +1,16 @@
 """The class `Admm`: linear pairs under power limits and other constraints, by the iteration of `iteration`."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.admm.constraints import ConstraintSet
+from latentlink.linear.admm.constraints import ConstraintSet, set_of
 from latentlink.linear.admm.dual_bound import power_multiplier
-from latentlink.linear.admm.iteration import Best, Outcome, Settings, norm, solve
-from latentlink.linear.admm.power_sets import set_of
+from latentlink.linear.admm.iteration import Best, Outcome, norm, solve
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.closed_form import check_channel
 from latentlink.linear.modes import SemanticModes
@@ -120,8 +120,8 @@ class Admm:
         problem = Problem.of(modes, self.allowed.usable(channel), self.allowed.latent_moments)
         variance = problem.spread.mean() if problem.inputs else problem.V
         unit = power_multiplier(modes, problem.channel) * variance
-        settings = Settings(self.rho, self.adaptive, self.max_iterations, self.tolerance)
-        outcome = solve(problem, self.allowed, self.start(modes, problem), unit, settings)
+        settings: dict[str, Any] = {name: getattr(self, name) for name in ("rho", "adaptive", "max_iterations", "tolerance")}
+        outcome = solve(problem, self.allowed, self.start(modes, problem), unit, **settings)
         delivered, refitted = self._refine(modes, problem, outcome)
         link = replace(problem, channel=channel).transceiver(problem.entries(delivered.Z), self.allowed.power_limit)
         known = problem.basis_modes

@@ -20,7 +20,6 @@ complex-linear ones are complex, on packed inputs of R = E[x xᴴ], with H itsel
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -113,10 +112,6 @@ class Problem:
         """Compute J(F) (…)."""
         return self.V - ((self._to_eigenbasis(F) @ self.L) * (self.lmmse(F) @ self.L).conj()).sum((-2, -1)).real
 
-    def project(self, constraint: "Projection", F: Tensor) -> Tensor:
-        """Project F (…, g, c) onto a constraint set."""
-        return self.matrix(constraint.project(self.entries(F), self.channel.power, self.covariance))
-
     def scale_to_budget(self, entries: Precoders) -> Precoders:
         """Scale precoders so that they spend u·P."""
         spent = row_power(entries, self.covariance).sum((-2, -1))
@@ -161,13 +156,6 @@ class Problem:
         decoder = precoder.new_zeros(*precoder.shape[:-2], precoder.shape[-1], 2 * self.channel.uses * self.channel.n_rx)
         link = self.basis_modes.transceiver(self.channel, streams, precoder, decoder)
         return replace(link, moments_zz=R.expand(*precoder.shape[:-2], -1, -1), power_limit=limit or Mean()).matched_to(self.channel)
-
-
-class Projection(Protocol):
-    """The part of a constraint set that a problem uses."""
-
-    def project(self, F: Tensor, power: Tensor, covariance: Tensor | None = None) -> Tensor:
-        """Find a member of the set near F (…, u, t, c), for power P (…) per use and inputs of this covariance (c, c)."""
 
 
 def _field_analysis(modes: SemanticModes) -> Tensor:
