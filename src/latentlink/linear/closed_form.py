@@ -21,7 +21,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import parallel_mse, total_mse
+from latentlink.linear.mse import link_mse, parallel_mse
 from latentlink.linear.per_message import refit_per_message
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
@@ -52,7 +52,7 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
     trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
     status = _status(placed, limit, channel)
     if placed.response is None:
-        solution = expected_on(modes, link, status, trace)
+        solution = expected_on(modes, link, status, trace, link.channel)
     else:
         mse = parallel_mse(modes, placed.response.t, placed.response.noise)
         power = placed.power @ modes.covariance.diagonal()[: placed.power.shape[-1]] / channel.uses
@@ -61,11 +61,10 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
 
 
 def expected_on(
-    modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None = None
+    modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None
 ) -> LinearSolution:
-    """The solution with the expected MSE and power of a link on a channel, the decoder's own if none is given."""
-    s = link.streams.shape[-1]
-    mse = total_mse(modes, *link.response(channel, covariance=modes.covariance[:s, :s]))
+    """The solution with the expected MSE and power of a link on a channel; the MSE is None where the channel is not known."""
+    mse = None if channel is None else link_mse(modes, link, channel)
     return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
 

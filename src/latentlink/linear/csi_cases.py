@@ -27,8 +27,8 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, sent_or_nothing
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import total_mse
-from latentlink.linear.robust.at_transmitter import Draws, choose_for_transmitter
+from latentlink.linear.mse import link_mse
+from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import choose_for_both_ends, decoder_channel
 from latentlink.linear.robust.choice import Choice
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
@@ -81,9 +81,7 @@ class CsiCase(ABC):
         truth, link = truth.without_error(), solution.transceiver
         if self.receiver_measures:
             link = link.matched_to(truth if received is None else received)
-        s = link.streams.shape[-1]
-        scaled = link.power_limit.limits_messages
-        mse = None if scaled else total_mse(modes, *link.response(truth, covariance=modes.covariance[:s, :s]))
+        mse = None if link.power_limit.limits_messages else link_mse(modes, link, truth)
         batch = torch.broadcast_shapes(truth.batch, link.batch)
         status, power = solution.status.expand(batch), solution.expected_power.expand(batch)
         return replace(solution, transceiver=link, status=status, expected_mse=mse, expected_power=power)
@@ -156,7 +154,7 @@ class Transmitter(CsiCase):
         if not known.uncertain:
             return design_exactly(modes, known, limit)
         _require_pooled(limit, self)
-        best = choose_for_transmitter(modes, known, Draws(self.draws, self.seed), robust=self.robust)
+        best = choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust)
         solution = _chosen(modes, known.without_error(), best)
         return replace(solution, status=_mark(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
 
@@ -226,7 +224,7 @@ class TransmitterOnly(CsiCase):
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design the precoder that equalises the channel known to the transmitter, for the decoder agreed beforehand."""
         _require_pooled(limit, self)
-        level = agreed_level(modes, known, self.gain, self.multiples, Draws(self.draws, self.seed))
+        level = agreed_level(modes, known, self.gain, self.multiples, draws=self.draws, seed=self.seed)
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
         return _baseline(modes, link, {"stream_power": link.stream_gram().diagonal(dim1=-2, dim2=-1)}, known)
@@ -254,9 +252,7 @@ def _chosen(modes: SemanticModes, decoded: Channel, best: Choice) -> LinearSolut
 def _baseline(modes: SemanticModes, link: LinearTransceiver, trace: dict[str, Tensor], known: Channel | None = None) -> LinearSolution:
     """The solution of a link that is not optimised for its channels; its expected MSE is None where nothing is known of them."""
     status = sent_or_nothing(link.stream_gram().diagonal(dim1=-2, dim2=-1), Status.BASELINE)
-    if known is None or link.power_limit.limits_messages:
-        return Solution(link, status, None, link.expected_power(modes.covariance), trace)
-    return expected_on(modes, link, status, trace, known)
+    return expected_on(modes, link, status, trace, None if link.power_limit.limits_messages else known)
 
 
 def _mark(status: Tensor, where: Tensor, by: Status) -> Tensor:

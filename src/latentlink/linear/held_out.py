@@ -21,7 +21,7 @@ from latentlink.latents.moments import Moments
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.linear.mse import total_mse
+from latentlink.linear.mse import link_mse
 from latentlink.numerics.division import ratio
 from latentlink.numerics.reprs import Summarised, counted, spread
 
@@ -67,14 +67,7 @@ class HeldOutModes:
         widely_linear: bool = True,
         splits: int | None = None,
     ) -> "HeldOutModes":
-        """Compute the modes of every split, which do not depend on channels.
-
-        Args:
-            moments: moments that keep folds, such as `Moments.from_pairs(x, y, folds=5)`.
-            goal: goal of `semantic_modes`.
-            shrinkage: shrinkage of `semantic_modes`, chosen anew on each training part where it is "auto".
-            widely_linear: variant of `semantic_modes`.
-            splits: number of folds to hold out in turn; all of them if not given.
+        """Compute the modes of every split, which do not depend on channels, as `held_out` does; with `splits` of so many folds only.
 
         Raises:
             ValueError: the moments keep no folds, or splits is below 1.
@@ -98,9 +91,8 @@ class HeldOutModes:
         errors, powers = [], []
         for modes, unseen in self.splits:
             transceiver = design.design(modes, channel).transceiver
-            s = transceiver.streams.shape[-1]
-            there = judged_by(modes, unseen, s)
-            errors.append(total_mse(there, *transceiver.response(covariance=there.covariance[:s, :s])))
+            there = _judged_by(modes, unseen, transceiver.streams.shape[-1])
+            errors.append(link_mse(there, transceiver))
             powers.append(transceiver.expected_power(there.covariance))
         return HeldOut(torch.stack(errors).mean(0), torch.stack(powers).mean(0))
 
@@ -136,7 +128,7 @@ def held_out(
     return HeldOutModes.of(moments, goal, shrinkage, widely_linear=widely_linear).judge(channel, design)
 
 
-def judged_by(modes: SemanticModes, moments: Moments, streams: int) -> SemanticModes:
+def _judged_by(modes: SemanticModes, moments: Moments, streams: int) -> SemanticModes:
     """The strongest modes with the second moments of other latents about the modes' means in place of their own."""
     first = modes.truncated(streams + streams % 2)
     dx, dy = moments.mean_x - modes.mean_x, moments.mean_y - modes.mean_y

@@ -29,8 +29,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
-from latentlink.linear.goal import Goal
-from latentlink.linear.metric import Metric
+from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import finite
 from latentlink.numerics.reprs import Summarised, counted
@@ -215,7 +214,7 @@ def semantic_modes(
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
     RyxV = Ryx @ spectrum.vectors
-    metric = Metric.of(goal, RyxV, spectrum, widely_linear)
+    metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
     if isinstance(shrinkage, str):
         shrinkage = gcv_shrinkage(spectrum, metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count)
     values, vectors = spectrum.kept(shrinkage)

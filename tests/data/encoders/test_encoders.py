@@ -6,10 +6,8 @@ import torch
 from latentlink.data.encoders import catalogue as encoders
 from latentlink.data.encoders import imagenet
 from latentlink.data.encoders.catalogue import ENCODERS, encoder
-from latentlink.data.encoders.image_encoder import fingerprint, from_callable
-from latentlink.data.encoders.imagenet import efficientnet_lite, mobilenet_v2
-from latentlink.data.encoders.mobilenet import MobileNetV2
-from latentlink.data.encoders.preprocessing import Preprocessing
+from latentlink.data.encoders.image_encoder import Preprocessing, fingerprint, from_callable
+from latentlink.data.encoders.imagenet import MobileNetV2, efficientnet_lite, mobilenet_v2
 from latentlink.numerics.extras import import_extra
 
 

@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentlink.data.encoders.image_encoder import Encoder, build_without_drawing, image_encoder
-from latentlink.data.encoders.preprocessing import Preprocessing
+from latentlink.data.encoders.image_encoder import Encoder, Preprocessing, build_without_drawing, image_encoder
 from latentlink.numerics.extras import import_extra
 
 PREFIX = "timm:"

@@ -12,10 +12,8 @@ from latentlink.linear.admm.constraints import ConstraintSet, set_of
 from latentlink.linear.admm.dual_bound import power_multiplier
 from latentlink.linear.admm.iteration import Best, Outcome, norm, solve
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.closed_form import check_channel
+from latentlink.linear.closed_form import LinearSolution, check_channel, expected_on
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import total_mse
-from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import integer, real
@@ -90,7 +88,7 @@ class Admm:
         integer("seed", self.seed, 0, 2**32 - 1)
 
     @torch.no_grad()
-    def design(self, modes: SemanticModes, channel: Channel) -> Solution[LinearTransceiver]:
+    def design(self, modes: SemanticModes, channel: Channel) -> LinearSolution:
         """Find the best feasible pair that the iteration sees, for every channel of the batch at once.
 
         Args:
@@ -124,10 +122,8 @@ class Admm:
         outcome = solve(problem, self.allowed, self.start(modes, problem), unit, **settings)
         delivered, refitted = self._refine(modes, problem, outcome)
         link = replace(problem, channel=channel).transceiver(problem.entries(delivered.Z), self.allowed.power_limit)
-        known = problem.basis_modes
-        mse = total_mse(known, *link.response(covariance=known.covariance))
         trace = self._trace(modes, problem, outcome, delivered)
-        solution = Solution(link, _status(outcome, delivered, refitted), mse, link.expected_power(known.covariance), trace)
+        solution = expected_on(problem.basis_modes, link, _status(outcome, delivered, refitted), trace, link.channel)
         return _in_precision(solution, dtype)
 
     @property
@@ -194,7 +190,7 @@ def _circles(residual: Float[Tensor, "*batch i"]) -> Bool[Tensor, "*batch"]:
     return (late > _APART) & (late > 0.9 * early)
 
 
-def _in_precision(solution: Solution[LinearTransceiver], dtype: torch.dtype) -> Solution[LinearTransceiver]:
+def _in_precision(solution: LinearSolution, dtype: torch.dtype) -> LinearSolution:
     """Convert the solution to the precision of the modes that it was asked for."""
     expected = solution.expected_mse
     if dtype == torch.float64 or expected is None:

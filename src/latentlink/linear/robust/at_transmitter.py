@@ -10,7 +10,6 @@ depend on it. The naive one is kept unless another is better by three standard e
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -31,34 +30,15 @@ _SURELY = 3.0  # standard errors: a precoder that is no better is preferred for 
 _DENSE_DRAWS = 8  # full responses over several uses
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Monte Carlo draws of the error of a channel.
-
-    Attributes:
-        count: number of draws of an error matrix for each channel, divided over its uses; at least two for each use.
-        seed: seed of the draws.
-    """
-
-    count: int
-    seed: int
-
-    def of(self, channel: Channel, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
-        """Random channels (…, u, n_rx, n_tx) around the estimate, with one error for all uses or one for each; always the same sequence."""
-        generator = torch.Generator(device=channel.h.device).manual_seed(self.seed)
-        deviation = channel.error_variance.sqrt()[..., None, None, None]
-        shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
-        while True:
-            yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
-
-
-def choose_for_transmitter(modes: SemanticModes, channel: Channel, draws: Draws, *, robust: bool = True) -> Choice:
+def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int, seed: int, robust: bool = True) -> Choice:
     """Choose the best candidate for a receiver that knows H F, for each channel: NAIVE, INFLATED, NOISIER or FEWER.
 
     Args:
         modes: semantic modes of the pair of devices.
         channel: estimate that the transmitter knows, with its error variance.
-        draws: draws of the error, on which the candidates are compared.
+        draws: number of Monte Carlo draws of an error matrix, divided over the uses, on which the candidates are compared; at least two
+            for each use.
+        seed: seed of the draws.
         robust: False evaluates the naive precoder alone.
     """
     settings = _settings(channel) if robust else [_naive(channel)]
@@ -67,11 +47,11 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, draws: Draws,
     placed = list(zip(settings, candidates, strict=True))
     precoders = [embedded(setting.directions, used.on_slots(root(used.power))) for setting, used in placed]
     weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used in candidates]
-    trials = range(max(2, -(-draws.count // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
+    trials = range(max(2, -(-draws // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
     errors = torch.stack(
         [
             torch.stack([_matched_error(H, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
-            for _, H in zip(trials, map(real_embedding, draws.of(channel, shared=False)), strict=False)
+            for _, H in zip(trials, map(real_embedding, _draw_channels(channel, seed, shared=False)), strict=False)
         ]
     )  # (draws, candidates, …, u)
     number = _surely_best(errors)
@@ -82,7 +62,7 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, draws: Draws,
         return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
 
     streams, precoder, weight = pick([used.streams for used in candidates]), pick(precoders), pick(weights)
-    mse = _matched_mse(modes, channel, draws, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
+    mse = _matched_mse(modes, channel, draws, seed, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
     names = torch.tensor([setting.candidate for setting in settings], device=number.device)
     return Choice(streams, pick([used.power for used in candidates]), precoder, names[number], mse)
 
@@ -127,6 +107,15 @@ def _padded(setting: _Setting, n_tx: int) -> _Setting:
     return setting._replace(amplitude=amplitude, directions=directions)
 
 
+def _draw_channels(channel: Channel, seed: int, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
+    """Random channels (…, u, n_rx, n_tx) around the estimate, with one error for all uses or one for each; always the same sequence."""
+    generator = torch.Generator(device=channel.h.device).manual_seed(seed)
+    deviation = channel.error_variance.sqrt()[..., None, None, None]
+    shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
+    while True:
+        yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
+
+
 def _matched_error(
     H: Float[Tensor, "*batch u r2 t2"], F: Float[Tensor, "*batch u t2 q2"], weight: Float[Tensor, "*batch u q2"], N: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch u"]:
@@ -153,7 +142,8 @@ def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tens
 def _matched_mse(
     modes: SemanticModes,
     channel: Channel,
-    draws: Draws,
+    draws: int,
+    seed: int,
     streams: Int[Tensor, "*batch s"],
     precoder: Float[Tensor, "*batch u t2 q2"],
     weight: Float[Tensor, "*batch u q2"],
@@ -171,10 +161,10 @@ def _matched_mse(
         return modes.variance - b.sum() + weighted
     shared = is_block_fading(channel.h)  # uses with errors of their own are as many draws
     several = _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses)
-    count = draws.count if channel.uses == 1 else min(draws.count, several)
+    count = draws if channel.uses == 1 else min(draws, several)
     scale = modes.gram.diagonal()[:s].sum() / b.sum()
     rest = torch.zeros_like(channel.power)
-    for _, h in zip(range(count), draws.of(channel, shared=shared), strict=False):
+    for _, h in zip(range(count), _draw_channels(channel, seed, shared=shared), strict=False):
         drawn = Channel(h, channel.noise_variance, channel.power)
         same = _matched_error(real_embedding(h), precoder, weight, channel.noise_variance / 2).sum(-1)
         rest = rest + (response_mse(modes, drawn, streams, precoder) - scale * same) / count
