@@ -72,7 +72,7 @@ class SizedDraws(ABC):
         return batches
 
     def _is_block_fading(self, uses: Int[Tensor, "count"], generator: torch.Generator | None) -> Tensor:
-        """Whether all uses of a message have the same matrix, for each channel (count,)."""
+        """Decide for each channel (count,) of so many uses if all of them have the same matrix."""
         return torch.zeros_like(uses)
 
     @abstractmethod
