@@ -25,6 +25,7 @@ from latentlink.linear.mse import link_mse, parallel_mse
 from latentlink.linear.per_message import refit_per_message
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
+from latentlink.numerics.doors import check_instance
 from latentlink.power import PowerLimit
 from latentlink.streams.allocation import Placement
 
@@ -74,10 +75,8 @@ def check_channel(modes: SemanticModes, channel: Channel) -> Channel:
     Raises:
         ValueError: modes or channel are of another type, or on different devices.
     """
-    if not isinstance(modes, SemanticModes):
-        raise ValueError(f"modes must be SemanticModes, such as semantic_modes(moments), got {type(modes).__name__}")
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel, such as Channel.from_snr(h, snr_db), got {type(channel).__name__}")
+    check_instance("modes", modes, SemanticModes, "semantic_modes(moments)")
+    check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
     if channel.h.device != modes.strength.device:
         raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
     return channel.to(modes.strength.dtype)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from latentlink.latents.moments import as_latents
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.whitening import Spectrum
+from latentlink.numerics.doors import check_instance, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
@@ -53,11 +54,8 @@ class Goal(Summarised):
     fidelity: float
 
     def __init__(self, weight: Tensor | NDArray[Any], fidelity: float = 0.0) -> None:
-        if not 0 <= fidelity < float("inf"):
-            raise ValueError(f"fidelity must be finite and not negative, got {fidelity}")
-        weight = as_latents("weight", weight)
-        object.__setattr__(self, "weight", weight)
-        object.__setattr__(self, "fidelity", float(fidelity))
+        object.__setattr__(self, "weight", as_latents("weight", weight))
+        object.__setattr__(self, "fidelity", real("fidelity", fidelity, least=0.0))
 
     def _facts(self) -> dict[str, str]:
         return {"weight": "weight {}×{}".format(*self.weight.shape), "fidelity": f"fidelity {self.fidelity:g}"}
@@ -93,8 +91,7 @@ class Goal(Summarised):
         Raises:
             ValueError: for the same reasons as `logits`, or the temperature is not positive and finite.
         """
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"temperature must be positive and finite, got {temperature}")
+        temperature = real("temperature", temperature, above=0.0)
 
         def information(outputs: Tensor) -> Tensor:
             pi = torch.softmax(outputs / temperature, -1)
@@ -105,8 +102,7 @@ class Goal(Summarised):
 
 def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
     """W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors."""
-    if not isinstance(head, nn.Module):
-        raise ValueError(f"head must be a torch.nn.Module, got {type(head).__name__}")
+    check_instance("head", head, nn.Module, "fit_head(y, labels)")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
     if is_affine(head):  # J is the same for every latent
         M = metric(apply_head(head, y)).double().mean(0)

@@ -23,6 +23,7 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.linear.mse import link_mse
 from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import integer
 from latentlink.numerics.reprs import Summarised, counted, spread
 
 
@@ -72,9 +73,7 @@ class HeldOutModes:
         Raises:
             ValueError: the moments keep no folds, or splits is below 1.
         """
-        if splits is not None and splits < 1:
-            raise ValueError(f"splits must be at least 1, got {splits}")
-        pairs = moments.training_folds()[:splits]
+        pairs = moments.training_folds()[: None if splits is None else integer("splits", splits)]
         return cls(tuple((semantic_modes(training, goal, shrinkage, widely_linear), unseen) for training, unseen in pairs))
 
     def judge(self, channel: Channel, design: ClosedForm | None = None) -> HeldOut:

@@ -31,7 +31,7 @@ from latentlink.latents.packing import packed_covariance
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import check_instance, finite
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import artifact, save, tensor_fields
 
@@ -201,10 +201,9 @@ def semantic_modes(
     Example:
         >>> modes = semantic_modes(Moments.from_pairs(x, y), goal=Goal.logits(head, y))
     """
-    if not isinstance(moments, Moments):
-        raise ValueError(f"moments must be Moments, such as Moments.from_pairs(x, y), got {type(moments).__name__}")
-    if not isinstance(goal, Goal | None):
-        raise ValueError(f"goal must be a Goal or None, got {type(goal).__name__}")
+    check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
+    if goal is not None:
+        check_instance("goal", goal, Goal, "Goal.logits(head, y)")
     if not (shrinkage == "auto" or (isinstance(shrinkage, int | float) and 0 <= shrinkage < float("inf"))):
         raise ValueError(f"shrinkage must be 'auto' or a finite number that is at least 0, got {shrinkage!r}")
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):

@@ -1,4 +1,4 @@
-"""Argument checks of the public functions: arrays, integers, real numbers, choices and sources of randomness, each in one function.
+"""Argument checks of the public functions: arrays, numbers, objects, choices and sources of randomness, each in one function.
 
 A public function checks its arguments once, here; inside, everything is a tensor or a Python number and nothing is checked again. Every
 error names the argument, what came and what was expected.
@@ -75,6 +75,16 @@ def real(
         return number
     limits = [f"{sign} {bound:g}" for sign, bound in ((">=", least), (">", above), ("<=", most), ("<", below)) if math.isfinite(bound)]
     raise ValueError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {value!r}")
+
+
+def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
+    """Refuse what is no object of a class.
+
+    Raises:
+        ValueError: naming `name` and how such an object is made, the remedy.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be a {kind.__name__}, such as {remedy}, got {value if value is None else type(value).__name__}")
 
 
 def choice(name: str, value: object, options: Collection[str]) -> str:

@@ -40,7 +40,7 @@ def test_the_same_factory_gives_the_same_encoder_and_another_size_another(networ
     assert again == network
     assert len(network.fingerprint) == 64
     assert encoder(network.name, 32).fingerprint != network.fingerprint
-    with pytest.raises(ValueError, match="at least 32"):
+    with pytest.raises(ValueError, match="size must be an integer >= 32"):
         encoder(network.name, 31)
 
 

@@ -24,7 +24,7 @@ from latentlink.channels.tr38901.banks import Bank
 from latentlink.channels.tr38901.model import Model, ModelName
 from latentlink.channels.tr38901.panels import Panel
 from latentlink.channels.tr38901.paths import draw_paths, response, time_steps
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import check_instance, integer
 from latentlink.numerics.progress import Progress, on_terminal
 from latentlink.numerics.threads import one_thread
 
@@ -44,8 +44,7 @@ def grids(
     progress: Progress | None = None,
 ) -> Complex[Tensor, "batch u r t"]:
     """Draw channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments and errors as in `generate`."""
-    if not isinstance(elements, ResourceElements):
-        raise ValueError(f"elements must be ResourceElements, got {elements!r}")
+    check_instance("elements", elements, ResourceElements, "ResourceElements.over_frequency(48, 624)")
     batch, seed = integer("batch", batch), integer("seed", seed, 0)
     chunk, workers = integer("chunk", chunk), integer("workers", workers)
     shape = (len(elements), model.receive.antennas, model.transmit.antennas)

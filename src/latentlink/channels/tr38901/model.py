@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 from latentlink.channels.tr38901.panels import Panel
-from latentlink.numerics.doors import choice, real
+from latentlink.numerics.doors import check_instance, choice, real
 
 Profile = Literal["TDL-A", "TDL-B", "TDL-C", "TDL-D", "TDL-E", "CDL-A", "CDL-B", "CDL-C", "CDL-D", "CDL-E"]
 Drop = Literal["UMi", "UMa", "RMa", "InH"]
@@ -60,8 +60,7 @@ class Model:
         for name in ("carrier_hz", "subcarrier_spacing_hz", "delay_spread_s", "gain"):
             real(name, getattr(self, name), above=0.0)
         for name in ("receive", "transmit"):
-            if not isinstance(getattr(self, name), Panel):
-                raise ValueError(f"{name} must be a Panel, got {getattr(self, name)!r}")
+            check_instance(name, getattr(self, name), Panel, "Panel.linear(8)")
         real("speed_mps", self.speed_mps, least=0.0)
         choice("direction", self.direction, ("downlink", "uplink"))
         choice("normalisation", self.normalisation, get_args(Normalisation))

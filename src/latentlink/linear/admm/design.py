@@ -16,7 +16,7 @@ from latentlink.linear.closed_form import LinearSolution, check_channel, expecte
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import integer, real
+from latentlink.numerics.doors import check_instance, integer, real
 from latentlink.power import Mean, PowerLimit
 from latentlink.streams.projections import Precoders
 
@@ -78,8 +78,7 @@ class Admm:
     def __post_init__(self) -> None:
         set_of(self.power)
         if self.constraint is not None:
-            if not isinstance(self.constraint, ConstraintSet):
-                raise ValueError(f"constraint must be a ConstraintSet such as ActiveAntennas(2), or None, got {self.constraint!r}")
+            check_instance("constraint", self.constraint, ConstraintSet, "ActiveAntennas(2), or None")
             if not isinstance(self.power, Mean):
                 raise ValueError(f"power must be Mean() where there is a constraint, got {self.power!r}; leave one of the two out")
         real("rho", self.rho, above=0.0)
