@@ -263,14 +263,18 @@ class Equal(PowerLimit):
     """The limit of P on each use, with water-filling within the use: a transmitter that loads its subcarriers separately.
 
     It is never better than `Mean`, nor than the optimum of `PerUse`.
+
+    Attributes:
+        pooled_order: True where the strongest modes go over the strongest symbols of all uses.
     """
 
     word: ClassVar[str] = "equal"
     is_exact: ClassVar[bool] = False
+    pooled_order: ClassVar[bool] = True
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """Place the strongest modes on the strongest symbols of all uses, with water-filling of P in each use."""
-        return Placement.use_by_use(strength, channel, pooled_order=True)
+        """Place the strongest modes on the strongest symbols, of all uses or use by use, with water-filling of P in each use."""
+        return Placement.use_by_use(strength, channel, pooled_order=self.pooled_order)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,10 +282,7 @@ class OneUseAtATime(Equal):
     """The power of `Equal`, and each use takes the next modes in turn, however strong its channel is: a message sent symbol by symbol."""
 
     word: ClassVar[str] = "one-use-at-a-time"
-
-    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """Place the strongest modes on the first use, the next ones on the second, with water-filling of P in each use."""
-        return Placement.use_by_use(strength, channel, pooled_order=False)
+    pooled_order: ClassVar[bool] = False
 
 
 NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}

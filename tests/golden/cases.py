@@ -58,7 +58,7 @@ from latentlink.linear.csi_cases import BothEnds, Perfect, ReceiverOnly, Transmi
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
-from latentlink.linear.held_out import HeldOutModes, held_out
+from latentlink.linear.held_out import held_out
 from latentlink.linear.modes import semantic_modes
 from latentlink.linear.robust.choice import Candidate
 from latentlink.links.solution import Status
@@ -524,9 +524,9 @@ def held_out_errors() -> Values:
         seen = held_out(folded, one)
         several[place] = {"mse": seen.mse, "power": seen.power, "calibrated": seen.calibrated(one).power}
     goal = Goal.fisher(head(), world().y, 3.0, 0.01)
-    kept = {"goal": HeldOutModes.of(folded, goal, splits=2), "complex-linear": HeldOutModes.of(folded, None, 0.1, widely_linear=False)}
-    for name, of in kept.items():
-        seen = of.judge(CHANNELS["block"], ClosedForm(power=PerUsePower()))
+    kept = {"goal": {"goal": goal, "splits": 2}, "complex-linear": {"shrinkage": 0.1, "widely_linear": False}}
+    for name, options in kept.items():
+        seen = held_out(folded, CHANNELS["block"], design=ClosedForm(power=PerUsePower()), **options)
         several[name] = {"mse": seen.mse, "power": seen.power}
     return gathered(several)
 

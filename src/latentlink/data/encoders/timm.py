@@ -6,9 +6,7 @@ imported only when it is first needed; it looks for weights in its own cache and
 """
 
 import math
-import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -16,22 +14,15 @@ from torch import Tensor, nn
 
 from latentlink.data.encoders.image_encoder import Encoder, Preprocessing, build_without_drawing, image_encoder
 from latentlink.numerics.doors import integer
-from latentlink.numerics.extras import import_extra
+from latentlink.numerics.extras import import_extra, is_installed
 
 PREFIX = "timm:"
 INTERPOLATIONS = ("bilinear", "bicubic")
 
 
-def is_timm_installed() -> bool:
-    """Tell whether timm can be imported, without importing it."""
-    if "timm" in sys.modules:
-        return sys.modules["timm"] is not None
-    return find_spec("timm") is not None
-
-
 def is_timm_model(name: str) -> bool:
     """Tell whether timm is installed and has a model with that name."""
-    return is_timm_installed() and bool(import_extra("timm", "timm").is_model(name))
+    return is_installed("timm") and bool(import_extra("timm", "timm").is_model(name))
 
 
 def timm_encoder(name: str, size: int | None = None) -> Encoder:

@@ -41,7 +41,7 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int
         seed: seed of the draws.
         robust: False evaluates the naive precoder alone.
     """
-    settings = _settings(channel) if robust else [_naive(channel)]
+    settings = _settings(channel, robust=robust)
     budget, plain = channel.uses * channel.power, channel.noise_variance / 2
     candidates = [Allocation.of(modes.strength, setting.amplitude, setting.noise, budget) for setting in settings]
     placed = list(zip(settings, candidates, strict=True))
@@ -83,28 +83,24 @@ class _Setting(NamedTuple):
     noise: Tensor
 
 
-def _naive(channel: Channel) -> _Setting:
-    """The design for the estimate as if it were the channel."""
-    spatial = SpatialModes.of(channel.h)
-    return _Setting(Candidate.NAIVE, spatial.amplitude, spatial.transmit, channel.noise_variance / 2)
-
-
-def _settings(channel: Channel) -> list[_Setting]:
-    """The candidates, the naive one first."""
-    naive = _padded(_naive(channel), channel.n_tx)
-    inflated = _Setting(Candidate.INFLATED, *inflate(channel.h, channel.error_variance), naive.noise)
-    settings = [naive, inflated, naive._replace(candidate=Candidate.NOISIER, noise=channel.effective_noise / 2)]
+def _settings(channel: Channel, *, robust: bool) -> list[_Setting]:
+    """The candidates, the naive one first, on as many directions as there are antennas; it alone where the design is not robust."""
+    spatial, noise = SpatialModes.of(channel.h), channel.noise_variance / 2
+    h, V = spatial.amplitude, spatial.transmit
+    if not robust:
+        return [_Setting(Candidate.NAIVE, h, V, noise)]
+    missing = channel.n_tx - h.shape[-1]  # the phases of V's columns stay those of the naive design: they matter on other channels
+    h, V = torch.nn.functional.pad(h, (0, missing)), torch.nn.functional.pad(V, (0, missing))
+    root_h, root_V = inflate(channel.h, channel.error_variance)
+    settings = [
+        _Setting(Candidate.NAIVE, h, V, noise),
+        _Setting(Candidate.INFLATED, root_h, root_V, noise),
+        _Setting(Candidate.NOISIER, h, V, channel.effective_noise / 2),
+    ]
     if channel.n_tx > channel.n_rx:
         strongest = torch.arange(channel.n_tx, device=channel.h.device) < channel.n_rx
-        settings.append(inflated._replace(candidate=Candidate.FEWER, amplitude=inflated.amplitude * strongest))
+        settings.append(_Setting(Candidate.FEWER, root_h * strongest, root_V, noise))
     return settings
-
-
-def _padded(setting: _Setting, n_tx: int) -> _Setting:
-    """h and V padded with zeros to n_tx; the phases of V's columns stay those of the naive design, since they matter on other channels."""
-    missing = n_tx - setting.amplitude.shape[-1]
-    amplitude, directions = (torch.nn.functional.pad(part, (0, missing)) for part in (setting.amplitude, setting.directions))
-    return setting._replace(amplitude=amplitude, directions=directions)
 
 
 def _draw_channels(channel: Channel, seed: int, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
