@@ -42,7 +42,7 @@ from latentlink.channels.link_budget import equalised_snr_db, link_budget_snr_db
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import generate as tr38901
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import Panel
 from latentlink.digital.adaptation import BlockError, Genie
 from latentlink.digital.alignment import AtReceiver, AtTransmitter
 from latentlink.digital.design import Digital as DigitalDesign
@@ -60,7 +60,7 @@ from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.held_out import held_out
 from latentlink.linear.modes import semantic_modes
-from latentlink.linear.robust.choice import Candidate
+from latentlink.linear.robust.both_ends import Candidate
 from latentlink.links.solution import Status
 from latentlink.links.transmit import transmit
 from latentlink.neural.codec.examples import Augmentation

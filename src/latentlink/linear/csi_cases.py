@@ -29,8 +29,7 @@ from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
-from latentlink.linear.robust.both_ends import choose_for_both_ends, decoder_channel
-from latentlink.linear.robust.choice import Choice
+from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends, decoder_channel
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status

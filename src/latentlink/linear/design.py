@@ -52,7 +52,7 @@ class ClosedForm:
 
             - `stream_power` (…, s): power of each mode;
             - `gap` (…), for PerUse on uses that differ: distance of the weighted error to a lower bound, relative to it;
-            - `candidate` (…), where the channel is uncertain: number of the `robust.choice.Candidate` that was taken.
+            - `candidate` (…), where the channel is uncertain: number of the `robust.both_ends.Candidate` that was taken.
 
         Raises:
             ValueError: modes or known are of another type or on different devices, or power and csi do not go together.

@@ -12,8 +12,7 @@ import torch
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.tr38901 import banks
 from latentlink.channels.tr38901.generate import draw_block, generate
-from latentlink.channels.tr38901.model import Model
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import Model, Panel
 from latentlink.channels.tr38901.paths import draw_paths, time_steps
 
 EVEN = ResourceElements.over_frequency(6, 624)

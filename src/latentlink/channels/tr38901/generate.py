@@ -21,8 +21,7 @@ from torch import Tensor
 
 from latentlink.channels.ofdm import ResourceElements, symbol_duration_s
 from latentlink.channels.tr38901.banks import Bank
-from latentlink.channels.tr38901.model import Model, ModelName
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import Model, ModelName, Panel
 from latentlink.channels.tr38901.paths import draw_paths, response, time_steps
 from latentlink.numerics.doors import check_instance, integer
 from latentlink.numerics.progress import Progress, on_terminal

@@ -10,8 +10,7 @@ from torch import Tensor
 from latentlink.channels.draws import SizedDraws
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.tr38901.generate import grids
-from latentlink.channels.tr38901.model import Model
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import Model, Panel
 from latentlink.numerics.doors import integer
 
 

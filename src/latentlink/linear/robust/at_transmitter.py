@@ -21,7 +21,7 @@ from latentlink.channels.csi.posterior import inflate
 from latentlink.latents.packing import real_embedding
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import response_mse
-from latentlink.linear.robust.choice import Candidate, Choice
+from latentlink.linear.robust.both_ends import Candidate, Choice
 from latentlink.numerics.division import root
 from latentlink.streams.allocation import Allocation
 from latentlink.streams.spatial import SpatialModes, embedded
