@@ -29,7 +29,7 @@ from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
-from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends, decoder_channel
+from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
@@ -115,11 +115,9 @@ class BothEnds(CsiCase):
         if not limit.is_pooled:
             return design_exactly(modes, known, limit)
         best = choose_for_both_ends(modes, known)
-        solution = _chosen(modes, decoder_channel(known, best.trusting), best)
-        uncertain = known.error_variance > 0
-        if known.uses == 1 and best.trusting is not None:
-            uncertain = uncertain & best.trusting  # the others are optimal
-        return replace(solution, status=_mark(solution.status, uncertain, ROBUST))
+        solution = _chosen(modes, best)
+        optimal = best.decoded.error_variance if known.uses == 1 else 0.0  # of one use, unless the decoder trusts the estimate
+        return replace(solution, status=_mark(solution.status, known.error_variance > optimal, ROBUST))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +152,7 @@ class Transmitter(CsiCase):
             return design_exactly(modes, known, limit)
         _require_pooled(limit, self)
         best = choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust)
-        solution = _chosen(modes, known.without_error(), best)
+        solution = _chosen(modes, best)
         return replace(solution, status=_mark(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
 
 
@@ -239,11 +237,11 @@ class Unaware(CsiCase):
         return _baseline(modes, solution.transceiver, solution.trace)
 
 
-def _chosen(modes: SemanticModes, decoded: Channel, best: Choice) -> LinearSolution:
-    """The solution of a chosen precoder, with the decoder for a channel."""
-    link = modes.transceiver(decoded, best.streams, best.precoder)
+def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
+    """The solution of a chosen precoder."""
+    link = modes.transceiver(best.decoded, best.streams, best.precoder)
     p = best.stream_power  # the beams within each use are orthogonal
-    power = p @ modes.covariance.diagonal()[: p.shape[-1]] / decoded.uses
+    power = p @ modes.covariance.diagonal()[: p.shape[-1]] / best.decoded.uses
     trace = {"stream_power": p, "candidate": best.candidate}
     return Solution(link, sent_or_nothing(p, Status.OPTIMAL), best.mse, power, trace)
 

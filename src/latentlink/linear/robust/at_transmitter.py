@@ -64,7 +64,7 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int
     streams, precoder, weight = pick([used.streams for used in candidates]), pick(precoders), pick(weights)
     mse = _matched_mse(modes, channel, draws, seed, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
     names = torch.tensor([setting.candidate for setting in settings], device=number.device)
-    return Choice(streams, pick([used.power for used in candidates]), precoder, names[number], mse)
+    return Choice(streams, pick([used.power for used in candidates]), precoder, names[number], mse, channel.without_error())
 
 
 class _Setting(NamedTuple):
