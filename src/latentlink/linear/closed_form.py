@@ -13,8 +13,6 @@ matrices are made per channel, so a batch of channels costs about its SVDs, what
 modes otherwise (`PowerLimit.allocate`).
 """
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -49,7 +47,7 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
         ValueError: the limit has no exact design, or its pilots do not fit the modes.
     """
     placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
-    link = replace(modes.transceiver(channel, placed.streams, placed.precoder, placed.decoder), power_limit=limit.deployed())
+    link = modes.transceiver(channel, placed.streams, placed.precoder, placed.decoder, power_limit=limit.deployed())
     trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
     status = _status(placed, limit, channel)
     if placed.response is None:

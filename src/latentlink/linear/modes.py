@@ -117,15 +117,24 @@ class SemanticModes(Summarised):
         return self.mean_y + self.coefficients(x) @ self.synthesis.mT
 
     def transceiver(
-        self, channel: Channel, streams: Int[Tensor, "*batch s"], precoder: Float[Tensor, "*batch g t2 q2"], decoder: Tensor | None = None
+        self,
+        channel: Channel,
+        streams: Int[Tensor, "*batch s"],
+        precoder: Float[Tensor, "*batch g t2 q2"],
+        decoder: Tensor | None = None,
+        **settings: Any,
     ) -> LinearTransceiver:
-        """The linear transceiver that sends the first s modes by this precoder; without a decoder it is the one matched to the channel."""
+        """The linear transceiver that sends the first s modes by this precoder, with further fields of `LinearTransceiver` as settings.
+
+        Without a decoder it is the one matched to the channel.
+        """
         s, groups = streams.shape[-1], precoder.shape[-3]
+        matched = decoder is None
+        if decoder is None:
+            decoder = precoder.new_zeros(*channel.batch, groups, precoder.shape[-1], 2 * channel.uses * channel.n_rx // groups)
         shared = (self.analysis[:s], self.synthesis[:, :s], self.mean_x, self.mean_y)
-        if decoder is not None:
-            return LinearTransceiver(*shared, streams, precoder, decoder, channel, encoders=self.encoders)
-        silent = precoder.new_zeros(*channel.batch, groups, precoder.shape[-1], 2 * channel.uses * channel.n_rx // groups)
-        return LinearTransceiver(*shared, streams, precoder, silent, channel, encoders=self.encoders).matched_to(channel)
+        link = LinearTransceiver(*shared, streams, precoder, decoder, channel, encoders=self.encoders, **settings)
+        return link.matched_to(channel) if matched else link
 
     def truncated(self, k: int) -> "SemanticModes":
         """The k strongest modes (fewer if there are fewer); complex-linear modes need an even k.

@@ -6,8 +6,6 @@ pilots, in mode coordinates: with z' = z √(u P) / ||F̃ z|| and t = diag(b)^{-
     G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + N I)^{-1},        M = H F̃.
 """
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -51,8 +49,16 @@ def refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit
     wanted = wanted / modes.strength[:s].square()
     budget = channel.uses * channel.power
     zz, tz, yz = _scaled_moments(z, wanted, explained, mean_power.stream_gram().diagonal(dim1=-2, dim2=-1), budget)
-    proper = (zz, tz) if modes.widely_linear else (_complex_linear_part(zz), _complex_linear_part(tz))
-    transceiver = _in_one_group(mean_power, *proper).matched_to(channel)
+    sent_zz, sent_tz = (zz, tz) if modes.widely_linear else (_complex_linear_part(zz), _complex_linear_part(tz))
+    columns = mean_power.symbols(torch.eye(s, dtype=zz.dtype, device=zz.device)).flatten(-2).mT  # (…, u t, s): all uses in one group
+    transceiver = modes.transceiver(
+        channel,
+        torch.arange(s, device=zz.device).expand(mean_power.streams.shape),
+        torch.cat([columns.real, columns.imag], -2).unsqueeze(-3),
+        moments_zz=sent_zz.unsqueeze(-3),
+        moments_tz=sent_tz.unsqueeze(-3),
+        power_limit=PerMessage(),
+    )
     R, noise = transceiver.response(covariance=zz)
     mse = y.square().sum(-1).mean() - 2 * (R * yz).sum((-2, -1)) + (modes.gram[:s, :s] * (R @ zz @ R.mT + noise)).sum((-2, -1))
     sent = zz.flatten(-2).abs().sum(-1) > 0
@@ -87,18 +93,3 @@ def _complex_linear_part(matrix: Float[Tensor, "*batch s s"]) -> Float[Tensor, "
     real, imag = (X[..., 0, :, 0] + X[..., 1, :, 1]) / 2, (X[..., 1, :, 0] - X[..., 0, :, 1]) / 2
     blocks = torch.stack([torch.stack([real, -imag], -1), torch.stack([imag, real], -1)], -3)
     return blocks.flatten(-2).flatten(-3, -2)
-
-
-def _in_one_group(transceiver: LinearTransceiver, zz: Tensor, tz: Tensor) -> LinearTransceiver:
-    """The same precoder with all uses in one group, for a decoder that combines them; slots are streams."""
-    s = transceiver.streams.shape[-1]
-    columns = transceiver.symbols(torch.eye(s, dtype=zz.dtype, device=zz.device)).flatten(-2).mT  # (…, u t, s)
-    return replace(
-        transceiver,
-        streams=torch.arange(s, device=zz.device).expand(transceiver.streams.shape),
-        precoder=torch.cat([columns.real, columns.imag], -2).unsqueeze(-3),
-        decoder=columns.real.new_zeros(*columns.shape[:-2], 1, s, 2 * transceiver.channel.uses * transceiver.channel.n_rx),
-        moments_zz=zz.unsqueeze(-3),
-        moments_tz=tz.unsqueeze(-3),
-        power_limit=PerMessage(),
-    )

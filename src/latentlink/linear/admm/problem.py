@@ -31,7 +31,7 @@ from latentlink.latents.packing import packed_covariance, real_embedding
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.division import ratio
-from latentlink.power import Mean, PowerLimit
+from latentlink.power import PowerLimit
 from latentlink.streams.projections import Precoders, row_power
 
 
@@ -141,7 +141,7 @@ class Problem:
         F = 2**0.5 * F[..., ::2] if self.H.is_complex() else F
         return F if self.analysis is None else F @ self.analysis[: F.shape[-1]].to(F)
 
-    def transceiver(self, entries: Precoders, limit: PowerLimit | None = None) -> LinearTransceiver:
+    def transceiver(self, entries: Precoders, limit: PowerLimit) -> LinearTransceiver:
         """Make the link of a precoder, with all uses in one group and the decoder matched to the channel."""
         F = entries.flatten(-3, -2)
         if self.H.is_complex() and self.covariance is None:  # streams √2 Re z, √2 Im z in turn
@@ -150,12 +150,9 @@ class Problem:
             F = torch.cat([F, 1j * F], -1)
         precoder = torch.cat([F.real, F.imag], -2).unsqueeze(-3)
         streams = torch.arange(precoder.shape[-1], device=precoder.device).expand(*precoder.shape[:-3], -1)
-        if self.covariance is None:
-            return replace(self.basis_modes.transceiver(self.channel, streams, precoder), power_limit=limit or Mean())
-        R = real_embedding(self.covariance) / 2 if self.H.is_complex() else self.covariance
-        decoder = precoder.new_zeros(*precoder.shape[:-2], precoder.shape[-1], 2 * self.channel.uses * self.channel.n_rx)
-        link = self.basis_modes.transceiver(self.channel, streams, precoder, decoder)
-        return replace(link, moments_zz=R.expand(*precoder.shape[:-2], -1, -1), power_limit=limit or Mean()).matched_to(self.channel)
+        R = real_embedding(self.covariance) / 2 if self.covariance is not None and self.H.is_complex() else self.covariance
+        zz = None if R is None else R.expand(*precoder.shape[:-2], -1, -1)
+        return self.basis_modes.transceiver(self.channel, streams, precoder, moments_zz=zz, power_limit=limit)
 
 
 def _field_analysis(modes: SemanticModes) -> Tensor:
