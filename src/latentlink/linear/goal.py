@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -144,7 +144,9 @@ class DesignMetric:
         if goal is None:
             return cls(None, 1.0)
         W = goal.weight.to(spectrum.values)
-        W = W if widely_linear else _proper_weight(W)
+        if not widely_linear:  # W_c with W_cᴴ W_c the complex-linear part of WᵀW, its mean with its image under multiplication by j
+            metric, vectors = torch.linalg.eigh(packed_covariance(W.mT @ W) / 2)
+            W = metric.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mH
         if goal.fidelity == 0:
             return cls(W, 0.0)
         values, _ = spectrum.kept(0.0)
@@ -168,11 +170,3 @@ class DesignMetric:
             return self.W
         real, imag = self.W.real, self.W.imag
         return torch.cat([torch.cat([real, -imag], -1), torch.cat([imag, real], -1)])[:, :dim]
-
-
-def _proper_weight(W: Float[Tensor, "q m"]) -> Complex[Tensor, "c c"]:
-    """W_c with W_cᴴ W_c the complex-linear part of the metric WᵀW: its mean with its image under multiplication by j."""
-    metric = packed_covariance(W.mT @ W) / 2
-    values, vectors = torch.linalg.eigh(metric)
-    root: Tensor = values.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mH
-    return root

@@ -67,6 +67,12 @@ def response_mse(
     return torch.cat(parts).reshape(channel.batch)
 
 
+def is_white(modes: SemanticModes, s: int) -> bool:
+    """Return True if the pilots' covariance of the s strongest modes is the design covariance I."""
+    C = modes.covariance[:s, :s]
+    return bool(((C - torch.eye(len(C), dtype=C.dtype, device=C.device)).abs() <= torch.finfo(C.dtype).eps ** 0.5).all())
+
+
 def _apart(modes: SemanticModes, s: int) -> bool:
     """Return True if ΨᵀΨ or C is diagonal (no goal, or no shrinkage): correlations between groups of uses then add no error."""
 

@@ -122,10 +122,6 @@ class Model:
             raise ValueError(f"line_of_sight must be True, False or None, got {self.line_of_sight!r}")
         if self.indoor is not None:
             real("indoor", self.indoor, least=0.0, most=1.0)
-        self._check_model()
-
-    def _check_model(self) -> None:
-        """Check what only some models have."""
         drop = self.model in DROPS
         if any(self.correlation) and not self.model.startswith("TDL"):
             raise ValueError(

@@ -44,7 +44,9 @@ def timm_encoder(name: str, size: int | None = None) -> Encoder:
     size = None if size is None else integer("size", size)
     network = _pretrained(timm, name)
     config = import_extra("timm.data", "timm").resolve_data_config({}, model=network)
-    own = _own_size(name, config)
+    channels, own, width = config["input_size"]
+    if channels != 3 or own != width:
+        raise ValueError(f"encoder: timm's {name} takes images {tuple(config['input_size'])}, expected square ones of three colours")
     if size is not None and size != own and getattr(network, "pretrained_cfg", {}).get("fixed_input_size"):
         network = _pretrained(timm, name, img_size=size)
     preprocessing = _preprocessing(name, config, own if size is None else size)
@@ -55,13 +57,6 @@ def _pretrained(timm: Any, name: str, **arguments: int) -> nn.Module:
     """The network with its pretrained weights, in evaluation mode."""
     network: nn.Module = build_without_drawing(lambda: timm.create_model(name, pretrained=True, num_classes=0, **arguments))
     return network.eval()
-
-
-def _own_size(name: str, config: Mapping[str, Any]) -> int:
-    channels, height, width = config["input_size"]
-    if channels != 3 or height != width:
-        raise ValueError(f"encoder: timm's {name} takes images {tuple(config['input_size'])}, expected square ones of three colours")
-    return int(height)
 
 
 def _preprocessing(name: str, config: Mapping[str, Any], size: int) -> Preprocessing:

@@ -24,7 +24,8 @@ def exchange_antennas(modes: SemanticModes, channel: Channel, antennas: Int[Tens
     while True:
         before = least
         for i in range(S.shape[-1]):
-            others = _find_others(S, channel.n_tx)
+            selected = torch.zeros(*S.shape[:-1], channel.n_tx, dtype=torch.int8, device=S.device).scatter(-1, S, 1)
+            others = selected.argsort(dim=-1, stable=True)[..., : channel.n_tx - S.shape[-1]]
             tried = S.expand(others.shape[-1], *S.shape).clone()
             tried[..., i] = others.movedim(-1, 0)
             J, which = torch.cat([least.unsqueeze(0), least_error(modes, channel, tried)]).min(0)
@@ -43,9 +44,3 @@ def least_error(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*
     N = (channel.effective_noise / 2).expand(h.shape[:-2])
     best = Allocation.of(modes.strength, h, N, (channel.uses * channel.power).expand(h.shape[:-2]))
     return modes.weighted_variance - best.explained(modes.strength, N).sum(-1)
-
-
-def _find_others(S: Int[Tensor, "*batch q"], count: int) -> Int[Tensor, "*batch r"]:
-    """List the antennas that are not in S, in order."""
-    selected = torch.zeros(*S.shape[:-1], count, dtype=torch.int8, device=S.device).scatter(-1, S, 1)
-    return selected.argsort(dim=-1, stable=True)[..., : count - S.shape[-1]]

@@ -69,12 +69,13 @@ class Problem:
         H = torch.diag_embed(channel.h.movedim(-3, -1), dim1=-4, dim2=-2).flatten(-2).flatten(-3, -2)
         N = channel.effective_noise  # of the error exact for one use
         H, N = (real_embedding(H), N / 2) if modes.widely_linear else (H, N)
+        kept = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx))) if moments is None else modes
+        b = kept.strength if kept.widely_linear else 2**0.5 * kept.strength[::2]
         if moments is None:
-            modes = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx)))
-            b = modes.strength if modes.widely_linear else 2**0.5 * modes.strength[::2]
-            return cls(channel, modes, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
-        R, Phi = _design_covariance(modes, moments).to(H), _field_analysis(modes).to(H)
-        b = modes.strength if modes.widely_linear else 2**0.5 * modes.strength[::2]
+            return cls(channel, kept, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
+        R = (moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)).to(H)  # R_λ of the latents, or of their packing
+        R = R + modes.shrinkage * R.diagonal().real.mean() * torch.eye(len(R), dtype=R.dtype, device=R.device)
+        Phi = _field_analysis(modes).to(H)
         spread, E = torch.linalg.eigh(R)
         spread = spread.clamp(min=0)
         L = spread.unsqueeze(-1) * (E.mH @ Phi.mH) * b
@@ -161,13 +162,6 @@ def _field_analysis(modes: SemanticModes) -> Tensor:
         return modes.analysis
     width = -(-modes.analysis.shape[-1] // 2)  # real rows are √2 [Re, −Im] and √2 [Im, Re], without the padding
     return torch.complex(modes.analysis[::2, :width], modes.analysis[1::2, :width]) / 2**0.5
-
-
-def _design_covariance(modes: SemanticModes, moments: Moments) -> Tensor:
-    """Compute R_λ of the latents, or of their packing."""
-    R = moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)
-    ridge = modes.shrinkage * R.diagonal().real.mean()
-    return R + ridge * torch.eye(len(R), dtype=R.dtype, device=R.device)
 
 
 def _latents_as_modes(modes: SemanticModes, moments: Moments) -> SemanticModes:

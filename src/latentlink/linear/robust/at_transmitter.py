@@ -20,7 +20,7 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi.posterior import inflate
 from latentlink.latents.packing import real_embedding
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import response_mse
+from latentlink.linear.mse import is_white, response_mse
 from latentlink.linear.robust.both_ends import Candidate, Choice
 from latentlink.numerics.division import root
 from latentlink.streams.allocation import Allocation
@@ -150,10 +150,8 @@ def _matched_mse(
     With a goal or shrinkage it is not; the rest is then the mean over draws of the full response, a few where there are several uses.
     """
     s = streams.shape[-1]
-    eye = torch.eye(s, dtype=precoder.dtype, device=precoder.device)
     b = modes.strength[:s].square()
-    coloured = ((modes.covariance[:s, :s] - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any()
-    if modes.task_weight is None and modes.widely_linear and not bool(coloured):
+    if modes.task_weight is None and modes.widely_linear and is_white(modes, s):
         return modes.variance - b.sum() + weighted
     shared = is_block_fading(channel.h)  # uses with errors of their own are as many draws
     several = _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses)

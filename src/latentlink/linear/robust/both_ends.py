@@ -25,7 +25,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import parallel_mse, response_mse
+from latentlink.linear.mse import is_white, parallel_mse, response_mse
 from latentlink.linear.robust.balancing import balance
 from latentlink.numerics.division import ratio, root
 from latentlink.streams.allocation import Allocation
@@ -88,7 +88,7 @@ def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     plain = channel.noise_variance.unsqueeze(-1).expand(*channel.batch, channel.uses)
     designed = _use_noise(channel, best)
     trusting = torch.zeros_like(candidate, dtype=torch.bool)
-    if _is_coloured(modes):
+    if not is_white(modes, len(modes)):
         naive = Allocation.of(modes.strength, spatial.amplitude, channel.noise_variance / 2, channel.uses * channel.power)
         trusting = _decoded_error(modes, channel, naive, plain) < _decoded_error(modes, channel, best, designed)
         best, candidate = naive.where(trusting, best), candidate.masked_fill(trusting, Candidate.NAIVE_PAIR)
@@ -97,12 +97,6 @@ def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     decoded = replace(channel, error_variance=channel.error_variance.masked_fill(trusting, 0.0))
     mse = _both_ends_mse(modes, channel, best, precoder, designed, decoded)
     return Choice(best.streams, best.power, precoder, candidate, mse, decoded)
-
-
-def _is_coloured(modes: SemanticModes) -> bool:
-    """Return True if the pilots' covariance is not the design covariance I."""
-    eye = torch.eye(len(modes), dtype=modes.covariance.dtype, device=modes.covariance.device)
-    return bool(((modes.covariance - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any())
 
 
 def _decoded_error(modes: SemanticModes, channel: Channel, used: Allocation, designed: Float[Tensor, "*batch u"]) -> Tensor:
