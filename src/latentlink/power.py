@@ -213,8 +213,6 @@ class PerMessage(PowerLimit):
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
         """The placement of `Mean`: its messages are then scaled to the budget, and the decoder is refitted to them."""
-        if self.x is None:
-            raise ValueError("power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got PerMessage()")
         return Placement.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
