@@ -240,10 +240,9 @@ class Unaware(CsiCase):
 def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
     """The solution of a chosen precoder."""
     link = modes.transceiver(best.decoded, best.streams, best.precoder)
-    p = best.stream_power  # the beams within each use are orthogonal
-    power = p @ modes.covariance.diagonal()[: p.shape[-1]] / best.decoded.uses
-    trace = {"stream_power": p, "candidate": best.candidate}
-    return Solution(link, sent_or_nothing(p, Status.OPTIMAL), best.mse, power, trace)
+    trace = {"stream_power": best.stream_power, "candidate": best.candidate}
+    status = sent_or_nothing(best.stream_power, Status.OPTIMAL)
+    return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
 
 
 def _baseline(modes: SemanticModes, link: LinearTransceiver, trace: dict[str, Tensor], known: Channel | None = None) -> LinearSolution:

@@ -1,9 +1,15 @@
 """Labelled images: Fashion-MNIST from its IDX files and scikit-learn's digits, with one convention.
 
-Images are uint8, grey (n, H, W) or colour (n, H, W, 3); labels are int64 class numbers. Nothing is downloaded.
+Images are uint8, grey (n, H, W) or colour (n, H, W, 3); labels are int64 class numbers. Nothing is downloaded. IDX, the format of MNIST's
+family, is two zero bytes, a type (8, unsigned bytes, in image sets), a number of axes, their big-endian lengths, then the values; gzip is
+recognised by its content, and a file named .gz must be gzipped.
 """
 
+import gzip
+import math
 import os
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +19,6 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from latentlink.data.datasets.idx import read_idx
 from latentlink.numerics.doors import choice
 from latentlink.numerics.extras import import_extra
 
@@ -22,6 +27,8 @@ Split = Literal["train", "test"]
 DATA_VARIABLE = "LATENTLINK_DATA"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+UNSIGNED_BYTE = 8
+GZIP_MAGIC = b"\x1f\x8b"
 DIGITS_TEST = 597  # of 1,797: leaves 1,200 to fit on
 
 
@@ -112,6 +119,49 @@ def _fashion_from(split: Split, images_path: Path, labels_path: Path) -> ImageSe
     if len(labels) and int(labels.max()) >= len(FASHION_CLASSES):
         raise ValueError(f"{labels_path}: holds label {int(labels.max())}, Fashion-MNIST has 0 to {len(FASHION_CLASSES) - 1}")
     return ImageSet(f"fashion-mnist-{split}", images, labels.to(torch.int64), FASHION_CLASSES)
+
+
+def read_idx(path: str | os.PathLike[str], ndim: int) -> UInt8[Tensor, "..."]:
+    """Read an IDX file of unsigned bytes.
+
+    Args:
+        path: the file, gzipped or raw.
+        ndim: the expected number of axes: 3 for grey images (n, H, W), 1 for labels (n,).
+
+    Raises:
+        ValueError: the file is named .gz and is not gzipped, is not IDX, has another type or number of axes, is truncated or too long.
+        FileNotFoundError: the file is absent.
+    """
+    path = Path(path)
+    content = _content(path)
+    start = 4 + 4 * ndim
+    if len(content) < start:
+        raise ValueError(f"{path}: truncated: {len(content)} bytes, the header alone has {start}")
+    zero, kind, axes = struct.unpack(">HBB", content[:4])
+    if zero != 0 or kind != UNSIGNED_BYTE or axes != ndim:
+        expected = struct.pack(">HBB", 0, UNSIGNED_BYTE, ndim).hex()
+        raise ValueError(f"{path}: its first bytes are {content[:4].hex()}, expected {expected} (IDX, unsigned bytes, {ndim} axes)")
+    shape = struct.unpack(f">{ndim}I", content[4:start])
+    found = len(content) - start
+    expected_values = math.prod(shape)
+    if found != expected_values:
+        what = "truncated" if found < expected_values else "too long"
+        raise ValueError(f"{path}: {what}: {found} values, its header announces {shape} = {expected_values}")
+    if expected_values == 0:
+        return torch.empty(shape, dtype=torch.uint8)
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(shape)
+
+
+def _content(path: Path) -> bytes:
+    raw = path.read_bytes()
+    if raw[:2] != GZIP_MAGIC:
+        if path.suffix == ".gz":
+            raise ValueError(f"{path}: not a gzip file, though it is named .gz")
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: damaged or truncated gzip file ({error})") from error
 
 
 def digits(split: Split) -> ImageSet:
