@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import check_channel
+from latentlink.linear.closed_form import REFITTED, check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
-from latentlink.linear.per_message import REFITTED
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.codec.calibration import AtBudget, Calibration, mean_energy
 from latentlink.neural.codec.ends import Ends, decode, precode
