@@ -48,11 +48,6 @@ class PowerLimit:
     is_exact: ClassVar[bool] = True
 
     @property
-    def is_pooled(self) -> bool:
-        """True where power moves freely between uses and messages: the budget of the mean, which robust designs need."""
-        return False
-
-    @property
     def limits_messages(self) -> bool:
         """True where single messages are scaled, so that what is sent is not linear in the latent."""
         return False
@@ -112,11 +107,6 @@ class Mean(PowerLimit):
     def __post_init__(self) -> None:
         if self.peak is not None:
             object.__setattr__(self, "peak", real("peak", self.peak, least=1.0))
-
-    @property
-    def is_pooled(self) -> bool:
-        """True without a peak."""
-        return self.peak is None
 
     @property
     def limits_messages(self) -> bool:

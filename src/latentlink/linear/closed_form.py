@@ -20,7 +20,7 @@ the decoder for messages that are each scaled to the whole budget is
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -72,8 +72,8 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
 def expected_on(
     modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None
 ) -> LinearSolution:
-    """The solution with the expected MSE and power of a link on a channel; the MSE is None where the channel is not known."""
-    mse = None if channel is None else link_mse(modes, link, channel)
+    """The solution with the expected MSE and power of a link on a channel; MSE is None where that, or what is sent, is not known."""
+    mse = None if channel is None or link.power_limit.limits_messages else link_mse(modes, link, channel)
     return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
 
@@ -95,13 +95,18 @@ def sent_or_nothing(stream_power: Float[Tensor, "*batch s"], status: Status) -> 
     return torch.where(stream_power.sum(-1) > 0, status.code, Status.NOTHING_TO_SEND.code)
 
 
+def mark_status(status: Int[Tensor, "*batch"], where: Bool[Tensor, "*batch"], by: Status) -> Int[Tensor, "*batch"]:
+    """Replace the status of some channels, except for those over which nothing is sent."""
+    return status.masked_fill(where & (status != Status.NOTHING_TO_SEND.code), by.code)
+
+
 def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tensor, "*batch"]:
     """The status (…) of the design for each channel."""
     status = sent_or_nothing(placed.power, Status.OPTIMAL if limit.is_exact else Status.BASELINE)
     if placed.settled is not None:
         return status.masked_fill(~placed.settled, STOPPED.code)
     shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is correlated over uses that share one error
-    return status.masked_fill(shared & (status != Status.NOTHING_TO_SEND.code), ROBUST.code)
+    return mark_status(status, shared, ROBUST)
 
 
 def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit: PowerLimit) -> LinearSolution:

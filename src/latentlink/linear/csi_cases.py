@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, sent_or_nothing
+from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status, sent_or_nothing
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
@@ -34,7 +34,7 @@ from latentlink.linear.robust.pre_equalised import agreed_level, design_for_iden
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.doors import as_tensor, integer, real
-from latentlink.power import PowerLimit
+from latentlink.power import Mean, PowerLimit
 
 
 class CsiCase(ABC):
@@ -107,17 +107,15 @@ class BothEnds(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
-        if not known.uncertain:
-            return design_exactly(modes, known, limit)
-        if not self.robust:
+        if known.uncertain and not self.robust:
             naive = design_exactly(modes, known.without_error(), limit)
             return _baseline(modes, naive.transceiver, naive.trace, known)
-        if not limit.is_pooled:
+        if not known.uncertain or limit != Mean():
             return design_exactly(modes, known, limit)
         best = choose_for_both_ends(modes, known)
         solution = _chosen(modes, best)
         optimal = best.decoded.error_variance if known.uses == 1 else 0.0  # of one use, unless the decoder trusts the estimate
-        return replace(solution, status=_mark(solution.status, known.error_variance > optimal, ROBUST))
+        return replace(solution, status=mark_status(solution.status, known.error_variance > optimal, ROBUST))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +151,7 @@ class Transmitter(CsiCase):
         _require_pooled(limit, self)
         best = choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust)
         solution = _chosen(modes, best)
-        return replace(solution, status=_mark(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
+        return replace(solution, status=mark_status(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -248,17 +246,12 @@ def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
 def _baseline(modes: SemanticModes, link: LinearTransceiver, trace: dict[str, Tensor], known: Channel | None = None) -> LinearSolution:
     """The solution of a link that is not optimised for its channels; its expected MSE is None where nothing is known of them."""
     status = sent_or_nothing(link.stream_gram().diagonal(dim1=-2, dim2=-1), Status.BASELINE)
-    return expected_on(modes, link, status, trace, None if link.power_limit.limits_messages else known)
-
-
-def _mark(status: Tensor, where: Tensor, by: Status) -> Tensor:
-    """Replace the status of some channels, except for those over which nothing is sent."""
-    return status.masked_fill(where & (status != Status.NOTHING_TO_SEND.code), by.code)
+    return expected_on(modes, link, status, trace, known)
 
 
 def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
     """Raise ValueError where a case has no design within a limit."""
-    if not limit.is_pooled:
+    if limit != Mean():
         raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: use csi=BothEnds() for other limits")
 
 
