@@ -16,6 +16,7 @@ powers in the convex hull of what the orderings of the tied symbols give, so one
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -51,7 +52,7 @@ class PerUseProblem:
     def solve(self, max_iterations: int, tolerance: float) -> Placement:
         """The best precoder with each use at power P, all uses in one group; it is settled where its gap is within tolerance."""
         F = self.best_precoder(max_iterations)
-        gap = self.gap(*self.multipliers(F))
+        gap = self.gap(F)
         antennas = (real_embedding(self.spatial.transmit) @ F).unflatten(-2, (2, -1))  # (…, u, 2, n_tx, s)
         precoder = antennas.movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)
         streams = torch.arange(F.shape[-1], device=F.device).expand(*gap.shape, -1)
@@ -99,22 +100,19 @@ class PerUseProblem:
         K = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device) + M @ M.mT / self.N[..., None, None]
         return self.b.square().sum() - (explained * torch.linalg.solve(K, explained)).sum((-2, -1)) / self.N
 
-    def multipliers(self, F: Float[Tensor, "*batch u q2 s"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch u"]]:
-        """J (…) and the Lagrange multipliers μ (…, u) that its gradient gives at the optimum."""
-        F = F.requires_grad_()
+    def gap(self, F: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch"]:
+        """Distance (…) of the error to the dual bound, relative to the error; errors at the level of rounding count as zero.
+
+        The ascent starts at the Lagrange multipliers μ (…, u) that the gradient gives at the optimum.
+        """
+        F = F.detach().requires_grad_()
         with torch.enable_grad():
             error = self.error(F)
             (slope,) = torch.autograd.grad(error.sum(), F)
-        F = F.detach_()
+        F, error = F.detach(), error.detach()
         power = self.power.unsqueeze(-1).clamp(min=torch.finfo(F.dtype).tiny)
-        return error.detach(), -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power)
-
-    def gap(self, error: Float[Tensor, "*batch"], start: Float[Tensor, "*batch u"]) -> Float[Tensor, "*batch"]:
-        """Distance (…) of the error to the dual bound, relative to the error; errors at the level of rounding count as zero."""
-
-        def dual(multipliers: Tensor) -> tuple[Tensor, Tensor]:
-            return per_use_bound(self.b, self.h, self.noise, self.power, multipliers)
-
+        start = -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power)
+        dual = partial(per_use_bound, self.b, self.h, self.noise, self.power)
         bound = ascend(dual, error, start, steps=_DUAL_STEPS, patience=_DUAL_STEPS).value
         visible = torch.finfo(self.b.dtype).eps ** 0.5 * self.scale
         return ((error - bound) / (error + visible)).clamp(min=0)
