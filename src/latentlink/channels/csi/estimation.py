@@ -127,13 +127,10 @@ def least_squares_estimator(
     """Interpolate the pilots as they are received; the statistics serve only to compute the error that remains.
 
     Within each symbol that has pilots, linearly in frequency between the two nearest, held beyond the outermost; then the same in time
-    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot.
+    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot. The
+    other arguments are those of `lmmse_estimator`.
 
     Args:
-        statistics: the covariance of the channel over the grid.
-        pilots: elements of the grid with pilots.
-        message: elements of the grid that carry the message.
-        pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
         linear: whether to interpolate linearly, or to take the nearest pilot.
 
     Raises:

@@ -132,25 +132,18 @@ VERSIONS = (
 
 
 def _members(place: Path, version: Version, batches: list[str]) -> list[tuple[str, bytes]] | None:
-    """Name and content of each batch, or None if this version is not in this place."""
-    for home in (place / version.folder, place):
-        content = {name: (home / name).read_bytes() for name in batches if (home / name).is_file()}
-        if content:
-            return _whole(home, content, batches)
-    if place.is_file():
-        content = _unpacked(place, batches)
+    """Name for errors and content of each batch, or None if this version is not in this place; refused where some are missing."""
+    for source in (place / version.folder, place, place / version.archive):
+        packed = source.is_file()
+        files = {name: source / name for name in batches}
+        found = _unpacked(source, batches) if packed else {name: file.read_bytes() for name, file in files.items() if file.is_file()}
         # an archive that was named itself may hold any version; the last one reports what is missing
-        return None if not content and version is not VERSIONS[-1] else _whole(place, content, batches)
-    archive = place / version.archive
-    return _whole(archive, _unpacked(archive, batches), batches) if archive.is_file() else None
-
-
-def _whole(home: Path, content: dict[str, bytes], batches: list[str]) -> list[tuple[str, bytes]]:
-    """The batches of an archive or a folder, each with a name for errors; refused where one is missing."""
-    missing = next((name for name in batches if name not in content), None)
-    if missing is not None:
-        raise ValueError(f"{home}: has no {missing}, expected {', '.join(batches)}")
-    return [(f"{home}: {name}", content[name]) for name in batches]
+        if found or (packed and (source != place or version is VERSIONS[-1])):
+            missing = next((name for name in batches if name not in found), None)
+            if missing is not None:
+                raise ValueError(f"{source}: has no {missing}, expected {', '.join(batches)}")
+            return [(f"{source}: {name}", found[name]) for name in batches]
+    return None
 
 
 def _unpacked(archive: Path, batches: list[str]) -> dict[str, bytes]:
