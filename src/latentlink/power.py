@@ -28,7 +28,7 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice, finite, integer, real
-from latentlink.streams.allocation import Placement
+from latentlink.streams.allocation import Allocation, Placement
 from latentlink.streams.per_use import PerUseProblem
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
 from latentlink.streams.spatial import SpatialModes
@@ -262,7 +262,9 @@ class Equal(PowerLimit):
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
         """Place the strongest modes on the strongest symbols, of all uses or use by use, with water-filling of P in each use."""
-        return Placement.use_by_use(strength, channel, pooled_order=self.pooled_order)
+        spatial, noise, budget = SpatialModes.of(channel.h), channel.effective_noise / 2, channel.uses * channel.power
+        used = Allocation.use_by_use(strength, spatial.amplitude, noise, budget, pooled_order=self.pooled_order)
+        return Placement.parallel(spatial, used, channel)
 
 
 @dataclass(frozen=True, kw_only=True)

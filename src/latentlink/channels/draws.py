@@ -6,7 +6,7 @@ the most to gain, and each has to be seen often enough.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -113,12 +113,12 @@ class ChannelDraws(SizedDraws):
         return torch.randint(2, uses.shape, generator=generator) | (uses == 1)
 
     def _grid(self, antennas: int, uses: int, block: bool, count: int, generator: torch.Generator | None) -> Tensor:
-        return self._fading(antennas, (count, 1 if block else uses), generator).expand(-1, uses, -1, -1)
-
-    def _fading(self, n: int, batch: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
+        settings: dict[str, Any] = {"gain": self.gain, "batch": (count, 1 if block else uses), "generator": generator}
         if self.model == "rician":
-            return rician(n, n, self.k_factor, gain=self.gain, batch=batch, generator=generator)
-        if self.model == "kronecker":
-            R = exponential_correlation(n, self.correlation)
-            return kronecker(R, R, self.gain, batch=batch, generator=generator)
-        return rayleigh(n, n, self.gain, batch=batch, generator=generator)
+            h = rician(antennas, antennas, self.k_factor, **settings)
+        elif self.model == "kronecker":
+            R = exponential_correlation(antennas, self.correlation)
+            h = kronecker(R, R, **settings)
+        else:
+            h = rayleigh(antennas, antennas, **settings)
+        return h.expand(-1, uses, -1, -1)

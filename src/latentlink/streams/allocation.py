@@ -173,11 +173,3 @@ class Placement:
         """Place modes by MSE water-filling of u·P over the symbols of all uses, in the channel's effective noise."""
         used = Allocation.of(strength, spatial.amplitude, channel.effective_noise / 2, channel.uses * channel.power)
         return cls.parallel(spatial, used, channel)
-
-    @classmethod
-    def use_by_use(cls, strength: Float[Tensor, "k"], channel: Channel, *, pooled_order: bool) -> "Placement":
-        """Place modes by MSE water-filling of P within each use (see `Allocation.use_by_use`)."""
-        spatial = SpatialModes.of(channel.h)
-        noise, budget = channel.effective_noise / 2, channel.uses * channel.power
-        used = Allocation.use_by_use(strength, spatial.amplitude, noise, budget, pooled_order=pooled_order)
-        return cls.parallel(spatial, used, channel)
