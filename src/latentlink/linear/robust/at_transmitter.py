@@ -41,66 +41,69 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int
         seed: seed of the draws.
         robust: False evaluates the naive precoder alone.
     """
-    settings = _settings(channel, robust=robust)
-    budget, plain = channel.uses * channel.power, channel.noise_variance / 2
-    candidates = [Allocation.of(modes.strength, setting.amplitude, setting.noise, budget) for setting in settings]
-    placed = list(zip(settings, candidates, strict=True))
-    precoders = [embedded(setting.directions, used.on_slots(root(used.power))) for setting, used in placed]
-    weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used in candidates]
+    tried = _candidates(modes, channel, robust=robust)
+    plain = channel.noise_variance / 2
     trials = range(max(2, -(-draws // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
     errors = torch.stack(
         [
-            torch.stack([_matched_error(H, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
+            torch.stack([_matched_error(H, one.precoder, one.weight, plain) for one in tried])
             for _, H in zip(trials, map(real_embedding, _draw_channels(channel, seed, shared=False)), strict=False)
         ]
     )  # (draws, candidates, …, u)
     number = _surely_best(errors)
 
-    def pick(values: list[Tensor]) -> Tensor:
-        stacked = torch.stack(values)
+    def pick(stacked: Tensor) -> Tensor:
         index = number.reshape(1, *number.shape, *(1,) * (stacked.ndim - 1 - number.ndim))
         return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
 
-    streams, precoder, weight = pick([used.streams for used in candidates]), pick(precoders), pick(weights)
-    mse = _matched_mse(modes, channel, draws, seed, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
-    names = torch.tensor([setting.candidate for setting in settings], device=number.device)
-    return Choice(streams, pick([used.power for used in candidates]), precoder, names[number], mse, channel.without_error())
+    best = _Tried(*(pick(torch.stack(values)) for values in zip(*tried, strict=True)))
+    mse = _matched_mse(modes, channel, best, pick(errors.sum(-1).mean(0)), draws, seed)
+    return Choice(best.streams, best.power, best.precoder, best.candidate, mse, channel.without_error())
 
 
-class _Setting(NamedTuple):
-    """The channel that a candidate is designed for.
+class _Tried(NamedTuple):
+    """The precoder of a candidate.
 
     Attributes:
-        candidate: number of the candidate.
-        amplitude: h (…, u, n_tx).
-        directions: V (…, u, n_tx, n_tx).
-        noise: noise variance (…) per real dimension.
+        candidate: number (…) of the candidate.
+        streams: slot (…, s) of each mode.
+        power: power (…, s) of each mode.
+        precoder: F̃ (…, u, 2 n_tx, 2q).
+        weight: b² (…, u, 2q) of the mode at each slot.
     """
 
-    candidate: Candidate
-    amplitude: Tensor
-    directions: Tensor
-    noise: Tensor
+    candidate: Int[Tensor, "*batch"]
+    streams: Int[Tensor, "*batch s"]
+    power: Float[Tensor, "*batch s"]
+    precoder: Float[Tensor, "*batch u t2 q2"]
+    weight: Float[Tensor, "*batch u q2"]
 
 
-def _settings(channel: Channel, *, robust: bool) -> list[_Setting]:
+def _candidates(modes: SemanticModes, channel: Channel, *, robust: bool) -> list[_Tried]:
     """The candidates, the naive one first, on as many directions as there are antennas; it alone where the design is not robust."""
+
+    def design(candidate: Candidate, amplitude: Tensor, directions: Tensor, noise: Tensor) -> _Tried:
+        used = Allocation.of(modes.strength, amplitude, noise, channel.uses * channel.power)
+        precoder = embedded(directions, used.on_slots(root(used.power)))
+        weight = used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power))
+        return _Tried(torch.full(channel.batch, candidate, device=noise.device), used.streams, used.power, precoder, weight)
+
     spatial, noise = SpatialModes.of(channel.h), channel.noise_variance / 2
     h, V = spatial.amplitude, spatial.transmit
     if not robust:
-        return [_Setting(Candidate.NAIVE, h, V, noise)]
+        return [design(Candidate.NAIVE, h, V, noise)]
     missing = channel.n_tx - h.shape[-1]  # the phases of V's columns stay those of the naive design: they matter on other channels
     h, V = torch.nn.functional.pad(h, (0, missing)), torch.nn.functional.pad(V, (0, missing))
     root_h, root_V = inflate(channel.h, channel.error_variance)
-    settings = [
-        _Setting(Candidate.NAIVE, h, V, noise),
-        _Setting(Candidate.INFLATED, root_h, root_V, noise),
-        _Setting(Candidate.NOISIER, h, V, channel.effective_noise / 2),
+    candidates = [
+        design(Candidate.NAIVE, h, V, noise),
+        design(Candidate.INFLATED, root_h, root_V, noise),
+        design(Candidate.NOISIER, h, V, channel.effective_noise / 2),
     ]
     if channel.n_tx > channel.n_rx:
         strongest = torch.arange(channel.n_tx, device=channel.h.device) < channel.n_rx
-        settings.append(_Setting(Candidate.FEWER, root_h * strongest, root_V, noise))
-    return settings
+        candidates.append(design(Candidate.FEWER, root_h * strongest, root_V, noise))
+    return candidates
 
 
 def _draw_channels(channel: Channel, seed: int, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
@@ -136,20 +139,13 @@ def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tens
 
 
 def _matched_mse(
-    modes: SemanticModes,
-    channel: Channel,
-    draws: int,
-    seed: int,
-    streams: Int[Tensor, "*batch s"],
-    precoder: Float[Tensor, "*batch u t2 q2"],
-    weight: Float[Tensor, "*batch u q2"],
-    weighted: Float[Tensor, "*batch"],
+    modes: SemanticModes, channel: Channel, best: _Tried, weighted: Float[Tensor, "*batch"], draws: int, seed: int
 ) -> Float[Tensor, "*batch"]:
     """Unweighted MSE (…) from the weighted error (…) of the streams: they differ by what is not sent.
 
     With a goal or shrinkage it is not; the rest is then the mean over draws of the full response, a few where there are several uses.
     """
-    s = streams.shape[-1]
+    s = best.streams.shape[-1]
     b = modes.strength[:s].square()
     if modes.task_weight is None and modes.widely_linear and is_white(modes, s):
         return modes.variance - b.sum() + weighted
@@ -160,6 +156,6 @@ def _matched_mse(
     rest = torch.zeros_like(channel.power)
     for _, h in zip(range(count), _draw_channels(channel, seed, shared=shared), strict=False):
         drawn = Channel(h, channel.noise_variance, channel.power)
-        same = _matched_error(real_embedding(h), precoder, weight, channel.noise_variance / 2).sum(-1)
-        rest = rest + (response_mse(modes, drawn, streams, precoder) - scale * same) / count
+        same = _matched_error(real_embedding(h), best.precoder, best.weight, channel.noise_variance / 2).sum(-1)
+        rest = rest + (response_mse(modes, drawn, best.streams, best.precoder) - scale * same) / count
     return scale * weighted + rest
