@@ -78,13 +78,15 @@ def real(
 
 
 def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
-    """Refuse what is no object of a class.
+    """Refuse what is no object of a class or a protocol, and the class itself.
 
     Raises:
         ValueError: naming `name` and how such an object is made, the remedy.
     """
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} must be a {kind.__name__}, such as {remedy}, got {value if value is None else type(value).__name__}")
+    if isinstance(value, type) or not isinstance(value, kind):
+        what = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+        got = value if value is None or isinstance(value, type) else type(value).__name__
+        raise ValueError(f"{name} must be {what}, such as {remedy}, got {got}")
 
 
 def choice(name: str, value: object, options: Collection[str]) -> str:
