@@ -15,6 +15,7 @@ result is not the nearest point. An own set is a subclass of `ConstraintSet` wit
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -27,8 +28,9 @@ from latentlink.linear.admm.antenna_selection import exchange_antennas
 from latentlink.linear.admm.dual_bound import (
     bound_by_budget,
     bound_per_antenna,
-    bound_per_use,
+    certify,
     equivalent_channel,
+    power_multiplier,
     remove_silent_antennas,
 )
 from latentlink.linear.admm.problem import Problem
@@ -36,7 +38,9 @@ from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import check_instance, integer
 from latentlink.power import Mean, PerAntenna, PerUse, PowerLimit
+from latentlink.streams.per_use import per_use_bound
 from latentlink.streams.projections import Precoders, row_power
+from latentlink.streams.spatial import SpatialModes
 
 _DISTURBANCE = 0.03  # of the budget's root: the closed form is a stationary point, and modes that are absent stay absent
 
@@ -106,7 +110,9 @@ class PerUseSet(PowerSet):
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Bound the weighted error (…) by the dual of the limits per use."""
-        return bound_per_use(modes, channel, ceiling)
+        dual = partial(per_use_bound, modes.strength, SpatialModes.of(channel.h).amplitude, channel.effective_noise / 2, channel.power)
+        start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
+        return certify(dual, modes, channel, ceiling, start)
 
 
 @dataclass(frozen=True)

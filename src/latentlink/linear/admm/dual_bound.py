@@ -13,7 +13,6 @@ best multipliers that minimiser is F = diag(μ)^{-1/2} F', F' the closed form on
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -25,7 +24,6 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.ascend import Ascent, ConcaveFunction, ascend
 from latentlink.numerics.division import ratio
 from latentlink.streams.allocation import Allocation
-from latentlink.streams.per_use import per_use_bound
 from latentlink.streams.spatial import SpatialModes
 
 _LEAST_SHARE = 1e-12  # of the power: a smaller limit counts as this in the unit of its multiplier
@@ -66,20 +64,6 @@ def bound_by_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*b
     return modes.weighted_variance - _allocate(modes, channel).explained(modes.strength, channel.effective_noise / 2).sum(-1)
 
 
-def bound_per_use(modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Bound the weighted error (…) under a power limit per use from below, by the dual or the total power, whichever is higher.
-
-    Args:
-        modes: of the pair of devices.
-        channel: the channels.
-        ceiling: the weighted error (…) of a feasible precoder.
-    """
-    amplitude, N = SpatialModes.of(channel.h).amplitude, channel.effective_noise / 2
-    dual = partial(per_use_bound, modes.strength, amplitude, N, channel.power)
-    start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
-    return _certify(dual, modes, channel, ceiling, start)
-
-
 def bound_per_antenna(
     modes: SemanticModes, channel: Channel, limits: Float[Tensor, "*batch t"], ceiling: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch"]:
@@ -91,7 +75,7 @@ def bound_per_antenna(
         limits: l (…, t).
         ceiling: the weighted error (…) of a feasible precoder.
     """
-    return _certify(_scaled_antenna_dual(modes.strength, channel, limits), modes, channel, ceiling, _all_on_budget(modes, channel))
+    return certify(_scaled_antenna_dual(modes.strength, channel, limits), modes, channel, ceiling, _all_on_budget(modes, channel))
 
 
 class EquivalentChannel(NamedTuple):
@@ -135,7 +119,7 @@ def power_multiplier(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*
     return ratio((saved * rest).sum(-1), best.power.sum(-1))
 
 
-def _certify(
+def certify(
     dual: ConcaveFunction, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"], start: Float[Tensor, "*batch t"]
 ) -> Float[Tensor, "*batch"]:
     """Maximise a dual function below a ceiling; the bound (…) is at least that of the total power."""
