@@ -13,7 +13,6 @@ shrinks each of its entries to the posterior mean given that entry, so that a de
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
@@ -162,7 +161,10 @@ def _interpolate(pilots: ResourceElements, message: ResourceElements, linear: bo
 
 def _between(known: Tensor, wanted: Tensor, linear: bool) -> Float[Tensor, "w k"]:
     """Compute the weights (w, k) of values at rising places `known` for places `wanted`: linear or nearest, held outside."""
-    if not linear:
-        nearest = (wanted[:, None] - known).abs().argmin(1)
-        return torch.nn.functional.one_hot(nearest, len(known)).double()
-    return torch.from_numpy(np.stack([np.interp(wanted, known, unit) for unit in np.eye(len(known))], 1))
+    place = wanted.clamp(known[0], known[-1])
+    right = torch.searchsorted(known, place).clamp(max=len(known) - 1)
+    left = torch.where(known[right] == place, right, right - 1).clamp(min=0)
+    share = torch.where(right > left, (place - known[left]) / (known[right] - known[left]).clamp(min=1), 0.0).double()
+    share = share if linear else share.round()
+    weights = torch.zeros(len(wanted), len(known), dtype=torch.float64)
+    return weights.scatter_add(1, left[:, None], 1 - share[:, None]).scatter_add(1, right[:, None], share[:, None])
