@@ -17,8 +17,8 @@ from torch import nn
 
 import latentlink as ll
 from latentlink.evaluation.latency import latency
-from latentlink.neural.codec.bank import draw_bank
-from latentlink.neural.codec.pruning import shrink
+from latentlink.neural.codec.examples import draw_bank
+from latentlink.neural.codec.pruning import cost_of, shrink
 from latentlink.numerics.threads import one_thread
 from record import record
 
@@ -76,7 +76,7 @@ def main():
         "codec": codec.design(radio[0]).transceiver,
     }
     for budget in BUDGETS:
-        small = shrink(ll.budget.Flops(budget), codec, draw_bank(settings.draws, 64, codec, 0))
+        small = shrink(cost_of(ll.budget.Flops(budget)), codec, draw_bank(settings.draws, 64, codec, 0))
         links[f"codec within {budget:.1e} operations"] = small.design(radio[0]).transceiver
     links["codec, int8"] = Int8(links["codec"])
     table = Table(title=f"latentlink, codec, one thread, d = m = {DIM}, {ANTENNAS}×{ANTENNAS}, torch {torch.__version__}")

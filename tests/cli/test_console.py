@@ -23,7 +23,7 @@ def test_tables_keep_whole_numbers_at_any_width(monkeypatch, capsys, width):
 
 
 def test_long_names_leave_room_for_the_bar():
-    shown = console.description_column().get_table_column()
+    shown = console.progress().columns[0].get_table_column()
     assert shown.no_wrap
     assert shown.overflow == "ellipsis"
     assert shown.max_width <= console.messages.width // 2

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from latentlink.digital.coding.amplitudes import MOST_BITS, amplitudes, label_bits, levels, log_ratios, symbol_error, totals
-from latentlink.digital.coding.block_code import BlockCode, crc_bits, payload_of
-from latentlink.digital.coding.short_code import ShortCode, shortest
+from latentlink.digital.coding.block_code import BlockCode, ShortCode, crc_bits, payload_of, shortest
 from oracles import seeded
 
 

@@ -7,7 +7,7 @@ import torch
 
 import latentlink as ll
 from digital.latents import ALIGNMENTS, code, fading, modes, pilots, unseen
-from latentlink.digital.candidates import Candidates
+from latentlink.digital.adaptation import Candidates
 from latentlink.links.transceiver import Transceiver
 from latentlink.streams.spatial import SpatialModes
 from oracles import seeded

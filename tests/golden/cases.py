@@ -11,15 +11,14 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from latentlink.baselines.alignment import LeastSquares, Procrustes
-from latentlink.baselines.disjoint import Disjoint as DisjointDesign
-from latentlink.baselines.eigen_k import EigenK as EigenKDesign
+from latentlink.baselines.alignment import LeastSquares, Procrustes, unaligned
 from latentlink.baselines.equalisers import MmseEqualiser as MmseEqualizer
 from latentlink.baselines.equalisers import SvdEqualiser as SvdEqualizer
 from latentlink.baselines.equalisers import ZeroForcing
-from latentlink.baselines.first_k import FirstK as FirstKDesign
+from latentlink.baselines.linear import Disjoint as DisjointDesign
+from latentlink.baselines.linear import EigenK as EigenKDesign
+from latentlink.baselines.linear import FirstK as FirstKDesign
 from latentlink.baselines.top_k import TopK as TopKDesign
-from latentlink.baselines.unaligned import unaligned
 from latentlink.bounds.accuracy import accuracy as accuracy_bound
 from latentlink.bounds.capacity import capacity
 from latentlink.bounds.finite_length import finite_length_bits, separation
@@ -44,7 +43,7 @@ from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import generate as tr38901
 from latentlink.channels.tr38901.model import Panel
 from latentlink.digital.adaptation import BlockError, Genie
-from latentlink.digital.alignment import AtReceiver, AtTransmitter
+from latentlink.digital.design import AtReceiver, AtTransmitter
 from latentlink.digital.design import Digital as DigitalDesign
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.papr import Amplifier, peaks

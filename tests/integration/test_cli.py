@@ -91,7 +91,7 @@ def files(run):
 
 
 def accuracy_of(output):
-    return float(re.search(r"│ all\s+│\s+([0-9.]+)", output)[1])
+    return float(re.search(r"^\s*all\s+([0-9.]+)", output, re.MULTILINE)[1])
 
 
 def test_the_demo_is_a_study_and_falls_back_to_digits(run):

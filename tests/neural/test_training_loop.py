@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from latentlink.neural.checkpoints import Checkpoint, identity_of
-from latentlink.neural.progress import ProgressLine, progress_callback
-from latentlink.neural.training_loop import TrainingLoop
+from latentlink.neural.training_loop import Checkpoint, ProgressLine, TrainingLoop, identity_of, progress_callback
 
 
 class Descent(TrainingLoop):

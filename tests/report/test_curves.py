@@ -1,4 +1,5 @@
 import math
+from dataclasses import astuple
 
 import polars as pl
 import pytest
@@ -6,7 +7,7 @@ from scipy import stats
 
 from latentlink.evaluation.intervals import student
 from latentlink.report.arrange import arrange
-from latentlink.report.columns import prepare
+from latentlink.report.columns import describe_condition, prepare
 from latentlink.report.curves import (
     BUDGET,
     EXACT,
@@ -17,8 +18,11 @@ from latentlink.report.curves import (
     estimate_mean,
     find_best_within_budget,
 )
-from latentlink.report.look.wording import describe_condition
 from report.rows import compression_study, flops_study, frame, reference, row, snr_study
+
+
+def mean_of(*arguments):
+    return astuple(estimate_mean(*arguments))
 
 
 def named(drawn, name, **condition):
@@ -34,20 +38,20 @@ def test_the_quantile_is_that_of_student():
 
 def test_bands_are_intervals_over_seeds_ranges_of_two_and_intervals_over_messages():
     values = [0.5, 0.6, 0.8]
-    mean, low, high, band = estimate_mean([1, 2, 3], values, (None, None), "nmse")
+    mean, low, high, band = mean_of([1, 2, 3], values, (None, None), "nmse")
     want = stats.t.interval(0.95, 2, loc=mean, scale=stats.sem(values))
     assert ((low, high), band) == (pytest.approx(want), "t")
-    assert estimate_mean([1, 2], [0.5, 0.6], (0.1, 0.9), "accuracy") == (pytest.approx(0.55), 0.5, 0.6, "range")
-    assert estimate_mean([1], [0.5], (0.4, 0.6), "accuracy") == (0.5, 0.4, 0.6, "messages")
-    assert estimate_mean([1], [0.5], (None, None), "nmse") == (0.5, None, None, "none")
-    assert estimate_mean([1, 2, 3], [0.9, 1.0, 1.0], (None, None), "accuracy")[2] == 1.0  # a share stays one
-    assert estimate_mean([1, 2, 3], [-1.0, 0.0, 9.0], (None, None), "exact_db")[1] < -1.0  # a level in dB may be negative
+    assert mean_of([1, 2], [0.5, 0.6], (0.1, 0.9), "accuracy") == (pytest.approx(0.55), 0.5, 0.6, "range")
+    assert mean_of([1], [0.5], (0.4, 0.6), "accuracy") == (0.5, 0.4, 0.6, "messages")
+    assert mean_of([1], [0.5], (None, None), "nmse") == (0.5, None, None, "none")
+    assert mean_of([1, 2, 3], [0.9, 1.0, 1.0], (None, None), "accuracy")[2] == 1.0  # a share stays one
+    assert mean_of([1, 2, 3], [-1.0, 0.0, 9.0], (None, None), "exact_db")[1] < -1.0  # a level in dB may be negative
 
 
 def test_draws_are_averaged_within_their_seed_first():
-    mean, low, high, band = estimate_mean([1, 1, 1, 2], [0.1, 0.2, 0.3, 0.6], (None, None), "accuracy")
+    mean, low, high, band = mean_of([1, 1, 1, 2], [0.1, 0.2, 0.3, 0.6], (None, None), "accuracy")
     assert (mean, low, high, band) == (pytest.approx(0.4), pytest.approx(0.2), 0.6, "range")
-    assert estimate_mean([1, 1, 1], [0.1, 0.2, 0.3], (None, None), "accuracy")[3] == "t"  # one seed: over its draws
+    assert mean_of([1, 1, 1], [0.1, 0.2, 0.3], (None, None), "accuracy")[3] == "t"  # one seed: over its draws
 
 
 def test_a_point_is_the_mean_over_seeds_at_its_compression():
@@ -100,7 +104,7 @@ def test_limits_are_those_of_the_other_methods_antennas():
 def test_levels_follow_their_pilots():
     more = [row("Eigen-K", pilots_per_class=420), reference("unaligned", pilots_per_class=420, accuracy=0.2)]
     rows = pl.concat([snr_study(), frame(more)])
-    found = {(level.label, level.condition[0][1]): level.value for level in average_levels(arrange(rows, "snr"), "accuracy")}
+    found = {(level.label, level.condition[0][1]): level.level for level in average_levels(arrange(rows, "snr"), "accuracy")}
     assert found["unaligned", 42.0] == pytest.approx(0.1)
     assert found["unaligned", 420.0] == pytest.approx(0.2)
     assert {level.label for level in average_levels(arrange(flops_study(), "flops"), "nmse")} == {"aligned, no channel", EXACT, OPTA}

@@ -4,7 +4,7 @@ import pytest
 from latentlink.report.arrange import arrange
 from latentlink.report.curves import Curve
 from latentlink.report.digital import find_digital_wins
-from latentlink.report.look.palette import assign_looks
+from latentlink.report.palette import assign_looks
 from latentlink.report.run_tables import tabulate_papr
 from latentlink.report.tables import compare_methods
 from report.rows import fading_study, snr_study

@@ -19,8 +19,8 @@ def test_a_distance_may_be_negative_and_zero_is_drawn():
     drawn = {trace["name"]: trace["y"] for trace in chart.data if trace.get("showlegend")}
     assert drawn["codec"] == pytest.approx([10 * math.log10(0.9)] * 2)
     assert drawn["digital, adaptive"] == pytest.approx([10 * math.log10(1.4)] * 2)
-    assert chart.layout["yaxis1"]["zeroline"]
-    assert "range" not in chart.layout["yaxis1"]
+    assert chart.layout["yaxis"]["zeroline"]
+    assert "range" not in chart.layout["yaxis"]
 
 
 def test_distances_are_figures_too_and_the_same_rows_give_the_same_bytes(tmp_path):

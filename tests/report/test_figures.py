@@ -3,10 +3,10 @@ import struct
 import polars as pl
 
 from latentlink.report.arrange import arrange
+from latentlink.report.axes import thin_out
 from latentlink.report.curves import Curve
 from latentlink.report.figures import draw_figures
-from latentlink.report.look.axes import thin_out
-from latentlink.report.look.palette import assign_looks
+from latentlink.report.palette import assign_looks
 from latentlink.report.plots import plot_accuracy
 from report.rows import compression_study, flops_study, frame, reference, row
 

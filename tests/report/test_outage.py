@@ -9,17 +9,19 @@ from plotly import graph_objects
 
 from latentlink.evaluation.intervals import worst
 from latentlink.report.arrange import arrange
-from latentlink.report.distributions import (
+from latentlink.report.figures import draw_figures
+from latentlink.report.interactive import make_charts
+from latentlink.report.outage import (
     choose_conditions,
     collect_distributions,
     compute_jain_index,
     compute_outage,
     draw_staircase,
     find_quantile,
+    plot_outage,
+    tabulate_fairness,
+    tabulate_outage,
 )
-from latentlink.report.figures import draw_figures
-from latentlink.report.interactive import make_charts
-from latentlink.report.outage import plot_outage, tabulate_fairness, tabulate_outage
 from report.rows import fading_study
 
 ACCURACIES = st.lists(st.integers(0, 50).map(lambda n: n / 50), min_size=1, max_size=250)

@@ -8,11 +8,11 @@ from matplotlib.markers import MarkerStyle
 from plotly import graph_objects
 
 from latentlink.report.arrange import arrange
+from latentlink.report.columns import describe, describe_condition
 from latentlink.report.curves import Curve, average_curves
 from latentlink.report.figures import draw_figures, draw_wide
-from latentlink.report.look.palette import FAMILIES, assign_looks
-from latentlink.report.look.wording import describe, describe_condition
 from latentlink.report.page import ReportMeta, write_report
+from latentlink.report.palette import FAMILIES, assign_looks
 from latentlink.report.plots import plot_accuracy
 from latentlink.report.run_tables import tabulate_power, tabulate_statuses
 from latentlink.report.tables import compare_methods

@@ -129,11 +129,11 @@ def test_the_page_is_one_file_that_asks_for_nothing(axis, tmp_path):
 
 def test_the_specifications_are_plotlys():
     for axis, study in STUDIES.items():
-        charts = contents(study(), meta(axis=axis)).charts
+        charts = contents(study(), meta(axis=axis))["charts"]
         assert charts[-1].id == "trade-off"
         for chart in charts:
             graph_objects.Figure({"data": chart.data, "layout": chart.layout})  # unknown properties raise
-    charts = contents(compression_study(), META).sections[0].charts
+    charts = contents(compression_study(), META)["sections"][0]["charts"]
     titles = [(chart.title, chart.reference) for chart in charts]
     assert titles == [("SNR per transmit antenna", "transmit"), ("SNR per receive antenna", "receive")]
 
@@ -244,6 +244,6 @@ def test_how_it_was_run_is_told():
 
 
 def test_an_unknown_axis_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"meta.axis must be one of compression, antennas, snr, flops, uses, .*outage, got 'time'"):
+    with pytest.raises(ValueError, match=r"axis must be one of compression, antennas, snr, flops, uses, .*outage, got 'time'"):
         write_report(snr_study(), meta(axis="time"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -227,4 +227,4 @@ def test_every_kind_has_its_reader():
         assert artifacts._READERS[kind].__module__ == module
     assert set(artifacts._HOMES) == set(artifacts._READERS)
     for kind, of in (("pair", SemanticModes), ("link", LinearTransceiver), ("head", ll.SoftmaxHead)):
-        assert artifacts._READERS[kind].__self__ is of
+        assert artifacts._READERS[kind] is of

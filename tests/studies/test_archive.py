@@ -5,7 +5,9 @@ import tarfile
 import polars as pl
 import pytest
 
-from latentlink.studies.archive import note_old_limits, summarise_points, write_archive
+from latentlink.studies.averages import summarise_points
+from latentlink.studies.result_files import write_archive
+from latentlink.studies.rows import SCHEMA
 
 
 def rows(**columns):
@@ -18,6 +20,7 @@ def rows(**columns):
             for channel in range(10)
         ]
     )
+    table = pl.concat([pl.DataFrame(schema=SCHEMA), table], how="diagonal_relaxed")
     count = pl.int_range(pl.len())
     return table.with_columns(accuracy=count / 100, mse=count / 10, peak_power=count.cast(pl.Float64), **columns)
 
@@ -51,11 +54,3 @@ def test_an_archive_depends_on_nothing_but_its_files(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="has none: run `latentlink study keep` first"):
         write_archive(tmp_path / "empty", tmp_path / "third.tar")
-
-
-def test_limits_of_few_test_images_are_noted_and_only_those():
-    old = rows(exact_mse=pl.lit(1.0), messages=pl.lit(2000), d=pl.lit(1280), m=pl.lit(1280))
-    assert "computed from 2,000 test images alone" in note_old_limits(old)
-    assert note_old_limits(old.with_columns(messages=pl.lit(10_000))) == ""
-    assert note_old_limits(old.with_columns(separation=pl.lit(0.5))) == ""
-    assert note_old_limits(rows()) == ""

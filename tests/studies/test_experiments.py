@@ -5,7 +5,7 @@ import yaml
 from polars.testing import assert_frame_equal
 
 import latentlink as ll
-from latentlink.cli.study.keep import keep_experiment
+from latentlink.cli.study import keep_experiment
 from studies.examples import write_study
 
 FAST = {"seeds": [1], "snr": {"snr_db": 10}, "channel": {"antennas": 2}, "references": False}

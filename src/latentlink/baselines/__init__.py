@@ -1,7 +1,6 @@
 """The baselines that a joint design is compared with: alignment, selection and equalisation, each designed for itself.
 
-Read `whitened` (what all of them do to what they send), `alignment` and `equalisers` (their parts), then `first_k`, `eigen_k`, `disjoint`
-and `top_k` with its transceiver; `unaligned` is the floor.
+Read `alignment` and `equalisers` (their parts), then `linear` (First-K, Eigen-K and the disjoint design) and `top_k` with its transceiver.
 """
 
 import lazy_loader

@@ -1,11 +1,8 @@
-from .alignment import Alignment, LeastSquares, Procrustes
-from .disjoint import Disjoint
-from .eigen_k import EigenK
+from .alignment import Alignment, LeastSquares, Procrustes, unaligned
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from .first_k import FirstK
+from .linear import Disjoint, EigenK, FirstK
 from .top_k import TopK
 from .top_k_transceiver import TopKTransceiver
-from .unaligned import unaligned
 
 __all__ = [
     "Alignment",

@@ -1,4 +1,4 @@
-"""Aligners: the linear map between two latent spaces, with no channel in mind.
+"""Aligners: the linear map between two latent spaces, with no channel in mind; and the floor, no alignment at all.
 
 With the pilots' covariances, R_λ = Rx + λ (tr Rx / d) I and the singular value decomposition Ryx = U S Vᵀ,
 
@@ -17,11 +17,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.latents.moments import Moments
+from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.modes import varying_covariances
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import choice, real
+from latentlink.numerics.doors import AnyArray, choice, integer, real
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +43,13 @@ class Alignment:
         return U, S, Vt
 
     @cached_property
-    def gram(self) -> Float[Tensor, "d d"]:
-        """The Gram matrix Aᵀ A (d, d)."""
-        return self.matrix.mT @ self.matrix
-
-    @cached_property
     def principal(self) -> Spectrum:
         """Principal components of the aligned latent A x under R_λ."""
-        return Spectrum.of(self.matrix @ self.covariance @ self.matrix.mT)
+        return self.components(self.matrix)
+
+    def components(self, coefficients: Float[Tensor, "c d"]) -> Spectrum:
+        """Principal components of coefficients B x under R_λ, for B (c, d)."""
+        return Spectrum.of(coefficients @ self.covariance @ coefficients.mT)
 
     def fit(self, moments: Moments) -> "Alignment":
         """The alignment itself, whatever the moments of these latents.
@@ -123,6 +122,15 @@ class Procrustes:
         Q = U @ Vt
         c = ratio(S.sum(), (Q @ moments.cov_x * Q).sum()) if self.scaled else 1.0
         return Alignment(c * Q, _shrunk(moments.cov_x, shrinkage))
+
+
+def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
+    """The floor: the transmitter's latents read as if they were the receiver's, cut or padded with zeros to its dimension (n, dim).
+
+    The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.
+    """
+    x = as_latents("x", x)
+    return torch.nn.functional.pad(x, (0, integer("dim", dim) - x.shape[1]))
 
 
 def varying(moments: Moments) -> Moments:

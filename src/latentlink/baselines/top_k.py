@@ -14,38 +14,34 @@ The error is measured on the same latents, exactly over the noise: with v̂ = T 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.baselines.alignment import Aligner, LeastSquares
-from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
+from latentlink.baselines.alignment import LeastSquares
+from latentlink.baselines.linear import Baseline, baseline_status, prepare, sends
 from latentlink.baselines.top_k_transceiver import TopKTransceiver, largest
-from latentlink.baselines.whitened import baseline_status, check_parts, number_sent, prepare, sends
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import AnyArray, choice, integer
 
 _PILOTS = 2**13  # that are measured on, at most
 
 
 @dataclass(frozen=True, kw_only=True)
-class TopK:
-    """The k entries of largest magnitude of each message, aligned after or before transmission.
+class TopK(Baseline):
+    """The k entries of largest magnitude of each message, aligned after or before transmission (see `Baseline`).
+
+    What the indices of the entries cost is counted by the transceiver: `side_symbols`, `side_bits`.
 
     Attributes:
-        k: how many; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at most all. What their
-            indices cost is counted by the transceiver: `side_symbols`, `side_bits`.
         align: "after" transmission, by the receiver, or "before" it, by the transmitter.
-        aligner: LeastSquares() or Procrustes().
-        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
         pilots: that power and error are measured on: Pilots, or the transmitter's latents (n, d) alone, y then being its linear
             regression on x and a residual of the moments' size; None for `draws` Gaussian ones with the moments of x, likewise.
         draws: Gaussian latents to measure on where no pilots are given.
@@ -62,11 +58,8 @@ class TopK:
         [pandolfo2025latent]
     """
 
-    k: int | None = None
     align: str = "after"
-    aligner: Aligner = field(default_factory=LeastSquares)
-    equaliser: Equaliser = field(default_factory=SvdEqualiser)
-    pilots: Pilots | Tensor | NDArray[Any] | None = field(default=None, repr=False)
+    pilots: Pilots | AnyArray | None = field(default=None, repr=False)
     draws: int = 4096
     seed: int = 0
     expects: bool = True
@@ -74,7 +67,8 @@ class TopK:
     entries: int = 2**22
 
     def __post_init__(self) -> None:
-        check_parts(self.k, self.aligner, self.equaliser, self.align)
+        super().__post_init__()
+        choice("align", self.align, ("after", "before"))
         integer("draws", self.draws, 2)
         integer("seed", self.seed, 0)
 
@@ -95,14 +89,16 @@ class TopK:
         """
         moments, channel = prepare(moments, channel)
         measured = self._latents(moments)
-        aligned = self.aligner.fit(moments)
         before = self.align == "before"
-        A = aligned.matrix
+        A = self.aligner.fit(moments).matrix
         c = measured.x @ A.mT if before else measured.x
-        k = number_sent(self.k, c.shape[-1], channel)
+        k = self.number_sent(c.shape[-1], channel)
         chosen, entries = largest(c, k)
-        offsets, seen, unseen = _usual(chosen, entries, c.shape[-1])
-        n = len(c)
+        n, index = len(c), chosen.flatten()
+        times = torch.bincount(index, minlength=c.shape[-1]).to(entries)
+        offsets = c.new_zeros(c.shape[-1]).scatter_add(0, index, entries.flatten()) / (times + 1)
+        seen = entries - offsets[chosen]
+        unseen = seen * (1 + 1 / times[chosen])  # by the offsets of the other messages: c − (n + 1) a / n + c / n
         C = unseen.mT @ unseen / n
         whitened = Spectrum.of(C)
         values, vectors = whitened.kept(k / n)
@@ -113,34 +109,23 @@ class TopK:
         link = LinearTransceiver(analysis, synthesis, zero, zero, crossing.streams, crossing.precoder, crossing.decoder, channel)
         transceiver = TopKTransceiver(A, before, moments.mean_x, moments.mean_y, offsets, link)
         spent = link.expected_power(analysis @ (seen.mT @ seen / n) @ analysis.mT)
-        error = None
-        if self.expects:
-            error = self._error(transceiver, None if before else aligned.gram, chosen, seen, measured)
+        error = self._error(transceiver, measured) if self.expects else None
         return Solution(transceiver, baseline_status(link), error, spent)
 
     def expected_mse(self, transceiver: TopKTransceiver, moments: Moments) -> Float[Tensor, "*batch"]:
         """The error (…) to expect of a transceiver that was designed by this design with these moments; raises as `design`."""
-        moments, _ = prepare(moments, transceiver.channel)
-        measured = self._latents(moments)
-        c = measured.x @ transceiver.alignment.mT if transceiver.aligned_before else measured.x
-        chosen, entries = largest(c, transceiver.k)
-        gram = None if transceiver.aligned_before else self.aligner.fit(moments).gram
-        return self._error(transceiver, gram, chosen, entries - transceiver.offsets[chosen], measured)
+        return self._error(transceiver, self._latents(prepare(moments, transceiver.channel)[0]))
 
     def _latents(self, moments: Moments) -> "_Measured":
         """The latents that are measured on, without the rounding of means."""
-        drawn = self._drawn(moments)
-        return drawn._replace(x=drawn.x * (moments.cov_x.diagonal() > 0))
-
-    def _drawn(self, moments: Moments) -> "_Measured":
-        pilots = self.pilots
+        pilots, varies = self.pilots, moments.cov_x.diagonal() > 0
         if isinstance(pilots, Pilots):
             got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(moments.mean_x), len(moments.mean_y))
             if got != expected:
                 raise ValueError(f"pilots must be of the moments' dimensions {expected}, got {got}")
             rows = self._taken(len(pilots)).to(pilots.x.device)
             x, y = pilots.x[rows].to(moments.cov_x) - moments.mean_x, pilots.y[rows].to(moments.cov_y) - moments.mean_y
-            return _Measured(x, y, moments.cov_y.new_zeros(()))
+            return _Measured(x * varies, y, moments.cov_y.new_zeros(()))
         if pilots is None:
             spectrum = Spectrum.of(moments.cov_x)
             generator = torch.Generator().manual_seed(self.seed)
@@ -152,21 +137,17 @@ class TopK:
                 raise ValueError(f"pilots must have shape (n, {len(moments.mean_x)}), got {tuple(x.shape)}")
             x = x[self._taken(len(x)).to(x.device)].to(moments.cov_x) - moments.mean_x
         A = LeastSquares(0.0).fit(moments).matrix
-        return _Measured(x, x @ A.mT, (moments.cov_y.trace() - (A * moments.cov_yx).sum()).clamp(min=0))
+        return _Measured(x * varies, x @ A.mT, (moments.cov_y.trace() - (A * moments.cov_yx).sum()).clamp(min=0))
 
     def _taken(self, count: int) -> Int[Tensor, "n"]:
         """The numbers of the pilots that are taken, in random order."""
         return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))[:_PILOTS]
 
-    def _error(
-        self,
-        transceiver: TopKTransceiver,
-        gram: Float[Tensor, "s s"] | None,
-        chosen: Int[Tensor, "n k"],
-        v: Float[Tensor, "n k"],
-        measured: "_Measured",
-    ) -> Float[Tensor, "*batch"]:
-        """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise; ΨᵀΨ is given, None where Ψ = I."""
+    def _error(self, transceiver: TopKTransceiver, measured: "_Measured") -> Float[Tensor, "*batch"]:
+        """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise."""
+        before, A = transceiver.aligned_before, transceiver.alignment
+        chosen, entries = largest(measured.x @ A.mT if before else measured.x, transceiver.k)
+        v = entries - transceiver.offsets[chosen]
         link, psi = transceiver.link, transceiver.synthesis
         response, noise = link.response()
         T = link.synthesis @ response @ link.analysis
@@ -174,7 +155,7 @@ class TopK:
         k, batch, sent = transceiver.k, T.shape[:-2], sends(link)[..., None, None]
         count = max(1, self.products // (k**2 + psi.numel() // 16))
         chosen, v, wanted = chosen[:count], v[:count], measured.y[:count]
-        gram = psi if gram is None else gram
+        gram = psi if before else A.mT @ A  # ΨᵀΨ
         total = T.new_zeros(batch)
         rows = max(1, self.entries // max(k**2, batch.numel() * k))
         for index, vi, yi in zip(chosen.split(rows), v.split(rows), wanted.split(rows), strict=True):
@@ -198,14 +179,3 @@ class _Measured(NamedTuple):
     x: Float[Tensor, "n d"]
     y: Float[Tensor, "n m"]
     residual: Float[Tensor, ""]
-
-
-def _usual(
-    chosen: Int[Tensor, "n k"], entries: Float[Tensor, "n k"], size: int
-) -> tuple[Float[Tensor, "c"], Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """a, the shrunk mean of each entry where it is sent, and what is left of the entries: by a, and by the a of the other messages."""
-    index = chosen.flatten()
-    times = torch.bincount(index, minlength=size).to(entries)
-    offsets = entries.new_zeros(size).scatter_add(0, index, entries.flatten()) / (times + 1)
-    left = entries - offsets[chosen]
-    return offsets, left, left * (1 + 1 / times[chosen])  # c − (n + 1) a / n + c / n

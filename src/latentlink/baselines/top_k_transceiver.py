@@ -9,22 +9,22 @@ k values v cross the channel as the latent of a linear link does.
 """
 
 import math
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.baselines.whitened import sends
+from latentlink.baselines.linear import sends
 from latentlink.channels.channel import Channel
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
+from latentlink.links.saved_channel import saved_tensors, taken_out
 from latentlink.links.shapes import check_latents
-from latentlink.storage.artifacts import artifact, save
+from latentlink.numerics.doors import AnyArray
+from latentlink.storage.artifacts import artifact
 
 
 @artifact("top-k link")
@@ -56,11 +56,6 @@ class TopKTransceiver(BaseTransceiver):
         return len(self.link.mean_x)
 
     @property
-    def batch(self) -> torch.Size:
-        """The leading dimensions `...`: one transceiver for each channel."""
-        return self.link.batch
-
-    @property
     def channel(self) -> Channel:
         """The channel that the decoder was made for; its power is the budget."""
         return self.link.channel
@@ -87,7 +82,7 @@ class TopKTransceiver(BaseTransceiver):
         restore = 0 if self.aligned_before else REAL_WEIGHT * self.k * len(self.mean_y)
         return OperationCount(align + self.link.flops.encode, self.link.flops.decode + restore)
 
-    def choose(self, x: Tensor | NDArray[Any]) -> tuple[Int[Tensor, "*a n k"], Float[Tensor, "*a n k"]]:
+    def choose(self, x: AnyArray) -> tuple[Int[Tensor, "*a n k"], Float[Tensor, "*a n k"]]:
         """The indices I (…, n, k), rising, and the entries c_I (…, n, k) of latents x (…, n, d).
 
         Raises:
@@ -97,24 +92,16 @@ class TopKTransceiver(BaseTransceiver):
         c = x.to(self.alignment) - self.mean_x
         return largest(c @ self.alignment.mT if self.aligned_before else c, self.k)
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d).
-
-        Raises:
-            ValueError: as `choose`, or the batch of x does not fit.
-        """
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d); raises as `Transceiver.encode`."""
         chosen, entries = self.choose(x)
         return self.link.encode(entries - self.offsets[chosen])
 
-    def informed_by(self, x: Tensor | NDArray[Any]) -> "TopKTransceiver":
-        """The same transceiver, its receiver told the indices of these messages x (n, d) or (…, n, d).
-
-        Raises:
-            ValueError: as `choose`.
-        """
+    def informed_by(self, x: AnyArray) -> "TopKTransceiver":
+        """The same transceiver, its receiver told the indices of these messages x (n, d) or (…, n, d); raises as `choose`."""
         return replace(self, indices=self.choose(x)[0])
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n s"]:
         """Entries ĉ (…, n, c), zero where nothing was sent, of the received symbols r (…, n, u, n_rx) of the messages told of.
 
         Raises:
@@ -132,7 +119,7 @@ class TopKTransceiver(BaseTransceiver):
         empty = entries.new_zeros(*entries.shape[:-1], len(self.offsets))
         return empty.scatter(-1, told.expand(entries.shape), entries)
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.receive(r) if self.aligned_before else super().decode(r)
 
@@ -144,29 +131,16 @@ class TopKTransceiver(BaseTransceiver):
         """
         return replace(self, link=self.link.matched_to(channel))
 
-    def to(self, target: torch.device | torch.dtype | str) -> "TopKTransceiver":
-        """The same transceiver on another device, or in float32 or float64."""
-        moved = {name: getattr(self, name).to(target) for name in ("alignment", "mean_x", "mean_y", "offsets")}
-        told = self.indices if self.indices is None or isinstance(target, torch.dtype) else self.indices.to(target)
-        return replace(self, **moved, link=self.link.to(target), indices=told)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back. What the receiver was told of messages is not kept."""
-        save("top-k link", self, path)
-
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = {name: getattr(self, name) for name in ("alignment", "mean_x", "mean_y", "offsets")}
-        carried, facts = self.link.to_tensors()
-        tensors |= {f"link.{name}": value for name, value in carried.items()}
+        _, facts = self.link.to_tensors()
         own = {"tx_dim": len(self.mean_x), "rx_dim": len(self.mean_y), "k": self.k, "aligned_before": self.aligned_before}
-        return tensors, {**facts, **own}
+        return saved_tensors(replace(self, indices=None)), facts | own
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "TopKTransceiver":
         """The link of a saved file."""
-        carried = {name.removeprefix("link."): tensors.pop(name) for name in list(tensors) if name.startswith("link.")}
-        link = LinearTransceiver.from_tensors(carried, manifest)
+        link = LinearTransceiver.from_tensors(taken_out(tensors, "link."), manifest)
         return cls(**tensors, aligned_before=manifest["aligned_before"], link=link)
 
 

@@ -14,6 +14,7 @@ from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 from latentlink.numerics.doors import as_tensor, finite, integer
 from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted, spread
 
 Scalars = Tensor | float | np.number[Any] | Sequence[Any] | NDArray[Any]
@@ -21,7 +22,7 @@ _SCALARS = ("noise_variance", "power", "error_variance")
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
-class Channel(Summarised):
+class Channel(Summarised, Parts):
     """A batch of MIMO channels; every tensor shares the leading dimensions `...`, one channel each.
 
     Attributes:
@@ -164,11 +165,6 @@ class Channel(Summarised):
         """The paper's channel-unaware design point: H = I and no noise, at the same power."""
         eye = torch.eye(self.n_rx, self.n_tx, dtype=self.h.dtype, device=self.h.device)
         return type(self)(eye.expand(self.h.shape), power=self.power)
-
-    def to(self, target: torch.device | torch.dtype | str) -> "Channel":
-        """The same channels on another device, or in the precision of float32 or float64."""
-        matrices = target.to_complex() if isinstance(target, torch.dtype) else target
-        return type(self)(self.h.to(matrices), **{name: getattr(self, name).to(target) for name in _SCALARS})
 
     def __getitem__(self, index: Any) -> "Channel":
         """Some of the batch, indexed as a tensor of shape `batch` is."""

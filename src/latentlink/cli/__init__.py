@@ -1,18 +1,28 @@
-"""The command line: one small file per command, imported when the command is used.
+"""The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
-Read `lazy` (how commands are registered), `console` (what they share of the terminal), `encode`, `fit` and `fit_codec`, `evaluate`,
-`inspect`, `demo`, and `study/`.
+Read `options` and `console` (what commands share of arguments and of the terminal), `encode`, `fit`, `evaluate`, `inspect`, `study` and
+`demo`.
 """
 
+import ast
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import cyclopts
 from rich.console import Console
 
 import latentlink
-from latentlink.cli.lazy import register
+
+
+def _register(group: cyclopts.App, module: str, *names: str) -> None:
+    """Add functions of a module of this package as commands, each with its docstring up to the parameters as help."""
+    for function in ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")).body:
+        if isinstance(function, ast.FunctionDef) and function.name in names:
+            text = (ast.get_docstring(function) or "").partition("\n\nParameters\n---")[0]
+            group.command(f"latentlink.cli.{module}:{function.name}", name=function.name, help=text)
+
 
 app = cyclopts.App(
     name="latentlink",
@@ -22,8 +32,10 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,
 )
 for _name in ("demo", "encode", "fit", "evaluate", "inspect"):
-    register(app, "latentlink.cli", _name)
-app.command("latentlink.cli.study:app", name="study", help="Run experiments that are described by a YAML file, and look at them.")
+    _register(app, _name, _name)
+_study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
+_register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")
+app.command(_study)
 
 
 def main() -> None:

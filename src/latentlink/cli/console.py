@@ -1,57 +1,41 @@
 """What commands share: printing to the terminal, progress bars, and reading files that the user names."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-import polars as pl
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from latentlink.data.cache import EncodingProgress
 from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.pilots import Pilots
-from latentlink.storage.artifacts import load
-from latentlink.storage.atomic import write_atomically
 
-T = TypeVar("T")
 out = Console()
 messages = Console(stderr=True)
 
 
-def description_column() -> TextColumn:
-    """What a bar is about, on one line: long names are shortened, so that the bar keeps its place."""
-    return TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=max(12, messages.width // 3)))
-
-
-def progress(*columns: TextColumn) -> Progress:
-    """A bar on stderr with steps done, further columns, and time left."""
-    shown = (description_column(), BarColumn(), MofNCompleteColumn(), *columns, TimeRemainingColumn())
-    return Progress(*shown, console=messages, transient=True)
+def progress(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr, with columns between it and the time left; what it is about is shortened, so that the bar keeps its place."""
+    width = max(12, messages.width // 3)
+    about = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
+    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True)
 
 
 @contextmanager
 def encoding_bars() -> Iterator[EncodingProgress]:
     """Bars on stderr for latents that are computed: pass what this yields as `progress` to `encode` or `device_pair`."""
-    columns = (description_column(), BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn())
-    with ExitStack() as stack:
-        bars: dict[str, tuple[Progress, TaskID]] = {}
+    with progress(MofNCompleteColumn(), TextColumn("images")) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:
-            if what not in bars:
-                bar = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
-                bars[what] = bar, bar.add_task(what, total=total)
-            bar, task = bars[what]
-            bar.update(task, completed=done)
-            if done == total:
-                bar.stop()
-                del bars[what]
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
 
         yield show
 
@@ -126,25 +110,6 @@ def at(argument: Path) -> tuple[Path, str | None]:
     return (Path(path), key) if separator else (argument, None)
 
 
-def pilots(transmitter: Path, receiver: Path, labels: Path) -> Pilots:
+def read_pilots(transmitter: Path, receiver: Path, labels: Path) -> Pilots:
     """Latents and labels from three files, each `FILE` or `FILE::KEY`."""
     return Pilots(read_latents(*at(transmitter)), read_latents(*at(receiver)), read_labels(*at(labels)))
-
-
-def loaded(path: Path, kind: type[T], name: str) -> T:
-    """A saved artifact of one kind.
-
-    Raises:
-        ValueError: it is another one.
-    """
-    content = load(path)
-    if not isinstance(content, kind):
-        raise ValueError(f"{path}: expected a saved {name}, got a {type(content).__name__}")
-    return content
-
-
-def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write a Parquet file, atomically."""
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    write_atomically(path, buffer.getvalue())

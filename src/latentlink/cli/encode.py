@@ -6,11 +6,13 @@ from typing import Literal
 import torch
 
 from latentlink.cli.console import device_named, encoding_bars, facts, wrote
+from latentlink.cli.options import Device
 from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
 from latentlink.data.encoders.catalogue import encoder as encoder_by_name
 from latentlink.data.readers.files import check_writable_suffix, read_images, write_array
+from latentlink.numerics.doors import integer
 
 
 def encode(
@@ -23,7 +25,7 @@ def encode(
     limit: int | None = None,
     image_size: int | None = None,
     labels: Path | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Encode images with a pretrained encoder and write the latents, one a row.
 
@@ -49,8 +51,6 @@ def encode(
         Pixels to which images are scaled; 64, or what a timm model was trained at, if not given.
     labels
         Also write the class numbers of the data set here.
-    device
-        Torch device, "cpu" or "cuda".
     """
     check_writable_suffix(output)
     if labels is not None:
@@ -63,9 +63,7 @@ def encode(
     else:
         chosen = {"fashion-mnist": fashion_mnist, "cifar-10": cifar10, "digits": digits}[dataset](split)
     if limit is not None:
-        if limit < 1:
-            raise ValueError(f"--limit must be at least 1, got {limit}")
-        chosen = chosen.subset(slice(0, limit))
+        chosen = chosen.subset(slice(0, integer("--limit", limit)))
     with encoding_bars() as progress:
         latents = cache.encode(encoder_by_name(encoder, image_size).to(device_named(device)), chosen, progress=progress)
     write_array(output, latents)

@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import polars as pl
-from rich.table import Table
 
-from latentlink.baselines.unaligned import unaligned
+from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
-from latentlink.cli import console
-from latentlink.cli.console import at, device_named, facts, loaded, out, write_table, wrote
+from latentlink.cli.console import at, device_named, facts, print_table, read_pilots, wrote
+from latentlink.cli.options import Device
 from latentlink.data.readers.files import read_channels
 from latentlink.evaluation import evaluate as evaluation
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.artifacts import load
+from latentlink.storage.atomic import atomic_path
 from latentlink.tasks.heads import SoftmaxHead
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy
 
@@ -30,7 +30,7 @@ def evaluate(
     matched: bool = True,
     output: Path | None = None,
     seed: int = 0,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Send unseen latents over a saved link and measure what the receiver understands.
 
@@ -58,16 +58,14 @@ def evaluate(
         Also write one row per channel to this .parquet file.
     seed
         Seed of the noise.
-    device
-        Torch device, "cpu" or "cuda".
     """
     link = link / "link.safetensors" if link.is_dir() else link
-    transceiver = _link(link).to(device_named(device))
+    transceiver = load(link, Transceiver).to(device_named(device))  # type: ignore[type-abstract]
     beside = link.with_name("head.safetensors")
     if head is None and not beside.exists():
         raise ValueError(f"there is no {beside}: name the receiver's classifier with --head")
-    classifier = loaded(head or beside, SoftmaxHead, "head").to(device)
-    test = console.pilots(transmitter, receiver, labels).to(device)
+    classifier = load(head or beside, SoftmaxHead).to(device)
+    test = read_pilots(transmitter, receiver, labels).to(device)
     radio = _channel(transceiver, channel, snr_db)
     if matched and radio is not transceiver.channel:
         transceiver = transceiver.matched_to(radio)
@@ -75,7 +73,7 @@ def evaluate(
     seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)
     assert seen.agreement is not None
     own = accuracy(classifier, test.y, test.require_labels())
-    out.print(_accuracy_table(seen, own))
+    _print_accuracy(seen, own)
     facts("link", [
         ("messages", f"{len(test)} over {radio.batch.numel()} channel(s)"),
         ("agreement with the head on y", float(seen.agreement.mean())),
@@ -86,31 +84,22 @@ def evaluate(
     ])  # fmt: skip
     if output is not None:
         names = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power")
-        write_table(output, pl.DataFrame({name: getattr(seen, name).flatten().tolist() for name in names}))
+        with atomic_path(output) as draft:
+            pl.DataFrame({name: getattr(seen, name).flatten().tolist() for name in names}).write_parquet(draft)
         wrote(output)
 
 
-def _accuracy_table(seen: evaluation.Evaluation, own: Accuracy) -> Table:
-    """Accuracy over all messages and for each class, averaged over channels, beside that of the receiver's own latents."""
-    table = Table(title="accuracy", title_justify="left")
-    for name in ("", "link", "95 % interval", "receiver's own latents"):
-        table.add_column(name, justify="left" if not name else "right")
+def _print_accuracy(seen: evaluation.Evaluation, own: Accuracy) -> None:
+    """Print the accuracy over all messages and for each class, averaged over channels, beside that of the receiver's own latents."""
+    rows = []
     shares = {"all": (seen.accuracy, own.overall)} | {f"class {c}": (seen.per_class[c], rate) for c, rate in own.per_class.items()}
     for name, (share, rate) in shares.items():
         assert share is not None
         pooled = Rate.of_share(float(share.mean()), rate.count)
-        table.add_row(name, f"{pooled.value:.4f}", f"{pooled.low:.4f}–{pooled.high:.4f}", f"{rate.value:.4f}")
+        rows.append([name, f"{pooled.value:.4f}", f"{pooled.low:.4f}–{pooled.high:.4f}", f"{rate.value:.4f}"])
     mean = sum(float(share.mean()) for share in seen.per_class.values()) / len(seen.per_class)
-    table.add_row("mean per class", f"{mean:.4f}", "", f"{own.mean_per_class:.4f}")
-    return table
-
-
-def _link(path: Path) -> Transceiver:
-    """A saved link."""
-    content = load(path)
-    if not isinstance(content, Transceiver):
-        raise ValueError(f"{path}: expected a saved link, got a {type(content).__name__}")
-    return content
+    rows.append(["mean per class", f"{mean:.4f}", "", f"{own.mean_per_class:.4f}"])
+    print_table("accuracy", ("", "link", "95 % interval", "receiver's own latents"), rows)
 
 
 def _channel(transceiver: Transceiver, path: Path | None, snr_db: float | None) -> Channel:

@@ -1,33 +1,98 @@
-"""`latentlink fit`: from files of latents and labels to a pair, a link and a head."""
+"""`latentlink fit`: from files of latents and labels to a pair, a link and a head; or to a codec for every channel."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import torch
 from cyclopts import Parameter
+from rich.progress import MofNCompleteColumn, TextColumn
 from torch import Tensor
 
 from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
+from latentlink.channels.draws import ChannelDraws
 from latentlink.channels.fading import rayleigh
-from latentlink.cli import console
-from latentlink.cli.console import at, device_named, facts, loaded, messages, wrote
-from latentlink.cli.fit_codec import CodecOptions, train
-from latentlink.data.readers.files import read_channels
-from latentlink.latents.moments import Moments
+from latentlink.cli.console import at, device_named, facts, messages, progress, read_pilots, wrote
+from latentlink.cli.options import Device
+from latentlink.data.readers.files import read_channels, read_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.design import ClosedForm
-from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
-from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
+from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import symbols
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.codec.words import codec_training, named_objective
+from latentlink.numerics.extras import import_extra
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import named
+from latentlink.storage.artifacts import load
+from latentlink.studies.shared import PilotKnowledge
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 
-_USUAL = CodecOptions()
 _ANTENNAS = 8  # of the Rayleigh channel that is drawn where none is given
+
+
+@dataclass(frozen=True)
+class CodecOptions:
+    """Options of a codec.
+
+    Parameters
+    ----------
+    objective
+        What the codec is trained for: the head's softmax, the latent itself (mse), its direction (cosine), or finding it among others
+        (retrieval).
+    rounds
+        Rounds of training, of 100 steps each.
+    max_symbols
+        Complex symbols that a message may take: channel uses times the smaller number of antennas.
+    train_antennas
+        Antennas (n_tx = n_rx) of the channels to train on.
+    train_snr_db
+        Lowest and highest SNR to train on, in dB.
+    peak
+        Highest power of a message, relative to the budget.
+    flops
+        Budget of operations per message, met by leaving out whole units.
+    microseconds
+        Budget of time per message on one thread, met likewise.
+    unpaired
+        Further latents of the transmitter, (n, d), without the receiver's.
+    tensorboard
+        Folder for TensorBoard's logs (extra `tensorboard`).
+    """
+
+    objective: Literal["head", "mse", "cosine", "retrieval"] = "head"
+    rounds: int = 30
+    max_symbols: int = 16
+    train_antennas: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
+    train_snr_db: tuple[float, float] = (-10.0, 30.0)
+    peak: float | None = None
+    flops: int | None = None
+    microseconds: float | None = None
+    unpaired: Path | None = None
+    tensorboard: Path | None = None
+
+    def training(self, power: str, gain: float, seed: int) -> CodecTraining:
+        """The settings of the training.
+
+        Raises:
+            ValueError: an option is out of range, or two exclude each other.
+        """
+        if power == "per-use":
+            raise ValueError("--power per-use is for --method linear; a codec takes mean or per-message")
+        return codec_training(
+            power=power,
+            **{name: getattr(self, name) for name in ("peak", "flops", "microseconds", "max_symbols", "rounds")},
+            patience=self.rounds,
+            draws=ChannelDraws(antennas=self.train_antennas, snr_db=self.train_snr_db, gain=gain),
+            seed=seed,
+        )
+
+
+_USUAL = CodecOptions()
 
 
 def fit(
@@ -52,7 +117,7 @@ def fit(
     complex_linear: bool = False,
     head: Path | None = None,
     seed: int | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
     codec: Annotated[CodecOptions, Parameter(name="*", group="Codec (with --method codec)")] = _USUAL,
 ) -> None:
     """Design the exact linear link between two encoders from files of their latents, or train a codec for every channel.
@@ -106,18 +171,20 @@ def fit(
         A head saved by an earlier fit, instead of a new one.
     seed
         Seed of the Rayleigh channel, and of a codec's training; 0 if not given.
-    device
-        Torch device, "cpu" or "cuda".
     """
-    pilots = console.pilots(transmitter, receiver, labels).to(device_named(device))
-    classifier = (fit_head(pilots.y, pilots.require_labels()) if head is None else loaded(head, SoftmaxHead, "head")).to(device)
+    pilots = read_pilots(transmitter, receiver, labels).to(device_named(device))
+    classifier = (fit_head(pilots.y, pilots.require_labels()) if head is None else load(head, SoftmaxHead)).to(device)
+    known = PilotKnowledge(pilots, classifier)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
-    h = _matrices(channel, n_rx, n_tx, *own)
-    radio = Channel.from_grid(h.to(device), snr_db, budget).repeated(uses)
-    chosen = _modes(pilots, classifier, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
-    modes = chosen.modes.named(transmitter.stem, receiver.stem)
+    radio = Channel.from_grid(_matrices(channel, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
+    found, goal_name = _choose_modes(known, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
+    modes = found.named(transmitter.stem, receiver.stem)
     if method == "codec":
-        solution = _train_codec(codec, power, gain or 1.0, seed or 0, modes, pilots, classifier, radio, output)
+        if symbols(radio) > codec.max_symbols:
+            raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
+        networks = _train(codec, codec.training(power, gain or 1.0, seed or 0), modes, known, output / "codec.training")
+        networks.save(output / "codec.safetensors")
+        solution: Solution = networks.design(radio)
     elif codec != _USUAL:
         raise ValueError("options of the codec are given, and --method is linear: add --method codec")
     else:
@@ -126,55 +193,10 @@ def fit(
     modes.save(output / "pair.safetensors")
     classifier.save(output / "head.safetensors")
     solution.transceiver.to(torch.float32).save(output / "link.safetensors")
-    _print_facts(pilots, chosen.name, modes, radio, snr_db, solution)
-    _list_files(output, method == "codec")
-
-
-class _Chosen(NamedTuple):
-    """Semantic modes, and what their goal is called."""
-
-    modes: SemanticModes
-    name: str
-
-
-def _train_codec(
-    codec: CodecOptions,
-    power: str,
-    gain: float,
-    seed: int,
-    modes: SemanticModes,
-    pilots: Pilots,
-    head: SoftmaxHead,
-    radio: Channel,
-    output: Path,
-) -> Solution:
-    """Train a codec, save it, and design by it for the channel."""
-    if symbols(radio) > codec.max_symbols:
-        raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
-    networks = train(codec, codec.training(power, gain, seed), modes, pilots, head, output / "codec.training")
-    networks.save(output / "codec.safetensors")
-    return networks.design(radio)
-
-
-def _print_facts(pilots: Pilots, goal: str, modes: SemanticModes, radio: Channel, snr_db: float, solution: Solution) -> None:
-    streams = min(len(modes), 2 * radio.uses * min(radio.n_rx, radio.n_tx))
-    expected = solution.expected_mse
-    facts("link", [
-        ("pilots", f"{len(pilots)}, {pilots.x.shape[1]} → {pilots.y.shape[1]} dimensions"),
-        ("goal", goal),
-        ("semantic modes", f"{len(modes)}, {streams} streams, shrinkage {modes.shrinkage:.3g}"),
-        ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
-        ("capacity, bits per message", float(capacity(radio).mean())),
-        ("expected NMSE on the pilots", "not known" if expected is None else float(expected.mean() / modes.variance)),
-        ("status", "; ".join(solution.messages())),
-    ])  # fmt: skip
-
-
-def _list_files(output: Path, codec: bool) -> None:
-    """Print what was written, and warn of a codec of an earlier fit, to which the new files do not belong."""
-    wrote(*(output / f"{name}.safetensors" for name in ("pair", "head", "link", *(["codec"] if codec else []))))
+    _print_facts(pilots, goal_name, modes, radio, snr_db, solution)
+    wrote(*(output / f"{name}.safetensors" for name in ("pair", "head", "link", *(["codec"] if method == "codec" else []))))
     old = output / "codec.safetensors"
-    if not codec and old.is_file():
+    if method == "linear" and old.is_file():
         messages.print(f"{old} is from an earlier fit and does not belong to these files", style="yellow", markup=False)
 
 
@@ -194,27 +216,65 @@ def _matrices(channel: Path | None, n_rx: int | None, n_tx: int | None, gain: fl
     return h
 
 
-def _modes(
-    pilots: Pilots,
-    head: SoftmaxHead,
+def _choose_modes(
+    known: PilotKnowledge,
     channel: Channel,
-    goal: str,
+    goal: Literal["auto", "fisher", "logits", "mse"],
     temperature: float,
     fidelity: float,
     shrinkage: float | str,
     widely_linear: bool,
-) -> _Chosen:
+) -> tuple[SemanticModes, str]:
     """The modes for a goal, and what the goal is called."""
     if not widely_linear and goal != "mse":
         raise ValueError(f"--complex-linear is the paper's MSE design: give --goal mse with it, got --goal {goal}")
     if goal == "auto":
         messages.print("trying goals on held-out pilots …")
-        choice = choose_goal(pilots.x, pilots.y, head, labels=pilots.labels, shrinkage=shrinkage)
-        return _Chosen(choice.modes_for(channel), f"{choice.name_for(channel)} (chosen on held-out pilots)")
-    moments = Moments.from_pairs(pilots.x, pilots.y)
-    if goal == "mse":
-        return _Chosen(semantic_modes(moments, None, shrinkage, widely_linear), "mse")
-    if goal == "logits":
-        return _Chosen(semantic_modes(moments, Goal.logits(head, pilots.y, fidelity), shrinkage), f"logits, fidelity {fidelity:g}")
-    metric = Goal.fisher(head, pilots.y, temperature, fidelity)
-    return _Chosen(semantic_modes(moments, metric, shrinkage), f"fisher, temperature {temperature:g}, fidelity {fidelity:g}")
+        choice = choose_goal(known.pilots.x, known.pilots.y, known.head, labels=known.pilots.labels, shrinkage=shrinkage)
+        return choice.modes_for(channel), f"{choice.name_for(channel)} (chosen on held-out pilots)"
+    settings = {"mse": "", "logits": f", fidelity {fidelity:g}", "fisher": f", temperature {temperature:g}, fidelity {fidelity:g}"}
+    return known.modes("none" if goal == "mse" else goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
+
+
+def _train(options: CodecOptions, settings: CodecTraining, modes: SemanticModes, known: PilotKnowledge, checkpoint: Path) -> Codec:
+    """Train a codec with a bar that shows its validation score; interrupted training is resumed from its checkpoint."""
+    logger: Any = None
+    if options.tensorboard is not None:
+        import_extra("tensorboard", "tensorboard")
+        logger = import_extra("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(options.tensorboard))
+    unpaired = None if options.unpaired is None else read_latents(*at(options.unpaired)).to(known.pilots.x.device)
+    score = "agreement" if options.objective == "head" else "score"
+    with progress(MofNCompleteColumn(), TextColumn("{task.fields[score]}")) as bar:
+        task = bar.add_task("training the codec", total=settings.rounds, score="")
+
+        def update(number: int, rounds: int, loss: float, value: float) -> None:
+            bar.update(task, completed=number, score=f"validation {score} {value:.3f}")
+
+        fit = settings.fit(
+            modes,
+            known.pilots,
+            named_objective(options.objective, known.head),
+            unpaired=unpaired,
+            checkpoint=checkpoint,
+            progress=update,
+            logger=logger,
+        )
+    if logger is not None:
+        logger.close()
+    if torch.isnan(fit.trace["training_loss"]).any():
+        messages.print("training diverged; the best weights before that are used", style="yellow")
+    return fit.codec
+
+
+def _print_facts(pilots: Pilots, goal: str, modes: SemanticModes, radio: Channel, snr_db: float, solution: Solution) -> None:
+    streams = min(len(modes), 2 * radio.uses * min(radio.n_rx, radio.n_tx))
+    expected = solution.expected_mse
+    facts("link", [
+        ("pilots", f"{len(pilots)}, {pilots.x.shape[1]} → {pilots.y.shape[1]} dimensions"),
+        ("goal", goal),
+        ("semantic modes", f"{len(modes)}, {streams} streams, shrinkage {modes.shrinkage:.3g}"),
+        ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
+        ("capacity, bits per message", float(capacity(radio).mean())),
+        ("expected NMSE on the pilots", "not known" if expected is None else float(expected.mean() / modes.variance)),
+        ("status", "; ".join(solution.messages())),
+    ])  # fmt: skip

@@ -1,6 +1,5 @@
 from .adaptation import BlockError, Genie
-from .alignment import AtReceiver, AtTransmitter
-from .design import Digital
+from .design import AtReceiver, AtTransmitter, Digital
 from .genie import GenieTransceiver
 from .source.latent_code import LatentCode
 from .transceiver import DigitalTransceiver

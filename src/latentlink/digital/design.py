@@ -7,18 +7,46 @@ docs/digital.md.
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from latentlink.channels.channel import Channel
-from latentlink.digital.adaptation import AnyDigital, BlockError, LinkAdaptation
-from latentlink.digital.alignment import AtTransmitter, CodedSide
-from latentlink.digital.candidates import error_of_wrong
-from latentlink.digital.coding.block import Block
-from latentlink.digital.source.latent_code import LatentCode
+from latentlink.digital.adaptation import BlockError, LinkAdaptation, error_of_lost
+from latentlink.digital.source.latent_code import Coordinates, LatentCode
+from latentlink.digital.transceiver import DigitalTransceiver
+from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.modes import SemanticModes
+from latentlink.linear.modes import SemanticModes, check_pair
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
+from latentlink.numerics.doors import check_instance
+
+
+@runtime_checkable
+class CodedSide(Protocol):
+    """The choice of the coefficients that are coded."""
+
+    def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
+        """The coefficients that are coded, given semantic modes and pilots."""
+
+
+@dataclass(frozen=True)
+class AtTransmitter:
+    """The transmitter aligns: the semantic modes are coded, which is the Karhunen–Loève transform of what x tells of y (or of a goal)."""
+
+    def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
+        """The semantic modes."""
+        return Coordinates(modes.analysis, modes.synthesis, modes.strength, modes.mean_x, modes.mean_y)
+
+
+@dataclass(frozen=True)
+class AtReceiver:
+    """The receiver aligns what it has decoded: the principal components of x are coded, which know nothing of y."""
+
+    def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
+        """The principal components of x, whitened with the shrinkage of the modes."""
+        return Coordinates.of_moments(Moments.from_pairs(pilots.x, pilots.y), modes.shrinkage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +76,8 @@ class Digital:
     adaptation: LinkAdaptation = field(default_factory=BlockError)
 
     def __post_init__(self) -> None:
-        if isinstance(self.alignment, type) or not isinstance(self.alignment, CodedSide):
-            raise ValueError(f"alignment must be AtTransmitter() or AtReceiver(), got {self.alignment!r}")
-        if isinstance(self.adaptation, type) or not isinstance(self.adaptation, LinkAdaptation):
-            raise ValueError(f"adaptation must be BlockError(target) or Genie(), got {self.adaptation!r}")
+        check_instance("alignment", self.alignment, CodedSide, "AtTransmitter() or AtReceiver()")
+        check_instance("adaptation", self.adaptation, LinkAdaptation, "BlockError(target) or Genie()")
 
     def code(self, modes: SemanticModes, pilots: Pilots) -> LatentCode:
         """Learn what both devices have to know of the latents, for any channel; its tables are made when first needed.
@@ -63,18 +89,10 @@ class Digital:
         Raises:
             ValueError: modes or pilots are of another type or dimension, or there are no modes.
         """
-        if not isinstance(modes, SemanticModes):
-            raise ValueError(f"modes must be SemanticModes (semantic_modes(moments)), got {type(modes).__name__}")
-        if not isinstance(pilots, Pilots):
-            raise ValueError(f"pilots must be Pilots(x, y), got {type(pilots).__name__}")
-        got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(modes.mean_x), len(modes.mean_y))
-        if got != expected:
-            raise ValueError(f"pilots must be of the modes' dimensions {expected}, got {got}")
-        if len(modes) == 0:
-            raise ValueError("modes must not be empty: there is nothing to send")
+        check_pair(modes, pilots)
         return LatentCode.of_pilots(self.alignment.coordinates(modes, pilots), pilots)
 
-    def design(self, code: LatentCode, channel: Channel) -> Solution[AnyDigital]:
+    def design(self, code: LatentCode, channel: Channel) -> Solution[DigitalTransceiver]:
         """The link for every channel of the batch, its h taken for known exactly at both ends.
 
         Args:
@@ -91,42 +109,27 @@ class Digital:
             ValueError: code or channel are of another type or on different devices, or the channel is known up to an error only.
             ImportError: the extra `digital` is not installed.
         """
-        if not isinstance(code, LatentCode):
-            raise ValueError(f"code must be a LatentCode (Digital().code(modes, pilots)), got {type(code).__name__}")
-        if not isinstance(channel, Channel):
-            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+        check_instance("code", code, LatentCode, "Digital().code(modes, pilots)")
         like = code.coordinates.mean_x
-        if channel.h.device != like.device:
-            raise ValueError(f"channel must be on the code's device {like.device}, got {channel.h.device}")
+        check_channel(channel, like)
         if bool((channel.error_variance > 0).any()):
             raise ValueError("channel must be known exactly, got an error_variance above 0: neither rates nor demappers allow for one")
         return _solution(self.adaptation.link(code, channel.to(like.dtype)), code)
 
 
-def _solution(link: AnyDigital, code: LatentCode) -> Solution[AnyDigital]:
-    """The link with what is expected of it."""
-    nominal = link.nominal
-    sent, lost = nominal.message_bits > 0, nominal.block_error
-    received = nominal.each([_error_of_received(block, code) for block in nominal.blocks])
-    missed = nominal.each([_error_of_lost(block, code) for block in nominal.blocks])
+def _solution(link: DigitalTransceiver, code: LatentCode) -> Solution[DigitalTransceiver]:
+    """The link with what is expected of it by ordinary adaptation."""
+    sent, lost = link.message_bits > 0, link.block_error
+    errors = [code.variance if block is None else code.remaining(block.payload).mse for block in link.blocks]
+    pairs = zip(link.blocks, errors, strict=True)
+    received = link.per_channel(errors)
+    missed = link.per_channel([error if block is None else error_of_lost(block, code.variance, error) for block, error in pairs])
     trace = {
-        "message_bits": nominal.message_bits,
+        "message_bits": link.message_bits,
         "block_error": lost,
-        "code_bits": nominal.each([0.0 if block is None else block.information_bits for block in nominal.blocks]),
-        "coded_bits": nominal.each([0.0 if block is None else len(block.order) for block in nominal.blocks]),
+        "code_bits": link.per_channel([0.0 if block is None else block.information_bits for block in link.blocks]),
+        "coded_bits": link.per_channel([0.0 if block is None else len(block.order) for block in link.blocks]),
     }
     status = torch.where(sent, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
-    power = torch.where(sent, nominal.channel.power, 0.0)
+    power = torch.where(sent, link.channel.power, 0.0)
     return Solution(link, status, (1 - lost) * received + lost * missed, power, trace)
-
-
-def _error_of_received(block: Block | None, code: LatentCode) -> float:
-    """E||y − ŷ||² of messages whose block is decoded; of the mean where nothing is sent."""
-    return code.variance if block is None else code.remaining(block.payload).mse
-
-
-def _error_of_lost(block: Block | None, code: LatentCode) -> float:
-    """E||y − ŷ||² of messages whose block is lost: that of the mean where a CRC detects it."""
-    if block is None or block.has_crc:
-        return code.variance
-    return error_of_wrong(code.variance, code.remaining(block.payload).mse, block.payload)

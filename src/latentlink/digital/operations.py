@@ -14,13 +14,12 @@ modulation, beams, bit log-likelihood ratios, belief propagation, and synthesis.
 
 from latentlink.digital.coding.amplitudes import MOST_BITS
 from latentlink.digital.coding.block import Block
-from latentlink.digital.coding.block_code import ITERATIONS, BlockCode
+from latentlink.digital.coding.block_code import ITERATIONS, SHORT_LENGTH, BlockCode
 from latentlink.digital.source.latent_code import LatentCode
 from latentlink.links.operation_count import COMPLEX_WEIGHT, REAL_WEIGHT, OperationCount
 
 _STEP_SEARCH = 10  # for each coefficient and offered step of a transform code
 _EDGE = 10  # for each edge and iteration of belief propagation
-_SHORT_LENGTH = 32
 
 
 def count_operations(block: Block, code: LatentCode, latents: tuple[int, int], antennas: tuple[int, int], uses: int) -> OperationCount:
@@ -41,14 +40,10 @@ def count_operations(block: Block, code: LatentCode, latents: tuple[int, int], a
     synthesis = k + REAL_WEIGHT * k * m + m
     modulation, scaling = 2 * symbols, 2 * symbols
     encode = transform + code.search_operations(block.payload, _STEP_SEARCH) + modulation + COMPLEX_WEIGHT * symbols * n_tx
-    decode = COMPLEX_WEIGHT * symbols * n_rx + scaling + _demapping(block) + _decoding(block) + synthesis
+    loaded = [(bits, int((block.bits == bits).sum())) for bits in range(1, MOST_BITS + 1)]
+    demapping = sum(count * (3 * (1 << bits) + bits * (2 * (1 << bits) + 3)) for bits, count in loaded)
+    decode = COMPLEX_WEIGHT * symbols * n_rx + scaling + demapping + _decoding(block) + synthesis
     return OperationCount(encode, decode)
-
-
-def _demapping(block: Block) -> int:
-    """Operations of the bit log-likelihood ratios of all dimensions."""
-    counts = [(bits, int((block.bits == bits).sum())) for bits in range(1, MOST_BITS + 1)]
-    return sum(count * (3 * (1 << bits) + bits * (2 * (1 << bits) + 3)) for bits, count in counts)
 
 
 def _decoding(block: Block) -> int:
@@ -58,4 +53,4 @@ def _decoding(block: Block) -> int:
         return 0
     if isinstance(code, BlockCode):
         return _EDGE * code.edges * ITERATIONS[0]
-    return REAL_WEIGHT * _SHORT_LENGTH * (1 << block.payload)
+    return REAL_WEIGHT * SHORT_LENGTH * (1 << block.payload)

@@ -4,27 +4,27 @@ The receiver decodes what it receives and knows nothing else: streams, bit log-l
 range decoder, in that order.
 """
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.digital.coding.block import Block
 from latentlink.digital.operations import count_operations
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
-from latentlink.digital.stored import blocks_from_tensors, blocks_to_tensors
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import OperationCount
-from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts, taken_out
+from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, taken_out
 from latentlink.links.shapes import broadcast_batch, check_received
-from latentlink.storage.artifacts import artifact, save
+from latentlink.numerics.doors import AnyArray
+from latentlink.storage.artifacts import artifact
 from latentlink.streams.spatial import SpatialModes
+
+Link = TypeVar("Link", bound="DigitalTransceiver")
 
 
 class Member(NamedTuple):
@@ -45,30 +45,6 @@ class Member(NamedTuple):
     def read(self, r: Complex[Tensor, "n u r"], block: Block) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
         """Payloads (n, B) and whether their CRCs hold, of received symbols that carry a block."""
         return block.read(self.spatial.separate(r), self.spatial.amplitude.double().flatten())
-
-
-class Messages(NamedTuple):
-    """Messages that are to be sent.
-
-    Attributes:
-        coefficients: weighted, c (n, k) or (…, n, k).
-        batch: over which they are sent.
-    """
-
-    coefficients: Float[Tensor, "*a n k"]
-    batch: torch.Size
-
-
-class Received(NamedTuple):
-    """Symbols that were received.
-
-    Attributes:
-        symbols: of the flat batch (c, n, u, n_rx).
-        batch: that this is the flat one of.
-    """
-
-    symbols: Complex[Tensor, "c n u r"]
-    batch: torch.Size
 
 
 @artifact("digital link")
@@ -93,16 +69,6 @@ class DigitalTransceiver(BaseTransceiver):
     scalable = True
 
     @property
-    def nominal(self) -> "DigitalTransceiver":
-        """Itself: the link by ordinary adaptation."""
-        return self
-
-    @property
-    def batch(self) -> torch.Size:
-        """The leading dimensions `...`: one block for each channel."""
-        return self.channel.batch
-
-    @property
     def mean_y(self) -> Float[Tensor, "m"]:
         """μy (m,)."""
         return self.coordinates.mean_y
@@ -115,12 +81,12 @@ class DigitalTransceiver(BaseTransceiver):
     @property
     def message_bits(self) -> Float[Tensor, "*batch"]:
         """Payload bits of a message (…), header and indices included, CRC not."""
-        return self.each([0.0 if block is None else block.payload for block in self.blocks])
+        return self.per_channel([0.0 if block is None else block.payload for block in self.blocks])
 
     @property
     def block_error(self) -> Float[Tensor, "*batch"]:
         """The predicted probability (…) of losing a block, 1 where none is sent."""
-        return self.each([1.0 if block is None else block.error for block in self.blocks])
+        return self.per_channel([1.0 if block is None else block.error for block in self.blocks])
 
     @property
     def flops(self) -> OperationCount:
@@ -130,44 +96,33 @@ class DigitalTransceiver(BaseTransceiver):
         channels = max(1, len(self.blocks))
         return OperationCount(sum(count.encode for count in counts) // channels, sum(count.decode for count in counts) // channels)
 
-    def scaled(self, factor: Float[Tensor, "*batch"]) -> "DigitalTransceiver":
+    def scaled(self: Link, factor: Float[Tensor, "*batch"]) -> Link:
         """The same blocks at powers times a factor (…), known at both ends: a transmitter's gain control."""
         factors = factor.expand(self.batch).flatten().tolist()
         return replace(self, blocks=tuple(b if b is None else b.scaled(f) for b, f in zip(self.blocks, factors, strict=True)))
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d).
-
-        Raises:
-            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
-        """
-        c, batch = self.messages(x)
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d); raises as `Transceiver.encode`."""
+        c = self.code.coordinates.weighted(x)
+        batch = broadcast_batch("x", c.shape[:-2], self.batch)
         payloads = Payloads(self.code, c)
         sent = [self.symbols(payloads, member) for member in self.members(batch)]
         shape = (*batch, c.shape[-2], self.channel.uses, self.channel.n_tx)
         return torch.stack(sent).reshape(shape) if sent else self.channel.h.new_zeros(shape)
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
-        """Coefficients ẑ (…, n, s), zero for lost blocks, of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: r is not complex or not finite, its uses or antennas differ, or its batch does not fit.
-        """
-        symbols, batch = self.received(r)
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n s"]:
+        """Coefficients ẑ (…, n, s), zero for lost blocks, of received symbols r (…, n, u, n_rx); raises as `Transceiver.receive`."""
+        symbols, batch = self.flat(r)
         z = self.coordinates.weight.new_zeros(*symbols.shape[:2], len(self.coordinates.weight))
         for member in self.members(batch):
             if member.block is not None:
                 z[member.number] = self.coefficients(*member.read(symbols[member.number], member.block))
         return z.reshape(*batch, *z.shape[1:])
 
-    def lost(self, x: Tensor | NDArray[Any], r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
-        """The measured share (…) of messages x (…, n, d) whose payload is not read right from r (…, n, u, n_rx); 1 where nothing is sent.
-
-        Raises:
-            ValueError: as `encode` and `receive`.
-        """
-        c = self.messages(x).coefficients
-        symbols, batch = self.received(r)
+    def lost(self, x: AnyArray, r: AnyArray) -> Float[Tensor, "*batch"]:
+        """The measured share (…) of messages x (…, n, d) whose payload is not read right from r; 1 where nothing is sent."""
+        c = self.weighted(x)
+        symbols, batch = self.flat(r)
         payloads = Payloads(self.code, c.expand(*batch, -1, -1) if c.ndim > 2 else c)
         shares = self.coordinates.weight.new_ones(len(symbols))
         for member in self.members(batch):
@@ -181,47 +136,40 @@ class DigitalTransceiver(BaseTransceiver):
         """The payload bits of a message, and the share of blocks that are lost (…)."""
         return {"message_bits": self.message_bits, "block_error": self.lost(x, send(self.encode(x)))}
 
-    def to(self, target: torch.device | torch.dtype | str) -> "DigitalTransceiver":
+    def to(self: Link, target: torch.device | torch.dtype | str) -> Link:
         """The same transceiver on another device, or in float32 or float64 (transform, symbols and latents; bits are bits)."""
-        moved = replace(self, coordinates=self.coordinates.to(target), channel=self.channel.to(target), spatial=self.spatial.to(target))
+        moved = super().to(target)
         if isinstance(target, torch.dtype):
-            return moved
-        blocks = tuple(None if block is None else block.to(target) for block in self.blocks)
-        return replace(moved, code=self.code.to(target), blocks=blocks)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back.
-
-        The file holds what both devices make their tables of, the pilots' coefficients: it is as large as these.
-        """
-        save("digital link", self, path)
+            return replace(moved, blocks=self.blocks)
+        return replace(moved, code=self.code.to(target))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
-        amplitude, transmit, receive = self.spatial.amplitude, self.spatial.transmit, self.spatial.receive
-        beams = {"amplitude": amplitude, "transmit": torch.view_as_real(transmit.resolve_conj())}
-        beams["receive"] = torch.view_as_real(receive.resolve_conj())
-        blocks = blocks_to_tensors(self.blocks, 2 * amplitude.shape[-2] * amplitude.shape[-1])
-        tensors = channel_tensors(self.channel)
-        for prefix, parts in (("code", self.code.to_tensors()), ("spatial", beams), ("block", blocks)):
-            tensors |= {f"{prefix}.{name}": value for name, value in parts.items()}
+        """Tensors and facts of the saved file: what both devices make their tables of, the pilots' coefficients, and the blocks."""
+        parts = {"channel": self.channel, "spatial": self.spatial, "code": self.code.to_tensors(), "block": self._stacked(self.blocks)}
         facts = link_facts(self.channel, len(self.coordinates.mean_x), len(self.mean_y), "mean")
-        return tensors, facts | {"coefficients": len(self.coordinates.weight), "precision": str(amplitude.dtype).removeprefix("torch.")}
+        precision = str(self.spatial.amplitude.dtype).removeprefix("torch.")
+        return saved_tensors(parts), facts | {"coefficients": len(self.coordinates.weight), "precision": precision}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "DigitalTransceiver":
+    def from_tensors(cls: type[Link], tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Link:
         """The link of a saved file."""
+        return cls(**cls.parts_from(tensors, manifest))
+
+    @classmethod
+    def parts_from(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> dict[str, Any]:
+        """The fields of the link of a saved file."""
         code = LatentCode.from_tensors(taken_out(tensors, "code."))
         precision = {"float32": torch.float32, "float64": torch.float64}[manifest["precision"]]
-        beams = taken_out(tensors, "spatial.")
-        transmit, receive = (torch.view_as_complex(beams[name].contiguous()) for name in ("transmit", "receive"))
-        return cls(
-            code=code,
-            coordinates=code.coordinates.truncated(manifest["coefficients"]).to(precision),
-            channel=channel_from(tensors),
-            spatial=SpatialModes(beams["amplitude"], transmit, receive),
-            blocks=tuple(blocks_from_tensors(taken_out(tensors, "block."))),
-        )
+        return {
+            "code": code,
+            "coordinates": code.coordinates.truncated(manifest["coefficients"]).to(precision),
+            "channel": channel_from(tensors),
+            "spatial": SpatialModes(**taken_out(tensors, "spatial.", "transmit", "receive")),
+            "blocks": tuple(Block.unstacked(taken_out(tensors, "block."))),
+        }
+
+    def _stacked(self, blocks: Sequence[Block | None]) -> dict[str, Tensor]:
+        return Block.stacked(blocks, 2 * self.channel.uses * self.spatial.amplitude.shape[-1])
 
     def symbols(self, payloads: "Payloads", member: Member) -> Complex[Tensor, "n u t"]:
         """The symbols (n, u, n_tx) that one channel is sent."""
@@ -235,23 +183,24 @@ class DigitalTransceiver(BaseTransceiver):
         c = self.code.decode(bits)[:, : len(weight)].to(weight)
         return torch.where(valid.unsqueeze(-1), c / weight, 0.0)
 
-    def messages(self, x: Tensor | NDArray[Any]) -> Messages:
-        """The weighted coefficients of latents, and the batch over which they are sent; raises as `encode`."""
+    def weighted(self, x: AnyArray) -> Float[Tensor, "*a n k"]:
+        """The weighted coefficients of latents that are sent; raises as `encode`."""
         c = self.code.coordinates.weighted(x)
-        return Messages(c, broadcast_batch("x", c.shape[:-2], self.batch))
+        broadcast_batch("x", c.shape[:-2], self.batch)
+        return c
 
-    def received(self, r: Tensor | NDArray[Any]) -> Received:
+    def flat(self, r: AnyArray) -> tuple[Complex[Tensor, "c n u r"], torch.Size]:
         """The received symbols of the flat batch, and the batch; raises as `receive`."""
         r = check_received(r, self.channel)
         batch = broadcast_batch("r", r.shape[:-3], self.batch)
-        return Received(r.expand(*batch, *r.shape[-3:]).reshape(-1, *r.shape[-3:]), batch)
+        return r.expand(*batch, *r.shape[-3:]).reshape(-1, *r.shape[-3:]), batch
 
     def members(self, batch: torch.Size) -> Iterator[Member]:
         """The channels of a batch that messages are sent over, one after the other."""
         own = torch.arange(self.batch.numel()).reshape(self.batch).expand(batch).flatten().tolist()
         return (Member(number, i, self.blocks[i], self.spatial[i]) for number, i in enumerate(own))
 
-    def each(self, values: list[float]) -> Float[Tensor, "*batch"]:
+    def per_channel(self, values: list[float]) -> Float[Tensor, "*batch"]:
         """One number for each channel, in the shape of the batch."""
         weight = self.coordinates.weight
         return torch.tensor(values, dtype=weight.dtype, device=weight.device).reshape(self.batch)

@@ -1,17 +1,12 @@
 """A link measured on unseen latents, over many channels, without ever holding channels × messages × latent dimension.
 
-Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is asked of ŷ is asked of ẑ: a linear head reads ẑ through W Ψ, and
-
-    ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ (y − μy) + ẑᵀ ΨᵀΨ ẑ.
+Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is asked of ŷ is asked of ẑ (`tasks/objectives.py`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
@@ -22,8 +17,10 @@ from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.links.shapes import broadcast_batch
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
+from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised, counted, spread
-from latentlink.tasks.heads import apply_head, decisions, is_affine
+from latentlink.tasks.heads import decisions, is_affine
+from latentlink.tasks.objectives import Fidelity, head_reader
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,12 +66,12 @@ class Evaluation(Summarised):
 @torch.no_grad()
 def evaluate(
     transceiver: AnyLink,
-    x: Tensor | NDArray[Any],
-    y: Tensor | NDArray[Any],
+    x: AnyArray,
+    y: AnyArray,
     *,
     channel: Channel,
     head: nn.Module | None = None,
-    labels: Tensor | NDArray[Any] | None = None,
+    labels: AnyArray | None = None,
     generator: int | torch.Generator | None = None,
     amplifier: Amplifier | None = None,
     entries: int = 2**23,
@@ -108,70 +105,60 @@ def evaluate(
         raise ValueError(f"channel must have the batch of the transceiver, {tuple(link.batch)}, or more, got {tuple(channel.batch)}")
     if labels is not None and head is None:
         raise ValueError("head must be given where labels are: it is what finds a message's class")
-    reader = _Reader(link, y, head, labels)
-    sums = _Sums(channel, reader)
+    sums = _Sums(link, channel, y, head, labels)
     noise = doors.generator(generator, channel.h.device)
-    for rows in torch.arange(len(x)).split(_messages_at_a_time(reader, channel, doors.integer("entries", entries))):
+    for rows in torch.arange(len(x)).split(sums.messages_at_a_time(doors.integer("entries", entries))):
         s = link.encode(x[rows])
         s = s if amplifier is None else amplifier(s)
         sums.add(rows, s, link.informed_by(x[rows]).receive(channel.apply(s, noise)))
     return sums.evaluation(y)
 
 
-class _Reader:
-    """Reads off coefficients ẑ the class that the head finds and the error that is left."""
+class _Sums:
+    """Sums over the messages that were sent so far, with what reads them off coefficients ẑ."""
 
-    def __init__(self, link: Transceiver, y: Tensor, head: nn.Module | None, labels: Tensor | NDArray[Any] | None) -> None:
-        self.link, self.head, self.count = link, head, len(y)
+    def __init__(self, link: Transceiver, channel: Channel, y: Tensor, head: nn.Module | None, labels: AnyArray | None) -> None:
         psi = link.synthesis
-        centred = y.to(psi) - link.mean_y
-        self.energy, self.projected, self.gram = centred.square().sum(-1), centred @ psi, psi.mT @ psi
-        self.labelled = labels is not None
+        self.channel, self.count = channel, len(y)
+        self.errors = Fidelity(y, psi, link.mean_y)
         truth = torch.full((len(y),), -1, device=psi.device) if labels is None else as_labels(labels, len(y)).to(psi.device)
+        self.labelled = labels is not None
         self.truth, self.classes = truth, truth.unique()
         self.members = (truth.unsqueeze(-1) == self.classes).to(psi)  # (n, classes)
         self.decided = None if head is None else decisions(head, y).to(psi.device)
-        self.outputs = None if head is None else _outputs(head, link)
-        self.width = head.out_features if head is not None and is_affine(head) else len(link.mean_y)
+        self.outputs = None if head is None else head_reader(head, psi, link.mean_y)
+        self.width = head.out_features if head is not None and is_affine(head) else len(link.mean_y)  # other heads need ŷ itself
+        self.hits = psi.new_zeros(*channel.batch, len(self.classes))
+        self.same, self.error, self.peak = psi.new_zeros(3, *channel.batch)
+        self.antennas = psi.new_zeros(*channel.batch, channel.n_tx)
 
-    def squared_error(self, z: Float[Tensor, "*batch n s"], rows: Tensor) -> Float[Tensor, "*batch n"]:
-        """||y − ŷ||² of each message."""
-        return self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
-
-
-class _Sums:
-    """Sums over the messages that were sent so far."""
-
-    def __init__(self, channel: Channel, reader: _Reader) -> None:
-        self.channel, self.reader = channel, reader
-        zeros = reader.gram.new_zeros
-        self.hits = zeros(*channel.batch, len(reader.classes))
-        self.same, self.error, self.peak = zeros(channel.batch), zeros(channel.batch), zeros(channel.batch)
-        self.antennas = zeros(*channel.batch, channel.n_tx)
+    def messages_at_a_time(self, entries: int) -> int:
+        """The number of messages that keeps the largest tensor at that many entries."""
+        widest = max(2 * self.channel.uses * max(self.channel.n_tx, self.channel.n_rx), len(self.errors.gram), self.width)
+        return max(1, entries // (widest * max(1, self.channel.batch.numel())))
 
     def add(self, rows: Tensor, s: Tensor, z: Tensor) -> None:
         """Count messages `rows`, sent as symbols s (…, n, u, n_tx) and received as coefficients ẑ (…, n, s)."""
-        reader = self.reader
         per_antenna = s.abs().square().sum(-2) / self.channel.uses  # (…, n, n_tx)
         self.antennas += per_antenna.sum(-2)
         self.peak = torch.maximum(self.peak, per_antenna.sum(-1).amax(-1))
-        self.error += reader.squared_error(z, rows).sum(-1)
-        if reader.outputs is None or reader.decided is None:
+        self.error += self.errors.squared(z, rows).sum(-1)
+        if self.outputs is None or self.decided is None:
             return
-        choice = reader.outputs(z).argmax(-1).to(z.device)
-        self.same += (choice == reader.decided[rows]).to(self.same).sum(-1)
-        self.hits += (choice == reader.truth[rows]).to(self.hits) @ reader.members[rows]
+        choice = self.outputs(z).argmax(-1).to(z.device)
+        self.same += (choice == self.decided[rows]).to(self.same).sum(-1)
+        self.hits += (choice == self.truth[rows]).to(self.hits) @ self.members[rows]
 
     def evaluation(self, y: Tensor) -> Evaluation:
         """The means over all messages."""
-        reader, n = self.reader, self.reader.count
+        n = self.count
         variance = (y.double() - y.double().mean(0)).square().sum(-1).mean().to(self.error.device)
-        each = {int(c): self.hits[..., i] / reader.members[:, i].sum() for i, c in enumerate(reader.classes)}
+        each = {int(c): self.hits[..., i] / self.members[:, i].sum() for i, c in enumerate(self.classes)}
         mse, antennas = self.error / n, self.antennas / n
         return Evaluation(
-            accuracy=self.hits.sum(-1) / n if reader.labelled else None,
-            per_class=each if reader.labelled else {},
-            agreement=None if reader.outputs is None else self.same / n,
+            accuracy=self.hits.sum(-1) / n if self.labelled else None,
+            per_class=each if self.labelled else {},
+            agreement=None if self.outputs is None else self.same / n,
             mse=mse,
             nmse=mse / torch.where(variance > 0, variance, 1.0),
             power=antennas.sum(-1),
@@ -179,18 +166,3 @@ class _Sums:
             antenna_power=antennas,
             messages=n,
         )
-
-
-def _messages_at_a_time(reader: _Reader, channel: Channel, entries: int) -> int:
-    """The number of messages that keeps the largest tensor at that many entries; only a head that is not affine needs ŷ itself."""
-    widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), reader.gram.shape[0], reader.width)
-    return max(1, entries // (widest * max(1, channel.batch.numel())))
-
-
-def _outputs(head: nn.Module, link: Transceiver) -> Callable[[Float[Tensor, "*batch n s"]], Float[Tensor, "*batch n q"]]:
-    """The outputs of the head on ŷ, as a function of the coefficients ẑ."""
-    if not is_affine(head):
-        return lambda z: apply_head(head, link.mean_y + z @ link.synthesis.mT)
-    offset = apply_head(head, link.mean_y.unsqueeze(0)).to(link.synthesis).squeeze(0)
-    weight = head.weight.to(link.synthesis) @ link.synthesis
-    return lambda z: offset + z @ weight.mT

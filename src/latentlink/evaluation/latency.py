@@ -4,15 +4,12 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, as_transceiver
-from latentlink.numerics.doors import as_tensor, integer
+from latentlink.numerics.doors import AnyArray, as_tensor, integer
 from latentlink.numerics.threads import one_thread
 
 
@@ -29,7 +26,7 @@ class MeasuredLatency:
     decode_us: float
 
 
-def latency(transceiver: AnyLink, x: Tensor | NDArray[Any], channel: Channel, *, batch: int = 1, repeats: int = 30) -> MeasuredLatency:
+def latency(transceiver: AnyLink, x: AnyArray, channel: Channel, *, batch: int = 1, repeats: int = 30) -> MeasuredLatency:
     """Measure how long encoding and decoding take on one thread, `batch` messages at a time: medians of many calls, after a warm-up.
 
     Unstructured zeros save operations, not time: this is what stands beside `flops`. With a batch of channels a message is one that goes

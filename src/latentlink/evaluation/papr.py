@@ -9,17 +9,15 @@ with oversampling. A Gaussian signal has −ln(exceeded): 8.4 dB at 10⁻³.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, codes_of
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import as_tensor, real
+from latentlink.numerics.doors import AnyArray, as_tensor, real
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
 _SILENT = 1e-12  # of the strongest antenna's power: rounding
@@ -66,7 +64,7 @@ class Peaks:
 
 def peaks(
     transceiver: AnyLink,
-    x: Tensor | NDArray[Any],
+    x: AnyArray,
     *,
     exceeded: float = 1e-3,
     subcarriers: int | None = None,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised
 
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
@@ -35,7 +36,7 @@ def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pilots(Summarised):
+class Pilots(Summarised, Parts):
     """Latents of the same observations at both ends: row i of x and of y, of class labels[i]; for design, or held back as a test set.
 
     Attributes:
@@ -92,7 +93,3 @@ class Pilots(Summarised):
                 raise ValueError(f"rows must be a slice, row numbers (k,) or a mask ({len(self)},), got {got}")
             rows = rows if rows.dtype == torch.bool else rows.long()
         return Pilots(self.x[rows], self.y[rows], None if self.labels is None else self.labels[rows])
-
-    def to(self, device: torch.device | str) -> "Pilots":
-        """Move the pilots to another device."""
-        return Pilots(self.x.to(device), self.y.to(device), None if self.labels is None else self.labels.to(device))

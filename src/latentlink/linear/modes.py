@@ -16,7 +16,6 @@ weight is not complex-linear; there its metric is averaged with its image under 
 proper. Odd dimensions are padded, and the padding counts in R_λ and in the error.
 """
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,19 +27,21 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
+from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import check_instance, finite
+from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
-from latentlink.storage.artifacts import artifact, save, tensor_fields
+from latentlink.storage.artifacts import Saved, artifact
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 
 
 @artifact("pair")
 @dataclass(frozen=True, eq=False, repr=False)
-class SemanticModes(Summarised):
+class SemanticModes(Summarised, Parts, Saved):
     """A pair of latent spaces in k matched real coordinates, strongest first (see the module).
 
     Attributes:
@@ -152,18 +153,9 @@ class SemanticModes(Summarised):
         """The same modes, with the names of both encoders recorded."""
         return replace(self, encoders=(transmitter, receiver))
 
-    def to(self, target: torch.device | torch.dtype | str) -> "SemanticModes":
-        """The same modes on another device or in another dtype."""
-        moved: dict[str, Any] = {name: value.to(target) for name, value in tensor_fields(self).items()}
-        return replace(self, **moved)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the pair atomically; `latentlink.load` reads it back."""
-        save("pair", self, path)
-
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = tensor_fields(self)
+        tensors = named_tensors(self)
         if self.widely_linear:
             tensors.pop("cross")  # the same as gram
         return tensors, {
@@ -249,6 +241,23 @@ def semantic_modes(
         shrinkage=float(shrinkage),
         widely_linear=widely_linear,
     )
+
+
+def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
+    """Check what a link is trained on that needs pilots beside their modes.
+
+    Raises:
+        ValueError: modes or pilots are not such, are of other dimensions or on different devices, or there are no modes.
+    """
+    check_instance("modes", modes, SemanticModes, "semantic_modes(moments, goal)")
+    check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
+    expected, got = (len(modes.mean_x), len(modes.mean_y)), (pilots.x.shape[1], pilots.y.shape[1])
+    if expected != got:
+        raise ValueError(f"pilots must be of the modes' dimensions {expected}, got {got}")
+    if pilots.x.device != modes.strength.device:
+        raise ValueError(f"pilots must be on the modes' device {modes.strength.device}, got {pilots.x.device}")
+    if len(modes) == 0:
+        raise ValueError("modes must be at least one: x says nothing of y in these pilots; look at their pairing")
 
 
 def varying_covariances(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:

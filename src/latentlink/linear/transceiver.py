@@ -6,7 +6,6 @@ group, unless a design mixes uses. `streams` says which real slot of which group
 of channels, so nothing of size d or m is stored per channel.
 """
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,10 +18,10 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
-from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts
+from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.power import Mean, PowerLimit, named
-from latentlink.storage.artifacts import artifact, save, tensor_fields
+from latentlink.storage.artifacts import artifact
 
 
 @artifact("link")
@@ -212,24 +211,11 @@ class LinearTransceiver(BaseTransceiver):
         per_antenna = torch.kron(noise, torch.eye(channel.n_rx, dtype=noise.dtype, device=noise.device))
         return real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
 
-    def to(self, target: torch.device | torch.dtype | str) -> "LinearTransceiver":
-        """The same transceiver on another device, or in float32 or float64; deployed links are in float32."""
-        moved: dict[str, Any] = {
-            name: value.to(target)
-            for name, value in tensor_fields(self).items()
-            if value.is_floating_point() or not isinstance(target, torch.dtype)
-        }
-        return replace(self, channel=self.channel.to(target), **moved)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back."""
-        save("link", self, path)
-
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit.word)
         facts |= {"streams": self.streams.shape[-1], "encoders": list(self.encoders)}
-        return tensor_fields(self) | channel_tensors(self.channel), facts
+        return saved_tensors(self), facts
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "LinearTransceiver":

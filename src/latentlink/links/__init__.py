@@ -2,5 +2,5 @@
 
 Read `transceiver` (the protocol), `base` (the defaults that every transceiver inherits), `solution` (statuses, and what a design returns),
 `own` (how an object with `encode` and `decode` alone becomes a transceiver), `transmit` and `modules` (links as `nn.Module`s). `shapes`
-checks arguments, `operation_count` says how operations are counted, `saved_channel` writes the channel into the files of links.
+checks arguments, `operation_count` says how operations are counted, `saved_channel` gives the tensors and facts of their files.
 """

@@ -1,25 +1,28 @@
 """The defaults that every transceiver inherits: decoding by coefficients, summaries in one line, a default for all that is optional."""
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.operation_count import OperationCount
 from latentlink.links.transceiver import Transceiver
+from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted
+from latentlink.storage.artifacts import Saved
 
 T = TypeVar("T", bound="BaseTransceiver")
 
 
-class BaseTransceiver(Summarised):
-    """The default of all that is optional in `Transceiver`.
+class BaseTransceiver(Summarised, Parts, Saved):
+    """The default of all that is optional in `Transceiver`, and of what all links do alike.
 
-    A class that inherits it brings `batch`, `channel`, `mean_y`, `synthesis`, `flops`, `encode`, `receive`, `to` and `save`; it overrides
-    what it can do better, such as `matched_to`, `scaled` or `informed_by`.
+    A class that inherits it brings `channel`, `mean_y`, `synthesis`, `flops`, `encode` and `receive`; it overrides what it can do better,
+    such as `matched_to`, `scaled` or `informed_by`. A dataclass of tensors moves by `to`, and is saved if it is an `artifact`.
     """
 
     if TYPE_CHECKING:  # what a class that inherits it brings
@@ -32,7 +35,7 @@ class BaseTransceiver(Summarised):
         def synthesis(self) -> Tensor: ...
         @property
         def flops(self) -> OperationCount | None: ...
-        def receive(self, r: Tensor | NDArray[Any]) -> Tensor: ...
+        def receive(self, r: AnyArray) -> Tensor: ...
 
     side_symbols: int = 0
     side_bits: float = 0.0
@@ -41,35 +44,28 @@ class BaseTransceiver(Summarised):
     scalable: bool = False
 
     @property
+    def batch(self) -> torch.Size:
+        """The leading dimensions `...` of the channel."""
+        return self.channel.batch
+
+    @property
     def clock_key(self) -> Hashable | None:
         """Transceivers of one class and equal operations take the same time on channels of the same shape."""
         return type(self).__name__, self.flops
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: as `receive`.
-        """
+    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.receive(r) @ self.synthesis.mT
 
     def matched_to(self, channel: Channel) -> Transceiver:
-        """Refused: this kind of receiver is made together with its transmitter.
-
-        Raises:
-            ValueError: always.
-        """
+        """Refused by a ValueError: this kind of receiver is made together with its transmitter."""
         raise ValueError(f"a {type(self).__name__} cannot be matched to another channel: design it again for that channel")
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> Transceiver:
-        """Refused: another power takes another design.
-
-        Raises:
-            ValueError: always.
-        """
+        """Refused by a ValueError: another power takes another design."""
         raise ValueError(f"a {type(self).__name__} cannot be scaled: design it again with channel.with_power(power)")
 
-    def informed_by(self: T, x: Tensor | NDArray[Any]) -> T:
+    def informed_by(self: T, x: AnyArray) -> T:
         """Itself: the receiver needs no side information on messages."""
         return self
 

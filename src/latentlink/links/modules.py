@@ -9,7 +9,6 @@ and calls the link as it is: compilers generate no code for complex numbers, and
 """
 
 import copy
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -17,11 +16,28 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
+from latentlink.links.shapes import check_channel
 from latentlink.links.transceiver import Transceiver
-from latentlink.numerics.doors import generator
+from latentlink.numerics.doors import check_instance, generator
+from latentlink.numerics.parts import from_parts, named_tensors, parts_of
 
 
-class Precoder(nn.Module):
+class _End(nn.Module):
+    """One end of a link, whose tensors it holds."""
+
+    def __init__(self, transceiver: Transceiver, *, trainable: bool = False) -> None:
+        super().__init__()
+        check_instance("transceiver", transceiver, Transceiver, "solution.transceiver")
+        self.link = TensorHolder(transceiver, trainable)
+
+    def _differentiable(self, result: Tensor, argument: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and argument.requires_grad and not result.requires_grad:
+            name = self.link.kind.__name__
+            raise ValueError(f"transceiver must pass gradients, which {name} does not: take a linear link or a codec")
+        return result
+
+
+class Precoder(_End):
     """The transmitter of a link as a module: latents (…, n, d) to channel symbols (…, n, u, n_tx).
 
     The power budget holds for latents with the moments that the link was designed for; an encoder that is trained in front of it may
@@ -59,17 +75,13 @@ class Precoder(nn.Module):
         True
     """
 
-    def __init__(self, transceiver: Transceiver, *, trainable: bool = False) -> None:
-        super().__init__()
-        self.link = _held_link(transceiver, trainable)
-
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: Float[Tensor, "*#batch n d"]) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols of latents x."""
-        return _differentiable(self.link.value().encode(x), x, self.link.kind)
+        return self._differentiable(self.link.value().encode(x), x)
 
 
-class Decoder(nn.Module):
+class Decoder(_End):
     """The receiver of a link as a module: received symbols (…, n, u, n_rx) to latents (…, n, m).
 
     Args:
@@ -80,14 +92,10 @@ class Decoder(nn.Module):
         ValueError: as `Precoder`.
     """
 
-    def __init__(self, transceiver: Transceiver, *, trainable: bool = False) -> None:
-        super().__init__()
-        self.link = _held_link(transceiver, trainable)
-
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, r: Complex[Tensor, "*#batch n u r"]) -> Float[Tensor, "*batch n m"]:
         """Latents of received symbols r."""
-        return _differentiable(self.link.value().decode(r), r, self.link.kind)
+        return self._differentiable(self.link.value().decode(r), r)
 
 
 class ChannelLayer(nn.Module):
@@ -103,8 +111,7 @@ class ChannelLayer(nn.Module):
 
     def __init__(self, channel: Channel, *, seed: int | torch.Generator | None = None) -> None:
         super().__init__()
-        if not isinstance(channel, Channel):
-            raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+        check_channel(channel)
         self.channel = TensorHolder(channel)
         self.source = generator(seed, seed.device if isinstance(seed, torch.Generator) else channel.h.device, "seed")
 
@@ -152,14 +159,14 @@ class TensorHolder(nn.Module):
         self.plain: dict[str, Any] = {}
         self.held: dict[str, str] = {}
         self.complex: set[str] = set()
-        parts = _parts(whole)
+        parts = parts_of(whole)
         for name, part in (vars(whole) if parts is None else parts).items():
             attribute = f"{name}_" if hasattr(self, name) else name
             if isinstance(part, Tensor):
                 self._hold(name, attribute, part, trainable)
             elif isinstance(part, nn.Module):
                 self.add_module(attribute, copy.deepcopy(part).requires_grad_(trainable))
-            elif _has_tensors(part):
+            elif named_tensors(part):
                 self.add_module(attribute, TensorHolder(part, trainable and not isinstance(part, Channel)))
             else:
                 self.plain[name] = part
@@ -184,38 +191,4 @@ class TensorHolder(nn.Module):
             if isinstance(part, TensorHolder):
                 part = part.value()
             parts[name] = torch.view_as_complex(part) if name in self.complex else part
-        if issubclass(self.kind, tuple | list):
-            values = [parts[str(number)] for number in range(len(parts))]
-            return self.kind(*values) if hasattr(self.kind, "_fields") else self.kind(values)
-        if issubclass(self.kind, dict):
-            return parts
-        whole = object.__new__(self.kind)  # without the checks of its constructor, which have passed before
-        for name, part in parts.items():
-            object.__setattr__(whole, name, part)
-        return whole
-
-
-def _parts(value: object) -> dict[str, Any] | None:
-    """What an object consists of, by name; None where it is no dataclass, tuple, list or dict."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, tuple | list):
-        return {str(number): part for number, part in enumerate(value)}
-    return value if isinstance(value, dict) and all(isinstance(key, str) for key in value) else None
-
-
-def _has_tensors(value: object) -> bool:
-    """True if there are tensors or modules somewhere in an object."""
-    return isinstance(value, Tensor | nn.Module) or any(map(_has_tensors, (_parts(value) or {}).values()))
-
-
-def _held_link(transceiver: Transceiver, trainable: bool) -> TensorHolder:
-    if not isinstance(transceiver, Transceiver):
-        raise ValueError(f"transceiver must be a link (solution.transceiver), got {type(transceiver).__name__}")
-    return TensorHolder(transceiver, trainable)
-
-
-def _differentiable(result: Tensor, argument: Tensor, kind: type) -> Tensor:
-    if torch.is_grad_enabled() and argument.requires_grad and not result.requires_grad:
-        raise ValueError(f"transceiver must pass gradients, which {kind.__name__} does not: take a linear link or a codec")
-    return result
+        return from_parts(self.kind, parts)

@@ -6,10 +6,19 @@ The accumulator starts at the bias, so that each product is followed by one addi
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 COMPLEX_WEIGHT = 8  # real operations for a complex weight on a complex input: product and accumulation
 MIXED_WEIGHT = 4  # one of the two is real
 REAL_WEIGHT = 2
+
+
+class LayerFlops(NamedTuple):
+    """A line of the table of operations: what it is, real operations per message, and weights that are left."""
+
+    name: str
+    flops: int
+    weights: int = 0
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,12 @@ class OperationCount:
 
     encode: int
     decode: int
+
+    @classmethod
+    def of(cls, table: list[LayerFlops]) -> "OperationCount":
+        """The sums of a table, whose lines begin with "precoder" or "decoder"."""
+        encode, decode = (sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder"))
+        return cls(encode, decode)
 
     @property
     def total(self) -> int:

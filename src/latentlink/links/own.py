@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import OperationCount
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Codes, Transceiver
-from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.doors import AnyArray, as_tensor
 
 AnyLink = Codes | Solution
 
@@ -68,11 +68,11 @@ class OwnTransceiver(BaseTransceiver):
         """The symbols that the object names, else none."""
         return int(getattr(self.own, "side_symbols", 0))
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols (…, n, u, n_tx) as the object makes them."""
         return as_tensor("what encode returned", self.own.encode(x))
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """The latents (…, n, m) that the object decodes.
 
         Raises:
@@ -84,11 +84,11 @@ class OwnTransceiver(BaseTransceiver):
             raise ValueError(f"{name}.decode must return latents of shape (..., n, {self.dimension}), got {tuple(decoded.shape)}")
         return decoded
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """The latents (…, n, m) that the object decodes; raises as `receive`."""
         return self.receive(r)
 
-    def informed_by(self, x: Tensor | NDArray[Any]) -> "OwnTransceiver":
+    def informed_by(self, x: AnyArray) -> "OwnTransceiver":
         """The object told of these messages, where it asks to be."""
         return replace(self, own=self.own.informed_by(x)) if hasattr(self.own, "informed_by") else self
 
@@ -122,18 +122,13 @@ def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Trans
     Raises:
         ValueError: it has no `encode` or no `decode`, or channel is no Channel.
     """
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    check_channel(channel)
     found = codes_of(link)
     return found if isinstance(found, BaseTransceiver) else OwnTransceiver(found, channel, dimension)  # type: ignore[return-value]
 
 
 def codes_of(link: AnyLink) -> Codes:
-    """The part of a link of any kind that encodes and decodes.
-
-    Raises:
-        ValueError: nothing does.
-    """
+    """The part of a link of any kind that encodes and decodes; a ValueError where nothing does."""
     found = link.transceiver if isinstance(link, Solution) else link
     if isinstance(found, type) or not isinstance(found, Codes):
         raise ValueError(f"transceiver must have encode(x) and decode(r), or be a Solution, got {found!r}")

@@ -1,40 +1,44 @@
-"""What all saved links have in common: their channel, and the facts of their manifest."""
+"""What all saved links have in common: their tensors by name, their channel, and the facts of their manifest."""
 
-from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.numerics.parts import named_tensors
 
 
-def channel_tensors(channel: Channel) -> dict[str, Tensor]:
-    """The tensors of a channel by name, "channel.h" as real pairs: safetensors has no complex128."""
-    tensors = {f"channel.{field.name}": getattr(channel, field.name) for field in fields(channel) if field.name != "h"}
-    return tensors | {"channel.h": torch.view_as_real(channel.h.resolve_conj())}
+def saved_tensors(link: object) -> dict[str, Tensor]:
+    """The tensors in a link by name, such as "channel.h", complex ones as real pairs: safetensors has no complex128."""
+    return {name: torch.view_as_real(value.resolve_conj()) if value.is_complex() else value for name, value in named_tensors(link).items()}
+
+
+def taken_out(tensors: dict[str, Tensor], prefix: str, *pairs: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it; they are taken out of `tensors`.
+
+    Args:
+        tensors: of a saved file, by name.
+        prefix: such as "channel.".
+        pairs: names, without the prefix, of those that are complex numbers as real pairs.
+    """
+    taken = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+    return taken | {name: torch.view_as_complex(taken[name].contiguous()) for name in pairs}
+
+
+def series_from(tensors: dict[str, Tensor], prefix: str) -> tuple[Tensor, ...]:
+    """The tensors of a prefix that are numbered 0, 1, …, in order; they are taken out of `tensors`."""
+    taken = taken_out(tensors, prefix)
+    return tuple(taken[str(number)] for number in range(len(taken)))
 
 
 def channel_from(tensors: dict[str, Tensor]) -> Channel:
     """The channel of a saved link, whose tensors are taken out of `tensors`."""
-    parts = taken_out(tensors, "channel.")
-    return Channel(torch.view_as_complex(parts.pop("h").contiguous()), **parts)
-
-
-def taken_out(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it; they are taken out of `tensors`."""
-    return {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+    return Channel(**taken_out(tensors, "channel.", "h"))
 
 
 def link_facts(channel: Channel, tx_dim: int, rx_dim: int, power_limit: str) -> dict[str, Any]:
-    """The facts that the manifest of every link states.
-
-    Args:
-        channel: that it was designed for.
-        tx_dim: d, of the transmitter's latents.
-        rx_dim: m, of the receiver's latents.
-        power_limit: what the budget limits.
-    """
+    """The facts that the manifest of every link states: its channel, dimensions d and m of the latents, and what the budget limits."""
     snr_db = channel.snr_db.flatten()
     return {
         "tx_dim": tx_dim,

@@ -1,35 +1,33 @@
 """The doors of every transceiver: what latents, received symbols and batches must look like, each checked in one place."""
 
-from typing import Any
-
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import AnyArray, check_instance, finite
 
 
-def check_latents(x: Tensor | NDArray[Any], dimension: int, batch: torch.Size | None = None) -> Tensor:
+def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, name: str = "x") -> Tensor:
     """The real latents (…, n, d) of an array.
 
     Args:
         x: what a user handed over.
         dimension: d.
         batch: of the transceiver, with which the leading dimensions of x must broadcast; None where any will do.
+        name: of the argument.
 
     Raises:
         ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
     """
-    x = finite("x", x)
+    x = finite(name, x)
     if x.is_complex() or x.ndim < 2 or x.shape[-1] != dimension:
-        raise ValueError(f"x must have shape (..., n, {dimension}) and be real, got {x.dtype} {tuple(x.shape)}")
+        raise ValueError(f"{name} must have shape (..., n, {dimension}) and be real, got {x.dtype} {tuple(x.shape)}")
     if batch is not None:
-        broadcast_batch("x", x.shape[:-2], batch)
+        broadcast_batch(name, x.shape[:-2], batch)
     return x
 
 
-def check_received(r: Tensor | NDArray[Any], channel: Channel, batch: torch.Size | None = None) -> Tensor:
+def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = None) -> Tensor:
     """The received symbols (…, n, u, n_rx) of an array.
 
     Args:
@@ -48,14 +46,24 @@ def check_received(r: Tensor | NDArray[Any], channel: Channel, batch: torch.Size
     return r
 
 
+def check_channel(channel: object, like: Tensor | None = None) -> None:
+    """Refuse what is no channel, or one that is on another device than a tensor of what is known of the latents.
+
+    Raises:
+        ValueError: it is so.
+    """
+    check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
+    if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
+        raise ValueError(f"channel must be on {like.device}, where the latents are, got {channel.h.device}")
+
+
 def check_same_transmitter(channel: Channel, designed: Channel) -> None:
     """Refuse a channel that another transmitter would be needed for.
 
     Raises:
         ValueError: its type, transmit antennas or uses are not those of the channel that the transmitter was designed for.
     """
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
+    check_channel(channel)
     got, expected = (channel.uses, channel.n_tx), (designed.uses, designed.n_tx)
     if got != expected:
         raise ValueError(f"channel must have (uses, n_tx) = {expected} as the precoder has, got {got}")

@@ -6,15 +6,15 @@ coefficients ẑ, which is all that evaluation needs of a message. Inherit from 
 
 import os
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.operation_count import OperationCount
+from latentlink.numerics.doors import AnyArray
 
 
 @runtime_checkable
@@ -55,13 +55,21 @@ class Transceiver(Protocol):
     def flops(self) -> OperationCount | None:
         """Real floating-point operations for one message; None where nobody has counted them."""
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Tensor:
-        """Channel symbols (…, n, u, n_tx) of latents x (…, n, d)."""
+    def encode(self, x: AnyArray) -> Tensor:
+        """Channel symbols (…, n, u, n_tx) of latents x (…, n, d).
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Tensor:
-        """Coefficients ẑ (…, n, s) of received symbols r (…, n, u, n_rx)."""
+        Raises:
+            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
+        """
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Tensor:
+    def receive(self, r: AnyArray) -> Tensor:
+        """Coefficients ẑ (…, n, s) of received symbols r (…, n, u, n_rx).
+
+        Raises:
+            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
+        """
+
+    def decode(self, r: AnyArray) -> Tensor:
         """Latents ŷ = μy + Ψ ẑ (…, n, m) of received symbols r (…, n, u, n_rx)."""
 
     def matched_to(self, channel: Channel) -> "Transceiver":
@@ -97,7 +105,7 @@ class Transceiver(Protocol):
     def clock_key(self) -> Hashable | None:
         """Transceivers of equal keys take the same time on channels of the same shape; None where each has to be timed."""
 
-    def informed_by(self, x: Tensor | NDArray[Any]) -> "Transceiver":
+    def informed_by(self, x: AnyArray) -> "Transceiver":
         """The same transceiver, its receiver knowing the side information of these messages x (…, n, d)."""
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> "Transceiver":

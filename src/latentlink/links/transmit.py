@@ -1,20 +1,18 @@
 """Sending latents over a channel: encode, channel, decode."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.numerics import doors
+from latentlink.numerics.doors import AnyArray
 
 
 def transmit(
     transceiver: AnyLink,
-    x: Tensor | NDArray[Any],
+    x: AnyArray,
     channel: Channel,
     *,
     generator: int | torch.Generator | None = None,

@@ -5,21 +5,97 @@
 
 A subclass says what a round is (`train`), what is measured after it (`measure`) and, where weights are pruned, how (`adapt`). The state
 of the loop is its module, its optimiser, its random generators and its history: a training that is resumed from a checkpoint ends in the
-same bits as one that was never interrupted.
+same bits as one that was never interrupted. A checkpoint is a SHA-256 and what `torch.save` makes of the state, with the identity of its
+training, a hash of the settings and of all tensors that the training depends on; one that is damaged or of another training is refused.
 """
 
+import hashlib
+import io
 import math
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from latentlink.neural.checkpoints import Checkpoint
+from latentlink.storage.atomic import write_atomically
 
+HASH_BYTES = 32
+Precision = Literal["auto", "float32", "bfloat16"]  # of matrix products in training; weights, sums and the delivered link are float32
+Progress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
+SILENT_S = 2.0  # a training that ends sooner shows no progress
 KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
+
+
+def identity_of(*parts: object) -> str:
+    """A hash of settings and tensors, the same for equal parts in every process.
+
+    Args:
+        parts: tensors, by their values, types and shapes; anything else by its `repr`.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            digest.update(repr((part.dtype, tuple(part.shape))).encode())
+            plain = torch.view_as_real(part.resolve_conj()) if part.is_complex() else part
+            digest.update(plain.detach().cpu().double().contiguous().numpy().tobytes())
+        else:
+            digest.update(repr(part).encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file in which a training keeps its state.
+
+    Attributes:
+        path: the file.
+        identity: of the training, which a state must have to be taken up.
+        device: where the tensors of the state are loaded.
+        depends_on: what the identity covers, in words for the error message.
+    """
+
+    path: Path
+    identity: str
+    device: torch.device
+    depends_on: str
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a state atomically."""
+        buffer = io.BytesIO()
+        torch.save({"identity": self.identity, **state}, buffer)
+        content = buffer.getvalue()
+        write_atomically(self.path, hashlib.sha256(content).digest() + content)
+
+    def restore(self, take: Callable[[dict[str, Any]], None]) -> None:
+        """Hand the state in the file, if it is there, to `take`, which puts it in place; nothing in the file is executed.
+
+        Raises:
+            ValueError: the file is no checkpoint, damaged, or of another training.
+        """
+        if not self.path.is_file():
+            return
+        try:
+            raw = self.path.read_bytes()
+            if hashlib.sha256(raw[HASH_BYTES:]).digest() != raw[:HASH_BYTES]:
+                raise ValueError("it was changed or cut")
+            state: dict[str, Any] = torch.load(io.BytesIO(raw[HASH_BYTES:]), map_location=self.device, weights_only=True)
+            same = state["identity"] == self.identity
+            if same:
+                take(state)
+        except Exception as error:
+            raise ValueError(f"checkpoint must be one of a training, got {self.path} ({error}); delete it to start anew") from error
+        if not same:
+            raise ValueError(f"checkpoint must be of the same {self.depends_on}, which {self.path} is not; delete it to start anew")
+
+    def remove(self) -> None:
+        """Delete the file, once its training is done."""
+        self.path.unlink(missing_ok=True)
 
 
 class TrainingLoop(ABC):
@@ -148,3 +224,57 @@ class TrainingLoop(ABC):
             generator.set_state(state["random"][name].cpu())
         for name, value in state["progress"].items():
             setattr(self, name, value)
+
+
+def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """bfloat16 or float32 as asked for; "auto" is bfloat16 where the device has it in hardware."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return torch.bfloat16 if onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) else torch.float32
+
+
+def progress_callback(progress: object, doing: str) -> Progress | None:
+    """The callback that a `progress` argument stands for.
+
+    Args:
+        progress: a callback, which is itself; True for a line on the terminal, if there is one; False or None for nothing.
+        doing: what is done, in words for the line, such as "training the codec".
+
+    Raises:
+        ValueError: progress is something else.
+    """
+    if callable(progress):
+        return progress
+    if progress not in (True, False, None):
+        raise ValueError(f"progress must be True, False or a callback (round, rounds, training loss, validation), got {progress!r}")
+    watched = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    return ProgressLine(doing) if progress and watched else None
+
+
+class ProgressLine:
+    """A line on the standard error stream that is written anew after each round.
+
+    Attributes:
+        doing: what is done, in words.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+        self.started = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, number: int, count: int, training: float, validation: float) -> None:
+        """Show round `number` of `count`."""
+        passed = time.monotonic() - self.started
+        if self.first is None:
+            self.first = number - 1  # a resumed training begins later
+        if passed < SILENT_S:
+            return
+        left = passed / (number - self.first) * (count - number)
+        end = "\n" if number == count else ""
+        text = f"{self.doing}: {number}/{count}, training {training:.4g}, validation {validation:.4g}, at most {left:.0f} s left"
+        sys.stderr.write(f"\r{text:<100}{end}")
+        sys.stderr.flush()

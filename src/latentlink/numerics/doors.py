@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+AnyArray = Tensor | NDArray[Any]  # what public functions take as an array of numbers
 
 
 def as_tensor(name: str, value: Any) -> Tensor:

@@ -6,16 +6,15 @@ labels (Top-K on 4×4 antennas beside others on 8×8). Methods of one name and d
 that differ are never averaged.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from latentlink.report.columns import Condition, list_settings, prepare
-from latentlink.report.look.axes import AXES, Axis
-from latentlink.report.look.wording import describe, describe_code, format_value
+from latentlink.report.axes import AXES, Axis
+from latentlink.report.columns import Condition, describe, describe_code, format_value, list_settings, prepare
+from latentlink.studies.averages import find_differing
 
 MOST_CONDITIONS = 6  # along an axis that is drawn beside the study's own
 _LATE = ("snr_db", "antennas", "n_tx", "n_rx", "uses")  # of the channel's settings, those that a title names last
@@ -155,9 +154,8 @@ def _find_varying(links: pl.DataFrame, axis: Axis, points: tuple[str, ...]) -> l
     channel = sorted([*channel, *antennas], key=lambda name: _LATE.index(name) + 1 if name in _LATE else 0)
     found: list[str] = []
     for name in [*list_settings("pilots"), *channel, *list_settings("radio")]:
-        square = name == "n_rx" and "n_rx" in points
         implied = name in list_settings("radio") and _is_implied(links, name, found)
-        if name not in points and not square and not implied and links[name].n_unique() > 1:
+        if name not in points and not implied and links[name].n_unique() > 1:
             found.append(name)
     return found
 
@@ -188,18 +186,14 @@ def _label(links: pl.DataFrame, numbers_apart: bool) -> pl.DataFrame:
         links: rows of methods.
         numbers_apart: whether numbers tell methods apart; where they do not, they sweep a curve.
     """
-    variants: dict[str, dict[str, dict[str, Any]]] = {}
-    for method, text in links.select("method", "parameters").unique(maintain_order=True).iter_rows():
-        variants.setdefault(method, {})[text] = _read(text)
-    names = _shorten_names(list(variants))
+    methods = list(links.select("method", "parameters").iter_rows())
+    names = _shorten_names(list(dict.fromkeys(method for method, _ in methods)))
     labels: dict[tuple[str, str], str] = {}
-    for method, contents in variants.items():
-        differing = _find_differing(list(contents.values()), numbers_apart)
-        for text, content in contents.items():
-            facts = ", ".join(f"{key.replace('_', ' ')} {format_value(content.get(key))}" for key in differing)
-            labels[method, text] = f"{names[method]} ({facts})" if facts else names[method]
-    found = [labels[row] for row in links.select("method", "parameters").iter_rows()]
-    return links.with_columns(pl.Series("label", found, dtype=pl.String))
+    for (method, text), parameters in find_differing(methods).items():
+        told = [(key, value) for key, value in sorted(parameters.items()) if numbers_apart or not _is_number(value)]
+        facts = ", ".join(f"{key.replace('_', ' ')} {format_value(value)}" for key, value in told)
+        labels[method, text] = f"{names[method]} ({facts})" if facts else names[method]
+    return links.with_columns(pl.Series("label", [labels[method] for method in methods], dtype=pl.String))
 
 
 def _shorten_names(methods: list[str]) -> dict[str, str]:
@@ -207,24 +201,6 @@ def _shorten_names(methods: list[str]) -> dict[str, str]:
     short = {method: describe_code(method).split(" (")[0] if ":" in method else method for method in methods}
     shared = list(short.values())
     return {method: name if shared.count(name) == 1 else describe_code(method) for method, name in short.items()}
-
-
-def _find_differing(contents: list[dict[str, Any]], numbers_apart: bool) -> list[str]:
-    """Name the parameters in which the variants of a method differ."""
-    found = []
-    for key in sorted({key for content in contents for key in content}):
-        values = [content.get(key) for content in contents]
-        if any(value != values[0] for value in values) and (numbers_apart or not all(map(_is_number, values))):
-            found.append(key)
-    return found
-
-
-def _read(text: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return {"parameters": text}
-    return content if isinstance(content, dict) else {"parameters": text}
 
 
 def _is_number(value: Any) -> bool:

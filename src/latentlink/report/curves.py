@@ -13,7 +13,7 @@ Where the spread of the channels is asked for instead, the band holds 95 % of th
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -36,11 +36,11 @@ LIMITS = {
     "accuracy": ((CAPACITY, "accuracy_bound"),),
 }  # what limits a value: its name, and the column that has it
 _CURVE = ("label", "suffix", "family", "knowledge")
-_FLOOR = {"share": 0.0, "positive": 0.0, "real": -math.inf}
-_TOP = {"share": 1.0, "positive": math.inf, "real": math.inf}
+_RANGES = {"share": (0.0, 1.0), "positive": (0.0, math.inf), "real": (-math.inf, math.inf)}
 
 
-class Estimate(NamedTuple):
+@dataclass(frozen=True)
+class Estimate:
     """A mean and its band.
 
     Attributes:
@@ -55,27 +55,23 @@ class Estimate(NamedTuple):
     high: float | None
     band: str
 
+    def write_band(self, form: str = "{:.3f}") -> str:
+        """Write the ends of the band; empty where there is none."""
+        return "" if self.low is None or self.high is None else f"[{form.format(self.low)}, {form.format(self.high)}]"
+
 
 @dataclass(frozen=True)
-class Point:
-    """One point of a curve.
+class Point(Estimate):
+    """One point of a curve: an estimate and where it lies.
 
     Attributes:
         x: on the axis.
-        mean: of the value.
-        low: lower end of the band, None where there is none.
-        high: upper end of the band, None where there is none.
-        band: the band's rule, a key of BANDS.
         at: the point's settings (n_tx, uses, snr_db, parameters, …).
         seeds: number of seeds behind it.
         rows: number of rows behind it.
     """
 
     x: float
-    mean: float
-    low: float | None
-    high: float | None
-    band: str
     at: dict[str, Any]
     seeds: int
     rows: int
@@ -90,7 +86,8 @@ class Curve:
         family: kind of method, such as exact, admm, neural or baseline, "limit" for a bound; reports draw families they do not know too.
         knowledge: "aware" or "unaware" of the channel.
         condition: settings, by name, that it shares with the curves it may be compared with.
-        points: by increasing x.
+        points: by increasing x; () where the value does not depend on the axis.
+        level: that value, of a ceiling, the floor or a limit; None for all other curves.
     """
 
     label: str
@@ -98,6 +95,7 @@ class Curve:
     knowledge: str
     condition: Condition
     points: tuple[Point, ...]
+    level: float | None = None
 
     @property
     def is_unaware(self) -> bool:
@@ -108,21 +106,6 @@ class Curve:
     def name(self) -> str:
         """Return the label as tables and the page's legends have it."""
         return f"{self.label}, unaware" if self.is_unaware else self.label
-
-
-@dataclass(frozen=True)
-class Level:
-    """A value that does not depend on the axis: a ceiling, a floor, or a limit.
-
-    Attributes:
-        label: what it is called.
-        condition: settings that it belongs to.
-        value: of the accuracy or NMSE.
-    """
-
-    label: str
-    condition: Condition
-    value: float
 
 
 def average_curves(table: Arranged, value: str, channels: bool = False) -> list[Curve]:
@@ -172,20 +155,18 @@ def find_best_within_budget(curves: list[Curve]) -> list[Curve]:
     return found
 
 
-def average_levels(table: Arranged, value: str) -> list[Level]:
+def average_levels(table: Arranged, value: str) -> list[Curve]:
     """Average the ceilings and the floor of each condition (accuracy), or what alignment without a channel leaves (NMSE)."""
     found = []
     for condition in table.conditions:
-        here = table.references
-        for name, setting in condition:
-            if name in list_settings("pilots"):
-                here = here.filter(pl.col(name).eq_missing(pl.lit(setting)))
+        pilots = [pl.col(name).eq_missing(pl.lit(setting)) for name, setting in condition if name in list_settings("pilots")]
+        here = table.references.filter(pl.lit(True), *pilots)
         labels = REFERENCES if value == "accuracy" else REFERENCES[1:2]
         means = {label: here.filter(pl.col("method") == label)[value].mean() for label in labels}
         if table.axis.own_places:
             links = table.within(condition).filter(pl.col("suffix") == "")
             means |= {label: links[column].mean() for label, column in LIMITS[value]}
-        found += [Level(label, condition, mean) for label, mean in means.items() if isinstance(mean, float)]
+        found += [Curve(label, "limit", "aware", condition, (), mean) for label, mean in means.items() if isinstance(mean, float)]
     return found
 
 
@@ -206,7 +187,8 @@ def _average(table: Arranged, links: pl.DataFrame, value: str, channels: bool = 
             interval = (row["low"], row["high"]) if value == "accuracy" else (None, None)
             estimate = estimate_mean(seeds, values, interval, value)
         settings_there = {name: row[f"at_{name}"] for name in at}
-        found.setdefault(key, []).append(Point(row["x"], *estimate, settings_there, len(set(seeds)), len(values)))
+        point = Point(**vars(estimate), x=row["x"], at=settings_there, seeds=len(set(seeds)), rows=len(values))
+        found.setdefault(key, []).append(point)
     return [Curve(*key, tuple(sorted(points, key=lambda point: point.x))) for key, points in found.items()]
 
 
@@ -224,8 +206,8 @@ def estimate_mean(seeds: list[Any], values: list[float], interval: tuple[float |
         return Estimate(mean, *interval, "none" if None in interval else "messages")
     if band == "range":
         return Estimate(mean, low, high, band)
-    ends = KNOWN[value].range if value in KNOWN else "real"
-    return Estimate(mean, max(_FLOOR[ends], low), min(_TOP[ends], high), band)
+    floor, top = _RANGES[KNOWN[value].range if value in KNOWN else "real"]
+    return Estimate(mean, max(floor, low), min(top, high), band)
 
 
 def estimate_spread(values: Iterable[float]) -> Estimate:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.axes import Axis
+from latentlink.report.columns import describe_condition, format_count
 from latentlink.report.curves import Curve, Point, average_curves
-from latentlink.report.look.axes import Axis
-from latentlink.report.look.measures import MEASURES
-from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import describe_condition, format_count
-from latentlink.report.tables import describe_place, make_key
+from latentlink.report.palette import sort_curves
+from latentlink.report.tables import MEASURES, describe_place, make_key
 
 _DIGITAL = "digital"
 _GENIE = '"adaptation":"genie"'  # in the parameters of a bound, which is no link
@@ -48,7 +47,12 @@ def find_digital_wins(table: Arranged) -> DigitalWins:
             if digital and analogue:
                 compared += 1
                 lines += _compare(digital, analogue, value, table.axis)
-    return DigitalWins(_sum_up(len(lines), compared), tuple(lines))
+    if not compared:
+        return DigitalWins("No analogue method was measured at the points of the digital ones, so that there is nothing to compare.")
+    comparisons = f"{format_count(compared, 'comparison')} (accuracy or NMSE at a point)"
+    better = "a digital method better than every analogue one measured there by more than the interval of its mean"
+    text = f"In {len(lines)} of {comparisons} is {better}:" if lines else f"Nowhere: in none of {comparisons} is {better}."
+    return DigitalWins(text, tuple(lines))
 
 
 def _group_by_place(curves: list[Curve], axis: Axis) -> list[list[_Measured]]:
@@ -71,14 +75,6 @@ def _compare(digital: list[_Measured], analogue: list[_Measured], value: str, ax
     return [f"{place}: {words}, the best analogue one, {rival[0].name}, {_write(rival[1])}"]
 
 
-def _sum_up(won: int, compared: int) -> str:
-    if not compared:
-        return "No analogue method was measured at the points of the digital ones, so that there is nothing to compare."
-    comparisons = f"{format_count(compared, 'comparison')} (accuracy or NMSE at a point)"
-    better = "a digital method better than every analogue one measured there by more than the interval of its mean"
-    return f"In {won} of {comparisons} is {better}:" if won else f"Nowhere: in none of {comparisons} is {better}."
-
-
 def _is_above(one: Point, other: Point, sign: int) -> bool:
     """Say whether one is better than the other with their intervals apart; `sign` is −1 where less is better."""
     worst, best = (one.low, other.high) if sign > 0 else (one.high, other.low)
@@ -86,5 +82,4 @@ def _is_above(one: Point, other: Point, sign: int) -> bool:
 
 
 def _write(point: Point) -> str:
-    interval = f" [{point.low:.3f}, {point.high:.3f}]" if point.low is not None and point.high is not None else ""
-    return f"{point.mean:.3f}{interval}"
+    return f"{point.mean:.3f} {point.write_band()}".rstrip()

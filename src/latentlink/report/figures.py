@@ -1,6 +1,5 @@
 """Figures for papers: every plot one column wide as PDF and PNG, and one plot two columns wide for a first page."""
 
-import io
 import math
 import os
 import re
@@ -11,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from latentlink.numerics.extras import import_extra
-from latentlink.report.look.axes import thin_out
-from latentlink.report.look.palette import BROKEN, Look
-from latentlink.report.look.wording import describe_condition
-from latentlink.report.plots import Frame, Line, Plot, Scale
-from latentlink.storage.atomic import write_atomically
+from latentlink.report.axes import thin_out
+from latentlink.report.columns import describe_condition
+from latentlink.report.palette import BROKEN
+from latentlink.report.plots import Frame, Line, Plot
+from latentlink.storage.atomic import atomic_path
 
 _WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of the figure, the height of a frame and of a line of the legend
 _NAME_CHARACTERS, _NOTE_CHARACTERS = 40, 88  # in a line of the legend and of the small print
@@ -95,10 +94,8 @@ def _write(pyplot: Any, figure: Any, paths: list[Path], dots_per_inch: int) -> l
     """Write a figure to each path, whole or not at all, and close it."""
     try:
         for path in paths:
-            buffer = io.BytesIO()
-            kind = path.suffix.removeprefix(".")
-            figure.savefig(buffer, format=kind, dpi=dots_per_inch, metadata={"CreationDate": None} if kind == "pdf" else {})
-            write_atomically(path, buffer.getvalue())
+            with atomic_path(path) as draft:
+                figure.savefig(draft, dpi=dots_per_inch, metadata={"CreationDate": None} if path.suffix == ".pdf" else {})
     finally:
         pyplot.close(figure)
     return paths
@@ -129,7 +126,7 @@ def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, 
     if frame.y.zero:
         axes.axhline(0.0, color=_INK, linewidth=0.9, zorder=1.5)
     for line in frame.lines:
-        handle = _draw_line(axes, line, mark_points) if line.x else _draw_level(axes, line)
+        handle = _draw_line(axes, line, mark_points)
         if line.listed:
             entries.setdefault(_escape(textwrap.fill(line.label or line.name, _NAME_CHARACTERS)), handle)
     axes.set_ylabel(frame.y.label)
@@ -137,15 +134,12 @@ def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, 
     return entries
 
 
-def _draw_level(axes: Any, line: Line) -> Any:
-    look = line.look
-    return axes.axhline(line.y[0], color=look.colour or _INK, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
-
-
 def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
-    """Draw a line with its points and its band."""
+    """Draw a line with its points and its band, or from side to side."""
     look = line.look
     colour = look.colour or _INK
+    if not line.x:
+        return axes.axhline(line.y[0], color=colour, linestyle=look.dash[0], linewidth=look.width, zorder=1.5)
     if len(line.band) == 1:
         axes.vlines(*line.band[0], color=colour, linewidth=0.8, zorder=2)
     elif line.band:
@@ -160,45 +154,29 @@ def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
         drawstyle="steps-post" if look.steps else "default",
         markevery=list(line.marked) if line.marked is not None else None,
         zorder=(3 if look.width >= 2 else 2.5) if look.marker else 1.8,
-        **_style_marks(look, len(line.x), mark_points),
+        marker=look.marker or ("_" if len(line.x) == 1 else ""),  # a limit is marked where it is a single point, which has no line to show
+        markersize=3.6 * mark_points * look.size if look.marker else 9,
+        markeredgewidth=0.7 if look.marker else None,
+        markerfacecolor="white" if look.hollow else look.colour or None,
     )
     return handle
 
 
-def _style_marks(look: Look, points: int, relative: float) -> dict[str, Any]:
-    """Choose how points are marked: those of a limit only where it is a single point, which has no line to show."""
-    if not look.marker:
-        return {"marker": "_" if points == 1 else "", "markersize": 9}
-    face = "white" if look.hollow else look.colour
-    return {"marker": look.marker, "markersize": 3.6 * relative * look.size, "markeredgewidth": 0.7, "markerfacecolor": face}
-
-
 def _set_scales(axes: Any, frame: Frame) -> None:
     """Set both scales, with ticks only where they mean something, as far as there is room."""
-    x, y = frame.x, frame.y
     places = [place for line in frame.lines for place in line.x]
-    if x.logarithmic:
-        axes.set_xscale("log")
-        if places and min(places) == max(places):
+    for axis, scale in (("x", frame.x), ("y", frame.y)):
+        if scale.logarithmic:
+            axes.set(**{f"{axis}scale": "log"})
+        if scale.ends:
+            axes.set(**{f"{axis}lim": scale.ends})
+        elif axis == "x" and scale.logarithmic and places and min(places) == max(places):
             axes.set_xlim(places[0] / 3, places[0] * 3)
-    if y.logarithmic:
-        axes.set_yscale("log")
-    if x.ends:
-        axes.set_xlim(*x.ends)
-    if y.ends:
-        axes.set_ylim(*y.ends)
-    _set_ticks(axes.xaxis, x)
-    _set_ticks(axes.yaxis, y)
-
-
-def _set_ticks(axis: Any, scale: Scale) -> None:
-    if scale.ticks:
-        low, high = axis.get_view_interval()
-        ends = scale.ends or (min(low, high), max(low, high))
-        inside = [place for place in sorted(scale.ticks) if ends[0] <= place <= ends[1]]
-        kept = thin_out(inside, ratio=scale.logarithmic)
-        axis.set_ticks(kept, [scale.ticks[place] for place in kept])
-        axis.set_ticks([], minor=True)
+        if scale.ticks:
+            low, high = scale.ends or sorted(getattr(axes, f"get_{axis}lim")())
+            kept = thin_out([place for place in sorted(scale.ticks) if low <= place <= high], ratio=scale.logarithmic)
+            axes.set(**{f"{axis}ticks": kept, f"{axis}ticklabels": [scale.ticks[place] for place in kept]})
+            getattr(axes, f"{axis}axis").set_ticks([], minor=True)
 
 
 def _escape(label: str) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from latentlink.report.look.axes import thin_out
-from latentlink.report.look.wording import describe, describe_condition
+from latentlink.numerics.extras import import_extra
+from latentlink.report.axes import thin_out
+from latentlink.report.columns import describe, describe_condition
 from latentlink.report.plots import Line, Plot, Scale, group_plots
 
 _COLUMNS, _GAP = 3, 0.04  # plots beside each other, and the share of the width between them
@@ -63,44 +64,31 @@ def make_chart(plots: list[Plot], headings: list[str], identity: str, title: str
         reference: the SNR reference, "" where there is one only.
         same_x: whether all plots have the same axis below them.
     """
-    rows = len(plots[0].frames)
+    rows, columns = len(plots[0].frames), len(plots)
+    titles = [f"<b>{html.escape(text)}</b>" if text else "" for text in headings]
+    subplots = import_extra("plotly.subplots", "report")
+    grid = subplots.make_subplots(rows, columns, horizontal_spacing=_GAP, vertical_spacing=2 * _GAP, subplot_titles=titles)
+    grid.update_annotations(font_size=12)
+    layout: dict[str, Any] = {name: part for name, part in grid.to_dict()["layout"].items() if name != "template"}
+    layout |= {"height": _HEIGHTS_PX[rows], "margin": {"l": 56, "r": 12, "t": 36, "b": 56}, "legend": {"tracegroupgap": 0}}
     data: list[_Trace] = []
-    layout: dict[str, Any] = {"height": _HEIGHTS_PX[rows], "margin": {"l": 56, "r": 12, "t": 36, "b": 56}, "legend": {"tracegroupgap": 0}}
     everything = [frame.x for plot in plots for frame in plot.frames]
     for column, plot in enumerate(plots):
         for row, frame in enumerate(plot.frames):
-            number = row * len(plots) + column + 1
-            x = _make_axis(_join_scales(everything) if same_x else frame.x, 0.055 * len(plots))
+            number = row * columns + column + 1
+            suffix = "" if number == 1 else str(number)
+            x = _make_axis(_join_scales(everything) if same_x else frame.x, 0.055 * columns)
             y = _make_axis(_join_scales([other.frames[row].y for other in plots]))
-            x |= {"domain": _find_column(column, len(plots)), "anchor": f"y{number}"}
             x |= {"matches": "x"} if same_x and number > 1 else {}
             x |= {"title": {"text": frame.x.label, "standoff": 8}} if row == rows - 1 else {}
-            y |= {"domain": _find_row(row, rows), "anchor": f"x{number}"}
             y |= {"showticklabels": False} if column else {"title": {"text": frame.y.label, "standoff": 6}}
             y |= {"matches": "y"} if frame.y.zero and number > 1 else {}
-            layout |= {f"xaxis{number}": x, f"yaxis{number}": y}
+            layout[f"xaxis{suffix}"] |= x
+            layout[f"yaxis{suffix}"] |= y
             ends = _find_sides(plots if same_x else [plot], frame.x)
-            data += [trace | {"xaxis": f"x{number}", "yaxis": f"y{number}"} for line in frame.lines for trace in _make_traces(line, ends)]
-    layout["annotations"] = [_make_heading(text, column, len(plots)) for column, text in enumerate(headings) if text]
+            data += [trace | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"} for line in frame.lines for trace in _make_traces(line, ends)]
     _list_once(data)
-    return Chart(identity, title, reference, len(plots), data, layout)
-
-
-def _find_column(column: int, columns: int) -> list[float]:
-    width = (1 - _GAP * (columns - 1)) / columns
-    left = column * (width + _GAP)
-    return [left, left + width]
-
-
-def _find_row(row: int, rows: int) -> list[float]:
-    height = {1: 1.0, 2: 0.46}[rows]
-    return [1 - height, 1.0] if row == 0 else [0.0, height]
-
-
-def _make_heading(text: str, column: int, columns: int) -> dict[str, Any]:
-    left, right = _find_column(column, columns)
-    place = {"x": (left + right) / 2, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
-    return {"text": f"<b>{html.escape(text)}</b>", "showarrow": False, **place}
+    return Chart(identity, title, reference, columns, data, layout)
 
 
 def _join_scales(scales: list[Scale]) -> Scale:

@@ -13,13 +13,11 @@ import polars as pl
 from latentlink.numerics.extras import import_extra
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
 from latentlink.report.curves import BANDS, average_curves
-from latentlink.report.digital import DigitalWins, find_digital_wins
-from latentlink.report.distributions import collect_distributions
+from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import Chart, make_chart, make_charts
-from latentlink.report.look.axes import AXES
-from latentlink.report.outage import plot_outage, tabulate_fairness, tabulate_outage
-from latentlink.report.plots import Plot, plot_accuracy, plot_distance
+from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
+from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_trade_off
 from latentlink.report.run_tables import (
     TOLERANCE,
     describe_source,
@@ -29,10 +27,11 @@ from latentlink.report.run_tables import (
     tabulate_power,
     tabulate_statuses,
 )
-from latentlink.report.tables import Comparison, Table, compare_methods, find_gaps
-from latentlink.report.trade_off import plot_trade_off
+from latentlink.report.tables import compare_methods, find_gaps
 from latentlink.storage.atomic import write_atomically
+from latentlink.studies.experiments import Experiment
 
+_LISTED = 20  # failed cells that the page names
 _TEMPLATES = Path(__file__).parent / "templates"
 _MEASURED = {
     "accuracy": "accuracy",
@@ -78,96 +77,6 @@ class ReportMeta:
     quick: bool = False
 
 
-@dataclass(frozen=True)
-class Section:
-    """The part of the page along one axis.
-
-    Attributes:
-        words: what values are drawn against.
-        charts: accuracy and NMSE.
-        distances: distances to Gaussian OPTA.
-        comparisons: tables.
-    """
-
-    words: str
-    charts: list[Chart]
-    distances: list[Chart]
-    comparisons: list[Comparison]
-
-
-@dataclass(frozen=True)
-class Outage:
-    """The part of the page on the distribution over channels.
-
-    Attributes:
-        charts: outage curves.
-        conditions: number of conditions that have enough channels.
-        tables: of the mean and the worst channels.
-        fairness: tables among the users of a cell.
-        most: number of conditions that are drawn at most.
-    """
-
-    charts: list[Chart]
-    conditions: int
-    tables: list[Comparison]
-    fairness: list[Comparison]
-    most: int = MOST_CONDITIONS
-
-
-@dataclass(frozen=True)
-class Page:
-    """Everything that the template shows.
-
-    Attributes:
-        meta: about the study.
-        setup: what was measured, for the head of the page.
-        sections: one for each axis.
-        outage: the distribution over channels.
-        traded: accuracy against costs; None where no cost was measured.
-        setting: which part of the rows that chart shows.
-        power: table of the power that was measured.
-        papr: table of peak-to-average power ratios.
-        digital: where digital methods win.
-        statuses: table of how the designs ended.
-        gaps: what is not there, one line each.
-        facts: how the results came about.
-        bands: rules of the bands that occur.
-        unmeasured: what no row has, in words.
-        separated: whether the separation bound was computed.
-        files: names of the figures beside the page.
-        tolerance: share of the budget by which power may be off before it is marked.
-    """
-
-    meta: ReportMeta
-    setup: list[tuple[str, str]]
-    sections: list[Section]
-    outage: Outage
-    traded: Chart | None
-    setting: str
-    power: Table
-    papr: Table
-    digital: DigitalWins
-    statuses: Table
-    gaps: list[str]
-    facts: list[tuple[str, str]]
-    bands: list[str]
-    unmeasured: list[str]
-    separated: bool
-    files: list[str]
-    tolerance: float = TOLERANCE
-
-    @property
-    def charts(self) -> list[Chart]:
-        """Return all charts."""
-        along = [chart for section in self.sections for chart in section.charts + section.distances]
-        return along + self.outage.charts + ([self.traded] if self.traded else [])
-
-    @property
-    def references(self) -> list[str]:
-        """Return the SNR references that occur, the paper's first."""
-        return sorted({chart.reference for chart in self.charts} - {""}, reverse=True)
-
-
 def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> list[Path]:
     """Write report.html and its figures as .pdf and .png into a folder, each whole or not at all.
 
@@ -189,8 +98,6 @@ def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> li
     """
     if not isinstance(rows, pl.DataFrame):
         raise ValueError(f"rows must be a polars DataFrame, got {type(rows).__name__}")
-    if meta.axis not in AXES:
-        raise ValueError(f"meta.axis must be one of {', '.join(AXES)}, got {meta.axis!r}")
     folder = Path(folder)
     study = arrange_all(rows, meta.axis)
     plots = plot_all(study)
@@ -211,8 +118,8 @@ def plot_all(study: Arrangements) -> dict[str, list[Plot]]:
     return outage | plots if study.main.axis.name == "outage" else plots | outage
 
 
-def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]], files: list[str]) -> Page:
-    """Make the charts, tables and sentences of the page.
+def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]], files: list[str]) -> dict[str, Any]:
+    """Make the charts, tables and sentences of the page, by the names under which its template shows them.
 
     Args:
         study: its rows, arranged.
@@ -220,41 +127,55 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         plots: what `plot_all` gives.
         files: names of the figures beside the page, to link to.
     """
-    main = study.main
+    main, rows = study.main, study.rows
     charts = {name: make_charts(some, name) for name, some in plots.items()}
-    sections = [
-        Section(
-            words=table.axis.words,
-            charts=charts[f"accuracy-vs-{table.axis.name}"],
-            distances=charts[f"distance-vs-{table.axis.name}"],
-            comparisons=compare_methods(table),
-        )
-        for table in study.drawn
-    ]
-    traded = plot_trade_off(main)
-    return Page(
-        meta=meta,
-        setup=list_setup(study.rows),
-        sections=sections,
-        outage=_make_outage(study.over_channels, charts["outage"]),
-        traded=make_chart(traded.plots, [""] * len(traded.plots), "trade-off", same_x=False) if traded.plots else None,
-        setting=traded.setting,
-        power=tabulate_power(main),
-        papr=tabulate_papr(main),
-        digital=find_digital_wins(main),
-        statuses=tabulate_statuses(main),
-        gaps=find_gaps(main),
-        facts=list_facts(study.rows),
-        bands=_list_bands(study.drawn),
-        unmeasured=[words for name, words in _MEASURED.items() if main.links[name].is_null().all()],
-        separated=bool(study.rows["separation_nmse"].is_not_null().any()),
-        files=files,
-    )
+    traded, setting = plot_trade_off(main)
+    trade_off = [make_chart(traded, [""] * len(traded), "trade-off", same_x=False)] if traded else []
+    everything = [*(chart for some in charts.values() for chart in some), *trade_off]
+    return {
+        "meta": meta,
+        "charts": everything,
+        "references": sorted({chart.reference for chart in everything} - {""}, reverse=True),  # the paper's first
+        "setup": list_setup(rows),
+        "sections": [_make_section(table, charts) for table in study.drawn],
+        "outage": _make_outage(study.over_channels, charts["outage"]),
+        "trade_off": trade_off,
+        "setting": setting,
+        "power": tabulate_power(main),
+        "papr": tabulate_papr(main),
+        "digital": find_digital_wins(main),
+        "statuses": tabulate_statuses(main),
+        "gaps": find_gaps(main),
+        "facts": list_facts(rows),
+        "bands": _list_bands(study.drawn),
+        "unmeasured": [words for name, words in _MEASURED.items() if main.links[name].is_null().all()],
+        "separated": bool(rows["separation_nmse"].is_not_null().any()),
+        "files": files,
+        "tolerance": TOLERANCE,
+    }
 
 
-def _make_outage(table: Arranged, charts: list[Chart]) -> Outage:
+def _make_section(table: Arranged, charts: dict[str, list[Chart]]) -> dict[str, Any]:
+    """Make the part of the page along one axis: accuracy and NMSE, distances to Gaussian OPTA, and tables."""
+    along = f"vs-{table.axis.name}"
+    return {
+        "words": table.axis.words,
+        "charts": charts[f"accuracy-{along}"],
+        "distances": charts[f"distance-{along}"],
+        "comparisons": compare_methods(table),
+    }
+
+
+def _make_outage(table: Arranged, charts: list[Chart]) -> dict[str, Any]:
+    """Make the part of the page on the distribution over channels."""
     found = collect_distributions(table)
-    return Outage(charts, len(found), tabulate_outage(found), tabulate_fairness(table, found))
+    return {
+        "charts": charts,
+        "conditions": len(found),
+        "tables": tabulate_outage(found),
+        "fairness": tabulate_fairness(table, found),
+        "most": MOST_CONDITIONS,
+    }
 
 
 def _list_bands(tables: list[Arranged]) -> list[str]:
@@ -263,16 +184,18 @@ def _list_bands(tables: list[Arranged]) -> list[str]:
     return [words for band, words in BANDS.items() if band in found]
 
 
-def render_page(page: Page) -> str:
+def render_page(page: dict[str, Any]) -> str:
     """Render the page as HTML that asks for nothing outside of itself."""
     jinja2 = import_extra("jinja2", "report")
     offline = import_extra("plotly.offline", "report")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    charts = {chart.id: {"data": chart.data, "layout": chart.layout} for chart in page["charts"]}
+    data = json.dumps(charts, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     text: str = environment.get_template("report.html").render(
         page=page,
-        charts=_write_script_data({chart.id: {"data": chart.data, "layout": chart.layout} for chart in page.charts}),
+        charts=data.replace("<", "\\u003c").replace("&", "\\u0026"),  # may stand within a script element
         plotly=offline.get_plotlyjs(),
         style=(_TEMPLATES / "report.css").read_text("utf-8"),
         script=(_TEMPLATES / "report.js").read_text("utf-8"),
@@ -280,6 +203,24 @@ def render_page(page: Page) -> str:
     return text
 
 
-def _write_script_data(charts: dict[str, Any]) -> str:
-    """Write JSON that may stand within a script element."""
-    return json.dumps(charts, allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c").replace("&", "\\u0026")
+def report_study(experiment: Experiment) -> list[Path]:
+    """Write report.html and the figures of an experiment into its folder; returns and raises as `write_report`."""
+    study, results = experiment.study, experiment.results
+    runs = results.runs()
+    missing = experiment.missing
+    failed = [cell for cell in missing if results.failure(cell).is_file()]
+    meta = ReportMeta(
+        name=study.name,
+        title=study.title or study.name,
+        description=study.description,
+        axis=study.axis,
+        study_text=experiment.text,
+        command=runs[-1]["command"] if runs else "",
+        wall_s=sum(run["seconds"] for run in runs),
+        done=len(experiment.cells) - len(missing),
+        missing=len(missing) - len(failed),
+        failed=len(failed),
+        absent=tuple(f"{cell.method.title}, seed {cell.seed}: failed" for cell in failed[:_LISTED]),
+        quick=experiment.quick,
+    )
+    return write_report(experiment.rows(), meta, results.folder)

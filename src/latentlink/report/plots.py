@@ -3,25 +3,35 @@
 A plot is a figure of a paper, or a column of a figure of the page: frames above each other that share the axis below them.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
 
 from latentlink.report.arrange import Arranged
-from latentlink.report.columns import KNOWN, Condition
+from latentlink.report.axes import Axis, choose_round_ticks
+from latentlink.report.columns import KNOWN, Condition, describe, format_count
 from latentlink.report.curves import (
     Curve,
-    Level,
     Point,
     average_curves,
     average_levels,
     average_limits,
     find_best_within_budget,
 )
-from latentlink.report.look.axes import Axis
-from latentlink.report.look.palette import INK_LOOKS, Look, assign_looks, find_look, sort_curves
-from latentlink.report.look.wording import describe, format_count
+from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 
 DISTANCE = "opta_db"
+_WORST_NMSE = 1.25  # that is shown: what exceeds it is worse than sending nothing and would only flatten the rest
+_COSTS = {
+    "flops": ("FLOPs per message", "FLOPs"),
+    "latency_us": ("latency, one message (µs)", "µs"),
+    "latency_batch_us": ("latency per message, batched (µs)", "µs"),
+}  # column: label, unit
+_USUAL_SNR_DB = 20.0
+_DOTTED = (":", "dot")
 
 
 @dataclass(frozen=True)
@@ -112,8 +122,7 @@ def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
     methods = {value: sort_curves(average_curves(table, value, channels)) for value in ("accuracy", "nmse")}
     best = find_best_within_budget(methods["accuracy"])
     limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
-    levels = {value: average_levels(table, value) for value in methods}
-    return _plot_conditions(table, {value: limits[value] + methods[value] for value in methods}, levels)
+    return _plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in methods})
 
 
 def plot_distance(table: Arranged) -> list[Plot]:
@@ -123,41 +132,32 @@ def plot_distance(table: Arranged) -> list[Plot]:
     """
     distances = sort_curves(average_curves(table, DISTANCE))
     looks = assign_looks([*average_curves(table, "accuracy"), *average_curves(table, "nmse"), *distances])
-    return _plot_conditions(table, {DISTANCE: distances}, {DISTANCE: []}, looks)
+    return _plot_conditions(table, {DISTANCE: distances}, looks)
 
 
-def _plot_conditions(
-    table: Arranged, curves: dict[str, list[Curve]], levels: dict[str, list[Level]], looks: dict[str, Look] | None = None
-) -> list[Plot]:
+def _plot_conditions(table: Arranged, curves: dict[str, list[Curve]], looks: dict[str, Look] | None = None) -> list[Plot]:
     """Make a plot for each condition that has curves, a frame for each value."""
     looks = looks or assign_looks(curve for some in curves.values() for curve in some)
     found = []
     for condition in table.conditions:
         mine = {value: [curve for curve in curves[value] if curve.condition == condition] for value in curves}
-        flat = {value: [level for level in levels[value] if level.condition == condition] for value in curves}
-        if any(mine.values()):
-            x = _make_scale(table, [point for some in mine.values() for curve in some for point in curve.points])
-            frames = tuple(_make_frame(table.axis, x, value, mine[value], flat[value], looks) for value in mine)
-            found.append(Plot(condition, frames))
+        points = [point for some in mine.values() for curve in some for point in curve.points]
+        if points:
+            x = _make_scale(table, points)
+            found.append(Plot(condition, tuple(_make_frame(table.axis, x, value, mine[value], looks) for value in mine)))
     return found
 
 
-def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], levels: list[Level], looks: dict[str, Look]) -> Frame:
-    lines = [_draw_level(level, value) for level in levels]
-    lines += [_draw_curve(curve, find_look(curve, looks), axis) for curve in curves]
-    seen = [point.mean for curve in curves for point in curve.points] + [level.value for level in levels]
-    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, find_reading_limit(seen)), DISTANCE: None}[value]
+def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], looks: dict[str, Look]) -> Frame:
+    lines = [_draw_curve(curve, find_look(curve, looks), axis, value) for curve in curves]
+    seen = [y for line in lines for y in line.y] or [1.0]
+    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, min(_WORST_NMSE, 1.08 * max(seen))), DISTANCE: None}[value]
     return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
-
-
-def find_reading_limit(values: list[float]) -> float:
-    """Find the top of an NMSE axis: what exceeds 1.25 is worse than sending nothing and would only flatten the rest."""
-    return min(1.25, 1.08 * max(values, default=1.0))
 
 
 def _make_scale(table: Arranged, points: list[Point]) -> Scale:
     axis = table.axis
-    positive = bool(points) and min(point.x for point in points) > 0
+    positive = min(point.x for point in points) > 0
     label, uses = axis.label, table.links["uses"].drop_nulls().unique()
     if axis.name == "antennas" and len(uses) == 1:
         label = f"{label}, {describe('uses', uses[0])}"
@@ -165,14 +165,11 @@ def _make_scale(table: Arranged, points: list[Point]) -> Scale:
     return Scale(label, axis.ratio and positive, ticks=ticks)
 
 
-def _draw_level(level: Level, value: str) -> Line:
-    """Draw a level from side to side; on the page a legend entry stands for several conditions and so has no number."""
-    worded = f"{level.label} ({level.value:.3f})"
-    label = worded if value == "accuracy" else level.label
-    return Line(level.label, INK_LOOKS[level.label], (), (level.value,), hover=((worded,),), label=label)
-
-
-def _draw_curve(curve: Curve, look: Look, axis: Axis) -> Line:
+def _draw_curve(curve: Curve, look: Look, axis: Axis, value: str) -> Line:
+    """Draw a curve, or a level from side to side; on the page a legend entry stands for several conditions and so has no number."""
+    if curve.level is not None:
+        worded = f"{curve.label} ({curve.level:.3f})"
+        return Line(curve.label, look, (), (curve.level,), hover=((worded,),), label=worded if value == "accuracy" else curve.label)
     points = curve.points
     band = tuple((point.x, point.low, point.high) for point in points if point.low is not None and point.high is not None)
     return Line(
@@ -188,10 +185,72 @@ def _draw_curve(curve: Curve, look: Look, axis: Axis) -> Line:
 
 def describe_point(point: Point, axis: Axis) -> tuple[str, str]:
     """Word a point: its value with the band, and what is behind it."""
-    band = f" [{point.low:.3f}, {point.high:.3f}]" if point.low is not None and point.high is not None else ""
     facts = [describe(name, point.at[name]) for name in ("antennas", "snr_db") if name != axis.column and point.at.get(name) is not None]
     facts += [f"λ = {point.at['pruning']:g}"] if point.at.get("pruning") is not None else []
-    return f"{point.mean:.4f}{band}", ", ".join([*facts, format_count(point.rows, "row")])
+    return f"{point.mean:.4f} {point.write_band()}".rstrip(), ", ".join([*facts, format_count(point.rows, "row")])
+
+
+def plot_trade_off(table: Arranged) -> tuple[list[Plot], str]:
+    """Plot accuracy against FLOPs and latencies.
+
+    Points are those of the curves along the axis, at the most pilots, the SNR per transmit antenna and, along the SNR axis, the SNR nearest
+    to 20 dB.
+
+    Returns:
+        A plot for each cost that was measured, and which part of the rows they show, in words.
+    """
+    part, setting = _choose_setting(table)
+    accuracy = average_curves(part, "accuracy")
+    looks = assign_looks(accuracy)
+    there = {(curve.name, curve.condition, _settle(point)): point for curve in accuracy for point in curve.points}
+    plots = []
+    for cost in _COSTS:
+        lines = [_draw_costs(curve, cost, there, looks, table) for curve in sort_curves(average_curves(part, cost)) if curve.label in looks]
+        lines = [line for line in lines if line.x]
+        if lines:
+            places = [x for line in lines for x in line.x]
+            x = Scale(_COSTS[cost][0], logarithmic=True, ticks=choose_round_ticks(min(places), max(places)))
+            plots.append(Plot((), (Frame(x, Scale("accuracy", ends=(0.0, 1.0)), tuple(lines)),)))
+    return plots, setting
+
+
+def _settle(point: Point) -> tuple[Any, ...]:
+    return tuple(sorted((name, str(value)) for name, value in point.at.items()))
+
+
+def _choose_setting(table: Arranged) -> tuple[Arranged, str]:
+    """Choose one value of the settings that would only repeat the picture, and word it."""
+    kept, words = table.links, []
+    for name in ("pilots_per_class", "snr_reference", *(["snr_db"] if table.axis.name == "snr" else [])):
+        values = kept[name].drop_nulls().unique().to_list()
+        if kept[name].n_unique() > 1 and values:
+            if name == "snr_db":
+                chosen = min(values, key=lambda db: (abs(db - _USUAL_SNR_DB), db))
+            else:  # null is the whole training set, and "transmit" comes after "receive"
+                chosen = None if name == "pilots_per_class" and kept[name].null_count() else max(values)
+            kept = kept.filter(pl.col(name).eq_missing(pl.lit(chosen)))
+            words.append(describe(name, chosen))
+    return replace(table, links=kept), ", ".join(words)
+
+
+def _draw_costs(curve: Curve, cost: str, there: dict[Any, Point], looks: dict[str, Look], table: Arranged) -> Line:
+    unit = _COSTS[cost][1]
+    points = [(point.mean, there.get((curve.name, curve.condition, _settle(point)))) for point in curve.points if point.mean > 0]
+    pairs = [(spent, point) for spent, point in points if point is not None]
+    return Line(
+        name=curve.name,
+        look=replace(find_look(curve, looks), width=0.6, dash=_DOTTED),
+        x=tuple(spent for spent, _ in pairs),
+        y=tuple(point.mean for _, point in pairs),
+        hover=tuple((*describe_point(point, table.axis), f"{spent:,.0f} {unit}") for spent, point in pairs),
+        sizes=tuple(_find_mark_size(point) for _, point in pairs),
+    )
+
+
+def _find_mark_size(point: Point) -> float:
+    """Find the size of a mark in pixels: it grows with the number of complex symbols sent, so that compression shows too."""
+    n_tx = str(point.at.get("antennas") or "1×1").split("×")[-1]
+    return 6 + 2.2 * math.log2(1 + float(n_tx) * float(point.at.get("uses") or 1))
 
 
 def group_plots(plots: Iterable[Plot], most: int) -> list[tuple[Condition, str, list[Plot]]]:

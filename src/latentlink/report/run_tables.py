@@ -1,68 +1,46 @@
 """What all rows of a study together say of its run: power, peaks, how designs ended, and under which settings it was measured."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator
-from statistics import fmean
+from typing import Any
 
 import polars as pl
 
 from latentlink.report.arrange import Arranged, select_methods
-from latentlink.report.columns import KNOWN, list_settings
+from latentlink.report.columns import KNOWN, describe, format_value, list_settings
 from latentlink.report.curves import Curve
-from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import describe, format_value
+from latentlink.report.palette import sort_curves
 from latentlink.report.tables import ABSENT, Entry, Table
 
-BUDGET, TOLERANCE = 1.0, 0.05  # P of every study, and how far from it a link may spend before it is flagged
+TOLERANCE = 0.05  # how far from the budget, P = 1 in every study, a link may spend before it is flagged
 
 
 def tabulate_power(table: Arranged) -> Table:
     """Tabulate the power measured on the test messages, in units of the budget, of each method over all of its rows."""
     body = []
     for name, mine in _group_by_method(table.links.filter(pl.col("power").is_not_null())):
-        power = [spent / BUDGET for spent in mine["power"]]
-        off = sum(abs(spent - 1) > TOLERANCE for spent in power)
-        strongest = [max(each) / BUDGET for each in mine["antenna_power"].drop_nulls().to_list() if each]
-        entries = (
-            Entry(f"{fmean(power):.3f}"),
-            Entry(f"{min(power):.3f}"),
-            Entry(f"{max(power):.3f}"),
-            Entry(f"{fmean(strongest):.3f}" if strongest else ABSENT),
-            _write_peak(mine),
-            Entry(f"{off} of {len(power)} rows" if off else "no", flagged=off > 0),
-        )
-        body.append((name, entries))
+        power = mine["power"]
+        off = ((power - 1).abs() > TOLERANCE).sum()
+        numbers = (power.mean(), power.min(), power.max(), mine["antenna_power"].list.max().mean())
+        flag = Entry(f"{off} of {len(power)} rows" if off else "no", flagged=off > 0)
+        body.append((name, (*(_write(number, ".3f") for number in numbers), _write(mine["peak_power"].max(), ".1f"), flag)))
     columns = ("mean", "lowest", "highest", "strongest antenna", "peak message", f"off by more than {TOLERANCE:.0%}")
     return Table("Power measured on the test messages, in units of the budget P", columns, tuple(body), open=True)
 
 
 def tabulate_papr(table: Arranged) -> Table:
     """Tabulate peak over mean power of what is sent, of each method over all of its rows, and of its calmest and wildest antenna."""
+    level, antenna = pl.col("antenna_papr_db"), pl.int_ranges(pl.col("antenna_papr_db").list.len()).alias("antenna")
     body = []
     for name, mine in _group_by_method(table.links.filter(pl.col("papr_db").is_not_null())):
-        papr = mine["papr_db"].to_list()
-        antennas: dict[int, list[float]] = {}  # of an antenna, over channels; rows may have different numbers of them
-        for levels in mine["antenna_papr_db"].drop_nulls().to_list():
-            for number, level in enumerate(levels):
-                antennas.setdefault(number, []).extend([level] if level is not None and math.isfinite(level) else [])
-        means = [fmean(levels) for levels in antennas.values() if levels]
-        entries = (
-            Entry(f"{fmean(papr):.2f}"),
-            Entry(f"{max(papr):.2f}"),
-            Entry(f"{min(means):.2f}" if means else ABSENT),
-            Entry(f"{max(means):.2f}" if means else ABSENT),
-            _write_peak(mine),
-        )
-        body.append((name, entries))
+        papr = mine["papr_db"]
+        single = mine.select(level, antenna).drop_nulls().explode("antenna_papr_db", "antenna").filter(level.is_finite())
+        means = single.group_by("antenna").agg(level.mean())["antenna_papr_db"]  # rows may have different numbers of antennas
+        numbers = (papr.mean(), papr.max(), means.min(), means.max())
+        body.append((name, (*(_write(number, ".2f") for number in numbers), _write(mine["peak_power"].max(), ".1f"))))
     columns = ("mean over channels (dB)", "highest channel (dB)", "lowest antenna (dB)", "highest antenna (dB)", "peak message (of P)")
     return Table("Peak-to-average power ratio of what is sent", columns, tuple(body), open=True)
-
-
-def _write_peak(rows: pl.DataFrame) -> Entry:
-    peaks = rows["peak_power"].drop_nulls().to_list()
-    return Entry(f"{max(peaks) / BUDGET:.1f}" if peaks else ABSENT)
 
 
 def tabulate_statuses(table: Arranged) -> Table:
@@ -71,9 +49,12 @@ def tabulate_statuses(table: Arranged) -> Table:
     for name, mine in _group_by_method(table.links):
         statuses = Counter(mine["status"].drop_nulls()).most_common()
         words = "; ".join(f"{status} ({number})" for status, number in statuses) or ABSENT
-        seconds = mine["design_s"].drop_nulls().to_list()
-        body.append((name, (Entry(str(len(mine))), Entry(f"{fmean(seconds):.3g}" if seconds else ABSENT), Entry(words))))
+        body.append((name, (Entry(str(len(mine))), _write(mine["design_s"].mean(), ".3g"), Entry(words))))
     return Table("How the designs ended", ("rows", "design time (s)", "status"), tuple(body))
+
+
+def _write(number: Any, form: str) -> Entry:
+    return Entry(ABSENT if number is None else format(number, form))
 
 
 def _group_by_method(links: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

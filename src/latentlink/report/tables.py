@@ -1,16 +1,55 @@
-"""Tables of the page, as plain values for its template: who is best where, and what is not there."""
+"""Tables of the page, as plain values for its template: how values are worded, who is best where, and what is not there."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.axes import Axis
+from latentlink.report.columns import describe, describe_condition, format_count, format_percent
 from latentlink.report.curves import Curve, Point, average_curves
-from latentlink.report.look.axes import Axis
-from latentlink.report.look.measures import MEASURES, Measure
-from latentlink.report.look.palette import sort_curves
-from latentlink.report.look.wording import describe, describe_condition, format_count, format_percent
+from latentlink.report.palette import sort_curves
 
+
+@dataclass(frozen=True)
+class Measure:
+    """How tables show a column of results.
+
+    Attributes:
+        heading: of a table of it.
+        short: of a column of it.
+        form: of a value.
+        best: the largest or the smallest value; "" where no value is better than another.
+    """
+
+    heading: str
+    short: str
+    form: str
+    best: Literal["largest", "smallest", ""] = "smallest"
+
+    def find_best(self, values: Iterable[float]) -> float | None:
+        """Find the best value; None where values do not differ or none is better."""
+        distinct = set(values)
+        if len(distinct) < 2 or not self.best:
+            return None
+        return max(distinct) if self.best == "largest" else min(distinct)
+
+
+MEASURES = {
+    "accuracy": Measure("Accuracy", "accuracy", "{:.3f}", "largest"),
+    "nmse": Measure("NMSE of the latent", "NMSE", "{:.3f}"),
+    "flops": Measure("FLOPs", "FLOPs", "{:,.0f}"),
+    "density": Measure("Weights left", "weights left", "{:.1%}", ""),
+    "latency_us": Measure("Latency, one message (µs)", "latency, one message (µs)", "{:,.0f}"),
+    "latency_batch_us": Measure("Latency per message, batched (µs)", "latency, batched (µs)", "{:,.1f}"),
+    "exact_db": Measure("Distance to the exact optimum: MSE over the least of all linear links (dB)", "to exact (dB)", "{:+.2f}"),
+    "opta_db": Measure("Distance to Gaussian OPTA: MSE over it (dB)", "to OPTA (dB)", "{:+.2f}"),
+    "separation_db": Measure("Distance to the separation bound: MSE over it (dB)", "to separation (dB)", "{:+.2f}"),
+    "block_error": Measure("Block error rate", "block error", "{:.3g}"),
+    "message_bits": Measure("Bits per message", "bits per message", "{:,.1f}", ""),
+}
 _ALONG = ("accuracy", "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
 ABSENT = "–"
 
@@ -72,31 +111,34 @@ def compare_methods(table: Arranged) -> list[Comparison]:
     return [comparison for comparison in found if comparison.tables]
 
 
-def make_entry(value: float | None, measure: Measure, remark: str = "", best: float | None = None) -> Entry:
-    """Write a value as its measure has it, and mark it where it is the best."""
-    return Entry(ABSENT) if value is None else Entry(measure.form.format(value), remark, value == best)
+def mark_best(values: Sequence[float | None], measure: Measure, remarks: Sequence[str] = ()) -> list[Entry]:
+    """Write a column of values as their measure has it, and mark the best."""
+    best = measure.find_best(value for value in values if value is not None)
+    pairs = zip(values, remarks or [""] * len(values), strict=True)
+    return [Entry(ABSENT) if value is None else Entry(measure.form.format(value), remark, value == best) for value, remark in pairs]
+
+
+def make_table(title: str, names: Iterable[str], headings: Iterable[str], columns: Iterable[list[Entry]], is_open: bool = True) -> Table:
+    """Make a table of columns that have an entry for each name."""
+    return Table(title, tuple(headings), tuple(zip(names, zip(*columns, strict=True), strict=True)), is_open)
 
 
 def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
     """Tabulate one measure with a column for each place on the axis."""
-    measure = MEASURES[value]
+    measure, headings, columns = MEASURES[value], [], []
     cells = {(curve.name, make_key(point, axis)): point for curve in curves for point in curve.points}
-    keys = sorted({key for _, key in cells})
-    there = {key: [point for (_, at), point in cells.items() if at == key] for key in keys}
-    usual = {key: min(point.x for point in points) for key, points in there.items()}
-    best = {key: measure.find_best(point.mean for point in points) for key, points in there.items()}
-
-    def entry(name: str, key: tuple[float, ...]) -> Entry:
-        point = cells.get((name, key))
-        if point is None:
-            return Entry(ABSENT)
-        dearer = axis.name == "compression" and point.x > 1.001 * usual[key]
-        remark = _write_interval(point, measure) + (f" at ζ {format_percent(point.x)} %" if dearer else "")
-        return make_entry(point.mean, measure, remark, best[key])
-
-    headings = {key: _make_heading(there[key][-1], usual[key], axis) for key in keys}
-    body = tuple((curve.name, tuple(entry(curve.name, key) for key in keys)) for curve in curves)
-    return Table(measure.heading, tuple(headings[key] for key in keys), body, open=value == "accuracy")
+    for key in sorted({key for _, key in cells}):
+        points = [cells.get((curve.name, key)) for curve in curves]
+        there = [point for point in points if point is not None]
+        usual = min(point.x for point in there)
+        dearer = [axis.name == "compression" and point is not None and point.x > 1.001 * usual for point in points]
+        remarks = [
+            point.write_band(measure.form) + (f" at ζ {format_percent(point.x)} %" if more else "") if point else ""
+            for point, more in zip(points, dearer, strict=True)
+        ]
+        headings.append(_make_heading(there[-1], usual, axis))
+        columns.append(mark_best([point.mean if point else None for point in points], measure, remarks))
+    return make_table(measure.heading, (curve.name for curve in curves), headings, columns, is_open=value == "accuracy")
 
 
 def _list_points(curves: dict[str, list[Curve]]) -> Table:
@@ -105,18 +147,15 @@ def _list_points(curves: dict[str, list[Curve]]) -> Table:
         value: {(curve.name, str(point.at["parameters"])): point for curve in mine for point in curve.points}
         for value, mine in curves.items()
     }
-    shown = [value for value in points if points[value]]
-    best = {value: MEASURES[value].find_best(point.mean for point in points[value].values()) for value in shown}
-    body = []
-    for key, counted in points["flops"].items():
-        entries = []
-        for value in shown:
-            point = points[value].get(key)
-            remark = _write_interval(point, MEASURES[value]) if point is not None and value in ("accuracy", "nmse") else ""
-            entries.append(make_entry(point.mean if point else None, MEASURES[value], remark, best[value]))
-        pruning = counted.at["pruning"]
-        body.append((f"{key[0]}, λ = {pruning:g}" if pruning is not None else key[0], tuple(entries)))
-    return Table("Every point", tuple(MEASURES[value].short for value in shown), tuple(body), open=True)
+    shown, columns = [value for value in points if points[value]], []
+    for value in shown:
+        found = [points[value].get(key) for key in points["flops"]]
+        banded = value in ("accuracy", "nmse")
+        remarks = [point.write_band(MEASURES[value].form) if banded and point else "" for point in found]
+        columns.append(mark_best([point.mean if point else None for point in found], MEASURES[value], remarks))
+    pruned = {key: point.at["pruning"] for key, point in points["flops"].items()}
+    names = [f"{key[0]}, λ = {pruning:g}" if pruning is not None else key[0] for key, pruning in pruned.items()]
+    return make_table("Every point", names, (MEASURES[value].short for value in shown), columns)
 
 
 def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
@@ -134,12 +173,6 @@ def _make_heading(point: Point, x: float, axis: Axis) -> str:
         return describe_place(point, axis)
     _, n_tx, n_rx, uses = make_key(point, axis)
     return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {format_percent(x)} %"
-
-
-def _write_interval(point: Point, measure: Measure) -> str:
-    if point.low is None or point.high is None:
-        return ""
-    return f"[{measure.form.format(point.low)}, {measure.form.format(point.high)}]"
 
 
 def describe_place(point: Point, axis: Axis) -> str:

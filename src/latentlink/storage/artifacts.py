@@ -10,9 +10,8 @@ import importlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, overload, runtime_checkable
 
 import safetensors
 import safetensors.torch
@@ -42,7 +41,21 @@ class Artifact(Protocol):
         """Tensors and facts of the saved file."""
 
 
-_READERS: dict[str, Callable[[dict[str, Tensor], dict[str, Any]], Any]] = {}
+class Saved:
+    """The base of what is saved as an `artifact` of its class."""
+
+    artifact_kind: ClassVar[str]
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it atomically; `latentlink.load` reads it back. What a receiver was told of messages is not kept."""
+        save(self.artifact_kind, self, path)
+
+
+_READERS: dict[str, Any] = {}  # the class of each kind
 _HOMES = {  # the module that registers a kind, imported when a file of that kind is first read
     "pair": "latentlink.linear.modes",
     "link": "latentlink.linear.transceiver",
@@ -60,18 +73,14 @@ T = TypeVar("T")
 
 
 def artifact(kind: str) -> Callable[[A], A]:
-    """Class decorator: `load` gives files of this kind to the class's `from_tensors(tensors, manifest)`."""
+    """Class decorator: `load` gives files of this kind, the class's `artifact_kind`, to its `from_tensors(tensors, manifest)`."""
 
     def register(cls: A) -> A:
-        _READERS[kind] = cls.from_tensors  # type: ignore[attr-defined]
+        _READERS[kind] = cls
+        cls.artifact_kind = kind  # type: ignore[attr-defined]
         return cls
 
     return register
-
-
-def tensor_fields(content: Any) -> dict[str, Tensor]:
-    """The fields of a dataclass that hold tensors, by name, in the order of the class."""
-    return {field.name: value for field in fields(content) if isinstance(value := getattr(content, field.name), Tensor)}
 
 
 def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
@@ -120,7 +129,7 @@ def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
         raise ArtifactError(f"{path}: unknown kind {kind!r}, expected one of {sorted(_HOMES)}")
     importlib.import_module(_HOMES[kind])
     try:
-        content = _READERS[kind](tensors, manifest)
+        content = _READERS[kind].from_tensors(tensors, manifest)
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ArtifactError(f"{path}: not what a {kind} is made of ({error!r})") from error
     if not isinstance(content, expected):

@@ -9,14 +9,11 @@ CACHE_VARIABLE = "LATENTLINK_CACHE"
 
 def cache_folder() -> Path:
     """Return the cache of latents, heads, codecs and channels: LATENTLINK_CACHE in the environment, else the user's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else _user_cache() / "latentlink"
-
-
-def _user_cache() -> Path:
-    """The user's cache folder by the convention of the operating system."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        user = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        user = Path.home() / "Library" / "Caches"
+    return user / "latentlink"

@@ -12,6 +12,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from latentlink.latents.packing import real_embedding
+from latentlink.numerics.parts import Parts
 
 
 class Pooled(NamedTuple):
@@ -37,7 +38,7 @@ def pool(amplitude: Float[Tensor, "*batch g q"]) -> Pooled:
 
 
 @dataclass(frozen=True, eq=False)
-class SpatialModes:
+class SpatialModes(Parts):
     """The parallel symbols of g groups of w channel uses each, q symbols in each group.
 
     Attributes:
@@ -76,12 +77,7 @@ class SpatialModes:
 
     def __getitem__(self, index: Any) -> "SpatialModes":
         """The spatial modes of some channels, indexed along the first dimension of the batch."""
-        return SpatialModes(self.amplitude[index], self.transmit[index], self.receive[index])
-
-    def to(self, target: torch.dtype | torch.device | str) -> "SpatialModes":
-        """The same spatial modes in the precision of a real dtype, or on another device."""
-        matrices = target.to_complex() if isinstance(target, torch.dtype) else target
-        return SpatialModes(self.amplitude.to(target), self.transmit.to(matrices), self.receive.to(matrices))
+        return self.each(lambda value: value[index])
 
     def send(self, symbols: Complex[Tensor, "*batch n s"]) -> Complex[Tensor, "*batch n g wt"]:
         """Transmitted signal V a (…, n, g, w n_tx) of symbols a (…, n, g q), ordered by group."""

@@ -1,7 +1,8 @@
-"""Means over seeds and channels, a row for each method and point, as tables in terminals and documents show them."""
+"""Means over seeds and channels, a row for each method and point: as tables show them, and all that is kept of a study in a clone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -23,13 +24,47 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
         5 % of a point's channels; with 100 also accuracy_worst_1, over the worst 1 %, and mean_low and mean_high, the 95 % interval of
         the mean over all of them (see `evaluation.intervals`).
     """
-    rows = rows.with_columns(method=_tell_apart(rows["method"].to_list(), rows["parameters"].to_list()))
-    links = rows.filter(pl.col("family") != "reference")
-    varying = [name for name in SETTINGS if name in rows.columns and links[name].n_unique() > 1]
+    methods = list(rows.select("method", "parameters").iter_rows())
+    facts = {key: ", ".join(f"{name} {value}" for name, value in some.items()) for key, some in find_differing(methods).items()}
+    names = [f"{method[0]} ({facts[method]})" if facts[method] else method[0] for method in methods]
+    rows = rows.with_columns(pl.Series("method", names, dtype=pl.String))
     means = [name for name in AVERAGED if name in rows.columns and rows[name].is_not_null().any()]
     spread = [pl.col("accuracy").std().alias("accuracy_std"), *_fading(rows)] if "accuracy" in means else []
     averages = [pl.col(name).mean().round().cast(pl.Int64) if COLUMNS[name].dtype == pl.Int64 else pl.col(name).mean() for name in means]
-    return rows.group_by("method", *varying, maintain_order=True).agg(pl.len().alias("rows"), *spread, *averages)
+    return rows.group_by("method", *_varying(rows), maintain_order=True).agg(pl.len().alias("rows"), *spread, *averages)
+
+
+def summarise_points(rows: pl.DataFrame) -> pl.DataFrame:
+    """Average every measured column over the seeds and channels of a point.
+
+    Args:
+        rows: of a study, one for each cell and channel, as `Results.table` gives them.
+
+    Returns:
+        A row for each method and point: its settings where they differ within the study, `rows`, the means of all measured numbers, and
+        accuracy_worst (mean over the worst 5 % of the channels), peak_power_max, and exact_nmse (mean of exact_mse over the energy of
+        the latents).
+    """
+    numbers = [name for name, column in COLUMNS.items() if column.role == "result" and column.dtype.is_numeric()]
+    points = rows.group_by("method", "family", "parameters", *_varying(rows), maintain_order=True).agg(
+        pl.len().alias("rows"),
+        pl.col(numbers).mean(),
+        _worst_accuracy(_MANY).alias("accuracy_worst"),
+        pl.col("peak_power").max().alias("peak_power_max"),
+        (pl.col("exact_mse") * pl.col("opta_nmse") / pl.col("opta")).mean().alias("exact_nmse"),
+    )
+    return points.select(name for name in points.columns if points[name].is_not_null().any())
+
+
+def _varying(rows: pl.DataFrame) -> list[str]:
+    """The settings that differ between links, which tell points apart."""
+    links = rows.filter(pl.col("family") != "reference")
+    return [name for name in SETTINGS if name in rows.columns and links[name].n_unique() > 1]
+
+
+def _worst_accuracy(share: int) -> pl.Expr:
+    """Mean over the worst 1 / share of the channels."""
+    return pl.col("accuracy").bottom_k((pl.len() / share).ceil().cast(pl.UInt32)).mean()
 
 
 def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
@@ -45,8 +80,7 @@ def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
         return pl.Series([{"mean_low": low, "mean_high": high}], dtype=kind)
 
     def worst(share: int) -> pl.Expr:
-        lowest = pl.col("accuracy").bottom_k((pl.len() / share).ceil().cast(pl.UInt32)).mean()
-        return pl.when(pl.len() >= share).then(lowest)
+        return pl.when(pl.len() >= share).then(_worst_accuracy(share))
 
     kind = pl.Struct({"mean_low": pl.Float64, "mean_high": pl.Float64})
     seed = pl.col("seed") if "seed" in rows.columns else pl.col("accuracy") * 0
@@ -58,22 +92,25 @@ def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
     return found
 
 
-def _tell_apart(names: list[str], parameters: list[str]) -> pl.Series:
-    """Names with the parameters that differ between those of one name."""
-    settings: dict[str, list[dict[str, object]]] = {}
-    for name, text in dict.fromkeys(zip(names, parameters, strict=True)):
-        settings.setdefault(name, []).append(json.loads(text))
-    differing = {
-        name: [key for key in dict.fromkeys(key for one in several for key in one) if len({repr(one.get(key)) for one in several}) > 1]
-        for name, several in settings.items()
-    }
+def find_differing(methods: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Find the parameters in which methods of one name differ.
 
-    def extended(name: str, text: str) -> str:
-        values = json.loads(text)
-        facts = ", ".join(f"{key} {values[key]}" for key in differing[name] if key in values)
-        return f"{name} ({facts})" if facts else name
+    Args:
+        methods: name and parameters (as JSON) of each.
 
-    return pl.Series("method", [extended(name, text) for name, text in zip(names, parameters, strict=True)], dtype=pl.String)
+    Returns:
+        Those parameters with their values, by name and parameters.
+    """
+    variants: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, text in dict.fromkeys(methods):
+        variants.setdefault(name, {})[text] = json.loads(text)
+    found = {}
+    for name, contents in variants.items():
+        keys = dict.fromkeys(key for content in contents.values() for key in content)
+        differing = [key for key in keys if len({repr(content.get(key)) for content in contents.values()}) > 1]
+        for text, content in contents.items():
+            found[name, text] = {key: content[key] for key in differing if key in content}
+    return found
 
 
 def as_text(row: tuple[object, ...], columns: Sequence[str]) -> list[str]:

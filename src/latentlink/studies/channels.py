@@ -3,8 +3,6 @@
 Methods and SNRs of a study therefore meet the same channels.
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Complex
 from torch import Tensor
@@ -112,19 +110,3 @@ def elements_of(at: ChannelAt, ofdm: OfdmAt) -> ResourceElements:
     if ofdm.placement == "slots":
         return ResourceElements.over_slots(at.uses, ofdm.slots)
     return ResourceElements.over_frequency(at.uses, ofdm.subcarriers)
-
-
-def columns_of(at: ChannelAt, ofdm: OfdmAt) -> dict[str, Any]:
-    """Columns of a result row that say which channels these are."""
-    n_rx, n_tx = at.shape
-    flat = {
-        "channel_model": at.model,
-        "gain": at.gain,
-        "n_tx": n_tx,
-        "n_rx": n_rx,
-        "uses": at.uses,
-        "k_factor": at.k_factor if at.model == "rician" else None,
-        "correlation": at.correlation if at.model == "kronecker" else None,
-        "clipping_db": at.clipping_db,
-    }
-    return flat | (ofdm.model_dump(exclude=ofdm.ignored(at)) if at.standard else {})

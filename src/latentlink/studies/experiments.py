@@ -8,6 +8,7 @@ A study is a file, a mapping as a file holds it, or a `Study`. Results are kept 
 """
 
 import importlib
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,31 @@ class Experiment:
             raise ValueError(f"{self.results.folder}: nothing is done yet; run the study first")
         return rows
 
+    def run(self, runner: Runner, command: str, done: Callable[[Cell, int], None]) -> list[tuple[Cell, str]]:
+        """Run the missing cells, write the table of all rows, also where the run is interrupted, and note the run for the report.
+
+        Args:
+            runner: of these results.
+            command: that the report names.
+            done: callback after each cell, called with it and the number of those that ended.
+
+        Returns:
+            The failures: cells with their reasons.
+        """
+        ended: list[tuple[Cell, str]] = []
+        started = time.perf_counter()
+
+        def note(cell: Cell, reason: str) -> None:
+            ended.append((cell, reason))
+            done(cell, len(ended))
+
+        try:
+            runner.run(self.cells, note)
+        finally:
+            self.results.write_table(self.results.table(self.study, self.cells))
+            self.results.log_run(command, time.perf_counter() - started, len(ended))
+        return [(cell, reason) for cell, reason in ended if reason]
+
 
 def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> Experiment:
     """Read a study and expand it to its cells, without running anything.
@@ -100,13 +126,9 @@ def run(
 ) -> pl.DataFrame:
     """Run the cells of a study that have no result yet, and return the rows of all.
 
-    Args:
-        study: a file, a mapping, or a Study.
-        overrides: other values, "key=value" by dotted name.
-        quick: take the study's small form.
+    Args (beside those of `open_experiment`):
         jobs: cells at a time; results do not depend on it.
         device: torch device.
-        output: folder under which the results of studies are kept.
         progress: callback after each cell, called with (cells ended, cells to run).
 
     Returns:
@@ -120,20 +142,18 @@ def run(
         UserWarning: cells failed; the others are kept, and the next run tries again.
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
-    todo, reasons = len(experiment.missing), list[str]()
+    todo = len(experiment.missing)
 
-    def done(cell: Cell, reason: str) -> None:
-        reasons.append(reason and f"{cell.method.title}, seed {cell.seed}: {reason} (see {experiment.results.failure(cell)})")
+    def done(cell: Cell, count: int) -> None:
         if progress is not None:
-            progress(len(reasons), todo)
+            progress(count, todo)
 
-    Runner(experiment.results, jobs, device).run(experiment.cells, done)
-    if failed := [reason for reason in reasons if reason]:
-        told = "; ".join(list(dict.fromkeys(failed))[:_SHOWN])
+    runner = Runner(experiment.results, jobs, device)
+    if failed := experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done):
+        reasons = (f"{cell.method.title}, seed {cell.seed}: {why} (see {experiment.results.failure(cell)})" for cell, why in failed)
+        told = "; ".join(list(dict.fromkeys(reasons))[:_SHOWN])
         warnings.warn(f"{len(failed)} of {todo} cells failed: {told}", stacklevel=2)
-    rows = experiment.rows()
-    experiment.results.write_table(rows)
-    return rows
+    return experiment.rows()
 
 
 def results(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> pl.DataFrame:
@@ -151,6 +171,6 @@ def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = Fals
         ImportError: what draws is not installed (extra `report`).
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
-    above = importlib.import_module("latentlink.report.study")  # by name: the report reads studies, which do not depend on it
+    above = importlib.import_module("latentlink.report.page")  # by name: the report reads studies, which do not depend on it
     files: list[Path] = above.report_study(experiment)
     return files

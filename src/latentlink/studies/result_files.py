@@ -5,18 +5,22 @@ FOLDER/cells/<id>.error.txt      why a cell failed; it is tried again on the nex
 FOLDER/checkpoints/<id>.pt       state of a training that is under way
 FOLDER/results.parquet           all rows of the study
 FOLDER/runs.json                 commands that ran it, and the seconds they took
+
+The rows of several studies make an archive. The same files always give the same one, byte for byte, named by its SHA-256: its members are
+sorted, and carry no time, owner or permission of this machine.
 """
 
 import hashlib
 import io
 import json
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from latentlink.storage.atomic import write_atomically
+from latentlink.storage.atomic import atomic_path, write_atomically
 from latentlink.studies.rows import SCHEMA
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.study import Study
@@ -53,9 +57,8 @@ class Results:
 
     def write(self, cell: Cell, rows: pl.DataFrame) -> None:
         """Write a cell's rows, atomically."""
-        buffer = io.BytesIO()
-        rows.write_parquet(buffer, metadata={_DIGEST: _digest(rows)})
-        write_atomically(self.path(cell), buffer.getvalue())
+        with atomic_path(self.path(cell)) as draft:
+            rows.write_parquet(draft, metadata={_DIGEST: _digest(rows)})
         self.failure(cell).unlink(missing_ok=True)
 
     def write_failure(self, cell: Cell, reason: str) -> None:
@@ -89,13 +92,15 @@ class Results:
         whole = isinstance(runs, list) and all(isinstance(run, dict) and {"command", "seconds"} <= run.keys() for run in runs)
         return runs if whole else []
 
-    def write_table(self, rows: pl.DataFrame) -> Path:
+    @property
+    def all_rows(self) -> Path:
+        """The file of all rows of the study."""
+        return self.folder / "results.parquet"
+
+    def write_table(self, rows: pl.DataFrame) -> None:
         """Write all rows as one file."""
-        buffer = io.BytesIO()
-        rows.write_parquet(buffer)
-        path = self.folder / "results.parquet"
-        write_atomically(path, buffer.getvalue())
-        return path
+        with atomic_path(self.all_rows) as draft:
+            rows.write_parquet(draft)
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -114,3 +119,29 @@ def _digest(rows: pl.DataFrame) -> str:
     """SHA-256 of the columns and values of rows."""
     schema = " ".join(f"{name}:{dtype}" for name, dtype in rows.schema.items())
     return hashlib.sha256(f"{schema}\n{rows.write_json()}".encode()).hexdigest()
+
+
+def write_archive(folder: Path, path: Path) -> str:
+    """Write all Parquet files of a folder into one archive, and return its SHA-256.
+
+    The archive is a plain tar file, since Parquet is compressed already.
+
+    Args:
+        folder: holds the rows of studies, NAME.parquet.
+        path: the archive.
+
+    Raises:
+        ValueError: the folder holds no Parquet file.
+    """
+    members = sorted(folder.glob("*.parquet"))
+    if not members:
+        raise ValueError(f"{folder} must hold the rows of studies, NAME.parquet, and has none: run `latentlink study keep` first")
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for member in members:
+            entry = tarfile.TarInfo(f"latentlink-results/{member.name}")
+            entry.size = member.stat().st_size
+            with member.open("rb") as file:
+                archive.addfile(entry, file)
+    write_atomically(path, content.getvalue())
+    return hashlib.sha256(content.getvalue()).hexdigest()

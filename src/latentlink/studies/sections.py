@@ -222,15 +222,7 @@ class Point(Section):
     snr: Snr
 
 
-SECTIONS: dict[str, type[Section]] = {
-    "data": Data,
-    "encoders": Encoders,
-    "pilots": PilotsAt,
-    "channel": ChannelAt,
-    "ofdm": OfdmAt,
-    "csi": CsiAt,
-    "snr": Snr,
-}
+SECTIONS: dict[str, Any] = {name: field.annotation for name, field in Point.model_fields.items()}
 
 
 @lru_cache

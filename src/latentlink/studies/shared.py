@@ -1,11 +1,14 @@
 """What cells share, computed once: latents, the receiver's head, pilots, moments, semantic modes.
 
-`ScenarioData` holds what all cells of one pair of devices share, `PilotKnowledge` what those with the same pilots do. Values are made when
-they are first asked for, under a lock each, so that cells may run in threads and none repeats the work of another.
+Latents come from images and encoders by name, from files, or from code of one's own. `ScenarioData` holds what all cells of one pair of
+devices share, `PilotKnowledge` what those with the same pilots do. Values are made when they are first asked for, under a lock each, so
+that cells may run in threads and none repeats the work of another.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -14,18 +17,25 @@ from torch import Tensor
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.bounds.accuracy import AccuracyBound
 from latentlink.data.cache import EncodingProgress
+from latentlink.data.encoders.image_encoder import Encoder
+from latentlink.data.pairs import DevicePair, device_pair
+from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.storage.artifacts import load_if_there
+from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt
 from latentlink.studies.seeding import Draw
-from latentlink.studies.sources import fit_receiver_head, load_pair
-from latentlink.tasks.heads import SoftmaxHead, decisions
+from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
+from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
+_HEAD_VERSION = 1  # raise it when `fit_head` gives another head
+_FORMATS = (".npy", ".npz", ".safetensors", ".parquet", ".pt", ".csv", ".txt")
 _ENOUGH = 2  # test latents per dimension that limits may be drawn by
 
 
@@ -68,14 +78,6 @@ class PilotKnowledge:
         self.moments = Moments.from_pairs(pilots.x, pilots.y)
         self._cache = ThreadSafeCache()
 
-    def goal(self, name: GoalName, temperature: float, fidelity: float) -> Goal | None:
-        """The metric of a goal, by the pilots."""
-        if name == "none":
-            return None
-        if name == "logits":
-            return Goal.logits(self.head, self.pilots.y, fidelity)
-        return Goal.fisher(self.head, self.pilots.y, temperature, fidelity)
-
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """Anything else that is made of these pilots, once for all cells."""
         return self._cache.get(key, make)
@@ -89,7 +91,12 @@ class PilotKnowledge:
     ) -> SemanticModes:
         """Semantic modes for a goal."""
         key = (name, temperature, fidelity, widely_linear, shrinkage) if name != "none" else (name, widely_linear, shrinkage)
-        return self._cache.get(key, lambda: semantic_modes(self.moments, self.goal(name, temperature, fidelity), shrinkage, widely_linear))
+        goals: dict[GoalName, Callable[[], Goal | None]] = {
+            "none": lambda: None,
+            "fisher": lambda: Goal.fisher(self.head, self.pilots.y, temperature, fidelity),
+            "logits": lambda: Goal.logits(self.head, self.pilots.y, fidelity),
+        }
+        return self._cache.get(key, lambda: semantic_modes(self.moments, goals[name](), shrinkage, widely_linear))
 
 
 class ScenarioData:
@@ -153,3 +160,75 @@ class ScenarioData:
             return semantic_modes(Moments.from_pairs(x, y), shrinkage=0.0)
 
         return self._cache.get("limits", made)
+
+
+def fit_receiver_head(candidates: Pilots) -> SoftmaxHead:
+    """The receiver's classifier, fitted to all its training latents, once on this machine."""
+    digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
+    digest.update(candidates.require_labels().cpu().contiguous().numpy().data)
+    path = cache_folder() / "heads" / f"{digest.hexdigest()}-{_HEAD_VERSION}.safetensors"
+    if (before := load_if_there(path, SoftmaxHead)) is not None:
+        return before.to(candidates.y.device)
+    head = fit_head(candidates.y, candidates.require_labels())
+    head.save(path)
+    return head
+
+
+def load_pair(data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None) -> DevicePair:
+    """Candidates for pilots and test latents, with the names of data and encoders."""
+    if data.dataset == "files":
+        folder = Path(data.folder or ".")
+        train, test = _from_files(folder, "train"), _from_files(folder, "test")
+        return DevicePair(train[: data.train], test[: data.test], "file", "file", f"latents of {folder.name}")
+    return device_pair(
+        _dataset(data.dataset),
+        _encoder(encoders.transmitter, encoders.image_size_px),
+        _encoder(encoders.receiver, encoders.image_size_px),
+        pilots=data.train,
+        test=data.test,
+        image_size=encoders.image_size_px,
+        device=device,
+        progress=progress,
+        folder=data.folder,
+    )
+
+
+def _dataset(name: str) -> Any:
+    """A name for `device_pair`, or the function `module:attribute` that returns the images of a split."""
+    if not is_plug_in(name):
+        return name
+
+    def load(split: str) -> Any:
+        with blame(name):
+            return load_attribute(name)(split)
+
+    return load
+
+
+def _encoder(name: str, size: int | None) -> Any:
+    """A name for `device_pair`, or the encoder that `module:attribute` is or makes."""
+    if not is_plug_in(name):
+        return name
+    made = load_attribute(name)
+    if isinstance(made, Encoder):
+        return made
+    with blame(name):
+        encoder = made(**({"size": size} if accepts(made, "size") and size is not None else {}))
+    if not isinstance(encoder, Encoder):
+        raise ValueError(f"{name}: expected a latentlink Encoder (see latentlink.data.from_callable), got {type(encoder).__name__}")
+    return encoder
+
+
+def _from_files(folder: Path, split: str) -> Pilots:
+    """Latents and labels of one split."""
+
+    def find(role: str) -> Path:
+        paths = [folder / f"{split}-{role}{suffix}" for suffix in _FORMATS]
+        found = [path for path in paths if path.is_file()]
+        if not found:
+            raise ValueError(f"data.folder must hold {paths[0].name} (or {', '.join(_FORMATS[1:])}), got {folder.resolve()}")
+        if len(found) > 1:
+            raise ValueError(f"data.folder must hold one file of {split}-{role}, got {', '.join(path.name for path in found)} in {folder}")
+        return found[0]
+
+    return Pilots(read_latents(find("transmitter")), read_latents(find("receiver")), read_labels(find("labels")))

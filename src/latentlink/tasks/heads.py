@@ -1,34 +1,28 @@
 """Task heads, which make decisions of the receiver's latents. A softmax head is fitted here; any torch module serves in its place."""
 
-import os
 from typing import Any, TypeGuard
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
-from latentlink.numerics.doors import as_tensor, integer, real
+from latentlink.numerics.doors import AnyArray, as_tensor, integer, real
 from latentlink.numerics.minimise import minimise
-from latentlink.storage.artifacts import artifact, save
+from latentlink.storage.artifacts import Saved, artifact
 
 _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 1
 _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a feature of unit variance
 
 
 @artifact("head")
-class SoftmaxHead(nn.Linear):
+class SoftmaxHead(nn.Linear, Saved):
     """Multinomial logistic regression: logits (…, classes) = y Wᵀ + b of latents y (…, m), of any real dtype."""
 
-    def forward(self, y: Tensor | NDArray[Any]) -> Tensor:
+    def forward(self, y: AnyArray) -> Tensor:
         """Logits of latents y (…, m); computed in the head's own dtype."""
         return super().forward(as_tensor("y", y).to(self.weight.dtype))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the head atomically; `latentlink.load` reads it back."""
-        save("head", self, path)
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
@@ -47,7 +41,7 @@ class SoftmaxHead(nn.Linear):
         return head.requires_grad_(False).eval()
 
 
-def fit_head(y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any], weight_decay: float = 1e-2, max_iterations: int = 300) -> SoftmaxHead:
+def fit_head(y: AnyArray, labels: AnyArray, weight_decay: float = 1e-2, max_iterations: int = 300) -> SoftmaxHead:
     """Fit the receiver's classifier on its own latents: softmax regression on standardised features, by L-BFGS.
 
     min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (convex: the result does not depend on a start), after which the

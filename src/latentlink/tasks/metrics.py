@@ -2,16 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import AnyArray, finite
 from latentlink.tasks.heads import decisions
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
@@ -68,7 +66,7 @@ class Accuracy:
     mean_per_class: float
 
 
-def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> Accuracy:
+def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyArray) -> Accuracy:
     """The share of messages for which head(ŷ) decides for the true class.
 
     Args:
@@ -91,7 +89,7 @@ def accuracy(head: nn.Module, y_hat: Tensor | NDArray[Any], labels: Tensor | NDA
     return Accuracy(_rate(correct), rates, sum(rate.value for rate in rates.values()) / len(rates))
 
 
-def agreement(head: nn.Module, y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Rate:
+def agreement(head: nn.Module, y_hat: AnyArray, y: AnyArray) -> Rate:
     """The share of messages on which head(ŷ) decides as head(y) does, whatever the truth. y_hat (…, n, m), y (n, m).
 
     Raises:
@@ -102,7 +100,7 @@ def agreement(head: nn.Module, y_hat: Tensor | NDArray[Any], y: Tensor | NDArray
     return _rate(same)
 
 
-def mse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
+def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
     """Total squared error E||y − ŷ||² (…) of y_hat (…, n, m) against y (n, m): the sum over the m dimensions, the mean over messages.
 
     Raises:
@@ -113,7 +111,7 @@ def mse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor,
     return (difference if difference.is_floating_point() else difference.double()).square().sum(-1).mean(-1)
 
 
-def nmse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor, "*batch"]:
+def nmse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
     """MSE (…) over the variance tr Ry of y (n, m) itself: 1 is what the mean alone reaches. NaN-free: constant y gives the MSE.
 
     Raises:
@@ -124,7 +122,7 @@ def nmse(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> Float[Tensor
     return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)
 
 
-def _as_pair(y_hat: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Tensor, Tensor]:
+def _as_pair(y_hat: AnyArray, y: AnyArray) -> tuple[Tensor, Tensor]:
     """The tensors of both latents, on one device."""
     y_hat, y = finite("y_hat", y_hat), as_latents("y", y)
     if y_hat.is_complex():

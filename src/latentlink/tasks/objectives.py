@@ -1,19 +1,27 @@
 """Objectives of a trained receiver: losses to train by, scores to choose by, for one and the same frozen receiver.
 
-A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coefficients ẑ (`tasks/coefficients.py`). Every objective may add a
-share `fidelity` of ||y − ŷ||² / tr Ry.
+A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coefficients ẑ, and nothing of the latent's dimension is touched:
+
+||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ(y − μy) + ẑᵀ ΨᵀΨ ẑ,        head(ŷ) = (W Ψ) ẑ + head(μy)      (affine heads).
+
+Every objective may add a share `fidelity` of ||y − ŷ||² / tr Ry.
 """
 
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import real
-from latentlink.tasks.coefficients import Fidelity, Outputs, reader
-from latentlink.tasks.heads import apply_head
+from latentlink.numerics.doors import check_instance, real
+from latentlink.tasks.heads import apply_head, is_affine
+
+Outputs = Callable[[Tensor], Tensor]
+W = TypeVar("W", bound="_Wanted")
 
 
 @runtime_checkable
@@ -38,13 +46,170 @@ class Objective(Protocol):
         """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
 
 
-def _check_head(head: Any) -> None:
-    if not isinstance(head, nn.Module):
-        raise ValueError(f"head must be a torch.nn.Module such as fit_head(y, labels), got {type(head).__name__}")
+class Fidelity:
+    """The error ||y − ŷ||² / tr Ry, computed from coefficients."""
+
+    def __init__(self, y: Tensor, synthesis: Tensor, mean_y: Tensor) -> None:
+        self.synthesis, self.mean_y, self.gram = synthesis, mean_y, synthesis.mT @ synthesis
+        self._take(y)
+        self.variance = self.energy.mean().clamp(min=torch.finfo(synthesis.dtype).tiny)
+
+    def _take(self, y: Tensor) -> None:
+        centred = y.to(self.synthesis) - self.mean_y
+        self.projected, self.energy = centred @ self.synthesis, centred.square().sum(-1)
+
+    def of(self, y: Tensor) -> "Fidelity":
+        """The same error, in units of the same variance, for other latents."""
+        other = copy.copy(self)
+        other._take(y)
+        return other
+
+    def squared(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The squared error ||y − ŷ||² (…, n) of coefficients ẑ (…, n, k) where the latents y[rows] are wanted."""
+        return self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
+
+    def error(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The same over tr Ry."""
+        return self.squared(z, rows) / self.variance
+
+
+def head_reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
+    """The outputs head(μy + Ψ ẑ) as a function of coefficients, the head frozen, gradients passing through it."""
+    offset = apply_head(head, mean_y.unsqueeze(0)).detach().to(synthesis).squeeze(0)
+    if is_affine(head):
+        weight = head.weight.detach().to(synthesis) @ synthesis
+        return lambda z: offset + z @ weight.mT
+    frozen = copy.deepcopy(head).requires_grad_(False).eval()
+    reference = next(iter(frozen.parameters()), synthesis)
+
+    def read(z: Tensor) -> Tensor:
+        outputs: Tensor = frozen((mean_y + z @ synthesis.mT).to(reference).flatten(0, -2))
+        return outputs.to(z).reshape(*z.shape[:-1], -1)
+
+    return read
+
+
+class _Wanted(ABC):
+    """An objective for given latents: a loss of its own, and a share of ||y − ŷ||² / tr Ry."""
+
+    def __init__(self, objective: Any, y: Tensor, fidelity: Fidelity, read: Outputs | None = None) -> None:
+        self.objective, self.share, self.fidelity, self.read = objective, objective.fidelity, fidelity, read
+
+    def of(self: W, y: Tensor) -> W:
+        return type(self)(self.objective, y, self.fidelity.of(y), self.read)
+
+    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
+        task = self.task(z, rows)
+        return task + self.share * self.fidelity.error(z, rows) if self.share else task
+
+    @abstractmethod
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        """The loss of its own."""
+
+    @abstractmethod
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        """See `Wanted`."""
+
+
+class _Divergence(_Wanted):
+    read: Outputs
+
+    def __init__(self, objective: "HeadDivergence", y: Tensor, fidelity: Fidelity, read: Outputs) -> None:
+        super().__init__(objective, y, fidelity, read)
+        self.T = objective.temperature
+        logits = apply_head(objective.head, y).detach().to(fidelity.synthesis)
+        if logits.shape[-1] < 2:
+            raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
+        self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
+
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        student, teacher = torch.log_softmax(self.read(z) / self.T, -1), self.teacher[rows]
+        divergence: Tensor = self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
+        return divergence
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        return (self.read(z).argmax(-1) == self.decided[rows]).to(z)
+
+
+class _Errors(_Wanted):
+    """The loss is an error, of a head's outputs or of the latent itself, and the score minus that."""
+
+    def __init__(self, objective: "Regression", y: Tensor, fidelity: Fidelity, read: Outputs | None) -> None:
+        super().__init__(objective, y, fidelity, read)
+        if objective.head is None:
+            self.share = 0.0
+            return
+        self.outputs = apply_head(objective.head, y).detach().to(fidelity.synthesis)
+        spread = (self.outputs - self.outputs.mean(0)).square().sum(-1).mean()
+        self.variance = spread.clamp(min=torch.finfo(spread.dtype).tiny)
+
+    def of(self, y: Tensor) -> "_Errors":
+        other = super().of(y)
+        if self.read is not None:
+            other.variance = self.variance
+        return other
+
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        if self.read is None:
+            return self.fidelity.error(z, rows)
+        return (self.read(z) - self.outputs[rows]).square().sum(-1) / self.variance
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        return -self.loss(z, rows)
+
+
+class _Angles(_Wanted):
+    def __init__(self, objective: "Cosine | Retrieval", y: Tensor, fidelity: Fidelity, read: None = None) -> None:
+        super().__init__(objective, y, fidelity)
+        directions = nn.functional.normalize(y.to(fidelity.synthesis), dim=-1)
+        self.across, self.level = directions @ fidelity.synthesis, directions @ fidelity.mean_y  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
+        self.mean, self.mean_energy = fidelity.mean_y @ fidelity.synthesis, fidelity.mean_y.square().sum()
+
+    def norm(self, z: Tensor) -> Tensor:
+        """||ŷ||."""
+        energy: Tensor = self.mean_energy + 2 * (z @ self.mean) + ((z @ self.fidelity.gram) * z).sum(-1)
+        return energy.clamp(min=torch.finfo(z.dtype).tiny).sqrt()
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        return (self.level[rows] + (z * self.across[rows]).sum(-1)) / self.norm(z)
+
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        return 1 - self.score(z, rows)
+
+
+class _Ranks(_Angles):
+    def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
+        """cos(y_j, ŷ_i) (…, i, j)."""
+        found: Tensor = (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
+        return found
+
+    def task(self, z: Tensor, rows: Tensor) -> Tensor:
+        return -torch.log_softmax(self._cosines(z, rows) / self.objective.temperature, -1).diagonal(dim1=-2, dim2=-1)
+
+    def score(self, z: Tensor, rows: Tensor) -> Tensor:
+        cosines = self._cosines(z, rows)
+        return (cosines.diagonal(dim1=-2, dim2=-1) >= cosines.amax(-1)).to(z)
+
+
+class _Judged:
+    """The base of the objectives here, which are judged in coefficients."""
+
+    judge: ClassVar[Callable[..., Wanted]]
+    fidelity: float
+
+    def __post_init__(self) -> None:
+        real("fidelity", self.fidelity, least=0)
+        real("temperature", getattr(self, "temperature", 1.0), above=0)
+
+    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
+        """See `Objective`."""
+        head = getattr(self, "head", None)
+        read = None if head is None else head_reader(head, synthesis, mean_y)
+        return self.judge(self, y, Fidelity(y, synthesis, mean_y), read)
 
 
 @dataclass(frozen=True, eq=False)
-class HeadDivergence:
+class HeadDivergence(_Judged):
     """The classifier should say of ŷ what it says of y: T² KL( softmax(head(y) / T) || softmax(head(ŷ) / T) ); no labels are needed.
 
     The score is agreement: 1 where the head decides as on y.
@@ -61,43 +226,18 @@ class HeadDivergence:
         [hinton2015distilling] for the tempered divergence.
     """
 
+    judge: ClassVar = _Divergence
     head: nn.Module
     temperature: float = 1.0
     fidelity: float = 0.05
 
     def __post_init__(self) -> None:
-        _check_head(self.head)
-        real("fidelity", self.fidelity, least=0)
-        real("temperature", self.temperature, above=0)
-
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        if apply_head(self.head, y[:1]).shape[-1] < 2:
-            raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
-        return _Divergence(self, y, reader(self.head, synthesis, mean_y), Fidelity(y, synthesis, mean_y))
-
-
-class _Divergence:
-    def __init__(self, objective: HeadDivergence, y: Tensor, read: Outputs, fidelity: Fidelity) -> None:
-        self.objective, self.T, self.share = objective, objective.temperature, objective.fidelity
-        logits = apply_head(objective.head, y).detach().to(fidelity.synthesis)
-        self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
-        self.read, self.fidelity = read, fidelity
-
-    def of(self, y: Tensor) -> "_Divergence":
-        return _Divergence(self.objective, y, self.read, self.fidelity.of(y))
-
-    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
-        student, teacher = torch.log_softmax(self.read(z) / self.T, -1), self.teacher[rows]
-        divergence = self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
-        return divergence + self.share * self.fidelity.error(z, rows) if self.share else divergence
-
-    def score(self, z: Tensor, rows: Tensor) -> Tensor:
-        return (self.read(z).argmax(-1) == self.decided[rows]).to(z)
+        check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
+        super().__post_init__()
 
 
 @dataclass(frozen=True, eq=False)
-class Regression:
+class Regression(_Judged):
     """Outputs of a head on ŷ should be those on y: squared error over their variance. Without a head it is the latent itself, plain MSE.
 
     The score is minus that error.
@@ -110,62 +250,18 @@ class Regression:
         ValueError: head is no module, or fidelity is out of range.
     """
 
+    judge: ClassVar = _Errors
     head: nn.Module | None = None
     fidelity: float = 0.0
 
     def __post_init__(self) -> None:
         if self.head is not None:
-            _check_head(self.head)
-        real("fidelity", self.fidelity, least=0)
-
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        fidelity = Fidelity(y, synthesis, mean_y)
-        if self.head is None:
-            return _Errors(fidelity, None)
-        outputs = apply_head(self.head, y).detach().to(synthesis)
-        variance = (outputs - outputs.mean(0)).square().sum(-1).mean().clamp(min=torch.finfo(outputs.dtype).tiny)
-        return _Errors(fidelity, _HeadErrors(self, outputs, variance, reader(self.head, synthesis, mean_y)))
-
-
-class _HeadErrors(NamedTuple):
-    """The outputs that a head should have, their variance, and how they are read off coefficients."""
-
-    objective: Regression
-    outputs: Tensor
-    variance: Tensor
-    read: Outputs
-
-    def error(self, z: Tensor, rows: Tensor) -> Tensor:
-        task: Tensor = (self.read(z) - self.outputs[rows]).square().sum(-1) / self.variance
-        return task
-
-    def of(self, y: Tensor) -> "_HeadErrors":
-        assert self.objective.head is not None
-        return self._replace(outputs=apply_head(self.objective.head, y).detach().to(self.outputs))
-
-
-class _Errors:
-    """The loss is an error, of a head's outputs or of the latent itself, and the score minus that."""
-
-    def __init__(self, fidelity: Fidelity, task: _HeadErrors | None) -> None:
-        self.fidelity, self.task = fidelity, task
-
-    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
-        if self.task is None:
-            return self.fidelity.error(z, rows)
-        share = self.task.objective.fidelity
-        return self.task.error(z, rows) + share * self.fidelity.error(z, rows) if share else self.task.error(z, rows)
-
-    def score(self, z: Tensor, rows: Tensor) -> Tensor:
-        return -self.loss(z, rows)
-
-    def of(self, y: Tensor) -> "_Errors":
-        return _Errors(self.fidelity.of(y), None if self.task is None else self.task.of(y))
+            check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
+        super().__post_init__()
 
 
 @dataclass(frozen=True, eq=False)
-class Cosine:
+class Cosine(_Judged):
     """ŷ should point where y points: 1 − cos(y, ŷ), as search by cosine similarity sees it; no head, no labels.
 
     The score is the cosine.
@@ -177,41 +273,12 @@ class Cosine:
         ValueError: fidelity is out of range.
     """
 
+    judge: ClassVar = _Angles
     fidelity: float = 0.01
-
-    def __post_init__(self) -> None:
-        real("fidelity", self.fidelity, least=0)
-
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        return _Angles(self.fidelity, y, Fidelity(y, synthesis, mean_y))
-
-
-class _Angles:
-    def __init__(self, share: float, y: Tensor, fidelity: Fidelity) -> None:
-        self.share, self.fidelity = share, fidelity
-        directions = nn.functional.normalize(y.to(fidelity.synthesis), dim=-1)
-        self.across, self.level = directions @ fidelity.synthesis, directions @ fidelity.mean_y  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
-        self.mean, self.mean_energy = fidelity.mean_y @ fidelity.synthesis, fidelity.mean_y.square().sum()
-
-    def of(self, y: Tensor) -> "_Angles":
-        return _Angles(self.share, y, self.fidelity.of(y))
-
-    def norm(self, z: Tensor) -> Tensor:
-        """||ŷ||."""
-        energy: Tensor = self.mean_energy + 2 * (z @ self.mean) + ((z @ self.fidelity.gram) * z).sum(-1)
-        return energy.clamp(min=torch.finfo(z.dtype).tiny).sqrt()
-
-    def score(self, z: Tensor, rows: Tensor) -> Tensor:
-        return (self.level[rows] + (z * self.across[rows]).sum(-1)) / self.norm(z)
-
-    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
-        away = 1 - self.score(z, rows)
-        return away + self.share * self.fidelity.error(z, rows) if self.share else away
 
 
 @dataclass(frozen=True, eq=False)
-class Retrieval:
+class Retrieval(_Judged):
     """The cosine of ŷ with y should be the greatest among all latents of a batch: a softmax over them, as in contrastive training.
 
     The loss is −log softmax(cos(y_j, ŷ_i) / T) at j = i over the messages of a batch, the score 1 where none of them is nearer than y_i.
@@ -227,35 +294,6 @@ class Retrieval:
         [oord2018representation] for the loss.
     """
 
+    judge: ClassVar = _Ranks
     temperature: float = 0.1
     fidelity: float = 0.01
-
-    def __post_init__(self) -> None:
-        real("fidelity", self.fidelity, least=0)
-        real("temperature", self.temperature, above=0)
-
-    def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
-        return _Ranks(self, _Angles(self.fidelity, y, Fidelity(y, synthesis, mean_y)))
-
-
-class _Ranks:
-    def __init__(self, objective: Retrieval, angles: _Angles) -> None:
-        self.objective, self.T, self.angles = objective, objective.temperature, angles
-
-    def of(self, y: Tensor) -> "_Ranks":
-        return _Ranks(self.objective, self.angles.of(y))
-
-    def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
-        """cos(y_j, ŷ_i) (…, i, j)."""
-        found: Tensor = (self.angles.level[rows] + z @ self.angles.across[rows].mT) / self.angles.norm(z).unsqueeze(-1)
-        return found
-
-    def loss(self, z: Tensor, rows: Tensor) -> Tensor:
-        missed = -torch.log_softmax(self._cosines(z, rows) / self.T, -1).diagonal(dim1=-2, dim2=-1)
-        share = self.angles.share
-        return missed + share * self.angles.fidelity.error(z, rows) if share else missed
-
-    def score(self, z: Tensor, rows: Tensor) -> Tensor:
-        cosines = self._cosines(z, rows)
-        return (cosines.diagonal(dim1=-2, dim2=-1) >= cosines.amax(-1)).to(z)

@@ -7,8 +7,8 @@ import torch
 
 import latentlink as ll
 from latentlink.neural.codec.ends import Ends, precode
-from latentlink.neural.codec.networks import copy_network
-from latentlink.neural.codec.pruning import Cost, cost_of, flops, rank_units, shrink, shrink_to, without
+from latentlink.neural.codec.networks import frozen_copy
+from latentlink.neural.codec.pruning import Cost, cost_of, flops, rank_units, shrink, without
 from latentlink.neural.codec.streams import placed
 from neural.codec.clouds import channel, fitted, training, understood, world
 
@@ -22,7 +22,7 @@ def streams(codec, count=20):
 def test_a_budget_of_operations_is_kept(share):
     codec = fitted().codec
     most = int(share * flops(codec))
-    small = shrink(ll.budget.Flops(most), codec, streams(codec))
+    small = shrink(cost_of(ll.budget.Flops(most)), codec, streams(codec))
     assert flops(small) <= most
     assert flops(small) > 0.7 * most  # and used
     assert small.inputs[: min(10, codec.most)].tolist() == list(range(10))  # the linear part's modes stay
@@ -35,7 +35,7 @@ def test_a_budget_of_operations_is_kept(share):
 
 def test_units_that_do_nothing_go_first_and_change_nothing():
     codec = fitted().codec
-    idle = copy_network(codec.encoder)
+    idle = frozen_copy(codec.encoder)
     with torch.no_grad():
         idle.layers[1].weight[:, ::2] = 0.0  # every other unit of the first hidden layer reaches nothing
     some = streams(codec)
@@ -69,11 +69,11 @@ def test_a_budget_of_time_is_met_by_the_largest_link_that_is_fast_enough():
     def clock(share):  # a machine without noise
         return Cost("microseconds", share * whole, lambda codec: flops(codec) / 100)
 
-    small = shrink_to(clock(0.6), codec, streams(codec))
+    small = shrink(clock(0.6), codec, streams(codec))
     assert 0.45 * whole < flops(small) / 100 <= 0.6 * whole
-    assert shrink_to(clock(2.0), codec, streams(codec)) is codec
+    assert shrink(clock(2.0), codec, streams(codec)) is codec
     with pytest.raises(ValueError, match=r"microseconds must be at least .* allow more, or train with fewer modes"):
-        shrink_to(clock(0.01), codec, streams(codec))
+        shrink(clock(0.01), codec, streams(codec))
 
 
 def test_microseconds_are_measured():
@@ -84,7 +84,7 @@ def test_microseconds_are_measured():
 
 def test_what_cannot_be_met_is_refused():
     with pytest.raises(ValueError, match="flops must be at least"):
-        shrink(ll.budget.Flops(10), fitted().codec, streams(fitted().codec))
+        shrink(cost_of(ll.budget.Flops(10)), fitted().codec, streams(fitted().codec))
     with pytest.raises(ValueError, match="a codec leaves out whole units"):
         cost_of(ll.budget.Weights(0.1))
     with pytest.raises(ValueError, match="budget must be"):

@@ -146,7 +146,7 @@ def test_power_on_unseen_latents(power):
         ({"learning_rate": 0}, "learning_rate must be a finite number > 0"),
         ({"validation": 1.0}, "validation must be a finite number > 0 and < 1"),
         ({"dropout": -0.1}, "dropout must be a finite number >= 0 and < 1"),
-        ({"draws": ll.channels.ChannelDraws}, "draws must be ChannelDraws"),
+        ({"draws": ll.channels.ChannelDraws}, "draws must be a ChannelSource, such as ChannelDraws"),
         ({"bank": (0, 4, 4)}, "bank.train must be an integer >= 1, got 0"),
         ({"seed": -1}, "seed must be"),
     ],
@@ -160,13 +160,13 @@ def test_bad_arguments_are_named():
     data, _, head, modes = world()
     with pytest.raises(ValueError, match="modes must be at least 10, what the linear design may send, got 4"):
         training(modes=4).untrained(modes, data)
-    with pytest.raises(ValueError, match=r"pilots must be latents of dimensions \(12, 10\)"):
+    with pytest.raises(ValueError, match=r"pilots must be of the modes' dimensions \(12, 10\)"):
         training().fit(modes, ll.Pilots(data.x[:, :5], data.y, data.labels), ll.HeadDivergence(head))
     with pytest.raises(ValueError, match="objective must be"):
         training().fit(modes, data, ll.HeadDivergence)
     with pytest.raises(ValueError, match="pilots must be at least 4"):
         training().fit(modes, data[:3], ll.HeadDivergence(head))
-    with pytest.raises(ValueError, match=r"unpaired must be real latents \(n, 12\)"):
+    with pytest.raises(ValueError, match=r"unpaired must have shape \(\.\.\., n, 12\)"):
         training().fit(modes, data, ll.HeadDivergence(head), unpaired=data.x[:, :3])
     with pytest.raises(ValueError, match="at most max_symbols = 1 symbols, got none"):
         training(max_symbols=1, draws=ll.channels.ChannelDraws(antennas=(2,), uses=(1,))).fit(modes, data, ll.HeadDivergence(head))

@@ -8,13 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latentlink as ll
-from latentlink.neural.codec.bank import draw_bank
-from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
-from latentlink.neural.codec.examples import Examples
+from latentlink.neural.codec.ends import limit_messages, mean_scale
+from latentlink.neural.codec.examples import Examples, cross_fitted_coordinates, draw_bank
 from latentlink.neural.codec.gate import Gate, kinds_of
+from latentlink.neural.codec.loop import simulate
 from latentlink.neural.codec.networks import ModulatedMlp
-from latentlink.neural.codec.power import limit_messages, mean_scale
-from latentlink.neural.codec.simulation import simulate
 from latentlink.neural.codec.streams import placed
 from neural.codec.clouds import channel, pilots, training, world
 

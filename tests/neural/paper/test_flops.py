@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.neural.paper.network import LayerFlops, Network
+from latentlink.links.operation_count import LayerFlops
+from latentlink.neural.paper.transceiver import Network
 from neural.paper.networks_small import channel, pilots, small
 
 

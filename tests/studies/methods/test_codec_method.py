@@ -5,7 +5,6 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from latentlink.neural.codec import training as fitting
-from latentlink.studies import trained
 from latentlink.studies.averages import summarise
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
@@ -120,4 +119,3 @@ def test_kronecker_channels_keep_the_names_of_other_cells(tmp_path):
         for c in (0.3, 0.6)
     ]
     assert not kronecker[0] & kronecker[1]
-    assert trained.cache_folder().name == "cache"

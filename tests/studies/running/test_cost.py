@@ -5,8 +5,8 @@ import pytest
 from latentlink.studies.result_files import Results
 from latentlink.studies.running import cost
 from latentlink.studies.running.cost import LINEAR_S
+from latentlink.studies.running.measure import TIMED_MESSAGES
 from latentlink.studies.running.runner import Runner
-from latentlink.studies.running.timing import TIMED_MESSAGES
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study

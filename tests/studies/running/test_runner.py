@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from latentlink.studies import shared, sources
+from latentlink.studies import shared
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Quiet, Runner
 from studies.examples import CLOCK, run, write_study
@@ -75,7 +75,7 @@ def test_what_cells_share_is_made_once(tmp_path, monkeypatch):
         return wrapper
 
     monkeypatch.setattr(shared, "semantic_modes", counted("modes", shared.semantic_modes))
-    monkeypatch.setattr(sources, "fit_head", counted("heads", sources.fit_head))
+    monkeypatch.setattr(shared, "fit_head", counted("heads", shared.fit_head))
     run(write_study(tmp_path), tmp_path / "r", jobs=2)
     assert counts == {"modes": 2 + 1, "heads": 1}  # for each seed, and of the test latents
 

@@ -5,20 +5,22 @@ are received well. Symbols leave through the right singular vectors of the chann
 streams of known SNR.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
 from latentlink.digital.coding.amplitudes import MOST_BITS, amplitudes, log_ratios, reliabilities
-from latentlink.digital.coding.block_code import BlockCode, block_code, crc_bits
+from latentlink.digital.coding.block_code import MOST_SHORT, BlockCode, ShortCode, block_code, crc_bits, short_code
 from latentlink.digital.coding.loading import Loads
-from latentlink.digital.coding.short_code import MOST_SHORT, ShortCode, short_code
+from latentlink.numerics.parts import Parts
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Block(Parts):
     """The way in which messages cross one channel of u uses and q symbols a use; D = 2uq real dimensions.
 
     Attributes:
@@ -53,6 +55,38 @@ class Block:
             order = reliability.sort(descending=True, stable=True).indices
         return cls(payload, length, error, bits, power, snr, order)
 
+    @staticmethod
+    def stacked(blocks: "Sequence[Block | None]", dimensions: int) -> dict[str, Tensor]:
+        """The tensors of the blocks of many channels, for a saved link; a payload of 0 stands for None, orders are put end to end.
+
+        Args:
+            blocks: of channels that are all of one size.
+            dimensions: real dimensions D of each block.
+        """
+        empty = torch.zeros(dimensions, dtype=torch.float64)
+        nothing = Block(0, 0, 1.0, empty.long(), empty, empty, empty[:0].long())
+        rows = [nothing, *(nothing if block is None else block.to("cpu") for block in blocks)]  # one at least, which is cut off again
+        numbers = {name: torch.tensor([getattr(row, name) for row in rows[1:]], dtype=torch.long) for name in ("payload", "length")}
+        vectors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
+        return (
+            numbers
+            | vectors
+            | {
+                "error": torch.tensor([row.error for row in rows[1:]], dtype=torch.float64),
+                "order": torch.cat([row.order for row in rows]),
+                "slots": torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long),
+            }
+        )
+
+    @staticmethod
+    def unstacked(tensors: dict[str, Tensor]) -> "Iterator[Block | None]":
+        """The blocks of a saved link, None for a payload of 0."""
+        orders = tensors.pop("order").split(tensors.pop("slots").tolist())
+        for number, order in enumerate(orders):
+            values: dict[str, Any] = {name: value[number] for name, value in tensors.items()}
+            numbers = {name: values.pop(name).item() for name in ("payload", "length", "error")}
+            yield Block(**numbers, **values, order=order) if numbers["payload"] else None
+
     @property
     def code(self) -> BlockCode | ShortCode | None:
         """The block code; None for an uncoded payload."""
@@ -85,10 +119,6 @@ class Block:
             sent[:, where] = amplitudes(taken) * self.power[where].sqrt()
             read += count * len(where)
         return torch.view_as_complex(sent.reshape(len(coded), -1, 2))
-
-    def to(self, device: torch.device | str) -> "Block":
-        """The same block on another device."""
-        return replace(self, bits=self.bits.to(device), power=self.power.to(device), snr=self.snr.to(device), order=self.order.to(device))
 
     def read(self, symbols: Complex[Tensor, "n s"], amplitude: Float[Tensor, "s"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
         """Payloads (n, B) and whether their CRCs hold, of symbols received through amplitudes h (u·q)."""

@@ -26,8 +26,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.digital.coding.amplitudes import MOST_BITS, symbol_error, totals
-from latentlink.digital.coding.block_code import FEWEST, HIGHEST_RATE, LOWEST_RATE, MOST
-from latentlink.digital.coding.short_code import MOST_SHORT, shortest
+from latentlink.digital.coding.block_code import FEWEST, HIGHEST_RATE, LOWEST_RATE, MOST, MOST_SHORT, shortest
+from latentlink.numerics.parts import Parts
 from latentlink.streams.waterfilling import capacity_waterfilling
 
 LOSS, SPREAD = 0.05, 1.02
@@ -39,7 +39,7 @@ _STRONGEST = 1e5  # SNR beyond which nothing is gained
 
 
 @dataclass(frozen=True, eq=False)
-class Loads:
+class Loads(Parts):
     """Bits, power and SNR of each real dimension, for c candidates; q pooled streams.
 
     Attributes:
@@ -51,9 +51,6 @@ class Loads:
     bits: Int[Tensor, "*a q 2"]
     power: Float[Tensor, "*a q 2"]
     snr: Float[Tensor, "*a q 2"]
-
-    def __getitem__(self, where: tuple[int, ...]) -> "Loads":
-        return Loads(self.bits[where], self.power[where], self.snr[where])
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
 """Source codes: latents as payloads of any number of bits.
 
-Read `latent_code` (which coefficients, which code), then `transform` and `quantiser` (step, tables, range coder) and `vectors` (few bits).
+Read `latent_code` (which coefficients, which code), then `transform` (quantiser, tables, range coder) and `vectors` (few bits).
 """

@@ -12,12 +12,11 @@ best v is found on pilots held back from all tables, once for payloads of about 
 
 import math
 import threading
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.digital.source.transform import TransformCode
@@ -25,9 +24,11 @@ from latentlink.digital.source.vectors import VectorQuantiser
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
-from latentlink.linear.modes import SemanticModes, varying_covariances
+from latentlink.linear.modes import varying_covariances
 from latentlink.links.saved_channel import taken_out
 from latentlink.links.shapes import check_latents
+from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.parts import Parts, named_tensors
 
 _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone
@@ -37,7 +38,7 @@ _DIGITS = 6  # significant bits of the size of a payload: sizes are shared, and 
 
 
 @dataclass(frozen=True, eq=False)
-class Coordinates:
+class Coordinates(Parts):
     """The coefficients that are coded, c = diag(w) Φ (x − μx), and how the receiver reads them, ŷ = μy + Ψ diag(w)⁻¹ ĉ.
 
     Attributes:
@@ -55,11 +56,6 @@ class Coordinates:
     mean_y: Float[Tensor, "m"]
 
     @classmethod
-    def of_modes(cls, modes: SemanticModes) -> "Coordinates":
-        """The semantic modes: the transmitter aligns."""
-        return cls(modes.analysis, modes.synthesis, modes.strength, modes.mean_x, modes.mean_y)
-
-    @classmethod
     def of_moments(cls, moments: Moments, shrinkage: float) -> "Coordinates":
         """The principal components of x, with R_λ in place of Rx: the receiver aligns."""
         Rx, Ryx, _ = varying_covariances(moments)
@@ -67,7 +63,7 @@ class Coordinates:
         analysis = values.rsqrt().unsqueeze(-1) * vectors.mH
         return cls(analysis, Ryx @ analysis.mT, values.sqrt(), moments.mean_x, moments.mean_y)
 
-    def weighted(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*a n k"]:
+    def weighted(self, x: AnyArray) -> Float[Tensor, "*a n k"]:
         """The weighted coefficients c (…, n, k) of latents x (…, n, d).
 
         Raises:
@@ -79,10 +75,6 @@ class Coordinates:
     def truncated(self, k: int) -> "Coordinates":
         """The first k coefficients alone."""
         return Coordinates(self.analysis[:k], self.synthesis[:, :k], self.weight[:k], self.mean_x, self.mean_y)
-
-    def to(self, target: torch.device | torch.dtype | str) -> "Coordinates":
-        """The same coordinates on another device or in another dtype."""
-        return Coordinates(*(getattr(self, name).to(target) for name in ("analysis", "synthesis", "weight", "mean_x", "mean_y")))
 
 
 class Remaining(NamedTuple):
@@ -139,12 +131,7 @@ class LatentCode:
 
     def to_tensors(self) -> dict[str, Tensor]:
         """The tensors that the code is made of, by name, for a saved link."""
-        coordinates = {f.name: getattr(self.coordinates, f.name) for f in fields(Coordinates)}
-        return {f"coordinates.{name}": value for name, value in coordinates.items()} | {
-            "learnt": self.learnt,
-            "held": self.held,
-            "wanted": self.wanted,
-        }
+        return named_tensors({name: getattr(self, name) for name in ("coordinates", "learnt", "held", "wanted")})
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "LatentCode":
@@ -202,7 +189,7 @@ class LatentCode:
         if payload <= _SMALLEST_TRANSFORM:
             return self._measured(payload)
         low = _grid(payload)
-        high = _above(low)
+        high = low * 4 // 3 if low % 3 == 0 else low * 3 // 2  # the next of the measured sizes
         part = math.log(payload / low) / math.log(high / low)
         below = self._measured(low)
         above = self._measured(high) if part > 0 else below
@@ -249,11 +236,6 @@ def _grid(payload: int) -> int:
     power = 1 << (payload.bit_length() - 1)
     between = power * 3 // 2
     return between if payload >= between else max(power, _SMALLEST_TRANSFORM)
-
-
-def _above(size: int) -> int:
-    """The next of the measured sizes."""
-    return size * 4 // 3 if size % 3 == 0 else size * 3 // 2
 
 
 def _between(a: float, b: float, part: float) -> float:

@@ -44,7 +44,7 @@ class VectorQuantiser:
             book = self._book(number, size)
             chosen = nearest(left, book)
             left = left - book[chosen]
-            bits.append(_binary(chosen, size))
+            bits.append(chosen.unsqueeze(-1) >> torch.arange(size - 1, -1, -1, device=c.device) & 1)  # the most significant first
         written = torch.cat(bits, -1) if bits else torch.zeros(len(c), 0, dtype=torch.long, device=c.device)
         missing = payload - written.shape[-1]
         decoded = torch.zeros_like(c)
@@ -94,8 +94,3 @@ def nearest(points: Float[Tensor, "n s"], book: Float[Tensor, "w s"]) -> Int[Ten
     rows = max(1, _ENTRIES // len(book))
     length = book.square().sum(-1) / 2
     return torch.cat([(length - part @ book.mT).argmin(-1) for part in points.split(rows)])
-
-
-def _binary(index: Int[Tensor, "n"], bits: int) -> Int[Tensor, "n b"]:
-    """The binary digits (n, bits) of indices, most significant first."""
-    return index.unsqueeze(-1) >> torch.arange(bits - 1, -1, -1, device=index.device) & 1

@@ -1,7 +1,7 @@
 """The codec: networks in mode coordinates that serve every channel, and contain the exact linear design.
 
 Read `streams` (what a codec sees of a channel), `networks` (modulated by the channel), `ends` (the linear design plus what the networks
-add), `power`, `calibration` and `gate` (how a channel is served), `design` (`Codec`, which designs for any channel) and `transceiver` (what
-runs on the devices). Training is `training` (`CodecTraining`, what is called; `words` for files and commands), with `doors`, `examples`,
-`cross_fitting` and `bank` (what it is trained on), `simulation` and `loop` (how), and `pruning` (complexity budgets).
+add, under a power limit), `gate` (which channels are served), `design` (`Codec`, which designs for any channel) and `transceiver` (what
+runs on the devices). Training is `training` (`CodecTraining`, what is called; `words` for files and commands), with `examples` (what it is
+trained on), `loop` (how), and `pruning` (complexity budgets).
 """

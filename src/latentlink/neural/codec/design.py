@@ -6,29 +6,28 @@ the exact linear design is: the SVD makes parallel streams of the channel (`stre
 Nothing is trained per channel.
 """
 
-import os
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import REFITTED, check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
+from latentlink.links.saved_channel import taken_out
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.codec.calibration import AtBudget, Calibration, mean_energy
-from latentlink.neural.codec.ends import Ends, decode, precode
+from latentlink.neural.codec.ends import Ends, carried, decode, limit_facts, limit_from, limit_messages, mean_scale, precode
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.networks import ModulatedMlp, move_network, networks_facts, networks_from, networks_tensors, part
-from latentlink.neural.codec.power import limit_facts, limit_from, limit_messages, mean_scale
-from latentlink.neural.codec.streams import Beams, Streams, placed
+from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
+from latentlink.neural.codec.streams import Streams, placed
 from latentlink.neural.codec.transceiver import CodecTransceiver
+from latentlink.numerics.division import ratio
+from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.power import PowerLimit
-from latentlink.storage.artifacts import artifact, save
+from latentlink.storage.artifacts import Saved, artifact
 
 _ENTRIES = 2**24  # hidden values held at a time
 
@@ -42,9 +41,45 @@ LINEAR = Status(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Calibration(Parts):
+    """Latents of some pilots, by which the mean energy of the symbols at a channel is set and the error is estimated.
+
+    Attributes:
+        z: coordinates of all k modes (c, k).
+        projected: Ψᵀ(y − μy) (c, k).
+    """
+
+    z: Float[Tensor, "c k"]
+    projected: Float[Tensor, "c k"]
+
+    @classmethod
+    def of(cls, modes: SemanticModes, x: Float[Tensor, "c d"], y: Float[Tensor, "c m"]) -> "Calibration":
+        """The calibration latents of these pilots, in float32."""
+        return cls(modes.coefficients(x).float(), ((y.to(modes.synthesis) - modes.mean_y) @ modes.synthesis).float())
+
+
+class AtBudget(NamedTuple):
+    """What calibration finds for channels (c,), or for one more axis each.
+
+    Attributes:
+        scale: κ, which brings the mean energy to the budget (c, 1, 1).
+        direct_rx: gains of the linear decoder (c, 1, S).
+        gained: by how much the error is below that of the linear design (c,).
+        power: mean power relative to the budget (c,).
+        energy: E t² of each stream (c, S).
+    """
+
+    scale: Tensor
+    direct_rx: Tensor
+    gained: Tensor
+    power: Tensor
+    energy: Tensor
+
+
 @artifact("codec")
 @dataclass(frozen=True, eq=False)
-class Codec:
+class Codec(Parts, Saved):
     """Networks for every channel of up to `most` real streams (see the module).
 
     Attributes:
@@ -96,57 +131,61 @@ class Codec:
         Raises:
             ValueError: the channel is of another type, on another device, or has too many symbols.
         """
-        channel = check_channel(self.modes, channel)
-        streams, beams = placed(self.modes.strength, channel, self.most)
+        modes = self.modes
+        channel = check_channel(modes, channel)
+        streams, beams = placed(modes.strength, channel, self.most)
         sends = streams.share.sum(-1) > 0
         active = self.gate.of(streams) & sends
         ends, found = self._ends(streams, active)
-        count = 2 * beams.transmit.shape[-1]
-        off = REFITTED if self.limit.limits_messages else LINEAR
-        status = torch.where(active, CODEC.code, off.code)
-        return Solution(
-            replace(self._link(channel, streams, beams, ends.first(count), active), energy=found.energy),
-            torch.where(sends, status, Status.NOTHING_TO_SEND.code),
-            self._linear_mse(streams) - found.gained,
-            found.power.to(streams.share) * channel.power,
-            {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
-        )
-
-    def _link(self, channel: Channel, streams: Streams, beams: Beams, ends: Ends, active: Bool[Tensor, "*batch"]) -> CodecTransceiver:
-        modes = self.modes
-        return CodecTransceiver(
+        link = CodecTransceiver(
             analysis=modes.analysis[self.inputs].float(),
             synthesis=modes.synthesis[:, self.outputs].float(),
             mean_x=modes.mean_x.float(),
             mean_y=modes.mean_y.float(),
             streams=streams.to(torch.float32),
-            energy=streams.share.float(),
+            energy=found.energy,
             beams=beams.to(torch.float32),
             channel=channel.to(torch.float32),
             encoder=self.encoder,
             decoder=self.decoder,
-            ends=ends,
+            ends=ends.first(2 * beams.transmit.shape[-1]),
             limit=self.limit,
             ceiling=self.ceiling,
             active=active,
             encoders=modes.encoders,
         )
+        k = min(self.most, len(modes))
+        a, q, gain = (value[..., :k] for value in (streams.amplitude, streams.share, streams.gain))
+        linear = parallel_mse(modes, gain * a * torch.where(q > 0, q, 0.0).sqrt(), gain.square())  # error of the exact linear design
+        off = REFITTED if self.limit.limits_messages else LINEAR
+        status = torch.where(active, CODEC.code, off.code)
+        return Solution(
+            link,
+            torch.where(sends, status, Status.NOTHING_TO_SEND.code),
+            linear - found.gained,
+            found.power.to(streams.share) * channel.power,
+            {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
+        )
 
     @torch.no_grad()
     def _ends(self, streams: Streams, active: Bool[Tensor, "*batch"]) -> tuple[Ends, AtBudget]:
         """Both ends at the power budget, and what calibration finds of them."""
-        flat, on = streams.to(torch.float32).reshape(-1), active.reshape(-1)
-        chunks = torch.arange(len(on), device=on.device).split(self._chunk())
-        found = AtBudget.cat([self._at_budget(flat[rows], on[rows]) for rows in chunks])
-        batch = active.shape
-        found = AtBudget(*(value.reshape((*batch, *value.shape[1:])) for value in found))
-        ends = Ends.of(self.encoder, self.decoder, streams.to(torch.float32), active, self.ceiling)
+        streams, on = streams.to(torch.float32), active.flatten()
+        flat = streams.each(lambda value: value.reshape(-1, value.shape[-1]))
+        channels = max(1, _ENTRIES // (max(*self.encoder.widths, *self.decoder.widths) * len(self.calibration.z)))
+        chunks = torch.arange(len(on), device=on.device).split(channels)
+        parts = [self._at_budget(flat[rows], on[rows]) for rows in chunks]
+        joined = (torch.cat(values) for values in zip(*parts, strict=True))
+        found = AtBudget(*(value.reshape((*active.shape, *value.shape[1:])) for value in joined))
+        ends = Ends.of(self.encoder, self.decoder, streams, active, self.ceiling)
         return replace(ends.scaled(found.scale), direct_rx=found.direct_rx), found
 
     def _at_budget(self, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
         """What calibration finds for some channels (c,)."""
-        ends, direct = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling), self._direct(streams)
-        budget = self._linear_energy(streams)
+        ends = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling)
+        direct = streams.share.sqrt().unsqueeze(-2) * carried(self.calibration.z, self.most)  # what the linear design sends
+        k = min(self.most, len(self.modes))
+        budget = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)  # its mean energy over u·P
         raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
         scale = mean_scale(self.limit, mean_energy(raw, direct, budget), budget)
         t = limit_messages(self.limit, raw * scale)
@@ -157,24 +196,6 @@ class Codec:
             gained = self._gained(ends, t, direct, streams)
             gained = gained if self.limit.limits_messages else torch.where(on, gained, 0.0)
         return AtBudget(scale, ends.direct_rx, gained, power, t.square().mean(-2))
-
-    def _direct(self, streams: Streams) -> Float[Tensor, "c n S"]:
-        """Symbols that the linear design sends of the calibration latents."""
-        z = self.calibration.z[:, : self.most]
-        return streams.share.sqrt().unsqueeze(-2) * pad(z, (0, self.most - z.shape[-1]))
-
-    def _linear_energy(self, streams: Streams) -> Float[Tensor, "*batch"]:
-        """Mean energy of the linear design under the pilots' moments, relative to the budget."""
-        k = min(self.most, len(self.modes))
-        energy: Tensor = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)
-        return energy
-
-    def _linear_mse(self, streams: Streams) -> Float[Tensor, "*batch"]:
-        """Error of the exact linear design under the pilots' moments."""
-        k = min(self.most, len(self.modes))
-        a, q, gain = (value[..., :k] for value in (streams.amplitude, streams.share, streams.gain))
-        root = torch.where(q > 0, q, 0.0).sqrt()
-        return parallel_mse(self.modes, gain * a * root, gain.square())
 
     def _gained(self, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c"]:
         """By how much the codec's error on the calibration latents is below that of the linear design, with the same draw of noise."""
@@ -192,11 +213,6 @@ class Codec:
         linear = change((streams.gain.unsqueeze(-2) * (amplitude * direct + noise))[..., :k], outputs[:k])
         return (linear - change(decode(self.decoder, ends, amplitude * t + noise), outputs)).mean(-1)
 
-    def _chunk(self) -> int:
-        """Number of channels at a time."""
-        widest = max(*self.encoder.widths, *self.decoder.widths)
-        return max(1, _ENTRIES // (widest * len(self.calibration.z)))
-
     def gated(self, gate: Gate) -> "Codec":
         """The same codec with another gate: it is on for other channels."""
         return replace(self, gate=gate)
@@ -210,31 +226,33 @@ class Codec:
         """The same codec with the encoders' names on record."""
         return replace(self, modes=self.modes.named(transmitter, receiver))
 
-    def to(self, device: torch.device | str) -> "Codec":
-        """The same codec on another device."""
-        moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in ("modes", "inputs", "outputs", "calibration", "ceiling")}
-        return replace(self, **moved, encoder=move_network(self.encoder, device), decoder=move_network(self.decoder, device))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the codec atomically; `latentlink.load` reads it back."""
-        save("codec", self, path)
-
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         modes, facts = self.modes.to_tensors()
-        tensors = {f"modes.{name}": value for name, value in modes.items()}
-        tensors |= networks_tensors(self.encoder, self.decoder)
-        tensors |= {f"calibration.{f.name}": getattr(self.calibration, f.name) for f in fields(Calibration)}
-        tensors |= {"inputs": self.inputs, "outputs": self.outputs, "gate": self.gate.open, "ceiling": self.ceiling}
+        tensors = named_tensors({**vars(self), "modes": modes})
         networks = networks_facts(self.encoder, self.decoder)
         return tensors, {**facts, "max_symbols": self.max_symbols, "networks": networks, **limit_facts(self.limit)}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Codec":
         """The codec of a saved file."""
-        modes = SemanticModes.from_tensors(part(tensors, "modes."), manifest)
         encoder, decoder = networks_from(tensors, manifest["networks"])
         return cls(
-            modes, encoder, decoder, **{name: tensors[name] for name in ("inputs", "outputs", "ceiling")}, gate=Gate(tensors["gate"]),
-            calibration=Calibration(**part(tensors, "calibration.")), limit=limit_from(manifest), most=2 * manifest["max_symbols"],
-        )  # fmt: skip
+            modes=SemanticModes.from_tensors(taken_out(tensors, "modes."), manifest),
+            encoder=encoder,
+            decoder=decoder,
+            calibration=Calibration(**taken_out(tensors, "calibration.")),
+            gate=Gate(**taken_out(tensors, "gate.")),
+            limit=limit_from(manifest),
+            most=2 * manifest["max_symbols"],
+            **tensors,
+        )
+
+
+def mean_energy(raw: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], linear: Float[Tensor, "c"]) -> Float[Tensor, "c"]:
+    """Mean energy (c,) of n messages; symbols and known mean energy of the linear design, for the same latents, are a control variate."""
+    e, f = raw.square().sum(-1), direct.square().sum(-1)
+    apart = f - f.mean(-1, keepdim=True)
+    slope = ratio((apart * e).sum(-1), apart.square().sum(-1))
+    mean = e.mean(-1)
+    return torch.maximum(mean - slope * (f.mean(-1) - linear), mean / 2)

@@ -4,11 +4,12 @@ In the units of `streams.py`, with z the latent's coordinates in the semantic mo
 
     t = limit( κ [ φ(c) √q ⊙ z + f(z; c) ] ),        w = a ⊙ t + n,        ẑ = ψ(c) ℓ ⊙ w + g(e ⊙ w; c),
 
-√q and ℓ the linear design's precoder and decoder, φ and ψ 1 at first, f and g 0 at first, κ what brings the mean energy to the budget,
+√q and ℓ the linear design's precoder and decoder, φ and ψ 1 at first, f and g 0 at first, κ what brings the mean energy to the budget
+(with `power.Mean()` that of the linear design), limit what clips messages to a peak or scales each to the budget (`power.PerMessage()`),
 e what evens the scale of w. Where the codec is switched off (`active` 0), φ = ψ = κ = 1 and f = g = 0: the exact linear design, alone.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,10 +19,13 @@ from torch.nn.functional import pad
 
 from latentlink.neural.codec.networks import Dropout, ModulatedMlp, Modulation
 from latentlink.neural.codec.streams import Streams
+from latentlink.numerics.division import ratio
+from latentlink.numerics.parts import Parts
+from latentlink.power import Mean, PowerLimit, named
 
 
 @dataclass(frozen=True, eq=False)
-class Ends:
+class Ends(Parts):
     """Everything that depends on the channels of a batch `...` but not on messages.
 
     Attributes:
@@ -99,23 +103,7 @@ class Ends:
 
     def expand(self, batch: torch.Size) -> "Ends":
         """The same for a batch of that shape."""
-        return self._each(lambda value: value.expand(*batch, *value.shape[-2:]))
-
-    def of_first(self) -> "Ends":
-        """The ends of the first channel of the batch alone."""
-        return self._each(lambda value: value.flatten(0, -3)[0])
-
-    def to(self, target: torch.device | torch.dtype | str) -> "Ends":
-        """The same on another device or in another precision."""
-        return self._each(lambda value: value.to(target))
-
-    def _each(self, change: Any) -> "Ends":
-        def changed(value: Any) -> Any:
-            if isinstance(value, Modulation):
-                return Modulation(*(changed(getattr(value, f.name)) for f in fields(value)))
-            return tuple(change(one) for one in value) if isinstance(value, tuple) else change(value)
-
-        return Ends(*(changed(getattr(self, f.name)) for f in fields(self)))
+        return self.each(lambda value: value.expand(*batch, *value.shape[-2:]))
 
 
 def carried(z: Float[Tensor, "*b n k"], streams: int) -> Float[Tensor, "*b n S"]:
@@ -146,3 +134,30 @@ def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], d
     direct = (ends.direct_rx * w)[..., :k]
     decoded: Tensor = out + (pad(direct, (0, k - direct.shape[-1])) if direct.shape[-1] < k else direct)
     return decoded
+
+
+def mean_scale(limit: PowerLimit, spent: Float[Tensor, "*batch"], budget: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:
+    """The factor κ on the symbols of a channel that brings the mean energy spent to the budget, before single messages are limited.
+
+    It is 1 under `power.PerMessage()`, which scales each message by itself.
+    """
+    scale = ratio(budget, spent).sqrt() if isinstance(limit, Mean) else torch.ones_like(spent)
+    return scale[..., None, None]
+
+
+def limit_messages(limit: PowerLimit, t: Float[Tensor, "*batch n S"]) -> Float[Tensor, "*batch n S"]:
+    """Messages t scaled as the limit asks for: clipped to a peak, or set to the budget; a message of 0 stays 0."""
+    if not limit.limits_messages:
+        return t
+    energy = t.square().sum(-1)
+    return t * limit.message_gain(energy, torch.ones_like(energy)).unsqueeze(-1)
+
+
+def limit_facts(limit: PowerLimit) -> dict[str, Any]:
+    """The limit in a manifest."""
+    return {"power_limit": limit.word, "peak": getattr(limit, "peak", None)}
+
+
+def limit_from(manifest: dict[str, Any]) -> PowerLimit:
+    """The limit of a manifest."""
+    return named(manifest["power_limit"], **({} if manifest["peak"] is None else {"peak": manifest["peak"]}))

@@ -1,4 +1,4 @@
-"""What a codec is trained on: coordinates of pilots in the semantic modes, all in one tensor, and what the receiver wants of each.
+"""What a codec is trained on: coordinates of pilots in the semantic modes, what the receiver wants of each, and a bank of channels.
 
 Few pilots are augmented by the second-order model of the pilots, in which y moves with z: with (z, y) also (z + δ, y + Ψ δ) is a pair,
 δ ~ ε² N(0, Φ Rx Φᵀ)
@@ -6,18 +6,25 @@ Few pilots are augmented by the second-order model of the pilots, in which y mov
 Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from latentlink.channels.channel import Channel
+from latentlink.channels.draws import ChannelSource
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.design import Codec
+from latentlink.neural.codec.streams import Streams, placed, symbols
+from latentlink.numerics.doors import real
 from latentlink.tasks.objectives import Objective, Wanted
 
 VALIDATED = 1024  # validation pilots at most that are sent over every validation channel
+_LEAST_SHRINKAGE = 1e-6  # of a fold in cross-fitting, where the modes have none
+LEAST_DRAWN = 2**14  # channels that are drawn before a source is said to have none that fits
 
 
 @dataclass(frozen=True)
@@ -38,10 +45,9 @@ class Augmentation:
     mixed: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("noise", float("inf")), ("moved", float("inf")), ("mixed", 1.0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == float("inf"):
-                raise ValueError(f"{name} must be a finite number from 0{' to 1' if most == 1 else ''}, got {value!r}")
+        for name in ("noise", "moved"):
+            real(name, getattr(self, name), least=0.0)
+        real("mixed", self.mixed, least=0.0, most=1.0)
 
 
 class Batch(NamedTuple):
@@ -109,3 +115,63 @@ class Examples:
 
     def _normal(self, like: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def draw_bank(source: ChannelSource, count: int, codec: Codec, seed: int) -> Streams:
+    """The streams (c, S) of channels that a source draws, on the codec's device.
+
+    Args:
+        source: what draws the channels.
+        count: number of channels to draw. Those with more symbols than the codec has are left out; where none is left, more are drawn.
+        codec: what the channels are for.
+        seed: of the draws.
+
+    Raises:
+        ValueError: none of many channels fits.
+    """
+    generator, strength = torch.Generator().manual_seed(seed), codec.modes.strength
+    fitting: list[Channel] = []
+    drawn = 0
+    while not fitting and drawn <= LEAST_DRAWN:
+        fitting = [channel for channel in source.draw(count, generator) if symbols(channel) <= codec.max_symbols]
+        drawn, count = drawn + count, 2 * count
+    if not fitting:
+        raise ValueError(f"draws must have channels of at most max_symbols = {codec.max_symbols} symbols, got none: raise max_symbols")
+    parts = [placed(strength, channel.to(strength.device), codec.most)[0] for channel in fitting]
+    order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator)  # they come by size
+    joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
+    return joined.to(torch.float32)[order.to(strength.device)]
+
+
+def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, seed: int) -> Float[Tensor, "n k"]:
+    """z (n, k) of all pilots, which the modes were made of, each by modes that were made without it: cross-fitting.
+
+    With M = WᵀW the metric of the modes, Φ is the ridge regression of the coordinates c that y itself has, on x,
+
+        c = diag(b)⁻² Ψᵀ M (y − μy),        Φ = E[c (x − μx)ᵀ] R_λ⁻¹,
+
+    so that on the pilots it was made of, z = Φ (x − μx) predicts y better than it will for unseen ones, most where pilots are few.
+    Networks that are trained and judged on such z trust it too much. Here the pilots are cut into folds, and the z of each fold is by the
+    regression on all others.
+
+    Raises:
+        ValueError: the modes are complex-linear, or there are more folds than pilots.
+    """
+    if not modes.widely_linear:
+        raise ValueError("folds must be 1 for complex-linear modes, whose coordinates are no real regression")
+    if folds > len(pilots):
+        raise ValueError(f"folds must be at most the number of pilots, {len(pilots)}, got {folds}")
+    x, y = pilots.x.double() - modes.mean_x.double(), pilots.y.double() - modes.mean_y.double()
+    W, Psi, b = modes.weight, modes.synthesis.double(), modes.strength.double()
+    M_Psi = Psi if W is None else W.double().mT @ (W.double() @ Psi)
+    c = y @ M_Psi / b.square()
+    part = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device) % folds
+    z = x.new_zeros(len(x), len(b))
+    gram, cross = x.mT @ x, x.mT @ c
+    for fold in range(folds):
+        own = part == fold
+        n = int((~own).sum())
+        R, C = (gram - x[own].mT @ x[own]) / n, (cross - x[own].mT @ c[own]) / n
+        ridge = max(modes.shrinkage, _LEAST_SHRINKAGE) * R.diagonal().mean()
+        z[own] = x[own] @ torch.cholesky_solve(C, torch.linalg.cholesky(R + ridge * torch.eye(len(R), dtype=R.dtype, device=R.device)))
+    return z

@@ -4,7 +4,8 @@
 
 The learning rate rises linearly and falls as a cosine. Each step takes some channels of the bank and some pilots, and sends every pilot
 over every channel. A round is a number of steps, after which validation pilots are sent over validation channels. A complexity budget is
-met halfway by leaving out whole units; the best weights are then looked for anew.
+met halfway by leaving out whole units; the best weights are then looked for anew. Latents are sent without antennas, in the units of
+`streams.py` (`simulate`): each passes every channel, and their mean energy is at the budget within each channel.
 """
 
 import math
@@ -12,48 +13,38 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlink.budget import Flops, Latency
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.examples import Examples
-from latentlink.neural.codec.networks import Dropout, build, copy_network, part
-from latentlink.neural.codec.pruning import shrink
-from latentlink.neural.codec.simulation import loss_and_score, simulate
+from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode, refitted_gain
+from latentlink.neural.codec.examples import Batch, Examples
+from latentlink.neural.codec.networks import Dropout, frozen_copy, networks_facts, networks_from
+from latentlink.neural.codec.pruning import cost_of, shrink
 from latentlink.neural.codec.streams import Streams
-from latentlink.neural.training_loop import TrainingLoop
+from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
+CHANNELS_AT_ONCE = 16
 CLIP = 1.0  # of the gradient's norm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast a codec is trained.
+    """How long and how fast a codec is trained; `CodecTraining` says what each field is."""
 
-    Attributes:
-        rounds: number of rounds at most.
-        steps: steps of each round.
-        channels: channels of each step.
-        messages: pilots of each step.
-        learning_rate: greatest, of AdamW.
-        patience: rounds without a lower validation loss before training ends.
-        dropout: share of hidden units dropped.
-        weight_decay: of AdamW.
-        seed: of order and noise.
-        budget: what the link may cost, met after half of the rounds; None for no limit.
-    """
-
-    rounds: int
-    steps: int
-    channels: int
-    messages: int
-    learning_rate: float
-    patience: int
-    dropout: float
-    weight_decay: float
-    seed: int
+    rounds: int = 30
+    steps: int = 100
+    channels: int = 16
+    messages: int = 128
+    learning_rate: float = 2e-3
+    patience: int = 30
+    dropout: float = 0.0
+    weight_decay: float = 0.0
     budget: Flops | Latency | None = None
+    precision: Precision = "auto"
+    seed: int = 0
 
 
 class CodecLoop(TrainingLoop):
@@ -70,18 +61,17 @@ class CodecLoop(TrainingLoop):
 
     module: nn.ModuleDict
 
-    def __init__(
-        self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: Schedule, precision: torch.dtype = torch.float32
-    ) -> None:
-        self.examples, self.bank, self.held, self.schedule, self.precision = examples, bank, held, schedule, precision
+    def __init__(self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: Schedule) -> None:
+        self.examples, self.bank, self.held, self.schedule = examples, bank, held, schedule
         self.device = bank.amplitude.device
+        self.precision = product_dtype(schedule.precision, self.device)
         drawn, noise = torch.Generator().manual_seed(schedule.seed), torch.Generator(self.device).manual_seed(schedule.seed)
         super().__init__(schedule.rounds, schedule.patience, {"drawn": drawn, "noise": noise})
         self._start_from(codec)
 
     def _start_from(self, codec: Codec) -> None:
         """Go on with copies of these networks, and a new optimiser."""
-        encoder, decoder = copy_network(codec.encoder), copy_network(codec.decoder)
+        encoder, decoder = frozen_copy(codec.encoder), frozen_copy(codec.decoder)
         self.module = nn.ModuleDict({"encoder": encoder, "decoder": decoder}).train().requires_grad_(True)
         self.codec = replace(codec, encoder=encoder, decoder=decoder)
         self.examples.select(codec.inputs, codec.outputs)
@@ -111,8 +101,11 @@ class CodecLoop(TrainingLoop):
     @torch.enable_grad()
     def step(self, number: int) -> Tensor:
         """One step of AdamW, the `number`-th of the round; the loss, detached."""
+        step, total = self.round * self.schedule.steps + number, self.rounds * self.schedule.steps
+        rise = max(1, round(WARM_UP * total))  # a linear rise, then half a cosine
+        share = (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.learning_rate * self._rate(self.round * self.schedule.steps + number)
+            group["lr"] = self.schedule.learning_rate * share
         channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random["drawn"]).to(self.device)
         batch = self.examples.batch(self.schedule.messages, self.random["drawn"], self.random["noise"])
         self.optimiser.zero_grad(set_to_none=True)
@@ -124,12 +117,6 @@ class CodecLoop(TrainingLoop):
         torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP)
         self.optimiser.step()
         return loss.detach()
-
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate: a linear rise, then half a cosine."""
-        total = self.rounds * self.schedule.steps
-        rise = max(1, round(WARM_UP * total))
-        return (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
 
     def measure(self) -> dict[str, float]:
         """Loss and score on validation pilots over validation channels, always with the same noise."""
@@ -153,23 +140,82 @@ class CodecLoop(TrainingLoop):
             return
         if not all(bool(weight.isfinite().all()) for weight in self.module.parameters()):
             self.module.load_state_dict(self.best)
-        self._start_from(shrink(self.schedule.budget, self.codec, self.held))
+        self._start_from(shrink(cost_of(self.schedule.budget), self.codec, self.held))
         self.best, self.best_loss = {}, math.inf
 
     def trained(self) -> Codec:
         """The codec with frozen copies of the networks as they are."""
-        return replace(self.codec, encoder=copy_network(self.codec.encoder), decoder=copy_network(self.codec.decoder))
+        return replace(self.codec, encoder=frozen_copy(self.codec.encoder), decoder=frozen_copy(self.codec.decoder))
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs, the sizes of the networks included."""
-        widths = {"encoder": self.codec.encoder.widths, "decoder": self.codec.decoder.widths}
-        return {**super().state(), "widths": widths, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
+        networks = networks_facts(self.codec.encoder, self.codec.decoder)
+        return {**super().state(), "networks": networks, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a state, whose networks may be smaller than those at the start."""
-        features, widths = self.codec.encoder.features, state["widths"]
-        encoder = build(widths["encoder"], features, part(state["module"], "encoder."))
-        decoder = build(widths["decoder"], features, part(state["module"], "decoder."))
-        inputs, outputs = state["inputs"], state["outputs"]
-        self._start_from(replace(self.codec, encoder=encoder, decoder=decoder, inputs=inputs, outputs=outputs))
+        encoder, decoder = networks_from(dict(state["module"]), state["networks"])
+        self._start_from(replace(self.codec, encoder=encoder, decoder=decoder, inputs=state["inputs"], outputs=state["outputs"]))
         super().resume(state)
+
+
+@torch.no_grad()
+def loss_and_score(
+    codec: Codec, batch: Batch, streams: Streams, seed: int, active: Tensor | None = None
+) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+    """Loss (c,) and score (c,) of a codec on a batch over each channel, always with the same noise.
+
+    Args:
+        codec: what is judged.
+        batch: latents and what is wanted of them.
+        streams: channels (c,).
+        seed: of the noise.
+        active: (c,) False where the linear design alone is judged; None where the codec is on everywhere.
+    """
+    generator = torch.Generator(streams.amplitude.device).manual_seed(seed)
+    losses, scores = [], []
+    for rows in torch.arange(len(streams.amplitude), device=streams.amplitude.device).split(CHANNELS_AT_ONCE):
+        on = None if active is None else active[rows]
+        z = simulate(codec, batch.z, streams[rows], generator, active=on)
+        losses.append(batch.wanted.loss(z, batch.rows).mean(-1))
+        scores.append(batch.wanted.score(z, batch.rows).mean(-1))
+    return torch.cat(losses), torch.cat(scores)
+
+
+def simulate(
+    codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator, drop: Dropout | None = None, active: Tensor | None = None
+) -> Float[Tensor, "c n o"]:
+    """What the receiver decodes, ẑ (c, n, o), of latents z (n, i) that are sent over channels (c,) with fresh noise.
+
+    Args:
+        codec: networks and power limit.
+        z: coordinates that the encoder reads.
+        streams: channels (c,).
+        generator: of the noise, on the device.
+        drop: what leaves out hidden units in training, or None.
+        active: as in `loss_and_score`.
+    """
+    if active is not None and not bool(active.any()):
+        return _by_the_linear_design(codec, z, streams, generator)
+    ends = Ends.of(codec.encoder, codec.decoder, streams, active)
+    raw = precode(codec.encoder, ends, z, drop)
+    t = _at_budget(codec, raw, streams)
+    if active is not None and codec.limit.limits_messages:
+        ends = ends.refitted(z, t, streams)
+    noise = torch.randn(t.shape, generator=generator, device=t.device, dtype=streams.amplitude.dtype)
+    return decode(codec.decoder, ends, streams.amplitude.unsqueeze(-2) * t + noise, drop)
+
+
+def _by_the_linear_design(codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator) -> Float[Tensor, "c n o"]:
+    """The same where the codec is off at every channel: no network has to be asked."""
+    S, k = streams.amplitude.shape[-1], len(codec.outputs)
+    t = _at_budget(codec, streams.share.sqrt().unsqueeze(-2) * carried(z, S), streams)
+    gain = refitted_gain(z, t, streams) if codec.limit.limits_messages else streams.gain
+    noise = torch.randn(t.shape, generator=generator, device=t.device, dtype=t.dtype)
+    return carried(gain.unsqueeze(-2) * (streams.amplitude.unsqueeze(-2) * t + noise), k)
+
+
+def _at_budget(codec: Codec, raw: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c n S"]:
+    """Symbols scaled to the mean budget within each channel, and limited message by message."""
+    scale = mean_scale(codec.limit, raw.square().sum(-1).mean(-1), streams.share.sum(-1))
+    return limit_messages(codec.limit, raw * scale)

@@ -6,6 +6,7 @@
 per message only the layers are computed. At first α = 1, β = γ = δ = 0 and W = b = 0: the network adds nothing, whatever the channel.
 """
 
+import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu
+
+from latentlink.links.saved_channel import taken_out
 
 FEATURES = 128  # units of the network that reads the channel
 
@@ -113,14 +116,9 @@ def build(widths: list[int], features: int, weights: dict[str, Tensor]) -> Modul
     return network.requires_grad_(False).eval()
 
 
-def move_network(network: ModulatedMlp, target: torch.device | torch.dtype | str) -> ModulatedMlp:
-    """A frozen copy of a network elsewhere; `nn.Module.to` would change it in place."""
-    return build(network.widths, network.features, {name: value.to(target) for name, value in network.state_dict().items()})
-
-
-def copy_network(network: ModulatedMlp) -> ModulatedMlp:
-    """A frozen copy of a network."""
-    return build(network.widths, network.features, {name: value.detach().clone() for name, value in network.state_dict().items()})
+def frozen_copy(network: ModulatedMlp) -> ModulatedMlp:
+    """A copy of a network that is not trained."""
+    return copy.deepcopy(network).requires_grad_(False).eval()
 
 
 def networks_facts(encoder: ModulatedMlp, decoder: ModulatedMlp) -> dict[str, Any]:
@@ -128,18 +126,7 @@ def networks_facts(encoder: ModulatedMlp, decoder: ModulatedMlp) -> dict[str, An
     return {"features": encoder.features, "encoder": encoder.widths, "decoder": decoder.widths}
 
 
-def networks_tensors(encoder: ModulatedMlp, decoder: ModulatedMlp) -> dict[str, Tensor]:
-    """Weights of both networks, for a file."""
-    ends = {"encoder": encoder, "decoder": decoder}
-    return {f"{end}.{name}": value for end, network in ends.items() for name, value in network.state_dict().items()}
-
-
 def networks_from(tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[ModulatedMlp, ModulatedMlp]:
-    """Both networks of a saved file."""
-    encoder, decoder = (build(facts[end], facts["features"], part(tensors, f"{end}.")) for end in ("encoder", "decoder"))
+    """Both networks of a saved file or a state, whose tensors are taken out of `tensors`."""
+    encoder, decoder = (build(facts[end], facts["features"], taken_out(tensors, f"{end}.")) for end in ("encoder", "decoder"))
     return encoder, decoder
-
-
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors of one prefix, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

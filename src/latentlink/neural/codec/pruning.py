@@ -12,7 +12,6 @@ budget of time is met by the largest budget of operations whose link is measured
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import singledispatch
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from latentlink.budget import Flops, Latency, Weights
+from latentlink.budget import Flops, Latency
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
 from latentlink.links.operation_count import REAL_WEIGHT
@@ -33,8 +32,6 @@ from latentlink.neural.codec.transceiver import GELU_FLOPS, CodecTransceiver
 
 JUDGED = 16  # channels that units are judged on
 BISECTIONS = 6  # of the operations that a budget of time leaves
-
-ComplexityBudget = Flops | Latency
 
 
 class Cost(NamedTuple):
@@ -51,29 +48,19 @@ class Cost(NamedTuple):
     measure: Callable[[Codec], float]
 
 
-@singledispatch
 def cost_of(budget: object) -> Cost:
     """The cost that a budget limits.
 
     Raises:
         ValueError: a codec cannot serve the budget.
     """
-    raise ValueError(f"budget must be budget.Flops(flops), budget.Latency(microseconds) or None, got {budget!r}")
-
-
-@cost_of.register
-def _(budget: Flops) -> Cost:
-    return Cost("flops", budget.flops, flops)
-
-
-@cost_of.register
-def _(budget: Latency) -> Cost:
-    return Cost("microseconds", budget.microseconds, lambda codec: microseconds(codec, budget.batch))
-
-
-@cost_of.register
-def _(budget: Weights) -> Cost:
-    raise ValueError(f"budget must be budget.Flops or budget.Latency, got {budget!r}: a codec leaves out whole units, no single weights")
+    match budget:
+        case Flops():
+            return Cost("flops", budget.flops, flops)
+        case Latency():
+            return Cost("microseconds", budget.microseconds, lambda codec: microseconds(codec, budget.batch))
+    expected = "budget.Flops(flops), budget.Latency(microseconds) or None"
+    raise ValueError(f"budget must be {expected}, got {budget!r}: a codec leaves out whole units, no single weights")
 
 
 @dataclass(eq=False)
@@ -113,13 +100,7 @@ class Layers(NamedTuple):
 
 @torch.no_grad()
 def rank_units(codec: Codec, streams: Streams, noise: Float[Tensor, "c n S"]) -> Layers:
-    """The worth of every unit of a codec.
-
-    Args:
-        codec: the codec, whose calibration latents are sent.
-        streams: channels (c,) to judge on.
-        noise: of the received streams.
-    """
+    """The worth of every unit of a codec, whose calibration latents are sent over channels (c,) with this noise of the received streams."""
     encoder, decoder = codec.encoder, codec.decoder
     d, m, linear = len(codec.modes.mean_x), len(codec.modes.mean_y), min(codec.most, len(codec.modes))
     z = codec.calibration.z[:, codec.inputs]
@@ -189,22 +170,17 @@ def without(network: ModulatedMlp, kept: list[Tensor]) -> ModulatedMlp:
     return build([len(row) for row in rows], network.features, {name: value.clone() for name, value in weights.items()})
 
 
-def shrink(budget: ComplexityBudget, codec: Codec, streams: Streams) -> Codec:
-    """The codec without the units of least worth, within its budget.
+def shrink(cost: Cost, codec: Codec, streams: Streams) -> Codec:
+    """The codec without the units of least worth: the largest that is found within a cost.
 
     Args:
-        budget: what the link may cost.
+        cost: of the budget of the link.
         codec: the codec, judged on its calibration latents.
         streams: channels (c,), of which some are used.
 
     Raises:
-        ValueError: even with one unit a layer the link is above the budget, or a codec cannot serve the budget.
+        ValueError: even with one unit a layer the link is above the cost.
     """
-    return shrink_to(cost_of(budget), codec, streams)
-
-
-def shrink_to(cost: Cost, codec: Codec, streams: Streams) -> Codec:
-    """The largest codec found within a cost; raises as `shrink`."""
     smallest = check_cost(cost, codec, streams)
     if cost.measure is flops:
         return within(codec, cost.most, streams)

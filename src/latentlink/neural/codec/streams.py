@@ -10,7 +10,7 @@ t_i = √q_i z_i, q_i = p_i / (u P), and receives ẑ_i = a_i √q_i / (a_i² q_
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
 from latentlink.numerics.division import ratio
+from latentlink.numerics.parts import Parts
 from latentlink.streams.spatial import SpatialModes
 from latentlink.streams.waterfilling import mse_waterfilling
 
@@ -28,7 +29,7 @@ NOISE_FLOOR = 1e-12  # of the strongest stream's received energy: what counts as
 
 
 @dataclass(frozen=True, eq=False)
-class Streams:
+class Streams(Parts):
     """S streams of each channel of a batch `...`, in the units of the module; dead ones are zero throughout.
 
     Attributes:
@@ -78,19 +79,11 @@ class Streams:
 
     def __getitem__(self, index: Any) -> "Streams":
         """Some of the batch."""
-        return Streams(*(getattr(self, f.name)[index] for f in fields(self)))
-
-    def reshape(self, *batch: int) -> "Streams":
-        """The same in a batch of another shape."""
-        return Streams(*(getattr(self, f.name).reshape(*batch, self.amplitude.shape[-1]) for f in fields(self)))
-
-    def to(self, target: torch.dtype | torch.device | str) -> "Streams":
-        """The same in another precision or on another device."""
-        return Streams(*(getattr(self, f.name).to(target) for f in fields(self)))
+        return self.each(lambda value: value[index])
 
 
 @dataclass(frozen=True, eq=False)
-class Beams:
+class Beams(Parts):
     """What takes streams to antennas and back; symbol i carries streams 2 i and 2 i + 1 in its real and imaginary part.
 
     Attributes:
@@ -112,11 +105,6 @@ class Beams:
     def streams(self, r: Complex[Tensor, "*b n u r"]) -> Float[Tensor, "*batch n q2"]:
         """w = Uᴴ r / √N."""
         return torch.view_as_real(r.flatten(-2) @ self.receive.conj()).flatten(-2)
-
-    def to(self, target: torch.dtype | torch.device | str) -> "Beams":
-        """The same in the precision of a real dtype, or on another device."""
-        target = target.to_complex() if isinstance(target, torch.dtype) else target
-        return Beams(self.transmit.to(target), self.receive.to(target), self.uses)
 
 
 def symbols(channel: Channel) -> int:

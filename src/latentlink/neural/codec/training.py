@@ -5,38 +5,27 @@ codec and by the linear design, with the same noise; the gate (`gate.py`) opens 
 """
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentlink.budget import Flops, Latency
 from latentlink.channels.draws import ChannelDraws, ChannelSource
+from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.modes import SemanticModes
-from latentlink.neural.checkpoints import Checkpoint, identity_of
-from latentlink.neural.codec.bank import draw_bank
-from latentlink.neural.codec.calibration import Calibration
-from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
-from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.doors import check_pair, unpaired_latents
-from latentlink.neural.codec.examples import Augmentation, Examples
+from latentlink.linear.modes import SemanticModes, check_pair
+from latentlink.links.shapes import check_latents
+from latentlink.neural.codec.design import Calibration, Codec
+from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.loop import CodecLoop, Schedule
+from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
-from latentlink.neural.codec.power import mean_scale
 from latentlink.neural.codec.pruning import check_cost, cost_of
-from latentlink.neural.codec.simulation import loss_and_score
-from latentlink.neural.codec.streams import Streams
-from latentlink.neural.precision import Precision, product_dtype
-from latentlink.neural.progress import Progress, progress_callback
-from latentlink.numerics.doors import choice, integer, real
-from latentlink.power import Mean, PowerLimit
+from latentlink.neural.training_loop import Checkpoint, Precision, Progress, identity_of, progress_callback
+from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
+from latentlink.power import Mean, PerMessage, PowerLimit
 from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
@@ -73,7 +62,7 @@ class BankSizes(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodecTraining:
+class CodecTraining(Schedule):
     """How a codec is built and trained; `fit` does it, `untrained` gives what it starts from.
 
     Attributes:
@@ -92,7 +81,7 @@ class CodecTraining:
         dropout: share of hidden units dropped in training.
         weight_decay: of AdamW.
         augmentation: how pilots are varied, against too few of them.
-        folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitting.py`).
+        folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
         budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None keeps all.
@@ -113,22 +102,11 @@ class CodecTraining:
     max_symbols: int = 16
     draws: ChannelSource = field(default_factory=ChannelDraws)
     power: PowerLimit = field(default_factory=Mean)
-    rounds: int = 30
-    steps: int = 100
-    channels: int = 16
-    messages: int = 128
-    learning_rate: float = 2e-3
-    patience: int = 30
-    dropout: float = 0.0
-    weight_decay: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     folds: int = 1
     validation: float = 0.1
     margin: float = 2.0
-    budget: Flops | Latency | None = None
     bank: tuple[int, int, int] = BankSizes()
-    precision: Precision = "auto"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("modes", "width", "layers", "max_symbols", "rounds", "steps", "channels", "messages", "patience", "folds"):
@@ -138,11 +116,11 @@ class CodecTraining:
         real("dropout", self.dropout, least=0.0, below=1.0)
         for name in ("weight_decay", "margin"):
             real(name, getattr(self, name), least=0.0)
-        if isinstance(self.draws, type) or not isinstance(self.draws, ChannelSource):
-            raise ValueError(f"draws must be ChannelDraws(...) or have its draw(count, generator), got {self.draws!r}")
-        if not isinstance(self.augmentation, Augmentation):
-            raise ValueError(f"augmentation must be Augmentation(...), got {self.augmentation!r}")
-        mean_scale(self.power, torch.ones(()), torch.ones(()))
+        check_instance("draws", self.draws, ChannelSource, "ChannelDraws(...), or an object with its draw(count, generator)")
+        check_instance("augmentation", self.augmentation, Augmentation, "Augmentation(...)")
+        if not isinstance(self.power, Mean | PerMessage):
+            expected = "Mean(), Mean(peak=...) or PerMessage() in a codec"
+            raise ValueError(f"power must be {expected}, got {self.power!r}: use ClosedForm or Admm for others")
         if self.budget is not None:
             cost_of(self.budget)
         if len(self.bank) != len(BankSizes._fields):
@@ -192,7 +170,7 @@ class CodecTraining:
         pilots: Pilots,
         objective: Objective,
         *,
-        unpaired: Tensor | NDArray[Any] | None = None,
+        unpaired: AnyArray | None = None,
         checkpoint: Path | str | None = None,
         progress: Progress | bool | None = True,
         logger: Any = None,
@@ -214,20 +192,31 @@ class CodecTraining:
             ValueError: an argument is of another type or size, on another device, or the checkpoint is of another training.
         """
         codec = self.untrained(modes, pilots)
-        if isinstance(objective, type) or not isinstance(objective, Objective):
-            raise ValueError(f"objective must be HeadDivergence(head), Regression(...), Cosine() or Retrieval(), got {objective!r}")
+        check_instance("objective", objective, Objective, "HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
         if len(pilots) < 4:
             raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
-        extra = None if unpaired is None else unpaired_latents(unpaired, modes)
+        extra = None
+        if unpaired is not None:
+            extra = check_latents(unpaired, len(modes.mean_x), name="unpaired").flatten(0, -2).to(modes.mean_x.device)
         bank, held = (draw_bank(self.draws, count, codec, self.seed + number) for number, count in enumerate(self.bank[:2]))
-        loop = self._loop(codec, self._examples(codec, pilots, objective, extra), bank, held)
+        loop = CodecLoop(codec, self._examples(codec, pilots, objective, extra), bank, held, self)
         if self.budget is not None:
             check_cost(cost_of(self.budget), codec, held)
         state = None
         if checkpoint is not None:
             identity = self.identity(modes, pilots, objective, extra)
             state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and objective")
-        loop.run(_reporter(loop, progress_callback(progress, "training the codec"), logger), state)
+        show = progress_callback(progress, "training the codec")
+
+        def report() -> None:
+            loss, validation, score = (loop.history[name][-1] for name in ("training", "validation", "score"))
+            if logger is not None:
+                for name, value in (("loss/training", loss), ("loss/validation", validation), ("score/validation", score)):
+                    logger.add_scalar(name, value, loop.round)
+            if show is not None:
+                show(loop.round, loop.rounds, loss, score)
+
+        loop.run(report, state)
         gate = self._gate(loop)
         if state is not None:
             state.remove()
@@ -244,12 +233,8 @@ class CodecTraining:
         codec = self.untrained(modes, pilots)
         bank = draw_bank(self.draws, TIMED_CHANNELS, codec, self.seed)
         examples = Examples(codec.modes, objective, pilots, pilots[:1], None, self.augmentation)
-        loop = replace(self, budget=None)._loop(codec, examples, bank, bank[:1])
-        loop.step(0)
-        clock = time.perf_counter()
-        for number in range(TIMED_STEPS):
-            loop.step(number)
-        return self.rounds * self.steps * (time.perf_counter() - clock) / TIMED_STEPS
+        loop = CodecLoop(codec, examples, bank, bank[:1], replace(self, budget=None))
+        return self.rounds * self.steps * median_us(lambda: loop.step(0), TIMED_STEPS, loop.device) / 1e6
 
     def _examples(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> Examples:
         """The pilots in coordinates, split into those to train on and those held back."""
@@ -260,10 +245,6 @@ class CodecTraining:
             every = cross_fitted_coordinates(codec.modes, pilots, self.folds, self.seed)
             coordinates = every[order[held:]], every[order[:held]]
         return Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], unpaired, self.augmentation, coordinates)
-
-    def _loop(self, codec: Codec, examples: Examples, bank: Streams, held: Streams) -> CodecLoop:
-        schedule = Schedule(**{f.name: getattr(self, f.name) for f in fields(Schedule)})
-        return CodecLoop(codec, examples, bank, held, schedule, product_dtype(self.precision, bank.amplitude.device))
 
     def _gate(self, loop: CodecLoop) -> Gate:
         """Open where the codec scored higher than the linear design on validation pilots over fresh channels."""
@@ -284,17 +265,3 @@ class CodecTraining:
         weights = [value.state_dict().values() for _, value in facts if isinstance(value, nn.Module)]
         tensors = [tensor for group in (*drawn, known, *weights) for tensor in group]
         return identity_of(settings, type(objective).__qualname__, facts, *tensors)
-
-
-def _reporter(loop: CodecLoop, progress: Progress | None, logger: Any) -> Callable[[], None]:
-    """A function that reports the last round of a loop to a logger and a callback."""
-
-    def report() -> None:
-        loss, validation, score = (loop.history[name][-1] for name in ("training", "validation", "score"))
-        if logger is not None:
-            for name, value in (("loss/training", loss), ("loss/validation", validation), ("score/validation", score)):
-                logger.add_scalar(name, value, loop.round)
-        if progress is not None:
-            progress(loop.round, loop.rounds, loss, score)
-
-    return report

@@ -5,33 +5,28 @@
 `ends.py` has precode and decode. Where the codec is off this is the exact linear design, F = √(u P) V √q Φ.
 """
 
-import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
-from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts
+from latentlink.links.operation_count import REAL_WEIGHT, LayerFlops, OperationCount
+from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from, taken_out
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
-from latentlink.neural.codec.ends import Ends, decode, precode
-from latentlink.neural.codec.networks import ModulatedMlp, Modulation, move_network, networks_facts, networks_from, networks_tensors, part
-from latentlink.neural.codec.power import limit_facts, limit_from, limit_messages
+from latentlink.neural.codec.ends import Ends, decode, limit_facts, limit_from, limit_messages, precode
+from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
 from latentlink.neural.codec.streams import Beams, Streams, rematched
-from latentlink.neural.paper.network import LayerFlops
+from latentlink.numerics.doors import AnyArray
 from latentlink.power import PowerLimit
-from latentlink.storage.artifacts import artifact, save
+from latentlink.storage.artifacts import artifact
 
 GELU_FLOPS = 5  # argument of erf 1, erf 1, Φ from it 2, product 1
 _ENTRIES = 2**24  # hidden values held at a time
-_SHARED = ("analysis", "synthesis", "mean_x", "mean_y", "ceiling")
-_NAMES = ("direct_tx", "residual_tx", "direct_rx", "evened", "residual_rx")
 
 
 @artifact("codec link")
@@ -73,17 +68,8 @@ class CodecTransceiver(BaseTransceiver):
     active: Bool[Tensor, "*batch"]
     encoders: tuple[str, str] = ("unnamed", "unnamed")
 
-    @property
-    def batch(self) -> torch.Size:
-        """The leading dimensions `...`."""
-        return self.active.shape
-
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in float32.
-
-        Raises:
-            ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
-        """
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in float32; raises as `Transceiver.encode`."""
         x = check_latents(x, len(self.mean_x), self.batch)
         z = (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
         sent = []
@@ -92,12 +78,8 @@ class CodecTransceiver(BaseTransceiver):
             sent.append(self.beams.symbols(t))
         return torch.cat(sent, -3)
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n k"]:
-        """Mode coefficients ẑ (…, n, k), from which ŷ = μy + Ψ ẑ, of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
-        """
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n k"]:
+        """Mode coefficients ẑ (…, n, k), from which ŷ = μy + Ψ ẑ, of received symbols r; raises as `Transceiver.receive`."""
         r = check_received(r, self.channel, self.batch)
         w = self.beams.streams(r.to(self.beams.receive))
         return torch.cat([decode(self.decoder, self.ends, rows) for rows in w.split(self._chunk(), -2)], -2)
@@ -128,11 +110,9 @@ class CodecTransceiver(BaseTransceiver):
         if self.batch.numel() < 2:
             return self
         first = (0,) * len(self.batch)
-        beams = replace(self.beams, transmit=self.beams.transmit[first], receive=self.beams.receive[first])
-        streams, energy, active = self.streams[first], self.energy[first], self.active[first]
-        return replace(
-            self, beams=beams, streams=streams, energy=energy, channel=self.channel[first], ends=self.ends.of_first(), active=active
-        )
+        shared = {name: getattr(self, name)[first] for name in ("energy", "active", "channel")}
+        parts = {name: getattr(self, name).each(lambda value: value[first]) for name in ("beams", "streams", "ends")}
+        return replace(self, **shared, **parts)
 
     def layer_flops(self) -> list[LayerFlops]:
         """Real operations for one message at one channel, by device and layer; what is computed once per channel costs nothing here."""
@@ -155,34 +135,11 @@ class CodecTransceiver(BaseTransceiver):
     @property
     def flops(self) -> OperationCount:
         """Real operations for one message, with the codec on."""
-        table = self.layer_flops()
-        return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
-
-    def to(self, target: torch.device | torch.dtype | str) -> "CodecTransceiver":
-        """The same transceiver on another device, or in float32 or float64."""
-        names = (*_SHARED, "beams", "streams", "energy", "channel", "ends")
-        moved: dict[str, Any] = {name: getattr(self, name).to(target) for name in names}
-        active = self.active if isinstance(target, torch.dtype) else self.active.to(target)
-        return replace(self, **moved, active=active, encoder=move_network(self.encoder, target), decoder=move_network(self.decoder, target))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back."""
-        save("codec link", self, path)
+        return OperationCount.of(self.layer_flops())
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = {name: getattr(self, name) for name in (*_SHARED, "energy", "active")}
-        tensors |= {f"beams.{name}": torch.view_as_real(getattr(self.beams, name).resolve_conj()) for name in ("transmit", "receive")}
-        tensors |= {f"streams.{f.name}": getattr(self.streams, f.name) for f in fields(Streams)}
-        tensors |= channel_tensors(self.channel)
-        tensors |= networks_tensors(self.encoder, self.decoder)
-        tensors |= {f"ends.{name}": getattr(self.ends, name) for name in _NAMES}
-        for end in ("precoding", "decoding"):
-            at: Modulation = getattr(self.ends, end)
-            tensors |= {f"{end}.scale.{i}": value for i, value in enumerate(at.scale)}
-            tensors |= {f"{end}.shift.{i}": value for i, value in enumerate(at.shift)}
-            tensors |= {f"{end}.offset": at.offset, f"{end}.direct": at.direct}
-        return tensors, {
+        return saved_tensors(self), {
             **link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.limit.word),
             "networks": networks_facts(self.encoder, self.decoder),
             "encoders": list(self.encoders),
@@ -192,23 +149,24 @@ class CodecTransceiver(BaseTransceiver):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "CodecTransceiver":
         """The link of a saved file."""
-        channel = channel_from(tensors)
-        transmit, receive = (torch.view_as_complex(tensors[f"beams.{name}"].contiguous()) for name in ("transmit", "receive"))
+        transmitter, receiver = manifest["encoders"]
         encoder, decoder = networks_from(tensors, manifest["networks"])
 
         def modulation(end: str) -> Modulation:
-            values = part(tensors, f"{end}.")
-            count = sum(name.startswith("scale.") for name in values)
-            scale, shift = (tuple(values[f"{kind}.{i}"] for i in range(count)) for kind in ("scale", "shift"))
-            return Modulation(scale, shift, values["offset"], values["direct"])
+            scale, shift = (series_from(tensors, f"ends.{end}.{kind}.") for kind in ("scale", "shift"))
+            return Modulation(scale, shift, **taken_out(tensors, f"ends.{end}."))
 
-        ends = Ends(modulation("precoding"), modulation("decoding"), **part(tensors, "ends."))
-        transmitter, receiver = manifest["encoders"]
         return cls(
-            **{name: tensors[name] for name in (*_SHARED, "energy", "active")}, beams=Beams(transmit, receive, channel.uses),
-            streams=Streams(**part(tensors, "streams.")), channel=channel,
-            encoder=encoder, decoder=decoder, ends=ends, limit=limit_from(manifest), encoders=(transmitter, receiver),
-        )  # fmt: skip
+            beams=Beams(**taken_out(tensors, "beams.", "transmit", "receive"), uses=manifest["channel_uses"]),
+            streams=Streams(**taken_out(tensors, "streams.")),
+            channel=channel_from(tensors),
+            encoder=encoder,
+            decoder=decoder,
+            ends=Ends(modulation("precoding"), modulation("decoding"), **taken_out(tensors, "ends.")),
+            limit=limit_from(manifest),
+            encoders=(transmitter, receiver),
+            **tensors,
+        )
 
 
 def _network(end: str, widths: list[int]) -> list[LayerFlops]:

@@ -5,6 +5,8 @@ from typing import Any
 from latentlink.budget import Flops, Latency
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.power import Mean, named
+from latentlink.tasks.heads import SoftmaxHead
+from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
 
 
 def codec_training(
@@ -31,3 +33,14 @@ def codec_training(
     if microseconds is not None:
         budget = Latency(microseconds)
     return CodecTraining(power=limit, budget=budget, **settings)
+
+
+def named_objective(word: str, head: SoftmaxHead, fidelity: float = 0.05) -> Objective:
+    """The objective that a word asks for: "head" (its softmax, with a share `fidelity` of MSE), "mse", "cosine" or "retrieval"."""
+    objectives: dict[str, Objective] = {
+        "head": HeadDivergence(head, fidelity=fidelity),
+        "mse": Regression(),
+        "cosine": Cosine(),
+        "retrieval": Retrieval(),
+    }
+    return objectives[word]

@@ -6,8 +6,6 @@ random imaginary parts; noise is drawn at 0 dB, too; what is counted, evaluated 
 """
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import get_args
@@ -17,17 +15,16 @@ from torch import Tensor
 
 from latentlink.budget import Flops, Weights
 from latentlink.channels.channel import Channel
+from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.checkpoints import Checkpoint, identity_of
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
 from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
-from latentlink.neural.paper.network import ACTIVATION_FLOPS, Network
 from latentlink.neural.paper.pruning import Pruning, pruning_for
-from latentlink.neural.paper.transceiver import NeuralTransceiver
-from latentlink.neural.precision import Precision, product_dtype
-from latentlink.neural.progress import Progress, progress_callback
-from latentlink.numerics.doors import choice, integer, real
+from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
+from latentlink.neural.training_loop import Checkpoint, Precision, Progress, identity_of, progress_callback
+from latentlink.numerics.doors import check_instance, choice, integer, real
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
 GROWN = 3.0  # diverged: the training error is this many times that of the first epoch, and no epoch was better than no training
@@ -38,7 +35,7 @@ DIVERGED = Status("training diverged", "feasible, the best networks before train
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neural:
+class Neural(Schedule):
     """Complex MLPs trained for one channel, each message at the whole power budget.
 
     Attributes:
@@ -68,14 +65,8 @@ class Neural:
     hidden_tx: int | None = None
     hidden_rx: int | None = None
     layers: int = 1
-    epochs: int = 50
-    batch_size: int = 512
-    learning_rate: float = 1e-3
-    patience: int = 10
     validation: float = 0.1
     pruning: Pruning | Weights | Flops | None = None
-    precision: Precision = "auto"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("hidden_tx", "hidden_rx"):
@@ -121,9 +112,7 @@ class Neural:
         References:
             [pandolfo2025latent]
         """
-        _check(pilots, channel)
         loop, scales = self.untrained_loop(pilots, channel)
-        silent = not bool((channel.power > 0).all() and (channel.h != 0).any())
         factor = float(scales[1]) ** 2
         show = progress_callback(progress, "training the networks")
 
@@ -132,36 +121,43 @@ class Neural:
                 training, validation = loop.history["training"][-1], loop.history["validation"][-1]
                 show(loop.round, loop.rounds, factor * training, factor * validation)
 
-        state = None if checkpoint is None else self._checkpoint(Path(checkpoint), loop, pilots, channel)
-        if silent:
+        state = None
+        if checkpoint is not None:
+            settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
+            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *vars(channel).values())
+            state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and channel")
+        if bool((channel.power > 0).all() and (channel.h != 0).any()):
+            loop.run(report, state)
+        else:  # nothing can be sent
             for parameter in loop.pair.parameters():
                 parameter.data.zero_()
-        else:
-            loop.run(report, state)
         transceiver = _link(loop.pair, scales, pilots, channel)
-        silent = silent or transceiver.precoder.silent
-        solution = _solution(loop, transceiver, Status.NOTHING_TO_SEND if silent else _status(loop), factor)
+        solution = _solution(loop, transceiver, factor)
         if state is not None:
             state.remove()
         return solution
 
     def estimated_seconds(self, pilots: Pilots, channel: Channel) -> float:
         """Time in seconds that all epochs would take here, estimated from a few steps; raises as `design`."""
-        _check(pilots, channel)
         loop, _ = self.untrained_loop(pilots, channel)
         rows = torch.arange(min(self.batch_size, len(loop.data)), device=loop.device)
-        step = _seconds(lambda: loop.step(rows), loop.device)
-        validation = _seconds(loop.validate, loop.device)
-        return self.epochs * (step * math.ceil(len(loop.data) / self.batch_size) + validation)
+        step = median_us(lambda: loop.step(rows), TIMED_CALLS, loop.device)
+        validation = median_us(loop.validate, TIMED_CALLS, loop.device)
+        return self.epochs * (step * math.ceil(len(loop.data) / self.batch_size) + validation) / 1e6
 
     def untrained(self, pilots: Pilots, channel: Channel) -> NeuralTransceiver:
         """The link with weights as training begins, which takes as long to run as a trained one with no zeros; raises as `design`."""
-        _check(pilots, channel)
         loop, scales = self.untrained_loop(pilots, channel)
         return _link(loop.pair, scales, pilots, channel)
 
     def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
-        """Untrained networks with the data they are for, and what these were scaled by."""
+        """Untrained networks with the data they are for, and what these were scaled by; raises as `design`."""
+        check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
+        check_channel(channel, pilots.x)
+        if tuple(channel.batch) not in ((), (1,)):
+            raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
+        if len(pilots) < 2:
+            raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
         x, scale_x = _scaled(pilots.x)
         y, scale_y = _scaled(pilots.y)
@@ -178,15 +174,7 @@ class Neural:
         if self.pruning is not None:
             fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
             pruning = pruning_for(self.pruning, fixed, sum(layer.mask.numel() for layer in pair.linears()))
-        schedule = Schedule(self.epochs, self.batch_size, self.learning_rate, self.patience, self.seed)
-        return PairLoop(pair, data, schedule, pruning, product_dtype(self.precision, device)), (scale_x, scale_y)
-
-    def _checkpoint(self, path: Path, loop: PairLoop, pilots: Pilots, channel: Channel) -> Checkpoint:
-        """The checkpoint of this training, which depends on settings, pilots and channel."""
-        settings = [(f.name, getattr(self, f.name)) for f in fields(self)]
-        known = (channel.h, channel.noise_variance, channel.power, channel.error_variance)
-        identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *known)
-        return Checkpoint(path, identity, loop.device, "settings, pilots and channel")
+        return PairLoop(pair, data, self, pruning), (scale_x, scale_y)
 
 
 def _link(pair: Pair, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Channel) -> NeuralTransceiver:
@@ -195,9 +183,14 @@ def _link(pair: Pair, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Ch
     return NeuralTransceiver(precoder, decoder, mean_x, mean_y, *scales, channel.to(torch.float32))
 
 
-def _solution(loop: PairLoop, link: NeuralTransceiver, status: Status, factor: float) -> Solution[NeuralTransceiver]:
+def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solution[NeuralTransceiver]:
     """The link with what was measured of it on validation pilots, in float32."""
-    channel, data = link.channel, loop.data
+    channel, data, losses = link.channel, loop.data, loop.history["training"]
+    status = TRAINED if loop.converged else UNDERTRAINED
+    if loop.diverged or (losses and loop.best_round == 0 and losses[-1] > GROWN * losses[0]):
+        status = DIVERGED
+    if link.precoder.silent:
+        status = Status.NOTHING_TO_SEND
     with torch.no_grad():
         sent = at_budget(loop.pair.precoder(data.x_val), loop.pair.budget)
     trace = {
@@ -215,41 +208,9 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, status: Status, factor: f
     )
 
 
-def _status(loop: PairLoop) -> Status:
-    losses = loop.history["training"]
-    grown = bool(losses) and loop.best_round == 0 and losses[-1] > GROWN * losses[0]
-    if loop.diverged or grown:
-        return DIVERGED
-    return TRAINED if loop.converged else UNDERTRAINED
-
-
 def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
     """Centred latents of unit mean square as halves in float32, and what they were divided by."""
     centred = latents.detach().double() - latents.detach().double().mean(0)
     scale = centred.square().mean().sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
     return as_halves(torch.nn.functional.pad((centred / scale).float(), (0, latents.shape[1] % 2))).contiguous(), scale.float()
-
-
-def _seconds(call: Callable[[], object], device: torch.device) -> float:
-    """Mean time of a call after a first one."""
-    call()
-    start = time.perf_counter()
-    for _ in range(TIMED_CALLS):
-        call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return (time.perf_counter() - start) / TIMED_CALLS
-
-
-def _check(pilots: Pilots, channel: Channel) -> None:
-    if not isinstance(pilots, Pilots):
-        raise ValueError(f"pilots must be Pilots(x, y, labels): networks need samples, got {type(pilots).__name__}")
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel (Channel.from_snr(h, snr_db)), got {type(channel).__name__}")
-    if tuple(channel.batch) not in ((), (1,)):
-        raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
-    if len(pilots) < 2:
-        raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
-    if pilots.x.device != channel.h.device:
-        raise ValueError(f"channel must be on the pilots' device {pilots.x.device}, got {channel.h.device}")

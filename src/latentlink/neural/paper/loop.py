@@ -17,8 +17,8 @@ from torch.func import functional_call
 
 from latentlink.channels.channel import Channel
 from latentlink.neural.paper.layers import ComplexLinear, ComplexMlp, at_budget, complex_product
-from latentlink.neural.paper.pruning import Pruning, kept
-from latentlink.neural.training_loop import TrainingLoop
+from latentlink.neural.paper.pruning import Pruning
+from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
 
 
 class Pair(nn.Module):
@@ -81,23 +81,16 @@ class SplitPilots:
         return self.x.shape[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast a pair is trained.
+    """How long and how fast a pair is trained; `Neural` says what each field is."""
 
-    Attributes:
-        epochs: number of epochs at most.
-        batch_size: pilots of a step.
-        learning_rate: of Adam.
-        patience: epochs without a lower validation error before training ends.
-        seed: of order and noise.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int
-    seed: int
+    epochs: int = 50
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    patience: int = 10
+    precision: Precision = "auto"
+    seed: int = 0
 
 
 class PairLoop(TrainingLoop):
@@ -111,10 +104,11 @@ class PairLoop(TrainingLoop):
         dtype: of the matrix products.
     """
 
-    def __init__(self, pair: Pair, data: SplitPilots, schedule: Schedule, pruning: Pruning | None, dtype: torch.dtype) -> None:
+    def __init__(self, pair: Pair, data: SplitPilots, schedule: Schedule, pruning: Pruning | None) -> None:
         self.module = self.pair = pair
-        self.data, self.schedule, self.pruning, self.dtype = data, schedule, pruning, dtype
+        self.data, self.schedule, self.pruning = data, schedule, pruning
         self.device = pair.H.device
+        self.dtype = product_dtype(schedule.precision, self.device)
         order = torch.Generator().manual_seed(schedule.seed)
         noise = torch.Generator(self.device).manual_seed(schedule.seed)
         super().__init__(schedule.epochs, schedule.patience, {"order": order, "noise": noise})
@@ -152,8 +146,8 @@ class PairLoop(TrainingLoop):
 
     def measure(self) -> dict[str, float]:
         """Validation error, and the share of weights that are left."""
-        density = float(kept(self.pair.linears())) / sum(layer.mask.numel() for layer in self.pair.linears())
-        return {"validation": self.validate(), "density": density}
+        masks = torch.cat([layer.mask.flatten() for layer in self.pair.linears()])
+        return {"validation": self.validate(), "density": float(masks.sum()) / len(masks)}
 
     @property
     def settled(self) -> bool:

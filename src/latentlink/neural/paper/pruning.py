@@ -14,7 +14,6 @@ first half of the epochs, the rest of which is for what is left to adapt.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -121,7 +120,6 @@ class GreatestWeights:
         return epoch >= _half(epochs)
 
 
-@singledispatch
 def pruning_for(setting: object, fixed_flops: int, weights: int) -> Pruning:
     """The pruning that a setting of `Neural` asks for.
 
@@ -133,29 +131,23 @@ def pruning_for(setting: object, fixed_flops: int, weights: int) -> Pruning:
     Raises:
         ValueError: the setting is neither, or a budget that single weights cannot serve.
     """
-    if isinstance(setting, Pruning) and not isinstance(setting, type):
-        return setting
+    match setting:
+        case Weights():
+            return GreatestWeights(setting.share)
+        case Flops():
+            left = setting.flops - fixed_flops
+            if left < COMPLEX_WEIGHT:
+                least = f"{fixed_flops}, which activations and scaling take alone"
+                remedy = "allow more, or take fewer hidden units (hidden_tx, hidden_rx)"
+                raise ValueError(f"flops must be above {least}, got {setting.flops}: {remedy}")
+            return GreatestWeights(min(1.0, left // COMPLEX_WEIGHT / weights))
+        case Latency():
+            remedy = "limit operations by budget.Flops(...), or train a codec (CodecTraining), which leaves out whole units"
+            raise ValueError(f"pruning cannot be {setting!r}, since leaving out single weights saves no time: {remedy}")
+        case Pruning() if not isinstance(setting, type):
+            return setting
     expected = "HardThreshold(λ), SoftThreshold(λ), budget.Weights(share), budget.Flops(flops) or None"
     raise ValueError(f"pruning must be {expected}, got {setting!r}")
-
-
-@pruning_for.register
-def _(setting: Weights, fixed_flops: int, weights: int) -> Pruning:
-    return GreatestWeights(setting.share)
-
-
-@pruning_for.register
-def _(setting: Flops, fixed_flops: int, weights: int) -> Pruning:
-    if setting.flops < fixed_flops + COMPLEX_WEIGHT:
-        least = f"{fixed_flops}, which activations and scaling take alone"
-        raise ValueError(f"flops must be above {least}, got {setting.flops}: allow more, or take fewer hidden units (hidden_tx, hidden_rx)")
-    return GreatestWeights(min(1.0, (setting.flops - fixed_flops) // COMPLEX_WEIGHT / weights))
-
-
-@pruning_for.register
-def _(setting: Latency, fixed_flops: int, weights: int) -> Pruning:
-    remedy = "limit operations by budget.Flops(...), or train a codec (CodecTraining), which leaves out whole units"
-    raise ValueError(f"pruning cannot be {setting!r}, since leaving out single weights saves no time: {remedy}")
 
 
 def _importance(size: Tensor) -> Tensor:
@@ -166,8 +158,3 @@ def _importance(size: Tensor) -> Tensor:
 
 def _half(epochs: int) -> int:
     return max(1, epochs // 2)
-
-
-def kept(layers: Iterable[ComplexLinear]) -> Tensor:
-    """Number of complex weights that the masks keep."""
-    return torch.stack([layer.mask.sum() for layer in layers]).sum()

@@ -3,27 +3,121 @@
     s = √(u P) f((x − μx) / c_x) / ||f(·)||,        ŷ = μy + c_y g(r),
 
 f and g on packed latents, the symbols of all uses one after the other.
+
+Real operations per message (`links/operation_count.py` has the convention): 8 for a complex weight that is left, its product and the sum it
+joins, which starts from the bias; 10 for an activation (|z|² 3, root 1, argument of erf 1, erf 1, Φ from it 2, Φ z 2). Unstructured zeros
+save operations but by themselves no time: `compacted` leaves out whole hidden units, which always does; `as_sparse` keeps rows compressed,
+which does where few weights are left.
 """
 
-import os
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
+from warnings import catch_warnings, filterwarnings
 
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
 from latentlink.links.base import BaseTransceiver
-from latentlink.links.operation_count import OperationCount
-from latentlink.links.saved_channel import channel_from, channel_tensors, link_facts
+from latentlink.links.operation_count import COMPLEX_WEIGHT, LayerFlops, OperationCount
+from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.shapes import check_latents, check_received
-from latentlink.neural.paper.layers import as_halves, at_budget, from_halves
-from latentlink.neural.paper.network import LayerFlops, Network
-from latentlink.storage.artifacts import artifact, save
+from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combined, complex_product, from_halves, modulus_gelu
+from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.parts import Parts
+from latentlink.storage.artifacts import artifact
+
+ACTIVATION_FLOPS = 10
+Form = Literal["dense", "sparse"]
+
+
+@dataclass(frozen=True, eq=False)
+class Network(Parts):
+    """Complex layers with the modulus GELU between them, on halves (2, n, c).
+
+    Attributes:
+        weights: (2, out, in) of each layer.
+        biases: (2, 1, out) of each layer.
+        form: how products are computed, dense or sparse.
+    """
+
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+    form: Form = "dense"
+
+    @classmethod
+    def of(cls, mlp: ComplexMlp) -> "Network":
+        """The network as it was trained, pruned weights being zero."""
+        layers = mlp.linears()
+        return cls(tuple(layer.weight.detach().clone() for layer in layers), tuple(layer.bias.detach().clone() for layer in layers))
+
+    def __call__(self, z: Float[Tensor, "2 n in"]) -> Float[Tensor, "2 n out"]:
+        """Outputs of the last layer."""
+        for number, bias in enumerate(self.biases):
+            z = self._product(number, modulus_gelu(z) if number else z) + bias
+        return z
+
+    def _product(self, number: int, z: Float[Tensor, "2 n in"]) -> Float[Tensor, "2 n out"]:
+        if self.form == "dense":
+            return complex_product(z, self.weights[number], z.dtype)
+        return combined((self._rows[number] @ z.flatten(0, 1).mT).mT.contiguous(), z.shape[1])
+
+    @cached_property
+    def _rows(self) -> tuple[Tensor, ...]:
+        """[Re W; Im W] by compressed sparse rows."""
+        with catch_warnings():
+            filterwarnings("ignore", message=".*Sparse CSR tensor support is in beta")
+            return tuple(weight.detach().flatten(0, 1).to_sparse_csr() for weight in self.weights)
+
+    def layer_flops(self) -> list[LayerFlops]:
+        """Operations of each layer; those of an activation are counted for units that are not zero whatever comes in."""
+        table: list[LayerFlops] = []
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            left = (weight != 0).any(0)
+            table.append(LayerFlops(f"linear {number + 1}", COMPLEX_WEIGHT * int(left.sum()), int(left.sum())))
+            if number < len(self.weights) - 1:
+                alive = left.any(-1) | (bias != 0).any(0).squeeze(0)
+                table.append(LayerFlops(f"activation {number + 1}", ACTIVATION_FLOPS * int(alive.sum())))
+        return table
+
+    @property
+    def silent(self) -> bool:
+        """True if the output is 0 for every input: nothing is left once units without use are left out."""
+        left = self.compacted()
+        return not any(bool((value != 0).any()) for value in (*left.weights, *left.biases))
+
+    @property
+    def nonzero(self) -> int:
+        """Complex weights that are left."""
+        return sum(line.weights for line in self.layer_flops())
+
+    @property
+    def size(self) -> int:
+        """Complex weights in all, zeros included."""
+        return sum(weight[0].numel() for weight in self.weights)
+
+    def compacted(self) -> "Network":
+        """The same function without hidden units that nothing reaches (their constant output joins the next bias) or that reach nothing."""
+        weights, biases = list(self.weights), list(self.biases)
+        while True:  # a unit left out may leave another without use
+            before = [weight.shape for weight in weights]
+            for number in range(len(weights) - 1):
+                reached = (weights[number] != 0).any(0).any(-1)
+                used = (weights[number + 1] != 0).any(0).any(0)
+                constant = modulus_gelu(biases[number] * ~reached)
+                biases[number + 1] = biases[number + 1] + complex_product(constant, weights[number + 1], constant.dtype)
+                kept = reached & used
+                weights[number], biases[number] = weights[number][:, kept], biases[number][..., kept]
+                weights[number + 1] = weights[number + 1][..., kept]
+            if [weight.shape for weight in weights] == before:
+                return replace(self, weights=tuple(weights), biases=tuple(biases))
+
+    def as_sparse(self) -> "Network":
+        """The same function by compressed sparse rows."""
+        return replace(self, form="sparse")
 
 
 @artifact("neural link")
@@ -32,8 +126,12 @@ class NeuralTransceiver(BaseTransceiver):
     """Neural precoder and decoder, trained for one channel (see the module).
 
     Attributes:
-        precoder: f, ⌈d/2⌉ → u n_tx complex. decoder: g, u n_rx → ⌈m/2⌉.
-        mean_x: μx (d,). mean_y: μy (m,). scale_x: c_x. scale_y: c_y, ().
+        precoder: f, ⌈d/2⌉ → u n_tx complex.
+        decoder: g, u n_rx → ⌈m/2⌉ complex.
+        mean_x: μx (d,).
+        mean_y: μy (m,).
+        scale_x: c_x, ().
+        scale_y: c_y, ().
         channel: that it was trained for, one channel in all; its power is the budget of every message.
     """
 
@@ -45,23 +143,14 @@ class NeuralTransceiver(BaseTransceiver):
     scale_y: Float[Tensor, ""]
     channel: Channel = field(repr=False)
 
-    @property
-    def batch(self) -> torch.Size:
-        """() or (1,): one channel."""
-        return self.channel.batch
-
     @cached_property
     def synthesis(self) -> Float[Tensor, "m m"]:
         """Ψ = c_y I: the decoder ends in the receiver's latent itself, which has fewer numbers than its hidden units."""
         scaled: Tensor = self.scale_y * torch.diag(torch.ones_like(self.mean_y))
         return scaled
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), each message at the whole budget.
-
-        Raises:
-            ValueError: x is complex or not finite, its last dimension is not d, or it has no message axis.
-        """
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
+        """Channel symbols s (…, n, u, n_tx) of latents x, each message at the whole budget; raises as `Transceiver.encode`."""
         x = check_latents(x, len(self.mean_x))
         rows = (x.to(self.mean_x) - self.mean_x).div(self.scale_x).flatten(0, -2)
         halves = as_halves(torch.nn.functional.pad(rows, (0, rows.shape[-1] % 2)))
@@ -69,19 +158,15 @@ class NeuralTransceiver(BaseTransceiver):
         symbols = torch.complex(s[0], s[1]).view(*x.shape[:-1], self.channel.uses, self.channel.n_tx)
         return symbols.expand(*torch.broadcast_shapes(x.shape[:-2], self.batch), *symbols.shape[-3:])
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
-        """Decoder outputs ẑ (…, n, m), from which ŷ = μy + c_y ẑ, of received symbols r (…, n, u, n_rx).
-
-        Raises:
-            ValueError: r is real or not finite, or its uses or antennas are not the channel's.
-        """
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
+        """Decoder outputs ẑ (…, n, m), from which ŷ = μy + c_y ẑ, of received symbols r; raises as `Transceiver.receive`."""
         r = check_received(r, self.channel)
         rows = r.flatten(-2).flatten(0, -2)
         z = from_halves(self.decoder(torch.stack([rows.real, rows.imag]).to(self.mean_y)))[:, : len(self.mean_y)]
         batch = torch.broadcast_shapes(r.shape[:-3], self.batch)
         return z.view(*r.shape[:-2], len(self.mean_y)).expand(*batch, r.shape[-3], len(self.mean_y))
 
-    def decode(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n m"]:
+    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.scale_y * self.receive(r)
 
@@ -99,8 +184,7 @@ class NeuralTransceiver(BaseTransceiver):
     @property
     def flops(self) -> OperationCount:
         """Operations of one message, counted on the weights that are left."""
-        table = self.layer_flops()
-        return OperationCount(*(sum(line.flops for line in table if line.name.startswith(end)) for end in ("precoder", "decoder")))
+        return OperationCount.of(self.layer_flops())
 
     @property
     def density(self) -> float:  # type: ignore[override]
@@ -133,7 +217,7 @@ class NeuralTransceiver(BaseTransceiver):
         """The same function by compressed sparse rows: faster where few weights are left."""
         return replace(self, precoder=self.precoder.as_sparse(), decoder=self.decoder.as_sparse())
 
-    def fastest(self, x: Tensor | NDArray[Any], batch: int = 1) -> "NeuralTransceiver":
+    def fastest(self, x: AnyArray, batch: int = 1) -> "NeuralTransceiver":
         """The same function, each network compacted and in the form, dense or sparse, that takes less time here, by measurement.
 
         Args:
@@ -144,46 +228,28 @@ class NeuralTransceiver(BaseTransceiver):
             ValueError: batch is below 1, or x does not fit.
         """
         dense = self.compacted()
-        forms = [replace(dense, precoder=dense.precoder.as_dense(), decoder=dense.decoder.as_dense()), dense.as_sparse()]
-        times = [latency(form, x, self.channel, batch=batch, repeats=9) for form in forms]
-        (dense_us, sparse_us) = times
-        precoder = forms[sparse_us.encode_us < dense_us.encode_us].precoder
-        return replace(self, precoder=precoder, decoder=forms[sparse_us.decode_us < dense_us.decode_us].decoder)
-
-    def to(self, target: torch.device | torch.dtype | str) -> "NeuralTransceiver":
-        """The same transceiver on another device, or in float32 or float64."""
-        moved: dict[str, Any] = {f.name: getattr(self, f.name).to(target) for f in fields(self)}
-        return replace(self, **moved)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back."""
-        save("neural link", self, path)
+        dense = replace(dense, precoder=replace(dense.precoder, form="dense"), decoder=replace(dense.decoder, form="dense"))
+        sparse = dense.as_sparse()
+        dense_us, sparse_us = (latency(form, x, self.channel, batch=batch, repeats=9) for form in (dense, sparse))
+        return replace(
+            self,
+            precoder=(sparse if sparse_us.encode_us < dense_us.encode_us else dense).precoder,
+            decoder=(sparse if sparse_us.decode_us < dense_us.decode_us else dense).decoder,
+        )
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        tensors = {name: getattr(self, name) for name in ("mean_x", "mean_y", "scale_x", "scale_y")}
-        for end in ("precoder", "decoder"):
-            network: Network = getattr(self, end)
-            tensors |= {f"{end}.weight.{i}": weight for i, weight in enumerate(network.weights)}
-            tensors |= {f"{end}.bias.{i}": bias for i, bias in enumerate(network.biases)}
-        facts = {
-            "precoder_layers": len(self.precoder.weights),
-            "decoder_layers": len(self.decoder.weights),
-            "precoder_form": self.precoder.form,
-            "decoder_form": self.decoder.form,
-            "density": self.density,
-        }
-        common = link_facts(self.channel, len(self.mean_x), len(self.mean_y), "per message")
-        return tensors | channel_tensors(self.channel), common | facts
+        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), "per message")
+        for end, network in (("precoder", self.precoder), ("decoder", self.decoder)):
+            facts |= {f"{end}_layers": len(network.weights), f"{end}_form": network.form}
+        return saved_tensors(self), facts | {"density": self.density}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "NeuralTransceiver":
         """The link of a saved file."""
-        channel = channel_from(tensors)
 
         def network(end: str) -> Network:
-            numbers = range(manifest[f"{end}_layers"])
-            weights, biases = (tuple(tensors.pop(f"{end}.{kind}.{i}") for i in numbers) for kind in ("weight", "bias"))
+            weights, biases = (series_from(tensors, f"{end}.{kind}.") for kind in ("weights", "biases"))
             return Network(weights, biases, manifest[f"{end}_form"])
 
-        return cls(network("precoder"), network("decoder"), **tensors, channel=channel)
+        return cls(network("precoder"), network("decoder"), channel=channel_from(tensors), **tensors)

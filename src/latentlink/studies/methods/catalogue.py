@@ -4,30 +4,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 
-from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, TopKMethod
+from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, ReferenceMethod, TopKMethod
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.digital import DigitalMethod
 from latentlink.studies.methods.linear import AdmmMethod, ClosedFormMethod
 from latentlink.studies.methods.method import Method
 from latentlink.studies.methods.neural import NeuralMethod
 from latentlink.studies.methods.own import OwnMethod
-from latentlink.studies.methods.references import ReferenceMethod
 from latentlink.studies.spec.plug_in import is_plug_in
 
 OWN = "module:attribute"
-METHODS: dict[str, type[Method]] = {
-    "closed-form": ClosedFormMethod,
-    "admm": AdmmMethod,
-    "neural": NeuralMethod,
-    "codec": CodecMethod,
-    "first-k": FirstKMethod,
-    "top-k": TopKMethod,
-    "eigen-k": EigenKMethod,
-    "disjoint": DisjointMethod,
-    "digital": DigitalMethod,
-    "reference": ReferenceMethod,
-    OWN: OwnMethod,
-}
+_LEARNT: tuple[type[Method], ...] = (ClosedFormMethod, AdmmMethod, NeuralMethod, CodecMethod)
+_OTHERS: tuple[type[Method], ...] = (FirstKMethod, TopKMethod, EigenKMethod, DisjointMethod, DigitalMethod, ReferenceMethod)
+METHODS: dict[str, type[Method]] = {method.model_fields["name"].default: method for method in (*_LEARNT, *_OTHERS)} | {OWN: OwnMethod}
 
 
 def kind_of(method: Any) -> str | None:

@@ -1,9 +1,10 @@
-"""The codec as a method of studies: one training for all cells that share pilots and seed, whatever their channels."""
+"""The codec as a method of studies: one training on this machine for all cells that share pilots and seed, whatever their channels."""
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
@@ -14,15 +15,22 @@ from latentlink.links.solution import Solution
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Augmentation
 from latentlink.neural.codec.training import CodecTraining
-from latentlink.neural.codec.words import codec_training
+from latentlink.neural.codec.words import codec_training, named_objective
+from latentlink.storage.artifacts import load_if_there
+from latentlink.storage.folders import cache_folder
 from latentlink.studies.channels import standard_model
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Point, Positive, Section, Standard, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import PilotKnowledge
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute
-from latentlink.studies.trained import find_codec_file, train_codec
-from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
+from latentlink.tasks.objectives import Objective
+
+_TRAINING_VERSION = 1  # of what a training gives: raise it when that changes
+_SETTINGS = {
+    *("power", "flops", "microseconds", "modes", "width", "layers", "max_symbols"),
+    *("rounds", "learning_rate", "dropout", "folds", "validation"),
+}
 
 
 class Draws(Section):
@@ -99,22 +107,11 @@ class CodecMethod(Method):
     def training(self, seed: int) -> CodecTraining:
         """The settings of the training in a cell of this seed."""
         return codec_training(
-            power=self.power,
+            **self.model_dump(include=_SETTINGS),
             peak=self.peak if self.power == "mean" else None,
-            flops=self.flops,
-            microseconds=self.microseconds,
-            modes=self.modes,
-            width=self.width,
-            layers=self.layers,
-            max_symbols=self.max_symbols,
             draws=self.draws.source(),
-            rounds=self.rounds,
             patience=self.rounds,
-            learning_rate=self.learning_rate,
-            dropout=self.dropout,
             augmentation=Augmentation(noise=self.noise, moved=self.moved, mixed=self.mixed),
-            folds=self.folds,
-            validation=self.validation,
             seed=Draw.DESIGN.seed(seed, self.name),
         )
 
@@ -129,24 +126,29 @@ class CodecMethod(Method):
             with blame(self.objective):
                 made: Objective = own(**({"head": known.head} if accepts(own, "head") else {}))
             return made
-        objectives: dict[str, Callable[[], Objective]] = {
-            "head": lambda: HeadDivergence(known.head, fidelity=self.fidelity),
-            "mse": Regression,
-            "cosine": Cosine,
-            "retrieval": Retrieval,
-        }
-        return objectives[self.objective]()
+        return named_objective(self.objective, known.head, self.fidelity)
 
-    def is_trained(self, known: PilotKnowledge, seed: int) -> bool:
-        """True where such a codec was trained on this machine before."""
-        others = known.others if self.unpaired else None
-        return find_codec_file(self.training(seed), *self.inputs(known), others).is_file()
+    def kept(self, known: PilotKnowledge, seed: int) -> Path:
+        """The file that keeps this codec under the digest of all that its training depends on; the training's state lies beside it."""
+        identity = self.training(seed).identity(*self.inputs(known), self._unpaired(known))
+        return cache_folder() / "codecs" / f"{identity}-{_TRAINING_VERSION}.safetensors"
 
     def codec(self, known: PilotKnowledge, run: Run) -> Codec:
-        """The codec, trained by whichever cell needs it first."""
-        key = (self.model_dump_json(exclude={"label"}), run.seed)
-        others = known.others if self.unpaired else None
-        return known.shared(key, lambda: train_codec(self.training(run.seed), *self.inputs(known), others, run.progress))
+        """The codec, trained by whichever cell needs it first, unless it is kept; an interrupted training is resumed."""
+
+        def train() -> Codec:
+            path = self.kept(known, run.seed)
+            if (before := load_if_there(path, Codec)) is not None:
+                return before.to(known.pilots.x.device)
+            state, unpaired = path.with_suffix(".training"), self._unpaired(known)
+            fit = self.training(run.seed).fit(*self.inputs(known), unpaired=unpaired, checkpoint=state, progress=run.progress)
+            fit.codec.save(path)
+            return fit.codec
+
+        return known.shared((self.model_dump_json(exclude={"label"}), run.seed), train)
+
+    def _unpaired(self, known: PilotKnowledge) -> Tensor | None:
+        return known.others if self.unpaired else None
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return self.codec(known, run).design(channel)

@@ -6,8 +6,7 @@ from pydantic import Field, model_validator
 
 from latentlink.channels.channel import Channel
 from latentlink.digital.adaptation import BlockError, Genie
-from latentlink.digital.alignment import AtReceiver, AtTransmitter
-from latentlink.digital.design import Digital
+from latentlink.digital.design import AtReceiver, AtTransmitter, Digital
 from latentlink.digital.source.latent_code import LatentCode
 from latentlink.links.solution import Solution
 from latentlink.studies.methods.method import OnModes, Run

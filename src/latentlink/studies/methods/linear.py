@@ -12,7 +12,7 @@ from latentlink.linear.csi_cases import BothEnds, CsiCase, ReceiverOnly, Transmi
 from latentlink.linear.design import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.power import named
-from latentlink.studies.methods.method import EstimatedChannel, OnModes, Run
+from latentlink.studies.methods.method import OnModes, Run, Situation
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Positive
 from latentlink.studies.shared import PilotKnowledge
 
@@ -34,14 +34,9 @@ class ClosedFormMethod(OnModes):
         return not self.robust
 
     def describe(self) -> str:
-        return self._describe_design() + ("" if self.robust else ", naive")
-
-    def _describe_design(self) -> str:
-        if self.power in ("equal", "one-use-at-a-time"):
-            how = "equal power per use" if self.power == "equal" else "one use at a time"
-            return f"linear, {self.kind()}, {how}"
-        limit = "" if self.power == "mean" else f", power {self.power}"
-        return f"exact, {self.kind()}{limit}"
+        own = {"mean": "", "equal": ", equal power per use", "one-use-at-a-time": ", one use at a time"}
+        design = "linear" if self.power in ("equal", "one-use-at-a-time") else "exact"
+        return f"{design}, {self.kind()}{own.get(self.power, f', power {self.power}')}" + ("" if self.robust else ", naive")
 
     def canonical(self, point: Point) -> dict[str, Any]:
         """`robust` only matters where an estimate is known at design."""
@@ -59,21 +54,21 @@ class ClosedFormMethod(OnModes):
         pilots = {"x": known.pilots.x, "y": known.pilots.y} if self.power == "per-message" else {}
         return ClosedForm(power=named(self.power, **pilots)).design(self.modes(known), channel)
 
-    def design_on_estimate(self, known: PilotKnowledge, seen: EstimatedChannel, run: Run) -> Solution:
+    def design_on_estimate(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The design for what the transmitter knows, and what is expected of it on the channels that messages pass."""
-        modes, case = self.modes(known), self.csi_case(seen)
-        solution = ClosedForm(csi=case).design(modes, seen.estimate)
-        return case.at_reception(solution, modes, seen.truth, seen.received)
+        modes, case = self.modes(known), self.csi_case(there)
+        solution = ClosedForm(csi=case).design(modes, there.estimate)
+        return case.at_reception(solution, modes, there.truth, there.received)
 
-    def csi_case(self, seen: EstimatedChannel) -> CsiCase:
+    def csi_case(self, there: Situation) -> CsiCase:
         """Who knows what of the channel, by the word of the study."""
         cases: dict[str, CsiCase] = {
             "both-ends": BothEnds(robust=self.robust),
             "transmitter": Transmitter(robust=self.robust),
-            "receiver-only": ReceiverOnly(gain=seen.gain),
-            "transmitter-only": TransmitterOnly(gain=seen.gain),
+            "receiver-only": ReceiverOnly(gain=there.gain),
+            "transmitter-only": TransmitterOnly(gain=there.gain),
         }
-        return cases[seen.known]
+        return cases[there.known]
 
 
 class AdmmMethod(OnModes):
@@ -115,11 +110,7 @@ class AdmmMethod(OnModes):
         solver = Admm(
             power=named(self.power),
             constraint=None if self.constraint is None else sets[self.constraint](),
-            rho=self.rho,
-            adaptive=self.adaptive,
-            max_iterations=self.max_iterations,
-            tolerance=self.tolerance,
-            warm_start=self.warm_start,
+            **self.model_dump(include={"rho", "adaptive", "max_iterations", "tolerance", "warm_start"}),
             seed=run.design_seed(self.name),
         )
         return solver.design(self.modes(known), channel)

@@ -5,15 +5,16 @@ power (`gain_controlled`, see `running/measure.py`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Section
@@ -44,12 +45,13 @@ class Run:
         return Draw.DESIGN.seed(self.seed, name)
 
 
-class EstimatedChannel(NamedTuple):
-    """Channels of which some end knows an estimate only.
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """The channels of a cell and what is known of them.
 
     Attributes:
         truth: channels that messages pass.
-        estimate: what is known of them when the precoder is made.
+        estimate: what is known of them when the precoder is made; `truth` where it is known perfectly.
         received: what a receiver that measures knows of them when the message comes.
         known: which end knows what, a value of `csi.known`.
         gain: mean squared coefficient, which both ends know.
@@ -61,12 +63,24 @@ class EstimatedChannel(NamedTuple):
     known: str
     gain: float
 
+    def __getitem__(self, index: slice) -> "Situation":
+        """Some of the channels."""
+        return self._change(lambda channel: channel[index])
+
+    def with_power(self, power: Tensor) -> "Situation":
+        """The same channels with another power budget (…)."""
+        return self._change(lambda channel: channel.with_power(power))
+
+    def _change(self, change: Callable[[Channel], Channel]) -> "Situation":
+        return replace(self, truth=change(self.truth), estimate=change(self.estimate), received=change(self.received))
+
 
 class Method(Section):
     """The base of all methods."""
 
     family: ClassVar[str] = "exact"
     gain_controlled: ClassVar[bool] = True
+    one_channel_at_a_time: ClassVar[bool] = False
     label: str | None = Field(None, description="its name in tables and figures")
 
     @property
@@ -93,13 +107,23 @@ class Method(Section):
             name = getattr(self, "name", "")
             raise ValueError(f"csi.known {point.csi.known} needs closed-form, whose decoder is matched to what is received, got {name}")
 
+    def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor | None:
+        """What the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
+        return None
+
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         """The design for these channels."""
         raise NotImplementedError
 
-    def design_on_estimate(self, known: PilotKnowledge, seen: EstimatedChannel, run: Run) -> Solution:
+    def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
+        """The link that is used, by what is known of the channels."""
+        if there.known in ("perfect", "unaware"):
+            return self.design(known, there.truth if there.known == "perfect" else there.truth.unaware(), run)
+        return self.design_on_estimate(known, there, run)
+
+    def design_on_estimate(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The link that is used where some end knows an estimate only: the design for the estimate."""
-        return self.design(known, seen.estimate, run)
+        return self.design(known, there.estimate, run)
 
     def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
         """The error that the design expects; asked for once a cell, however often it was designed."""

@@ -1,6 +1,7 @@
 """The paper's complex networks as a method of studies."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -14,12 +15,15 @@ from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import AboveZero, NotNegative, Positive
 from latentlink.studies.shared import PilotKnowledge
 
+_SETTINGS = {each.name for each in fields(Neural)} - {"pruning", "seed"}
+
 
 class NeuralMethod(Method):
     """Complex networks that are trained for each channel matrix; each message is scaled to the budget."""
 
     family: ClassVar[str] = "neural"
     gain_controlled: ClassVar[bool] = False
+    one_channel_at_a_time: ClassVar[bool] = True
     name: Literal["neural"] = "neural"
     hidden_tx: Positive | None = Field(None, description="complex units of the precoder's hidden layers; null takes the latent's dimension")
     hidden_rx: Positive | None = Field(None, description="complex units of the decoder's hidden layers")
@@ -51,19 +55,7 @@ class NeuralMethod(Method):
             "soft": lambda: SoftThreshold(self.strength),
             "budget": lambda: Weights(self.share),
         }
-        return Neural(
-            hidden_tx=self.hidden_tx,
-            hidden_rx=self.hidden_rx,
-            layers=self.layers,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            patience=self.patience,
-            validation=self.validation,
-            pruning=pruning[self.pruning](),
-            precision=self.precision,
-            seed=seed,
-        )
+        return Neural(**self.model_dump(include=_SETTINGS), pruning=pruning[self.pruning](), seed=seed)
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return self.network(run.design_seed(self.name)).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)

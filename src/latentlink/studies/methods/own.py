@@ -10,6 +10,7 @@ modes, made once for all cells that share pilots. A parameter `seed` that the fi
 attribute `label` names the method in tables and figures; `gain_controlled = False` keeps its power as it is designed.
 """
 
+import inspect
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, model_validator
@@ -19,7 +20,7 @@ from latentlink.links.solution import Solution
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import Point, identify
 from latentlink.studies.shared import PilotKnowledge
-from latentlink.studies.spec.plug_in import PlugIn, PlugInError, accepts, blame, check_parameters, load_attribute
+from latentlink.studies.spec.plug_in import PlugIn, PlugInError, accepts, blame, load_attribute
 
 
 class OwnMethod(Method):
@@ -37,7 +38,13 @@ class OwnMethod(Method):
     @model_validator(mode="after")
     def _takes_its_parameters(self) -> "OwnMethod":
         target = load_attribute(self.name)
-        check_parameters(self.name, target, self.parameters)
+        if not callable(target):
+            raise ValueError(f"{self.name!r} must be a class or a function, got {type(target).__name__}")
+        signature = inspect.signature(target)
+        try:
+            signature.bind(**self.parameters)
+        except TypeError as error:
+            raise ValueError(f"{self.name!r}: {error}; its parameters are {signature}") from error
         if not hasattr(target, "design"):
             raise ValueError(f"{self.name!r} must be a class with design(known, channel), but {target.__name__} has no such method")
         return self
@@ -49,8 +56,7 @@ class OwnMethod(Method):
 
     def describe(self) -> str:
         target = load_attribute(self.name)
-        label = getattr(target, "label", None)
-        return label if isinstance(label, str) else str(target.__name__)
+        return str(getattr(target, "label", target.__name__))
 
     def canonical(self, point: Point) -> dict[str, Any]:
         """Its name, the digest of its module's file, and its parameters."""

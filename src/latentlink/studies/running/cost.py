@@ -4,7 +4,6 @@ Steps are measured in as many threads as there are jobs, since they compete for 
 that all jobs wait for them.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -19,7 +18,7 @@ from latentlink.numerics.threads import one_thread
 from latentlink.studies.channels import channel_of
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.neural import NeuralMethod
-from latentlink.studies.running.timing import TIMED_MESSAGES
+from latentlink.studies.running.measure import TIMED_MESSAGES
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 
@@ -40,7 +39,6 @@ class TimeEstimates:
     jobs: int
     device: str
     _cache: ThreadSafeCache = field(default_factory=ThreadSafeCache)
-    _seen: set[Hashable] = field(default_factory=set)
 
     def seconds(self, cell: Cell, scenario: ScenarioData) -> float:
         """Training, evaluation and timing of a cell; LINEAR_S where nothing is trained, or where measuring fails as the cell then will."""
@@ -56,8 +54,7 @@ class TimeEstimates:
     def _neural(self, cell: Cell, method: NeuralMethod, scenario: ScenarioData) -> float:
         """All epochs, the evaluation and the timing of each channel draw."""
         classes = int(scenario.candidates.require_labels().max()) + 1
-        count = len(scenario.candidates) if cell.pilots.per_class is None else cell.pilots.per_class * classes
-        pilots = scenario.candidates[: min(count, len(scenario.candidates))]
+        pilots = scenario.candidates[: None if cell.pilots.per_class is None else cell.pilots.per_class * classes]
         channel = self._first_channel(cell)
         network, shape = replace(method.network(0), pruning=None), (channel.n_tx, channel.n_rx, channel.uses)
         training = self._cache.get((scenario, len(pilots), network, shape), lambda: self._training(network, pilots, channel))
@@ -79,9 +76,8 @@ class TimeEstimates:
             with one_thread():
                 return settings.estimated_seconds(modes, pilots, objective)
 
-        first = kind not in self._seen
-        self._seen.add(kind)
-        training = self._cache.get(kind, measure) if first and not method.is_trained(known, cell.seed) else 0.0
+        first = self._cache.get(("first", kind), lambda: cell.id) == cell.id
+        training = self._cache.get(kind, measure) if first and not method.kept(known, cell.seed).is_file() else 0.0
         size = (channel.n_tx, channel.n_rx, channel.uses)
         message = self._cache.get(
             (kind, size), lambda: seconds_of_message(settings.untrained(modes, pilots).design(channel).transceiver, pilots, channel)

@@ -50,32 +50,25 @@ def design_at_budget(
         controlled: False leaves a power that the design keeps itself.
         tolerance: deviation from the budget that is left, relative to it.
     """
-    seconds = 0.0
 
-    def timed(budget: Tensor) -> Solution:
-        nonlocal seconds
+    def timed(budget: Tensor) -> Controlled:
         clock = time.perf_counter()
-        solution = design(budget)
-        seconds = (time.perf_counter() - clock) / len(channel.h)
-        return solution
+        return Controlled(design(budget), budget, (time.perf_counter() - clock) / len(channel.h))
 
-    budget = channel.power
-    solution = timed(budget)
-    if solution.transceiver.scalable:  # a new design could change its rates
-        spent = share_spent(solution, x, channel)
+    found = timed(channel.power)
+    transceiver = found.solution.transceiver
+    if transceiver.scalable:  # a new design could change its rates
+        spent = share_spent(found.solution, x, channel)
         factor = torch.where(spent > 0, ratio(torch.ones_like(spent), spent), 1.0)
-        return Controlled(replace(solution, transceiver=solution.transceiver.scaled(factor)), budget, seconds)
+        return replace(found, solution=replace(found.solution, transceiver=transceiver.scaled(factor)))
     if not controlled:
-        return Controlled(solution, budget, seconds)
+        return found
     for _ in range(_CORRECTIONS):
-        spent = share_spent(solution, x, channel)
+        spent = share_spent(found.solution, x, channel)
         if bool(((spent - 1).abs() <= tolerance).logical_or(spent == 0).all()):
             break
-        budget = torch.where(spent > 0, ratio(budget, spent), budget)
-        solution = timed(budget)
-    if budget is channel.power:
-        solution = timed(budget)  # timed again: the first design may also have made what cells share
-    return Controlled(solution, budget, seconds)
+        found = timed(torch.where(spent > 0, ratio(found.budget, spent), found.budget))
+    return timed(channel.power) if found.budget is channel.power else found  # again: the first may also have made what cells share
 
 
 def share_spent(solution: Solution, x: Tensor, channel: Channel) -> Float[Tensor, "*batch"]:

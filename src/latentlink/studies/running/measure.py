@@ -1,12 +1,14 @@
 """One cell, from its settings to its rows: design, send all test latents, measure what the receiver understands.
 
 Everything is drawn from the cell's own seed (see `studies/seeding.py`): methods and SNRs meet the same channels, and the same noise up to
-its scale. The result depends on nothing but the cell.
+its scale. The result depends on nothing but the cell, except for the latencies, which are measured on one thread while nothing else runs.
 """
 
 import json
 import platform
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,23 +24,25 @@ from latentlink.bounds.finite_length import separation
 from latentlink.bounds.opta import opta
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.evaluate import evaluate
+from latentlink.evaluation.latency import latency
 from latentlink.evaluation.papr import Amplifier, peaks
 from latentlink.linear.design import ClosedForm
 from latentlink.links.transceiver import Transceiver
-from latentlink.studies.channels import columns_of
-from latentlink.studies.methods.method import Run
-from latentlink.studies.methods.references import ReferenceMethod
+from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
 from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
-from latentlink.studies.running.situation import Situation, csi_columns, draw_situation
+from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import PilotKnowledge, ScenarioData
+from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 
+_EVALUATED = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power", "antenna_power")  # as `Evaluation` has them
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _SYMBOLS = 10_000  # of an antenna, from which its peaks are known at 10⁻³
 _BLOCKS = 512  # most messages on which lost blocks are measured
+_BATCH = 256  # messages at a time in the batched latency
+TIMED_MESSAGES = 73 * _BATCH  # that take as long as timing a network: its dense and its sparse form are tried, then the faster one timed
 _MOST_SYMBOLS = 2**26  # held at a time, for peaks
 
 
@@ -69,18 +73,19 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
     columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds")}
-    if isinstance(cell.method, ReferenceMethod):
-        columns |= _score_latents(cell.method.latents(known, scenario.test), scenario)
+    latents = cell.method.latents(known, scenario.test)
+    if latents is not None:
+        columns |= _score_latents(latents, scenario)
         return Measured(frame(columns | {"wall_s": time.perf_counter() - clock}, 1, cell.metrics))
     there = draw_situation(cell, run.device)
-    links = LinkMeasurement(cell, scenario, known, power_tolerance)
-    if cell.method.family == "neural" and len(there.truth.h) > 1:
-        parts = [links.measure(there[i : i + 1], _run_of_channel(run, i)) for i in range(len(there.truth.h))]
+    measure_one = partial(_measure_link, cell, scenario, power_tolerance)
+    if cell.method.one_channel_at_a_time and len(there.truth.h) > 1:
+        parts = [measure_one(there[i : i + 1], _run_of_channel(run, i)) for i in range(len(there.truth.h))]
         link = parts[0][0]
         results = {name: _join([part[1][name] for part in parts]) for name in parts[0][1]}
     else:
-        link, results = links.measure(there, run)
-    columns |= _describe_situation(there) | results | {"wall_s": time.perf_counter() - clock}
+        link, results = measure_one(there, run)
+    columns |= describe_situation(cell, there) | results | {"wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(there.truth.h), cell.metrics), link, there.truth[: link.batch.numel()])
 
 
@@ -92,111 +97,84 @@ def _join(values: list[Any]) -> Any:
     return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
 
 
-@dataclass(frozen=True, eq=False)
-class LinkMeasurement:
-    """Designs and measures the links of a cell.
+def _measure_link(
+    cell: Cell, scenario: ScenarioData, power_tolerance: float, there: Situation, run: Run
+) -> tuple[Transceiver, dict[str, Any]]:
+    """The designed link in the precision of a deployed one, and the columns of what was measured."""
+    method, channel, test = cell.method, there.truth, scenario.test
+    known = scenario.known(cell.pilots, cell.seed)
+    controlled = design_at_budget(
+        lambda budget: method.design_for(known, there.with_power(budget), run), test.x, channel, method.gain_controlled, power_tolerance
+    )
+    solution = controlled.solution
+    link: Transceiver = solution.transceiver.to(torch.float32)
+    limit_db = cell.channel.clipping_db
+    amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
+    noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
+    seen = evaluate(link, test.x, test.y, channel=channel, head=scenario.head, labels=test.labels, generator=noise, amplifier=amplifier)
+    expects = cell.csi.known != "unaware" and "mse" in cell.metrics
+    own_noise = Draw.BLOCKS.generator(cell.seed, device=channel.h.device)
+    return link, {
+        "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
+        **{name: getattr(seen, name) for name in _EVALUATED},
+        "budget": controlled.budget,
+        "expected_mse": method.expected_mse(known, solution) if expects else None,
+        "status": "; ".join(solution.messages()),
+        "gap": solution.trace.get("gap"),
+        "design_s": controlled.seconds,
+        **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
+        **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
+        **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
+        **link.measured(test.x[:_BLOCKS], partial(_send_through, channel, amplifier, own_noise)),
+    }
 
-    Attributes:
-        cell: what to design, and which metrics to measure.
-        scenario: latents and head.
-        known: what the design knows of the latents.
-        power_tolerance: of the gain control.
-    """
 
-    cell: Cell
-    scenario: ScenarioData
-    known: PilotKnowledge
-    power_tolerance: float
+def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
+    """Limits by the latents' moments: the least error of any linear link, Gaussian OPTA and the distance to it, a separate digital link of
+    finite length, and the bound on accuracy by capacity."""
+    modes, bits = scenario.limit_modes, capacity(channel)
+    # shares of the variance, which differs a little between two samples
+    optimum = ClosedForm().design(modes, channel).expected_mse
+    assert optimum is not None
+    bound = opta(modes, channel) / modes.variance
+    separate = separation(modes, channel) / modes.variance
+    variance = scenario.test_variance
+    return {
+        "capacity": bits,
+        "accuracy_bound": scenario.accuracy_bound.at(bits),
+        "exact_mse": optimum / modes.variance * variance,
+        "opta": bound * variance,
+        "opta_nmse": bound,
+        "opta_db": 10 * (measured_mse / (bound * variance)).log10(),
+        "separation": separate * variance,
+        "separation_nmse": separate,
+    }
 
-    def measure(self, there: Situation, run: Run) -> tuple[Transceiver, dict[str, Any]]:
-        """The designed link in the precision of a deployed one, and the columns of what was measured."""
-        cell, scenario, channel, test = self.cell, self.scenario, there.truth, self.scenario.test
-        controlled = design_at_budget(
-            lambda budget: there.design(self.known, budget, run), test.x, channel, cell.method.gain_controlled, self.power_tolerance
-        )
-        solution = controlled.solution
-        link: Transceiver = solution.transceiver.to(torch.float32)
-        limit_db = cell.channel.clipping_db
-        amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
-        noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
-        seen = evaluate(link, test.x, test.y, channel=channel, head=scenario.head, labels=test.labels, generator=noise, amplifier=amplifier)
-        expects = cell.csi.known != "unaware" and "mse" in cell.metrics
-        return link, {
-            "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
-            "accuracy": seen.accuracy,
-            "agreement": seen.agreement,
-            "mse": seen.mse,
-            "nmse": seen.nmse,
-            "power": seen.power,
-            "peak_power": seen.peak_power,
-            "antenna_power": seen.antenna_power,
-            "budget": controlled.budget,
-            "expected_mse": cell.method.expected_mse(self.known, solution) if expects else None,
-            "status": "; ".join(solution.messages()),
-            "gap": solution.trace.get("gap"),
-            "design_s": controlled.seconds,
-            **self.limits(channel, seen.mse),
-            **self.operations(link),
-            **self.peaks(link, amplifier),
-            **self.own_figures(link, channel, amplifier),
-        }
 
-    def limits(self, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
-        """Limits by the latents' moments: the least error of any linear link, Gaussian OPTA and the distance to it, a separate digital link
-        of finite length, and the bound on accuracy by capacity."""
-        if "limits" not in self.cell.metrics:
-            return {}
-        modes, bits = self.scenario.limit_modes, capacity(channel)
-        # shares of the variance, which differs a little between two samples
-        optimum = ClosedForm().design(modes, channel).expected_mse
-        assert optimum is not None
-        exact = optimum / modes.variance
-        bound = opta(modes, channel) / modes.variance
-        separate = separation(modes, channel) / modes.variance
-        variance = self.scenario.test_variance
-        return {
-            "capacity": bits,
-            "accuracy_bound": self.scenario.accuracy_bound.at(bits),
-            "exact_mse": exact * variance,
-            "opta": bound * variance,
-            "opta_nmse": bound,
-            "opta_db": 10 * (measured_mse / (bound * variance)).log10(),
-            "separation": separate * variance,
-            "separation_nmse": separate,
-        }
+def _measure_peaks(cell: Cell, scenario: ScenarioData, link: Transceiver, amplifier: Amplifier | None) -> dict[str, Any]:
+    """Peak-to-average power of each antenna, of the waveform where messages fill the subcarriers of OFDM; nothing where there are too few
+    symbols to know, or too many to hold."""
+    subcarriers = cell.ofdm.subcarriers if cell.channel.standard else None
+    uses, needed = cell.channel.uses, max(_SYMBOLS, subcarriers or 0)
+    x = torch.cat([scenario.test.x, scenario.candidates.x])[: -(-needed // uses)]  # peaks need many messages
+    if link.batch.numel() * needed * cell.channel.shape[1] > _MOST_SYMBOLS or uses * len(x) < needed:
+        return {}
+    seen = peaks(link, x, subcarriers=subcarriers, amplifier=amplifier)
+    return {"papr_db": seen.papr_db, "antenna_papr_db": seen.antenna_papr_db}
 
-    def peaks(self, link: Transceiver, amplifier: Amplifier | None) -> dict[str, Any]:
-        """Peak-to-average power of each antenna, of the waveform where messages fill the subcarriers of OFDM; nothing where there are too
-        few symbols to know, or too many to hold."""
-        if "papr" not in self.cell.metrics:
-            return {}
-        subcarriers = self.cell.ofdm.subcarriers if self.cell.channel.standard else None
-        uses, needed = self.cell.channel.uses, max(_SYMBOLS, subcarriers or 0)
-        if link.batch.numel() * needed * self.cell.channel.shape[1] > _MOST_SYMBOLS:
-            return {}
-        x = torch.cat([self.scenario.test.x, self.scenario.candidates.x])[: -(-needed // uses)]  # peaks need many messages
-        if uses * len(x) < needed:
-            return {}
-        seen = peaks(link, x, subcarriers=subcarriers, amplifier=amplifier)
-        return {"papr_db": seen.papr_db, "antenna_papr_db": seen.antenna_papr_db}
 
-    def own_figures(self, link: Transceiver, channel: Channel, amplifier: Amplifier | None) -> dict[str, Tensor]:
-        """What the link measures of itself, such as the share of lost blocks."""
-        noise = Draw.BLOCKS.generator(self.cell.seed, device=channel.h.device)
-        return link.measured(self.scenario.test.x[:_BLOCKS], partial(_send_through, channel, amplifier, noise))
-
-    def operations(self, link: Transceiver) -> dict[str, Any]:
-        """Operations of the link; nothing where nobody has counted them."""
-        flops = link.for_counting().flops if "flops" in self.cell.metrics else None
-        if flops is None:
-            return {}
-        return {
-            "flops_encode": flops.encode,
-            "flops_decode": flops.decode,
-            "flops": flops.total,
-            "density": link.density,
-            "pruning": getattr(self.cell.method, "threshold", None),
-        }
+def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
+    """Operations of the link; nothing where nobody has counted them."""
+    flops = link.for_counting().flops
+    if flops is None:
+        return {}
+    return {
+        "flops_encode": flops.encode,
+        "flops_decode": flops.decode,
+        "flops": flops.total,
+        "density": link.density,
+        "pruning": getattr(cell.method, "threshold", None),
+    }
 
 
 def _send_through(channel: Channel, amplifier: Amplifier | None, noise: torch.Generator, s: Tensor) -> Tensor:
@@ -240,14 +218,43 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
     }
 
 
-def _describe_situation(there: Situation) -> dict[str, Any]:
-    """Columns that say which channels were met, and what was known of them."""
-    cell = there.cell
-    return {
-        **columns_of(cell.channel, cell.ofdm),
-        "knowledge": "unaware" if cell.csi.known == "unaware" else "aware",
-        "snr_db": cell.snr.snr_db,
-        "snr_reference": cell.snr.snr_reference,
-        "noise_variance": there.truth.noise_variance,
-        **csi_columns(there),
-    }
+def add_latencies(
+    measured: Measured, scenario: ScenarioData, cache: ThreadSafeCache, alone: Callable[[], AbstractContextManager[None]]
+) -> pl.DataFrame:
+    """The rows of a cell with the latency of its link.
+
+    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers: they are timed once a run.
+
+    Args:
+        measured: of a cell.
+        scenario: whose test latents are sent.
+        cache: of latencies in this run.
+        alone: context in which nothing else runs.
+    """
+    link, channel = measured.link, measured.channel
+    if link is None or channel is None:
+        return measured.rows
+
+    def time_alone() -> dict[str, float | str]:
+        with alone():
+            return _time(link, scenario, channel)
+
+    if link.clock_key is None:
+        times = time_alone()
+    else:
+        times = cache.get((link.clock_key, channel.n_tx, channel.n_rx, channel.uses, len(channel.h), scenario), time_alone)
+    return measured.rows.with_columns(**{name: pl.lit(value) for name, value in times.items()})
+
+
+def _time(link: Transceiver, scenario: ScenarioData, channel: Channel) -> dict[str, float | str]:
+    """Latencies of one message at a time, and of many."""
+    x = scenario.test.x
+    times: dict[str, float | str] = {}
+    for size, suffix in ((1, "us"), (min(_BATCH, len(x)), "batch_us")):
+        timed = link.for_clock(x, size)
+        if timed.form is not None:
+            times[f"form_{suffix}"] = timed.form
+        measured = latency(timed, x, channel[: timed.batch.numel()], batch=size)
+        times[f"encode_{suffix}"] = measured.encode_us
+        times[f"decode_{suffix}"] = measured.decode_us
+    return times

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -24,48 +24,35 @@ from latentlink.numerics.threads import one_thread
 from latentlink.studies.methods.method import Run
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.cost import TimeEstimates
-from latentlink.studies.running.measure import measure
-from latentlink.studies.running.timing import add_latencies
+from latentlink.studies.running.measure import add_latencies, measure
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.plug_in import PlugInError
 
 Done = Callable[[Cell, str], None]
+_PLACES = 1024  # more than there are threads
 
 
 class Quiet:
-    """A lock under which many work at once, or one works alone."""
+    """A lock under which many work at once, or one works alone: whoever works takes a place, whoever works alone takes all of them."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._busy, self._alone = 0, False
+        self._places, self._turn = threading.Semaphore(_PLACES), threading.Lock()
 
     @contextmanager
-    def busy(self) -> Iterator[None]:
+    def busy(self, places: int = 1) -> Iterator[None]:
         """Context of work beside others; it waits while somebody works alone."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._busy += 1
+        with self._turn:
+            for _ in range(places):
+                self._places.acquire()
         try:
             yield
         finally:
-            with self._changed:
-                self._busy -= 1
-                self._changed.notify_all()
+            self._places.release(places)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Context of work alone: new work waits, and work under way ends first."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._alone = True
-            self._changed.wait_for(lambda: self._busy == 0)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._alone = False
-                self._changed.notify_all()
+        return self.busy(_PLACES)
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
@@ -109,10 +96,9 @@ class Runner:
     def estimated_seconds(self, cell: Cell) -> float:
         """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
         try:
-            scenario = self.scenario(cell)
+            return self._estimates.seconds(cell, self.scenario(cell))
         except PlugInError:
             return 0.0  # the cell will fail at once
-        return self._estimates.seconds(cell, scenario)
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
         """Run all cells that have no result yet.
@@ -133,17 +119,14 @@ class Runner:
         for cell in {(cell.data, cell.encoders): cell for cell in missing}.values():
             with suppress(PlugInError):  # its cells will say so
                 self.scenario(cell)  # latents and head first, with all cores
+        cuts = -(-self.jobs // len(groups))  # groups are only cut where there are too few for all jobs
+        shares = [group[start::cuts] for group in groups for start in range(cuts) if group[start::cuts]]
         with one_thread():
             try:
-                Parallel(n_jobs=self.jobs, prefer="threads")(delayed(self._group)(group, done) for group in self._shares(groups))
+                Parallel(n_jobs=self.jobs, prefer="threads")(delayed(self._group)(share, done) for share in shares)
             except KeyboardInterrupt:
                 self._stop.set()
                 raise
-
-    def _shares(self, groups: list[list[Cell]]) -> list[list[Cell]]:
-        """At least one share of work for each job: groups are only cut where they are too few."""
-        cuts = -(-self.jobs // len(groups))
-        return [group[start::cuts] for group in groups for start in range(cuts) if group[start::cuts]]
 
     def _group(self, cells: list[Cell], done: Done) -> None:
         torch.set_num_threads(1)  # each thread has a setting of its own

@@ -1,4 +1,4 @@
-"""What a cell's transmitter knows of its channels, and the link that it makes of that.
+"""What a cell's transmitter and receiver know of its channels.
 
 The estimate is made as a radio makes it: every antenna has a pilot on each `pilot_spacing`-th subcarrier of the band, in the first symbol;
 the message comes `delay_ms` later, with pilots of its own for a receiver that measures. An estimator has to know the covariance of the
@@ -6,8 +6,7 @@ model over the grid beforehand: it is learnt from other channels. Flat channels 
 with Jakes' correlation.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,71 +14,49 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi.ageing import age_channel, age_estimate
-from latentlink.channels.csi.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
+from latentlink.channels.csi.estimation import least_squares_estimator, lmmse_estimator
 from latentlink.channels.csi.feedback import quantise_feedback
 from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.csi.statistics import SampledStatistics, correlation_over_time, doppler_hz
 from latentlink.channels.ofdm import ResourceElements, symbol_duration_s
 from latentlink.channels.tr38901.generate import grids
-from latentlink.links.solution import Solution
 from latentlink.studies.channels import KMH, channel_of, elements_of, snr_db_of, standard_model
-from latentlink.studies.methods.method import EstimatedChannel, Run
+from latentlink.studies.methods.method import Situation
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import PilotKnowledge
 from latentlink.studies.spec.cell import Cell
 
 _LEARNT = 200  # least number of channels from which statistics are learnt
 _PER_PILOT = 40  # antenna pairs of these channels for each pilot
 
 
-@dataclass(frozen=True, eq=False)
-class Situation:
-    """The channels of a cell and what is known of them.
-
-    Attributes:
-        cell: the cell.
-        truth: channels that messages pass.
-        estimate: what is known of them when the precoder is made; `truth` where it is known perfectly.
-        received: what a receiver that measures knows of them when the message comes.
-    """
-
-    cell: Cell
-    truth: Channel
-    estimate: Channel
-    received: Channel
-
-    def __getitem__(self, index: slice) -> "Situation":
-        """Some of the channels."""
-        return replace(self, truth=self.truth[index], estimate=self.estimate[index], received=self.received[index])
-
-    def design(self, known: PilotKnowledge, power: Tensor, run: Run) -> Solution:
-        """The link that is used, for a power budget (…)."""
-        csi, method = self.cell.csi, self.cell.method
-        truth = self.truth.with_power(power)
-        if not csi.estimated:
-            return method.design(known, truth if csi.known == "perfect" else truth.unaware(), run)
-        seen = EstimatedChannel(truth, self.estimate.with_power(power), self.received.with_power(power), csi.known, self.cell.channel.gain)
-        return method.design_on_estimate(known, seen, run)
-
-
-def csi_columns(there: Situation) -> dict[str, Any]:
-    """Columns of a result row that say what is known of the channels; a design that is unaware of them is marked by `knowledge`."""
-    csi = there.cell.csi
-    if not csi.estimated:
-        return {"csi": "perfect"}
-    known = there.received if csi.known == "receiver-only" else there.estimate
-    return {
-        "csi": csi.known,
-        "error_variance": known.error_variance,
-        **csi.model_dump(exclude={"known", *csi.ignored(there.cell.channel)}),
+def describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
+    """Columns of a result row that say which channels were met, and what was known of them; `knowledge` marks a design unaware of them."""
+    at, csi = cell.channel, cell.csi
+    n_rx, n_tx = at.shape
+    columns = {
+        "channel_model": at.model,
+        "n_tx": n_tx,
+        "n_rx": n_rx,
+        **at.model_dump(include={"gain", "uses", "clipping_db"}),
+        "k_factor": at.k_factor if at.model == "rician" else None,
+        "correlation": at.correlation if at.model == "kronecker" else None,
+        **(cell.ofdm.model_dump(exclude=cell.ofdm.ignored(at)) if at.standard else {}),
+        "knowledge": "unaware" if csi.known == "unaware" else "aware",
+        **cell.snr.model_dump(),
+        "noise_variance": there.truth.noise_variance,
+        "csi": csi.known if csi.estimated else "perfect",
     }
+    if csi.estimated:
+        known = there.received if csi.known == "receiver-only" else there.estimate
+        columns |= {"error_variance": known.error_variance, **csi.model_dump(exclude={"known", *csi.ignored(at)})}
+    return columns
 
 
 def draw_situation(cell: Cell, device: torch.device) -> Situation:
     """The channels of a cell and what is known of them, drawn from its seed."""
     if not cell.csi.estimated:
         truth = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
-        return Situation(cell, truth, truth, truth)
+        return Situation(truth, truth, truth, cell.csi.known, cell.channel.gain)
     there = (_draw_on_grid if cell.channel.standard else _draw_flat)(cell, device)
     if cell.csi.feedback_bits is not None:
         return replace(there, estimate=quantise_feedback(there.estimate, cell.csi.feedback_bits, cell.channel.gain))
@@ -110,14 +87,12 @@ def _draw_on_grid(cell: Cell, device: torch.device) -> Situation:
         return h[:, torch.tensor([place[pair] for pair in elements.pairs], device=device)]
 
     truth = Channel.from_grid(at(later), snr_db_of(cell.channel, cell.snr))
+    estimator = lmmse_estimator if cell.csi.estimator == "lmmse" else least_squares_estimator
     noise, generator = float(pilot_noise(cell, truth)[0]), Draw.ESTIMATES.generator(cell.seed, device=device)
-    before, now = (_estimator(cell)(statistics, pilots, later, pilot_noise=noise) for pilots in (early, late))
+    before, now = (estimator(statistics, pilots, later, pilot_noise=noise) for pilots in (early, late))
     estimate = (before if cell.method.trusts_estimates else before.corrected()).known(truth, at(early), generator)
-    return Situation(cell, truth, estimate, now.corrected().known(truth, at(late), generator))
-
-
-def _estimator(cell: Cell) -> Callable[..., ChannelEstimator]:
-    return lmmse_estimator if cell.csi.estimator == "lmmse" else least_squares_estimator
+    received = now.corrected().known(truth, at(late), generator)
+    return Situation(truth, estimate, received, cell.csi.known, cell.channel.gain)
 
 
 def _draw_flat(cell: Cell, device: torch.device) -> Situation:
@@ -136,4 +111,4 @@ def _draw_flat(cell: Cell, device: torch.device) -> Situation:
     else:
         rho = float(correlation_over_time(age[0], doppler_hz(*age[1:])))
         estimate = replace(before, h=seen.expand(before.h.shape), error_variance=noise + 2 * (1 - rho) * gain)
-    return Situation(cell, truth, estimate, truth.estimated(noise, gain, generator))
+    return Situation(truth, estimate, truth.estimated(noise, gain, generator), cell.csi.known, gain)

@@ -8,14 +8,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from latentlink.studies.sections import SECTIONS, CsiAt, OfdmAt
+from latentlink.studies.sections import SECTIONS
 from latentlink.studies.spec.cell import Cell
-from latentlink.studies.spec.errors import explain
-from latentlink.studies.spec.study import Study
+from latentlink.studies.spec.study import Study, explain
 
 _MOST_CELLS = 200_000
 _REFERENCES: tuple[dict[str, Any], ...] = tuple({"name": "reference", "kind": kind, "at": {}} for kind in ("own", "aligned", "unaligned"))
-_ONE_POINT = {"channel.antennas": 1, "channel.n_tx": None, "channel.n_rx": None, "snr.snr_db": 0.0}
+_WITHOUT_CHANNEL = {  # references pass no channel: one point for all of them, not one for each antenna and SNR
+    "channel": {"antennas": 1},
+    "snr": {"snr_db": 0.0},
+    "ofdm": {},
+    "csi": {},
+}
 
 
 def cells(study: Study) -> tuple[Cell, ...]:
@@ -31,12 +35,16 @@ def cells(study: Study) -> tuple[Cell, ...]:
         where = f"methods.{number} ({method['name']})"
         entry = {name: value for name, value in method.items() if name != "at"}
         point = {name: dict(content[name]) for name in SECTIONS}
-        for key, value in (_without_channel() if entry["name"] == "reference" else method["at"]).items():
-            _put_at(point, key, value, where)
-        axes = {**point, "method": entry, "seed": list(content["seeds"])}
-        _check_count(axes, where)
-        for chosen in _product(axes):
-            cell = _cell({**chosen, "metrics": content["metrics"]}, where)
+        if entry["name"] == "reference":
+            point |= {name: SECTIONS[name].model_validate(values).model_dump() for name, values in _WITHOUT_CHANNEL.items()}
+        else:
+            for key, value in method["at"].items():
+                _put_at(point, key, value, where)
+        for chosen in _product({**point, "method": entry}, content["seeds"], where):
+            try:
+                cell = Cell.model_validate({**chosen, "metrics": content["metrics"]})
+            except ValidationError as error:
+                raise ValueError(f"{where}: {explain(error)}") from error
             same = found.setdefault(cell.id, cell)
             if same.method.label != cell.method.label:
                 raise ValueError(
@@ -59,53 +67,15 @@ def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
     point[section][name] = value
 
 
-def _without_channel() -> dict[str, Any]:
-    """References pass no channel: one point for all of them, not one for each antenna and SNR."""
-    return {
-        **_ONE_POINT,
-        "channel.uses": 1,
-        "channel.draws": 1,
-        "channel.gain": 1.0,
-        "channel.clipping_db": None,
-        "channel.model": "rayleigh",
-        "snr.snr_reference": "transmit",
-        **{f"ofdm.{name}": value for name, value in OfdmAt.model_validate({}).model_dump().items()},
-        **{f"csi.{name}": value for name, value in CsiAt.model_validate({}).model_dump().items()},
-    }
-
-
-def _lists(sections: dict[str, Any]) -> list[tuple[str, str | None, list[Any]]]:
-    """What is swept: section, key (None where the section is a list itself) and values."""
-    found: list[tuple[str, str | None, list[Any]]] = []
-    for name, section in sections.items():
-        if isinstance(section, dict):
-            found += [(name, key, value) for key, value in section.items() if isinstance(value, list)]
-        elif isinstance(section, list):
-            found.append((name, None, section))
-    return found
-
-
-def _check_count(sections: dict[str, Any], where: str) -> None:
-    count = math.prod(len(values) for _, _, values in _lists(sections))
+def _product(sections: dict[str, dict[str, Any]], seeds: tuple[int, ...], where: str) -> Iterator[dict[str, Any]]:
+    """Every choice of one value from each list, and a seed."""
+    axes = {(name, key): value for name, section in sections.items() for key, value in section.items() if isinstance(value, list)}
+    count = math.prod(map(len, axes.values())) * len(seeds)
     if count > _MOST_CELLS:
         raise ValueError(f"{where}: its lists have {count:,} combinations, and a study may have {_MOST_CELLS:,}: sweep over fewer values")
-
-
-def _product(sections: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every choice of one value from each list."""
-    axes = _lists(sections)
-    for values in itertools.product(*(values for _, _, values in axes)):
-        chosen = {name: dict(section) if isinstance(section, dict) else section for name, section in sections.items()}
-        for (name, key, _), value in zip(axes, values, strict=True):
-            if key is None:
-                chosen[name] = value
-            else:
-                chosen[name][key] = value
-        yield chosen
-
-
-def _cell(content: dict[str, Any], where: str) -> Cell:
-    try:
-        return Cell.model_validate(content)
-    except ValidationError as error:
-        raise ValueError(f"{where}: {explain(error)}") from error
+    for values in itertools.product(*axes.values()):
+        chosen = {name: dict(section) for name, section in sections.items()}
+        for (name, key), value in zip(axes, values, strict=True):
+            chosen[name][key] = value
+        for seed in seeds:
+            yield {**chosen, "seed": seed}

@@ -45,34 +45,16 @@ def load_attribute(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise ValueError(
-                f"{name!r}: there is no module {error.name!r}; it is looked for among installed packages, beside the study file "
-                "and in the current folder"
-            ) from error
-        raise ValueError(f"{name!r}: importing {module_name} failed\n{_frames(error)}") from error
     except Exception as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is not None and f"{module_name}.".startswith(f"{absent}."):
+            places = "it is looked for among installed packages, beside the study file and in the current folder"
+            raise ValueError(f"{name!r}: there is no module {absent!r}; {places}") from error
         raise ValueError(f"{name!r}: importing {module_name} failed\n{_frames(error)}") from error
     if not hasattr(module, attribute):
         public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(f"{name!r}: module {module_name} has no attribute {attribute!r}; it has {', '.join(public) or 'none to call'}")
     return getattr(module, attribute)
-
-
-def check_parameters(name: str, target: Any, given: dict[str, Any]) -> None:
-    """Refuse parameters that a class or function does not take.
-
-    Raises:
-        ValueError: the object cannot be called, or a parameter is unknown or missing.
-    """
-    if not callable(target):
-        raise ValueError(f"{name!r} must be a class or a function, got {type(target).__name__}")
-    signature = inspect.signature(target)
-    try:
-        signature.bind(**given)
-    except TypeError as error:
-        raise ValueError(f"{name!r}: {error}; its parameters are {signature}") from error
 
 
 def accepts(target: Callable[..., Any], parameter: str) -> bool:
@@ -107,9 +89,8 @@ def blame(name: str) -> Iterator[None]:
 
 def _frames(error: BaseException) -> str:
     """The traceback below the import machinery."""
-    kept = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename and frame.filename != __file__
-    ]
+    frames = traceback.extract_tb(error.__traceback__)
+    kept = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     return "".join([*traceback.format_list(kept), *traceback.format_exception_only(error)]).rstrip()
 
 

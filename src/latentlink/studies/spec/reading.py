@@ -7,10 +7,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from latentlink.studies.spec.errors import explain
 from latentlink.studies.spec.overrides import apply_override, put
 from latentlink.studies.spec.plug_in import add_search_folder
-from latentlink.studies.spec.study import Study
+from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
 
@@ -25,18 +24,16 @@ def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False)
         ValueError: it is not YAML, or not a study; the message names the file, the key, what was given and what was expected.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a YAML file ({error})") from error
-    try:
-        content = _copy_aliases(yaml.load(text, _UniqueKeys))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "it contains itself" if isinstance(error, RecursionError) else error
         raise ValueError(f"{path}: not a YAML file ({reason})") from error
-    if isinstance(content, dict):
-        _resolve_folder(content, path.parent)
+    data = content.get("data") if isinstance(content, dict) else None
+    folder = data.get("folder") if isinstance(data, dict) else None
+    if isinstance(folder, str) and (path.parent / folder).is_dir():  # it lies beside the study file, or else in the current folder
+        content["data"]["folder"] = str(path.parent / folder)
     add_search_folder(path.parent)
     try:
         return make_study(content, overrides, quick)
@@ -49,15 +46,6 @@ def make_study(content: Any, overrides: tuple[str, ...] = (), quick: bool = Fals
     if not isinstance(content, dict):
         raise ValueError(f"a study must be a mapping with name, methods, …; got {type(content).__name__}")
     content = copy.deepcopy(content)
-    _change(content, overrides, quick)
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        raise ValueError(explain(error)) from error
-
-
-def _change(content: dict[str, Any], overrides: tuple[str, ...], quick: bool) -> None:
-    """Put the values of `quick` and of the overrides in place."""
     small = content.get("quick") or {}
     if not isinstance(small, dict) or not all(isinstance(key, str) for key in small):
         raise ValueError(f"quick must be a mapping of dotted names to values, got {small!r}")
@@ -70,14 +58,10 @@ def _change(content: dict[str, Any], overrides: tuple[str, ...], quick: bool) ->
         for method in content.get("methods") or ():
             if isinstance(method, dict) and isinstance(method.get("at"), dict):
                 method["at"].pop(key, None)
-
-
-def _resolve_folder(content: dict[str, Any], beside: Path) -> None:
-    """A relative folder of data lies beside the study file, or in the current folder where there is none beside the file."""
-    data = content.get("data")
-    folder = data.get("folder") if isinstance(data, dict) else None
-    if isinstance(folder, str) and not Path(folder).is_absolute() and (beside / folder).is_dir():
-        content["data"]["folder"] = str(beside / folder)
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from error
 
 
 def _copy_aliases(value: Any) -> Any:

@@ -11,8 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from latentlink.report.columns import KNOWN
-from latentlink.report.look.wording import format_percent
+from latentlink.report.columns import KNOWN, format_percent
 
 
 @dataclass(frozen=True)

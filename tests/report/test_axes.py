@@ -3,11 +3,11 @@ import pytest
 from plotly import graph_objects
 
 from latentlink.report.arrange import arrange, arrange_all
+from latentlink.report.axes import AXES
+from latentlink.report.columns import describe, describe_condition
 from latentlink.report.curves import average_curves
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import make_charts
-from latentlink.report.look.axes import AXES
-from latentlink.report.look.wording import describe, describe_condition
 from latentlink.report.plots import plot_accuracy
 from latentlink.report.tables import compare_methods, find_gaps
 from latentlink.studies.averages import summarise
@@ -47,7 +47,7 @@ def test_every_axis_is_drawn(axis, tmp_path):
         assert all(point.rows == 4 for point in curve.points)
     for chart in make_charts(plot_accuracy(arrange(rows, axis)), axis):
         graph_objects.Figure({"data": chart.data, "layout": chart.layout})
-        assert (chart.layout["xaxis1"].get("type") == "log") == AXES[axis].ratio
+        assert (chart.layout["xaxis"].get("type") == "log") == AXES[axis].ratio
     (comparison,) = compare_methods(arrange(rows, axis))
     assert comparison.tables[0].columns == tuple(describe(column, value) for value in values)
     assert find_gaps(arrange(rows, axis)) == []
@@ -62,7 +62,7 @@ def test_what_is_not_limited_lies_to_the_right_and_has_a_name():
     assert codec.points[-1].at["clipping_db"] is None
     assert AXES["clipping"].ticks((point.x, point.at) for point in codec.points) == {0.0: "0", 2.0: "2", 6.0: "6", 9.0: "none"}
     (chart,) = make_charts(plot_accuracy(arrange(fading_study(draws=2, feedback_bits=(1, 2, None)), "feedback")), "feedback")
-    assert chart.layout["xaxis1"]["ticktext"] == ["1", "2", "∞"]
+    assert chart.layout["xaxis"]["ticktext"] == ["1", "2", "∞"]
     (alone, *_) = average_curves(arrange(fading_study(draws=2), "clipping"), "accuracy")
     assert [point.x for point in alone.points] == [0.0]
 

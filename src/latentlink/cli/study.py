@@ -1,0 +1,194 @@
+"""`latentlink study`: experiments as files, from which every table and figure is made, also those of the documentation."""
+
+import fnmatch
+import json
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from rich.progress import TextColumn, TimeElapsedColumn
+
+from latentlink.cli.console import device_named, encoding_bars, facts, messages, out, print_table, progress, wrote
+from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
+from latentlink.report.page import report_study
+from latentlink.storage.atomic import atomic_path, write_atomically
+from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
+from latentlink.studies.experiments import Experiment, open_experiment
+from latentlink.studies.result_files import write_archive
+from latentlink.studies.rows import SETTINGS
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.spec.cell import Cell
+from latentlink.studies.spec.reading import read_study
+from latentlink.studies.spec.study import Study
+
+_SHOWN = 5  # failures that are printed
+
+
+def run(
+    file: StudyFile, *overrides: Overrides, quick: Quick = False, jobs: Jobs = 2, device: Device = "cpu", output: Results = KEPT
+) -> None:
+    """Run the cells of a study that have no result yet; an interruption loses at most the cells under way.
+
+    Example: `latentlink study run studies/paper/compression.yaml --quick channel.antennas=1,2,4 seeds=27`
+    """
+    started = time.perf_counter()
+    experiment = open_experiment(file, overrides, quick=quick, output=output)
+    ended = run_experiment(experiment, jobs, device)
+    out.print(f"{ended} cells in {time.perf_counter() - started:.1f} s")
+    same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != KEPT else [])]
+    out.print(f"now: latentlink study report {shlex.join(same)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
+    """Run the missing cells with a bar, write the table of all rows, and return how many cells were run.
+
+    Raises:
+        ValueError: cells failed; the others are kept.
+    """
+    device_named(device)
+    study, results, missing = experiment.study, experiment.results, experiment.missing
+    messages.print(f"{study.name}: {len(experiment.cells)} cells, {len(experiment.cells) - len(missing)} of them done", highlight=False)
+    with encoding_bars() as bars:
+        runner = Runner(results, jobs, device, bars)
+        seconds = _estimate_seconds(runner, missing, jobs)  # loads latents
+    with progress(TextColumn("{task.fields[cells]} cells"), TimeElapsedColumn()) as bar:
+        task = bar.add_task(study.name, total=sum(seconds.values()), cells=f"0/{len(missing)}")
+
+        def done(cell: Cell, count: int) -> None:
+            bar.update(task, advance=seconds[cell.id], cells=f"{count}/{len(missing)}")
+
+        failures = experiment.run(runner, shlex.join(["latentlink", *sys.argv[1:]]), done)
+    wrote(results.all_rows)
+    for cell, reason in failures[:_SHOWN]:
+        place = results.failure(cell)
+        messages.print(f"failed: {cell.method.title}, seed {cell.seed}: {reason} (traceback in {place})", style="red", markup=False)
+    if failures:
+        raise ValueError(f"{len(failures)} of {len(missing)} cells failed; the same command tries them again")
+    return len(missing)
+
+
+def _estimate_seconds(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
+    """Seconds that each missing cell should take; how long training will take is printed before it starts."""
+    seconds = {cell.id: runner.estimated_seconds(cell) for cell in missing}
+    training = [seconds[cell.id] for cell in missing if cell.method.family in ("neural", "codec")]
+    if training:
+        minutes = sum(training) / jobs / 60
+        messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {jobs} jobs for all epochs", highlight=False)
+    return seconds
+
+
+def status(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT) -> None:
+    """List how many cells of each method are done, missing or failed."""
+    experiment = open_experiment(file, overrides, quick=quick, output=output)
+    results = experiment.results
+    rows = []
+    for title in dict.fromkeys(cell.method.title for cell in experiment.cells):
+        mine = [cell for cell in experiment.cells if cell.method.title == title]
+        done = sum(results.done(cell) for cell in mine)
+        failed = sum(results.failure(cell).is_file() and not results.done(cell) for cell in mine)
+        rows.append([title, str(done), str(len(mine) - done - failed), str(failed)])
+    print_table(f"{experiment.study.name}: {experiment.study.title}", ("method", "done", "missing", "failed"), rows)
+    facts("", [("results", results.folder), ("cells", len(experiment.cells))])
+
+
+def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT, markdown: Path | None = None) -> None:
+    """Print the means over seeds of every method and point, and write all rows as one Parquet file.
+
+    Parameters
+    ----------
+    markdown
+        Also write the printed table as Markdown into this file.
+    """
+    experiment = open_experiment(file, overrides, quick=quick, output=output)
+    rows = experiment.rows()
+    table = summarise(rows)
+    shown = [as_text(row, table.columns) for row in table.iter_rows()]
+    settings = sum(name in SETTINGS for name in table.columns)
+    print_table(f"{experiment.study.name}: {experiment.study.title}", table.columns, shown, fixed=1 + settings)
+    experiment.results.write_table(rows)
+    wrote(experiment.results.all_rows)
+    if markdown is not None:
+        write_atomically(markdown, as_markdown(table).encode())
+        wrote(markdown)
+
+
+def report(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT) -> None:
+    """Write the report of a study, report.html, and its figures, from its result files alone."""
+    wrote(*report_study(open_experiment(file, overrides, quick=quick, output=output)))
+
+
+def schema(path: Path) -> None:
+    """Write the JSON Schema of study files, by which editors complete and check them.
+
+    Parameters
+    ----------
+    path
+        The file to write, studies/study.schema.json in this repository.
+    """
+    write_atomically(path, json.dumps(Study.model_json_schema(), indent=1).encode())
+    wrote(path)
+
+
+def keep(
+    *files: StudyFile,
+    jobs: Jobs = 2,
+    device: Device = "cpu",
+    output: Results = KEPT,
+    docs: Path = Path("docs/results"),
+    archive: Path = Path("results/archive"),
+) -> None:
+    """Run studies and put their tables and figures where the documentation shows them, and their rows into an archive.
+
+    Each study is run with the overrides of its `docs` section. DOCS/NAME.md is the table, DOCS/NAME.csv the means of all that was
+    measured, DOCS/NAME-FIGURE.png each figure that the section names; ARCHIVE/NAME.parquet holds all rows.
+
+    Example: `latentlink study keep studies/comparison.yaml studies/codec/*.yaml`
+
+    Parameters
+    ----------
+    docs
+        Folder for tables and figures.
+    archive
+        Folder for the rows.
+    """
+    if not files:
+        raise ValueError("name at least one study file")
+    for file in files:
+        experiment = open_experiment(file, read_study(file).docs.overrides, output=output)
+        messages.print(f"{file}", highlight=False, markup=False)
+        run_experiment(experiment, jobs, device)
+        keep_experiment(experiment, docs, archive)
+
+
+def keep_experiment(experiment: Experiment, docs: Path, archive: Path) -> None:
+    """Write the table, the means and the figures of a finished experiment to `docs`, and its rows to `archive`."""
+    name, rows = experiment.study.name, experiment.rows()
+    table, means, kept = docs / f"{name}.md", docs / f"{name}.csv", archive / f"{name}.parquet"
+    write_atomically(table, as_markdown(summarise(rows)).encode())
+    write_atomically(means, summarise_points(rows).write_csv().encode())
+    with atomic_path(kept) as draft:
+        rows.write_parquet(draft)
+    wrote(table, means, kept)
+    wanted = experiment.study.docs.figures
+    for figure in report_study(experiment) if wanted else ():
+        if any(fnmatch.fnmatch(figure.name, pattern) for pattern in wanted):
+            target = docs / f"{name}-{figure.name}"
+            shutil.copyfile(figure, target)
+            wrote(target)
+
+
+def archive(folder: Path, path: Path) -> None:
+    """Write the rows of studies into one archive, and print its SHA-256; the same rows give the same archive.
+
+    Parameters
+    ----------
+    folder
+        Folder of the rows, NAME.parquet, as `latentlink study keep` writes them.
+    path
+        The archive to write, a .tar file.
+    """
+    digest = write_archive(folder, path)
+    wrote(path)
+    out.print(f"SHA-256 {digest}", highlight=False, markup=False, soft_wrap=True)
