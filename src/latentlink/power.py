@@ -28,8 +28,8 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice, finite, integer, real
+from latentlink.streams.allocation import Allocation, Placement
 from latentlink.streams.per_use import PerUseProblem
-from latentlink.streams.placement import ParallelStreams, Placement
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
 from latentlink.streams.spatial import SpatialModes
 
@@ -46,11 +46,6 @@ class PowerLimit:
 
     word: ClassVar[str]
     is_exact: ClassVar[bool] = True
-
-    @property
-    def is_pooled(self) -> bool:
-        """True where power moves freely between uses and messages: the budget of the mean, which robust designs need."""
-        return False
 
     @property
     def limits_messages(self) -> bool:
@@ -114,11 +109,6 @@ class Mean(PowerLimit):
             object.__setattr__(self, "peak", real("peak", self.peak, least=1.0))
 
     @property
-    def is_pooled(self) -> bool:
-        """True without a peak."""
-        return self.peak is None
-
-    @property
     def limits_messages(self) -> bool:
         """True with a peak."""
         return self.peak is not None
@@ -127,7 +117,7 @@ class Mean(PowerLimit):
         """Place modes by MSE water-filling over the symbols of all uses."""
         if self.peak is not None:
             raise ValueError(f"power must have no peak in a linear design, got {self!r}: use Mean(), or Mean(peak=...) in CodecTraining")
-        return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
+        return Placement.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
         """Factor (…, n) that clips messages above the peak to it."""
@@ -164,8 +154,9 @@ class PerUse(PowerLimit):
         """Spread the pooled optimum evenly over identical uses; where uses differ, optimise by L-BFGS with a dual certificate."""
         spatial = SpatialModes.of(channel.h)
         if is_block_fading(channel.h) or len(strength) == 0:
-            return ParallelStreams.pooled(strength, spatial.spread(), channel)
-        problem = PerUseProblem.of(strength, spatial, channel.effective_noise / 2, channel.power, widely_linear=widely_linear)
+            return Placement.pooled(strength, spatial.spread(), channel)
+        b = strength[: 2 * channel.uses * min(channel.n_rx, channel.n_tx)]  # as many modes as there are real symbols
+        problem = PerUseProblem(b, spatial, channel.effective_noise / 2, channel.power, widely_linear)
         return problem.solve(self.max_iterations, self.tolerance)
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
@@ -212,9 +203,7 @@ class PerMessage(PowerLimit):
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
         """The placement of `Mean`: its messages are then scaled to the budget, and the decoder is refitted to them."""
-        if self.x is None:
-            raise ValueError("power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got PerMessage()")
-        return ParallelStreams.pooled(strength, SpatialModes.of(channel.h), channel)
+        return Placement.pooled(strength, SpatialModes.of(channel.h), channel)
 
     def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
         """Factor (…, n) that scales every message to the budget; it is 0 for messages without energy."""
@@ -262,14 +251,20 @@ class Equal(PowerLimit):
     """The limit of P on each use, with water-filling within the use: a transmitter that loads its subcarriers separately.
 
     It is never better than `Mean`, nor than the optimum of `PerUse`.
+
+    Attributes:
+        pooled_order: True where the strongest modes go over the strongest symbols of all uses.
     """
 
     word: ClassVar[str] = "equal"
     is_exact: ClassVar[bool] = False
+    pooled_order: ClassVar[bool] = True
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """Place the strongest modes on the strongest symbols of all uses, with water-filling of P in each use."""
-        return ParallelStreams.use_by_use(strength, channel, pooled_order=True)
+        """Place the strongest modes on the strongest symbols, of all uses or use by use, with water-filling of P in each use."""
+        spatial, noise, budget = SpatialModes.of(channel.h), channel.effective_noise / 2, channel.uses * channel.power
+        used = Allocation.use_by_use(strength, spatial.amplitude, noise, budget, pooled_order=self.pooled_order)
+        return Placement.parallel(spatial, used, channel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,10 +272,7 @@ class OneUseAtATime(Equal):
     """The power of `Equal`, and each use takes the next modes in turn, however strong its channel is: a message sent symbol by symbol."""
 
     word: ClassVar[str] = "one-use-at-a-time"
-
-    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """Place the strongest modes on the first use, the next ones on the second, with water-filling of P in each use."""
-        return ParallelStreams.use_by_use(strength, channel, pooled_order=False)
+    pooled_order: ClassVar[bool] = False
 
 
 NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}

@@ -63,7 +63,7 @@ class TestStandardDraws:
         monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path))
 
     def test_sizes_uses_and_snrs_come_from_the_bank(self):
-        draws = ll.tr38901.StandardDraws(ll.tr38901.Model("TDL-C"), antennas=(1, 2), uses=(1, 3), snr_db=(0, 10), bank=10)
+        draws = ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-C"), antennas=(1, 2), uses=(1, 3), snr_db=(0, 10), bank=10)
         batches = draws.draw(200, torch.Generator().manual_seed(1))
         assert sum(len(batch.h) for batch in batches) == 200
         assert {batch.h.shape[1:] for batch in batches} == {(u, n, n) for u in (1, 3) for n in (1, 2)}
@@ -76,4 +76,4 @@ class TestStandardDraws:
     )
     def test_mistakes_are_named(self, settings, match):
         with pytest.raises(ValueError, match=match):
-            ll.tr38901.StandardDraws(ll.tr38901.Model("TDL-C"), **settings)
+            ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-C"), **settings)

@@ -41,7 +41,7 @@ from latentlink.channels.link_budget import equalised_snr_db, link_budget_snr_db
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import generate as tr38901
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import Panel
 from latentlink.digital.adaptation import BlockError, Genie
 from latentlink.digital.design import AtReceiver, AtTransmitter
 from latentlink.digital.design import Digital as DigitalDesign
@@ -57,9 +57,9 @@ from latentlink.linear.csi_cases import BothEnds, Perfect, ReceiverOnly, Transmi
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.goal_choice import choose_goal
-from latentlink.linear.held_out import HeldOutModes, held_out
+from latentlink.linear.held_out import held_out
 from latentlink.linear.modes import semantic_modes
-from latentlink.linear.robust.choice import Candidate
+from latentlink.linear.robust.both_ends import Candidate
 from latentlink.links.solution import Status
 from latentlink.links.transmit import transmit
 from latentlink.neural.codec.examples import Augmentation
@@ -523,9 +523,9 @@ def held_out_errors() -> Values:
         seen = held_out(folded, one)
         several[place] = {"mse": seen.mse, "power": seen.power, "calibrated": seen.calibrated(one).power}
     goal = Goal.fisher(head(), world().y, 3.0, 0.01)
-    kept = {"goal": HeldOutModes.of(folded, goal, splits=2), "complex-linear": HeldOutModes.of(folded, None, 0.1, widely_linear=False)}
-    for name, of in kept.items():
-        seen = of.judge(CHANNELS["block"], ClosedForm(power=PerUsePower()))
+    kept = {"goal": {"goal": goal, "splits": 2}, "complex-linear": {"shrinkage": 0.1, "widely_linear": False}}
+    for name, options in kept.items():
+        seen = held_out(folded, CHANNELS["block"], design=ClosedForm(power=PerUsePower()), **options)
         several[name] = {"mse": seen.mse, "power": seen.power}
     return gathered(several)
 

@@ -5,7 +5,7 @@ import torch
 
 import latentlink as ll
 from latentlink.power import NAMES, named
-from latentlink.streams.placement import Placement
+from latentlink.streams.allocation import Placement
 from oracles import normal, pairs, seeded
 
 X, Y = pairs(5, 300, 6, 5)

@@ -13,7 +13,6 @@ from latentlink.linear.csi_cases import (
     Unaware,
 )
 from latentlink.linear.mse import total_mse
-from latentlink.linear.robust.at_transmitter import Draws
 from latentlink.linear.robust.pre_equalised import agreed_level, pre_equalise
 from oracles import Problem, dense_pair, embed, moments, normal, seeded
 
@@ -157,11 +156,11 @@ class TestTransmitterOnly:
 
     def test_the_level_is_that_of_each_noise(self):
         truth, _ = pair(2, 2, snr_db=[[0.0], [30.0]], batch=(3,))
-        draws = Draws(8, 0)
-        level = agreed_level(MODES, truth, 1.0, TransmitterOnly().multiples, draws)
+        settings = (1.0, TransmitterOnly().multiples)
+        level = agreed_level(MODES, truth, *settings, draws=8, seed=0)
         assert level.shape == (2, 3)
         assert (level[0] == level[0, 0]).all()
-        torch.testing.assert_close(level[1], agreed_level(MODES, truth[1], 1.0, TransmitterOnly().multiples, draws))
+        torch.testing.assert_close(level[1], agreed_level(MODES, truth[1], *settings, draws=8, seed=0))
 
 
 def test_no_csi_is_the_unaware_design():

@@ -18,6 +18,7 @@ from latentlink.bounds.capacity import capacity, capacity_gains
 from latentlink.bounds.opta import least_error
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
+from latentlink.numerics.doors import real
 
 _BLOCK_ERRORS = tuple(10 ** (-k / 4) for k in range(1, 21))  # 0.56 … 1e-5
 
@@ -35,8 +36,7 @@ def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"
     Example:
         >>> bits = finite_length_bits(channel, error=0.01)
     """
-    if not 0 < error < 1:
-        raise ValueError(f"error must be between 0 and 1, got {error}")
+    error = real("error", error, above=0.0, below=1.0)
     gain = capacity_gains(channel)
     dispersion = (1 - gain.square().reciprocal()).sum(-1) / math.log(2) ** 2
     symbols = (gain > 1).sum(-1).clamp(min=1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm.dual_bound import antenna_dual, bound_per_antenna
+from latentlink.linear.closed_form import check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import finite
 from latentlink.power import PerAntenna
@@ -42,11 +43,9 @@ def per_antenna(
     References:
         [palomar2003joint] for the problem without limits per antenna.
     """
-    if not isinstance(modes, SemanticModes) or not isinstance(channel, Channel):
-        raise ValueError(f"modes and channel must be SemanticModes and a Channel, got {type(modes).__name__} and {type(channel).__name__}")
+    channel = check_channel(modes, channel)
     limit = PerAntenna(limits=limits)
     limit.check(channel.n_tx)
-    channel = channel.to(modes.strength.dtype)
     allowed = limit.limits_of(channel.power, channel.n_tx)
     if multiplier is None:
         return bound_per_antenna(modes, channel, allowed, modes.weighted_variance.expand(channel.batch))

@@ -45,7 +45,7 @@ class Channel(Summarised, Parts):
     ) -> None:
         h = _complex_matrices("h", h, 3, "(..., uses, n_rx, n_tx)")
         values = {
-            name: _not_negative(name, value, h)
+            name: not_negative(name, value, h)
             for name, value in (("noise_variance", noise_variance), ("power", power), ("error_variance", error_variance))
         }
         batch = _broadcast(h=h.shape[:-3], **{name: value.shape for name, value in values.items()})
@@ -74,7 +74,7 @@ class Channel(Summarised, Parts):
         snr_db = _numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():
             raise ValueError("snr_db must be finite, or +inf for no noise, got NaN or -inf")
-        power = _not_negative("power", power, grid)
+        power = not_negative("power", power, grid)
         if (power == 0).any():
             raise ValueError("power must be positive for an SNR to say anything about the noise, got 0")
         _broadcast(h=grid.shape[:-3], snr_db=snr_db.shape, power=power.shape)
@@ -153,7 +153,7 @@ class Channel(Summarised, Parts):
         Raises:
             ValueError: a variance or the gain is negative or not finite, or the generator is neither a generator nor a seed.
         """
-        variance = _not_negative("error_variance", error_variance, self.h)
+        variance = not_negative("error_variance", error_variance, self.h)
         h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
         once = h.narrow(-3, 0, 1) if is_block_fading(h) else h
         source = generator_of(generator, once.device)
@@ -232,7 +232,8 @@ def _complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape:
     return matrices
 
 
-def _not_negative(name: str, value: Scalars, like: Tensor) -> Tensor:
+def not_negative(name: str, value: Scalars, like: Tensor) -> Tensor:
+    """Finite real numbers >= 0 in the precision and on the device of a tensor; ValueError naming `name` for others."""
     values = _numbers(name, value, like)
     if not values.isfinite().all() or (values < 0).any():
         raise ValueError(f"{name} must be finite and not negative, got {values.tolist() if values.numel() < 9 else tuple(values.shape)}")

@@ -4,11 +4,12 @@ A draw is a list of channel batches, one for each size that came up. Sizes n (n_
 the most to gain, and each has to be seen often enough.
 """
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -27,14 +28,66 @@ class ChannelSource(Protocol):
         """Draw `count` channels in batches (c,) of equal size, c adding up to count."""
 
 
-@dataclass(frozen=True)
-class ChannelDraws:
-    """Channels of random size, uses and SNR.
+@dataclass(frozen=True, kw_only=True)
+class SizedDraws(ABC):
+    """Channels of random size, uses and SNR; the base of all distributions over them.
 
     Attributes:
         antennas: numbers of antennas, n_rx = n_tx, each drawn in proportion to 1/√n.
-        uses: channel uses per message, each as likely as the next; half of those of several uses are block fading, half fade independently.
+        uses: channel uses per message, each as likely as the next.
         snr_db: (lowest, highest) SNR per transmit antenna in dB, uniform between them.
+
+    Raises:
+        ValueError: naming the attribute that is out of range.
+    """
+
+    antennas: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
+    uses: tuple[int, ...] = (1, 1, 2)
+    snr_db: tuple[float, float] = (-10.0, 30.0)
+
+    def __post_init__(self) -> None:
+        for name in ("antennas", "uses"):
+            values = getattr(self, name)
+            if not isinstance(values, tuple | list) or not values:
+                raise ValueError(f"{name} must be a tuple of integers >= 1, at least one of them, got {values!r}")
+            for value in values:
+                integer(name, value)
+        snr_db = self.snr_db
+        if not isinstance(snr_db, tuple | list) or len(snr_db) != 2 or real("snr_db", snr_db[0]) > real("snr_db", snr_db[1]):
+            raise ValueError(f"snr_db must be (lowest, highest) in dB, got {snr_db!r}")
+
+    def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
+        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
+        source = generator_of(generator)
+        sizes = torch.tensor(self.antennas, dtype=torch.float64)
+        n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
+        u = torch.randint(len(self.uses), (count,), generator=source)
+        block = self._is_block_fading(torch.tensor(self.uses)[u], source)
+        kinds, counts = torch.stack([n, u, block], -1).unique(dim=0, return_counts=True)
+        low, high = self.snr_db
+        batches = []
+        for (size, use, same), members in zip(kinds.tolist(), counts.tolist(), strict=True):
+            grid = self._grid(self.antennas[size], self.uses[use], bool(same), members, source)
+            batches.append(Channel.from_grid(grid, low + (high - low) * torch.rand(members, dtype=torch.float64, generator=source)))
+        return batches
+
+    def _is_block_fading(self, uses: Int[Tensor, "count"], generator: torch.Generator | None) -> Tensor:
+        """Decide for each channel (count,) of so many uses if all of them have the same matrix."""
+        return torch.zeros_like(uses)
+
+    @abstractmethod
+    def _grid(self, antennas: int, uses: int, block: bool, count: int, generator: torch.Generator | None) -> Tensor:
+        """Draw channels (count, uses, antennas, antennas) of one size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelDraws(SizedDraws):
+    """Channels of random size, uses and SNR under flat fading; half of those of several uses are block fading, half fade independently.
+
+    Attributes:
+        antennas: see `SizedDraws`.
+        uses: see `SizedDraws`.
+        snr_db: see `SizedDraws`.
         model: "rayleigh", "rician" or "kronecker" (exponential correlation at both ends).
         gain: E|h|².
         k_factor: K of Rician fading, linear.
@@ -44,61 +97,28 @@ class ChannelDraws:
         ValueError: naming the attribute that is out of range.
     """
 
-    antennas: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
-    uses: tuple[int, ...] = (1, 1, 2)
-    snr_db: tuple[float, float] = (-10.0, 30.0)
     model: FadingName = "rayleigh"
     gain: float = 1.0
     k_factor: float = 1.0
     correlation: float = 0.7
 
     def __post_init__(self) -> None:
-        check_sizes(self.antennas, self.uses, self.snr_db)
+        super().__post_init__()
         choice("model", self.model, get_args(FadingName))
         real("gain", self.gain, above=0.0)
         real("k_factor", self.k_factor, least=0.0)
         real("correlation", self.correlation, least=0.0, below=1.0)
 
-    def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
-        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
-        source = generator_of(generator)
-        sizes = torch.tensor(self.antennas, dtype=torch.float64)
-        n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
-        u = torch.randint(len(self.uses), (count,), generator=source)
-        block = torch.randint(2, (count,), generator=source) | (torch.tensor(self.uses)[u] == 1)
-        kinds, counts = torch.stack([n, u, block], -1).unique(dim=0, return_counts=True)
-        return list(self._batches(kinds, counts, source))
+    def _is_block_fading(self, uses: Int[Tensor, "count"], generator: torch.Generator | None) -> Tensor:
+        return torch.randint(2, uses.shape, generator=generator) | (uses == 1)
 
-    def _batches(self, kinds: Tensor, counts: Tensor, generator: torch.Generator | None) -> Iterator[Channel]:
-        for (n, u, block), count in zip(kinds.tolist(), counts.tolist(), strict=True):
-            antennas, uses = self.antennas[n], self.uses[u]
-            h = self._fading(antennas, (count, 1 if block else uses), generator)
-            low, high = self.snr_db
-            snr_db = low + (high - low) * torch.rand(count, dtype=torch.float64, generator=generator)
-            channel = Channel.from_grid(h, snr_db)
-            yield channel.repeated(uses) if block else channel
-
-    def _fading(self, n: int, batch: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
+    def _grid(self, antennas: int, uses: int, block: bool, count: int, generator: torch.Generator | None) -> Tensor:
+        settings: dict[str, Any] = {"gain": self.gain, "batch": (count, 1 if block else uses), "generator": generator}
         if self.model == "rician":
-            return rician(n, n, self.k_factor, gain=self.gain, batch=batch, generator=generator)
-        if self.model == "kronecker":
-            R = exponential_correlation(n, self.correlation)
-            return kronecker(R, R, self.gain, batch=batch, generator=generator)
-        return rayleigh(n, n, self.gain, batch=batch, generator=generator)
-
-
-def check_sizes(antennas: object, uses: object, snr_db: object) -> None:
-    """Check the sizes and SNRs of a distribution of channels.
-
-    Raises:
-        ValueError: antennas or uses are no integers >= 1, or snr_db is not (lowest, highest).
-    """
-    for name, values in (("antennas", antennas), ("uses", uses)):
-        if not isinstance(values, tuple | list) or not values:
-            raise ValueError(f"{name} must be a tuple of integers >= 1, at least one of them, got {values!r}")
-        for value in values:
-            integer(name, value)
-    if not isinstance(snr_db, tuple | list) or len(snr_db) != 2:
-        raise ValueError(f"snr_db must be (lowest, highest) in dB, got {snr_db!r}")
-    if real("snr_db", snr_db[0]) > real("snr_db", snr_db[1]):
-        raise ValueError(f"snr_db must be (lowest, highest) in dB, got {snr_db!r}")
+            h = rician(antennas, antennas, self.k_factor, **settings)
+        elif self.model == "kronecker":
+            R = exponential_correlation(antennas, self.correlation)
+            h = kronecker(R, R, **settings)
+        else:
+            h = rayleigh(antennas, antennas, **settings)
+        return h.expand(-1, uses, -1, -1)

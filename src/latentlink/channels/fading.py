@@ -66,17 +66,10 @@ def rician(
     h = √(gain / (K + 1)) (√K a_rx a_txᴴ + h_w), a the responses of uniform linear arrays at half a wavelength, with angles of arrival and
     departure uniform over (−π/2, π/2) and a common phase, drawn for each channel.
 
-    Args:
-        n_rx: number of receive antennas.
-        n_tx: number of transmit antennas.
-        k_factor: K ≥ 0, linear (not dB); 0 is Rayleigh, inf is the line of sight alone.
-        gain: E|h|².
-        batch: leading dimensions, one channel each.
-        generator: source of randomness, or its seed; h is made on its device.
-        dtype: complex64 or complex128.
+    The other arguments and what is returned are those of `rayleigh`.
 
-    Returns:
-        h (*batch, n_rx, n_tx).
+    Args:
+        k_factor: K ≥ 0, linear (not dB); 0 is Rayleigh, inf is the line of sight alone.
 
     Raises:
         ValueError: as `rayleigh`, or K is negative or NaN.
@@ -113,16 +106,11 @@ def kronecker(
 ) -> Complex[Tensor, "*batch r t"]:
     """Draw correlated Rayleigh fading, h = √gain R_rx^½ h_w R_tx^½: E[h hᴴ] = gain·t·R_rx and E[hᴴ h] = gain·r·R_tx.
 
+    The other arguments and what is returned are those of `rayleigh`.
+
     Args:
         corr_rx: correlation matrix of the receive antennas: Hermitian, positive semidefinite, with unit diagonal.
         corr_tx: correlation matrix of the transmit antennas, likewise.
-        gain: E|h|².
-        batch: leading dimensions, one channel each.
-        generator: source of randomness, or its seed; h is made on its device.
-        dtype: complex64 or complex128.
-
-    Returns:
-        h (*batch, n_rx, n_tx).
 
     Raises:
         ValueError: as `rayleigh`, or a matrix is not a correlation matrix.

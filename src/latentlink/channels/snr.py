@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.numerics.doors import integer, real
+from latentlink.numerics.doors import check_instance, integer, real
 
 
 class SnrDefinition(Enum):
@@ -58,8 +58,7 @@ def convert_snr(
         29.03
     """
     for name, definition in (("source", source), ("target", target)):
-        if not isinstance(definition, SnrDefinition):
-            raise ValueError(f"{name} must be an SnrDefinition, got {definition!r}")
+        check_instance(name, definition, SnrDefinition, "SnrDefinition.TOTAL_POWER")
     n_tx, gain = integer("n_tx", n_tx), real("gain", gain, above=0.0)
     n_rx = n_tx if n_rx is None else integer("n_rx", n_rx)
     if n_rx < n_tx and SnrDefinition.POST_EQUALISATION in (source, target):

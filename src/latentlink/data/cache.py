@@ -111,20 +111,17 @@ def encode(
     for shard in missing:
         for start in range(shard.start, shard.stop, batch_size):
             rows = slice(start, min(start + batch_size, shard.stop))
-            latents[rows] = _encode_batch(encoder, images, rows)
+            latents[rows] = encoder(images.images[rows]).cpu()
+            bad = (~latents[rows].isfinite()).any(1)
+            if bad.any():
+                raise ValueError(
+                    f"encoder {encoder.name} returned NaN or infinity for image {start + int(bad.nonzero()[0])} of {images.name}"
+                )
             done += rows.stop - rows.start
             if progress is not None:
                 progress(f"{images.name} → {encoder.name}", done, to_compute)
         shard.write(latents[shard.start : shard.stop])
     return latents
-
-
-def _encode_batch(encoder: Encoder, images: ImageSet, rows: slice) -> Float32[Tensor, "rows d"]:
-    batch = encoder(images.images[rows]).cpu()
-    if not batch.isfinite().all():
-        first = rows.start + int((~batch.isfinite()).any(1).nonzero()[0])
-        raise ValueError(f"encoder {encoder.name} returned NaN or infinity for image {first} of {images.name}")
-    return batch
 
 
 def _shards(encoder: Encoder, images: ImageSet, shard_size: int, folder: Path) -> list[Shard]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from latentlink.data.cache import EncodingProgress, encode
 from latentlink.data.datasets.cifar import cifar10
@@ -16,6 +16,8 @@ from latentlink.numerics.doors import choice, integer
 
 Dataset = Literal["auto", "fashion-mnist", "cifar-10", "digits"]
 Loader = Callable[[Split], ImageSet]
+
+_WORDS = {"fashion-mnist": "Fashion-MNIST", "cifar-10": "CIFAR-10", "digits": "scikit-learn's digits at 8 px"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +39,6 @@ class DevicePair:
     receiver: str
     dataset: str
     note: str = ""
-
-
-class _Scene(NamedTuple):
-    """The images that both devices see, and a description of them."""
-
-    train: ImageSet
-    test: ImageSet
-    words: str
 
 
 def device_pair(
@@ -92,46 +86,45 @@ def device_pair(
     if not callable(dataset):
         choice("dataset", dataset, get_args(Dataset))
     try:
-        scene = _scene(dataset, folder)
+        seen = _images(dataset, folder)
     except DatasetNotFound as missing:
         if dataset != "auto":
             raise
         dataset = "digits"
         note = f"Fashion-MNIST was not found, so this is digits with two small encoders. {missing}"
-        scene = _scene(dataset, None)
+        seen = _images(dataset, None)
+    name = seen["train"].name.removesuffix("-train")
+    words = _WORDS.get(name, name)
     if dataset == "digits":
-        encoders = small_digit_encoders(scene.train)
+        encoders = small_digit_encoders(seen["train"])
     else:
         encoders = _encoder(transmitter, image_size), _encoder(receiver, image_size)
         sizes = dict.fromkeys(str(used.size) for used in encoders if used.size is not None)
-        scene = scene._replace(words=f"{scene.words} at {' and '.join(sizes)} px" if sizes else scene.words)
+        words = f"{words} at {' and '.join(sizes)} px" if sizes else words
     at_transmitter, at_receiver = (used.to(device) for used in encoders)
 
     def paired(images: ImageSet) -> Pilots:
         return Pilots(encode(at_transmitter, images, progress=progress), encode(at_receiver, images, progress=progress), images.labels)
 
     return DevicePair(
-        pilots=paired(scene.train.subset(first_pilots)),
-        test=paired(scene.test.subset(first_test)),
+        pilots=paired(seen["train"].subset(first_pilots)),
+        test=paired(seen["test"].subset(first_test)),
         transmitter=at_transmitter.name,
         receiver=at_receiver.name,
-        dataset=scene.words,
+        dataset=words,
         note=note,
     )
 
 
-def _scene(dataset: Dataset | Loader, folder: Path | str | None) -> _Scene:
+def _images(dataset: Dataset | Loader, folder: Path | str | None) -> dict[Split, ImageSet]:
     """The training and test images of a data set; a folder is refused where none is read."""
     if dataset in ("auto", "fashion-mnist"):
-        return _Scene(fashion_mnist("train", folder), fashion_mnist("test", folder), "Fashion-MNIST")
+        return {split: fashion_mnist(split, folder) for split in get_args(Split)}
     if dataset == "cifar-10":
-        return _Scene(cifar10("train", folder), cifar10("test", folder), "CIFAR-10")
+        return {split: cifar10(split, folder) for split in get_args(Split)}
     if folder is not None:
         raise ValueError(f"folder must not be given for {dataset}, which reads no files of Fashion-MNIST or CIFAR-10, got {str(folder)!r}")
-    if not callable(dataset):
-        return _Scene(digits("train"), digits("test"), "scikit-learn's digits at 8 px")
-    train = dataset("train")
-    return _Scene(train, dataset("test"), train.name.removesuffix("-train"))
+    return {split: dataset(split) if callable(dataset) else digits(split) for split in get_args(Split)}
 
 
 def _encoder(named: str | Encoder, image_size: int | None) -> Encoder:

@@ -133,24 +133,7 @@ class Moments(Summarised):
         Raises:
             ValueError: the latent dimensions or the numbers of folds differ.
         """
-        self._check(other)
-        n = self.count + other.count
-        share, weight = other.count / n, self.count * other.count / n**2
-        dx, dy = other.mean_x - self.mean_x, other.mean_y - self.mean_y
-
-        def blend(a: Tensor, b: Tensor, outer: Tensor) -> Tensor:
-            return a.lerp(b, share).add_(outer, alpha=weight)
-
-        return replace(
-            self,
-            count=n,
-            mean_x=self.mean_x + share * dx,
-            mean_y=self.mean_y + share * dy,
-            cov_x=blend(self.cov_x, other.cov_x, torch.outer(dx, dx)),
-            cov_yx=blend(self.cov_yx, other.cov_yx, torch.outer(dy, dx)),
-            cov_y=blend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
-            folds=tuple(a + b for a, b in zip(self.folds, other.folds, strict=True)),
-        )
+        return self._combined(other, 1)
 
     def __radd__(self, other: int) -> "Moments":
         """Let `sum` start at 0."""
@@ -164,36 +147,33 @@ class Moments(Summarised):
         Raises:
             ValueError: dimensions or numbers of folds differ, or `other` has not fewer pairs than these moments.
         """
-        self._check(other)
-        n = self.count - other.count
-        if n < 1:
-            raise ValueError(f"cannot remove {other.count} pairs from {self.count}: at least one must remain")
-        share = other.count / n
-        mean_x = self.mean_x + share * (self.mean_x - other.mean_x)
-        mean_y = self.mean_y + share * (self.mean_y - other.mean_y)
-        dx, dy = other.mean_x - mean_x, other.mean_y - mean_y
-        weight = other.count / self.count
+        return self._combined(other, -1)
 
-        def unblend(whole: Tensor, part: Tensor, outer: Tensor) -> Tensor:
-            return whole + share * (whole - part) - weight * outer
-
-        return replace(
-            self,
-            count=n,
-            mean_x=mean_x,
-            mean_y=mean_y,
-            cov_x=unblend(self.cov_x, other.cov_x, torch.outer(dx, dx)),
-            cov_yx=unblend(self.cov_yx, other.cov_yx, torch.outer(dy, dx)),
-            cov_y=unblend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
-            folds=tuple(a - b for a, b in zip(self.folds, other.folds, strict=True)),
-        )
-
-    def _check(self, other: "Moments") -> None:
-        """Refuse moments of other latents."""
+    def _combined(self, other: "Moments", sign: int) -> "Moments":
+        """Chan's formula for the moments of other pairs, which are removed where the sign is negative."""
         if self.cov_yx.shape != other.cov_yx.shape:
             raise ValueError(f"moments must be of the same latents (m, d), got {tuple(self.cov_yx.shape)} and {tuple(other.cov_yx.shape)}")
         if len(self.folds) != len(other.folds):
             raise ValueError(f"moments must have the same number of folds, got {len(self.folds)} and {len(other.folds)}")
+        count = sign * other.count
+        n = self.count + count
+        if n < 1:
+            raise ValueError(f"cannot remove {other.count} pairs from {self.count}: at least one must remain")
+        share, weight = count / n, self.count * count / n**2
+        dx, dy = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+
+        def blend(a: Tensor, b: Tensor, outer: Tensor) -> Tensor:
+            return a.lerp(b, share).add_(outer, alpha=weight)
+
+        return Moments(
+            n,
+            mean_x=self.mean_x + share * dx,
+            mean_y=self.mean_y + share * dy,
+            cov_x=blend(self.cov_x, other.cov_x, torch.outer(dx, dx)),
+            cov_yx=blend(self.cov_yx, other.cov_yx, torch.outer(dy, dx)),
+            cov_y=blend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
+            folds=tuple(a._combined(b, sign) for a, b in zip(self.folds, other.folds, strict=True)),
+        )
 
     def training_folds(self) -> "tuple[tuple[Moments, Moments], ...]":
         """Pair the merged moments of all other folds with those of the held-out fold, once for each fold.

@@ -78,11 +78,17 @@ class PilotSelection:
         groups = as_labels(labels, len(latents)).to(latents.device)
         if self.per_class is None or self.per_class == "all":
             return torch.arange(len(latents), device=latents.device)
-        noun = "class" if self.grouping == "label" else "cluster"
         if self.grouping == "cluster":
             groups = _cluster(latents, len(groups.unique()), self.seed)
-        order = _sort_by_distance(latents, groups) if self.method == "centroid" else _shuffle(latents, self.seed)
-        chosen = [self._first(noun, int(group), order[groups[order] == group]) for group in groups.unique()]
+        shuffled = torch.randperm(len(latents), generator=torch.Generator().manual_seed(self.seed)).to(latents.device)  # as on every device
+        order = _sort_by_distance(latents, groups) if self.method == "centroid" else shuffled
+        wanted, chosen = operator.index(self.per_class), []
+        for group in groups.unique():
+            members = order[groups[order] == group]
+            if len(members) < wanted and self.if_short == "error":
+                has = f"{'class' if self.grouping == 'label' else 'cluster'} {int(group)} has {len(members)} members"
+                raise ValueError(f"per_class: {has}, {wanted} were asked for; ask for fewer, or set if_short='all'")
+            chosen.append(members[:wanted])
         return torch.cat(chosen).sort().values
 
     def choose(self, pilots: Pilots) -> Pilots:
@@ -92,20 +98,6 @@ class PilotSelection:
             ValueError: as `indices`, or the pilots have no labels.
         """
         return pilots[self.indices(pilots.x, pilots.require_labels())]
-
-    def _first(self, noun: str, group: int, members: Int[Tensor, "members"]) -> Int[Tensor, "chosen"]:
-        """Take the first `per_class` members of a group."""
-        wanted = operator.index(self.per_class)  # type: ignore[arg-type]  # a number: "all" never comes here
-        if len(members) < wanted and self.if_short == "error":
-            raise ValueError(
-                f"per_class: {noun} {group} has {len(members)} members, {wanted} were asked for; ask for fewer, or set if_short='all'"
-            )
-        return members[:wanted]
-
-
-def _shuffle(x: Float[Tensor, "n d"], seed: int) -> Int[Tensor, "n"]:
-    """Order the rows in a way that depends on the seed alone, also across devices."""
-    return torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device)
 
 
 def _sort_by_distance(x: Float[Tensor, "n d"], groups: Int[Tensor, "n"]) -> Int[Tensor, "n"]:

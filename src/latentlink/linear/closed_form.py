@@ -11,29 +11,38 @@ strongest with strongest, minimise E||W (y − ŷ)||² over all pairs with Σ_u 
 The problem is biconvex; that this is its global optimum is due to [lee1976optimum, scaglione2002optimal, palomar2003joint]. Only small
 matrices are made per channel, so a batch of channels costs about its SVDs, whatever the latents' dimensions. Other power limits place
 modes otherwise (`PowerLimit.allocate`).
+
+Scaling every message, s' = s √(u P) / ||s||, is not linear, so second moments of x no longer give those of s'. They are measured on the
+pilots, in mode coordinates: with z' = z √(u P) / ||F̃ z|| and t = diag(b)^{-2} (W Ψ)ᵀ W (y − μy), the coefficients that best represent W y,
+the decoder for messages that are each scaled to the whole budget is
+
+    G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + N I)^{-1},        M = H F̃.
 """
 
-from dataclasses import replace
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import parallel_mse, total_mse
-from latentlink.linear.per_message import refit_per_message
+from latentlink.linear.mse import link_mse, parallel_mse
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
-from latentlink.power import PowerLimit
-from latentlink.streams.placement import Placement
+from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import check_instance
+from latentlink.power import PerMessage, PowerLimit
+from latentlink.streams.allocation import Placement
 
 LinearSolution = Solution[LinearTransceiver]
 
 ROBUST = Status(
     "robust", "feasible for a channel known up to an error, the best of the precoders tried (trace['candidate']); no optimum is known there"
 )
+REFITTED = Status(
+    "refitted", "feasible: the precoder is that of mean power scaled per message, the decoder is refitted to it; no optimum is known"
+)
 STOPPED = Status("stopped", "feasible, but the gap to the bound (trace['gap']) is above tolerance: raise max_iterations of the power limit")
+_ENTRIES = 2**24  # scaled coefficients in memory at a time
 
 
 def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) -> LinearSolution:
@@ -48,26 +57,23 @@ def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) ->
         ValueError: the limit has no exact design, or its pilots do not fit the modes.
     """
     placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
-    noise = channel.effective_noise / 2
-    decoder = None if channel.uncertain else placed.decoder(noise)  # None: the LMMSE decoder for an uncertain channel
-    link = replace(modes.transceiver(channel, placed.streams, placed.precoder(), decoder), power_limit=limit.deployed())
+    link = modes.transceiver(channel, placed.streams, placed.precoder, placed.decoder, power_limit=limit.deployed())
     trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
-    response = placed.response(noise)
-    if response is None or channel.uncertain:
-        solution = expected_on(modes, link, _status(placed, limit, channel), trace)
+    status = _status(placed, limit, channel)
+    if placed.response is None:
+        solution = expected_on(modes, link, status, trace, link.channel)
     else:
-        mse = parallel_mse(modes, *response)
+        mse = parallel_mse(modes, placed.response.t, placed.response.noise)
         power = placed.power @ modes.covariance.diagonal()[: placed.power.shape[-1]] / channel.uses
-        solution = Solution(link, _status(placed, limit, channel), mse, power, trace)
-    return refit_per_message(modes, solution.transceiver, limit) if limit.limits_messages else solution
+        solution = Solution(link, status, mse, power, trace)
+    return _refit_per_message(modes, solution.transceiver, limit) if limit.limits_messages else solution
 
 
 def expected_on(
-    modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None = None
+    modes: SemanticModes, link: LinearTransceiver, status: Int[Tensor, "*batch"], trace: dict[str, Tensor], channel: Channel | None
 ) -> LinearSolution:
-    """The solution with the expected MSE and power of a link on a channel, the decoder's own if none is given."""
-    s = link.streams.shape[-1]
-    mse = total_mse(modes, *link.response(channel, covariance=modes.covariance[:s, :s]))
+    """The solution with the expected MSE and power of a link on a channel; MSE is None where that, or what is sent, is not known."""
+    mse = None if channel is None or link.power_limit.limits_messages else link_mse(modes, link, channel)
     return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
 
@@ -77,10 +83,8 @@ def check_channel(modes: SemanticModes, channel: Channel) -> Channel:
     Raises:
         ValueError: modes or channel are of another type, or on different devices.
     """
-    if not isinstance(modes, SemanticModes):
-        raise ValueError(f"modes must be SemanticModes, such as semantic_modes(moments), got {type(modes).__name__}")
-    if not isinstance(channel, Channel):
-        raise ValueError(f"channel must be a Channel, such as Channel.from_snr(h, snr_db), got {type(channel).__name__}")
+    check_instance("modes", modes, SemanticModes, "semantic_modes(moments)")
+    check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
     if channel.h.device != modes.strength.device:
         raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
     return channel.to(modes.strength.dtype)
@@ -91,10 +95,88 @@ def sent_or_nothing(stream_power: Float[Tensor, "*batch s"], status: Status) -> 
     return torch.where(stream_power.sum(-1) > 0, status.code, Status.NOTHING_TO_SEND.code)
 
 
+def mark_status(status: Int[Tensor, "*batch"], where: Bool[Tensor, "*batch"], by: Status) -> Int[Tensor, "*batch"]:
+    """Replace the status of some channels, except for those over which nothing is sent."""
+    return status.masked_fill(where & (status != Status.NOTHING_TO_SEND.code), by.code)
+
+
 def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tensor, "*batch"]:
     """The status (…) of the design for each channel."""
     status = sent_or_nothing(placed.power, Status.OPTIMAL if limit.is_exact else Status.BASELINE)
     if placed.settled is not None:
         return status.masked_fill(~placed.settled, STOPPED.code)
     shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is correlated over uses that share one error
-    return status.masked_fill(shared & (status != Status.NOTHING_TO_SEND.code), ROBUST.code)
+    return mark_status(status, shared, ROBUST)
+
+
+def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit: PowerLimit) -> LinearSolution:
+    """Refit the decoder of a mean-power link to messages that are scaled one by one; the expected MSE is that on the pilots.
+
+    Args:
+        modes: semantic modes of the pair of devices.
+        mean_power: link designed for the mean power.
+        limit: per-message power limit, which holds the pilots.
+
+    Raises:
+        ValueError: the limit holds no pilots, or their dimensions are not the modes'.
+    """
+    pilots = limit
+    if not isinstance(pilots, PerMessage) or pilots.x is None or pilots.y is None:
+        raise ValueError(f"power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got {limit!r}")
+    got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(modes.mean_x), len(modes.mean_y))
+    if got != expected:
+        raise ValueError(f"power must hold pilots of the modes' dimensions {expected}, got {got}")
+    s, channel = mean_power.streams.shape[-1], mean_power.channel
+    y = pilots.y.to(modes.mean_y) - modes.mean_y
+    z = modes.coefficients(pilots.x.to(modes.mean_x.device))[:, :s]
+    explained = y @ modes.synthesis[:, :s]
+    wanted = modes.plain_share * explained
+    if (W := modes.task_weight) is not None:
+        wanted = wanted + y @ W.mT @ (W @ modes.synthesis[:, :s])
+    wanted = wanted / modes.strength[:s].square()
+    budget = channel.uses * channel.power
+    zz, tz, yz = _scaled_moments(z, wanted, explained, mean_power.stream_gram().diagonal(dim1=-2, dim2=-1), budget)
+    sent_zz, sent_tz = (zz, tz) if modes.widely_linear else (_complex_linear_part(zz), _complex_linear_part(tz))
+    columns = mean_power.symbols(torch.eye(s, dtype=zz.dtype, device=zz.device)).flatten(-2).mT  # (…, u t, s): all uses in one group
+    transceiver = modes.transceiver(
+        channel,
+        torch.arange(s, device=zz.device).expand(mean_power.streams.shape),
+        torch.cat([columns.real, columns.imag], -2).unsqueeze(-3),
+        moments_zz=sent_zz.unsqueeze(-3),
+        moments_tz=sent_tz.unsqueeze(-3),
+        power_limit=PerMessage(),
+    )
+    R, noise = transceiver.response(covariance=zz)
+    mse = y.square().sum(-1).mean() - 2 * (R * yz).sum((-2, -1)) + (modes.gram[:s, :s] * (R @ zz @ R.mT + noise)).sum((-2, -1))
+    sent = zz.flatten(-2).abs().sum(-1) > 0
+    status = torch.where(sent, REFITTED.code, Status.NOTHING_TO_SEND.code)
+    trace = {"stream_power": mean_power.stream_gram().diagonal(dim1=-2, dim2=-1)}
+    return Solution(transceiver, status, mse, torch.where(sent, channel.power, 0.0), trace)
+
+
+def _scaled_moments(
+    z: Float[Tensor, "n s"],
+    wanted: Float[Tensor, "n s"],
+    explained: Float[Tensor, "n s"],
+    stream_power: Float[Tensor, "*batch s"],
+    budget: Float[Tensor, "*batch"],
+) -> tuple[Float[Tensor, "*batch s s"], Float[Tensor, "*batch s s"], Float[Tensor, "*batch s s"]]:
+    """E[z' z'ᵀ], E[t z'ᵀ] and E[Ψᵀ(y − μy) z'ᵀ] over the pilots, for every channel."""
+    n, s = z.shape
+    sums = [z.new_zeros(*budget.shape, s, s) for _ in range(3)]
+    rows = max(1, _ENTRIES // max(1, budget.numel() * s))
+    for zi, ti, yi in zip(z.split(rows), wanted.split(rows), explained.split(rows), strict=True):
+        energy = stream_power @ zi.square().mT  # (…, n): ||F̃ z||², the streams being orthogonal
+        scale = ratio(budget.unsqueeze(-1), energy).sqrt()
+        scaled = zi * scale.unsqueeze(-1)
+        for total, left in zip(sums, (scaled, ti, yi), strict=True):
+            total += left.mT @ scaled
+    return sums[0] / n, sums[1] / n, sums[2] / n
+
+
+def _complex_linear_part(matrix: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
+    """The complex-linear part of a matrix: its mean with its image under multiplication by j; real and imaginary parts alternate."""
+    X = matrix.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2))
+    real, imag = (X[..., 0, :, 0] + X[..., 1, :, 1]) / 2, (X[..., 1, :, 0] - X[..., 0, :, 1]) / 2
+    blocks = torch.stack([torch.stack([real, -imag], -1), torch.stack([imag, real], -1)], -3)
+    return blocks.flatten(-2).flatten(-3, -2)

@@ -25,17 +25,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, sent_or_nothing
+from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status, sent_or_nothing
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import total_mse
-from latentlink.linear.robust.at_transmitter import Draws, choose_for_transmitter
-from latentlink.linear.robust.both_ends import choose_for_both_ends, decoder_channel
-from latentlink.linear.robust.choice import Choice
+from latentlink.linear.mse import link_mse
+from latentlink.linear.robust.at_transmitter import choose_for_transmitter
+from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.doors import as_tensor, integer, real
-from latentlink.power import PowerLimit
+from latentlink.power import Mean, PowerLimit
 
 
 class CsiCase(ABC):
@@ -81,9 +80,7 @@ class CsiCase(ABC):
         truth, link = truth.without_error(), solution.transceiver
         if self.receiver_measures:
             link = link.matched_to(truth if received is None else received)
-        s = link.streams.shape[-1]
-        scaled = link.power_limit.limits_messages
-        mse = None if scaled else total_mse(modes, *link.response(truth, covariance=modes.covariance[:s, :s]))
+        mse = None if link.power_limit.limits_messages else link_mse(modes, link, truth)
         batch = torch.broadcast_shapes(truth.batch, link.batch)
         status, power = solution.status.expand(batch), solution.expected_power.expand(batch)
         return replace(solution, transceiver=link, status=status, expected_mse=mse, expected_power=power)
@@ -110,19 +107,15 @@ class BothEnds(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
-        if not known.uncertain:
-            return design_exactly(modes, known, limit)
-        if not self.robust:
+        if known.uncertain and not self.robust:
             naive = design_exactly(modes, known.without_error(), limit)
             return _baseline(modes, naive.transceiver, naive.trace, known)
-        if not limit.is_pooled:
+        if not known.uncertain or limit != Mean():
             return design_exactly(modes, known, limit)
         best = choose_for_both_ends(modes, known)
-        solution = _chosen(modes, decoder_channel(known, best.trusting), best)
-        uncertain = known.error_variance > 0
-        if known.uses == 1 and best.trusting is not None:
-            uncertain = uncertain & best.trusting  # the others are optimal
-        return replace(solution, status=_mark(solution.status, uncertain, ROBUST))
+        solution = _chosen(modes, best)
+        optimal = best.decoded.error_variance if known.uses == 1 else 0.0  # of one use, unless the decoder trusts the estimate
+        return replace(solution, status=mark_status(solution.status, known.error_variance > optimal, ROBUST))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +149,9 @@ class Transmitter(CsiCase):
         if not known.uncertain:
             return design_exactly(modes, known, limit)
         _require_pooled(limit, self)
-        best = choose_for_transmitter(modes, known, Draws(self.draws, self.seed), robust=self.robust)
-        solution = _chosen(modes, known.without_error(), best)
-        return replace(solution, status=_mark(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
+        best = choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust)
+        solution = _chosen(modes, best)
+        return replace(solution, status=mark_status(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -226,7 +219,7 @@ class TransmitterOnly(CsiCase):
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design the precoder that equalises the channel known to the transmitter, for the decoder agreed beforehand."""
         _require_pooled(limit, self)
-        level = agreed_level(modes, known, self.gain, self.multiples, Draws(self.draws, self.seed))
+        level = agreed_level(modes, known, self.gain, self.multiples, draws=self.draws, seed=self.seed)
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
         return _baseline(modes, link, {"stream_power": link.stream_gram().diagonal(dim1=-2, dim2=-1)}, known)
@@ -242,31 +235,23 @@ class Unaware(CsiCase):
         return _baseline(modes, solution.transceiver, solution.trace)
 
 
-def _chosen(modes: SemanticModes, decoded: Channel, best: Choice) -> LinearSolution:
-    """The solution of a chosen precoder, with the decoder for a channel."""
-    link = modes.transceiver(decoded, best.streams, best.precoder)
-    p = best.stream_power  # the beams within each use are orthogonal
-    power = p @ modes.covariance.diagonal()[: p.shape[-1]] / decoded.uses
-    trace = {"stream_power": p, "candidate": best.candidate}
-    return Solution(link, sent_or_nothing(p, Status.OPTIMAL), best.mse, power, trace)
+def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
+    """The solution of a chosen precoder."""
+    link = modes.transceiver(best.decoded, best.streams, best.precoder)
+    trace = {"stream_power": best.stream_power, "candidate": best.candidate}
+    status = sent_or_nothing(best.stream_power, Status.OPTIMAL)
+    return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
 
 
 def _baseline(modes: SemanticModes, link: LinearTransceiver, trace: dict[str, Tensor], known: Channel | None = None) -> LinearSolution:
     """The solution of a link that is not optimised for its channels; its expected MSE is None where nothing is known of them."""
     status = sent_or_nothing(link.stream_gram().diagonal(dim1=-2, dim2=-1), Status.BASELINE)
-    if known is None or link.power_limit.limits_messages:
-        return Solution(link, status, None, link.expected_power(modes.covariance), trace)
     return expected_on(modes, link, status, trace, known)
-
-
-def _mark(status: Tensor, where: Tensor, by: Status) -> Tensor:
-    """Replace the status of some channels, except for those over which nothing is sent."""
-    return status.masked_fill(where & (status != Status.NOTHING_TO_SEND.code), by.code)
 
 
 def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
     """Raise ValueError where a case has no design within a limit."""
-    if not limit.is_pooled:
+    if limit != Mean():
         raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: use csi=BothEnds() for other limits")
 
 

@@ -6,6 +6,7 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import LinearSolution, check_channel
 from latentlink.linear.csi_cases import BothEnds, CsiCase
 from latentlink.linear.modes import SemanticModes
+from latentlink.numerics.doors import check_instance
 from latentlink.power import Mean, PowerLimit
 
 
@@ -33,10 +34,8 @@ class ClosedForm:
     csi: CsiCase = field(default_factory=BothEnds)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.power, PowerLimit):
-            raise ValueError(f"power must be a power limit, such as ll.power.Mean() or PerUse(), got {self.power!r}")
-        if not isinstance(self.csi, CsiCase):
-            raise ValueError(f"csi must be a CSI case, such as ll.csi.BothEnds() or Transmitter(), got {self.csi!r}")
+        check_instance("power", self.power, PowerLimit, "ll.power.Mean() or PerUse()")
+        check_instance("csi", self.csi, CsiCase, "ll.csi.BothEnds() or Transmitter()")
 
     def design(self, modes: SemanticModes, known: Channel) -> LinearSolution:
         """Design precoder and decoder for every channel of the batch at once.
@@ -53,7 +52,7 @@ class ClosedForm:
 
             - `stream_power` (…, s): power of each mode;
             - `gap` (…), for PerUse on uses that differ: distance of the weighted error to a lower bound, relative to it;
-            - `candidate` (…), where the channel is uncertain: number of the `robust.choice.Candidate` that was taken.
+            - `candidate` (…), where the channel is uncertain: number of the `robust.both_ends.Candidate` that was taken.
 
         Raises:
             ValueError: modes or known are of another type or on different devices, or power and csi do not go together.

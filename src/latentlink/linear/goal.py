@@ -6,6 +6,10 @@ To second order, and with the error taken as independent of y, a head q loses by
 
 J the Jacobian of its outputs and M the task's metric: the identity (logits, regression), or the Fisher information of a softmax at
 temperature T, M = (diag π_T − π_T π_Tᵀ) / T². For a linear head W has rank < classes: a handful of directions is all that matters.
+
+A design's error e counts as ||W e||² + α ||e||². With a fidelity f, both parts are normalised to what the whitened cross-covariance A
+explains of them: W / ||W A|| and α = f / ||A||². A complex-linear design works on packed latents, where a real metric M = WᵀW is replaced
+by its complex-linear part, its mean with its image under multiplication by j.
 """
 
 from collections.abc import Callable
@@ -18,6 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
+from latentlink.latents.packing import packed_covariance
+from latentlink.latents.whitening import Spectrum
+from latentlink.numerics.doors import check_instance, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
@@ -47,11 +54,8 @@ class Goal(Summarised):
     fidelity: float
 
     def __init__(self, weight: Tensor | NDArray[Any], fidelity: float = 0.0) -> None:
-        if not 0 <= fidelity < float("inf"):
-            raise ValueError(f"fidelity must be finite and not negative, got {fidelity}")
-        weight = as_latents("weight", weight)
-        object.__setattr__(self, "weight", weight)
-        object.__setattr__(self, "fidelity", float(fidelity))
+        object.__setattr__(self, "weight", as_latents("weight", weight))
+        object.__setattr__(self, "fidelity", real("fidelity", fidelity, least=0.0))
 
     def _facts(self) -> dict[str, str]:
         return {"weight": "weight {}×{}".format(*self.weight.shape), "fidelity": f"fidelity {self.fidelity:g}"}
@@ -87,8 +91,7 @@ class Goal(Summarised):
         Raises:
             ValueError: for the same reasons as `logits`, or the temperature is not positive and finite.
         """
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"temperature must be positive and finite, got {temperature}")
+        temperature = real("temperature", temperature, above=0.0)
 
         def information(outputs: Tensor) -> Tensor:
             pi = torch.softmax(outputs / temperature, -1)
@@ -99,8 +102,7 @@ class Goal(Summarised):
 
 def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
     """W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors."""
-    if not isinstance(head, nn.Module):
-        raise ValueError(f"head must be a torch.nn.Module, got {type(head).__name__}")
+    check_instance("head", head, nn.Module, "fit_head(y, labels)")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
     if is_affine(head):  # J is the same for every latent
         M = metric(apply_head(head, y)).double().mean(0)
@@ -122,3 +124,49 @@ def _root(metric: Float[Tensor, "m m"]) -> Float[Tensor, "q m"]:
     kept[-1] = True  # a head that ignores its input has one row of zeros
     root: Tensor = values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
     return root
+
+
+@dataclass(frozen=True, eq=False)
+class DesignMetric:
+    """The quadratic metric ||W e||² + α ||e||², stored as its two parts.
+
+    Attributes:
+        W: (q, m), real, or complex for complex-linear designs; None for plain MSE.
+        alpha: α ≥ 0, weight of the plain MSE.
+    """
+
+    W: Tensor | None
+    alpha: float
+
+    @classmethod
+    def of(cls, goal: Goal | None, RyxV: Tensor, spectrum: Spectrum, widely_linear: bool) -> "DesignMetric":
+        """The metric of a goal; with a fidelity, both parts are divided by what the modes explain of the task and of the latent."""
+        if goal is None:
+            return cls(None, 1.0)
+        W = goal.weight.to(spectrum.values)
+        if not widely_linear:  # W_c with W_cᴴ W_c the complex-linear part of WᵀW, its mean with its image under multiplication by j
+            metric, vectors = torch.linalg.eigh(packed_covariance(W.mT @ W) / 2)
+            W = metric.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mH
+        if goal.fidelity == 0:
+            return cls(W, 0.0)
+        values, _ = spectrum.kept(0.0)
+        A = RyxV[:, : len(values)] * values.rsqrt()
+        task, latent = float((W @ A).norm()), float(A.norm())
+        return cls(W / task if task > 0 else W, goal.fidelity / latent**2 if latent > 0 else 0.0)
+
+    def weigh(self, matrix: Tensor) -> Tensor:
+        """The stack of W and √α I, times a matrix (m, ·)."""
+        parts = [] if self.W is None else [self.W @ matrix]
+        return torch.cat([*parts, matrix * self.alpha**0.5]) if self.alpha > 0 else parts[0]
+
+    def variance(self, Ry: Tensor) -> Float[Tensor, ""]:
+        """tr W Ry Wᴴ + α tr Ry."""
+        plain: Tensor = self.alpha * Ry.diagonal().real.sum()
+        return plain if self.W is None else plain + (self.W @ Ry * self.W.conj()).sum().real
+
+    def real_weight(self, dim: int) -> Float[Tensor, "q m"] | None:
+        """W_r (q, m) in real coordinates: ||W_r e|| is the norm ||W e|| of the packed latent, for every real latent e (m,)."""
+        if self.W is None or not self.W.is_complex():
+            return self.W
+        real, imag = self.W.real, self.W.imag
+        return torch.cat([torch.cat([real, -imag], -1), torch.cat([imag, real], -1)])[:, :dim]

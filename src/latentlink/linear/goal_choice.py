@@ -23,6 +23,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.numerics.doors import integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream, stream_generator
 
@@ -106,7 +107,12 @@ def choose_goal(
         >>> solution = ClosedForm().design(choice.modes_for(channel), channel)
     """
     pilots = Pilots(x, y, labels)
-    _check(len(pilots), goals, streams, snr_db, folds, channels)
+    integer("folds", folds, 2, len(pilots))
+    integer("channels", channels)
+    if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
+        raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
+    if goals is not None and "mse" in goals:
+        raise ValueError("goals must not hold 'mse': plain MSE is always a candidate")
     parts = torch.randperm(len(pilots), generator=stream_generator(seed, "folds")).tensor_split(folds)
     moments = [Moments.from_pairs(pilots.x[rows], pilots.y[rows]) for rows in parts]
     scores = []
@@ -123,17 +129,6 @@ def choose_goal(
     everything = Moments.merged(moments)
     modes = {name: semantic_modes(everything, goal, shrinkage) for name, goal in _candidates(goals, head, pilots.y).items()}
     return GoalChoice(modes, tuple(streams), tuple(snr_db), score, score.argmax(-1))
-
-
-def _check(n: int, goals: Mapping[str, Goal] | None, streams: Sequence[int], snr_db: Sequence[float], folds: int, channels: int) -> None:
-    if not 2 <= folds <= n:
-        raise ValueError(f"folds must be between 2 and the number of pilots ({n}), got {folds}")
-    if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
-        raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
-    if channels < 1:
-        raise ValueError(f"channels must be at least 1, got {channels}")
-    if goals is not None and "mse" in goals:
-        raise ValueError("goals must not hold 'mse': plain MSE is always a candidate")
 
 
 def _candidates(goals: Mapping[str, Goal] | None, head: nn.Module, y: Tensor) -> dict[str, Goal | None]:

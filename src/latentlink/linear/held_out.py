@@ -21,8 +21,9 @@ from latentlink.latents.moments import Moments
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.linear.mse import total_mse
+from latentlink.linear.mse import link_mse
 from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import integer
 from latentlink.numerics.reprs import Summarised, counted, spread
 
 
@@ -47,64 +48,6 @@ class HeldOut(Summarised):
         return channel.with_power(torch.where(q > 0, ratio(channel.power, q), channel.power))
 
 
-@dataclass(frozen=True, eq=False)
-class HeldOutModes:
-    """Modes from all folds but one, with the moments of the fold left out, for each split: `judge` evaluates designs on them.
-
-    Attributes:
-        splits: a pair (modes, moments of the fold left out) for each split.
-    """
-
-    splits: tuple[tuple[SemanticModes, Moments], ...]
-
-    @classmethod
-    def of(
-        cls,
-        moments: Moments,
-        goal: Goal | None = None,
-        shrinkage: float | str = "auto",
-        *,
-        widely_linear: bool = True,
-        splits: int | None = None,
-    ) -> "HeldOutModes":
-        """Compute the modes of every split, which do not depend on channels.
-
-        Args:
-            moments: moments that keep folds, such as `Moments.from_pairs(x, y, folds=5)`.
-            goal: goal of `semantic_modes`.
-            shrinkage: shrinkage of `semantic_modes`, chosen anew on each training part where it is "auto".
-            widely_linear: variant of `semantic_modes`.
-            splits: number of folds to hold out in turn; all of them if not given.
-
-        Raises:
-            ValueError: the moments keep no folds, or splits is below 1.
-        """
-        if splits is not None and splits < 1:
-            raise ValueError(f"splits must be at least 1, got {splits}")
-        pairs = moments.training_folds()[:splits]
-        return cls(tuple((semantic_modes(training, goal, shrinkage, widely_linear), unseen) for training, unseen in pairs))
-
-    def judge(self, channel: Channel, design: ClosedForm | None = None) -> HeldOut:
-        """Design for the channel on each training part, evaluate on the part held out, and average.
-
-        Raises:
-            ValueError: the design has per-message power, which is met exactly on any latents, or a decoder that is refitted later.
-        """
-        design = ClosedForm() if design is None else design
-        if design.power.limits_messages:
-            raise ValueError("design must have a mean or per-use power limit, got per-message: it is met exactly on any latents")
-        if design.csi.receiver_measures and channel.uncertain:
-            raise ValueError(f"design must not be for a receiver that measures: its decoder is not known yet, got {design.csi!r}")
-        errors, powers = [], []
-        for modes, unseen in self.splits:
-            transceiver = design.design(modes, channel).transceiver
-            s = transceiver.streams.shape[-1]
-            there = judged_by(modes, unseen, s)
-            errors.append(total_mse(there, *transceiver.response(covariance=there.covariance[:s, :s])))
-            powers.append(transceiver.expected_power(there.covariance))
-        return HeldOut(torch.stack(errors).mean(0), torch.stack(powers).mean(0))
-
-
 def held_out(
     moments: Moments,
     channel: Channel,
@@ -113,10 +56,9 @@ def held_out(
     shrinkage: float | str = "auto",
     widely_linear: bool = True,
     design: ClosedForm | None = None,
+    splits: int | None = None,
 ) -> HeldOut:
     """Design on all folds but one, evaluate on the one left out, and average over the folds.
-
-    `HeldOutModes` computes the modes once where several batches of channels are of interest.
 
     Args:
         moments: moments that keep folds, such as `Moments.from_pairs(x, y, folds=5)`.
@@ -125,18 +67,32 @@ def held_out(
         shrinkage: shrinkage of `semantic_modes`, chosen anew on each training part where it is "auto".
         widely_linear: variant of `semantic_modes`.
         design: design to evaluate, without per-message power; ClosedForm() if not given.
+        splits: number of folds to hold out in turn; all of them if not given.
 
     Raises:
-        ValueError: the moments keep no folds, or the design has per-message power or a decoder that is refitted later.
+        ValueError: the moments keep no folds, splits is below 1, or the design has per-message power, which is met exactly on any latents,
+            or a decoder that is refitted later.
 
     Example:
         >>> seen = held_out(Moments.from_pairs(x, y, folds=5), channel)
         >>> honest = ClosedForm().design(modes, seen.calibrated(channel))
     """
-    return HeldOutModes.of(moments, goal, shrinkage, widely_linear=widely_linear).judge(channel, design)
+    design = ClosedForm() if design is None else design
+    if design.power.limits_messages:
+        raise ValueError("design must have a mean or per-use power limit, got per-message: it is met exactly on any latents")
+    if design.csi.receiver_measures and channel.uncertain:
+        raise ValueError(f"design must not be for a receiver that measures: its decoder is not known yet, got {design.csi!r}")
+    errors, powers = [], []
+    for training, unseen in moments.training_folds()[: None if splits is None else integer("splits", splits)]:
+        modes = semantic_modes(training, goal, shrinkage, widely_linear)
+        transceiver = design.design(modes, channel).transceiver
+        there = _judged_by(modes, unseen, transceiver.streams.shape[-1])
+        errors.append(link_mse(there, transceiver))
+        powers.append(transceiver.expected_power(there.covariance))
+    return HeldOut(torch.stack(errors).mean(0), torch.stack(powers).mean(0))
 
 
-def judged_by(modes: SemanticModes, moments: Moments, streams: int) -> SemanticModes:
+def _judged_by(modes: SemanticModes, moments: Moments, streams: int) -> SemanticModes:
     """The strongest modes with the second moments of other latents about the modes' means in place of their own."""
     first = modes.truncated(streams + streams % 2)
     dx, dy = moments.mean_x - modes.mean_x, moments.mean_y - modes.mean_y

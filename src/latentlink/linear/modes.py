@@ -29,8 +29,7 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
-from latentlink.linear.goal import Goal
-from latentlink.linear.metric import Metric
+from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import check_instance, finite
 from latentlink.numerics.parts import Parts, named_tensors
@@ -119,15 +118,24 @@ class SemanticModes(Summarised, Parts, Saved):
         return self.mean_y + self.coefficients(x) @ self.synthesis.mT
 
     def transceiver(
-        self, channel: Channel, streams: Int[Tensor, "*batch s"], precoder: Float[Tensor, "*batch g t2 q2"], decoder: Tensor | None = None
+        self,
+        channel: Channel,
+        streams: Int[Tensor, "*batch s"],
+        precoder: Float[Tensor, "*batch g t2 q2"],
+        decoder: Tensor | None = None,
+        **settings: Any,
     ) -> LinearTransceiver:
-        """The linear transceiver that sends the first s modes by this precoder; without a decoder it is the one matched to the channel."""
+        """The linear transceiver that sends the first s modes by this precoder, with further fields of `LinearTransceiver` as settings.
+
+        Without a decoder it is the one matched to the channel.
+        """
         s, groups = streams.shape[-1], precoder.shape[-3]
+        matched = decoder is None
+        if decoder is None:
+            decoder = precoder.new_zeros(*channel.batch, groups, precoder.shape[-1], 2 * channel.uses * channel.n_rx // groups)
         shared = (self.analysis[:s], self.synthesis[:, :s], self.mean_x, self.mean_y)
-        if decoder is not None:
-            return LinearTransceiver(*shared, streams, precoder, decoder, channel, encoders=self.encoders)
-        silent = precoder.new_zeros(*channel.batch, groups, precoder.shape[-1], 2 * channel.uses * channel.n_rx // groups)
-        return LinearTransceiver(*shared, streams, precoder, silent, channel, encoders=self.encoders).matched_to(channel)
+        link = LinearTransceiver(*shared, streams, precoder, decoder, channel, encoders=self.encoders, **settings)
+        return link.matched_to(channel) if matched else link
 
     def truncated(self, k: int) -> "SemanticModes":
         """The k strongest modes (fewer if there are fewer); complex-linear modes need an even k.
@@ -194,10 +202,9 @@ def semantic_modes(
     Example:
         >>> modes = semantic_modes(Moments.from_pairs(x, y), goal=Goal.logits(head, y))
     """
-    if not isinstance(moments, Moments):
-        raise ValueError(f"moments must be Moments, such as Moments.from_pairs(x, y), got {type(moments).__name__}")
-    if not isinstance(goal, Goal | None):
-        raise ValueError(f"goal must be a Goal or None, got {type(goal).__name__}")
+    check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
+    if goal is not None:
+        check_instance("goal", goal, Goal, "Goal.logits(head, y)")
     if not (shrinkage == "auto" or (isinstance(shrinkage, int | float) and 0 <= shrinkage < float("inf"))):
         raise ValueError(f"shrinkage must be 'auto' or a finite number that is at least 0, got {shrinkage!r}")
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
@@ -207,7 +214,7 @@ def semantic_modes(
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
     RyxV = Ryx @ spectrum.vectors
-    metric = Metric.of(goal, RyxV, spectrum, widely_linear)
+    metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
     if isinstance(shrinkage, str):
         shrinkage = gcv_shrinkage(spectrum, metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count)
     values, vectors = spectrum.kept(shrinkage)

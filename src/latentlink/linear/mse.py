@@ -25,6 +25,12 @@ def total_mse(modes: SemanticModes, T: Float[Tensor, "*batch s s"], noise: Float
     return modes.variance - 2 * (T * cross.mT).sum((-2, -1)) + (gram * received).sum((-2, -1))
 
 
+def link_mse(modes: SemanticModes, link: LinearTransceiver, channel: Channel | None = None) -> Float[Tensor, "*batch"]:
+    """Total unweighted MSE (…) of a link on a channel, its decoder's own if none is given, under the modes' covariance."""
+    s = link.streams.shape[-1]
+    return total_mse(modes, *link.response(channel, covariance=modes.covariance[:s, :s]))
+
+
 def parallel_mse(modes: SemanticModes, t: Float[Tensor, "*batch s"], noise: Float[Tensor, "*batch s"]) -> Float[Tensor, "*batch"]:
     """Total unweighted MSE (…) where T and the noise covariance are diagonal, with diagonals t and noise (…, s)."""
     s = t.shape[-1]
@@ -57,11 +63,14 @@ def response_mse(
     for start in range(0, max(1, len(streams)), count):
         some = slice(start, start + count)
         link = modes.transceiver(decoded[some], streams[some], precoder[some])
-        if certain:
-            parts.append(grouped_mse(modes, link, apart))
-        else:
-            parts.append(total_mse(modes, *link.response(flat[some], modes.covariance[:s, :s])))
+        parts.append(grouped_mse(modes, link, apart) if certain else link_mse(modes, link, flat[some]))
     return torch.cat(parts).reshape(channel.batch)
+
+
+def is_white(modes: SemanticModes, s: int) -> bool:
+    """Return True if the pilots' covariance of the s strongest modes is the design covariance I."""
+    C = modes.covariance[:s, :s]
+    return bool(((C - torch.eye(len(C), dtype=C.dtype, device=C.device)).abs() <= torch.finfo(C.dtype).eps ** 0.5).all())
 
 
 def _apart(modes: SemanticModes, s: int) -> bool:

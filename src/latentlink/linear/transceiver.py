@@ -163,14 +163,10 @@ class LinearTransceiver(BaseTransceiver):
         return self.decoder @ self._effective(self.channel), noise
 
     def _combiner(self) -> Complex[Tensor, "*batch s u r"]:
-        """G̃ as complex weights (…, s, u, n_rx): ẑ = Re Σ_{u, r} G r."""
-        groups, slots = self.precoder.shape[-3], self.precoder.shape[-1]
-        streams = self.streams.expand(*self.decoder.shape[:-3], -1)
-        rows = self.decoder.flatten(-3, -2)
-        rows = rows.gather(-2, streams.unsqueeze(-1).expand(*streams.shape, rows.shape[-1]))
-        own = (streams // slots).unsqueeze(-1) == torch.arange(groups, device=streams.device)
-        real, imag = (rows.unsqueeze(-2) * own.unsqueeze(-1)).unflatten(-1, (2, -1, self.channel.n_rx)).unbind(-3)
-        return torch.complex(real, -imag).flatten(-3, -2)
+        """G̃ as complex weights (…, s, u, n_rx), ẑ = Re Σ_{u, r} G r: what is received of the real and imaginary unit of each symbol."""
+        symbol = (self.channel.uses, self.channel.n_rx)
+        unit = torch.eye(symbol[0] * symbol[1], dtype=self.decoder.dtype.to_complex(), device=self.decoder.device).unflatten(-1, symbol)
+        return torch.complex(self.receive(unit), -self.receive(1j * unit)).mT.unflatten(-1, symbol)
 
     def expected_power(self, covariance: Float[Tensor, "s s"]) -> Float[Tensor, "*batch"]:
         """Mean power per channel use (…) when the coefficients have this covariance (I is the design covariance)."""

@@ -1,4 +1,4 @@
-"""Argument checks of the public functions: arrays, integers, real numbers, choices and sources of randomness, each in one function.
+"""Argument checks of the public functions: arrays, numbers, objects, choices and sources of randomness, each in one function.
 
 A public function checks its arguments once, here; inside, everything is a tensor or a Python number and nothing is checked again. Every
 error names the argument, what came and what was expected.

@@ -1,6 +1,7 @@
 """Optional dependencies: imported where they are first needed; a missing one is answered with the extra that installs it."""
 
 import importlib
+import sys
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -41,9 +42,13 @@ def require_extra(extra: str, purpose: str, *modules: str) -> None:
         MissingExtra: one of them is not installed.
     """
     for module in modules:
-        try:
-            found = find_spec(module) is not None
-        except (ModuleNotFoundError, ValueError):  # blocked by an import hook, or None in sys.modules
-            found = False
-        if not found:
+        if not is_installed(module):
             raise MissingExtra(f"{purpose} need {module}, which is not installed: pip install 'latentlink[{extra}]'", name=module)
+
+
+def is_installed(module: str) -> bool:
+    """Tell whether a package can be imported, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except (ModuleNotFoundError, ValueError):  # blocked by an import hook, or None in sys.modules
+        return module in sys.modules and sys.modules[module] is not None

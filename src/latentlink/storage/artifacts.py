@@ -66,7 +66,7 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "neural link": "latentlink.neural.paper.transceiver",
     "codec": "latentlink.neural.codec.design",
     "codec link": "latentlink.neural.codec.transceiver",
-    "channels": "latentlink.channels.tr38901.banks",
+    "channels": "latentlink.channels.tr38901.generate",
 }
 A = TypeVar("A", bound=type)
 T = TypeVar("T")

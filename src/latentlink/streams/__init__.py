@@ -1,6 +1,6 @@
 """Parallel streams: the scalar channels that the SVD of a MIMO channel offers, and the precoders and decoders that use them.
 
 Read `spatial` (the SVD of every use, pooled and sorted), `waterfilling` (the power or the error of each stream), `allocation` (which
-semantic mode goes over which symbol), `placement` (the real precoders and decoders of a batch of channels), `per_use` (power limits on
-each use, which need streams mixed over symbols) and `projections` (precoders scaled into power limits).
+semantic mode goes over which symbol, and the precoders and decoders that follow), `per_use` (power limits on each use, which need streams
+mixed over symbols) and `projections` (precoders scaled into power limits).
 """

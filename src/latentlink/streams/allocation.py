@@ -1,4 +1,4 @@
-"""Allocation: which semantic mode goes over which symbol, with how much power.
+"""Allocation: which semantic mode goes over which symbol, with how much power, and the real precoders and decoders that follow.
 
 All symbols of a message are pooled; the i-th best one carries semantic modes 2i and 2i + 1 in its real and imaginary part. Stream i, of
 strength b_i, power p_i and amplitude h_i, meets noise of variance N per real dimension and is decoded by the LMMSE gain
@@ -7,14 +7,30 @@ strength b_i, power p_i and amplitude h_i, meets noise of variance N per real di
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from latentlink.channels.channel import Channel
 from latentlink.numerics.division import ratio, root
-from latentlink.streams.spatial import pool
+from latentlink.streams.spatial import SpatialModes, embedded, pool
 from latentlink.streams.waterfilling import mse_waterfilling
+
+
+class Response(NamedTuple):
+    """The estimate t z + noise of each stream's coefficient z, after a decoder that treats each stream by itself.
+
+    Attributes:
+        gain: gain (…, s) of the decoder.
+        t: gain (…, s) of each coefficient.
+        noise: variance (…, s) of the noise.
+    """
+
+    gain: Float[Tensor, "*batch s"]
+    t: Float[Tensor, "*batch s"]
+    noise: Float[Tensor, "*batch s"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +102,16 @@ class Allocation:
         """Power (…, g) of each use, for modes with these variances (s,), or with variance 1 if none are given."""
         return self.on_slots(self.power if variance is None else self.power * variance).sum(-1)
 
-    def gain(self, noise: Float[Tensor, "*batch #s"]) -> Float[Tensor, "*batch s"]:
-        """LMMSE gains (…, s) in noise N (…, s) or (…, 1)."""
-        return ratio(self.amplitude * root(self.power), self.amplitude.square() * self.power + noise)
+    def response(self, expected: Float[Tensor, "*batch #s"], noise: Float[Tensor, "*batch #s"] | None = None) -> Response:
+        """The response to noise N (…, s) or (…, 1) of LMMSE decoders that expect other noise, or this one if none is given."""
+        received = self.amplitude * root(self.power)
+        gain = ratio(received, self.amplitude.square() * self.power + expected)
+        return Response(gain, gain * received, (expected if noise is None else noise) * gain.square())
 
-    def explained(self, strength: Float[Tensor, "k"], noise: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Reduction Σ b² x / (1 + x) (…) of the weighted error by the streams, with their SNR x = p h² / N."""
+    def explained(self, strength: Float[Tensor, "k"], noise: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch s"]:
+        """Share x / (1 + x) (…, s) of each stream's error that it removes, with its SNR x = p h² / N, times that error b²."""
         signal = self.power * self.amplitude.square()
-        return (strength[: signal.shape[-1]].square() * ratio(signal, signal + noise.unsqueeze(-1))).sum(-1)
+        return strength[: signal.shape[-1]].square() * ratio(signal, signal + noise.unsqueeze(-1))
 
     def where(self, chosen: Bool[Tensor, "*batch"], other: "Allocation") -> "Allocation":
         """This allocation for the chosen channels of the batch, the other one elsewhere."""
@@ -116,3 +134,42 @@ def _slots_of(
     h = ranked[..., : -(-count // 2)].repeat_interleave(2, -1)[..., :count]
     first = order // q * 2 * q + order % q  # slot of the real part; the imaginary part is q further
     return torch.stack([first, first + q], -1).flatten(-2)[..., :count], h
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The placement of modes on the antennas and uses of a batch of channels within a power limit.
+
+    Attributes:
+        streams: slot (…, s) of each mode.
+        power: power (…, s) of each mode.
+        precoder: F̃ (…, g, 2 w n_tx, 2q).
+        decoder: G̃ (…, g, 2q, 2 w n_rx), LMMSE; None where it has no closed form: for mixed streams, or an uncertain channel.
+        response: gain and noise of each stream after that decoder; None without it.
+        gap: relative distance (…) of the weighted error to a lower bound; None where the placement is optimal by theory.
+        settled: True (…) where the gap is within tolerance; None without a gap.
+    """
+
+    streams: Int[Tensor, "*batch s"]
+    power: Float[Tensor, "*batch s"]
+    precoder: Float[Tensor, "*batch g t2 q2"]
+    decoder: Float[Tensor, "*batch g q2 r2"] | None = None
+    response: Response | None = None
+    gap: Float[Tensor, "*batch"] | None = None
+    settled: Bool[Tensor, "*batch"] | None = None
+
+    @classmethod
+    def parallel(cls, spatial: SpatialModes, used: Allocation, channel: Channel) -> "Placement":
+        """Place each stream on a spatial mode of its own: F̃ = V √p, G̃ = diag(h √p / (h² p + N)) Uᴴ."""
+        precoder = embedded(spatial.transmit, used.on_slots(root(used.power)))
+        if channel.uncertain:
+            return cls(used.streams, used.power, precoder)
+        response = used.response(channel.effective_noise.unsqueeze(-1) / 2)
+        decoder = embedded(spatial.receive, used.on_slots(response.gain)).mT
+        return cls(used.streams, used.power, precoder, decoder, response)
+
+    @classmethod
+    def pooled(cls, strength: Float[Tensor, "k"], spatial: SpatialModes, channel: Channel) -> "Placement":
+        """Place modes by MSE water-filling of u·P over the symbols of all uses, in the channel's effective noise."""
+        used = Allocation.of(strength, spatial.amplitude, channel.effective_noise / 2, channel.uses * channel.power)
+        return cls.parallel(spatial, used, channel)

@@ -16,14 +16,16 @@ powers in the convex hull of what the orderings of the tied symbols give, so one
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.latents.packing import real_embedding
 from latentlink.numerics.ascend import ascend
 from latentlink.numerics.minimise import minimise
-from latentlink.streams.placement import CoupledStreams
+from latentlink.streams.allocation import Placement
 from latentlink.streams.spatial import SpatialModes
 
 _DUAL_STEPS = 500
@@ -47,20 +49,14 @@ class PerUseProblem:
     power: Float[Tensor, "*batch"]
     widely_linear: bool
 
-    @classmethod
-    def of(
-        cls, strength: Float[Tensor, "k"], spatial: SpatialModes, noise: Tensor, power: Tensor, *, widely_linear: bool = True
-    ) -> "PerUseProblem":
-        """The problem for as many of the strongest modes as have a symbol."""
-        uses, q = spatial.amplitude.shape[-2:]
-        return cls(strength[: 2 * uses * q], spatial, noise, power, widely_linear)
-
-    def solve(self, max_iterations: int, tolerance: float) -> CoupledStreams:
-        """The best precoder with each use at power P; it is settled where its gap to the bound is within the tolerance."""
+    def solve(self, max_iterations: int, tolerance: float) -> Placement:
+        """The best precoder with each use at power P, all uses in one group; it is settled where its gap is within tolerance."""
         F = self.best_precoder(max_iterations)
-        error, multipliers = self.multipliers(F)
-        gap = self.gap(error, multipliers)
-        return CoupledStreams(self.spatial, F, gap, gap <= tolerance)
+        gap = self.gap(F)
+        antennas = (real_embedding(self.spatial.transmit) @ F).unflatten(-2, (2, -1))  # (…, u, 2, n_tx, s)
+        precoder = antennas.movedim(-3, -4).flatten(-4, -2).unsqueeze(-3)
+        streams = torch.arange(F.shape[-1], device=F.device).expand(*gap.shape, -1)
+        return Placement(streams, F.square().sum((-3, -2)), precoder, gap=gap, settled=gap <= tolerance)
 
     @property
     def h(self) -> Float[Tensor, "*batch u q"]:
@@ -104,22 +100,19 @@ class PerUseProblem:
         K = torch.eye(M.shape[-2], dtype=M.dtype, device=M.device) + M @ M.mT / self.N[..., None, None]
         return self.b.square().sum() - (explained * torch.linalg.solve(K, explained)).sum((-2, -1)) / self.N
 
-    def multipliers(self, F: Float[Tensor, "*batch u q2 s"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch u"]]:
-        """J (…) and the Lagrange multipliers μ (…, u) that its gradient gives at the optimum."""
-        F = F.requires_grad_()
+    def gap(self, F: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch"]:
+        """Distance (…) of the error to the dual bound, relative to the error; errors at the level of rounding count as zero.
+
+        The ascent starts at the Lagrange multipliers μ (…, u) that the gradient gives at the optimum.
+        """
+        F = F.detach().requires_grad_()
         with torch.enable_grad():
             error = self.error(F)
             (slope,) = torch.autograd.grad(error.sum(), F)
-        F = F.detach_()
+        F, error = F.detach(), error.detach()
         power = self.power.unsqueeze(-1).clamp(min=torch.finfo(F.dtype).tiny)
-        return error.detach(), -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power)
-
-    def gap(self, error: Float[Tensor, "*batch"], start: Float[Tensor, "*batch u"]) -> Float[Tensor, "*batch"]:
-        """Distance (…) of the error to the dual bound, relative to the error; errors at the level of rounding count as zero."""
-
-        def dual(multipliers: Tensor) -> tuple[Tensor, Tensor]:
-            return per_use_bound(self.b, self.h, self.noise, self.power, multipliers)
-
+        start = -(slope * F).sum((-2, -1)).clamp(max=0) / (2 * power)
+        dual = partial(per_use_bound, self.b, self.h, self.noise, self.power)
         bound = ascend(dual, error, start, steps=_DUAL_STEPS, patience=_DUAL_STEPS).value
         visible = torch.finfo(self.b.dtype).eps ** 0.5 * self.scale
         return ((error - bound) / (error + visible)).clamp(min=0)

@@ -25,6 +25,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.numerics.division import ratio
+
 
 def mse_waterfilling(
     strength: Float[Tensor, "*batch k"],
@@ -60,8 +62,7 @@ def mse_waterfilling(
     S = torch.where(S > 0, S, 1.0)
     share = t / S  # before the products: t·T overflows where h is tiny
     p = torch.where(active, share * power + (share * T - c), 0.0).clamp(min=0)
-    total = p.sum(-1, keepdim=True)
-    return p * torch.where(total > 0, power / torch.where(total > 0, total, 1.0), 0.0)
+    return p * ratio(power, p.sum(-1, keepdim=True))
 
 
 def capacity_waterfilling(cost: Float[Tensor, "*batch k"], power: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch k"]:

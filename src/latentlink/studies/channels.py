@@ -12,8 +12,7 @@ from latentlink.channels.fading import exponential_correlation, kronecker, rayle
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import grids
-from latentlink.channels.tr38901.model import DROPS, PROFILES, Model
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import DROPS, PROFILES, Model, Panel
 from latentlink.numerics.doors import finite
 from latentlink.studies.sections import ChannelAt, OfdmAt, Snr
 from latentlink.studies.seeding import Draw

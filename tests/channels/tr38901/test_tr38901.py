@@ -10,10 +10,8 @@ import pytest
 import torch
 
 from latentlink.channels.ofdm import ResourceElements
-from latentlink.channels.tr38901 import banks
 from latentlink.channels.tr38901.generate import draw_block, generate
-from latentlink.channels.tr38901.model import Model
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import Model, Panel
 from latentlink.channels.tr38901.paths import draw_paths, time_steps
 
 EVEN = ResourceElements.over_frequency(6, 624)
@@ -78,22 +76,19 @@ def test_banks_are_found_by_content_and_damage_is_noticed(own_cache):
     files = sorted(own_cache.rglob("*.safetensors"))
     assert [path.stem for path in files] == ["0", "1", "2"]
     files[1].write_bytes(files[1].read_bytes()[:-8])
-    asked = []
-    draw = banks.Bank.grids
 
-    def counted(bank, count, **settings):
-        drawn = bank.draw
-        counting = replace(bank, draw=lambda number: asked.append(number) or drawn(number))
-        return draw(counting, count, **settings)
+    def written():
+        return {path: path.stat().st_mtime_ns for path in own_cache.rglob("*.safetensors")}
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(banks.Bank, "grids", counted)
-        assert torch.equal(generate("TDL-A", 2, 2, batch=30, elements=EVEN, chunk=10), h)
-        assert asked == [1]
-        assert torch.equal(generate("TDL-A", 2, 2, batch=25, elements=EVEN), h[:25])
-        assert asked == [1]  # however they are cut
-        generate("TDL-A", 2, 2, batch=10, elements=EVEN, gain=2.0)
-        assert asked == [1, 0]  # another scale is another bank
+    before = written()
+    assert torch.equal(generate("TDL-A", 2, 2, batch=30, elements=EVEN, chunk=10), h)
+    after = written()
+    assert [path for path in files if after[path] != before[path]] == [files[1]]
+    assert torch.equal(generate("TDL-A", 2, 2, batch=25, elements=EVEN), h[:25])
+    assert written() == after  # however they are cut
+    generate("TDL-A", 2, 2, batch=10, elements=EVEN, gain=2.0)
+    (another,) = written().keys() - after.keys()  # another scale is another bank
+    assert another.stem == "0"
 
 
 def test_an_interrupted_bank_goes_on(own_cache):

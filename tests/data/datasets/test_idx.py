@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlink.data.datasets.idx import read_idx
+from latentlink.data.datasets.images import read_idx
 
 
 def idx_bytes(values, kind=8):

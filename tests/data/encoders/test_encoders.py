@@ -6,10 +6,8 @@ import torch
 from latentlink.data.encoders import catalogue as encoders
 from latentlink.data.encoders import imagenet
 from latentlink.data.encoders.catalogue import ENCODERS, encoder
-from latentlink.data.encoders.image_encoder import fingerprint, from_callable
-from latentlink.data.encoders.imagenet import efficientnet_lite, mobilenet_v2
-from latentlink.data.encoders.mobilenet import MobileNetV2
-from latentlink.data.encoders.preprocessing import Preprocessing
+from latentlink.data.encoders.image_encoder import Preprocessing, fingerprint, from_callable
+from latentlink.data.encoders.imagenet import MobileNetV2, efficientnet_lite, mobilenet_v2
 from latentlink.numerics.extras import import_extra
 
 
@@ -42,7 +40,7 @@ def test_the_same_factory_gives_the_same_encoder_and_another_size_another(networ
     assert again == network
     assert len(network.fingerprint) == 64
     assert encoder(network.name, 32).fingerprint != network.fingerprint
-    with pytest.raises(ValueError, match="at least 32"):
+    with pytest.raises(ValueError, match="size must be an integer >= 32"):
         encoder(network.name, 31)
 
 

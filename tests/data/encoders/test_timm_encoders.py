@@ -184,7 +184,7 @@ def test_models_that_are_none_of_these_say_why(timm, name, message):
 
 
 def test_sizes_that_a_model_refuses(timm, monkeypatch):
-    with pytest.raises(ValueError, match="got 0 px"):
+    with pytest.raises(ValueError, match="size must be an integer >= 1, got 0"):
         timm_encoder("resnet18", 0)
     monkeypatch.setattr(Model, "forward", lambda self, x: (_ for _ in ()).throw(AssertionError("patches do not fit")))
     with pytest.raises(ValueError, match=r"takes no images of 100 px \(patches do not fit\)"):

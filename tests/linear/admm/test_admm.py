@@ -7,7 +7,7 @@ import latentlink as ll
 from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import CONVERGED, DIVERGED, UNCONVERGED, Admm
 from latentlink.linear.admm.dual_bound import power_multiplier
-from latentlink.linear.admm.iteration import Iterate, Settings, solve, step
+from latentlink.linear.admm.iteration import Iterate, project, solve, step
 from latentlink.linear.admm.problem import Problem as AdmmProblem
 from latentlink.power import Mean, OneUseAtATime, PerAntenna, PerMessage, PerUse
 from oracles import Problem, channel, dense_pair, moments, normal, pairs, seeded
@@ -82,7 +82,7 @@ def test_one_step_is_the_four_updates_of_the_docstring():
         proximal = proximal + known.error(F[i], known.decoder(now.F[i])) + rho[i] * (F[i] - now.Z[i] + now.U[i]).square().sum()
     (slope,) = torch.autograd.grad(proximal, F)
     torch.testing.assert_close(slope, torch.zeros_like(slope), atol=1e-8, rtol=0.0)
-    torch.testing.assert_close(new.Z, problem.project(limits, new.F + now.U))
+    torch.testing.assert_close(new.Z, project(problem, limits, new.F + now.U))
     torch.testing.assert_close(new.U, now.U + new.F - new.Z)
 
 
@@ -199,8 +199,8 @@ class TestStatus:
     def test_a_precoder_that_runs_away_is_stopped(self):
         admm = Admm(rho=1e-3)
         problem = AdmmProblem.of(MODES, CHANNELS)
-        settings = Settings(rho=1e-3, adaptive=False, max_iterations=50, tolerance=1e-6, runaway=1.5)
-        outcome = solve(problem, admm.allowed, admm.start(MODES, problem), power_multiplier(MODES, CHANNELS), settings)
+        settings = {"rho": 1e-3, "adaptive": False, "max_iterations": 50, "tolerance": 1e-6, "runaway": 1.5}
+        outcome = solve(problem, admm.allowed, admm.start(MODES, problem), power_multiplier(MODES, CHANNELS), **settings)
         assert outcome.standing.runaway.all()
         assert (outcome.standing.iterations < 50).all()
         assert (outcome.best.error <= outcome.history["objective"].amin(-1)).all()

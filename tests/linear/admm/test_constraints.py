@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import latentlink as ll
-from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, ConstraintSet, SparsePrecoder
-from latentlink.linear.admm.power_sets import set_of
+from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, ConstraintSet, SparsePrecoder, set_of
 from latentlink.power import Mean, PerAntenna, PerUse, row_power
 from oracles import channel, moments, normal
 

@@ -59,12 +59,10 @@ def age_channel(
 def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz: float, gain: float = 1.0) -> Channel:
     """Predict what an estimate (posterior means and variances) says of the channels once it is a delay old.
 
+    The other arguments are those of `age_channel`.
+
     Args:
         known: the estimate.
-        delay_s: Δt in seconds.
-        speed_mps: speed of the moving end in m/s.
-        carrier_hz: carrier frequency in Hz.
-        gain: E|h|².
 
     Returns:
         Channels whose `h` is the posterior mean after the delay and whose `error_variance` contains the age.

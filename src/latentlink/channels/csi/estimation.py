@@ -12,13 +12,12 @@ shrinks each of its entries to the posterior mean given that entry, so that a de
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from latentlink.channels.channel import Channel, Scalars
+from latentlink.channels.channel import Channel, Scalars, not_negative
 from latentlink.channels.csi.statistics import GridStatistics
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
@@ -45,17 +44,6 @@ class ChannelEstimator:
     trust: Complex[Tensor, "*batch u"]
     uncertainty: Float[Tensor, "*batch u"]
     pilot_noise: Float[Tensor, "*batch"]
-
-    @classmethod
-    def of(cls, weights: Tensor, covariances: "Covariances", pilot_noise: Tensor) -> "ChannelEstimator":
-        """Derive the errors of an estimator from its weights A (…, u, p), the covariances and the pilot noise (…)."""
-        R_dp, R_pp = covariances.message_and_pilots, covariances.pilots
-        power = covariances.message.diagonal().real
-        cross = (R_dp * weights.conj()).sum(-1)  # E[h ĥ*]
-        seen = ((weights @ R_pp) * weights.conj()).sum(-1).real + pilot_noise.unsqueeze(-1) * weights.abs().square().sum(-1)  # E|ĥ|²
-        trust = torch.complex(ratio(cross.real, seen), ratio(cross.imag, seen))
-        left = (power - (trust.conj() * cross).real).clamp(min=0)
-        return cls(weights, (power - 2 * cross.real + seen).clamp(min=0), trust, left, pilot_noise)
 
     def corrected(self) -> "ChannelEstimator":
         """Shrink each entry to its posterior mean: the error is then uncorrelated with the estimate, as designs suppose."""
@@ -121,16 +109,15 @@ def lmmse_estimator(
         >>> lmmse_estimator(statistics, pilots, message, pilot_noise=0.1).error_variance.shape
         torch.Size([4])
     """
-    noise = _check_noise(pilot_noise)
-    covariances = Covariances.of(statistics, pilots, message)
-    R_dp, R_pp = covariances.message_and_pilots, covariances.pilots
+    R_dp, R_pp = statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
+    noise = not_negative("pilot_noise", pilot_noise, R_pp)
     loading = noise + _LOADING * len(pilots) * R_pp.diagonal().real.mean()
     eye = torch.eye(len(pilots), dtype=R_pp.dtype, device=R_pp.device)
     L = torch.linalg.cholesky(R_pp + loading[..., None, None] * eye)
     weights = torch.cholesky_solve(R_dp.mH.expand(*noise.shape, -1, -1), L).mH
-    plain = ChannelEstimator.of(weights, covariances, noise)
-    left = (covariances.message.diagonal().real - (weights * R_dp.conj()).sum(-1).real).clamp(min=0)
-    return replace(plain, error_variance=left, trust=torch.ones_like(plain.trust), uncertainty=left)
+    power = statistics.covariance(message, message).diagonal().real
+    left = (power - (weights * R_dp.conj()).sum(-1).real).clamp(min=0)
+    return ChannelEstimator(weights, left, torch.ones_like(left).to(weights), left, noise)
 
 
 def least_squares_estimator(
@@ -139,49 +126,24 @@ def least_squares_estimator(
     """Interpolate the pilots as they are received; the statistics serve only to compute the error that remains.
 
     Within each symbol that has pilots, linearly in frequency between the two nearest, held beyond the outermost; then the same in time
-    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot.
+    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot. The
+    other arguments are those of `lmmse_estimator`.
 
     Args:
-        statistics: the covariance of the channel over the grid.
-        pilots: elements of the grid with pilots.
-        message: elements of the grid that carry the message.
-        pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
         linear: whether to interpolate linearly, or to take the nearest pilot.
 
     Raises:
         ValueError: as `lmmse_estimator`.
     """
-    noise = _check_noise(pilot_noise)
-    covariances = Covariances.of(statistics, pilots, message)
-    weights = _interpolate(pilots, message, linear).to(covariances.message_and_pilots)
-    return ChannelEstimator.of(weights.expand(*noise.shape, -1, -1), covariances, noise)
-
-
-class Covariances(NamedTuple):
-    """The covariances between message and pilots that an estimator is made of.
-
-    Attributes:
-        message: R_dd (u, u).
-        message_and_pilots: R_dp (u, p).
-        pilots: R_pp (p, p).
-    """
-
-    message: Complex[Tensor, "u u"]
-    message_and_pilots: Complex[Tensor, "u p"]
-    pilots: Complex[Tensor, "p p"]
-
-    @classmethod
-    def of(cls, statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements) -> "Covariances":
-        """Ask the statistics for them."""
-        covariance = statistics.covariance
-        return cls(covariance(message, message), covariance(message, pilots), covariance(pilots, pilots))
-
-
-def _check_noise(pilot_noise: Scalars) -> Tensor:
-    noise = torch.as_tensor(pilot_noise, dtype=torch.float64)
-    if not noise.isfinite().all() or (noise < 0).any():
-        raise ValueError(f"pilot_noise must be finite and not negative, got {noise.tolist() if noise.numel() < 9 else tuple(noise.shape)}")
-    return noise
+    R_dp, R_pp = statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
+    noise = not_negative("pilot_noise", pilot_noise, R_pp)
+    weights = _interpolate(pilots, message, linear).to(R_dp).expand(*noise.shape, -1, -1)
+    power = statistics.covariance(message, message).diagonal().real
+    cross = (R_dp * weights.conj()).sum(-1)  # E[h ĥ*]
+    seen = ((weights @ R_pp) * weights.conj()).sum(-1).real + noise.unsqueeze(-1) * weights.abs().square().sum(-1)  # E|ĥ|²
+    trust = torch.complex(ratio(cross.real, seen), ratio(cross.imag, seen))
+    left = (power - (trust.conj() * cross).real).clamp(min=0)
+    return ChannelEstimator(weights, (power - 2 * cross.real + seen).clamp(min=0), trust, left, noise)
 
 
 def _interpolate(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:

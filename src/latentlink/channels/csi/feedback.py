@@ -10,7 +10,6 @@ for nothing. The transmitter takes Ĥ = diag(ĥ) V̂ᴴ for H: its Gram matrix i
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -118,7 +117,8 @@ def from_givens_angles(phi: Float[Tensor, "*batch a"], psi: Float[Tensor, "*batc
     """Make V (…, n_tx, q) of its angles; its columns are orthonormal whatever they are."""
     eye = torch.eye(n_tx, q, dtype=torch.complex(phi, phi).dtype, device=phi.device)
     rows = list(eye.expand(*phi.shape[:-1], n_tx, q).unbind(-2))
-    for i, start in reversed(list(_enumerate_angles(n_tx, q))):
+    for i in reversed(range(min(q, n_tx - 1))):
+        start = i * (n_tx - 1) - i * (i - 1) // 2  # number of the first angle
         for row in reversed(range(i + 1, n_tx)):
             angle = psi[..., start + row - i - 1].unsqueeze(-1)
             cos, sin = angle.cos(), angle.sin()
@@ -127,14 +127,6 @@ def from_givens_angles(phi: Float[Tensor, "*batch a"], psi: Float[Tensor, "*batc
             angle = phi[..., start + row - i].unsqueeze(-1)
             rows[row] = rows[row] * torch.polar(torch.ones_like(angle), angle)
     return torch.stack(rows, -2)
-
-
-def _enumerate_angles(n_tx: int, q: int) -> Iterator[tuple[int, int]]:
-    """Enumerate each i with the number of its first angle."""
-    start = 0
-    for i in range(min(q, n_tx - 1)):
-        yield i, start
-        start += n_tx - 1 - i
 
 
 def _phase(z: Complex[Tensor, "*batch"]) -> Complex[Tensor, "*batch"]:

@@ -1,7 +1,7 @@
 """3GPP channel models (TR 38.901) on OFDM resource elements, by Sionna: TDL and CDL profiles and drops in UMi, UMa, RMa and InH.
 
-Read `model` and `panels` first (the settings), then `generate` (how channels are drawn, block by block), `paths` (what Sionna computes),
-`banks` (how drawn channels are stored on disk) and `training_channels` (channels to train a codec on).
+Read `model` first (the settings), then `generate` (how channels are drawn and stored, block by block), `paths` (what Sionna computes)
+and `training_channels` (channels to train a codec on).
 """
 
 import lazy_loader

@@ -5,7 +5,9 @@ The paths are Sionna's [hoydis2022sionna] (extra `3gpp`). Path p with coefficien
     H = Σ_p a_p(t_l) exp(−j 2π f_k τ_p),      f_k = k Δf,   t_l = l T_slot / 14          (see `ofdm`).
 
 Channels are drawn in blocks of BLOCK, each from a seed of its own, on one thread: channel i of a seed is the same to the last bit however
-many are asked for, at a time, or by how many workers.
+many are asked for, at a time, or by how many workers. Each block is stored on disk as soon as it is drawn, in the folder of its bank, which
+is named by the SHA-256 of all that its channels depend on, also of the version of what draws them: nothing in it is ever out of date, and
+an interrupted bank goes on at its first missing file.
 """
 
 import hashlib
@@ -13,6 +15,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,16 +24,39 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from latentlink.channels.ofdm import ResourceElements, symbol_duration_s
-from latentlink.channels.tr38901.banks import Bank
-from latentlink.channels.tr38901.model import Model, ModelName
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import Model, ModelName, Panel
 from latentlink.channels.tr38901.paths import draw_paths, response, time_steps
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import check_instance, integer
+from latentlink.numerics.extras import import_extra
 from latentlink.numerics.progress import Progress, on_terminal
 from latentlink.numerics.threads import one_thread
+from latentlink.storage.artifacts import artifact, load_if_there, save
+from latentlink.storage.folders import cache_folder
 
 BLOCK = 10  # channels drawn from one seed: another number gives other channels
+_BANK_VERSION = 1  # of how channels come from what a bank is named by
 _SCALE_BLOCKS = 64  # from which the mean gain of a model is learnt, apart from all seeds
+
+
+@artifact("channels")
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """Channels of a bank, as they are stored.
+
+    Attributes:
+        h: the channels (n, u, n_rx, n_tx) complex64.
+    """
+
+    h: Complex[Tensor, "n u r t"]
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the tensors and facts of the saved file."""
+        return {"h": torch.view_as_real(self.h)}, {}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "_Kept":
+        """Read the channels of a saved file."""
+        return cls(torch.view_as_complex(tensors["h"]))
 
 
 def grids(
@@ -43,34 +70,52 @@ def grids(
     cache: bool = True,
     progress: Progress | None = None,
 ) -> Complex[Tensor, "batch u r t"]:
-    """Draw channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments and errors as in `generate`."""
-    if not isinstance(elements, ResourceElements):
-        raise ValueError(f"elements must be ResourceElements, got {elements!r}")
+    """Draw channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments and errors as in `generate`.
+
+    Blocks that are not stored yet are drawn, about `chunk` channels at a time by each worker.
+    """
+    check_instance("elements", elements, ResourceElements, "ResourceElements.over_frequency(48, 624)")
     batch, seed = integer("batch", batch), integer("seed", seed, 0)
     chunk, workers = integer("chunk", chunk), integer("workers", workers)
-    shape = (len(elements), model.receive.antennas, model.transmit.antennas)
-    bank = Bank(f"{model.identity()} {elements} seed {seed}", shape, BLOCK, _Draw(model, elements, seed))
     shown = on_terminal(f"{model.model} channels") if progress is None else progress
-    return bank.grids(batch, chunk=chunk, workers=workers, cache=cache, progress=shown)
+    folder = _bank_folder(model, elements, seed) if cache else None
+    h = torch.empty(batch, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
+    blocks, step = -(-batch // BLOCK), max(1, chunk // BLOCK)
+    ranges = [range(first, min(first + step, blocks)) for first in range(0, blocks, step)]
+    joblib = import_extra("joblib", "3gpp")
+    run = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="n_jobs")
+    parts = run(joblib.delayed(_take_blocks)(model, elements, seed, folder, of) for of in ranges)
+    for of, part in zip(ranges, parts, strict=True):
+        start, stop = of.start * BLOCK, min(of.stop * BLOCK, batch)
+        h[start:stop] = part[: stop - start]
+        shown(stop, batch)
+    return h
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """Draws the block of a number; it can be sent to another process.
+def _bank_folder(model: Model, elements: ResourceElements, seed: int) -> Path:
+    """The folder of a bank of channels."""
+    try:
+        source = version("sionna-no-rt")
+    except PackageNotFoundError:
+        source = "none"
+    identity = f"{model.identity()} {elements} seed {seed} block {BLOCK} sionna {source} bank {_BANK_VERSION}"
+    return cache_folder() / "channels" / hashlib.sha256(identity.encode()).hexdigest()
 
-    Attributes:
-        model: the settings.
-        elements: the resource elements.
-        seed: the seed of the bank.
-    """
 
-    model: Model
-    elements: ResourceElements
-    seed: int
-
-    def __call__(self, number: int) -> Complex[Tensor, "block u r t"]:
+def _take_blocks(model: Model, elements: ResourceElements, seed: int, folder: Path | None, numbers: range) -> Complex[Tensor, "n u r t"]:
+    """Take some blocks, from their files where there are such; workers in other processes call it."""
+    taken = []
+    for number in numbers:
+        path = None if folder is None else folder / f"{number}.safetensors"
+        before = load_if_there(path, _Kept) if path else None
+        if before is not None and before.h.shape == (BLOCK, len(elements), model.receive.antennas, model.transmit.antennas):
+            taken.append(before.h)
+            continue
         with one_thread():
-            return draw_block(self.model, self.elements, _seed_of(self.seed, number))
+            taken.append(draw_block(model, elements, _seed_of(seed, number)))
+        if path is not None:
+            save("channels", _Kept(taken[-1]), path)
+    return torch.cat(taken)
 
 
 def draw_block(model: Model, elements: ResourceElements, seed: int, *, most_at_once: int = 4096) -> Complex[Tensor, "block u r t"]:

@@ -1,11 +1,10 @@
-"""3GPP channel models (TR 38.901) as settings: which profile or scenario, radio, arrays, and how the channels are scaled."""
+"""3GPP channel models (TR 38.901) as settings: which profile or scenario, radio, antenna arrays, and how the channels are scaled."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
-from latentlink.channels.tr38901.panels import Panel
-from latentlink.numerics.doors import choice, real
+from latentlink.numerics.doors import check_instance, choice, integer, real
 
 Profile = Literal["TDL-A", "TDL-B", "TDL-C", "TDL-D", "TDL-E", "CDL-A", "CDL-B", "CDL-C", "CDL-D", "CDL-E"]
 Drop = Literal["UMi", "UMa", "RMa", "InH"]
@@ -13,6 +12,57 @@ PROFILES: tuple[Profile, ...] = get_args(Profile)
 DROPS: tuple[Drop, ...] = get_args(Drop)
 ModelName = Literal[Profile, Drop]
 Normalisation = Literal["mean", "each", "path-loss"]
+Polarisation = Literal["V", "H", "VH", "cross"]
+Pattern = Literal["omni", "38.901"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A uniform rectangular array in the y-z plane (TR 38.901, 7.3).
+
+    Attributes:
+        rows: number of elements on top of each other, half a wavelength apart.
+        columns: number of elements beside each other, half a wavelength apart.
+        polarisation: "V" or "H" (one antenna an element), "VH" or "cross" (two; cross is slanted by ±45°).
+        pattern: radiation pattern of each element, "omni" or "38.901" (65° beams, 8 dBi).
+
+    Raises:
+        ValueError: naming the attribute that is out of range.
+    """
+
+    rows: int = 1
+    columns: int = 1
+    polarisation: Polarisation = "cross"
+    pattern: Pattern = "omni"
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "columns"):
+            object.__setattr__(self, name, integer(name, getattr(self, name)))
+        choice("polarisation", self.polarisation, get_args(Polarisation))
+        choice("pattern", self.pattern, get_args(Pattern))
+
+    @property
+    def dual(self) -> bool:
+        """True where each element has two polarisations."""
+        return self.polarisation in ("VH", "cross")
+
+    @property
+    def antennas(self) -> int:
+        """The number of antennas."""
+        return self.rows * self.columns * (2 if self.dual else 1)
+
+    @classmethod
+    def linear(cls, antennas: int, pattern: Pattern = "omni", dual: bool | None = None) -> "Panel":
+        """Make a row of elements with that many antennas: cross-polarised where the number is even, unless `dual` says otherwise.
+
+        Raises:
+            ValueError: there is no antenna, or an odd number of them is to be dual-polarised.
+        """
+        antennas = integer("antennas", antennas)
+        dual = antennas % 2 == 0 if dual is None else dual
+        if dual and antennas % 2:
+            raise ValueError(f"antennas must be even for two polarisations, got {antennas}")
+        return cls(1, antennas // 2 if dual else antennas, "cross" if dual else "V", pattern)
 
 
 @dataclass(frozen=True)
@@ -60,8 +110,7 @@ class Model:
         for name in ("carrier_hz", "subcarrier_spacing_hz", "delay_spread_s", "gain"):
             real(name, getattr(self, name), above=0.0)
         for name in ("receive", "transmit"):
-            if not isinstance(getattr(self, name), Panel):
-                raise ValueError(f"{name} must be a Panel, got {getattr(self, name)!r}")
+            check_instance(name, getattr(self, name), Panel, "Panel.linear(8)")
         real("speed_mps", self.speed_mps, least=0.0)
         choice("direction", self.direction, ("downlink", "uplink"))
         choice("normalisation", self.normalisation, get_args(Normalisation))
@@ -73,10 +122,6 @@ class Model:
             raise ValueError(f"line_of_sight must be True, False or None, got {self.line_of_sight!r}")
         if self.indoor is not None:
             real("indoor", self.indoor, least=0.0, most=1.0)
-        self._check_model()
-
-    def _check_model(self) -> None:
-        """Check what only some models have."""
         drop = self.model in DROPS
         if any(self.correlation) and not self.model.startswith("TDL"):
             raise ValueError(

@@ -15,8 +15,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from latentlink.channels.fading import exponential_correlation
-from latentlink.channels.tr38901.model import DROPS, Model
-from latentlink.channels.tr38901.panels import Panel
+from latentlink.channels.tr38901.model import DROPS, Model, Panel
 from latentlink.numerics.extras import import_extra
 
 _DEVICE = "cpu"  # the same channels on every machine; they are moved afterwards

@@ -2,24 +2,26 @@
 
 An image is 3072 bytes, 32 rows of 32 pixels of red, then of green, then of blue. The binary version puts its label before it, one byte;
 the Python version pickles {"data": (n, 3072), "labels": [...]}. Pickles could run any code, so these are read by an unpickler that
-knows only plain values and arrays of bytes. Archives are read in memory: nothing is written, wherever their members point.
+knows only plain values and arrays. Archives are read in memory: nothing is written, wherever their members point.
 """
 
+import codecs
 import io
-import os
 import pickle
 import pickletools
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from latentlink.data.datasets.images import DATA_VARIABLE, DatasetNotFound, ImageSet, Split
+from latentlink.data.datasets.images import DATA_VARIABLE, DatasetNotFound, ImageSet, Split, places_of
+from latentlink.numerics.doors import choice
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32  # pixels
@@ -41,9 +43,8 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
         DatasetNotFound: none of them exists; the message lists the searched folders.
         ValueError: an archive or a batch is damaged, incomplete or something else; the message names it.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-    places = _places(folder)
+    choice("split", split, get_args(Split))
+    places = places_of("cifar-10", folder)
     for place in places:
         for version in VERSIONS:
             found = _members(place, version, version.batches(split))
@@ -57,13 +58,6 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
         f"CIFAR-10 {where}: expected one of {names}, as published at https://www.cs.toronto.edu/~kriz/cifar.html; "
         f"give `folder`, or point the environment variable {DATA_VARIABLE} to it"
     )
-
-
-def _places(folder: Path | str | None) -> list[Path]:
-    if folder is not None:
-        return [Path(folder)]
-    named = os.environ.get(DATA_VARIABLE)
-    return [Path(named), Path(named) / "cifar-10"] if named else []
 
 
 def _binary(where: str, content: bytes) -> Batch:
@@ -86,11 +80,12 @@ def _pickled(where: str, content: bytes) -> Batch:
     if not isinstance(batch, dict):
         raise ValueError(f"{where}: holds a {type(batch).__name__}, expected a dict with data and labels")
     data, labels = (batch.get(name.encode(), batch.get(name)) for name in ("data", "labels"))
-    if not isinstance(data, _Bytes) or not isinstance(labels, list):
+    if not isinstance(data, np.ndarray) or not isinstance(labels, list):
         held = ", ".join(sorted(key.decode("latin-1") if isinstance(key, bytes) else str(key) for key in batch)) or "nothing"
         raise ValueError(f"{where}: holds {held}, expected data, an array (n, {PIXELS}) of bytes, and labels, a list")
-    images = data.tensor(where)
-    return images, _labels(where, labels, len(images))
+    if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != PIXELS or data.size == 0:
+        raise ValueError(f"{where}: data has shape {data.shape}, expected (n, {PIXELS}) unsigned bytes, n at least 1")
+    return torch.from_numpy(np.require(data, requirements=["C", "W"])), _labels(where, labels, len(data))
 
 
 def _check_memo(content: bytes) -> None:
@@ -137,26 +132,18 @@ VERSIONS = (
 
 
 def _members(place: Path, version: Version, batches: list[str]) -> list[tuple[str, bytes]] | None:
-    """Name and content of each batch, or None if this version is not in this place."""
-    for home in (place / version.folder, place):
-        if any((home / name).is_file() for name in batches):
-            missing = next((name for name in batches if not (home / name).is_file()), None)
-            if missing is not None:
-                raise ValueError(f"{home}: has no {missing}, expected {', '.join(batches)}")
-            return [(str(home / name), (home / name).read_bytes()) for name in batches]
-    if place.is_file():
-        content = _unpacked(place, batches)
+    """Name for errors and content of each batch, or None if this version is not in this place; refused where some are missing."""
+    for source in (place / version.folder, place, place / version.archive):
+        packed = source.is_file()
+        files = {name: source / name for name in batches}
+        found = _unpacked(source, batches) if packed else {name: file.read_bytes() for name, file in files.items() if file.is_file()}
         # an archive that was named itself may hold any version; the last one reports what is missing
-        return None if not content and version is not VERSIONS[-1] else _whole(place, content, batches)
-    archive = place / version.archive
-    return _whole(archive, _unpacked(archive, batches), batches) if archive.is_file() else None
-
-
-def _whole(archive: Path, content: dict[str, bytes], batches: list[str]) -> list[tuple[str, bytes]]:
-    missing = next((name for name in batches if name not in content), None)
-    if missing is not None:
-        raise ValueError(f"{archive}: has no {missing}, expected {', '.join(batches)}")
-    return [(f"{archive}: {name}", content[name]) for name in batches]
+        if found or (packed and (source != place or version is VERSIONS[-1])):
+            missing = next((name for name in batches if name not in found), None)
+            if missing is not None:
+                raise ValueError(f"{source}: has no {missing}, expected {', '.join(batches)}")
+            return [(f"{source}: {name}", found[name]) for name in batches]
+    return None
 
 
 def _unpacked(archive: Path, batches: list[str]) -> dict[str, bytes]:
@@ -185,63 +172,20 @@ class _Refused(Exception):  # noqa: N818 (named for its use)
     """A pickle asks for something that no batch of CIFAR needs."""
 
 
-class _Bytes:
-    """The state of a pickled array; NumPy is not asked to build it."""
-
-    def __init__(self) -> None:
-        self.shape: Any = ()
-        self.kind: Any = None
-        self.columns_first: Any = False
-        self.content: Any = b""
-
-    def __setstate__(self, state: Any) -> None:
-        _, self.shape, self.kind, self.columns_first, self.content = state
-
-    def tensor(self, where: str) -> UInt8[Tensor, "n 3072"]:
-        """Return the array if it has the shape and type of n images; raise ValueError otherwise."""
-        shape, content = self.shape, self.content
-        right = isinstance(self.kind, _Kind) and self.kind.name in ("u1", b"u1") and isinstance(content, bytes | bytearray)
-        if not (right and isinstance(shape, tuple) and len(shape) == 2 and shape[1] == PIXELS and len(content) == shape[0] * PIXELS > 0):
-            raise ValueError(f"{where}: data has shape {shape}, expected (n, {PIXELS}) unsigned bytes, n at least 1")
-        flat = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-        return flat.reshape(PIXELS, -1).T if self.columns_first else flat.reshape(-1, PIXELS)
-
-
-class _Kind:
-    """The state of a pickled array type."""
-
-    def __init__(self, name: Any, *_: Any) -> None:
-        self.name = name
-
-    def __setstate__(self, state: Any) -> None:
-        """Ignore the byte order and the like, which do not matter for bytes."""
-
-
-def _from_buffer(content: Any, kind: Any, shape: Any, order: Any, *_: Any) -> _Bytes:
-    array = _Bytes()
-    array.__setstate__((1, shape, kind, order == "F", content))
-    return array
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise _Refused(f"text in {encoding}")
-    return text.encode("latin1")
-
-
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain values and arrays only; every name in an array's pickle is replaced by one of the classes above."""
+    """Reads plain values and NumPy's arrays only; nothing is imported by name."""
+
+    KNOWN: ClassVar[dict[str, Any]] = {
+        "multiarray._reconstruct": np.empty(0).__reduce__()[0],
+        "numeric._frombuffer": np.empty(0).__reduce_ex__(5)[0],
+        "numpy.ndarray": np.ndarray,
+        "numpy.dtype": np.dtype,
+        "_codecs.encode": codecs.encode,  # how Python 3 writes bytes for Python 2
+    }
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the replacement of a name, whatever version of NumPy wrote it; nothing is ever imported."""
-        known = {
-            "multiarray._reconstruct": lambda *_: _Bytes(),
-            "numeric._frombuffer": _from_buffer,
-            "numpy.ndarray": _Bytes,
-            "numpy.dtype": _Kind,
-            "_codecs.encode": _latin1,  # how Python 3 writes bytes for Python 2
-        }
+        """Return what builds an array, whatever version of NumPy wrote it."""
         short = f"{module.removeprefix('numpy.core.').removeprefix('numpy._core.')}.{name}"
-        if short not in known:
+        if short not in self.KNOWN:
             raise _Refused(f"it asks for {module}.{name}, which no batch of CIFAR needs")
-        return known[short]
+        return self.KNOWN[short]

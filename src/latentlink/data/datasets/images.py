@@ -1,19 +1,25 @@
 """Labelled images: Fashion-MNIST from its IDX files and scikit-learn's digits, with one convention.
 
-Images are uint8, grey (n, H, W) or colour (n, H, W, 3); labels are int64 class numbers. Nothing is downloaded.
+Images are uint8, grey (n, H, W) or colour (n, H, W, 3); labels are int64 class numbers. Nothing is downloaded. IDX, the format of MNIST's
+family, is two zero bytes, a type (8, unsigned bytes, in image sets), a number of axes, their big-endian lengths, then the values; gzip is
+recognised by its content, and a file named .gz must be gzipped.
 """
 
+import gzip
+import math
 import os
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from latentlink.data.datasets.idx import read_idx
+from latentlink.numerics.doors import choice
 from latentlink.numerics.extras import import_extra
 
 Split = Literal["train", "test"]
@@ -21,6 +27,8 @@ Split = Literal["train", "test"]
 DATA_VARIABLE = "LATENTLINK_DATA"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+UNSIGNED_BYTE = 8
+GZIP_MAGIC = b"\x1f\x8b"
 DIGITS_TEST = 597  # of 1,797: leaves 1,200 to fit on
 
 
@@ -79,10 +87,8 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
         DatasetNotFound: the images or the labels of the split are missing.
         ValueError: a file is damaged, or the two do not belong together; the message names it.
     """
-    prefix = {"train": "train", "test": "t10k"}.get(split)
-    if prefix is None:
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-    places = _places(folder)
+    prefix = {"train": "train", "test": "t10k"}[choice("split", split, get_args(Split))]
+    places = places_of("fashion-mnist", folder) or [DEBIAN_FOLDER]  # a named folder is not replaced by another
     for place in places:
         images_path = _idx_file(place, f"{prefix}-images-idx3-ubyte")
         labels_path = _idx_file(place, f"{prefix}-labels-idx1-ubyte")
@@ -94,11 +100,12 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
     )
 
 
-def _places(folder: Path | str | None) -> list[Path]:
+def places_of(dataset: str, folder: Path | str | None) -> list[Path]:
+    """The folders in which a data set is looked for: the one given, or that of the environment variable and the data set's own in it."""
     if folder is not None:
         return [Path(folder)]
     named = os.environ.get(DATA_VARIABLE)
-    return [Path(named), Path(named) / "fashion-mnist"] if named else [DEBIAN_FOLDER]  # a named folder is not replaced by another
+    return [Path(named), Path(named) / dataset] if named else []
 
 
 def _idx_file(folder: Path, stem: str) -> Path | None:
@@ -114,6 +121,49 @@ def _fashion_from(split: Split, images_path: Path, labels_path: Path) -> ImageSe
     return ImageSet(f"fashion-mnist-{split}", images, labels.to(torch.int64), FASHION_CLASSES)
 
 
+def read_idx(path: str | os.PathLike[str], ndim: int) -> UInt8[Tensor, "..."]:
+    """Read an IDX file of unsigned bytes.
+
+    Args:
+        path: the file, gzipped or raw.
+        ndim: the expected number of axes: 3 for grey images (n, H, W), 1 for labels (n,).
+
+    Raises:
+        ValueError: the file is named .gz and is not gzipped, is not IDX, has another type or number of axes, is truncated or too long.
+        FileNotFoundError: the file is absent.
+    """
+    path = Path(path)
+    content = _content(path)
+    start = 4 + 4 * ndim
+    if len(content) < start:
+        raise ValueError(f"{path}: truncated: {len(content)} bytes, the header alone has {start}")
+    zero, kind, axes = struct.unpack(">HBB", content[:4])
+    if zero != 0 or kind != UNSIGNED_BYTE or axes != ndim:
+        expected = struct.pack(">HBB", 0, UNSIGNED_BYTE, ndim).hex()
+        raise ValueError(f"{path}: its first bytes are {content[:4].hex()}, expected {expected} (IDX, unsigned bytes, {ndim} axes)")
+    shape = struct.unpack(f">{ndim}I", content[4:start])
+    found = len(content) - start
+    expected_values = math.prod(shape)
+    if found != expected_values:
+        what = "truncated" if found < expected_values else "too long"
+        raise ValueError(f"{path}: {what}: {found} values, its header announces {shape} = {expected_values}")
+    if expected_values == 0:
+        return torch.empty(shape, dtype=torch.uint8)
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(shape)
+
+
+def _content(path: Path) -> bytes:
+    raw = path.read_bytes()
+    if raw[:2] != GZIP_MAGIC:
+        if path.suffix == ".gz":
+            raise ValueError(f"{path}: not a gzip file, though it is named .gz")
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: damaged or truncated gzip file ({error})") from error
+
+
 def digits(split: Split) -> ImageSet:
     """Scikit-learn's 1,797 grey 8x8 handwritten digits, always the same 1,200 to train and 597 to test.
 
@@ -123,8 +173,7 @@ def digits(split: Split) -> ImageSet:
     Raises:
         ImportError: scikit-learn is not installed.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    choice("split", split, get_args(Split))
     bunch = import_extra("sklearn.datasets", "eval").load_digits()
     images = torch.as_tensor(bunch.images).mul(255 / 16).round().to(torch.uint8)
     labels = torch.as_tensor(bunch.target, dtype=torch.int64)

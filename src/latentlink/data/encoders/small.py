@@ -54,16 +54,13 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
         raise ValueError(f"images must be at least two grey ones, (n, {SIDE}, {SIDE}), got {tuple(images.images.shape)}")
     even, odd = images.subset(slice(0, None, 2)), images.subset(slice(1, None, 2))
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
-        perceptron = _train(_perceptron, PERCEPTRON_DIM, even, SEEDS[0])
-        convolutional = _train(_convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1])
-    return (
-        _encoder("small-perceptron", PERCEPTRON_DIM, perceptron),
-        _encoder("small-convolutional", CONVOLUTIONAL_DIM, convolutional),
-    )
+        perceptron = _train("small-perceptron", _perceptron, PERCEPTRON_DIM, even, SEEDS[0])
+        convolutional = _train("small-convolutional", _convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1])
+    return perceptron, convolutional
 
 
-def _train(build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int) -> nn.Sequential:
-    """Train network and classifier with Adam on cross-entropy; call it within `fork_rng`."""
+def _train(name: str, build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int) -> Encoder:
+    """Train an encoder and a classifier with Adam on cross-entropy; call it within `fork_rng`."""
     torch.default_generator.manual_seed(seed)  # layers draw from it; torch.manual_seed would set the GPUs' too
     network = build()
     classifier = nn.Linear(dim, len(images.classes))
@@ -77,8 +74,5 @@ def _train(build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-    return network.eval().requires_grad_(False)
-
-
-def _encoder(name: str, dim: int, network: nn.Sequential) -> Encoder:
+    network = network.eval().requires_grad_(False)
     return Encoder(name, dim, fingerprint(network.state_dict(), name, "x / 127.5 - 1"), network)

@@ -6,32 +6,23 @@ imported only when it is first needed; it looks for weights in its own cache and
 """
 
 import math
-import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from latentlink.data.encoders.image_encoder import Encoder, build_without_drawing, image_encoder
-from latentlink.data.encoders.preprocessing import Preprocessing
-from latentlink.numerics.extras import import_extra
+from latentlink.data.encoders.image_encoder import Encoder, Preprocessing, build_without_drawing, image_encoder
+from latentlink.numerics.doors import integer
+from latentlink.numerics.extras import import_extra, is_installed
 
 PREFIX = "timm:"
 INTERPOLATIONS = ("bilinear", "bicubic")
 
 
-def is_timm_installed() -> bool:
-    """Tell whether timm can be imported, without importing it."""
-    if "timm" in sys.modules:
-        return sys.modules["timm"] is not None
-    return find_spec("timm") is not None
-
-
 def is_timm_model(name: str) -> bool:
     """Tell whether timm is installed and has a model with that name."""
-    return is_timm_installed() and bool(import_extra("timm", "timm").is_model(name))
+    return is_installed("timm") and bool(import_extra("timm", "timm").is_model(name))
 
 
 def timm_encoder(name: str, size: int | None = None) -> Encoder:
@@ -50,11 +41,12 @@ def timm_encoder(name: str, size: int | None = None) -> Encoder:
     timm = import_extra("timm", "timm", "It also needs torchvision, and weights that it downloads or finds in its cache")
     if not timm.is_model(name):
         raise ValueError(f"encoder: timm has no model {name!r}; timm.list_models(pretrained=True) lists those it has")
-    if size is not None and size < 1:
-        raise ValueError(f"size must be at least 1 px, got {size} px")
+    size = None if size is None else integer("size", size)
     network = _pretrained(timm, name)
     config = import_extra("timm.data", "timm").resolve_data_config({}, model=network)
-    own = _own_size(name, config)
+    channels, own, width = config["input_size"]
+    if channels != 3 or own != width:
+        raise ValueError(f"encoder: timm's {name} takes images {tuple(config['input_size'])}, expected square ones of three colours")
     if size is not None and size != own and getattr(network, "pretrained_cfg", {}).get("fixed_input_size"):
         network = _pretrained(timm, name, img_size=size)
     preprocessing = _preprocessing(name, config, own if size is None else size)
@@ -65,13 +57,6 @@ def _pretrained(timm: Any, name: str, **arguments: int) -> nn.Module:
     """The network with its pretrained weights, in evaluation mode."""
     network: nn.Module = build_without_drawing(lambda: timm.create_model(name, pretrained=True, num_classes=0, **arguments))
     return network.eval()
-
-
-def _own_size(name: str, config: Mapping[str, Any]) -> int:
-    channels, height, width = config["input_size"]
-    if channels != 3 or height != width:
-        raise ValueError(f"encoder: timm's {name} takes images {tuple(config['input_size'])}, expected square ones of three colours")
-    return int(height)
 
 
 def _preprocessing(name: str, config: Mapping[str, Any], size: int) -> Preprocessing:

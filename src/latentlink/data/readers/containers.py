@@ -15,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from latentlink.data.readers import tables
-from latentlink.data.readers.errors import FileContentError
+from latentlink.data.readers.tables import FileContentError
 from latentlink.numerics.extras import import_extra
 
 Array = NDArray[Any]

@@ -15,8 +15,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from latentlink.data.readers.containers import ARRAYS, HDF5, LISTS, Array, read_array
-from latentlink.data.readers.errors import FileContentError
 from latentlink.data.readers.tables import EXTRA as TABLES_EXTRA
+from latentlink.data.readers.tables import FileContentError
 from latentlink.numerics.extras import import_extra
 from latentlink.storage.atomic import write_atomically
 

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentlink.data.readers.errors import FileContentError
 from latentlink.numerics.extras import import_extra
 
 EXTRA = "lab"
+
+
+class FileContentError(ValueError):
+    """A file exists and cannot be used; the message names the file, what came and what was expected."""
 
 
 def column_names(path: Path) -> list[str]:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.division import ratio
 from latentlink.streams.allocation import Allocation
 
 _GAIN = 1e-9  # relative: what an exchange brings beyond rounding
@@ -25,7 +24,8 @@ def exchange_antennas(modes: SemanticModes, channel: Channel, antennas: Int[Tens
     while True:
         before = least
         for i in range(S.shape[-1]):
-            others = _find_others(S, channel.n_tx)
+            selected = torch.zeros(*S.shape[:-1], channel.n_tx, dtype=torch.int8, device=S.device).scatter(-1, S, 1)
+            others = selected.argsort(dim=-1, stable=True)[..., : channel.n_tx - S.shape[-1]]
             tried = S.expand(others.shape[-1], *S.shape).clone()
             tried[..., i] = others.movedim(-1, 0)
             J, which = torch.cat([least.unsqueeze(0), least_error(modes, channel, tried)]).min(0)
@@ -43,12 +43,4 @@ def least_error(modes: SemanticModes, channel: Channel, antennas: Int[Tensor, "*
     h = torch.linalg.svdvals(channel.h.expand(*antennas.shape[:-1], *channel.h.shape[-3:]).gather(-1, columns))
     N = (channel.effective_noise / 2).expand(h.shape[:-2])
     best = Allocation.of(modes.strength, h, N, (channel.uses * channel.power).expand(h.shape[:-2]))
-    x = best.power * best.amplitude.square()
-    saved: Tensor = modes.strength.square()[: x.shape[-1]] * ratio(x, x + N.unsqueeze(-1))
-    return modes.weighted_variance - saved.sum(-1)
-
-
-def _find_others(S: Int[Tensor, "*batch q"], count: int) -> Int[Tensor, "*batch r"]:
-    """List the antennas that are not in S, in order."""
-    selected = torch.zeros(*S.shape[:-1], count, dtype=torch.int8, device=S.device).scatter(-1, S, 1)
-    return selected.argsort(dim=-1, stable=True)[..., : count - S.shape[-1]]
+    return modes.weighted_variance - best.explained(modes.strength, N).sum(-1)

@@ -1,8 +1,8 @@
 """Constraint sets of ADMM, each with the projection Π_C onto what a precoder may be.
 
 A precoder is F (…, u, t, c), complex: u channel uses, t transmit antennas, c inputs of covariance R (None is I: the semantic modes). Its
-row f of use u and antenna t costs the power f R fᴴ; every set meets the budget Σ f R fᴴ ≤ u·P. Besides the power limits
-(`power_sets`) there are
+row f of use u and antenna t costs the power f R fᴴ; every set meets the budget Σ f R fᴴ ≤ u·P. Besides the power limits, whose own
+projections (see `latentlink.power`) are Euclidean where R = I, there are
 
     ActiveAntennas    at most q antennas that are not silent: the strongest, then scaled into the budget
     SparsePrecoder    at most that many entries that are not 0: the largest, then scaled into the budget
@@ -15,6 +15,7 @@ result is not the nearest point. An own set is a subclass of `ConstraintSet` wit
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -24,13 +25,22 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.linear.admm.antenna_selection import exchange_antennas
-from latentlink.linear.admm.dual_bound import bound_by_budget
+from latentlink.linear.admm.dual_bound import (
+    bound_by_budget,
+    bound_per_antenna,
+    certify,
+    equivalent_channel,
+    power_multiplier,
+    remove_silent_antennas,
+)
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.doors import integer
-from latentlink.power import Mean, PowerLimit
+from latentlink.numerics.doors import check_instance, integer
+from latentlink.power import Mean, PerAntenna, PerUse, PowerLimit
+from latentlink.streams.per_use import per_use_bound
 from latentlink.streams.projections import Precoders, row_power
+from latentlink.streams.spatial import SpatialModes
 
 _DISTURBANCE = 0.03  # of the budget's root: the closed form is a stationary point, and modes that are absent stay absent
 
@@ -72,6 +82,82 @@ class ConstraintSet(ABC):
     def refine(self, modes: SemanticModes, problem: Problem, Z: Tensor) -> Tensor | None:
         """Improve what ADMM found, where the set knows a way; None where it does not."""
         return None
+
+
+@dataclass(frozen=True)
+class PowerSet(ConstraintSet):
+    """The precoders within a power limit.
+
+    Attributes:
+        limit: the power limit.
+    """
+
+    limit: PowerLimit
+
+    def check(self, modes: SemanticModes, channel: Channel) -> None:
+        """Refuse a limit that does not fit the antennas."""
+        self.limit.check(channel.n_tx)
+
+    def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
+        """Project F onto the limit."""
+        return self.limit.project(F, power, covariance)
+
+
+class PerUseSet(PowerSet):
+    """The precoders within a power limit per use."""
+
+    power_limit: ClassVar[PowerLimit] = PerUse()
+
+    def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Bound the weighted error (…) by the dual of the limits per use."""
+        dual = partial(per_use_bound, modes.strength, SpatialModes.of(channel.h).amplitude, channel.effective_noise / 2, channel.power)
+        start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
+        return certify(dual, modes, channel, ceiling, start)
+
+
+@dataclass(frozen=True)
+class PerAntennaSet(PowerSet):
+    """The precoders within a power limit per antenna.
+
+    Attributes:
+        limit: the power limit.
+    """
+
+    limit: PerAntenna
+
+    def usable(self, channel: Channel) -> Channel:
+        """Remove the antennas that are given no power."""
+        return remove_silent_antennas(channel, self._limits(channel))
+
+    def warm_start(self, modes: SemanticModes, problem: Problem, random: Precoders) -> Precoders:
+        """Start at the closed form for the best Lagrange multipliers of the antennas."""
+        equivalent = equivalent_channel(modes, problem.channel, self._limits(problem.channel))
+        exact = problem.precoder_of(ClosedForm().design(modes, equivalent.channel).transceiver)
+        return exact * equivalent.scale[..., None, :, None]
+
+    def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Bound the weighted error (…) by the dual of the limits per antenna."""
+        return bound_per_antenna(modes, channel, self._limits(channel), ceiling)
+
+    def _limits(self, channel: Channel) -> Float[Tensor, "*batch t"]:
+        return self.limit.limits_of(channel.power, channel.n_tx)
+
+
+_SETS: dict[type[PowerLimit], type[PowerSet]] = {PerUse: PerUseSet, PerAntenna: PerAntennaSet}
+
+
+def set_of(limit: PowerLimit) -> PowerSet:
+    """Make the constraint set of a power limit.
+
+    Raises:
+        ValueError: the limit has no projection, or it limits single messages.
+    """
+    if not isinstance(limit, PowerLimit) or limit.limits_messages or type(limit).project is PowerLimit.project:
+        raise ValueError(
+            f"power must be a limit that a precoder can be projected onto, such as Mean(), PerUse() or PerAntenna(), got {limit!r}; "
+            "design with ClosedForm for the other limits"
+        )
+    return _SETS.get(type(limit), PowerSet)(limit)
 
 
 @dataclass(frozen=True)
@@ -122,8 +208,7 @@ class _InLatentCoordinates(ConstraintSet):
     moments: Moments
 
     def __post_init__(self) -> None:
-        if not isinstance(self.moments, Moments):
-            raise ValueError(f"moments must be Moments (those the modes were made of), got {type(self.moments).__name__}")
+        check_instance("moments", self.moments, Moments, "those the modes were made of")
 
     @property
     def latent_moments(self) -> Moments:

@@ -1,24 +1,22 @@
 """The class `Admm`: linear pairs under power limits and other constraints, by the iteration of `iteration`."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.admm.constraints import ConstraintSet
+from latentlink.linear.admm.constraints import ConstraintSet, set_of
 from latentlink.linear.admm.dual_bound import power_multiplier
-from latentlink.linear.admm.iteration import Best, Outcome, Settings, norm, solve
-from latentlink.linear.admm.power_sets import set_of
+from latentlink.linear.admm.iteration import Best, Outcome, norm, solve
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.closed_form import check_channel
+from latentlink.linear.closed_form import LinearSolution, check_channel, expected_on
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import total_mse
-from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import integer, real
+from latentlink.numerics.doors import check_instance, integer, real
 from latentlink.power import Mean, PowerLimit
 from latentlink.streams.projections import Precoders
 
@@ -80,8 +78,7 @@ class Admm:
     def __post_init__(self) -> None:
         set_of(self.power)
         if self.constraint is not None:
-            if not isinstance(self.constraint, ConstraintSet):
-                raise ValueError(f"constraint must be a ConstraintSet such as ActiveAntennas(2), or None, got {self.constraint!r}")
+            check_instance("constraint", self.constraint, ConstraintSet, "ActiveAntennas(2), or None")
             if not isinstance(self.power, Mean):
                 raise ValueError(f"power must be Mean() where there is a constraint, got {self.power!r}; leave one of the two out")
         real("rho", self.rho, above=0.0)
@@ -90,7 +87,7 @@ class Admm:
         integer("seed", self.seed, 0, 2**32 - 1)
 
     @torch.no_grad()
-    def design(self, modes: SemanticModes, channel: Channel) -> Solution[LinearTransceiver]:
+    def design(self, modes: SemanticModes, channel: Channel) -> LinearSolution:
         """Find the best feasible pair that the iteration sees, for every channel of the batch at once.
 
         Args:
@@ -120,14 +117,12 @@ class Admm:
         problem = Problem.of(modes, self.allowed.usable(channel), self.allowed.latent_moments)
         variance = problem.spread.mean() if problem.inputs else problem.V
         unit = power_multiplier(modes, problem.channel) * variance
-        settings = Settings(self.rho, self.adaptive, self.max_iterations, self.tolerance)
-        outcome = solve(problem, self.allowed, self.start(modes, problem), unit, settings)
+        settings: dict[str, Any] = {name: getattr(self, name) for name in ("rho", "adaptive", "max_iterations", "tolerance")}
+        outcome = solve(problem, self.allowed, self.start(modes, problem), unit, **settings)
         delivered, refitted = self._refine(modes, problem, outcome)
         link = replace(problem, channel=channel).transceiver(problem.entries(delivered.Z), self.allowed.power_limit)
-        known = problem.basis_modes
-        mse = total_mse(known, *link.response(covariance=known.covariance))
         trace = self._trace(modes, problem, outcome, delivered)
-        solution = Solution(link, _status(outcome, delivered, refitted), mse, link.expected_power(known.covariance), trace)
+        solution = expected_on(problem.basis_modes, link, _status(outcome, delivered, refitted), trace, link.channel)
         return _in_precision(solution, dtype)
 
     @property
@@ -194,7 +189,7 @@ def _circles(residual: Float[Tensor, "*batch i"]) -> Bool[Tensor, "*batch"]:
     return (late > _APART) & (late > 0.9 * early)
 
 
-def _in_precision(solution: Solution[LinearTransceiver], dtype: torch.dtype) -> Solution[LinearTransceiver]:
+def _in_precision(solution: LinearSolution, dtype: torch.dtype) -> LinearSolution:
     """Convert the solution to the precision of the modes that it was asked for."""
     expected = solution.expected_mse
     if dtype == torch.float64 or expected is None:

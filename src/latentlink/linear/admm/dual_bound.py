@@ -13,7 +13,6 @@ best multipliers that minimiser is F = diag(μ)^{-1/2} F', F' the closed form on
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -25,7 +24,6 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.ascend import Ascent, ConcaveFunction, ascend
 from latentlink.numerics.division import ratio
 from latentlink.streams.allocation import Allocation
-from latentlink.streams.per_use import per_use_bound
 from latentlink.streams.spatial import SpatialModes
 
 _LEAST_SHARE = 1e-12  # of the power: a smaller limit counts as this in the unit of its multiplier
@@ -36,7 +34,7 @@ _LEAST_REST = 1e-4  # of a mode's error: without noise the multiplier of the pow
 def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, limits: Float[Tensor, "*batch t"]) -> ConcaveFunction:
     """Make the dual function of the multipliers ν, ν₀ (…, t + 1): D (…), without the constant V − Σ b², and a supergradient (…, t + 1)."""
     uses, power = channel.uses, channel.power
-    N = _noise_per_real_part(channel).unsqueeze(-1)
+    N = channel.effective_noise.unsqueeze(-1) / 2
     allowed = uses * torch.cat([limits, power.unsqueeze(-1)], -1)
     tiny = torch.finfo(strength.dtype).tiny
 
@@ -63,22 +61,7 @@ def antenna_dual(strength: Float[Tensor, "k"], channel: Channel, limits: Float[T
 
 def bound_by_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """Compute the weighted error (…) of the closed form, which no precoder within the total power can beat."""
-    share = _explained_share(_allocate(modes, channel), channel)
-    return modes.weighted_variance - (modes.strength.square()[: share.shape[-1]] * share).sum(-1)
-
-
-def bound_per_use(modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Bound the weighted error (…) under a power limit per use from below, by the dual or the total power, whichever is higher.
-
-    Args:
-        modes: of the pair of devices.
-        channel: the channels.
-        ceiling: the weighted error (…) of a feasible precoder.
-    """
-    amplitude, N = SpatialModes.of(channel.h).amplitude, _noise_per_real_part(channel)
-    dual = partial(per_use_bound, modes.strength, amplitude, N, channel.power)
-    start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
-    return _certify(dual, modes, channel, ceiling, start)
+    return modes.weighted_variance - _allocate(modes, channel).explained(modes.strength, channel.effective_noise / 2).sum(-1)
 
 
 def bound_per_antenna(
@@ -92,7 +75,7 @@ def bound_per_antenna(
         limits: l (…, t).
         ceiling: the weighted error (…) of a feasible precoder.
     """
-    return _certify(_scaled_antenna_dual(modes.strength, channel, limits), modes, channel, ceiling, _all_on_budget(modes, channel))
+    return certify(_scaled_antenna_dual(modes.strength, channel, limits), modes, channel, ceiling, _all_on_budget(modes, channel))
 
 
 class EquivalentChannel(NamedTuple):
@@ -131,12 +114,12 @@ def power_multiplier(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*
     At the closed form it is Σ b² x / (1 + x)² / (u P), x being the received SNR of a mode.
     """
     best = _allocate(modes, channel)
-    share = _explained_share(best, channel)
-    rest = (1 - share).clamp(min=_LEAST_REST)
-    return ratio((modes.strength.square()[: share.shape[-1]] * share * rest).sum(-1), best.power.sum(-1))
+    saved, b2 = best.explained(modes.strength, channel.effective_noise / 2), modes.strength[: best.power.shape[-1]].square()
+    rest = (1 - saved / b2).clamp(min=_LEAST_REST)
+    return ratio((saved * rest).sum(-1), best.power.sum(-1))
 
 
-def _certify(
+def certify(
     dual: ConcaveFunction, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"], start: Float[Tensor, "*batch t"]
 ) -> Float[Tensor, "*batch"]:
     """Maximise a dual function below a ceiling; the bound (…) is at least that of the total power."""
@@ -148,18 +131,7 @@ def _certify(
 def _allocate(modes: SemanticModes, channel: Channel) -> Allocation:
     """Allocate the modes and the total power as the closed form does."""
     amplitude = SpatialModes.of(channel.h).amplitude
-    return Allocation.of(modes.strength, amplitude, _noise_per_real_part(channel), channel.uses * channel.power)
-
-
-def _explained_share(best: Allocation, channel: Channel) -> Float[Tensor, "*batch k"]:
-    """Compute the share x / (1 + x) of each mode's error that an allocation removes."""
-    signal = best.power * best.amplitude.square()
-    return ratio(signal, signal + _noise_per_real_part(channel).unsqueeze(-1))
-
-
-def _noise_per_real_part(channel: Channel) -> Float[Tensor, "*batch"]:
-    """Compute N (…) of each real dimension; the channel's error acts as further noise."""
-    return channel.effective_noise / 2
+    return Allocation.of(modes.strength, amplitude, channel.effective_noise / 2, channel.uses * channel.power)
 
 
 def _all_on_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch t1"]:

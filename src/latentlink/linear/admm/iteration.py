@@ -13,7 +13,6 @@ r = ||F − Z|| and s = ρ ||Z − Z'||, Z' being the copy before, stop each cha
 [boyd2011distributed].
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -45,27 +44,13 @@ def step(problem: Problem, constraint: ConstraintSet, rho: Float[Tensor, "*batch
     """Make one round of the module's four updates; B stands for the decoder G (see `problem`)."""
     B = problem.lmmse(now.F)
     F = problem.proximal_precoder(B, now.Z - now.U, rho)
-    Z = problem.project(constraint, F + now.U)
+    Z = project(problem, constraint, F + now.U)
     return Iterate(F, Z, now.U + F - Z)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings of an iteration.
-
-    Attributes:
-        rho: ρ in the unit that `solve` is given.
-        adaptive: whether ρ balances the residuals, in the first half of the iterations.
-        max_iterations: the most iterations.
-        tolerance: of both residuals, in the norm of the start and, for the dual one, in the unit of ρ.
-        runaway: size of F, in that of the start, at which a channel is given up: F does not come back from there.
-    """
-
-    rho: float
-    adaptive: bool
-    max_iterations: int
-    tolerance: float
-    runaway: float = 1e6
+def project(problem: Problem, constraint: ConstraintSet, F: Tensor) -> Tensor:
+    """Project F (…, g, c) onto a constraint set."""
+    return problem.matrix(constraint.project(problem.entries(F), problem.channel.power, problem.covariance))
 
 
 class Outcome(NamedTuple):
@@ -85,7 +70,18 @@ class Outcome(NamedTuple):
     history: dict[str, Float[Tensor, "*batch iterations"]]
 
 
-def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Float[Tensor, "*batch"], settings: Settings) -> Outcome:
+def solve(
+    problem: Problem,
+    constraint: ConstraintSet,
+    start: Tensor,
+    unit: Float[Tensor, "*batch"],
+    *,
+    rho: float,
+    adaptive: bool,
+    max_iterations: int,
+    tolerance: float,
+    runaway: float = 1e6,
+) -> Outcome:
     """Iterate every channel of the batch until it converges, runs away or has used up its iterations.
 
     Args:
@@ -93,40 +89,39 @@ def solve(problem: Problem, constraint: ConstraintSet, start: Tensor, unit: Floa
         constraint: the set C.
         start: F (…, u, t, c) to begin with; it is projected first.
         unit: the unit of ρ (…); channels where it is 0 can carry nothing, so they send nothing and are not iterated.
-        settings: how the iteration is run.
+        rho: ρ in that unit.
+        adaptive: whether ρ balances the residuals, in the first half of the iterations.
+        max_iterations: the most iterations.
+        tolerance: of both residuals, in the norm of the start and, for the dual one, in the unit of ρ.
+        runaway: size of F, in that of the start, at which a channel is given up: F does not come back from there.
     """
-    Z = problem.project(constraint, problem.matrix(start)) * (unit > 0)[..., None, None]
+    Z = project(problem, constraint, problem.matrix(start)) * (unit > 0)[..., None, None]
     scale = norm(Z)
     now = Iterate(Z, Z, torch.zeros_like(Z))
     best = Best(Z, problem.error(Z))
     standing = Standing.begin((unit > 0) & (scale > 0))
     unit = torch.where(unit > 0, unit, 1.0)
-    rho = settings.rho * unit
-    history = begin_history(best.error)
-    for iteration in range(1, settings.max_iterations + 1):
+    penalty = rho * unit
+    zero = torch.zeros_like(best.error)
+    history = {"primal_residual": [zero], "dual_residual": [zero], "objective": [best.error], "residual": [zero]}
+    for iteration in range(1, max_iterations + 1):
         if not bool(standing.active.any()):
             break
-        new = step(problem, constraint, rho, now)
-        residuals = Residuals.between(now, new, rho)
+        new = step(problem, constraint, penalty, now)
+        residuals = Residuals.between(now, new, penalty)
         error = problem.error(new.Z)
-        record(
-            history,
-            standing.active,
-            primal_residual=residuals.primal,
-            dual_residual=residuals.dual,
-            objective=error,
-            residual=residuals.relative_to(scale, rho),
-        )
+        seen = {"primal_residual": residuals.primal, "dual_residual": residuals.dual, "objective": error}
+        for name, value in {**seen, "residual": residuals.relative_to(scale, penalty)}.items():
+            history[name].append(torch.where(standing.active, value, history[name][-1]))
         best = best.improve(standing.active, new.Z, error)
         now = Iterate(*(_choose(standing.active, after, before) for after, before in zip(new, now, strict=True)))
-        met = residuals.within(settings.tolerance, scale, unit)
-        escaped = ~(residuals.precoder <= settings.runaway * scale)  # also where it is NaN
-        standing = standing.advance(met, escaped)
-        if settings.adaptive and iteration <= settings.max_iterations // 2 and iteration % _EVERY == 0:
+        escaped = ~(residuals.precoder <= runaway * scale)  # also where it is NaN
+        standing = standing.advance(residuals.within(tolerance, scale, unit), escaped)
+        if adaptive and iteration <= max_iterations // 2 and iteration % _EVERY == 0:
             factor = torch.where(standing.active, residuals.balance(), 1.0)
-            rho = rho * factor
+            penalty = penalty * factor
             now = now._replace(U=now.U / factor[..., None, None])  # U is the dual variable over ρ
-    return Outcome(best, rho, standing, stack_history(history))
+    return Outcome(best, penalty, standing, {name: torch.stack(series, -1)[..., 1:] for name, series in history.items()})
 
 
 class Residuals(NamedTuple):
@@ -207,26 +202,6 @@ class Standing(NamedTuple):
         """Count one iteration of the active channels and stop those that met the tolerance or escaped."""
         converged, runaway = self.converged | (self.active & met), self.runaway | (self.active & escaped)
         return Standing(self.active & ~met & ~escaped, converged, runaway, self.iterations + self.active)
-
-
-History = dict[str, list[Float[Tensor, "*batch"]]]
-
-
-def begin_history(error: Float[Tensor, "*batch"]) -> History:
-    """Start the series with what a channel that is never iterated shows."""
-    zero = torch.zeros_like(error)
-    return {"primal_residual": [zero], "dual_residual": [zero], "objective": [error], "residual": [zero]}
-
-
-def record(history: History, active: Bool[Tensor, "*batch"], **values: Float[Tensor, "*batch"]) -> None:
-    """Append an iteration to the series; a channel that has stopped repeats its last values."""
-    for name, value in values.items():
-        history[name].append(torch.where(active, value, history[name][-1]))
-
-
-def stack_history(history: History) -> dict[str, Float[Tensor, "*batch iterations"]]:
-    """Join the values of all iterations, without those of the start."""
-    return {name: torch.stack(values, -1)[..., 1:] for name, values in history.items()}
 
 
 def norm(F: Tensor) -> Float[Tensor, "*batch"]:

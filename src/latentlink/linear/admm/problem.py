@@ -20,7 +20,6 @@ complex-linear ones are complex, on packed inputs of R = E[x xᴴ], with H itsel
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -32,7 +31,7 @@ from latentlink.latents.packing import packed_covariance, real_embedding
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.division import ratio
-from latentlink.power import Mean, PowerLimit
+from latentlink.power import PowerLimit
 from latentlink.streams.projections import Precoders, row_power
 
 
@@ -70,12 +69,13 @@ class Problem:
         H = torch.diag_embed(channel.h.movedim(-3, -1), dim1=-4, dim2=-2).flatten(-2).flatten(-3, -2)
         N = channel.effective_noise  # of the error exact for one use
         H, N = (real_embedding(H), N / 2) if modes.widely_linear else (H, N)
+        kept = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx))) if moments is None else modes
+        b = kept.strength if kept.widely_linear else 2**0.5 * kept.strength[::2]
         if moments is None:
-            modes = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx)))
-            b = modes.strength if modes.widely_linear else 2**0.5 * modes.strength[::2]
-            return cls(channel, modes, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
-        R, Phi = _design_covariance(modes, moments).to(H), _field_analysis(modes).to(H)
-        b = modes.strength if modes.widely_linear else 2**0.5 * modes.strength[::2]
+            return cls(channel, kept, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
+        R = (moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)).to(H)  # R_λ of the latents, or of their packing
+        R = R + modes.shrinkage * R.diagonal().real.mean() * torch.eye(len(R), dtype=R.dtype, device=R.device)
+        Phi = _field_analysis(modes).to(H)
         spread, E = torch.linalg.eigh(R)
         spread = spread.clamp(min=0)
         L = spread.unsqueeze(-1) * (E.mH @ Phi.mH) * b
@@ -113,10 +113,6 @@ class Problem:
         """Compute J(F) (…)."""
         return self.V - ((self._to_eigenbasis(F) @ self.L) * (self.lmmse(F) @ self.L).conj()).sum((-2, -1)).real
 
-    def project(self, constraint: "Projection", F: Tensor) -> Tensor:
-        """Project F (…, g, c) onto a constraint set."""
-        return self.matrix(constraint.project(self.entries(F), self.channel.power, self.covariance))
-
     def scale_to_budget(self, entries: Precoders) -> Precoders:
         """Scale precoders so that they spend u·P."""
         spent = row_power(entries, self.covariance).sum((-2, -1))
@@ -146,7 +142,7 @@ class Problem:
         F = 2**0.5 * F[..., ::2] if self.H.is_complex() else F
         return F if self.analysis is None else F @ self.analysis[: F.shape[-1]].to(F)
 
-    def transceiver(self, entries: Precoders, limit: PowerLimit | None = None) -> LinearTransceiver:
+    def transceiver(self, entries: Precoders, limit: PowerLimit) -> LinearTransceiver:
         """Make the link of a precoder, with all uses in one group and the decoder matched to the channel."""
         F = entries.flatten(-3, -2)
         if self.H.is_complex() and self.covariance is None:  # streams √2 Re z, √2 Im z in turn
@@ -155,19 +151,9 @@ class Problem:
             F = torch.cat([F, 1j * F], -1)
         precoder = torch.cat([F.real, F.imag], -2).unsqueeze(-3)
         streams = torch.arange(precoder.shape[-1], device=precoder.device).expand(*precoder.shape[:-3], -1)
-        if self.covariance is None:
-            return replace(self.basis_modes.transceiver(self.channel, streams, precoder), power_limit=limit or Mean())
-        R = real_embedding(self.covariance) / 2 if self.H.is_complex() else self.covariance
-        decoder = precoder.new_zeros(*precoder.shape[:-2], precoder.shape[-1], 2 * self.channel.uses * self.channel.n_rx)
-        link = self.basis_modes.transceiver(self.channel, streams, precoder, decoder)
-        return replace(link, moments_zz=R.expand(*precoder.shape[:-2], -1, -1), power_limit=limit or Mean()).matched_to(self.channel)
-
-
-class Projection(Protocol):
-    """The part of a constraint set that a problem uses."""
-
-    def project(self, F: Tensor, power: Tensor, covariance: Tensor | None = None) -> Tensor:
-        """Find a member of the set near F (…, u, t, c), for power P (…) per use and inputs of this covariance (c, c)."""
+        R = real_embedding(self.covariance) / 2 if self.covariance is not None and self.H.is_complex() else self.covariance
+        zz = None if R is None else R.expand(*precoder.shape[:-2], -1, -1)
+        return self.basis_modes.transceiver(self.channel, streams, precoder, moments_zz=zz, power_limit=limit)
 
 
 def _field_analysis(modes: SemanticModes) -> Tensor:
@@ -176,13 +162,6 @@ def _field_analysis(modes: SemanticModes) -> Tensor:
         return modes.analysis
     width = -(-modes.analysis.shape[-1] // 2)  # real rows are √2 [Re, −Im] and √2 [Im, Re], without the padding
     return torch.complex(modes.analysis[::2, :width], modes.analysis[1::2, :width]) / 2**0.5
-
-
-def _design_covariance(modes: SemanticModes, moments: Moments) -> Tensor:
-    """Compute R_λ of the latents, or of their packing."""
-    R = moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)
-    ridge = modes.shrinkage * R.diagonal().real.mean()
-    return R + ridge * torch.eye(len(R), dtype=R.dtype, device=R.device)
 
 
 def _latents_as_modes(modes: SemanticModes, moments: Moments) -> SemanticModes:

@@ -10,7 +10,6 @@ depend on it. The naive one is kept unless another is better by three standard e
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -21,8 +20,8 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi.posterior import inflate
 from latentlink.latents.packing import real_embedding
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import response_mse
-from latentlink.linear.robust.choice import Candidate, Choice
+from latentlink.linear.mse import is_white, response_mse
+from latentlink.linear.robust.both_ends import Candidate, Choice
 from latentlink.numerics.division import root
 from latentlink.streams.allocation import Allocation
 from latentlink.streams.spatial import SpatialModes, embedded
@@ -31,100 +30,89 @@ _SURELY = 3.0  # standard errors: a precoder that is no better is preferred for 
 _DENSE_DRAWS = 8  # full responses over several uses
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Monte Carlo draws of the error of a channel.
-
-    Attributes:
-        count: number of draws of an error matrix for each channel, divided over its uses; at least two for each use.
-        seed: seed of the draws.
-    """
-
-    count: int
-    seed: int
-
-    def of(self, channel: Channel, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
-        """Random channels (…, u, n_rx, n_tx) around the estimate, with one error for all uses or one for each; always the same sequence."""
-        generator = torch.Generator(device=channel.h.device).manual_seed(self.seed)
-        deviation = channel.error_variance.sqrt()[..., None, None, None]
-        shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
-        while True:
-            yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
-
-
-def choose_for_transmitter(modes: SemanticModes, channel: Channel, draws: Draws, *, robust: bool = True) -> Choice:
+def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int, seed: int, robust: bool = True) -> Choice:
     """Choose the best candidate for a receiver that knows H F, for each channel: NAIVE, INFLATED, NOISIER or FEWER.
 
     Args:
         modes: semantic modes of the pair of devices.
         channel: estimate that the transmitter knows, with its error variance.
-        draws: draws of the error, on which the candidates are compared.
+        draws: number of Monte Carlo draws of an error matrix, divided over the uses, on which the candidates are compared; at least two
+            for each use.
+        seed: seed of the draws.
         robust: False evaluates the naive precoder alone.
     """
-    settings = _settings(channel) if robust else [_naive(channel)]
-    budget, plain = channel.uses * channel.power, channel.noise_variance / 2
-    candidates = [Allocation.of(modes.strength, setting.amplitude, setting.noise, budget) for setting in settings]
-    placed = list(zip(settings, candidates, strict=True))
-    precoders = [embedded(setting.directions, used.on_slots(root(used.power))) for setting, used in placed]
-    weights = [used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power)) for used in candidates]
-    trials = range(max(2, -(-draws.count // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
+    tried = _candidates(modes, channel, robust=robust)
+    plain = channel.noise_variance / 2
+    trials = range(max(2, -(-draws // channel.uses)))  # each use with errors of its own: the mean of a sum needs no more
     errors = torch.stack(
         [
-            torch.stack([_matched_error(H, F, b, plain) for F, b in zip(precoders, weights, strict=True)])
-            for _, H in zip(trials, map(real_embedding, draws.of(channel, shared=False)), strict=False)
+            torch.stack([_matched_error(H, one.precoder, one.weight, plain) for one in tried])
+            for _, H in zip(trials, map(real_embedding, _draw_channels(channel, seed, shared=False)), strict=False)
         ]
     )  # (draws, candidates, …, u)
     number = _surely_best(errors)
 
-    def pick(values: list[Tensor]) -> Tensor:
-        stacked = torch.stack(values)
+    def pick(stacked: Tensor) -> Tensor:
         index = number.reshape(1, *number.shape, *(1,) * (stacked.ndim - 1 - number.ndim))
         return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
 
-    streams, precoder, weight = pick([used.streams for used in candidates]), pick(precoders), pick(weights)
-    mse = _matched_mse(modes, channel, draws, streams, precoder, weight, pick(list(errors.sum(-1).mean(0))))
-    names = torch.tensor([setting.candidate for setting in settings], device=number.device)
-    return Choice(streams, pick([used.power for used in candidates]), precoder, names[number], mse)
+    best = _Tried(*(pick(torch.stack(values)) for values in zip(*tried, strict=True)))
+    mse = _matched_mse(modes, channel, best, pick(errors.sum(-1).mean(0)), draws, seed)
+    return Choice(best.streams, best.power, best.precoder, best.candidate, mse, channel.without_error())
 
 
-class _Setting(NamedTuple):
-    """The channel that a candidate is designed for.
+class _Tried(NamedTuple):
+    """The precoder of a candidate.
 
     Attributes:
-        candidate: number of the candidate.
-        amplitude: h (…, u, n_tx).
-        directions: V (…, u, n_tx, n_tx).
-        noise: noise variance (…) per real dimension.
+        candidate: number (…) of the candidate.
+        streams: slot (…, s) of each mode.
+        power: power (…, s) of each mode.
+        precoder: F̃ (…, u, 2 n_tx, 2q).
+        weight: b² (…, u, 2q) of the mode at each slot.
     """
 
-    candidate: Candidate
-    amplitude: Tensor
-    directions: Tensor
-    noise: Tensor
+    candidate: Int[Tensor, "*batch"]
+    streams: Int[Tensor, "*batch s"]
+    power: Float[Tensor, "*batch s"]
+    precoder: Float[Tensor, "*batch u t2 q2"]
+    weight: Float[Tensor, "*batch u q2"]
 
 
-def _naive(channel: Channel) -> _Setting:
-    """The design for the estimate as if it were the channel."""
-    spatial = SpatialModes.of(channel.h)
-    return _Setting(Candidate.NAIVE, spatial.amplitude, spatial.transmit, channel.noise_variance / 2)
+def _candidates(modes: SemanticModes, channel: Channel, *, robust: bool) -> list[_Tried]:
+    """The candidates, the naive one first, on as many directions as there are antennas; it alone where the design is not robust."""
 
+    def design(candidate: Candidate, amplitude: Tensor, directions: Tensor, noise: Tensor) -> _Tried:
+        used = Allocation.of(modes.strength, amplitude, noise, channel.uses * channel.power)
+        precoder = embedded(directions, used.on_slots(root(used.power)))
+        weight = used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power))
+        return _Tried(torch.full(channel.batch, candidate, device=noise.device), used.streams, used.power, precoder, weight)
 
-def _settings(channel: Channel) -> list[_Setting]:
-    """The candidates, the naive one first."""
-    naive = _padded(_naive(channel), channel.n_tx)
-    inflated = _Setting(Candidate.INFLATED, *inflate(channel.h, channel.error_variance), naive.noise)
-    settings = [naive, inflated, naive._replace(candidate=Candidate.NOISIER, noise=channel.effective_noise / 2)]
+    spatial, noise = SpatialModes.of(channel.h), channel.noise_variance / 2
+    h, V = spatial.amplitude, spatial.transmit
+    if not robust:
+        return [design(Candidate.NAIVE, h, V, noise)]
+    missing = channel.n_tx - h.shape[-1]  # the phases of V's columns stay those of the naive design: they matter on other channels
+    h, V = torch.nn.functional.pad(h, (0, missing)), torch.nn.functional.pad(V, (0, missing))
+    root_h, root_V = inflate(channel.h, channel.error_variance)
+    candidates = [
+        design(Candidate.NAIVE, h, V, noise),
+        design(Candidate.INFLATED, root_h, root_V, noise),
+        design(Candidate.NOISIER, h, V, channel.effective_noise / 2),
+    ]
     if channel.n_tx > channel.n_rx:
         strongest = torch.arange(channel.n_tx, device=channel.h.device) < channel.n_rx
-        settings.append(inflated._replace(candidate=Candidate.FEWER, amplitude=inflated.amplitude * strongest))
-    return settings
+        candidates.append(design(Candidate.FEWER, root_h * strongest, root_V, noise))
+    return candidates
 
 
-def _padded(setting: _Setting, n_tx: int) -> _Setting:
-    """h and V padded with zeros to n_tx; the phases of V's columns stay those of the naive design, since they matter on other channels."""
-    missing = n_tx - setting.amplitude.shape[-1]
-    amplitude, directions = (torch.nn.functional.pad(part, (0, missing)) for part in (setting.amplitude, setting.directions))
-    return setting._replace(amplitude=amplitude, directions=directions)
+def _draw_channels(channel: Channel, seed: int, *, shared: bool) -> Iterator[Complex[Tensor, "*batch u r t"]]:
+    """Random channels (…, u, n_rx, n_tx) around the estimate, with one error for all uses or one for each; always the same sequence."""
+    generator = torch.Generator(device=channel.h.device).manual_seed(seed)
+    deviation = channel.error_variance.sqrt()[..., None, None, None]
+    shape = (*channel.batch, 1 if shared else channel.uses, channel.n_rx, channel.n_tx)
+    while True:
+        yield channel.h + deviation * torch.randn(shape, dtype=channel.h.dtype, device=channel.h.device, generator=generator)
 
 
 def _matched_error(
@@ -151,31 +139,23 @@ def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tens
 
 
 def _matched_mse(
-    modes: SemanticModes,
-    channel: Channel,
-    draws: Draws,
-    streams: Int[Tensor, "*batch s"],
-    precoder: Float[Tensor, "*batch u t2 q2"],
-    weight: Float[Tensor, "*batch u q2"],
-    weighted: Float[Tensor, "*batch"],
+    modes: SemanticModes, channel: Channel, best: _Tried, weighted: Float[Tensor, "*batch"], draws: int, seed: int
 ) -> Float[Tensor, "*batch"]:
     """Unweighted MSE (…) from the weighted error (…) of the streams: they differ by what is not sent.
 
     With a goal or shrinkage it is not; the rest is then the mean over draws of the full response, a few where there are several uses.
     """
-    s = streams.shape[-1]
-    eye = torch.eye(s, dtype=precoder.dtype, device=precoder.device)
+    s = best.streams.shape[-1]
     b = modes.strength[:s].square()
-    coloured = ((modes.covariance[:s, :s] - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any()
-    if modes.task_weight is None and modes.widely_linear and not bool(coloured):
+    if modes.task_weight is None and modes.widely_linear and is_white(modes, s):
         return modes.variance - b.sum() + weighted
     shared = is_block_fading(channel.h)  # uses with errors of their own are as many draws
     several = _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses)
-    count = draws.count if channel.uses == 1 else min(draws.count, several)
+    count = draws if channel.uses == 1 else min(draws, several)
     scale = modes.gram.diagonal()[:s].sum() / b.sum()
     rest = torch.zeros_like(channel.power)
-    for _, h in zip(range(count), draws.of(channel, shared=shared), strict=False):
+    for _, h in zip(range(count), _draw_channels(channel, seed, shared=shared), strict=False):
         drawn = Channel(h, channel.noise_variance, channel.power)
-        same = _matched_error(real_embedding(h), precoder, weight, channel.noise_variance / 2).sum(-1)
-        rest = rest + (response_mse(modes, drawn, streams, precoder) - scale * same) / count
+        same = _matched_error(real_embedding(h), best.precoder, best.weight, channel.noise_variance / 2).sum(-1)
+        rest = rest + (response_mse(modes, drawn, best.streams, best.precoder) - scale * same) / count
     return scale * weighted + rest

@@ -16,23 +16,65 @@ The candidates are judged exactly, channel by channel.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import parallel_mse, response_mse
+from latentlink.linear.mse import is_white, parallel_mse, response_mse
 from latentlink.linear.robust.balancing import balance
-from latentlink.linear.robust.choice import Candidate, Choice
 from latentlink.numerics.division import ratio, root
 from latentlink.streams.allocation import Allocation
 from latentlink.streams.spatial import SpatialModes, embedded
 
 _WEIGHT_STEPS = 8  # halving the distance at each; all are judged and the best is kept, settled or not
-_SEARCHED = 2**15  # symbols whose allocation is searched for at once: what a processor's cache holds
+
+
+class Candidate(IntEnum):
+    """The precoders that robust designs compare; `trace["candidate"]` holds these numbers, with one meaning in all designs.
+
+    Attributes:
+        NAIVE: designed for H̄ in noise σ², as if the estimate were the channel.
+        NOISIER: designed for H̄ in the effective noise σ² + τ P of every use.
+        BALANCED: NOISIER with modes moved so that uses carry similar powers.
+        REWEIGHTED: balanced, with power weighted by the square of the noise that it makes in each use.
+        NAIVE_PAIR: the naive precoder with a decoder that also takes the estimate for the channel.
+        INFLATED: designed for a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I in noise σ².
+        FEWER: INFLATED on the n_rx strongest directions only.
+    """
+
+    NAIVE = 0
+    NOISIER = 1
+    BALANCED = 2
+    REWEIGHTED = 3
+    NAIVE_PAIR = 4
+    INFLATED = 5
+    FEWER = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The chosen precoder of each channel.
+
+    Attributes:
+        streams: slot (…, s) of each mode.
+        stream_power: power (…, s) of each mode.
+        precoder: F̃ (…, u, 2 n_tx, 2q).
+        candidate: number of the `Candidate` (…).
+        mse: expected total unweighted MSE (…).
+        decoded: channel that the decoder is designed for; its error variance is 0 where it takes the estimate for the true channel.
+    """
+
+    streams: Int[Tensor, "*batch s"]
+    stream_power: Float[Tensor, "*batch s"]
+    precoder: Float[Tensor, "*batch u t2 q2"]
+    candidate: Int[Tensor, "*batch"]
+    mse: Float[Tensor, "*batch"]
+    decoded: Channel
 
 
 def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
@@ -42,37 +84,26 @@ def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     covariance is less than that of the design, though, and so is the noise that E makes: it is taken where it is better under that one.
     """
     spatial = SpatialModes.of(channel.h)
-    best, candidate = _best_allocation(modes, channel, spatial)
+    best, candidate = _search(modes, channel, spatial.amplitude)
     plain = channel.noise_variance.unsqueeze(-1).expand(*channel.batch, channel.uses)
     designed = _use_noise(channel, best)
     trusting = torch.zeros_like(candidate, dtype=torch.bool)
-    if _is_coloured(modes):
+    if not is_white(modes, len(modes)):
         naive = Allocation.of(modes.strength, spatial.amplitude, channel.noise_variance / 2, channel.uses * channel.power)
         trusting = _decoded_error(modes, channel, naive, plain) < _decoded_error(modes, channel, best, designed)
         best, candidate = naive.where(trusting, best), candidate.masked_fill(trusting, Candidate.NAIVE_PAIR)
         designed = torch.where(trusting.unsqueeze(-1), plain, designed)
     precoder = embedded(spatial.transmit, best.on_slots(root(best.power)))
-    mse = _both_ends_mse(modes, channel, best, precoder, designed, trusting)
-    return Choice(best.streams, best.power, precoder, candidate, mse, trusting)
-
-
-def decoder_channel(channel: Channel, trusting: Bool[Tensor, "*batch"] | None) -> Channel:
-    """The channel that decoders are designed for: without error where they trust the estimate."""
-    return channel if trusting is None else replace(channel, error_variance=channel.error_variance.masked_fill(trusting, 0.0))
-
-
-def _is_coloured(modes: SemanticModes) -> bool:
-    """Return True if the pilots' covariance is not the design covariance I."""
-    eye = torch.eye(len(modes), dtype=modes.covariance.dtype, device=modes.covariance.device)
-    return bool(((modes.covariance - eye).abs() > torch.finfo(eye.dtype).eps ** 0.5).any())
+    decoded = replace(channel, error_variance=channel.error_variance.masked_fill(trusting, 0.0))
+    mse = _both_ends_mse(modes, channel, best, precoder, designed, decoded)
+    return Choice(best.streams, best.power, precoder, candidate, mse, decoded)
 
 
 def _decoded_error(modes: SemanticModes, channel: Channel, used: Allocation, designed: Float[Tensor, "*batch u"]) -> Tensor:
     """Weighted error Σ b² E(z − ẑ)² (…) under the pilots' covariance, with a decoder designed for the noise N_u (…, u)."""
     b, C = modes.strength[: used.power.shape[-1]].square(), modes.covariance.diagonal()[: used.power.shape[-1]]
-    gain = used.gain(used.of_uses(designed) / 2)
-    t = gain * used.amplitude * root(used.power)
-    return (1 - 2 * t + t.square() * C + _stream_noise(channel, used, C) * gain.square()) @ b
+    _, t, noise = used.response(used.of_uses(designed) / 2, _stream_noise(channel, used, C))
+    return (1 - 2 * t + t.square() * C + noise) @ b
 
 
 def _stream_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch s"]:
@@ -85,26 +116,7 @@ def _use_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s"] 
     return channel.noise_variance.unsqueeze(-1) + channel.error_variance.unsqueeze(-1) * used.use_power(variance)
 
 
-def _best_allocation(modes: SemanticModes, channel: Channel, spatial: SpatialModes) -> tuple[Allocation, Int[Tensor, "*batch"]]:
-    """The best allocation of each channel and the number of its candidate, for some channels at a time to save memory."""
-    uses, q = spatial.amplitude.shape[-2:]
-    flat, amplitude = channel.flattened(), spatial.amplitude.reshape(-1, uses, q)
-    count = max(1, _SEARCHED // (uses * q))
-    parts = [_search(modes, flat[i : i + count], amplitude[i : i + count]) for i in range(0, max(1, len(amplitude)), count)]
-
-    def joined(values: list[Tensor]) -> Tensor:
-        return torch.cat(values).reshape((*channel.batch, *values[0].shape[1:]))
-
-    best = Allocation(
-        streams=joined([used.streams for used, _ in parts]),
-        amplitude=joined([used.amplitude for used, _ in parts]),
-        power=joined([used.power for used, _ in parts]),
-        slots=(uses, 2 * q),
-    )
-    return best, joined([candidate for _, candidate in parts])
-
-
-def _search(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u q"]) -> tuple[Allocation, Int[Tensor, "c"]]:
+def _search(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "*batch u q"]) -> tuple[Allocation, Int[Tensor, "*batch"]]:
     """The best allocation and the number of its candidate for each channel; the first one in a tie."""
     tries = _tries(modes, channel, amplitude)
     first, best = next(tries)
@@ -125,7 +137,7 @@ def _error(modes: SemanticModes, channel: Channel, used: Allocation) -> Float[Te
     return rest @ modes.strength[: rest.shape[-1]].square()
 
 
-def _tries(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u q"]) -> Iterator[tuple[Candidate, Allocation]]:
+def _tries(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "*batch u q"]) -> Iterator[tuple[Candidate, Allocation]]:
     """Yield the allocations that are compared, each with its candidate."""
     budget, in_pairs = channel.uses * channel.power, not modes.widely_linear
     yield Candidate.NAIVE, Allocation.of(modes.strength, amplitude, channel.noise_variance / 2, budget)
@@ -143,7 +155,7 @@ def _tries(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u
         N = (N + _use_noise(channel, reweighted)) / 2
 
 
-def _reweight(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "c u q"], N: Float[Tensor, "c u"]) -> Allocation:
+def _reweight(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "*batch u q"], N: Float[Tensor, "*batch u"]) -> Allocation:
     """The balanced allocation for the power N_u² / h_i² per unit of SNR, scaled to the budget.
 
     With the spending linearised at P_u = (N_u − σ²) / τ, Σ_u N_u² c_u = Σ_u P_u N_u: water-filling in units of p N_u.
@@ -162,13 +174,13 @@ def _reweight(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "
 
 
 def _both_ends_mse(
-    modes: SemanticModes, channel: Channel, used: Allocation, precoder: Tensor, designed: Tensor, trusting: Tensor
+    modes: SemanticModes, channel: Channel, used: Allocation, precoder: Tensor, designed: Tensor, decoded: Channel
 ) -> Float[Tensor, "*batch"]:
     """Unweighted MSE (…) under the pilots' covariance C: E s has variance τ Σ_{i ∈ u} p_i C_ii in use u, whatever the decoder expects."""
     scale = modes.gram.diagonal()
     mixed = ((modes.gram - torch.diag(scale)).abs() > torch.finfo(scale.dtype).eps ** 0.5 * scale.sum()).any()
     if channel.uses > 1 and is_block_fading(channel.h) and bool(mixed):  # what one E makes of different uses is correlated
-        return response_mse(modes, channel, used.streams, precoder, decoder_channel(channel, trusting))
-    gain = used.gain(used.of_uses(designed) / 2)
-    noise = _stream_noise(channel, used, modes.covariance.diagonal()[: used.power.shape[-1]])
-    return parallel_mse(modes, gain * used.amplitude * root(used.power), noise * gain.square())
+        return response_mse(modes, channel, used.streams, precoder, decoded)
+    sent = modes.covariance.diagonal()[: used.power.shape[-1]]
+    _, t, noise = used.response(used.of_uses(designed) / 2, _stream_noise(channel, used, sent))
+    return parallel_mse(modes, t, noise)

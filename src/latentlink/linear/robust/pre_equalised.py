@@ -22,7 +22,6 @@ from latentlink.channels.fading import rayleigh
 from latentlink.latents.packing import real_embedding
 from latentlink.linear.closed_form import check_channel, design_exactly
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.robust.at_transmitter import Draws
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.division import ratio
 from latentlink.power import Mean
@@ -32,7 +31,7 @@ _RANK = 1e-13  # eigenvalues below this share of the largest are rounding
 
 
 def agreed_level(
-    modes: SemanticModes, channel: Channel, gain: float, multiples: tuple[float, ...], draws: Draws
+    modes: SemanticModes, channel: Channel, gain: float, multiples: tuple[float, ...], *, draws: int, seed: int
 ) -> Float[Tensor, "*batch"]:
     """The level a² (…) that decoder and precoder are designed for, from the sizes, noise and power of the channels alone.
 
@@ -41,12 +40,13 @@ def agreed_level(
         channel: channels, of which only the sizes, noise and power matter.
         gain: E|h|² of every entry of H.
         multiples: candidates for a² as multiples of the gain; the best in the mean over Rayleigh fading is taken.
-        draws: Rayleigh channels, divided over the uses; at least two for each use.
+        draws: number of Rayleigh channels, divided over the uses; at least two for each use.
+        seed: seed of those channels.
     """
     facts = torch.stack([channel.noise_variance, channel.power], -1).reshape(-1, 2)
     kinds, kind = facts.unique(dim=0, return_inverse=True)
-    generator = torch.Generator(device=facts.device).manual_seed(draws.seed)
-    count = max(2, -(-draws.count // channel.uses))
+    generator = torch.Generator(device=facts.device).manual_seed(seed)
+    count = max(2, -(-draws // channel.uses))
     h = rayleigh(channel.n_rx, channel.n_tx, gain, batch=(count, 1, channel.uses), generator=generator)
     drawn = Channel(h.to(channel.h), kinds[:, 0], kinds[:, 1])  # (draws, kinds)
     errors = torch.stack([_weighted_error(modes, gain * multiple, drawn) for multiple in multiples])

@@ -14,10 +14,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import check_channel
+from latentlink.linear.closed_form import REFITTED, check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
-from latentlink.linear.per_message import REFITTED
 from latentlink.links.saved_channel import taken_out
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.codec.ends import Ends, carried, decode, limit_facts, limit_from, limit_messages, mean_scale, precode

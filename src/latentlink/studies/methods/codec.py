@@ -51,7 +51,8 @@ class Draws(Section):
         if self.model not in get_args(Standard):
             return ChannelDraws(**dict(self))
         at, ofdm = ChannelAt.model_validate({"model": self.model, "gain": self.gain}), OfdmAt.model_validate({"delay_spread_ns": 300.0})
-        return StandardDraws(standard_model(at, ofdm), self.antennas, self.uses, self.snr_db, seed=Draw.TRAINING_CHANNELS.seed(0))
+        model, seed = standard_model(at, ofdm), Draw.TRAINING_CHANNELS.seed(0)
+        return StandardDraws(model=model, antennas=self.antennas, uses=self.uses, snr_db=self.snr_db, seed=seed)
 
 
 class CodecMethod(Method):
