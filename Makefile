@@ -32,7 +32,7 @@ demo: $(VENV)/.installed fashion-mnist
 	$(BIN)/latentlink demo $(DEMO)
 
 test: $(VENV)/.installed chromium
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

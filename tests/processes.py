@@ -21,7 +21,7 @@ LATENTLINK = "from latentlink.__main__ import main; main()"
 IMPORTS = """
 import torch, torch._dynamo, polars, pydantic, cyclopts, rich.table, rich.progress, joblib, scipy.optimize, sklearn.datasets
 import matplotlib.figure, plotly.graph_objects, jinja2
-import latentlink.cli, latentlink.studies.experiments, latentlink.report.study
+import latentlink.cli, latentlink.studies.experiments, latentlink.report.page
 """
 SERVE = """
 import json, os, sys, traceback
@@ -73,7 +73,9 @@ class Forge:
             told: Sequence[Any] = (["command", *map(str, arguments)], str(folder), {**ENVIRONMENT, **(env or {})}, str(out), str(err))
             self.process.stdin.write(json.dumps([code, *told]) + "\n")
             self.process.stdin.flush()
-            status = int(self.process.stdout.readline())
+            answer = self.process.stdout.readline()
+            assert answer, "the process that forks ended: what it said is on stderr"
+            status = int(answer)
             return subprocess.CompletedProcess(told[0], status, out.read_text(), err.read_text())
 
     def close(self) -> None:

@@ -72,16 +72,8 @@ def test_overrides_make_other_cells(run, home):
 
 
 def test_an_interrupted_study_goes_on(run, home):
-    arguments = (
-        "run",
-        "toy.yaml",
-        "seeds=11,12,13,14",
-        "snr.snr_db=20",
-        "methods.neural.epochs=400",
-        "methods.neural.patience=400",
-        "--output",
-        "other",
-    )
+    some = ("run", "toy.yaml", "seeds=11,12,13,14", "snr.snr_db=20")
+    arguments = (*some, "methods.neural.epochs=400", "methods.neural.patience=400", "--output", "other")
     command = [sys.executable, "-m", "latentlink", "study", *arguments]
     process = subprocess.Popen(command, cwd=home, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     cells = home / "other" / "toy" / "cells"
