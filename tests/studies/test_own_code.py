@@ -1,7 +1,9 @@
 """Code outside of the package, named in study files by module:attribute."""
 
 import json
+import sys
 import textwrap
+import types
 
 import polars as pl
 import pytest
@@ -137,6 +139,67 @@ def test_changed_code_makes_other_cells(tmp_path, lab):
     assert cells(read_study(path))[0].id != before.id
 
 
+LOUD = """
+    import latentlink as ll
+    from my_helpers import word
+
+    class Mine:
+        def design(self, known, channel):
+            print("ran", word(), "in VERSION")
+            return ll.ClosedForm().design(known.modes(), channel)
+"""
+HELPERS = "def word(): return 'HELP'"
+
+
+def write_lab(folder, version, helps):
+    folder.mkdir(exist_ok=True)
+    (folder / "my_precoder.py").write_text(textwrap.dedent(LOUD.replace("VERSION", version)))
+    (folder / "my_helpers.py").write_text(HELPERS.replace("HELP", helps))
+    return write_study(folder, methods=[{"name": "my_precoder:Mine"}], **FAST)
+
+
+def test_the_code_that_runs_is_that_of_the_files_as_the_study_was_read(tmp_path, capsys):
+    path, before = write_lab(tmp_path / "a", "v1", "h1"), list(sys.path)
+    for change in ({}, {"version": "v2"}, {"helps": "h2"}):
+        now = {"version": "v1", "helps": "h1", **change}
+        write_lab(tmp_path / "a", **now)
+        ll.studies.run(path, jobs=1, output=tmp_path / "results")
+        assert f"ran {now['helps']} in {now['version']}" in capsys.readouterr().out
+    read = ll.studies.read_study(path)
+    write_lab(tmp_path / "a", "v3", "h3")
+    ll.studies.run(read, jobs=1, output=tmp_path / "again")
+    assert "ran h2 in v1" in capsys.readouterr().out
+    other = write_lab(tmp_path / "b", "theirs", "hb")
+    ll.studies.run(other, jobs=1, output=tmp_path / "results")
+    assert "ran hb in theirs" in capsys.readouterr().out
+    assert sys.path == before
+
+
+NOTEBOOK = """
+    import latentlink as ll
+    FACTOR = 1
+    def helper():
+        return FACTOR
+    class Mine:
+        label = "mine"
+        def design(self, known, channel):
+            print("ran", helper(), "in v1")
+            return ll.ClosedForm().design(known.modes(), channel)
+"""
+
+
+def test_a_class_of_a_notebook_is_identified_by_its_code_and_what_it_uses(tmp_path, monkeypatch, capsys):
+    path = write_study(tmp_path, methods=[{"name": "__main__:Mine"}], **FAST)
+    seen = {}
+    for cell in (NOTEBOOK, NOTEBOOK.replace("v1", "v2"), NOTEBOOK.replace("= 1", "= 2"), "\n\n" + NOTEBOOK):
+        notebook = types.ModuleType("__main__")  # as in a notebook, and with `python -`: without a file
+        exec(textwrap.dedent(cell), vars(notebook))
+        monkeypatch.setitem(sys.modules, "__main__", notebook)
+        ll.studies.run(path, jobs=1, output=tmp_path / "results")
+        seen[cell] = capsys.readouterr().out.splitlines()[:1]
+    assert list(seen.values()) == [["ran 1 in v1"], ["ran 1 in v2"], ["ran 2 in v1"], []]  # the last is the first on other lines
+
+
 def test_a_channel_model_of_ones_own_is_met_by_all_methods(tmp_path, lab):
     name = lab(CHANNELS)
     path = write_study(tmp_path, **{**FAST, "channel": {"model": f"{name}:draw", "antennas": 2, "draws": 5, "uses": 2}})
@@ -147,7 +210,7 @@ def test_a_channel_model_of_ones_own_is_met_by_all_methods(tmp_path, lab):
     with pytest.raises(ValueError, match=r"csi\.known must be perfect or unaware"):
         cells(read_study(path, ("csi.known=both-ends",)))
     _, _, reasons = run(write_study(tmp_path, **{**FAST, "channel": {"model": f"{name}:flat", "antennas": 2}}))
-    assert all(f"{name}:flat raised ValueError: expected matrices of shape (1, 1, 2, 2)" in reason for reason in reasons.values())
+    assert all(f"{name}:flat cannot be used: ValueError: expected matrices of shape (1, 1, 2, 2)" in reason for reason in reasons.values())
 
 
 def test_an_objective_of_ones_own_trains_a_codec(tmp_path, lab):

@@ -16,7 +16,7 @@ from latentlink.data.encoders.catalogue import ENCODERS, is_encoder_name
 from latentlink.studies.channels import elements_of, standard_model
 from latentlink.studies.methods.catalogue import AnyMethod
 from latentlink.studies.sections import SECTIONS, Data, Encoders, PilotsAt, Point, Seed
-from latentlink.studies.spec.plug_in import is_plug_in, load_attribute
+from latentlink.studies.spec.plug_in import is_plug_in
 
 RESULTS_VERSION = 4
 
@@ -34,12 +34,7 @@ class Cell(Point):
     def _knows_its_encoders(self) -> "Cell":
         for end in ("transmitter", "receiver") if self.data.encoded else ():
             name = getattr(self.encoders, end)
-            if is_plug_in(name):
-                try:
-                    load_attribute(name)
-                except ValueError as error:
-                    raise ValueError(f"encoders.{end}: {error}") from error
-            elif not is_encoder_name(name):
+            if not is_plug_in(name) and not is_encoder_name(name):
                 near = difflib.get_close_matches(name, ENCODERS, 1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
                 known = f"{', '.join(ENCODERS)}, timm:NAME or module:attribute"

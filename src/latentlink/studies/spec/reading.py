@@ -8,7 +8,6 @@ import yaml
 from pydantic import ValidationError
 
 from latentlink.studies.spec.overrides import apply_override, put
-from latentlink.studies.spec.plug_in import add_search_folder
 from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
@@ -34,15 +33,14 @@ def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False)
     folder = data.get("folder") if isinstance(data, dict) else None
     if isinstance(folder, str) and (path.parent / folder).is_dir():  # it lies beside the study file, or else in the current folder
         content["data"]["folder"] = str(path.parent / folder)
-    add_search_folder(path.parent)
     try:
-        return make_study(content, overrides, quick)
+        return make_study(content, overrides, quick, folder=path.parent)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def make_study(content: Any, overrides: tuple[str, ...] = (), quick: bool = False) -> Study:
-    """The study of a mapping as a study file holds it; raises ValueError as `read_study`."""
+def make_study(content: Any, overrides: tuple[str, ...] = (), quick: bool = False, *, folder: Path | None = None) -> Study:
+    """The study of a mapping as a study file in a folder holds it; raises ValueError as `read_study`."""
     if not isinstance(content, dict):
         raise ValueError(f"a study must be a mapping with name, methods, …; got {type(content).__name__}")
     content = copy.deepcopy(content)
@@ -59,7 +57,7 @@ def make_study(content: Any, overrides: tuple[str, ...] = (), quick: bool = Fals
             if isinstance(method, dict) and isinstance(method.get("at"), dict):
                 method["at"].pop(key, None)
     try:
-        return Study.model_validate(content)
+        return Study.model_validate(content, context={"folder": folder})
     except ValidationError as error:
         raise ValueError(explain(error)) from error
 
