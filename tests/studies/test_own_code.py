@@ -1,18 +1,20 @@
 """Code outside of the package, named in study files by module:attribute."""
 
 import json
+import re
 import sys
 import textwrap
 import types
 
 import polars as pl
 import pytest
+import torch
 
 import latentlink as ll
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.reading import read_study
+from latentlink.studies.spec.reading import make_study, read_study
 from studies.examples import write_study
 
 PRECODER = """
@@ -92,7 +94,11 @@ def test_a_method_of_ones_own_stands_beside_the_package_s(tmp_path, lab):
 
 
 @pytest.mark.parametrize(
-    ("method", "words"), [("Broken", "ArithmeticError: division by cucumber"), ("NoSolution", "latentlink.Solution, got None")]
+    ("method", "words"),
+    [
+        ("Broken", "ArithmeticError: division by cucumber"),
+        ("NoSolution", "what design returns must be a Solution, such as"),
+    ],
 )
 def test_an_error_in_ones_own_code_is_told_as_such_and_costs_its_own_cells_only(tmp_path, lab, method, words):
     name = lab(PRECODER)
@@ -112,7 +118,7 @@ def test_an_error_in_ones_own_code_is_told_as_such_and_costs_its_own_cells_only(
         ({"name": "no_such_lab.precoder:Mine"}, r"methods\.0\.name: 'no_such_lab\.precoder:Mine': there is no module 'no_such_lab'"),
         ({"name": "LAB:Missing"}, "has no attribute 'Missing'; it has Scaled, Broken"),
         ({"name": "LAB:Scaled", "strenght": 2}, r"methods\.0 .*LAB:Scaled.*unexpected keyword argument 'strenght'.*strength=1\.0"),
-        ({"name": "LAB:NUMBER"}, "must be a class or a function, got int"),
+        ({"name": "LAB:NUMBER"}, "must be a class with design"),
         ({"name": "LAB:Undesigned"}, r"must be a class with design\(known, channel\)"),
         ({"name": "LAB:"}, "should match pattern"),
     ],
@@ -266,3 +272,162 @@ def test_data_and_encoders_of_ones_own(tmp_path, lab):
     Runner(Results(tmp_path / "lost"), 1).run(cells(study), lambda cell, reason: reasons.append(reason))
     assert sorted(bool(reason) for reason in reasons) == [False, True]
     assert f"{name}:lost raised FileNotFoundError: the disk is not plugged in" in max(reasons)
+
+
+BROKEN = (
+    IMAGES
+    + """
+    def of(function):
+        return from_callable("pixels", function, 64, "1")
+
+    def raising():
+        def fail(images):
+            return images.no_such_thing
+        return of(fail)
+
+    five = of(lambda images: 5)
+    wide = of(lambda images: images.flatten(1)[:, :3].float())
+    nan = of(lambda images: images.flatten(1).float() * float("nan"))
+
+    def nothing(size=1):
+        return None
+
+    def no_set(split):
+        return torch.zeros(3, 8, 8)
+
+    def unlabelled(split):
+        return ImageSet(f"squares-{split}", torch.zeros(120, 8, 8, dtype=torch.uint8), torch.zeros(120).long(), ("a", "b"))
+"""
+)
+
+
+def test_broken_encoders_and_data_sets_of_ones_own_cost_their_own_cells_only(tmp_path, lab):
+    name = lab(BROKEN)
+    transmitters = ("encoder", "raising", "five", "wide", "nan", "nothing")
+    content = {
+        "data": {"dataset": [f"{name}:load", f"{name}:no_set", f"{name}:lost"], "test": None},
+        "encoders": {"transmitter": [f"{name}:{each}" for each in transmitters], "receiver": f"{name}:encoder"},
+    }
+    path, calls = tmp_path / "own.yaml", []
+    path.write_text(json.dumps(content | {"name": "own", "methods": [{"name": "closed-form"}, {"name": "first-k"}], **FAST}))
+    study, reasons = read_study(path), {}
+    runner = Runner(Results(tmp_path / "results"), 1, progress=lambda *done: calls.append(done))
+    runner.run(cells(study), lambda cell, reason: reasons.setdefault((cell.data.dataset, cell.encoders.transmitter), set()).add(reason))
+    assert reasons.pop((f"{name}:load", f"{name}:encoder")) == {""}
+    assert len(reasons) == 17
+    words = {
+        "raising": rf"{name}:raising raised AttributeError: .*no_such_thing.*{name}\.py:\d+\)",
+        "five": rf"{name}:five cannot be used: ValueError: encoder pixels must return real",
+        "wide": rf"{name}:wide cannot be used: ValueError: encoder pixels must return real",
+        "nan": rf"{name}:nan cannot be used: ValueError: latents has NaN",
+        "nothing": rf"{name}:nothing cannot be used: ValueError: encoder must be an Encoder",
+    }
+    for each, phrase in words.items():
+        (reason,) = reasons[f"{name}:load", f"{name}:{each}"]
+        assert re.search(phrase, reason)
+    for each, phrase in (("no_set", "must be an ImageSet.*got Tensor"), ("lost", "raised FileNotFoundError")):
+        (reason,) = reasons[f"{name}:{each}", f"{name}:encoder"]
+        assert re.search(f"{name}:{each} .*{phrase}", reason)
+    failures = list((tmp_path / "results" / "cells").glob("*.error.txt"))
+    assert len(failures) == 34
+    assert any("images.no_such_thing" in failure.read_text() for failure in failures)
+
+
+def test_changed_encoders_give_other_latents(tmp_path, lab):
+    name, found = lab(IMAGES), []
+    content = {"data": {"dataset": f"{name}:load"}, "encoders": {"transmitter": f"{name}:encoder", "receiver": f"{name}:encoder"}}
+    for factor in ("255", "100"):  # its author left the version as it was
+        lab(IMAGES.replace("255", factor), name)
+        study = make_study(content | {"name": "own", "methods": [{"name": "closed-form"}], **FAST}, folder=tmp_path)
+        found.append(Runner(Results(tmp_path / "results")).scenario(cells(study)[0]).test.x)
+    assert torch.equal(found[1], 2.55 * found[0]) or torch.allclose(found[1], 2.55 * found[0])
+
+
+LINKS = """
+    import torch
+    import latentlink as ll
+
+    class Bare:
+        def __init__(self, m, channel):
+            self.m, self.channel = m, channel
+
+        def encode(self, x):
+            batch = len(self.channel.h)
+            return torch.view_as_complex(x[:, :4].float().reshape(len(x), 1, 2, 2)).expand(batch, -1, -1, -1)
+
+        def decode(self, r):
+            read = torch.view_as_real(r).flatten(-3)
+            return torch.cat([read, read.new_zeros(*read.shape[:-1], self.m - 4)], -1)
+
+    class Mine:
+        link, code, mse = Bare, ll.Status.BASELINE.code, None
+
+        def design(self, known, channel):
+            count = len(channel.h)
+            mse = None if self.mse is None else torch.full((count,), self.mse)
+            return ll.Solution(self.link(known.pilots.y.shape[1], channel), torch.full((count,), self.code), mse, torch.ones(count))
+
+    class Nan(Mine):
+        mse = float("nan")
+
+    class Unknown(Mine):
+        code = 12345
+
+    class Failing(Bare):
+        def decode(self, r):
+            return r.no_such_thing
+
+    class Fails(Mine):
+        link = Failing
+
+    def function(known, channel):
+        pass
+"""
+
+
+def test_a_solution_of_a_bare_object_is_measured_and_what_is_wrong_with_it_is_told_as_its_own(tmp_path, lab):
+    name = lab(LINKS)
+    methods = [{"name": f"{name}:{each}", "label": each} for each in ("Mine", "Nan", "Unknown", "Fails")]
+    path = write_study(tmp_path, methods=methods, **{**FAST, "metrics": ["accuracy", "mse", "power", "flops", "latency", "papr"]})
+    _, rows, reasons = run(path)
+    assert not reasons["Mine"]
+    assert rows["method"].to_list() == ["Mine"]
+    assert rows["flops"].to_list() == rows["expected_mse"].to_list() == [None]
+    assert rows["power"].is_between(0, 1e6).all()
+    assert f"{name}:Nan cannot be used: ValueError: expected_mse has NaN" in reasons["Nan"]
+    assert f"{name}:Unknown cannot be used: ValueError: code must be" in reasons["Unknown"]
+    assert re.search(rf"{name}:Fails raised AttributeError: .*no_such_thing.*{name}\.py", reasons["Fails"])
+    with pytest.raises(ValueError, match=r"must be a class with design\(known, channel\), got function, which has no such method"):
+        read_study(write_study(tmp_path, methods=[{"name": f"{name}:function"}], **FAST))
+
+
+OBJECTIVES = """
+    from latentlink import Cosine, Regression
+
+    class Mine(Regression):
+        def wanted(self, y, synthesis, mean_y):
+            return super().wanted(y, synthesis, mean_y)
+
+    class Raises(Mine):
+        def wanted(self, y, synthesis, mean_y):
+            return self.no_such_thing
+
+    def none():
+        return None
+"""
+
+
+def test_a_codec_is_kept_under_the_code_of_its_objective_whose_failures_are_told_as_its_own(tmp_path, lab):
+    name = lab(OBJECTIVES)
+    codec = {"name": "codec", "rounds": 1, "width": 8, "modes": 7, "max_symbols": 2, "draws": {"antennas": [1, 2], "uses": [1]}}
+    content = {"methods": [{**codec, "objective": f"{name}:{each}", "label": each} for each in ("Raises", "none")], **FAST}
+    _, _, reasons = run(write_study(tmp_path, **content))
+    assert re.search(rf"{name}:Raises raised AttributeError: .*no_such_thing.*{name}\.py", reasons["Raises"])
+    assert f"{name}:none cannot be used: ValueError: objective must be an Objective" in reasons["none"]
+    places = []
+    for source in (OBJECTIVES, OBJECTIVES.replace("super()", "Cosine()"), OBJECTIVES):
+        lab(source, name)
+        (cell,) = cells(read_study(write_study(tmp_path, methods=[{**codec, "objective": f"{name}:Mine"}], **FAST)))
+        places.append(cell.method.kept(Runner(Results(tmp_path / "r")).scenario(cell).known(cell.pilots, 1), 1))
+    assert places[0] != places[1]
+    assert places[0] == places[2]

@@ -8,6 +8,7 @@ ll.evaluate(ZeroForcing(...), x, y, channel=channel, head=head, labels=labels)
 """
 
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +68,11 @@ class OwnTransceiver(BaseTransceiver):
     def side_symbols(self) -> int:  # type: ignore[override]
         """The symbols that the object names, else none."""
         return int(getattr(self.own, "side_symbols", 0))
+
+    @property
+    def clock_key(self) -> Hashable | None:
+        """None: an own object is timed on every channel."""
+        return None
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols (…, n, u, n_tx) as the object makes them."""

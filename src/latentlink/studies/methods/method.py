@@ -89,6 +89,11 @@ class Method(Section):
         return self.label or self.describe()
 
     @property
+    def own(self) -> str:
+        """The name `module:attribute` of the code outside of the package that it is made with; "" for none."""
+        return ""
+
+    @property
     def trusts_estimates(self) -> bool:
         """True where the design uses an estimate of the channel as if it were the channel."""
         return False

@@ -67,6 +67,12 @@ class Cell(Point):
         if self.channel.standard and self.csi.pilot_spacing > self.ofdm.subcarriers:
             raise ValueError(f"csi.pilot_spacing must be at most ofdm.subcarriers, {self.ofdm.subcarriers}, got {self.csi.pilot_spacing}")
 
+    @property
+    def has_own_latents(self) -> bool:
+        """True where its data set or an encoder is code outside of the package."""
+        names = (self.data.dataset, *(self.encoders.transmitter, self.encoders.receiver) * self.data.encoded)
+        return any(map(is_plug_in, names))
+
     @cached_property
     def id(self) -> str:
         """The name of the cell's result file."""

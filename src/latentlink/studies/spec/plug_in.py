@@ -1,9 +1,9 @@
 """`module:attribute` in study files: methods, encoders, data sets, channel models and objectives of one's own.
 
-The module is looked for beside the study file, then among the installed packages and in the current folder, and loaded when the study is read
-(see `own_modules`): a study that has been read keeps the code that it was read with. A mistake in a name or a parameter is an error of the
-study before anything runs. What the code itself raises later is a `PlugInError`: it names the code, carries its traceback, and costs only
-the cells that use it.
+The module is looked for beside the study file, then among the installed packages and in the current folder, and loaded when the study is
+read (see `own_modules`): a study that has been read keeps the code that it was read with. A mistake in a name or a parameter is an error of
+the study before anything runs. What the code itself raises later is a `PlugInError`: it names the code, carries its traceback, and costs
+only the cells that use it.
 """
 
 import inspect
