@@ -353,7 +353,7 @@ LINKS = """
 
         def encode(self, x):
             batch = len(self.channel.h)
-            return torch.view_as_complex(x[:, :4].float().reshape(len(x), 1, 2, 2)).expand(batch, -1, -1, -1)
+            return torch.view_as_complex(x[:, :4].float().reshape(len(x), 1, 2, 2).contiguous()).expand(batch, -1, -1, -1)
 
         def decode(self, r):
             read = torch.view_as_real(r).flatten(-3)

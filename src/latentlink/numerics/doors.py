@@ -28,7 +28,7 @@ def as_tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, np.ndarray) and not value.dtype.isnative:
         value = value.astype(value.dtype.newbyteorder("="))
     try:
-        return torch.as_tensor(value)
+        return torch.as_tensor(np.asarray(value) if isinstance(value, float | list | tuple) else value)  # Python's numbers are float64
     except (TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} ({error})") from error
 
