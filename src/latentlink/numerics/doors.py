@@ -118,3 +118,16 @@ def generator(seed: int | torch.Generator | None, device: torch.device | str = "
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {seed!r}")
     return torch.Generator(device=device).manual_seed(integer(name, seed, 0, 2**64 - 1))
+
+
+def device_named(name: str | torch.device) -> torch.device:
+    """The torch device of a name, such as cpu or cuda:0.
+
+    Raises:
+        ValueError: it is unknown, or this machine does not have it.
+    """
+    try:
+        torch.ones(1, device=name).item()  # the meta device holds nothing
+        return torch.device(name)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
