@@ -398,7 +398,7 @@ def test_a_solution_of_a_bare_object_is_measured_and_what_is_wrong_with_it_is_to
     assert f"{name}:Unknown cannot be used: ValueError: code must be" in reasons["Unknown"]
     assert re.search(rf"{name}:Fails raised AttributeError: .*no_such_thing.*{name}\.py", reasons["Fails"])
     with pytest.raises(ValueError, match=r"must be a class with design\(known, channel\), got function, which has no such method"):
-        read_study(write_study(tmp_path, methods=[{"name": f"{name}:function"}], **FAST))
+        cells(read_study(write_study(tmp_path, methods=[{"name": f"{name}:function"}], **FAST)))
 
 
 OBJECTIVES = """
