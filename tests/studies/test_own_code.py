@@ -14,6 +14,7 @@ import latentlink as ll
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
+from latentlink.studies.spec.plug_in import load_attribute
 from latentlink.studies.spec.reading import make_study, read_study
 from studies.examples import write_study
 
@@ -179,6 +180,10 @@ def test_the_code_that_runs_is_that_of_the_files_as_the_study_was_read(tmp_path,
     ll.studies.run(other, jobs=1, output=tmp_path / "results")
     assert "ran hb in theirs" in capsys.readouterr().out
     assert sys.path == before
+
+
+def test_a_name_of_the_package_is_its_own_object():
+    assert load_attribute("latentlink.tasks.objectives:Regression") is ll.Regression
 
 
 NOTEBOOK = """

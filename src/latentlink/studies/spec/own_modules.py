@@ -17,6 +17,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+_PACKAGE = __name__.partition(".")[0]
 _NOT_CODE = {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__"}
 
 
@@ -85,6 +86,8 @@ def _execute(name: str, home: Path | None) -> tuple[ModuleType, dict[Path, str]]
     if file.suffix != ".py" or not file.is_file():
         return importlib.import_module(name), {}
     source = file.read_bytes()
+    if name.partition(".")[0] == _PACKAGE:  # a second copy of its classes would be strange to the first
+        return importlib.import_module(name), {file: _hash(source)}
     unique = f"{name}@{_hash(f'{home}'.encode() + source)[:12]}"
     own = importlib.util.spec_from_file_location(unique, file, submodule_search_locations=spec.submodule_search_locations)
     assert own is not None
@@ -126,7 +129,7 @@ def _lies_in(home: Path, name: str) -> bool:
     """True for a module of sys.modules whose top package lies in a folder; this package and the main module stay."""
     top = name.partition(".")[0]
     file = getattr(sys.modules.get(top), "__file__", None)
-    if file is None or top in ("__main__", __name__.partition(".")[0]):
+    if file is None or top in ("__main__", _PACKAGE):
         return False
     place = Path(file)
     return (place.parent.parent if place.stem == "__init__" else place.parent) == home
