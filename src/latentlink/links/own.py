@@ -71,7 +71,7 @@ class OwnTransceiver(BaseTransceiver):
 
     @property
     def clock_key(self) -> Hashable | None:
-        """None: an own object is timed on every channel."""
+        """An own object has none: it is timed on every channel."""
         return None
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:

@@ -53,7 +53,7 @@ class OwnMethod(Method):
 
     @property
     def own(self) -> str:
-        """Its name."""
+        """The name, as the study file has it."""
         return self.name
 
     @property
