@@ -83,6 +83,20 @@ def test_studies_without_the_lab_say_so_in_a_sentence(tmp_path, lean, door):
     assert run.stderr.splitlines()[-1].endswith("Studies need polars, which is not installed: pip install 'latentlink[lab]'")
 
 
+def test_names_can_be_listed_and_asked_for_without_the_lab(tmp_path):
+    code = """
+import inspect, pydoc
+from latentlink import *
+import latentlink as ll
+assert hasattr(ll, "studies") and not hasattr(ll.studies, "run")
+assert dict(inspect.getmembers(ll))["studies"] is studies
+assert "Read `sections`" in pydoc.render_doc(ll.studies) and "Semantic MIMO" in pydoc.render_doc(ll)
+print("worked")
+"""
+    run = python(BLOCK + code, folder=tmp_path)
+    assert run.stdout == "worked\n", run.stderr
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".pt", ".safetensors"])
 def test_latents_are_read_without_the_lab_and_parquet_names_it(tmp_path, lean, suffix):
     code = f"""

@@ -14,6 +14,7 @@ from .linear.goal_choice import choose_goal
 from .linear.held_out import held_out
 from .linear.modes import SemanticModes, semantic_modes
 from .linear.transceiver import LinearTransceiver
+from .links.base import BaseTransceiver
 from .links.solution import Solution, Status
 from .links.transceiver import Transceiver
 from .links.transmit import transmit
@@ -33,6 +34,7 @@ __all__ = [
     "Admm",
     "ArtifactError",
     "Augmentation",
+    "BaseTransceiver",
     "Channel",
     "ClosedForm",
     "Codec",

@@ -33,17 +33,13 @@ def setting(shape, shrinkage=0.0):
     return ll.semantic_modes(MOMENTS, shrinkage=shrinkage), truth, truth.estimated(0.2, generator=8)
 
 
-def known_to(case, truth, known):
-    return truth if isinstance(case, ll.csi.Perfect) else known
-
-
 @every_case
 @every_shape
 @pytest.mark.parametrize("measured", [False, True])
 def test_the_error_expected_at_reception_is_what_pilots_lose_on_the_way(name, shape, measured):
     case, (modes, truth, known) = CASES[name], setting(shape, shrinkage=0.1)
     received = truth.estimated(0.05, generator=9) if measured else None
-    solution = ll.ClosedForm(csi=case).design(modes, known_to(case, truth, known))
+    solution = ll.ClosedForm(csi=case).design(modes, known)
     used = case.at_reception(solution, modes, truth, received)
     lost = (ll.transmit(used.transceiver, X.expand(100, -1, -1), truth, generator=seeded(100)) - Y).square().sum(-1).mean(-1)
     assert abs(lost.mean() - used.expected_mse) <= SIGMAS * lost.std() / 10
@@ -52,7 +48,7 @@ def test_the_error_expected_at_reception_is_what_pilots_lose_on_the_way(name, sh
     assert sent <= truth.power * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("name", ["both ends", "both ends, naive", "transmitter", "transmitter, naive", "transmitter only"])
+@pytest.mark.parametrize("name", ["perfect", "both ends", "both ends, naive", "transmitter", "transmitter, naive", "transmitter only"])
 @every_shape
 def test_the_error_expected_of_an_estimate_is_the_mean_over_the_channels_that_it_leaves_open(name, shape):
     case, (modes, _, known) = CASES[name], setting(shape)
@@ -84,5 +80,21 @@ def test_an_estimate_without_error_is_the_channel_to_everybody_who_knows_it():
 
 def test_naive_designs_on_estimates_do_not_say_that_they_are_optimal():
     modes, _, known = setting("grid")
-    for name in ("both ends, naive", "transmitter, naive", "transmitter only", "unaware"):
+    for name in ("perfect", "both ends, naive", "transmitter, naive", "transmitter only", "unaware"):
         assert ll.ClosedForm(csi=CASES[name]).design(modes, known).messages() == [ll.Status.BASELINE.message]
+
+
+def test_what_is_expected_of_messages_that_are_scaled_one_by_one_is_left_out_and_their_power_is_the_budget():
+    modes, _, known = setting("grid")
+    for name in ("perfect", "both ends, naive", "receiver only", "unaware"):
+        solution = ll.ClosedForm(power=ll.power.PerMessage(x=X, y=Y), csi=CASES[name]).design(modes, known)
+        assert solution.expected_mse is None
+        assert torch.equal(solution.expected_power, known.power)
+
+
+def test_a_channel_of_a_batch_that_is_known_exactly_is_designed_exactly():
+    modes, truth, known = setting("one use")
+    h, error = torch.stack([truth.h, known.h]), torch.stack([truth.error_variance, known.error_variance])
+    both = ll.Channel(h, truth.noise_variance, error_variance=error)
+    for case in (ll.csi.Perfect(), ll.csi.BothEnds(robust=False)):
+        assert ll.ClosedForm(csi=case).design(modes, both).status.tolist() == [ll.Status.OPTIMAL.code, ll.Status.BASELINE.code]

@@ -1,5 +1,7 @@
 """Every power limit: what is sent meets it, its word is its own, and what it does not offer is refused with the remedy."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -68,6 +70,51 @@ def test_a_word_names_its_limit(word):
     assert limit.word == word
     assert type(limit) is NAMES[word]
     assert type(limit.deployed()) is type(limit)
+
+
+@pytest.mark.parametrize(
+    ("design", "numbers"),
+    [
+        (ll.ClosedForm(power=ll.power.PerUse(tolerance=1e-3, max_iterations=7)), {"tolerance": 1e-3, "max_iterations": 7}),
+        (ll.Admm(power=ll.power.PerUse(tolerance=1e-3), max_iterations=2), {"tolerance": 1e-3}),
+        (ll.Admm(power=ll.power.PerAntenna(limits=[0.1, 0.2]), max_iterations=2), {"limits": [0.1, 0.2]}),
+        (ll.Admm(power=ll.power.PerAntenna(limits=0.3), max_iterations=2), {"limits": 0.3}),
+        (ll.Admm(power=ll.power.PerAntenna(), max_iterations=2), {"limits": None}),
+        (ll.Admm(max_iterations=2), {"peak": None}),
+    ],
+)
+def test_a_link_carries_and_saves_its_limit_with_its_numbers(design, numbers, tmp_path):
+    link = design.design(MODES, CHANNELS["grid"]).transceiver
+    link.save(tmp_path / "link.safetensors")
+    for one in (link, ll.load(tmp_path / "link.safetensors")):
+        assert type(one.power_limit) is type(design.power)
+        for name, expected in numbers.items():
+            found = getattr(one.power_limit, name)
+            assert (found.tolist() if isinstance(found, torch.Tensor) else found) == expected
+
+
+class Halved(ll.power.Mean):
+    """A lab's own limit: half of the budget."""
+
+    word = "halved"
+
+    def allocate(self, strength, channel, *, widely_linear=True):
+        return super().allocate(strength, channel.with_power(channel.power / 2), widely_linear=widely_linear)
+
+
+class Wordless(ll.power.PowerLimit):
+    """A lab's own limit without a word."""
+
+    def allocate(self, strength, channel, *, widely_linear=True):
+        return ll.power.Mean().allocate(strength, channel, widely_linear=widely_linear)
+
+
+@pytest.mark.parametrize("own", [Halved(), Wordless()])
+def test_a_link_with_an_own_limit_is_pickled_but_not_saved(own, tmp_path):
+    link = ll.ClosedForm(power=own).design(MODES, CHANNELS["one use"]).transceiver
+    with pytest.raises(ValueError, match=r"power_limit must be one of latentlink\.power.*pickle the link"):
+        link.save(tmp_path / "link.safetensors")
+    assert torch.equal(pickle.loads(pickle.dumps(link)).encode(X), link.encode(X))
 
 
 def test_message_gains_bring_messages_to_the_budget_or_below_the_peak():

@@ -63,6 +63,60 @@ def test_latents_of_another_dimension_are_told():
         ll.evaluate(OWN_BAD, X, Y, channel=CHANNEL)
 
 
+class OfPrecision(ZeroForcing):
+    """The same in a precision of its own, which networks are rarely asked about, and with NumPy arrays on request."""
+
+    def __init__(self, channel, dtype, *, as_arrays=False):
+        super().__init__(ll.Channel(channel.h.to(torch.complex128)))
+        self.dtype, self.as_arrays = dtype, as_arrays
+
+    def encode(self, x):
+        s = super().encode(x.double()).to(self.dtype.to_complex())
+        return s.numpy() if self.as_arrays else s
+
+    def decode(self, r):
+        y = super().decode(torch.as_tensor(r).to(torch.complex128)).to(self.dtype)
+        return y.numpy() if self.as_arrays else y
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@pytest.mark.parametrize("received_in", [torch.complex64, torch.complex128])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("as_arrays", [False, True])
+def test_its_precision_is_its_own_affair(dtype, received_in, as_arrays):
+    if as_arrays and dtype == torch.float16:
+        return  # NumPy has no such complex numbers
+    channel = ll.Channel(CHANNEL.h.to(received_in), CHANNEL.noise_variance)
+    own = OfPrecision(channel, dtype, as_arrays=as_arrays)
+    head = ll.fit_head(Y, (Y[:, 0] > 2.0).long())
+    seen = ll.evaluate(own, X, Y, channel=channel, head=head, generator=4)
+    expected = ll.evaluate(OWN, X, Y, channel=CHANNEL, head=head, generator=4)
+    torch.testing.assert_close(seen.nmse.double(), expected.nmse, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(seen.power.double(), expected.power, rtol=1e-2, atol=0)
+    peaks = ll.metrics.peaks(own, X, exceeded=0.1).papr_db
+    torch.testing.assert_close(peaks.double(), ll.metrics.peaks(OWN, X, exceeded=0.1).papr_db, rtol=1e-2, atol=1e-2)
+
+
+def test_symbols_that_are_none_are_told():
+    own = ZeroForcing(CHANNEL)
+    own.encode = lambda x: x
+    for call in (lambda: ll.evaluate(own, X, Y, channel=CHANNEL), lambda: ll.metrics.peaks(own, X)):
+        with pytest.raises(ValueError, match=r"ZeroForcing.encode must return complex symbols of shape \(\.\.\., n, uses, n_tx\)"):
+            call()
+
+
+def test_a_solution_of_it_shows_itself():
+    found = ll.Solution(ZeroForcing(CHANNEL), torch.full((3,), ll.Status.BASELINE.code), None, torch.ones(3))
+    assert repr(found) == "Solution(3 channels, 2×2, 1 use, baseline)"
+    bare = ll.Solution(ZeroForcing.__new__(ZeroForcing), torch.full((3,), ll.Status.BASELINE.code), None, torch.ones(3))
+    assert repr(bare) == "Solution(3 channels, baseline)"
+    assert "ZeroForcing" in bare._repr_html_()
+    unknown = ll.Solution(bare.transceiver, torch.tensor([ll.Status.BASELINE.code, 5]), None, torch.ones(2))
+    assert repr(unknown) == "Solution(2 channels, baseline, unknown status 5)"
+    with pytest.raises(ValueError, match="got 5"):
+        unknown.status_names()
+
+
 def test_a_seed_is_a_generator_and_nothing_else_is():
     assert torch.equal(ll.transmit(OWN, X, CHANNEL, generator=5), ll.transmit(OWN, X, CHANNEL, generator=seeded(5)))
     with pytest.raises((ValueError, TypeError), match="generator"):

@@ -1,7 +1,10 @@
 """Studies from Python."""
 
+import numpy as np
 import pytest
+import torch
 import yaml
+from jaxtyping import TypeCheckError
 from polars.testing import assert_frame_equal
 
 import latentlink as ll
@@ -43,6 +46,35 @@ def test_failed_cells_are_warned_of_and_the_others_kept(tmp_path):
         ll.studies.run(ll.studies.read_study(path), ["seeds=1"])
     with pytest.raises(ValueError, match="a study must be a mapping"):
         ll.studies.make_study([1])
+
+
+def test_a_mapping_may_hold_numpy_s_numbers_arrays_and_paths(tmp_path):
+    content = yaml.safe_load(write_study(tmp_path, **FAST).read_text())
+    content["data"]["folder"] = tmp_path / "latents"
+    content |= {"snr": {"snr_db": np.arange(0.0, 20.0, 10.0)}, "channel": {"antennas": (np.int64(1), 2)}, "seeds": torch.tensor([1])}
+    rows = ll.studies.run(content, jobs=1)
+    assert sorted(rows["snr_db"].unique()) == [0.0, 10.0]
+    assert sorted(rows["n_tx"].unique()) == [1, 2]
+    assert ll.studies.run({**content, "snr": {"snr_db": np.float64(10)}}, jobs=1)["snr_db"].unique().to_list() == [10.0]
+
+
+@pytest.mark.parametrize(
+    ("study", "overrides", "settings", "complaint"),
+    [
+        (None, [], {}, "study"),
+        ({"name": "toy", "methods": object()}, [], {}, r"study\.methods must be a number, text, a list or a mapping.*got a object"),
+        ("FOLDER", [], {}, "must be a study file, got a folder"),
+        ("FILE", "seeds=1", {}, r"overrides must be a list.*write \['seeds=1'\]"),
+        ("FILE", [], {"device": "foo"}, "device 'foo' cannot be used here"),
+        ("FILE", [], {"output": "toy.yaml"}, "output must be a folder, got the file toy.yaml"),
+        ("FILE", ["pilots.per_class=5000"], {}, r"all 2 cells failed: .*pilots\.per_class must be at most 50"),
+    ],
+)
+def test_what_is_no_study_is_refused_in_a_sentence(tmp_path, study, overrides, settings, complaint):
+    path = write_study(tmp_path, **FAST)
+    places = {"FILE": path, "FOLDER": tmp_path}
+    with pytest.raises((ValueError, TypeCheckError), match=complaint):
+        ll.studies.run(places.get(study, study) if isinstance(study, str) else study, overrides, jobs=1, **settings)
 
 
 def test_the_report_is_written_and_what_the_documentation_shows_is_kept(tmp_path):

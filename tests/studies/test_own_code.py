@@ -1,16 +1,21 @@
 """Code outside of the package, named in study files by module:attribute."""
 
 import json
+import re
+import sys
 import textwrap
+import types
 
 import polars as pl
 import pytest
+import torch
 
 import latentlink as ll
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.reading import read_study
+from latentlink.studies.spec.plug_in import load_attribute
+from latentlink.studies.spec.reading import make_study, read_study
 from studies.examples import write_study
 
 PRECODER = """
@@ -90,7 +95,11 @@ def test_a_method_of_ones_own_stands_beside_the_package_s(tmp_path, lab):
 
 
 @pytest.mark.parametrize(
-    ("method", "words"), [("Broken", "ArithmeticError: division by cucumber"), ("NoSolution", "latentlink.Solution, got None")]
+    ("method", "words"),
+    [
+        ("Broken", "ArithmeticError: division by cucumber"),
+        ("NoSolution", "what design returns must be a Solution, such as"),
+    ],
 )
 def test_an_error_in_ones_own_code_is_told_as_such_and_costs_its_own_cells_only(tmp_path, lab, method, words):
     name = lab(PRECODER)
@@ -110,7 +119,7 @@ def test_an_error_in_ones_own_code_is_told_as_such_and_costs_its_own_cells_only(
         ({"name": "no_such_lab.precoder:Mine"}, r"methods\.0\.name: 'no_such_lab\.precoder:Mine': there is no module 'no_such_lab'"),
         ({"name": "LAB:Missing"}, "has no attribute 'Missing'; it has Scaled, Broken"),
         ({"name": "LAB:Scaled", "strenght": 2}, r"methods\.0 .*LAB:Scaled.*unexpected keyword argument 'strenght'.*strength=1\.0"),
-        ({"name": "LAB:NUMBER"}, "must be a class or a function, got int"),
+        ({"name": "LAB:NUMBER"}, "must be a class with design"),
         ({"name": "LAB:Undesigned"}, r"must be a class with design\(known, channel\)"),
         ({"name": "LAB:"}, "should match pattern"),
     ],
@@ -137,6 +146,71 @@ def test_changed_code_makes_other_cells(tmp_path, lab):
     assert cells(read_study(path))[0].id != before.id
 
 
+LOUD = """
+    import latentlink as ll
+    from my_helpers import word
+
+    class Mine:
+        def design(self, known, channel):
+            print("ran", word(), "in VERSION")
+            return ll.ClosedForm().design(known.modes(), channel)
+"""
+HELPERS = "def word(): return 'HELP'"
+
+
+def write_lab(folder, version, helps):
+    folder.mkdir(exist_ok=True)
+    (folder / "my_precoder.py").write_text(textwrap.dedent(LOUD.replace("VERSION", version)))
+    (folder / "my_helpers.py").write_text(HELPERS.replace("HELP", helps))
+    return write_study(folder, methods=[{"name": "my_precoder:Mine"}], **FAST)
+
+
+def test_the_code_that_runs_is_that_of_the_files_as_the_study_was_read(tmp_path, capsys):
+    path, before = write_lab(tmp_path / "a", "v1", "h1"), list(sys.path)
+    for change in ({}, {"version": "v2"}, {"helps": "h2"}):
+        now = {"version": "v1", "helps": "h1", **change}
+        write_lab(tmp_path / "a", **now)
+        ll.studies.run(path, jobs=1, output=tmp_path / "results")
+        assert f"ran {now['helps']} in {now['version']}" in capsys.readouterr().out
+    read = ll.studies.read_study(path)
+    write_lab(tmp_path / "a", "v3", "h3")
+    ll.studies.run(read, jobs=1, output=tmp_path / "again")
+    assert "ran h2 in v1" in capsys.readouterr().out
+    other = write_lab(tmp_path / "b", "theirs", "hb")
+    ll.studies.run(other, jobs=1, output=tmp_path / "results")
+    assert "ran hb in theirs" in capsys.readouterr().out
+    assert sys.path == before
+
+
+def test_a_name_of_the_package_is_its_own_object():
+    assert load_attribute("latentlink.tasks.objectives:Regression") is ll.Regression
+
+
+NOTEBOOK = """
+    import latentlink as ll
+    FACTOR = 1
+    def helper():
+        return FACTOR
+    class Mine:
+        label = "mine"
+        def design(self, known, channel):
+            print("ran", helper(), "in v1")
+            return ll.ClosedForm().design(known.modes(), channel)
+"""
+
+
+def test_a_class_of_a_notebook_is_identified_by_its_code_and_what_it_uses(tmp_path, monkeypatch, capsys):
+    path = write_study(tmp_path, methods=[{"name": "__main__:Mine"}], **FAST)
+    seen = {}
+    for cell in (NOTEBOOK, NOTEBOOK.replace("v1", "v2"), NOTEBOOK.replace("= 1", "= 2"), "\n\n" + NOTEBOOK):
+        notebook = types.ModuleType("__main__")  # as in a notebook, and with `python -`: without a file
+        exec(textwrap.dedent(cell), vars(notebook))
+        monkeypatch.setitem(sys.modules, "__main__", notebook)
+        ll.studies.run(path, jobs=1, output=tmp_path / "results")
+        seen[cell] = capsys.readouterr().out.splitlines()[:1]
+    assert list(seen.values()) == [["ran 1 in v1"], ["ran 1 in v2"], ["ran 2 in v1"], []]  # the last is the first on other lines
+
+
 def test_a_channel_model_of_ones_own_is_met_by_all_methods(tmp_path, lab):
     name = lab(CHANNELS)
     path = write_study(tmp_path, **{**FAST, "channel": {"model": f"{name}:draw", "antennas": 2, "draws": 5, "uses": 2}})
@@ -147,7 +221,7 @@ def test_a_channel_model_of_ones_own_is_met_by_all_methods(tmp_path, lab):
     with pytest.raises(ValueError, match=r"csi\.known must be perfect or unaware"):
         cells(read_study(path, ("csi.known=both-ends",)))
     _, _, reasons = run(write_study(tmp_path, **{**FAST, "channel": {"model": f"{name}:flat", "antennas": 2}}))
-    assert all(f"{name}:flat raised ValueError: expected matrices of shape (1, 1, 2, 2)" in reason for reason in reasons.values())
+    assert all(f"{name}:flat cannot be used: ValueError: expected matrices of shape (1, 1, 2, 2)" in reason for reason in reasons.values())
 
 
 def test_an_objective_of_ones_own_trains_a_codec(tmp_path, lab):
@@ -203,3 +277,162 @@ def test_data_and_encoders_of_ones_own(tmp_path, lab):
     Runner(Results(tmp_path / "lost"), 1).run(cells(study), lambda cell, reason: reasons.append(reason))
     assert sorted(bool(reason) for reason in reasons) == [False, True]
     assert f"{name}:lost raised FileNotFoundError: the disk is not plugged in" in max(reasons)
+
+
+BROKEN = (
+    IMAGES
+    + """
+    def of(function):
+        return from_callable("pixels", function, 64, "1")
+
+    def raising():
+        def fail(images):
+            return images.no_such_thing
+        return of(fail)
+
+    five = of(lambda images: 5)
+    wide = of(lambda images: images.flatten(1)[:, :3].float())
+    nan = of(lambda images: images.flatten(1).float() * float("nan"))
+
+    def nothing(size=1):
+        return None
+
+    def no_set(split):
+        return torch.zeros(3, 8, 8)
+
+    def unlabelled(split):
+        return ImageSet(f"squares-{split}", torch.zeros(120, 8, 8, dtype=torch.uint8), torch.zeros(120).long(), ("a", "b"))
+"""
+)
+
+
+def test_broken_encoders_and_data_sets_of_ones_own_cost_their_own_cells_only(tmp_path, lab):
+    name = lab(BROKEN)
+    transmitters = ("encoder", "raising", "five", "wide", "nan", "nothing")
+    content = {
+        "data": {"dataset": [f"{name}:load", f"{name}:no_set", f"{name}:lost"], "test": None},
+        "encoders": {"transmitter": [f"{name}:{each}" for each in transmitters], "receiver": f"{name}:encoder"},
+    }
+    path, calls = tmp_path / "own.yaml", []
+    path.write_text(json.dumps(content | {"name": "own", "methods": [{"name": "closed-form"}, {"name": "first-k"}], **FAST}))
+    study, reasons = read_study(path), {}
+    runner = Runner(Results(tmp_path / "results"), 1, progress=lambda *done: calls.append(done))
+    runner.run(cells(study), lambda cell, reason: reasons.setdefault((cell.data.dataset, cell.encoders.transmitter), set()).add(reason))
+    assert reasons.pop((f"{name}:load", f"{name}:encoder")) == {""}
+    assert len(reasons) == 17
+    words = {
+        "raising": rf"{name}:raising raised AttributeError: .*no_such_thing.*{name}\.py:\d+\)",
+        "five": rf"{name}:five cannot be used: ValueError: encoder pixels must return real",
+        "wide": rf"{name}:wide cannot be used: ValueError: encoder pixels must return real",
+        "nan": rf"{name}:nan cannot be used: ValueError: latents has NaN",
+        "nothing": rf"{name}:nothing cannot be used: ValueError: encoder must be an Encoder",
+    }
+    for each, phrase in words.items():
+        (reason,) = reasons[f"{name}:load", f"{name}:{each}"]
+        assert re.search(phrase, reason)
+    for each, phrase in (("no_set", "must be an ImageSet.*got Tensor"), ("lost", "raised FileNotFoundError")):
+        (reason,) = reasons[f"{name}:{each}", f"{name}:encoder"]
+        assert re.search(f"{name}:{each} .*{phrase}", reason)
+    failures = list((tmp_path / "results" / "cells").glob("*.error.txt"))
+    assert len(failures) == 34
+    assert any("images.no_such_thing" in failure.read_text() for failure in failures)
+
+
+def test_changed_encoders_give_other_latents(tmp_path, lab):
+    name, found = lab(IMAGES), []
+    content = {"data": {"dataset": f"{name}:load"}, "encoders": {"transmitter": f"{name}:encoder", "receiver": f"{name}:encoder"}}
+    for factor in ("255", "100"):  # its author left the version as it was
+        lab(IMAGES.replace("255", factor), name)
+        study = make_study(content | {"name": "own", "methods": [{"name": "closed-form"}], **FAST}, folder=tmp_path)
+        found.append(Runner(Results(tmp_path / "results")).scenario(cells(study)[0]).test.x)
+    assert torch.equal(found[1], 2.55 * found[0]) or torch.allclose(found[1], 2.55 * found[0])
+
+
+LINKS = """
+    import torch
+    import latentlink as ll
+
+    class Bare:
+        def __init__(self, m, channel):
+            self.m, self.channel = m, channel
+
+        def encode(self, x):
+            batch = len(self.channel.h)
+            return torch.view_as_complex(x[:, :4].float().reshape(len(x), 1, 2, 2).contiguous()).expand(batch, -1, -1, -1)
+
+        def decode(self, r):
+            read = torch.view_as_real(r).flatten(-3)
+            return torch.cat([read, read.new_zeros(*read.shape[:-1], self.m - 4)], -1)
+
+    class Mine:
+        link, code, mse = Bare, ll.Status.BASELINE.code, None
+
+        def design(self, known, channel):
+            count = len(channel.h)
+            mse = None if self.mse is None else torch.full((count,), self.mse)
+            return ll.Solution(self.link(known.pilots.y.shape[1], channel), torch.full((count,), self.code), mse, torch.ones(count))
+
+    class Nan(Mine):
+        mse = float("nan")
+
+    class Unknown(Mine):
+        code = 12345
+
+    class Failing(Bare):
+        def decode(self, r):
+            return r.no_such_thing
+
+    class Fails(Mine):
+        link = Failing
+
+    def function(known, channel):
+        pass
+"""
+
+
+def test_a_solution_of_a_bare_object_is_measured_and_what_is_wrong_with_it_is_told_as_its_own(tmp_path, lab):
+    name = lab(LINKS)
+    methods = [{"name": f"{name}:{each}", "label": each} for each in ("Mine", "Nan", "Unknown", "Fails")]
+    path = write_study(tmp_path, methods=methods, **{**FAST, "metrics": ["accuracy", "mse", "power", "flops", "latency", "papr"]})
+    _, rows, reasons = run(path)
+    assert not reasons["Mine"]
+    assert rows["method"].to_list() == ["Mine"]
+    assert rows["flops"].to_list() == rows["expected_mse"].to_list() == [None]
+    assert rows["power"].is_between(0, 1e6).all()
+    assert f"{name}:Nan cannot be used: ValueError: expected_mse has NaN" in reasons["Nan"]
+    assert f"{name}:Unknown cannot be used: ValueError: code must be" in reasons["Unknown"]
+    assert re.search(rf"{name}:Fails raised AttributeError: .*no_such_thing.*{name}\.py", reasons["Fails"])
+    with pytest.raises(ValueError, match=r"must be a class with design\(known, channel\), got function, which has no such method"):
+        cells(read_study(write_study(tmp_path, methods=[{"name": f"{name}:function"}], **FAST)))
+
+
+OBJECTIVES = """
+    from latentlink import Cosine, Regression
+
+    class Mine(Regression):
+        def wanted(self, y, synthesis, mean_y):
+            return super().wanted(y, synthesis, mean_y)
+
+    class Raises(Mine):
+        def wanted(self, y, synthesis, mean_y):
+            return self.no_such_thing
+
+    def none():
+        return None
+"""
+
+
+def test_a_codec_is_kept_under_the_code_of_its_objective_whose_failures_are_told_as_its_own(tmp_path, lab):
+    name = lab(OBJECTIVES)
+    codec = {"name": "codec", "rounds": 1, "width": 8, "modes": 7, "max_symbols": 2, "draws": {"antennas": [1, 2], "uses": [1]}}
+    content = {"methods": [{**codec, "objective": f"{name}:{each}", "label": each} for each in ("Raises", "none")], **FAST}
+    _, _, reasons = run(write_study(tmp_path, **content))
+    assert re.search(rf"{name}:Raises raised AttributeError: .*no_such_thing.*{name}\.py", reasons["Raises"])
+    assert f"{name}:none cannot be used: ValueError: objective must be an Objective" in reasons["none"]
+    places = []
+    for source in (OBJECTIVES, OBJECTIVES.replace("super()", "Cosine()"), OBJECTIVES):
+        lab(source, name)
+        (cell,) = cells(read_study(write_study(tmp_path, methods=[{**codec, "objective": f"{name}:Mine"}], **FAST)))
+        places.append(cell.method.kept(Runner(Results(tmp_path / "r")).scenario(cell).known(cell.pilots, 1), 1))
+    assert places[0] != places[1]
+    assert places[0] == places[2]

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -89,19 +88,6 @@ def wrote(*paths: Path) -> None:
     """Print which files were written."""
     for path in paths:
         out.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
-
-
-def device_named(name: str) -> torch.device:
-    """The torch device of a name.
-
-    Raises:
-        ValueError: it is unknown, or this machine does not have it.
-    """
-    try:
-        torch.ones(1, device=name).item()  # the meta device holds nothing
-        return torch.device(name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
 
 
 def at(argument: Path) -> tuple[Path, str | None]:

@@ -5,14 +5,14 @@ from typing import Literal
 
 import torch
 
-from latentlink.cli.console import device_named, encoding_bars, facts, wrote
+from latentlink.cli.console import encoding_bars, facts, wrote
 from latentlink.cli.options import Device
 from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
 from latentlink.data.encoders.catalogue import encoder as encoder_by_name
 from latentlink.data.readers.files import check_writable_suffix, read_images, write_array
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import device_named, integer
 
 
 def encode(

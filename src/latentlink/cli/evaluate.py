@@ -6,11 +6,12 @@ import polars as pl
 
 from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
-from latentlink.cli.console import at, device_named, facts, print_table, read_pilots, wrote
+from latentlink.cli.console import at, facts, print_table, read_pilots, wrote
 from latentlink.cli.options import Device
 from latentlink.data.readers.files import read_channels
 from latentlink.evaluation import evaluate as evaluation
 from latentlink.links.transceiver import Transceiver
+from latentlink.numerics.doors import device_named
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.artifacts import load
 from latentlink.storage.atomic import atomic_path

@@ -13,7 +13,7 @@ from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws
 from latentlink.channels.fading import rayleigh
-from latentlink.cli.console import at, device_named, facts, messages, progress, read_pilots, wrote
+from latentlink.cli.console import at, facts, messages, progress, read_pilots, wrote
 from latentlink.cli.options import Device
 from latentlink.data.readers.files import read_channels, read_latents
 from latentlink.latents.pilots import Pilots
@@ -25,6 +25,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import symbols
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.neural.codec.words import codec_training, named_objective
+from latentlink.numerics.doors import device_named
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import named

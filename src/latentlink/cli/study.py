@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rich.progress import TextColumn, TimeElapsedColumn
 
-from latentlink.cli.console import device_named, encoding_bars, facts, messages, out, print_table, progress, wrote
+from latentlink.cli.console import encoding_bars, facts, messages, out, print_table, progress, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
+from latentlink.numerics.doors import device_named
 from latentlink.report.page import report_study
 from latentlink.storage.atomic import atomic_path, write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points

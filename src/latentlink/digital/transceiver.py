@@ -21,6 +21,7 @@ from latentlink.links.operation_count import OperationCount
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, taken_out
 from latentlink.links.shapes import broadcast_batch, check_received
 from latentlink.numerics.doors import AnyArray
+from latentlink.power import Mean
 from latentlink.storage.artifacts import artifact
 from latentlink.streams.spatial import SpatialModes
 
@@ -146,7 +147,7 @@ class DigitalTransceiver(BaseTransceiver):
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file: what both devices make their tables of, the pilots' coefficients, and the blocks."""
         parts = {"channel": self.channel, "spatial": self.spatial, "code": self.code.to_tensors(), "block": self._stacked(self.blocks)}
-        facts = link_facts(self.channel, len(self.coordinates.mean_x), len(self.mean_y), "mean")
+        facts = link_facts(self.channel, len(self.coordinates.mean_x), len(self.mean_y), Mean())
         precision = str(self.spatial.amplitude.dtype).removeprefix("torch.")
         return saved_tensors(parts), facts | {"coefficients": len(self.coordinates.weight), "precision": precision}
 

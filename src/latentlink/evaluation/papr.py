@@ -15,9 +15,9 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.links.own import AnyLink, codes_of
+from latentlink.links.own import AnyLink, encoded
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import AnyArray, as_tensor, real
+from latentlink.numerics.doors import AnyArray, real
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
 _SILENT = 1e-12  # of the strongest antenna's power: rounding
@@ -85,8 +85,7 @@ def peaks(
         ValueError: exceeded is not in 0 … 1, or there are fewer symbols than subcarriers.
     """
     exceeded = real("exceeded", exceeded, least=0, below=1)
-    x = as_tensor("x", x)
-    s = codes_of(transceiver).encode(x)
+    s = encoded(transceiver, x)
     s = (s if amplifier is None else amplifier(s)).flatten(-3, -2).mT  # (…, n_tx, n u)
     if subcarriers is not None and not 1 <= subcarriers <= s.shape[-1]:
         raise ValueError(f"subcarriers must be from 1 to the {s.shape[-1]} symbols that an antenna sends, got {subcarriers}")

@@ -31,7 +31,6 @@ from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
-from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.doors import as_tensor, integer, real
 from latentlink.power import Mean, PowerLimit
@@ -88,11 +87,11 @@ class CsiCase(ABC):
 
 @dataclass(frozen=True)
 class Perfect(CsiCase):
-    """Both ends know the channel: an estimate is taken for the true channel."""
+    """Both ends know the channel; an estimate is used as if it were the channel, and what is expected of it says so."""
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """Design exactly for the channels, without regard to their error variance."""
-        return design_exactly(modes, known.without_error(), limit)
+        """Design exactly for the channels; where these have an error, the pair is a baseline, whose expected MSE contains that error."""
+        return _trusting(modes, known, limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +106,8 @@ class BothEnds(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
-        if known.uncertain and not self.robust:
-            naive = design_exactly(modes, known.without_error(), limit)
-            return _baseline(modes, naive.transceiver, naive.trace, known)
+        if not self.robust:
+            return _trusting(modes, known, limit)
         if not known.uncertain or limit != Mean():
             return design_exactly(modes, known, limit)
         best = choose_for_both_ends(modes, known)
@@ -183,8 +181,7 @@ class ReceiverOnly(CsiCase):
         """
         root = _root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
-        solution = design_exactly(modes, there, limit)
-        return _baseline(modes, solution.transceiver, solution.trace)
+        return _as_baseline(design_exactly(modes, there, limit))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +219,8 @@ class TransmitterOnly(CsiCase):
         level = agreed_level(modes, known, self.gain, self.multiples, draws=self.draws, seed=self.seed)
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
-        return _baseline(modes, link, {"stream_power": link.stream_gram().diagonal(dim1=-2, dim2=-1)}, known)
+        stream_power = link.stream_gram().diagonal(dim1=-2, dim2=-1)
+        return expected_on(modes, link, sent_or_nothing(stream_power, Status.BASELINE), {"stream_power": stream_power}, known)
 
 
 @dataclass(frozen=True)
@@ -231,8 +229,7 @@ class Unaware(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design exactly for the identity; only the sizes and the power of `known` matter, and the expected MSE is known at reception."""
-        solution = design_exactly(modes, known.unaware(), limit)
-        return _baseline(modes, solution.transceiver, solution.trace)
+        return _as_baseline(design_exactly(modes, known.unaware(), limit))
 
 
 def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
@@ -243,10 +240,19 @@ def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
     return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
 
 
-def _baseline(modes: SemanticModes, link: LinearTransceiver, trace: dict[str, Tensor], known: Channel | None = None) -> LinearSolution:
-    """The solution of a link that is not optimised for its channels; its expected MSE is None where nothing is known of them."""
-    status = sent_or_nothing(link.stream_gram().diagonal(dim1=-2, dim2=-1), Status.BASELINE)
-    return expected_on(modes, link, status, trace, known)
+def _trusting(modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
+    """The exact design for an estimate as if it were the channel; expected is its error on the channels that the estimate leaves open."""
+    exact = design_exactly(modes, known.without_error(), limit)
+    if not known.uncertain:
+        return exact
+    mse = None if limit.limits_messages else link_mse(modes, exact.transceiver, known)
+    return replace(exact, status=mark_status(exact.status, known.error_variance > 0, Status.BASELINE), expected_mse=mse)
+
+
+def _as_baseline(solution: LinearSolution) -> LinearSolution:
+    """The solution as one that was not optimised for its channels, of which nothing is known: its expected MSE is left out."""
+    everywhere = torch.ones_like(solution.status, dtype=torch.bool)
+    return replace(solution, status=mark_status(solution.status, everywhere, Status.BASELINE), expected_mse=None)
 
 
 def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:

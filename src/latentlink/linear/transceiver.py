@@ -18,9 +18,9 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
-from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors
+from latentlink.links.saved_channel import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
-from latentlink.power import Mean, PowerLimit, named
+from latentlink.power import Mean, PowerLimit
 from latentlink.storage.artifacts import artifact
 
 
@@ -213,13 +213,13 @@ class LinearTransceiver(BaseTransceiver):
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit.word)
+        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit)
         facts |= {"streams": self.streams.shape[-1], "encoders": list(self.encoders)}
         return saved_tensors(self), facts
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "LinearTransceiver":
         """The link of a saved file."""
-        channel = channel_from(tensors)
+        channel, limit = channel_from(tensors), limit_from(tensors, manifest)
         transmitter, receiver = manifest["encoders"]
-        return cls(**tensors, channel=channel, power_limit=named(manifest["power_limit"]), encoders=(transmitter, receiver))
+        return cls(**tensors, channel=channel, power_limit=limit, encoders=(transmitter, receiver))

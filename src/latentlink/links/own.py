@@ -8,6 +8,7 @@ ll.evaluate(ZeroForcing(...), x, y, channel=channel, head=head, labels=labels)
 """
 
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,25 +69,30 @@ class OwnTransceiver(BaseTransceiver):
         """The symbols that the object names, else none."""
         return int(getattr(self.own, "side_symbols", 0))
 
+    @property
+    def clock_key(self) -> Hashable | None:
+        """An own object has none: it is timed on every channel."""
+        return None
+
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols (…, n, u, n_tx) as the object makes them."""
-        return as_tensor("what encode returned", self.own.encode(x))
+        """Channel symbols (…, n, u, n_tx) as the object makes them; raises as `encoded`."""
+        return encoded(self.own, x)
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """The latents (…, n, m) that the object decodes.
+        """The latents (…, n, m) that the object decodes, in the channel's precision and on its device, whatever the object computes in.
 
         Raises:
             ValueError: they have another shape.
         """
+        return self.decode(r).to(self.channel.power)
+
+    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
+        """The latents (…, n, m) as the object decodes them; raises as `receive`."""
         decoded = as_tensor("what decode returned", self.own.decode(r))
         if self.dimension and (decoded.ndim < 2 or decoded.shape[-1] != self.dimension):
             name = type(self.own).__name__
             raise ValueError(f"{name}.decode must return latents of shape (..., n, {self.dimension}), got {tuple(decoded.shape)}")
         return decoded
-
-    def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """The latents (…, n, m) that the object decodes; raises as `receive`."""
-        return self.receive(r)
 
     def informed_by(self, x: AnyArray) -> "OwnTransceiver":
         """The object told of these messages, where it asks to be."""
@@ -133,3 +139,17 @@ def codes_of(link: AnyLink) -> Codes:
     if isinstance(found, type) or not isinstance(found, Codes):
         raise ValueError(f"transceiver must have encode(x) and decode(r), or be a Solution, got {found!r}")
     return found
+
+
+def encoded(link: AnyLink, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
+    """The channel symbols (…, n, u, n_tx) that a link of any kind makes of latents x, at least in the precision of complex64.
+
+    Raises:
+        ValueError: what its `encode` returned is no complex array of this shape.
+    """
+    codes = codes_of(link)
+    s = as_tensor("what encode returned", codes.encode(as_tensor("x", x)))
+    if not s.is_complex() or s.ndim < 3:
+        name = type(codes).__name__
+        raise ValueError(f"{name}.encode must return complex symbols of shape (..., n, uses, n_tx), got {s.dtype} {tuple(s.shape)}")
+    return s.to(torch.promote_types(s.dtype, torch.complex64))

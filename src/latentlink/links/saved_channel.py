@@ -1,5 +1,6 @@
-"""What all saved links have in common: their tensors by name, their channel, and the facts of their manifest."""
+"""What all saved links have in common: their tensors by name, their channel and power limit, and the facts of their manifest."""
 
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.numerics.parts import named_tensors
+from latentlink.power import NAMES, PowerLimit, named
 
 
 def saved_tensors(link: object) -> dict[str, Tensor]:
@@ -37,7 +39,7 @@ def channel_from(tensors: dict[str, Tensor]) -> Channel:
     return Channel(**taken_out(tensors, "channel.", "h"))
 
 
-def link_facts(channel: Channel, tx_dim: int, rx_dim: int, power_limit: str) -> dict[str, Any]:
+def link_facts(channel: Channel, tx_dim: int, rx_dim: int, limit: PowerLimit) -> dict[str, Any]:
     """The facts that the manifest of every link states: its channel, dimensions d and m of the latents, and what the budget limits."""
     snr_db = channel.snr_db.flatten()
     return {
@@ -49,8 +51,30 @@ def link_facts(channel: Channel, tx_dim: int, rx_dim: int, power_limit: str) -> 
         "channels": list(channel.batch),
         "power": _range(channel.power),
         "snr_db": _range(snr_db[snr_db.isfinite()]) or "noise-free",
-        "power_limit": power_limit,
+        **limit_facts(limit),
     }
+
+
+def limit_facts(limit: PowerLimit) -> dict[str, Any]:
+    """The word and the numbers of a power limit in a manifest; its tensors are saved with those of the link.
+
+    Raises:
+        ValueError: the limit is an own one, which `load` could not make again.
+    """
+    if NAMES.get(getattr(limit, "word", "")) is not type(limit):
+        raise ValueError(
+            f"power_limit must be one of latentlink.power to be saved, {', '.join(NAMES)}, got {limit!r}: no other device could load it; "
+            "pickle the link instead, where its class can be imported"
+        )
+    numbers = {name: value for name, value in vars(limit).items() if value is not None and not isinstance(value, Tensor)}
+    return {"power_limit": limit.word, **numbers}
+
+
+def limit_from(tensors: dict[str, Tensor], manifest: dict[str, Any]) -> PowerLimit:
+    """The power limit of a saved link, whose tensors are taken out of `tensors`."""
+    word = manifest["power_limit"]
+    numbers = {field.name: manifest[field.name] for field in fields(NAMES[word]) if field.name in manifest}  # type: ignore[arg-type]
+    return named(word, **numbers, **taken_out(tensors, "power_limit."))
 
 
 def _range(values: Tensor) -> list[float]:

@@ -1,5 +1,6 @@
 """What a design returns: a feasible transceiver, how the design ended, and what to expect of it."""
 
+import sys
 import zlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic
@@ -8,10 +9,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import TypeVar
 
-from latentlink.links.transceiver import Transceiver
-from latentlink.numerics.reprs import Summarised, spread
+from latentlink.channels.channel import Channel
+from latentlink.links.transceiver import Codes, Transceiver
+from latentlink.numerics.doors import integer
+from latentlink.numerics.reprs import Summarised, counted, spread
 
 _STATUSES: dict[int, "Status"] = {}
+_OF_THE_PACKAGE: set[int] = set()  # codes that nobody else may declare
+_LARGEST_CODE = 2**31 - 1  # fits every integer tensor that is not smaller than int32
 
 
 @dataclass(frozen=True)
@@ -19,15 +24,15 @@ class Status:
     """How a design ended for one channel.
 
     A room above this one declares the statuses of its own designs as module constants, `CONVERGED = Status("converged", "…")`, and so may
-    anybody else. The code in `Solution.status` is a hash of the name: it depends neither on the order nor on the place of declarations.
-    Files keep names, not codes.
+    anybody else; a notebook's cell that is run again declares its own anew. The code in `Solution.status` is a hash of the name, which
+    fits int32: it depends neither on the order nor on the place of declarations. Files keep names, not codes.
 
     Attributes:
         name: a short name, unique in the process; result files keep it.
         message: one sentence that says what is known of the pair and what to try.
 
     Raises:
-        ValueError: another status of this name, or of the same hash, exists already.
+        ValueError: the package has a status of this name with another message, or another name has the same hash.
     """
 
     OPTIMAL: ClassVar["Status"]
@@ -38,24 +43,38 @@ class Status:
     message: str
 
     def __post_init__(self) -> None:
-        if _STATUSES.setdefault(self.code, self) != self:
-            raise ValueError(f"name must differ from that of {_STATUSES[self.code]!r}, got {self.name!r}")
+        before = _STATUSES.get(self.code, self)
+        by_the_package = _declaring_module().startswith("latentlink.")
+        if before.name != self.name or (self.code in _OF_THE_PACKAGE and before != self and not by_the_package):
+            raise ValueError(f"name must differ from that of {before!r}, got {self.name!r}")
+        _STATUSES[self.code] = self
+        if by_the_package:
+            _OF_THE_PACKAGE.add(self.code)
 
     @property
     def code(self) -> int:
-        """The number that stands for it in `Solution.status`."""
-        return zlib.crc32(self.name.encode())
+        """The number that stands for it in `Solution.status`, in int32's range."""
+        return zlib.crc32(self.name.encode()) & _LARGEST_CODE
 
     @classmethod
-    def of(cls, code: int) -> "Status":
+    def of(cls, code: int | Tensor) -> "Status":
         """The status of a code.
 
         Raises:
             ValueError: no status of this code was declared in this process.
         """
+        code = integer("code", code, 0)
         if code not in _STATUSES:
             raise ValueError(f"code must be that of a declared Status, got {code}: import the room whose design gave it")
         return _STATUSES[code]
+
+
+def _declaring_module() -> str:
+    """The name of the module whose code is declaring a status."""
+    frame = sys._getframe()
+    while frame.f_code.co_name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__"))
 
 
 Status.OPTIMAL = Status("optimal", "optimal: no pair of its kind does better under these moments and this power")
@@ -66,7 +85,7 @@ Status.NOTHING_TO_SEND = Status(
 Status.BASELINE = Status("baseline", "feasible: a baseline by construction, nothing was optimised jointly")
 
 
-Link = TypeVar("Link", bound=Transceiver, covariant=True, default=Transceiver)
+Link = TypeVar("Link", bound=Codes, covariant=True, default=Transceiver)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +93,7 @@ class Solution(Summarised, Generic[Link]):
     """What a design returns.
 
     Attributes:
-        transceiver: a feasible one, whatever the status.
+        transceiver: a feasible one, whatever the status; an own one may have `encode` and `decode` alone.
         status: (…) codes, one for each channel; `status_names()` and `messages()` spell them out.
         expected_mse: (…) total, unweighted E||y − ŷ||² under the pilots' moments; None where the design does not know it.
         expected_power: (…) mean power per channel use under the pilots' moments; at most the budget, which holds under the design
@@ -115,15 +134,25 @@ class Solution(Summarised, Generic[Link]):
         """The distinct messages of the statuses of the batch, which say what is known of the pairs and what to try."""
         return sorted(status.message for status in self.statuses())
 
+    def _sizes(self) -> dict[str, str]:
+        """The sizes of the transceiver's channel, or the number of channels where an own transceiver names none."""
+        channel = getattr(self.transceiver, "channel", None)
+        return channel.sizes if isinstance(channel, Channel) else {"channels": counted(self.status.numel(), "channel")}
+
+    def _shown_statuses(self) -> list[str]:
+        """The names of the statuses, and the codes of those that nobody declared in this process."""
+        codes = [int(code) for code in self.status.unique()]
+        return sorted(_STATUSES[code].name if code in _STATUSES else f"unknown status {code}" for code in codes)
+
     def _facts(self) -> dict[str, str]:
         return {
-            **self.transceiver.channel.sizes,
+            **self._sizes(),
             "transceiver": type(self.transceiver).__name__,
-            "status": ", ".join(self.status_names()),
+            "status": ", ".join(self._shown_statuses()),
             "expected error": "not known" if self.expected_mse is None else spread(self.expected_mse),
             "expected power": spread(self.expected_power),
             "trace": ", ".join(self.trace),
         }
 
     def _line(self) -> list[str]:
-        return [*self.transceiver.channel.sizes.values(), *self.status_names()]
+        return [*self._sizes().values(), *self._shown_statuses()]

@@ -1,7 +1,8 @@
 """The protocol of what is put on the two devices.
 
 A transceiver may be anything that encodes latents to channel symbols and decodes what is received. Decoders end in ŷ = μy + Ψ ẑ with few
-coefficients ẑ, which is all that evaluation needs of a message. Inherit from `BaseTransceiver` to write one: it has all that is optional.
+coefficients ẑ, which is all that evaluation needs of a message. Inherit from
+`latentlink.BaseTransceiver` to write one: it has all that is optional.
 """
 
 import os

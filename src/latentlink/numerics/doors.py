@@ -28,7 +28,7 @@ def as_tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, np.ndarray) and not value.dtype.isnative:
         value = value.astype(value.dtype.newbyteorder("="))
     try:
-        return torch.as_tensor(value)
+        return torch.as_tensor(np.asarray(value) if isinstance(value, float | list | tuple) else value)  # Python's numbers are float64
     except (TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} ({error})") from error
 
@@ -118,3 +118,16 @@ def generator(seed: int | torch.Generator | None, device: torch.device | str = "
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {seed!r}")
     return torch.Generator(device=device).manual_seed(integer(name, seed, 0, 2**64 - 1))
+
+
+def device_named(name: str | torch.device) -> torch.device:
+    """The torch device of a name, such as cpu or cuda:0.
+
+    Raises:
+        ValueError: it is unknown, or this machine does not have it.
+    """
+    try:
+        torch.ones(1, device=name).item()  # the meta device holds nothing
+        return torch.device(name)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error

@@ -154,7 +154,7 @@ def _find_varying(links: pl.DataFrame, axis: Axis, points: tuple[str, ...]) -> l
     channel = sorted([*channel, *antennas], key=lambda name: _LATE.index(name) + 1 if name in _LATE else 0)
     found: list[str] = []
     for name in [*list_settings("pilots"), *channel, *list_settings("radio")]:
-        implied = name in list_settings("radio") and _is_implied(links, name, found)
+        implied = name in list_settings("radio") and _is_implied(links, name, ["knowledge", *found])
         if name not in points and not implied and links[name].n_unique() > 1:
             found.append(name)
     return found
@@ -162,7 +162,7 @@ def _find_varying(links: pl.DataFrame, axis: Axis, points: tuple[str, ...]) -> l
 
 def _is_implied(links: pl.DataFrame, name: str, others: list[str]) -> bool:
     """Say whether other settings determine this one, as a flat channel does that it has no carrier."""
-    return bool(others) and bool(links.group_by(others).agg(pl.col(name).n_unique())[name].max() == 1)
+    return bool(links.group_by(others).agg(pl.col(name).n_unique())[name].max() == 1)
 
 
 def _word_differences(links: pl.DataFrame, differing: list[str]) -> pl.Series:

@@ -5,9 +5,19 @@ Read `sections` (what a study file says), `spec/` (from a file to cells), `metho
 `result_files`, `averages` and `experiments` (all of it from Python).
 """
 
+from typing import Any
+
 import lazy_loader
 
-from latentlink.numerics.extras import require_extra
+from latentlink.numerics.extras import MissingExtra, require_extra
 
-require_extra("lab", "Studies", "polars", "pydantic", "yaml", "joblib")
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name; an AttributeError, as `hasattr` and `help` need it, where the extra `lab` is not installed."""
+    try:
+        require_extra("lab", "Studies", "polars", "pydantic", "yaml", "joblib")
+    except MissingExtra as missing:
+        raise AttributeError(str(missing)) from missing
+    return _load(name)

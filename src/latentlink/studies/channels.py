@@ -57,7 +57,7 @@ def draw_own(at: ChannelAt, generator: torch.Generator) -> Complex[Tensor, "draw
     draw = load_attribute(at.model)
     with blame(at.model):
         drawn = draw(draws=at.draws, uses=at.uses, n_rx=n_rx, n_tx=n_tx, gain=at.gain, generator=generator)
-        h = finite(f"what {at.model} returned", drawn)
+        h = finite("what it returned", drawn)
         if h.ndim == 3:
             h = h[:, None].expand(-1, at.uses, -1, -1)
         expected = (at.draws, at.uses, n_rx, n_tx)

@@ -18,11 +18,12 @@ from typing import Any
 import polars as pl
 import yaml
 
+from latentlink.numerics.doors import device_named
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.grid import cells
-from latentlink.studies.spec.reading import make_study, read_study
+from latentlink.studies.spec.reading import as_plain, make_study, read_study
 from latentlink.studies.spec.study import Study
 
 AnyStudy = str | Path | Mapping[str, Any] | Study
@@ -107,9 +108,13 @@ def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bo
             raise ValueError("overrides and quick change a file or a mapping, and study is a Study already: use study.model_copy")
         made, text = study, yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
     elif isinstance(study, Mapping):
-        made, text = make_study(dict(study), tuple(overrides), quick), yaml.safe_dump(dict(study), sort_keys=False)
+        made, text = make_study(study, overrides, quick), yaml.safe_dump(as_plain(study), sort_keys=False)
+    elif isinstance(study, str | Path):
+        made, text = read_study(Path(study), overrides, quick), Path(study).read_text(encoding="utf-8")
     else:
-        made, text = read_study(Path(study), tuple(overrides), quick), Path(study).read_text(encoding="utf-8")
+        raise ValueError(f"study must be a file, a mapping or a Study, got {study!r}")
+    if Path(output).is_file():
+        raise ValueError(f"output must be a folder, got the file {output}")
     name = f"{made.name}-quick" if quick else made.name
     return Experiment(made, cells(made), Results(Path(output) / name), text, quick)
 
@@ -148,10 +153,12 @@ def run(
         if progress is not None:
             progress(count, todo)
 
-    runner = Runner(experiment.results, jobs, device)
+    runner = Runner(experiment.results, jobs, str(device_named(device)))
     if failed := experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done):
         reasons = (f"{cell.method.title}, seed {cell.seed}: {why} (see {experiment.results.failure(cell)})" for cell, why in failed)
         told = "; ".join(list(dict.fromkeys(reasons))[:_SHOWN])
+        if len(failed) == len(experiment.cells):
+            raise ValueError(f"all {todo} cells failed: {told}")
         warnings.warn(f"{len(failed)} of {todo} cells failed: {told}", stacklevel=2)
     return experiment.rows()
 

@@ -116,7 +116,7 @@ _RADIO = (
         "transmitter": "estimated CSI at the transmitter",
         "transmitter-only": "CSI at the transmitter only",
         "receiver-only": "CSI at the receiver only",
-        "none": "CSI at neither end",
+        "unaware": "CSI at neither end",
     }, label="channel state information"),
     Column("estimator", TEXT, "radio", phrase="{} estimate", absent="", label="channel estimator",
            values={"ls": "LS estimate", "lmmse": "LMMSE estimate"}),

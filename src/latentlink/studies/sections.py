@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from latentlink.studies.spec.plug_in import PlugIn, is_plug_in, source_digest
+from latentlink.studies.spec.plug_in import MaybePlugIn, PlugIn, is_plug_in, source_digest
 
 Positive = Annotated[int, Field(ge=1, strict=True)]  # strict: true is no number
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
@@ -57,8 +57,8 @@ class Data(Section):
 class Encoders(Section):
     """The encoders of the two devices; digits have their own, and files of latents need none."""
 
-    transmitter: str = Field("efficientnet-lite0", description="encoder at the transmitter: a name, or module:attribute")
-    receiver: str = Field("efficientnet-lite2", description="encoder at the receiver: a name, or module:attribute")
+    transmitter: MaybePlugIn = Field("efficientnet-lite0", description="encoder at the transmitter: a name, or module:attribute")
+    receiver: MaybePlugIn = Field("efficientnet-lite2", description="encoder at the receiver: a name, or module:attribute")
     image_size_px: Positive | None = Field(64, description="side of the square to which images are scaled; null takes the encoder's own")
 
     def canonical(self, point: "Point") -> dict[str, Any] | None:

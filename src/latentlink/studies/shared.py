@@ -8,6 +8,7 @@ that cells may run in threads and none repeats the work of another.
 import hashlib
 import threading
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,7 +18,8 @@ from torch import Tensor
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
 from latentlink.bounds.accuracy import AccuracyBound
 from latentlink.data.cache import EncodingProgress
-from latentlink.data.encoders.image_encoder import Encoder
+from latentlink.data.datasets.images import ImageSet
+from latentlink.data.encoders.image_encoder import Encoder, fingerprint
 from latentlink.data.pairs import DevicePair, device_pair
 from latentlink.data.readers.files import read_labels, read_latents
 from latentlink.latents.moments import Moments
@@ -25,9 +27,10 @@ from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.numerics.doors import check_instance, finite
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
-from latentlink.studies.sections import Data, Encoders, PilotsAt
+from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
 from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
@@ -200,9 +203,27 @@ def _dataset(name: str) -> Any:
 
     def load(split: str) -> Any:
         with blame(name):
-            return load_attribute(name)(split)
+            images: ImageSet = load_attribute(name)(split)
+            check_instance("what is returned", images, ImageSet, "latentlink.data.ImageSet(...)")
+            return images
 
     return load
+
+
+@dataclass(frozen=True)
+class _OwnEncoder(Encoder):
+    """An encoder outside of the package, whose failures name it.
+
+    Attributes:
+        own: its `module:attribute`.
+    """
+
+    own: str = ""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Encode images as `Encoder` does; a PlugInError where the function fails, or returns no finite latents of the dimension."""
+        with blame(self.own):
+            return finite("latents", super().__call__(images))
 
 
 def _encoder(name: str, size: int | None) -> Any:
@@ -210,13 +231,12 @@ def _encoder(name: str, size: int | None) -> Any:
     if not is_plug_in(name):
         return name
     made = load_attribute(name)
-    if isinstance(made, Encoder):
-        return made
     with blame(name):
-        encoder = made(**({"size": size} if accepts(made, "size") and size is not None else {}))
-    if not isinstance(encoder, Encoder):
-        raise ValueError(f"{name}: expected a latentlink Encoder (see latentlink.data.from_callable), got {type(encoder).__name__}")
-    return encoder
+        if not isinstance(made, Encoder):
+            made = made(**({"size": size} if size is not None and accepts(made, "size") else {}))
+        check_instance("encoder", made, Encoder, "latentlink.data.from_callable(...)")
+    identity = fingerprint({}, made.fingerprint, *identify(name))  # other code is another encoder
+    return _OwnEncoder(made.name, made.dim, identity, made.function, made.device, made.size, name)
 
 
 def _from_files(folder: Path, split: str) -> Pilots:

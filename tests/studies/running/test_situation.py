@@ -1,12 +1,17 @@
 """What a transmitter knows of the channels of a cell."""
 
+from typing import get_args
+
 import polars as pl
 import pytest
 import torch
 
+import latentlink as ll
 from latentlink.studies.result_files import Results
+from latentlink.studies.rows import COLUMNS
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.running.situation import draw_situation
+from latentlink.studies.sections import CsiAt
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study
@@ -62,6 +67,16 @@ def test_every_case_spends_its_budget_and_knowing_more_is_better(tmp_path, known
     perfect = (pl.col("csi") == "perfect") & (pl.col("knowledge") == "aware")
     assert seen.filter(perfect)["mse"].mean() < seen.filter(~perfect)["mse"].mean()
     assert (seen.filter(knowledge="aware")["expected_mse"] > 0).all()
+
+
+def test_unaware_cells_say_so_and_claim_nothing(tmp_path):
+    seen = rows(tmp_path, csi={"known": ["unaware", "perfect"]}, methods=[{"name": "closed-form"}, {"name": "eigen-k"}])
+    unaware = seen.filter(knowledge="unaware")
+    assert unaware["csi"].unique().to_list() == ["unaware"]
+    assert unaware["status"].unique().to_list() == [ll.Status.BASELINE.message]
+    assert unaware["expected_mse"].null_count() == len(unaware) > 0
+    assert COLUMNS["csi"].describe("unaware") == "CSI at neither end"
+    assert set(get_args(CsiAt.model_fields["known"].annotation)) == set(COLUMNS["csi"].values)
 
 
 def test_robust_designs_beat_naive_ones_where_both_ends_know_the_same_estimate(tmp_path):

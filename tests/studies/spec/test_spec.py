@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,15 @@ def test_methods_that_differ_in_their_label_only_are_refused(tmp_path):
     path = write_study(tmp_path, methods=[{"name": "first-k", "label": "A"}, {"name": "first-k", "label": "B"}])
     with pytest.raises(ValueError, match="same as another method but for its label, 'B' and 'A'"):
         cells(read_study(path))
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("methods.0.shrinkage=-1", "shrinkage: Input should be 'auto' or greater than or equal to 0, got -1"),
+        ("channel.antennas=0", "channel.antennas: Input should be greater than or equal to 1, got 0"),
+    ],
+)
+def test_all_that_is_expected_is_told(tmp_path, override, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        read_study(write_study(tmp_path), (override,))

@@ -16,7 +16,6 @@ result is not the nearest point. An own set is a subclass of `ConstraintSet` wit
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -46,13 +45,12 @@ _DISTURBANCE = 0.03  # of the budget's root: the closed form is a stationary poi
 
 
 class ConstraintSet(ABC):
-    """A set of precoders that meet the power budget of the channel and perhaps more.
+    """A set of precoders that meet the power budget of the channel and perhaps more."""
 
-    Attributes:
-        power_limit: name of what the set limits of the power, for the transceiver.
-    """
-
-    power_limit: ClassVar[PowerLimit] = Mean()
+    @property
+    def power_limit(self) -> PowerLimit:
+        """The power limit of the transceiver; that on the mean unless the set is one of a power limit."""
+        return Mean()
 
     @property
     def latent_moments(self) -> Moments | None:
@@ -94,6 +92,11 @@ class PowerSet(ConstraintSet):
 
     limit: PowerLimit
 
+    @property
+    def power_limit(self) -> PowerLimit:
+        """The limit, without what only its design needs."""
+        return self.limit.deployed()
+
     def check(self, modes: SemanticModes, channel: Channel) -> None:
         """Refuse a limit that does not fit the antennas."""
         self.limit.check(channel.n_tx)
@@ -105,8 +108,6 @@ class PowerSet(ConstraintSet):
 
 class PerUseSet(PowerSet):
     """The precoders within a power limit per use."""
-
-    power_limit: ClassVar[PowerLimit] = PerUse()
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Bound the weighted error (…) by the dual of the limits per use."""

@@ -17,9 +17,9 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import REFITTED, check_channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
-from latentlink.links.saved_channel import taken_out
+from latentlink.links.saved_channel import limit_facts, limit_from, taken_out
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.codec.ends import Ends, carried, decode, limit_facts, limit_from, limit_messages, mean_scale, precode
+from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
 from latentlink.neural.codec.streams import Streams, placed
@@ -243,7 +243,7 @@ class Codec(Parts, Saved):
             decoder=decoder,
             calibration=Calibration(**taken_out(tensors, "calibration.")),
             gate=Gate(**taken_out(tensors, "gate.")),
-            limit=limit_from(manifest),
+            limit=limit_from(tensors, manifest),
             most=2 * manifest["max_symbols"],
             **tensors,
         )

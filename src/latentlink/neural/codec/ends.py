@@ -21,7 +21,7 @@ from latentlink.neural.codec.networks import Dropout, ModulatedMlp, Modulation
 from latentlink.neural.codec.streams import Streams
 from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts
-from latentlink.power import Mean, PowerLimit, named
+from latentlink.power import Mean, PowerLimit
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,13 +151,3 @@ def limit_messages(limit: PowerLimit, t: Float[Tensor, "*batch n S"]) -> Float[T
         return t
     energy = t.square().sum(-1)
     return t * limit.message_gain(energy, torch.ones_like(energy)).unsqueeze(-1)
-
-
-def limit_facts(limit: PowerLimit) -> dict[str, Any]:
-    """The limit in a manifest."""
-    return {"power_limit": limit.word, "peak": getattr(limit, "peak", None)}
-
-
-def limit_from(manifest: dict[str, Any]) -> PowerLimit:
-    """The limit of a manifest."""
-    return named(manifest["power_limit"], **({} if manifest["peak"] is None else {"peak": manifest["peak"]}))

@@ -16,9 +16,9 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, LayerFlops, OperationCount
-from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from, taken_out
+from latentlink.links.saved_channel import channel_from, limit_from, link_facts, saved_tensors, series_from, taken_out
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
-from latentlink.neural.codec.ends import Ends, decode, limit_facts, limit_from, limit_messages, precode
+from latentlink.neural.codec.ends import Ends, decode, limit_messages, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
 from latentlink.neural.codec.streams import Beams, Streams, rematched
 from latentlink.numerics.doors import AnyArray
@@ -140,10 +140,9 @@ class CodecTransceiver(BaseTransceiver):
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         return saved_tensors(self), {
-            **link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.limit.word),
+            **link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.limit),
             "networks": networks_facts(self.encoder, self.decoder),
             "encoders": list(self.encoders),
-            **limit_facts(self.limit),
         }
 
     @classmethod
@@ -163,7 +162,7 @@ class CodecTransceiver(BaseTransceiver):
             encoder=encoder,
             decoder=decoder,
             ends=Ends(modulation("precoding"), modulation("decoding"), **taken_out(tensors, "ends.")),
-            limit=limit_from(manifest),
+            limit=limit_from(tensors, manifest),
             encoders=(transmitter, receiver),
             **tensors,
         )

@@ -28,6 +28,7 @@ from latentlink.links.shapes import check_latents, check_received
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combined, complex_product, from_halves, modulus_gelu
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts
+from latentlink.power import PerMessage
 from latentlink.storage.artifacts import artifact
 
 ACTIVATION_FLOPS = 10
@@ -239,7 +240,7 @@ class NeuralTransceiver(BaseTransceiver):
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
-        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), "per message")
+        facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), PerMessage())
         for end, network in (("precoder", self.precoder), ("decoder", self.decoder)):
             facts |= {f"{end}_layers": len(network.weights), f"{end}_form": network.form}
         return saved_tensors(self), facts | {"density": self.density}

@@ -16,6 +16,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Augmentation
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.neural.codec.words import codec_training, named_objective
+from latentlink.numerics.doors import check_instance
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.channels import standard_model
@@ -23,7 +24,7 @@ from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Point, Positive, Section, Standard, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import PilotKnowledge
-from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute
+from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute, source_digest
 from latentlink.tasks.objectives import Objective
 
 _TRAINING_VERSION = 1  # of what a training gives: raise it when that changes
@@ -94,6 +95,11 @@ class CodecMethod(Method):
         """False where single messages are limited: more power for all would break the limit."""
         return self.power == "mean" and self.peak is None
 
+    @property
+    def own(self) -> str:
+        """The objective, where it is one's own."""
+        return self.objective if is_plug_in(self.objective) else ""
+
     def describe(self) -> str:
         words = {"head": "", "mse": ", MSE"}
         goal = words.get(self.objective, f", {self.objective.rpartition(':')[2]}")
@@ -121,17 +127,20 @@ class CodecMethod(Method):
         return modes, known.pilots, self._objective(known)
 
     def _objective(self, known: PilotKnowledge) -> Objective:
-        if is_plug_in(self.objective):
-            own = load_attribute(self.objective)
-            with blame(self.objective):
-                made: Objective = own(**({"head": known.head} if accepts(own, "head") else {}))
+        if self.own:
+            make = load_attribute(self.own)
+            with blame(self.own):
+                made: Objective = make(**({"head": known.head} if accepts(make, "head") else {}))
+                check_instance("objective", made, Objective, "an object with wanted(y, synthesis, mean_y)")
             return made
         return named_objective(self.objective, known.head, self.fidelity)
 
     def kept(self, known: PilotKnowledge, seed: int) -> Path:
-        """The file that keeps this codec under the digest of all that its training depends on; the training's state lies beside it."""
+        """The file that keeps this codec under the digest of all that its training depends on, the code of an objective of one's own
+        included; the training's state lies beside it."""
+        own = f"-{source_digest(self.own)[:16]}" if self.own else ""
         identity = self.training(seed).identity(*self.inputs(known), self._unpaired(known))
-        return cache_folder() / "codecs" / f"{identity}-{_TRAINING_VERSION}.safetensors"
+        return cache_folder() / "codecs" / f"{identity}{own}-{_TRAINING_VERSION}.safetensors"
 
     def codec(self, known: PilotKnowledge, run: Run) -> Codec:
         """The codec, trained by whichever cell needs it first, unless it is kept; an interrupted training is resumed."""

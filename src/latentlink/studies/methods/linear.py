@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
-from latentlink.linear.csi_cases import BothEnds, CsiCase, ReceiverOnly, Transmitter, TransmitterOnly
+from latentlink.linear.csi_cases import BothEnds, CsiCase, Perfect, ReceiverOnly, Transmitter, TransmitterOnly, Unaware
 from latentlink.linear.design import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.power import named
@@ -50,19 +50,18 @@ class ClosedFormMethod(OnModes):
         if point.csi.known != "perfect" and self.power != "mean":
             raise ValueError(f"power must be mean where csi.known is {point.csi.known}, got {self.power}")
 
-    def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
+    def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
+        """The design for what the transmitter knows, and, where that is not all, what is expected of it on the channels of messages."""
         pilots = {"x": known.pilots.x, "y": known.pilots.y} if self.power == "per-message" else {}
-        return ClosedForm(power=named(self.power, **pilots)).design(self.modes(known), channel)
-
-    def design_on_estimate(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
-        """The design for what the transmitter knows, and what is expected of it on the channels that messages pass."""
         modes, case = self.modes(known), self.csi_case(there)
-        solution = ClosedForm(csi=case).design(modes, there.estimate)
-        return case.at_reception(solution, modes, there.truth, there.received)
+        solution = ClosedForm(power=named(self.power, **pilots), csi=case).design(modes, there.estimate)
+        return solution if there.known in ("perfect", "unaware") else case.at_reception(solution, modes, there.truth, there.received)
 
     def csi_case(self, there: Situation) -> CsiCase:
         """Who knows what of the channel, by the word of the study."""
         cases: dict[str, CsiCase] = {
+            "perfect": Perfect(),
+            "unaware": Unaware(),
             "both-ends": BothEnds(robust=self.robust),
             "transmitter": Transmitter(robust=self.robust),
             "receiver-only": ReceiverOnly(gain=there.gain),

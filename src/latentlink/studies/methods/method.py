@@ -16,7 +16,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
-from latentlink.links.solution import Solution
+from latentlink.links.solution import Solution, Status
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Section
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import GoalName, PilotKnowledge
@@ -89,6 +89,11 @@ class Method(Section):
         return self.label or self.describe()
 
     @property
+    def own(self) -> str:
+        """The name `module:attribute` of the code outside of the package that it is made with; "" for none."""
+        return ""
+
+    @property
     def trusts_estimates(self) -> bool:
         """True where the design uses an estimate of the channel as if it were the channel."""
         return False
@@ -117,13 +122,11 @@ class Method(Section):
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The link that is used, by what is known of the channels."""
-        if there.known in ("perfect", "unaware"):
-            return self.design(known, there.truth if there.known == "perfect" else there.truth.unaware(), run)
-        return self.design_on_estimate(known, there, run)
-
-    def design_on_estimate(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
-        """The link that is used where some end knows an estimate only: the design for the estimate."""
-        return self.design(known, there.estimate, run)
+        if there.known != "unaware":
+            return self.design(known, there.estimate, run)
+        solution = self.design(known, there.truth.unaware(), run)
+        status = solution.status.masked_fill(solution.status == Status.OPTIMAL.code, Status.BASELINE.code)
+        return replace(solution, status=status, expected_mse=None)  # optimal for another channel, of which alone an error is expected
 
     def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
         """The error that the design expects; asked for once a cell, however often it was designed."""

@@ -11,16 +11,19 @@ attribute `label` names the method in tables and figures; `gain_controlled = Fal
 """
 
 import inspect
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, model_validator
 
 from latentlink.channels.channel import Channel
+from latentlink.links.own import as_transceiver
 from latentlink.links.solution import Solution
+from latentlink.numerics.doors import check_instance, finite
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import Point, identify
 from latentlink.studies.shared import PilotKnowledge
-from latentlink.studies.spec.plug_in import PlugIn, PlugInError, accepts, blame, load_attribute
+from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, load_attribute
 
 
 class OwnMethod(Method):
@@ -38,16 +41,20 @@ class OwnMethod(Method):
     @model_validator(mode="after")
     def _takes_its_parameters(self) -> "OwnMethod":
         target = load_attribute(self.name)
-        if not callable(target):
-            raise ValueError(f"{self.name!r} must be a class or a function, got {type(target).__name__}")
+        if not hasattr(target, "design") or not callable(target):
+            got = type(target).__name__ if not callable(target) else f"{target.__name__}, which has no such method"
+            raise ValueError(f"{self.name!r} must be a class with design(known, channel), got {got}")
         signature = inspect.signature(target)
         try:
             signature.bind(**self.parameters)
         except TypeError as error:
             raise ValueError(f"{self.name!r}: {error}; its parameters are {signature}") from error
-        if not hasattr(target, "design"):
-            raise ValueError(f"{self.name!r} must be a class with design(known, channel), but {target.__name__} has no such method")
         return self
+
+    @property
+    def own(self) -> str:
+        """The name, as the study file has it."""
+        return self.name
 
     @property
     def gain_controlled(self) -> bool:  # type: ignore[override]
@@ -67,6 +74,9 @@ class OwnMethod(Method):
         drawn = {"seed": run.design_seed(self.name)} if accepts(target, "seed") else {}
         with blame(self.name):
             solution = target(**(drawn | self.parameters)).design(known, channel)
-        if not isinstance(solution, Solution):
-            raise PlugInError(f"{self.name}: design must return a latentlink.Solution, got {type(solution).__name__}")
-        return solution
+            check_instance("what design returns", solution, Solution, "latentlink.Solution(...)")
+            for name, value in (("expected_mse", solution.expected_mse), ("expected_power", solution.expected_power)):
+                if value is not None:
+                    finite(name, value)
+            solution.statuses()
+            return replace(solution, transceiver=as_transceiver(solution, channel, known.pilots.y.shape[1]))

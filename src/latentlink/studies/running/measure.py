@@ -112,13 +112,12 @@ def _measure_link(
     amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
     noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
     seen = evaluate(link, test.x, test.y, channel=channel, head=scenario.head, labels=test.labels, generator=noise, amplifier=amplifier)
-    expects = cell.csi.known != "unaware" and "mse" in cell.metrics
     own_noise = Draw.BLOCKS.generator(cell.seed, device=channel.h.device)
     return link, {
         "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
         **{name: getattr(seen, name) for name in _EVALUATED},
         "budget": controlled.budget,
-        "expected_mse": method.expected_mse(known, solution) if expects else None,
+        "expected_mse": method.expected_mse(known, solution) if "mse" in cell.metrics and cell.csi.known != "unaware" else None,
         "status": "; ".join(solution.messages()),
         "gap": solution.trace.get("gap"),
         "design_s": controlled.seconds,

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -27,7 +27,7 @@ from latentlink.studies.running.cost import TimeEstimates
 from latentlink.studies.running.measure import add_latencies, measure
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
-from latentlink.studies.spec.plug_in import PlugInError
+from latentlink.studies.spec.plug_in import PlugInError, blame
 
 Done = Callable[[Cell, str], None]
 _PLACES = 1024  # more than there are threads
@@ -85,9 +85,34 @@ class Runner:
         integer("jobs", self.jobs)
 
     def scenario(self, cell: Cell) -> ScenarioData:
-        """Latents and head that the cell shares with all of its pair of devices."""
-        key = (cell.data, cell.encoders)
-        return self._scenarios.get(key, lambda: ScenarioData(cell.data, cell.encoders, self.device, self.progress))
+        """Latents and head that the cell shares with all of its pair of devices.
+
+        Raises:
+            Exception: whatever loading and encoding raise; what own data sets and encoders raise once is raised for all of their cells.
+        """
+
+        def load() -> ScenarioData | Exception:
+            try:
+                return ScenarioData(cell.data, cell.encoders, self.device, self.progress)
+            except Exception as error:
+                if not cell.has_own_latents:
+                    raise
+                return error
+
+        found = self._scenarios.get((cell.data, cell.encoders), load)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _loads(self, cell: Cell) -> bool:
+        """Load what the cell shares; False where its own data set or encoder fails, as the cell will say."""
+        try:
+            self.scenario(cell)
+        except Exception:
+            if not cell.has_own_latents:
+                raise
+            return False
+        return True
 
     @cached_property
     def _estimates(self) -> TimeEstimates:
@@ -95,10 +120,7 @@ class Runner:
 
     def estimated_seconds(self, cell: Cell) -> float:
         """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
-        try:
-            return self._estimates.seconds(cell, self.scenario(cell))
-        except PlugInError:
-            return 0.0  # the cell will fail at once
+        return self._estimates.seconds(cell, self.scenario(cell)) if self._loads(cell) else 0.0
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
         """Run all cells that have no result yet.
@@ -117,8 +139,7 @@ class Runner:
         if not groups:
             return
         for cell in {(cell.data, cell.encoders): cell for cell in missing}.values():
-            with suppress(PlugInError):  # its cells will say so
-                self.scenario(cell)  # latents and head first, with all cores
+            self._loads(cell)  # latents and head first, with all cores
         cuts = -(-self.jobs // len(groups))  # groups are only cut where there are too few for all jobs
         shares = [group[start::cuts] for group in groups for start in range(cuts) if group[start::cuts]]
         with one_thread():
@@ -139,20 +160,20 @@ class Runner:
             with self._counting:
                 self._left[cell.group] -= 1
                 last = not self._left[cell.group]
-            if last:
-                with suppress(PlugInError):
-                    self.scenario(cell).forget(cell.pilots, cell.seed)
+            if last and self._loads(cell):
+                self.scenario(cell).forget(cell.pilots, cell.seed)
 
     def _cell(self, cell: Cell) -> str | None:
         """Run a cell; "" or the reason of its failure, None where the run is interrupted."""
         try:
             scenario = self.scenario(cell)
             run = Run(cell.seed, torch.device(self.device), self.results.checkpoint(cell), self._watch)
-            with self._quiet.busy():
-                result = measure(cell, scenario, run)
-            rows = result.rows
-            if "latency" in cell.metrics:
-                rows = add_latencies(result, scenario, self._latencies, self._quiet.alone)
+            with blame(cell.method.own, everything=False) if cell.method.own else nullcontext():
+                with self._quiet.busy():
+                    result = measure(cell, scenario, run)
+                rows = result.rows
+                if "latency" in cell.metrics:
+                    rows = add_latencies(result, scenario, self._latencies, self._quiet.alone)
             self.results.write(cell, rows)
         except Stopped:
             return None

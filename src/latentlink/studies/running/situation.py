@@ -44,7 +44,7 @@ def describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
         "knowledge": "unaware" if csi.known == "unaware" else "aware",
         **cell.snr.model_dump(),
         "noise_variance": there.truth.noise_variance,
-        "csi": csi.known if csi.estimated else "perfect",
+        "csi": csi.known,
     }
     if csi.estimated:
         known = there.received if csi.known == "receiver-only" else there.estimate

@@ -16,9 +16,9 @@ from latentlink.data.encoders.catalogue import ENCODERS, is_encoder_name
 from latentlink.studies.channels import elements_of, standard_model
 from latentlink.studies.methods.catalogue import AnyMethod
 from latentlink.studies.sections import SECTIONS, Data, Encoders, PilotsAt, Point, Seed
-from latentlink.studies.spec.plug_in import is_plug_in, load_attribute
+from latentlink.studies.spec.plug_in import is_plug_in
 
-RESULTS_VERSION = 4
+RESULTS_VERSION = 5
 
 Metric = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
 
@@ -34,12 +34,7 @@ class Cell(Point):
     def _knows_its_encoders(self) -> "Cell":
         for end in ("transmitter", "receiver") if self.data.encoded else ():
             name = getattr(self.encoders, end)
-            if is_plug_in(name):
-                try:
-                    load_attribute(name)
-                except ValueError as error:
-                    raise ValueError(f"encoders.{end}: {error}") from error
-            elif not is_encoder_name(name):
+            if not is_plug_in(name) and not is_encoder_name(name):
                 near = difflib.get_close_matches(name, ENCODERS, 1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
                 known = f"{', '.join(ENCODERS)}, timm:NAME or module:attribute"
@@ -71,6 +66,12 @@ class Cell(Point):
             raise ValueError(f"csi.known must be perfect or unaware for {self.channel.model} fading, whose statistics are not known here")
         if self.channel.standard and self.csi.pilot_spacing > self.ofdm.subcarriers:
             raise ValueError(f"csi.pilot_spacing must be at most ofdm.subcarriers, {self.ofdm.subcarriers}, got {self.csi.pilot_spacing}")
+
+    @property
+    def has_own_latents(self) -> bool:
+        """True where its data set or an encoder is code outside of the package."""
+        names = (self.data.dataset, *(self.encoders.transmitter, self.encoders.receiver) * self.data.encoded)
+        return any(map(is_plug_in, names))
 
     @cached_property
     def id(self) -> str:

@@ -1,23 +1,50 @@
 """`module:attribute` in study files: methods, encoders, data sets, channel models and objectives of one's own.
 
-The module is imported by its name, from what is installed, the folder of the study file and the current folder. A mistake in a name or a
-parameter is an error of the study before anything runs. What the code itself raises later is a `PlugInError`: it names the code, carries
-its traceback, and costs only the cells that use it.
+The module is looked for beside the study file, then among the installed packages and in the current folder, and loaded when the study is
+read (see `own_modules`): a study that has been read keeps the code that it was read with. A mistake in a name or a parameter is an error of
+the study before anything runs. What the code itself raises later is a `PlugInError`: it names the code, carries its traceback, and costs
+only the cells that use it.
 """
 
-import hashlib
-import importlib
 import inspect
-import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import dropwhile
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, WrapValidator
+
+from latentlink.studies.spec.own_modules import digest_of, load_module
 
 _PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+_PACKAGE = Path(__file__).parents[2]
+_INSTALLED = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+_NOT_OWN = (str(_PACKAGE), *_INSTALLED, "<frozen", "<@")  # files of this package and of others, importlib's and beartype's frames
+
+
+class OwnCode(str):
+    """A name `module:attribute` with what it stood for when the study was read.
+
+    Attributes:
+        target: the object.
+        digest: SHA-256 of its code.
+    """
+
+    target: Any
+    digest: str
+
+    @classmethod
+    def bound(cls, name: str, target: Any, digest: str) -> "OwnCode":
+        """The name of this object."""
+        own = cls(name)
+        own.target, own.digest = target, digest
+        return own
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "OwnCode":
+        return self
 
 
 class PlugInError(RuntimeError):
@@ -29,32 +56,40 @@ def is_plug_in(name: str) -> bool:
     return ":" in name and not name.startswith("timm:")
 
 
-def add_search_folder(folder: Path) -> None:
-    """Let modules beside a study file, and those in the current folder, be imported; installed ones come first."""
-    for place in (str(folder.resolve()), str(Path.cwd())):
-        if place not in sys.path:
-            sys.path.append(place)
+def bind(name: str, folder: Path | None = None) -> OwnCode:
+    """Load the object that `module:attribute` names.
 
-
-def load_attribute(name: str) -> Any:
-    """The object that `module:attribute` names.
+    Args:
+        name: in a study file.
+        folder: of the study file, where modules are looked for first.
 
     Raises:
         ValueError: there is no such module, it has no such attribute, or importing it fails, then with its traceback.
     """
     module_name, _, attribute = name.partition(":")
     try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
+        own = load_module(module_name, folder)
+    except (Exception, SystemExit) as error:
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         if absent is not None and f"{module_name}.".startswith(f"{absent}."):
-            places = "it is looked for among installed packages, beside the study file and in the current folder"
+            places = "it is looked for beside the study file, among installed packages and in the current folder"
             raise ValueError(f"{name!r}: there is no module {absent!r}; {places}") from error
         raise ValueError(f"{name!r}: importing {module_name} failed\n{_frames(error)}") from error
-    if not hasattr(module, attribute):
-        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    if not hasattr(own.module, attribute):
+        public = [key for key, value in vars(own.module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(f"{name!r}: module {module_name} has no attribute {attribute!r}; it has {', '.join(public) or 'none to call'}")
-    return getattr(module, attribute)
+    target = getattr(own.module, attribute)
+    return OwnCode.bound(name, target, digest_of(own, target))
+
+
+def load_attribute(name: str) -> Any:
+    """The object that `module:attribute` stood for when the study was read; raises ValueError as `bind`."""
+    return (name if isinstance(name, OwnCode) else bind(name)).target
+
+
+def source_digest(name: str) -> str:
+    """SHA-256 of the code of `module:attribute` as it was when the study was read, so that changed code makes other cells."""
+    return (name if isinstance(name, OwnCode) else bind(name)).digest
 
 
 def accepts(target: Callable[..., Any], parameter: str) -> bool:
@@ -63,16 +98,14 @@ def accepts(target: Callable[..., Any], parameter: str) -> bool:
     return parameter in parameters or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
 
 
-def source_digest(name: str) -> str:
-    """SHA-256 of the module's file, so that a cell is run anew when the code is changed; what it imports is not looked at."""
-    load_attribute(name)
-    file = getattr(sys.modules[name.partition(":")[0]], "__file__", None)
-    return "" if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
-
-
 @contextmanager
-def blame(name: str) -> Iterator[None]:
-    """Turn what code outside of the package raises into a PlugInError that names it.
+def blame(name: str, everything: bool = True) -> Iterator[None]:
+    """Turn what code outside of the package raises into a PlugInError that names it and its line.
+
+    Args:
+        name: of the code.
+        everything: whether all that is raised within the context is due to it, also by what it returned; False leaves exceptions that
+            did not pass through a line outside of the package as they are.
 
     Raises:
         PlugInError: an exception was raised within the context.
@@ -82,21 +115,32 @@ def blame(name: str) -> Iterator[None]:
     except PlugInError:
         raise
     except (Exception, SystemExit) as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{place.filename}:{place.lineno}"
-        raise PlugInError(f"{name} raised {type(error).__name__}: {error} ({where})") from error
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame)]
+        reason = f"{type(error).__name__}: {error}"
+        if lines:
+            raise PlugInError(f"{name} raised {reason} ({lines[-1].filename}:{lines[-1].lineno})") from error
+        if everything:
+            raise PlugInError(f"{name} cannot be used: {reason}") from error
+        raise
+
+
+def _is_own(frame: traceback.FrameSummary) -> bool:
+    return not frame.filename.startswith(_NOT_OWN)
 
 
 def _frames(error: BaseException) -> str:
-    """The traceback below the import machinery."""
-    frames = traceback.extract_tb(error.__traceback__)
-    kept = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
-    return "".join([*traceback.format_list(kept), *traceback.format_exception_only(error)]).rstrip()
+    """The traceback from the first line outside of the package on."""
+    frames = dropwhile(lambda frame: not _is_own(frame), traceback.extract_tb(error.__traceback__))
+    return "".join([*traceback.format_list(list(frames)), *traceback.format_exception_only(error)]).rstrip()
 
 
-def _is_loadable(name: str) -> str:
-    load_attribute(name)
-    return name
+def _bind(value: Any, check: Callable[[Any], str], info: Any) -> str:
+    """A name bound to its code, once; other strings are left as they are."""
+    if isinstance(value, OwnCode):
+        return value
+    name = check(value)
+    return bind(name, (info.context or {}).get("folder")) if is_plug_in(name) else name
 
 
-PlugIn = Annotated[str, Field(pattern=_PATTERN), AfterValidator(_is_loadable)]
+MaybePlugIn = Annotated[str, WrapValidator(_bind)]
+PlugIn = Annotated[str, Field(pattern=_PATTERN), WrapValidator(_bind)]

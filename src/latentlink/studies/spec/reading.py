@@ -1,20 +1,22 @@
 """Reading study files: YAML in which a key comes once, aliases are values of their own, and overrides and `quick` are applied."""
 
-import copy
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from pydantic import ValidationError
+from torch import Tensor
 
 from latentlink.studies.spec.overrides import apply_override, put
-from latentlink.studies.spec.plug_in import add_search_folder
 from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
 
 
-def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False) -> Study:
+def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -> Study:
     """The study of a YAML file, with `a.b=value` overrides in the grammar of Hydra (`channel.antennas=1,2,4`).
 
     An override holds for all methods, also for those that have another value in `at`. Modules beside the file can be named in it.
@@ -27,6 +29,8 @@ def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False)
         content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise ValueError(f"{path}: must be a study file, got a folder") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "it contains itself" if isinstance(error, RecursionError) else error
         raise ValueError(f"{path}: not a YAML file ({reason})") from error
@@ -34,18 +38,19 @@ def read_study(path: Path, overrides: tuple[str, ...] = (), quick: bool = False)
     folder = data.get("folder") if isinstance(data, dict) else None
     if isinstance(folder, str) and (path.parent / folder).is_dir():  # it lies beside the study file, or else in the current folder
         content["data"]["folder"] = str(path.parent / folder)
-    add_search_folder(path.parent)
     try:
-        return make_study(content, overrides, quick)
+        return make_study(content, overrides, quick, folder=path.parent)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def make_study(content: Any, overrides: tuple[str, ...] = (), quick: bool = False) -> Study:
-    """The study of a mapping as a study file holds it; raises ValueError as `read_study`."""
-    if not isinstance(content, dict):
+def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False, *, folder: Path | None = None) -> Study:
+    """The study of a mapping as a study file in a folder holds it; raises ValueError as `read_study`."""
+    if not isinstance(content, Mapping):
         raise ValueError(f"a study must be a mapping with name, methods, …; got {type(content).__name__}")
-    content = copy.deepcopy(content)
+    if isinstance(overrides, str):
+        raise ValueError(f'overrides must be a list of "key=value", got {overrides!r}: write [{overrides!r}]')
+    content = as_plain(content)
     small = content.get("quick") or {}
     if not isinstance(small, dict) or not all(isinstance(key, str) for key in small):
         raise ValueError(f"quick must be a mapping of dotted names to values, got {small!r}")
@@ -59,9 +64,28 @@ def make_study(content: Any, overrides: tuple[str, ...] = (), quick: bool = Fals
             if isinstance(method, dict) and isinstance(method.get("at"), dict):
                 method["at"].pop(key, None)
     try:
-        return Study.model_validate(content)
+        return Study.model_validate(content, context={"folder": folder})
     except ValidationError as error:
         raise ValueError(explain(error)) from error
+
+
+def as_plain(value: Any, place: str = "study") -> Any:
+    """A copy as a study file would hold it: NumPy's numbers, arrays and tensors are numbers and lists, paths are text.
+
+    Raises:
+        ValueError: a study file cannot hold such a value; the message names its place.
+    """
+    if isinstance(value, np.generic | np.ndarray | Tensor):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: as_plain(inner, f"{place}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [as_plain(inner, f"{place}.{number}") for number, inner in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str | date):
+        return value
+    raise ValueError(f"{place} must be a number, text, a list or a mapping, as in a study file, got a {type(value).__name__}")
 
 
 def _copy_aliases(value: Any) -> Any:

@@ -72,6 +72,7 @@ class Study(Section):
     docs: Docs = Field(Docs.model_validate({}), description="what the documentation keeps of the study")
 
 
+_OTHER_FORMS = ("list_type", "tuple_type", "none_required", "string_pattern_mismatch", "string_type")  # said of a value that is none
 _TYPES = ("int", "float", "str", "bool", "none", *METHODS)
 _ALL: tuple[type[Section], ...] = (Study, *SECTIONS.values(), *METHODS.values())
 _KEYS = sorted({name for section in _ALL for name in section.model_fields} | {"at"})
@@ -80,18 +81,24 @@ _KEYS = sorted({name for section in _ALL for name in section.model_fields} | {"a
 def explain(error: ValidationError) -> str:
     """One phrase for each place of a file that is wrong."""
     phrases: dict[str, str] = {}
+    options: dict[str, list[str]] = {}  # what the members of a union expect
+    ours: set[str] = set()
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"] if not _is_type(str(part)))
         if problem["type"] == "value_error":  # raised by this package: it says all, more than the other members of a union do
             reason = str(problem["ctx"]["error"])
+            ours.add(place)
             phrases[place] = f"{place}: {reason}" if place else reason
         elif problem["type"] == "extra_forbidden":
             key = str(problem["loc"][-1])
             near = [name for name in difflib.get_close_matches(key, _KEYS, 2) if name != key][:1]
             phrases.setdefault(place, f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else " in this section"))
-        else:
+        elif place not in ours:
             given = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
-            phrases.setdefault(place, f"{place}: {problem['msg']}{given}")
+            expected = options.setdefault(place, [])
+            if not expected or problem["type"] not in _OTHER_FORMS:
+                expected.append(problem["msg"].removeprefix("Input should be " if expected else ""))
+                phrases[place] = f"{place}: {' or '.join(expected)}{given}"
     return "; ".join(phrases.values())
 
 
