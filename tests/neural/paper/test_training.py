@@ -7,6 +7,7 @@ import torch
 
 import latentlink as ll
 from latentlink.neural.paper.design import DIVERGED, TRAINED, UNDERTRAINED
+from latentlink.neural.seeding import NetworkDraw
 from neural.paper.networks_small import channel, pilots, small
 
 
@@ -101,7 +102,7 @@ def test_a_changed_byte_of_a_checkpoint_is_noticed_and_any_name_will_do(tmp_path
             small().design(pilots(), channel(), checkpoint=path)
 
 
-@pytest.mark.parametrize("rate", [1e4, 1e8, 1e30])
+@pytest.mark.parametrize("rate", [1e5, 1e8, 1e30])
 @pytest.mark.parametrize("pruning", [None, ll.budget.Weights(0.5), ll.HardThreshold(0.0)])
 def test_a_training_that_diverges_says_so_and_still_sends(rate, pruning):
     solution = small(learning_rate=rate, pruning=pruning).design(pilots(), channel())
@@ -127,7 +128,7 @@ def test_what_is_delivered_is_never_denser_than_the_last_mask_and_its_error_is_i
     assert solution.transceiver.density <= float(solution.trace["density"][-1])
     assert (solution.trace["density"].diff() <= 0).all()
     data = pilots(120)  # validation pilots, by the seed of the design
-    held = torch.randperm(120, generator=torch.Generator().manual_seed(0))[:12]
+    held = torch.randperm(120, generator=NetworkDraw.SPLIT.generator(0))[:12]
     noisy = [mse_on(solution.transceiver, data[held], channel(), seed) for seed in range(200)]
     assert float(solution.expected_mse) == pytest.approx(sum(noisy) / 200, rel=0.2)
 

@@ -24,6 +24,7 @@ from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
 from latentlink.neural.codec.streams import Streams, placed
 from latentlink.neural.codec.transceiver import CodecTransceiver
+from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.power import PowerLimit
@@ -199,7 +200,7 @@ class Codec(Parts, Saved):
 
     def _gained(self, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c"]:
         """By how much the codec's error on the calibration latents is below that of the linear design, with the same draw of noise."""
-        generator = torch.Generator(t.device).manual_seed(0)
+        generator = CodecDraw.CALIBRATION_NOISE.generator(0, device=t.device)
         noise = torch.randn(t.shape[-2:], generator=generator, device=t.device, dtype=t.dtype)
         amplitude, outputs = streams.amplitude.unsqueeze(-2), self.outputs
         gram, target = self.modes.gram.float(), self.calibration.projected

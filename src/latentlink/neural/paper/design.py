@@ -23,8 +23,10 @@ from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
 from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
-from latentlink.neural.training_loop import Checkpoint, Precision, Progress, identity_of, progress_callback
+from latentlink.neural.seeding import NetworkDraw
+from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
 from latentlink.numerics.doors import check_instance, choice, integer, real
+from latentlink.numerics.identity import identity_of
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
 GROWN = 3.0  # diverged: the training error is this many times that of the first epoch, and no epoch was better than no training
@@ -124,7 +126,7 @@ class Neural(Schedule):
         state = None
         if checkpoint is not None:
             settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
-            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *vars(channel).values())
+            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, channel)
             state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and channel")
         if bool((channel.power > 0).all() and (channel.h != 0).any()):
             loop.run(report, state)
@@ -161,15 +163,15 @@ class Neural(Schedule):
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
         x, scale_x = _scaled(pilots.x)
         y, scale_y = _scaled(pilots.y)
-        order = torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed)).to(device)
+        order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed)).to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
         data = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
-        generator = torch.Generator().manual_seed(self.seed)
+        weights = NetworkDraw.WEIGHTS.generator(self.seed)
         sent, received = channel.uses * channel.n_tx, channel.uses * channel.n_rx
         precoder = [x.shape[-1], *[self.hidden_tx or d] * self.layers, sent]
         decoder = [received, *[self.hidden_rx or m] * self.layers, y.shape[-1]]
-        pair = Pair(ComplexMlp(precoder, generator), ComplexMlp(decoder, generator), channel).to(device)
+        pair = Pair(ComplexMlp(precoder, weights), ComplexMlp(decoder, weights), channel).to(device)
         pruning = None
         if self.pruning is not None:
             fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
