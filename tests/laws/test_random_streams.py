@@ -18,11 +18,11 @@ from neural.codec.clouds import training, world
 ROOMS = {Draw: "studies", CodecDraw: "neural", NetworkDraw: "neural"}
 EVERY = [draw for kind in ROOMS for draw in kind]
 SHARED = {  # the same channels; names of methods
-    Draw.CHANNELS: ["channels.py", "situation.py"],
-    Draw.DESIGN: ["codec.py", "method.py"],
-    CodecDraw.ORDER: ["examples.py", "loop.py"],
-    CodecDraw.AUGMENTATION: ["examples.py", "loop.py"],
-    CodecDraw.DISTURBANCE: ["examples.py", "loop.py"],
+    Draw.CHANNELS: ["studies/channels.py", "running/situation.py"],
+    Draw.DESIGN: ["methods/codec.py", "methods/method.py"],
+    CodecDraw.ORDER: ["codec/examples.py", "codec/loop.py"],
+    CodecDraw.AUGMENTATION: ["codec/examples.py", "codec/loop.py"],
+    CodecDraw.DISTURBANCE: ["codec/examples.py", "codec/loop.py"],
 }
 
 
@@ -52,7 +52,7 @@ def test_a_room_draws_from_named_streams_only(room):
 
 
 def test_every_name_is_used_for_one_thing():
-    used = {room: {path.name: _attributes(text) for path, text in sources(room).items()} for room in ROOMS.values()}
+    used = {room: {f"{path.parent.name}/{path.name}": _attributes(text) for path, text in sources(room).items()} for room in ROOMS.values()}
     uses = {}
     for draw in EVERY:
         name = f"{type(draw).__name__}.{draw.name}"

@@ -87,6 +87,7 @@ def test_things_of_equal_content_have_the_same():
         assert identity_of(make()) == identity_of(make())
     assert identity_of(Pair(shared, shared)) == identity_of(Pair((1, 2), (*[1, 2],)))
     assert identity_of(nn.Dropout(0.1).train()) == identity_of(nn.Dropout(0.1).eval())
+    assert identity_of(torch.ones(1).expand(1)) == identity_of(torch.ones(1)[0].expand(1))
     strided = torch.arange(12.0).reshape(3, 4).mT
     assert identity_of(strided) == identity_of(strided.contiguous())
 

@@ -15,7 +15,7 @@ _STATUSES: dict[int, "Status"] = {}
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Summarised):
     """How a design ended for one channel.
 
     A room above this one declares the statuses of its own designs as module constants, `CONVERGED = Status("converged", "…")`, and so may

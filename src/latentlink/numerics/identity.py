@@ -84,7 +84,17 @@ def _facts(whole: Any, within: tuple[object, ...]) -> Iterator[bytes]:
 
 def _tensor(tensor: Tensor) -> Iterator[bytes]:
     yield repr((str(tensor.dtype), tuple(tensor.shape))).encode()
-    yield tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    yield (
+        tensor.detach()
+        .resolve_conj()
+        .resolve_neg()
+        .cpu()
+        .flatten()
+        .clone(memory_format=torch.contiguous_format)
+        .view(torch.uint8)
+        .numpy()
+        .tobytes()
+    )
 
 
 def _code(code: Any) -> Iterator[bytes]:

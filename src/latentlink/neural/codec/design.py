@@ -27,6 +27,7 @@ from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts, named_tensors
+from latentlink.numerics.reprs import Summarised, counted
 from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import Saved, artifact
 
@@ -80,7 +81,7 @@ class AtBudget(NamedTuple):
 
 @artifact("codec")
 @dataclass(frozen=True, eq=False)
-class Codec(Parts, Saved):
+class Codec(Summarised, Parts, Saved):
     """Networks for every channel of up to `most` real streams (see the module).
 
     Attributes:
@@ -107,6 +108,16 @@ class Codec(Parts, Saved):
     limit: PowerLimit
     ceiling: Float[Tensor, "s"]
     most: int
+
+    def _facts(self) -> dict[str, str]:
+        d, m = self.modes.mean_x.shape[-1], self.modes.mean_y.shape[-1]
+        return {
+            "latents": f"{d} → {m} dimensions",
+            "modes": f"{len(self.inputs)} modes read, {len(self.outputs)} given of {len(self.modes)}",
+            "messages": f"up to {counted(self.max_symbols, 'symbol')}",
+            "power": repr(self.limit),
+            "gate": f"on for {float(self.gate.open.double().mean()):.0%} of kinds of channels",
+        }
 
     @property
     def max_symbols(self) -> int:

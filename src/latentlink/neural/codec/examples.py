@@ -22,6 +22,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import Streams, placed, symbols
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.doors import real
+from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.objectives import Objective, Wanted
 
 VALIDATED = 1024  # validation pilots at most that are sent over every validation channel
@@ -30,7 +31,7 @@ LEAST_DRAWN = 2**14  # channels that are drawn before a source is said to have n
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Summarised):
     """How pilots are varied in training.
 
     Attributes:

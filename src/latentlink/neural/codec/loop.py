@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from latentlink.budget import Flops, Latency
+from latentlink.budget import Budget
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode, refitted_gain
 from latentlink.neural.codec.examples import Batch, Examples
@@ -25,6 +25,7 @@ from latentlink.neural.codec.pruning import cost_of, shrink
 from latentlink.neural.codec.streams import Streams
 from latentlink.neural.seeding import CodecDraw
 from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
+from latentlink.numerics.reprs import Summarised
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 CHANNELS_AT_ONCE = 16
@@ -32,7 +33,7 @@ CLIP = 1.0  # of the gradient's norm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(Summarised):
     """How long and how fast a codec is trained; `CodecTraining` says what each field is."""
 
     rounds: int = 30
@@ -43,7 +44,7 @@ class Schedule:
     patience: int = 30
     dropout: float = 0.0
     weight_decay: float = 0.0
-    budget: Flops | Latency | None = None
+    budget: Budget | None = None
     precision: Precision = "auto"
     seed: int = 0
 

@@ -27,6 +27,7 @@ from latentlink.neural.seeding import CodecDraw
 from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
 from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
 from latentlink.numerics.identity import identity_of
+from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PerMessage, PowerLimit
 from latentlink.tasks.objectives import Objective
 
@@ -36,7 +37,8 @@ TIMED_STEPS, TIMED_CHANNELS = 3, 1024  # steps by which the time of a training i
 IDENTIFYING = 256  # channels drawn by which distributions are distinguished
 
 
-class CodecFit(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class CodecFit(Summarised):
     """A trained codec, and how it came about.
 
     Attributes:

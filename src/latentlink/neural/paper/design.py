@@ -13,7 +13,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from latentlink.budget import Flops, Weights
+from latentlink.budget import Budget
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
@@ -49,7 +49,8 @@ class Neural(Schedule):
         learning_rate: of Adam.
         patience: epochs without a lower validation error before training ends.
         validation: share of the pilots that is held back to stop by.
-        pruning: HardThreshold(λ), SoftThreshold(λ), budget.Weights(share) or budget.Flops(flops); None keeps all weights.
+        pruning: what prunes after each epoch, HardThreshold(λ) or SoftThreshold(λ); None prunes by the budget alone.
+        budget: budget.Weights(share) or budget.Flops(flops), met by leaving out single weights; None keeps all.
         precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware (weights stay float32), else
             float32. The delivered link is float32.
         seed: of weights, order, noise and split.
@@ -61,14 +62,15 @@ class Neural(Schedule):
         [pandolfo2025latent]
 
     Example:
-        >>> design = Neural(hidden_tx=64, hidden_rx=64, pruning=Weights(0.05))
+        >>> design = Neural(hidden_tx=64, hidden_rx=64, budget=Weights(0.05))
     """
 
     hidden_tx: int | None = None
     hidden_rx: int | None = None
     layers: int = 1
     validation: float = 0.1
-    pruning: Pruning | Weights | Flops | None = None
+    pruning: Pruning | None = None
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         for name in ("hidden_tx", "hidden_rx"):
@@ -78,8 +80,7 @@ class Neural(Schedule):
             integer(name, getattr(self, name))
         real("learning_rate", self.learning_rate, above=0.0)
         real("validation", self.validation, above=0.0, below=1.0)
-        if self.pruning is not None:
-            pruning_for(self.pruning, 0, 1)
+        pruning_for(self.pruning, self.budget, 0, 1)
         choice("precision", self.precision, get_args(Precision))
         integer("seed", self.seed, 0, 2**32 - 1)
 
@@ -172,10 +173,8 @@ class Neural(Schedule):
         precoder = [x.shape[-1], *[self.hidden_tx or d] * self.layers, sent]
         decoder = [received, *[self.hidden_rx or m] * self.layers, y.shape[-1]]
         pair = Pair(ComplexMlp(precoder, weights), ComplexMlp(decoder, weights), channel).to(device)
-        pruning = None
-        if self.pruning is not None:
-            fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
-            pruning = pruning_for(self.pruning, fixed, sum(layer.mask.numel() for layer in pair.linears()))
+        fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
+        pruning = pruning_for(self.pruning, self.budget, fixed, sum(layer.mask.numel() for layer in pair.linears()))
         return PairLoop(pair, data, self, pruning), (scale_x, scale_y)
 
 

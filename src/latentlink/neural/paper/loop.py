@@ -20,6 +20,7 @@ from latentlink.neural.paper.layers import ComplexLinear, ComplexMlp, at_budget,
 from latentlink.neural.paper.pruning import Pruning
 from latentlink.neural.seeding import NetworkDraw
 from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
+from latentlink.numerics.reprs import Summarised
 
 
 class Pair(nn.Module):
@@ -83,7 +84,7 @@ class SplitPilots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(Summarised):
     """How long and how fast a pair is trained; `Neural` says what each field is."""
 
     epochs: int = 50

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from latentlink.budget import named
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.channels.tr38901.training_channels import StandardDraws
@@ -85,8 +86,7 @@ class CodecMethod(Method):
 
     @model_validator(mode="after")
     def _one_budget(self) -> "CodecMethod":
-        if self.flops is not None and self.microseconds is not None:
-            raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
+        named(flops=self.flops, microseconds=self.microseconds)
         return self
 
     @property
@@ -101,8 +101,8 @@ class CodecMethod(Method):
         return f"codec{goal}{limit}" + (", unpaired latents" if self.unpaired else "")
 
     def canonical(self, point: Point) -> dict[str, Any]:
-        """An objective of one's own also by the digest of its source."""
-        return super().canonical(point) | {"objective": identify(self.objective)}
+        """An objective of one's own also by the digest of its source, and a training by what it gives in this version."""
+        return super().canonical(point) | {"objective": identify(self.objective), "training": _TRAINING_VERSION}
 
     def training(self, seed: int) -> CodecTraining:
         """The settings of the training in a cell of this seed."""
