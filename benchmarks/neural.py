@@ -146,7 +146,7 @@ def show_forms(pilots, test, channel):
     for name in ("weights left", "operations", "dense, 1", "compacted, 1", "sparse, 1", "dense, 256", "compacted, 256", "sparse, 256"):
         table.add_column(name, justify="right")
     for share in (1.0, 0.3, 0.1, 0.03, 0.01):
-        dense = ll.Neural(epochs=2, pruning=ll.budget.Weights(share)).design(pilots[:2_000], channel).transceiver
+        dense = ll.Neural(epochs=2, budget=ll.budget.Weights(share)).design(pilots[:2_000], channel).transceiver
         forms = (dense, dense.compacted(), dense.compacted().as_sparse())
         times = [ll.metrics.latency(form, test.x, channel, batch=batch) for batch in (1, 256) for form in forms]
         best = [min(range(3), key=lambda i, at=at: times[at + i].encode_us + times[at + i].decode_us) + at for at in (0, 3)]

@@ -1,5 +1,4 @@
-from . import baselines, bounds, budget, channels, csi, data, digital, metrics, nn, power, studies
-from .channels import tr38901
+from . import baselines, bounds, budget, channels, csi, data, digital, metrics, nn, power, studies, tr38901
 from .channels.channel import Channel
 from .channels.fading import rayleigh
 from .evaluation.evaluate import evaluate

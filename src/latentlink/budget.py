@@ -11,12 +11,13 @@ A network leaves out single weights, which saves operations; a codec leaves out 
 from dataclasses import dataclass
 
 from latentlink.numerics.doors import integer, real
+from latentlink.numerics.reprs import Summarised
 
-__all__ = ["Flops", "Latency", "Weights"]
+__all__ = ["Budget", "Flops", "Latency", "Weights", "named"]
 
 
 @dataclass(frozen=True)
-class Weights:
+class Weights(Summarised):
     """At most this share of the complex weights of both networks is left, from half of the epochs on.
 
     Attributes:
@@ -37,7 +38,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Flops:
+class Flops(Summarised):
     """At most this many real operations per message, both devices together (`transceiver.flops.total`).
 
     A codec counts them at a channel of the most symbols that it serves.
@@ -63,7 +64,7 @@ class Flops:
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(Summarised):
     """At most this much time per message, both devices together, measured on one thread of this machine.
 
     Attributes:
@@ -83,3 +84,29 @@ class Latency:
 
 
 Budget = Weights | Flops | Latency
+
+
+def named(*, weights: float | None = None, flops: float | None = None, microseconds: float | None = None) -> Budget | None:
+    """The budget that the words of a study file or of the command line give, or None.
+
+    Args:
+        weights: share of the weights that is kept, `Weights`.
+        flops: operations per message, `Flops`.
+        microseconds: time per message, `Latency`.
+
+    Raises:
+        ValueError: there are two of them, or one is out of range.
+    """
+    given = {"weights": weights, "flops": flops, "microseconds": microseconds}
+    words = [word for word, value in given.items() if value is not None]
+    if len(words) > 1:
+        raise ValueError(f"{' and '.join(words)} are {len(words)} budgets for the same link: give one of them")
+    if weights is not None:
+        return Weights(weights)
+    if flops is not None:
+        return Flops(flops)
+    return None if microseconds is None else Latency(microseconds)
+
+
+def __dir__() -> list[str]:
+    return __all__

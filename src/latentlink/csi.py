@@ -35,3 +35,7 @@ __all__ = [
     "quantisation_variance",
     "quantise_feedback",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,3 +3,7 @@
 from latentlink.links.modules import ChannelLayer, Decoder, Precoder
 
 __all__ = ["ChannelLayer", "Decoder", "Precoder"]
+
+
+def __dir__() -> list[str]:
+    return __all__

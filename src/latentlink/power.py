@@ -28,6 +28,7 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice, finite, integer, real
+from latentlink.numerics.reprs import Summarised
 from latentlink.streams.allocation import Allocation, Placement
 from latentlink.streams.per_use import PerUseProblem
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
@@ -36,7 +37,11 @@ from latentlink.streams.spatial import SpatialModes
 __all__ = ["NAMES", "Equal", "Mean", "OneUseAtATime", "PerAntenna", "PerMessage", "PerUse", "PowerLimit", "named"]
 
 
-class PowerLimit:
+def __dir__() -> list[str]:
+    return __all__
+
+
+class PowerLimit(Summarised):
     """The limit that a power budget sets on a transmitter; the base of all limits.
 
     Attributes:

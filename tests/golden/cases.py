@@ -613,8 +613,8 @@ def neural() -> Values:
         "until it is trained": Neural(**{**small, "epochs": 12, "learning_rate": 0.1, "patience": 1}),
         "hard": Neural(**small, pruning=HardThreshold(40.0)),
         "soft": Neural(**small, pruning=SoftThreshold(10.0)),
-        "share": Neural(**small, pruning=Budget(0.3)),
-        "operations": Neural(**small, pruning=Operations(1500)),
+        "share": Neural(**small, budget=Budget(0.3)),
+        "operations": Neural(**small, budget=Operations(1500)),
     }
     one, two = fading(70, 2, 2, snr_db=20.0, batch=()), fading(71, 2, 2, 2, snr_db=20.0, batch=())
     solutions = {name: solved(method, world(), one) for name, method in several.items()}

@@ -87,7 +87,7 @@ def test_pilots_without_labels_do_all_that_needs_none():
 def test_what_needs_labels_says_so():
     with pytest.raises(ValueError, match=r"must have labels for this, got none: Pilots\(x, y, labels\)"):
         Pilots(X, Y).require_labels()
-    with pytest.raises(ValueError, match="must have labels"):
+    with pytest.raises(ValueError, match="labels must be class numbers"):
         PilotSelection(1).choose(Pilots(X, Y))
     with pytest.raises(ValueError, match=r"one-hot labels\? labels.argmax\(1\)"):
         Pilots(X, Y, np.eye(3, dtype=int))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from latentlink.neural.training_loop import Checkpoint, ProgressLine, TrainingLoop, identity_of, progress_callback
+from latentlink.neural.training_loop import Checkpoint, ProgressLine, TrainingLoop, progress_callback
+from latentlink.numerics.identity import identity_of
 
 
 class Descent(TrainingLoop):

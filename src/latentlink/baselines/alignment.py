@@ -22,10 +22,11 @@ from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.modes import varying_covariances
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, choice, integer, real
+from latentlink.numerics.reprs import Summarised
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
+class Alignment(Summarised):
     """The map that an aligner found, for centred latents; itself an aligner, so that a fit made once serves many designs.
 
     Attributes:
@@ -71,7 +72,7 @@ class Aligner(Protocol):
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class LeastSquares(Summarised):
     """The linear regression of y on x, A = Ryx R_λ^{-1}.
 
     Attributes:
@@ -95,7 +96,7 @@ class LeastSquares:
 
 
 @dataclass(frozen=True)
-class Procrustes:
+class Procrustes(Summarised):
     """A rotation (partial isometry where d ≠ m) from the singular vectors of Ryx, by default with its best scale.
 
     Attributes:

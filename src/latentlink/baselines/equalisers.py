@@ -22,6 +22,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.packing import real_embedding
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice
+from latentlink.numerics.reprs import Summarised
 from latentlink.streams.allocation import Allocation
 from latentlink.streams.spatial import SpatialModes, embedded
 
@@ -55,7 +56,7 @@ def room(channel: Channel) -> int:
 
 
 @dataclass(frozen=True)
-class SvdEqualiser:
+class SvdEqualiser(Summarised):
     """The channel is known at both ends: numbers go over its singular vectors, first ones over strongest ones; dead ones get no power.
 
     Attributes:
@@ -88,7 +89,7 @@ class SvdEqualiser:
 
 
 @dataclass(frozen=True)
-class ZeroForcing:
+class ZeroForcing(Summarised):
     """The channel is known at the receiver only, which inverts it (pseudo-inverse); each symbol goes on an antenna of its own."""
 
     def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
@@ -97,7 +98,7 @@ class ZeroForcing:
 
 
 @dataclass(frozen=True)
-class MmseEqualiser:
+class MmseEqualiser(Summarised):
     """The channel is known at the receiver only, whose linear estimate has the least error; each symbol goes on an antenna of its own."""
 
     def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:

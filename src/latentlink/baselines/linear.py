@@ -27,6 +27,7 @@ from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.doors import check_instance, choice, integer
+from latentlink.numerics.reprs import Summarised
 
 
 class Sent(NamedTuple):
@@ -46,7 +47,7 @@ class Sent(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Baseline:
+class Baseline(Summarised):
     """The parts of every baseline, each designed for itself.
 
     Attributes:

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.latents.pilots import as_labels
+from latentlink.numerics.reprs import Summarised
 
 _SLOPES = 400  # number of values of β
 _STEPS = 400  # largest number of Blahut–Arimoto iterations for each β
@@ -43,7 +44,7 @@ def accuracy(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels:
 
 
 @dataclass(frozen=True, eq=False)
-class AccuracyBound:
+class AccuracyBound(Summarised):
     """The bound A(C) of a head and labels as the least of many lines in C, computed once for any number of channels.
 
     Attributes:

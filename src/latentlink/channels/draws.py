@@ -16,6 +16,7 @@ from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.numerics.doors import choice, integer, real
 from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.reprs import Summarised
 
 FadingName = Literal["rayleigh", "rician", "kronecker"]
 
@@ -29,7 +30,7 @@ class ChannelSource(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SizedDraws(ABC):
+class SizedDraws(Summarised, ABC):
     """Channels of random size, uses and SNR; the base of all distributions over them.
 
     Attributes:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.numerics.doors import integer
+from latentlink.numerics.reprs import Summarised
 
 SYMBOLS_PER_SLOT = 14
 
@@ -23,7 +24,7 @@ def symbol_duration_s(subcarrier_spacing_hz: float) -> float:
 
 
 @dataclass(frozen=True)
-class ResourceElements:
+class ResourceElements(Summarised):
     """Resource elements (subcarrier, symbol), numbers from 0; u of them.
 
     Attributes:

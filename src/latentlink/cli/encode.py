@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from latentlink.cli.console import encoding_bars, facts, wrote
 from latentlink.cli.options import Device
 from latentlink.data import cache
@@ -59,7 +57,7 @@ def encode(
         if labels is not None:
             raise ValueError("--labels writes the classes of a data set; images from a file have none")
         pixels = read_images(images)
-        chosen = ImageSet(images.stem, pixels, torch.zeros(len(pixels), dtype=torch.int64), ("unknown",))
+        chosen = ImageSet(images.stem, pixels)
     else:
         chosen = {"fashion-mnist": fashion_mnist, "cifar-10": cifar10, "digits": digits}[dataset](split)
     if limit is not None:
@@ -68,7 +66,7 @@ def encode(
         latents = cache.encode(encoder_by_name(encoder, image_size).to(device_named(device)), chosen, progress=progress)
     write_array(output, latents)
     facts("latents", [("encoder", encoder), ("images", f"{chosen.name}, {len(chosen)}"), ("dimension", latents.shape[1])])
-    if labels is not None:
+    if labels is not None and chosen.labels is not None:
         write_array(labels, chosen.labels)
         wrote(labels)
     wrote(output)

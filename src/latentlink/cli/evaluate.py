@@ -11,7 +11,7 @@ from latentlink.cli.options import Device
 from latentlink.data.readers.files import read_channels
 from latentlink.evaluation import evaluate as evaluation
 from latentlink.links.transceiver import Transceiver
-from latentlink.numerics.doors import device_named
+from latentlink.numerics.doors import device_named, integer
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.artifacts import load
 from latentlink.storage.atomic import atomic_path
@@ -60,7 +60,10 @@ def evaluate(
     seed
         Seed of the noise.
     """
+    integer("--seed", seed, 0)
     link = link / "link.safetensors" if link.is_dir() else link
+    if not link.is_file():
+        raise ValueError(f"there is no link {link}: name a file that `latentlink fit` wrote, or its folder")
     transceiver = load(link, Transceiver).to(device_named(device))  # type: ignore[type-abstract]
     beside = link.with_name("head.safetensors")
     if head is None and not beside.exists():

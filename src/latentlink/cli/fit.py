@@ -25,7 +25,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import symbols
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.neural.codec.words import codec_training, named_objective
-from latentlink.numerics.doors import device_named
+from latentlink.numerics.doors import device_named, integer, real
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import named
@@ -173,6 +173,9 @@ def fit(
     seed
         Seed of the Rayleigh channel, and of a codec's training; 0 if not given.
     """
+    integer("--seed", seed or 0, 0)
+    if gain is not None:
+        real("--gain", gain, above=0.0)
     pilots = read_pilots(transmitter, receiver, labels).to(device_named(device))
     classifier = (fit_head(pilots.y, pilots.require_labels()) if head is None else load(head, SoftmaxHead)).to(device)
     known = PilotKnowledge(pilots, classifier)
@@ -183,7 +186,7 @@ def fit(
     if method == "codec":
         if symbols(radio) > codec.max_symbols:
             raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
-        networks = _train(codec, codec.training(power, gain or 1.0, seed or 0), modes, known, output / "codec.training")
+        networks = _train(codec, codec.training(power, 1.0 if gain is None else gain, seed or 0), modes, known, output / "codec.training")
         networks.save(output / "codec.safetensors")
         solution: Solution = networks.design(radio)
     elif codec != _USUAL:

@@ -13,6 +13,7 @@ from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.data.encoders.small import small_digit_encoders
 from latentlink.latents.pilots import Pilots
 from latentlink.numerics.doors import choice, integer
+from latentlink.numerics.reprs import Summarised
 
 Dataset = Literal["auto", "fashion-mnist", "cifar-10", "digits"]
 Loader = Callable[[Split], ImageSet]
@@ -21,7 +22,7 @@ _WORDS = {"fashion-mnist": "Fashion-MNIST", "cifar-10": "CIFAR-10", "digits": "s
 
 
 @dataclass(frozen=True, eq=False)
-class DevicePair:
+class DevicePair(Summarised):
     """The paired latents of a transmitter and a receiver.
 
     Attributes:

@@ -25,6 +25,7 @@ from latentlink.digital.genie import GenieTransceiver
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
 from latentlink.digital.transceiver import DigitalTransceiver
 from latentlink.numerics.doors import real
+from latentlink.numerics.reprs import Summarised
 from latentlink.streams.spatial import SpatialModes
 
 _SAFER = (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)  # of the target
@@ -171,7 +172,7 @@ class LinkAdaptation(Protocol):
 
 
 @dataclass(frozen=True)
-class _Targeted:
+class _Targeted(Summarised):
     """Ordinary adaptation: the best block of a predicted error up to a target."""
 
     target: float = 0.1

@@ -21,6 +21,7 @@ from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.doors import check_instance
+from latentlink.numerics.reprs import Summarised
 
 
 @runtime_checkable
@@ -32,7 +33,7 @@ class CodedSide(Protocol):
 
 
 @dataclass(frozen=True)
-class AtTransmitter:
+class AtTransmitter(Summarised):
     """The transmitter aligns: the semantic modes are coded, which is the Karhunen–Loève transform of what x tells of y (or of a goal)."""
 
     def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
@@ -41,7 +42,7 @@ class AtTransmitter:
 
 
 @dataclass(frozen=True)
-class AtReceiver:
+class AtReceiver(Summarised):
     """The receiver aligns what it has decoded: the principal components of x are coded, which know nothing of y."""
 
     def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
@@ -50,7 +51,7 @@ class AtReceiver:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Digital:
+class Digital(Summarised):
     """A separate digital link: one payload per message, one block over all its channel uses.
 
     What is known of the latents is a `LatentCode`, learnt once by `code` and good for any channel, as a trained codec is; what is known

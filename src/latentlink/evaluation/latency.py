@@ -10,11 +10,12 @@ import torch
 from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.numerics.doors import AnyArray, as_tensor, integer
+from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.threads import one_thread
 
 
 @dataclass(frozen=True)
-class MeasuredLatency:
+class MeasuredLatency(Summarised):
     """Median microseconds for one message, measured on one thread.
 
     Attributes:

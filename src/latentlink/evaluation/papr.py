@@ -18,13 +18,14 @@ from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, encoded
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, real
+from latentlink.numerics.reprs import Summarised
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
 _SILENT = 1e-12  # of the strongest antenna's power: rounding
 
 
 @dataclass(frozen=True, eq=False)
-class Amplifier:
+class Amplifier(Summarised):
     """Clipping amplifiers: every symbol of an antenna is clipped to |s| ≤ A, its phase unchanged; the receiver does not know of it.
 
     Attributes:
@@ -50,7 +51,7 @@ class Amplifier:
 
 
 @dataclass(frozen=True, eq=False)
-class Peaks:
+class Peaks(Summarised):
     """Peak-to-average power ratios.
 
     Attributes:

@@ -23,6 +23,7 @@ from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import Pilots, as_labels
 from latentlink.numerics.doors import choice, integer
 from latentlink.numerics.extras import import_extra
+from latentlink.numerics.reprs import Summarised
 
 Method = Literal["random", "centroid"]
 Grouping = Literal["label", "cluster"]
@@ -31,13 +32,14 @@ _SEEDS = 2**32  # what both PyTorch and scikit-learn take
 
 
 @dataclass(frozen=True)
-class PilotSelection:
+class PilotSelection(Summarised):
     """A rule by which semantic pilots are chosen from a training set [pandolfo2025latent].
 
     Attributes:
         per_class: number of pilots of each group; "all" or None takes the whole training set.
         method: "random", or "centroid": nearest to the mean of the group's latents at the transmitter.
         grouping: by "label", or by "cluster" of the transmitter's latents (k-means; needs the extra `eval`).
+        clusters: number of clusters; None for as many as there are classes, for which labels are needed.
         seed: seed of the permutation and of k-means. Global random numbers are neither used nor changed.
         if_short: a group with fewer than `per_class` members is an "error", or gives "all" it has (clusters differ in size).
 
@@ -50,21 +52,24 @@ class PilotSelection:
     grouping: Grouping = "label"
     seed: int = 0
     if_short: IfShort = "error"
+    clusters: int | None = None
 
     def __post_init__(self) -> None:
         if self.per_class is not None and self.per_class != "all":
             integer("per_class", self.per_class)
+        if self.clusters is not None:
+            integer("clusters", self.clusters)
         integer("seed", self.seed, 0, _SEEDS - 1)
         choice("method", self.method, get_args(Method))
         choice("grouping", self.grouping, get_args(Grouping))
         choice("if_short", self.if_short, get_args(IfShort))
 
-    def indices(self, x: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]) -> Int[Tensor, "pilots"]:
+    def indices(self, x: Tensor | NDArray[Any], labels: Tensor | NDArray[Any] | None = None) -> Int[Tensor, "pilots"]:
         """Find the rows of the training set that become pilots.
 
         Args:
             x: latents at the transmitter, of the whole training set (n, d).
-            labels: class numbers (n,).
+            labels: class numbers (n,); None where all are taken, or `clusters` of them are made.
 
         Returns:
             Row numbers of x, increasing, without repeats, on x's device.
@@ -75,11 +80,10 @@ class PilotSelection:
             ImportError: clusters are asked for and scikit-learn is not installed.
         """
         latents = as_latents("x", x).detach()
-        groups = as_labels(labels, len(latents)).to(latents.device)
+        classes = None if labels is None else as_labels(labels, len(latents)).to(latents.device)
         if self.per_class is None or self.per_class == "all":
             return torch.arange(len(latents), device=latents.device)
-        if self.grouping == "cluster":
-            groups = _cluster(latents, len(groups.unique()), self.seed)
+        groups = self._groups(latents, classes)
         shuffled = torch.randperm(len(latents), generator=torch.Generator().manual_seed(self.seed)).to(latents.device)  # as on every device
         order = _sort_by_distance(latents, groups) if self.method == "centroid" else shuffled
         wanted, chosen = operator.index(self.per_class), []
@@ -91,13 +95,18 @@ class PilotSelection:
             chosen.append(members[:wanted])
         return torch.cat(chosen).sort().values
 
-    def choose(self, pilots: Pilots) -> Pilots:
-        """Choose among all that could be pilots, which must have labels.
+    def _groups(self, latents: Float[Tensor, "n d"], classes: Int[Tensor, "n"] | None) -> Int[Tensor, "n"]:
+        """The number of the group of each row."""
+        if self.grouping == "cluster" and self.clusters is not None:
+            return _cluster(latents, self.clusters, self.seed)
+        if classes is None:
+            remedy = "give labels, or take per_class='all', or grouping='cluster' with a number of clusters"
+            raise ValueError(f"labels must be class numbers (n,) for grouping={self.grouping!r}, got None: {remedy}")
+        return classes if self.grouping == "label" else _cluster(latents, len(classes.unique()), self.seed)
 
-        Raises:
-            ValueError: as `indices`, or the pilots have no labels.
-        """
-        return pilots[self.indices(pilots.x, pilots.require_labels())]
+    def choose(self, pilots: Pilots) -> Pilots:
+        """Choose among all that could be pilots; raises as `indices`, for which these are x and labels."""
+        return pilots[self.indices(pilots.x, pilots.labels)]
 
 
 def _sort_by_distance(x: Float[Tensor, "n d"], groups: Int[Tensor, "n"]) -> Int[Tensor, "n"]:

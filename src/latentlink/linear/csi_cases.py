@@ -33,10 +33,11 @@ from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.doors import as_tensor, integer, real
+from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 
 
-class CsiCase(ABC):
+class CsiCase(Summarised, ABC):
     """The knowledge of the channel at the two ends; the base of all cases.
 
     Attributes:

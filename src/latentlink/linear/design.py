@@ -7,11 +7,12 @@ from latentlink.linear.closed_form import LinearSolution, check_channel
 from latentlink.linear.csi_cases import BothEnds, CsiCase
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import check_instance
+from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClosedForm:
+class ClosedForm(Summarised):
     """The exact design of a linear pair; `design` takes modes and a whole batch of channels (theory: `linear/closed_form.py`).
 
     Attributes:

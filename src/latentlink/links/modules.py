@@ -20,15 +20,19 @@ from latentlink.links.shapes import check_channel
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import check_instance, generator
 from latentlink.numerics.parts import from_parts, named_tensors, parts_of
+from latentlink.numerics.reprs import Summarised
 
 
-class _End(nn.Module):
+class _End(Summarised, nn.Module):
     """One end of a link, whose tensors it holds."""
 
     def __init__(self, transceiver: Transceiver, *, trainable: bool = False) -> None:
         super().__init__()
         check_instance("transceiver", transceiver, Transceiver, "solution.transceiver")
         self.link = TensorHolder(transceiver, trainable)
+
+    def _facts(self) -> dict[str, str]:
+        return {"link": repr(self.link.value())}
 
     def _differentiable(self, result: Tensor, argument: Tensor) -> Tensor:
         if torch.is_grad_enabled() and argument.requires_grad and not result.requires_grad:
@@ -98,7 +102,7 @@ class Decoder(_End):
         return self._differentiable(self.link.value().decode(r), r)
 
 
-class ChannelLayer(nn.Module):
+class ChannelLayer(Summarised, nn.Module):
     """A channel as a module: symbols (…, n, u, n_tx) to received symbols H s + v (…, n, u, n_rx), with fresh noise in every call.
 
     Args:
@@ -114,6 +118,9 @@ class ChannelLayer(nn.Module):
         check_channel(channel)
         self.channel = TensorHolder(channel)
         self.source = generator(seed, seed.device if isinstance(seed, torch.Generator) else channel.h.device, "seed")
+
+    def _facts(self) -> dict[str, str]:
+        return {"channel": repr(self.channel.value())}
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, s: Complex[Tensor, "*#batch n u t"]) -> Complex[Tensor, "*batch n u r"]:

@@ -8,6 +8,8 @@ The accumulator starts at the bias, so that each product is followed by one addi
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from latentlink.numerics.reprs import Summarised
+
 COMPLEX_WEIGHT = 8  # real operations for a complex weight on a complex input: product and accumulation
 MIXED_WEIGHT = 4  # one of the two is real
 REAL_WEIGHT = 2
@@ -22,7 +24,7 @@ class LayerFlops(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OperationCount:
+class OperationCount(Summarised):
     """The real floating-point operations for one message.
 
     Attributes:

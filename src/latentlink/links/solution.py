@@ -20,7 +20,7 @@ _LARGEST_CODE = 2**31 - 1  # fits every integer tensor that is not smaller than 
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Summarised):
     """How a design ended for one channel.
 
     A room above this one declares the statuses of its own designs as module constants, `CONVERGED = Status("converged", "…")`, and so may

@@ -6,7 +6,7 @@
 A subclass says what a round is (`train`), what is measured after it (`measure`) and, where weights are pruned, how (`adapt`). The state
 of the loop is its module, its optimiser, its random generators and its history: a training that is resumed from a checkpoint ends in the
 same bits as one that was never interrupted. A checkpoint is a SHA-256 and what `torch.save` makes of the state, with the identity of its
-training, a hash of the settings and of all tensors that the training depends on; one that is damaged or of another training is refused.
+training, a hash of all that the training depends on (`numerics.identity`); one that is damaged or of another training is refused.
 """
 
 import hashlib
@@ -30,23 +30,6 @@ Precision = Literal["auto", "float32", "bfloat16"]  # of matrix products in trai
 Progress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
 SILENT_S = 2.0  # a training that ends sooner shows no progress
 KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
-
-
-def identity_of(*parts: object) -> str:
-    """A hash of settings and tensors, the same for equal parts in every process.
-
-    Args:
-        parts: tensors, by their values, types and shapes; anything else by its `repr`.
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Tensor):
-            digest.update(repr((part.dtype, tuple(part.shape))).encode())
-            plain = torch.view_as_real(part.resolve_conj()) if part.is_complex() else part
-            digest.update(plain.detach().cpu().double().contiguous().numpy().tobytes())
-        else:
-            digest.update(repr(part).encode())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -212,7 +195,7 @@ class TrainingLoop(ABC):
         return {
             "module": self.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "random": {name: generator.get_state() for name, generator in self.random.items()},
+            "random": {str(name): generator.get_state() for name, generator in self.random.items()},
             "progress": {name: getattr(self, name) for name in names},
         }
 

@@ -7,6 +7,7 @@ and names give the same stream, up to the collision of two 63-bit hashes.
 
 import hashlib
 import json
+from enum import StrEnum
 
 import torch
 
@@ -28,3 +29,18 @@ def stream(seed: int, *names: str | int) -> int:
 def stream_generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
     """The generator of a stream (see `stream`) on a device."""
     return torch.Generator(device=device).manual_seed(stream(seed, *names))
+
+
+class Stream(StrEnum):
+    """The base of a room's list of what it draws; the value of a member is the name of its stream, and each is used in one place.
+
+    `Draw.NOISE.seed(27)` is an integer below 2³¹, which every design takes; `Draw.NOISE.generator(27)` draws from all 63 bits.
+    """
+
+    def seed(self, seed: int, *names: str | int) -> int:
+        """The seed in [0, 2^31) of this draw for the seed of an experiment; `names` tell apart several draws of a kind."""
+        return stream(seed, self.value, *names) >> 32
+
+    def generator(self, seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+        """The generator of this draw on a device."""
+        return stream_generator(seed, self.value, *names, device=device)

@@ -10,6 +10,7 @@ from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
 from latentlink.numerics.doors import AnyArray, as_tensor, integer, real
 from latentlink.numerics.minimise import minimise
+from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
 
 _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 1
@@ -17,8 +18,11 @@ _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a featur
 
 
 @artifact("head")
-class SoftmaxHead(nn.Linear, Saved):
+class SoftmaxHead(Summarised, nn.Linear, Saved):
     """Multinomial logistic regression: logits (…, classes) = y Wᵀ + b of latents y (…, m), of any real dtype."""
+
+    def _facts(self) -> dict[str, str]:
+        return {"latents": f"{self.in_features} dimensions", "classes": f"{self.out_features} classes"}
 
     def forward(self, y: AnyArray) -> Tensor:
         """Logits of latents y (…, m); computed in the head's own dtype."""

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
 from latentlink.numerics.doors import AnyArray, finite
+from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import decisions
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(Summarised):
     """A share of n messages with its 95 % confidence interval (Wilson's, good at 0 and 1 and for small n too).
 
     Attributes:
@@ -52,7 +53,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Accuracy(Summarised):
     """Accuracy over all messages, for each class, and as the mean over classes.
 
     Attributes:

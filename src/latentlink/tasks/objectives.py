@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from latentlink.numerics.doors import check_instance, real
+from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
 Outputs = Callable[[Tensor], Tensor]
@@ -191,7 +192,7 @@ class _Ranks(_Angles):
         return (cosines.diagonal(dim1=-2, dim2=-1) >= cosines.amax(-1)).to(z)
 
 
-class _Judged:
+class _Judged(Summarised):
     """The base of the objectives here, which are judged in coefficients."""
 
     judge: ClassVar[Callable[..., Wanted]]

@@ -14,7 +14,13 @@ from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.loop import simulate
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.streams import placed
+from latentlink.neural.seeding import CodecDraw
 from neural.codec.clouds import channel, pilots, training, world
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
 
 STRENGTH = torch.linspace(3, 1, 40, dtype=torch.float64)
 
@@ -111,7 +117,7 @@ def test_the_gate_opens_only_where_the_codec_is_surely_ahead():
 def test_moved_pilots_are_moved_at_both_ends(how):
     data, _, _, modes = world()
     examples = Examples(modes, ll.Regression(), data[:600], data[600:], None, how)
-    batch = examples.batch(200, torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
+    batch = examples.batch(200, {draw: draw.generator(0) for draw in CodecDraw})
     exact = data.y.float() - modes.mean_y.float()
     if not (how.moved or how.mixed):
         own = modes.coefficients(data.x).float()[batch.rows]
@@ -140,7 +146,7 @@ def test_streams_are_nested_by_zeros():
 def test_the_first_channels_of_a_bank_are_of_all_sizes():
     data, _, _, modes = world()
     settings = training()
-    streams = draw_bank(settings.draws, 300, settings.untrained(modes, data), 0)
+    streams = draw_bank(settings.draws, 300, settings.untrained(modes, data), seeded())
     assert set(streams.symbols[:16].tolist()) == {1, 2, 4}
 
 
@@ -151,24 +157,24 @@ def test_cross_fitted_coordinates_tell_of_y_what_those_of_unseen_latents_do():
     def left(z, y):
         return float((y.double() - modes.mean_y - z.double() @ modes.synthesis.mT).square().sum(-1).mean())
 
-    own, crossed = left(modes.coefficients(few.x), few.y), left(cross_fitted_coordinates(modes, few, 20, 0), few.y)
+    own, crossed = left(modes.coefficients(few.x), few.y), left(cross_fitted_coordinates(modes, few, 20, seeded()), few.y)
     truth = left(modes.coefficients(unseen.x), unseen.y)
     assert own < 0.9 * truth
     assert crossed == pytest.approx(truth, rel=0.25)
-    one = cross_fitted_coordinates(modes, few, 120, 0)  # leave one out, by hand
+    one = cross_fitted_coordinates(modes, few, 120, seeded())  # leave one out, by hand
     x, y = few.x[1:].double() - modes.mean_x, few.y[1:].double() - modes.mean_y
     c = y @ modes.synthesis / modes.strength.square()
     R = x.T @ x / 119
     by_hand = (few.x[:1].double() - modes.mean_x) @ torch.linalg.solve(R + 0.001 * R.diagonal().mean() * torch.eye(40), x.T @ c / 119)
     torch.testing.assert_close(one[:1], by_hand)
     with pytest.raises(ValueError, match="folds must be at most the number of pilots, 120, got 121"):
-        cross_fitted_coordinates(modes, few, 121, 0)
+        cross_fitted_coordinates(modes, few, 121, seeded())
 
 
 def test_with_a_goal_the_regression_of_all_pilots_is_that_of_the_modes():
     data, _, _, modes = world()
     twice = ll.Pilots(torch.cat([data.x] * 2), torch.cat([data.y] * 2), torch.cat([data.labels] * 2))
-    crossed = cross_fitted_coordinates(modes, twice, 100, 0)  # a pilot's double is nearly always in another fold
+    crossed = cross_fitted_coordinates(modes, twice, 100, seeded())  # a pilot's double is nearly always in another fold
     strong = modes.strength > 0.05 * modes.strength[0]
     assert strong.sum() >= 4
     torch.testing.assert_close(crossed[: len(data), strong], modes.coefficients(data.x).double()[:, strong], rtol=0.05, atol=0.05)
@@ -178,7 +184,7 @@ def test_with_a_goal_the_regression_of_all_pilots_is_that_of_the_modes():
 def test_judging_the_linear_design_alone_is_judging_a_codec_that_is_off(power):
     data, _, _, modes = world()
     codec = training(power=power).untrained(modes, data)
-    streams = draw_bank(training().draws, 12, codec, 0)
+    streams = draw_bank(training().draws, 12, codec, seeded())
     off = torch.zeros(len(streams.amplitude), dtype=torch.bool)
     z = modes.coefficients(data.x[:40]).float()
     alone = simulate(codec, z, streams, torch.Generator().manual_seed(1), active=off)

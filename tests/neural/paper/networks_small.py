@@ -22,3 +22,8 @@ def channel(n_rx=2, n_tx=2, uses=1, snr_db=20.0, batch=(), power=1.0, seed=1):
 
 def small(**changes):
     return ll.Neural(**{"hidden_tx": 12, "hidden_rx": 12, "epochs": 6, "batch_size": 64, "precision": "float32", **changes})
+
+
+def by(rule):
+    """The arguments of a design that leaves out weights by a rule, which is a threshold, a budget or None."""
+    return {"budget": rule} if isinstance(rule, ll.budget.Weights | ll.budget.Flops) else {"pruning": rule}

@@ -8,7 +8,7 @@ import torch
 import latentlink as ll
 from latentlink.links.operation_count import LayerFlops
 from latentlink.neural.paper.transceiver import Network
-from neural.paper.networks_small import channel, pilots, small
+from neural.paper.networks_small import by, channel, pilots, small
 
 
 class Counting:
@@ -81,7 +81,7 @@ def activation(z):
 @pytest.mark.parametrize("share", [None, 0.5, 0.15])
 def test_every_layer_costs_what_is_counted(share):
     pruning = None if share is None else ll.budget.Weights(share)
-    link = small(hidden_tx=6, hidden_rx=5, layers=2, epochs=3, pruning=pruning).design(pilots(), channel()).transceiver
+    link = small(hidden_tx=6, hidden_rx=5, layers=2, epochs=3, **by(pruning)).design(pilots(), channel()).transceiver
     for network in (link.precoder, link.decoder):
         counted = {line.name: line.flops for line in network.layer_flops()}
         generator = torch.Generator().manual_seed(0)

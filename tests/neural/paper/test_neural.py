@@ -54,7 +54,7 @@ def test_constant_latents_and_two_pilots():
 
 
 def test_save_and_load(tmp_path):
-    link = small(epochs=1, pruning=ll.budget.Weights(0.5)).design(pilots(), channel(2, 3, 2)).transceiver
+    link = small(epochs=1, budget=ll.budget.Weights(0.5)).design(pilots(), channel(2, 3, 2)).transceiver
     link.save(tmp_path / "link.safetensors")
     loaded = ll.load(tmp_path / "link.safetensors")
     assert isinstance(loaded, NeuralTransceiver)

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import latentlink as ll
-from neural.paper.networks_small import channel, pilots, small
+from neural.paper.networks_small import by, channel, pilots, small
 
 
 @pytest.mark.parametrize("pruning", [ll.HardThreshold(40.0), ll.SoftThreshold(10.0), ll.budget.Weights(0.2)])
 def test_what_is_delivered_is_pruned_and_counted(pruning):
-    solution = small(pruning=pruning, epochs=8, learning_rate=5e-3).design(pilots(), channel())
+    solution = small(**by(pruning), epochs=8, learning_rate=5e-3).design(pilots(), channel())
     link = solution.transceiver
     nonzero = sum(int((w != 0).any(0).sum()) for end in (link.precoder, link.decoder) for w in end.weights)
     total = sum(w[0].numel() for end in (link.precoder, link.decoder) for w in end.weights)
@@ -35,7 +35,7 @@ def test_stronger_thresholds_leave_less():
 
 @pytest.mark.parametrize("pruning", [ll.HardThreshold(40.0), ll.HardThreshold(400.0), ll.budget.Weights(0.05)])
 def test_compacted_and_sparse_forms_are_the_same_function(pruning):
-    link = small(pruning=pruning, learning_rate=5e-3).design(pilots(), channel()).transceiver
+    link = small(**by(pruning), learning_rate=5e-3).design(pilots(), channel()).transceiver
     x, r = pilots(20, seed=4).x, channel().apply(link.encode(pilots(20, seed=4).x))
     for form in (link.compacted(), link.as_sparse(), link.compacted().as_sparse(), link.fastest(x)):
         torch.testing.assert_close(form.encode(x), link.encode(x), rtol=1e-4, atol=1e-5)
@@ -48,10 +48,10 @@ def test_a_budget_of_operations_is_met_and_used(excess):
     full = small(epochs=1).design(pilots(), channel()).transceiver
     fixed = full.flops.total - 8 * (full.precoder.size + full.decoder.size)
     flops = fixed + 8 + excess
-    link = small(pruning=ll.budget.Flops(flops), epochs=4).design(pilots(), channel()).transceiver
+    link = small(budget=ll.budget.Flops(flops), epochs=4).design(pilots(), channel()).transceiver
     assert flops - 8 * 32 < link.flops.total <= flops  # units that die give their activation back
     with pytest.raises(ValueError, match=f"flops must be above {fixed}"):
-        small(pruning=ll.budget.Flops(fixed)).design(pilots(), channel())
+        small(budget=ll.budget.Flops(fixed)).design(pilots(), channel())
 
 
 def test_networks_that_lose_all_weights_send_nothing_and_say_so():
@@ -64,7 +64,7 @@ def test_networks_that_lose_all_weights_send_nothing_and_say_so():
 
 
 def test_forms_are_saved_with_the_link(tmp_path):
-    link = small(pruning=ll.budget.Weights(0.2)).design(pilots(), channel()).transceiver.compacted().as_sparse()
+    link = small(budget=ll.budget.Weights(0.2)).design(pilots(), channel()).transceiver.compacted().as_sparse()
     link.save(tmp_path / "link.safetensors")
     loaded = ll.load(tmp_path / "link.safetensors")
     assert (loaded.precoder.form, loaded.decoder.form) == ("sparse", "sparse")

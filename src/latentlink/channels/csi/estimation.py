@@ -23,12 +23,13 @@ from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import finite
 from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.reprs import Summarised
 
 _LOADING = 8 * torch.finfo(torch.float64).eps  # of R_pp per pilot: a smooth channel's R_pp is singular to rounding without noise
 
 
 @dataclass(frozen=True, eq=False)
-class ChannelEstimator:
+class ChannelEstimator(Summarised):
     """ĥ = A y for every antenna pair, from p pilots to a message's u elements; the leading `...` is a batch of pilot noises.
 
     Attributes:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.doors import finite, real
+from latentlink.numerics.reprs import Summarised
 
 SPEED_OF_LIGHT = 299_792_458.0
 
@@ -31,7 +32,7 @@ class GridStatistics(Protocol):
 
 
 @dataclass(frozen=True)
-class ScatteringStatistics:
+class ScatteringStatistics(Summarised):
     """Uncorrelated scattering with Jakes' Doppler spectrum.
 
     Attributes:
@@ -85,7 +86,7 @@ class ScatteringStatistics:
 
 
 @dataclass(frozen=True, eq=False)
-class SampledStatistics:
+class SampledStatistics(Summarised):
     """The sample covariance of a bank of channels, known at the bank's elements only.
 
     Attributes:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 from latentlink.numerics.doors import check_instance, choice, integer, real
+from latentlink.numerics.reprs import Summarised
 
 Profile = Literal["TDL-A", "TDL-B", "TDL-C", "TDL-D", "TDL-E", "CDL-A", "CDL-B", "CDL-C", "CDL-D", "CDL-E"]
 Drop = Literal["UMi", "UMa", "RMa", "InH"]
@@ -17,7 +18,7 @@ Pattern = Literal["omni", "38.901"]
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(Summarised):
     """A uniform rectangular array in the y-z plane (TR 38.901, 7.3).
 
     Attributes:
@@ -66,7 +67,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Summarised):
     """A 3GPP channel model with its radio, arrays and scale.
 
     Attributes:

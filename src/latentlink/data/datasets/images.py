@@ -21,6 +21,7 @@ from torch import Tensor
 
 from latentlink.numerics.doors import choice
 from latentlink.numerics.extras import import_extra
+from latentlink.numerics.reprs import Summarised
 
 Split = Literal["train", "test"]
 
@@ -37,13 +38,13 @@ class DatasetNotFound(FileNotFoundError):  # noqa: N818 (named like FileNotFound
 
 
 @dataclass(frozen=True)
-class ImageSet:
-    """Images with their classes.
+class ImageSet(Summarised):
+    """Images, with their classes where these are known.
 
     Attributes:
         name: shown in reports and messages.
         images: uint8, (n, H, W) grey or (n, H, W, 3) colour.
-        labels: (n,), indices into `classes`.
+        labels: (n,), indices into `classes`, or None where the classes are not known.
         classes: names of the classes, in the order of their labels.
 
     Raises:
@@ -52,13 +53,15 @@ class ImageSet:
 
     name: str
     images: UInt8[Tensor, "n ..."]
-    labels: Int64[Tensor, "n"]
-    classes: tuple[str, ...]
+    labels: Int64[Tensor, "n"] | None = None
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
             raise ValueError(f"images of {self.name} must be uint8 (n, H, W) or (n, H, W, 3), got {self.images.dtype} {shape}")
+        if self.labels is None:
+            return
         if self.labels.dtype != torch.int64 or self.labels.shape != shape[:1]:
             got = f"{self.labels.dtype} {tuple(self.labels.shape)}"
             raise ValueError(f"labels of {self.name} must be int64 ({shape[0]},), one an image, got {got}; one-hot labels? argmax(1)")
@@ -72,7 +75,7 @@ class ImageSet:
     def subset(self, indices: slice | Sequence[int] | Tensor) -> "ImageSet":
         """Select images by a slice, by their indices (in that order) or by a boolean mask (n,)."""
         chosen = indices if isinstance(indices, slice | Tensor) else torch.as_tensor(indices, dtype=torch.int64)
-        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+        return replace(self, images=self.images[chosen], labels=None if self.labels is None else self.labels[chosen])
 
 
 def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:

@@ -15,12 +15,13 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from latentlink.numerics.doors import integer
+from latentlink.numerics.reprs import Summarised
 
 Network = TypeVar("Network")
 
 
 @dataclass(frozen=True)
-class Encoder:
+class Encoder(Summarised):
     """A map from images to latents, with what identifies it.
 
     Attributes:

@@ -61,6 +61,8 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
 
 def _train(name: str, build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int) -> Encoder:
     """Train an encoder and a classifier with Adam on cross-entropy; call it within `fork_rng`."""
+    if images.labels is None:
+        raise ValueError(f"images must have labels to train small encoders on, got none in {images.name}")
     torch.default_generator.manual_seed(seed)  # layers draw from it; torch.manual_seed would set the GPUs' too
     network = build()
     classifier = nn.Linear(dim, len(images.classes))

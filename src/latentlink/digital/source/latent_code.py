@@ -29,6 +29,7 @@ from latentlink.links.saved_channel import taken_out
 from latentlink.links.shapes import check_latents
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts, named_tensors
+from latentlink.numerics.reprs import Summarised, counted
 
 _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone
@@ -89,7 +90,7 @@ class Remaining(NamedTuple):
     mse: float
 
 
-class LatentCode:
+class LatentCode(Summarised):
     """Codes of latents for every size of payload, learnt from pilots; both devices hold it.
 
     Tables are made when a payload first needs them. A saved code holds what they are made of, so that a device makes the same ones.
@@ -115,6 +116,13 @@ class LatentCode:
         self._remaining: dict[int, Remaining] = {}
         self._payloads: dict[int, Tensor] = {}
         self._lock = threading.RLock()
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "coefficients": counted(self.learnt.shape[-1], "coefficient"),
+            "learnt from": f"learnt from {counted(len(self.learnt), 'pilot')}",
+            "judged on": f"judged on {counted(len(self.held), 'pilot')}",
+        }
 
     @classmethod
     def of_pilots(cls, coordinates: Coordinates, pilots: Pilots) -> "LatentCode":

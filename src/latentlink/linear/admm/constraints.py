@@ -36,6 +36,7 @@ from latentlink.linear.admm.problem import Problem
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import check_instance, integer
+from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PerAntenna, PerUse, PowerLimit
 from latentlink.streams.per_use import per_use_bound
 from latentlink.streams.projections import Precoders, row_power
@@ -44,7 +45,7 @@ from latentlink.streams.spatial import SpatialModes
 _DISTURBANCE = 0.03  # of the budget's root: the closed form is a stationary point, and modes that are absent stay absent
 
 
-class ConstraintSet(ABC):
+class ConstraintSet(Summarised, ABC):
     """A set of precoders that meet the power budget of the channel and perhaps more."""
 
     @property
@@ -61,7 +62,7 @@ class ConstraintSet(ABC):
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
         """Find members of the set near F (…, u, t, c), for power P (…) per use and inputs of this covariance (c, c)."""
 
-    def check(self, modes: SemanticModes, channel: Channel) -> None:  # noqa: B027  # most sets fit everything
+    def check(self, modes: SemanticModes, channel: Channel) -> None:  # most sets fit everything
         """Raise ValueError where the set does not fit the modes or the channel."""
 
     def usable(self, channel: Channel) -> Channel:

@@ -17,6 +17,7 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import check_instance, integer, real
+from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 from latentlink.streams.projections import Precoders
 
@@ -39,7 +40,7 @@ _SHORT = 50  # iterations from which that can be judged
 
 
 @dataclass(frozen=True, kw_only=True)
-class Admm:
+class Admm(Summarised):
     """The alternating direction method of multipliers for a linear pair, for a whole batch of channels at once.
 
     Attributes:

@@ -24,8 +24,10 @@ from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
 from latentlink.neural.codec.streams import Streams, placed
 from latentlink.neural.codec.transceiver import CodecTransceiver
+from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts, named_tensors
+from latentlink.numerics.reprs import Summarised, counted
 from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import Saved, artifact
 
@@ -79,7 +81,7 @@ class AtBudget(NamedTuple):
 
 @artifact("codec")
 @dataclass(frozen=True, eq=False)
-class Codec(Parts, Saved):
+class Codec(Summarised, Parts, Saved):
     """Networks for every channel of up to `most` real streams (see the module).
 
     Attributes:
@@ -106,6 +108,16 @@ class Codec(Parts, Saved):
     limit: PowerLimit
     ceiling: Float[Tensor, "s"]
     most: int
+
+    def _facts(self) -> dict[str, str]:
+        d, m = self.modes.mean_x.shape[-1], self.modes.mean_y.shape[-1]
+        return {
+            "latents": f"{d} → {m} dimensions",
+            "modes": f"{len(self.inputs)} modes read, {len(self.outputs)} given of {len(self.modes)}",
+            "messages": f"up to {counted(self.max_symbols, 'symbol')}",
+            "power": repr(self.limit),
+            "gate": f"on for {float(self.gate.open.double().mean()):.0%} of kinds of channels",
+        }
 
     @property
     def max_symbols(self) -> int:
@@ -199,7 +211,7 @@ class Codec(Parts, Saved):
 
     def _gained(self, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c"]:
         """By how much the codec's error on the calibration latents is below that of the linear design, with the same draw of noise."""
-        generator = torch.Generator(t.device).manual_seed(0)
+        generator = CodecDraw.CALIBRATION_NOISE.generator(0, device=t.device)
         noise = torch.randn(t.shape[-2:], generator=generator, device=t.device, dtype=t.dtype)
         amplitude, outputs = streams.amplitude.unsqueeze(-2), self.outputs
         gram, target = self.modes.gram.float(), self.calibration.projected

@@ -6,6 +6,7 @@ Few pilots are augmented by the second-order model of the pilots, in which y mov
 Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -19,7 +20,9 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import Streams, placed, symbols
+from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.doors import real
+from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.objectives import Objective, Wanted
 
 VALIDATED = 1024  # validation pilots at most that are sent over every validation channel
@@ -28,7 +31,7 @@ LEAST_DRAWN = 2**14  # channels that are drawn before a source is said to have n
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Summarised):
     """How pilots are varied in training.
 
     Attributes:
@@ -96,10 +99,11 @@ class Examples:
         rows = torch.arange(len(self._held), device=self.z.device)
         self.held = Batch(self._z_held[:, inputs], self.wanted.of(self._held.y.float()), rows)
 
-    def batch(self, count: int, drawn: torch.Generator, noise: torch.Generator) -> Batch:
-        """Examples to train on, each pilot at most once; `drawn` is on the CPU, `noise` on the device."""
-        rows = torch.randperm(len(self.z), generator=drawn)[:count].to(self.z.device)
+    def batch(self, count: int, random: Mapping[str, torch.Generator]) -> Batch:
+        """Examples to train on, each pilot at most once; `random` has the generators by `CodecDraw`."""
+        rows = torch.randperm(len(self.z), generator=random[CodecDraw.ORDER])[:count].to(self.z.device)
         z, how = self.z[rows], self.augmentation
+        drawn, noise = random[CodecDraw.AUGMENTATION], random[CodecDraw.DISTURBANCE]
         disturbed = z + how.noise * self.unit * self._normal(z, noise) if how.noise else z
         if not (how.moved or how.mixed):
             return Batch(disturbed[:, self.inputs], self.wanted, rows)
@@ -117,19 +121,19 @@ class Examples:
         return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
-def draw_bank(source: ChannelSource, count: int, codec: Codec, seed: int) -> Streams:
+def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.Generator) -> Streams:
     """The streams (c, S) of channels that a source draws, on the codec's device.
 
     Args:
         source: what draws the channels.
         count: number of channels to draw. Those with more symbols than the codec has are left out; where none is left, more are drawn.
         codec: what the channels are for.
-        seed: of the draws.
+        generator: source of the draws, on the CPU.
 
     Raises:
         ValueError: none of many channels fits.
     """
-    generator, strength = torch.Generator().manual_seed(seed), codec.modes.strength
+    strength = codec.modes.strength
     fitting: list[Channel] = []
     drawn = 0
     while not fitting and drawn <= LEAST_DRAWN:
@@ -143,7 +147,7 @@ def draw_bank(source: ChannelSource, count: int, codec: Codec, seed: int) -> Str
     return joined.to(torch.float32)[order.to(strength.device)]
 
 
-def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, seed: int) -> Float[Tensor, "n k"]:
+def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, generator: torch.Generator) -> Float[Tensor, "n k"]:
     """z (n, k) of all pilots, which the modes were made of, each by modes that were made without it: cross-fitting.
 
     With M = WᵀW the metric of the modes, Φ is the ridge regression of the coordinates c that y itself has, on x,
@@ -165,7 +169,7 @@ def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, s
     W, Psi, b = modes.weight, modes.synthesis.double(), modes.strength.double()
     M_Psi = Psi if W is None else W.double().mT @ (W.double() @ Psi)
     c = y @ M_Psi / b.square()
-    part = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device) % folds
+    part = torch.randperm(len(x), generator=generator).to(x.device) % folds
     z = x.new_zeros(len(x), len(b))
     gram, cross = x.mT @ x, x.mT @ c
     for fold in range(folds):

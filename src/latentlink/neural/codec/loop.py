@@ -16,14 +16,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from latentlink.budget import Flops, Latency
+from latentlink.budget import Budget
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode, refitted_gain
 from latentlink.neural.codec.examples import Batch, Examples
 from latentlink.neural.codec.networks import Dropout, frozen_copy, networks_facts, networks_from
 from latentlink.neural.codec.pruning import cost_of, shrink
 from latentlink.neural.codec.streams import Streams
+from latentlink.neural.seeding import CodecDraw
 from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
+from latentlink.numerics.reprs import Summarised
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 CHANNELS_AT_ONCE = 16
@@ -31,7 +33,7 @@ CLIP = 1.0  # of the gradient's norm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(Summarised):
     """How long and how fast a codec is trained; `CodecTraining` says what each field is."""
 
     rounds: int = 30
@@ -42,7 +44,7 @@ class Schedule:
     patience: int = 30
     dropout: float = 0.0
     weight_decay: float = 0.0
-    budget: Flops | Latency | None = None
+    budget: Budget | None = None
     precision: Precision = "auto"
     seed: int = 0
 
@@ -65,8 +67,15 @@ class CodecLoop(TrainingLoop):
         self.examples, self.bank, self.held, self.schedule = examples, bank, held, schedule
         self.device = bank.amplitude.device
         self.precision = product_dtype(schedule.precision, self.device)
-        drawn, noise = torch.Generator().manual_seed(schedule.seed), torch.Generator(self.device).manual_seed(schedule.seed)
-        super().__init__(schedule.rounds, schedule.patience, {"drawn": drawn, "noise": noise})
+        places = {
+            CodecDraw.ORDER: torch.device("cpu"),
+            CodecDraw.AUGMENTATION: torch.device("cpu"),
+            CodecDraw.DISTURBANCE: self.device,
+            CodecDraw.DROPOUT: self.device,
+            CodecDraw.TRAINING_NOISE: self.device,
+        }
+        random: dict[str, torch.Generator] = {draw: draw.generator(schedule.seed, device=device) for draw, device in places.items()}
+        super().__init__(schedule.rounds, schedule.patience, random)
         self._start_from(codec)
 
     def _start_from(self, codec: Codec) -> None:
@@ -106,12 +115,14 @@ class CodecLoop(TrainingLoop):
         share = (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate * share
-        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random["drawn"]).to(self.device)
-        batch = self.examples.batch(self.schedule.messages, self.random["drawn"], self.random["noise"])
+        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random[CodecDraw.ORDER]).to(
+            self.device
+        )
+        batch = self.examples.batch(self.schedule.messages, self.random)
         self.optimiser.zero_grad(set_to_none=True)
-        drop = Dropout(self.schedule.dropout, self.random["noise"]) if self.schedule.dropout else None
+        drop = Dropout(self.schedule.dropout, self.random[CodecDraw.DROPOUT]) if self.schedule.dropout else None
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            decoded = simulate(self.codec, batch.z, self.bank[channels], self.random["noise"], drop)
+            decoded = simulate(self.codec, batch.z, self.bank[channels], self.random[CodecDraw.TRAINING_NOISE], drop)
         loss = batch.wanted.loss(decoded.float(), batch.rows).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP)
@@ -120,7 +131,8 @@ class CodecLoop(TrainingLoop):
 
     def measure(self) -> dict[str, float]:
         """Loss and score on validation pilots over validation channels, always with the same noise."""
-        losses, scores = loss_and_score(self.codec, self.examples.held, self.held, self.schedule.seed + 1)
+        noise = CodecDraw.VALIDATION_NOISE.generator(self.schedule.seed, device=self.device)
+        losses, scores = loss_and_score(self.codec, self.examples.held, self.held, noise)
         return {"validation": float(losses.mean()), "score": float(scores.mean())}
 
     def adapt(self, loss: float) -> None:
@@ -161,18 +173,17 @@ class CodecLoop(TrainingLoop):
 
 @torch.no_grad()
 def loss_and_score(
-    codec: Codec, batch: Batch, streams: Streams, seed: int, active: Tensor | None = None
+    codec: Codec, batch: Batch, streams: Streams, generator: torch.Generator, active: Tensor | None = None
 ) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
-    """Loss (c,) and score (c,) of a codec on a batch over each channel, always with the same noise.
+    """Loss (c,) and score (c,) of a codec on a batch over each channel.
 
     Args:
         codec: what is judged.
         batch: latents and what is wanted of them.
         streams: channels (c,).
-        seed: of the noise.
+        generator: of the noise, on the device.
         active: (c,) False where the linear design alone is judged; None where the codec is on everywhere.
     """
-    generator = torch.Generator(streams.amplitude.device).manual_seed(seed)
     losses, scores = [], []
     for rows in torch.arange(len(streams.amplitude), device=streams.amplitude.device).split(CHANNELS_AT_ONCE):
         on = None if active is None else active[rows]

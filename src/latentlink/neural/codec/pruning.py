@@ -29,6 +29,7 @@ from latentlink.neural.codec.ends import Ends, decode, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, build
 from latentlink.neural.codec.streams import Streams
 from latentlink.neural.codec.transceiver import GELU_FLOPS, CodecTransceiver
+from latentlink.neural.seeding import CodecDraw
 
 JUDGED = 16  # channels that units are judged on
 BISECTIONS = 6  # of the operations that a budget of time leaves
@@ -235,7 +236,7 @@ def within(codec: Codec, most: float, streams: Streams) -> Codec:
     """The codec without the units of least worth, so that the link takes `most` operations, or as near to that as it can be."""
     streams = streams[:JUDGED]
     z = codec.calibration.z
-    generator = torch.Generator(z.device).manual_seed(0)
+    generator = CodecDraw.PRUNING_NOISE.generator(0, device=z.device)
     noise = torch.randn(len(streams.amplitude), len(z), codec.most, generator=generator, device=z.device, dtype=z.dtype)
     every = torch.ones(codec.most, dtype=torch.bool, device=z.device)
     while (excess := flops(codec) - most) > 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.evaluation.latency import median_us
@@ -23,8 +23,11 @@ from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
-from latentlink.neural.training_loop import Checkpoint, Precision, Progress, identity_of, progress_callback
+from latentlink.neural.seeding import CodecDraw
+from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
 from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
+from latentlink.numerics.identity import identity_of
+from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PerMessage, PowerLimit
 from latentlink.tasks.objectives import Objective
 
@@ -34,7 +37,8 @@ TIMED_STEPS, TIMED_CHANNELS = 3, 1024  # steps by which the time of a training i
 IDENTIFYING = 256  # channels drawn by which distributions are distinguished
 
 
-class CodecFit(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class CodecFit(Summarised):
     """A trained codec, and how it came about.
 
     Attributes:
@@ -146,10 +150,10 @@ class CodecTraining(Schedule):
         if k < min(most, len(modes)):
             raise ValueError(f"modes must be at least {min(most, len(modes))}, what the linear design may send, got {self.modes}")
         kept, device = modes.truncated(k), modes.strength.device
-        generator = torch.Generator().manual_seed(self.seed)
-        networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most, generator) for a, b in ((k, most), (most, k))]
+        weights = CodecDraw.WEIGHTS.generator(self.seed)
+        networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most, weights) for a, b in ((k, most), (most, k))]
         encoder, decoder = (network.to(device).requires_grad_(False).eval() for network in networks)
-        some = pilots[torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed))[:CALIBRATED]]
+        some = pilots[torch.randperm(len(pilots), generator=CodecDraw.CALIBRATION.generator(self.seed))[:CALIBRATED]]
         every = torch.arange(k, device=device)
         return Codec(
             modes=kept,
@@ -198,7 +202,8 @@ class CodecTraining(Schedule):
         extra = None
         if unpaired is not None:
             extra = check_latents(unpaired, len(modes.mean_x), name="unpaired").flatten(0, -2).to(modes.mean_x.device)
-        bank, held = (draw_bank(self.draws, count, codec, self.seed + number) for number, count in enumerate(self.bank[:2]))
+        bank = draw_bank(self.draws, self.bank[0], codec, CodecDraw.TRAINING_CHANNELS.generator(self.seed))
+        held = draw_bank(self.draws, self.bank[1], codec, CodecDraw.VALIDATION_CHANNELS.generator(self.seed))
         loop = CodecLoop(codec, self._examples(codec, pilots, objective, extra), bank, held, self)
         if self.budget is not None:
             check_cost(cost_of(self.budget), codec, held)
@@ -231,37 +236,36 @@ class CodecTraining(Schedule):
     def estimated_seconds(self, modes: SemanticModes, pilots: Pilots, objective: Objective) -> float:
         """Time in seconds that all rounds would take here, estimated from a few steps; raises as `fit`."""
         codec = self.untrained(modes, pilots)
-        bank = draw_bank(self.draws, TIMED_CHANNELS, codec, self.seed)
+        bank = draw_bank(self.draws, TIMED_CHANNELS, codec, CodecDraw.TIMED_CHANNELS.generator(self.seed))
         examples = Examples(codec.modes, objective, pilots, pilots[:1], None, self.augmentation)
         loop = CodecLoop(codec, examples, bank, bank[:1], replace(self, budget=None))
         return self.rounds * self.steps * median_us(lambda: loop.step(0), TIMED_STEPS, loop.device) / 1e6
 
     def _examples(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> Examples:
         """The pilots in coordinates, split into those to train on and those held back."""
-        order = torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed))
+        order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(self.seed))
         held = min(len(order) - 2, max(2, round(self.validation * len(order))))
         coordinates = None
         if self.folds > 1:
-            every = cross_fitted_coordinates(codec.modes, pilots, self.folds, self.seed)
+            every = cross_fitted_coordinates(codec.modes, pilots, self.folds, CodecDraw.FOLDS.generator(self.seed))
             coordinates = every[order[held:]], every[order[:held]]
         return Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], unpaired, self.augmentation, coordinates)
 
     def _gate(self, loop: CodecLoop) -> Gate:
         """Open where the codec scored higher than the linear design on validation pilots over fresh channels."""
-        fresh = draw_bank(self.draws, self.bank[2], loop.codec, self.seed + 2)
+        fresh = draw_bank(self.draws, self.bank[2], loop.codec, CodecDraw.GATE_CHANNELS.generator(self.seed))
         held = loop.examples.held
         batch = held._replace(z=held.z[:GATED], rows=held.rows[:GATED])
         off = torch.zeros(len(fresh.amplitude), dtype=torch.bool, device=fresh.amplitude.device)
-        ahead, linear = (loss_and_score(loop.codec, batch, fresh, self.seed + 2, active)[1] for active in (~off, off))
-        return Gate.chosen(fresh, ahead - linear, self.margin)
+
+        def score(active: Tensor) -> Tensor:
+            noise = CodecDraw.GATE_NOISE.generator(self.seed, device=loop.device)  # the same for both
+            return loss_and_score(loop.codec, batch, fresh, noise, active)[1]
+
+        return Gate.chosen(fresh, score(~off) - score(off), self.margin)
 
     def identity(self, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> str:
         """A hash of all that a training depends on: settings, some of the channels drawn, modes, pilots and objective."""
-        settings = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name != "draws"]
-        drawn = [(c.h, c.noise_variance, c.power) for c in self.draws.draw(IDENTIFYING, torch.Generator().manual_seed(self.seed))]
-        k = min(self.modes, len(modes))
-        known = (modes.analysis[:k], modes.synthesis[:, :k], modes.strength[:k], pilots.x, pilots.y, unpaired)
-        facts = sorted(vars(objective).items()) if hasattr(objective, "__dict__") else []
-        weights = [value.state_dict().values() for _, value in facts if isinstance(value, nn.Module)]
-        tensors = [tensor for group in (*drawn, known, *weights) for tensor in group]
-        return identity_of(settings, type(objective).__qualname__, facts, *tensors)
+        settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "draws"]
+        drawn = self.draws.draw(IDENTIFYING, CodecDraw.IDENTITY.generator(self.seed))
+        return identity_of(settings, drawn, modes.truncated(min(self.modes, len(modes))), pilots.x, pilots.y, objective, unpaired)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from latentlink.budget import Flops, Latency
+from latentlink.budget import named as named_budget
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.power import Mean, named
 from latentlink.tasks.heads import SoftmaxHead
@@ -24,15 +24,10 @@ def codec_training(
     Raises:
         ValueError: a setting is out of range, or two exclude each other.
     """
-    if flops is not None and microseconds is not None:
-        raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
     if peak is not None and power != Mean.word:
         raise ValueError(f"peak limits messages whose mean is limited: give it with power mean, got {power}")
     limit = named(power) if peak is None else Mean(peak=peak)
-    budget: Flops | Latency | None = None if flops is None else Flops(flops)
-    if microseconds is not None:
-        budget = Latency(microseconds)
-    return CodecTraining(power=limit, budget=budget, **settings)
+    return CodecTraining(power=limit, budget=named_budget(flops=flops, microseconds=microseconds), **settings)
 
 
 def named_objective(word: str, head: SoftmaxHead, fidelity: float = 0.05) -> Objective:

@@ -13,7 +13,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from latentlink.budget import Flops, Weights
+from latentlink.budget import Budget
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
@@ -23,8 +23,10 @@ from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
 from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
-from latentlink.neural.training_loop import Checkpoint, Precision, Progress, identity_of, progress_callback
+from latentlink.neural.seeding import NetworkDraw
+from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
 from latentlink.numerics.doors import check_instance, choice, integer, real
+from latentlink.numerics.identity import identity_of
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
 GROWN = 3.0  # diverged: the training error is this many times that of the first epoch, and no epoch was better than no training
@@ -47,7 +49,8 @@ class Neural(Schedule):
         learning_rate: of Adam.
         patience: epochs without a lower validation error before training ends.
         validation: share of the pilots that is held back to stop by.
-        pruning: HardThreshold(λ), SoftThreshold(λ), budget.Weights(share) or budget.Flops(flops); None keeps all weights.
+        pruning: what prunes after each epoch, HardThreshold(λ) or SoftThreshold(λ); None prunes by the budget alone.
+        budget: budget.Weights(share) or budget.Flops(flops), met by leaving out single weights; None keeps all.
         precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware (weights stay float32), else
             float32. The delivered link is float32.
         seed: of weights, order, noise and split.
@@ -59,14 +62,15 @@ class Neural(Schedule):
         [pandolfo2025latent]
 
     Example:
-        >>> design = Neural(hidden_tx=64, hidden_rx=64, pruning=Weights(0.05))
+        >>> design = Neural(hidden_tx=64, hidden_rx=64, budget=Weights(0.05))
     """
 
     hidden_tx: int | None = None
     hidden_rx: int | None = None
     layers: int = 1
     validation: float = 0.1
-    pruning: Pruning | Weights | Flops | None = None
+    pruning: Pruning | None = None
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         for name in ("hidden_tx", "hidden_rx"):
@@ -76,8 +80,7 @@ class Neural(Schedule):
             integer(name, getattr(self, name))
         real("learning_rate", self.learning_rate, above=0.0)
         real("validation", self.validation, above=0.0, below=1.0)
-        if self.pruning is not None:
-            pruning_for(self.pruning, 0, 1)
+        pruning_for(self.pruning, self.budget, 0, 1)
         choice("precision", self.precision, get_args(Precision))
         integer("seed", self.seed, 0, 2**32 - 1)
 
@@ -124,7 +127,7 @@ class Neural(Schedule):
         state = None
         if checkpoint is not None:
             settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
-            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, *vars(channel).values())
+            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, channel)
             state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and channel")
         if bool((channel.power > 0).all() and (channel.h != 0).any()):
             loop.run(report, state)
@@ -161,19 +164,17 @@ class Neural(Schedule):
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
         x, scale_x = _scaled(pilots.x)
         y, scale_y = _scaled(pilots.y)
-        order = torch.randperm(len(pilots), generator=torch.Generator().manual_seed(self.seed)).to(device)
+        order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed)).to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
         data = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
-        generator = torch.Generator().manual_seed(self.seed)
+        weights = NetworkDraw.WEIGHTS.generator(self.seed)
         sent, received = channel.uses * channel.n_tx, channel.uses * channel.n_rx
         precoder = [x.shape[-1], *[self.hidden_tx or d] * self.layers, sent]
         decoder = [received, *[self.hidden_rx or m] * self.layers, y.shape[-1]]
-        pair = Pair(ComplexMlp(precoder, generator), ComplexMlp(decoder, generator), channel).to(device)
-        pruning = None
-        if self.pruning is not None:
-            fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
-            pruning = pruning_for(self.pruning, fixed, sum(layer.mask.numel() for layer in pair.linears()))
+        pair = Pair(ComplexMlp(precoder, weights), ComplexMlp(decoder, weights), channel).to(device)
+        fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
+        pruning = pruning_for(self.pruning, self.budget, fixed, sum(layer.mask.numel() for layer in pair.linears()))
         return PairLoop(pair, data, self, pruning), (scale_x, scale_y)
 
 

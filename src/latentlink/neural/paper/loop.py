@@ -18,7 +18,9 @@ from torch.func import functional_call
 from latentlink.channels.channel import Channel
 from latentlink.neural.paper.layers import ComplexLinear, ComplexMlp, at_budget, complex_product
 from latentlink.neural.paper.pruning import Pruning
+from latentlink.neural.seeding import NetworkDraw
 from latentlink.neural.training_loop import Precision, TrainingLoop, product_dtype
+from latentlink.numerics.reprs import Summarised
 
 
 class Pair(nn.Module):
@@ -82,7 +84,7 @@ class SplitPilots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(Summarised):
     """How long and how fast a pair is trained; `Neural` says what each field is."""
 
     epochs: int = 50
@@ -109,12 +111,12 @@ class PairLoop(TrainingLoop):
         self.data, self.schedule, self.pruning = data, schedule, pruning
         self.device = pair.H.device
         self.dtype = product_dtype(schedule.precision, self.device)
-        order = torch.Generator().manual_seed(schedule.seed)
-        noise = torch.Generator(self.device).manual_seed(schedule.seed)
+        order = NetworkDraw.ORDER.generator(schedule.seed)
+        noise = NetworkDraw.TRAINING_NOISE.generator(schedule.seed, device=self.device)
         super().__init__(schedule.epochs, schedule.patience, {"order": order, "noise": noise})
         fused = self.device.type in ("cpu", "cuda")
         self.optimiser = torch.optim.Adam(pair.parameters(), schedule.learning_rate, fused=fused)
-        self.noise_val = self._noise(data.x_val.shape[1], torch.Generator(self.device).manual_seed(schedule.seed + 1))
+        self.noise_val = self._noise(data.x_val.shape[1], NetworkDraw.VALIDATION_NOISE.generator(schedule.seed, device=self.device))
 
     def train(self) -> float:
         """One pass over all rows; mean squared error per message."""

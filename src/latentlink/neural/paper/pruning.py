@@ -22,7 +22,8 @@ from torch import Tensor
 from latentlink.budget import Flops, Latency, Weights
 from latentlink.links.operation_count import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexLinear
-from latentlink.numerics.doors import real
+from latentlink.numerics.doors import check_instance, real
+from latentlink.numerics.reprs import Summarised
 
 
 @runtime_checkable
@@ -37,7 +38,7 @@ class Pruning(Protocol):
 
 
 @dataclass(frozen=True)
-class _Threshold:
+class _Threshold(Summarised):
     strength: float
 
     def __post_init__(self) -> None:
@@ -120,34 +121,38 @@ class GreatestWeights:
         return epoch >= _half(epochs)
 
 
-def pruning_for(setting: object, fixed_flops: int, weights: int) -> Pruning:
-    """The pruning that a setting of `Neural` asks for.
+def pruning_for(pruning: object, budget: object, fixed_flops: int, weights: int) -> Pruning | None:
+    """What prunes the networks of `Neural` with these settings.
 
     Args:
-        setting: a budget, or a pruning such as HardThreshold, which is itself.
+        pruning: a threshold, or another `Pruning`; None where the budget alone prunes.
+        budget: a budget, or None.
         fixed_flops: operations per message besides the products with weights: activations and scaling.
         weights: number of complex weights of both networks.
 
     Raises:
-        ValueError: the setting is neither, or a budget that single weights cannot serve.
+        ValueError: there are both, or one is of another kind, or a budget that single weights cannot serve.
     """
-    match setting:
+    if pruning is not None:
+        check_instance("pruning", pruning, Pruning, "HardThreshold(λ) or SoftThreshold(λ); budget=budget.Weights(share) limits the cost")
+    if pruning is not None and budget is not None:
+        raise ValueError(f"pruning and budget both leave out weights, got {pruning!r} and {budget!r}: give one of them")
+    match budget:
         case Weights():
-            return GreatestWeights(setting.share)
+            return GreatestWeights(budget.share)
         case Flops():
-            left = setting.flops - fixed_flops
+            left = budget.flops - fixed_flops
             if left < COMPLEX_WEIGHT:
                 least = f"{fixed_flops}, which activations and scaling take alone"
                 remedy = "allow more, or take fewer hidden units (hidden_tx, hidden_rx)"
-                raise ValueError(f"flops must be above {least}, got {setting.flops}: {remedy}")
+                raise ValueError(f"flops must be above {least}, got {budget.flops}: {remedy}")
             return GreatestWeights(min(1.0, left // COMPLEX_WEIGHT / weights))
         case Latency():
             remedy = "limit operations by budget.Flops(...), or train a codec (CodecTraining), which leaves out whole units"
-            raise ValueError(f"pruning cannot be {setting!r}, since leaving out single weights saves no time: {remedy}")
-        case Pruning() if not isinstance(setting, type):
-            return setting
-    expected = "HardThreshold(λ), SoftThreshold(λ), budget.Weights(share), budget.Flops(flops) or None"
-    raise ValueError(f"pruning must be {expected}, got {setting!r}")
+            raise ValueError(f"budget cannot be {budget!r}, since leaving out single weights saves no time: {remedy}")
+        case None:
+            return pruning if isinstance(pruning, Pruning) else None
+    raise ValueError(f"budget must be budget.Weights(share), budget.Flops(flops) or None, got {budget!r}")
 
 
 def _importance(size: Tensor) -> Tensor:

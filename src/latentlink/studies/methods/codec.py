@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from latentlink.budget import named
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.channels.tr38901.training_channels import StandardDraws
@@ -27,7 +28,7 @@ from latentlink.studies.shared import PilotKnowledge
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute, source_digest
 from latentlink.tasks.objectives import Objective
 
-_TRAINING_VERSION = 1  # of what a training gives: raise it when that changes
+_TRAINING_VERSION = 2  # of what a training gives: raise it when that changes
 _SETTINGS = {
     *("power", "flops", "microseconds", "modes", "width", "layers", "max_symbols"),
     *("rounds", "learning_rate", "dropout", "folds", "validation"),
@@ -86,8 +87,7 @@ class CodecMethod(Method):
 
     @model_validator(mode="after")
     def _one_budget(self) -> "CodecMethod":
-        if self.flops is not None and self.microseconds is not None:
-            raise ValueError("flops and microseconds are two budgets for the same link: give one of them")
+        named(flops=self.flops, microseconds=self.microseconds)
         return self
 
     @property
@@ -107,8 +107,8 @@ class CodecMethod(Method):
         return f"codec{goal}{limit}" + (", unpaired latents" if self.unpaired else "")
 
     def canonical(self, point: Point) -> dict[str, Any]:
-        """An objective of one's own also by the digest of its source."""
-        return super().canonical(point) | {"objective": identify(self.objective)}
+        """An objective of one's own also by the digest of its source, and a training by what it gives in this version."""
+        return super().canonical(point) | {"objective": identify(self.objective), "training": _TRAINING_VERSION}
 
     def training(self, seed: int) -> CodecTraining:
         """The settings of the training in a cell of this seed."""

@@ -1,21 +1,21 @@
 """The paper's complex networks as a method of studies."""
 
-from collections.abc import Callable
 from dataclasses import fields
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from latentlink.budget import Weights
+from latentlink.budget import Budget, named
 from latentlink.channels.channel import Channel
 from latentlink.links.solution import Solution
 from latentlink.neural.paper.design import Neural
-from latentlink.neural.paper.pruning import HardThreshold, Pruning, SoftThreshold
+from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import AboveZero, NotNegative, Positive
 from latentlink.studies.shared import PilotKnowledge
 
-_SETTINGS = {each.name for each in fields(Neural)} - {"pruning", "seed"}
+_SETTINGS = {each.name for each in fields(Neural)} - {"pruning", "budget", "seed"}
+_THRESHOLDS = {"hard": HardThreshold, "soft": SoftThreshold}
 
 
 class NeuralMethod(Method):
@@ -33,14 +33,26 @@ class NeuralMethod(Method):
     learning_rate: AboveZero = Field(1e-3, description="learning rate of Adam")
     patience: Positive = Field(10, description="epochs without a better validation error before it stops")
     validation: AboveZero = Field(0.1, description="share of the pilots held back to stop by", lt=1)
-    pruning: Literal["none", "hard", "soft", "budget"] = Field("none", description="a threshold after each epoch, or a budget of weights")
+    pruning: Literal["none", "hard", "soft"] = Field("none", description="a threshold that prunes after each epoch")
     strength: NotNegative = Field(0.0, description="λ: weights of modulus up to learning_rate · λ are pruned")
-    share: AboveZero = Field(1.0, description="share of the complex weights that a budget leaves", le=1)
+    weights: AboveZero | None = Field(None, description="complexity budget: share of the complex weights that is left", le=1)
+    flops: Positive | None = Field(None, description="complexity budget: operations per message")
+    microseconds: AboveZero | None = Field(None, description="complexity budget: time per message, which codecs alone can keep")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="precision of the matrix products")
 
+    @model_validator(mode="after")
+    def _one_way_to_prune(self) -> "NeuralMethod":
+        self.network(0)
+        return self
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the link may cost."""
+        return named(weights=self.weights, flops=self.flops, microseconds=self.microseconds)
+
     def describe(self) -> str:
-        names = {"none": "neural", "hard": "neural, hard thresholds", "soft": "neural, soft thresholds", "budget": "neural, budget"}
-        return names[self.pruning]
+        names = {"none": "neural", "hard": "neural, hard thresholds", "soft": "neural, soft thresholds"}
+        return "neural, budget" if self.budget is not None else names[self.pruning]
 
     @property
     def threshold(self) -> float | None:
@@ -49,13 +61,8 @@ class NeuralMethod(Method):
 
     def network(self, seed: int) -> Neural:
         """The design object."""
-        pruning: dict[str, Callable[[], Pruning | Weights | None]] = {
-            "none": lambda: None,
-            "hard": lambda: HardThreshold(self.strength),
-            "soft": lambda: SoftThreshold(self.strength),
-            "budget": lambda: Weights(self.share),
-        }
-        return Neural(**self.model_dump(include=_SETTINGS), pruning=pruning[self.pruning](), seed=seed)
+        pruning = _THRESHOLDS[self.pruning](self.strength) if self.pruning in _THRESHOLDS else None
+        return Neural(**self.model_dump(include=_SETTINGS), pruning=pruning, budget=self.budget, seed=seed)
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return self.network(run.design_seed(self.name)).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)

@@ -56,7 +56,7 @@ class TimeEstimates:
         classes = int(scenario.candidates.require_labels().max()) + 1
         pilots = scenario.candidates[: None if cell.pilots.per_class is None else cell.pilots.per_class * classes]
         channel = self._first_channel(cell)
-        network, shape = replace(method.network(0), pruning=None), (channel.n_tx, channel.n_rx, channel.uses)
+        network, shape = replace(method.network(0), pruning=None, budget=None), (channel.n_tx, channel.n_rx, channel.uses)
         training = self._cache.get((scenario, len(pilots), network, shape), lambda: self._training(network, pilots, channel))
         message = self._cache.get(
             (scenario, network, shape), lambda: seconds_of_message(network.untrained(pilots, channel), pilots, channel)

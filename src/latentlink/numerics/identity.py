@@ -1,0 +1,135 @@
+"""What an object is, as a hash of its content: equal for equal settings, tensors and code in every process, different for any that differ.
+
+    number, word, None      type and value
+    tensor, array           dtype, shape and every byte
+    function, class         module and qualified name; outside of the package and PyTorch also the code: the bytes of its source file, or,
+                            where there is none (a notebook), of its functions
+    module (`nn.Module`)    class, weights and buffers, and its other public attributes
+    any other object        class, and what it is made of: the fields of a dataclass, else what `copy` would copy
+
+The `repr` of an object says what a reader needs, and may leave out or shorten values, so nothing here depends on it.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from latentlink.numerics.parts import parts_of
+
+_OURS = ("latentlink", "torch", "numpy", *sys.stdlib_module_names)  # code that a version pins; `__main__` is no name of these
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+
+
+def identity_of(*parts: object) -> str:
+    """A hash of objects by their content.
+
+    Args:
+        parts: settings, tensors, modules, functions and any object made of such.
+
+    Raises:
+        ValueError: an object has no content that could be told apart from others', such as a lock or an open file.
+    """
+    digest = hashlib.sha256()
+    for fact in _facts(parts, ()):
+        digest.update(len(fact).to_bytes(8, "little") + fact)
+    return digest.hexdigest()
+
+
+def source_of(code: Any) -> bytes:
+    """What a class or a function does: the bytes of its source file, or those of its functions where there is no file."""
+    module = sys.modules.get(code.__module__)
+    path = Path(getattr(module, "__file__", None) or "")
+    if path.is_file():
+        return path.read_bytes()
+    functions = [value for _, value in sorted(vars(code).items())] if isinstance(code, type) else [code]
+    return b"".join(_instructions(value.__code__) for value in map(_unwrapped, functions) if isinstance(value, FunctionType))
+
+
+def _unwrapped(value: Any) -> Any:
+    return value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+
+
+def _instructions(code: CodeType) -> bytes:
+    plain = (sorted(map(repr, value)) if isinstance(value, frozenset) else value for value in code.co_consts)
+    constants = (_instructions(value) if isinstance(value, CodeType) else repr(value).encode() for value in plain)
+    return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])
+
+
+def _facts(whole: Any, within: tuple[object, ...]) -> Iterator[bytes]:
+    """The content of an object, part by part; one that lies within itself is its depth."""
+    if isinstance(whole, _PLAIN):
+        yield f"{type(whole).__name__} {whole!r}".encode()
+        return
+    depth = next((number for number, outer in enumerate(within) if outer is whole), None)
+    if depth is not None:
+        yield f"again {depth}".encode()
+    elif isinstance(whole, Tensor):
+        yield from _tensor(whole)
+    elif isinstance(whole, np.ndarray) and whole.dtype.kind in "biufc":
+        yield b"numpy"
+        yield from _tensor(torch.from_numpy(np.array(whole, order="C")))
+    else:
+        yield from _code(whole if isinstance(whole, type | FunctionType) else type(whole))
+        for name, part in _content(whole):
+            yield name.encode()
+            yield from _facts(part, (*within, whole))
+
+
+def _tensor(tensor: Tensor) -> Iterator[bytes]:
+    yield repr((str(tensor.dtype), tuple(tensor.shape))).encode()
+    yield (
+        tensor.detach()
+        .resolve_conj()
+        .resolve_neg()
+        .cpu()
+        .flatten()
+        .clone(memory_format=torch.contiguous_format)
+        .view(torch.uint8)
+        .numpy()
+        .tobytes()
+    )
+
+
+def _code(code: Any) -> Iterator[bytes]:
+    """The name of a class or a function, and what it does where no version pins that."""
+    for one in code.__mro__ if isinstance(code, type) else (code,):
+        yield f"{one.__module__}:{one.__qualname__}".encode()
+        if (one.__module__ or "").partition(".")[0] not in _OURS:
+            yield source_of(one)
+
+
+def _content(whole: Any) -> list[tuple[str, Any]]:
+    """The parts of an object by name."""
+    if isinstance(whole, type):
+        return []
+    if isinstance(whole, FunctionType):
+        enclosed = [cell.cell_contents for cell in whole.__closure__ or ()]
+        return [("defaults", whole.__defaults__), ("keywords", whole.__kwdefaults__), ("enclosed", enclosed)]
+    if isinstance(whole, nn.Module):
+        own = {name: value for name, value in vars(whole).items() if not name.startswith("_") and name != "training"}
+        return [*sorted(own.items()), *whole._parameters.items(), *whole._buffers.items(), *whole._modules.items()]
+    if isinstance(whole, MethodType):
+        return [("self", whole.__self__), ("function", whole.__func__)]
+    if isinstance(whole, ModuleType):
+        return [("name", whole.__name__)]
+    if isinstance(whole, dict):
+        return [(str(number), pair) for number, pair in enumerate(whole.items())]
+    if isinstance(whole, set | frozenset):
+        return sorted((identity_of(part), None) for part in whole)
+    if (parts := parts_of(whole)) is not None:
+        return list(parts.items())
+    try:
+        reduced = whole.__reduce_ex__(2)
+    except TypeError as error:
+        name = f"{type(whole).__module__}.{type(whole).__qualname__}"
+        raise ValueError(f"{name} cannot be told apart from others of its kind ({error}): leave out what it is an attribute of") from error
+    if isinstance(reduced, str):
+        return [("name", reduced)]
+    return [(str(number), list(part or ()) if number in (3, 4) else part) for number, part in enumerate(reduced)]
