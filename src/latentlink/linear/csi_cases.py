@@ -174,14 +174,16 @@ class ReceiverOnly(CsiCase):
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design for a square root of E[HᴴH], the same for all channels of equal noise; the expected MSE is known at reception.
 
-        Of `known` only the sizes, the noise and the power matter.
+        The link refuses to receive until `at_reception` has matched its decoder. Of `known` only the sizes, the noise and the power matter.
 
         Raises:
             ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
         """
         root = _root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
-        return _as_baseline(design_exactly(modes, there, limit))
+        solution = _as_baseline(design_exactly(modes, there, limit))
+        unheard = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
+        return replace(solution, transceiver=replace(unheard, awaits_channel=True))
 
 
 @dataclass(frozen=True, kw_only=True)
