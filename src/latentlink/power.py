@@ -17,7 +17,7 @@ limit is a subclass of `PowerLimit`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -275,6 +275,9 @@ class OneUseAtATime(Equal):
     pooled_order: ClassVar[bool] = False
 
 
+AllocatedWord = Literal["mean", "per-use", "per-message", "equal", "one-use-at-a-time"]  # limits with `allocate`: the closed form
+ProjectedWord = Literal["mean", "per-use", "per-antenna"]  # limits with `project`: ADMM
+MessageWord = Literal["mean", "per-message"]  # limits that scale or clip messages: codecs
 NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}
 
 

@@ -41,9 +41,11 @@ class CsiCase(ABC):
 
     Attributes:
         receiver_measures: True where the receiver estimates the channel from each message's pilots and matches its decoder to the estimate.
+        takes_every_limit: False where there is a design for the mean power alone.
     """
 
     receiver_measures: ClassVar[bool] = False
+    takes_every_limit: ClassVar[bool] = True
 
     @abstractmethod
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
@@ -132,6 +134,7 @@ class Transmitter(CsiCase):
     """
 
     receiver_measures: ClassVar[bool] = True
+    takes_every_limit: ClassVar[bool] = False
     robust: bool = True
     draws: int = 64
     seed: int = 0
@@ -203,6 +206,7 @@ class TransmitterOnly(CsiCase):
         ValueError: gain or a multiple is not positive and finite, there is no multiple, or draws is no integer >= 1.
     """
 
+    takes_every_limit: ClassVar[bool] = False
     gain: float = 1.0
     multiples: tuple[float, ...] = (0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0, 6.0, 10.0)
     draws: int = 32
@@ -260,7 +264,8 @@ def _as_baseline(solution: LinearSolution) -> LinearSolution:
 def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
     """Raise ValueError where a case has no design within a limit."""
     if limit != Mean():
-        raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: use csi=BothEnds() for other limits")
+        remedy = "use csi=BothEnds() for other limits" if type(limit).allocate is not PowerLimit.allocate else "see ll.Admm for it"
+        raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: {remedy}")
 
 
 def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
