@@ -16,6 +16,7 @@ takes the remaining error for noise (`matched_to`).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -32,7 +33,7 @@ from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import as_tensor, integer, real
+from latentlink.numerics.doors import check_instance, finite, flag, integer, real
 from latentlink.power import Mean, PowerLimit
 
 
@@ -106,6 +107,9 @@ class BothEnds(CsiCase):
 
     robust: bool = True
 
+    def __post_init__(self) -> None:
+        flag("robust", self.robust)
+
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
         if not self.robust:
@@ -141,6 +145,8 @@ class Transmitter(CsiCase):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draws", integer("draws", self.draws))
+        flag("robust", self.robust)
+        integer("seed", self.seed, 0, 2**63 - 1)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design for the estimate; the expected MSE is that of a receiver that knows H F exactly, by Monte Carlo.
@@ -214,9 +220,11 @@ class TransmitterOnly(CsiCase):
 
     def __post_init__(self) -> None:
         real("gain", self.gain, above=0.0)
+        check_instance("multiples", self.multiples, Sequence, "(0.5, 1.0, 2.0)")
         for multiple in self.multiples:
             real("multiples", multiple, above=0.0)
         integer("number of multiples", len(self.multiples))
+        integer("seed", self.seed, 0, 2**63 - 1)
         integer("draws", self.draws)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
@@ -275,9 +283,11 @@ def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t
         ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
     """
     eye = torch.eye(like.n_tx, dtype=like.h.dtype, device=like.h.device)
-    R = eye if correlation is None else as_tensor("correlation", correlation).to(eye)
+    R = eye if correlation is None else finite("correlation", correlation).to(eye)
     if R.shape != eye.shape or not torch.allclose(R, R.mH, atol=1e-6):
         raise ValueError(f"correlation must be Hermitian of shape {tuple(eye.shape)}, got {tuple(R.shape)}")
     values, vectors = torch.linalg.eigh(R)
+    if values[0] < -1e-6 * values[-1].abs().clamp(min=1.0):
+        raise ValueError(f"correlation must be positive semidefinite, got an eigenvalue of {float(values[0]):.3g}")
     values[: like.n_tx - min(like.n_rx, like.n_tx)] = 0.0
     return scale**0.5 * (vectors * values.clamp(min=0).sqrt()) @ vectors.mH
