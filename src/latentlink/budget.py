@@ -10,6 +10,8 @@ A network leaves out single weights, which saves operations; a codec leaves out 
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from latentlink.numerics.doors import integer, real
 from latentlink.numerics.reprs import Summarised
 
@@ -58,7 +60,7 @@ class Flops(Summarised):
 
     def __post_init__(self) -> None:
         flops: object = self.flops
-        if isinstance(flops, float) and flops.is_integer():
+        if isinstance(flops, float | np.floating) and flops.is_integer():
             flops = int(flops)
         object.__setattr__(self, "flops", integer("flops", flops))
 

@@ -17,7 +17,7 @@ limit is a subclass of `PowerLimit`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -231,8 +231,8 @@ class PerAntenna(PowerLimit):
 
     def __init__(self, *, limits: Tensor | NDArray[Any] | Sequence[float] | float | None = None) -> None:
         values = None if limits is None else finite("limits", limits)
-        if values is not None and (values.is_complex() or values.ndim > 1 or bool((values < 0).any())):
-            raise ValueError(f"limits must be real, not negative, of shape (n_tx,), got {values.dtype} {values.tolist()}")
+        if isinstance(limits, bool) or (values is not None and (values.is_complex() or values.ndim > 1 or bool((values < 0).any()))):
+            raise ValueError(f"limits must be real, not negative, of shape (n_tx,), got {limits!r}")
         object.__setattr__(self, "limits", values)
 
     def check(self, n_tx: int) -> None:
@@ -280,6 +280,9 @@ class OneUseAtATime(Equal):
     pooled_order: ClassVar[bool] = False
 
 
+AllocatedWord = Literal["mean", "per-use", "per-message", "equal", "one-use-at-a-time"]  # limits with `allocate`: the closed form
+ProjectedWord = Literal["mean", "per-use", "per-antenna"]  # limits with `project`: ADMM
+MessageWord = Literal["mean", "per-message"]  # limits that scale or clip messages: codecs
 NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}
 
 
@@ -293,4 +296,8 @@ def named(word: str, **settings: Any) -> PowerLimit:
     Raises:
         ValueError: no limit has this name, or a setting is wrong.
     """
-    return NAMES[choice("power", word, NAMES)](**settings)
+    kind = NAMES[choice("power", word, NAMES)]
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise ValueError(f"settings must be fields of {kind.__name__}, got {', '.join(settings)}") from error

@@ -25,6 +25,7 @@ class Design:
         uncertain: True if the channel is known up to an error only.
         double: False if its links compute in float32, whatever they are asked for.
         unique: False if several precoders are as good, so that a batch may find another one than its members.
+        awaits: True if its links cannot receive before they are matched to what the receiver measures.
     """
 
     method: Callable[[], Any]
@@ -33,6 +34,7 @@ class Design:
     uncertain: bool = False
     double: bool = True
     unique: bool = True
+    awaits: bool = False
 
 
 class Trained:
@@ -87,6 +89,10 @@ def linear(**settings: Any) -> Design:
     return Design(lambda: ll.ClosedForm(**settings), modes)
 
 
+def admm(**settings: Any) -> Design:
+    return Design(lambda: ll.Admm(**settings, max_iterations=20), modes)
+
+
 DESIGNS: dict[str, Design] = {
     "exact": linear(),
     "exact, per use": Design(lambda: ll.ClosedForm(power=ll.power.PerUse(max_iterations=200)), modes, unique=False),
@@ -94,8 +100,19 @@ DESIGNS: dict[str, Design] = {
     "exact, equal": linear(power=ll.power.Equal()),
     "exact, one use at a time": linear(power=ll.power.OneUseAtATime()),
     "robust at both ends": Design(ll.ClosedForm, modes, uncertain=True),
-    "admm": Design(lambda: ll.Admm(max_iterations=20), modes),
-    "admm, per antenna": Design(lambda: ll.Admm(power=ll.power.PerAntenna(), max_iterations=20), modes),
+    "perfect": linear(csi=ll.csi.Perfect()),
+    "an estimate as the channel": Design(lambda: ll.ClosedForm(csi=ll.csi.Perfect()), modes, uncertain=True),
+    "naive at both ends": Design(lambda: ll.ClosedForm(csi=ll.csi.BothEnds(robust=False)), modes, uncertain=True),
+    "transmitter": Design(lambda: ll.ClosedForm(csi=ll.csi.Transmitter(draws=512)), modes, uncertain=True, unique=False),
+    "receiver only": Design(lambda: ll.ClosedForm(csi=ll.csi.ReceiverOnly()), modes, unique=False, awaits=True),
+    "transmitter only": Design(lambda: ll.ClosedForm(csi=ll.csi.TransmitterOnly(draws=4)), modes, uncertain=True),
+    "unaware": linear(csi=ll.csi.Unaware()),
+    "admm": admm(),
+    "admm, per use": admm(power=ll.power.PerUse()),
+    "admm, per antenna": admm(power=ll.power.PerAntenna()),
+    "admm, active antennas": admm(constraint=ll.ActiveAntennas(1)),
+    "admm, sparse": Design(lambda: ll.Admm(constraint=ll.SparsePrecoder(moments(), 9), max_iterations=20), modes),
+    "admm, constant modulus": Design(lambda: ll.Admm(constraint=ll.ConstantModulus(moments()), max_iterations=20), modes),
     "first-k": Design(ll.baselines.FirstK, moments),
     "eigen-k": Design(ll.baselines.EigenK, moments),
     "disjoint": Design(ll.baselines.Disjoint, moments),

@@ -72,7 +72,26 @@ def test_wrong_arguments_are_named(name):
 def test_a_solution_is_sent_and_evaluated_as_its_transceiver_is(name):
     found: AnyLink = solution(name)
     radio, data = channel(DESIGNS[name].batch), pilots()[:12]
+    if DESIGNS[name].awaits:
+        for measured in (lambda: ll.transmit(found, data.x, radio), lambda: ll.evaluate(found, data.x, data.y, channel=radio)):
+            with pytest.raises(ValueError, match="transceiver must be matched to the channel"):
+                measured()
+        found = found.transceiver.matched_to(radio)
+        assert ll.evaluate(found, data.x, data.y, channel=radio, generator=3).mse.isfinite().all()
+        return
     by_solution = ll.transmit(found, data.x, radio, generator=3)
     assert torch.equal(by_solution, ll.transmit(found.transceiver, data.x, radio, generator=3))
     seen = ll.evaluate(found, data.x, data.y, channel=radio, generator=3)
     torch.testing.assert_close(seen.mse, ll.metrics.mse(by_solution, data.y).to(seen.mse), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if design.batch == (3,)])
+def test_no_channel_is_a_batch_too(name):
+    nothing, data = channel((0,), DESIGNS[name].uncertain), pilots()[:4]
+    found = designed(name, nothing)
+    assert found.status.shape == found.expected_power.shape == found.transceiver.batch == (0,)
+    assert repr(found) == "Solution(0 channels, 2×2, 2 uses)"
+    assert found._repr_html_().startswith("<table>")
+    assert found.transceiver.encode(data.x).shape == (0, 4, 2, 2)
+    if not DESIGNS[name].awaits:
+        assert ll.evaluate(found, data.x, data.y, channel=channel((0,))).mse.shape == (0,)

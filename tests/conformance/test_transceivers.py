@@ -1,5 +1,8 @@
 """What every transceiver promises, whoever designed it: one test for each promise, run over all of them."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +86,23 @@ def test_it_is_saved_and_loaded_bit_by_bit(name, tmp_path):
     assert loaded.flops == link(name).flops
     with pytest.raises(ll.ArtifactError, match="expected a SemanticModes"):
         ll.load(path, ll.SemanticModes)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_it_is_copied_and_pickled(name):
+    for copied in (copy.deepcopy(link(name)), pickle.loads(pickle.dumps(link(name)))):
+        assert torch.equal(copied.encode(X), link(name).encode(X))
+        if not DESIGNS[name].awaits:
+            r, receiver = received(name)
+            assert torch.equal(copied.informed_by(X).decode(r), receiver.decode(r))
+
+
+@pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if not design.awaits])
+def test_no_message_is_sent_and_received_too(name):
+    nothing = X[:0]
+    s = link(name).encode(nothing)
+    assert s.shape == (*DESIGNS[name].batch, 0, 2, 2)
+    assert link(name).informed_by(nothing).decode(radio(name).apply(s)).shape == (*DESIGNS[name].batch, 0, M)
 
 
 @every_link

@@ -1,12 +1,13 @@
 """Every power limit: what is sent meets it, its word is its own, and what it does not offer is refused with the remedy."""
 
 import pickle
+from typing import get_args
 
 import pytest
 import torch
 
 import latentlink as ll
-from latentlink.power import NAMES, named
+from latentlink.power import NAMES, AllocatedWord, MessageWord, PowerLimit, ProjectedWord, named
 from latentlink.streams.allocation import Placement
 from oracles import normal, pairs, seeded
 
@@ -115,6 +116,15 @@ def test_a_link_with_an_own_limit_is_pickled_but_not_saved(own, tmp_path):
     with pytest.raises(ValueError, match=r"power_limit must be one of latentlink\.power.*pickle the link"):
         link.save(tmp_path / "link.safetensors")
     assert torch.equal(pickle.loads(pickle.dumps(link)).encode(X), link.encode(X))
+
+
+def test_the_words_of_each_door_are_those_of_the_limits_that_its_design_serves():
+    def words(*serves):
+        return tuple(word for word, kind in NAMES.items() if any(getattr(kind, one) is not getattr(PowerLimit, one) for one in serves))
+
+    assert get_args(AllocatedWord) == words("allocate")
+    assert get_args(ProjectedWord) == words("project")
+    assert get_args(MessageWord) == words("message_gain")
 
 
 def test_message_gains_bring_messages_to_the_budget_or_below_the_peak():

@@ -185,3 +185,15 @@ def test_no_csi_is_the_unaware_design():
 def test_wrong_input_is_named(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+def test_a_link_that_awaits_its_channel_has_the_sizes_of_the_channel_and_says_so_after_loading(tmp_path):
+    known = ll.Channel.from_snr(ll.rayleigh(3, 2, batch=(4,), generator=0), 10.0)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(normal(1, 200, 6), normal(1, 200, 6) @ normal(2, 6, 5)))
+    link = ll.ClosedForm(csi=ll.csi.ReceiverOnly()).design(modes, known).transceiver
+    assert "4 channels, 3×2" in repr(link)
+    link.save(tmp_path / "link.safetensors")
+    for one in (link, ll.load(tmp_path / "link.safetensors"), link.to(torch.float64)):
+        with pytest.raises(ValueError, match="at_reception"):
+            one.decode(known.apply(one.encode(normal(3, 5, 6))))
+        assert one.matched_to(known).decode(known.apply(one.encode(normal(3, 5, 6)))).shape == (4, 5, 5)

@@ -64,7 +64,8 @@ def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"
     References:
         [polyanskiy2010channel], parallel channels.
     """
-    best, most = modes.weighted_variance.expand(channel.batch), capacity(channel)
+    most = capacity(channel)
+    best = modes.weighted_variance.expand(channel.batch)
     for error in _BLOCK_ERRORS:
         whole = least_error(modes, torch.minimum(finite_length_bits(channel, error), most))  # OPTA holds for digital links too
         best = torch.minimum(best, (1 - error) * whole + error * modes.weighted_variance)

@@ -43,7 +43,7 @@ class Channel(Summarised, Parts):
     def __init__(
         self, h: Tensor | NDArray[Any], noise_variance: Scalars = 0.0, power: Scalars = 1.0, *, error_variance: Scalars = 0.0
     ) -> None:
-        h = _complex_matrices("h", h, 3, "(..., uses, n_rx, n_tx)")
+        h = complex_matrices("h", h, 3, "(..., uses, n_rx, n_tx)")
         values = {
             name: not_negative(name, value, h)
             for name, value in (("noise_variance", noise_variance), ("power", power), ("error_variance", error_variance))
@@ -60,7 +60,7 @@ class Channel(Summarised, Parts):
         Raises:
             ValueError: as the class, or `snr_db` is NaN or −inf, or `power` is zero.
         """
-        h = _complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
+        h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
         return cls.from_grid(h.unsqueeze(-3), snr_db, power)
 
     @classmethod
@@ -70,7 +70,7 @@ class Channel(Summarised, Parts):
         Raises:
             ValueError: as `from_snr`.
         """
-        grid = _complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
+        grid = complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
         snr_db = _numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():
             raise ValueError("snr_db must be finite, or +inf for no noise, got NaN or -inf")
@@ -221,7 +221,8 @@ def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
     return h.shape[-3] == 1 or h.stride(-3) == 0 or bool((h == h.narrow(-3, 0, 1)).all())
 
 
-def _complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape: str) -> Tensor:
+def complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape: str) -> Tensor:
+    """Finite complex matrices of at least `ndim` axes, none of the last ones empty; ValueError naming `name` for others."""
     matrices = as_tensor(name, value)
     if not matrices.is_complex():
         raise ValueError(f"{name} must be complex, got {matrices.dtype}; a real channel is h.to(torch.complex128)")

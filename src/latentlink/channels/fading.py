@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import as_tensor, integer, real
+from latentlink.numerics.doors import as_tensor, check_instance, integer, real
 from latentlink.numerics.doors import generator as generator_of
 
 
@@ -43,8 +44,9 @@ def rayleigh(
         >>> rayleigh(2, 4, generator=0).shape
         torch.Size([2, 4])
     """
-    if not dtype.is_complex:
-        raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype}")
+    if not isinstance(dtype, torch.dtype) or not dtype.is_complex:
+        raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype!r}")
+    batch = _batch(batch)
     n_rx, n_tx = integer("n_rx", n_rx), integer("n_tx", n_tx)
     gain = real("gain", gain, least=0.0)
     source, device = _source(generator)
@@ -74,8 +76,9 @@ def rician(
     Raises:
         ValueError: as `rayleigh`, or K is negative or NaN.
     """
-    if not k_factor >= 0:
-        raise ValueError(f"k_factor must not be negative (it is linear, not dB), got {k_factor}")
+    batch = _batch(batch)
+    if not isinstance(k_factor, int | float | np.number) or not k_factor >= 0:
+        raise ValueError(f"k_factor must not be negative (it is linear, not dB), got {k_factor!r}")
     gain = real("gain", gain, least=0.0)
     source, _ = _source(generator)
     scattered = rayleigh(n_rx, n_tx, batch=batch, generator=source, dtype=dtype)
@@ -134,6 +137,12 @@ def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, 
     coefficient = real("coefficient", coefficient, least=0.0, most=1.0)
     index = torch.arange(integer("antennas", antennas), dtype=torch.float64)
     return coefficient ** (index[:, None] - index[None, :]).abs()
+
+
+def _batch(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Check the leading dimensions of channels that are drawn."""
+    check_instance("batch", sizes, Sequence, "(100,)")
+    return tuple(integer("batch", size, 0) for size in sizes)
 
 
 def _source(generator: torch.Generator | int | None) -> tuple[torch.Generator | None, torch.device | None]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import torch
 from cyclopts import Parameter
@@ -28,7 +28,7 @@ from latentlink.neural.codec.words import codec_training, named_objective
 from latentlink.numerics.doors import device_named, integer, real
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.seeds import stream_generator
-from latentlink.power import named
+from latentlink.power import AllocatedWord, MessageWord, named
 from latentlink.storage.artifacts import load
 from latentlink.studies.shared import PilotKnowledge
 from latentlink.tasks.heads import SoftmaxHead, fit_head
@@ -82,8 +82,8 @@ class CodecOptions:
         Raises:
             ValueError: an option is out of range, or two exclude each other.
         """
-        if power == "per-use":
-            raise ValueError("--power per-use is for --method linear; a codec takes mean or per-message")
+        if power not in get_args(MessageWord):
+            raise ValueError(f"--power {power} is for --method linear; a codec takes {' or '.join(get_args(MessageWord))}")
         return codec_training(
             power=power,
             **{name: getattr(self, name) for name in ("peak", "flops", "microseconds", "max_symbols", "rounds")},
@@ -109,7 +109,7 @@ def fit(
     uses: int = 1,
     snr_db: float = 20.0,
     gain: float | None = None,
-    power: Literal["mean", "per-use", "per-message"] = "mean",
+    power: AllocatedWord = "mean",
     budget: float = 1.0,
     goal: Literal["auto", "fisher", "logits", "mse"] = "fisher",
     temperature: float = 3.0,
@@ -155,7 +155,8 @@ def fit(
     gain
         Mean squared coefficient of the Rayleigh channel, and of those on which a codec is trained; 1 if not given.
     power
-        What the power limits: its mean over messages and uses, each channel use, or each message.
+        What the power limits: its mean over messages and uses, each channel use, or each message; equal gives each use the same power,
+        one-use-at-a-time also sends modes in turn.
     budget
         Transmit power per channel use.
     goal

@@ -194,7 +194,7 @@ class DigitalTransceiver(BaseTransceiver):
         """The received symbols of the flat batch, and the batch; raises as `receive`."""
         r = check_received(r, self.channel)
         batch = broadcast_batch("r", r.shape[:-3], self.batch)
-        return r.expand(*batch, *r.shape[-3:]).reshape(-1, *r.shape[-3:]), batch
+        return r.expand(*batch, *r.shape[-3:]).reshape(batch.numel(), *r.shape[-3:]), batch
 
     def members(self, batch: torch.Size) -> Iterator[Member]:
         """The channels of a batch that messages are sent over, one after the other."""
@@ -214,7 +214,7 @@ class Payloads:
         self._code = code
         self.count = c.shape[-2]
         self._shared = c.ndim == 2
-        self._c = c.reshape(-1, *c.shape[-2:])
+        self._c = c.reshape(c.shape[:-2].numel(), *c.shape[-2:])
         self._made: dict[tuple[int, int], Tensor] = {}
         self._in_code: dict[tuple[int, int, int], Tensor] = {}
 

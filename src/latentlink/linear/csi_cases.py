@@ -16,6 +16,7 @@ takes the remaining error for noise (`matched_to`).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -32,7 +33,7 @@ from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import as_tensor, integer, real
+from latentlink.numerics.doors import check_instance, finite, flag, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 
@@ -42,9 +43,11 @@ class CsiCase(Summarised, ABC):
 
     Attributes:
         receiver_measures: True where the receiver estimates the channel from each message's pilots and matches its decoder to the estimate.
+        takes_every_limit: False where there is a design for the mean power alone.
     """
 
     receiver_measures: ClassVar[bool] = False
+    takes_every_limit: ClassVar[bool] = True
 
     @abstractmethod
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
@@ -105,6 +108,9 @@ class BothEnds(CsiCase):
 
     robust: bool = True
 
+    def __post_init__(self) -> None:
+        flag("robust", self.robust)
+
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
         if not self.robust:
@@ -133,12 +139,15 @@ class Transmitter(CsiCase):
     """
 
     receiver_measures: ClassVar[bool] = True
+    takes_every_limit: ClassVar[bool] = False
     robust: bool = True
     draws: int = 64
     seed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draws", integer("draws", self.draws))
+        flag("robust", self.robust)
+        integer("seed", self.seed, 0, 2**63 - 1)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design for the estimate; the expected MSE is that of a receiver that knows H F exactly, by Monte Carlo.
@@ -175,14 +184,16 @@ class ReceiverOnly(CsiCase):
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design for a square root of E[HᴴH], the same for all channels of equal noise; the expected MSE is known at reception.
 
-        Of `known` only the sizes, the noise and the power matter.
+        The link refuses to receive until `at_reception` has matched its decoder. Of `known` only the sizes, the noise and the power matter.
 
         Raises:
             ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
         """
         root = _root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
-        return _as_baseline(design_exactly(modes, there, limit))
+        solution = _as_baseline(design_exactly(modes, there, limit))
+        unheard = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
+        return replace(solution, transceiver=replace(unheard, awaits_channel=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +213,7 @@ class TransmitterOnly(CsiCase):
         ValueError: gain or a multiple is not positive and finite, there is no multiple, or draws is no integer >= 1.
     """
 
+    takes_every_limit: ClassVar[bool] = False
     gain: float = 1.0
     multiples: tuple[float, ...] = (0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0, 6.0, 10.0)
     draws: int = 32
@@ -209,9 +221,11 @@ class TransmitterOnly(CsiCase):
 
     def __post_init__(self) -> None:
         real("gain", self.gain, above=0.0)
+        check_instance("multiples", self.multiples, Sequence, "(0.5, 1.0, 2.0)")
         for multiple in self.multiples:
             real("multiples", multiple, above=0.0)
         integer("number of multiples", len(self.multiples))
+        integer("seed", self.seed, 0, 2**63 - 1)
         integer("draws", self.draws)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
@@ -259,7 +273,8 @@ def _as_baseline(solution: LinearSolution) -> LinearSolution:
 def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
     """Raise ValueError where a case has no design within a limit."""
     if limit != Mean():
-        raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: use csi=BothEnds() for other limits")
+        remedy = "use csi=BothEnds() for other limits" if type(limit).allocate is not PowerLimit.allocate else "see ll.Admm for it"
+        raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: {remedy}")
 
 
 def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
@@ -269,9 +284,11 @@ def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t
         ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
     """
     eye = torch.eye(like.n_tx, dtype=like.h.dtype, device=like.h.device)
-    R = eye if correlation is None else as_tensor("correlation", correlation).to(eye)
+    R = eye if correlation is None else finite("correlation", correlation).to(eye)
     if R.shape != eye.shape or not torch.allclose(R, R.mH, atol=1e-6):
         raise ValueError(f"correlation must be Hermitian of shape {tuple(eye.shape)}, got {tuple(R.shape)}")
     values, vectors = torch.linalg.eigh(R)
+    if values[0] < -1e-6 * values[-1].abs().clamp(min=1.0):
+        raise ValueError(f"correlation must be positive semidefinite, got an eigenvalue of {float(values[0]):.3g}")
     values[: like.n_tx - min(like.n_rx, like.n_tx)] = 0.0
     return scale**0.5 * (vectors * values.clamp(min=0).sqrt()) @ vectors.mH

@@ -31,7 +31,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import check_instance, finite
+from latentlink.numerics.doors import check_instance, choice, finite, flag, real
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import Saved, artifact
@@ -205,8 +205,7 @@ def semantic_modes(
     check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
     if goal is not None:
         check_instance("goal", goal, Goal, "Goal.logits(head, y)")
-    if not (shrinkage == "auto" or (isinstance(shrinkage, int | float) and 0 <= shrinkage < float("inf"))):
-        raise ValueError(f"shrinkage must be 'auto' or a finite number that is at least 0, got {shrinkage!r}")
+    shrinkage, widely_linear = _check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
     Rx, Ryx, Ry = varying_covariances(moments)
@@ -275,3 +274,10 @@ def _real_streams(analysis: Tensor, synthesis: Tensor, strength: Tensor, moments
     columns = torch.stack([torch.cat([synthesis.real, synthesis.imag]), torch.cat([-synthesis.imag, synthesis.real])], -1)
     pairs = strength.repeat_interleave(2) / 2**0.5
     return rows.flatten(0, 1)[:, :d] * 2**0.5, columns.flatten(1)[:m] / 2**0.5, pairs
+
+
+def _check_shrinkage(shrinkage: float | str) -> float | str:
+    """Refuse what is neither "auto" nor a finite number >= 0; raises as `semantic_modes`."""
+    if isinstance(shrinkage, str):
+        return choice("shrinkage", shrinkage, ("auto",))
+    return real("shrinkage", shrinkage, least=0.0)

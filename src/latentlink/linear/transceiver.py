@@ -42,6 +42,7 @@ class LinearTransceiver(BaseTransceiver):
         moments_tz: E[t z'ᵀ] (…, g, 2q, 2q) with the coefficients t that the receiver wants; None where it is I.
         power_limit: what the budget limits.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
+        awaits_channel: True if the decoder has to be matched to what the receiver measures before anything is received.
     """
 
     analysis: Float[Tensor, "s d"]
@@ -56,6 +57,7 @@ class LinearTransceiver(BaseTransceiver):
     moments_tz: Float[Tensor, "*batch g q2 q2"] | None = None
     power_limit: PowerLimit = field(default_factory=Mean)
     encoders: tuple[str, str] = ("unnamed", "unnamed")
+    awaits_channel: bool = False
 
     def __post_init__(self) -> None:
         for name in ("analysis", "synthesis", "precoder", "decoder"):  # laid out as a loaded link is, so that both give the same bits
@@ -89,8 +91,14 @@ class LinearTransceiver(BaseTransceiver):
         """Mode coefficients ẑ (…, n, s) of received symbols r, from which `decode` makes ŷ = μy + Ψ ẑ.
 
         Raises:
-            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
+            ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit; or the decoder has
+                not been matched to the channel that it awaits.
         """
+        if self.awaits_channel:
+            raise ValueError(
+                "transceiver must be matched to the channel that its receiver measures: "
+                "solution = csi.at_reception(solution, modes, truth, received), or link.matched_to(received)"
+            )
         r = check_received(r, self.channel, self.batch)
         groups = self.decoder.shape[-3]
         received = r.unflatten(-2, (groups, -1)).flatten(-2).movedim(-2, -3)
@@ -128,7 +136,7 @@ class LinearTransceiver(BaseTransceiver):
         loading = torch.finfo(M.dtype).eps * covariance.diagonal(dim1=-2, dim2=-1).sum(-1)  # keeps it definite where there is no noise
         covariance = covariance + torch.diag_embed(torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(covariance.shape[:-1]))
         decoder = torch.linalg.solve(covariance, wanted.mT).mT
-        changed: dict[str, Any] = {"decoder": decoder, "channel": replace(channel, power=self.channel.power)}
+        changed: dict[str, Any] = {"decoder": decoder, "channel": replace(channel, power=self.channel.power), "awaits_channel": False}
         for name, kept in (("streams", 1), ("precoder", 3), ("moments_zz", 3), ("moments_tz", 3)):
             if (value := getattr(self, name)) is not None:
                 changed[name] = value.expand(*batch, *value.shape[-kept:])
@@ -214,7 +222,7 @@ class LinearTransceiver(BaseTransceiver):
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts of the saved file."""
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit)
-        facts |= {"streams": self.streams.shape[-1], "encoders": list(self.encoders)}
+        facts |= {"streams": self.streams.shape[-1], "encoders": list(self.encoders), "awaits_channel": self.awaits_channel}
         return saved_tensors(self), facts
 
     @classmethod
@@ -222,4 +230,5 @@ class LinearTransceiver(BaseTransceiver):
         """The link of a saved file."""
         channel, limit = channel_from(tensors), limit_from(tensors, manifest)
         transmitter, receiver = manifest["encoders"]
-        return cls(**tensors, channel=channel, power_limit=limit, encoders=(transmitter, receiver))
+        awaits = manifest.get("awaits_channel", False)
+        return cls(**tensors, channel=channel, power_limit=limit, encoders=(transmitter, receiver), awaits_channel=awaits)

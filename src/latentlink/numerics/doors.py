@@ -80,6 +80,17 @@ def real(
     raise ValueError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {value!r}")
 
 
+def flag(name: str, value: object) -> bool:
+    """A truth value, NumPy's included; numbers and words are refused, since every word would be true.
+
+    Raises:
+        ValueError: naming `name`, for anything else.
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
 def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
     """Refuse what is no object of a class or a protocol, and the class itself.
 

@@ -56,7 +56,7 @@ class SpatialModes(Parts):
         """The SVD of every use; its phases make the largest entry of each transmit vector real and positive."""
         once = h
         for axis in range(h.ndim - 2):  # an expanded axis (repeated uses, an SNR sweep) is decomposed once
-            if h.stride(axis) == 0:
+            if h.stride(axis) == 0 and h.shape[axis] > 0:
                 once = once.narrow(axis, 0, 1)
         U, amplitude, Vh = torch.linalg.svd(once, full_matrices=False)
         V = Vh.mH

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.power import AllocatedWord
 from latentlink.studies.result_files import Results
 from latentlink.studies.rows import COLUMNS
 from latentlink.studies.running.runner import Runner
@@ -88,6 +89,15 @@ def test_robust_designs_beat_naive_ones_where_both_ends_know_the_same_estimate(t
         assert mean["exact, widely linear", estimator] < mean["exact, widely linear, naive", estimator]
 
 
+@pytest.mark.parametrize("known", ["both-ends", "receiver-only"])
+def test_every_power_limit_of_the_closed_form_goes_with_csi_of_every_limit(tmp_path, known):
+    words = list(get_args(AllocatedWord))
+    seen = rows(tmp_path, csi={"known": known, "pilot_snr_db": 10}, methods=[{"name": "closed-form", "power": words}])
+    assert len(seen["method"].unique()) == len(words)
+    assert (seen["power"] < 1.02).all()
+    assert seen["mse"].is_finite().all()
+
+
 def test_feedback_in_few_bits_costs(tmp_path):
     seen = rows(tmp_path, csi={"known": "transmitter", "pilot_snr_db": 40, "feedback_bits": [1, 8]})
     mean = dict(seen.group_by("feedback_bits").agg(pl.col("mse").mean()).iter_rows())
@@ -98,7 +108,7 @@ def test_feedback_in_few_bits_costs(tmp_path):
     ("changes", "match"),
     [
         ({"csi": {"known": "transmitter"}, "methods": [{"name": "first-k"}]}, "csi.known transmitter needs closed-form"),
-        ({"csi": {"known": "both-ends"}, "methods": [{"name": "closed-form", "power": "equal"}]}, "power must be mean"),
+        ({"csi": {"known": "transmitter"}, "methods": [{"name": "closed-form", "power": "equal"}]}, "power must be mean"),
         ({"csi": {"known": "both-ends", "feedback_bits": 4}}, "csi.feedback_bits must be null"),
         ({"csi": {"known": "transmitter"}, "channel": {**CHANNEL, "model": "kronecker"}}, "must be perfect or unaware for kronecker"),
         ({"csi": {"known": "unaware"}, "channel": {**CHANNEL, "model": "umi"}, "ofdm": {"normalisation": "path-loss"}}, "must be perfect"),

@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
-from latentlink.channels.channel import Channel
+from latentlink.channels.channel import Channel, complex_matrices
 from latentlink.channels.csi.statistics import correlation_over_time, doppler_hz
+from latentlink.numerics.doors import check_instance, real
 from latentlink.numerics.doors import generator as generator_of
-from latentlink.numerics.doors import real
 
 
 def age_channel(
@@ -51,6 +51,7 @@ def age_channel(
     """
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     gain = real("gain", gain, least=0.0)
+    h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
     w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=generator_of(generator, h.device))
     now: Tensor = rho * h + ((1 - rho**2) * gain) ** 0.5 * w
     return now
@@ -70,6 +71,7 @@ def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz
     Raises:
         ValueError: as `age_channel`.
     """
+    check_instance("known", known, Channel, "channel.estimated(pilot_noise)")
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     gain = real("gain", gain, least=0.0)
     return replace(known, h=rho * known.h, error_variance=rho**2 * known.error_variance + (1 - rho**2) * gain)

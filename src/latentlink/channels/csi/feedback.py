@@ -17,7 +17,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
-from latentlink.numerics.doors import integer, real
+from latentlink.numerics.doors import check_instance, integer, real
 
 _TOP_DB, _RANGE_DB = 10.0, 60.0  # of h² over n_rx n_tx gain, which one strong path reaches; what is 50 dB below is not worth power
 
@@ -60,6 +60,7 @@ def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel
     Example:
         >>> known = quantise_feedback(channel, bits=6)
     """
+    check_instance("channel", channel, Channel, "channel.estimated(pilot_noise)")
     bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
     once = channel.h.narrow(-3, 0, 1) if is_block_fading(channel.h) else channel.h
     _, h, Vh = torch.linalg.svd(once, full_matrices=False)

@@ -118,7 +118,7 @@ class Block(Parts):
             taken = slots[:, read : read + count * len(where)].reshape(len(coded), len(where), count)
             sent[:, where] = amplitudes(taken) * self.power[where].sqrt()
             read += count * len(where)
-        return torch.view_as_complex(sent.reshape(len(coded), -1, 2))
+        return torch.view_as_complex(sent.unflatten(-1, (-1, 2)))
 
     def read(self, symbols: Complex[Tensor, "n s"], amplitude: Float[Tensor, "s"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
         """Payloads (n, B) and whether their CRCs hold, of symbols received through amplitudes h (u·q)."""

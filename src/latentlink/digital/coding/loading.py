@@ -151,8 +151,8 @@ class Uncoded:
         snr = torch.where(bits > 0, 2 * p * gain.unsqueeze(-2), 1.0).clamp(max=_STRONGEST)  # noise σ²/2 in each real dimension
         lost = 1 - torch.exp(torch.log1p(-symbol_error(bits, snr)).sum(-1))
         impossible = (bits > MOST_BITS).any(-1) | ~share.isfinite().all(-1)
-        shape = (*bits.shape[:-1], -1, 2)
-        return cls(Loads(bits.reshape(shape), p.reshape(shape), snr.reshape(shape)), torch.where(impossible, 1.0, lost))
+        loads = Loads(*(value.unflatten(-1, (-1, 2)) for value in (bits, p, snr)))
+        return cls(loads, torch.where(impossible, 1.0, lost))
 
 
 def _margin(error: float) -> Float[Tensor, ""]:

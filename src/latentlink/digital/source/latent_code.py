@@ -13,7 +13,7 @@ best v is found on pilots held back from all tables, once for payloads of about 
 import math
 import threading
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -132,6 +132,10 @@ class LatentCode(Summarised):
         count = min(_HELD_MOST, int(_HELD_SHARE * len(c)))
         held = order[:count] if count else order
         return cls(coordinates, c[order[count:]], c[held], pilots.y[held].to(c) - coordinates.mean_y)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What copies and pickles keep: what the tables are made of, from which a copy makes the same ones."""
+        return LatentCode, (self.coordinates, self.learnt, self.held, self.wanted)
 
     def to(self, device: torch.device | str) -> "LatentCode":
         """The same code on another device, where its tables are made anew."""

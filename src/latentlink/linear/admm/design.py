@@ -16,7 +16,7 @@ from latentlink.linear.closed_form import LinearSolution, check_channel, expecte
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import check_instance, integer, real
+from latentlink.numerics.doors import check_instance, flag, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 from latentlink.streams.projections import Precoders
@@ -82,6 +82,8 @@ class Admm(Summarised):
             check_instance("constraint", self.constraint, ConstraintSet, "ActiveAntennas(2), or None")
             if not isinstance(self.power, Mean):
                 raise ValueError(f"power must be Mean() where there is a constraint, got {self.power!r}; leave one of the two out")
+        flag("adaptive", self.adaptive)
+        flag("warm_start", self.warm_start)
         real("rho", self.rho, above=0.0)
         integer("max_iterations", self.max_iterations)
         real("tolerance", self.tolerance, least=0.0)

@@ -18,6 +18,7 @@ from latentlink.neural.codec.examples import Augmentation
 from latentlink.neural.codec.training import CodecTraining
 from latentlink.neural.codec.words import codec_training, named_objective
 from latentlink.numerics.doors import check_instance
+from latentlink.power import MessageWord
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.channels import standard_model
@@ -66,7 +67,7 @@ class CodecMethod(Method):
         "head", description="what it is trained for; module:attribute of an objective's class, which may take the receiver's `head`"
     )
     fidelity: NotNegative = Field(0.05, description="share of plain MSE beside the divergence of the head")
-    power: Literal["mean", "per-message"] = Field("mean", description="what the power limits")
+    power: MessageWord = Field("mean", description="what the power limits")
     peak: float | None = Field(None, ge=1, description="largest energy of a message over its budget")
     modes: Positive = Field(128, description="semantic modes that the networks work in")
     width: Positive = Field(256, description="hidden units of a layer")

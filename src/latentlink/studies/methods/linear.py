@@ -11,17 +11,26 @@ from latentlink.linear.admm.design import Admm
 from latentlink.linear.csi_cases import BothEnds, CsiCase, Perfect, ReceiverOnly, Transmitter, TransmitterOnly, Unaware
 from latentlink.linear.design import ClosedForm
 from latentlink.links.solution import Solution
-from latentlink.power import named
+from latentlink.power import AllocatedWord, PowerLimit, ProjectedWord, named
 from latentlink.studies.methods.method import OnModes, Run, Situation
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Positive
 from latentlink.studies.shared import PilotKnowledge
+
+_CASES: dict[str, type[CsiCase]] = {
+    "perfect": Perfect,
+    "unaware": Unaware,
+    "both-ends": BothEnds,
+    "transmitter": Transmitter,
+    "receiver-only": ReceiverOnly,
+    "transmitter-only": TransmitterOnly,
+}
 
 
 class ClosedFormMethod(OnModes):
     """The exact linear design."""
 
     name: Literal["closed-form"] = "closed-form"
-    power: Literal["mean", "per-use", "per-message", "equal", "one-use-at-a-time"] = Field(
+    power: AllocatedWord = Field(
         "mean",
         description="what the power limits: its mean, each channel use, each message; equal gives each use the same power, "
         "one-use-at-a-time also sends modes in turn",
@@ -46,28 +55,26 @@ class ClosedFormMethod(OnModes):
         return values
 
     def check(self, point: Point) -> None:
-        """Raise ValueError for another power limit than the mean under imperfect CSI."""
-        if point.csi.known != "perfect" and self.power != "mean":
+        """Raise ValueError for another power limit than the mean where the case of CSI has no design for it."""
+        if not _CASES[point.csi.known].takes_every_limit and self.power != "mean":
             raise ValueError(f"power must be mean where csi.known is {point.csi.known}, got {self.power}")
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The design for what the transmitter knows, and, where that is not all, what is expected of it on the channels of messages."""
-        pilots = {"x": known.pilots.x, "y": known.pilots.y} if self.power == "per-message" else {}
         modes, case = self.modes(known), self.csi_case(there)
-        solution = ClosedForm(power=named(self.power, **pilots), csi=case).design(modes, there.estimate)
+        solution = ClosedForm(power=self.limit(known), csi=case).design(modes, there.estimate)
         return solution if there.known in ("perfect", "unaware") else case.at_reception(solution, modes, there.truth, there.received)
+
+    def limit(self, known: PilotKnowledge) -> PowerLimit:
+        """The power limit, with the pilots where its decoder is refitted to them."""
+        return named(self.power, **({"x": known.pilots.x, "y": known.pilots.y} if self.power == "per-message" else {}))
 
     def csi_case(self, there: Situation) -> CsiCase:
         """Who knows what of the channel, by the word of the study."""
-        cases: dict[str, CsiCase] = {
-            "perfect": Perfect(),
-            "unaware": Unaware(),
-            "both-ends": BothEnds(robust=self.robust),
-            "transmitter": Transmitter(robust=self.robust),
-            "receiver-only": ReceiverOnly(gain=there.gain),
-            "transmitter-only": TransmitterOnly(gain=there.gain),
-        }
-        return cases[there.known]
+        kind = _CASES[there.known]
+        if there.known in ("both-ends", "transmitter"):
+            return kind(robust=self.robust)  # type: ignore[call-arg]
+        return kind(gain=there.gain) if there.known in ("receiver-only", "transmitter-only") else kind()  # type: ignore[call-arg]
 
 
 class AdmmMethod(OnModes):
@@ -75,7 +82,7 @@ class AdmmMethod(OnModes):
 
     family: ClassVar[str] = "admm"
     name: Literal["admm"] = "admm"
-    power: Literal["mean", "per-use", "per-antenna"] = Field("mean", description="what the power limits")
+    power: ProjectedWord = Field("mean", description="what the power limits")
     constraint: Literal["active-antennas", "sparse", "constant-modulus"] | None = Field(
         None, description="a set of precoders beside the power limit"
     )

@@ -1,0 +1,56 @@
+"""What is no argument of its kind is refused by name at every public door, before it is computed with."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import latentlink as ll
+from oracles import pairs
+
+X, Y = pairs(5, 60, 4, 3)
+MOMENTS = ll.Moments.from_pairs(X, Y)
+MODES = ll.semantic_modes(MOMENTS, shrinkage=0.0)
+H = ll.rayleigh(2, 2, batch=(3,), generator=0)
+CHANNEL = ll.Channel.from_snr(H, 10.0)
+AGE = {"delay_s": 1e-3, "speed_mps": 8.0, "carrier_hz": 3.5e9}
+
+pytestmark = pytest.mark.filterwarnings("error")
+REFUSED = {
+    "shrinkage": lambda: ll.semantic_modes(MOMENTS, shrinkage=True),
+    "widely_linear": lambda: ll.semantic_modes(MOMENTS, widely_linear="no"),
+    "adaptive": lambda: ll.Admm(adaptive="x"),
+    "robust": lambda: ll.csi.Transmitter(robust="no"),
+    "seed": lambda: ll.csi.Transmitter(seed=1.5),
+    "multiples": lambda: ll.csi.TransmitterOnly(multiples=0.5),
+    "limits": lambda: ll.power.PerAntenna(limits=True),
+    "correlation": lambda: ll.ClosedForm(csi=ll.csi.ReceiverOnly(correlation=-np.eye(2))).design(MODES, CHANNEL),
+    "settings": lambda: ll.power.named("mean", foo=1),
+    "channel": lambda: ll.bounds.capacity(H),
+    "h must be complex": lambda: ll.csi.age_channel(H.real, **AGE),
+    "batch": lambda: ll.rayleigh(2, 2, batch=(-1,)),
+    "dtype": lambda: ll.rayleigh(2, 2, dtype=torch.float64),
+}
+MORE = {
+    "channel": (lambda: ll.bounds.opta(MODES, H), lambda: ll.bounds.separation(MODES, H), lambda: ll.bounds.finite_length_bits(H, 0.1),
+                lambda: ll.csi.quantise_feedback(H, 4)),
+    "known": (lambda: ll.csi.age_estimate(H, **AGE),),
+    "correlation has NaN": (
+        lambda: ll.ClosedForm(csi=ll.csi.ReceiverOnly(correlation=np.full((2, 2), np.nan))).design(MODES, CHANNEL),
+    ),
+}  # fmt: skip
+CALLS = [*REFUSED.items(), *((name, call) for name, calls in MORE.items() for call in calls)]
+
+
+@pytest.mark.parametrize(("name", "call"), CALLS)
+def test_it_is_refused_by_name(name, call):
+    """Where the tests' own type checker comes first, it is the annotation that names the argument."""
+    with pytest.raises((ValueError, TypeError), match=re.escape(name) + "|parameter"):
+        call()
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert ll.semantic_modes(MOMENTS, shrinkage=np.float64(0.5)).shrinkage == 0.5
+    assert ll.budget.Flops(np.float64(6e5)).flops == 600_000
+    assert ll.power.PerAntenna(limits=[0.1, 0.2]).limits.tolist() == [0.1, 0.2]
