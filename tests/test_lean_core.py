@@ -83,7 +83,7 @@ def test_studies_without_the_lab_say_so_in_a_sentence(tmp_path, lean, door):
     assert run.stderr.splitlines()[-1].endswith("Studies need polars, which is not installed: pip install 'latentlink[lab]'")
 
 
-def test_names_can_be_listed_and_asked_for_without_the_lab(tmp_path):
+def test_names_can_be_listed_and_asked_for_without_the_lab(tmp_path, lean):
     code = """
 import inspect, pydoc
 from latentlink import *
@@ -93,7 +93,7 @@ assert dict(inspect.getmembers(ll))["studies"] is studies
 assert "Read `sections`" in pydoc.render_doc(ll.studies) and "Semantic MIMO" in pydoc.render_doc(ll)
 print("worked")
 """
-    run = python(BLOCK + code, folder=tmp_path)
+    run = lean.run(code, folder=tmp_path)
     assert run.stdout == "worked\n", run.stderr
 
 

@@ -21,13 +21,12 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import choice, finite, integer, real
+from latentlink.numerics.doors import AnyArray, choice, finite, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.streams.allocation import Allocation, Placement
 from latentlink.streams.per_use import PerUseProblem
@@ -187,7 +186,7 @@ class PerMessage(PowerLimit):
     x: Float[Tensor, "n d"] | None = None
     y: Float[Tensor, "n m"] | None = None
 
-    def __init__(self, *, x: Tensor | NDArray[Any] | None = None, y: Tensor | NDArray[Any] | None = None) -> None:
+    def __init__(self, *, x: AnyArray | None = None, y: AnyArray | None = None) -> None:
         if (x is None) != (y is None):
             raise ValueError(f"x and y must be given together, or neither, got only {'y' if x is None else 'x'}")
         pilots = (None, None) if x is None or y is None else tuple(value.double() for value in as_pairs(x, y))
@@ -229,7 +228,7 @@ class PerAntenna(PowerLimit):
     word: ClassVar[str] = "per-antenna"
     limits: Float[Tensor, "*t"] | None = None
 
-    def __init__(self, *, limits: Tensor | NDArray[Any] | Sequence[float] | float | None = None) -> None:
+    def __init__(self, *, limits: AnyArray | Sequence[float] | float | None = None) -> None:
         values = None if limits is None else finite("limits", limits)
         if isinstance(limits, bool) or (values is not None and (values.is_complex() or values.ndim > 1 or bool((values < 0).any()))):
             raise ValueError(f"limits must be real, not negative, of shape (n_tx,), got {limits!r}")
@@ -287,11 +286,7 @@ NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerU
 
 
 def named(word: str, **settings: Any) -> PowerLimit:
-    """The limit that a word of a study file or of the command line stands for, with its settings.
-
-    Args:
-        word: name of the limit, one of `NAMES`.
-        settings: fields of the limit, such as `x` and `y` of PerMessage.
+    """The limit that a word of `NAMES` stands for, with its fields, such as `x` and `y` of PerMessage.
 
     Raises:
         ValueError: no limit has this name, or a setting is wrong.

@@ -178,7 +178,7 @@ def test_encode_writes_what_fit_reads(run):
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "tx.npy"), 1, "complex"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--goal", "wisdom"), 2, "wisdom"),
         (("evaluate", "tx.npy", "tx-test.npy", "rx-test.parquet", "labels-test.npy"), 1, "tx.npy"),
-        (("fit", "tx.npy", "rx.pt", "labels.csv", "--device", "abacus"), 1, "--device abacus"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--device", "abacus"), 1, "device 'abacus'"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "absent[blue].h5"), 1, "absent[blue].h5"),
         (("demo", "data.dataset=digits", "channel.draws=0"), 1, "channel.draws"),
         (("encode", "mobilenet-v2", "x.xlsx", "--dataset", "digits"), 1, "cannot write .xlsx"),

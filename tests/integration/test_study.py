@@ -96,7 +96,7 @@ def test_mistakes_are_explained(run, home):
     assert "did you mean antennas" in run("run", "toy.yaml", "channel.antenas=1", status=1).stderr
     assert "absent.yaml" in run("run", "absent.yaml", status=1).stderr
     assert "nothing is done yet" in run("report", "toy.yaml", "--output", "nowhere", status=1).stderr
-    assert "--device" in run("run", "toy.yaml", "--device", "abacus", status=1).stderr
+    assert "device 'abacus'" in run("run", "toy.yaml", "--device", "abacus", status=1).stderr
 
 
 def test_a_failed_cell_is_named_and_the_others_are_kept(run, home):

@@ -331,7 +331,7 @@ def test_words_are_turned_into_settings_in_one_place():
     assert codec_training(peak=2.0, flops=5000).power == ll.power.Mean(peak=2.0)
     assert codec_training(power="per-message", microseconds=4.0).budget == ll.budget.Latency(4.0)
     for words, message in (
-        ({"flops": 5, "microseconds": 1.0}, "two budgets for the same link"),
+        ({"flops": 5, "microseconds": 1.0}, "budgets for the same link"),
         ({"power": "per-message", "peak": 2.0}, "peak limits messages whose mean is limited"),
         ({"power": "per-use"}, r"power must be Mean\(\), Mean\(peak=...\) or PerMessage\(\) in a codec"),
         ({"power": "loud"}, "power must be one of"),

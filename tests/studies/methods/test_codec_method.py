@@ -96,7 +96,7 @@ def test_budgets_and_channels_to_train_on_tell_codecs_apart(tmp_path, monkeypatc
 
 def test_what_no_codec_can_be_is_refused(tmp_path):
     for change, message in (
-        ({"flops": 900, "microseconds": 3.0}, "two budgets"),
+        ({"flops": 900, "microseconds": 3.0}, "budgets for the same link"),
         ({"objective": "rank"}, "objective"),
         ({"draws": {"antenas": [1]}}, "unknown key"),
         ({"dropout": 1.0}, "dropout"),
