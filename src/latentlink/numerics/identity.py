@@ -3,7 +3,7 @@
     number, word, None      type and value
     tensor, array           dtype, shape and every byte
     function, class         module and qualified name; outside of the package and PyTorch also the code: the bytes of its source file, or,
-                            where there is none (a notebook), of its functions
+                            where there is none (a notebook), its instructions, its attributes, and what it uses of its module
     module (`nn.Module`)    class, weights and buffers, and its other public attributes
     any other object        class, and what it is made of: the fields of a dataclass, else what `copy` would copy
 
@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from latentlink.numerics.parts import parts_of
 
 _OURS = ("latentlink", "torch", "numpy", *sys.stdlib_module_names)  # code that a version pins; `__main__` is no name of these
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes)
+_NOT_CODE = {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__"}
 
 
 def identity_of(*parts: object) -> str:
@@ -42,26 +43,6 @@ def identity_of(*parts: object) -> str:
     return digest.hexdigest()
 
 
-def source_of(code: Any) -> bytes:
-    """What a class or a function does: the bytes of its source file, or those of its functions where there is no file."""
-    module = sys.modules.get(code.__module__)
-    path = Path(getattr(module, "__file__", None) or "")
-    if path.is_file():
-        return path.read_bytes()
-    functions = [value for _, value in sorted(vars(code).items())] if isinstance(code, type) else [code]
-    return b"".join(_instructions(value.__code__) for value in map(_unwrapped, functions) if isinstance(value, FunctionType))
-
-
-def _unwrapped(value: Any) -> Any:
-    return value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-
-
-def _instructions(code: CodeType) -> bytes:
-    plain = (sorted(map(repr, value)) if isinstance(value, frozenset) else value for value in code.co_consts)
-    constants = (_instructions(value) if isinstance(value, CodeType) else repr(value).encode() for value in plain)
-    return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])
-
-
 def _facts(whole: Any, within: tuple[object, ...]) -> Iterator[bytes]:
     """The content of an object, part by part; one that lies within itself is its depth."""
     if isinstance(whole, _PLAIN):
@@ -76,7 +57,7 @@ def _facts(whole: Any, within: tuple[object, ...]) -> Iterator[bytes]:
         yield b"numpy"
         yield from _tensor(torch.from_numpy(np.array(whole, order="C")))
     else:
-        yield from _code(whole if isinstance(whole, type | FunctionType) else type(whole))
+        yield from _code(whole if isinstance(whole, type | FunctionType) else type(whole), (*within, whole))
         for name, part in _content(whole):
             yield name.encode()
             yield from _facts(part, (*within, whole))
@@ -97,12 +78,35 @@ def _tensor(tensor: Tensor) -> Iterator[bytes]:
     )
 
 
-def _code(code: Any) -> Iterator[bytes]:
+def _code(code: Any, within: tuple[object, ...]) -> Iterator[bytes]:
     """The name of a class or a function, and what it does where no version pins that."""
     for one in code.__mro__ if isinstance(code, type) else (code,):
         yield f"{one.__module__}:{one.__qualname__}".encode()
         if (one.__module__ or "").partition(".")[0] not in _OURS:
-            yield source_of(one)
+            path = Path(getattr(sys.modules.get(one.__module__), "__file__", None) or "")
+            yield from [path.read_bytes()] if path.is_file() else _facts(_without_a_file(one), (*within, one))
+
+
+def _without_a_file(code: Any) -> dict[str, Any]:
+    """What makes up a class or a function that has no source file."""
+    if isinstance(code, type):
+        return {name: _unwrapped(value) for name, value in sorted(vars(code).items()) if name not in _NOT_CODE}
+    nested = _nested(code.__code__)
+    used = sorted({name for each in nested for name in each.co_names if name in code.__globals__})
+    return {
+        "instructions": [(each.co_code, each.co_names, each.co_varnames) for each in nested],
+        "constants": [value for each in nested for value in each.co_consts if not isinstance(value, CodeType)],
+        "used": {name: code.__globals__[name] for name in used},
+    }
+
+
+def _nested(code: CodeType) -> list[CodeType]:
+    """Code, and that of the functions within it."""
+    return [code, *(inner for value in code.co_consts if isinstance(value, CodeType) for inner in _nested(value))]
+
+
+def _unwrapped(value: Any) -> Any:
+    return [value.fget, value.fset, value.fdel] if isinstance(value, property) else getattr(value, "__func__", value)
 
 
 def _content(whole: Any) -> list[tuple[str, Any]]:

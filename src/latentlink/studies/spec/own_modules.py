@@ -8,17 +8,17 @@ is left as it was. Objects without a file, such as classes in a notebook's cell,
 import hashlib
 import importlib
 import importlib.util
-import pickle
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import ModuleType
 from typing import Any, NamedTuple
 
+from latentlink.numerics.identity import identity_of
+
 _PACKAGE = __name__.partition(".")[0]
-_NOT_CODE = {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__"}
 
 
 class OwnModule(NamedTuple):
@@ -57,8 +57,8 @@ def load_module(name: str, folder: Path | None) -> OwnModule:
 
 
 def digest_of(own: OwnModule, target: Any) -> str:
-    """The SHA-256 of all files of a module, or, where it has none, of the bytecode of one of its objects."""
-    digests = list(own.digests.values()) or [_hash(repr(_code_facts(target, own.module, ())).encode())]
+    """The SHA-256 of all files of a module, or, where it has none, the identity of one of its objects."""
+    digests = list(own.digests.values()) or [identity_of(target)]
     return digests[0] if len(digests) == 1 else _hash("".join(digests).encode())
 
 
@@ -133,38 +133,3 @@ def _lies_in(home: Path, name: str) -> bool:
         return False
     place = Path(file)
     return (place.parent.parent if place.stem == "__init__" else place.parent) == home
-
-
-def _code_facts(value: Any, module: ModuleType, above: tuple[int, ...]) -> Any:
-    """What identifies an object: its bytecode, that of what it uses of its module, and values."""
-    if id(value) in above:
-        return "itself"
-    inside = (*above, id(value))
-
-    def facts(inner: Any) -> Any:
-        return _code_facts(inner, module, inside)
-
-    if isinstance(value, CodeType):
-        used = {name: vars(module)[name] for name in value.co_names if name in vars(module)}
-        return value.co_code, value.co_names, value.co_varnames, [facts(each) for each in value.co_consts], facts(used)
-    if isinstance(value, FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return [facts(each) for each in (value.__code__, value.__defaults__, value.__kwdefaults__, cells)]
-    if isinstance(value, staticmethod | classmethod):
-        return facts(value.__func__)
-    if isinstance(value, property):
-        return [facts(each) for each in (value.fget, value.fset, value.fdel)]
-    if isinstance(value, type) and value.__module__ == module.__name__:
-        return facts(value.__bases__), {name: facts(each) for name, each in sorted(vars(value).items()) if name not in _NOT_CODE}
-    if isinstance(value, list | tuple):
-        return [facts(each) for each in value]
-    if isinstance(value, dict):
-        return [(repr(key), facts(each)) for key, each in value.items()]
-    if isinstance(value, frozenset | set):
-        return sorted(map(repr, value))
-    if isinstance(value, ModuleType | type):
-        return getattr(value, "__qualname__", ""), getattr(value, "__module__", value.__name__)
-    try:
-        return _hash(pickle.dumps(value))
-    except Exception:  # what cannot be pickled can raise anything
-        return repr(value)
