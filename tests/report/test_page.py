@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from functools import cache
 
 import polars as pl
 import pytest
@@ -22,6 +21,8 @@ META = ReportMeta(
 )  # fmt: skip
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STUDIES = {"compression": compression_study, "snr": snr_study, "flops": flops_study}
+EVIL = "<img src=http://x/y onerror=alert(1)> & </script><b>"
+NO_ERROR = r'<div id="errors" role="alert" hidden="">\s*</div>'
 FADING = {"outage": fading_study, "clipping": lambda: fading_study(draws=100, seeds=(1,), clipping_db=(0.0, 3.0, None))}
 
 
@@ -48,40 +49,74 @@ def without_plotly(text):
     return re.sub(r"<script>/\*\*.*?</script>|<script type=\"application/json\".*?</script>", "", text, flags=re.DOTALL)
 
 
-def rendered(text, folder):
-    """The document as the browser leaves it, with every error of a script noted in it."""
+def links_of(text):
+    """What the page less plotly asks for or leads to."""
+    own = without_plotly(text)
+    return re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']*)""", own) + re.findall(r"url\(([^)]*)\)|@import ([^;]*)", own)
+
+
+COLLECT = """
+window.onload = () => setTimeout(() => {
+  for (const frame of document.querySelectorAll("iframe")) {
+    const inside = frame.contentDocument, shown = document.createElement("pre");
+    for (const script of inside.querySelectorAll("script")) script.remove();
+    shown.id = frame.id;
+    shown.textContent = inside.documentElement.outerHTML;
+    frame.replaceWith(shown);
+  }
+}, 2000);
+"""
+
+
+def rendered(texts, folder):
+    """The documents as the browser leaves them, less their scripts, with every error of a script noted in them.
+
+    The browser starts once: each document has a frame of its own, of the size of a window.
+    """
     if CHROMIUM is None:
         pytest.skip("no chromium, chromium-browser or google-chrome on the path: the page was not rendered")
-    path = folder / "rendered.html"
-    path.write_text(text, encoding="utf-8")
+    frames = ""
+    for name, text in texts.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+        frames += f'<iframe id="{name}" src="{name}.html" style="width: 1400px; height: 3000px; visibility: hidden"></iframe>'
+    path = folder / "all-of-them.html"
+    path.write_text(f'<!DOCTYPE html><meta charset="utf-8"><body>{frames}<script>{COLLECT}</script></body>', encoding="utf-8")
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND")
     when = ("--virtual-time-budget=5000", "--window-size=1400,3000", f"--user-data-dir={folder / 'profile'}")
-    command = [CHROMIUM, *options, *when, "--dump-dom", path.as_uri()]
+    command = [CHROMIUM, *options, *when, "--allow-file-access-from-files", "--dump-dom", path.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    found = re.findall(r'<pre id="([^"]*)">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert [name for name, _ in found] == list(texts)
+    return {name: html.unescape(document) for name, document in found}
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory):
-    """Writes the report of a study once, and returns its files."""
+def drawn(tmp_path_factory):
+    """Pages by name, as they are and as the browser leaves them."""
+    few = frame([row("neural", snr_db=db) for db in (0.0, 10.0)])
+    evil = frame([row(EVIL, n) for n in (1, 4)] + [row("neural", n, dataset=EVIL) for n in (1, 4)])
+    texts = {axis: page(STUDIES[axis](), axis=axis) for axis in STUDIES}
+    texts["outage"] = page(fading_study(seeds=(1,)), axis="outage")
+    texts["failing"] = page(few, axis="snr").replace("draw();\n", "draw();\n  undefinedFunction();\n", 1)
+    texts["evil"] = page(evil, title=EVIL, description=EVIL, study_text=EVIL, command=EVIL, name=EVIL)
+    documents = rendered(texts, tmp_path_factory.mktemp("drawn"))
+    return {name: (texts[name], documents[name]) for name in texts}
 
-    @cache
-    def files_of(axis):
-        return write_report(STUDIES[axis](), meta(axis=axis), tmp_path_factory.mktemp(axis) / "report")
 
-    return files_of
+def assert_all_is_drawn(text, document):
+    """Every trace of every chart is there, and no script failed; returns the charts."""
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.DOTALL)[1])
+    assert re.search(NO_ERROR, document), "a script failed"
+    assert len(re.findall(r'<g class="trace scatter', document)) == sum(len(chart["data"]) for chart in charts.values()) > 0
+    return charts
 
 
 @pytest.mark.parametrize("axis", STUDIES)
-def test_chromium_draws_every_curve_without_an_error(axis, reports, tmp_path):
-    text = reports(axis)[0].read_text(encoding="utf-8")
-    document = rendered(text, tmp_path)
-    charts = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.DOTALL)[1])
+def test_chromium_draws_every_curve_without_an_error(axis, drawn):
+    text, document = drawn[axis]
+    charts = assert_all_is_drawn(text, document)
     assert len(charts) >= 2
-    assert re.search(r'<div id="errors" role="alert" hidden="">\s*</div>', document), "a script failed"
-    drawn = len(re.findall(r'<g class="trace scatter', document))
-    assert drawn == sum(len(chart["data"]) for chart in charts.values())
     legend = {html.unescape(name) for name in re.findall(r'class="legendtext"[^>]*data-unformatted="([^"]*)"', document)}
     wanted = {trace["name"] for chart in charts.values() for trace in chart["data"] if trace["showlegend"]}
     assert wanted <= legend
@@ -98,18 +133,8 @@ def test_studies_of_fading_have_outage_where_they_ask_for_it(axis):
     assert ("Distance to Gaussian OPTA against the clipping level" in text) == (axis == "clipping")
 
 
-def test_chromium_draws_outage_without_an_error(tmp_path):
-    text = page(fading_study(seeds=(1,)), axis="outage")
-    document = rendered(text, tmp_path)
-    charts = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.DOTALL)[1])
-    assert re.search(r'<div id="errors" role="alert" hidden="">\s*</div>', document), "a script failed"
-    assert len(re.findall(r'<g class="trace scatter', document)) == sum(len(chart["data"]) for chart in charts.values())
-
-
-def test_the_same_rows_of_fading_give_the_same_bytes(tmp_path):
-    first, second = (write_report(fading_study(), meta(axis="outage"), tmp_path / name) for name in ("a", "b"))
-    assert [path.name for path in first] == ["report.html", "outage.pdf", "outage.png"]
-    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
+def test_chromium_draws_outage_without_an_error(drawn):
+    assert_all_is_drawn(*drawn["outage"])
 
 
 def test_outage_needs_many_channels(tmp_path):
@@ -117,23 +142,26 @@ def test_outage_needs_many_channels(tmp_path):
     assert "Outage" not in page(fading_study(draws=2), axis="speed")
 
 
-def test_a_script_error_is_seen(tmp_path):
-    text = page(snr_study(), axis="snr").replace("draw();\n", "draw();\n  undefinedFunction();\n", 1)
-    document = rendered(text, tmp_path)
-    assert "undefinedFunction" in re.search(r'<div id="errors"[^>]*>(.*?)</div>', document, re.DOTALL)[1]
+def test_a_script_error_is_seen(drawn):
+    assert "undefinedFunction" in re.search(r'<div id="errors"[^>]*>(.*?)</div>', drawn["failing"][1], re.DOTALL)[1]
 
 
 @pytest.mark.parametrize("axis", STUDIES)
-def test_the_page_is_one_file_that_asks_for_nothing(axis, reports):
-    files = reports(axis)
-    text = files[0].read_text(encoding="utf-8")
+def test_the_page_is_one_file_that_asks_for_nothing(axis):
+    text = page(STUDIES[axis](), axis=axis)
     assert text.count("plotly.js v") == 1
-    own = without_plotly(text)
-    assert len(own) < 300_000
-    links = re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']*)""", own) + re.findall(r"url\(([^)]*)\)|@import ([^;]*)", own)
-    assert links
-    assert all(link == "data:," or link == "#run" or (files[0].parent / link).is_file() for link in links), links
+    assert len(without_plotly(text)) < 300_000
+    assert set(links_of(text)) == {"data:,"}
+
+
+def test_a_report_links_to_every_file_beside_it_and_to_nothing_else(tmp_path):
+    """And the same rows give the same bytes, of the page and of every figure."""
+    files, again = (write_report(snr_study(), meta(axis="snr"), tmp_path / name) for name in ("a", "b"))
+    assert [path.name for path in files[1:]] == [f"{what}-vs-snr.{kind}" for what in ("accuracy", "distance") for kind in ("pdf", "png")]
     assert sorted(files) == sorted(files[0].parent.iterdir())
+    assert set(links_of(files[0].read_text(encoding="utf-8"))) == {"data:,", *(path.name for path in files[1:])}
+    assert [path.name for path in files] == [path.name for path in again]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(files, again, strict=True))
 
 
 def test_the_specifications_are_plotlys():
@@ -210,38 +238,23 @@ def test_little_or_nothing_still_makes_a_page(axis, tmp_path):
             )
         ]
     )
-    for rows in (
-        poor,
-        poor.select("method", "family", "accuracy", "n_tx", "snr_db"),
-        frame([reference("unaligned")]),
-        poor.head(0),
-        pl.DataFrame(),
-    ):
+    least, lone_reference = poor.select("method", "family", "accuracy", "n_tx", "snr_db"), frame([reference("unaligned")])
+    assert len(write_report(least, meta(axis=axis), tmp_path / "least")) == (1 + 2 if axis == "snr" else 1)  # others lack their axis
+    assert len(write_report(lone_reference, meta(axis=axis), tmp_path / "reference")) == 1  # no figures of a reference alone
+    for rows in (poor, least, lone_reference, poor.head(0), pl.DataFrame()):
         text = page(rows, axis=axis)
         assert "How it was run" in text
         assert "not measured: " in text
-        if rows is not poor and len(rows):
-            assert len(write_report(rows, meta(axis=axis), tmp_path)) in (1, 3)  # no figures of a reference alone
     lone = frame([row("neural"), reference("unaligned")])
     assert "Neither FLOPs nor latency" not in page(lone, axis=axis)
 
 
-def test_names_are_escaped(tmp_path):
-    evil = "<img src=http://x/y onerror=alert(1)> & </script><b>"
-    rows = frame([row(evil, n) for n in (1, 4)] + [row("neural", n, dataset=evil) for n in (1, 4)])
-    text = page(rows, title=evil, description=evil, study_text=evil, command=evil, name=evil)
+def test_names_are_escaped(drawn):
+    text, document = drawn["evil"]
     assert "<img" not in text.replace("<image", "")  # nor in the data of the charts
     assert "&lt;img src=http" in without_plotly(text)
-    document = rendered(text, tmp_path)
     assert "<img src=" not in document
-    assert re.search(r'<div id="errors" role="alert" hidden="">\s*</div>', document)
-
-
-def test_the_same_rows_give_the_same_bytes(tmp_path):
-    rows = compression_study(pilots=(42,), antennas=(1, 4))
-    first, second = (write_report(rows, META, tmp_path / name) for name in ("a", "b"))
-    assert [path.name for path in first] == [path.name for path in second]
-    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
+    assert re.search(NO_ERROR, document)
 
 
 def test_how_it_was_run_is_told():
