@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -97,7 +98,7 @@ def device_pair(
     name = seen["train"].name.removesuffix("-train")
     words = _WORDS.get(name, name)
     if dataset == "digits":
-        encoders = small_digit_encoders(seen["train"])
+        encoders = _digit_encoders()
     else:
         encoders = _encoder(transmitter, image_size), _encoder(receiver, image_size)
         sizes = dict.fromkeys(str(used.size) for used in encoders if used.size is not None)
@@ -115,6 +116,12 @@ def device_pair(
         dataset=words,
         note=note,
     )
+
+
+@cache
+def _digit_encoders() -> tuple[Encoder, Encoder]:
+    """Train the small encoders of digits, once in a process: the same images give the same encoders."""
+    return small_digit_encoders(digits("train"))
 
 
 def _images(dataset: Dataset | Loader, folder: Path | str | None) -> dict[Split, ImageSet]:
