@@ -129,7 +129,7 @@ def least_mean_error(known, one, F, shared):
     return known.cov_y.trace() - (cross * torch.linalg.solve(M @ known.cov_x @ M.mT + noise, cross)).sum((-2, -1))
 
 
-def descend(objective: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, iterations: int = 250) -> torch.Tensor:
+def descend(objective: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, iterations: int = 150) -> torch.Tensor:
     """Values (starts,) that L-BFGS reaches from each start (starts, …)."""
     X = start.clone().requires_grad_()
     solver = torch.optim.LBFGS(
@@ -146,7 +146,7 @@ def descend(objective: Callable[[torch.Tensor], torch.Tensor], start: torch.Tens
     return objective(X).detach()
 
 
-def alternate(problem: Problem, start: torch.Tensor, iterations: int = 200) -> torch.Tensor:
+def alternate(problem: Problem, start: torch.Tensor, iterations: int = 80) -> torch.Tensor:
     """Errors (starts,) after alternating exact minimisation over G, and over F with ||F R^{1/2}||² ≤ budget."""
     values, vectors = torch.linalg.eigh(problem.Rx)
     kept = values > 1e-10 * values[-1]

@@ -9,7 +9,7 @@ from oracles import Problem, alternate, channel, dense_channel, dense_pair, desc
 
 STARTS = 20
 BEATEN = 1e-8  # relative
-REACHED = 1e-3  # a search that does not come this near to the optimum would prove nothing
+REACHED = 1e-4  # a search that does not come this near to the optimum would prove nothing
 
 
 def with_rank(seed, n_rx, n_tx, rank, uses=1):
@@ -121,8 +121,7 @@ class TestComplexLinear:
         a, b, c, d = *F.tensor_split(2, -2)[0].tensor_split(2, -1), *F.tensor_split(2, -2)[1].tensor_split(2, -1)
         return embed_halves((a + d) / 2, (c - b) / 2)
 
-    @pytest.mark.parametrize("weight", ["mse", "low rank", "fidelity"])
-    @pytest.mark.parametrize("instance", INSTANCES)
+    @pytest.mark.parametrize(("instance", "weight"), [(name, ("mse", "low rank", "fidelity")[i % 3]) for i, name in enumerate(INSTANCES)])
     def test_no_complex_linear_pair_beats_the_design(self, instance, weight):
         known, one = (make() for make in INSTANCES[instance])
         known = even(known)

@@ -32,9 +32,7 @@ def feasible_errors(one, limits, count=40):
     return problem.error(F, problem.decoder(F))
 
 
-@pytest.mark.parametrize(
-    ("shape", "limits"), [*((shape, ("equal", "loose", "uneven")[i % 3]) for i, shape in enumerate(SHAPES)), ("square", "uneven")]
-)
+@pytest.mark.parametrize(("shape", "limits"), [(shape, ("equal", "loose", "uneven")[i % 3]) for i, shape in enumerate(SHAPES)])
 def test_the_dual_is_below_every_feasible_pair_at_every_multiplier_and_admm_nearly_meets_it(shape, limits):
     channels = SHAPES[shape]()
     chosen = None if LIMITS[limits] is None else LIMITS[limits](channels)
@@ -70,23 +68,25 @@ def test_one_antenna_is_total_power():
     torch.testing.assert_close(per_antenna(MODES, channels), exact, rtol=1e-5, atol=0.0)
 
 
-@pytest.mark.parametrize("warm_start", [True, False])
-def test_antennas_without_power_are_as_if_they_were_not_there(warm_start):
+def test_antennas_without_power_are_as_if_they_were_not_there():
     channels = channel(2, 4, 4, snr_db=20.0, batch=(4,))
     limits = torch.tensor([0.0, 0.5, 0.5, 0.0], dtype=torch.float64)
-    solution = Admm(power=PerAntenna(limits=limits), warm_start=warm_start, max_iterations=200).design(MODES, channels)
     two = ll.Channel(channels.h[..., 1:3], channels.noise_variance)
-    alone = Admm(power=PerAntenna(limits=limits[1:3]), warm_start=True, max_iterations=400).design(MODES, two)
-    torch.testing.assert_close(solution.trace["bound"], alone.trace["bound"], rtol=1e-3, atol=0.0)
-    assert (solution.trace["gap"] < (1e-4 if warm_start else 1e-2)).all(), solution.trace["gap"]
-    link = solution.transceiver
-    assert torch.equal(link.channel.h, channels.h)
-    torch.testing.assert_close(solution.expected_mse, solution.trace["delivered"])
-    assert (link.encode(normal(1, 5, 8))[..., [0, 3]] == 0).all()
+    bound = per_antenna(MODES, two, limits[1:3])
+    for warm_start in (True, False):
+        solution = Admm(power=PerAntenna(limits=limits), warm_start=warm_start, max_iterations=200).design(MODES, channels)
+        torch.testing.assert_close(solution.trace["bound"], bound, rtol=1e-3, atol=0.0)
+        assert (solution.trace["gap"] < (1e-4 if warm_start else 1e-2)).all(), solution.trace["gap"]
+        link = solution.transceiver
+        assert torch.equal(link.channel.h, channels.h)
+        torch.testing.assert_close(solution.expected_mse, solution.trace["delivered"])
+        assert (link.encode(normal(1, 5, 8))[..., [0, 3]] == 0).all()
 
 
-@pytest.mark.parametrize("limits", [[1e-6, 0.5, 0.5, 1e-6], [1e-3, 0.5, 0.5, 1e-3], [0.05, 0.05, 0.05, 0.85], [1e-3] * 4])
-@pytest.mark.parametrize("widely_linear", [True, False])
+@pytest.mark.parametrize(
+    ("limits", "widely_linear"),
+    [([1e-6, 0.5, 0.5, 1e-6], True), ([1e-3, 0.5, 0.5, 1e-3], False), ([0.05, 0.05, 0.05, 0.85], False), ([1e-3] * 4, True)],
+)
 def test_a_warm_start_is_near_the_bound_whatever_the_limits(limits, widely_linear):
     modes = ll.semantic_modes(KNOWN, shrinkage=0.0, widely_linear=widely_linear)
     channels = channel(2, 4, 4, snr_db=torch.tensor([0.0, 20.0]).repeat(2), batch=(4,))

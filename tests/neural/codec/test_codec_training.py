@@ -36,7 +36,7 @@ def same(a, b):
 def uninterrupted(budget):
     """A short training, and its end."""
     data, _, head, modes = world()
-    short = training(rounds=4, steps=10, bank=(200, 32, 100), budget=budget)
+    short = training(rounds=4, steps=5, bank=(200, 32, 100), budget=budget)
     return short, short.fit(modes, data, ll.HeadDivergence(head))
 
 
@@ -101,7 +101,7 @@ def test_validation_gets_better():
 
 
 @pytest.mark.parametrize(
-    ("objective", "rounds"), [(ll.Regression(), 4), (ll.Cosine(), 4), (ll.Retrieval(), 8)], ids=["mse", "cosine", "retrieval"]
+    ("objective", "rounds"), [(ll.Regression(), 2), (ll.Cosine(), 2), (ll.Retrieval(), 4)], ids=["mse", "cosine", "retrieval"]
 )
 def test_goals_without_labels_go_through_the_same_door(objective, rounds):
     data, unseen, _, _ = world()
@@ -124,7 +124,7 @@ def test_few_pilots_help_and_do_not_hurt():
     few = pilots(64)
     modes = ll.semantic_modes(ll.Moments.from_pairs(few.x, few.y), ll.Goal.fisher(head, few.y, 3.0, 0.01))
     for unpaired in (None, pilots(600, seed=3).x):
-        codec = training(rounds=6, validation=0.25).fit(modes, few, ll.HeadDivergence(head), unpaired=unpaired).codec
+        codec = training(rounds=4, validation=0.25).fit(modes, few, ll.HeadDivergence(head), unpaired=unpaired).codec
         for n, gain in ((1, 0.05), (2, -0.01), (4, -0.01)):
             radio = channel(n, n, snr_db=15.0, batch=(100,), seed=8)
             linear = ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32)
@@ -134,7 +134,7 @@ def test_few_pilots_help_and_do_not_hurt():
 @pytest.mark.parametrize("power", [ll.power.Mean(), ll.power.Mean(peak=1.5), ll.power.PerMessage()])
 def test_power_on_unseen_latents(power):
     data, unseen, head, modes = world()
-    codec = training(rounds=3, power=power).fit(modes, data, ll.HeadDivergence(head)).codec
+    codec = training(rounds=1, power=power).fit(modes, data, ll.HeadDivergence(head)).codec
     for radio in (channel(1, 1, power=2.0, batch=(20,)), channel(2, 2, uses=2, power=2.0, batch=(20,))):
         solution = codec.design(radio)
         spent = solution.transceiver.encode(unseen.x).abs().square().sum((-2, -1)) / radio.uses
@@ -188,7 +188,7 @@ def test_bad_arguments_are_named():
 def test_mixed_precision_trains_to_about_the_same():
     data, _, head, modes = world()
     losses = [
-        training(rounds=2, precision=precision).fit(modes, data, ll.HeadDivergence(head)).trace["validation_loss"]
+        training(rounds=2, steps=10, precision=precision).fit(modes, data, ll.HeadDivergence(head)).trace["validation_loss"]
         for precision in ("float32", "bfloat16")
     ]
     assert float(losses[1][-1]) == pytest.approx(float(losses[0][-1]), rel=0.1)
@@ -317,7 +317,7 @@ def test_the_default_dtype_changes_nothing():
     assert torch.equal(*(fit.codec.design(radio).expected_mse for fit in (usual, doubled)))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_banks_of_few_channels_have_one_that_fits(seed):
     data, _, head, modes = world()
     draws = ll.channels.ChannelDraws(antennas=(1, 16), uses=(1, 1, 2))  # most of them are too large
