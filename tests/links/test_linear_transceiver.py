@@ -31,7 +31,7 @@ POWERS = {
 
 
 @pytest.mark.parametrize("power", POWERS)
-@pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
+@pytest.mark.parametrize("shape", [(), (2, 3)])
 @pytest.mark.parametrize("uses", [1, 3])
 def test_shapes_are_those_of_the_architecture(modes, shape, uses, power):
     one = batch(*shape, uses=uses)
@@ -52,7 +52,7 @@ def test_shapes_are_those_of_the_architecture(modes, shape, uses, power):
 
 @pytest.mark.parametrize("power", POWERS)
 def test_each_channel_may_have_its_own_messages(modes, power):
-    one = batch(4, uses=2)
+    one = batch(4, uses=3)
     link = design(modes, one, power=POWERS[power]()).transceiver
     x = normal(4, 4, 5, D)
     s = link.encode(x)
@@ -138,7 +138,7 @@ def test_without_noise_enough_streams_give_what_alignment_gives(n_rx, matched, w
 
 @pytest.mark.parametrize("power", POWERS)
 def test_single_precision_is_close(modes, power):
-    one = batch(3, uses=2)
+    one = batch(3, uses=3)
     link, x = design(modes, one, power=POWERS[power]()).transceiver, normal(12, 6, D)
     short = link.to(torch.float32)
     s = short.encode(x)

@@ -23,11 +23,9 @@ def test_a_distance_may_be_negative_and_zero_is_drawn():
     assert "range" not in chart.layout["yaxis"]
 
 
-def test_distances_are_figures_too_and_the_same_rows_give_the_same_bytes(tmp_path):
-    rows = fading_study(draws=2, **SWEPT)
-    first, second = (draw_figures(plot_distance(arrange(rows, "speed")), tmp_path / name / "distance-vs-speed") for name in ("a", "b"))
-    assert [path.name for path in first] == ["distance-vs-speed.pdf", "distance-vs-speed.png"]
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+def test_distances_are_figures_too(tmp_path):
+    files = draw_figures(plot_distance(arrange(fading_study(draws=2, **SWEPT), "speed")), tmp_path / "distance-vs-speed")
+    assert [path.name for path in files] == ["distance-vs-speed.pdf", "distance-vs-speed.png"]
 
 
 def test_a_distance_that_was_measured_stands_where_its_parts_are_absent():

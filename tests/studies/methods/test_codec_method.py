@@ -13,7 +13,7 @@ from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study
 
 SMALL = {"name": "codec", "rounds": 2, "width": 8, "modes": 7, "max_symbols": 2, "draws": {"antennas": [1, 2], "uses": [1]}}
-CHANNELS = {"antennas": [1, 2], "draws": 25}
+CHANNELS = {"antennas": [1, 2], "draws": 20}
 CLOCK = ("started", "wall_s", "design_s", "encode_us", "decode_us", "encode_batch_us", "decode_batch_us", "form_us", "form_batch_us")
 
 
@@ -59,7 +59,7 @@ def test_one_training_serves_all_channels_and_is_kept(tmp_path, monkeypatch):
     assert len(count) == 2  # one for each seed, for 2 sizes × 2 SNRs
     assert all(price > 0 for price in prices)
     codec = rows.filter(family="codec")
-    assert len(codec) == 2 * 2 * 2 * 25
+    assert len(codec) == 2 * 2 * 2 * 20
     assert codec["method"].unique().to_list() == ["codec"]
     assert codec["power"].is_between(0.9, 1.1).all()
     assert codec["status"].str.contains("feasible").all()
@@ -73,7 +73,7 @@ def test_one_training_serves_all_channels_and_is_kept(tmp_path, monkeypatch):
     assert len(count) == 4
     assert_frame_equal(rows.drop(CLOCK, strict=False), anew.drop(CLOCK, strict=False), check_exact=True)
     table = summarise(rows)
-    worst = codec.filter(n_tx=1, snr_db=20.0)["accuracy"].bottom_k(3).mean()
+    worst = codec.filter(n_tx=1, snr_db=20.0)["accuracy"].bottom_k(2).mean()  # 5 % of the channels
     assert table.filter(method="codec", n_tx=1, snr_db=20.0)["accuracy_worst"].item() == pytest.approx(worst)
     assert table.filter(method="unaligned")["accuracy_worst"].null_count() == 1
 
