@@ -47,7 +47,11 @@ def test_measured_error_and_power_are_those_expected(where, options, limit):
     known, channels = moments(8, 8, 6), CHANNELS[where]()
     modes = ll.semantic_modes(known, **MODES[options])
     pilots = gaussian(known, 9, 20_000 if limit == "per message" else 1)
-    power = {"mean": ll.power.Mean(), "per use": ll.power.PerUse(), "per message": ll.power.PerMessage(x=pilots[0], y=pilots[1])}[limit]
+    power = {
+        "mean": ll.power.Mean(),
+        "per use": ll.power.PerUse(max_iterations=200),
+        "per message": ll.power.PerMessage(x=pilots[0], y=pilots[1]),
+    }[limit]
     solution = ll.ClosedForm(power=power).design(modes, channels)
     x, y = gaussian(known, 10, 20_000)
     s = solution.transceiver.encode(x)

@@ -25,7 +25,7 @@ def batch(*shape, n_rx=2, n_tx=3, uses=1, noise=0.1, seed=2):
 
 POWERS = {
     "mean": ll.power.Mean,
-    "per use": ll.power.PerUse,
+    "per use": lambda: ll.power.PerUse(max_iterations=200),
     "per message": lambda: ll.power.PerMessage(**dict(zip("xy", pairs(1, 400, D, M), strict=True))),
 }
 
