@@ -14,8 +14,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
-from latentlink.numerics.doors import choice, integer, real
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import as_generator, choice, integer, real
 from latentlink.numerics.reprs import Summarised
 
 FadingName = Literal["rayleigh", "rician", "kronecker"]
@@ -59,7 +58,7 @@ class SizedDraws(Summarised, ABC):
 
     def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
         """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
-        source = generator_of(generator)
+        source = as_generator(generator)
         sizes = torch.tensor(self.antennas, dtype=torch.float64)
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
         u = torch.randint(len(self.uses), (count,), generator=source)

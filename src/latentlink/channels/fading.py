@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import as_tensor, check_instance, integer, real
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, check_instance, integer, real
 
 
 def rayleigh(
@@ -99,8 +97,8 @@ def rician(
 
 
 def kronecker(
-    corr_rx: Tensor | NDArray[Any],
-    corr_tx: Tensor | NDArray[Any],
+    corr_rx: AnyArray,
+    corr_tx: AnyArray,
     gain: float = 1.0,
     *,
     batch: Sequence[int] = (),
@@ -149,7 +147,7 @@ def _source(generator: torch.Generator | int | None) -> tuple[torch.Generator | 
     """Take the generator or make it of its seed, with the device to draw on."""
     if isinstance(generator, torch.Generator):
         return generator, generator.device
-    return generator_of(generator), None
+    return as_generator(generator), None
 
 
 def _correlation_root(name: str, corr: Any, dtype: torch.dtype) -> Tensor:

@@ -15,21 +15,19 @@ which never subtracts large numbers, so large means do no harm, and neither chun
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import as_tensor, integer
+from latentlink.numerics.doors import AnyArray, as_tensor, integer
 from latentlink.numerics.reprs import Summarised
 
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
 
 
-def as_latents(name: str, value: Tensor | NDArray[Any]) -> Float[Tensor, "n d"]:
+def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
     """Check latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
 
     Raises:
@@ -48,7 +46,7 @@ def as_latents(name: str, value: Tensor | NDArray[Any]) -> Float[Tensor, "n d"]:
     return latents
 
 
-def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
+def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
     """Check paired latents at the public door.
 
     Raises:
@@ -91,7 +89,7 @@ class Moments(Summarised):
         return facts | ({"folds": f"{len(self.folds)} folds"} if self.folds else {})
 
     @classmethod
-    def from_pairs(cls, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], folds: int = 1) -> "Moments":
+    def from_pairs(cls, x: AnyArray, y: AnyArray, folds: int = 1) -> "Moments":
         """Compute the moments of pilots; row i of x and y shows the same observation.
 
         Args:

@@ -12,16 +12,15 @@ contained in every larger one.
 import operator
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import Pilots, as_labels
-from latentlink.numerics.doors import choice, integer
+from latentlink.numerics.doors import AnyArray, choice, integer
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.reprs import Summarised
 
@@ -64,7 +63,7 @@ class PilotSelection(Summarised):
         choice("grouping", self.grouping, get_args(Grouping))
         choice("if_short", self.if_short, get_args(IfShort))
 
-    def indices(self, x: Tensor | NDArray[Any], labels: Tensor | NDArray[Any] | None = None) -> Int[Tensor, "pilots"]:
+    def indices(self, x: AnyArray, labels: AnyArray | None = None) -> Int[Tensor, "pilots"]:
         """Find the rows of the training set that become pilots.
 
         Args:

@@ -53,8 +53,7 @@ class Spectrum:
     def root_inverse(self, shrinkage: float) -> Float[Tensor, "k d"] | Complex[Tensor, "k d"]:
         """Compute S (k, d) with S R_λ Sᴴ = I_k."""
         values, vectors = self.kept(shrinkage)
-        root: Tensor = values.rsqrt().unsqueeze(-1) * vectors.mH
-        return root
+        return values.rsqrt().unsqueeze(-1) * vectors.mH
 
 
 def gcv_shrinkage(

@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Complex
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -33,7 +32,7 @@ from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import check_instance, finite, flag, integer, real
+from latentlink.numerics.doors import AnyArray, check_instance, finite, flag, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 
@@ -176,7 +175,7 @@ class ReceiverOnly(CsiCase):
 
     receiver_measures: ClassVar[bool] = True
     gain: float = 1.0
-    correlation: Tensor | NDArray[Any] | None = None
+    correlation: AnyArray | None = None
 
     def __post_init__(self) -> None:
         real("gain", self.gain, above=0.0)

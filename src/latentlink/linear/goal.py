@@ -14,17 +14,15 @@ by its complex-linear part, its mean with its image under multiplication by j.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.whitening import Spectrum
-from latentlink.numerics.doors import check_instance, real
+from latentlink.numerics.doors import AnyArray, check_instance, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
@@ -53,7 +51,7 @@ class Goal(Summarised):
     weight: Float[Tensor, "q m"]
     fidelity: float
 
-    def __init__(self, weight: Tensor | NDArray[Any], fidelity: float = 0.0) -> None:
+    def __init__(self, weight: AnyArray, fidelity: float = 0.0) -> None:
         object.__setattr__(self, "weight", as_latents("weight", weight))
         object.__setattr__(self, "fidelity", real("fidelity", fidelity, least=0.0))
 
@@ -61,7 +59,7 @@ class Goal(Summarised):
         return {"weight": "weight {}×{}".format(*self.weight.shape), "fidelity": f"fidelity {self.fidelity:g}"}
 
     @classmethod
-    def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> "Goal":
+    def logits(cls, head: nn.Module, y: AnyArray, fidelity: float = 0.0) -> "Goal":
         """Give all outputs of the head the same weight (M = I): logits of a classifier, or any regression.
 
         Args:
@@ -79,7 +77,7 @@ class Goal(Summarised):
         return cls(_weight(head, as_latents("y", y), identity), fidelity)
 
     @classmethod
-    def fisher(cls, head: nn.Module, y: Tensor | NDArray[Any], temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
+    def fisher(cls, head: nn.Module, y: AnyArray, temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
         """Weigh outputs by their effect on the softmax at `temperature`: classes that are easily confused weigh most.
 
         Args:
@@ -122,8 +120,7 @@ def _root(metric: Float[Tensor, "m m"]) -> Float[Tensor, "q m"]:
     values, vectors = torch.linalg.eigh((metric + metric.mT) / 2)
     kept = values > _CUT * values[-1]
     kept[-1] = True  # a head that ignores its input has one row of zeros
-    root: Tensor = values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
-    return root
+    return values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,9 @@ never worse than MSE.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
@@ -23,7 +21,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream, stream_generator
 
@@ -70,11 +68,11 @@ class GoalChoice(Summarised):
 
 
 def choose_goal(
-    x: Tensor | NDArray[Any],
-    y: Tensor | NDArray[Any],
+    x: AnyArray,
+    y: AnyArray,
     head: nn.Module,
     *,
-    labels: Tensor | NDArray[Any] | None = None,
+    labels: AnyArray | None = None,
     goals: Mapping[str, Goal] | None = None,
     streams: Sequence[int] = (2, 4, 8, 16, 32),
     snr_db: Sequence[float] = (0.0, 10.0, 20.0, 30.0),

@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -31,7 +30,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import check_instance, choice, finite, flag, real
+from latentlink.numerics.doors import AnyArray, check_instance, choice, finite, flag, real
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import Saved, artifact
@@ -98,7 +97,7 @@ class SemanticModes(Summarised, Parts, Saved):
         eye = torch.eye(len(self.mean_y), dtype=self.task_weight.dtype, device=self.task_weight.device)
         return torch.cat([self.task_weight, self.plain_share**0.5 * eye])
 
-    def coefficients(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*batch k"]:
+    def coefficients(self, x: AnyArray) -> Float[Tensor, "*batch k"]:
         """z = Φ (x − μx) (…, k) of latents x (…, d).
 
         Raises:
@@ -109,7 +108,7 @@ class SemanticModes(Summarised, Parts, Saved):
             raise ValueError(f"x must have shape (..., {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
         return (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
 
-    def align(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*batch m"]:
+    def align(self, x: AnyArray) -> Float[Tensor, "*batch m"]:
         """Linear estimate (…, m) of the receiver's latents from x (…, d), without a channel in between: μy + Ψ Φ (x − μx).
 
         Raises:

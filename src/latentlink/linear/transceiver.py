@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
@@ -20,6 +19,7 @@ from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
 from latentlink.links.saved_channel import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
+from latentlink.numerics.doors import AnyArray
 from latentlink.power import Mean, PowerLimit
 from latentlink.storage.artifacts import artifact
 
@@ -74,7 +74,7 @@ class LinearTransceiver(BaseTransceiver):
         rows, columns = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
         return OperationCount(REAL_WEIGHT * rows * len(self.mean_x), REAL_WEIGHT * columns * len(self.mean_y))
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in the transceiver's precision and on its device.
 
         Raises:
@@ -87,7 +87,7 @@ class LinearTransceiver(BaseTransceiver):
         budget = (self.channel.uses * self.channel.power).unsqueeze(-1)
         return s * self.power_limit.message_gain(s.abs().square().sum((-2, -1)), budget)[..., None, None]
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n s"]:
         """Mode coefficients ẑ (…, n, s) of received symbols r, from which `decode` makes ŷ = μy + Ψ ẑ.
 
         Raises:

@@ -114,7 +114,7 @@ def choice(name: str, value: object, options: Collection[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
 
 
-def generator(seed: int | torch.Generator | None, device: torch.device | str = "cpu", name: str = "generator") -> torch.Generator | None:
+def as_generator(seed: int | torch.Generator | None, device: torch.device | str = "cpu", name: str = "generator") -> torch.Generator | None:
     """The source of randomness that a seed or a `torch.Generator` stands for; None is PyTorch's global one.
 
     Raises:

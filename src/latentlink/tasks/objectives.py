@@ -125,8 +125,7 @@ class _Divergence(_Wanted):
 
     def task(self, z: Tensor, rows: Tensor) -> Tensor:
         student, teacher = torch.log_softmax(self.read(z) / self.T, -1), self.teacher[rows]
-        divergence: Tensor = self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
-        return divergence
+        return self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
 
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         return (self.read(z).argmax(-1) == self.decided[rows]).to(z)
@@ -181,8 +180,7 @@ class _Angles(_Wanted):
 class _Ranks(_Angles):
     def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
         """cos(y_j, ŷ_i) (…, i, j)."""
-        found: Tensor = (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
-        return found
+        return (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
 
     def task(self, z: Tensor, rows: Tensor) -> Tensor:
         return -torch.log_softmax(self._cosines(z, rows) / self.objective.temperature, -1).diagonal(dim1=-2, dim2=-1)

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, complex_matrices
 from latentlink.channels.csi.statistics import correlation_over_time, doppler_hz
-from latentlink.numerics.doors import check_instance, real
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import as_generator, check_instance, real
 
 
 def age_channel(
@@ -52,9 +51,8 @@ def age_channel(
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     gain = real("gain", gain, least=0.0)
     h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
-    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=generator_of(generator, h.device))
-    now: Tensor = rho * h + ((1 - rho**2) * gain) ** 0.5 * w
-    return now
+    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=as_generator(generator, h.device))
+    return rho * h + ((1 - rho**2) * gain) ** 0.5 * w
 
 
 def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz: float, gain: float = 1.0) -> Channel:

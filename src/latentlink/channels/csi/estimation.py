@@ -21,8 +21,7 @@ from latentlink.channels.channel import Channel, Scalars, not_negative
 from latentlink.channels.csi.statistics import GridStatistics
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import finite
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import as_generator, finite
 from latentlink.numerics.reprs import Summarised
 
 _LOADING = 8 * torch.finfo(torch.float64).eps  # of R_pp per pilot: a smooth channel's R_pp is singular to rounding without noise
@@ -68,10 +67,9 @@ class ChannelEstimator(Summarised):
             expected = f"(..., {self.weights.shape[-1]}, n_rx, n_tx)"
             raise ValueError(f"at_pilots must be complex of shape {expected}, got {h.dtype} {tuple(h.shape)}")
         batch = torch.broadcast_shapes(h.shape[:-3], self.pilot_noise.shape)
-        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=generator_of(generator, h.device))
+        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=as_generator(generator, h.device))
         y = h + self.pilot_noise.to(h.real).sqrt()[..., None, None, None] * noise
-        estimate: Tensor = (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
-        return estimate
+        return (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
 
     def known(self, truth: Channel, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | int | None = None) -> Channel:
         """Estimate channels: `h` is ĥ and `error_variance` the mean of the error variance over the message's elements.

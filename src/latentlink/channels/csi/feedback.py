@@ -137,8 +137,7 @@ def _phase(z: Complex[Tensor, "*batch"]) -> Complex[Tensor, "*batch"]:
 
 def _quantise(values: Tensor, step: float, count: int) -> Tensor:
     """Find the middle of the step that each value lies in."""
-    middle: Tensor = ((values / step).floor().clamp(0, count - 1) + 0.5) * step
-    return middle
+    return ((values / step).floor().clamp(0, count - 1) + 0.5) * step
 
 
 def _quantise_amplitudes(h: Float[Tensor, "*batch q"], bits: int, strongest: float) -> Float[Tensor, "*batch q"]:

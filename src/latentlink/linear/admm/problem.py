@@ -95,8 +95,7 @@ class Problem:
         C = (M * self.spread) @ M.mH
         loading = self.N + torch.finfo(self.N.dtype).eps * (C.diagonal(dim1=-2, dim2=-1).real.sum(-1) + C.shape[-1] * self.N)
         loading = torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(C.shape[:-1])
-        B: Tensor = self.H.mH @ torch.linalg.solve(C + torch.diag_embed(loading).to(C.dtype), M)
-        return B
+        return self.H.mH @ torch.linalg.solve(C + torch.diag_embed(loading).to(C.dtype), M)
 
     def proximal_precoder(self, B: Tensor, near: Tensor, rho: Float[Tensor, "*batch"]) -> Tensor:
         """Solve the F-update (…, g, c) for the decoder behind B E and the point Z − U (the Sylvester equation of the module)."""
@@ -122,14 +121,12 @@ class Problem:
         """Split F of the field into complex entries by use and antenna."""
         if not F.is_complex():
             F = torch.complex(*F.tensor_split(2, dim=-2))
-        split: Tensor = F.unflatten(-2, (self.channel.uses, self.channel.n_tx))
-        return split
+        return F.unflatten(-2, (self.channel.uses, self.channel.n_tx))
 
     def matrix(self, entries: Precoders) -> Tensor:
         """Join complex entries to F of the field (…, 2 u t, c) or (…, u t, c); the inverse of `entries`."""
         F = entries.flatten(-3, -2)
-        real_rows: Tensor = F if self.H.is_complex() else torch.cat([F.real, F.imag], -2)
-        return real_rows
+        return F if self.H.is_complex() else torch.cat([F.real, F.imag], -2)
 
     def _to_eigenbasis(self, F: Tensor) -> Tensor:
         """Compute F E."""

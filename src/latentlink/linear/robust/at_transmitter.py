@@ -126,16 +126,14 @@ def _matched_error(
     C.diagonal(dim1=-2, dim2=-1).add_(loading.unsqueeze(-1))
     L = torch.linalg.cholesky(C)
     kept = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
-    left: Tensor = (weight * (1 - kept)).sum(-1)
-    return left
+    return (weight * (1 - kept)).sum(-1)
 
 
 def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tensor, "*batch"]:
     """The candidate with the greatest gain over the first, less three standard errors (paired draws); the first if none gains."""
     gain = errors[:, :1] - errors
     variance = gain.var(0).sum(-1) / len(errors)
-    number: Tensor = (gain.mean(0).sum(-1) - _SURELY * variance.sqrt()).argmax(0)
-    return number
+    return (gain.mean(0).sum(-1) - _SURELY * variance.sqrt()).argmax(0)
 
 
 def _matched_mse(
