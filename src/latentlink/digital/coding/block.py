@@ -19,23 +19,40 @@ from latentlink.digital.coding.loading import Loads
 from latentlink.numerics.parts import Parts
 
 
-@dataclass(frozen=True, eq=False)
-class Block(Parts):
-    """The way in which messages cross one channel of u uses and q symbols a use; D = 2uq real dimensions.
+@dataclass(frozen=True)
+class Protection:
+    """The size of a block and its protection.
 
     Attributes:
         payload: B bits.
         length: n coded bits, 0 for an uncoded payload.
         error: predicted probability ε of losing the block.
+    """
+
+    payload: int
+    length: int
+    error: float
+
+    @property
+    def has_crc(self) -> bool:
+        """True if a CRC detects errors."""
+        return self.length > 0 and self.payload > MOST_SHORT
+
+
+@dataclass(frozen=True, eq=False)
+class Block(Protection, Parts):
+    """The mapping of messages to the symbols of one channel with u uses and q symbols a use; D = 2uq real dimensions.
+
+    Attributes:
+        payload: see `Protection`.
+        length: see `Protection`.
+        error: see `Protection`.
         bits: (D,) that each dimension carries.
         power: (D,) of each dimension.
         snr: (D,) of each dimension at the receiver.
         order: (slots,) slot of each bit; slots are numbered dimension by dimension, those of 1 bit first, then those of 2, …
     """
 
-    payload: int
-    length: int
-    error: float
     bits: Int[Tensor, "D"]
     power: Float[Tensor, "D"]
     snr: Float[Tensor, "D"]
@@ -66,17 +83,11 @@ class Block(Parts):
         empty = torch.zeros(dimensions, dtype=torch.float64)
         nothing = Block(0, 0, 1.0, empty.long(), empty, empty, empty[:0].long())
         rows = [nothing, *(nothing if block is None else block.to("cpu") for block in blocks)]  # one at least, which is cut off again
-        numbers = {name: torch.tensor([getattr(row, name) for row in rows[1:]], dtype=torch.long) for name in ("payload", "length")}
-        vectors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
-        return (
-            numbers
-            | vectors
-            | {
-                "error": torch.tensor([row.error for row in rows[1:]], dtype=torch.float64),
-                "order": torch.cat([row.order for row in rows]),
-                "slots": torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long),
-            }
-        )
+        tensors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
+        for name, dtype in (("payload", torch.long), ("length", torch.long), ("error", torch.float64)):
+            tensors[name] = torch.tensor([getattr(row, name) for row in rows[1:]], dtype=dtype)
+        slots = torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long)
+        return tensors | {"order": torch.cat([row.order for row in rows]), "slots": slots}
 
     @staticmethod
     def unstacked(tensors: dict[str, Tensor]) -> "Iterator[Block | None]":
@@ -92,11 +103,6 @@ class Block(Parts):
         """The block code; None for an uncoded payload."""
         make = block_code if self.payload > MOST_SHORT else short_code
         return make(self.payload, self.length, str(self.bits.device)) if self.length else None
-
-    @property
-    def has_crc(self) -> bool:
-        """True if a CRC detects errors."""
-        return self.length > 0 and self.payload > MOST_SHORT
 
     @property
     def information_bits(self) -> int:

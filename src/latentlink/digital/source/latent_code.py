@@ -1,12 +1,12 @@
-"""Latents as payloads of any number of bits: which coefficients are coded, by which code, and what that leaves of them.
+"""Latents as payloads of any number of bits: the coefficients that are coded, their codes, and the errors that remain.
 
 Coefficients of unit variance z = Φ (x − μx) are weighted, c = diag(w) z, so that squared errors of c add up to the error that matters, and
 the receiver reads ŷ = μy + Ψ ẑ:
 
-    aligned at the transmitter    semantic modes, w = b: the Karhunen–Loève transform of what x tells of y, or of a goal's share of it;
+    aligned at the transmitter    semantic modes, w = b: the Karhunen–Loève transform of the part of y (or of W y) that is linear in x;
     aligned at the receiver       principal components of x, w = √λ, Ψ = Ryx Φᵀ: a code of x that knows nothing of y.
 
-Of a payload of B bits, v ∈ {0, 10, 20, B} go to a residual vector quantiser and the rest to a transform code of what that leaves; the
+Of a payload of B bits, v ∈ {0, 10, 20, B} go to a residual vector quantiser and the rest to a transform code of its residual; the
 best v is found on pilots held back from all tables, once for payloads of about the same size.
 """
 
@@ -93,7 +93,7 @@ class Remaining(NamedTuple):
 class LatentCode(Summarised):
     """Codes of latents for every size of payload, learnt from pilots; both devices hold it.
 
-    Tables are made when a payload first needs them. A saved code holds what they are made of, so that a device makes the same ones.
+    Tables are made when a payload first needs them. A saved code holds the data of the tables, so that a device makes the same ones.
 
     Attributes:
         coordinates: the coefficients that are coded.
@@ -134,7 +134,7 @@ class LatentCode(Summarised):
         return cls(coordinates, c[order[count:]], c[held], pilots.y[held].to(c) - coordinates.mean_y)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What copies and pickles keep: what the tables are made of, from which a copy makes the same ones."""
+        """Copies and pickles hold the data that the tables are made of, from which they make the same ones."""
         return LatentCode, (self.coordinates, self.learnt, self.held, self.wanted)
 
     def to(self, device: torch.device | str) -> "LatentCode":
@@ -182,10 +182,10 @@ class LatentCode(Summarised):
             return self._payloads[payload]
 
     def reach(self, payload: int) -> int:
-        """The number of coefficients, the first ones, that a payload can say anything of."""
+        """The number of coefficients, from the strongest on, that a payload describes."""
         with self._lock:
             prefix = self._prefix(payload)
-            beyond = self._transform(prefix).reach(payload - prefix) if prefix < payload else 0
+            beyond = max(self._transform(prefix).sizes(payload - prefix)) if prefix < payload else 0
             return max(1, self._vectors.size if prefix else 0, beyond)
 
     def search_operations(self, payload: int, each: int) -> int:
@@ -193,10 +193,10 @@ class LatentCode(Summarised):
         with self._lock:
             prefix = self._prefix(payload)
             vectors = sum(2 * self._vectors.size * (1 << bits) for bits in self._vectors.stages(prefix))
-            steps = self._transform(prefix).search_size(payload - prefix) if prefix < payload else 0
+            steps = sum(self._transform(prefix).sizes(payload - prefix)) if prefix < payload else 0
             return vectors + each * steps
 
-    def remaining(self, payload: int) -> "Remaining":
+    def remaining(self, payload: int) -> Remaining:
         """The errors that a payload leaves on held-back pilots; between sizes that are measured, by powers of the size."""
         if payload <= _SMALLEST_TRANSFORM:
             return self._measured(payload)
@@ -207,7 +207,7 @@ class LatentCode(Summarised):
         above = self._measured(high) if part > 0 else below
         return Remaining(_between(below.weighted, above.weighted, part), _between(below.mse, above.mse, part))
 
-    def _measured(self, payload: int) -> "Remaining":
+    def _measured(self, payload: int) -> Remaining:
         with self._lock:
             if payload not in self._remaining:
                 _, c = self._encoded(self.held, payload, self._prefix(payload))

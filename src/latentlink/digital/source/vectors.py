@@ -1,8 +1,8 @@
 """Residual vector quantiser: the code for payloads of a few bits, where an entropy coder has nothing to gain.
 
-    c ≈ v_1[i_1] + v_2[i_2] + …,      stage t a codebook fitted to what the stages before it leave (Lloyd's algorithm [linde1980algorithm]).
+    c ≈ v_1[i_1] + v_2[i_2] + …,      stage t a codebook fitted to the residual of those before it (Lloyd's algorithm [linde1980algorithm]).
 
-Full stages have `_STAGE` bits each, fewer where pilots are few, and the last stage takes what is left of the payload.
+Full stages have `_STAGE` bits each, fewer where pilots are few, and the last stage takes the remaining bits.
 """
 
 import math
@@ -37,7 +37,7 @@ class VectorQuantiser:
         return [self._stage] * full + ([rest] if rest else [])
 
     def encode(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
-        """Payloads (n, payload) of coefficients (n, k), and what they decode to (n, k)."""
+        """Payloads (n, payload) of coefficients (n, k), and the coefficients (n, k) that they decode to."""
         left = c[:, : self.size].float()
         bits = []
         for number, size in enumerate(self.stages(payload)):
