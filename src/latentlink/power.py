@@ -159,7 +159,7 @@ class PerUse(PowerLimit):
         spatial = SpatialModes.of(channel.h)
         if is_block_fading(channel.h) or len(strength) == 0:
             return Placement.pooled(strength, spatial.spread(), channel)
-        b = strength[: 2 * channel.uses * min(channel.n_rx, channel.n_tx)]  # as many modes as there are real symbols
+        b = strength[: channel.real_symbols]  # as many modes as there are real symbols
         problem = PerUseProblem(b, spatial, channel.effective_noise / 2, channel.power, widely_linear)
         return problem.solve(self.max_iterations, self.tolerance)
 

@@ -9,7 +9,7 @@ For d ≤ m every isometry keeps the energy of x, so that Q also has the least e
 ones [schonemann1966generalized]. For d > m it is the projection of greatest correlation, with its best scale.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -18,10 +18,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.latents.moments import Moments, as_latents
-from latentlink.latents.whitening import Spectrum, gcv_shrinkage
-from latentlink.linear.modes import varying_covariances
+from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import AnyArray, choice, integer, real
+from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
 
 
@@ -40,8 +39,7 @@ class Alignment(Summarised):
     @cached_property
     def svd(self) -> tuple[Float[Tensor, "m r"], Float[Tensor, "r"], Float[Tensor, "r d"]]:
         """U, S and Vᵀ of A."""
-        U, S, Vt = torch.linalg.svd(self.matrix, full_matrices=False)
-        return U, S, Vt
+        return torch.linalg.svd(self.matrix, full_matrices=False)
 
     @cached_property
     def principal(self) -> Spectrum:
@@ -100,8 +98,8 @@ class Procrustes(Summarised):
     """A rotation (partial isometry where d ≠ m) from the singular vectors of Ryx, by default with its best scale.
 
     Attributes:
-        scaled: whether the rotation is scaled for the least error.
-        shrinkage: λ of the covariance under which power is shared out, as for `LeastSquares`; the rotation needs none.
+        scaled: True scales the rotation for the least error.
+        shrinkage: λ of the covariance under which power is allocated, as for `LeastSquares`; the rotation needs none.
 
     Raises:
         ValueError: the shrinkage is neither "auto" nor a finite number ≥ 0.
@@ -134,26 +132,8 @@ def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
     return torch.nn.functional.pad(x, (0, integer("dim", dim) - x.shape[1]))
 
 
-def varying(moments: Moments) -> Moments:
-    """The moments with exact zeros for latent dimensions that vary by no more than the rounding of their mean; without folds."""
-    Rx, Ryx, Ry = varying_covariances(moments)
-    return replace(moments, cov_x=Rx, cov_yx=Ryx, cov_y=Ry, folds=())
-
-
-def check_shrinkage(shrinkage: float | str) -> None:
-    """Check that a shrinkage is "auto" or a finite number >= 0.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if isinstance(shrinkage, str):
-        choice("shrinkage", shrinkage, ("auto",))
-    else:
-        real("shrinkage", shrinkage, least=0)
-
-
 def _regularised(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
-    """The spectrum of Rx, and the shrinkage λ that is meant."""
+    """The spectrum of Rx, and the shrinkage λ, chosen by generalised cross-validation where it is "auto"."""
     spectrum = Spectrum.of(moments.cov_x)
     if not isinstance(shrinkage, str):
         return spectrum, float(shrinkage)

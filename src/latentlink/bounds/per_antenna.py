@@ -8,7 +8,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm.dual_bound import antenna_dual, bound_per_antenna
-from latentlink.linear.closed_form import check_channel
+from latentlink.linear.closed_form import in_precision_of
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import AnyArray, finite
 from latentlink.power import PerAntenna
@@ -41,7 +41,7 @@ def per_antenna(
     References:
         [palomar2003joint] for the problem without limits per antenna.
     """
-    channel = check_channel(modes, channel)
+    channel = in_precision_of(modes, channel)
     limit = PerAntenna(limits=limits)
     limit.check(channel.n_tx)
     allowed = limit.limits_of(channel.power, channel.n_tx)

@@ -92,6 +92,11 @@ class Channel(Summarised, Parts):
         return self.h.shape[-1]
 
     @property
+    def real_symbols(self) -> int:
+        """The number of real symbols of a message, 2 u min(n_rx, n_tx): two for each singular value of each use."""
+        return 2 * self.uses * min(self.n_rx, self.n_tx)
+
+    @property
     def batch(self) -> torch.Size:
         """The leading dimensions `...`."""
         return self.h.shape[:-3]

@@ -130,6 +130,5 @@ def _solution(link: DigitalTransceiver, code: LatentCode) -> Solution[DigitalTra
         "code_bits": link.per_channel([0.0 if block is None else block.information_bits for block in link.blocks]),
         "coded_bits": link.per_channel([0.0 if block is None else len(block.order) for block in link.blocks]),
     }
-    status = torch.where(sent, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
     power = torch.where(sent, link.channel.power, 0.0)
-    return Solution(link, status, (1 - lost) * received + lost * missed, power, trace)
+    return Solution(link, Status.BASELINE.where(sent), (1 - lost) * received + lost * missed, power, trace)

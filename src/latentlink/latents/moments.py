@@ -173,6 +173,13 @@ class Moments(Summarised):
             folds=tuple(a._combined(b, sign) for a, b in zip(self.folds, other.folds, strict=True)),
         )
 
+    def without_rounding(self) -> "Moments":
+        """The moments with exact zeros for dimensions that vary no more than the rounding error of their mean; without folds."""
+        eps = torch.finfo(self.cov_x.dtype).eps
+        x = (self.cov_x.diagonal() > (64 * eps * self.mean_x).square()).to(self.cov_x)
+        y = (self.cov_y.diagonal() > (64 * eps * self.mean_y).square()).to(self.cov_y)
+        return replace(self, cov_x=x.outer(x) * self.cov_x, cov_yx=y.outer(x) * self.cov_yx, cov_y=y.outer(y) * self.cov_y, folds=())
+
     def training_folds(self) -> "tuple[tuple[Moments, Moments], ...]":
         """Pair the merged moments of all other folds with those of the held-out fold, once for each fold.
 

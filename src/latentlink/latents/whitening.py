@@ -9,8 +9,8 @@ by generalised cross-validation [golub1979generalized] of the regression of y on
 
     GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = RSS(0) + Σ c_i λ'² / (e_i (e_i + λ')²),      n − df = n − r + Σ λ' / (e_i + λ'),
 
-with λ' = λ tr Rx / d and c_i = ||Ryx v_i||² over the r kept directions, RSS(0) = tr Ry − Σ c_i / e_i, and 0 where r = n − 1: in this form
-nothing cancels where few pilots are fitted exactly, and RSS and freedom both vanish with λ.
+with λ' = λ tr Rx / d and c_i = ||Ryx v_i||² over the r directions that are not dropped, RSS(0) = tr Ry − Σ c_i / e_i, and 0 where r = n −
+1: in this form nothing cancels where few pilots are fitted exactly, and RSS and freedom both vanish with λ.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
+
+from latentlink.numerics.doors import choice, real
 
 _DROPPED = 1e-10  # relative to the largest eigenvalue: below it eigenvectors are rounding
 _CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64)  # λ, 16 a decade: GCV is flat around its minimum
@@ -56,6 +58,15 @@ class Spectrum:
         return values.rsqrt().unsqueeze(-1) * vectors.mH
 
 
+def check_shrinkage(shrinkage: float | str) -> float | str:
+    """A shrinkage λ: "auto", or a finite number >= 0.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    return choice("shrinkage", shrinkage, ("auto",)) if isinstance(shrinkage, str) else real("shrinkage", shrinkage, least=0.0)
+
+
 def gcv_shrinkage(
     spectrum: Spectrum,
     explained: Float[Tensor, "r"],
@@ -68,7 +79,7 @@ def gcv_shrinkage(
         spectrum: the eigendecomposition of Rx.
         explained: c_i = ||Ryx v_i||² (or ||W Ryx v_i||² for a goal).
         variance: tr Ry (or tr W Ry Wᵀ).
-        count: n, number of pilots; λ = 0 is a candidate only where they outnumber the kept directions.
+        count: n, number of pilots; λ = 0 is a candidate only where they outnumber these directions.
     """
     kept = spectrum.values > _DROPPED * spectrum.values[0]
     e, c = spectrum.values[kept], explained[kept]

@@ -27,6 +27,7 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse, parallel_mse
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import check_instance
@@ -77,22 +78,15 @@ def expected_on(
     return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
 
-def check_channel(modes: SemanticModes, channel: Channel) -> Channel:
+def in_precision_of(modes: SemanticModes, channel: Channel) -> Channel:
     """Check the arguments of a linear design, and convert the channel to the modes' precision.
 
     Raises:
         ValueError: modes or channel are of another type, or on different devices.
     """
     check_instance("modes", modes, SemanticModes, "semantic_modes(moments)")
-    check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
-    if channel.h.device != modes.strength.device:
-        raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
+    check_channel(channel, modes.strength)
     return channel.to(modes.strength.dtype)
-
-
-def sent_or_nothing(stream_power: Float[Tensor, "*batch s"], status: Status) -> Int[Tensor, "*batch"]:
-    """The status (…) where a link sends anything, NOTHING_TO_SEND elsewhere."""
-    return torch.where(stream_power.sum(-1) > 0, status.code, Status.NOTHING_TO_SEND.code)
 
 
 def mark_status(status: Int[Tensor, "*batch"], where: Bool[Tensor, "*batch"], by: Status) -> Int[Tensor, "*batch"]:
@@ -102,7 +96,7 @@ def mark_status(status: Int[Tensor, "*batch"], where: Bool[Tensor, "*batch"], by
 
 def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tensor, "*batch"]:
     """The status (…) of the design for each channel."""
-    status = sent_or_nothing(placed.power, Status.OPTIMAL if limit.is_exact else Status.BASELINE)
+    status = (Status.OPTIMAL if limit.is_exact else Status.BASELINE).where(placed.power.sum(-1) > 0)
     if placed.settled is not None:
         return status.masked_fill(~placed.settled, STOPPED.code)
     shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is correlated over uses that share one error
@@ -149,9 +143,8 @@ def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limi
     R, noise = transceiver.response(covariance=zz)
     mse = y.square().sum(-1).mean() - 2 * (R * yz).sum((-2, -1)) + (modes.gram[:s, :s] * (R @ zz @ R.mT + noise)).sum((-2, -1))
     sent = zz.flatten(-2).abs().sum(-1) > 0
-    status = torch.where(sent, REFITTED.code, Status.NOTHING_TO_SEND.code)
     trace = {"stream_power": mean_power.stream_gram().diagonal(dim1=-2, dim2=-1)}
-    return Solution(transceiver, status, mse, torch.where(sent, channel.power, 0.0), trace)
+    return Solution(transceiver, REFITTED.where(sent), mse, torch.where(sent, channel.power, 0.0), trace)
 
 
 def _scaled_moments(

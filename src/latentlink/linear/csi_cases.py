@@ -25,7 +25,7 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status, sent_or_nothing
+from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
@@ -234,7 +234,7 @@ class TransmitterOnly(CsiCase):
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
         stream_power = link.stream_gram().diagonal(dim1=-2, dim2=-1)
-        return expected_on(modes, link, sent_or_nothing(stream_power, Status.BASELINE), {"stream_power": stream_power}, known)
+        return expected_on(modes, link, Status.BASELINE.where(stream_power.sum(-1) > 0), {"stream_power": stream_power}, known)
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
     """The solution of a chosen precoder."""
     link = modes.transceiver(best.decoded, best.streams, best.precoder)
     trace = {"stream_power": best.stream_power, "candidate": best.candidate}
-    status = sent_or_nothing(best.stream_power, Status.OPTIMAL)
+    status = Status.OPTIMAL.where(best.stream_power.sum(-1) > 0)
     return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
 
 

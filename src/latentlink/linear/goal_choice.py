@@ -55,8 +55,7 @@ class GoalChoice(Summarised):
 
     def name_for(self, channel: Channel) -> str:
         """Name of the best candidate at the grid point nearest to the streams and the mean SNR, with E|h|², of a batch of channels."""
-        streams = 2 * channel.uses * min(channel.n_rx, channel.n_tx)
-        row = min(range(len(self.streams)), key=lambda i: abs(math.log2(self.streams[i]) - math.log2(streams)))
+        row = min(range(len(self.streams)), key=lambda i: abs(math.log2(self.streams[i]) - math.log2(channel.real_symbols)))
         gain_db = 10 * channel.h.abs().square().mean((-3, -2, -1)).log10()
         snr_db = float((channel.snr_db + gain_db).mean().clamp(-1e3, 1e3).nan_to_num(-1e3))
         column = min(range(len(self.snr_db)), key=lambda j: abs(self.snr_db[j] - snr_db))

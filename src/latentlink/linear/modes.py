@@ -27,10 +27,10 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.whitening import Spectrum, gcv_shrinkage
+from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import AnyArray, check_instance, choice, finite, flag, real
+from latentlink.numerics.doors import AnyArray, check_instance, finite, flag
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import Saved, artifact
@@ -204,10 +204,11 @@ def semantic_modes(
     check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
     if goal is not None:
         check_instance("goal", goal, Goal, "Goal.logits(head, y)")
-    shrinkage, widely_linear = _check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
+    shrinkage, widely_linear = check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
-    Rx, Ryx, Ry = varying_covariances(moments)
+    varying = moments.without_rounding()
+    Rx, Ryx, Ry = varying.cov_x, varying.cov_yx, varying.cov_y
     if not widely_linear:
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
@@ -258,14 +259,6 @@ def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
         raise ValueError("modes must be at least one: x says nothing of y in these pilots; look at their pairing")
 
 
-def varying_covariances(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
-    """Covariances Rx, Ryx, Ry with exact zeros for latent dimensions that vary no more than the rounding error of their mean."""
-    eps = torch.finfo(moments.cov_x.dtype).eps
-    x = (moments.cov_x.diagonal() > (64 * eps * moments.mean_x).square()).to(moments.cov_x)
-    y = (moments.cov_y.diagonal() > (64 * eps * moments.mean_y).square()).to(moments.cov_y)
-    return x.outer(x) * moments.cov_x, y.outer(x) * moments.cov_yx, y.outer(y) * moments.cov_y
-
-
 def _real_streams(analysis: Tensor, synthesis: Tensor, strength: Tensor, moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
     """Two real streams √2 Re z, √2 Im z of each complex coefficient, in turn; the padding of odd dimensions is cut off."""
     d, m = len(moments.mean_x), len(moments.mean_y)
@@ -273,10 +266,3 @@ def _real_streams(analysis: Tensor, synthesis: Tensor, strength: Tensor, moments
     columns = torch.stack([torch.cat([synthesis.real, synthesis.imag]), torch.cat([-synthesis.imag, synthesis.real])], -1)
     pairs = strength.repeat_interleave(2) / 2**0.5
     return rows.flatten(0, 1)[:, :d] * 2**0.5, columns.flatten(1)[:m] / 2**0.5, pairs
-
-
-def _check_shrinkage(shrinkage: float | str) -> float | str:
-    """Refuse what is neither "auto" nor a finite number >= 0; raises as `semantic_modes`."""
-    if isinstance(shrinkage, str):
-        return choice("shrinkage", shrinkage, ("auto",))
-    return real("shrinkage", shrinkage, least=0.0)

@@ -5,7 +5,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from typing_extensions import TypeVar
 
@@ -55,6 +56,10 @@ class Status(Summarised):
     def code(self) -> int:
         """The number that stands for it in `Solution.status`, in int32's range."""
         return zlib.crc32(self.name.encode()) & _LARGEST_CODE
+
+    def where(self, sent: Bool[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
+        """The codes (…) of a batch: this status where anything is sent, NOTHING_TO_SEND elsewhere."""
+        return torch.where(sent, self.code, Status.NOTHING_TO_SEND.code)
 
     @classmethod
     def of(cls, code: int | Tensor) -> "Status":
@@ -124,10 +129,10 @@ class Solution(Summarised, Generic[Link]):
         """`expected_mse` of a design that knows it.
 
         Raises:
-            ValueError: it is None: what the design knows does not tell it.
+            ValueError: it is None.
         """
         if self.expected_mse is None:
-            raise ValueError("expected_mse must be known, got None: the design's csi case tells it by at_reception(solution, modes, truth)")
+            raise ValueError("expected_mse must be known, got None: the csi case computes it by at_reception(solution, modes, truth)")
         return self.expected_mse
 
     def messages(self) -> list[str]:

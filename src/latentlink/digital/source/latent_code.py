@@ -24,7 +24,6 @@ from latentlink.digital.source.vectors import VectorQuantiser
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
-from latentlink.linear.modes import varying_covariances
 from latentlink.links.saved_channel import taken_out
 from latentlink.links.shapes import check_latents
 from latentlink.numerics.doors import AnyArray
@@ -59,10 +58,10 @@ class Coordinates(Parts):
     @classmethod
     def of_moments(cls, moments: Moments, shrinkage: float) -> "Coordinates":
         """The principal components of x, with R_λ in place of Rx: the receiver aligns."""
-        Rx, Ryx, _ = varying_covariances(moments)
-        values, vectors = Spectrum.of(Rx).kept(shrinkage)
+        moments = moments.without_rounding()
+        values, vectors = Spectrum.of(moments.cov_x).kept(shrinkage)
         analysis = values.rsqrt().unsqueeze(-1) * vectors.mH
-        return cls(analysis, Ryx @ analysis.mT, values.sqrt(), moments.mean_x, moments.mean_y)
+        return cls(analysis, moments.cov_yx @ analysis.mT, values.sqrt(), moments.mean_x, moments.mean_y)
 
     def weighted(self, x: AnyArray) -> Float[Tensor, "*a n k"]:
         """The weighted coefficients c (…, n, k) of latents x (…, n, d).

@@ -12,7 +12,7 @@ from latentlink.linear.admm.constraints import ConstraintSet, set_of
 from latentlink.linear.admm.dual_bound import power_multiplier
 from latentlink.linear.admm.iteration import Best, Outcome, norm, solve
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.closed_form import LinearSolution, check_channel, expected_on
+from latentlink.linear.closed_form import LinearSolution, expected_on, in_precision_of
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
@@ -165,7 +165,7 @@ class Admm(Summarised):
 
 def _check(modes: SemanticModes, channel: Channel) -> Channel:
     """Take the channel in the modes' precision; refuse an error that several uses share."""
-    channel = check_channel(modes, channel)
+    channel = in_precision_of(modes, channel)
     if channel.uses > 1 and bool((channel.error_variance > 0).any()):
         raise ValueError(
             "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "

@@ -69,7 +69,7 @@ class Problem:
         H = torch.diag_embed(channel.h.movedim(-3, -1), dim1=-4, dim2=-2).flatten(-2).flatten(-3, -2)
         N = channel.effective_noise  # of the error exact for one use
         H, N = (real_embedding(H), N / 2) if modes.widely_linear else (H, N)
-        kept = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx))) if moments is None else modes
+        kept = modes.truncated(min(len(modes), channel.real_symbols)) if moments is None else modes
         b = kept.strength if kept.widely_linear else 2**0.5 * kept.strength[::2]
         if moments is None:
             return cls(channel, kept, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))

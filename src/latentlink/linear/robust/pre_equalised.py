@@ -20,7 +20,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.latents.packing import real_embedding
-from latentlink.linear.closed_form import check_channel, design_exactly
+from latentlink.linear.closed_form import design_exactly, in_precision_of
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.division import ratio
@@ -66,7 +66,7 @@ def design_for_identity(modes: SemanticModes, level: Float[Tensor, "*batch"], li
     """The exact design for a I on every use, a² = level (…), at the noise and power of other channels."""
     eye = torch.eye(like.n_rx, like.n_tx, dtype=like.h.dtype, device=like.h.device)
     identity = level.sqrt()[..., None, None, None] * eye.expand(like.h.shape[-3:])
-    channel = check_channel(modes, Channel(identity, like.noise_variance, like.power))
+    channel = in_precision_of(modes, Channel(identity, like.noise_variance, like.power))
     return design_exactly(modes, channel, Mean()).transceiver
 
 
