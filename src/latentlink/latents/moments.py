@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.numerics.doors import AnyArray, as_tensor, integer
+from latentlink.numerics.doors import AnyArray, finite, integer
 from latentlink.numerics.reprs import Summarised
 
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
@@ -33,16 +33,13 @@ def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
     Raises:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
     """
-    latents = as_tensor(name, value)
-    latents = latents if latents.is_floating_point() or latents.is_complex() else latents.double()
+    latents = finite(name, value)
     if latents.is_complex():
         raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {tuple(latents.shape)}")
     if latents.ndim != 2:
         raise ValueError(f"{name} must have shape (n, dim), got {tuple(latents.shape)}")
     if latents.numel() == 0:
         raise ValueError(f"{name} is empty, got shape {tuple(latents.shape)}; at least one latent of one dimension is needed")
-    if not all(bool(part.isfinite().all()) for part in latents.split(_CHUNK)):
-        raise ValueError(f"{name} has NaN or infinite entries")
     return latents
 
 

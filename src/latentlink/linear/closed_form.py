@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.latents.packing import alternating, complex_linear_part, halves
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse, parallel_mse
 from latentlink.linear.transceiver import LinearTransceiver
@@ -130,7 +131,7 @@ def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limi
     wanted = wanted / modes.strength[:s].square()
     budget = channel.uses * channel.power
     zz, tz, yz = _scaled_moments(z, wanted, explained, mean_power.stream_gram().diagonal(dim1=-2, dim2=-1), budget)
-    sent_zz, sent_tz = (zz, tz) if modes.widely_linear else (_complex_linear_part(zz), _complex_linear_part(tz))
+    sent_zz, sent_tz = (zz, tz) if modes.widely_linear else (_complex_linear(zz), _complex_linear(tz))
     columns = mean_power.symbols(torch.eye(s, dtype=zz.dtype, device=zz.device)).flatten(-2).mT  # (…, u t, s): all uses in one group
     transceiver = modes.transceiver(
         channel,
@@ -167,9 +168,7 @@ def _scaled_moments(
     return sums[0] / n, sums[1] / n, sums[2] / n
 
 
-def _complex_linear_part(matrix: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
-    """The complex-linear part of a matrix: its mean with its image under multiplication by j; real and imaginary parts alternate."""
-    X = matrix.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2))
-    real, imag = (X[..., 0, :, 0] + X[..., 1, :, 1]) / 2, (X[..., 1, :, 0] - X[..., 0, :, 1]) / 2
-    blocks = torch.stack([torch.stack([real, -imag], -1), torch.stack([imag, real], -1)], -3)
-    return blocks.flatten(-2).flatten(-3, -2)
+def _complex_linear(moments: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
+    """The complex-linear part of moments of coefficients, whose real and imaginary parts alternate."""
+    part = complex_linear_part(halves(halves(moments).mT).mT)
+    return alternating(alternating(part).mT).mT

@@ -65,17 +65,8 @@ def _facts(whole: Any, within: tuple[object, ...]) -> Iterator[bytes]:
 
 def _tensor(tensor: Tensor) -> Iterator[bytes]:
     yield repr((str(tensor.dtype), tuple(tensor.shape))).encode()
-    yield (
-        tensor.detach()
-        .resolve_conj()
-        .resolve_neg()
-        .cpu()
-        .flatten()
-        .clone(memory_format=torch.contiguous_format)
-        .view(torch.uint8)
-        .numpy()
-        .tobytes()
-    )
+    values = tensor.detach().cpu().resolve_conj().resolve_neg().flatten()
+    yield values.clone(memory_format=torch.contiguous_format).view(torch.uint8).numpy().tobytes()
 
 
 def _code(code: Any, within: tuple[object, ...]) -> Iterator[bytes]:

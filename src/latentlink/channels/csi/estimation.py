@@ -108,13 +108,11 @@ def lmmse_estimator(
         >>> lmmse_estimator(statistics, pilots, message, pilot_noise=0.1).error_variance.shape
         torch.Size([4])
     """
-    R_dp, R_pp = statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
-    noise = not_negative("pilot_noise", pilot_noise, R_pp)
+    R_dp, R_pp, power, noise = _known(statistics, pilots, message, pilot_noise)
     loading = noise + _LOADING * len(pilots) * R_pp.diagonal().real.mean()
     eye = torch.eye(len(pilots), dtype=R_pp.dtype, device=R_pp.device)
     L = torch.linalg.cholesky(R_pp + loading[..., None, None] * eye)
     weights = torch.cholesky_solve(R_dp.mH.expand(*noise.shape, -1, -1), L).mH
-    power = statistics.covariance(message, message).diagonal().real
     left = (power - (weights * R_dp.conj()).sum(-1).real).clamp(min=0)
     return ChannelEstimator(weights, left, torch.ones_like(left).to(weights), left, noise)
 
@@ -134,15 +132,22 @@ def least_squares_estimator(
     Raises:
         ValueError: as `lmmse_estimator`.
     """
-    R_dp, R_pp = statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
-    noise = not_negative("pilot_noise", pilot_noise, R_pp)
+    R_dp, R_pp, power, noise = _known(statistics, pilots, message, pilot_noise)
     weights = _interpolate(pilots, message, linear).to(R_dp).expand(*noise.shape, -1, -1)
-    power = statistics.covariance(message, message).diagonal().real
     cross = (R_dp * weights.conj()).sum(-1)  # E[h ĥ*]
     seen = ((weights @ R_pp) * weights.conj()).sum(-1).real + noise.unsqueeze(-1) * weights.abs().square().sum(-1)  # E|ĥ|²
     trust = torch.complex(ratio(cross.real, seen), ratio(cross.imag, seen))
     left = (power - (trust.conj() * cross).real).clamp(min=0)
     return ChannelEstimator(weights, (power - 2 * cross.real + seen).clamp(min=0), trust, left, noise)
+
+
+def _known(
+    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Compute R_dp, R_pp and the diagonal of R_dd, and check the pilot noise."""
+    R_pp = statistics.covariance(pilots, pilots)
+    power = statistics.covariance(message, message).diagonal().real
+    return statistics.covariance(message, pilots), R_pp, power, not_negative("pilot_noise", pilot_noise, R_pp)
 
 
 def _interpolate(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:

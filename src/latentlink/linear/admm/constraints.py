@@ -133,9 +133,8 @@ class PerAntennaSet(PowerSet):
 
     def warm_start(self, modes: SemanticModes, problem: Problem, random: Precoders) -> Precoders:
         """Start at the closed form for the best Lagrange multipliers of the antennas."""
-        equivalent = equivalent_channel(modes, problem.channel, self._limits(problem.channel))
-        exact = problem.precoder_of(ClosedForm().design(modes, equivalent.channel).transceiver)
-        return exact * equivalent.scale[..., None, :, None]
+        equivalent, scale = equivalent_channel(modes, problem.channel, self._limits(problem.channel))
+        return problem.precoder_of(ClosedForm().design(modes, equivalent).transceiver) * scale[..., None, :, None]
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Bound the weighted error (…) by the dual of the limits per antenna."""
