@@ -147,7 +147,6 @@ class FirstK(LinearBaseline):
         choice("align", self.align, ("after", "before"))
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
-        """The first entries of the latent, or of the aligned one."""
         A, after = aligned.matrix, self.align == "after"
         eye = torch.eye(A.shape[1] if after else A.shape[0], dtype=A.dtype, device=A.device)
         k = self.number_sent(len(eye), channel)
@@ -168,7 +167,6 @@ class EigenK(LinearBaseline):
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
-        """The latent in the strongest singular directions."""
         U, S, Vt = aligned.svd
         k = self.number_sent(len(S), channel)
         root = S[:k].sqrt()
@@ -186,7 +184,6 @@ class Disjoint(LinearBaseline):
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
-        """The aligned latent, and its principal components."""
         A = aligned.matrix
         eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
         return Sent(A, eye, aligned.principal, self.number_sent(min(A.shape), channel))

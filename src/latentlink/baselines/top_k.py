@@ -32,11 +32,11 @@ from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
 from latentlink.links.saved_channel import saved_tensors, taken_out
 from latentlink.links.shapes import check_latents
 from latentlink.links.solution import Solution, Status
+from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray, choice, integer
 from latentlink.storage.artifacts import artifact
 
@@ -134,7 +134,6 @@ class TopKTransceiver(BaseTransceiver):
         return empty.scatter(-1, indices.expand(entries.shape), entries)
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.receive(r) if self.aligned_before else super().decode(r)
 
     def matched_to(self, channel: Channel) -> "TopKTransceiver":
@@ -142,7 +141,6 @@ class TopKTransceiver(BaseTransceiver):
         return replace(self, link=self.link.matched_to(channel))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         _, facts = self.link.to_tensors()
         own = {"tx_dim": len(self.mean_x), "rx_dim": len(self.mean_y), "k": self.k, "aligned_before": self.aligned_before}
         return saved_tensors(replace(self, indices=None)), facts | own

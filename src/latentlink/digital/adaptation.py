@@ -55,13 +55,7 @@ class Option(Protection):
 
 
 def error_of_lost(block: Protection, nothing: float, received: float) -> float:
-    """The error where a block is lost: `nothing` of the mean where a CRC detects it, else that of any other payload, each as likely.
-
-    Args:
-        block: the block, or the option of one.
-        nothing: error of the mean.
-        received: error where the block is decoded.
-    """
+    """The error of a lost block: `nothing`, that of the mean, where a CRC detects it; else that of a random payload."""
     return nothing if block.has_crc else nothing + (nothing - received) * (1 + 2 / (2.0**block.payload - 1))
 
 
@@ -204,7 +198,6 @@ class Genie(BlockError):  # noqa: N818 (no exception)
     """
 
     def link(self, code: LatentCode, channel: Channel) -> GenieTransceiver:
-        """The link for every channel of the batch."""
         candidates = Candidates.of(channel)
         best = self._best(code, channel, candidates)
         offered = enumerate(candidates.ladder(self.target))

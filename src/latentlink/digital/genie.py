@@ -64,7 +64,6 @@ class GenieTransceiver(DigitalTransceiver):
         return replace(moved, ladders=self.ladders, known=self.known) if isinstance(target, torch.dtype) else moved
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         tensors, facts = super().to_tensors()
         rungs = self._stacked([block for ladder in self.ladders for block in ladder])
         rungs["count"] = torch.tensor([len(ladder) for ladder in self.ladders], dtype=torch.long)
@@ -72,7 +71,6 @@ class GenieTransceiver(DigitalTransceiver):
 
     @classmethod
     def parts_from(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> dict[str, Any]:
-        """The fields of the link of a saved file."""
         rungs = taken_out(tensors, "ladder.")
         counts = rungs.pop("count").tolist()
         blocks = iter(Block.unstacked(rungs))

@@ -47,7 +47,7 @@ class Spectrum:
         return cls(values.clamp(min=0).flip(-1), vectors.flip(-1), mean)
 
     def kept(self, shrinkage: float) -> tuple[Float[Tensor, "k"], Float[Tensor, "d k"] | Complex[Tensor, "d k"]]:
-        """Select eigenvalues (k) of R_λ that are not dropped, decreasing, and their eigenvectors (d, k); none if the covariance is zero."""
+        """Select the eigenvalues (k) of R_λ that are not dropped, decreasing, and their eigenvectors (d, k); none of a zero covariance."""
         values = self.values + shrinkage * self.mean_variance
         count = int((values > _DROPPED * values[0]).sum())
         return values[:count], self.vectors[:, :count]

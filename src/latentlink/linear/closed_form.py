@@ -105,12 +105,7 @@ def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tenso
 
 
 def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit: PowerLimit) -> LinearSolution:
-    """Refit the decoder of a mean-power link to messages that are scaled one by one; the expected MSE is that on the pilots.
-
-    Args:
-        modes: semantic modes of the pair of devices.
-        mean_power: link designed for the mean power.
-        limit: per-message power limit, which holds the pilots.
+    """Refit the decoder of a link for the mean power to messages that are scaled one by one; the expected MSE is that on the pilots.
 
     Raises:
         ValueError: the limit holds no pilots, or their dimensions are not the modes'.

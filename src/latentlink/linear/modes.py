@@ -153,7 +153,6 @@ class SemanticModes(Summarised, Parts, Saved):
         return replace(self, encoders=(transmitter, receiver))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         tensors = named_tensors(self)
         if self.widely_linear:
             tensors.pop("cross")  # the same as gram

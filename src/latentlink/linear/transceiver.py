@@ -15,10 +15,10 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
-from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
 from latentlink.links.saved_channel import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
+from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray
 from latentlink.power import Mean, PowerLimit
 from latentlink.storage.artifacts import artifact
@@ -65,7 +65,6 @@ class LinearTransceiver(BaseTransceiver):
 
     @property
     def batch(self) -> torch.Size:
-        """The leading dimensions `...`: one transceiver for each channel."""
         return self.streams.shape[:-1]
 
     @property
@@ -220,7 +219,6 @@ class LinearTransceiver(BaseTransceiver):
         return real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit)
         facts |= {"streams": self.streams.shape[-1], "encoders": list(self.encoders), "awaits_channel": self.awaits_channel}
         return saved_tensors(self), facts

@@ -17,25 +17,22 @@ def saved_tensors(link: object) -> dict[str, Tensor]:
 
 
 def taken_out(tensors: dict[str, Tensor], prefix: str, *pairs: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it; they are taken out of `tensors`.
+    """The tensors whose names begin with a prefix, without it; they are removed from `tensors`.
 
-    Args:
-        tensors: of a saved file, by name.
-        prefix: such as "channel.".
-        pairs: names, without the prefix, of those that are complex numbers as real pairs.
+    `pairs` names those, without the prefix, that are complex numbers stored as real pairs.
     """
     taken = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
     return taken | {name: torch.view_as_complex(taken[name].contiguous()) for name in pairs}
 
 
 def series_from(tensors: dict[str, Tensor], prefix: str) -> tuple[Tensor, ...]:
-    """The tensors of a prefix that are numbered 0, 1, …, in order; they are taken out of `tensors`."""
+    """The tensors of a prefix that are numbered 0, 1, …, in order; they are removed from `tensors`."""
     taken = taken_out(tensors, prefix)
     return tuple(taken[str(number)] for number in range(len(taken)))
 
 
 def channel_from(tensors: dict[str, Tensor]) -> Channel:
-    """The channel of a saved link, whose tensors are taken out of `tensors`."""
+    """The channel of a saved link, whose tensors are removed from `tensors`."""
     return Channel(**taken_out(tensors, "channel.", "h"))
 
 
@@ -71,7 +68,7 @@ def limit_facts(limit: PowerLimit) -> dict[str, Any]:
 
 
 def limit_from(tensors: dict[str, Tensor], manifest: dict[str, Any]) -> PowerLimit:
-    """The power limit of a saved link, whose tensors are taken out of `tensors`."""
+    """The power limit of a saved link, whose tensors are removed from `tensors`."""
     word = manifest["power_limit"]
     numbers = {field.name: manifest[field.name] for field in fields(NAMES[word]) if field.name in manifest}  # type: ignore[arg-type]
     return named(word, **numbers, **taken_out(tensors, "power_limit."))

@@ -8,13 +8,7 @@ from latentlink.numerics.doors import AnyArray, check_instance, finite
 
 
 def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, name: str = "x") -> Tensor:
-    """The real latents (…, n, d) of an array.
-
-    Args:
-        x: what a user handed over.
-        dimension: d.
-        batch: of the transceiver, with which the leading dimensions of x must broadcast; None where any will do.
-        name: of the argument.
+    """The real latents (…, n, d) of an array, d the dimension; leading dimensions must broadcast with the batch of a transceiver if given.
 
     Raises:
         ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
@@ -28,12 +22,7 @@ def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, 
 
 
 def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = None) -> Tensor:
-    """The received symbols (…, n, u, n_rx) of an array.
-
-    Args:
-        r: what a user handed over.
-        channel: whose uses u and receive antennas n_rx the symbols must have.
-        batch: of the transceiver, with which the leading dimensions of r must broadcast; None where any will do.
+    """The received symbols (…, n, u, n_rx) of an array, for a channel and, if given, the batch of a transceiver.
 
     Raises:
         ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
@@ -47,10 +36,10 @@ def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = Non
 
 
 def check_channel(channel: object, like: Tensor | None = None) -> None:
-    """Refuse what is no channel, or one that is on another device than a tensor of what is known of the latents.
+    """Check that the argument is a channel, on the device of a tensor if one is given.
 
     Raises:
-        ValueError: it is so.
+        ValueError: it is no channel, or on another device.
     """
     check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
     if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
@@ -58,10 +47,10 @@ def check_channel(channel: object, like: Tensor | None = None) -> None:
 
 
 def check_same_transmitter(channel: Channel, designed: Channel) -> None:
-    """Refuse a channel that another transmitter would be needed for.
+    """Check that a channel has the transmit antennas and uses that a transmitter was designed for.
 
     Raises:
-        ValueError: its type, transmit antennas or uses are not those of the channel that the transmitter was designed for.
+        ValueError: it has not, or is no channel.
     """
     check_channel(channel)
     got, expected = (channel.uses, channel.n_tx), (designed.uses, designed.n_tx)
@@ -70,7 +59,7 @@ def check_same_transmitter(channel: Channel, designed: Channel) -> None:
 
 
 def broadcast_batch(name: str, got: torch.Size, expected: torch.Size) -> torch.Size:
-    """The batch that leading dimensions and the batch of a transceiver make together.
+    """The common batch of leading dimensions and of a transceiver.
 
     Raises:
         ValueError: they do not broadcast.

@@ -11,12 +11,7 @@ class MissingExtra(ImportError):  # noqa: N818 (named for what is missing)
 
 
 def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
-    """Import a package that only some users have.
-
-    Args:
-        module: dotted name to import.
-        extra: the extra of latentlink that installs it.
-        hint: one more sentence for the error, where the extra alone may not be enough.
+    """Import a package of an extra of latentlink; `hint` is one more sentence for the error.
 
     Raises:
         MissingExtra: the package is not installed; the message names the extra.
@@ -31,12 +26,7 @@ def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
 
 
 def require_extra(extra: str, purpose: str, *modules: str) -> None:
-    """Refuse early, in one sentence, what a whole room needs; nothing is imported.
-
-    Args:
-        extra: the extra of latentlink that installs the modules.
-        purpose: what needs them, the subject of the sentence ("studies").
-        modules: top-level names of the packages.
+    """Check that the packages of an extra are installed, without importing them; `purpose` is the subject of the error's sentence.
 
     Raises:
         MissingExtra: one of them is not installed.
@@ -47,7 +37,7 @@ def require_extra(extra: str, purpose: str, *modules: str) -> None:
 
 
 def is_installed(module: str) -> bool:
-    """Tell whether a package can be imported, without importing it."""
+    """Return True if a package can be imported, without importing it."""
     try:
         return find_spec(module) is not None
     except (ModuleNotFoundError, ValueError):  # blocked by an import hook, or None in sys.modules

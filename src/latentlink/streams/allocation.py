@@ -74,8 +74,7 @@ class Allocation:
     ) -> "Allocation":
         """The allocation with the same budget for each group, and MSE water-filling within the group.
 
-        With `pooled_order` the strongest modes go over the strongest symbols of all groups; otherwise they go over the first group, the
-        next ones over the second group, and so on.
+        The strongest modes go over the strongest symbols of all groups (`pooled_order`), or over the first group, the next over the second, ….
         """
         groups, q = amplitude.shape[-2:]
         everyone = torch.arange(groups * q, device=amplitude.device)

@@ -29,7 +29,6 @@ class SoftmaxHead(Summarised, nn.Linear, Saved):
         return super().forward(as_tensor("y", y).to(self.weight.dtype))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         return {"weight": self.weight, "bias": self.bias}, {"latent_dim": self.in_features, "classes": self.out_features}
 
     @classmethod

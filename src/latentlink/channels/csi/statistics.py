@@ -70,7 +70,6 @@ class ScatteringStatistics(Summarised):
             raise ValueError("powers must not all be zero")
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
-        """Compute R (rows, columns) between two sets of resource elements."""
         f, g = (elements.frequencies_hz(self.subcarrier_spacing_hz) for elements in (rows, columns))
         t, s = (elements.times_s(self.subcarrier_spacing_hz) for elements in (rows, columns))
         over_time: Tensor = self.gain * torch.special.bessel_j0(2 * torch.pi * self.doppler_hz * (t[:, None] - s))

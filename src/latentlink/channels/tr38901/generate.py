@@ -41,11 +41,7 @@ _SCALE_BLOCKS = 64  # from which the mean gain of a model is learnt, apart from 
 @artifact("channels")
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """Channels of a bank, as they are stored.
-
-    Attributes:
-        h: the channels (n, u, n_rx, n_tx) complex64.
-    """
+    """The channels h (n, u, n_rx, n_tx) complex64 of a bank, as they are stored."""
 
     h: Complex[Tensor, "n u r t"]
 
@@ -119,13 +115,9 @@ def _take_blocks(model: Model, elements: ResourceElements, seed: int, folder: Pa
 
 
 def draw_block(model: Model, elements: ResourceElements, seed: int, *, most_at_once: int = 4096) -> Complex[Tensor, "block u r t"]:
-    """Draw one block of channels (BLOCK, u, n_rx, n_tx) complex64.
+    """Draw one block of channels (BLOCK, u, n_rx, n_tx) complex64 from its seed.
 
-    Args:
-        model: the settings.
-        elements: the resource elements.
-        seed: the seed of the block.
-        most_at_once: time steps × antenna pairs that are drawn at once, which bounds memory; 4096 take some 200 MB of rays.
+    At most `most_at_once` time steps × antenna pairs are drawn at once, which bounds the memory; 4096 take some 200 MB.
     """
     h = _draw_over_time(model, elements, seed, most_at_once)
     if model.normalisation == "path-loss":

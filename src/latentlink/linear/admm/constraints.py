@@ -95,15 +95,12 @@ class PowerSet(ConstraintSet):
 
     @property
     def power_limit(self) -> PowerLimit:
-        """The limit, without what only its design needs."""
         return self.limit.deployed()
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse a limit that does not fit the antennas."""
         self.limit.check(channel.n_tx)
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Project F onto the limit."""
         return self.limit.project(F, power, covariance)
 
 
@@ -111,7 +108,6 @@ class PerUseSet(PowerSet):
     """The precoders within a power limit per use."""
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Bound the weighted error (…) by the dual of the limits per use."""
         dual = partial(per_use_bound, modes.strength, SpatialModes.of(channel.h).amplitude, channel.effective_noise / 2, channel.power)
         start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
         return certify(dual, modes, channel, ceiling, start)
@@ -128,7 +124,6 @@ class PerAntennaSet(PowerSet):
     limit: PerAntenna
 
     def usable(self, channel: Channel) -> Channel:
-        """Remove the antennas that are given no power."""
         return remove_silent_antennas(channel, self._limits(channel))
 
     def warm_start(self, modes: SemanticModes, problem: Problem, random: Precoders) -> Precoders:
@@ -137,7 +132,6 @@ class PerAntennaSet(PowerSet):
         return problem.precoder_of(ClosedForm().design(modes, equivalent).transceiver) * scale[..., None, :, None]
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Bound the weighted error (…) by the dual of the limits per antenna."""
         return bound_per_antenna(modes, channel, self._limits(channel), ceiling)
 
     def _limits(self, channel: Channel) -> Float[Tensor, "*batch t"]:
@@ -213,7 +207,6 @@ class _InLatentCoordinates(ConstraintSet):
 
     @property
     def latent_moments(self) -> Moments:
-        """The moments of the latents."""
         return self.moments
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:

@@ -66,14 +66,7 @@ def bound_by_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*b
 def bound_per_antenna(
     modes: SemanticModes, channel: Channel, limits: Float[Tensor, "*batch t"], ceiling: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch"]:
-    """Bound the weighted error (…) under power limits per antenna from below, by the dual or the total power, whichever is higher.
-
-    Args:
-        modes: of the pair of devices.
-        channel: the channels.
-        limits: l (…, t).
-        ceiling: the weighted error (…) of a feasible precoder.
-    """
+    """Bound the weighted error (…) under limits l (…, t) per antenna from below, given the error (…) of a feasible precoder."""
     return certify(_scaled_antenna_dual(modes.strength, channel, limits), modes, channel, ceiling, _all_on_budget(modes, channel))
 
 

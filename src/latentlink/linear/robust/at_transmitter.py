@@ -36,8 +36,7 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int
     Args:
         modes: semantic modes of the pair of devices.
         channel: estimate that the transmitter knows, with its error variance.
-        draws: number of Monte Carlo draws of an error matrix, divided over the uses, on which the candidates are compared; at least two
-            for each use.
+        draws: number of error matrices, divided over the uses, on which candidates are compared; at least two for each use.
         seed: seed of the draws.
         robust: False evaluates the naive precoder alone.
     """
