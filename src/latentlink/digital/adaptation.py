@@ -145,8 +145,7 @@ class Candidates:
     def at_budget(self, number: int, option: Option, code: LatentCode) -> Block:
         """The block of an option with its mean power over held-back pilots brought to the budget: payloads are not uniform."""
         block = self.block(number, option)
-        payload = code.held_payloads(block.payload)
-        coded = payload if block.code is None else block.code.encode(payload)
+        coded = block.coded(code.held_payloads(block.payload))
         spent = float(block.symbols(coded).abs().square().sum(-1).mean())
         return block.scaled(float(self.energy[number]) / spent) if spent > 0 else block
 

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
-from latentlink.latents.packing import packed_covariance
+from latentlink.latents.packing import packed_covariance, real_embedding
 from latentlink.latents.whitening import Spectrum
 from latentlink.numerics.doors import AnyArray, check_instance, real
 from latentlink.numerics.reprs import Summarised
@@ -165,5 +165,4 @@ class DesignMetric:
         """W_r (q, m) in real coordinates: ||W_r e|| is the norm ||W e|| of the packed latent, for every real latent e (m,)."""
         if self.W is None or not self.W.is_complex():
             return self.W
-        real, imag = self.W.real, self.W.imag
-        return torch.cat([torch.cat([real, -imag], -1), torch.cat([imag, real], -1)])[:, :dim]
+        return real_embedding(self.W)[:, :dim]

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
-from latentlink.latents.packing import packed_covariance
+from latentlink.latents.packing import alternating, packed_covariance, real_embedding
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage
 from latentlink.linear.goal import DesignMetric, Goal
@@ -261,7 +261,5 @@ def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
 def _real_streams(analysis: Tensor, synthesis: Tensor, strength: Tensor, moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
     """Two real streams √2 Re z, √2 Im z of each complex coefficient, in turn; the padding of odd dimensions is cut off."""
     d, m = len(moments.mean_x), len(moments.mean_y)
-    rows = torch.stack([torch.cat([analysis.real, -analysis.imag], -1), torch.cat([analysis.imag, analysis.real], -1)], 1)
-    columns = torch.stack([torch.cat([synthesis.real, synthesis.imag]), torch.cat([-synthesis.imag, synthesis.real])], -1)
-    pairs = strength.repeat_interleave(2) / 2**0.5
-    return rows.flatten(0, 1)[:, :d] * 2**0.5, columns.flatten(1)[:m] / 2**0.5, pairs
+    rows, columns = alternating(real_embedding(analysis).mT).mT, alternating(real_embedding(synthesis))
+    return rows[:, :d] * 2**0.5, columns[:m] / 2**0.5, strength.repeat_interleave(2) / 2**0.5

@@ -113,6 +113,10 @@ class Block(Protection, Parts):
         """The same block with all powers times a factor."""
         return replace(self, power=self.power * factor, snr=self.snr * factor)
 
+    def coded(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n l"]:
+        """Coded bits (n, slots) of payloads (n, B), which are these themselves without a code."""
+        return payload if self.code is None else self.code.encode(payload)
+
     def symbols(self, coded: Int[Tensor, "n l"]) -> Complex[Tensor, "n s"]:
         """Symbols (n, u·q) of coded bits (n, slots)."""
         slots = torch.empty_like(coded)

@@ -13,6 +13,7 @@ best v is found on pilots held back from all tables, once for payloads of about 
 import math
 import threading
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -110,10 +111,8 @@ class LatentCode(Summarised):
         self.energy = float(held.square().sum(-1).mean())
         self.variance = float(wanted.square().sum(-1).mean())
         self._vectors = VectorQuantiser(learnt)
-        self._transforms: dict[int, TransformCode] = {}
-        self._prefixes: dict[int, int] = {}
-        self._remaining: dict[int, Remaining] = {}
-        self._payloads: dict[int, Tensor] = {}
+        self._transform, self._best_prefix = cache(self._fit_transform), cache(self._search_prefix)
+        self._measured, self._encoded_held = cache(self._measure), cache(partial(self.encode, self.held))
         self._lock = threading.RLock()
 
     def _facts(self) -> dict[str, str]:
@@ -176,9 +175,7 @@ class LatentCode(Summarised):
     def held_payloads(self, payload: int) -> Int[Tensor, "n p"]:
         """Payloads of held-back pilots, encoded once."""
         with self._lock:
-            if payload not in self._payloads:
-                self._payloads[payload] = self.encode(self.held, payload)
-            return self._payloads[payload]
+            return self._encoded_held(payload)
 
     def reach(self, payload: int) -> int:
         """The number of coefficients, from the strongest on, that a payload describes."""
@@ -197,42 +194,36 @@ class LatentCode(Summarised):
 
     def remaining(self, payload: int) -> Remaining:
         """The errors that a payload leaves on held-back pilots; between sizes that are measured, by powers of the size."""
-        if payload <= _SMALLEST_TRANSFORM:
-            return self._measured(payload)
-        low = _grid(payload)
-        high = low * 4 // 3 if low % 3 == 0 else low * 3 // 2  # the next of the measured sizes
-        part = math.log(payload / low) / math.log(high / low)
-        below = self._measured(low)
-        above = self._measured(high) if part > 0 else below
-        return Remaining(_between(below.weighted, above.weighted, part), _between(below.mse, above.mse, part))
-
-    def _measured(self, payload: int) -> Remaining:
         with self._lock:
-            if payload not in self._remaining:
-                _, c = self._encoded(self.held, payload, self._prefix(payload))
-                y = (c / self.coordinates.weight) @ self.coordinates.synthesis.mT
-                weighted, mse = (float(error.square().sum(-1).mean()) for error in (self.held - c, self.wanted - y))
-                self._remaining[payload] = Remaining(weighted, mse)
-            return self._remaining[payload]
+            if payload <= _SMALLEST_TRANSFORM:
+                return self._measured(payload)
+            low = _grid(payload)
+            high = low * 4 // 3 if low % 3 == 0 else low * 3 // 2  # the next of the measured sizes
+            part = math.log(payload / low) / math.log(high / low)
+            below = self._measured(low)
+            above = self._measured(high) if part > 0 else below
+            return Remaining(_between(below.weighted, above.weighted, part), _between(below.mse, above.mse, part))
+
+    def _measure(self, payload: int) -> Remaining:
+        _, c = self._encoded(self.held, payload, self._prefix(payload))
+        y = (c / self.coordinates.weight) @ self.coordinates.synthesis.mT
+        weighted, mse = (float(error.square().sum(-1).mean()) for error in (self.held - c, self.wanted - y))
+        return Remaining(weighted, mse)
 
     def _prefix(self, payload: int) -> int:
         """The bits v of the payload that the vector quantiser takes."""
         if payload < _SMALLEST_TRANSFORM:
             return payload
         size = _grid(payload)
-        if size not in self._prefixes:
-            options = [v for v in _PREFIXES if size - v >= _SMALLEST_TRANSFORM] + ([size] if size <= _ALL_VECTORS else [])
-            errors = [float((self.held - self._encoded(self.held, size, v)[1]).square().sum()) for v in options]
-            best = options[errors.index(min(errors))]
-            self._prefixes[size] = best if best < size else -1
-        chosen = self._prefixes[size]
-        return payload if chosen < 0 else chosen
+        chosen = self._best_prefix(size)
+        return chosen if chosen < size else payload
 
-    def _transform(self, prefix: int) -> TransformCode:
-        if prefix not in self._transforms:
-            rest = self.learnt - self._vectors.encode(self.learnt, prefix)[1] if prefix else self.learnt
-            self._transforms[prefix] = TransformCode(rest)
-        return self._transforms[prefix]
+    def _search_prefix(self, size: int) -> int:
+        options = [v for v in _PREFIXES if size - v >= _SMALLEST_TRANSFORM] + ([size] if size <= _ALL_VECTORS else [])
+        return min(options, key=lambda v: float((self.held - self._encoded(self.held, size, v)[1]).square().sum()))
+
+    def _fit_transform(self, prefix: int) -> TransformCode:
+        return TransformCode(self.learnt - self._vectors.encode(self.learnt, prefix)[1] if prefix else self.learnt)
 
     def _encoded(self, c: Float[Tensor, "n k"], payload: int, prefix: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
         bits, decoded = self._vectors.encode(c, prefix)

@@ -8,7 +8,9 @@ The range coder's point is rounded up to B bits. An interval of width ≥ 2^{−
 not the words in which the coder writes [martin1979range]; `constriction` does the coding [bamler2022constriction].
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -118,27 +120,25 @@ class TransformCode:
         self._pilots = pilots[:_PILOTS].double()
         spread = self._pilots.square().mean(0).sqrt()
         self._coarsest = 4 * float(spread.amax()) if spread.numel() else 0.0
-        self._steps: dict[int, Step] = {}
-        self._usual: dict[int, int] = {}
+        self.step, self._usual = cache(self._make_step), cache(self._search_step)
         self._coder: Any = import_extra("constriction", "digital").stream
 
-    def step(self, number: int) -> Step:
+    def _make_step(self, number: int) -> Step:
         """A step of the ladder."""
-        if number not in self._steps:
-            self._steps[number] = Step.of(self._pilots, self._coarsest * 2 ** (-number / _OCTAVE))
-        return self._steps[number]
+        return Step.of(self._pilots, self._coarsest * 2 ** (-number / _OCTAVE))
+
+    def _search_step(self, payload: int) -> int:
+        """The number of the finest step whose symbols take at most the payload on average."""
+
+        def mean_bits(number: int) -> float:
+            step = self.step(number)
+            return float((step.probability * step.cost).sum())
+
+        return bisect_right(range(1, _FINEST), float(payload - HEADER), key=mean_bits)
 
     def offered(self, payload: int, index: int) -> Step:
         """The step that an index of a payload names."""
-        if payload not in self._usual:
-            low, high = 0, _FINEST
-            while high - low > 1:
-                middle = (low + high) // 2
-                some = self.step(middle)
-                mean = float((some.probability * some.cost).sum())
-                low, high = (middle, high) if mean + HEADER <= payload else (low, middle)
-            self._usual[payload] = low
-        return self.step(max(0, self._usual[payload] + _OFFSETS[index]))
+        return self.step(max(0, self._usual(payload) + _OFFSETS[index]))
 
     def sizes(self, payload: int) -> list[int]:
         """The number of coefficients that each step of a payload quantises."""

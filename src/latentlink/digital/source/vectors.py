@@ -6,6 +6,7 @@ Full stages have `_STAGE` bits each, fewer where pilots are few, and the last st
 """
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -27,7 +28,7 @@ class VectorQuantiser:
         self.size = int((energy > _SHARE * energy.amax()).sum()) if energy.numel() else 0
         self._stage = min(_STAGE, max(0, math.floor(math.log2(max(1, len(pilots) / _MEMBERS)))))
         self._residuals = [pilots[:_PILOTS, : self.size].float()]
-        self._books: dict[tuple[int, int], Float[Tensor, "w s"]] = {}
+        self._book = cache(self._fit_book)
 
     def stages(self, payload: int) -> list[int]:
         """The bits of each stage."""
@@ -62,13 +63,11 @@ class VectorQuantiser:
             read += stage
         return decoded
 
-    def _book(self, number: int, bits: int) -> Float[Tensor, "w s"]:
-        if (number, bits) not in self._books:
-            while len(self._residuals) <= number:  # those of full stages
-                last, before = self._residuals[-1], self._book(len(self._residuals) - 1, self._stage)
-                self._residuals.append(last - before[nearest(last, before)])
-            self._books[number, bits] = lloyd(self._residuals[number], 2**bits)
-        return self._books[number, bits]
+    def _fit_book(self, number: int, bits: int) -> Float[Tensor, "w s"]:
+        while len(self._residuals) <= number:  # those of full stages
+            last, before = self._residuals[-1], self._book(len(self._residuals) - 1, self._stage)
+            self._residuals.append(last - before[nearest(last, before)])
+        return lloyd(self._residuals[number], 2**bits)
 
 
 def lloyd(points: Float[Tensor, "n s"], count: int) -> Float[Tensor, "w s"]:
