@@ -1,7 +1,7 @@
-"""Which channels a codec will meet: a distribution over sizes, channel uses, SNRs and fading, to train on.
+"""Distributions of channels over sizes, channel uses, SNRs and fading, on which a codec is trained.
 
-A draw is a list of channel batches, one for each size that came up. Sizes n (n_rx = n_tx) come up in proportion to 1/√n: small ones have
-the most to gain, and each has to be seen often enough.
+A draw is a list of channel batches, one for each size that came up. Sizes n (n_rx = n_tx) come up in proportion to 1/√n: small ones gain
+most, and each must be drawn often enough.
 """
 
 from abc import ABC, abstractmethod
@@ -72,7 +72,7 @@ class SizedDraws(Summarised, ABC):
         return batches
 
     def _is_block_fading(self, uses: Int[Tensor, "count"], generator: torch.Generator | None) -> Tensor:
-        """Decide for each channel (count,) of so many uses if all of them have the same matrix."""
+        """Decide for each channel (count,), given its number of uses, if all of them have the same matrix."""
         return torch.zeros_like(uses)
 
     @abstractmethod

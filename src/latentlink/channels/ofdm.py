@@ -1,4 +1,4 @@
-"""Which resource elements of an OFDM grid carry a message.
+"""The resource elements of an OFDM grid that carry a message.
 
 Subcarrier k of a grid lies at frequency k Δf above its first, OFDM symbol l begins at l T_slot / 14: a slot of 14 symbols lasts
 T_slot = 1 ms · 15 kHz / Δf (3GPP TS 38.211, normal cyclic prefix, whose slightly longer first symbol is evened out). A message's channel
@@ -65,7 +65,7 @@ class ResourceElements(Summarised):
 
     @classmethod
     def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":
-        """Take neighbouring subcarriers of one symbol, from `first` on: what a narrow allocation gets."""
+        """Take neighbouring subcarriers of one symbol, from `first` on, as in a narrow allocation."""
         return cls(tuple(range(first, first + integer("count", count))), (symbol,) * count)
 
     @classmethod

@@ -40,9 +40,6 @@ class Option(Protection):
     """A block that one channel may carry.
 
     Attributes:
-        payload: see `Protection`.
-        length: see `Protection`.
-        error: see `Protection`.
         place: (profile, rate) of a coded block among the candidates, (bits − 1,) of an uncoded one.
     """
 

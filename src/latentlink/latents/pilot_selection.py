@@ -1,11 +1,11 @@
 """Selection of semantic pilots: a number of observations of each group, at random or those nearest to the group's mean.
 
 With the latents x_1 … x_n at the transmitter in groups g (by label, or by k-means on the latents with as many clusters as there are
-classes) and the group means μ_g, each group gives its first `per_class` members in one order of the whole training set,
+classes) and the group means μ_g, each group gives its first `per_class` members in one order of the training set,
 
     random:    a permutation of 1…n that the seed alone decides,          centroid:    ‖x_i − μ_g(i)‖² increasing, then i increasing,
 
-so what is chosen are row numbers of the whole training set (not of a group), none twice, and pilot sets are nested: a smaller set is
+so the choice consists of row numbers of the training set (not of a group), none twice, and pilot sets are nested: a smaller set is
 contained in every larger one.
 """
 
@@ -35,7 +35,7 @@ class PilotSelection(Summarised):
     """A rule by which semantic pilots are chosen from a training set [pandolfo2025latent].
 
     Attributes:
-        per_class: number of pilots of each group; "all" or None takes the whole training set.
+        per_class: number of pilots of each group; "all" or None takes the training set.
         method: "random", or "centroid": nearest to the mean of the group's latents at the transmitter.
         grouping: by "label", or by "cluster" of the transmitter's latents (k-means; needs the extra `eval`).
         clusters: number of clusters; None for as many as there are classes, for which labels are needed.
@@ -67,7 +67,7 @@ class PilotSelection(Summarised):
         """Find the rows of the training set that become pilots.
 
         Args:
-            x: latents at the transmitter, of the whole training set (n, d).
+            x: latents at the transmitter, of the training set (n, d).
             labels: class numbers (n,); None where all are taken, or `clusters` of them are made.
 
         Returns:

@@ -81,8 +81,8 @@ def gcv_shrinkage(
         variance: tr Ry (or tr W Ry Wᵀ).
         count: n, number of pilots; λ = 0 is a candidate only where they outnumber these directions.
     """
-    kept = spectrum.values > _DROPPED * spectrum.values[0]
-    e, c = spectrum.values[kept], explained[kept]
+    visible = spectrum.values > _DROPPED * spectrum.values[0]
+    e, c = spectrum.values[visible], explained[visible]
     ridge = torch.cat([torch.zeros(1, dtype=e.dtype), _CANDIDATES.to(e.dtype)]).to(e.device)
     bias = ridge.unsqueeze(-1) * spectrum.mean_variance / (e + ridge.unsqueeze(-1) * spectrum.mean_variance)
     unfitted = count - 1 - len(e)  # degrees of freedom at λ = 0

@@ -48,12 +48,7 @@ _ENTRIES = 2**24  # scaled coefficients in memory at a time
 
 
 def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) -> LinearSolution:
-    """The optimal pair within a power limit, for every channel of the batch at once.
-
-    Args:
-        modes: semantic modes of the pair of devices.
-        channel: batch of channels (…, u, n_rx, n_tx) in the modes' precision; their error counts as white noise.
-        limit: power limit of the transmitter.
+    """The optimal pair within a power limit for every channel (…, u, n_rx, n_tx) of the batch; channel errors count as white noise.
 
     Raises:
         ValueError: the limit has no exact design, or its pilots do not fit the modes.
@@ -80,7 +75,7 @@ def expected_on(
 
 
 def in_precision_of(modes: SemanticModes, channel: Channel) -> Channel:
-    """Check the arguments of a linear design, and convert the channel to the modes' precision.
+    """The channel in the precision of the modes.
 
     Raises:
         ValueError: modes or channel are of another type, or on different devices.

@@ -126,7 +126,7 @@ class BothEnds(CsiCase):
 class Transmitter(CsiCase):
     """The transmitter knows an estimate; the receiver knows H F and matches its decoder at reception.
 
-    The naive precoder is kept unless another one is better by three standard errors of the paired draws.
+    The naive precoder is taken unless another one is better by three standard errors of the paired draws.
 
     Attributes:
         robust: True where the precoder takes the estimate's error into account.
@@ -191,8 +191,8 @@ class ReceiverOnly(CsiCase):
         root = _root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
         solution = _as_baseline(design_exactly(modes, there, limit))
-        unheard = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
-        return replace(solution, transceiver=replace(unheard, awaits_channel=True))
+        unmatched = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
+        return replace(solution, transceiver=replace(unmatched, awaits_channel=True))
 
 
 @dataclass(frozen=True, kw_only=True)

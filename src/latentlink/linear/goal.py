@@ -1,4 +1,4 @@
-"""Goals: what the receiver wants, a metric on its latents that comes from the task head which reads them.
+"""Goals: a metric on the receiver's latents that follows from its task head.
 
 To second order, and with the error taken as independent of y, a head q loses by ŷ instead of y
 
@@ -29,7 +29,7 @@ from latentlink.tasks.heads import apply_head, is_affine
 _CUT = 1e-9  # share of the largest eigenvalue of WᵀW below which others are rounding errors
 _ENTRIES = 2**24  # entries of Jacobians in memory at a time
 
-Metric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
+OutputMetric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -98,7 +98,7 @@ class Goal(Summarised):
         return cls(_weight(head, as_latents("y", y), information), fidelity)
 
 
-def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
+def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: OutputMetric) -> Float[Tensor, "q m"]:
     """W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors."""
     check_instance("head", head, nn.Module, "fit_head(y, labels)")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
@@ -118,9 +118,9 @@ def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[T
 def _root(metric: Float[Tensor, "m m"]) -> Float[Tensor, "q m"]:
     """W (q, m) of full row rank with WᵀW = metric, q ≥ 1."""
     values, vectors = torch.linalg.eigh((metric + metric.mT) / 2)
-    kept = values > _CUT * values[-1]
-    kept[-1] = True  # a head that ignores its input has one row of zeros
-    return values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
+    visible = values > _CUT * values[-1]
+    visible[-1] = True  # a head that ignores its input has one row of zeros
+    return values[visible].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, visible].mT
 
 
 @dataclass(frozen=True, eq=False)

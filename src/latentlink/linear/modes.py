@@ -1,4 +1,4 @@
-"""Semantic modes: what two devices agree on once, before any channel is known.
+"""Semantic modes: matched coordinates of two latent spaces, found once for a pair of devices.
 
 With the pilots' covariances, S R_λ Sᴴ = I the whitening of x, W the goal's weight (I for plain MSE) and
 

@@ -136,9 +136,9 @@ class LinearTransceiver(BaseTransceiver):
         covariance = covariance + torch.diag_embed(torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(covariance.shape[:-1]))
         decoder = torch.linalg.solve(covariance, wanted.mT).mT
         changed: dict[str, Any] = {"decoder": decoder, "channel": replace(channel, power=self.channel.power), "awaits_channel": False}
-        for name, kept in (("streams", 1), ("precoder", 3), ("moments_zz", 3), ("moments_tz", 3)):
+        for name, own in (("streams", 1), ("precoder", 3), ("moments_zz", 3), ("moments_tz", 3)):
             if (value := getattr(self, name)) is not None:
-                changed[name] = value.expand(*batch, *value.shape[-kept:])
+                changed[name] = value.expand(*batch, *value.shape[-own:])
         return replace(self, **changed)
 
     def response(

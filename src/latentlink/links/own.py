@@ -1,4 +1,4 @@
-"""How an object with `encode` and `decode` alone becomes a whole transceiver.
+"""The transceiver of an object that has `encode` and `decode` alone.
 
 class ZeroForcing:
     def encode(self, x): ...        # latents (n, d) → complex symbols (…, n, u, n_tx)
@@ -28,14 +28,14 @@ AnyLink = Codes | Solution
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OwnTransceiver(BaseTransceiver):
-    """An own object as a whole transceiver: ẑ is the decoded latent itself, μy = 0 and Ψ = I.
+    """An own object as a transceiver: ẑ is the decoded latent itself, μy = 0 and Ψ = I.
 
     What the object has of `Transceiver` besides `encode` and `decode` (side information, operations, `to`, …) is used.
 
     Attributes:
         own: the object.
         channel: that it is used on.
-        dimension: m of the receiver's latents; 0 where nobody decodes.
+        dimension: m of the receiver's latents; 0 where nothing is decoded.
     """
 
     own: Any

@@ -1,4 +1,4 @@
-"""What all saved links have in common: their tensors by name, their channel and power limit, and the facts of their manifest."""
+"""The common parts of all saved links: tensors by name, channel, power limit, and the facts of the manifest."""
 
 from dataclasses import fields
 from typing import Any

@@ -1,4 +1,4 @@
-"""The doors of every transceiver: what latents, received symbols and batches must look like, each checked in one place."""
+"""The doors of every transceiver: the checks of latents, received symbols, channels and batches."""
 
 import torch
 from torch import Tensor

@@ -127,10 +127,10 @@ class Transceiver(Protocol):
 
 
 class BaseTransceiver(Summarised, Parts, Saved):
-    """The default of all that is optional in `Transceiver`, and of what all links do alike.
+    """The default of all that is optional in `Transceiver`, and the common methods of all links.
 
-    A class that inherits it brings `channel`, `mean_y`, `synthesis`, `flops`, `encode` and `receive`; it overrides what it can do better,
-    such as `matched_to`, `scaled` or `informed_by`. A dataclass of tensors moves by `to`, and is saved if it is an `artifact`.
+    A class that inherits it brings `channel`, `mean_y`, `synthesis`, `flops`, `encode` and `receive`, and may override the others. A
+    dataclass of tensors moves by `to`, and is saved if it is an `artifact`.
     """
 
     if TYPE_CHECKING:  # what a class that inherits it brings

@@ -1,4 +1,4 @@
-"""What an object is, as a hash of its content: equal for equal settings, tensors and code in every process, different for any that differ.
+"""A hash of the content of an object: equal for equal settings, tensors and code in every process, different for any that differ.
 
     number, word, None      type and value
     tensor, array           dtype, shape and every byte
@@ -35,7 +35,7 @@ def identity_of(*parts: object) -> str:
         parts: settings, tensors, modules, functions and any object made of such.
 
     Raises:
-        ValueError: an object has no content that could be told apart from others', such as a lock or an open file.
+        ValueError: an object has no content that distinguishes it from others, such as a lock or an open file.
     """
     digest = hashlib.sha256()
     for fact in _facts(parts, ()):
@@ -124,7 +124,9 @@ def _content(whole: Any) -> list[tuple[str, Any]]:
         reduced = whole.__reduce_ex__(2)
     except TypeError as error:
         name = f"{type(whole).__module__}.{type(whole).__qualname__}"
-        raise ValueError(f"{name} cannot be told apart from others of its kind ({error}): leave out what it is an attribute of") from error
+        raise ValueError(
+            f"{name} cannot be distinguished from others of its kind ({error}): leave out what it is an attribute of"
+        ) from error
     if isinstance(reduced, str):
         return [("name", reduced)]
     return [(str(number), list(part or ()) if number in (3, 4) else part) for number, part in enumerate(reduced)]

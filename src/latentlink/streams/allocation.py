@@ -74,7 +74,7 @@ class Allocation:
     ) -> "Allocation":
         """The allocation with the same budget for each group, and MSE water-filling within the group.
 
-        The strongest modes go over the strongest symbols of all groups (`pooled_order`), or over the first group, and the next over the next.
+        The strongest modes go over the strongest symbols of all groups (`pooled_order`), or over one group after the other.
         """
         groups, q = amplitude.shape[-2:]
         everyone = torch.arange(groups * q, device=amplitude.device)

@@ -1,4 +1,4 @@
-"""Metrics of what the receiver understands: accuracy, agreement, and errors of the latent itself."""
+"""Metrics of the receiver: accuracy, agreement, and errors of the latent itself."""
 
 import math
 from dataclasses import dataclass
@@ -78,7 +78,9 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyArray) -> Accuracy:
     Raises:
         ValueError: labels are malformed or their number is not n.
     """
-    y_hat = _as_decoded(y_hat)
+    y_hat = finite("y_hat", y_hat)
+    if y_hat.is_complex() or y_hat.ndim < 2:
+        raise ValueError(f"y_hat must have shape (..., n, m) and be real, got {y_hat.dtype} {tuple(y_hat.shape)}")
     if y_hat.numel() == 0:
         raise ValueError(f"y_hat is empty, got shape {tuple(y_hat.shape)}")
     decided = decisions(head, y_hat)
@@ -101,7 +103,8 @@ def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
         ValueError: the shapes do not fit.
     """
     y_hat, y = _as_pair(y_hat, y)
-    return (y_hat - y).square().sum(-1).mean(-1)
+    difference = y_hat - y
+    return (difference if difference.is_floating_point() else difference.double()).square().sum(-1).mean(-1)
 
 
 def nmse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
@@ -111,18 +114,12 @@ def nmse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
     return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)
 
 
-def _as_decoded(y_hat: AnyArray) -> Tensor:
-    """The tensor of decoded latents (…, n, m)."""
-    y_hat = finite("y_hat", y_hat)
-    if y_hat.is_complex() or y_hat.ndim < 2:
-        raise ValueError(f"y_hat must have shape (..., n, m) and be real, got {y_hat.dtype} {tuple(y_hat.shape)}")
-    return y_hat
-
-
 def _as_pair(y_hat: AnyArray, y: AnyArray) -> tuple[Tensor, Tensor]:
     """The tensors of both latents, on one device."""
-    y_hat, y = _as_decoded(y_hat), as_latents("y", y)
-    if y_hat.shape[-2:] != y.shape:
+    y_hat, y = finite("y_hat", y_hat), as_latents("y", y)
+    if y_hat.is_complex():
+        raise ValueError(f"y_hat must be real, got {y_hat.dtype}")
+    if y_hat.ndim < 2 or y_hat.shape[-2:] != y.shape:
         raise ValueError(f"y_hat must have shape (..., n, m) with y (n, m), got {tuple(y_hat.shape)} and {tuple(y.shape)}")
     return y_hat, y.to(y_hat.device)
 

@@ -1,4 +1,4 @@
-"""Objectives of a trained receiver: losses to train by, scores to choose by, for one and the same frozen receiver.
+"""Objectives of training: losses, and scores for model selection, of one frozen receiver.
 
 A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coefficients ẑ, and nothing of the latent's dimension is touched:
 

@@ -1,4 +1,4 @@
-"""Ageing of flat channels: a matrix some time later, and what an old estimate says of it.
+"""Ageing of flat channels: a matrix some time later, and its posterior given an old estimate.
 
 Entries of mean square `gain` are followed as a first-order Gauss–Markov pair with Jakes' correlation ρ = J_0(2π f_D Δt),
 
@@ -56,7 +56,7 @@ def age_channel(
 
 
 def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz: float, gain: float = 1.0) -> Channel:
-    """Predict what an estimate (posterior means and variances) says of the channels once it is a delay old.
+    """Predict the posterior means and variances of the channels from an estimate that is a delay old.
 
     The other arguments are those of `age_channel`.
 

@@ -1,4 +1,4 @@
-"""Channel estimation from radio pilots: what is known of h at a message's resource elements, and how well.
+"""Channel estimation from radio pilots: an estimate of h at a message's resource elements, with its error.
 
 At its pilot elements every antenna pair is seen as y = h_p + n, n ~ CN(0, σ²/P_p), P_p the power of a pilot symbol: the pilots of different
 transmit antennas are orthogonal (elements of their own, or a cover code over neighbours), so antennas do not disturb one another. Both

@@ -28,7 +28,7 @@ from latentlink.channels.tr38901.model import Model, ModelName, Panel
 from latentlink.channels.tr38901.paths import draw_paths, response, time_steps
 from latentlink.numerics.doors import check_instance, integer
 from latentlink.numerics.extras import import_extra
-from latentlink.numerics.progress import Progress, on_terminal
+from latentlink.numerics.progress import CountProgress, on_terminal
 from latentlink.numerics.threads import one_thread
 from latentlink.storage.artifacts import artifact, load_if_there, save
 from latentlink.storage.folders import cache_folder
@@ -64,7 +64,7 @@ def grids(
     chunk: int = 100,
     workers: int = 1,
     cache: bool = True,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
 ) -> Complex[Tensor, "batch u r t"]:
     """Draw channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments and errors as in `generate`.
 
@@ -171,7 +171,7 @@ def generate(
     chunk: int = 100,
     workers: int = 1,
     cache: bool = True,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
     dtype: torch.dtype = torch.complex128,
     **settings: Any,
 ) -> Complex[Tensor, "*batch u n_rx n_tx"]:

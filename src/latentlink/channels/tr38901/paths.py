@@ -1,4 +1,4 @@
-"""Propagation paths from Sionna's channel models, and what they are on resource elements. The only module that knows Sionna's channels.
+"""Propagation paths from Sionna's channel models, and their response on resource elements. The only module that knows Sionna's channels.
 
 Sionna draws from generators that are global to the process: they are set for each block, under a lock, and put back afterwards.
 """

@@ -44,9 +44,6 @@ class Block(Protection, Parts):
     """The mapping of messages to the symbols of one channel with u uses and q symbols a use; D = 2uq real dimensions.
 
     Attributes:
-        payload: see `Protection`.
-        length: see `Protection`.
-        error: see `Protection`.
         bits: (D,) that each dimension carries.
         power: (D,) of each dimension.
         snr: (D,) of each dimension at the receiver.

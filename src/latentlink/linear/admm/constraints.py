@@ -85,11 +85,7 @@ class ConstraintSet(Summarised, ABC):
 
 @dataclass(frozen=True)
 class PowerSet(ConstraintSet):
-    """The precoders within a power limit.
-
-    Attributes:
-        limit: the power limit.
-    """
+    """The precoders within a power limit."""
 
     limit: PowerLimit
 
@@ -115,11 +111,7 @@ class PerUseSet(PowerSet):
 
 @dataclass(frozen=True)
 class PerAntennaSet(PowerSet):
-    """The precoders within a power limit per antenna.
-
-    Attributes:
-        limit: the power limit.
-    """
+    """The precoders within a power limit per antenna."""
 
     limit: PerAntenna
 
@@ -172,12 +164,10 @@ class ActiveAntennas(ConstraintSet):
         integer("q", self.q)
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse more antennas than there are."""
         if self.q > channel.n_tx:
             raise ValueError(f"q must be at most the number of antennas, {channel.n_tx}, got {self.q}")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Keep the q strongest antennas, scaled into the budget."""
         strongest = _largest(row_power(F, covariance).sum(-2), self.q)
         return Mean().project(F * strongest[..., None, :, None], power, covariance)
 
@@ -210,7 +200,6 @@ class _InLatentCoordinates(ConstraintSet):
         return self.moments
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse moments that are not those of the modes."""
         moments = self.moments
         got, expected = (len(moments.mean_x), len(moments.mean_y)), (len(modes.mean_x), len(modes.mean_y))
         if got != expected:
@@ -238,14 +227,12 @@ class SparsePrecoder(_InLatentCoordinates):
         integer("nonzeros", self.nonzeros)
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse other moments, and more entries than there are."""
         super().check(modes, channel)
         inputs = len(modes.mean_x) if modes.widely_linear else -(-len(modes.mean_x) // 2)
         if self.nonzeros > (entries := channel.uses * channel.n_tx * inputs):
             raise ValueError(f"nonzeros must be at most the number of complex entries, {entries}, got {self.nonzeros}")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Keep the largest entries, scaled into the budget."""
         largest = _largest(F.abs().flatten(-3), self.nonzeros).unflatten(-1, F.shape[-3:])
         return Mean().project(F * largest, power, covariance)
 

@@ -69,10 +69,10 @@ class Problem:
         H = torch.diag_embed(channel.h.movedim(-3, -1), dim1=-4, dim2=-2).flatten(-2).flatten(-3, -2)
         N = channel.effective_noise  # of the error exact for one use
         H, N = (real_embedding(H), N / 2) if modes.widely_linear else (H, N)
-        kept = modes.truncated(min(len(modes), channel.real_symbols)) if moments is None else modes
-        b = kept.strength if kept.widely_linear else 2**0.5 * kept.strength[::2]
+        used = modes.truncated(min(len(modes), channel.real_symbols)) if moments is None else modes
+        b = used.strength if used.widely_linear else 2**0.5 * used.strength[::2]
         if moments is None:
-            return cls(channel, kept, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
+            return cls(channel, used, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
         R = (moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)).to(H)  # R_λ of the latents, or of their packing
         R = R + modes.shrinkage * R.diagonal().real.mean() * torch.eye(len(R), dtype=R.dtype, device=R.device)
         Phi = _field_analysis(modes).to(H)

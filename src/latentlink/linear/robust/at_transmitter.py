@@ -1,12 +1,12 @@
 """Precoders for a receiver that measures H F, from pilots sent through the precoder, and matches its decoder: only F is uncertain.
 
-H = H̄ + E with E i.i.d. CN(0, τ) is no noise at all to such a decoder, and adding τ P to the noise is the wrong problem. What is left to
+H = H̄ + E with E i.i.d. CN(0, τ) is no noise to such a decoder, and adding τ P to the noise is the wrong problem. What is left to
 minimise, E over the error of Σ b² diag (I + F̃ᵀ H_rᵀ H_r F̃ / N)^{-1}, has no closed form. Compared are precoders on H̄ with noise σ² (naive),
 on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound by Jensen's inequality, best at high SNR), on H̄ with noise σ² + τ P,
 and, where n_tx > n_rx, on the n_rx strongest directions of that root.
 
 They are compared by Monte Carlo, channel by channel. Errors of different uses may be drawn apart, shared or not: the mean of a sum does not
-depend on it. The naive one is kept unless another is better by three standard errors of the paired draws.
+depend on it. The naive one is preferred unless another is better by three standard errors of the paired draws.
 """
 
 from collections.abc import Iterator
@@ -124,8 +124,8 @@ def _matched_error(
     loading = torch.where(loading > 0, loading, 1.0)  # definite where there is no noise, and where nothing comes
     C.diagonal(dim1=-2, dim2=-1).add_(loading.unsqueeze(-1))
     L = torch.linalg.cholesky(C)
-    kept = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
-    return (weight * (1 - kept)).sum(-1)
+    explained = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
+    return (weight * (1 - explained)).sum(-1)
 
 
 def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tensor, "*batch"]:

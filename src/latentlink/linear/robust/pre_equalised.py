@@ -35,13 +35,7 @@ def agreed_level(
 ) -> Float[Tensor, "*batch"]:
     """The level a² (…) that decoder and precoder are designed for, from the sizes, noise and power of the channels alone.
 
-    Args:
-        modes: semantic modes of the pair of devices.
-        channel: channels, of which only the sizes, noise and power matter.
-        gain: E|h|² of every entry of H.
-        multiples: candidates for a² as multiples of the gain; the best in the mean over Rayleigh fading is taken.
-        draws: number of Rayleigh channels, divided over the uses; at least two for each use.
-        seed: seed of those channels.
+    It is the multiple of the gain that is best in the mean over `draws` Rayleigh channels, divided over the uses, at least two for each.
     """
     facts = torch.stack([channel.noise_variance, channel.power], -1).reshape(-1, 2)
     kinds, kind = facts.unique(dim=0, return_inverse=True)
