@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.latents.moments import Moments, as_latents
-from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage
+from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, regularise
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
@@ -90,7 +90,7 @@ class LeastSquares(Summarised):
         """A = Ryx R_λ^{-1} of the pilots' moments."""
         spectrum, shrinkage = _regularised(moments, self.shrinkage)
         values, vectors = spectrum.kept(shrinkage)
-        return Alignment(moments.cov_yx @ vectors / values @ vectors.mT, _shrunk(moments.cov_x, shrinkage))
+        return Alignment(moments.cov_yx @ vectors / values @ vectors.mT, regularise(moments.cov_x, shrinkage))
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Procrustes(Summarised):
         U, S, Vt = torch.linalg.svd(moments.cov_yx, full_matrices=False)
         Q = U @ Vt
         c = ratio(S.sum(), (Q @ moments.cov_x * Q).sum()) if self.scaled else 1.0
-        return Alignment(c * Q, _shrunk(moments.cov_x, shrinkage))
+        return Alignment(c * Q, regularise(moments.cov_x, shrinkage))
 
 
 def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
@@ -139,9 +139,3 @@ def _regularised(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, fl
         return spectrum, float(shrinkage)
     explained = (moments.cov_yx @ spectrum.vectors).square().sum(0)
     return spectrum, gcv_shrinkage(spectrum, explained, moments.cov_y.trace(), moments.count)
-
-
-def _shrunk(covariance: Float[Tensor, "d d"], shrinkage: float) -> Float[Tensor, "d d"]:
-    """R_λ."""
-    diagonal = covariance.diagonal()
-    return covariance + shrinkage * diagonal.mean() * torch.diag(torch.ones_like(diagonal))

@@ -47,7 +47,8 @@ def rayleigh(
     batch = _batch(batch)
     n_rx, n_tx = integer("n_rx", n_rx), integer("n_tx", n_tx)
     gain = real("gain", gain, least=0.0)
-    source, device = _source(generator)
+    source = as_generator(generator, None)
+    device = None if source is None else source.device
     return math.sqrt(gain) * torch.randn(*batch, n_rx, n_tx, dtype=dtype, generator=source, device=device)
 
 
@@ -78,7 +79,7 @@ def rician(
     if not isinstance(k_factor, int | float | np.number) or not k_factor >= 0:
         raise ValueError(f"k_factor must not be negative (it is linear, not dB), got {k_factor!r}")
     gain = real("gain", gain, least=0.0)
-    source, _ = _source(generator)
+    source = as_generator(generator, None)
     scattered = rayleigh(n_rx, n_tx, batch=batch, generator=source, dtype=dtype)
 
     def uniform(*shape: int) -> Tensor:
@@ -141,13 +142,6 @@ def _batch(sizes: Sequence[int]) -> tuple[int, ...]:
     """Check the leading dimensions of channels that are drawn."""
     check_instance("batch", sizes, Sequence, "(100,)")
     return tuple(integer("batch", size, 0) for size in sizes)
-
-
-def _source(generator: torch.Generator | int | None) -> tuple[torch.Generator | None, torch.device | None]:
-    """Take the generator or make it of its seed, with the device to draw on."""
-    if isinstance(generator, torch.Generator):
-        return generator, generator.device
-    return as_generator(generator), None
 
 
 def _correlation_root(name: str, corr: Any, dtype: torch.dtype) -> Tensor:

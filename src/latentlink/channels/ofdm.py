@@ -89,8 +89,7 @@ class ResourceElements(Summarised):
     @classmethod
     def block(cls, subcarriers: int, symbols: int) -> "ResourceElements":
         """Take all elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
-        pairs = [(k, symbol) for symbol in range(integer("symbols", symbols)) for k in range(integer("subcarriers", subcarriers))]
-        return cls(tuple(k for k, _ in pairs), tuple(symbol for _, symbol in pairs))
+        return cls.comb(1, subcarriers, range(integer("symbols", symbols)))
 
     @classmethod
     def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":

@@ -24,7 +24,7 @@ from latentlink.numerics.doors import AnyArray, choice, integer
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.reprs import Summarised
 
-Method = Literal["random", "centroid"]
+SelectionMethod = Literal["random", "centroid"]
 Grouping = Literal["label", "cluster"]
 IfShort = Literal["error", "all"]
 _SEEDS = 2**32  # what both PyTorch and scikit-learn take
@@ -47,7 +47,7 @@ class PilotSelection(Summarised):
     """
 
     per_class: int | Literal["all"] | None = 42
-    method: Method = "random"
+    method: SelectionMethod = "random"
     grouping: Grouping = "label"
     seed: int = 0
     if_short: IfShort = "error"
@@ -59,7 +59,7 @@ class PilotSelection(Summarised):
         if self.clusters is not None:
             integer("clusters", self.clusters)
         integer("seed", self.seed, 0, _SEEDS - 1)
-        choice("method", self.method, get_args(Method))
+        choice("method", self.method, get_args(SelectionMethod))
         choice("grouping", self.grouping, get_args(Grouping))
         choice("if_short", self.if_short, get_args(IfShort))
 

@@ -58,6 +58,12 @@ class Spectrum:
         return values.rsqrt().unsqueeze(-1) * vectors.mH
 
 
+def regularise(covariance: Tensor, shrinkage: float) -> Tensor:
+    """Compute R_λ (d, d) of a real or complex covariance."""
+    diagonal = covariance.diagonal()
+    return covariance + shrinkage * diagonal.real.mean() * torch.diag(torch.ones_like(diagonal))
+
+
 def check_shrinkage(shrinkage: float | str) -> float | str:
     """A shrinkage λ: "auto", or a finite number >= 0.
 

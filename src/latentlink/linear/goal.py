@@ -70,11 +70,7 @@ class Goal(Summarised):
         Raises:
             ValueError: y is malformed, or the head does not map (n, m) to (n, q).
         """
-
-        def identity(outputs: Tensor) -> Tensor:
-            return torch.eye(outputs.shape[-1], dtype=outputs.dtype, device=outputs.device).expand(*outputs.shape, outputs.shape[-1])
-
-        return cls(_weight(head, as_latents("y", y), identity), fidelity)
+        return cls(_weight(head, as_latents("y", y), lambda outputs: torch.diag_embed(torch.ones_like(outputs))), fidelity)
 
     @classmethod
     def fisher(cls, head: nn.Module, y: AnyArray, temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":

@@ -114,21 +114,23 @@ def choice(name: str, value: object, options: Collection[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
 
 
-def as_generator(seed: int | torch.Generator | None, device: torch.device | str = "cpu", name: str = "generator") -> torch.Generator | None:
+def as_generator(
+    seed: int | torch.Generator | None, device: torch.device | str | None = "cpu", name: str = "generator"
+) -> torch.Generator | None:
     """The source of randomness that a seed or a `torch.Generator` stands for; None is PyTorch's global one.
 
     Raises:
-        ValueError: naming `name`, for what is neither a seed >= 0 nor a generator on `device`.
+        ValueError: naming `name`, for what is neither a seed >= 0 nor a generator on `device`, if one is given.
     """
     if seed is None:
         return None
     if isinstance(seed, torch.Generator):
-        if seed.device.type != torch.device(device).type:
+        if device is not None and seed.device.type != torch.device(device).type:
             raise ValueError(f"{name} must be on {device}, got one on {seed.device}: torch.Generator({str(device)!r})")
         return seed
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {seed!r}")
-    return torch.Generator(device=device).manual_seed(integer(name, seed, 0, 2**64 - 1))
+    return torch.Generator(device=device or "cpu").manual_seed(integer(name, seed, 0, 2**64 - 1))
 
 
 def device_named(name: str | torch.device) -> torch.device:

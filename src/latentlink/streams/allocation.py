@@ -7,7 +7,7 @@ strength b_i, power p_i and amplitude h_i, meets noise of variance N per real di
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -115,12 +115,9 @@ class Allocation:
     def where(self, chosen: Bool[Tensor, "*batch"], other: "Allocation") -> "Allocation":
         """This allocation for the chosen channels of the batch, the other one elsewhere."""
         mask = chosen.unsqueeze(-1)
-        return replace(
-            self,
-            streams=torch.where(mask, self.streams, other.streams),
-            amplitude=torch.where(mask, self.amplitude, other.amplitude),
-            power=torch.where(mask, self.power, other.power),
-        )
+        names = ("streams", "amplitude", "power")
+        chosen: dict[str, Any] = {name: torch.where(mask, getattr(self, name), getattr(other, name)) for name in names}
+        return replace(self, **chosen)
 
 
 def _slots_of(

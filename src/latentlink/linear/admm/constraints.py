@@ -23,15 +23,8 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
+from latentlink.linear.admm import dual_bound
 from latentlink.linear.admm.antenna_selection import exchange_antennas
-from latentlink.linear.admm.dual_bound import (
-    bound_by_budget,
-    bound_per_antenna,
-    certify,
-    equivalent_channel,
-    power_multiplier,
-    remove_silent_antennas,
-)
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
@@ -76,7 +69,7 @@ class ConstraintSet(Summarised, ABC):
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Bound the weighted error (…) of all members from below, given the error of one of them."""
-        return bound_by_budget(modes, channel)
+        return dual_bound.bound_by_budget(modes, channel)
 
     def refine(self, modes: SemanticModes, problem: Problem, Z: Tensor) -> Tensor | None:
         """Improve what ADMM found, where the set knows a way; None where it does not."""
@@ -105,8 +98,8 @@ class PerUseSet(PowerSet):
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         dual = partial(per_use_bound, modes.strength, SpatialModes.of(channel.h).amplitude, channel.effective_noise / 2, channel.power)
-        start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
-        return certify(dual, modes, channel, ceiling, start)
+        start = dual_bound.power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
+        return dual_bound.certify(dual, modes, channel, ceiling, start)
 
 
 @dataclass(frozen=True)
@@ -116,15 +109,15 @@ class PerAntennaSet(PowerSet):
     limit: PerAntenna
 
     def usable(self, channel: Channel) -> Channel:
-        return remove_silent_antennas(channel, self._limits(channel))
+        return dual_bound.remove_silent_antennas(channel, self._limits(channel))
 
     def warm_start(self, modes: SemanticModes, problem: Problem, random: Precoders) -> Precoders:
         """Start at the closed form for the best Lagrange multipliers of the antennas."""
-        equivalent, scale = equivalent_channel(modes, problem.channel, self._limits(problem.channel))
+        equivalent, scale = dual_bound.equivalent_channel(modes, problem.channel, self._limits(problem.channel))
         return problem.precoder_of(ClosedForm().design(modes, equivalent).transceiver) * scale[..., None, :, None]
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        return bound_per_antenna(modes, channel, self._limits(channel), ceiling)
+        return dual_bound.bound_per_antenna(modes, channel, self._limits(channel), ceiling)
 
     def _limits(self, channel: Channel) -> Float[Tensor, "*batch t"]:
         return self.limit.limits_of(channel.power, channel.n_tx)

@@ -115,7 +115,12 @@ class Admm(Summarised):
         Raises:
             ValueError: modes or channel are of another type or on different devices, or the constraint does not fit them.
         """
-        channel = _check(modes, channel)
+        channel = in_precision_of(modes, channel)
+        if channel.uses > 1 and channel.uncertain:
+            raise ValueError(
+                "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "
+                f"got error_variance up to {float(channel.error_variance.max()):g}; design with ClosedForm or replace it by 0"
+            )
         dtype = modes.strength.dtype
         self.allowed.check(modes, channel)
         modes, channel = modes.to(torch.float64), channel.to(torch.float64)  # without noise the objective is a small difference
@@ -163,17 +168,6 @@ class Admm(Summarised):
             "gap": ratio((delivered.error - bound).clamp(min=0), delivered.error),  # below 0 is rounding
             "delivered": delivered.error,
         }
-
-
-def _check(modes: SemanticModes, channel: Channel) -> Channel:
-    """Take the channel in the modes' precision; refuse an error that several uses share."""
-    channel = in_precision_of(modes, channel)
-    if channel.uses > 1 and bool((channel.error_variance > 0).any()):
-        raise ValueError(
-            "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "
-            f"got error_variance up to {float(channel.error_variance.max()):g}; design with ClosedForm or replace it by 0"
-        )
-    return channel
 
 
 def _status(outcome: Outcome, delivered: Best, refitted: Bool[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:

@@ -28,6 +28,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance, real_embedding
+from latentlink.latents.whitening import regularise
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.division import ratio
@@ -74,7 +75,7 @@ class Problem:
         if moments is None:
             return cls(channel, used, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
         R = (moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)).to(H)  # R_λ of the latents, or of their packing
-        R = R + modes.shrinkage * R.diagonal().real.mean() * torch.eye(len(R), dtype=R.dtype, device=R.device)
+        R = regularise(R, modes.shrinkage)
         Phi = _field_analysis(modes).to(H)
         spread, E = torch.linalg.eigh(R)
         spread = spread.clamp(min=0)
