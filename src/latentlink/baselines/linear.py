@@ -195,11 +195,7 @@ def sends(link: LinearTransceiver) -> Bool[Tensor, "*batch"]:
 
 
 def prepare(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
-    """The moments without rounding in dimensions that do not vary, and the channel in their precision, without an error.
-
-    Raises:
-        ValueError: moments or channel are of another type or on different devices.
-    """
+    """The moments without rounding in dimensions that do not vary, and the channel in their precision, without an error."""
     check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
     check_channel(channel, moments.mean_x)
     return moments.without_rounding(), channel.to(moments.mean_x.dtype).without_error()

@@ -61,11 +61,7 @@ class Channel(Summarised, Parts):
 
     @classmethod
     def from_grid(cls, grid: AnyArray, snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
-        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise.
-
-        Raises:
-            ValueError: as `from_snr`.
-        """
+        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise; raises as `from_snr`."""
         grid = complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
         snr_db = _numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():

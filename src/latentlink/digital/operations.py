@@ -23,15 +23,7 @@ _EDGE = 10  # for each edge and iteration of belief propagation
 
 
 def count_operations(block: Block, code: LatentCode, latents: tuple[int, int], antennas: tuple[int, int], uses: int) -> OperationCount:
-    """The operations for one message over one channel.
-
-    Args:
-        block: block of the channel.
-        code: code of the latents.
-        latents: dimensions (d, m) of the transmitter's and the receiver's latents.
-        antennas: numbers (n_tx, n_rx).
-        uses: channel uses of a message.
-    """
+    """The operations for one message over one channel of (n_tx, n_rx) antennas, for latents of dimensions (d, m)."""
     d, m = latents
     n_tx, n_rx = antennas
     symbols = uses * min(antennas)

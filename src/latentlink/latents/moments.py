@@ -44,11 +44,7 @@ def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
 
 
 def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
-    """Check paired latents at the public door.
-
-    Raises:
-        ValueError: as `as_latents`, or x and y differ in length.
-    """
+    """Check paired latents at the public door; raises as `as_latents`, and where x and y differ in length."""
     x, y = as_latents("x", x), as_latents("y", y)
     if len(x) != len(y):
         raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")

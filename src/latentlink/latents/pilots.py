@@ -68,11 +68,7 @@ class Pilots(Summarised, Parts):
         return {"count": f"{len(self)} pairs", "dimensions": f"{self.x.shape[1]} → {self.y.shape[1]}", "labels": labels}
 
     def require_labels(self) -> Int[Tensor, "n"]:
-        """Return the labels, for what cannot do without them.
-
-        Raises:
-            ValueError: there are none.
-        """
+        """Return the labels, for what cannot do without them; a ValueError if there are none."""
         if self.labels is None:
             raise ValueError("pilots must have labels for this, got none: Pilots(x, y, labels) with one class number for each pair")
         return self.labels

@@ -65,11 +65,7 @@ def regularise(covariance: Tensor, shrinkage: float) -> Tensor:
 
 
 def check_shrinkage(shrinkage: float | str) -> float | str:
-    """A shrinkage λ: "auto", or a finite number >= 0.
-
-    Raises:
-        ValueError: it is something else.
-    """
+    """A shrinkage λ: "auto", or a finite number >= 0; a ValueError for anything else."""
     return choice("shrinkage", shrinkage, ("auto",)) if isinstance(shrinkage, str) else real("shrinkage", shrinkage, least=0.0)
 
 

@@ -48,11 +48,7 @@ _ENTRIES = 2**24  # scaled coefficients in memory at a time
 
 
 def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) -> LinearSolution:
-    """The optimal pair within a power limit for every channel (…, u, n_rx, n_tx) of the batch; channel errors count as white noise.
-
-    Raises:
-        ValueError: the limit has no exact design, or its pilots do not fit the modes.
-    """
+    """The optimal pair within a power limit for every channel (…, u, n_rx, n_tx); channel errors count as white noise."""
     placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
     link = modes.transceiver(channel, placed.streams, placed.precoder, placed.decoder, power_limit=limit.deployed())
     trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
@@ -75,11 +71,7 @@ def expected_on(
 
 
 def in_precision_of(modes: SemanticModes, channel: Channel) -> Channel:
-    """The channel in the precision of the modes.
-
-    Raises:
-        ValueError: modes or channel are of another type, or on different devices.
-    """
+    """The channel in the precision of the modes; a ValueError if modes or channel are of another type, or on different devices."""
     check_instance("modes", modes, SemanticModes, "semantic_modes(moments)")
     check_channel(channel, modes.strength)
     return channel.to(modes.strength.dtype)
@@ -100,11 +92,7 @@ def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tenso
 
 
 def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit: PowerLimit) -> LinearSolution:
-    """Refit the decoder of a link for the mean power to messages that are scaled one by one; the expected MSE is that on the pilots.
-
-    Raises:
-        ValueError: the limit holds no pilots, or their dimensions are not the modes'.
-    """
+    """Refit the decoder of a link for the mean power to messages that are scaled one by one; the expected MSE is that on the pilots."""
     pilots = limit
     if not isinstance(pilots, PerMessage) or pilots.x is None or pilots.y is None:
         raise ValueError(f"power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got {limit!r}")

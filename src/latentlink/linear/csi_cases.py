@@ -277,11 +277,7 @@ def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
 
 
 def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
-    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere.
-
-    Raises:
-        ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
-    """
+    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere."""
     eye = torch.eye(like.n_tx, dtype=like.h.dtype, device=like.h.device)
     R = eye if correlation is None else finite("correlation", correlation).to(eye)
     if R.shape != eye.shape or not torch.allclose(R, R.mH, atol=1e-6):

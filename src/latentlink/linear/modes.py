@@ -98,11 +98,7 @@ class SemanticModes(Summarised, Parts, Saved):
         return torch.cat([self.task_weight, self.plain_share**0.5 * eye])
 
     def coefficients(self, x: AnyArray) -> Float[Tensor, "*batch k"]:
-        """z = Φ (x − μx) (…, k) of latents x (…, d).
-
-        Raises:
-            ValueError: x is complex, not finite, or of another dimension.
-        """
+        """z = Φ (x − μx) (…, k) of latents x (…, d); a ValueError if x is complex, not finite, or of another dimension."""
         x = finite("x", x)
         if x.is_complex() or x.ndim < 1 or x.shape[-1] != len(self.mean_x):
             raise ValueError(f"x must have shape (..., {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")

@@ -53,11 +53,7 @@ def link_facts(channel: Channel, tx_dim: int, rx_dim: int, limit: PowerLimit) ->
 
 
 def limit_facts(limit: PowerLimit) -> dict[str, Any]:
-    """The word and the numbers of a power limit in a manifest; its tensors are saved with those of the link.
-
-    Raises:
-        ValueError: the limit is an own one, which `load` could not make again.
-    """
+    """The word and the numbers of a power limit in a manifest; a ValueError for an own limit, which `load` could not make again."""
     if NAMES.get(getattr(limit, "word", "")) is not type(limit):
         raise ValueError(
             f"power_limit must be one of latentlink.power to be saved, {', '.join(NAMES)}, got {limit!r}: no other device could load it; "

@@ -1,4 +1,4 @@
-"""The doors of every transceiver: the checks of latents, received symbols, channels and batches."""
+"""The doors of every transceiver: latents, received symbols, channels and batches that do not fit are a ValueError."""
 
 import torch
 from torch import Tensor
@@ -8,11 +8,7 @@ from latentlink.numerics.doors import AnyArray, check_instance, finite
 
 
 def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, name: str = "x") -> Tensor:
-    """The real latents (…, n, d) of an array, d the dimension; leading dimensions must broadcast with the batch of a transceiver if given.
-
-    Raises:
-        ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
-    """
+    """The real latents (…, n, d) of an array, d the dimension; leading dimensions must broadcast with the batch, if one is given."""
     x = finite(name, x)
     if x.is_complex() or x.ndim < 2 or x.shape[-1] != dimension:
         raise ValueError(f"{name} must have shape (..., n, {dimension}) and be real, got {x.dtype} {tuple(x.shape)}")
@@ -22,11 +18,7 @@ def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, 
 
 
 def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = None) -> Tensor:
-    """The received symbols (…, n, u, n_rx) of an array, for a channel and, if given, the batch of a transceiver.
-
-    Raises:
-        ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
-    """
+    """The complex received symbols (…, n, u, n_rx) of an array, for a channel and, if given, the batch of a transceiver."""
     r = finite("r", r)
     if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (channel.uses, channel.n_rx):
         raise ValueError(f"r must be complex of shape (..., n, {channel.uses}, {channel.n_rx}), got {r.dtype} {tuple(r.shape)}")
@@ -36,22 +28,14 @@ def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = Non
 
 
 def check_channel(channel: object, like: Tensor | None = None) -> None:
-    """Check that the argument is a channel, on the device of a tensor if one is given.
-
-    Raises:
-        ValueError: it is no channel, or on another device.
-    """
+    """Check that the argument is a channel, on the device of a tensor if one is given."""
     check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
     if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
         raise ValueError(f"channel must be on {like.device}, where the latents are, got {channel.h.device}")
 
 
 def check_same_transmitter(channel: Channel, designed: Channel) -> None:
-    """Check that a channel has the transmit antennas and uses that a transmitter was designed for.
-
-    Raises:
-        ValueError: it has not, or is no channel.
-    """
+    """Check that a channel has the transmit antennas and uses that a transmitter was designed for."""
     check_channel(channel)
     got, expected = (channel.uses, channel.n_tx), (designed.uses, designed.n_tx)
     if got != expected:
@@ -59,11 +43,7 @@ def check_same_transmitter(channel: Channel, designed: Channel) -> None:
 
 
 def broadcast_batch(name: str, got: torch.Size, expected: torch.Size) -> torch.Size:
-    """The common batch of leading dimensions and of a transceiver.
-
-    Raises:
-        ValueError: they do not broadcast.
-    """
+    """The common batch of leading dimensions and of a transceiver."""
     try:
         return torch.Size(torch.broadcast_shapes(got, expected))
     except RuntimeError as error:

@@ -11,11 +11,7 @@ class MissingExtra(ImportError):  # noqa: N818 (named for what is missing)
 
 
 def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
-    """Import a package of an extra of latentlink; `hint` is one more sentence for the error.
-
-    Raises:
-        MissingExtra: the package is not installed; the message names the extra.
-    """
+    """Import a package of an extra; MissingExtra, with `hint` as one more sentence, if it is not installed."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -26,11 +22,7 @@ def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
 
 
 def require_extra(extra: str, purpose: str, *modules: str) -> None:
-    """Check that the packages of an extra are installed, without importing them; `purpose` is the subject of the error's sentence.
-
-    Raises:
-        MissingExtra: one of them is not installed.
-    """
+    """Check that the packages of an extra are installed, without importing them; MissingExtra, about the purpose, if one is not."""
     for module in modules:
         if not is_installed(module):
             raise MissingExtra(f"{purpose} need {module}, which is not installed: pip install 'latentlink[{extra}]'", name=module)

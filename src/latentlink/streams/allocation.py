@@ -116,8 +116,8 @@ class Allocation:
         """This allocation for the chosen channels of the batch, the other one elsewhere."""
         mask = chosen.unsqueeze(-1)
         names = ("streams", "amplitude", "power")
-        chosen: dict[str, Any] = {name: torch.where(mask, getattr(self, name), getattr(other, name)) for name in names}
-        return replace(self, **chosen)
+        changed: dict[str, Any] = {name: torch.where(mask, getattr(self, name), getattr(other, name)) for name in names}
+        return replace(self, **changed)
 
 
 def _slots_of(

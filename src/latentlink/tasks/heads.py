@@ -109,11 +109,7 @@ def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "
 
 
 def decisions(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Int[Tensor, "*batch"]:
-    """The class (…) that a head decides for.
-
-    Raises:
-        ValueError: as `apply_head`, or the head has one output only, which decides nothing.
-    """
+    """The class (…) that a head decides for; raises as `apply_head`, and for a head with one output, which decides nothing."""
     outputs = apply_head(head, y)
     if outputs.shape[-1] < 2:
         raise ValueError("head must be a classifier with at least two outputs to be asked for decisions, got one output")

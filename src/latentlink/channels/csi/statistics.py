@@ -107,11 +107,7 @@ class SampledStatistics(Summarised):
         return cls(elements, samples @ samples.mH / samples.shape[1])
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
-        """Compute R (rows, columns) between two sets of resource elements.
-
-        Raises:
-            ValueError: the bank lacks an element.
-        """
+        """Compute R (rows, columns) between two sets of resource elements; a ValueError if the bank lacks an element."""
         place = {pair: i for i, pair in enumerate(self.elements.pairs)}
         index = []
         for elements in (rows, columns):

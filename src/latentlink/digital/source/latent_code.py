@@ -79,12 +79,7 @@ class Coordinates(Parts):
 
 
 class Remaining(NamedTuple):
-    """The errors that a payload leaves on the latents of pilots.
-
-    Attributes:
-        weighted: E||c − ĉ||².
-        mse: E||y − ŷ||².
-    """
+    """The errors E||c − ĉ||² (weighted) and E||y − ŷ||² (mse) of a payload on the latents of pilots."""
 
     weighted: float
     mse: float

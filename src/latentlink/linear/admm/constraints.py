@@ -127,11 +127,7 @@ _SETS: dict[type[PowerLimit], type[PowerSet]] = {PerUse: PerUseSet, PerAntenna: 
 
 
 def set_of(limit: PowerLimit) -> PowerSet:
-    """Make the constraint set of a power limit.
-
-    Raises:
-        ValueError: the limit has no projection, or it limits single messages.
-    """
+    """Make the constraint set of a power limit; a ValueError if the limit has no projection, or it limits single messages."""
     if not isinstance(limit, PowerLimit) or limit.limits_messages or type(limit).project is PowerLimit.project:
         raise ValueError(
             f"power must be a limit that a precoder can be projected onto, such as Mean(), PerUse() or PerAntenna(), got {limit!r}; "

@@ -33,12 +33,7 @@ _DENSE_DRAWS = 8  # full responses over several uses
 def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int, seed: int, robust: bool = True) -> Choice:
     """Choose the best candidate for a receiver that knows H F, for each channel: NAIVE, INFLATED, NOISIER or FEWER.
 
-    Args:
-        modes: semantic modes of the pair of devices.
-        channel: estimate that the transmitter knows, with its error variance.
-        draws: number of error matrices, divided over the uses, on which candidates are compared; at least two for each use.
-        seed: seed of the draws.
-        robust: False evaluates the naive precoder alone.
+    Candidates are compared on `draws` error matrices, divided over the uses, at least two for each; without `robust` NAIVE is the only one.
     """
     tried = _candidates(modes, channel, robust=robust)
     plain = channel.noise_variance / 2

@@ -199,12 +199,8 @@ def balance(
 ) -> Allocation:
     """Move the modes of each layer among its symbols to balance the uses, and repeat the water-filling.
 
-    Args:
-        strength: b (k,) of the modes.
-        used: allocation `Allocation.of` for this strength, noise and power.
-        noise: N (…), noise variance per real dimension.
-        power: total power (…) of the message.
-        in_pairs: True keeps modes 2i and 2i + 1 in one symbol, as complex-linear designs do.
+    `used` is `Allocation.of` for this strength b (k,), noise N (…) per real dimension and power (…) of the message; `in_pairs` keeps modes
+    2i and 2i + 1 in one symbol, as complex-linear designs do.
     """
     uses, width = used.slots
     count = used.streams.shape[-1]
