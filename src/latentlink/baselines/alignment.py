@@ -88,7 +88,7 @@ class LeastSquares(Summarised):
 
     def fit(self, moments: Moments) -> Alignment:
         """A = Ryx R_λ^{-1} of the pilots' moments."""
-        spectrum, shrinkage = _regularised(moments, self.shrinkage)
+        spectrum, shrinkage = _spectrum_with_shrinkage(moments, self.shrinkage)
         values, vectors = spectrum.kept(shrinkage)
         return Alignment(moments.cov_yx @ vectors / values @ vectors.mT, regularise(moments.cov_x, shrinkage))
 
@@ -116,7 +116,7 @@ class Procrustes(Summarised):
 
     def fit(self, moments: Moments) -> Alignment:
         """A = c U Vᵀ of the pilots' moments."""
-        _, shrinkage = _regularised(moments, self.shrinkage)
+        _, shrinkage = _spectrum_with_shrinkage(moments, self.shrinkage)
         U, S, Vt = torch.linalg.svd(moments.cov_yx, full_matrices=False)
         Q = U @ Vt
         c = ratio(S.sum(), (Q @ moments.cov_x * Q).sum()) if self.scaled else 1.0
@@ -132,7 +132,7 @@ def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
     return torch.nn.functional.pad(x, (0, integer("dim", dim) - x.shape[1]))
 
 
-def _regularised(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
+def _spectrum_with_shrinkage(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
     """The spectrum of Rx, and the shrinkage λ, chosen by generalised cross-validation where it is "auto"."""
     spectrum = Spectrum.of(moments.cov_x)
     if not isinstance(shrinkage, str):

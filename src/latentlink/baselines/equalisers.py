@@ -24,7 +24,7 @@ from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice
 from latentlink.numerics.reprs import Summarised
 from latentlink.streams.allocation import Allocation, Placement
-from latentlink.streams.spatial import SpatialModes, embedded
+from latentlink.streams.spatial import SpatialModes, embed_beams
 
 
 @runtime_checkable
@@ -99,7 +99,7 @@ def _on_antennas(channel: Channel, variance: Float[Tensor, "s"], load: Float[Ten
     p = _equal_power(channel, variance).unsqueeze(-1).expand(*channel.batch, count)
     sent = Allocation(streams, torch.ones_like(p), p, (uses, 2 * q))
     antennas = torch.eye(channel.n_tx, q, dtype=channel.h.dtype, device=channel.h.device).expand(*channel.batch, uses, -1, -1)
-    precoder = embedded(antennas, sent.on_slots(p.sqrt()))
+    precoder = embed_beams(antennas, sent.on_slots(p.sqrt()))
     U, h, Vt = torch.linalg.svd(real_embedding(channel.h) @ precoder, full_matrices=False)
     h = torch.where(h > 2 * max(channel.n_rx, q) * torch.finfo(h.dtype).eps * h[..., :1], h, 0.0)
     gain = ratio(h, h.square() + load[..., None, None])

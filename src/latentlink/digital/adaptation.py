@@ -181,7 +181,7 @@ class BlockError(Summarised):
     def _best(self, code: LatentCode, channel: Channel, candidates: Candidates) -> DigitalTransceiver:
         chosen = enumerate(candidates.best(code, self.target))
         blocks = tuple(None if option is None else candidates.at_budget(number, option, code) for number, option in chosen)
-        coordinates = _reached(code, (block for block in blocks if block is not None))
+        coordinates = _described_coordinates(code, (block for block in blocks if block is not None))
         return DigitalTransceiver(code, coordinates, channel, candidates.spatial, blocks)
 
 
@@ -198,10 +198,10 @@ class Genie(BlockError):  # noqa: N818 (no exception)
         best = self._best(code, channel, candidates)
         offered = enumerate(candidates.ladder(self.target))
         ladders = tuple(tuple(candidates.at_budget(number, option, code) for option in options) for number, options in offered)
-        coordinates = _reached(code, (block for ladder in ladders for block in ladder))
+        coordinates = _described_coordinates(code, (block for ladder in ladders for block in ladder))
         return GenieTransceiver(**{**vars(best), "coordinates": coordinates}, ladders=ladders)
 
 
-def _reached(code: LatentCode, blocks: Iterable[Block]) -> Coordinates:
+def _described_coordinates(code: LatentCode, blocks: Iterable[Block]) -> Coordinates:
     """The coefficients that the payloads of these blocks describe."""
     return code.coordinates.truncated(max((code.reach(block.payload) for block in blocks), default=1))

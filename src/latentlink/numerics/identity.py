@@ -79,7 +79,7 @@ def _code(code: Any, within: tuple[object, ...]) -> Iterator[bytes]:
 
 
 def _without_a_file(code: Any) -> dict[str, Any]:
-    """What makes up a class or a function that has no source file."""
+    """The content of a class or a function that has no source file."""
     if isinstance(code, type):
         return {name: _unwrapped(value) for name, value in sorted(vars(code).items()) if name not in _NOT_CODE}
     nested = _nested(code.__code__)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.numerics.division import ratio, root
-from latentlink.streams.spatial import SpatialModes, embedded, pool
+from latentlink.streams.spatial import SpatialModes, embed_beams, pool
 from latentlink.streams.waterfilling import mse_waterfilling
 
 
@@ -157,11 +157,11 @@ class Placement:
     @classmethod
     def parallel(cls, spatial: SpatialModes, used: Allocation, channel: Channel) -> "Placement":
         """Place each stream on a spatial mode of its own: F̃ = V √p, G̃ = diag(h √p / (h² p + N)) Uᴴ."""
-        precoder = embedded(spatial.transmit, used.on_slots(root(used.power)))
+        precoder = embed_beams(spatial.transmit, used.on_slots(root(used.power)))
         if channel.uncertain:
             return cls(used.streams, used.power, precoder)
         response = used.response(channel.effective_noise.unsqueeze(-1) / 2)
-        decoder = embedded(spatial.receive, used.on_slots(response.gain)).mT
+        decoder = embed_beams(spatial.receive, used.on_slots(response.gain)).mT
         return cls(used.streams, used.power, precoder, decoder, response)
 
     @classmethod

@@ -24,7 +24,7 @@ from latentlink.linear.mse import is_white, response_mse
 from latentlink.linear.robust.both_ends import Candidate, Choice
 from latentlink.numerics.division import root
 from latentlink.streams.allocation import Allocation
-from latentlink.streams.spatial import SpatialModes, embedded
+from latentlink.streams.spatial import SpatialModes, embed_beams
 
 _SURELY = 3.0  # standard errors: a precoder that is no better is preferred for one channel in 700
 _DENSE_DRAWS = 8  # full responses over several uses
@@ -78,7 +78,7 @@ def _candidates(modes: SemanticModes, channel: Channel, *, robust: bool) -> list
 
     def design(candidate: Candidate, amplitude: Tensor, directions: Tensor, noise: Tensor) -> _Tried:
         used = Allocation.of(modes.strength, amplitude, noise, channel.uses * channel.power)
-        precoder = embedded(directions, used.on_slots(root(used.power)))
+        precoder = embed_beams(directions, used.on_slots(root(used.power)))
         weight = used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power))
         return _Tried(torch.full(channel.batch, candidate, device=noise.device), used.streams, used.power, precoder, weight)
 

@@ -36,7 +36,7 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import is_white, parallel_mse, response_mse
 from latentlink.numerics.division import ratio, root
 from latentlink.streams.allocation import Allocation
-from latentlink.streams.spatial import SpatialModes, embedded
+from latentlink.streams.spatial import SpatialModes, embed_beams
 from latentlink.streams.waterfilling import mse_waterfilling
 
 _WEIGHT_STEPS = 8  # halving the distance at each; all are judged and the best is kept, settled or not
@@ -101,7 +101,7 @@ def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
         trusting = _decoded_error(modes, channel, naive, plain) < _decoded_error(modes, channel, best, designed)
         best, candidate = naive.where(trusting, best), candidate.masked_fill(trusting, Candidate.NAIVE_PAIR)
         designed = torch.where(trusting.unsqueeze(-1), plain, designed)
-    precoder = embedded(spatial.transmit, best.on_slots(root(best.power)))
+    precoder = embed_beams(spatial.transmit, best.on_slots(root(best.power)))
     decoded = replace(channel, error_variance=channel.error_variance.masked_fill(trusting, 0.0))
     mse = _both_ends_mse(modes, channel, best, precoder, designed, decoded)
     return Choice(best.streams, best.power, precoder, candidate, mse, decoded)
