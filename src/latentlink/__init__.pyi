@@ -13,9 +13,8 @@ from .linear.goal_choice import choose_goal
 from .linear.held_out import held_out
 from .linear.modes import SemanticModes, semantic_modes
 from .linear.transceiver import LinearTransceiver
-from .links.base import BaseTransceiver
 from .links.solution import Solution, Status
-from .links.transceiver import Transceiver
+from .links.transceiver import BaseTransceiver, Transceiver
 from .links.transmit import transmit
 from .neural.codec.design import Codec
 from .neural.codec.examples import Augmentation

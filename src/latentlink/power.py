@@ -114,7 +114,6 @@ class Mean(PowerLimit):
 
     @property
     def limits_messages(self) -> bool:
-        """True with a peak."""
         return self.peak is not None
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
@@ -159,7 +158,7 @@ class PerUse(PowerLimit):
         spatial = SpatialModes.of(channel.h)
         if is_block_fading(channel.h) or len(strength) == 0:
             return Placement.pooled(strength, spatial.spread(), channel)
-        b = strength[: 2 * channel.uses * min(channel.n_rx, channel.n_tx)]  # as many modes as there are real symbols
+        b = strength[: channel.real_symbols]  # as many modes as there are real symbols
         problem = PerUseProblem(b, spatial, channel.effective_noise / 2, channel.power, widely_linear)
         return problem.solve(self.max_iterations, self.tolerance)
 
@@ -198,11 +197,9 @@ class PerMessage(PowerLimit):
 
     @property
     def limits_messages(self) -> bool:
-        """True: the energy of every message is set."""
         return True
 
     def deployed(self) -> "PerMessage":
-        """The limit without the pilots."""
         return PerMessage()
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
@@ -235,7 +232,6 @@ class PerAntenna(PowerLimit):
         object.__setattr__(self, "limits", values)
 
     def check(self, n_tx: int) -> None:
-        """Raise ValueError unless there is one limit for each antenna, or one for all."""
         if self.limits is not None and self.limits.ndim and len(self.limits) != n_tx:
             raise ValueError(f"limits must hold one power for each of {n_tx} antennas, got {len(self.limits)}")
 

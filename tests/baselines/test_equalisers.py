@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latentlink as ll
-from latentlink.baselines.equalisers import Equaliser, MmseEqualiser, SvdEqualiser, ZeroForcing, room
+from latentlink.baselines.equalisers import Equaliser, MmseEqualiser, SvdEqualiser, ZeroForcing
 from latentlink.channels.channel import Channel
 from latentlink.linear.transceiver import LinearTransceiver
 from oracles import channel, normal, seeded
@@ -15,7 +15,7 @@ each = pytest.mark.parametrize("equaliser", EQUALISERS, ids=repr)
 
 def link(equaliser, one, count=None):
     """The numbers themselves, there and back."""
-    count = room(one) if count is None else count
+    count = one.real_symbols if count is None else count
     eye, zero = torch.eye(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
     crossing = equaliser.carry(one, torch.ones(count, dtype=torch.float64))
     return LinearTransceiver(eye, eye, zero, zero, crossing.streams, crossing.precoder, crossing.decoder, one)
@@ -31,7 +31,7 @@ def error(equaliser, one, count=None):
 @given(seed=st.integers(0, 2**20), n_rx=st.integers(1, 4), n_tx=st.integers(1, 4), uses=st.integers(1, 3), odd=st.booleans())
 def test_all_streams_have_one_power_and_it_is_the_budget(equaliser, seed, n_rx, n_tx, uses, odd):
     one = channel(seed, n_rx, n_tx, uses, power=2.0, batch=(2,))
-    gram = link(equaliser, one, room(one) - odd).stream_gram()
+    gram = link(equaliser, one, one.real_symbols - odd).stream_gram()
     p = one.uses * one.power / gram.shape[-1]
     torch.testing.assert_close(gram, p[..., None, None] * torch.eye(gram.shape[-1], dtype=torch.float64).expand_as(gram))
 
@@ -42,7 +42,7 @@ def test_all_streams_have_one_power_and_it_is_the_budget(equaliser, seed, n_rx, 
 @pytest.mark.parametrize("odd", [0, 1])
 def test_without_noise_every_number_arrives(equaliser, shape, uses, odd):
     quiet = Channel(ll.rayleigh(*shape, batch=(4, uses), generator=seeded(1)))
-    z = normal(2, 6, room(quiet) - odd)
+    z = normal(2, 6, quiet.real_symbols - odd)
     torch.testing.assert_close(ll.transmit(link(equaliser, quiet, z.shape[1]), z, quiet), z.expand(4, -1, -1), rtol=1e-7, atol=1e-7)
 
 
@@ -71,7 +71,7 @@ def test_zero_forcing_is_the_pseudo_inverse_of_the_channel():
 )
 def test_mmse_is_never_worse_than_zero_forcing(seed, n_rx, n_tx, uses, snr_db, odd):
     one = channel(seed, n_rx, n_tx, uses, snr_db)
-    count = room(one) - odd
+    count = one.real_symbols - odd
     assert error(SvdEqualiser(), one, count) <= error(SvdEqualiser("zf"), one, count) * (1 + 1e-10)
     assert error(MmseEqualiser(), one, count) <= error(ZeroForcing(), one, count) * (1 + 1e-10)
 
@@ -80,7 +80,7 @@ def test_mmse_is_never_worse_than_zero_forcing(seed, n_rx, n_tx, uses, snr_db, o
 @pytest.mark.parametrize("odd", [0, 1])
 def test_mmse_is_the_best_decoder_of_its_precoder(equaliser, odd):
     one = channel(5, 3, 2, uses=2, batch=(3,))
-    link_ = link(equaliser, one, room(one) - odd)
+    link_ = link(equaliser, one, one.real_symbols - odd)
     torch.testing.assert_close(link_.matched_to(one).decoder, link_.decoder, rtol=1e-9, atol=1e-10)
 
 

@@ -7,8 +7,7 @@ import latentlink as ll
 from latentlink.baselines.alignment import LeastSquares, Procrustes
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from latentlink.baselines.linear import FirstK
-from latentlink.baselines.top_k import TopK
-from latentlink.baselines.top_k_transceiver import TopKTransceiver
+from latentlink.baselines.top_k import TopK, TopKTransceiver
 from latentlink.channels.channel import Channel
 from oracles import channel, moments, normal, pairs, seeded
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 import latentlink as ll
-from latentlink.links.base import BaseTransceiver
+from latentlink.links.transceiver import BaseTransceiver
 from neural.codec.clouds import channel, training, world
 
 

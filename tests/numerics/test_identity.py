@@ -99,7 +99,7 @@ def test_what_contains_itself_has_an_identity():
 
 
 def test_what_cannot_be_identified_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"_thread\.lock cannot be told apart"):
+    with pytest.raises(ValueError, match=r"_thread\.lock cannot be distinguished"):
         identity_of(Weighted(threading.Lock()))
 
 

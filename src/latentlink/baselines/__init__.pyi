@@ -1,8 +1,7 @@
 from .alignment import Alignment, LeastSquares, Procrustes, unaligned
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from .linear import Disjoint, EigenK, FirstK
-from .top_k import TopK
-from .top_k_transceiver import TopKTransceiver
+from .top_k import TopK, TopKTransceiver
 
 __all__ = [
     "Alignment",

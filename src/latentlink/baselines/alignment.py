@@ -9,7 +9,7 @@ For d ≤ m every isometry keeps the energy of x, so that Q also has the least e
 ones [schonemann1966generalized]. For d > m it is the projection of greatest correlation, with its best scale.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -18,10 +18,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.latents.moments import Moments, as_latents
-from latentlink.latents.whitening import Spectrum, gcv_shrinkage
-from latentlink.linear.modes import varying_covariances
+from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, regularise
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import AnyArray, choice, integer, real
+from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
 
 
@@ -40,8 +39,7 @@ class Alignment(Summarised):
     @cached_property
     def svd(self) -> tuple[Float[Tensor, "m r"], Float[Tensor, "r"], Float[Tensor, "r d"]]:
         """U, S and Vᵀ of A."""
-        U, S, Vt = torch.linalg.svd(self.matrix, full_matrices=False)
-        return U, S, Vt
+        return torch.linalg.svd(self.matrix, full_matrices=False)
 
     @cached_property
     def principal(self) -> Spectrum:
@@ -90,9 +88,9 @@ class LeastSquares(Summarised):
 
     def fit(self, moments: Moments) -> Alignment:
         """A = Ryx R_λ^{-1} of the pilots' moments."""
-        spectrum, shrinkage = _regularised(moments, self.shrinkage)
+        spectrum, shrinkage = _spectrum_with_shrinkage(moments, self.shrinkage)
         values, vectors = spectrum.kept(shrinkage)
-        return Alignment(moments.cov_yx @ vectors / values @ vectors.mT, _shrunk(moments.cov_x, shrinkage))
+        return Alignment(moments.cov_yx @ vectors / values @ vectors.mT, regularise(moments.cov_x, shrinkage))
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,8 @@ class Procrustes(Summarised):
     """A rotation (partial isometry where d ≠ m) from the singular vectors of Ryx, by default with its best scale.
 
     Attributes:
-        scaled: whether the rotation is scaled for the least error.
-        shrinkage: λ of the covariance under which power is shared out, as for `LeastSquares`; the rotation needs none.
+        scaled: True scales the rotation for the least error.
+        shrinkage: λ of the covariance under which power is allocated, as for `LeastSquares`; the rotation needs none.
 
     Raises:
         ValueError: the shrinkage is neither "auto" nor a finite number ≥ 0.
@@ -118,11 +116,11 @@ class Procrustes(Summarised):
 
     def fit(self, moments: Moments) -> Alignment:
         """A = c U Vᵀ of the pilots' moments."""
-        _, shrinkage = _regularised(moments, self.shrinkage)
+        _, shrinkage = _spectrum_with_shrinkage(moments, self.shrinkage)
         U, S, Vt = torch.linalg.svd(moments.cov_yx, full_matrices=False)
         Q = U @ Vt
         c = ratio(S.sum(), (Q @ moments.cov_x * Q).sum()) if self.scaled else 1.0
-        return Alignment(c * Q, _shrunk(moments.cov_x, shrinkage))
+        return Alignment(c * Q, regularise(moments.cov_x, shrinkage))
 
 
 def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
@@ -134,34 +132,10 @@ def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
     return torch.nn.functional.pad(x, (0, integer("dim", dim) - x.shape[1]))
 
 
-def varying(moments: Moments) -> Moments:
-    """The moments with exact zeros for latent dimensions that vary by no more than the rounding of their mean; without folds."""
-    Rx, Ryx, Ry = varying_covariances(moments)
-    return replace(moments, cov_x=Rx, cov_yx=Ryx, cov_y=Ry, folds=())
-
-
-def check_shrinkage(shrinkage: float | str) -> None:
-    """Check that a shrinkage is "auto" or a finite number >= 0.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if isinstance(shrinkage, str):
-        choice("shrinkage", shrinkage, ("auto",))
-    else:
-        real("shrinkage", shrinkage, least=0)
-
-
-def _regularised(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
-    """The spectrum of Rx, and the shrinkage λ that is meant."""
+def _spectrum_with_shrinkage(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
+    """The spectrum of Rx, and the shrinkage λ, chosen by generalised cross-validation where it is "auto"."""
     spectrum = Spectrum.of(moments.cov_x)
     if not isinstance(shrinkage, str):
         return spectrum, float(shrinkage)
     explained = (moments.cov_yx @ spectrum.vectors).square().sum(0)
     return spectrum, gcv_shrinkage(spectrum, explained, moments.cov_y.trace(), moments.count)
-
-
-def _shrunk(covariance: Float[Tensor, "d d"], shrinkage: float) -> Float[Tensor, "d d"]:
-    """R_λ."""
-    diagonal = covariance.diagonal()
-    return covariance + shrinkage * diagonal.mean() * torch.diag(torch.ones_like(diagonal))

@@ -1,4 +1,4 @@
-"""Equalisers: how k real numbers, known to be of unit variance and uncorrelated, cross a channel that is treated for itself.
+"""Equalisers: transmission of k uncorrelated real numbers of unit variance over a channel, designed for the channel alone.
 
 Each channel use carries q = min(n_rx, n_tx) complex symbols, two numbers a symbol. All numbers are sent with one power p, such that the
 mean power meets the budget. N = σ²/2.
@@ -11,11 +11,11 @@ mean power meets the budget. N = σ²/2.
 Singular values below the numerical rank carry nothing: there the zero-forcing one is the pseudo-inverse.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -23,41 +23,21 @@ from latentlink.latents.packing import real_embedding
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice
 from latentlink.numerics.reprs import Summarised
-from latentlink.streams.allocation import Allocation
-from latentlink.streams.spatial import SpatialModes, embedded
-
-
-@dataclass(frozen=True, eq=False)
-class Equalised:
-    """The way in which s numbers cross the channel, in the factors of `LinearTransceiver`: s streams, u uses, q symbols a use.
-
-    Attributes:
-        streams: (…, s) slot of each number among u × 2q.
-        precoder: F̃ (…, u, 2 n_tx, 2q).
-        decoder: G̃ (…, u, 2q, 2 n_rx).
-    """
-
-    streams: Int[Tensor, "*batch s"]
-    precoder: Float[Tensor, "*batch u t2 q2"]
-    decoder: Float[Tensor, "*batch u q2 r2"]
+from latentlink.streams.allocation import Allocation, Placement
+from latentlink.streams.spatial import SpatialModes, embed_beams
 
 
 @runtime_checkable
 class Equaliser(Protocol):
-    """The part of a baseline that carries numbers across a channel."""
+    """The part of a baseline that sends numbers over a channel."""
 
-    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """Carry s numbers, designed for unit variance; s is at most `room(channel)`, and power is counted with `variance`."""
-
-
-def room(channel: Channel) -> int:
-    """The number of real numbers that one message has room for: two for each of u·min(n_rx, n_tx) complex symbols."""
-    return 2 * channel.uses * min(channel.n_rx, channel.n_tx)
+    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Placement:
+        """Place s numbers of unit variance, s at most `channel.real_symbols`, with a decoder; power is counted with `variance`."""
 
 
 @dataclass(frozen=True)
 class SvdEqualiser(Summarised):
-    """The channel is known at both ends: numbers go over its singular vectors, first ones over strongest ones; dead ones get no power.
+    """The channel is known at both ends: the first numbers go over the strongest singular vectors; singular values of 0 get no power.
 
     Attributes:
         loading: "mmse" weighs each stream's signal against its noise, "zf" inverts it.
@@ -66,7 +46,7 @@ class SvdEqualiser(Summarised):
         ValueError: the loading is neither.
 
     References:
-        [pandolfo2025latent], whose published code equalises so.
+        [pandolfo2025latent], whose published code has this equaliser.
     """
 
     loading: str = "mmse"
@@ -74,26 +54,22 @@ class SvdEqualiser(Summarised):
     def __post_init__(self) -> None:
         choice("loading", self.loading, ("mmse", "zf"))
 
-    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """Carry the numbers over the strongest symbols of all uses together."""
+    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Placement:
+        """Send the numbers over the strongest symbols of all uses together."""
         spatial = SpatialModes.of(channel.h)
         ranked = Allocation.of(torch.ones_like(variance), spatial.amplitude, channel.noise_variance, torch.zeros_like(channel.power))
-        h, N = ranked.amplitude, channel.noise_variance.unsqueeze(-1) / 2
-        root = _equal_power(channel, (h > 0) * variance).sqrt().unsqueeze(-1) * (h > 0)
-        gain = ratio(h * root, h.square() * root.square() + N) if self.loading == "mmse" else ratio(torch.ones_like(h), h * root)
-        return Equalised(
-            ranked.streams,
-            embedded(spatial.transmit, ranked.on_slots(root)),
-            embedded(spatial.receive, ranked.on_slots(gain)).mT,
-        )
+        alive = ranked.amplitude > 0
+        used = replace(ranked, power=_equal_power(channel, alive * variance).unsqueeze(-1) * alive)
+        assumed = channel if self.loading == "mmse" else replace(channel, noise_variance=torch.zeros_like(channel.noise_variance))
+        return Placement.parallel(spatial, used, assumed)
 
 
 @dataclass(frozen=True)
 class ZeroForcing(Summarised):
     """The channel is known at the receiver only, which inverts it (pseudo-inverse); each symbol goes on an antenna of its own."""
 
-    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """Carry the numbers on the first min(n_rx, n_tx) antennas, over all uses before the next antenna is taken."""
+    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Placement:
+        """Send the numbers on the first min(n_rx, n_tx) antennas, over all uses of an antenna before the next one."""
         return _on_antennas(channel, variance, torch.zeros_like(channel.noise_variance))
 
 
@@ -101,19 +77,19 @@ class ZeroForcing(Summarised):
 class MmseEqualiser(Summarised):
     """The channel is known at the receiver only, whose linear estimate has the least error; each symbol goes on an antenna of its own."""
 
-    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Equalised:
-        """Carry the numbers on the first min(n_rx, n_tx) antennas, over all uses before the next antenna is taken."""
+    def carry(self, channel: Channel, variance: Float[Tensor, "s"]) -> Placement:
+        """Send the numbers on the first min(n_rx, n_tx) antennas, over all uses of an antenna before the next one."""
         return _on_antennas(channel, variance, channel.noise_variance / 2)
 
 
 def _equal_power(channel: Channel, variance: Float[Tensor, "*a s"]) -> Float[Tensor, "*batch"]:
-    """The power p (…) of each number, the budget shared by what they vary in all; 0 where there is no channel to send over."""
+    """The power p (…) of each number: the budget over the sum of their variances; 0 where the channel is zero."""
     total = variance.sum(-1).expand(channel.batch)
     reaches = channel.h.abs().amax((-3, -2, -1)) > 0
     return ratio(channel.uses * channel.power, total) * reaches
 
 
-def _on_antennas(channel: Channel, variance: Float[Tensor, "s"], load: Float[Tensor, "*batch"]) -> Equalised:
+def _on_antennas(channel: Channel, variance: Float[Tensor, "s"], load: Float[Tensor, "*batch"]) -> Placement:
     """Each symbol on an antenna of its own, equalised with a load on the squared singular values."""
     count = len(variance)
     uses, q = channel.uses, min(channel.n_rx, channel.n_tx)
@@ -123,8 +99,8 @@ def _on_antennas(channel: Channel, variance: Float[Tensor, "s"], load: Float[Ten
     p = _equal_power(channel, variance).unsqueeze(-1).expand(*channel.batch, count)
     sent = Allocation(streams, torch.ones_like(p), p, (uses, 2 * q))
     antennas = torch.eye(channel.n_tx, q, dtype=channel.h.dtype, device=channel.h.device).expand(*channel.batch, uses, -1, -1)
-    precoder = embedded(antennas, sent.on_slots(p.sqrt()))
+    precoder = embed_beams(antennas, sent.on_slots(p.sqrt()))
     U, h, Vt = torch.linalg.svd(real_embedding(channel.h) @ precoder, full_matrices=False)
     h = torch.where(h > 2 * max(channel.n_rx, q) * torch.finfo(h.dtype).eps * h[..., :1], h, 0.0)
     gain = ratio(h, h.square() + load[..., None, None])
-    return Equalised(streams, precoder, (Vt.mT * gain.unsqueeze(-2)) @ U.mT)
+    return Placement(streams, p, precoder, (Vt.mT * gain.unsqueeze(-2)) @ U.mT)

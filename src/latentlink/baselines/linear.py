@@ -1,9 +1,9 @@
-"""First-K, Eigen-K and the disjoint design: coefficients whitened, sent, equalised, unwhitened; every step designed for itself.
+"""First-K, Eigen-K and the disjoint design: coefficients whitened, sent, equalised, unwhitened; every step designed separately.
 
     c = B (x − μx)  →  z = S c,   S C Sᵀ = I,  C = B R_λ Bᵀ  →  ẑ = equalised z  →  ĉ = C Sᵀ ẑ  →  ŷ = μy + L ĉ.
 
-S takes the principal components of c, strongest first, so that keeping the first k of them is the Karhunen–Loève transform; components
-that do not vary are left out. The whole is linear, ẑ = T z + n, hence with Φ = S B, Ψ = L C Sᵀ and C_z = Φ Rx Φᵀ
+S takes the principal components of c, strongest first, so that the first k of them are the Karhunen–Loève transform; components that do not
+vary are left out. The link is linear, ẑ = T z + n, hence with Φ = S B, Ψ = L C Sᵀ and C_z = Φ Rx Φᵀ
 
     E||y − ŷ||² = tr Ry − 2 tr(T Φ Rxy Ψ) + tr(ΨᵀΨ (T C_z Tᵀ + C_n)).
 
@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from latentlink.baselines.alignment import Aligner, Alignment, LeastSquares, varying
-from latentlink.baselines.equalisers import Equaliser, SvdEqualiser, room
+from latentlink.baselines.alignment import Aligner, Alignment, LeastSquares
+from latentlink.baselines.equalisers import Equaliser, SvdEqualiser
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
@@ -37,7 +37,7 @@ class Sent(NamedTuple):
         coefficients: B (c, d).
         synthesis: L (m, c).
         components: principal components of c under R_λ, the spectrum of C.
-        k: number of components that are sent, at most `room(channel)`.
+        k: number of components that are sent, at most `channel.real_symbols`.
     """
 
     coefficients: Float[Tensor, "c d"]
@@ -48,11 +48,10 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline(Summarised):
-    """The parts of every baseline, each designed for itself.
+    """The parts of every baseline, each designed separately.
 
     Attributes:
-        k: real numbers sent of each message; None for all that the channel has room for, two for each of u·min(n_rx, n_tx) symbols, at
-            most all that there are.
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
         aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
         equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
 
@@ -71,19 +70,25 @@ class Baseline(Summarised):
         check_instance("equaliser", self.equaliser, Equaliser, "SvdEqualiser(), ZeroForcing() or MmseEqualiser()")
 
     def number_sent(self, available: int, channel: Channel) -> int:
-        """The number of real numbers sent of the `available` ones: k, or all that the channel has room for.
+        """The number of real numbers sent of the `available` ones: k, or as many as the channel can carry.
 
         Raises:
-            ValueError: k is more than there are, or than the channel has room for.
+            ValueError: k is more than there are, or than the channel can carry.
         """
-        fits = room(channel)
+        fits = channel.real_symbols
         if self.k is None:
             return min(fits, available)
         if self.k > fits:
             raise ValueError(f"k must be at most 2 * uses * min(n_rx, n_tx) = {fits}, the real numbers that fit the channel, got {self.k}")
         if self.k > available:
-            raise ValueError(f"k must be at most {available}, the numbers that there are to send, got {self.k}")
+            raise ValueError(f"k must be at most {available}, the numbers to send, got {self.k}")
         return self.k
+
+    def link(self, factors: tuple[Tensor, Tensor, Tensor, Tensor], channel: Channel, variance: Float[Tensor, "s"]) -> LinearTransceiver:
+        """The link of the factors Φ, Ψ, μx, μy, whose coefficients of this variance (s,) the equaliser carries."""
+        placed = self.equaliser.carry(channel, variance)
+        assert placed.decoder is not None  # an equaliser is one
+        return LinearTransceiver(*factors, placed.streams, placed.precoder, placed.decoder, channel)
 
 
 class LinearBaseline(Baseline, ABC):
@@ -98,7 +103,7 @@ class LinearBaseline(Baseline, ABC):
 
         Args:
             moments: of the semantic pilots.
-            channel: (…, u, n_rx, n_tx); its h is taken for known exactly.
+            channel: (…, u, n_rx, n_tx); h counts as known exactly.
 
         Returns:
             Solution with a `LinearTransceiver` whose decoder is the equaliser's (`matched_to` makes it the linear estimate of least error).
@@ -112,15 +117,12 @@ class LinearBaseline(Baseline, ABC):
         root, V = values[:k].sqrt(), vectors[:, :k]
         analysis, synthesis = V.mT / root.unsqueeze(-1) @ coefficients, synthesis @ (V * root)
         Cz = analysis @ moments.cov_x @ analysis.mT
-        crossing = self.equaliser.carry(channel, Cz.diagonal())
-        link = LinearTransceiver(
-            analysis, synthesis, moments.mean_x, moments.mean_y, crossing.streams, crossing.precoder, crossing.decoder, channel
-        )
+        link = self.link((analysis, synthesis, moments.mean_x, moments.mean_y), channel, Cz.diagonal())
         T, noise = link.response()
         explained, gram = analysis @ moments.cov_yx.mT @ synthesis, synthesis.mT @ synthesis
         received = T @ Cz @ T.mT + noise
         mse = moments.cov_y.trace() - 2 * (T * explained.mT).sum((-2, -1)) + (gram * received).sum((-2, -1))
-        return Solution(link, baseline_status(link), mse, link.expected_power(Cz))
+        return Solution(link, Status.BASELINE.where(sends(link)), mse, link.expected_power(Cz))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,6 @@ class FirstK(LinearBaseline):
         choice("align", self.align, ("after", "before"))
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
-        """The first entries of the latent, or of the aligned one."""
         A, after = aligned.matrix, self.align == "after"
         eye = torch.eye(A.shape[1] if after else A.shape[0], dtype=A.dtype, device=A.device)
         k = self.number_sent(len(eye), channel)
@@ -166,7 +167,6 @@ class EigenK(LinearBaseline):
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
-        """The latent in the strongest singular directions."""
         U, S, Vt = aligned.svd
         k = self.number_sent(len(S), channel)
         root = S[:k].sqrt()
@@ -176,7 +176,7 @@ class EigenK(LinearBaseline):
 
 @dataclass(frozen=True, kw_only=True)
 class Disjoint(LinearBaseline):
-    """Alignment, compression and equalisation, each the best of its kind, none knowing of the others (see `Baseline`).
+    """Alignment, compression and equalisation, each the best of its kind, without regard to the others (see `Baseline`).
 
     The transmitter aligns, u = A (x − μx); compresses, keeping the k ≤ min(d, m) principal components of u (the Karhunen–Loève transform,
     no linear compression loses less of u); whitens them, and sends them with equal power over an equalised channel. With a perfect channel
@@ -184,28 +184,18 @@ class Disjoint(LinearBaseline):
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
-        """The aligned latent, and its principal components."""
         A = aligned.matrix
         eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
         return Sent(A, eye, aligned.principal, self.number_sent(min(A.shape), channel))
 
 
 def sends(link: LinearTransceiver) -> Bool[Tensor, "*batch"]:
-    """For each channel, whether anything is sent over it."""
+    """True (…) where anything is sent over a channel."""
     return (link.precoder != 0).flatten(-3).any(-1)
 
 
-def baseline_status(link: LinearTransceiver) -> Int[Tensor, "*batch"]:
-    """The status codes of a baseline."""
-    return torch.where(sends(link), Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
-
-
 def prepare(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
-    """The moments without rounding in dimensions that do not vary, and the channel in their precision, its h taken for known exactly.
-
-    Raises:
-        ValueError: moments or channel are of another type or on different devices.
-    """
+    """The moments without rounding in dimensions that do not vary, and the channel in their precision, without an error."""
     check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
     check_channel(channel, moments.mean_x)
-    return varying(moments), channel.to(moments.mean_x.dtype).without_error()
+    return moments.without_rounding(), channel.to(moments.mean_x.dtype).without_error()

@@ -1,4 +1,4 @@
-"""Bounds: what no link can exceed, and how close the designs come.
+"""Bounds that no link can exceed.
 
 Read `capacity` first, then `opta` (least error at that capacity), `finite_length` (a digital link of one message), `accuracy` and
 `per_antenna` (the dual bound of limits per antenna).

@@ -72,7 +72,7 @@ class AccuracyBound(Summarised):
         reward = joint[known] / p.unsqueeze(-1)  # P(l | c)
         beta = torch.logspace(-3, 4, _SLOPES, dtype=torch.float64, device=labels.device)
         chunks = beta.split(max(1, _ENTRIES // reward.numel()))
-        best = torch.cat([*(_informed(p, reward, some) for some in chunks), (p * reward.amax(-1)).sum().unsqueeze(0)])
+        best = torch.cat([*(_blahut_arimoto(p, reward, some) for some in chunks), (p * reward.amax(-1)).sum().unsqueeze(0)])
         return cls(best, torch.cat([1 / beta, beta.new_zeros(1)]) * math.log(2))
 
     def at(self, bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -84,7 +84,7 @@ class AccuracyBound(Summarised):
         return torch.where(bits.isinf(), self.best[-1], (self.best + self.slope * most).amin(-1))
 
 
-def _informed(p: Float[Tensor, "c"], reward: Float[Tensor, "c l"], beta: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
+def _blahut_arimoto(p: Float[Tensor, "c"], reward: Float[Tensor, "c l"], beta: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
     """Upper bound (b,) on F(β): the value of Blahut–Arimoto plus the most that it can still gain."""
     weight = beta[:, None, None] * reward
     q = torch.full((len(beta), reward.shape[1]), 1 / reward.shape[1], dtype=p.dtype, device=p.device)

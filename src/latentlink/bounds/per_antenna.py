@@ -1,27 +1,25 @@
 """The bound on linear links under per-antenna power limits (see `linear/admm/dual_bound.py` for its theory)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm.dual_bound import antenna_dual, bound_per_antenna
-from latentlink.linear.closed_form import check_channel
+from latentlink.linear.closed_form import in_precision_of
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.doors import finite
+from latentlink.numerics.doors import AnyArray, finite
 from latentlink.power import PerAntenna
 
 
 def per_antenna(
     modes: SemanticModes,
     channel: Channel,
-    limits: Tensor | NDArray[Any] | Sequence[float] | float | None = None,
+    limits: AnyArray | Sequence[float] | float | None = None,
     *,
-    multiplier: Tensor | NDArray[Any] | Sequence[float] | None = None,
+    multiplier: AnyArray | Sequence[float] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """Bound the weighted error (…) of every linear link under power limits per antenna from below.
 
@@ -43,7 +41,7 @@ def per_antenna(
     References:
         [palomar2003joint] for the problem without limits per antenna.
     """
-    channel = check_channel(modes, channel)
+    channel = in_precision_of(modes, channel)
     limit = PerAntenna(limits=limits)
     limit.check(channel.n_tx)
     allowed = limit.limits_of(channel.power, channel.n_tx)

@@ -1,4 +1,4 @@
-"""Channels: what lies between the two devices, how it is drawn, and what is known of it.
+"""Channels: the type, random models, and channel state information.
 
 Read `channel` first (the type that every design takes), then `snr` and `link_budget` (the conventions of power and noise), `fading` and
 `draws` (random channels), `ofdm` (resource elements), and the two rooms inside: `csi` (what is known of a channel) and `tr38901` (3GPP).

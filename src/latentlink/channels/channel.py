@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
-from latentlink.numerics.doors import as_tensor, finite, integer
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, finite, integer
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted, spread
 
-Scalars = Tensor | float | np.number[Any] | Sequence[Any] | NDArray[Any]
+Scalars = AnyArray | float | np.number[Any] | Sequence[Any]
 _SCALARS = ("noise_variance", "power", "error_variance")
 
 
@@ -40,9 +38,7 @@ class Channel(Summarised, Parts):
     power: Float[Tensor, "*batch"]
     error_variance: Float[Tensor, "*batch"]
 
-    def __init__(
-        self, h: Tensor | NDArray[Any], noise_variance: Scalars = 0.0, power: Scalars = 1.0, *, error_variance: Scalars = 0.0
-    ) -> None:
+    def __init__(self, h: AnyArray, noise_variance: Scalars = 0.0, power: Scalars = 1.0, *, error_variance: Scalars = 0.0) -> None:
         h = complex_matrices("h", h, 3, "(..., uses, n_rx, n_tx)")
         values = {
             name: not_negative(name, value, h)
@@ -54,7 +50,7 @@ class Channel(Summarised, Parts):
             object.__setattr__(self, name, value.expand(batch))
 
     @classmethod
-    def from_snr(cls, h: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
+    def from_snr(cls, h: AnyArray, snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
         """One use of each h (…, n_rx, n_tx) at an SNR of P / (n_tx σ²); `snr_db` and `power` broadcast with the batch `...`.
 
         Raises:
@@ -64,12 +60,8 @@ class Channel(Summarised, Parts):
         return cls.from_grid(h.unsqueeze(-3), snr_db, power)
 
     @classmethod
-    def from_grid(cls, grid: Tensor | NDArray[Any], snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
-        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise.
-
-        Raises:
-            ValueError: as `from_snr`.
-        """
+    def from_grid(cls, grid: AnyArray, snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
+        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise; raises as `from_snr`."""
         grid = complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
         snr_db = _numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():
@@ -94,6 +86,11 @@ class Channel(Summarised, Parts):
     def n_tx(self) -> int:
         """Number of transmit antennas."""
         return self.h.shape[-1]
+
+    @property
+    def real_symbols(self) -> int:
+        """The number of real symbols of a message, 2 u min(n_rx, n_tx): two for each singular value of each use."""
+        return 2 * self.uses * min(self.n_rx, self.n_tx)
 
     @property
     def batch(self) -> torch.Size:
@@ -156,7 +153,7 @@ class Channel(Summarised, Parts):
         variance = not_negative("error_variance", error_variance, self.h)
         h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
         once = h.narrow(-3, 0, 1) if is_block_fading(h) else h
-        source = generator_of(generator, once.device)
+        source = as_generator(generator, once.device)
         noise = torch.randn(once.shape, dtype=once.dtype, device=once.device, generator=source)
         mean, uncertainty = posterior(once + variance.sqrt()[..., None, None, None] * noise, variance, gain)
         return replace(self, h=mean.expand(h.shape), error_variance=uncertainty)
@@ -186,7 +183,7 @@ class Channel(Summarised, Parts):
         error = f"error variance {spread(self.error_variance)}" if self.uncertain else ""
         return {**self.sizes, "SNR": f"SNR {spread(self.snr_db)} dB", "power": f"power {spread(self.power)}", "error variance": error}
 
-    def apply(self, s: Tensor | NDArray[Any], generator: torch.Generator | int | None = None) -> Complex[Tensor, "*b n u r"]:
+    def apply(self, s: AnyArray, generator: torch.Generator | int | None = None) -> Complex[Tensor, "*b n u r"]:
         """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
 
         Args:
@@ -204,7 +201,7 @@ class Channel(Summarised, Parts):
             raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
         _broadcast(h=self.batch, s=s.shape[:-3])
         r = (s.transpose(-3, -2) @ self.h.to(s.dtype).mT).transpose(-3, -2)
-        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=generator_of(generator, r.device))
+        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=as_generator(generator, r.device))
         return r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
 
 
@@ -221,7 +218,7 @@ def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
     return h.shape[-3] == 1 or h.stride(-3) == 0 or bool((h == h.narrow(-3, 0, 1)).all())
 
 
-def complex_matrices(name: str, value: Tensor | NDArray[Any], ndim: int, shape: str) -> Tensor:
+def complex_matrices(name: str, value: AnyArray, ndim: int, shape: str) -> Tensor:
     """Finite complex matrices of at least `ndim` axes, none of the last ones empty; ValueError naming `name` for others."""
     matrices = as_tensor(name, value)
     if not matrices.is_complex():

@@ -1,7 +1,7 @@
-"""Which channels a codec will meet: a distribution over sizes, channel uses, SNRs and fading, to train on.
+"""Distributions of channels over sizes, channel uses, SNRs and fading, on which a codec is trained.
 
-A draw is a list of channel batches, one for each size that came up. Sizes n (n_rx = n_tx) come up in proportion to 1/√n: small ones have
-the most to gain, and each has to be seen often enough.
+A draw is a list of channel batches, one for each size that came up. Sizes n (n_rx = n_tx) come up in proportion to 1/√n: small ones gain
+most, and each must be drawn often enough.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +14,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
-from latentlink.numerics.doors import choice, integer, real
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import as_generator, choice, integer, real
 from latentlink.numerics.reprs import Summarised
 
 FadingName = Literal["rayleigh", "rician", "kronecker"]
@@ -59,7 +58,7 @@ class SizedDraws(Summarised, ABC):
 
     def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
         """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
-        source = generator_of(generator)
+        source = as_generator(generator)
         sizes = torch.tensor(self.antennas, dtype=torch.float64)
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
         u = torch.randint(len(self.uses), (count,), generator=source)
@@ -73,7 +72,7 @@ class SizedDraws(Summarised, ABC):
         return batches
 
     def _is_block_fading(self, uses: Int[Tensor, "count"], generator: torch.Generator | None) -> Tensor:
-        """Decide for each channel (count,) of so many uses if all of them have the same matrix."""
+        """Decide for each channel (count,), given its number of uses, if all of them have the same matrix."""
         return torch.zeros_like(uses)
 
     @abstractmethod

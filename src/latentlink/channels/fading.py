@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import as_tensor, check_instance, integer, real
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, check_instance, integer, real
 
 
 def rayleigh(
@@ -49,7 +47,8 @@ def rayleigh(
     batch = _batch(batch)
     n_rx, n_tx = integer("n_rx", n_rx), integer("n_tx", n_tx)
     gain = real("gain", gain, least=0.0)
-    source, device = _source(generator)
+    source = as_generator(generator, None)
+    device = None if source is None else source.device
     return math.sqrt(gain) * torch.randn(*batch, n_rx, n_tx, dtype=dtype, generator=source, device=device)
 
 
@@ -80,7 +79,7 @@ def rician(
     if not isinstance(k_factor, int | float | np.number) or not k_factor >= 0:
         raise ValueError(f"k_factor must not be negative (it is linear, not dB), got {k_factor!r}")
     gain = real("gain", gain, least=0.0)
-    source, _ = _source(generator)
+    source = as_generator(generator, None)
     scattered = rayleigh(n_rx, n_tx, batch=batch, generator=source, dtype=dtype)
 
     def uniform(*shape: int) -> Tensor:
@@ -99,8 +98,8 @@ def rician(
 
 
 def kronecker(
-    corr_rx: Tensor | NDArray[Any],
-    corr_tx: Tensor | NDArray[Any],
+    corr_rx: AnyArray,
+    corr_tx: AnyArray,
     gain: float = 1.0,
     *,
     batch: Sequence[int] = (),
@@ -143,13 +142,6 @@ def _batch(sizes: Sequence[int]) -> tuple[int, ...]:
     """Check the leading dimensions of channels that are drawn."""
     check_instance("batch", sizes, Sequence, "(100,)")
     return tuple(integer("batch", size, 0) for size in sizes)
-
-
-def _source(generator: torch.Generator | int | None) -> tuple[torch.Generator | None, torch.device | None]:
-    """Take the generator or make it of its seed, with the device to draw on."""
-    if isinstance(generator, torch.Generator):
-        return generator, generator.device
-    return generator_of(generator), None
 
 
 def _correlation_root(name: str, corr: Any, dtype: torch.dtype) -> Tensor:

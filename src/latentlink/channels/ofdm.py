@@ -1,4 +1,4 @@
-"""Which resource elements of an OFDM grid carry a message.
+"""The resource elements of an OFDM grid that carry a message.
 
 Subcarrier k of a grid lies at frequency k Δf above its first, OFDM symbol l begins at l T_slot / 14: a slot of 14 symbols lasts
 T_slot = 1 ms · 15 kHz / Δf (3GPP TS 38.211, normal cyclic prefix, whose slightly longer first symbol is evened out). A message's channel
@@ -65,7 +65,7 @@ class ResourceElements(Summarised):
 
     @classmethod
     def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":
-        """Take neighbouring subcarriers of one symbol, from `first` on: what a narrow allocation gets."""
+        """Take neighbouring subcarriers of one symbol, from `first` on, as in a narrow allocation."""
         return cls(tuple(range(first, first + integer("count", count))), (symbol,) * count)
 
     @classmethod
@@ -89,8 +89,7 @@ class ResourceElements(Summarised):
     @classmethod
     def block(cls, subcarriers: int, symbols: int) -> "ResourceElements":
         """Take all elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
-        pairs = [(k, symbol) for symbol in range(integer("symbols", symbols)) for k in range(integer("subcarriers", subcarriers))]
-        return cls(tuple(k for k, _ in pairs), tuple(symbol for _, symbol in pairs))
+        return cls.comb(1, subcarriers, range(integer("symbols", symbols)))
 
     @classmethod
     def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":

@@ -1,13 +1,13 @@
-"""Link adaptation: which of the blocks that a channel could carry each channel of a batch is given, and by how much power.
+"""Link adaptation: the choice of a block, and of its power, for each channel of a batch.
 
-The rate is not maximised for its own sake. Of all blocks with a predicted error ε up to the target, the one that leaves least of the
-latent is taken,
+The rate is not maximised for its own sake. Of all blocks with a predicted error ε up to the target, the one of least expected distortion is
+taken,
 
     (1 − ε) D(B) + ε D_lost,      D_lost = D(0) for the mean, where a CRC detects it;
                                            D(0) + (D(0) − D(B)) (1 + 2 / (2^B − 1)) for any other of the 2^B payloads,
 
-D(B) being what pilots leave of a payload of B bits: a block below 10 % error is often worth more at 1 %. A channel that no block crosses
-within the target is in outage; there the same is asked of blocks of an error up to one half, as a radio falls back to its lowest rate.
+D(B) being the error of a payload of B bits on pilots: a block below 10 % error is often worth more at 1 %. A channel that no block crosses
+within the target is in outage; there the same holds for blocks of an error up to one half, as a radio falls back to its lowest rate.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.digital.coding.block import Block
+from latentlink.digital.coding.block import Block, Protection
 from latentlink.digital.coding.block_code import LOWEST_RATE, MOST_SHORT, crc_bits, payload_of
 from latentlink.digital.coding.loading import Coded, Uncoded
 from latentlink.digital.genie import GenieTransceiver
@@ -36,25 +36,14 @@ _LOUDEST = 1e12  # gain of a stream without noise
 
 
 @dataclass(frozen=True)
-class Option:
+class Option(Protection):
     """A block that one channel may carry.
 
     Attributes:
-        payload: B bits.
-        length: n coded bits, 0 for an uncoded payload.
-        error: predicted probability ε of losing it.
         place: (profile, rate) of a coded block among the candidates, (bits − 1,) of an uncoded one.
     """
 
-    payload: int
-    length: int
-    error: float
     place: tuple[int, ...]
-
-    @property
-    def has_crc(self) -> bool:
-        """True if a CRC detects errors."""
-        return self.length > 0 and self.payload > MOST_SHORT
 
     def expected_error(self, code: LatentCode) -> float:
         """The weighted error to expect of it."""
@@ -62,20 +51,14 @@ class Option:
         return (1 - self.error) * received + self.error * error_of_lost(self, code.energy, received)
 
 
-def error_of_lost(block: Option | Block, nothing: float, received: float) -> float:
-    """The error where a block is lost: `nothing` of the mean where a CRC detects it, else that of any other payload, each as likely.
-
-    Args:
-        block: the block, or the option of one.
-        nothing: error of the mean.
-        received: error where the block is decoded.
-    """
+def error_of_lost(block: Protection, nothing: float, received: float) -> float:
+    """The error of a lost block: `nothing`, that of the mean, where a CRC detects it; else that of a random payload."""
     return nothing if block.has_crc else nothing + (nothing - received) * (1 + 2 / (2.0**block.payload - 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The blocks that the channels of a flat batch may carry.
+    """The blocks that each channel of a batch, flattened, may carry.
 
     Attributes:
         streams: (c, s) symbols among u·q, strongest first.
@@ -92,8 +75,10 @@ class Candidates:
     energy: Float[Tensor, "c"]
 
     @classmethod
-    def of(cls, channel: Channel, spatial: SpatialModes) -> "Candidates":
-        """Weigh what a flat batch of channels, given their spatial modes, may carry."""
+    def of(cls, channel: Channel) -> "Candidates":
+        """Compare all blocks that the channels may carry."""
+        channel = channel.flattened()
+        spatial = SpatialModes.of(channel.h)
         pooled = spatial.pooled()
         noise = channel.noise_variance.double().unsqueeze(-1)
         gain = (pooled.amplitude.double().square() / noise.clamp(min=1e-30)).clamp(max=_LOUDEST)
@@ -101,7 +86,7 @@ class Candidates:
         return cls(pooled.order, Coded.of(gain, energy), Uncoded.of(gain, energy), spatial, energy)
 
     def options(self, errors: tuple[float, ...]) -> list[list[Option]]:
-        """For each channel the largest coded block of either kind at each error, and the uncoded ones up to the largest error."""
+        """The largest coded block of either kind at each error for each channel, and the uncoded ones up to the largest error."""
         found: list[list[Option]] = [self._uncoded(number, max(errors)) for number in range(len(self.streams))]
         for error in errors:
             for short, k in ((True, self.coded.largest_short(error)), (False, self.coded.largest(error))):
@@ -112,7 +97,7 @@ class Candidates:
         return found
 
     def _coded(self, at: tuple[int, int, int], fits: int, short: bool) -> Option | None:
-        """The candidate at the largest payload that fits so many bits, if there is one."""
+        """The candidate with the largest payload that takes at most `fits` bits, if there is one."""
         length = int(self.coded.length[at])
         payload = fits if short else LatentCode.round_down(payload_of(fits))
         size = payload + (0 if short else crc_bits(payload))
@@ -128,7 +113,7 @@ class Candidates:
         return [Option(place + 1, 0, risk, (place,)) for place, risk in risks if risk <= error]
 
     def best(self, code: LatentCode, target: float) -> list[Option | None]:
-        """For each channel the option that leaves least; None where sending nothing is no worse."""
+        """The option of least expected error for each channel; None where sending nothing is no worse."""
         within_target = self.options(tuple(target * share for share in _SAFER))
         in_outage = self.options(_OUTAGE)
         chosen: list[Option | None] = []
@@ -138,7 +123,7 @@ class Candidates:
         return chosen
 
     def ladder(self, target: float) -> list[list[Option]]:
-        """For each channel what a genie chooses from: the safest option of each payload, the largest payload first."""
+        """The options that a genie chooses from for each channel: the safest one of each payload, the largest payload first."""
         ladders = []
         for options in self.options((*_DARING, *(target * share for share in _SAFER))):
             safest: dict[int, Option] = {}
@@ -157,8 +142,7 @@ class Candidates:
     def at_budget(self, number: int, option: Option, code: LatentCode) -> Block:
         """The block of an option with its mean power over held-back pilots brought to the budget: payloads are not uniform."""
         block = self.block(number, option)
-        payload = code.held_payloads(block.payload)
-        coded = payload if block.code is None else block.code.encode(payload)
+        coded = block.coded(code.held_payloads(block.payload))
         spent = float(block.symbols(coded).abs().square().sum(-1).mean())
         return block.scaled(float(self.energy[number]) / spent) if spent > 0 else block
 
@@ -172,23 +156,7 @@ class LinkAdaptation(Protocol):
 
 
 @dataclass(frozen=True)
-class _Targeted(Summarised):
-    """Ordinary adaptation: the best block of a predicted error up to a target."""
-
-    target: float = 0.1
-
-    def __post_init__(self) -> None:
-        real("target", self.target, above=0, below=0.5)
-
-    def _best(self, code: LatentCode, channel: Channel, candidates: Candidates) -> DigitalTransceiver:
-        chosen = enumerate(candidates.best(code, self.target))
-        blocks = tuple(None if option is None else candidates.at_budget(number, option, code) for number, option in chosen)
-        coordinates = _reached(code, (block for block in blocks if block is not None))
-        return DigitalTransceiver(code, coordinates, channel, candidates.spatial, blocks)
-
-
-@dataclass(frozen=True)
-class BlockError(_Targeted):
+class BlockError(Summarised):
     """Each channel is given the best block of a predicted error up to a target (up to one half where there is none).
 
     Attributes:
@@ -201,13 +169,24 @@ class BlockError(_Targeted):
         [polyanskiy2010channel] for the prediction.
     """
 
+    target: float = 0.1
+
+    def __post_init__(self) -> None:
+        real("target", self.target, above=0, below=0.5)
+
     def link(self, code: LatentCode, channel: Channel) -> DigitalTransceiver:
         """The link for every channel of the batch."""
-        return self._best(code, channel, _candidates(channel))
+        return self._best(code, channel, Candidates.of(channel))
+
+    def _best(self, code: LatentCode, channel: Channel, candidates: Candidates) -> DigitalTransceiver:
+        chosen = enumerate(candidates.best(code, self.target))
+        blocks = tuple(None if option is None else candidates.at_budget(number, option, code) for number, option in chosen)
+        coordinates = _described_coordinates(code, (block for block in blocks if block is not None))
+        return DigitalTransceiver(code, coordinates, channel, candidates.spatial, blocks)
 
 
 @dataclass(frozen=True)
-class Genie(_Targeted):
+class Genie(BlockError):  # noqa: N818 (no exception)
     """Each message is given the largest block that its own noise lets through, known in advance: a bound, not a scheme.
 
     Attributes:
@@ -215,20 +194,14 @@ class Genie(_Targeted):
     """
 
     def link(self, code: LatentCode, channel: Channel) -> GenieTransceiver:
-        """The link for every channel of the batch."""
-        candidates = _candidates(channel)
+        candidates = Candidates.of(channel)
         best = self._best(code, channel, candidates)
         offered = enumerate(candidates.ladder(self.target))
         ladders = tuple(tuple(candidates.at_budget(number, option, code) for option in options) for number, options in offered)
-        coordinates = _reached(code, (block for ladder in ladders for block in ladder))
+        coordinates = _described_coordinates(code, (block for ladder in ladders for block in ladder))
         return GenieTransceiver(**{**vars(best), "coordinates": coordinates}, ladders=ladders)
 
 
-def _candidates(channel: Channel) -> Candidates:
-    flat = channel.flattened()
-    return Candidates.of(flat, SpatialModes.of(flat.h))
-
-
-def _reached(code: LatentCode, blocks: Iterable[Block]) -> Coordinates:
-    """The coefficients that the payloads of blocks can say anything of."""
+def _described_coordinates(code: LatentCode, blocks: Iterable[Block]) -> Coordinates:
+    """The coefficients that the payloads of these blocks describe."""
     return code.coordinates.truncated(max((code.reach(block.payload) for block in blocks), default=1))

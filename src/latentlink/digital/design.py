@@ -2,8 +2,7 @@
 
     x  →  weighted coefficients  →  payload of B bits  →  5G LDPC code  →  QAM over the singular vectors  →  …  →  ŷ = μy + Ψ ẑ.
 
-It has the same channel uses, the same power and the same pilots as the analogue designs. What is chosen, and what is left out, is in
-docs/digital.md.
+It has the same channel uses, the same power and the same pilots as the analogue designs; docs/digital.md gives the choices and omissions.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ class CodedSide(Protocol):
 
 @dataclass(frozen=True)
 class AtTransmitter(Summarised):
-    """The transmitter aligns: the semantic modes are coded, which is the Karhunen–Loève transform of what x tells of y (or of a goal)."""
+    """The transmitter aligns: the semantic modes are coded, the Karhunen–Loève transform of the linear estimate of y (or of W y)."""
 
     def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
         """The semantic modes."""
@@ -81,7 +80,7 @@ class Digital(Summarised):
         check_instance("adaptation", self.adaptation, LinkAdaptation, "BlockError(target) or Genie()")
 
     def code(self, modes: SemanticModes, pilots: Pilots) -> LatentCode:
-        """Learn what both devices have to know of the latents, for any channel; its tables are made when first needed.
+        """Learn the code of the latents that both devices hold, for any channel; its tables are made when first needed.
 
         Args:
             modes: coded if the transmitter aligns; if the receiver does, only their shrinkage is used.
@@ -94,10 +93,10 @@ class Digital(Summarised):
         return LatentCode.of_pilots(self.alignment.coordinates(modes, pilots), pilots)
 
     def design(self, code: LatentCode, channel: Channel) -> Solution[DigitalTransceiver]:
-        """The link for every channel of the batch, its h taken for known exactly at both ends.
+        """The link for every channel of the batch, with h known exactly at both ends.
 
         Args:
-            code: what is known of the latents: of `code`, whose tables it keeps for further designs.
+            code: what is known of the latents, made by `code`; its tables serve further designs too.
             channel: (…, u, n_rx, n_tx).
 
         Returns:
@@ -131,6 +130,5 @@ def _solution(link: DigitalTransceiver, code: LatentCode) -> Solution[DigitalTra
         "code_bits": link.per_channel([0.0 if block is None else block.information_bits for block in link.blocks]),
         "coded_bits": link.per_channel([0.0 if block is None else len(block.order) for block in link.blocks]),
     }
-    status = torch.where(sent, Status.BASELINE.code, Status.NOTHING_TO_SEND.code)
     power = torch.where(sent, link.channel.power, 0.0)
-    return Solution(link, status, (1 - lost) * received + lost * missed, power, trace)
+    return Solution(link, Status.BASELINE.where(sent), (1 - lost) * received + lost * missed, power, trace)

@@ -1,9 +1,9 @@
 """Link adaptation by a genie: of each message the largest block that its own noise lets through.
 
-The receiver is told the messages x (`informed_by`), so it knows what was sent and hence the noise, v = r − H s. Each block of the ladder is
-then sent over H in that very noise, from the largest payload down, and the first that is read right is what the receiver keeps. `encode`
-sends the block of ordinary adaptation: same power, same uses. For payloads without a CRC the genie is also a CRC free of charge, so that
-at a few bits it may pass what capacity allows; such blocks are left out where they would mostly be guessed.
+The receiver is given the messages x (`informed_by`), so it knows what was sent and hence the noise, v = r − H s. Each block of the ladder
+is then sent over H in the same noise, from the largest payload down, and the receiver takes the first that is decoded correctly. `encode`
+sends the block of ordinary adaptation: same power, same uses. For payloads without a CRC the genie is also a CRC free of charge, so that at
+a few bits it may pass what capacity allows; such blocks are left out where they would mostly be guessed.
 """
 
 from dataclasses import dataclass, replace
@@ -25,26 +25,26 @@ from latentlink.storage.artifacts import artifact
 class GenieTransceiver(DigitalTransceiver):
     """A digital link whose receiver knows the noise (see the module): a bound, not a scheme.
 
-    It transmits, and its operations are counted, as the link by ordinary adaptation: what a genie does no device can do. What the genie is
-    told is not counted as side information: no number of bits would make it a scheme.
+    It transmits, and its operations are counted, as the link by ordinary adaptation. The messages that the genie knows are not counted as
+    side information: no number of bits would make it a scheme.
 
     Attributes:
         ladders: blocks of each channel of the flat batch, largest payload first.
-        told: weighted coefficients of the messages (n, k) or (…, n, k) that the receiver was told of.
+        known: weighted coefficients (n, k) or (…, n, k) of the messages that the genie knows; None until `informed_by`.
     """
 
     ladders: tuple[tuple[Block, ...], ...]
-    told: Float[Tensor, "*a n k"] | None = None
+    known: Float[Tensor, "*a n k"] | None = None
 
     def informed_by(self, x: AnyArray) -> "GenieTransceiver":
-        """The same transceiver, its genie told of these messages x (n, d) or (…, n, d); raises as `encode`."""
-        return replace(self, told=self.weighted(x))
+        """The same transceiver, whose genie knows these messages x (n, d) or (…, n, d); raises as `encode`."""
+        return replace(self, known=self.weighted(x))
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n s"]:
-        """Coefficients ẑ (…, n, s) of the received symbols r (…, n, u, n_rx) of the messages told of.
+        """Coefficients ẑ (…, n, s) of the received symbols r (…, n, u, n_rx) of the messages that the genie knows.
 
         Raises:
-            ValueError: the receiver was told of no messages, of others in number, or r does not fit (see `DigitalTransceiver.receive`).
+            ValueError: the genie knows no messages, or another number of them, or r does not fit (see `DigitalTransceiver.receive`).
         """
         return self._send_through(r)[0]
 
@@ -61,10 +61,9 @@ class GenieTransceiver(DigitalTransceiver):
     def to(self, target: torch.device | torch.dtype | str) -> "GenieTransceiver":
         """The same transceiver elsewhere, as `DigitalTransceiver.to` gives it."""
         moved = super().to(target)
-        return replace(moved, ladders=self.ladders, told=self.told) if isinstance(target, torch.dtype) else moved
+        return replace(moved, ladders=self.ladders, known=self.known) if isinstance(target, torch.dtype) else moved
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         tensors, facts = super().to_tensors()
         rungs = self._stacked([block for ladder in self.ladders for block in ladder])
         rungs["count"] = torch.tensor([len(ladder) for ladder in self.ladders], dtype=torch.long)
@@ -72,7 +71,6 @@ class GenieTransceiver(DigitalTransceiver):
 
     @classmethod
     def parts_from(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> dict[str, Any]:
-        """The fields of the link of a saved file."""
         rungs = taken_out(tensors, "ladder.")
         counts = rungs.pop("count").tolist()
         blocks = iter(Block.unstacked(rungs))
@@ -81,12 +79,12 @@ class GenieTransceiver(DigitalTransceiver):
 
     def _send_through(self, r: AnyArray) -> tuple[Float[Tensor, "*batch n s"], Float[Tensor, "*batch"]]:
         """Coefficients (…, n, s), and the share (…) of messages of which no block gets through."""
-        if self.told is None:
-            raise ValueError("the genie must be told of the messages: decode with transceiver.informed_by(x), or let ll.transmit do it")
+        if self.known is None:
+            raise ValueError("the genie must know the messages: decode with transceiver.informed_by(x), or let ll.transmit do it")
         symbols, batch = self.flat(r)
-        if self.told.shape[-2] != symbols.shape[1]:
-            raise ValueError(f"r must hold the {self.told.shape[-2]} messages that the genie was told of, got {symbols.shape[1]}")
-        payloads = Payloads(self.code, self.told)
+        if self.known.shape[-2] != symbols.shape[1]:
+            raise ValueError(f"r must hold the {self.known.shape[-2]} messages that the genie knows, got {symbols.shape[1]}")
+        payloads = Payloads(self.code, self.known)
         weight = self.coordinates.weight
         z = weight.new_zeros(*symbols.shape[:2], len(weight))
         missing = torch.ones(*symbols.shape[:2], dtype=torch.bool, device=symbols.device)

@@ -1,4 +1,4 @@
-"""An estimate of the operations that a digital link takes for a message: what a device computes in numbers, not in bits.
+"""An estimate of the real operations that a digital link takes for a message.
 
 Counted are real floating-point operations, as for all links (`links/operation_count.py`): centring and transform, the search of quantisers,
 modulation, beams, bit log-likelihood ratios, belief propagation, and synthesis. Not counted are the range coder, LDPC encoding, CRC,
@@ -23,15 +23,7 @@ _EDGE = 10  # for each edge and iteration of belief propagation
 
 
 def count_operations(block: Block, code: LatentCode, latents: tuple[int, int], antennas: tuple[int, int], uses: int) -> OperationCount:
-    """The operations for one message over one channel.
-
-    Args:
-        block: of the channel.
-        code: of the latents.
-        latents: dimensions (d, m) of the transmitter's and the receiver's latents.
-        antennas: numbers (n_tx, n_rx).
-        uses: channel uses of a message.
-    """
+    """The operations for one message over one channel of (n_tx, n_rx) antennas, for latents of dimensions (d, m)."""
     d, m = latents
     n_tx, n_rx = antennas
     symbols = uses * min(antennas)

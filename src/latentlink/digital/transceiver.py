@@ -6,6 +6,7 @@ range decoder, in that order.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -16,10 +17,10 @@ from latentlink.channels.channel import Channel
 from latentlink.digital.coding.block import Block
 from latentlink.digital.operations import count_operations
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
-from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import OperationCount
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, taken_out
 from latentlink.links.shapes import broadcast_batch, check_received
+from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray
 from latentlink.power import Mean
 from latentlink.storage.artifacts import artifact
@@ -211,25 +212,19 @@ class Payloads:
     """Payloads of messages (n, k), or of others for each channel (…, n, k); each is made once."""
 
     def __init__(self, code: LatentCode, c: Float[Tensor, "*a n k"]) -> None:
-        self._code = code
         self.count = c.shape[-2]
         self._shared = c.ndim == 2
         self._c = c.reshape(c.shape[:-2].numel(), *c.shape[-2:])
-        self._made: dict[tuple[int, int], Tensor] = {}
+        self._made = cache(lambda number, payload: code.encode(self._c[number], payload))
         self._in_code: dict[tuple[int, int, int], Tensor] = {}
 
     def of(self, number: int, block: Block) -> Tensor:
         """Payloads (n, B) for a channel of the flat batch."""
-        number = 0 if self._shared else number
-        key = (number, block.payload)
-        if key not in self._made:
-            self._made[key] = self._code.encode(self._c[number], block.payload)
-        return self._made[key]
+        return self._made(0 if self._shared else number, block.payload)
 
     def coded(self, number: int, block: Block) -> Tensor:
         """The coded bits (n, slots) of a block for a channel of the flat batch."""
         key = (0 if self._shared else number, block.payload, block.length)
         if key not in self._in_code:
-            payload = self.of(number, block)
-            self._in_code[key] = payload if block.code is None else block.code.encode(payload)
+            self._in_code[key] = block.coded(self.of(number, block))
         return self._in_code[key]

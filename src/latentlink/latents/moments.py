@@ -15,45 +15,36 @@ which never subtracts large numbers, so large means do no harm, and neither chun
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import as_tensor, integer
+from latentlink.numerics.doors import AnyArray, finite, integer
 from latentlink.numerics.reprs import Summarised
 
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
 _FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
 
 
-def as_latents(name: str, value: Tensor | NDArray[Any]) -> Float[Tensor, "n d"]:
+def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
     """Check latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
 
     Raises:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
     """
-    latents = as_tensor(name, value)
-    latents = latents if latents.is_floating_point() or latents.is_complex() else latents.double()
+    latents = finite(name, value)
     if latents.is_complex():
         raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {tuple(latents.shape)}")
     if latents.ndim != 2:
         raise ValueError(f"{name} must have shape (n, dim), got {tuple(latents.shape)}")
     if latents.numel() == 0:
         raise ValueError(f"{name} is empty, got shape {tuple(latents.shape)}; at least one latent of one dimension is needed")
-    if not all(bool(part.isfinite().all()) for part in latents.split(_CHUNK)):
-        raise ValueError(f"{name} has NaN or infinite entries")
     return latents
 
 
-def as_pairs(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
-    """Check paired latents at the public door.
-
-    Raises:
-        ValueError: as `as_latents`, or x and y differ in length.
-    """
+def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
+    """Check paired latents at the public door; raises as `as_latents`, and where x and y differ in length."""
     x, y = as_latents("x", x), as_latents("y", y)
     if len(x) != len(y):
         raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
@@ -91,7 +82,7 @@ class Moments(Summarised):
         return facts | ({"folds": f"{len(self.folds)} folds"} if self.folds else {})
 
     @classmethod
-    def from_pairs(cls, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], folds: int = 1) -> "Moments":
+    def from_pairs(cls, x: AnyArray, y: AnyArray, folds: int = 1) -> "Moments":
         """Compute the moments of pilots; row i of x and y shows the same observation.
 
         Args:
@@ -174,6 +165,13 @@ class Moments(Summarised):
             cov_y=blend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
             folds=tuple(a._combined(b, sign) for a, b in zip(self.folds, other.folds, strict=True)),
         )
+
+    def without_rounding(self) -> "Moments":
+        """The moments with exact zeros for dimensions that vary no more than the rounding error of their mean; without folds."""
+        eps = torch.finfo(self.cov_x.dtype).eps
+        x = (self.cov_x.diagonal() > (64 * eps * self.mean_x).square()).to(self.cov_x)
+        y = (self.cov_y.diagonal() > (64 * eps * self.mean_y).square()).to(self.cov_y)
+        return replace(self, cov_x=x.outer(x) * self.cov_x, cov_yx=y.outer(x) * self.cov_yx, cov_y=y.outer(y) * self.cov_y, folds=())
 
     def training_folds(self) -> "tuple[tuple[Moments, Moments], ...]":
         """Pair the merged moments of all other folds with those of the held-out fold, once for each fold.

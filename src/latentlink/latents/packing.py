@@ -45,8 +45,23 @@ def real_embedding(h: Complex[Tensor, "*batch r t"]) -> Float[Tensor, "*batch r2
     return torch.cat([torch.cat([h.real, -h.imag], -1), torch.cat([h.imag, h.real], -1)], -2)
 
 
-def packed_covariance(covariance: Float[Tensor, "a b"]) -> Complex[Tensor, "p q"]:
-    """Compute E[u vᴴ] (⌈a/2⌉, ⌈b/2⌉) of packed latents, from the real covariance E[x yᵀ] (a, b)."""
-    rows, columns = covariance.shape
-    blocks = torch.nn.functional.pad(covariance, (0, columns % 2, 0, rows % 2)).unflatten(0, (2, -1)).unflatten(-1, (2, -1))
-    return torch.complex(blocks[0, :, 0] + blocks[1, :, 1], blocks[1, :, 0] - blocks[0, :, 1])
+def packed_covariance(covariance: Float[Tensor, "*batch a b"]) -> Complex[Tensor, "*batch p q"]:
+    """Compute E[u vᴴ] (…, ⌈a/2⌉, ⌈b/2⌉) of packed latents, from the real covariance E[x yᵀ] (…, a, b)."""
+    rows, columns = covariance.shape[-2:]
+    blocks = torch.nn.functional.pad(covariance, (0, columns % 2, 0, rows % 2)).unflatten(-1, (2, -1)).unflatten(-3, (2, -1))
+    return torch.complex(blocks[..., 0, :, 0, :] + blocks[..., 1, :, 1, :], blocks[..., 1, :, 0, :] - blocks[..., 0, :, 1, :])
+
+
+def complex_linear_part(matrix: Float[Tensor, "*batch a2 b2"]) -> Float[Tensor, "*batch a2 b2"]:
+    """Compute the complex-linear part of a matrix of stacked halves: its mean with its image under multiplication by j."""
+    return real_embedding(packed_covariance(matrix)) / 2
+
+
+def halves(matrix: Float[Tensor, "*batch a b2"]) -> Float[Tensor, "*batch a b2"]:
+    """Put columns that alternate between real and imaginary parts in stacked halves; `alternating` is the inverse."""
+    return matrix.unflatten(-1, (-1, 2)).mT.flatten(-2)
+
+
+def alternating(matrix: Float[Tensor, "*batch a b2"]) -> Float[Tensor, "*batch a b2"]:
+    """Let columns of stacked halves alternate between real and imaginary parts; the inverse of `halves`."""
+    return matrix.unflatten(-1, (2, -1)).mT.flatten(-2)

@@ -1,31 +1,30 @@
 """Selection of semantic pilots: a number of observations of each group, at random or those nearest to the group's mean.
 
 With the latents x_1 … x_n at the transmitter in groups g (by label, or by k-means on the latents with as many clusters as there are
-classes) and the group means μ_g, each group gives its first `per_class` members in one order of the whole training set,
+classes) and the group means μ_g, each group gives its first `per_class` members in one order of the training set,
 
     random:    a permutation of 1…n that the seed alone decides,          centroid:    ‖x_i − μ_g(i)‖² increasing, then i increasing,
 
-so what is chosen are row numbers of the whole training set (not of a group), none twice, and pilot sets are nested: a smaller set is
+so the choice consists of row numbers of the training set (not of a group), none twice, and pilot sets are nested: a smaller set is
 contained in every larger one.
 """
 
 import operator
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import Pilots, as_labels
-from latentlink.numerics.doors import choice, integer
+from latentlink.numerics.doors import AnyArray, choice, integer
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.reprs import Summarised
 
-Method = Literal["random", "centroid"]
+SelectionMethod = Literal["random", "centroid"]
 Grouping = Literal["label", "cluster"]
 IfShort = Literal["error", "all"]
 _SEEDS = 2**32  # what both PyTorch and scikit-learn take
@@ -36,7 +35,7 @@ class PilotSelection(Summarised):
     """A rule by which semantic pilots are chosen from a training set [pandolfo2025latent].
 
     Attributes:
-        per_class: number of pilots of each group; "all" or None takes the whole training set.
+        per_class: number of pilots of each group; "all" or None takes the training set.
         method: "random", or "centroid": nearest to the mean of the group's latents at the transmitter.
         grouping: by "label", or by "cluster" of the transmitter's latents (k-means; needs the extra `eval`).
         clusters: number of clusters; None for as many as there are classes, for which labels are needed.
@@ -48,7 +47,7 @@ class PilotSelection(Summarised):
     """
 
     per_class: int | Literal["all"] | None = 42
-    method: Method = "random"
+    method: SelectionMethod = "random"
     grouping: Grouping = "label"
     seed: int = 0
     if_short: IfShort = "error"
@@ -60,15 +59,15 @@ class PilotSelection(Summarised):
         if self.clusters is not None:
             integer("clusters", self.clusters)
         integer("seed", self.seed, 0, _SEEDS - 1)
-        choice("method", self.method, get_args(Method))
+        choice("method", self.method, get_args(SelectionMethod))
         choice("grouping", self.grouping, get_args(Grouping))
         choice("if_short", self.if_short, get_args(IfShort))
 
-    def indices(self, x: Tensor | NDArray[Any], labels: Tensor | NDArray[Any] | None = None) -> Int[Tensor, "pilots"]:
+    def indices(self, x: AnyArray, labels: AnyArray | None = None) -> Int[Tensor, "pilots"]:
         """Find the rows of the training set that become pilots.
 
         Args:
-            x: latents at the transmitter, of the whole training set (n, d).
+            x: latents at the transmitter, of the training set (n, d).
             labels: class numbers (n,); None where all are taken, or `clusters` of them are made.
 
         Returns:

@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.latents.moments import as_pairs
-from latentlink.numerics.doors import as_tensor
+from latentlink.numerics.doors import AnyArray, as_tensor
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised
 
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
 
 
-def as_labels(labels: Tensor | NDArray[Any], count: int) -> Int[Tensor, "n"]:
+def as_labels(labels: AnyArray, count: int) -> Int[Tensor, "n"]:
     """Check class labels at the public door: `count` integers >= 0.
 
     Raises:
@@ -56,7 +54,7 @@ class Pilots(Summarised, Parts):
     y: Float[Tensor, "n m"]
     labels: Int[Tensor, "n"] | None
 
-    def __init__(self, x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], labels: Tensor | NDArray[Any] | None = None) -> None:
+    def __init__(self, x: AnyArray, y: AnyArray, labels: AnyArray | None = None) -> None:
         x, y = as_pairs(x, y)
         numbers = None if labels is None else as_labels(labels, len(x)).to(y.device)
         for name, value in (("x", x), ("y", y), ("labels", numbers)):
@@ -70,16 +68,12 @@ class Pilots(Summarised, Parts):
         return {"count": f"{len(self)} pairs", "dimensions": f"{self.x.shape[1]} → {self.y.shape[1]}", "labels": labels}
 
     def require_labels(self) -> Int[Tensor, "n"]:
-        """Return the labels, for what cannot do without them.
-
-        Raises:
-            ValueError: there are none.
-        """
+        """Return the labels, for what cannot do without them; a ValueError if there are none."""
         if self.labels is None:
             raise ValueError("pilots must have labels for this, got none: Pilots(x, y, labels) with one class number for each pair")
         return self.labels
 
-    def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | Tensor | NDArray[Any]) -> "Pilots":
+    def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | AnyArray) -> "Pilots":
         """Take some of the pilots, by a slice, by their row numbers or by a mask (n,), in that order.
 
         Raises:

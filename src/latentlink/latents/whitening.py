@@ -9,8 +9,8 @@ by generalised cross-validation [golub1979generalized] of the regression of y on
 
     GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = RSS(0) + Σ c_i λ'² / (e_i (e_i + λ')²),      n − df = n − r + Σ λ' / (e_i + λ'),
 
-with λ' = λ tr Rx / d and c_i = ||Ryx v_i||² over the r kept directions, RSS(0) = tr Ry − Σ c_i / e_i, and 0 where r = n − 1: in this form
-nothing cancels where few pilots are fitted exactly, and RSS and freedom both vanish with λ.
+with λ' = λ tr Rx / d and c_i = ||Ryx v_i||² over the r directions that are not dropped, RSS(0) = tr Ry − Σ c_i / e_i, and 0 where r = n −
+1: in this form nothing cancels where few pilots are fitted exactly, and RSS and freedom both vanish with λ.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
+
+from latentlink.numerics.doors import choice, real
 
 _DROPPED = 1e-10  # relative to the largest eigenvalue: below it eigenvectors are rounding
 _CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64)  # λ, 16 a decade: GCV is flat around its minimum
@@ -45,7 +47,7 @@ class Spectrum:
         return cls(values.clamp(min=0).flip(-1), vectors.flip(-1), mean)
 
     def kept(self, shrinkage: float) -> tuple[Float[Tensor, "k"], Float[Tensor, "d k"] | Complex[Tensor, "d k"]]:
-        """Select eigenvalues (k) of R_λ that are not dropped, decreasing, and their eigenvectors (d, k); none if the covariance is zero."""
+        """Select the eigenvalues (k) of R_λ that are not dropped, decreasing, and their eigenvectors (d, k); none of a zero covariance."""
         values = self.values + shrinkage * self.mean_variance
         count = int((values > _DROPPED * values[0]).sum())
         return values[:count], self.vectors[:, :count]
@@ -53,8 +55,18 @@ class Spectrum:
     def root_inverse(self, shrinkage: float) -> Float[Tensor, "k d"] | Complex[Tensor, "k d"]:
         """Compute S (k, d) with S R_λ Sᴴ = I_k."""
         values, vectors = self.kept(shrinkage)
-        root: Tensor = values.rsqrt().unsqueeze(-1) * vectors.mH
-        return root
+        return values.rsqrt().unsqueeze(-1) * vectors.mH
+
+
+def regularise(covariance: Tensor, shrinkage: float) -> Tensor:
+    """Compute R_λ (d, d) of a real or complex covariance."""
+    diagonal = covariance.diagonal()
+    return covariance + shrinkage * diagonal.real.mean() * torch.diag(torch.ones_like(diagonal))
+
+
+def check_shrinkage(shrinkage: float | str) -> float | str:
+    """A shrinkage λ: "auto", or a finite number >= 0; a ValueError for anything else."""
+    return choice("shrinkage", shrinkage, ("auto",)) if isinstance(shrinkage, str) else real("shrinkage", shrinkage, least=0.0)
 
 
 def gcv_shrinkage(
@@ -69,10 +81,10 @@ def gcv_shrinkage(
         spectrum: the eigendecomposition of Rx.
         explained: c_i = ||Ryx v_i||² (or ||W Ryx v_i||² for a goal).
         variance: tr Ry (or tr W Ry Wᵀ).
-        count: n, number of pilots; λ = 0 is a candidate only where they outnumber the kept directions.
+        count: n, number of pilots; λ = 0 is a candidate only where they outnumber these directions.
     """
-    kept = spectrum.values > _DROPPED * spectrum.values[0]
-    e, c = spectrum.values[kept], explained[kept]
+    visible = spectrum.values > _DROPPED * spectrum.values[0]
+    e, c = spectrum.values[visible], explained[visible]
     ridge = torch.cat([torch.zeros(1, dtype=e.dtype), _CANDIDATES.to(e.dtype)]).to(e.device)
     bias = ridge.unsqueeze(-1) * spectrum.mean_variance / (e + ridge.unsqueeze(-1) * spectrum.mean_variance)
     unfitted = count - 1 - len(e)  # degrees of freedom at λ = 0

@@ -24,9 +24,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.latents.packing import alternating, complex_linear_part, halves
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse, parallel_mse
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import check_instance
@@ -46,16 +48,7 @@ _ENTRIES = 2**24  # scaled coefficients in memory at a time
 
 
 def design_exactly(modes: SemanticModes, channel: Channel, limit: PowerLimit) -> LinearSolution:
-    """The optimal pair within a power limit, for every channel of the batch at once.
-
-    Args:
-        modes: semantic modes of the pair of devices.
-        channel: batch of channels (…, u, n_rx, n_tx) in the modes' precision; their error counts as white noise.
-        limit: power limit of the transmitter.
-
-    Raises:
-        ValueError: the limit has no exact design, or its pilots do not fit the modes.
-    """
+    """The optimal pair within a power limit for every channel (…, u, n_rx, n_tx); channel errors count as white noise."""
     placed = limit.allocate(modes.strength, channel, widely_linear=modes.widely_linear)
     link = modes.transceiver(channel, placed.streams, placed.precoder, placed.decoder, power_limit=limit.deployed())
     trace = {"stream_power": placed.power} if placed.gap is None else {"stream_power": placed.power, "gap": placed.gap}
@@ -77,22 +70,11 @@ def expected_on(
     return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
 
-def check_channel(modes: SemanticModes, channel: Channel) -> Channel:
-    """Check the arguments of a linear design, and convert the channel to the modes' precision.
-
-    Raises:
-        ValueError: modes or channel are of another type, or on different devices.
-    """
+def in_precision_of(modes: SemanticModes, channel: Channel) -> Channel:
+    """The channel in the precision of the modes; a ValueError if modes or channel are of another type, or on different devices."""
     check_instance("modes", modes, SemanticModes, "semantic_modes(moments)")
-    check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
-    if channel.h.device != modes.strength.device:
-        raise ValueError(f"channel must be on the modes' device {modes.strength.device}, got {channel.h.device}")
+    check_channel(channel, modes.strength)
     return channel.to(modes.strength.dtype)
-
-
-def sent_or_nothing(stream_power: Float[Tensor, "*batch s"], status: Status) -> Int[Tensor, "*batch"]:
-    """The status (…) where a link sends anything, NOTHING_TO_SEND elsewhere."""
-    return torch.where(stream_power.sum(-1) > 0, status.code, Status.NOTHING_TO_SEND.code)
 
 
 def mark_status(status: Int[Tensor, "*batch"], where: Bool[Tensor, "*batch"], by: Status) -> Int[Tensor, "*batch"]:
@@ -102,7 +84,7 @@ def mark_status(status: Int[Tensor, "*batch"], where: Bool[Tensor, "*batch"], by
 
 def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tensor, "*batch"]:
     """The status (…) of the design for each channel."""
-    status = sent_or_nothing(placed.power, Status.OPTIMAL if limit.is_exact else Status.BASELINE)
+    status = (Status.OPTIMAL if limit.is_exact else Status.BASELINE).where(placed.power.sum(-1) > 0)
     if placed.settled is not None:
         return status.masked_fill(~placed.settled, STOPPED.code)
     shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is correlated over uses that share one error
@@ -110,16 +92,7 @@ def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tenso
 
 
 def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limit: PowerLimit) -> LinearSolution:
-    """Refit the decoder of a mean-power link to messages that are scaled one by one; the expected MSE is that on the pilots.
-
-    Args:
-        modes: semantic modes of the pair of devices.
-        mean_power: link designed for the mean power.
-        limit: per-message power limit, which holds the pilots.
-
-    Raises:
-        ValueError: the limit holds no pilots, or their dimensions are not the modes'.
-    """
+    """Refit the decoder of a link for the mean power to messages that are scaled one by one; the expected MSE is that on the pilots."""
     pilots = limit
     if not isinstance(pilots, PerMessage) or pilots.x is None or pilots.y is None:
         raise ValueError(f"power must hold the pilots that the decoder is refitted to, PerMessage(x=x, y=y), got {limit!r}")
@@ -136,7 +109,7 @@ def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limi
     wanted = wanted / modes.strength[:s].square()
     budget = channel.uses * channel.power
     zz, tz, yz = _scaled_moments(z, wanted, explained, mean_power.stream_gram().diagonal(dim1=-2, dim2=-1), budget)
-    sent_zz, sent_tz = (zz, tz) if modes.widely_linear else (_complex_linear_part(zz), _complex_linear_part(tz))
+    sent_zz, sent_tz = (zz, tz) if modes.widely_linear else (_complex_linear(zz), _complex_linear(tz))
     columns = mean_power.symbols(torch.eye(s, dtype=zz.dtype, device=zz.device)).flatten(-2).mT  # (…, u t, s): all uses in one group
     transceiver = modes.transceiver(
         channel,
@@ -149,9 +122,8 @@ def _refit_per_message(modes: SemanticModes, mean_power: LinearTransceiver, limi
     R, noise = transceiver.response(covariance=zz)
     mse = y.square().sum(-1).mean() - 2 * (R * yz).sum((-2, -1)) + (modes.gram[:s, :s] * (R @ zz @ R.mT + noise)).sum((-2, -1))
     sent = zz.flatten(-2).abs().sum(-1) > 0
-    status = torch.where(sent, REFITTED.code, Status.NOTHING_TO_SEND.code)
     trace = {"stream_power": mean_power.stream_gram().diagonal(dim1=-2, dim2=-1)}
-    return Solution(transceiver, status, mse, torch.where(sent, channel.power, 0.0), trace)
+    return Solution(transceiver, REFITTED.where(sent), mse, torch.where(sent, channel.power, 0.0), trace)
 
 
 def _scaled_moments(
@@ -174,9 +146,7 @@ def _scaled_moments(
     return sums[0] / n, sums[1] / n, sums[2] / n
 
 
-def _complex_linear_part(matrix: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
-    """The complex-linear part of a matrix: its mean with its image under multiplication by j; real and imaginary parts alternate."""
-    X = matrix.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2))
-    real, imag = (X[..., 0, :, 0] + X[..., 1, :, 1]) / 2, (X[..., 1, :, 0] - X[..., 0, :, 1]) / 2
-    blocks = torch.stack([torch.stack([real, -imag], -1), torch.stack([imag, real], -1)], -3)
-    return blocks.flatten(-2).flatten(-3, -2)
+def _complex_linear(moments: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
+    """The complex-linear part of moments of coefficients, whose real and imaginary parts alternate."""
+    part = complex_linear_part(halves(halves(moments).mT).mT)
+    return alternating(alternating(part).mT).mT

@@ -22,18 +22,17 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Complex
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status, sent_or_nothing
+from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
 from latentlink.links.solution import Solution, Status
-from latentlink.numerics.doors import check_instance, finite, flag, integer, real
+from latentlink.numerics.doors import AnyArray, check_instance, finite, flag, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 
@@ -127,7 +126,7 @@ class BothEnds(CsiCase):
 class Transmitter(CsiCase):
     """The transmitter knows an estimate; the receiver knows H F and matches its decoder at reception.
 
-    The naive precoder is kept unless another one is better by three standard errors of the paired draws.
+    The naive precoder is taken unless another one is better by three standard errors of the paired draws.
 
     Attributes:
         robust: True where the precoder takes the estimate's error into account.
@@ -176,7 +175,7 @@ class ReceiverOnly(CsiCase):
 
     receiver_measures: ClassVar[bool] = True
     gain: float = 1.0
-    correlation: Tensor | NDArray[Any] | None = None
+    correlation: AnyArray | None = None
 
     def __post_init__(self) -> None:
         real("gain", self.gain, above=0.0)
@@ -192,8 +191,8 @@ class ReceiverOnly(CsiCase):
         root = _root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
         solution = _as_baseline(design_exactly(modes, there, limit))
-        unheard = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
-        return replace(solution, transceiver=replace(unheard, awaits_channel=True))
+        unmatched = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
+        return replace(solution, transceiver=replace(unmatched, awaits_channel=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +234,7 @@ class TransmitterOnly(CsiCase):
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
         stream_power = link.stream_gram().diagonal(dim1=-2, dim2=-1)
-        return expected_on(modes, link, sent_or_nothing(stream_power, Status.BASELINE), {"stream_power": stream_power}, known)
+        return expected_on(modes, link, Status.BASELINE.where(stream_power.sum(-1) > 0), {"stream_power": stream_power}, known)
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
     """The solution of a chosen precoder."""
     link = modes.transceiver(best.decoded, best.streams, best.precoder)
     trace = {"stream_power": best.stream_power, "candidate": best.candidate}
-    status = sent_or_nothing(best.stream_power, Status.OPTIMAL)
+    status = Status.OPTIMAL.where(best.stream_power.sum(-1) > 0)
     return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
 
 
@@ -278,11 +277,7 @@ def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
 
 
 def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
-    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere.
-
-    Raises:
-        ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
-    """
+    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere."""
     eye = torch.eye(like.n_tx, dtype=like.h.dtype, device=like.h.device)
     R = eye if correlation is None else finite("correlation", correlation).to(eye)
     if R.shape != eye.shape or not torch.allclose(R, R.mH, atol=1e-6):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import LinearSolution, check_channel
+from latentlink.linear.closed_form import LinearSolution, in_precision_of
 from latentlink.linear.csi_cases import BothEnds, CsiCase
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import check_instance
@@ -58,4 +58,4 @@ class ClosedForm(Summarised):
         Raises:
             ValueError: modes or known are of another type or on different devices, or power and csi do not go together.
         """
-        return self.csi.design(modes, check_channel(modes, known), self.power)
+        return self.csi.design(modes, in_precision_of(modes, known), self.power)

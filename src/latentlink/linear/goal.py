@@ -1,4 +1,4 @@
-"""Goals: what the receiver wants, a metric on its latents that comes from the task head which reads them.
+"""Goals: a metric on the receiver's latents that follows from its task head.
 
 To second order, and with the error taken as independent of y, a head q loses by ŷ instead of y
 
@@ -14,24 +14,22 @@ by its complex-linear part, its mean with its image under multiplication by j.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.latents.moments import as_latents
-from latentlink.latents.packing import packed_covariance
+from latentlink.latents.packing import packed_covariance, real_embedding
 from latentlink.latents.whitening import Spectrum
-from latentlink.numerics.doors import check_instance, real
+from latentlink.numerics.doors import AnyArray, check_instance, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
 _CUT = 1e-9  # share of the largest eigenvalue of WᵀW below which others are rounding errors
 _ENTRIES = 2**24  # entries of Jacobians in memory at a time
 
-Metric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
+OutputMetric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -53,7 +51,7 @@ class Goal(Summarised):
     weight: Float[Tensor, "q m"]
     fidelity: float
 
-    def __init__(self, weight: Tensor | NDArray[Any], fidelity: float = 0.0) -> None:
+    def __init__(self, weight: AnyArray, fidelity: float = 0.0) -> None:
         object.__setattr__(self, "weight", as_latents("weight", weight))
         object.__setattr__(self, "fidelity", real("fidelity", fidelity, least=0.0))
 
@@ -61,7 +59,7 @@ class Goal(Summarised):
         return {"weight": "weight {}×{}".format(*self.weight.shape), "fidelity": f"fidelity {self.fidelity:g}"}
 
     @classmethod
-    def logits(cls, head: nn.Module, y: Tensor | NDArray[Any], fidelity: float = 0.0) -> "Goal":
+    def logits(cls, head: nn.Module, y: AnyArray, fidelity: float = 0.0) -> "Goal":
         """Give all outputs of the head the same weight (M = I): logits of a classifier, or any regression.
 
         Args:
@@ -72,14 +70,10 @@ class Goal(Summarised):
         Raises:
             ValueError: y is malformed, or the head does not map (n, m) to (n, q).
         """
-
-        def identity(outputs: Tensor) -> Tensor:
-            return torch.eye(outputs.shape[-1], dtype=outputs.dtype, device=outputs.device).expand(*outputs.shape, outputs.shape[-1])
-
-        return cls(_weight(head, as_latents("y", y), identity), fidelity)
+        return cls(_weight(head, as_latents("y", y), lambda outputs: torch.diag_embed(torch.ones_like(outputs))), fidelity)
 
     @classmethod
-    def fisher(cls, head: nn.Module, y: Tensor | NDArray[Any], temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
+    def fisher(cls, head: nn.Module, y: AnyArray, temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
         """Weigh outputs by their effect on the softmax at `temperature`: classes that are easily confused weigh most.
 
         Args:
@@ -100,7 +94,7 @@ class Goal(Summarised):
         return cls(_weight(head, as_latents("y", y), information), fidelity)
 
 
-def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[Tensor, "q m"]:
+def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: OutputMetric) -> Float[Tensor, "q m"]:
     """W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors."""
     check_instance("head", head, nn.Module, "fit_head(y, labels)")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
@@ -120,10 +114,9 @@ def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: Metric) -> Float[T
 def _root(metric: Float[Tensor, "m m"]) -> Float[Tensor, "q m"]:
     """W (q, m) of full row rank with WᵀW = metric, q ≥ 1."""
     values, vectors = torch.linalg.eigh((metric + metric.mT) / 2)
-    kept = values > _CUT * values[-1]
-    kept[-1] = True  # a head that ignores its input has one row of zeros
-    root: Tensor = values[kept].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, kept].mT
-    return root
+    visible = values > _CUT * values[-1]
+    visible[-1] = True  # a head that ignores its input has one row of zeros
+    return values[visible].clamp(min=0).sqrt().unsqueeze(-1) * vectors[:, visible].mT
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,5 +161,4 @@ class DesignMetric:
         """W_r (q, m) in real coordinates: ||W_r e|| is the norm ||W e|| of the packed latent, for every real latent e (m,)."""
         if self.W is None or not self.W.is_complex():
             return self.W
-        real, imag = self.W.real, self.W.imag
-        return torch.cat([torch.cat([real, -imag], -1), torch.cat([imag, real], -1)])[:, :dim]
+        return real_embedding(self.W)[:, :dim]

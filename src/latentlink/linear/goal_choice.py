@@ -8,11 +8,9 @@ never worse than MSE.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
@@ -23,7 +21,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream, stream_generator
 
@@ -57,8 +55,7 @@ class GoalChoice(Summarised):
 
     def name_for(self, channel: Channel) -> str:
         """Name of the best candidate at the grid point nearest to the streams and the mean SNR, with E|h|², of a batch of channels."""
-        streams = 2 * channel.uses * min(channel.n_rx, channel.n_tx)
-        row = min(range(len(self.streams)), key=lambda i: abs(math.log2(self.streams[i]) - math.log2(streams)))
+        row = min(range(len(self.streams)), key=lambda i: abs(math.log2(self.streams[i]) - math.log2(channel.real_symbols)))
         gain_db = 10 * channel.h.abs().square().mean((-3, -2, -1)).log10()
         snr_db = float((channel.snr_db + gain_db).mean().clamp(-1e3, 1e3).nan_to_num(-1e3))
         column = min(range(len(self.snr_db)), key=lambda j: abs(self.snr_db[j] - snr_db))
@@ -70,11 +67,11 @@ class GoalChoice(Summarised):
 
 
 def choose_goal(
-    x: Tensor | NDArray[Any],
-    y: Tensor | NDArray[Any],
+    x: AnyArray,
+    y: AnyArray,
     head: nn.Module,
     *,
-    labels: Tensor | NDArray[Any] | None = None,
+    labels: AnyArray | None = None,
     goals: Mapping[str, Goal] | None = None,
     streams: Sequence[int] = (2, 4, 8, 16, 32),
     snr_db: Sequence[float] = (0.0, 10.0, 20.0, 30.0),

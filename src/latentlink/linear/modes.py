@@ -1,4 +1,4 @@
-"""Semantic modes: what two devices agree on once, before any channel is known.
+"""Semantic modes: matched coordinates of two latent spaces, found once for a pair of devices.
 
 With the pilots' covariances, S R_λ Sᴴ = I the whitening of x, W the goal's weight (I for plain MSE) and
 
@@ -21,17 +21,16 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
-from latentlink.latents.packing import packed_covariance
+from latentlink.latents.packing import alternating, packed_covariance, real_embedding
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.whitening import Spectrum, gcv_shrinkage
+from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import check_instance, choice, finite, flag, real
+from latentlink.numerics.doors import AnyArray, check_instance, finite, flag
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import Saved, artifact
@@ -98,18 +97,14 @@ class SemanticModes(Summarised, Parts, Saved):
         eye = torch.eye(len(self.mean_y), dtype=self.task_weight.dtype, device=self.task_weight.device)
         return torch.cat([self.task_weight, self.plain_share**0.5 * eye])
 
-    def coefficients(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*batch k"]:
-        """z = Φ (x − μx) (…, k) of latents x (…, d).
-
-        Raises:
-            ValueError: x is complex, not finite, or of another dimension.
-        """
+    def coefficients(self, x: AnyArray) -> Float[Tensor, "*batch k"]:
+        """z = Φ (x − μx) (…, k) of latents x (…, d); a ValueError if x is complex, not finite, or of another dimension."""
         x = finite("x", x)
         if x.is_complex() or x.ndim < 1 or x.shape[-1] != len(self.mean_x):
             raise ValueError(f"x must have shape (..., {len(self.mean_x)}) and be real, got {x.dtype} {tuple(x.shape)}")
         return (x.to(self.analysis) - self.mean_x) @ self.analysis.mT
 
-    def align(self, x: Tensor | NDArray[Any]) -> Float[Tensor, "*batch m"]:
+    def align(self, x: AnyArray) -> Float[Tensor, "*batch m"]:
         """Linear estimate (…, m) of the receiver's latents from x (…, d), without a channel in between: μy + Ψ Φ (x − μx).
 
         Raises:
@@ -154,7 +149,6 @@ class SemanticModes(Summarised, Parts, Saved):
         return replace(self, encoders=(transmitter, receiver))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         tensors = named_tensors(self)
         if self.widely_linear:
             tensors.pop("cross")  # the same as gram
@@ -205,10 +199,11 @@ def semantic_modes(
     check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
     if goal is not None:
         check_instance("goal", goal, Goal, "Goal.logits(head, y)")
-    shrinkage, widely_linear = _check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
+    shrinkage, widely_linear = check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
     if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
-    Rx, Ryx, Ry = varying_covariances(moments)
+    varying = moments.without_rounding()
+    Rx, Ryx, Ry = varying.cov_x, varying.cov_yx, varying.cov_y
     if not widely_linear:
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
@@ -259,25 +254,8 @@ def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
         raise ValueError("modes must be at least one: x says nothing of y in these pilots; look at their pairing")
 
 
-def varying_covariances(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
-    """Covariances Rx, Ryx, Ry with exact zeros for latent dimensions that vary no more than the rounding error of their mean."""
-    eps = torch.finfo(moments.cov_x.dtype).eps
-    x = (moments.cov_x.diagonal() > (64 * eps * moments.mean_x).square()).to(moments.cov_x)
-    y = (moments.cov_y.diagonal() > (64 * eps * moments.mean_y).square()).to(moments.cov_y)
-    return x.outer(x) * moments.cov_x, y.outer(x) * moments.cov_yx, y.outer(y) * moments.cov_y
-
-
 def _real_streams(analysis: Tensor, synthesis: Tensor, strength: Tensor, moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
     """Two real streams √2 Re z, √2 Im z of each complex coefficient, in turn; the padding of odd dimensions is cut off."""
     d, m = len(moments.mean_x), len(moments.mean_y)
-    rows = torch.stack([torch.cat([analysis.real, -analysis.imag], -1), torch.cat([analysis.imag, analysis.real], -1)], 1)
-    columns = torch.stack([torch.cat([synthesis.real, synthesis.imag]), torch.cat([-synthesis.imag, synthesis.real])], -1)
-    pairs = strength.repeat_interleave(2) / 2**0.5
-    return rows.flatten(0, 1)[:, :d] * 2**0.5, columns.flatten(1)[:m] / 2**0.5, pairs
-
-
-def _check_shrinkage(shrinkage: float | str) -> float | str:
-    """Refuse what is neither "auto" nor a finite number >= 0; raises as `semantic_modes`."""
-    if isinstance(shrinkage, str):
-        return choice("shrinkage", shrinkage, ("auto",))
-    return real("shrinkage", shrinkage, least=0.0)
+    rows, columns = alternating(real_embedding(analysis).mT).mT, alternating(real_embedding(synthesis))
+    return rows[:, :d] * 2**0.5, columns[:m] / 2**0.5, strength.repeat_interleave(2) / 2**0.5

@@ -43,20 +43,20 @@ def response_mse(
     channel: Channel,
     streams: Int[Tensor, "*batch s"],
     precoder: Float[Tensor, "*batch g t2 q2"],
-    believed: Channel | None = None,
+    assumed: Channel | None = None,
 ) -> Float[Tensor, "*batch"]:
     """Total unweighted MSE (…) of precoders on a channel, some channels at a time to save memory.
 
-    The decoder is the LMMSE decoder for the channel, or for what the receiver believes it to be.
+    The decoder is the LMMSE decoder for the channel, or for the channel that the receiver assumes.
     """
     s = streams.shape[-1]
     groups, slots = precoder.shape[-3], precoder.shape[-1]
     certain = not channel.uncertain
     apart = certain and _apart(modes, s)
-    held = 4 * groups * slots**2 if apart else (s + 1) * (channel.uses * channel.n_tx + s)
-    count = max(1, _AT_ONCE // held)
+    entries = 4 * groups * slots**2 if apart else (s + 1) * (channel.uses * channel.n_tx + s)
+    count = max(1, _AT_ONCE // entries)
     flat = channel.flattened()
-    decoded = flat if believed is None else believed.flattened()
+    decoded = flat if assumed is None else assumed.flattened()
     streams = streams.reshape(-1, s)
     precoder = precoder.reshape(-1, *precoder.shape[-3:])
     parts = []

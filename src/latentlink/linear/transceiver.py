@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
-from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
 from latentlink.links.saved_channel import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
+from latentlink.links.transceiver import BaseTransceiver
+from latentlink.numerics.doors import AnyArray
 from latentlink.power import Mean, PowerLimit
 from latentlink.storage.artifacts import artifact
 
@@ -65,7 +65,6 @@ class LinearTransceiver(BaseTransceiver):
 
     @property
     def batch(self) -> torch.Size:
-        """The leading dimensions `...`: one transceiver for each channel."""
         return self.streams.shape[:-1]
 
     @property
@@ -74,7 +73,7 @@ class LinearTransceiver(BaseTransceiver):
         rows, columns = 2 * self.channel.uses * self.channel.n_tx, 2 * self.channel.uses * self.channel.n_rx
         return OperationCount(REAL_WEIGHT * rows * len(self.mean_x), REAL_WEIGHT * columns * len(self.mean_y))
 
-    def encode(self, x: Tensor | NDArray[Any]) -> Complex[Tensor, "*batch n u t"]:
+    def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x (n, d) or (…, n, d), in the transceiver's precision and on its device.
 
         Raises:
@@ -87,7 +86,7 @@ class LinearTransceiver(BaseTransceiver):
         budget = (self.channel.uses * self.channel.power).unsqueeze(-1)
         return s * self.power_limit.message_gain(s.abs().square().sum((-2, -1)), budget)[..., None, None]
 
-    def receive(self, r: Tensor | NDArray[Any]) -> Float[Tensor, "*batch n s"]:
+    def receive(self, r: AnyArray) -> Float[Tensor, "*batch n s"]:
         """Mode coefficients ẑ (…, n, s) of received symbols r, from which `decode` makes ŷ = μy + Ψ ẑ.
 
         Raises:
@@ -137,9 +136,9 @@ class LinearTransceiver(BaseTransceiver):
         covariance = covariance + torch.diag_embed(torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(covariance.shape[:-1]))
         decoder = torch.linalg.solve(covariance, wanted.mT).mT
         changed: dict[str, Any] = {"decoder": decoder, "channel": replace(channel, power=self.channel.power), "awaits_channel": False}
-        for name, kept in (("streams", 1), ("precoder", 3), ("moments_zz", 3), ("moments_tz", 3)):
+        for name, own in (("streams", 1), ("precoder", 3), ("moments_zz", 3), ("moments_tz", 3)):
             if (value := getattr(self, name)) is not None:
-                changed[name] = value.expand(*batch, *value.shape[-kept:])
+                changed[name] = value.expand(*batch, *value.shape[-own:])
         return replace(self, **changed)
 
     def response(
@@ -220,7 +219,6 @@ class LinearTransceiver(BaseTransceiver):
         return real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit)
         facts |= {"streams": self.streams.shape[-1], "encoders": list(self.encoders), "awaits_channel": self.awaits_channel}
         return saved_tensors(self), facts

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from latentlink.channels.channel import Channel
 from latentlink.links.shapes import check_channel
 from latentlink.links.transceiver import Transceiver
-from latentlink.numerics.doors import check_instance, generator
+from latentlink.numerics.doors import as_generator, check_instance
 from latentlink.numerics.parts import from_parts, named_tensors, parts_of
 from latentlink.numerics.reprs import Summarised
 
@@ -117,7 +117,7 @@ class ChannelLayer(Summarised, nn.Module):
         super().__init__()
         check_channel(channel)
         self.channel = TensorHolder(channel)
-        self.source = generator(seed, seed.device if isinstance(seed, torch.Generator) else channel.h.device, "seed")
+        self.source = as_generator(seed, None if isinstance(seed, torch.Generator) else channel.h.device, "seed")
 
     def _facts(self) -> dict[str, str]:
         return {"channel": repr(self.channel.value())}

@@ -1,4 +1,4 @@
-"""How many real floating-point operations a device needs for one message.
+"""The number of real floating-point operations that a device needs for one message.
 
 Convention: a complex product is 6 real operations (4 products, 2 additions) and the complex addition that accumulates it is 2, so each
 complex weight costs 8; a complex weight on a real input, and each real weight on a complex input, costs 4; a real weight on a real input 2.
@@ -16,7 +16,7 @@ REAL_WEIGHT = 2
 
 
 class LayerFlops(NamedTuple):
-    """A line of the table of operations: what it is, real operations per message, and weights that are left."""
+    """A line of the table of operations: its name, real operations per message, and remaining weights."""
 
     name: str
     flops: int

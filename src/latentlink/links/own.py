@@ -1,4 +1,4 @@
-"""How an object with `encode` and `decode` alone becomes a whole transceiver.
+"""The transceiver of an object that has `encode` and `decode` alone.
 
 class ZeroForcing:
     def encode(self, x): ...        # latents (n, d) → complex symbols (…, n, u, n_tx)
@@ -17,11 +17,10 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import OperationCount
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
-from latentlink.links.transceiver import Codes, Transceiver
+from latentlink.links.transceiver import BaseTransceiver, Codes, Transceiver
 from latentlink.numerics.doors import AnyArray, as_tensor
 
 AnyLink = Codes | Solution
@@ -29,14 +28,14 @@ AnyLink = Codes | Solution
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OwnTransceiver(BaseTransceiver):
-    """An own object as a whole transceiver: ẑ is the decoded latent itself, μy = 0 and Ψ = I.
+    """An own object as a transceiver: ẑ is the decoded latent itself, μy = 0 and Ψ = I.
 
     What the object has of `Transceiver` besides `encode` and `decode` (side information, operations, `to`, …) is used.
 
     Attributes:
         own: the object.
         channel: that it is used on.
-        dimension: m of the receiver's latents; 0 where nobody decodes.
+        dimension: m of the receiver's latents; 0 where nothing is decoded.
     """
 
     own: Any
@@ -79,15 +78,10 @@ class OwnTransceiver(BaseTransceiver):
         return encoded(self.own, x)
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """The latents (…, n, m) that the object decodes, in the channel's precision and on its device, whatever the object computes in.
-
-        Raises:
-            ValueError: they have another shape.
-        """
+        """The latents (…, n, m) that the object decodes, in the channel's precision and on its device; a ValueError otherwise."""
         return self.decode(r).to(self.channel.power)
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """The latents (…, n, m) as the object decodes them; raises as `receive`."""
         decoded = as_tensor("what decode returned", self.own.decode(r))
         if self.dimension and (decoded.ndim < 2 or decoded.shape[-1] != self.dimension):
             name = type(self.own).__name__
@@ -95,7 +89,7 @@ class OwnTransceiver(BaseTransceiver):
         return decoded
 
     def informed_by(self, x: AnyArray) -> "OwnTransceiver":
-        """The object told of these messages, where it asks to be."""
+        """The object with the side information of these messages, where it takes any."""
         return replace(self, own=self.own.informed_by(x)) if hasattr(self.own, "informed_by") else self
 
     def matched_to(self, channel: Channel) -> Transceiver:
@@ -107,23 +101,14 @@ class OwnTransceiver(BaseTransceiver):
         return replace(self, own=self.own.to(target)) if hasattr(self.own, "to") else self
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the object as it saves itself.
-
-        Raises:
-            ValueError: it cannot.
-        """
+        """Save the object by its own `save`; raises a ValueError if it has none."""
         if not hasattr(self.own, "save"):
             raise ValueError(f"a {type(self.own).__name__} cannot be saved: give it a method save(path)")
         self.own.save(path)
 
 
 def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Transceiver:
-    """The transceiver of a link of any kind: of a solution, or of an object with `encode` and `decode` alone.
-
-    Args:
-        link: what a user handed over.
-        channel: that it is used on.
-        dimension: m of the receiver's latents, where they are known.
+    """The transceiver of a solution, or of any object with `encode` and `decode`, on a channel; `dimension` is m of the receiver's latents.
 
     Raises:
         ValueError: it has no `encode` or no `decode`, or channel is no Channel.

@@ -1,4 +1,4 @@
-"""What all saved links have in common: their tensors by name, their channel and power limit, and the facts of their manifest."""
+"""The common parts of all saved links: tensors by name, channel, power limit, and the facts of the manifest."""
 
 from dataclasses import fields
 from typing import Any
@@ -17,25 +17,22 @@ def saved_tensors(link: object) -> dict[str, Tensor]:
 
 
 def taken_out(tensors: dict[str, Tensor], prefix: str, *pairs: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it; they are taken out of `tensors`.
+    """The tensors whose names begin with a prefix, without it; they are removed from `tensors`.
 
-    Args:
-        tensors: of a saved file, by name.
-        prefix: such as "channel.".
-        pairs: names, without the prefix, of those that are complex numbers as real pairs.
+    `pairs` names those, without the prefix, that are complex numbers stored as real pairs.
     """
     taken = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
     return taken | {name: torch.view_as_complex(taken[name].contiguous()) for name in pairs}
 
 
 def series_from(tensors: dict[str, Tensor], prefix: str) -> tuple[Tensor, ...]:
-    """The tensors of a prefix that are numbered 0, 1, …, in order; they are taken out of `tensors`."""
+    """The tensors of a prefix that are numbered 0, 1, …, in order; they are removed from `tensors`."""
     taken = taken_out(tensors, prefix)
     return tuple(taken[str(number)] for number in range(len(taken)))
 
 
 def channel_from(tensors: dict[str, Tensor]) -> Channel:
-    """The channel of a saved link, whose tensors are taken out of `tensors`."""
+    """The channel of a saved link, whose tensors are removed from `tensors`."""
     return Channel(**taken_out(tensors, "channel.", "h"))
 
 
@@ -56,11 +53,7 @@ def link_facts(channel: Channel, tx_dim: int, rx_dim: int, limit: PowerLimit) ->
 
 
 def limit_facts(limit: PowerLimit) -> dict[str, Any]:
-    """The word and the numbers of a power limit in a manifest; its tensors are saved with those of the link.
-
-    Raises:
-        ValueError: the limit is an own one, which `load` could not make again.
-    """
+    """The word and the numbers of a power limit in a manifest; a ValueError for an own limit, which `load` could not make again."""
     if NAMES.get(getattr(limit, "word", "")) is not type(limit):
         raise ValueError(
             f"power_limit must be one of latentlink.power to be saved, {', '.join(NAMES)}, got {limit!r}: no other device could load it; "
@@ -71,7 +64,7 @@ def limit_facts(limit: PowerLimit) -> dict[str, Any]:
 
 
 def limit_from(tensors: dict[str, Tensor], manifest: dict[str, Any]) -> PowerLimit:
-    """The power limit of a saved link, whose tensors are taken out of `tensors`."""
+    """The power limit of a saved link, whose tensors are removed from `tensors`."""
     word = manifest["power_limit"]
     numbers = {field.name: manifest[field.name] for field in fields(NAMES[word]) if field.name in manifest}  # type: ignore[arg-type]
     return named(word, **numbers, **taken_out(tensors, "power_limit."))

@@ -1,4 +1,4 @@
-"""The doors of every transceiver: what latents, received symbols and batches must look like, each checked in one place."""
+"""The doors of every transceiver: latents, received symbols, channels and batches that do not fit are a ValueError."""
 
 import torch
 from torch import Tensor
@@ -8,17 +8,7 @@ from latentlink.numerics.doors import AnyArray, check_instance, finite
 
 
 def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, name: str = "x") -> Tensor:
-    """The real latents (…, n, d) of an array.
-
-    Args:
-        x: what a user handed over.
-        dimension: d.
-        batch: of the transceiver, with which the leading dimensions of x must broadcast; None where any will do.
-        name: of the argument.
-
-    Raises:
-        ValueError: x is complex or not finite, its last dimension is not d, it has no message axis, or its batch does not fit.
-    """
+    """The real latents (…, n, d) of an array, d the dimension; leading dimensions must broadcast with the batch, if one is given."""
     x = finite(name, x)
     if x.is_complex() or x.ndim < 2 or x.shape[-1] != dimension:
         raise ValueError(f"{name} must have shape (..., n, {dimension}) and be real, got {x.dtype} {tuple(x.shape)}")
@@ -28,16 +18,7 @@ def check_latents(x: AnyArray, dimension: int, batch: torch.Size | None = None, 
 
 
 def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = None) -> Tensor:
-    """The received symbols (…, n, u, n_rx) of an array.
-
-    Args:
-        r: what a user handed over.
-        channel: whose uses u and receive antennas n_rx the symbols must have.
-        batch: of the transceiver, with which the leading dimensions of r must broadcast; None where any will do.
-
-    Raises:
-        ValueError: r is real or not finite, its uses or antennas are not the channel's, or its batch does not fit.
-    """
+    """The complex received symbols (…, n, u, n_rx) of an array, for a channel and, if given, the batch of a transceiver."""
     r = finite("r", r)
     if not r.is_complex() or r.ndim < 3 or r.shape[-2:] != (channel.uses, channel.n_rx):
         raise ValueError(f"r must be complex of shape (..., n, {channel.uses}, {channel.n_rx}), got {r.dtype} {tuple(r.shape)}")
@@ -47,22 +28,14 @@ def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = Non
 
 
 def check_channel(channel: object, like: Tensor | None = None) -> None:
-    """Refuse what is no channel, or one that is on another device than a tensor of what is known of the latents.
-
-    Raises:
-        ValueError: it is so.
-    """
+    """Check that the argument is a channel, on the device of a tensor if one is given."""
     check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
     if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
         raise ValueError(f"channel must be on {like.device}, where the latents are, got {channel.h.device}")
 
 
 def check_same_transmitter(channel: Channel, designed: Channel) -> None:
-    """Refuse a channel that another transmitter would be needed for.
-
-    Raises:
-        ValueError: its type, transmit antennas or uses are not those of the channel that the transmitter was designed for.
-    """
+    """Check that a channel has the transmit antennas and uses that a transmitter was designed for."""
     check_channel(channel)
     got, expected = (channel.uses, channel.n_tx), (designed.uses, designed.n_tx)
     if got != expected:
@@ -70,11 +43,7 @@ def check_same_transmitter(channel: Channel, designed: Channel) -> None:
 
 
 def broadcast_batch(name: str, got: torch.Size, expected: torch.Size) -> torch.Size:
-    """The batch that leading dimensions and the batch of a transceiver make together.
-
-    Raises:
-        ValueError: they do not broadcast.
-    """
+    """The common batch of leading dimensions and of a transceiver."""
     try:
         return torch.Size(torch.broadcast_shapes(got, expected))
     except RuntimeError as error:

@@ -1,11 +1,12 @@
-"""What a design returns: a feasible transceiver, how the design ended, and what to expect of it."""
+"""The result of a design: a feasible transceiver, a status, and its expected error and power."""
 
 import sys
 import zlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from typing_extensions import TypeVar
 
@@ -21,14 +22,14 @@ _LARGEST_CODE = 2**31 - 1  # fits every integer tensor that is not smaller than 
 
 @dataclass(frozen=True)
 class Status(Summarised):
-    """How a design ended for one channel.
+    """The outcome of a design for one channel.
 
     A room above this one declares the statuses of its own designs as module constants, `CONVERGED = Status("converged", "…")`, and so may
     anybody else; a notebook's cell that is run again declares its own anew. The code in `Solution.status` is a hash of the name, which
-    fits int32: it depends neither on the order nor on the place of declarations. Files keep names, not codes.
+    fits int32: it depends neither on the order nor on the place of declarations. Files store names, not codes.
 
     Attributes:
-        name: a short name, unique in the process; result files keep it.
+        name: a short name, unique in the process; result files store it.
         message: one sentence that says what is known of the pair and what to try.
 
     Raises:
@@ -55,6 +56,10 @@ class Status(Summarised):
     def code(self) -> int:
         """The number that stands for it in `Solution.status`, in int32's range."""
         return zlib.crc32(self.name.encode()) & _LARGEST_CODE
+
+    def where(self, sent: Bool[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
+        """The codes (…) of a batch: this status where anything is sent, NOTHING_TO_SEND elsewhere."""
+        return torch.where(sent, self.code, Status.NOTHING_TO_SEND.code)
 
     @classmethod
     def of(cls, code: int | Tensor) -> "Status":
@@ -90,7 +95,7 @@ Link = TypeVar("Link", bound=Codes, covariant=True, default=Transceiver)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Solution(Summarised, Generic[Link]):
-    """What a design returns.
+    """The result of a design.
 
     Attributes:
         transceiver: a feasible one, whatever the status; an own one may have `encode` and `decode` alone.
@@ -116,7 +121,7 @@ class Solution(Summarised, Generic[Link]):
         return sorted((Status.of(int(code)) for code in self.status.unique()), key=lambda status: status.name)
 
     def status_names(self) -> list[str]:
-        """The distinct names of the statuses of the batch: what files keep."""
+        """The distinct names of the statuses of the batch, which files store."""
         return [status.name for status in self.statuses()]
 
     @property
@@ -124,10 +129,10 @@ class Solution(Summarised, Generic[Link]):
         """`expected_mse` of a design that knows it.
 
         Raises:
-            ValueError: it is None: what the design knows does not tell it.
+            ValueError: it is None.
         """
         if self.expected_mse is None:
-            raise ValueError("expected_mse must be known, got None: the design's csi case tells it by at_reception(solution, modes, truth)")
+            raise ValueError("expected_mse must be known, got None: the csi case computes it by at_reception(solution, modes, truth)")
         return self.expected_mse
 
     def messages(self) -> list[str]:

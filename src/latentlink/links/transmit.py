@@ -6,8 +6,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, as_transceiver
-from latentlink.numerics import doors
-from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.doors import AnyArray, as_generator, as_tensor
 
 
 def transmit(
@@ -31,6 +30,6 @@ def transmit(
     Example:
         >>> y_hat = transmit(solution, x, channel, generator=0)  # doctest: +SKIP
     """
-    link, x = as_transceiver(transceiver, channel), doors.as_tensor("x", x)
-    noise = doors.generator(generator, channel.h.device)
+    link, x = as_transceiver(transceiver, channel), as_tensor("x", x)
+    noise = as_generator(generator, channel.h.device)
     return link.informed_by(x).decode(channel.apply(link.encode(x), noise))

@@ -39,14 +39,9 @@ def ascend(
     steps: int = 400,
     patience: int = 15,
 ) -> Ascent:
-    """Maximise a concave function that is known to reach 0 over μ ≥ 0.
+    """Maximise a concave function, which reaches 0 and does not exceed the ceiling (…), over μ ≥ 0 from a start (…, t).
 
-    Args:
-        function: returns D(μ) (…) and a supergradient (…, t).
-        ceiling: a value (…) that D does not exceed.
-        start: the first μ (…, t).
-        steps: evaluations of the function.
-        patience: steps without progress after which the level is lowered; the level stays at the ceiling if this is at least `steps`.
+    After `patience` steps without progress the level is lowered; it stays at the ceiling if that is at least `steps`.
     """
     tiny = torch.finfo(ceiling.dtype).tiny
     mu = start

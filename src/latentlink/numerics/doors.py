@@ -1,7 +1,7 @@
 """Argument checks of the public functions: arrays, numbers, objects, choices and sources of randomness, each in one function.
 
-A public function checks its arguments once, here; inside, everything is a tensor or a Python number and nothing is checked again. Every
-error names the argument, what came and what was expected.
+A public function checks its arguments once, here; inside, everything is a tensor or a Python number and nothing is checked again. What
+does not pass a check is a ValueError that names the argument, its value and what was expected.
 """
 
 import math
@@ -18,11 +18,7 @@ AnyArray = Tensor | NDArray[Any]  # what public functions take as an array of nu
 
 
 def as_tensor(name: str, value: Any) -> Tensor:
-    """The tensor of any array of numbers, copied only where PyTorch cannot share its memory (read-only, reversed or big-endian arrays).
-
-    Raises:
-        ValueError: naming `name`, for what is no array of numbers.
-    """
+    """The tensor of any array of numbers, copied only where PyTorch cannot share its memory (read-only, reversed or big-endian arrays)."""
     if isinstance(value, np.ndarray) and (not value.flags.writeable or min(value.strides, default=0) < 0):
         value = value.copy()
     if isinstance(value, np.ndarray) and not value.dtype.isnative:
@@ -34,11 +30,7 @@ def as_tensor(name: str, value: Any) -> Tensor:
 
 
 def finite(name: str, value: Any) -> Tensor:
-    """The real or complex floating-point tensor of an array; integers become float64.
-
-    Raises:
-        ValueError: naming `name`, for NaN or infinite entries.
-    """
+    """The real or complex floating-point tensor of a finite array; integers become float64."""
     tensor = as_tensor(name, value)
     tensor = tensor if tensor.is_floating_point() or tensor.is_complex() else tensor.double()
     if not bool(tensor.isfinite().all()):
@@ -47,11 +39,7 @@ def finite(name: str, value: Any) -> Tensor:
 
 
 def integer(name: str, value: object, least: int = 1, most: int | None = None) -> int:
-    """An integer between `least` and `most`, NumPy's integers included and booleans refused.
-
-    Raises:
-        ValueError: naming `name`, for anything else.
-    """
+    """An integer between `least` and `most`, NumPy's integers included and booleans refused."""
     if not isinstance(value, bool | np.bool_) and hasattr(value, "__index__") and not (isinstance(value, Tensor) and value.numel() != 1):
         number = operator.index(value)
         if number >= least and (most is None or number <= most):
@@ -63,11 +51,7 @@ def integer(name: str, value: object, least: int = 1, most: int | None = None) -
 def real(
     name: str, value: object, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf, below: float = math.inf
 ) -> float:
-    """A finite real number in the interval that `least` or `above` and `most` or `below` describe; booleans are refused.
-
-    Raises:
-        ValueError: naming `name`, for anything else.
-    """
+    """A finite real number in the interval that `least` or `above` and `most` or `below` describe; booleans are refused."""
     number = math.nan
     if (isinstance(value, int | float | np.number) and not isinstance(value, bool)) or (isinstance(value, Tensor) and value.numel() == 1):
         try:
@@ -81,22 +65,14 @@ def real(
 
 
 def flag(name: str, value: object) -> bool:
-    """A truth value, NumPy's included; numbers and words are refused, since every word would be true.
-
-    Raises:
-        ValueError: naming `name`, for anything else.
-    """
+    """A truth value, NumPy's included; numbers and words are refused, since every word would be true."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
 def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
-    """Refuse what is no object of a class or a protocol, and the class itself.
-
-    Raises:
-        ValueError: naming `name` and how such an object is made, the remedy.
-    """
+    """Refuse anything but an object of a class or a protocol; the error says how such an object is made, the remedy."""
     if isinstance(value, type) or not isinstance(value, kind):
         what = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
         got = value if value is None or isinstance(value, type) else type(value).__name__
@@ -104,39 +80,29 @@ def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
 
 
 def choice(name: str, value: object, options: Collection[str]) -> str:
-    """One of several words.
-
-    Raises:
-        ValueError: naming `name` and the options, for anything else.
-    """
+    """One of several words."""
     if isinstance(value, str) and value in options:
         return value
     raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
 
 
-def generator(seed: int | torch.Generator | None, device: torch.device | str = "cpu", name: str = "generator") -> torch.Generator | None:
-    """The source of randomness that a seed or a `torch.Generator` stands for; None is PyTorch's global one.
-
-    Raises:
-        ValueError: naming `name`, for what is neither a seed >= 0 nor a generator on `device`.
-    """
+def as_generator(
+    seed: int | torch.Generator | None, device: torch.device | str | None = "cpu", name: str = "generator"
+) -> torch.Generator | None:
+    """The generator of a seed >= 0, or a generator, which must be on the device if one is given; None is PyTorch's global one."""
     if seed is None:
         return None
     if isinstance(seed, torch.Generator):
-        if seed.device.type != torch.device(device).type:
+        if device is not None and seed.device.type != torch.device(device).type:
             raise ValueError(f"{name} must be on {device}, got one on {seed.device}: torch.Generator({str(device)!r})")
         return seed
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {seed!r}")
-    return torch.Generator(device=device).manual_seed(integer(name, seed, 0, 2**64 - 1))
+    return torch.Generator(device=device or "cpu").manual_seed(integer(name, seed, 0, 2**64 - 1))
 
 
 def device_named(name: str | torch.device) -> torch.device:
-    """The torch device of a name, such as cpu or cuda:0.
-
-    Raises:
-        ValueError: it is unknown, or this machine does not have it.
-    """
+    """The torch device of a name, such as cpu or cuda:0; a ValueError if it is unknown, or this machine does not have it."""
     try:
         torch.ones(1, device=name).item()  # the meta device holds nothing
         return torch.device(name)

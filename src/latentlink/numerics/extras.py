@@ -11,16 +11,7 @@ class MissingExtra(ImportError):  # noqa: N818 (named for what is missing)
 
 
 def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
-    """Import a package that only some users have.
-
-    Args:
-        module: dotted name to import.
-        extra: the extra of latentlink that installs it.
-        hint: one more sentence for the error, where the extra alone may not be enough.
-
-    Raises:
-        MissingExtra: the package is not installed; the message names the extra.
-    """
+    """Import a package of an extra; MissingExtra, with `hint` as one more sentence, if it is not installed."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -31,23 +22,14 @@ def import_extra(module: str, extra: str, hint: str = "") -> ModuleType:
 
 
 def require_extra(extra: str, purpose: str, *modules: str) -> None:
-    """Refuse early, in one sentence, what a whole room needs; nothing is imported.
-
-    Args:
-        extra: the extra of latentlink that installs the modules.
-        purpose: what needs them, the subject of the sentence ("studies").
-        modules: top-level names of the packages.
-
-    Raises:
-        MissingExtra: one of them is not installed.
-    """
+    """Check that the packages of an extra are installed, without importing them; MissingExtra, about the purpose, if one is not."""
     for module in modules:
         if not is_installed(module):
             raise MissingExtra(f"{purpose} need {module}, which is not installed: pip install 'latentlink[{extra}]'", name=module)
 
 
 def is_installed(module: str) -> bool:
-    """Tell whether a package can be imported, without importing it."""
+    """Return True if a package can be imported, without importing it."""
     try:
         return find_spec(module) is not None
     except (ModuleNotFoundError, ValueError):  # blocked by an import hook, or None in sys.modules

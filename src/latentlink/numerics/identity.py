@@ -1,4 +1,4 @@
-"""What an object is, as a hash of its content: equal for equal settings, tensors and code in every process, different for any that differ.
+"""A hash of the content of an object: equal for equal settings, tensors and code in every process, different for any that differ.
 
     number, word, None      type and value
     tensor, array           dtype, shape and every byte
@@ -35,7 +35,7 @@ def identity_of(*parts: object) -> str:
         parts: settings, tensors, modules, functions and any object made of such.
 
     Raises:
-        ValueError: an object has no content that could be told apart from others', such as a lock or an open file.
+        ValueError: an object has no content that distinguishes it from others, such as a lock or an open file.
     """
     digest = hashlib.sha256()
     for fact in _facts(parts, ()):
@@ -65,17 +65,8 @@ def _facts(whole: Any, within: tuple[object, ...]) -> Iterator[bytes]:
 
 def _tensor(tensor: Tensor) -> Iterator[bytes]:
     yield repr((str(tensor.dtype), tuple(tensor.shape))).encode()
-    yield (
-        tensor.detach()
-        .resolve_conj()
-        .resolve_neg()
-        .cpu()
-        .flatten()
-        .clone(memory_format=torch.contiguous_format)
-        .view(torch.uint8)
-        .numpy()
-        .tobytes()
-    )
+    values = tensor.detach().cpu().resolve_conj().resolve_neg().flatten()
+    yield values.clone(memory_format=torch.contiguous_format).view(torch.uint8).numpy().tobytes()
 
 
 def _code(code: Any, within: tuple[object, ...]) -> Iterator[bytes]:
@@ -88,7 +79,7 @@ def _code(code: Any, within: tuple[object, ...]) -> Iterator[bytes]:
 
 
 def _without_a_file(code: Any) -> dict[str, Any]:
-    """What makes up a class or a function that has no source file."""
+    """The content of a class or a function that has no source file."""
     if isinstance(code, type):
         return {name: _unwrapped(value) for name, value in sorted(vars(code).items()) if name not in _NOT_CODE}
     nested = _nested(code.__code__)
@@ -133,7 +124,9 @@ def _content(whole: Any) -> list[tuple[str, Any]]:
         reduced = whole.__reduce_ex__(2)
     except TypeError as error:
         name = f"{type(whole).__module__}.{type(whole).__qualname__}"
-        raise ValueError(f"{name} cannot be told apart from others of its kind ({error}): leave out what it is an attribute of") from error
+        raise ValueError(
+            f"{name} cannot be distinguished from others of its kind ({error}): leave out what it is an attribute of"
+        ) from error
     if isinstance(reduced, str):
         return [("name", reduced)]
     return [(str(number), list(part or ()) if number in (3, 4) else part) for number, part in enumerate(reduced)]

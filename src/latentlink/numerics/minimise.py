@@ -9,15 +9,10 @@ from torch import Tensor
 def minimise(
     start: Sequence[Tensor], loss: Callable[..., Tensor], max_iterations: int, tolerance: float, change: float = 1e-9, history: int = 20
 ) -> tuple[Tensor, ...]:
-    """Find variables at which the loss is least, from a start.
+    """Minimise a scalar function of tensors from a start, which is not changed.
 
-    Args:
-        start: initial values, which are left alone.
-        loss: scalar function of as many tensors.
-        max_iterations: the most iterations of L-BFGS.
-        tolerance: the iteration stops when no entry of the gradient is above it,
-        change: or when the loss changes by less than this.
-        history: number of pairs of steps and gradients that L-BFGS remembers.
+    L-BFGS remembers `history` pairs of steps and gradients; it stops when no entry of the gradient is above the tolerance, when the loss
+    changes by less than `change`, or after `max_iterations`.
     """
     variables = [value.detach().clone().requires_grad_() for value in start]
     solver = torch.optim.LBFGS(

@@ -38,8 +38,7 @@ def move_tensor(value: Tensor, target: torch.device | torch.dtype | str) -> Tens
 def change_tensors(whole: T, change: Callable[[Any], Any]) -> T:
     """The object with every tensor in it changed; modules are copied."""
     if isinstance(whole, Tensor):
-        changed: T = change(whole)
-        return changed
+        return change(whole)
     if isinstance(whole, nn.Module):
         module = copy.deepcopy(whole)
         module.load_state_dict({name: change(value) for name, value in whole.state_dict().items()}, assign=True)

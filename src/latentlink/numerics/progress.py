@@ -1,8 +1,8 @@
 """Progress of a long computation on the terminal, without any dependency.
 
-A callback of type `Progress` is called with how much is done and how much there is in all. Where a user gives none, `on_terminal` writes
-one line to stderr that overwrites itself, if stderr is a terminal and the computation takes more than a moment; it writes nothing where
-output is piped or logged.
+A callback of type `CountProgress` is called with how much is done and how much there is in all. Where a user gives none, `on_terminal`
+writes one line to stderr that overwrites itself, if stderr is a terminal and the computation takes more than a moment; it writes nothing
+where output is piped or logged.
 """
 
 import sys
@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-Progress = Callable[[int, int], None]
+CountProgress = Callable[[int, int], None]
 
 
-def on_terminal(what: str, stream: Any = None, after_s: float = 1.0) -> Progress:
+def on_terminal(what: str, stream: Any = None, after_s: float = 1.0) -> CountProgress:
     """Make a callback that writes `what`, the share done and the time left to a terminal.
 
     Args:

@@ -38,7 +38,7 @@ class Stream(StrEnum):
     """
 
     def seed(self, seed: int, *names: str | int) -> int:
-        """The seed in [0, 2^31) of this draw for the seed of an experiment; `names` tell apart several draws of a kind."""
+        """The seed in [0, 2^31) of this draw for the seed of an experiment; `names` distinguish several draws of a kind."""
         return stream(seed, self.value, *names) >> 32
 
     def generator(self, seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:

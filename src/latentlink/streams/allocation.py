@@ -7,7 +7,7 @@ strength b_i, power p_i and amplitude h_i, meets noise of variance N per real di
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.numerics.division import ratio, root
-from latentlink.streams.spatial import SpatialModes, embedded, pool
+from latentlink.streams.spatial import SpatialModes, embed_beams, pool
 from latentlink.streams.waterfilling import mse_waterfilling
 
 
@@ -74,8 +74,7 @@ class Allocation:
     ) -> "Allocation":
         """The allocation with the same budget for each group, and MSE water-filling within the group.
 
-        With `pooled_order` the strongest modes go over the strongest symbols of all groups; otherwise they go over the first group, the
-        next ones over the second group, and so on.
+        The strongest modes go over the strongest symbols of all groups (`pooled_order`), or over one group after the other.
         """
         groups, q = amplitude.shape[-2:]
         everyone = torch.arange(groups * q, device=amplitude.device)
@@ -116,12 +115,9 @@ class Allocation:
     def where(self, chosen: Bool[Tensor, "*batch"], other: "Allocation") -> "Allocation":
         """This allocation for the chosen channels of the batch, the other one elsewhere."""
         mask = chosen.unsqueeze(-1)
-        return replace(
-            self,
-            streams=torch.where(mask, self.streams, other.streams),
-            amplitude=torch.where(mask, self.amplitude, other.amplitude),
-            power=torch.where(mask, self.power, other.power),
-        )
+        names = ("streams", "amplitude", "power")
+        changed: dict[str, Any] = {name: torch.where(mask, getattr(self, name), getattr(other, name)) for name in names}
+        return replace(self, **changed)
 
 
 def _slots_of(
@@ -161,11 +157,11 @@ class Placement:
     @classmethod
     def parallel(cls, spatial: SpatialModes, used: Allocation, channel: Channel) -> "Placement":
         """Place each stream on a spatial mode of its own: F̃ = V √p, G̃ = diag(h √p / (h² p + N)) Uᴴ."""
-        precoder = embedded(spatial.transmit, used.on_slots(root(used.power)))
+        precoder = embed_beams(spatial.transmit, used.on_slots(root(used.power)))
         if channel.uncertain:
             return cls(used.streams, used.power, precoder)
         response = used.response(channel.effective_noise.unsqueeze(-1) / 2)
-        decoder = embedded(spatial.receive, used.on_slots(response.gain)).mT
+        decoder = embed_beams(spatial.receive, used.on_slots(response.gain)).mT
         return cls(used.streams, used.power, precoder, decoder, response)
 
     @classmethod

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.latents.packing import real_embedding
+from latentlink.latents.packing import alternating, complex_linear_part, halves, real_embedding
 from latentlink.numerics.ascend import ascend
 from latentlink.numerics.minimise import minimise
 from latentlink.streams.allocation import Placement
@@ -88,7 +88,7 @@ class PerUseProblem:
 
     def at_limit(self, X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:
         """F̃_u = √P X_u / ||X_u|| (…, u, 2q, s), zero for a use whose channel is zero."""
-        X = X if self.widely_linear else _complex_linear(X)
+        X = X if self.widely_linear else alternating(complex_linear_part(halves(X)))
         spent = self.power.sqrt().unsqueeze(-1) * (self.h.amax(-1) > 0)
         return (spent / X.flatten(-2).norm(dim=-1))[..., None, None] * X
 
@@ -138,10 +138,3 @@ def per_use_bound(
     rest = strength.square().sum() - b.square().sum()
     value = rest + (b.square() / (1 + x) + pi * x).sum(-1) - power * multipliers.sum(-1)
     return value, spent - power.unsqueeze(-1)
-
-
-def _complex_linear(X: Float[Tensor, "*batch u q2 s"]) -> Float[Tensor, "*batch u q2 s"]:
-    """The complex-linear part of X: its rows are real halves before imaginary ones, its columns alternate."""
-    real, imag = X.unflatten(-2, (2, -1)).unflatten(-1, (-1, 2)).unbind(-4)
-    a, b = (real[..., 0] + imag[..., 1]) / 2, (imag[..., 0] - real[..., 1]) / 2
-    return torch.cat([torch.stack([a, -b], -1), torch.stack([b, a], -1)], -3).flatten(-2)

@@ -30,11 +30,7 @@ def scale_antennas(
 ) -> Precoders:
     """F with each antenna's rows f scaled to min(√l, s‖f‖) f/‖f‖, s ≤ 1 being common to all antennas, so that the total meets u·P.
 
-    Args:
-        F: precoders (…, u, t, c).
-        spent: power ‖f‖² (…, t) of each antenna over all uses.
-        limits: limit l (…, t) of each antenna, in the mean over the uses.
-        power: P (…), mean power per channel use.
+    `spent` is the power ‖f‖² (…, t) of each antenna over all uses; the limits l and P are means over the uses.
     """
     uses = F.shape[-3]
     limit, budget = uses * limits, (uses * power).unsqueeze(-1)

@@ -104,6 +104,6 @@ class SpatialModes(Parts):
         return SpatialModes(self.amplitude.flatten(-2).unsqueeze(-2), mix(self.transmit), mix(self.receive))
 
 
-def embedded(beams: Complex[Tensor, "*batch g a q"], weight: Float[Tensor, "*batch g q2"]) -> Float[Tensor, "*batch g a2 q2"]:
+def embed_beams(beams: Complex[Tensor, "*batch g a q"], weight: Float[Tensor, "*batch g q2"]) -> Float[Tensor, "*batch g a2 q2"]:
     """Real matrices (…, g, 2a, 2q) of complex beams, with a real weight for the real and one for the imaginary part of each symbol."""
     return real_embedding(beams) * weight.unsqueeze(-2)

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes, varying
+from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes
 from latentlink.bounds.accuracy import AccuracyBound
 from latentlink.data.cache import EncodingProgress
 from latentlink.data.datasets.images import ImageSet
@@ -87,7 +87,7 @@ class PilotKnowledge:
 
     def alignment(self, aligner: LeastSquares | Procrustes) -> Alignment:
         """The alignment of the two latent spaces, for baselines."""
-        return self._cache.get(aligner, lambda: aligner.fit(varying(self.moments)))
+        return self._cache.get(aligner, lambda: aligner.fit(self.moments.without_rounding()))
 
     def modes(
         self, name: GoalName = "none", temperature: float = 3.0, fidelity: float = 0.01, widely_linear: bool = True, shrinkage: Any = "auto"

@@ -1,4 +1,4 @@
-"""Tasks of the receiver: heads that decide, objectives to train by, and metrics of what was understood.
+"""Tasks of the receiver: heads that decide, objectives to train by, and metrics.
 
 Read `heads`, then `metrics`, then `objectives`, which are computed on coefficients.
 """

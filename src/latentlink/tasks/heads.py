@@ -29,7 +29,6 @@ class SoftmaxHead(Summarised, nn.Linear, Saved):
         return super().forward(as_tensor("y", y).to(self.weight.dtype))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         return {"weight": self.weight, "bias": self.bias}, {"latent_dim": self.in_features, "classes": self.out_features}
 
     @classmethod
@@ -110,11 +109,7 @@ def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "
 
 
 def decisions(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Int[Tensor, "*batch"]:
-    """The class (…) that a head decides for.
-
-    Raises:
-        ValueError: as `apply_head`, or the head has one output only, which decides nothing.
-    """
+    """The class (…) that a head decides for; raises as `apply_head`, and for a head with one output, which decides nothing."""
     outputs = apply_head(head, y)
     if outputs.shape[-1] < 2:
         raise ValueError("head must be a classifier with at least two outputs to be asked for decisions, got one output")

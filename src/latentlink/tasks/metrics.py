@@ -1,4 +1,4 @@
-"""Metrics of what the receiver understands: accuracy, agreement, and errors of the latent itself."""
+"""Metrics of the receiver: accuracy, agreement, and errors of the latent itself."""
 
 import math
 from dataclasses import dataclass
@@ -91,14 +91,9 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyArray) -> Accuracy:
 
 
 def agreement(head: nn.Module, y_hat: AnyArray, y: AnyArray) -> Rate:
-    """The share of messages on which head(ŷ) decides as head(y) does, whatever the truth. y_hat (…, n, m), y (n, m).
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
+    """The share of messages on which head(ŷ) decides as head(y) does, of y_hat (…, n, m) and y (n, m); raises as `mse`."""
     y_hat, y = _as_pair(y_hat, y)
-    same = decisions(head, y_hat) == decisions(head, y)
-    return _rate(same)
+    return _rate(decisions(head, y_hat) == decisions(head, y))
 
 
 def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
@@ -113,11 +108,7 @@ def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
 
 
 def nmse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
-    """MSE (…) over the variance tr Ry of y (n, m) itself: 1 is what the mean alone reaches. NaN-free: constant y gives the MSE.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
+    """MSE (…) over the variance tr Ry of y (n, m): 1 is the error of the mean. Constant y gives the MSE; raises as `mse`."""
     y = as_latents("y", y).double()
     variance = (y - y.mean(0)).square().sum(-1).mean()
     return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)

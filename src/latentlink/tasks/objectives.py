@@ -1,4 +1,4 @@
-"""Objectives of a trained receiver: losses to train by, scores to choose by, for one and the same frozen receiver.
+"""Objectives of training: losses, and scores for model selection, of one frozen receiver.
 
 A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coefficients ẑ, and nothing of the latent's dimension is touched:
 
@@ -41,7 +41,7 @@ class Wanted(Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """The protocol of an objective: what the receiver should get right."""
+    """The protocol of an objective of the receiver."""
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
         """The objective for these latents and this Ψ, μy, on their device and in the precision of Ψ."""
@@ -70,7 +70,7 @@ class Fidelity:
         return self.energy[rows] - 2 * (z * self.projected[rows]).sum(-1) + ((z @ self.gram) * z).sum(-1)
 
     def error(self, z: Tensor, rows: Tensor) -> Tensor:
-        """The same over tr Ry."""
+        """The squared error over tr Ry."""
         return self.squared(z, rows) / self.variance
 
 
@@ -95,9 +95,17 @@ class _Wanted(ABC):
 
     def __init__(self, objective: Any, y: Tensor, fidelity: Fidelity, read: Outputs | None = None) -> None:
         self.objective, self.share, self.fidelity, self.read = objective, objective.fidelity, fidelity, read
+        self.take(y)
 
     def of(self: W, y: Tensor) -> W:
-        return type(self)(self.objective, y, self.fidelity.of(y), self.read)
+        other = copy.copy(self)
+        other.fidelity = self.fidelity.of(y)
+        other.take(y)
+        return other
+
+    @abstractmethod
+    def take(self, y: Tensor) -> None:
+        """Compute from the latents what losses and scores compare with."""
 
     def loss(self, z: Tensor, rows: Tensor) -> Tensor:
         task = self.task(z, rows)
@@ -109,24 +117,22 @@ class _Wanted(ABC):
 
     @abstractmethod
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
-        """See `Wanted`."""
+        """The score that is counted; see `Wanted`."""
 
 
 class _Divergence(_Wanted):
     read: Outputs
 
-    def __init__(self, objective: "HeadDivergence", y: Tensor, fidelity: Fidelity, read: Outputs) -> None:
-        super().__init__(objective, y, fidelity, read)
-        self.T = objective.temperature
-        logits = apply_head(objective.head, y).detach().to(fidelity.synthesis)
+    def take(self, y: Tensor) -> None:
+        self.T = self.objective.temperature
+        logits = apply_head(self.objective.head, y).detach().to(self.fidelity.synthesis)
         if logits.shape[-1] < 2:
             raise ValueError("head must be a classifier with at least two outputs, got one output: use Regression(head)")
         self.teacher, self.decided = torch.log_softmax(logits / self.T, -1), logits.argmax(-1)
 
     def task(self, z: Tensor, rows: Tensor) -> Tensor:
         student, teacher = torch.log_softmax(self.read(z) / self.T, -1), self.teacher[rows]
-        divergence: Tensor = self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
-        return divergence
+        return self.T**2 * (teacher.exp() * (teacher - student)).sum(-1)
 
     def score(self, z: Tensor, rows: Tensor) -> Tensor:
         return (self.read(z).argmax(-1) == self.decided[rows]).to(z)
@@ -137,18 +143,15 @@ class _Errors(_Wanted):
 
     def __init__(self, objective: "Regression", y: Tensor, fidelity: Fidelity, read: Outputs | None) -> None:
         super().__init__(objective, y, fidelity, read)
-        if objective.head is None:
+        if read is None:
             self.share = 0.0
             return
-        self.outputs = apply_head(objective.head, y).detach().to(fidelity.synthesis)
         spread = (self.outputs - self.outputs.mean(0)).square().sum(-1).mean()
         self.variance = spread.clamp(min=torch.finfo(spread.dtype).tiny)
 
-    def of(self, y: Tensor) -> "_Errors":
-        other = super().of(y)
+    def take(self, y: Tensor) -> None:
         if self.read is not None:
-            other.variance = self.variance
-        return other
+            self.outputs = apply_head(self.objective.head, y).detach().to(self.fidelity.synthesis)
 
     def task(self, z: Tensor, rows: Tensor) -> Tensor:
         if self.read is None:
@@ -160,11 +163,11 @@ class _Errors(_Wanted):
 
 
 class _Angles(_Wanted):
-    def __init__(self, objective: "Cosine | Retrieval", y: Tensor, fidelity: Fidelity, read: None = None) -> None:
-        super().__init__(objective, y, fidelity)
-        directions = nn.functional.normalize(y.to(fidelity.synthesis), dim=-1)
-        self.across, self.level = directions @ fidelity.synthesis, directions @ fidelity.mean_y  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
-        self.mean, self.mean_energy = fidelity.mean_y @ fidelity.synthesis, fidelity.mean_y.square().sum()
+    def take(self, y: Tensor) -> None:
+        psi, mean = self.fidelity.synthesis, self.fidelity.mean_y
+        directions = nn.functional.normalize(y.to(psi), dim=-1)
+        self.across, self.level = directions @ psi, directions @ mean  # ⟨y, ŷ⟩ / ||y|| = level + across · ẑ
+        self.mean, self.mean_energy = mean @ psi, mean.square().sum()
 
     def norm(self, z: Tensor) -> Tensor:
         """||ŷ||."""
@@ -181,8 +184,7 @@ class _Angles(_Wanted):
 class _Ranks(_Angles):
     def _cosines(self, z: Tensor, rows: Tensor) -> Tensor:
         """cos(y_j, ŷ_i) (…, i, j)."""
-        found: Tensor = (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
-        return found
+        return (self.level[rows] + z @ self.across[rows].mT) / self.norm(z).unsqueeze(-1)
 
     def task(self, z: Tensor, rows: Tensor) -> Tensor:
         return -torch.log_softmax(self._cosines(z, rows) / self.objective.temperature, -1).diagonal(dim1=-2, dim2=-1)
@@ -203,7 +205,6 @@ class _Judged(Summarised):
         real("temperature", getattr(self, "temperature", 1.0), above=0)
 
     def wanted(self, y: Float[Tensor, "n m"], synthesis: Float[Tensor, "m k"], mean_y: Float[Tensor, "m"]) -> Wanted:
-        """See `Objective`."""
         head = getattr(self, "head", None)
         read = None if head is None else head_reader(head, synthesis, mean_y)
         return self.judge(self, y, Fidelity(y, synthesis, mean_y), read)
@@ -211,7 +212,7 @@ class _Judged(Summarised):
 
 @dataclass(frozen=True, eq=False)
 class HeadDivergence(_Judged):
-    """The classifier should say of ŷ what it says of y: T² KL( softmax(head(y) / T) || softmax(head(ŷ) / T) ); no labels are needed.
+    """The divergence of a classifier's outputs on ŷ from those on y: T² KL( softmax(head(y) / T) || softmax(head(ŷ) / T) ), without labels.
 
     The score is agreement: 1 where the head decides as on y.
 
@@ -239,7 +240,7 @@ class HeadDivergence(_Judged):
 
 @dataclass(frozen=True, eq=False)
 class Regression(_Judged):
-    """Outputs of a head on ŷ should be those on y: squared error over their variance. Without a head it is the latent itself, plain MSE.
+    """The squared error of a head's outputs on ŷ against those on y, over their variance; without a head the MSE of the latent itself.
 
     The score is minus that error.
 
@@ -263,9 +264,7 @@ class Regression(_Judged):
 
 @dataclass(frozen=True, eq=False)
 class Cosine(_Judged):
-    """ŷ should point where y points: 1 − cos(y, ŷ), as search by cosine similarity sees it; no head, no labels.
-
-    The score is the cosine.
+    """The angle between ŷ and y: the loss is 1 − cos(y, ŷ) and the score cos(y, ŷ), as in search by cosine similarity; no head, no labels.
 
     Attributes:
         fidelity: share of ||y − ŷ||² / tr Ry.
@@ -280,7 +279,7 @@ class Cosine(_Judged):
 
 @dataclass(frozen=True, eq=False)
 class Retrieval(_Judged):
-    """The cosine of ŷ with y should be the greatest among all latents of a batch: a softmax over them, as in contrastive training.
+    """The rank of y among all latents of a batch by its cosine with ŷ: a softmax over them, as in contrastive training.
 
     The loss is −log softmax(cos(y_j, ŷ_i) / T) at j = i over the messages of a batch, the score 1 where none of them is nearer than y_i.
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.linear.robust.balancing import balance
+from latentlink.linear.robust.both_ends import balance
 from latentlink.streams.allocation import Allocation
 from latentlink.streams.spatial import SpatialModes
 from oracles import normal, seeded

@@ -1,4 +1,4 @@
-"""Ageing of flat channels: a matrix some time later, and what an old estimate says of it.
+"""Ageing of flat channels: a matrix some time later, and its posterior given an old estimate.
 
 Entries of mean square `gain` are followed as a first-order Gauss–Markov pair with Jakes' correlation ρ = J_0(2π f_D Δt),
 
@@ -15,8 +15,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, complex_matrices
 from latentlink.channels.csi.statistics import correlation_over_time, doppler_hz
-from latentlink.numerics.doors import check_instance, real
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import as_generator, check_instance, real
 
 
 def age_channel(
@@ -52,13 +51,12 @@ def age_channel(
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     gain = real("gain", gain, least=0.0)
     h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
-    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=generator_of(generator, h.device))
-    now: Tensor = rho * h + ((1 - rho**2) * gain) ** 0.5 * w
-    return now
+    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=as_generator(generator, h.device))
+    return rho * h + ((1 - rho**2) * gain) ** 0.5 * w
 
 
 def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz: float, gain: float = 1.0) -> Channel:
-    """Predict what an estimate (posterior means and variances) says of the channels once it is a delay old.
+    """Predict the posterior means and variances of the channels from an estimate that is a delay old.
 
     The other arguments are those of `age_channel`.
 

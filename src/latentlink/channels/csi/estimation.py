@@ -1,4 +1,4 @@
-"""Channel estimation from radio pilots: what is known of h at a message's resource elements, and how well.
+"""Channel estimation from radio pilots: an estimate of h at a message's resource elements, with its error.
 
 At its pilot elements every antenna pair is seen as y = h_p + n, n ~ CN(0, σ²/P_p), P_p the power of a pilot symbol: the pilots of different
 transmit antennas are orthogonal (elements of their own, or a cover code over neighbours), so antennas do not disturb one another. Both
@@ -21,8 +21,7 @@ from latentlink.channels.channel import Channel, Scalars, not_negative
 from latentlink.channels.csi.statistics import GridStatistics
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import finite
-from latentlink.numerics.doors import generator as generator_of
+from latentlink.numerics.doors import as_generator, finite
 from latentlink.numerics.reprs import Summarised
 
 _LOADING = 8 * torch.finfo(torch.float64).eps  # of R_pp per pilot: a smooth channel's R_pp is singular to rounding without noise
@@ -68,10 +67,9 @@ class ChannelEstimator(Summarised):
             expected = f"(..., {self.weights.shape[-1]}, n_rx, n_tx)"
             raise ValueError(f"at_pilots must be complex of shape {expected}, got {h.dtype} {tuple(h.shape)}")
         batch = torch.broadcast_shapes(h.shape[:-3], self.pilot_noise.shape)
-        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=generator_of(generator, h.device))
+        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=as_generator(generator, h.device))
         y = h + self.pilot_noise.to(h.real).sqrt()[..., None, None, None] * noise
-        estimate: Tensor = (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
-        return estimate
+        return (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
 
     def known(self, truth: Channel, at_pilots: Complex[Tensor, "*a p r t"], generator: torch.Generator | int | None = None) -> Channel:
         """Estimate channels: `h` is ĥ and `error_variance` the mean of the error variance over the message's elements.
@@ -110,13 +108,11 @@ def lmmse_estimator(
         >>> lmmse_estimator(statistics, pilots, message, pilot_noise=0.1).error_variance.shape
         torch.Size([4])
     """
-    R_dp, R_pp = statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
-    noise = not_negative("pilot_noise", pilot_noise, R_pp)
+    R_dp, R_pp, power, noise = _known(statistics, pilots, message, pilot_noise)
     loading = noise + _LOADING * len(pilots) * R_pp.diagonal().real.mean()
     eye = torch.eye(len(pilots), dtype=R_pp.dtype, device=R_pp.device)
     L = torch.linalg.cholesky(R_pp + loading[..., None, None] * eye)
     weights = torch.cholesky_solve(R_dp.mH.expand(*noise.shape, -1, -1), L).mH
-    power = statistics.covariance(message, message).diagonal().real
     left = (power - (weights * R_dp.conj()).sum(-1).real).clamp(min=0)
     return ChannelEstimator(weights, left, torch.ones_like(left).to(weights), left, noise)
 
@@ -136,15 +132,22 @@ def least_squares_estimator(
     Raises:
         ValueError: as `lmmse_estimator`.
     """
-    R_dp, R_pp = statistics.covariance(message, pilots), statistics.covariance(pilots, pilots)
-    noise = not_negative("pilot_noise", pilot_noise, R_pp)
+    R_dp, R_pp, power, noise = _known(statistics, pilots, message, pilot_noise)
     weights = _interpolate(pilots, message, linear).to(R_dp).expand(*noise.shape, -1, -1)
-    power = statistics.covariance(message, message).diagonal().real
     cross = (R_dp * weights.conj()).sum(-1)  # E[h ĥ*]
     seen = ((weights @ R_pp) * weights.conj()).sum(-1).real + noise.unsqueeze(-1) * weights.abs().square().sum(-1)  # E|ĥ|²
     trust = torch.complex(ratio(cross.real, seen), ratio(cross.imag, seen))
     left = (power - (trust.conj() * cross).real).clamp(min=0)
     return ChannelEstimator(weights, (power - 2 * cross.real + seen).clamp(min=0), trust, left, noise)
+
+
+def _known(
+    statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, pilot_noise: Scalars
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Compute R_dp, R_pp and the diagonal of R_dd, and check the pilot noise."""
+    R_pp = statistics.covariance(pilots, pilots)
+    power = statistics.covariance(message, message).diagonal().real
+    return statistics.covariance(message, pilots), R_pp, power, not_negative("pilot_noise", pilot_noise, R_pp)
 
 
 def _interpolate(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:

@@ -1,4 +1,4 @@
-"""Quantised feedback of the precoder: what a receiver that knows H = U diag(h) Vᴴ reports to the transmitter.
+"""Quantised feedback of the precoder: the report of a receiver that knows H = U diag(h) Vᴴ to the transmitter.
 
 V (n_tx × q, q = min(n_rx, n_tx)) is fed back as angles [ieee2021wlan]. Up to phases of its columns, which do not matter to any design,
 
@@ -41,12 +41,12 @@ def feedback_bits(channel: Channel, bits: int) -> int:
 
 
 def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel:
-    """Quantise what a receiver knows of channels (…, u, n_rx, n_tx) to what the transmitter then knows of them.
+    """Quantise the receiver's knowledge of channels (…, u, n_rx, n_tx) to that of the transmitter.
 
-    The result is enough for a precoder, but it is no channel, since U is not fed back; match the decoder to what is received.
+    The result suffices for a precoder, but it is no channel, since U is not fed back; match the decoder at reception.
 
     Args:
-        channel: what the receiver knows; the error of its estimate stays.
+        channel: the receiver's estimate; its error variance stays.
         bits: number b of bits for each φ and each amplitude.
         gain: E|h|², which places the range of amplitudes.
 
@@ -137,8 +137,7 @@ def _phase(z: Complex[Tensor, "*batch"]) -> Complex[Tensor, "*batch"]:
 
 def _quantise(values: Tensor, step: float, count: int) -> Tensor:
     """Find the middle of the step that each value lies in."""
-    middle: Tensor = ((values / step).floor().clamp(0, count - 1) + 0.5) * step
-    return middle
+    return ((values / step).floor().clamp(0, count - 1) + 0.5) * step
 
 
 def _quantise_amplitudes(h: Float[Tensor, "*batch q"], bits: int, strongest: float) -> Float[Tensor, "*batch q"]:

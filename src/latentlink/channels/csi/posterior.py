@@ -1,10 +1,10 @@
-"""Imperfect channel state information: what an estimate says about the channel.
+"""Imperfect channel state information: the posterior of a channel given its estimate.
 
 An entry h with prior CN(0, γ), seen as ĥ = h + e' with e' ~ CN(0, σ_e²), is a posteriori
 
     h | ĥ ~ CN( γ / (γ + σ_e²) · ĥ,  τ ),      τ = γ σ_e² / (γ + σ_e²),
 
-so a design that takes ĥ for h is wrong twice: the estimate is too large on average, and what it leaves open acts as noise.
+so a design that takes ĥ for h is wrong twice: the estimate is too large on average, and its error acts as noise.
 """
 
 import torch
@@ -17,12 +17,7 @@ from latentlink.numerics.doors import real
 def posterior(
     estimate: Complex[Tensor, "*batch u r t"], error_variance: Float[Tensor, "*#batch"], gain: float = 1.0
 ) -> tuple[Complex[Tensor, "*batch u r t"], Float[Tensor, "*#batch"]]:
-    """Compute the posterior mean (…, u, r, t) and variance τ (…) of channel entries from an estimate.
-
-    Args:
-        estimate: ĥ, with errors CN(0, error_variance).
-        error_variance: σ_e² (…).
-        gain: γ, the prior variance E|h|².
+    """Compute the posterior mean (…, u, r, t) and variance τ (…) of channel entries from ĥ, its error variance σ_e² (…) and the prior γ.
 
     Raises:
         ValueError: the gain is not positive and finite.

@@ -9,15 +9,14 @@ J_0 for waves that arrive evenly from all around (Jakes) [clarke1968statistical]
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlink.channels.ofdm import ResourceElements
-from latentlink.numerics.doors import finite, real
+from latentlink.numerics.doors import AnyArray, finite, real
 from latentlink.numerics.reprs import Summarised
 
 SPEED_OF_LIGHT = 299_792_458.0
@@ -71,18 +70,15 @@ class ScatteringStatistics(Summarised):
             raise ValueError("powers must not all be zero")
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
-        """Compute R (rows, columns) between two sets of resource elements."""
         f, g = (elements.frequencies_hz(self.subcarrier_spacing_hz) for elements in (rows, columns))
         t, s = (elements.times_s(self.subcarrier_spacing_hz) for elements in (rows, columns))
         over_time: Tensor = self.gain * torch.special.bessel_j0(2 * torch.pi * self.doppler_hz * (t[:, None] - s))
         if self.rms_delay_spread_s is not None:
             phase = 2 * torch.pi * self.rms_delay_spread_s * (f[:, None] - g)
-            exponential: Tensor = over_time / torch.complex(torch.ones_like(phase), phase)
-            return exponential
+            return over_time / torch.complex(torch.ones_like(phase), phase)
         tau, p = (torch.tensor(values, dtype=torch.float64) for values in (self.delays_s, self.powers))
         at_rows, at_columns = (torch.polar(torch.ones(len(x), len(tau)).double(), -2 * torch.pi * x[:, None] * tau) for x in (f, g))
-        paths: Tensor = over_time * ((at_rows * (p / p.sum())) @ at_columns.mH)
-        return paths
+        return over_time * ((at_rows * (p / p.sum())) @ at_columns.mH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +94,7 @@ class SampledStatistics(Summarised):
     matrix: Complex[Tensor, "e e"]
 
     @classmethod
-    def of(cls, bank: Tensor | NDArray[Any], elements: ResourceElements) -> "SampledStatistics":
+    def of(cls, bank: AnyArray, elements: ResourceElements) -> "SampledStatistics":
         """Average over the channels (…, e, n_rx, n_tx) of a bank, sampled at e elements, and over antenna pairs.
 
         Raises:
@@ -111,11 +107,7 @@ class SampledStatistics(Summarised):
         return cls(elements, samples @ samples.mH / samples.shape[1])
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
-        """Compute R (rows, columns) between two sets of resource elements.
-
-        Raises:
-            ValueError: the bank lacks an element.
-        """
+        """Compute R (rows, columns) between two sets of resource elements; a ValueError if the bank lacks an element."""
         place = {pair: i for i, pair in enumerate(self.elements.pairs)}
         index = []
         for elements in (rows, columns):
@@ -141,5 +133,4 @@ def correlation_over_time(delay_s: float, doppler_hz: float) -> Float[Tensor, ""
         ValueError: one of them is negative or not finite.
     """
     delay_s, doppler_hz = real("delay_s", delay_s, least=0.0), real("doppler_hz", doppler_hz, least=0.0)
-    rho: Tensor = torch.special.bessel_j0(torch.tensor(2 * torch.pi * doppler_hz * delay_s, dtype=torch.float64))
-    return rho
+    return torch.special.bessel_j0(torch.tensor(2 * torch.pi * doppler_hz * delay_s, dtype=torch.float64))

@@ -28,7 +28,7 @@ from latentlink.channels.tr38901.model import Model, ModelName, Panel
 from latentlink.channels.tr38901.paths import draw_paths, response, time_steps
 from latentlink.numerics.doors import check_instance, integer
 from latentlink.numerics.extras import import_extra
-from latentlink.numerics.progress import Progress, on_terminal
+from latentlink.numerics.progress import CountProgress, on_terminal
 from latentlink.numerics.threads import one_thread
 from latentlink.storage.artifacts import artifact, load_if_there, save
 from latentlink.storage.folders import cache_folder
@@ -41,11 +41,7 @@ _SCALE_BLOCKS = 64  # from which the mean gain of a model is learnt, apart from 
 @artifact("channels")
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """Channels of a bank, as they are stored.
-
-    Attributes:
-        h: the channels (n, u, n_rx, n_tx) complex64.
-    """
+    """The channels h (n, u, n_rx, n_tx) complex64 of a bank, as they are stored."""
 
     h: Complex[Tensor, "n u r t"]
 
@@ -68,7 +64,7 @@ def grids(
     chunk: int = 100,
     workers: int = 1,
     cache: bool = True,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
 ) -> Complex[Tensor, "batch u r t"]:
     """Draw channels (batch, u, n_rx, n_tx) complex64 of a model at u resource elements; arguments and errors as in `generate`.
 
@@ -119,13 +115,9 @@ def _take_blocks(model: Model, elements: ResourceElements, seed: int, folder: Pa
 
 
 def draw_block(model: Model, elements: ResourceElements, seed: int, *, most_at_once: int = 4096) -> Complex[Tensor, "block u r t"]:
-    """Draw one block of channels (BLOCK, u, n_rx, n_tx) complex64.
+    """Draw one block of channels (BLOCK, u, n_rx, n_tx) complex64 from its seed.
 
-    Args:
-        model: the settings.
-        elements: the resource elements.
-        seed: the seed of the block.
-        most_at_once: time steps × antenna pairs that are drawn at once, which bounds memory; 4096 take some 200 MB of rays.
+    At most `most_at_once` time steps × antenna pairs are drawn at once, which bounds the memory; 4096 take some 200 MB.
     """
     h = _draw_over_time(model, elements, seed, most_at_once)
     if model.normalisation == "path-loss":
@@ -179,7 +171,7 @@ def generate(
     chunk: int = 100,
     workers: int = 1,
     cache: bool = True,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
     dtype: torch.dtype = torch.complex128,
     **settings: Any,
 ) -> Complex[Tensor, "*batch u n_rx n_tx"]:

@@ -1,4 +1,4 @@
-"""3GPP channel models (TR 38.901) as settings: which profile or scenario, radio, antenna arrays, and how the channels are scaled."""
+"""3GPP channel models (TR 38.901) as settings: profile or scenario, radio, antenna arrays, and scale of the channels."""
 
 import json
 from dataclasses import asdict, dataclass, field

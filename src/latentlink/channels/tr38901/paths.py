@@ -1,4 +1,4 @@
-"""Propagation paths from Sionna's channel models, and what they are on resource elements. The only module that knows Sionna's channels.
+"""Propagation paths from Sionna's channel models, and their response on resource elements. The only module that knows Sionna's channels.
 
 Sionna draws from generators that are global to the process: they are set for each block, under a lock, and put back afterwards.
 """
@@ -103,8 +103,7 @@ def _sector(model: Model, count: int) -> tuple[Tensor, ...]:
     utils = import_extra("sionna.phy.channel.utils", "3gpp")
     speed = {"min_ut_velocity": model.speed_mps, "max_ut_velocity": model.speed_mps}
     cell = {"indoor_probability": model.indoor, "precision": "single", "device": _DEVICE}
-    topology: tuple[Tensor, ...] = utils.gen_single_sector_topology(count, 1, model.model.lower(), **speed, **cell)
-    return topology
+    return utils.gen_single_sector_topology(count, 1, model.model.lower(), **speed, **cell)
 
 
 def _office(model: Model, count: int) -> tuple[Tensor, ...]:

@@ -1,8 +1,8 @@
-"""Gray-labelled amplitudes: what one real dimension carries, and how much of it a receiver may hope to learn.
+"""Gray-labelled amplitudes: the bits that one real dimension carries, and the information that a receiver gets of them.
 
 Square QAM of 2b bits is two independent dimensions of 2^b equally spaced levels each, Gray-labelled by position: label p ⊕ (p >> 1) for
 position p, the most significant bit first. With unit mean energy over noise of variance 1/γ the exact bit log-likelihood ratios L (positive
-for 1) tell, bit by bit,
+for 1) carry, bit by bit,
 
     I_j(γ) = 1 − E log2(1 + e^{−L}),  V_j(γ) = Var log2(1 + e^{−L}),      L signed towards the bit sent     [caire1998bit],
 

@@ -19,23 +19,37 @@ from latentlink.digital.coding.loading import Loads
 from latentlink.numerics.parts import Parts
 
 
-@dataclass(frozen=True, eq=False)
-class Block(Parts):
-    """The way in which messages cross one channel of u uses and q symbols a use; D = 2uq real dimensions.
+@dataclass(frozen=True)
+class Protection:
+    """The size of a block and its protection.
 
     Attributes:
         payload: B bits.
         length: n coded bits, 0 for an uncoded payload.
         error: predicted probability ε of losing the block.
+    """
+
+    payload: int
+    length: int
+    error: float
+
+    @property
+    def has_crc(self) -> bool:
+        """True if a CRC detects errors."""
+        return self.length > 0 and self.payload > MOST_SHORT
+
+
+@dataclass(frozen=True, eq=False)
+class Block(Protection, Parts):
+    """The mapping of messages to the symbols of one channel with u uses and q symbols a use; D = 2uq real dimensions.
+
+    Attributes:
         bits: (D,) that each dimension carries.
         power: (D,) of each dimension.
         snr: (D,) of each dimension at the receiver.
         order: (slots,) slot of each bit; slots are numbered dimension by dimension, those of 1 bit first, then those of 2, …
     """
 
-    payload: int
-    length: int
-    error: float
     bits: Int[Tensor, "D"]
     power: Float[Tensor, "D"]
     snr: Float[Tensor, "D"]
@@ -66,17 +80,11 @@ class Block(Parts):
         empty = torch.zeros(dimensions, dtype=torch.float64)
         nothing = Block(0, 0, 1.0, empty.long(), empty, empty, empty[:0].long())
         rows = [nothing, *(nothing if block is None else block.to("cpu") for block in blocks)]  # one at least, which is cut off again
-        numbers = {name: torch.tensor([getattr(row, name) for row in rows[1:]], dtype=torch.long) for name in ("payload", "length")}
-        vectors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
-        return (
-            numbers
-            | vectors
-            | {
-                "error": torch.tensor([row.error for row in rows[1:]], dtype=torch.float64),
-                "order": torch.cat([row.order for row in rows]),
-                "slots": torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long),
-            }
-        )
+        tensors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
+        for name, dtype in (("payload", torch.long), ("length", torch.long), ("error", torch.float64)):
+            tensors[name] = torch.tensor([getattr(row, name) for row in rows[1:]], dtype=dtype)
+        slots = torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long)
+        return tensors | {"order": torch.cat([row.order for row in rows]), "slots": slots}
 
     @staticmethod
     def unstacked(tensors: dict[str, Tensor]) -> "Iterator[Block | None]":
@@ -94,11 +102,6 @@ class Block(Parts):
         return make(self.payload, self.length, str(self.bits.device)) if self.length else None
 
     @property
-    def has_crc(self) -> bool:
-        """True if a CRC detects errors."""
-        return self.length > 0 and self.payload > MOST_SHORT
-
-    @property
     def information_bits(self) -> int:
         """Bits that enter the code: the payload and its CRC."""
         return self.payload + (crc_bits(self.payload) if self.has_crc else 0)
@@ -106,6 +109,10 @@ class Block(Parts):
     def scaled(self, factor: float) -> "Block":
         """The same block with all powers times a factor."""
         return replace(self, power=self.power * factor, snr=self.snr * factor)
+
+    def coded(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n l"]:
+        """Coded bits (n, slots) of payloads (n, B), which are these themselves without a code."""
+        return payload if self.code is None else self.code.encode(payload)
 
     def symbols(self, coded: Int[Tensor, "n l"]) -> Complex[Tensor, "n s"]:
         """Symbols (n, u·q) of coded bits (n, slots)."""

@@ -5,8 +5,8 @@
     payload (B bits)  →  + CRC (6, 11, 16 or 24 bits)  →  LDPC, rate matched to n bits  →  scrambled.
 
 The CRCs are those of 5G: the 6 and 11 bits of its short control messages up to 19 and 1706 bits, 16 up to 3824, 24 above. Belief
-propagation (sum-product, flooding) runs a few iterations, and more only for blocks whose CRC fails, as an early stop would. Sionna makes
-the code; neither its global random state nor PyTorch's is touched. [3gpp38212]
+propagation (sum-product, flooding) runs a few iterations, and more only for blocks whose CRC fails, as early stopping would. Sionna makes
+both codes; neither its global random state nor PyTorch's is touched. [3gpp38212]
 
 `ShortCode` carries up to 11 bits by a subcode of the second-order Reed–Muller code of length 32, decoded exactly. The 32 coded bits are
 repeated or cut to any length; the receiver adds what it received of each and takes the likeliest of all 2^B codewords. There is no CRC: an
@@ -20,11 +20,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from latentlink.digital.coding.amplitudes import label_bits
 from latentlink.numerics.extras import import_extra
 
 FEWEST, MOST = 12, 8448  # bits into one LDPC code, CRC included
 LOWEST_RATE, HIGHEST_RATE = 0.2, 0.92
-_CRCS = ((19, 6, 0x21), (1706, 11, 0x621), (3824, 16, 0x1021), (MOST, 24, 0x864CFB))  # payload up to, bits, polynomial
+_CRCS = ((19, 6, "CRC6"), (1706, 11, "CRC11"), (3824, 16, "CRC16"), (MOST, 24, "CRC24A"))  # payload up to, bits, name
 ITERATIONS = (6, 30)  # of belief propagation: at first, and for blocks whose CRC fails then
 _ENTRIES = 2**22  # of received bits decoded at a time
 
@@ -44,7 +45,7 @@ def crc_bits(payload: int) -> int:
 
 
 def payload_of(bits: int) -> int:
-    """The largest payload that fits so many bits with its CRC; 0 if none does."""
+    """The largest payload that takes at most this number of bits with its CRC; 0 if there is none."""
     return max((size for size in range(max(0, bits - 24), bits) if size + crc_bits(size) <= bits), default=0)
 
 
@@ -53,13 +54,13 @@ class BlockCode:
 
     def __init__(self, payload: int, length: int, device: str) -> None:
         self.payload, self.length = payload, length
-        size, polynomial = next((bits, polynomial) for most, bits, polynomial in _CRCS if payload <= most)
-        self._generator = _remainders(payload, size, polynomial).to(device)
         with torch.random.fork_rng(devices=[]):  # importing Sionna seeds PyTorch's global generator
-            ldpc = import_extra("sionna.phy.fec.ldpc", "digital")
-        self._encoder: Any = ldpc.LDPC5GEncoder(payload + size, length, device=device, precision="single")
+            fec = import_extra("sionna.phy.fec", "digital")
+        settings = {"device": device, "precision": "single"}
+        self._crc: Any = fec.crc.CRCEncoder(next(name for most, _, name in _CRCS if payload <= most), k=payload, **settings)
+        self._encoder: Any = fec.ldpc.LDPC5GEncoder(payload + crc_bits(payload), length, **settings)
         self._decoders: list[Any] = [
-            ldpc.LDPC5GDecoder(self._encoder, num_iter=count, hard_out=True, device=device, precision="single") for count in ITERATIONS
+            fec.ldpc.LDPC5GDecoder(self._encoder, num_iter=count, hard_out=True, **settings) for count in ITERATIONS
         ]
         generator = torch.Generator().manual_seed(length)
         self._scrambling = torch.randint(0, 2, (length,), generator=generator).to(device)
@@ -71,9 +72,7 @@ class BlockCode:
 
     def encode(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n l"]:
         """Coded bits (n, length) of payloads (n, payload)."""
-        protected = torch.cat([payload, self.crc(payload)], -1)
-        coded: Tensor = self._encoder(protected.float())
-        return coded.long() ^ self._scrambling
+        return self._encoder(self._crc(payload.float())).long() ^ self._scrambling
 
     def decode(self, log_ratios: Float[Tensor, "n l"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
         """Payloads (n, payload), and whether the CRC holds (n,), of log P(1) / P(0) of the coded bits (n, length)."""
@@ -93,26 +92,10 @@ class BlockCode:
 
     def crc(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n c"]:
         """The CRC bits (n, 6 … 24) of payloads (n, payload)."""
-        return (payload.double() @ self._generator).long() % 2
+        return self._crc(payload.float())[:, self.payload :].long()
 
     def _holds(self, bits: Int[Tensor, "n k"]) -> Bool[Tensor, "n"]:
         return (self.crc(bits[:, : self.payload]) == bits[:, self.payload :]).all(-1)
-
-
-@lru_cache(maxsize=256)
-def block_code(payload: int, length: int, device: str) -> BlockCode:
-    """The code for these sizes, made once."""
-    return BlockCode(payload, length, device)
-
-
-def _remainders(payload: int, size: int, polynomial: int) -> Float[Tensor, "p c"]:
-    """The remainder of each payload bit alone, most significant first; row i is that of the i-th bit."""
-    rows, remainder = [], polynomial
-    for _ in range(payload):
-        rows.append([remainder >> (size - 1 - j) & 1 for j in range(size)])
-        carry = remainder >> (size - 1) & 1
-        remainder = (remainder << 1 & (1 << size) - 1) ^ (polynomial if carry else 0)
-    return torch.tensor(rows[::-1], dtype=torch.float64)
 
 
 class ShortCode:
@@ -120,16 +103,14 @@ class ShortCode:
 
     def __init__(self, payload: int, length: int, device: str) -> None:
         basis = torch.tensor([[int(bit) for bit in row[:payload]] for row in _BASIS.split()])
-        self._messages = torch.arange(2**payload).unsqueeze(-1) >> torch.arange(payload - 1, -1, -1) & 1
-        self._codewords = (self._messages @ basis.mT % 2).to(device)
-        self._messages = self._messages.to(device)
+        self._messages = label_bits(payload).to(device)
+        self._codewords = (label_bits(payload) @ basis.mT % 2).to(device)
         self._basis = basis.to(device)
         self._place = (torch.arange(length) % SHORT_LENGTH).to(device)
 
     def encode(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n l"]:
         """Coded bits (n, length) of payloads (n, payload)."""
-        coded: Tensor = (payload.unsqueeze(-2) * self._basis).sum(-1) % 2
-        return coded[:, self._place]
+        return ((payload.unsqueeze(-2) * self._basis).sum(-1) % 2)[:, self._place]
 
     def decode(self, log_ratios: Float[Tensor, "n l"]) -> tuple[Int[Tensor, "n p"], Bool[Tensor, "n"]]:
         """The likeliest payloads (n, payload) given log P(1) / P(0) of the coded bits (n, length); no error is detected."""
@@ -140,13 +121,11 @@ class ShortCode:
 
 @cache
 def shortest(payload: int) -> int:
-    """The least length at which any two codewords of so many bits differ in two places."""
+    """The least length at which any two codewords of this payload differ in two places."""
     code = ShortCode(payload, SHORT_LENGTH, "cpu")
-    weights = code.encode(torch.arange(1, 2**payload).unsqueeze(-1) >> torch.arange(payload - 1, -1, -1) & 1).cumsum(-1).amin(0)
+    weights = code.encode(label_bits(payload)[1:]).cumsum(-1).amin(0)
     return int((weights < 2).sum()) + 1
 
 
-@lru_cache(maxsize=256)
-def short_code(payload: int, length: int, device: str) -> ShortCode:
-    """The code for these sizes, made once."""
-    return ShortCode(payload, length, device)
+block_code = lru_cache(maxsize=256)(BlockCode)  # the code of each size is made once
+short_code = lru_cache(maxsize=256)(ShortCode)

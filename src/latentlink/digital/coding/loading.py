@@ -1,9 +1,9 @@
-"""What the parallel streams of a channel can carry: bits and power for each, and how many of them survive.
+"""Bits and power on the parallel streams of a channel, and the probability that a block is lost.
 
-The singular values of all uses of a message are pooled, strongest first, g_i = h_i² / σ². Two kinds of blocks are weighed:
+The singular values of all uses of a message are pooled, strongest first, g_i = h_i² / σ². Two kinds of blocks are compared:
 
-*Coded.* One codeword over all streams. For every power profile (equal over the a strongest streams, and water-filling) and every aim r of a
-code rate, stream i takes the largest QAM of 2b bits with I_b(γ_i) ≥ r b, none if none. With I and V the sums of information and
+*Coded.* One codeword over all streams. For every power profile (equal over the a strongest streams, and water-filling) and every target r
+of the code rate, stream i takes the largest QAM of 2b bits with I_b(γ_i) ≥ r b, none if none. With I and V the sums of information and
 dispersion, a block of k bits, CRC included, is lost with probability
 
     ε = Q( ((1 − loss) I + gain √V − k) / (spread √V) ),
@@ -75,7 +75,7 @@ class Coded:
 
     @classmethod
     def of(cls, gain: Float[Tensor, "c q"], power: Float[Tensor, "c"]) -> "Coded":
-        """Weigh all candidates for gains g (c, q), decreasing, and budgets (c,) of a message."""
+        """Compare all candidates for gains g (c, q), decreasing, and budgets (c,) of a message."""
         profiles = _profiles(gain, power)
         snr = (profiles * gain.unsqueeze(-2)).clamp(max=_STRONGEST)
         informs, varies = totals(snr)  # I_b, V_b (c, p, q, b)
@@ -106,7 +106,7 @@ class Coded:
         return torch.where(least[k] <= self.length, k, 0)
 
     def error(self, bits: int, short: bool) -> Float[Tensor, "c p r"]:
-        """The probability ε (c, p, r) of losing blocks of so many bits, CRC included."""
+        """The probability ε (c, p, r) of losing blocks of `bits` bits, CRC included."""
         loss, gain, spread = (0.0, SHORT_GAIN, SHORT_SPREAD) if short else (LOSS, 0.0, SPREAD)
         spare = (1 - loss) * self.information - bits + gain * self.deviation
         return 0.5 * torch.erfc(spare / (2**0.5 * spread * self.deviation))
@@ -115,7 +115,7 @@ class Coded:
         """The load of one candidate (q, 2)."""
         bits = self.bits[channel, profile, rate]
         power = torch.where(bits > 0, self.power[channel, profile], 0.0)
-        power = power * (self.power[channel, profile].sum() / power.sum())  # what silent streams leave goes to the others
+        power = power * (self.power[channel, profile].sum() / power.sum())  # the others get the power of silent streams
         snr = self.snr[channel, profile] * torch.where(bits > 0, power / self.power[channel, profile].clamp(min=1e-30), 1.0)
         bits, power, snr = (value.unsqueeze(-1).expand(-1, 2) for value in (bits, power / 2, snr))
         return Loads(bits, power, snr)
@@ -138,14 +138,14 @@ class Uncoded:
         """Load each next bit where it costs the least power, for gains g (c, q) and budgets (c,) of a message."""
         gain = torch.stack([gain, gain], -1).flatten(-2)  # (c, 2q)
         silent = gain <= 0
-        price = torch.where(silent, torch.inf, 1 / torch.where(silent, 1.0, gain))
+        unit = torch.where(silent, torch.inf, 1 / torch.where(silent, 1.0, gain))
         bits, steps = torch.zeros_like(gain, dtype=torch.long), []
         for _ in range(MOST_UNCODED):
-            cost = torch.where(bits < MOST_BITS, price * 4.0**bits, torch.inf)
+            cost = torch.where(bits < MOST_BITS, unit * 4.0**bits, torch.inf)
             bits = bits.scatter_add(-1, cost.argmin(-1, keepdim=True), torch.ones_like(bits[..., :1]))
             steps.append(bits)
         bits = torch.stack(steps, -2)  # (c, b, 2q)
-        energy = torch.where(bits > 0, (4.0**bits - 1) * price.unsqueeze(-2), 0.0)
+        energy = torch.where(bits > 0, (4.0**bits - 1) * unit.unsqueeze(-2), 0.0)
         share = energy / energy.sum(-1, keepdim=True)
         p = power[:, None, None] * share
         snr = torch.where(bits > 0, 2 * p * gain.unsqueeze(-2), 1.0).clamp(max=_STRONGEST)  # noise σ²/2 in each real dimension

@@ -1,18 +1,19 @@
-"""Latents as payloads of any number of bits: which coefficients are coded, by which code, and what that leaves of them.
+"""Latents as payloads of any number of bits: the coefficients that are coded, their codes, and the errors that remain.
 
 Coefficients of unit variance z = Φ (x − μx) are weighted, c = diag(w) z, so that squared errors of c add up to the error that matters, and
 the receiver reads ŷ = μy + Ψ ẑ:
 
-    aligned at the transmitter    semantic modes, w = b: the Karhunen–Loève transform of what x tells of y, or of a goal's share of it;
+    aligned at the transmitter    semantic modes, w = b: the Karhunen–Loève transform of the part of y (or of W y) that is linear in x;
     aligned at the receiver       principal components of x, w = √λ, Ψ = Ryx Φᵀ: a code of x that knows nothing of y.
 
-Of a payload of B bits, v ∈ {0, 10, 20, B} go to a residual vector quantiser and the rest to a transform code of what that leaves; the
+Of a payload of B bits, v ∈ {0, 10, 20, B} go to a residual vector quantiser and the rest to a transform code of its residual; the
 best v is found on pilots held back from all tables, once for payloads of about the same size.
 """
 
 import math
 import threading
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +25,6 @@ from latentlink.digital.source.vectors import VectorQuantiser
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
-from latentlink.linear.modes import varying_covariances
 from latentlink.links.saved_channel import taken_out
 from latentlink.links.shapes import check_latents
 from latentlink.numerics.doors import AnyArray
@@ -59,10 +59,10 @@ class Coordinates(Parts):
     @classmethod
     def of_moments(cls, moments: Moments, shrinkage: float) -> "Coordinates":
         """The principal components of x, with R_λ in place of Rx: the receiver aligns."""
-        Rx, Ryx, _ = varying_covariances(moments)
-        values, vectors = Spectrum.of(Rx).kept(shrinkage)
+        moments = moments.without_rounding()
+        values, vectors = Spectrum.of(moments.cov_x).kept(shrinkage)
         analysis = values.rsqrt().unsqueeze(-1) * vectors.mH
-        return cls(analysis, Ryx @ analysis.mT, values.sqrt(), moments.mean_x, moments.mean_y)
+        return cls(analysis, moments.cov_yx @ analysis.mT, values.sqrt(), moments.mean_x, moments.mean_y)
 
     def weighted(self, x: AnyArray) -> Float[Tensor, "*a n k"]:
         """The weighted coefficients c (…, n, k) of latents x (…, n, d).
@@ -79,12 +79,7 @@ class Coordinates(Parts):
 
 
 class Remaining(NamedTuple):
-    """The errors that a payload leaves on the latents of pilots.
-
-    Attributes:
-        weighted: E||c − ĉ||².
-        mse: E||y − ŷ||².
-    """
+    """The errors E||c − ĉ||² (weighted) and E||y − ŷ||² (mse) of a payload on the latents of pilots."""
 
     weighted: float
     mse: float
@@ -93,7 +88,7 @@ class Remaining(NamedTuple):
 class LatentCode(Summarised):
     """Codes of latents for every size of payload, learnt from pilots; both devices hold it.
 
-    Tables are made when a payload first needs them. A saved code holds what they are made of, so that a device makes the same ones.
+    Tables are made when a payload first needs them. A saved code holds the data of the tables, so that a device makes the same ones.
 
     Attributes:
         coordinates: the coefficients that are coded.
@@ -111,10 +106,8 @@ class LatentCode(Summarised):
         self.energy = float(held.square().sum(-1).mean())
         self.variance = float(wanted.square().sum(-1).mean())
         self._vectors = VectorQuantiser(learnt)
-        self._transforms: dict[int, TransformCode] = {}
-        self._prefixes: dict[int, int] = {}
-        self._remaining: dict[int, Remaining] = {}
-        self._payloads: dict[int, Tensor] = {}
+        self._transform, self._best_prefix = cache(self._fit_transform), cache(self._search_prefix)
+        self._measured, self._encoded_held = cache(self._measure), cache(partial(self.encode, self.held))
         self._lock = threading.RLock()
 
     def _facts(self) -> dict[str, str]:
@@ -134,7 +127,7 @@ class LatentCode(Summarised):
         return cls(coordinates, c[order[count:]], c[held], pilots.y[held].to(c) - coordinates.mean_y)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What copies and pickles keep: what the tables are made of, from which a copy makes the same ones."""
+        """Copies and pickles hold the data that the tables are made of, from which they make the same ones."""
         return LatentCode, (self.coordinates, self.learnt, self.held, self.wanted)
 
     def to(self, device: torch.device | str) -> "LatentCode":
@@ -177,15 +170,13 @@ class LatentCode(Summarised):
     def held_payloads(self, payload: int) -> Int[Tensor, "n p"]:
         """Payloads of held-back pilots, encoded once."""
         with self._lock:
-            if payload not in self._payloads:
-                self._payloads[payload] = self.encode(self.held, payload)
-            return self._payloads[payload]
+            return self._encoded_held(payload)
 
     def reach(self, payload: int) -> int:
-        """The number of coefficients, the first ones, that a payload can say anything of."""
+        """The number of coefficients, from the strongest on, that a payload describes."""
         with self._lock:
             prefix = self._prefix(payload)
-            beyond = self._transform(prefix).reach(payload - prefix) if prefix < payload else 0
+            beyond = max(self._transform(prefix).sizes(payload - prefix)) if prefix < payload else 0
             return max(1, self._vectors.size if prefix else 0, beyond)
 
     def search_operations(self, payload: int, each: int) -> int:
@@ -193,47 +184,41 @@ class LatentCode(Summarised):
         with self._lock:
             prefix = self._prefix(payload)
             vectors = sum(2 * self._vectors.size * (1 << bits) for bits in self._vectors.stages(prefix))
-            steps = self._transform(prefix).search_size(payload - prefix) if prefix < payload else 0
+            steps = sum(self._transform(prefix).sizes(payload - prefix)) if prefix < payload else 0
             return vectors + each * steps
 
-    def remaining(self, payload: int) -> "Remaining":
+    def remaining(self, payload: int) -> Remaining:
         """The errors that a payload leaves on held-back pilots; between sizes that are measured, by powers of the size."""
-        if payload <= _SMALLEST_TRANSFORM:
-            return self._measured(payload)
-        low = _grid(payload)
-        high = low * 4 // 3 if low % 3 == 0 else low * 3 // 2  # the next of the measured sizes
-        part = math.log(payload / low) / math.log(high / low)
-        below = self._measured(low)
-        above = self._measured(high) if part > 0 else below
-        return Remaining(_between(below.weighted, above.weighted, part), _between(below.mse, above.mse, part))
-
-    def _measured(self, payload: int) -> "Remaining":
         with self._lock:
-            if payload not in self._remaining:
-                _, c = self._encoded(self.held, payload, self._prefix(payload))
-                y = (c / self.coordinates.weight) @ self.coordinates.synthesis.mT
-                weighted, mse = (float(error.square().sum(-1).mean()) for error in (self.held - c, self.wanted - y))
-                self._remaining[payload] = Remaining(weighted, mse)
-            return self._remaining[payload]
+            if payload <= _SMALLEST_TRANSFORM:
+                return self._measured(payload)
+            low = _grid(payload)
+            high = low * 4 // 3 if low % 3 == 0 else low * 3 // 2  # the next of the measured sizes
+            part = math.log(payload / low) / math.log(high / low)
+            below = self._measured(low)
+            above = self._measured(high) if part > 0 else below
+            return Remaining(_between(below.weighted, above.weighted, part), _between(below.mse, above.mse, part))
+
+    def _measure(self, payload: int) -> Remaining:
+        _, c = self._encoded(self.held, payload, self._prefix(payload))
+        y = (c / self.coordinates.weight) @ self.coordinates.synthesis.mT
+        weighted, mse = (float(error.square().sum(-1).mean()) for error in (self.held - c, self.wanted - y))
+        return Remaining(weighted, mse)
 
     def _prefix(self, payload: int) -> int:
         """The bits v of the payload that the vector quantiser takes."""
         if payload < _SMALLEST_TRANSFORM:
             return payload
         size = _grid(payload)
-        if size not in self._prefixes:
-            options = [v for v in _PREFIXES if size - v >= _SMALLEST_TRANSFORM] + ([size] if size <= _ALL_VECTORS else [])
-            errors = [float((self.held - self._encoded(self.held, size, v)[1]).square().sum()) for v in options]
-            best = options[errors.index(min(errors))]
-            self._prefixes[size] = best if best < size else -1
-        chosen = self._prefixes[size]
-        return payload if chosen < 0 else chosen
+        chosen = self._best_prefix(size)
+        return chosen if chosen < size else payload
 
-    def _transform(self, prefix: int) -> TransformCode:
-        if prefix not in self._transforms:
-            rest = self.learnt - self._vectors.encode(self.learnt, prefix)[1] if prefix else self.learnt
-            self._transforms[prefix] = TransformCode(rest)
-        return self._transforms[prefix]
+    def _search_prefix(self, size: int) -> int:
+        options = [v for v in _PREFIXES if size - v >= _SMALLEST_TRANSFORM] + ([size] if size <= _ALL_VECTORS else [])
+        return min(options, key=lambda v: float((self.held - self._encoded(self.held, size, v)[1]).square().sum()))
+
+    def _fit_transform(self, prefix: int) -> TransformCode:
+        return TransformCode(self.learnt - self._vectors.encode(self.learnt, prefix)[1] if prefix else self.learnt)
 
     def _encoded(self, c: Float[Tensor, "n k"], payload: int, prefix: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
         bits, decoded = self._vectors.encode(c, prefix)

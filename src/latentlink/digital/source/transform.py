@@ -1,14 +1,16 @@
 """Transform code of a given payload: the step that serves each message best, its index, and range-coded symbols.
 
 A payload of B bits has 16 steps of a ladder of factor 2^{1/4} to choose from, which both sides know; the index costs 4 bits. Of the symbols
-of a step, in order of strength, as many as fit are kept and the others are replaced by the likeliest ones. These cost no more than the
+of a step, in order of strength, as many as fit are coded and the others are replaced by the likeliest ones. These cost no more than the
 entropy, so that something fits whatever the message. The transmitter takes the step of least squared error.
 
 The range coder's point is rounded up to B bits. An interval of width ≥ 2^{−B} holds such a point, so a message costs its information and
 not the words in which the coder writes [martin1979range]; `constriction` does the coding [bamler2022constriction].
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ _GEOMETRIC = 0.1  # share of the geometric prior
 _ANCHOR = 0.5  # pilots that qΔ counts for in a centroid
 _OFFSETS = (-24, -17, -12, -9, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 5)  # of the steps around the one that takes B bits on average
 STEPS = len(_OFFSETS)  # to choose from
-HEADER = 4  # bits that tell which
+HEADER = 4  # bits of its index
 _OCTAVE = 4  # steps per factor 2
 _FINEST = 14 * _OCTAVE  # of the ladder, below the coarsest of four times the strongest deviation
 _SLACK, _SLACK_EACH = 0.05, 5e-4  # bits per message and per symbol, for the coder's probabilities of 24 bits and range of 32 to 64
@@ -118,38 +120,32 @@ class TransformCode:
         self._pilots = pilots[:_PILOTS].double()
         spread = self._pilots.square().mean(0).sqrt()
         self._coarsest = 4 * float(spread.amax()) if spread.numel() else 0.0
-        self._steps: dict[int, Step] = {}
-        self._usual: dict[int, int] = {}
+        self.step, self._usual = cache(self._make_step), cache(self._search_step)
         self._coder: Any = import_extra("constriction", "digital").stream
 
-    def step(self, number: int) -> Step:
+    def _make_step(self, number: int) -> Step:
         """A step of the ladder."""
-        if number not in self._steps:
-            self._steps[number] = Step.of(self._pilots, self._coarsest * 2 ** (-number / _OCTAVE))
-        return self._steps[number]
+        return Step.of(self._pilots, self._coarsest * 2 ** (-number / _OCTAVE))
+
+    def _search_step(self, payload: int) -> int:
+        """The number of the finest step whose symbols take at most the payload on average."""
+
+        def mean_bits(number: int) -> float:
+            step = self.step(number)
+            return float((step.probability * step.cost).sum())
+
+        return bisect_right(range(1, _FINEST), float(payload - HEADER), key=mean_bits)
 
     def offered(self, payload: int, index: int) -> Step:
         """The step that an index of a payload names."""
-        if payload not in self._usual:
-            low, high = 0, _FINEST
-            while high - low > 1:
-                middle = (low + high) // 2
-                some = self.step(middle)
-                mean = float((some.probability * some.cost).sum())
-                low, high = (middle, high) if mean + HEADER <= payload else (low, middle)
-            self._usual[payload] = low
-        return self.step(max(0, self._usual[payload] + _OFFSETS[index]))
+        return self.step(max(0, self._usual(payload) + _OFFSETS[index]))
 
-    def reach(self, payload: int) -> int:
-        """The largest number of coefficients that a step of a payload quantises."""
-        return max(len(self.offered(payload, number).cost) for number in range(STEPS))
-
-    def search_size(self, payload: int) -> int:
-        """The number of coefficients that all steps of a payload quantise together."""
-        return sum(len(self.offered(payload, number).cost) for number in range(STEPS))
+    def sizes(self, payload: int) -> list[int]:
+        """The number of coefficients that each step of a payload quantises."""
+        return [len(self.offered(payload, number).cost) for number in range(STEPS)]
 
     def choose(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n"], Int[Tensor, "n k"], Float[Tensor, "n k"]]:
-        """Index of the step (n,), table entries (n, k) and what they decode to (n, k), for messages c (n, k)."""
+        """Index of the step (n,), table entries (n, k) and decoded coefficients (n, k), for messages c (n, k)."""
         c = c.double()
         n, k = c.shape
         least = torch.full((n,), torch.inf, dtype=torch.float64, device=c.device)
@@ -166,7 +162,7 @@ class TransformCode:
         return index, symbols, decoded
 
     def encode(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
-        """Payloads (n, payload) of coefficients (n, k), and what they decode to."""
+        """Payloads (n, payload) of coefficients (n, k), and the coefficients that they decode to."""
         index, symbols, decoded = self.choose(c, payload)
         written = [self.write(payload, int(j), row) for j, row in zip(index.tolist(), symbols.cpu().numpy(), strict=True)]
         bits = np.stack(written) if written else np.zeros((0, payload), np.uint8)

@@ -1,11 +1,12 @@
 """Residual vector quantiser: the code for payloads of a few bits, where an entropy coder has nothing to gain.
 
-    c ≈ v_1[i_1] + v_2[i_2] + …,      stage t a codebook fitted to what the stages before it leave (Lloyd's algorithm [linde1980algorithm]).
+    c ≈ v_1[i_1] + v_2[i_2] + …,      stage t a codebook fitted to the residual of those before it (Lloyd's algorithm [linde1980algorithm]).
 
-Full stages have `_STAGE` bits each, fewer where pilots are few, and the last stage takes what is left of the payload.
+Full stages have `_STAGE` bits each, fewer where pilots are few, and the last stage takes the remaining bits.
 """
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -27,7 +28,7 @@ class VectorQuantiser:
         self.size = int((energy > _SHARE * energy.amax()).sum()) if energy.numel() else 0
         self._stage = min(_STAGE, max(0, math.floor(math.log2(max(1, len(pilots) / _MEMBERS)))))
         self._residuals = [pilots[:_PILOTS, : self.size].float()]
-        self._books: dict[tuple[int, int], Float[Tensor, "w s"]] = {}
+        self._book = cache(self._fit_book)
 
     def stages(self, payload: int) -> list[int]:
         """The bits of each stage."""
@@ -37,7 +38,7 @@ class VectorQuantiser:
         return [self._stage] * full + ([rest] if rest else [])
 
     def encode(self, c: Float[Tensor, "n k"], payload: int) -> tuple[Int[Tensor, "n p"], Float[Tensor, "n k"]]:
-        """Payloads (n, payload) of coefficients (n, k), and what they decode to (n, k)."""
+        """Payloads (n, payload) of coefficients (n, k), and the coefficients (n, k) that they decode to."""
         left = c[:, : self.size].float()
         bits = []
         for number, size in enumerate(self.stages(payload)):
@@ -62,13 +63,11 @@ class VectorQuantiser:
             read += stage
         return decoded
 
-    def _book(self, number: int, bits: int) -> Float[Tensor, "w s"]:
-        if (number, bits) not in self._books:
-            while len(self._residuals) <= number:  # those of full stages
-                last, before = self._residuals[-1], self._book(len(self._residuals) - 1, self._stage)
-                self._residuals.append(last - before[nearest(last, before)])
-            self._books[number, bits] = lloyd(self._residuals[number], 2**bits)
-        return self._books[number, bits]
+    def _fit_book(self, number: int, bits: int) -> Float[Tensor, "w s"]:
+        while len(self._residuals) <= number:  # those of full stages
+            last, before = self._residuals[-1], self._book(len(self._residuals) - 1, self._stage)
+            self._residuals.append(last - before[nearest(last, before)])
+        return lloyd(self._residuals[number], 2**bits)
 
 
 def lloyd(points: Float[Tensor, "n s"], count: int) -> Float[Tensor, "w s"]:

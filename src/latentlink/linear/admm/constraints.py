@@ -23,15 +23,8 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
+from latentlink.linear.admm import dual_bound
 from latentlink.linear.admm.antenna_selection import exchange_antennas
-from latentlink.linear.admm.dual_bound import (
-    bound_by_budget,
-    bound_per_antenna,
-    certify,
-    equivalent_channel,
-    power_multiplier,
-    remove_silent_antennas,
-)
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
@@ -76,7 +69,7 @@ class ConstraintSet(Summarised, ABC):
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Bound the weighted error (…) of all members from below, given the error of one of them."""
-        return bound_by_budget(modes, channel)
+        return dual_bound.bound_by_budget(modes, channel)
 
     def refine(self, modes: SemanticModes, problem: Problem, Z: Tensor) -> Tensor | None:
         """Improve what ADMM found, where the set knows a way; None where it does not."""
@@ -85,25 +78,18 @@ class ConstraintSet(Summarised, ABC):
 
 @dataclass(frozen=True)
 class PowerSet(ConstraintSet):
-    """The precoders within a power limit.
-
-    Attributes:
-        limit: the power limit.
-    """
+    """The precoders within a power limit."""
 
     limit: PowerLimit
 
     @property
     def power_limit(self) -> PowerLimit:
-        """The limit, without what only its design needs."""
         return self.limit.deployed()
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse a limit that does not fit the antennas."""
         self.limit.check(channel.n_tx)
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Project F onto the limit."""
         return self.limit.project(F, power, covariance)
 
 
@@ -111,35 +97,27 @@ class PerUseSet(PowerSet):
     """The precoders within a power limit per use."""
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Bound the weighted error (…) by the dual of the limits per use."""
         dual = partial(per_use_bound, modes.strength, SpatialModes.of(channel.h).amplitude, channel.effective_noise / 2, channel.power)
-        start = power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
-        return certify(dual, modes, channel, ceiling, start)
+        start = dual_bound.power_multiplier(modes, channel).unsqueeze(-1).expand(*channel.batch, channel.uses)
+        return dual_bound.certify(dual, modes, channel, ceiling, start)
 
 
 @dataclass(frozen=True)
 class PerAntennaSet(PowerSet):
-    """The precoders within a power limit per antenna.
-
-    Attributes:
-        limit: the power limit.
-    """
+    """The precoders within a power limit per antenna."""
 
     limit: PerAntenna
 
     def usable(self, channel: Channel) -> Channel:
-        """Remove the antennas that are given no power."""
-        return remove_silent_antennas(channel, self._limits(channel))
+        return dual_bound.remove_silent_antennas(channel, self._limits(channel))
 
     def warm_start(self, modes: SemanticModes, problem: Problem, random: Precoders) -> Precoders:
         """Start at the closed form for the best Lagrange multipliers of the antennas."""
-        equivalent = equivalent_channel(modes, problem.channel, self._limits(problem.channel))
-        exact = problem.precoder_of(ClosedForm().design(modes, equivalent.channel).transceiver)
-        return exact * equivalent.scale[..., None, :, None]
+        equivalent, scale = dual_bound.equivalent_channel(modes, problem.channel, self._limits(problem.channel))
+        return problem.precoder_of(ClosedForm().design(modes, equivalent).transceiver) * scale[..., None, :, None]
 
     def lower_bound(self, modes: SemanticModes, channel: Channel, ceiling: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Bound the weighted error (…) by the dual of the limits per antenna."""
-        return bound_per_antenna(modes, channel, self._limits(channel), ceiling)
+        return dual_bound.bound_per_antenna(modes, channel, self._limits(channel), ceiling)
 
     def _limits(self, channel: Channel) -> Float[Tensor, "*batch t"]:
         return self.limit.limits_of(channel.power, channel.n_tx)
@@ -149,11 +127,7 @@ _SETS: dict[type[PowerLimit], type[PowerSet]] = {PerUse: PerUseSet, PerAntenna: 
 
 
 def set_of(limit: PowerLimit) -> PowerSet:
-    """Make the constraint set of a power limit.
-
-    Raises:
-        ValueError: the limit has no projection, or it limits single messages.
-    """
+    """Make the constraint set of a power limit; a ValueError if the limit has no projection, or it limits single messages."""
     if not isinstance(limit, PowerLimit) or limit.limits_messages or type(limit).project is PowerLimit.project:
         raise ValueError(
             f"power must be a limit that a precoder can be projected onto, such as Mean(), PerUse() or PerAntenna(), got {limit!r}; "
@@ -179,12 +153,10 @@ class ActiveAntennas(ConstraintSet):
         integer("q", self.q)
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse more antennas than there are."""
         if self.q > channel.n_tx:
             raise ValueError(f"q must be at most the number of antennas, {channel.n_tx}, got {self.q}")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Keep the q strongest antennas, scaled into the budget."""
         strongest = _largest(row_power(F, covariance).sum(-2), self.q)
         return Mean().project(F * strongest[..., None, :, None], power, covariance)
 
@@ -214,11 +186,9 @@ class _InLatentCoordinates(ConstraintSet):
 
     @property
     def latent_moments(self) -> Moments:
-        """The moments of the latents."""
         return self.moments
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse moments that are not those of the modes."""
         moments = self.moments
         got, expected = (len(moments.mean_x), len(moments.mean_y)), (len(modes.mean_x), len(modes.mean_y))
         if got != expected:
@@ -246,14 +216,12 @@ class SparsePrecoder(_InLatentCoordinates):
         integer("nonzeros", self.nonzeros)
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
-        """Refuse other moments, and more entries than there are."""
         super().check(modes, channel)
         inputs = len(modes.mean_x) if modes.widely_linear else -(-len(modes.mean_x) // 2)
         if self.nonzeros > (entries := channel.uses * channel.n_tx * inputs):
             raise ValueError(f"nonzeros must be at most the number of complex entries, {entries}, got {self.nonzeros}")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Keep the largest entries, scaled into the budget."""
         largest = _largest(F.abs().flatten(-3), self.nonzeros).unflatten(-1, F.shape[-3:])
         return Mean().project(F * largest, power, covariance)
 

@@ -1,6 +1,7 @@
 """The class `Admm`: linear pairs under power limits and other constraints, by the iteration of `iteration`."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,18 +13,19 @@ from latentlink.linear.admm.constraints import ConstraintSet, set_of
 from latentlink.linear.admm.dual_bound import power_multiplier
 from latentlink.linear.admm.iteration import Best, Outcome, norm, solve
 from latentlink.linear.admm.problem import Problem
-from latentlink.linear.closed_form import LinearSolution, check_channel, expected_on
+from latentlink.linear.closed_form import LinearSolution, expected_on, in_precision_of
 from latentlink.linear.modes import SemanticModes
-from latentlink.links.solution import Solution, Status
+from latentlink.links.solution import Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import check_instance, flag, integer, real
+from latentlink.numerics.parts import change_tensors, move_tensor
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 from latentlink.streams.projections import Precoders
 
 CONVERGED = Status(
     "converged",
-    "feasible, residuals below tolerance: a stationary pair, which need not be the optimum; trace['gap'] tells how far it may be",
+    "feasible, residuals below tolerance: a stationary pair, which need not be the optimum: its distance is at most trace['gap']",
 )
 UNCONVERGED = Status(
     "unconverged", "feasible, but residuals were above tolerance when iterations ran out: raise max_iterations, or let rho adapt"
@@ -113,7 +115,12 @@ class Admm(Summarised):
         Raises:
             ValueError: modes or channel are of another type or on different devices, or the constraint does not fit them.
         """
-        channel = _check(modes, channel)
+        channel = in_precision_of(modes, channel)
+        if channel.uses > 1 and channel.uncertain:
+            raise ValueError(
+                "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "
+                f"got error_variance up to {float(channel.error_variance.max()):g}; design with ClosedForm or replace it by 0"
+            )
         dtype = modes.strength.dtype
         self.allowed.check(modes, channel)
         modes, channel = modes.to(torch.float64), channel.to(torch.float64)  # without noise the objective is a small difference
@@ -126,7 +133,7 @@ class Admm(Summarised):
         link = replace(problem, channel=channel).transceiver(problem.entries(delivered.Z), self.allowed.power_limit)
         trace = self._trace(modes, problem, outcome, delivered)
         solution = expected_on(problem.basis_modes, link, _status(outcome, delivered, refitted), trace, link.channel)
-        return _in_precision(solution, dtype)
+        return change_tensors(solution, partial(move_tensor, target=dtype))
 
     @property
     def allowed(self) -> ConstraintSet:
@@ -163,17 +170,6 @@ class Admm(Summarised):
         }
 
 
-def _check(modes: SemanticModes, channel: Channel) -> Channel:
-    """Take the channel in the modes' precision; refuse an error that several uses share."""
-    channel = check_channel(modes, channel)
-    if channel.uses > 1 and bool((channel.error_variance > 0).any()):
-        raise ValueError(
-            "channel must be known exactly where it has several uses (ADMM has no model of an error that they share), "
-            f"got error_variance up to {float(channel.error_variance.max()):g}; design with ClosedForm or replace it by 0"
-        )
-    return channel
-
-
 def _status(outcome: Outcome, delivered: Best, refitted: Bool[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
     """Judge how each channel ended; what was refitted is not an iterate that may be circling."""
     status = torch.full_like(outcome.standing.iterations, UNCONVERGED.code)
@@ -190,12 +186,3 @@ def _circles(residual: Float[Tensor, "*batch i"]) -> Bool[Tensor, "*batch"]:
         return torch.zeros(residual.shape[:-1], dtype=torch.bool, device=residual.device)
     early, late = residual[..., n // 4 : n // 2].mean(-1), residual[..., 3 * n // 4 :].mean(-1)
     return (late > _APART) & (late > 0.9 * early)
-
-
-def _in_precision(solution: LinearSolution, dtype: torch.dtype) -> LinearSolution:
-    """Convert the solution to the precision of the modes that it was asked for."""
-    expected = solution.expected_mse
-    if dtype == torch.float64 or expected is None:
-        return solution
-    trace = {name: value.to(dtype) if value.is_floating_point() else value for name, value in solution.trace.items()}
-    return Solution(solution.transceiver.to(dtype), solution.status, expected.to(dtype), solution.expected_power.to(dtype), trace)

@@ -13,7 +13,6 @@ best multipliers that minimiser is F = diag(μ)^{-1/2} F', F' the closed form on
 """
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Complex, Float
@@ -67,31 +66,17 @@ def bound_by_budget(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*b
 def bound_per_antenna(
     modes: SemanticModes, channel: Channel, limits: Float[Tensor, "*batch t"], ceiling: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch"]:
-    """Bound the weighted error (…) under power limits per antenna from below, by the dual or the total power, whichever is higher.
-
-    Args:
-        modes: of the pair of devices.
-        channel: the channels.
-        limits: l (…, t).
-        ceiling: the weighted error (…) of a feasible precoder.
-    """
+    """Bound the weighted error (…) under limits l (…, t) per antenna from below, given the error (…) of a feasible precoder."""
     return certify(_scaled_antenna_dual(modes.strength, channel, limits), modes, channel, ceiling, _all_on_budget(modes, channel))
 
 
-class EquivalentChannel(NamedTuple):
-    """The channels on which the closed form, under one budget, is the best precoder under the limits of the antennas.
+def equivalent_channel(
+    modes: SemanticModes, channel: Channel, limits: Float[Tensor, "*batch t"]
+) -> tuple[Channel, Float[Tensor, "*batch t"]]:
+    """Find the channels on which the closed form, under one budget, is the best precoder under the limits of the antennas.
 
-    Attributes:
-        channel: H_u diag(μ)^{-1/2} with the budget Σ_t ν_t l_t + ν₀ P.
-        scale: diag(μ)^{-1/2} (…, t), by which the rows of its precoder are multiplied.
+    They are H_u diag(μ)^{-1/2} with the budget Σ_t ν_t l_t + ν₀ P; the rows of the precoder are multiplied by diag(μ)^{-1/2} (…, t).
     """
-
-    channel: Channel
-    scale: Float[Tensor, "*batch t"]
-
-
-def equivalent_channel(modes: SemanticModes, channel: Channel, limits: Float[Tensor, "*batch t"]) -> EquivalentChannel:
-    """Find the channel that the best multipliers of the antennas make."""
     ceiling = modes.strength.square().sum().expand(channel.batch)
     best = ascend(_scaled_antenna_dual(modes.strength, channel, limits), ceiling, _all_on_budget(modes, channel))
     nu = best.argument / _unit_of_multipliers(channel, limits)
@@ -99,8 +84,7 @@ def equivalent_channel(modes: SemanticModes, channel: Channel, limits: Float[Ten
     mu = own + common
     scale = torch.where((mu > 0) & (limits > 0), mu, torch.inf).rsqrt()
     budget = (own * limits).sum(-1) + common.squeeze(-1) * channel.power
-    noise = channel.effective_noise
-    return EquivalentChannel(Channel(channel.h * scale[..., None, None, :], noise, budget), scale)
+    return Channel(channel.h * scale[..., None, None, :], channel.effective_noise, budget), scale
 
 
 def remove_silent_antennas(channel: Channel, limits: Float[Tensor, "*batch t"]) -> Channel:

@@ -99,7 +99,8 @@ def solve(
     scale = norm(Z)
     now = Iterate(Z, Z, torch.zeros_like(Z))
     best = Best(Z, problem.error(Z))
-    standing = Standing.begin((unit > 0) & (scale > 0))
+    active = (unit > 0) & (scale > 0)
+    standing = Standing(active, torch.zeros_like(active), torch.zeros_like(active), torch.zeros_like(active, dtype=torch.long))
     unit = torch.where(unit > 0, unit, 1.0)
     penalty = rho * unit
     zero = torch.zeros_like(best.error)
@@ -192,11 +193,6 @@ class Standing(NamedTuple):
     converged: Bool[Tensor, "*batch"]
     runaway: Bool[Tensor, "*batch"]
     iterations: Int[Tensor, "*batch"]
-
-    @classmethod
-    def begin(cls, active: Bool[Tensor, "*batch"]) -> "Standing":
-        """Start with those channels that can carry anything."""
-        return cls(active, torch.zeros_like(active), torch.zeros_like(active), torch.zeros_like(active, dtype=torch.long))
 
     def advance(self, met: Bool[Tensor, "*batch"], escaped: Bool[Tensor, "*batch"]) -> "Standing":
         """Count one iteration of the active channels and stop those that met the tolerance or escaped."""

@@ -28,6 +28,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import packed_covariance, real_embedding
+from latentlink.latents.whitening import regularise
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.division import ratio
@@ -69,12 +70,12 @@ class Problem:
         H = torch.diag_embed(channel.h.movedim(-3, -1), dim1=-4, dim2=-2).flatten(-2).flatten(-3, -2)
         N = channel.effective_noise  # of the error exact for one use
         H, N = (real_embedding(H), N / 2) if modes.widely_linear else (H, N)
-        kept = modes.truncated(min(len(modes), 2 * channel.uses * min(channel.n_rx, channel.n_tx))) if moments is None else modes
-        b = kept.strength if kept.widely_linear else 2**0.5 * kept.strength[::2]
+        used = modes.truncated(min(len(modes), channel.real_symbols)) if moments is None else modes
+        b = used.strength if used.widely_linear else 2**0.5 * used.strength[::2]
         if moments is None:
-            return cls(channel, kept, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
+            return cls(channel, used, None, H, N, modes.weighted_variance, torch.diag(b).to(H.dtype), torch.ones_like(b))
         R = (moments.cov_x if modes.widely_linear else packed_covariance(moments.cov_x)).to(H)  # R_λ of the latents, or of their packing
-        R = R + modes.shrinkage * R.diagonal().real.mean() * torch.eye(len(R), dtype=R.dtype, device=R.device)
+        R = regularise(R, modes.shrinkage)
         Phi = _field_analysis(modes).to(H)
         spread, E = torch.linalg.eigh(R)
         spread = spread.clamp(min=0)
@@ -95,8 +96,7 @@ class Problem:
         C = (M * self.spread) @ M.mH
         loading = self.N + torch.finfo(self.N.dtype).eps * (C.diagonal(dim1=-2, dim2=-1).real.sum(-1) + C.shape[-1] * self.N)
         loading = torch.where(loading > 0, loading, 1.0).unsqueeze(-1).expand(C.shape[:-1])
-        B: Tensor = self.H.mH @ torch.linalg.solve(C + torch.diag_embed(loading).to(C.dtype), M)
-        return B
+        return self.H.mH @ torch.linalg.solve(C + torch.diag_embed(loading).to(C.dtype), M)
 
     def proximal_precoder(self, B: Tensor, near: Tensor, rho: Float[Tensor, "*batch"]) -> Tensor:
         """Solve the F-update (…, g, c) for the decoder behind B E and the point Z − U (the Sylvester equation of the module)."""
@@ -122,14 +122,12 @@ class Problem:
         """Split F of the field into complex entries by use and antenna."""
         if not F.is_complex():
             F = torch.complex(*F.tensor_split(2, dim=-2))
-        split: Tensor = F.unflatten(-2, (self.channel.uses, self.channel.n_tx))
-        return split
+        return F.unflatten(-2, (self.channel.uses, self.channel.n_tx))
 
     def matrix(self, entries: Precoders) -> Tensor:
         """Join complex entries to F of the field (…, 2 u t, c) or (…, u t, c); the inverse of `entries`."""
         F = entries.flatten(-3, -2)
-        real_rows: Tensor = F if self.H.is_complex() else torch.cat([F.real, F.imag], -2)
-        return real_rows
+        return F if self.H.is_complex() else torch.cat([F.real, F.imag], -2)
 
     def _to_eigenbasis(self, F: Tensor) -> Tensor:
         """Compute F E."""

@@ -1,12 +1,12 @@
 """Precoders for a receiver that measures H F, from pilots sent through the precoder, and matches its decoder: only F is uncertain.
 
-H = H̄ + E with E i.i.d. CN(0, τ) is no noise at all to such a decoder, and adding τ P to the noise is the wrong problem. What is left to
+H = H̄ + E with E i.i.d. CN(0, τ) is no noise to such a decoder, and adding τ P to the noise is the wrong problem. What is left to
 minimise, E over the error of Σ b² diag (I + F̃ᵀ H_rᵀ H_r F̃ / N)^{-1}, has no closed form. Compared are precoders on H̄ with noise σ² (naive),
 on a square root of E[Hᴴ H] = H̄ᴴ H̄ + n_rx τ I with noise σ² (a bound by Jensen's inequality, best at high SNR), on H̄ with noise σ² + τ P,
 and, where n_tx > n_rx, on the n_rx strongest directions of that root.
 
 They are compared by Monte Carlo, channel by channel. Errors of different uses may be drawn apart, shared or not: the mean of a sum does not
-depend on it. The naive one is kept unless another is better by three standard errors of the paired draws.
+depend on it. The naive one is preferred unless another is better by three standard errors of the paired draws.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from latentlink.linear.mse import is_white, response_mse
 from latentlink.linear.robust.both_ends import Candidate, Choice
 from latentlink.numerics.division import root
 from latentlink.streams.allocation import Allocation
-from latentlink.streams.spatial import SpatialModes, embedded
+from latentlink.streams.spatial import SpatialModes, embed_beams
 
 _SURELY = 3.0  # standard errors: a precoder that is no better is preferred for one channel in 700
 _DENSE_DRAWS = 8  # full responses over several uses
@@ -33,13 +33,7 @@ _DENSE_DRAWS = 8  # full responses over several uses
 def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int, seed: int, robust: bool = True) -> Choice:
     """Choose the best candidate for a receiver that knows H F, for each channel: NAIVE, INFLATED, NOISIER or FEWER.
 
-    Args:
-        modes: semantic modes of the pair of devices.
-        channel: estimate that the transmitter knows, with its error variance.
-        draws: number of Monte Carlo draws of an error matrix, divided over the uses, on which the candidates are compared; at least two
-            for each use.
-        seed: seed of the draws.
-        robust: False evaluates the naive precoder alone.
+    Candidates are compared on `draws` error matrices, divided over the uses, at least two for each; without `robust` NAIVE is the only one.
     """
     tried = _candidates(modes, channel, robust=robust)
     plain = channel.noise_variance / 2
@@ -84,7 +78,7 @@ def _candidates(modes: SemanticModes, channel: Channel, *, robust: bool) -> list
 
     def design(candidate: Candidate, amplitude: Tensor, directions: Tensor, noise: Tensor) -> _Tried:
         used = Allocation.of(modes.strength, amplitude, noise, channel.uses * channel.power)
-        precoder = embedded(directions, used.on_slots(root(used.power)))
+        precoder = embed_beams(directions, used.on_slots(root(used.power)))
         weight = used.on_slots(modes.strength[: used.power.shape[-1]].square().expand_as(used.power))
         return _Tried(torch.full(channel.batch, candidate, device=noise.device), used.streams, used.power, precoder, weight)
 
@@ -125,17 +119,15 @@ def _matched_error(
     loading = torch.where(loading > 0, loading, 1.0)  # definite where there is no noise, and where nothing comes
     C.diagonal(dim1=-2, dim2=-1).add_(loading.unsqueeze(-1))
     L = torch.linalg.cholesky(C)
-    kept = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
-    left: Tensor = (weight * (1 - kept)).sum(-1)
-    return left
+    explained = torch.linalg.solve_triangular(L, M, upper=False).square().sum(-2)
+    return (weight * (1 - explained)).sum(-1)
 
 
 def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tensor, "*batch"]:
     """The candidate with the greatest gain over the first, less three standard errors (paired draws); the first if none gains."""
     gain = errors[:, :1] - errors
     variance = gain.var(0).sum(-1) / len(errors)
-    number: Tensor = (gain.mean(0).sum(-1) - _SURELY * variance.sqrt()).argmax(0)
-    return number
+    return (gain.mean(0).sum(-1) - _SURELY * variance.sqrt()).argmax(0)
 
 
 def _matched_mse(

@@ -20,7 +20,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.latents.packing import real_embedding
-from latentlink.linear.closed_form import check_channel, design_exactly
+from latentlink.linear.closed_form import design_exactly, in_precision_of
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.division import ratio
@@ -35,13 +35,7 @@ def agreed_level(
 ) -> Float[Tensor, "*batch"]:
     """The level a² (…) that decoder and precoder are designed for, from the sizes, noise and power of the channels alone.
 
-    Args:
-        modes: semantic modes of the pair of devices.
-        channel: channels, of which only the sizes, noise and power matter.
-        gain: E|h|² of every entry of H.
-        multiples: candidates for a² as multiples of the gain; the best in the mean over Rayleigh fading is taken.
-        draws: number of Rayleigh channels, divided over the uses; at least two for each use.
-        seed: seed of those channels.
+    It is the multiple of the gain that is best in the mean over `draws` Rayleigh channels, divided over the uses, at least two for each.
     """
     facts = torch.stack([channel.noise_variance, channel.power], -1).reshape(-1, 2)
     kinds, kind = facts.unique(dim=0, return_inverse=True)
@@ -66,7 +60,7 @@ def design_for_identity(modes: SemanticModes, level: Float[Tensor, "*batch"], li
     """The exact design for a I on every use, a² = level (…), at the noise and power of other channels."""
     eye = torch.eye(like.n_rx, like.n_tx, dtype=like.h.dtype, device=like.h.device)
     identity = level.sqrt()[..., None, None, None] * eye.expand(like.h.shape[-3:])
-    channel = check_channel(modes, Channel(identity, like.noise_variance, like.power))
+    channel = in_precision_of(modes, Channel(identity, like.noise_variance, like.power))
     return design_exactly(modes, channel, Mean()).transceiver
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import REFITTED, check_channel
+from latentlink.linear.closed_form import REFITTED, in_precision_of
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
 from latentlink.links.saved_channel import limit_facts, limit_from, taken_out
@@ -144,7 +144,7 @@ class Codec(Summarised, Parts, Saved):
             ValueError: the channel is of another type, on another device, or has too many symbols.
         """
         modes = self.modes
-        channel = check_channel(modes, channel)
+        channel = in_precision_of(modes, channel)
         streams, beams = placed(modes.strength, channel, self.most)
         sends = streams.share.sum(-1) > 0
         active = self.gate.of(streams) & sends

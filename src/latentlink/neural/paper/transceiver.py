@@ -21,10 +21,10 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
-from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import COMPLEX_WEIGHT, LayerFlops, OperationCount
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.shapes import check_latents, check_received
+from latentlink.links.transceiver import BaseTransceiver
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combined, complex_product, from_halves, modulus_gelu
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts
