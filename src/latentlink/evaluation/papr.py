@@ -46,8 +46,7 @@ class Amplifier(Summarised):
     def __call__(self, s: Complex[Tensor, "*b n u t"]) -> Complex[Tensor, "*c n u t"]:
         """The symbols (…, n, u, n_tx) that leave the antennas for symbols s (…, n, u, n_tx)."""
         most = self.limit.to(s.real.dtype)[..., None, None, None]
-        clipped: Tensor = s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
-        return clipped
+        return s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,8 +55,7 @@ class Distribution:
     @property
     def values(self) -> list[float]:
         """Return the accuracies, the lowest first."""
-        found: list[float] = self.rows["accuracy"].sort().to_list()
-        return found
+        return self.rows["accuracy"].sort().to_list()
 
 
 def collect_distributions(table: Arranged) -> dict[Condition, list[Distribution]]:

@@ -193,14 +193,13 @@ def render_page(page: dict[str, Any]) -> str:
     )
     charts = {chart.id: {"data": chart.data, "layout": chart.layout} for chart in page["charts"]}
     data = json.dumps(charts, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    text: str = environment.get_template("report.html").render(
+    return environment.get_template("report.html").render(
         page=page,
         charts=data.replace("<", "\\u003c").replace("&", "\\u0026"),  # may stand within a script element
         plotly=offline.get_plotlyjs(),
         style=(_TEMPLATES / "report.css").read_text("utf-8"),
         script=(_TEMPLATES / "report.js").read_text("utf-8"),
     )
-    return text
 
 
 def report_study(experiment: Experiment) -> list[Path]:

@@ -179,5 +179,4 @@ def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = Fals
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
     above = importlib.import_module("latentlink.report.page")  # by name: the report reads studies, which do not depend on it
-    files: list[Path] = above.report_study(experiment)
-    return files
+    return above.report_study(experiment)

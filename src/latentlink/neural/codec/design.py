@@ -218,8 +218,7 @@ class Codec(Summarised, Parts, Saved):
 
         def change(z: Tensor, modes: Tensor) -> Tensor:
             """||y − ŷ||² − ||y − μy||²."""
-            found: Tensor = ((z @ gram[modes][:, modes]) * z).sum(-1) - 2 * (z * target[:, modes]).sum(-1)
-            return found
+            return ((z @ gram[modes][:, modes]) * z).sum(-1) - 2 * (z * target[:, modes]).sum(-1)
 
         k = min(self.most, len(self.modes))
         linear = change((streams.gain.unsqueeze(-2) * (amplitude * direct + noise))[..., :k], outputs[:k])

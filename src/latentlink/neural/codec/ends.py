@@ -114,15 +114,13 @@ def carried(z: Float[Tensor, "*b n k"], streams: int) -> Float[Tensor, "*b n S"]
 def refitted_gain(z: Float[Tensor, "n k"], t: Float[Tensor, "*batch n S"], streams: Streams) -> Float[Tensor, "*batch S"]:
     """ℓ_i = a_i E[z_i t_i] / (a_i² E[t_i²] + 1) (…, S): the linear decoder for symbols t as they are sent of z, stream by stream."""
     a = streams.amplitude
-    gain: Tensor = a * (carried(z, t.shape[-1]) * t).mean(-2) / (a.square() * t.square().mean(-2) + 1)
-    return gain
+    return a * (carried(z, t.shape[-1]) * t).mean(-2) / (a.square() * t.square().mean(-2) + 1)
 
 
 def precode(encoder: ModulatedMlp, ends: Ends, z: Float[Tensor, "*#batch n k"], drop: Dropout | None = None) -> Float[Tensor, "*batch n S"]:
     """κ [ φ √q ⊙ z + f(z) ] (…, n, S), before any limit."""
     S = ends.direct_tx.shape[-1]
-    raw: Tensor = torch.addcmul(ends.direct_tx * carried(z, S), ends.residual_tx, encoder(z, ends.precoding, drop)[..., :S])
-    return raw
+    return torch.addcmul(ends.direct_tx * carried(z, S), ends.residual_tx, encoder(z, ends.precoding, drop)[..., :S])
 
 
 def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], drop: Dropout | None = None) -> Float[Tensor, "*batch n k"]:
@@ -132,8 +130,7 @@ def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], d
     out = decoder(pad(read, (0, missing)) if missing else read, ends.decoding, drop) * ends.residual_rx
     k = out.shape[-1]
     direct = (ends.direct_rx * w)[..., :k]
-    decoded: Tensor = out + (pad(direct, (0, k - direct.shape[-1])) if direct.shape[-1] < k else direct)
-    return decoded
+    return out + (pad(direct, (0, k - direct.shape[-1])) if direct.shape[-1] < k else direct)
 
 
 def mean_scale(limit: PowerLimit, spent: Float[Tensor, "*batch"], budget: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:

@@ -104,8 +104,7 @@ class ModulatedMlp(nn.Module):
         for layer, scale, shift in zip(self.layers, at.scale, at.shift, strict=True):
             x = gelu(torch.addcmul(shift, scale, layer(x)))
             x = x if drop is None else drop(x)
-        out: Tensor = self.out(x) + at.offset
-        return out
+        return self.out(x) + at.offset
 
 
 def build(widths: list[int], features: int, weights: dict[str, Tensor]) -> ModulatedMlp:

@@ -228,8 +228,7 @@ def microseconds(codec: Codec, batch: int) -> float:
 
 def _largest_link(codec: Codec) -> CodecTransceiver:
     eye = torch.eye(codec.max_symbols, dtype=torch.complex128, device=codec.modes.strength.device)
-    link: CodecTransceiver = codec.design(Channel.from_snr(eye, 20.0)).transceiver
-    return link
+    return codec.design(Channel.from_snr(eye, 20.0)).transceiver
 
 
 def within(codec: Codec, most: float, streams: Streams) -> Codec:

@@ -74,8 +74,7 @@ class Streams(Parts):
     def bits(self) -> Float[Tensor, "*batch"]:
         """Bits (…) that a message of Gaussian streams of equal power would carry."""
         even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
-        bits: Tensor = (self.amplitude.square() * even).log1p().sum(-1) / (2 * math.log(2))
-        return bits
+        return (self.amplitude.square() * even).log1p().sum(-1) / (2 * math.log(2))
 
     def __getitem__(self, index: Any) -> "Streams":
         """Some of the batch."""
@@ -99,8 +98,7 @@ class Beams(Parts):
     def symbols(self, t: Float[Tensor, "*b n q2"]) -> Complex[Tensor, "*batch n u t"]:
         """s = √(u P) V t."""
         beams = torch.view_as_complex(t.contiguous().unflatten(-1, (-1, 2))) @ self.transmit.mT
-        sent: Tensor = beams.unflatten(-1, (self.uses, -1))
-        return sent
+        return beams.unflatten(-1, (self.uses, -1))
 
     def streams(self, r: Complex[Tensor, "*b n u r"]) -> Float[Tensor, "*batch n q2"]:
         """w = Uᴴ r / √N."""

@@ -85,8 +85,7 @@ class _ModulusGelu(torch.autograd.Function):
         z, energy, gain = ctx.saved_tensors
         slope = (energy * -0.5).exp_().mul_((2 * math.pi) ** -0.5).div_(energy.clamp(min=_TINY).sqrt_())
         slope = slope.mul_((z[0] * g[0]).addcmul_(z[1], g[1]))
-        along: Tensor = (g * gain).addcmul_(z, slope)
-        return along
+        return (g * gain).addcmul_(z, slope)
 
 
 _TINY = 1e-36  # ⟨z, g⟩ / |z| is 0 at z = 0
@@ -128,8 +127,7 @@ class ComplexLinear(nn.Module):
     @torch.no_grad()
     def modulus(self) -> Float[Tensor, "out in"]:
         """|w|."""
-        size: Tensor = self.weight.square().sum(0).sqrt()
-        return size
+        return self.weight.square().sum(0).sqrt()
 
     @torch.no_grad()
     def prune(self, kept: Bool[Tensor, "out in"]) -> None:
@@ -155,8 +153,7 @@ class ComplexMlp(nn.Module):
         """The network, its products computed in `dtype`."""
         for layer in self.layers[:-1]:
             z = modulus_gelu(layer(z, dtype))
-        out: Tensor = self.layers[-1](z, dtype)
-        return out
+        return self.layers[-1](z, dtype)
 
     def linears(self) -> list[ComplexLinear]:
         """The layers, in order."""

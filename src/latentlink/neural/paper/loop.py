@@ -44,8 +44,7 @@ class Pair(nn.Module):
         """Decoded latents; noise is of unit variance."""
         s = at_budget(self.precoder(x, dtype), self.budget)
         r = complex_product(s, self.H, torch.float32) + self._deviation(s) * noise
-        out: Tensor = self.decoder(r, dtype)
-        return out
+        return self.decoder(r, dtype)
 
     def _deviation(self, s: Float[Tensor, "2 n t"]) -> Tensor | float:
         """Standard deviation of each real part of the noise and of the signal through the channel's error, E s ~ CN(0, τ ||s_u||² I)."""
@@ -165,8 +164,7 @@ class PairLoop(TrainingLoop):
 
     def _error(self, decoded: Float[Tensor, "2 n b"], y: Float[Tensor, "2 n b"]) -> Float[Tensor, ""]:
         """Total squared error per message."""
-        error: Tensor = ((decoded - y) * self.data.counted).square().sum() / y.shape[1]
-        return error
+        return ((decoded - y) * self.data.counted).square().sum() / y.shape[1]
 
     @torch.no_grad()
     def _bring_best_under_mask(self) -> None:

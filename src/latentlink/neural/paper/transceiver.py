@@ -147,8 +147,7 @@ class NeuralTransceiver(BaseTransceiver):
     @cached_property
     def synthesis(self) -> Float[Tensor, "m m"]:
         """Ψ = c_y I: the decoder ends in the receiver's latent itself, which has fewer numbers than its hidden units."""
-        scaled: Tensor = self.scale_y * torch.diag(torch.ones_like(self.mean_y))
-        return scaled
+        return self.scale_y * torch.diag(torch.ones_like(self.mean_y))
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x, each message at the whole budget; raises as `Transceiver.encode`."""

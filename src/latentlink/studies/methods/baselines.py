@@ -46,8 +46,7 @@ class _Baseline(Method):
         return self.kind(aligner=known.alignment(aligners[self.aligner]()), equaliser=equalisers[self.equaliser](), **settings, **more)
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
-        solution: Solution = self.baseline(known).design(known.moments, channel)
-        return solution
+        return self.baseline(known).design(known.moments, channel)
 
 
 class _SelectingBaseline(_Baseline):
@@ -79,8 +78,7 @@ class TopKMethod(_SelectingBaseline):
         return super().baseline(known, pilots=some, **{"expects": False, **more})
 
     def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
-        expected: Tensor | None = self.baseline(known, expects=True).expected_mse(solution.transceiver, known.moments)
-        return expected
+        return self.baseline(known, expects=True).expected_mse(solution.transceiver, known.moments)
 
 
 class EigenKMethod(_Baseline):

@@ -22,10 +22,22 @@ from latentlink.power import MessageWord
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.channels import standard_model
-from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Point, Positive, Section, Standard, identify
+from latentlink.studies.methods.method import Method, Run, Training
+from latentlink.studies.sections import (
+    AboveZero,
+    ChannelAt,
+    Fading,
+    NotNegative,
+    OfdmAt,
+    PilotsAt,
+    Point,
+    Positive,
+    Section,
+    Standard,
+    identify,
+)
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.shared import PilotKnowledge, ScenarioData
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute, source_digest
 from latentlink.tasks.objectives import Objective
 
@@ -136,18 +148,28 @@ class CodecMethod(Method):
             return made
         return named_objective(self.objective, known.head, self.fidelity)
 
-    def kept(self, known: PilotKnowledge, seed: int) -> Path:
-        """The file that keeps this codec under the digest of all that its training depends on, the code of an objective of one's own
-        included; the training's state lies beside it."""
+    def stored(self, known: PilotKnowledge, seed: int) -> Path:
+        """The file of this codec, named by the digest of all that its training depends on; the training's state lies beside it."""
         own = f"-{source_digest(self.own)[:16]}" if self.own else ""
         identity = self.training(seed).identity(*self.inputs(known), self._unpaired(known))
         return cache_folder() / "codecs" / f"{identity}{own}-{_TRAINING_VERSION}.safetensors"
 
+    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training:
+        known = scenario.known(at, seed)
+        settings, inputs = self.training(seed), self.inputs(known)
+        return Training(
+            key=(at, seed, self.model_dump_json(exclude={"label"})),
+            estimated_seconds=lambda: settings.estimated_seconds(*inputs),
+            untrained_link=lambda: settings.untrained(*inputs[:2]).design(channel).transceiver,
+            serves_all_channels=True,
+            is_done=self.stored(known, seed).is_file(),
+        )
+
     def codec(self, known: PilotKnowledge, run: Run) -> Codec:
-        """The codec, trained by whichever cell needs it first, unless it is kept; an interrupted training is resumed."""
+        """The codec, trained by whichever cell needs it first, unless it is stored; an interrupted training is resumed."""
 
         def train() -> Codec:
-            path = self.kept(known, run.seed)
+            path = self.stored(known, run.seed)
             if (before := load_if_there(path, Codec)) is not None:
                 return before.to(known.pilots.x.device)
             state, unpaired = path.with_suffix(".training"), self._unpaired(known)

@@ -4,7 +4,7 @@ The power of most methods depends on the latents: it is brought to the budget by
 power (`gain_controlled`, see `running/measure.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,11 +17,11 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
-from latentlink.studies.sections import AboveZero, NotNegative, Point, Section
+from latentlink.links.transceiver import Transceiver
+from latentlink.neural.training_loop import Progress
+from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Point, Section
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import GoalName, PilotKnowledge
-
-Progress = Callable[[int, int, float, float], None]
+from latentlink.studies.shared import GoalName, PilotKnowledge, ScenarioData
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,25 @@ class Situation:
         return replace(self, truth=change(self.truth), estimate=change(self.estimate), received=change(self.received))
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A training that cells wait for, by which their time is estimated.
+
+    Attributes:
+        key: of trainings that take the same time, on channels of the same size.
+        estimated_seconds: measures on a few steps how long it takes.
+        untrained_link: makes a link that takes as long to run as the trained one.
+        serves_all_channels: whether one training serves the channels of all cells; else each channel has its own.
+        is_done: whether an earlier run has stored its result.
+    """
+
+    key: Hashable
+    estimated_seconds: Callable[[], float]
+    untrained_link: Callable[[], Transceiver]
+    serves_all_channels: bool = False
+    is_done: bool = False
+
+
 class Method(Section):
     """The base of all methods."""
 
@@ -114,6 +133,10 @@ class Method(Section):
 
     def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor | None:
         """What the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
+        return None
+
+    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training | None:
+        """The training that cells with these pilots, this seed and channels of this size wait for; None where nothing is trained."""
         return None
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:

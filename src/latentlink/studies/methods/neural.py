@@ -1,6 +1,7 @@
 """The paper's complex networks as a method of studies."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -10,9 +11,9 @@ from latentlink.channels.channel import Channel
 from latentlink.links.solution import Solution
 from latentlink.neural.paper.design import Neural
 from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
-from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.sections import AboveZero, NotNegative, Positive
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.methods.method import Method, Run, Training
+from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Positive
+from latentlink.studies.shared import PilotKnowledge, ScenarioData
 
 _SETTINGS = {each.name for each in fields(Neural)} - {"pruning", "budget", "seed"}
 _THRESHOLDS = {"hard": HardThreshold, "soft": SoftThreshold}
@@ -63,6 +64,13 @@ class NeuralMethod(Method):
         """The design object."""
         pruning = _THRESHOLDS[self.pruning](self.strength) if self.pruning in _THRESHOLDS else None
         return Neural(**self.model_dump(include=_SETTINGS), pruning=pruning, budget=self.budget, seed=seed)
+
+    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training:
+        classes = int(scenario.candidates.require_labels().max()) + 1
+        pilots = scenario.candidates[: None if at.per_class is None else at.per_class * classes]
+        network = replace(self.network(0), pruning=None, budget=None)
+        estimate = partial(network.estimated_seconds, pilots, channel)
+        return Training((network, len(pilots)), estimate, partial(network.untrained, pilots, channel))
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return self.network(run.design_seed(self.name)).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)
