@@ -1,12 +1,12 @@
-"""The training loop of every network: rounds of steps, judged by validation, kept in checkpoints; the best weights are delivered.
+"""The training loop of every network: rounds of steps, judged by validation, stored in checkpoints; the best weights are delivered.
 
-    until the rounds are over, validation stops improving, or the loss is no number any more:
-        train one round  →  prune (where something is pruned)  →  validate  →  keep the weights if they are the best  →  report
+    until the rounds are over, validation stops improving, or the loss is no finite number:
+        train one round  →  prune (where something is pruned)  →  validate  →  store the weights if they are the best  →  report
 
-A subclass says what a round is (`train`), what is measured after it (`measure`) and, where weights are pruned, how (`adapt`). The state
-of the loop is its module, its optimiser, its random generators and its history: a training that is resumed from a checkpoint ends in the
-same bits as one that was never interrupted. A checkpoint is a SHA-256 and what `torch.save` makes of the state, with the identity of its
-training, a hash of all that the training depends on (`numerics.identity`); one that is damaged or of another training is refused.
+A subclass defines a round (`train`), what is measured after it (`measure`) and, where weights are pruned, how (`adapt`). The state of the
+loop is its module, its optimiser, its random generators and its history: a training that is resumed from a checkpoint ends in the same bits
+as one that was never interrupted. A checkpoint is a SHA-256 and the state as `torch.save` writes it, with the identity of its training, a
+hash of all that the training depends on (`numerics.identity`); one that is damaged or of another training is refused.
 """
 
 import hashlib
@@ -34,11 +34,11 @@ KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The file in which a training keeps its state.
+    """The file in which a training stores its state.
 
     Attributes:
         path: the file.
-        identity: of the training, which a state must have to be taken up.
+        identity: of the training, which a state must have to be resumed.
         device: where the tensors of the state are loaded.
         depends_on: what the identity covers, in words for the error message.
     """
@@ -146,8 +146,8 @@ class TrainingLoop(ABC):
         """Train to the end; the module then has its best weights.
 
         Args:
-            report: called after each round; what it raises ends the training, whose state is then kept.
-            checkpoint: where the state is kept every few seconds, and taken from at the start if the file is there.
+            report: called after each round; an exception that it raises ends the training, whose state is then stored.
+            checkpoint: where the state is stored every few seconds, and taken from at the start if the file is there.
 
         Raises:
             ValueError: the checkpoint is of another training, or damaged.
@@ -180,7 +180,7 @@ class TrainingLoop(ABC):
         self.module.load_state_dict(self.best)
 
     def judge(self, loss: float) -> None:
-        """Keep the weights if this validation loss is the lowest so far."""
+        """Store the weights if this validation loss is the lowest so far."""
         if loss < self.best_loss or not self.best:
             self.best_loss, self.best_round = loss, self.round
             self.best = {name: value.detach().clone() for name, value in self.module.state_dict().items()}

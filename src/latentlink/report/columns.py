@@ -93,7 +93,7 @@ def describe_code(text: str) -> str:
 
 
 def describe_condition(condition: Condition) -> str:
-    """Word the settings of a condition; empty where there is but one."""
+    """Word the settings of a condition; empty where there is only one condition."""
     return ", ".join(filter(None, (describe(name, value) for name, value in condition)))
 
 

@@ -1,8 +1,7 @@
-"""Where digital links win: the points at which one of them is better than every analogue method, in words.
+"""The points at which a digital link is better than every analogue method, in words.
 
 Better means by more than the interval: the lower end of its interval of accuracy lies above the upper end of every analogue one's (of NMSE
-the other way round). A mean without an interval is taken as it stands. What is not comparable, because no analogue method was measured at a
-point, is no victory.
+the other way round). A mean without an interval is compared as it is. A point at which no analogue method was measured is not counted.
 """
 
 from dataclasses import dataclass, replace

@@ -54,10 +54,10 @@ def make_charts(plots: Iterable[Plot], name: str) -> list[Chart]:
 
 
 def make_chart(plots: list[Plot], headings: list[str], identity: str, title: str = "", reference: str = "", same_x: bool = True) -> Chart:
-    """Make a chart of plots beside each other, which have the same rows.
+    """Make a chart of plots that have the same rows, one for each column, below its heading.
 
     Args:
-        plots: one for each column.
+        plots: the plots.
         headings: above each column.
         identity: the chart's id.
         title: the chart's heading.
@@ -141,7 +141,7 @@ def _list_once(data: list[_Trace]) -> None:
 
 
 def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
-    """Make the traces of a line: its band, then the line with its points; if only some points are marked, the marks are a trace."""
+    """Make the traces of a line: its band, then the line with its points, whose marks are a trace of their own if only some are marked."""
     look = line.look
     name = html.escape(line.name, quote=False)
     common: _Trace = {"type": "scatter", "name": name, "legendgroup": name, "showlegend": line.listed, "x": list(line.x), "y": list(line.y)}

@@ -1,4 +1,4 @@
-"""Outage: the distribution of a method's accuracy over channels. How often is a channel bad, and how bad are the worst ones?
+"""Outage: the distribution of a method's accuracy over channels, its tail above all.
 
 With v_1 ≤ … ≤ v_n the accuracies of a method over the n channels of a condition (all seeds together), each a mean over test messages,
 
@@ -7,10 +7,8 @@ With v_1 ≤ … ≤ v_n the accuracies of a method over the n channels of a con
     worst ε        = mean of v_1, …, v_⌈εn⌉                       which is never above the mean of all
     J              = (Σ v_i)² / (n Σ v_i²)                        Jain's index of fairness, 1 for equal users and 1/n for one of n
 
-Of a drop of users in a cell, a channel is a user. The mean's interval is that of `evaluation.intervals`.
-
-Curves have a logarithmic axis, on which the tail can be seen, and are marked where they cross 5 % and 1 %: those are their outage
-accuracies. At most six conditions of a study are drawn; the tables have them all.
+In a drop of users, each channel is a user. The mean's interval is that of `evaluation.intervals`. Curves have a logarithmic axis, on which
+the tail can be seen, and are marked at their outage accuracies. At most six conditions of a study are drawn; the tables have them all.
 """
 
 import math
@@ -59,11 +57,7 @@ class Distribution:
 
 
 def collect_distributions(table: Arranged) -> dict[Condition, list[Distribution]]:
-    """Collect the methods of each condition where some cell has 100 channels; there are none where no cell has.
-
-    Args:
-        table: rows arranged for the axis "outage".
-    """
+    """Collect the methods of each condition where some cell has 100 channels, from rows arranged for the axis "outage"."""
     links = table.links.filter(pl.col("accuracy").is_not_null())
     cells = links.group_by("cell", *table.fixed).len().filter(pl.col("len") >= ENOUGH)
     large = {table.condition_of(row) for row in cells.iter_rows(named=True)}
@@ -108,7 +102,7 @@ def find_quantile(values: list[float], per_cent: int) -> float | None:
 
 
 def compute_jain_index(values: list[float]) -> float | None:
-    """Compute Jain's index; None where nobody has anything."""
+    """Compute Jain's index; None where all values are 0."""
     square = sum(value * value for value in values)
     return sum(values) ** 2 / (len(values) * square) if square > 0 else None
 
@@ -128,10 +122,7 @@ class Staircase(NamedTuple):
 
 
 def draw_staircase(values: list[float]) -> Staircase:
-    """Step along the outage curve, with marks at the outage accuracies.
-
-    Steps that are too small to be seen are left out.
-    """
+    """Step along the outage curve, with marks at the outage accuracies; steps that are too small to be seen are left out."""
     values, n = sorted(values), len(values)
     places = [(value, (number + 1) / n) for number, value in enumerate(values) if number == n - 1 or values[number + 1] > value]
     least = (values[-1] - values[0]) / _STEPS

@@ -2,8 +2,7 @@
 
 The hues are those of Okabe and Ito and of Tol, which the colour-blind tell apart; no two methods of a family share a marker, so the figures
 can also be read in grey. A design that does not know the channel is drawn with a dashed line and hollow markers. Methods of families that
-the package does not have, such as a laboratory's own, share a family with colours and markers that no other has: a method's name says which
-of them it prefers, so that it looks the same in every report unless another one has the same preference.
+the package does not have share one family, in which a method's name says which colour and marker it prefers.
 """
 
 import hashlib

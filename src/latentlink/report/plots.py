@@ -1,4 +1,4 @@
-"""What is drawn, whichever program draws it: plots of frames of lines, made of curves, levels and distributions.
+"""Plots as data, whichever program draws them: frames of lines, made of curves, levels and distributions.
 
 A plot is a figure of a paper, or a column of a figure of the page: frames above each other that share the axis below them.
 """
@@ -113,12 +113,7 @@ class Plot:
 
 
 def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
-    """Plot accuracy above NMSE along the axis, with their limits, ceilings and floor; a plot for each condition.
-
-    Args:
-        table: rows along an axis.
-        channels: whether bands show the spread of the channels in place of the interval of the mean.
-    """
+    """Plot accuracy above NMSE along the axis, with limits, ceilings and floor, a plot for each condition; bands as in `average_curves`."""
     methods = {value: sort_curves(average_curves(table, value, channels)) for value in ("accuracy", "nmse")}
     best = find_best_within_budget(methods["accuracy"])
     limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
@@ -191,13 +186,10 @@ def describe_point(point: Point, axis: Axis) -> tuple[str, str]:
 
 
 def plot_trade_off(table: Arranged) -> tuple[list[Plot], str]:
-    """Plot accuracy against FLOPs and latencies.
+    """Plot accuracy against FLOPs and latencies, a plot for each cost that was measured, and say in words which rows they show.
 
     Points are those of the curves along the axis, at the most pilots, the SNR per transmit antenna and, along the SNR axis, the SNR nearest
     to 20 dB.
-
-    Returns:
-        A plot for each cost that was measured, and which part of the rows they show, in words.
     """
     part, setting = _choose_setting(table)
     accuracy = average_curves(part, "accuracy")

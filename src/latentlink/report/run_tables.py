@@ -1,4 +1,4 @@
-"""What all rows of a study together say of its run: power, peaks, how designs ended, and under which settings it was measured."""
+"""Tables of a study's run: power, peaks, how designs ended, and under which settings it was measured. Rows are prepared results."""
 
 import json
 from collections import Counter
@@ -44,7 +44,7 @@ def tabulate_papr(table: Arranged) -> Table:
 
 
 def tabulate_statuses(table: Arranged) -> Table:
-    """Tabulate how the designs ended, and what they took."""
+    """Tabulate how the designs ended, and how long they took."""
     body = []
     for name, mine in _group_by_method(table.links):
         statuses = Counter(mine["status"].drop_nulls()).most_common()
@@ -66,11 +66,7 @@ def _group_by_method(links: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
 
 
 def list_setup(rows: pl.DataFrame) -> list[tuple[str, str]]:
-    """List what was measured, for the head of the page: encoders, data, pilots, channel, seeds and messages.
-
-    Args:
-        rows: prepared results.
-    """
+    """List for the head of the page: encoders, data, pilots, channel, seeds and messages."""
     links = select_methods(rows)
     models = [describe("channel_model", model) for model in links["channel_model"].drop_nulls().unique().sort()]
     return [
@@ -84,11 +80,7 @@ def list_setup(rows: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 def list_facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
-    """List what all rows together say of how they came about.
-
-    Args:
-        rows: prepared results.
-    """
+    """List the setup, sizes, times and versions of all rows together."""
     links = select_methods(rows)
     times = [str(time) for time in (rows["started"].min(), rows["started"].max()) if time is not None]
     facts = [
@@ -118,10 +110,6 @@ def list_values(rows: pl.DataFrame, name: str) -> str:
 
 
 def describe_source(rows: pl.DataFrame) -> str:
-    """Word what the figures of a study show, in small print: encoders, data, pilots, channels and seeds.
-
-    Args:
-        rows: prepared results.
-    """
+    """Word, in small print, the encoders, data, pilots, channels and seeds that figures show."""
     setup = [(name, words) for name, words in list_setup(rows) if "unknown" not in words and name != "test messages"]
     return ", ".join(words if name in ("encoders", "data") else f"{name}: {words}" for name, words in setup)

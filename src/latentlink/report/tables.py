@@ -1,4 +1,4 @@
-"""Tables of the page, as plain values for its template: how values are worded, who is best where, and what is not there."""
+"""Tables of the page, as plain values for its template: how values are worded, which is the best, and which are missing."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ def _list_points(curves: dict[str, list[Curve]]) -> Table:
 
 
 def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
-    """Return what tells columns apart: the place on the axis, or the shape of the channel (Top-K has another ζ on the same shape)."""
+    """Return the key of a column: the place on the axis, or the shape of the channel (Top-K has another ζ on the same shape)."""
     if axis.name != "compression":
         return () if axis.name == "outage" else (point.x,)
     n_rx, n_tx = (float(number) for number in (point.at["antennas"] or "0×0").split("×"))
@@ -187,7 +187,7 @@ def describe_place(point: Point, axis: Axis) -> str:
 
 
 def find_gaps(table: Arranged) -> list[str]:
-    """Find what is not there, one line each: rows without a value, points with fewer seeds than others, points that others have."""
+    """List, in a line each, the rows without a value, the points with fewer seeds than others, and points that only others have."""
     axis = table.axis
     valued = pl.col("accuracy").is_not_null()
     lines = _count_rows(table.links.filter(~valued), "without an accuracy")

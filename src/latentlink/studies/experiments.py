@@ -4,7 +4,7 @@
     means = ll.studies.summarise(rows)
     files = ll.studies.report("studies/comparison.yaml", ["seeds=27", "channel.antennas=2,4"])
 
-A study is a file, a mapping as a file holds it, or a `Study`. Results are kept in OUTPUT/NAME and are never computed twice.
+A study is a file, a mapping as a file holds it, or a `Study`. Results are stored in OUTPUT/NAME and are never computed twice.
 """
 
 import importlib

@@ -26,7 +26,7 @@ class Column:
     Attributes:
         name: of the column.
         dtype: in Parquet files.
-        role: "identity" says which cell it is and how it went; "pilots", "channel" and "radio" are settings, which tell points apart;
+        role: "identity" says which cell it is and how it went; "pilots", "channel" and "radio" are settings, which distinguish points;
             "result" is what was measured.
         metric: the study's metric that asks for it; "" is always written.
         averaged: whether summaries show its mean.

@@ -55,7 +55,7 @@ class Ends(Parts):
         active: Bool[Tensor, "*batch"] | None = None,
         ceiling: Float[Tensor, "s"] | None = None,
     ) -> "Ends":
-        """Both ends with κ = 1.
+        """Both ends of two networks at channels, with κ = 1.
 
         Args:
             encoder: the transmitter's network.
@@ -134,10 +134,7 @@ def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], d
 
 
 def mean_scale(limit: PowerLimit, spent: Float[Tensor, "*batch"], budget: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:
-    """The factor κ on the symbols of a channel that brings the mean energy spent to the budget, before single messages are limited.
-
-    It is 1 under `power.PerMessage()`, which scales each message by itself.
-    """
+    """The factor κ that brings the mean energy spent to the budget; 1 under `power.PerMessage()`, which scales each message by itself."""
     scale = ratio(budget, spent).sqrt() if isinstance(limit, Mean) else torch.ones_like(spent)
     return scale[..., None, None]
 

@@ -1,9 +1,8 @@
-"""What a codec is trained on: coordinates of pilots in the semantic modes, what the receiver wants of each, and a bank of channels.
+"""The examples that a codec is trained on: coordinates of pilots in the semantic modes, their targets, and a bank of channels.
 
 Few pilots are augmented by the second-order model of the pilots, in which y moves with z: with (z, y) also (z + δ, y + Ψ δ) is a pair,
-δ ~ ε² N(0, Φ Rx Φᵀ)
-(white up to shrinkage), and points on the line between two pairs. The targets are what the receiver's head makes of these latents.
-Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
+δ ~ ε² N(0, Φ Rx Φᵀ) (white up to shrinkage), and points on the line between two pairs. The targets are the outputs of the receiver's head
+for these latents. Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
 """
 
 from collections.abc import Mapping
@@ -54,7 +53,7 @@ class Augmentation(Summarised):
 
 
 class Batch(NamedTuple):
-    """Coordinates z (n, i), and what is wanted of them in rows of `wanted`."""
+    """Coordinates z (n, i) and the rows (n,) of `wanted` that are their targets."""
 
     z: Tensor
     wanted: Wanted
@@ -122,13 +121,9 @@ class Examples:
 
 
 def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.Generator) -> Streams:
-    """The streams (c, S) of channels that a source draws, on the codec's device.
+    """The streams (c, S) of channels that a source draws with a generator on the CPU, on the codec's device.
 
-    Args:
-        source: what draws the channels.
-        count: number of channels to draw. Those with more symbols than the codec has are left out; where none is left, more are drawn.
-        codec: what the channels are for.
-        generator: source of the draws, on the CPU.
+    Channels with more symbols than the codec has are left out; where none of `count` channels is left, more are drawn.
 
     Raises:
         ValueError: none of many channels fits.

@@ -51,7 +51,7 @@ class Gate:
 
 
 def kinds_of(streams: Streams) -> Int[Tensor, "*batch"]:
-    """The number of the kind that each channel is of."""
+    """The index of the kind of each channel."""
     device = streams.amplitude.device
     symbols = streams.symbols.to(streams.amplitude)
     per_symbol = streams.bits / symbols.clamp(min=1)

@@ -33,7 +33,7 @@ CLIP = 1.0  # of the gradient's norm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule(Summarised):
+class CodecSchedule(Summarised):
     """How long and how fast a codec is trained; `CodecTraining` says what each field is."""
 
     rounds: int = 30
@@ -63,18 +63,15 @@ class CodecLoop(TrainingLoop):
 
     module: nn.ModuleDict
 
-    def __init__(self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: Schedule) -> None:
+    def __init__(self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: CodecSchedule) -> None:
         self.examples, self.bank, self.held, self.schedule = examples, bank, held, schedule
         self.device = bank.amplitude.device
         self.precision = product_dtype(schedule.precision, self.device)
-        places = {
-            CodecDraw.ORDER: torch.device("cpu"),
-            CodecDraw.AUGMENTATION: torch.device("cpu"),
-            CodecDraw.DISTURBANCE: self.device,
-            CodecDraw.DROPOUT: self.device,
-            CodecDraw.TRAINING_NOISE: self.device,
-        }
-        random: dict[str, torch.Generator] = {draw: draw.generator(schedule.seed, device=device) for draw, device in places.items()}
+        random: dict[str, torch.Generator] = {}
+        for draw in (CodecDraw.ORDER, CodecDraw.AUGMENTATION):
+            random[draw] = draw.generator(schedule.seed)
+        for draw in (CodecDraw.DISTURBANCE, CodecDraw.DROPOUT, CodecDraw.TRAINING_NOISE):
+            random[draw] = draw.generator(schedule.seed, device=self.device)
         super().__init__(schedule.rounds, schedule.patience, random)
         self._start_from(codec)
 
@@ -115,14 +112,12 @@ class CodecLoop(TrainingLoop):
         share = (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate * share
-        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random[CodecDraw.ORDER]).to(
-            self.device
-        )
+        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random[CodecDraw.ORDER])
         batch = self.examples.batch(self.schedule.messages, self.random)
         self.optimiser.zero_grad(set_to_none=True)
         drop = Dropout(self.schedule.dropout, self.random[CodecDraw.DROPOUT]) if self.schedule.dropout else None
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            decoded = simulate(self.codec, batch.z, self.bank[channels], self.random[CodecDraw.TRAINING_NOISE], drop)
+            decoded = simulate(self.codec, batch.z, self.bank[channels.to(self.device)], self.random[CodecDraw.TRAINING_NOISE], drop)
         loss = batch.wanted.loss(decoded.float(), batch.rows).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP)
@@ -160,7 +155,7 @@ class CodecLoop(TrainingLoop):
         return replace(self.codec, encoder=frozen_copy(self.codec.encoder), decoder=frozen_copy(self.codec.decoder))
 
     def state(self) -> dict[str, Any]:
-        """All that `resume` needs, the sizes of the networks included."""
+        """The state with the sizes of the networks."""
         networks = networks_facts(self.codec.encoder, self.codec.decoder)
         return {**super().state(), "networks": networks, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
 
@@ -175,14 +170,9 @@ class CodecLoop(TrainingLoop):
 def loss_and_score(
     codec: Codec, batch: Batch, streams: Streams, generator: torch.Generator, active: Tensor | None = None
 ) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
-    """Loss (c,) and score (c,) of a codec on a batch over each channel.
+    """Loss (c,) and score (c,) of a codec on a batch over each of the channels (c,), with noise of `generator`.
 
-    Args:
-        codec: what is judged.
-        batch: latents and what is wanted of them.
-        streams: channels (c,).
-        generator: of the noise, on the device.
-        active: (c,) False where the linear design alone is judged; None where the codec is on everywhere.
+    `active` (c,) is False where the linear design alone is judged; None has the codec on everywhere.
     """
     losses, scores = [], []
     for rows in torch.arange(len(streams.amplitude), device=streams.amplitude.device).split(CHANNELS_AT_ONCE):
@@ -196,15 +186,9 @@ def loss_and_score(
 def simulate(
     codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator, drop: Dropout | None = None, active: Tensor | None = None
 ) -> Float[Tensor, "c n o"]:
-    """What the receiver decodes, ẑ (c, n, o), of latents z (n, i) that are sent over channels (c,) with fresh noise.
+    """Decoded coefficients ẑ (c, n, o) of coordinates z (n, i) that the encoder reads, sent over channels (c,) with fresh noise.
 
-    Args:
-        codec: networks and power limit.
-        z: coordinates that the encoder reads.
-        streams: channels (c,).
-        generator: of the noise, on the device.
-        drop: what leaves out hidden units in training, or None.
-        active: as in `loss_and_score`.
+    `drop` leaves out hidden units in training; `active` as in `loss_and_score`.
     """
     if active is not None and not bool(active.any()):
         return _by_the_linear_design(codec, z, streams, generator)

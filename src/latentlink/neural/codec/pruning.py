@@ -50,11 +50,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(budget: object) -> Cost:
-    """The cost that a budget limits.
-
-    Raises:
-        ValueError: a codec cannot serve the budget.
-    """
+    """The cost that a budget limits; a ValueError where a codec cannot serve the budget."""
     match budget:
         case Flops():
             return Cost("flops", budget.flops, flops)
@@ -155,7 +151,7 @@ def leave_out(units: list[Units], excess: float) -> None:
 
 
 def without(network: ModulatedMlp, kept: list[Tensor]) -> ModulatedMlp:
-    """The network with only these units of its input, hidden layers and output."""
+    """The network with only the selected units of its input, hidden layers and output."""
     weights = dict(network.state_dict())
     rows = [keep.nonzero().squeeze(-1) for keep in kept]
     for number, (inputs, outputs) in enumerate(pairwise(rows)):
@@ -172,12 +168,7 @@ def without(network: ModulatedMlp, kept: list[Tensor]) -> ModulatedMlp:
 
 
 def shrink(cost: Cost, codec: Codec, streams: Streams) -> Codec:
-    """The codec without the units of least worth: the largest that is found within a cost.
-
-    Args:
-        cost: of the budget of the link.
-        codec: the codec, judged on its calibration latents.
-        streams: channels (c,), of which some are used.
+    """The codec without the units of least worth at channels (c,): the largest that is found within a cost.
 
     Raises:
         ValueError: even with one unit a layer the link is above the cost.
@@ -199,11 +190,7 @@ def shrink(cost: Cost, codec: Codec, streams: Streams) -> Codec:
 
 
 def check_cost(cost: Cost, codec: Codec, streams: Streams) -> Codec:
-    """The smallest codec that units can be left out to.
-
-    Raises:
-        ValueError: it is above the cost already.
-    """
+    """The smallest codec that units can be left out to; a ValueError where it is above the cost already."""
     smallest = within(codec, 0, streams)
     if (least := cost.measure(smallest)) > cost.most:
         remedy = "allow more, or train with fewer modes, layers or max_symbols"

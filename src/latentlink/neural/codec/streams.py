@@ -77,13 +77,12 @@ class Streams(Parts):
         return (self.amplitude.square() * even).log1p().sum(-1) / (2 * math.log(2))
 
     def __getitem__(self, index: Any) -> "Streams":
-        """Some of the batch."""
         return self.each(lambda value: value[index])
 
 
 @dataclass(frozen=True, eq=False)
 class Beams(Parts):
-    """What takes streams to antennas and back; symbol i carries streams 2 i and 2 i + 1 in its real and imaginary part.
+    """The vectors between streams and antennas; symbol i carries streams 2 i and 2 i + 1 in its real and imaginary part.
 
     Attributes:
         transmit: √(u P) V (…, u n_tx, q), each column within one use.

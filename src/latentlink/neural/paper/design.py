@@ -20,7 +20,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
-from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
+from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule, SplitPilots
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
@@ -37,7 +37,7 @@ DIVERGED = Status("training diverged", "feasible, the best networks before train
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neural(Schedule):
+class Neural(PairSchedule):
     """Complex MLPs trained for one channel, each message at the whole power budget.
 
     Attributes:
@@ -98,7 +98,7 @@ class Neural(Schedule):
             pilots: latents at both ends, at least two.
             channel: one channel, of batch () or (1,), with any number of uses; where it is known up to an error only, that error acts as
                 noise that the signal brings along, fresh in each use.
-            checkpoint: file that keeps the state while training (every few seconds, and where `progress` raises); if it is there, training
+            checkpoint: file that holds the state while training (every few seconds, and where `progress` raises); if it is there, training
                 goes on from it to the same end. Removed at the end.
             progress: callback after each epoch with (epoch, epochs, training error, validation error), errors being total squared errors;
                 True for a line on the terminal, if output is not piped; False or None for nothing.
@@ -111,9 +111,6 @@ class Neural(Schedule):
         Raises:
             ValueError: pilots or channel are of another type or size, on different devices, the checkpoint is of another training, or the
                 budget of operations is below what is needed without any weight.
-
-        References:
-            [pandolfo2025latent]
         """
         loop, scales = self.untrained_loop(pilots, channel)
         factor = float(scales[1]) ** 2
@@ -154,7 +151,7 @@ class Neural(Schedule):
         return _link(loop.pair, scales, pilots, channel)
 
     def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
-        """Untrained networks with the data they are for, and what these were scaled by; raises as `design`."""
+        """Untrained networks with the data they are for, and the factors by which these were scaled; raises as `design`."""
         check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
         check_channel(channel, pilots.x)
         if tuple(channel.batch) not in ((), (1,)):

@@ -83,7 +83,7 @@ class SplitPilots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule(Summarised):
+class PairSchedule(Summarised):
     """How long and how fast a pair is trained; `Neural` says what each field is."""
 
     epochs: int = 50
@@ -105,7 +105,7 @@ class PairLoop(TrainingLoop):
         dtype: of the matrix products.
     """
 
-    def __init__(self, pair: Pair, data: SplitPilots, schedule: Schedule, pruning: Pruning | None) -> None:
+    def __init__(self, pair: Pair, data: SplitPilots, schedule: PairSchedule, pruning: Pruning | None) -> None:
         self.module = self.pair = pair
         self.data, self.schedule, self.pruning = data, schedule, pruning
         self.device = pair.H.device

@@ -54,7 +54,7 @@ class _Threshold(Summarised):
         raise NotImplementedError
 
     def settled(self, epoch: int, epochs: int) -> bool:
-        """True: every epoch ends with the threshold applied."""
+        """True, since every epoch ends with the threshold applied."""
         return True
 
 
@@ -96,10 +96,10 @@ class SoftThreshold(_Threshold):
 
 @dataclass(frozen=True)
 class GreatestWeights:
-    """Keep the greatest weights, geometrically fewer from epoch to epoch until a share is reached after half of the epochs.
+    """Retain the greatest weights, geometrically fewer from epoch to epoch until a share is reached after half of the epochs.
 
     Attributes:
-        share: share of the complex weights that is kept in the end.
+        share: share of the complex weights that is left in the end.
     """
 
     share: float
@@ -122,7 +122,7 @@ class GreatestWeights:
 
 
 def pruning_for(pruning: object, budget: object, fixed_flops: int, weights: int) -> Pruning | None:
-    """What prunes the networks of `Neural` with these settings.
+    """The pruning of the networks of `Neural` by a threshold or another `Pruning`, or by a budget.
 
     Args:
         pruning: a threshold, or another `Pruning`; None where the budget alone prunes.

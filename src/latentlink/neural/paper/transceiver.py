@@ -183,7 +183,6 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Operations of one message, counted on the weights that are left."""
         return OperationCount.of(self.layer_flops())
 
     @property
@@ -198,7 +197,7 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def clock_key(self) -> None:
-        """There is no key: how long a network takes depends on its zeros, so each is timed."""
+        """There is no key: the time of a network depends on its zeros, so that each is timed."""
         return
 
     def for_counting(self) -> "NeuralTransceiver":
@@ -238,7 +237,6 @@ class NeuralTransceiver(BaseTransceiver):
         )
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), PerMessage())
         for end, network in (("precoder", self.precoder), ("decoder", self.decoder)):
             facts |= {f"{end}_layers": len(network.weights), f"{end}_form": network.form}
@@ -246,7 +244,6 @@ class NeuralTransceiver(BaseTransceiver):
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "NeuralTransceiver":
-        """The link of a saved file."""
 
         def network(end: str) -> Network:
             weights, biases = (series_from(tensors, f"{end}.{kind}.") for kind in ("weights", "biases"))

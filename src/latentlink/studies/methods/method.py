@@ -1,4 +1,4 @@
-"""What every method of a study is: a section of parameters that designs from what is known of the latents.
+"""The base of all methods of studies: a section of parameters that designs from what is known of the latents.
 
 The power of most methods depends on the latents: it is brought to the budget by what was measured, so that methods are compared at equal
 power (`gain_controlled`, see `running/measure.py`).
@@ -122,7 +122,7 @@ class Method(Section):
         raise NotImplementedError
 
     def canonical(self, point: Point) -> dict[str, Any]:
-        """Its parameters as far as they make a difference at a point."""
+        """The parameters that make a difference at a point."""
         return self.model_dump(mode="json", exclude={"label"})
 
     def check(self, point: Point) -> None:

@@ -1,4 +1,4 @@
-"""One cell, from its settings to its rows: design, send all test latents, measure what the receiver understands.
+"""One cell, from its settings to its rows: design, send all test latents, and measure the receiver's accuracy and errors.
 
 Everything is drawn from the cell's own seed (see `studies/seeding.py`): methods and SNRs meet the same channels, and the same noise up to
 its scale. The result depends on nothing but the cell, except for the latencies, which are measured on one thread while nothing else runs.
@@ -48,7 +48,7 @@ _MOST_SYMBOLS = 2**26  # held at a time, for peaks
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a cell gives.
+    """The result of a cell.
 
     Attributes:
         rows: one for each channel.
@@ -62,14 +62,7 @@ class Measured:
 
 
 def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = POWER_TOLERANCE) -> Measured:
-    """Run a cell.
-
-    Args:
-        cell: what to design, and where to measure it.
-        scenario: the latents of its pair of devices.
-        run: seed, device, checkpoint and callback.
-        power_tolerance: of the gain control (see `design_at_budget`).
-    """
+    """Run a cell; `power_tolerance` is that of `design_at_budget`."""
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
     columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds")}
@@ -163,7 +156,7 @@ def _measure_peaks(cell: Cell, scenario: ScenarioData, link: Transceiver, amplif
 
 
 def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
-    """Operations of the link; nothing where nobody has counted them."""
+    """Operations of the link; empty where they are not counted."""
     flops = link.for_counting().flops
     if flops is None:
         return {}
@@ -177,12 +170,12 @@ def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
 
 
 def _send_through(channel: Channel, amplifier: Amplifier | None, noise: torch.Generator, s: Tensor) -> Tensor:
-    """What is received of symbols s, past the amplifier."""
+    """Received symbols of sent symbols s, past the amplifier."""
     return channel.apply(s if amplifier is None else amplifier(s), noise)
 
 
 def _score_latents(latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
-    """What the head understands of latents that passed no channel."""
+    """Scores of latents that passed no channel, as the head reads them."""
     test, head = scenario.test, scenario.head
     return {
         "accuracy": accuracy(head, latents, test.require_labels()).overall.value,
@@ -193,7 +186,7 @@ def _score_latents(latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
 
 
 def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
-    """Columns that say which cell it is, and of which latents."""
+    """The columns that identify the cell and its latents."""
     method = cell.method
     return {
         "cell": cell.id,
@@ -220,15 +213,10 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
 def add_latencies(
     measured: Measured, scenario: ScenarioData, cache: ThreadSafeCache, alone: Callable[[], AbstractContextManager[None]]
 ) -> pl.DataFrame:
-    """The rows of a cell with the latency of its link.
+    """The rows of a cell with the latency of its link, measured in the context `alone`, in which nothing else runs.
 
-    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers: they are timed once a run.
-
-    Args:
-        measured: of a cell.
-        scenario: whose test latents are sent.
-        cache: of latencies in this run.
-        alone: context in which nothing else runs.
+    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers: they are timed once a run, and the
+    times are stored in `cache`.
     """
     link, channel = measured.link, measured.channel
     if link is None or channel is None:
