@@ -46,7 +46,7 @@ def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
     """Run the missing cells with a bar, write the table of all rows, and return how many cells were run.
 
     Raises:
-        ValueError: cells failed; the others are kept.
+        ValueError: cells failed; the others are stored.
     """
     device_named(device)
     study, results, missing = experiment.study, experiment.results, experiment.missing

@@ -103,5 +103,5 @@ def _papr(s: Complex[Tensor, "a n"], exceeded: float, subcarriers: int | None) -
         blocks = s[:, : s.shape[-1] // subcarriers * subcarriers].unflatten(-1, (-1, subcarriers))
         s = torch.fft.ifft(blocks, _OVERSAMPLING * subcarriers).flatten(-2)  # zeros beyond the band: the waveform between its samples
     power = s.abs().square()
-    kept = max(1, round(exceeded * power.shape[-1]))
-    return ratio(power.topk(kept).values[:, -1], power.mean(-1))
+    above = max(1, round(exceeded * power.shape[-1]))
+    return ratio(power.topk(above).values[:, -1], power.mean(-1))

@@ -23,12 +23,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from latentlink.numerics.progress import is_watched, on_terminal
 from latentlink.storage.atomic import write_atomically
 
 HASH_BYTES = 32
 Precision = Literal["auto", "float32", "bfloat16"]  # of matrix products in training; weights, sums and the delivered link are float32
-Progress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
-SILENT_S = 2.0  # a training that ends sooner shows no progress
+TrainingProgress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
 KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
 
 
@@ -156,7 +156,7 @@ class TrainingLoop(ABC):
             checkpoint.restore(self.resume)
         if not self.best:
             self.judge(self.measure()["validation"])
-        kept = time.monotonic()
+        stored = time.monotonic()
         while not self.finished:
             loss = self.train()
             self.round += 1
@@ -165,7 +165,7 @@ class TrainingLoop(ABC):
             for name, value in {"training": loss, **measured}.items():
                 self.history.setdefault(name, []).append(value)
             self.judge(measured["validation"])
-            due = time.monotonic() - kept > KEEP_EVERY_S
+            due = time.monotonic() - stored > KEEP_EVERY_S
             try:
                 if report is not None:
                     report()
@@ -175,7 +175,7 @@ class TrainingLoop(ABC):
             finally:
                 if due and checkpoint is not None:
                     checkpoint.save(self.state())
-                    kept = time.monotonic()
+                    stored = time.monotonic()
         self.finish()
         self.module.load_state_dict(self.best)
 
@@ -219,7 +219,7 @@ def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) else torch.float32
 
 
-def progress_callback(progress: object, doing: str) -> Progress | None:
+def progress_callback(progress: object, doing: str) -> TrainingProgress | None:
     """The callback that a `progress` argument stands for.
 
     Args:
@@ -233,31 +233,7 @@ def progress_callback(progress: object, doing: str) -> Progress | None:
         return progress
     if progress not in (True, False, None):
         raise ValueError(f"progress must be True, False or a callback (round, rounds, training loss, validation), got {progress!r}")
-    watched = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    return ProgressLine(doing) if progress and watched else None
-
-
-class ProgressLine:
-    """A line on the standard error stream that is written anew after each round.
-
-    Attributes:
-        doing: what is done, in words.
-    """
-
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
-        self.started = time.monotonic()
-        self.first: int | None = None
-
-    def __call__(self, number: int, count: int, training: float, validation: float) -> None:
-        """Show round `number` of `count`."""
-        passed = time.monotonic() - self.started
-        if self.first is None:
-            self.first = number - 1  # a resumed training begins later
-        if passed < SILENT_S:
-            return
-        left = passed / (number - self.first) * (count - number)
-        end = "\n" if number == count else ""
-        text = f"{self.doing}: {number}/{count}, training {training:.4g}, validation {validation:.4g}, at most {left:.0f} s left"
-        sys.stderr.write(f"\r{text:<100}{end}")
-        sys.stderr.flush()
+    if not progress or not is_watched(sys.stderr):
+        return None
+    show = on_terminal(doing)
+    return lambda number, count, training, validation: show(number, count, f", training {training:.4g}, validation {validation:.4g}")

@@ -2,7 +2,7 @@
 
 A condition is what a reader compares within: the settings that all curves of one figure share. Of the settings that vary in a study, what
 lies on the axis makes the points of a curve, what some method sweeps makes conditions, and what methods merely differ in goes into their
-labels (Top-K on 4×4 antennas beside others on 8×8). Methods of one name and different parameters are told apart by those, so that rows
+labels (Top-K on 4×4 antennas beside others on 8×8). Methods of one name and different parameters are distinguished by these, so that rows
 that differ are never averaged.
 """
 

@@ -105,8 +105,3 @@ def format_value(value: Any) -> str:
 def format_percent(share: float) -> str:
     """Write a share in percent with three significant places."""
     return f"{100 * share:.3g}"
-
-
-def format_count(number: int, noun: str) -> str:
-    """Write a number with its noun in the singular or the plural."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

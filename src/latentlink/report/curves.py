@@ -56,7 +56,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Point(Estimate):
+class CurvePoint(Estimate):
     """One point of a curve: an estimate and where it lies.
 
     Attributes:
@@ -89,7 +89,7 @@ class Curve:
     family: str
     knowledge: str
     condition: Condition
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
     level: float | None = None
 
     @property
@@ -115,7 +115,7 @@ def average_curves(table: Arranged, value: str, channels: bool = False) -> list[
     columns = {"x": pl.col(x).mean(), "seeds": pl.col("seed"), "values": pl.col(value)}
     columns |= {side: pl.col(f"accuracy_{side}").first() for side in ("low", "high")} | {f"at_{name}": pl.col(name).first() for name in at}
     grouped = links.group_by(*_CURVE, *table.fixed, *table.points, maintain_order=True).agg(**columns)
-    found: dict[tuple[str, str, str, Condition], list[Point]] = {}
+    found: dict[tuple[str, str, str, Condition], list[CurvePoint]] = {}
     for row in grouped.iter_rows(named=True):
         key = (row["label"] + row["suffix"], row["family"], row["knowledge"], table.condition_of(row))
         seeds, values = row["seeds"], row["values"]
@@ -125,7 +125,7 @@ def average_curves(table: Arranged, value: str, channels: bool = False) -> list[
             interval = (row["low"], row["high"]) if value == "accuracy" else (None, None)
             estimate = estimate_mean(seeds, values, interval, value)
         settings = {name: row[f"at_{name}"] for name in at}
-        point = Point(**vars(estimate), x=row["x"], at=settings, seeds=len(set(seeds)), rows=len(values))
+        point = CurvePoint(**vars(estimate), x=row["x"], at=settings, seeds=len(set(seeds)), rows=len(values))
         found.setdefault(key, []).append(point)
     return [Curve(*key, tuple(sorted(points, key=lambda point: point.x))) for key, points in found.items()]
 
@@ -153,11 +153,11 @@ def find_best_within_budget(curves: list[Curve]) -> list[Curve]:
     for condition in dict.fromkeys(curve.condition for curve in curves):
         networks = [curve for curve in curves if curve.condition == condition and curve.family == "neural"]
         points = sorted((point for curve in networks for point in curve.points), key=lambda point: point.x)
-        best: list[Point] = []
+        best: list[CurvePoint] = []
         for point in points:
             if not best or point.mean > best[-1].mean:
                 best.append(point)
-        if len(points) > 1:  # the best stays the best up to the dearest
+        if len(points) > 1:  # the best stays the best up to the most operations
             end = replace(best[-1], x=points[-1].x)
             found.append(Curve(BUDGET, "limit", "aware", condition, (*best, *[end] * (end.x > best[-1].x))))
     return found

@@ -1,7 +1,7 @@
 """The page's charts of the same plots: plain plotly specifications (data and layout), drawn by the plotly.js that the page carries.
 
-One chart holds the plots that differ in one setting side by side; whatever else makes conditions makes further charts. Lines of one name
-share a legend entry, so that one click hides a method everywhere in its chart.
+One chart holds the plots that differ in one setting side by side; other settings that make conditions make further charts. Lines of one
+name share a legend entry, so that one click hides a method everywhere in its chart.
 """
 
 import html
@@ -110,8 +110,8 @@ def _make_axis(scale: Scale, room: float = 0.0) -> dict[str, Any]:
     if scale.ends:
         axis["range"] = [math.log10(end) for end in scale.ends] if scale.logarithmic else list(scale.ends)
     if scale.ticks:
-        kept = thin_out(sorted(scale.ticks), room, scale.logarithmic)
-        axis |= {"tickvals": kept, "ticktext": [scale.ticks[place] for place in kept]}
+        places = thin_out(sorted(scale.ticks), room, scale.logarithmic)
+        axis |= {"tickvals": places, "ticktext": [scale.ticks[place] for place in places]}
     return axis
 
 

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 
 from latentlink.evaluation.intervals import worst
+from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged
-from latentlink.report.columns import Condition, describe_condition, format_count
+from latentlink.report.columns import Condition, describe_condition
 from latentlink.report.curves import REFERENCES, Curve, average_levels, estimate_mean
 from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 from latentlink.report.plots import Frame, Line, Plot, Scale
@@ -162,7 +163,7 @@ def _draw_line(method: Distribution, looks: dict[str, Look]) -> Line:
         look=replace(look, width=0.7 * look.width, steps=True),
         x=tuple(steps.accuracies),
         y=tuple(steps.probabilities),
-        template=f"P(A &lt; %{{x:.3f}}) = %{{y:.3%}}<br>{format_count(len(method.values), 'channel')}",
+        template=f"P(A &lt; %{{x:.3f}}) = %{{y:.3%}}<br>{counted(len(method.values), 'channel')}",
         marked=tuple(steps.marked),
         label=method.curve.label,
     )
@@ -223,7 +224,7 @@ def _average_seeds(methods: list[Distribution]) -> list[Entry]:
         seeds = method.rows["seed"].to_list()
         found = estimate_mean(seeds, method.rows["accuracy"].to_list(), (None, None), "accuracy")
         several = len(set(seeds))
-        over = format_count(several, "seed") if several > 1 else format_count(len(seeds), "channel")
+        over = counted(several, "seed") if several > 1 else counted(len(seeds), "channel")
         words = {"t": f"95 %, t over {over}", "range": f"lowest, highest of {over}"}.get(found.band, "")
         means.append(found.mean)
         remarks.append(f"{found.write_band()} {words}".strip())

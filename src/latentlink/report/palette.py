@@ -1,8 +1,8 @@
 """One look for each method, the same in every figure of a report: hue by family, marker and shade within it.
 
-The hues are those of Okabe and Ito and of Tol, which the colour-blind tell apart; no two methods of a family share a marker, so the figures
-can also be read in grey. A design that does not know the channel is drawn with a dashed line and hollow markers. Methods of families that
-the package does not have share one family, in which a method's name says which colour and marker it prefers.
+The hues are those of Okabe and Ito and of Tol, which the colour-blind can distinguish; no two methods of a family share a marker, so that
+the figures can also be read in grey. A design that does not know the channel is drawn with a dashed line and hollow markers. Methods of
+families that the package does not have share one family, in which a method's name says which colour and marker it prefers.
 """
 
 import hashlib
@@ -75,7 +75,7 @@ BROKEN = ((0, (3, 1.5)), "dash")
 
 @dataclass(frozen=True)
 class Look:
-    """How a line is drawn.
+    """The look of a line.
 
     Attributes:
         colour: of line, marks and band; "" is the ink of the page.

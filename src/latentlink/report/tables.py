@@ -6,16 +6,17 @@ from typing import Literal
 
 import polars as pl
 
+from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import Arranged
 from latentlink.report.axes import Axis
-from latentlink.report.columns import describe, describe_condition, format_count, format_percent
-from latentlink.report.curves import Curve, Point, average_curves
+from latentlink.report.columns import describe, describe_condition, format_percent
+from latentlink.report.curves import Curve, CurvePoint, average_curves
 from latentlink.report.palette import sort_curves
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How tables show a column of results.
+    """The form in which tables show a column of results.
 
     Attributes:
         heading: of a table of it.
@@ -131,10 +132,10 @@ def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
         points = [cells.get((curve.name, key)) for curve in curves]
         there = [point for point in points if point is not None]
         usual = min(point.x for point in there)
-        dearer = [axis.name == "compression" and point is not None and point.x > 1.001 * usual for point in points]
+        longer = [axis.name == "compression" and point is not None and point.x > 1.001 * usual for point in points]
         remarks = [
             point.write_band(measure.form) + (f" at ζ {format_percent(point.x)} %" if more else "") if point else ""
-            for point, more in zip(points, dearer, strict=True)
+            for point, more in zip(points, longer, strict=True)
         ]
         headings.append(_make_heading(there[-1], usual, axis))
         columns.append(mark_best([point.mean if point else None for point in points], measure, remarks))
@@ -158,7 +159,7 @@ def _list_points(curves: dict[str, list[Curve]]) -> Table:
     return make_table("Every point", names, (MEASURES[value].short for value in shown), columns)
 
 
-def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
+def make_key(point: CurvePoint, axis: Axis) -> tuple[float, ...]:
     """Return the key of a column: the place on the axis, or the shape of the channel (Top-K has another ζ on the same shape)."""
     if axis.name != "compression":
         return () if axis.name == "outage" else (point.x,)
@@ -167,7 +168,7 @@ def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
     return (n_tx * uses, n_tx, n_rx, uses)
 
 
-def _make_heading(point: Point, x: float, axis: Axis) -> str:
+def _make_heading(point: CurvePoint, x: float, axis: Axis) -> str:
     """Write the heading of a point's column, in which most methods are at x."""
     if axis.name != "compression":
         return describe_place(point, axis)
@@ -175,7 +176,7 @@ def _make_heading(point: Point, x: float, axis: Axis) -> str:
     return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {format_percent(x)} %"
 
 
-def describe_place(point: Point, axis: Axis) -> str:
+def describe_place(point: CurvePoint, axis: Axis) -> str:
     """Word the place of a point."""
     if axis.name == "outage":
         return "all channels"
@@ -215,4 +216,4 @@ def _find_gaps_of(curve: Curve, axis: Axis, places: dict[tuple[float, ...], str]
 
 def _count_rows(rows: pl.DataFrame, lacking: str) -> list[str]:
     counts = rows.group_by("label", maintain_order=True).len().sort("label")
-    return [f"{method}: {format_count(number, 'row')} {lacking}" for method, number in counts.iter_rows()]
+    return [f"{method}: {counted(number, 'row')} {lacking}" for method, number in counts.iter_rows()]

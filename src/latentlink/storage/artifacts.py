@@ -99,9 +99,7 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
         **facts,
     }
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    blank = safetensors.torch.save(
-        tensors, {"manifest": json.dumps(manifest, sort_keys=True)}
-    )  # one key, since their order is lost
+    blank = safetensors.torch.save(tensors, {"manifest": json.dumps(manifest, sort_keys=True)})  # one key, since their order is lost
     digest = hashlib.sha256(blank).hexdigest()
     write_atomically(path, _with_digest(blank, _BLANK, digest))
 
@@ -172,7 +170,6 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file."""
     try:
         return Path(path).read_bytes()
     except IsADirectoryError as error:
@@ -182,7 +179,6 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 
 def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
-    """The manifest that a text is the JSON of."""
     try:
         manifest: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -194,7 +190,7 @@ def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
 
 
 def _header(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
-    """The metadata in the header of a safetensors file."""
+    """The metadata of a safetensors file."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:
         raise ArtifactError(f"{path}: not a safetensors file, or cut short ({len(content)} bytes)")

@@ -37,7 +37,7 @@ class Experiment:
     Attributes:
         study: the study, overrides applied.
         cells: all its cells.
-        results: where their rows are kept.
+        results: the folder of their rows.
         text: the study file.
         quick: whether it is the study's small form.
     """
@@ -97,7 +97,7 @@ def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bo
         study: a file, a mapping, or a Study (which takes no overrides).
         overrides: other values, "key=value" by dotted name; "key=a,b" sweeps.
         quick: take the study's small form.
-        output: folder under which the results of studies are kept.
+        output: folder under which the results of studies are stored.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -144,7 +144,7 @@ def run(
         ValueError: it is not a study, or all cells failed.
 
     Warns:
-        UserWarning: cells failed; the others are kept, and the next run tries again.
+        UserWarning: cells failed; the others are stored, and the next run tries again.
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
     todo = len(experiment.missing)
@@ -156,10 +156,10 @@ def run(
     runner = Runner(experiment.results, jobs, str(device_named(device)))
     if failed := experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done):
         reasons = (f"{cell.method.title}, seed {cell.seed}: {why} (see {experiment.results.failure(cell)})" for cell, why in failed)
-        told = "; ".join(list(dict.fromkeys(reasons))[:_SHOWN])
+        shown = "; ".join(list(dict.fromkeys(reasons))[:_SHOWN])
         if len(failed) == len(experiment.cells):
-            raise ValueError(f"all {todo} cells failed: {told}")
-        warnings.warn(f"{len(failed)} of {todo} cells failed: {told}", stacklevel=2)
+            raise ValueError(f"all {todo} cells failed: {shown}")
+        warnings.warn(f"{len(failed)} of {todo} cells failed: {shown}", stacklevel=2)
     return experiment.rows()
 
 

@@ -39,7 +39,7 @@ class Results:
         return self.folder / "cells" / f"{cell.id}.parquet"
 
     def checkpoint(self, cell: Cell) -> Path:
-        """The file in which a cell's training keeps its state."""
+        """The file in which a cell's training stores its state."""
         return self.folder / "checkpoints" / f"{cell.id}.pt"
 
     def failure(self, cell: Cell) -> Path:

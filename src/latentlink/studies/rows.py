@@ -1,7 +1,7 @@
 """The columns of a result row, each declared once: its type, the metric it belongs to, how it is averaged, and how it is worded.
 
 A row is one channel of one cell. `COLUMNS` is read by `frame` (what a cell writes), by `averages.summarise` (what is averaged and what
-tells points apart) and by the report (words, labels and bands).
+distinguishes points) and by the report (words, labels and bands).
 """
 
 from collections.abc import Mapping
@@ -49,11 +49,6 @@ class Column:
     values: Mapping[str, str] = field(default_factory=dict)
     absent: str = UNKNOWN
     label: str = ""
-
-    @property
-    def is_setting(self) -> bool:
-        """True where rows that differ in it are different points."""
-        return self.role in ("pilots", "channel", "radio")
 
     def describe(self, value: Any) -> str:
         """The value in words; "" for a setting that does not apply, such as an estimator where the channel is known perfectly."""
@@ -166,7 +161,7 @@ _RESULTS = (
 )
 COLUMNS: dict[str, Column] = {column.name: column for column in (*_IDENTITY, *_PILOTS, *_CHANNEL, *_RADIO, *_RESULTS)}
 SCHEMA: dict[str, Any] = {column.name: column.dtype for column in COLUMNS.values()}
-SETTINGS: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.is_setting)
+SETTINGS: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.role in ("pilots", "channel", "radio"))
 AVERAGED: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.averaged)
 
 

@@ -33,7 +33,7 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    """Where the observations come from."""
+    """The source of the observations."""
 
     dataset: Literal["fashion-mnist", "cifar-10", "digits", "files"] | PlugIn = Field(
         "fashion-mnist",
@@ -159,7 +159,7 @@ class OfdmAt(Section):
 
 
 class CsiAt(Section):
-    """Who knows the channel, and how well."""
+    """Channel state information: which end knows the channel, and how well."""
 
     known: Literal["perfect", "both-ends", "transmitter", "transmitter-only", "receiver-only", "unaware"] = Field(
         "perfect",
@@ -211,7 +211,7 @@ class Snr(Section):
 
 
 class Point(Section):
-    """Where a cell measures: everything but its method, seed and metrics."""
+    """The place of a measurement: all of a cell but its method, seed and metrics."""
 
     data: Data
     encoders: Encoders

@@ -34,7 +34,7 @@ CLIP = 1.0  # of the gradient's norm
 
 @dataclass(frozen=True, kw_only=True)
 class CodecSchedule(Summarised):
-    """How long and how fast a codec is trained; `CodecTraining` says what each field is."""
+    """The length and speed of a training; the fields are those of `CodecTraining`."""
 
     rounds: int = 30
     steps: int = 100
@@ -94,7 +94,7 @@ class CodecLoop(TrainingLoop):
 
     @property
     def settled(self) -> bool:
-        """True once the budget is met and training has gone on with what is left."""
+        """True once training has gone on for a while within the budget."""
         return self.schedule.budget is None or self.round > self._half
 
     def train(self) -> float:
@@ -160,7 +160,6 @@ class CodecLoop(TrainingLoop):
         return {**super().state(), "networks": networks, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a state, whose networks may be smaller than those at the start."""
         encoder, decoder = networks_from(dict(state["module"]), state["networks"])
         self._start_from(replace(self.codec, encoder=encoder, decoder=decoder, inputs=state["inputs"], outputs=state["outputs"]))
         super().resume(state)

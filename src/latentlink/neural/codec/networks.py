@@ -89,7 +89,6 @@ class ModulatedMlp(nn.Module):
         self.last = linear(FEATURES, outputs + 1, zero=True)
 
     def linears(self) -> list[nn.Linear]:
-        """The hidden layers, in order."""
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def modulation(self, features: Float[Tensor, "*batch c"]) -> Modulation:

@@ -67,12 +67,12 @@ class Units:
     Attributes:
         worth: (n,) worth per operation.
         cost: operations that one of them takes.
-        kept: (n,) True for those that stay.
+        stay: (n,) True for those that are not left out.
     """
 
     worth: Float[Tensor, "n"]
     cost: int
-    kept: Bool[Tensor, "n"]
+    stay: Bool[Tensor, "n"]
 
 
 class Layers(NamedTuple):
@@ -145,15 +145,15 @@ def leave_out(units: list[Units], excess: float) -> None:
         layer = units[int(owner[index])]
         if excess <= 0:
             return
-        if layer.kept.sum() > 1 and layer.worth[place[index]] < torch.inf:
-            layer.kept[place[index]] = False
+        if layer.stay.sum() > 1 and layer.worth[place[index]] < torch.inf:
+            layer.stay[place[index]] = False
             excess -= layer.cost
 
 
-def without(network: ModulatedMlp, kept: list[Tensor]) -> ModulatedMlp:
+def without(network: ModulatedMlp, selected: list[Tensor]) -> ModulatedMlp:
     """The network with only the selected units of its input, hidden layers and output."""
     weights = dict(network.state_dict())
-    rows = [keep.nonzero().squeeze(-1) for keep in kept]
+    rows = [units.nonzero().squeeze(-1) for units in selected]
     for number, (inputs, outputs) in enumerate(pairwise(rows)):
         name = f"layers.{number}" if number < len(network.layers) else "out"
         weights[f"{name}.weight"] = weights[f"{name}.weight"][outputs][:, inputs]
@@ -228,13 +228,13 @@ def within(codec: Codec, most: float, streams: Streams) -> Codec:
     while (excess := flops(codec) - most) > 0:
         layers = rank_units(codec, streams, noise)
         leave_out(layers.every(), excess)
-        if all(bool(layer.kept.all()) for layer in layers.every()):
+        if all(bool(layer.stay.all()) for layer in layers.every()):
             break
-        read, given = layers.encoder_in.kept, layers.decoder_out.kept
+        read, given = layers.encoder_in.stay, layers.decoder_out.stay
         codec = replace(
             codec,
-            encoder=without(codec.encoder, [read, *(layer.kept for layer in layers.encoder), every]),
-            decoder=without(codec.decoder, [every, *(layer.kept for layer in layers.decoder), given]),
+            encoder=without(codec.encoder, [read, *(layer.stay for layer in layers.encoder), every]),
+            decoder=without(codec.decoder, [every, *(layer.stay for layer in layers.decoder), given]),
             inputs=codec.inputs[read],
             outputs=codec.outputs[given],
         )

@@ -48,9 +48,13 @@ class Streams(Parts):
         return (self.amplitude > 0).to(self.amplitude)
 
     @property
+    def _even_share(self) -> Float[Tensor, "*batch S"]:
+        return ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
+
+    @property
     def evened(self) -> Float[Tensor, "*batch S"]:
         """The factor that brings w to the scale of t: the LMMSE gain for streams of equal power, relative to that power's root."""
-        even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
+        even = self._even_share
         return self.amplitude * even.sqrt() / (self.amplitude.square() * even + 1)
 
     @property
@@ -73,8 +77,7 @@ class Streams(Parts):
     @property
     def bits(self) -> Float[Tensor, "*batch"]:
         """Bits (…) that a message of Gaussian streams of equal power would carry."""
-        even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
-        return (self.amplitude.square() * even).log1p().sum(-1) / (2 * math.log(2))
+        return (self.amplitude.square() * self._even_share).log1p().sum(-1) / (2 * math.log(2))
 
     def __getitem__(self, index: Any) -> "Streams":
         return self.each(lambda value: value[index])

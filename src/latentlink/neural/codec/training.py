@@ -25,7 +25,7 @@ from latentlink.neural.codec.loop import CodecLoop, CodecSchedule, loss_and_scor
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.seeding import CodecDraw
-from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
+from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
 from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.reprs import Summarised
@@ -90,7 +90,7 @@ class CodecTraining(CodecSchedule):
         folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
-        budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None keeps all.
+        budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None leaves out none.
         bank: numbers of channels to train on, to validate on, and to set the gate by (`BankSizes`).
         precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
         seed: of weights, split, channels, order and noise.
@@ -178,7 +178,7 @@ class CodecTraining(CodecSchedule):
         *,
         unpaired: AnyArray | None = None,
         checkpoint: Path | str | None = None,
-        progress: Progress | bool | None = True,
+        progress: TrainingProgress | bool | None = True,
         logger: Any = None,
     ) -> CodecFit:
         """Train a codec for a pair of devices.

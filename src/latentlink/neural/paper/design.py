@@ -24,7 +24,7 @@ from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule, SplitPilo
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
-from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
+from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
 from latentlink.numerics.doors import check_instance, choice, integer, real
 from latentlink.numerics.identity import identity_of
 
@@ -33,7 +33,7 @@ GROWN = 3.0  # diverged: the training error is this many times that of the first
 
 TRAINED = Status("trained", "feasible: trained until validation stopped improving; no optimum is known")
 UNDERTRAINED = Status("undertrained", "feasible, but validation was still improving when the epochs ran out: raise epochs")
-DIVERGED = Status("training diverged", "feasible, the best networks before training diverged: lower learning_rate")
+TRAINING_DIVERGED = Status("training diverged", "feasible, the best networks before training diverged: lower learning_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Neural(PairSchedule):
         patience: epochs without a lower validation error before training ends.
         validation: share of the pilots that is held back to stop by.
         pruning: what prunes after each epoch, HardThreshold(λ) or SoftThreshold(λ); None prunes by the budget alone.
-        budget: budget.Weights(share) or budget.Flops(flops), met by leaving out single weights; None keeps all.
+        budget: budget.Weights(share) or budget.Flops(flops), met by leaving out single weights; None leaves out none.
         precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware (weights stay float32), else
             float32. The delivered link is float32.
         seed: of weights, order, noise and split.
@@ -90,7 +90,7 @@ class Neural(PairSchedule):
         channel: Channel,
         *,
         checkpoint: Path | str | None = None,
-        progress: Progress | bool | None = True,
+        progress: TrainingProgress | bool | None = True,
     ) -> Solution[NeuralTransceiver]:
         """Train for the channel (`channel.unaware()` for the paper's channel-unaware variant).
 
@@ -186,7 +186,7 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solutio
     channel, data, losses = link.channel, loop.data, loop.history["training"]
     status = TRAINED if loop.converged else UNDERTRAINED
     if loop.diverged or (losses and loop.best_round == 0 and losses[-1] > GROWN * losses[0]):
-        status = DIVERGED
+        status = TRAINING_DIVERGED
     if link.precoder.silent:
         status = Status.NOTHING_TO_SEND
     with torch.no_grad():

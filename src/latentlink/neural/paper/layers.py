@@ -6,7 +6,7 @@ With [Re W; Im W] (2 out × in) as it is stored, one real product of all halves 
 
 and the derivatives, with D = [[Re g, Im g], [Im g, −Re g]] for g that of the output, are two more, D [Re W; Im W] and Dᵀ [Re z; Im z].
 Nothing of the size of W is rearranged, and these products may run in bfloat16, all else in float32. The activation is GELU on the modulus
-with the phase kept [pandolfo2025latent]: with GELU(r) = r Φ(r), Φ the normal distribution's,
+with the phase unchanged [pandolfo2025latent]: with GELU(r) = r Φ(r), Φ the normal distribution's,
 
     GELU(|z|) e^{j∠z} = Φ(|z|) z,
 
@@ -97,7 +97,7 @@ def complex_product(z: Float[Tensor, "2 n in"], weight: Float[Tensor, "2 out in"
 
 
 def modulus_gelu(z: Float[Tensor, "2 n c"]) -> Float[Tensor, "2 n c"]:
-    """GELU on the modulus with the phase kept, Φ(|z|) z."""
+    """GELU on the modulus with the phase unchanged, Φ(|z|) z."""
     return cast(Tensor, _ModulusGelu.apply(z))  # type: ignore[no-untyped-call]
 
 
@@ -114,7 +114,7 @@ class ComplexLinear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        bound = math.sqrt(3 / (2 * inputs))  # E|w|² = 1 / in: keeps the power of what passes
+        bound = math.sqrt(3 / (2 * inputs))  # E|w|² = 1 / in: the power of what passes is unchanged
         drawn = 2 * torch.rand(2, outputs, inputs, generator=generator, dtype=torch.float32) - 1
         self.weight = nn.Parameter(bound * drawn)
         self.bias = nn.Parameter(torch.zeros(2, 1, outputs, dtype=torch.float32))
@@ -130,14 +130,14 @@ class ComplexLinear(nn.Module):
         return self.weight.square().sum(0).sqrt()
 
     @torch.no_grad()
-    def prune(self, kept: Bool[Tensor, "out in"]) -> None:
-        """Set the weights outside `kept` to zero for good, and the bias of outputs that no weight reaches any more."""
-        self.mask &= kept
+    def prune(self, left: Bool[Tensor, "out in"]) -> None:
+        """Set the weights outside `left` to zero for good, and the bias of outputs that no weight reaches any more."""
+        self.mask &= left
         self.hold()
 
     @torch.no_grad()
     def hold(self) -> None:
-        """Keep pruned weights at zero: an optimiser's momentum moves them even without a gradient."""
+        """Set pruned weights to zero again: an optimiser's momentum moves them even without a gradient."""
         self.weight.mul_(self.mask)
         self.bias.mul_(self.mask.any(-1))
 
@@ -150,11 +150,9 @@ class ComplexMlp(nn.Module):
         self.layers = nn.ModuleList(ComplexLinear(inputs, outputs, generator) for inputs, outputs in pairwise(widths))
 
     def forward(self, z: Float[Tensor, "2 n in"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "2 n out"]:
-        """The network, its products computed in `dtype`."""
         for layer in self.layers[:-1]:
             z = modulus_gelu(layer(z, dtype))
         return self.layers[-1](z, dtype)
 
     def linears(self) -> list[ComplexLinear]:
-        """The layers, in order."""
         return [layer for layer in self.layers if isinstance(layer, ComplexLinear)]

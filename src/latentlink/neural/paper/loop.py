@@ -84,7 +84,7 @@ class SplitPilots:
 
 @dataclass(frozen=True, kw_only=True)
 class PairSchedule(Summarised):
-    """How long and how fast a pair is trained; `Neural` says what each field is."""
+    """The length and speed of a training; the fields are those of `Neural`."""
 
     epochs: int = 50
     batch_size: int = 512
@@ -152,7 +152,6 @@ class PairLoop(TrainingLoop):
 
     @property
     def settled(self) -> bool:
-        """True once pruning has reached what it asks for."""
         return self.pruning is None or self.pruning.settled(self.round, self.rounds)
 
     @torch.no_grad()

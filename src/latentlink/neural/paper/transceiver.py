@@ -6,7 +6,7 @@ f and g on packed latents, the symbols of all uses one after the other.
 
 Real operations per message (`links/operation_count.py` has the convention): 8 for a complex weight that is left, its product and the sum it
 joins, which starts from the bias; 10 for an activation (|z|² 3, root 1, argument of erf 1, erf 1, Φ from it 2, Φ z 2). Unstructured zeros
-save operations but by themselves no time: `compacted` leaves out whole hidden units, which always does; `as_sparse` keeps rows compressed,
+save operations but by themselves no time: `compacted` leaves out whole hidden units, which always does; `as_sparse` compresses rows,
 which does where few weights are left.
 """
 
@@ -74,7 +74,7 @@ class Network(Parts):
             return tuple(weight.detach().flatten(0, 1).to_sparse_csr() for weight in self.weights)
 
     def layer_flops(self) -> list[LayerFlops]:
-        """Operations of each layer; those of an activation are counted for units that are not zero whatever comes in."""
+        """Operations of each layer; those of an activation are counted for units that are not zero for every input."""
         table: list[LayerFlops] = []
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             left = (weight != 0).any(0)
@@ -110,9 +110,9 @@ class Network(Parts):
                 used = (weights[number + 1] != 0).any(0).any(0)
                 constant = modulus_gelu(biases[number] * ~reached)
                 biases[number + 1] = biases[number + 1] + complex_product(constant, weights[number + 1], constant.dtype)
-                kept = reached & used
-                weights[number], biases[number] = weights[number][:, kept], biases[number][..., kept]
-                weights[number + 1] = weights[number + 1][..., kept]
+                needed = reached & used
+                weights[number], biases[number] = weights[number][:, needed], biases[number][..., needed]
+                weights[number + 1] = weights[number + 1][..., needed]
             if [weight.shape for weight in weights] == before:
                 return replace(self, weights=tuple(weights), biases=tuple(biases))
 
@@ -167,7 +167,6 @@ class NeuralTransceiver(BaseTransceiver):
         return z.view(*r.shape[:-2], len(self.mean_y)).expand(*batch, r.shape[-3], len(self.mean_y))
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.scale_y * self.receive(r)
 
     def layer_flops(self) -> list[LayerFlops]:
@@ -192,7 +191,7 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def form(self) -> str:  # type: ignore[override]
-        """How the weights of the precoder and the decoder are multiplied, dense or sparse."""
+        """The form in which the weights of precoder and decoder are multiplied, dense or sparse."""
         return f"{self.precoder.form}, {self.decoder.form}"
 
     @property
@@ -204,10 +203,6 @@ class NeuralTransceiver(BaseTransceiver):
         """The network without hidden units that a silent precoder leaves without use."""
         return self.compacted() if self.precoder.silent else self
 
-    def for_clock(self, x: Tensor, messages: int) -> "NeuralTransceiver":
-        """The form that is fastest for its zeros (see `fastest`)."""
-        return self.fastest(x, messages)
-
     def compacted(self) -> "NeuralTransceiver":
         """The same function without dead hidden units: fewer operations that are also less time."""
         return replace(self, precoder=self.precoder.compacted(), decoder=self.decoder.compacted())
@@ -216,20 +211,12 @@ class NeuralTransceiver(BaseTransceiver):
         """The same function by compressed sparse rows: faster where few weights are left."""
         return replace(self, precoder=self.precoder.as_sparse(), decoder=self.decoder.as_sparse())
 
-    def fastest(self, x: AnyArray, batch: int = 1) -> "NeuralTransceiver":
-        """The same function, each network compacted and in the form, dense or sparse, that takes less time here, by measurement.
-
-        Args:
-            x: latents (n, d) to measure with.
-            batch: messages at a time, on one thread.
-
-        Raises:
-            ValueError: batch is below 1, or x does not fit.
-        """
+    def for_clock(self, x: AnyArray, messages: int) -> "NeuralTransceiver":
+        """The same function, each network compacted and in the form, dense or sparse, that takes less time here, by measurement on x."""
         dense = self.compacted()
         dense = replace(dense, precoder=replace(dense.precoder, form="dense"), decoder=replace(dense.decoder, form="dense"))
         sparse = dense.as_sparse()
-        dense_us, sparse_us = (latency(form, x, self.channel, batch=batch, repeats=9) for form in (dense, sparse))
+        dense_us, sparse_us = (latency(form, x, self.channel, batch=messages, repeats=9) for form in (dense, sparse))
         return replace(
             self,
             precoder=(sparse if sparse_us.encode_us < dense_us.encode_us else dense).precoder,

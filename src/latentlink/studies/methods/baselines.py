@@ -73,7 +73,7 @@ class TopKMethod(_SelectingBaseline):
     name: Literal["top-k"] = "top-k"
 
     def baseline(self, known: PilotKnowledge, **more: Any) -> Any:
-        """Measured on a part of the pilots, which is enough: the power is brought to the budget by what is measured."""
+        """The same, measured on a part of the pilots, which is enough: the power is brought to the budget by measurement."""
         some = known.pilots[:: -(-len(known.pilots) // _TOP_K_PILOTS)]
         return super().baseline(known, pilots=some, **{"expects": False, **more})
 
@@ -109,7 +109,7 @@ class ReferenceMethod(Method):
         return {"own": "receiver's latents", "aligned": "aligned, no channel", "unaligned": "unaligned"}[self.kind]
 
     def check(self, point: Point) -> None:
-        """References pass no channel, so that every point will do."""
+        """No point is refused, since references pass no channel."""
 
     def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor:
         kinds: dict[str, Callable[[], Tensor]] = {

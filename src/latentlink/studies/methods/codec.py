@@ -61,7 +61,7 @@ class Draws(Section):
     correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas, of kronecker fading")
 
     def source(self) -> ChannelSource:
-        """What draws the channels; no study measures on those of 3GPP models."""
+        """The source of the channels; no study measures on those of 3GPP models."""
         if self.model not in get_args(Standard):
             return ChannelDraws(**dict(self))
         at, ofdm = ChannelAt.model_validate({"model": self.model, "gain": self.gain}), OfdmAt.model_validate({"delay_spread_ns": 300.0})
@@ -109,7 +109,6 @@ class CodecMethod(Method):
 
     @property
     def own(self) -> str:
-        """The objective, where it is one's own."""
         return self.objective if is_plug_in(self.objective) else ""
 
     def describe(self) -> str:
@@ -119,7 +118,7 @@ class CodecMethod(Method):
         return f"codec{goal}{limit}" + (", unpaired latents" if self.unpaired else "")
 
     def canonical(self, point: Point) -> dict[str, Any]:
-        """An objective of one's own also by the digest of its source, and a training by what it gives in this version."""
+        """The parameters, with the digest of an objective of one's own, and the version of training."""
         return super().canonical(point) | {"objective": identify(self.objective), "training": _TRAINING_VERSION}
 
     def training(self, seed: int) -> CodecTraining:
@@ -165,7 +164,7 @@ class CodecMethod(Method):
         )
 
     def codec(self, known: PilotKnowledge, run: Run) -> Codec:
-        """The codec, trained by whichever cell needs it first, unless it is stored; an interrupted training is resumed."""
+        """The codec, trained by the first cell that needs it, unless it is stored; an interrupted training is resumed."""
 
         def train() -> Codec:
             path = self.stored(known, run.seed)

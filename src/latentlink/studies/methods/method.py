@@ -18,7 +18,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
 from latentlink.links.transceiver import Transceiver
-from latentlink.neural.training_loop import Progress
+from latentlink.neural.training_loop import TrainingProgress
 from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Point, Section
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import GoalName, PilotKnowledge, ScenarioData
@@ -31,28 +31,32 @@ class Run:
     Attributes:
         seed: the cell's.
         device: torch device.
-        checkpoint: file in which long training keeps its state.
+        checkpoint: file in which long training stores its state.
         progress: callback of training, called with (epoch, epochs, training loss, validation loss).
     """
 
     seed: int
     device: torch.device
     checkpoint: Path | None = None
-    progress: Progress | None = None
+    progress: TrainingProgress | None = None
+
+    def for_channel(self, number: int) -> "Run":
+        """The run for one of several channels, with a checkpoint of its own."""
+        return replace(self, checkpoint=self.checkpoint and self.checkpoint.with_stem(f"{self.checkpoint.stem}-{number}"))
 
     def design_seed(self, name: str) -> int:
-        """The seed in [0, 2^31) of what the design of this name draws: weights, starts, order."""
+        """The seed in [0, 2^31) of the random draws (weights, starts, order) of the design of this name."""
         return Draw.DESIGN.seed(self.seed, name)
 
 
 @dataclass(frozen=True, eq=False)
 class Situation:
-    """The channels of a cell and what is known of them.
+    """The channels of a cell, and the knowledge of them at both ends.
 
     Attributes:
         truth: channels that messages pass.
-        estimate: what is known of them when the precoder is made; `truth` where it is known perfectly.
-        received: what a receiver that measures knows of them when the message comes.
+        estimate: knowledge of them when the precoder is designed; `truth` where it is perfect.
+        received: knowledge of them at a receiver that measures, when the message comes.
         known: which end knows what, a value of `csi.known`.
         gain: mean squared coefficient, which both ends know.
     """
@@ -64,7 +68,6 @@ class Situation:
     gain: float
 
     def __getitem__(self, index: slice) -> "Situation":
-        """Some of the channels."""
         return self._change(lambda channel: channel[index])
 
     def with_power(self, power: Tensor) -> "Situation":
@@ -104,7 +107,6 @@ class Method(Section):
 
     @property
     def title(self) -> str:
-        """Its name in tables and figures."""
         return self.label or self.describe()
 
     @property
@@ -118,7 +120,7 @@ class Method(Section):
         return False
 
     def describe(self) -> str:
-        """A name made of what distinguishes it."""
+        """A name made of the parameters that distinguish it."""
         raise NotImplementedError
 
     def canonical(self, point: Point) -> dict[str, Any]:
@@ -132,7 +134,7 @@ class Method(Section):
             raise ValueError(f"csi.known {point.csi.known} needs closed-form, whose decoder is matched to what is received, got {name}")
 
     def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor | None:
-        """What the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
+        """The latents that the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
         return None
 
     def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training | None:
@@ -144,7 +146,7 @@ class Method(Section):
         raise NotImplementedError
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
-        """The link that is used, by what is known of the channels."""
+        """The link that is used, given the knowledge of the channels."""
         if there.known != "unaware":
             return self.design(known, there.estimate, run)
         solution = self.design(known, there.truth.unaware(), run)
@@ -170,7 +172,7 @@ class OnModes(Method):
         return known.modes(self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
 
     def kind(self) -> str:
-        """What distinguishes the modes."""
+        """The words that distinguish the modes."""
         if self.goal != "none":
             return "goal-oriented" if self.goal == "fisher" else f"goal-oriented ({self.goal})"
         return "widely linear" if self.widely_linear else "complex-linear"

@@ -38,7 +38,7 @@ class NeuralMethod(Method):
     strength: NotNegative = Field(0.0, description="λ: weights of modulus up to learning_rate · λ are pruned")
     weights: AboveZero | None = Field(None, description="complexity budget: share of the complex weights that is left", le=1)
     flops: Positive | None = Field(None, description="complexity budget: operations per message")
-    microseconds: AboveZero | None = Field(None, description="complexity budget: time per message, which codecs alone can keep")
+    microseconds: AboveZero | None = Field(None, description="complexity budget: time per message, which only codecs can meet")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="precision of the matrix products")
 
     @model_validator(mode="after")
@@ -48,7 +48,7 @@ class NeuralMethod(Method):
 
     @property
     def budget(self) -> Budget | None:
-        """What the link may cost."""
+        """The complexity budget, or None."""
         return named(weights=self.weights, flops=self.flops, microseconds=self.microseconds)
 
     def describe(self) -> str:

@@ -25,7 +25,7 @@ _MESSAGES, _CALLS = 64, 3  # on which a link is measured
 
 @dataclass(frozen=True, eq=False)
 class TimeEstimates:
-    """Seconds that a cell keeps one of `jobs` busy, each kind of cell measured once.
+    """Seconds that a cell occupies one of `jobs`, each kind of cell measured once.
 
     Attributes:
         jobs: cells at a time.

@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -73,21 +73,13 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     there = draw_situation(cell, run.device)
     measure_one = partial(_measure_link, cell, scenario, power_tolerance)
     if cell.method.one_channel_at_a_time and len(there.truth.h) > 1:
-        parts = [measure_one(there[i : i + 1], _run_of_channel(run, i)) for i in range(len(there.truth.h))]
-        link = parts[0][0]
-        results = {name: _join([part[1][name] for part in parts]) for name in parts[0][1]}
+        parts = [measure_one(there[i : i + 1], run.for_channel(i)) for i in range(len(there.truth.h))]
+        link, first = parts[0]
+        results = {name: torch.cat([part[name] for _, part in parts]) if isinstance(first[name], Tensor) else first[name] for name in first}
     else:
         link, results = measure_one(there, run)
     columns |= describe_situation(cell, there) | results | {"wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(there.truth.h), cell.metrics), link, there.truth[: link.batch.numel()])
-
-
-def _run_of_channel(run: Run, number: int) -> Run:
-    return replace(run, checkpoint=run.checkpoint and run.checkpoint.with_stem(f"{run.checkpoint.stem}-{number}"))
-
-
-def _join(values: list[Any]) -> Any:
-    return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
 
 
 def _measure_link(
@@ -106,6 +98,10 @@ def _measure_link(
     noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
     seen = evaluate(link, test.x, test.y, channel=channel, head=scenario.head, labels=test.labels, generator=noise, amplifier=amplifier)
     own_noise = Draw.BLOCKS.generator(cell.seed, device=channel.h.device)
+
+    def send(s: Tensor) -> Tensor:
+        return channel.apply(s if amplifier is None else amplifier(s), own_noise)
+
     return link, {
         "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
         **{name: getattr(seen, name) for name in _EVALUATED},
@@ -117,7 +113,7 @@ def _measure_link(
         **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
         **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
         **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
-        **link.measured(test.x[:_BLOCKS], partial(_send_through, channel, amplifier, own_noise)),
+        **link.measured(test.x[:_BLOCKS], send),
     }
 
 
@@ -167,11 +163,6 @@ def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
         "density": link.density,
         "pruning": getattr(cell.method, "threshold", None),
     }
-
-
-def _send_through(channel: Channel, amplifier: Amplifier | None, noise: torch.Generator, s: Tensor) -> Tensor:
-    """Received symbols of sent symbols s, past the amplifier."""
-    return channel.apply(s if amplifier is None else amplifier(s), noise)
 
 
 def _score_latents(latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Running a study: the cells that have no result yet, several at a time, each result written as soon as it is there.
+"""The runner: cells without a result, several at a time, each result written as soon as it is there.
 
 Cells run in threads (joblib): the numerics release the interpreter, latents and modes are shared in memory, and every cell computes on one
 core whatever the number of jobs, so that results do not depend on it to the last bit. Cells that share pilots are run one after another by
-one worker, and what they share is freed with the last of them. Latencies are measured while all other workers pause.
+one worker, and their shared data are freed with the last of them. Latencies are measured while all other workers pause.
 """
 
 import threading
@@ -34,7 +34,7 @@ _PLACES = 1024  # more than there are threads
 
 
 class Quiet:
-    """A lock under which many work at once, or one works alone: whoever works takes a place, whoever works alone takes all of them."""
+    """A lock under which many work at once, or one works alone: a worker takes one place, one that works alone takes all of them."""
 
     def __init__(self) -> None:
         self._places, self._turn = threading.Semaphore(_PLACES), threading.Lock()
@@ -56,7 +56,7 @@ class Quiet:
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
-    """The run was interrupted; training under way keeps its checkpoint."""
+    """The run was interrupted; training under way has a checkpoint."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,15 +88,13 @@ class Runner:
         """Latents and head that the cell shares with all of its pair of devices.
 
         Raises:
-            Exception: whatever loading and encoding raise; what own data sets and encoders raise once is raised for all of their cells.
+            Exception: that loading and encoding raised once, for all cells of the pair.
         """
 
         def load() -> ScenarioData | Exception:
             try:
                 return ScenarioData(cell.data, cell.encoders, self.device, self.progress)
             except Exception as error:
-                if not cell.has_own_latents:
-                    raise
                 return error
 
         found = self._scenarios.get((cell.data, cell.encoders), load)
@@ -105,7 +103,7 @@ class Runner:
         return found
 
     def _loads(self, cell: Cell) -> bool:
-        """Load what the cell shares; False where its own data set or encoder fails, as the cell will say."""
+        """Load the data that the cell shares; False where its own data set or encoder fails, as the cell will report."""
         try:
             self.scenario(cell)
         except Exception:
@@ -119,7 +117,7 @@ class Runner:
         return TimeEstimates(self.jobs, self.device)
 
     def estimated_seconds(self, cell: Cell) -> float:
-        """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
+        """Seconds that a cell should occupy a job; for training measured on a few steps, as many at a time as there are jobs."""
         return self._estimates.seconds(cell, self.scenario(cell)) if self._loads(cell) else 0.0
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
@@ -130,8 +128,8 @@ class Runner:
             done: callback for each cell that ended, with "" or the reason of its failure.
 
         Raises:
-            KeyboardInterrupt: as it came; cells under way are lost, training keeps its checkpoint.
-            Exception: whatever loading a data set or an encoder of the package raises, which no cell can do without.
+            KeyboardInterrupt: cells under way are lost, except for the checkpoint of their training.
+            Exception: that loading a data set or an encoder of the package raises, which no cell can do without.
         """
         missing = [cell for cell in cells if not self.results.done(cell)]
         self._left.update(cell.group for cell in missing)

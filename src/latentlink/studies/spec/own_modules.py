@@ -42,7 +42,7 @@ def load_module(name: str, folder: Path | None) -> OwnModule:
     """Load a module from beside a study file, else from the installed packages or the current folder, anew if its code has changed.
 
     Raises:
-        Exception: whatever its import raises; ModuleNotFoundError where there is none.
+        Exception: that its import raises; ModuleNotFoundError where there is none.
     """
     top = name.partition(".")[0]
     homes = [place.resolve() for place in (folder, Path.cwd()) if place is not None and _holds(place, top)]
@@ -112,7 +112,7 @@ def _imports_from(home: Path | None) -> Iterator[list[Path]]:
     for name in hidden:
         del sys.modules[name]
     sys.path.insert(0, str(home))
-    sys.dont_write_bytecode = True  # a file edited twice within a second would be taken for the first edit
+    sys.dont_write_bytecode = True  # a file edited twice within a second would be read as the first edit
     importlib.invalidate_caches()
     try:
         yield files

@@ -1,9 +1,8 @@
 """`module:attribute` in study files: methods, encoders, data sets, channel models and objectives of one's own.
 
 The module is looked for beside the study file, then among the installed packages and in the current folder, and loaded when the study is
-read (see `own_modules`): a study that has been read keeps the code that it was read with. A mistake in a name or a parameter is an error of
-the study before anything runs. What the code itself raises later is a `PlugInError`: it names the code, carries its traceback, and costs
-only the cells that use it.
+read (see `own_modules`), so that a mistake in a name or a parameter is an error of the study before anything runs. What the code itself
+raises later is a `PlugInError`: it names the code, carries its traceback, and costs only the cells that use it.
 """
 
 import inspect
@@ -26,7 +25,7 @@ _NOT_OWN = (str(_PACKAGE), *_INSTALLED, "<frozen", "<@")  # files of this packag
 
 
 class OwnCode(str):
-    """A name `module:attribute` with what it stood for when the study was read.
+    """A name `module:attribute` with the object that it named when the study was read.
 
     Attributes:
         target: the object.
@@ -38,7 +37,6 @@ class OwnCode(str):
 
     @classmethod
     def bound(cls, name: str, target: Any, digest: str) -> "OwnCode":
-        """The name of this object."""
         own = cls(name)
         own.target, own.digest = target, digest
         return own
@@ -57,11 +55,7 @@ def is_plug_in(name: str) -> bool:
 
 
 def bind(name: str, folder: Path | None = None) -> OwnCode:
-    """Load the object that `module:attribute` names.
-
-    Args:
-        name: in a study file.
-        folder: of the study file, where modules are looked for first.
+    """Load the object that `module:attribute` names; its module is looked for in the study file's folder first.
 
     Raises:
         ValueError: there is no such module, it has no such attribute, or importing it fails, then with its traceback.
@@ -83,7 +77,7 @@ def bind(name: str, folder: Path | None = None) -> OwnCode:
 
 
 def load_attribute(name: str) -> Any:
-    """The object that `module:attribute` stood for when the study was read; raises ValueError as `bind`."""
+    """The object that `module:attribute` named when the study was read; raises ValueError as `bind`."""
     return (name if isinstance(name, OwnCode) else bind(name)).target
 
 
@@ -102,13 +96,8 @@ def accepts(target: Callable[..., Any], parameter: str) -> bool:
 def blame(name: str, everything: bool = True) -> Iterator[None]:
     """Turn what code outside of the package raises into a PlugInError that names it and its line.
 
-    Args:
-        name: of the code.
-        everything: whether all that is raised within the context is due to it, also by what it returned; False leaves exceptions that
-            did not pass through a line outside of the package as they are.
-
-    Raises:
-        PlugInError: an exception was raised within the context.
+    With `everything`, all that is raised within the context is due to the code, also by what it returned; else exceptions that did not pass
+    through a line outside of the package stay as they are.
     """
     try:
         yield
