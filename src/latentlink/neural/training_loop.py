@@ -220,14 +220,9 @@ def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def progress_callback(progress: object, doing: str) -> TrainingProgress | None:
-    """The callback that a `progress` argument stands for.
+    """The callback of a `progress` argument: itself, or for True a line on the terminal, if there is one; None for False and None.
 
-    Args:
-        progress: a callback, which is itself; True for a line on the terminal, if there is one; False or None for nothing.
-        doing: what is done, in words for the line, such as "training the codec".
-
-    Raises:
-        ValueError: progress is something else.
+    `doing` is what is done, in words for the line; another value is refused with a ValueError.
     """
     if callable(progress):
         return progress

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from latentlink.report.axes import AXES, Axis
-from latentlink.report.columns import Condition, describe, describe_code, format_value, list_settings, prepare
+from latentlink.report.columns import Condition, describe, describe_code, format_value, list_settings, prepare, select_methods
 from latentlink.studies.averages import find_differing
 
 MOST_CONDITIONS = 6  # along an axis that is drawn beside the study's own
@@ -68,11 +68,6 @@ def arrange(rows: pl.DataFrame, axis: str) -> Arranged:
     swept = [name for name in varying if max(links.group_by("label").agg(pl.col(name).n_unique())[name]) > 1]
     links = links.with_columns(_word_differences(links, [name for name in varying if name not in swept]))
     return Arranged(along, links, rows.filter(pl.col("family") == "reference"), points, tuple(swept))
-
-
-def select_methods(rows: pl.DataFrame) -> pl.DataFrame:
-    """Leave out the ceilings and the floor from prepared rows."""
-    return rows.filter(pl.col("method").is_not_null() & (pl.col("family") != "reference"))
 
 
 @dataclass(frozen=True)

@@ -54,15 +54,9 @@ def make_charts(plots: Iterable[Plot], name: str) -> list[Chart]:
 
 
 def make_chart(plots: list[Plot], headings: list[str], identity: str, title: str = "", reference: str = "", same_x: bool = True) -> Chart:
-    """Make a chart of plots that have the same rows, one for each column, below its heading.
+    """Make a chart of plots that have the same rows, one for each column below its heading.
 
-    Args:
-        plots: the plots.
-        headings: above each column.
-        identity: the chart's id.
-        title: the chart's heading.
-        reference: the SNR reference, "" where there is one only.
-        same_x: whether all plots have the same axis below them.
+    `reference` is the SNR reference, "" where there is one only; `same_x` says whether all plots have the same axis below them.
     """
     rows, columns = len(plots[0].frames), len(plots)
     titles = [f"<b>{html.escape(text)}</b>" if text else "" for text in headings]

@@ -109,12 +109,9 @@ def compute_jain_index(values: list[float]) -> float | None:
 
 
 class Staircase(NamedTuple):
-    """An outage curve, step by step: from one place to the next, first the accuracy rises, then the probability.
+    """An outage curve, step by step: from one place to the next, first the accuracy a rises, then the probability P(A < a).
 
-    Attributes:
-        accuracies: a.
-        probabilities: P(A < a) just above.
-        marked: indices of the places that are outage accuracies.
+    `marked` has the indices of the places that are outage accuracies.
     """
 
     accuracies: list[float]

@@ -9,22 +9,14 @@ import polars as pl
 
 from latentlink.numerics.extras import import_extra
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
+from latentlink.report.columns import describe_source, list_facts, list_setup
 from latentlink.report.curves import BANDS, average_curves
 from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
 from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_trade_off
-from latentlink.report.run_tables import (
-    TOLERANCE,
-    describe_source,
-    list_facts,
-    list_setup,
-    tabulate_papr,
-    tabulate_power,
-    tabulate_statuses,
-)
-from latentlink.report.tables import compare_methods, find_gaps
+from latentlink.report.tables import TOLERANCE, compare_methods, find_gaps, tabulate_papr, tabulate_power, tabulate_statuses
 from latentlink.storage.atomic import write_atomically
 from latentlink.studies.experiments import Experiment
 

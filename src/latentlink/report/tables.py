@@ -1,8 +1,9 @@
 """Tables of the page, as plain values for its template: how values are worded, which is the best, and which are missing."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -53,6 +54,7 @@ MEASURES = {
 }
 _ALONG = ("accuracy", "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
 ABSENT = "–"
+TOLERANCE = 0.05  # how far from the budget, P = 1 in every study, a link may spend before it is flagged
 
 
 @dataclass(frozen=True)
@@ -217,3 +219,52 @@ def _find_gaps_of(curve: Curve, axis: Axis, places: dict[tuple[float, ...], str]
 def _count_rows(rows: pl.DataFrame, lacking: str) -> list[str]:
     counts = rows.group_by("label", maintain_order=True).len().sort("label")
     return [f"{method}: {counted(number, 'row')} {lacking}" for method, number in counts.iter_rows()]
+
+
+def tabulate_power(table: Arranged) -> Table:
+    """Tabulate the power measured on the test messages, in units of the budget, of each method over all of its rows."""
+    body = []
+    for name, mine in _group_by_method(table.links.filter(pl.col("power").is_not_null())):
+        power = mine["power"]
+        off = ((power - 1).abs() > TOLERANCE).sum()
+        numbers = (power.mean(), power.min(), power.max(), mine["antenna_power"].list.max().mean())
+        flag = Entry(f"{off} of {len(power)} rows" if off else "no", flagged=off > 0)
+        body.append((name, (*(_write(number, ".3f") for number in numbers), _write(mine["peak_power"].max(), ".1f"), flag)))
+    columns = ("mean", "lowest", "highest", "strongest antenna", "peak message", f"off by more than {TOLERANCE:.0%}")
+    return Table("Power measured on the test messages, in units of the budget P", columns, tuple(body), open=True)
+
+
+def tabulate_papr(table: Arranged) -> Table:
+    """Tabulate peak over mean power of what is sent, of each method over all of its rows, and of its calmest and wildest antenna."""
+    level, antenna = pl.col("antenna_papr_db"), pl.int_ranges(pl.col("antenna_papr_db").list.len()).alias("antenna")
+    body = []
+    for name, mine in _group_by_method(table.links.filter(pl.col("papr_db").is_not_null())):
+        papr = mine["papr_db"]
+        single = mine.select(level, antenna).drop_nulls().explode("antenna_papr_db", "antenna").filter(level.is_finite())
+        means = single.group_by("antenna").agg(level.mean())["antenna_papr_db"]  # rows may have different numbers of antennas
+        numbers = (papr.mean(), papr.max(), means.min(), means.max())
+        body.append((name, (*(_write(number, ".2f") for number in numbers), _write(mine["peak_power"].max(), ".1f"))))
+    columns = ("mean over channels (dB)", "highest channel (dB)", "lowest antenna (dB)", "highest antenna (dB)", "peak message (of P)")
+    return Table("Peak-to-average power ratio of what is sent", columns, tuple(body), open=True)
+
+
+def tabulate_statuses(table: Arranged) -> Table:
+    """Tabulate how the designs ended, and how long they took."""
+    body = []
+    for name, mine in _group_by_method(table.links):
+        statuses = Counter(mine["status"].drop_nulls()).most_common()
+        words = "; ".join(f"{status} ({number})" for status, number in statuses) or ABSENT
+        body.append((name, (Entry(str(len(mine))), _write(mine["design_s"].mean(), ".3g"), Entry(words))))
+    return Table("How the designs ended", ("rows", "design time (s)", "status"), tuple(body))
+
+
+def _write(number: Any, form: str) -> Entry:
+    return Entry(ABSENT if number is None else format(number, form))
+
+
+def _group_by_method(links: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the name and the rows of each method, in the order of legends."""
+    groups = links.partition_by("label", "knowledge", as_dict=True, maintain_order=True)
+    order = sort_curves(Curve(str(label), frame["family"][0], str(knowledge), (), ()) for (label, knowledge), frame in groups.items())
+    for curve in order:
+        yield curve.name, groups[curve.label, curve.knowledge]

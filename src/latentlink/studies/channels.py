@@ -73,11 +73,7 @@ def snr_db_of(at: ChannelAt, snr: Snr) -> float:
 
 
 def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Model:
-    """The 3GPP model of a cell, downlink.
-
-    Raises:
-        ValueError: an array has an odd number of antennas but two polarisations, or the model has no path loss.
-    """
+    """The 3GPP model of a cell, downlink; a ValueError where two polarisations have an odd number of antennas, or there is no path loss."""
     n_rx, n_tx = at.shape
     dual = ofdm.polarisation == "dual" and not at.model.startswith("tdl")  # TDL has antennas, but no arrays
     if dual and (n_rx % 2 or n_tx % 2):
@@ -96,11 +92,7 @@ def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Model:
 
 
 def elements_of(at: ChannelAt, ofdm: OfdmAt) -> ResourceElements:
-    """The resource elements of a message: `uses` of them.
-
-    Raises:
-        ValueError: the band has fewer.
-    """
+    """The resource elements of a message, `uses` of them; a ValueError where the band has fewer."""
     if ofdm.placement == "contiguous":
         if at.uses > ofdm.subcarriers:
             raise ValueError(f"channel.uses must be at most ofdm.subcarriers, {ofdm.subcarriers}, got {at.uses}")

@@ -54,11 +54,7 @@ class Experiment:
         return [cell for cell in self.cells if not self.results.done(cell)]
 
     def rows(self) -> pl.DataFrame:
-        """Rows of all finished cells.
-
-        Raises:
-            ValueError: nothing is finished, or a result file is damaged.
-        """
+        """Rows of all finished cells; a ValueError where none is finished, or a result file is damaged."""
         rows = self.results.table(self.study, self.cells)
         if rows.is_empty():
             raise ValueError(f"{self.results.folder}: nothing is done yet; run the study first")

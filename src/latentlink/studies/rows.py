@@ -166,12 +166,9 @@ AVERAGED: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if 
 
 
 def frame(values: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.DataFrame:
-    """The rows of a cell, one for each channel; a single value stands for all channels.
+    """The rows of a cell, one for each of `draws` channels, without the columns of metrics that the study does not ask for.
 
-    Args:
-        values: by column, a value for each of the `draws` channels or one for all.
-        draws: number of channels.
-        metrics: those of the study; columns of others are left out.
+    `values` has by column a value for each channel or one for all.
     """
 
     def repeat(value: Any) -> list[Any]:

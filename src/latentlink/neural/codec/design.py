@@ -18,10 +18,10 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
 from latentlink.links.saved_channel import limit_facts, limit_from, taken_out
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode
+from latentlink.neural.codec.ends import Ends, carry, decode, limit_messages, mean_scale, precode
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
-from latentlink.neural.codec.streams import Streams, placed
+from latentlink.neural.codec.streams import Streams, place_streams
 from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.division import ratio
@@ -143,7 +143,7 @@ class Codec(Summarised, Parts, Saved):
         """
         modes = self.modes
         channel = check_channel(modes, channel)
-        streams, beams = placed(modes.strength, channel, self.most)
+        streams, beams = place_streams(modes.strength, channel, self.most)
         sends = streams.share.sum(-1) > 0
         active = self.gate.of(streams) & sends
         ends, found = self._ends(streams, active)
@@ -193,7 +193,7 @@ class Codec(Summarised, Parts, Saved):
     def _at_budget(self, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
         """The results of the calibration at some channels (c,)."""
         ends = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling)
-        direct = streams.share.sqrt().unsqueeze(-2) * carried(self.calibration.z, self.most)  # what the linear design sends
+        direct = streams.share.sqrt().unsqueeze(-2) * carry(self.calibration.z, self.most)  # what the linear design sends
         k = min(self.most, len(self.modes))
         budget = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)  # its mean energy over u·P
         raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
@@ -222,7 +222,7 @@ class Codec(Summarised, Parts, Saved):
         linear = change((streams.gain.unsqueeze(-2) * (amplitude * direct + noise))[..., :k], outputs[:k])
         return (linear - change(decode(self.decoder, ends, amplitude * t + noise), outputs)).mean(-1)
 
-    def gated(self, gate: Gate) -> "Codec":
+    def with_gate(self, gate: Gate) -> "Codec":
         """The same codec with another gate: it is on for other channels."""
         return replace(self, gate=gate)
 

@@ -18,7 +18,7 @@ from latentlink.channels.draws import ChannelSource
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.streams import Streams, placed, symbols
+from latentlink.neural.codec.streams import Streams, place_streams, symbols
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.doors import real
 from latentlink.numerics.reprs import Summarised
@@ -61,11 +61,7 @@ class Batch(NamedTuple):
 
 
 class Examples:
-    """Pilots to train on and pilots held back, as the encoder reads them and the decoder gives them.
-
-    Attributes:
-        held: the validation pilots (at most VALIDATED of them).
-    """
+    """Pilots to train on, and at most VALIDATED held back (`held`), as the encoder reads them and the decoder gives them."""
 
     def __init__(
         self,
@@ -136,7 +132,7 @@ def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.
         drawn, count = drawn + count, 2 * count
     if not fitting:
         raise ValueError(f"draws must have channels of at most max_symbols = {codec.max_symbols} symbols, got none: raise max_symbols")
-    parts = [placed(strength, channel.to(strength.device), codec.most)[0] for channel in fitting]
+    parts = [place_streams(strength, channel.to(strength.device), codec.most)[0] for channel in fitting]
     order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator)  # they come by size
     joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
     return joined.to(torch.float32)[order.to(strength.device)]

@@ -34,7 +34,7 @@ class Gate:
         return cls(torch.ones(len(SYMBOLS) + 1, len(BITS) + 1, dtype=torch.bool))
 
     @classmethod
-    def chosen(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":
+    def choose(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":
         """The gate that is open for the kinds of channels whose mean gain in score (of gains (c,)) exceeds `margin` standard errors."""
         kind, kinds = kinds_of(streams), (len(SYMBOLS) + 1) * (len(BITS) + 1)
         gained, zeros = gained.double(), gained.new_zeros(kinds, dtype=torch.float64)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from latentlink.budget import Budget
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode, refitted_gain
+from latentlink.neural.codec.ends import Ends, carry, decode, limit_messages, mean_scale, precode, refitted_gain
 from latentlink.neural.codec.examples import Batch, Examples
 from latentlink.neural.codec.networks import Dropout, frozen_copy, networks_facts, networks_from
 from latentlink.neural.codec.pruning import cost_of, shrink
@@ -50,16 +50,7 @@ class CodecSchedule(Summarised):
 
 
 class CodecLoop(TrainingLoop):
-    """Training of a codec.
-
-    Attributes:
-        codec: the codec with the networks as they are in training.
-        examples: pilots.
-        bank: channels to train on.
-        held: channels to validate on.
-        schedule: how long and how fast.
-        precision: of the matrix products.
-    """
+    """Training of a codec: of copies of its networks, on examples (pilots), a bank of channels, and others to validate on (`held`)."""
 
     module: nn.ModuleDict
 
@@ -203,10 +194,10 @@ def simulate(
 def _by_the_linear_design(codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator) -> Float[Tensor, "c n o"]:
     """The same where the codec is off at every channel: no network has to be asked."""
     S, k = streams.amplitude.shape[-1], len(codec.outputs)
-    t = _at_budget(codec, streams.share.sqrt().unsqueeze(-2) * carried(z, S), streams)
+    t = _at_budget(codec, streams.share.sqrt().unsqueeze(-2) * carry(z, S), streams)
     gain = refitted_gain(z, t, streams) if codec.limit.limits_messages else streams.gain
     noise = torch.randn(t.shape, generator=generator, device=t.device, dtype=t.dtype)
-    return carried(gain.unsqueeze(-2) * (streams.amplitude.unsqueeze(-2) * t + noise), k)
+    return carry(gain.unsqueeze(-2) * (streams.amplitude.unsqueeze(-2) * t + noise), k)
 
 
 def _at_budget(codec: Codec, raw: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c n S"]:

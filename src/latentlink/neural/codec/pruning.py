@@ -76,14 +76,7 @@ class Units:
 
 
 class Layers(NamedTuple):
-    """All units of a codec that may be left out.
-
-    Attributes:
-        encoder_in: modes that the encoder reads.
-        encoder: hidden layers of the encoder.
-        decoder: hidden layers of the decoder.
-        decoder_out: modes that the decoder gives.
-    """
+    """All units of a codec that may be left out: modes read and given, and the hidden layers between them."""
 
     encoder_in: Units
     encoder: list[Units]

@@ -112,7 +112,7 @@ def symbols(channel: Channel) -> int:
     return channel.uses * min(channel.n_rx, channel.n_tx)
 
 
-def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[Streams, Beams]:
+def place_streams(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[Streams, Beams]:
     """The streams (`most` of them) of every channel, as the exact linear design of modes of this strength uses them, and their beams.
 
     Raises:
@@ -138,19 +138,16 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
     return streams, Beams(transmit, _of_uses(spatial.receive, pooled.order) / noise.sqrt().unsqueeze(-1), channel.uses)
 
 
-def rematched(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"], channel: Channel) -> tuple[Streams, Beams]:
-    """The same transmit beams at a receiver that measures another channel than that of the design.
+def rematch_streams(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"], channel: Channel) -> tuple[Streams, Beams]:
+    """The same transmit beams at a receiver that measures another channel (in float64) than that of the design.
 
-    Symbols t of variance R (diagonal) reach it as r = M t + v, M = H B. It takes the unbiased LMMSE estimate of each: with
+    Symbols t of variance R (diagonal), by the `energy` E t² of each stream, reach it as r = M t + v, M = H B. It takes the unbiased LMMSE
+    estimate of each: with
 
         K = I + R^½ Mᴴ M R^½ / σ²,      D = 1 − diag K⁻¹,
 
     a symbol has the signal-to-interference-and-noise ratio γ = D / (1 − D), and amplitude a = √(2 γ / R) over noise of unit variance in
     each real part.
-
-    Args:
-        energy: E t² of each stream as it is sent.
-        channel: in float64; its batch is that of the result.
     """
     B = beams.transmit.to(channel.h)
     M = (channel.h @ B.unflatten(-2, (beams.uses, -1))).flatten(-3, -2)  # each beam lies within one use

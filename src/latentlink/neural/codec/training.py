@@ -225,7 +225,7 @@ class CodecTraining(CodecSchedule):
         gate = self._gate(loop)
         if state is not None:
             state.remove()
-        return CodecFit(loop.trained().gated(gate).with_ceiling(bank), {
+        return CodecFit(loop.trained().with_gate(gate).with_ceiling(bank), {
             "training_loss": loop.series("training"),
             "validation_loss": loop.series("validation"),
             "validation_score": loop.series("score"),
@@ -261,7 +261,7 @@ class CodecTraining(CodecSchedule):
             noise = CodecDraw.GATE_NOISE.generator(self.seed, device=loop.device)  # the same for both
             return loss_and_score(loop.codec, batch, fresh, noise, active)[1]
 
-        return Gate.chosen(fresh, score(~off) - score(off), self.margin)
+        return Gate.choose(fresh, score(~off) - score(off), self.margin)
 
     def identity(self, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> str:
         """A hash of all that a training depends on: settings, some of the channels drawn, modes, pilots and objective."""

@@ -20,7 +20,7 @@ from latentlink.links.saved_channel import channel_from, limit_from, link_facts,
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.neural.codec.ends import Ends, decode, limit_messages, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
-from latentlink.neural.codec.streams import Beams, Streams, rematched
+from latentlink.neural.codec.streams import Beams, Streams, rematch_streams
 from latentlink.numerics.doors import AnyArray
 from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import artifact
@@ -95,7 +95,7 @@ class CodecTransceiver(BaseTransceiver):
         batch = broadcast_batch("channel", channel.batch, self.batch)
         power = self.channel.power.double().expand(batch)
         measured = channel.to(torch.float64).with_power(power)
-        streams, beams = rematched(self.streams, self.beams, self.energy, measured)
+        streams, beams = rematch_streams(self.streams, self.beams, self.energy, measured)
         ends = self.ends.matched_to(self.decoder, streams, self.ceiling)
         energy, active = self.energy.expand(streams.amplitude.shape), self.active.expand(batch)
         return replace(self, streams=streams, beams=beams, ends=ends, energy=energy, active=active, channel=measured.to(torch.float32))

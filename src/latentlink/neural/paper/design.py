@@ -159,8 +159,8 @@ class Neural(PairSchedule):
         if len(pilots) < 2:
             raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
-        x, scale_x = _scaled(pilots.x)
-        y, scale_y = _scaled(pilots.y)
+        x, scale_x = _scale(pilots.x)
+        y, scale_y = _scale(pilots.y)
         order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed)).to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
@@ -206,7 +206,7 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solutio
     )
 
 
-def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
+def _scale(latents: Tensor) -> tuple[Tensor, Tensor]:
     """Centred latents of unit mean square as halves in float32, and what they were divided by."""
     centred = latents.detach().double() - latents.detach().double().mean(0)
     scale = centred.square().mean().sqrt()

@@ -41,7 +41,7 @@ def at_budget(s: Float[Tensor, "2 n t"], budget: float) -> Float[Tensor, "2 n t"
     return s * ratio(torch.full_like(energy, budget), energy).sqrt()
 
 
-def combined(parts: Float[Tensor, "n2 out2"], n: int) -> Float[Tensor, "2 n out"]:
+def combine_parts(parts: Float[Tensor, "n2 out2"], n: int) -> Float[Tensor, "2 n out"]:
     """W z, from the four parts P of the product."""
     p = parts.view(2, n, 2, parts.shape[-1] // 2)
     return torch.stack([p[0, :, 0] - p[1, :, 1], p[0, :, 1] + p[1, :, 0]])
@@ -55,7 +55,7 @@ class _Product(torch.autograd.Function):
         rows, matrix = z.to(dtype).flatten(0, 1), weight.to(dtype).flatten(0, 1)
         ctx.save_for_backward(rows, matrix)
         ctx.dtypes = z.dtype, weight.dtype
-        return combined(rows @ matrix.mT, z.shape[1]).to(weight.dtype)
+        return combine_parts(rows @ matrix.mT, z.shape[1]).to(weight.dtype)
 
     @staticmethod
     @once_differentiable

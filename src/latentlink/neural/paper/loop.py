@@ -95,15 +95,7 @@ class PairSchedule(Summarised):
 
 
 class PairLoop(TrainingLoop):
-    """Training of a pair for its channel.
-
-    Attributes:
-        pair: networks and channel.
-        data: the latents.
-        schedule: how long and how fast.
-        pruning: what prunes weights after each epoch, or None.
-        dtype: of the matrix products.
-    """
+    """Training of a pair for its channel, with the pruning, if any, after each epoch."""
 
     def __init__(self, pair: Pair, data: SplitPilots, schedule: PairSchedule, pruning: Pruning | None) -> None:
         self.module = self.pair = pair

@@ -25,7 +25,7 @@ from latentlink.links.base import BaseTransceiver
 from latentlink.links.operation_count import COMPLEX_WEIGHT, LayerFlops, OperationCount
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.shapes import check_latents, check_received
-from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combined, complex_product, from_halves, modulus_gelu
+from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combine_parts, complex_product, from_halves, modulus_gelu
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts
 from latentlink.power import PerMessage
@@ -64,7 +64,7 @@ class Network(Parts):
     def _product(self, number: int, z: Float[Tensor, "2 n in"]) -> Float[Tensor, "2 n out"]:
         if self.form == "dense":
             return complex_product(z, self.weights[number], z.dtype)
-        return combined((self._rows[number] @ z.flatten(0, 1).mT).mT.contiguous(), z.shape[1])
+        return combine_parts((self._rows[number] @ z.flatten(0, 1).mT).mT.contiguous(), z.shape[1])
 
     @cached_property
     def _rows(self) -> tuple[Tensor, ...]:

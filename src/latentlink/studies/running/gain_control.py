@@ -25,13 +25,7 @@ POWER_TOLERANCE = 2e-3  # relative to the budget
 
 @dataclass(frozen=True, eq=False)
 class Controlled:
-    """A design at the power budget.
-
-    Attributes:
-        solution: the design.
-        budget: that it was given (…).
-        seconds: that one design took, per channel.
-    """
+    """A design at the power budget (…) that it was given, and the seconds that one design took per channel."""
 
     solution: Solution
     budget: Float[Tensor, "*batch"]

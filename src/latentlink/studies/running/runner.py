@@ -3,6 +3,9 @@
 Cells run in threads (joblib): the numerics release the interpreter, latents and modes are shared in memory, and every cell computes on one
 core whatever the number of jobs, so that results do not depend on it to the last bit. Cells that share pilots are run one after another by
 one worker, and their shared data are freed with the last of them. Latencies are measured while all other workers pause.
+
+The time of training is estimated on a few steps, in as many threads as there are jobs, since they compete for caches and memory then, and
+that of messages on a few of them.
 """
 
 import threading
@@ -18,19 +21,24 @@ from typing import Any
 import torch
 from joblib import Parallel, delayed
 
+from latentlink.channels.channel import Channel
 from latentlink.data.cache import EncodingProgress
+from latentlink.evaluation.latency import latency
+from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import integer
 from latentlink.numerics.threads import one_thread
-from latentlink.studies.methods.method import Run
+from latentlink.studies.channels import channel_of
+from latentlink.studies.methods.method import Run, Training
 from latentlink.studies.result_files import Results
-from latentlink.studies.running.cost import TimeEstimates
-from latentlink.studies.running.measure import add_latencies, measure
+from latentlink.studies.running.measure import TIMED_MESSAGES, add_latencies, measure
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.plug_in import PlugInError, blame
 
 Done = Callable[[Cell, str], None]
 _PLACES = 1024  # more than there are threads
+LINEAR_S = 0.4  # seconds that a cell without training is assumed to last, for the progress bar
+_MESSAGES, _CALLS = 64, 3  # on which a link is measured
 
 
 class Quiet:
@@ -57,6 +65,58 @@ class Quiet:
 
 class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
     """The run was interrupted; training under way has a checkpoint."""
+
+
+@dataclass(frozen=True, eq=False)
+class TimeEstimates:
+    """Seconds that a cell occupies one of `jobs`, each kind of cell measured once.
+
+    Attributes:
+        jobs: cells at a time.
+        device: torch device.
+    """
+
+    jobs: int
+    device: str
+    _cache: ThreadSafeCache = field(default_factory=ThreadSafeCache)
+
+    def seconds(self, cell: Cell, scenario: ScenarioData) -> float:
+        """Training, evaluation and timing of a cell; LINEAR_S where nothing is trained, or where measuring fails as the cell then will."""
+        try:
+            channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]
+            training = cell.method.training_for(scenario, cell.pilots, cell.seed, channel)
+            return LINEAR_S if training is None else self._of_training(cell, scenario, training, channel)
+        except Exception:  # the cell itself will say why, and only this cell
+            return LINEAR_S
+
+    def _of_training(self, cell: Cell, scenario: ScenarioData, training: Training, channel: Channel) -> float:
+        """A training for each channel, or one that falls to the first cell that needs it; every cell sends its messages."""
+        size, trainings = (channel.n_tx, channel.n_rx, channel.uses), cell.channel.draws
+        key = (scenario, training.key, None if training.serves_all_channels else size)
+        if training.serves_all_channels:
+            trainings = int(self._cache.get(("first", key), lambda: cell.id) == cell.id and not training.is_done)
+        seconds = trainings * self._cache.get(key, lambda: self._measure(training)) if trainings else 0.0
+        link = self._cache.get(("link", key, size), training.untrained_link)
+        message = self._cache.get(("message", key, size), lambda: seconds_of_message(link, scenario.test.x, channel))
+        messages = (1 + cell.method.gain_controlled) * len(scenario.test)
+        if link.clock_key is None and "latency" in cell.metrics:
+            messages += self.jobs * TIMED_MESSAGES
+        return seconds + cell.channel.draws * messages * message
+
+    def _measure(self, training: Training) -> float:
+        def measure() -> float:
+            torch.set_num_threads(1)  # each thread has a setting of its own
+            return training.estimated_seconds()
+
+        with one_thread():
+            seconds: list[float] = Parallel(n_jobs=self.jobs, prefer="threads")(delayed(measure)() for _ in range(self.jobs))
+        return sum(seconds) / len(seconds)
+
+
+def seconds_of_message(link: Transceiver, x: torch.Tensor, channel: Channel) -> float:
+    """Seconds of encoding and decoding one of many messages x on one thread."""
+    measured = latency(link, x, channel, batch=_MESSAGES, repeats=_CALLS)
+    return 1e-6 * (measured.encode_us + measured.decode_us)
 
 
 @dataclass(frozen=True, eq=False)
