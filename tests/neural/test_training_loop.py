@@ -74,7 +74,7 @@ def test_an_interrupted_loop_ends_in_the_same_bits(tmp_path, stop):
     assert second.seen == whole.seen[stop:]
     assert second.history == whole.history
     assert torch.equal(second.module.weight, whole.module.weight)
-    checkpoint.remove()
+    checkpoint.path.unlink()
     assert not checkpoint.path.exists()
     checkpoint.restore(first.resume)  # no file, nothing to take
 

@@ -15,7 +15,8 @@ import math
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -76,9 +77,16 @@ class Checkpoint:
         if not same:
             raise ValueError(f"checkpoint must be of the same {self.depends_on}, which {self.path} is not; delete it to start anew")
 
-    def remove(self) -> None:
-        """Delete the file, once its training is done."""
-        self.path.unlink(missing_ok=True)
+    @classmethod
+    @contextmanager
+    def at(
+        cls, path: Path | str | None, identity: Callable[[], str], device: torch.device, depends_on: str
+    ) -> Iterator["Checkpoint | None"]:
+        """Context with the checkpoint in a file, None where no file is given; it is deleted once the training in the context is done."""
+        checkpoint = None if path is None else cls(Path(path), identity(), device, depends_on)
+        yield checkpoint
+        if checkpoint is not None:
+            checkpoint.path.unlink(missing_ok=True)
 
 
 class TrainingLoop(ABC):

@@ -145,12 +145,6 @@ class ScenarioData:
         return self._cache.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.require_labels()))
 
     @property
-    def test_variance(self) -> Tensor:
-        """tr Ry of the test latents."""
-        y = self.test.y.double()
-        return (y - y.mean(0)).square().sum(-1).mean()
-
-    @property
     def limit_modes(self) -> SemanticModes:
         """The modes for limits: of the test latents' own moments or, where these are few for their dimension, of training and test latents.
 

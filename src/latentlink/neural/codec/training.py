@@ -6,6 +6,7 @@ codec and by the linear design, with the same noise; the gate (`gate.py`) opens 
 
 import math
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -207,10 +208,6 @@ class CodecTraining(CodecSchedule):
         loop = CodecLoop(codec, self._examples(codec, pilots, objective, extra), bank, held, self)
         if self.budget is not None:
             check_cost(cost_of(self.budget), codec, held)
-        state = None
-        if checkpoint is not None:
-            identity = self.identity(modes, pilots, objective, extra)
-            state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and objective")
         show = progress_callback(progress, "training the codec")
 
         def report() -> None:
@@ -221,10 +218,10 @@ class CodecTraining(CodecSchedule):
             if show is not None:
                 show(loop.round, loop.rounds, loss, score)
 
-        loop.run(report, state)
-        gate = self._gate(loop)
-        if state is not None:
-            state.remove()
+        identity = partial(self.identity, modes, pilots, objective, extra)
+        with Checkpoint.at(checkpoint, identity, loop.device, "settings, pilots and objective") as state:
+            loop.run(report, state)
+            gate = self._gate(loop)
         return CodecFit(loop.trained().with_gate(gate).with_ceiling(bank), {
             "training_loss": loop.series("training"),
             "validation_loss": loop.series("validation"),

@@ -7,6 +7,7 @@ random imaginary parts; noise is drawn at 0 dB, too; what is counted, evaluated 
 
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -121,21 +122,15 @@ class Neural(PairSchedule):
                 training, validation = loop.history["training"][-1], loop.history["validation"][-1]
                 show(loop.round, loop.rounds, factor * training, factor * validation)
 
-        state = None
-        if checkpoint is not None:
-            settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
-            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, channel)
-            state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and channel")
-        if bool((channel.power > 0).all() and (channel.h != 0).any()):
-            loop.run(report, state)
-        else:  # nothing can be sent
-            for parameter in loop.pair.parameters():
-                parameter.data.zero_()
-        transceiver = _link(loop.pair, scales, pilots, channel)
-        solution = _solution(loop, transceiver, factor)
-        if state is not None:
-            state.remove()
-        return solution
+        settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        identity = partial(identity_of, settings, loop.dtype, pilots.x, pilots.y, channel)
+        with Checkpoint.at(checkpoint, identity, loop.device, "settings, pilots and channel") as state:
+            if bool((channel.power > 0).all() and (channel.h != 0).any()):
+                loop.run(report, state)
+            else:  # nothing can be sent
+                for parameter in loop.pair.parameters():
+                    parameter.data.zero_()
+        return _solution(loop, _link(loop.pair, scales, pilots, channel), factor)
 
     def estimated_seconds(self, pilots: Pilots, channel: Channel) -> float:
         """Time in seconds that all epochs would take here, estimated from a few steps; raises as `design`."""

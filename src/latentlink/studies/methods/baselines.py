@@ -109,7 +109,7 @@ class ReferenceMethod(Method):
         return {"own": "receiver's latents", "aligned": "aligned, no channel", "unaligned": "unaligned"}[self.kind]
 
     def check(self, point: Point) -> None:
-        """No point is refused, since references pass no channel."""
+        """Accept every point, since references pass no channel."""
 
     def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor:
         kinds: dict[str, Callable[[], Tensor]] = {

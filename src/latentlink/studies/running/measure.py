@@ -126,7 +126,8 @@ def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor)
     assert optimum is not None
     bound = opta(modes, channel) / modes.variance
     separate = separation(modes, channel) / modes.variance
-    variance = scenario.test_variance
+    y = scenario.test.y.double()
+    variance = (y - y.mean(0)).square().sum(-1).mean()
     return {
         "capacity": bits,
         "accuracy_bound": scenario.accuracy_bound.at(bits),
