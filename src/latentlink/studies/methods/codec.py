@@ -73,6 +73,7 @@ class CodecMethod(Method):
     """One network for every channel, trained once for the pilots and the seed of a cell."""
 
     family: ClassVar[str] = "codec"
+    is_trained: ClassVar[bool] = True
     name: Literal["codec"] = "codec"
     objective: Literal["head", "mse", "cosine", "retrieval"] | PlugIn = Field(
         "head", description="what it is trained for; module:attribute of an objective's class, which may take the receiver's `head`"

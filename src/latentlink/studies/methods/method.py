@@ -103,6 +103,7 @@ class Method(Section):
     family: ClassVar[str] = "exact"
     gain_controlled: ClassVar[bool] = True
     one_channel_at_a_time: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = False
     label: str | None = Field(None, description="its name in tables and figures")
 
     @property
@@ -137,9 +138,9 @@ class Method(Section):
         """The latents that the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
         return None
 
-    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training | None:
-        """The training that cells with these pilots, this seed and channels of this size wait for; None where nothing is trained."""
-        return None
+    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training:
+        """The training, where there is one, that cells with these pilots, this seed and channels of this size wait for."""
+        raise NotImplementedError
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         """The design for these channels."""

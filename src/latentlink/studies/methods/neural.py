@@ -25,6 +25,7 @@ class NeuralMethod(Method):
     family: ClassVar[str] = "neural"
     gain_controlled: ClassVar[bool] = False
     one_channel_at_a_time: ClassVar[bool] = True
+    is_trained: ClassVar[bool] = True
     name: Literal["neural"] = "neural"
     hidden_tx: Positive | None = Field(None, description="complex units of the precoder's hidden layers; null takes the latent's dimension")
     hidden_rx: Positive | None = Field(None, description="complex units of the decoder's hidden layers")

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -67,52 +66,6 @@ class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
     """The run was interrupted; training under way has a checkpoint."""
 
 
-@dataclass(frozen=True, eq=False)
-class TimeEstimates:
-    """Seconds that a cell occupies one of `jobs`, each kind of cell measured once.
-
-    Attributes:
-        jobs: cells at a time.
-        device: torch device.
-    """
-
-    jobs: int
-    device: str
-    _cache: ThreadSafeCache = field(default_factory=ThreadSafeCache)
-
-    def seconds(self, cell: Cell, scenario: ScenarioData) -> float:
-        """Training, evaluation and timing of a cell; LINEAR_S where nothing is trained, or where measuring fails as the cell then will."""
-        try:
-            channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]
-            training = cell.method.training_for(scenario, cell.pilots, cell.seed, channel)
-            return LINEAR_S if training is None else self._of_training(cell, scenario, training, channel)
-        except Exception:  # the cell itself will say why, and only this cell
-            return LINEAR_S
-
-    def _of_training(self, cell: Cell, scenario: ScenarioData, training: Training, channel: Channel) -> float:
-        """A training for each channel, or one that falls to the first cell that needs it; every cell sends its messages."""
-        size, trainings = (channel.n_tx, channel.n_rx, channel.uses), cell.channel.draws
-        key = (scenario, training.key, None if training.serves_all_channels else size)
-        if training.serves_all_channels:
-            trainings = int(self._cache.get(("first", key), lambda: cell.id) == cell.id and not training.is_done)
-        seconds = trainings * self._cache.get(key, lambda: self._measure(training)) if trainings else 0.0
-        link = self._cache.get(("link", key, size), training.untrained_link)
-        message = self._cache.get(("message", key, size), lambda: seconds_of_message(link, scenario.test.x, channel))
-        messages = (1 + cell.method.gain_controlled) * len(scenario.test)
-        if link.clock_key is None and "latency" in cell.metrics:
-            messages += self.jobs * TIMED_MESSAGES
-        return seconds + cell.channel.draws * messages * message
-
-    def _measure(self, training: Training) -> float:
-        def measure() -> float:
-            torch.set_num_threads(1)  # each thread has a setting of its own
-            return training.estimated_seconds()
-
-        with one_thread():
-            seconds: list[float] = Parallel(n_jobs=self.jobs, prefer="threads")(delayed(measure)() for _ in range(self.jobs))
-        return sum(seconds) / len(seconds)
-
-
 def seconds_of_message(link: Transceiver, x: torch.Tensor, channel: Channel) -> float:
     """Seconds of encoding and decoding one of many messages x on one thread."""
     measured = latency(link, x, channel, batch=_MESSAGES, repeats=_CALLS)
@@ -136,6 +89,7 @@ class Runner:
     progress: EncodingProgress | None = None
     _scenarios: ThreadSafeCache = field(default_factory=ThreadSafeCache)
     _latencies: ThreadSafeCache = field(default_factory=ThreadSafeCache)
+    _times: ThreadSafeCache = field(default_factory=ThreadSafeCache)
     _quiet: Quiet = field(default_factory=Quiet)
     _stop: threading.Event = field(default_factory=threading.Event)
     _counting: threading.Lock = field(default_factory=threading.Lock)
@@ -172,13 +126,39 @@ class Runner:
             return False
         return True
 
-    @cached_property
-    def _estimates(self) -> TimeEstimates:
-        return TimeEstimates(self.jobs, self.device)
-
     def estimated_seconds(self, cell: Cell) -> float:
-        """Seconds that a cell should occupy a job; for training measured on a few steps, as many at a time as there are jobs."""
-        return self._estimates.seconds(cell, self.scenario(cell)) if self._loads(cell) else 0.0
+        """Seconds that a cell should occupy a job; LINEAR_S where nothing is trained, or where measuring fails as the cell then will."""
+        if not self._loads(cell):
+            return 0.0
+        try:
+            return self._seconds_with_training(cell, self.scenario(cell)) if cell.method.is_trained else LINEAR_S
+        except Exception:  # the cell itself will say why, and only this cell
+            return LINEAR_S
+
+    def _seconds_with_training(self, cell: Cell, scenario: ScenarioData) -> float:
+        """A training for each channel, or one that falls to the first cell that needs it; every cell sends its messages."""
+        channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]
+        training = cell.method.training_for(scenario, cell.pilots, cell.seed, channel)
+        size, trainings = (channel.n_tx, channel.n_rx, channel.uses), cell.channel.draws
+        key = (scenario, training.key, None if training.serves_all_channels else size)
+        if training.serves_all_channels:
+            trainings = int(self._times.get(("first", key), lambda: cell.id) == cell.id and not training.is_done)
+        seconds = trainings * self._times.get(key, lambda: self._measure(training)) if trainings else 0.0
+        link = self._times.get(("link", key, size), training.untrained_link)
+        message = self._times.get(("message", key, size), lambda: seconds_of_message(link, scenario.test.x, channel))
+        messages = (1 + cell.method.gain_controlled) * len(scenario.test)
+        if link.clock_key is None and "latency" in cell.metrics:
+            messages += self.jobs * TIMED_MESSAGES
+        return seconds + cell.channel.draws * messages * message
+
+    def _measure(self, training: Training) -> float:
+        def measure() -> float:
+            torch.set_num_threads(1)  # each thread has a setting of its own
+            return training.estimated_seconds()
+
+        with one_thread():
+            seconds: list[float] = Parallel(n_jobs=self.jobs, prefer="threads")(delayed(measure)() for _ in range(self.jobs))
+        return sum(seconds) / len(seconds)
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
         """Run all cells that have no result yet.
