@@ -1,7 +1,7 @@
 """Complexity budgets: what a link may cost, one family for the paper's networks (`Neural`) and the codec (`CodecTraining`).
 
     budget     what it bounds                                                        served by
-    Weights    share of the complex weights of both networks that is kept            Neural
+    Weights    share of the complex weights of both networks that is left            Neural
     Flops      real operations per message, both devices together                    Neural, CodecTraining
     Latency    microseconds per message, both devices together, on this machine      CodecTraining
 
@@ -23,7 +23,7 @@ class Weights(Summarised):
     """At most this share of the complex weights of both networks is left, from half of the epochs on.
 
     Attributes:
-        share: share of the weights that is kept, above 0 and at most 1.
+        share: share of the weights that is left, above 0 and at most 1.
 
     Raises:
         ValueError: share is out of range.
@@ -92,7 +92,7 @@ def named(*, weights: float | None = None, flops: float | None = None, microseco
     """The budget that the words of a study file or of the command line give, or None.
 
     Args:
-        weights: share of the weights that is kept, `Weights`.
+        weights: share of the weights that is left, `Weights`.
         flops: operations per message, `Flops`.
         microseconds: time per message, `Latency`.
 

@@ -650,7 +650,7 @@ def codec() -> Values:
         chosen = places if name == "divergence" else {"two uses": places["two uses"]}
         values |= {f"{name}/trace.{word}": value for word, value in fit.trace.items()}
         values |= gathered({f"{name}, {place}": facts(solved_by(fit.codec, one), X) for place, one in chosen.items()})
-        opened = solved_by(fit.codec.gated(Gate.always()), places["two uses"])  # what was learnt, also where it is no better
+        opened = solved_by(fit.codec.with_gate(Gate.always()), places["two uses"])  # what was learnt, also where it is no better
         values |= gathered({f"{name}, opened": facts(opened, X)})
         values[f"operations, {name}"] = operations(opened.transceiver)
     on = codec_training().untrained(modes(goal="fisher"), world())

@@ -10,7 +10,7 @@ import torch
 
 import latentlink as ll
 from latentlink.channels.snr import SnrDefinition
-from latentlink.neural.codec.streams import placed
+from latentlink.neural.codec.streams import place_streams
 from latentlink.studies.averages import summarise
 from latentlink.studies.result_files import Results
 from latentlink.studies.rows import SETTINGS
@@ -109,7 +109,7 @@ def codec(power=None):
 
 def test_a_codecs_streams_are_in_units_of_budget_and_noise():
     radio = ll.Channel(channel().h, noise_variance=0.5, power=3.0).repeated(2)
-    streams, _ = placed(torch.ones(8, dtype=torch.float64), radio, 8)
+    streams, _ = place_streams(torch.ones(8, dtype=torch.float64), radio, 8)
     singular = torch.linalg.svdvals(channel().h.squeeze(0))
     torch.testing.assert_close(streams.amplitude, singular.repeat_interleave(4) * (2 * 3.0 / 0.25) ** 0.5)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from latentlink.neural.training_loop import Checkpoint, ProgressLine, TrainingLoop, progress_callback
+from latentlink.neural.training_loop import Checkpoint, TrainingLoop, progress_callback
 from latentlink.numerics.identity import identity_of
 
 
@@ -74,7 +74,7 @@ def test_an_interrupted_loop_ends_in_the_same_bits(tmp_path, stop):
     assert second.seen == whole.seen[stop:]
     assert second.history == whole.history
     assert torch.equal(second.module.weight, whole.module.weight)
-    checkpoint.remove()
+    checkpoint.path.unlink()
     assert not checkpoint.path.exists()
     checkpoint.restore(first.resume)  # no file, nothing to take
 
@@ -95,19 +95,6 @@ def test_progress_is_silent_where_output_is_piped_and_refuses_what_is_none():
     assert progress_callback(None, "training") is progress_callback(False, "training") is None
     with pytest.raises(ValueError, match="progress must be True, False or a callback"):
         progress_callback("yes", "training")
-
-
-def test_the_line_is_written_anew_after_each_round(capsys):
-    line = ProgressLine("training the codec")
-    line(1, 3, 0.5, 0.25)
-    assert capsys.readouterr().err == ""  # too short to be worth a line
-    line.started -= 10.0
-    line(2, 3, 0.5, 0.25)
-    line(3, 3, 0.5, 0.25)
-    shown = capsys.readouterr().err
-    assert shown.startswith("\rtraining the codec: 2/3, training 0.5, validation 0.25, at most 5 s left")
-    assert shown.endswith("\n")
-    assert shown.count("\r") == 2
 
 
 def test_checkpoints_are_of_their_training(tmp_path):

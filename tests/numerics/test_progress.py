@@ -27,3 +27,12 @@ def test_what_is_piped_or_fast_stays_silent():
     on_terminal("channels", screen, after_s=60.0)(1, 2)
     assert pipe.getvalue() == ""
     assert screen.getvalue() == ""
+
+
+def test_a_note_is_shown_and_the_time_left_from_the_second_call_on():
+    screen = Terminal()
+    show = on_terminal("training the codec", screen, after_s=0.0)
+    show(3, 5, ", training 0.5, validation 0.25")
+    assert screen.getvalue().strip() == "training the codec: 3 of 5 (60%), training 0.5, validation 0.25"
+    show(4, 5, ", training 0.5, validation 0.25")
+    assert screen.getvalue().rstrip().endswith("training the codec: 4 of 5 (80%), training 0.5, validation 0.25, 0 s left")

@@ -5,8 +5,7 @@ from latentlink.report.arrange import arrange
 from latentlink.report.curves import Curve
 from latentlink.report.digital import find_digital_wins
 from latentlink.report.palette import assign_looks
-from latentlink.report.run_tables import tabulate_papr
-from latentlink.report.tables import compare_methods
+from latentlink.report.tables import compare_methods, tabulate_papr
 from report.rows import fading_study, snr_study
 
 SWEPT = {"speed_kmh": (3.0, 30.0)}

@@ -14,8 +14,7 @@ from latentlink.report.figures import draw_wide
 from latentlink.report.page import ReportMeta, write_report
 from latentlink.report.palette import FAMILIES, assign_looks
 from latentlink.report.plots import plot_accuracy
-from latentlink.report.run_tables import tabulate_power, tabulate_statuses
-from latentlink.report.tables import compare_methods
+from latentlink.report.tables import compare_methods, tabulate_power, tabulate_statuses
 from report.rows import METHODS, frame, reference, row
 
 OWN = {

@@ -11,8 +11,7 @@ from plotly import graph_objects
 
 from latentlink.report.arrange import arrange, arrange_all
 from latentlink.report.page import ReportMeta, make_page, plot_all, render_page, write_report
-from latentlink.report.run_tables import tabulate_power
-from latentlink.report.tables import compare_methods, find_gaps
+from latentlink.report.tables import compare_methods, find_gaps, tabulate_power
 from report.rows import METHODS, compression_study, fading_study, flops_study, frame, reference, row, snr_study
 
 META = ReportMeta(

@@ -1,11 +1,10 @@
 import pytest
 
 from latentlink.report.arrange import arrange
-from latentlink.report.columns import prepare
+from latentlink.report.columns import describe_source, prepare
 from latentlink.report.curves import average_curves
 from latentlink.report.figures import draw_wide
 from latentlink.report.plots import plot_accuracy
-from latentlink.report.run_tables import describe_source
 from report.rows import REFERENCES, frame, reference, row
 
 METHODS = {"complex-linear, MSE": "exact", "goal-oriented": "exact", "codec, one network for all": "codec"}

@@ -433,6 +433,6 @@ def test_a_codec_is_kept_under_the_code_of_its_objective_whose_failures_are_told
     for source in (OBJECTIVES, OBJECTIVES.replace("super()", "Cosine()"), OBJECTIVES):
         lab(source, name)
         (cell,) = cells(read_study(write_study(tmp_path, methods=[{**codec, "objective": f"{name}:Mine"}], **FAST)))
-        places.append(cell.method.kept(Runner(Results(tmp_path / "r")).scenario(cell).known(cell.pilots, 1), 1))
+        places.append(cell.method.stored(Runner(Results(tmp_path / "r")).scenario(cell).known(cell.pilots, 1), 1))
     assert places[0] != places[1]
     assert places[0] == places[2]

@@ -46,7 +46,7 @@ def main() -> None:
     except cyclopts.CycloptsError:
         sys.exit(2)  # already explained
     except KeyboardInterrupt:
-        errors.print("interrupted; what was finished is kept, and the same command goes on from there")
+        errors.print("interrupted; what was finished is stored, and the same command goes on from there")
         _leave(130)
     except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and type(error).__name__ != "OutOfMemoryError":

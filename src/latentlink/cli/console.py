@@ -1,4 +1,4 @@
-"""What commands share: printing to the terminal, progress bars, and reading files that the user names."""
+"""The parts that commands share: printing to the terminal, progress bars, and reading files that the user names."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ messages = Console(stderr=True)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
-    """A bar on stderr, with columns between it and the time left; what it is about is shortened, so that the bar keeps its place."""
+    """A bar on stderr, with columns between it and the time left; its description is shortened, so that the bar does not move."""
     width = max(12, messages.width // 3)
     about = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
     return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True)

@@ -34,7 +34,7 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
     """Two encoders that were trained apart, a MIMO channel between them: what does the receiver understand?
 
     Runs studies/demo.yaml: three exact linear designs and a codec, one network for all channels, which is trained in the first run and
-    kept. Writes accuracy.png, accuracy.pdf, results.parquet, link.safetensors (the goal-oriented link over the first channel at 8×8),
+    stored. Writes accuracy.png, accuracy.pdf, results.parquet, link.safetensors (the goal-oriented link over the first channel at 8×8),
     codec.safetensors and head.safetensors. Without Fashion-MNIST it takes scikit-learn's digits and two small encoders.
 
     Example: `latentlink demo channel.antennas=1,8 channel.draws=50 --output my-demo`

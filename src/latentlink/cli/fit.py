@@ -23,8 +23,7 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import symbols
-from latentlink.neural.codec.training import CodecTraining
-from latentlink.neural.codec.words import codec_training, named_objective
+from latentlink.neural.codec.training import CodecTraining, codec_training, named_objective
 from latentlink.numerics.doors import device_named, integer, real
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.seeds import stream_generator

@@ -1,4 +1,4 @@
-"""`latentlink inspect`: what a file holds, after checking it."""
+"""`latentlink inspect`: the contents of a file, after checking it."""
 
 from pathlib import Path
 

@@ -14,6 +14,6 @@ Overrides = Annotated[
 ]
 Quick = Annotated[bool, Parameter(help="Take the study's small form.")]
 Jobs = Annotated[int, Parameter(help="Cells at a time; the results do not depend on it.")]
-Results = Annotated[Path, Parameter(help="Folder under which the results of studies are kept.")]
+Results = Annotated[Path, Parameter(help="Folder under which the results of studies are stored.")]
 Device = Annotated[str, Parameter(help='Torch device, "cpu" or "cuda".')]
 KEPT = Path("results")

@@ -46,7 +46,7 @@ def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
     """Run the missing cells with a bar, write the table of all rows, and return how many cells were run.
 
     Raises:
-        ValueError: cells failed; the others are kept.
+        ValueError: cells failed; the others are stored.
     """
     device_named(device)
     study, results, missing = experiment.study, experiment.results, experiment.missing
@@ -73,7 +73,7 @@ def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
 def _estimate_seconds(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
     """Seconds that each missing cell should take; how long training will take is printed before it starts."""
     seconds = {cell.id: runner.estimated_seconds(cell) for cell in missing}
-    training = [seconds[cell.id] for cell in missing if cell.method.family in ("neural", "codec")]
+    training = [seconds[cell.id] for cell in missing if cell.method.is_trained]
     if training:
         minutes = sum(training) / jobs / 60
         messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {jobs} jobs for all epochs", highlight=False)

@@ -64,7 +64,6 @@ class Shard:
         return latents
 
     def write(self, latents: Float32[Tensor, "rows d"]) -> None:
-        """Write the rows to the file, atomically."""
         content = save({"latents": latents}, {"sha256": _digest(latents)})
         write_atomically(self.path, content)
 

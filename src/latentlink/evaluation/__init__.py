@@ -1,4 +1,4 @@
-"""A link measured: what the receiver understands, how much power and time that takes, and how surely it is known.
+"""Measurements of a link: the receiver's accuracy and errors, the power and the time that it takes, and how certain they are.
 
 Read `evaluate` first, then `papr` (peaks of the transmitted signal, clipping amplifiers), `latency` (seconds on this machine) and
 `intervals` (confidence over seeds and channels).

@@ -76,7 +76,7 @@ def evaluate(
     amplifier: Amplifier | None = None,
     entries: int = 2**23,
 ) -> Evaluation:
-    """Send every message over every channel and measure what the receiver makes of it.
+    """Send every message over every channel and measure the accuracy and the errors of the receiver.
 
     Args:
         transceiver: designed for the batch of `channel`, or for one channel: a transceiver, a `Solution`, or any object with `encode` and
@@ -133,7 +133,7 @@ class _Sums:
         self.antennas = psi.new_zeros(*channel.batch, channel.n_tx)
 
     def messages_at_a_time(self, entries: int) -> int:
-        """The number of messages that keeps the largest tensor at that many entries."""
+        """The number of messages for which the largest tensor has at most `entries`."""
         widest = max(2 * self.channel.uses * max(self.channel.n_tx, self.channel.n_rx), len(self.errors.gram), self.width)
         return max(1, entries // (widest * max(1, self.channel.batch.numel())))
 

@@ -1,4 +1,4 @@
-"""How well a mean over seeds and channel draws is known.
+"""Confidence intervals of means over seeds and channel draws.
 
 Draws of one seed share its pilots and are not independent, so they are averaged first: with v_s the mean of seed s and S seeds, the mean
 v̄ of the v_s lies, with 95 % confidence, within
@@ -16,11 +16,7 @@ _Z = NormalDist().inv_cdf(0.975)
 
 
 def interval_of(seeds: list[Any], values: list[float]) -> tuple[float, float | None, float | None, str]:
-    """Mean, lower and upper end, and the rule they follow: "t", "range", or "none" for a single value.
-
-    Args:
-        seeds, values: of each row.
-    """
+    """Mean, lower and upper end, and the rule they follow: "t", "range", or "none" for a single value; each row has a seed and a value."""
     by_seed: dict[Any, list[float]] = {}
     for seed, one in zip(seeds, values, strict=True):
         by_seed.setdefault(seed, []).append(one)

@@ -1,4 +1,4 @@
-"""How many microseconds a transceiver takes for a message, measured; the operations that it needs are its `flops`."""
+"""The time that a transceiver takes for a message, measured; the operations that it needs are its `flops`."""
 
 import statistics
 import time

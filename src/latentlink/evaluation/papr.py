@@ -46,8 +46,7 @@ class Amplifier(Summarised):
     def __call__(self, s: Complex[Tensor, "*b n u t"]) -> Complex[Tensor, "*c n u t"]:
         """The symbols (…, n, u, n_tx) that leave the antennas for symbols s (…, n, u, n_tx)."""
         most = self.limit.to(s.real.dtype)[..., None, None, None]
-        clipped: Tensor = s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
-        return clipped
+        return s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,5 +103,5 @@ def _papr(s: Complex[Tensor, "a n"], exceeded: float, subcarriers: int | None) -
         blocks = s[:, : s.shape[-1] // subcarriers * subcarriers].unflatten(-1, (-1, subcarriers))
         s = torch.fft.ifft(blocks, _OVERSAMPLING * subcarriers).flatten(-2)  # zeros beyond the band: the waveform between its samples
     power = s.abs().square()
-    kept = max(1, round(exceeded * power.shape[-1]))
-    return ratio(power.topk(kept).values[:, -1], power.mean(-1))
+    above = max(1, round(exceeded * power.shape[-1]))
+    return ratio(power.topk(above).values[:, -1], power.mean(-1))

@@ -1,14 +1,14 @@
 """The random streams of trainings: every draw of the codec and of the paper's networks has a name (see `numerics.seeds`).
 
-Whatever is drawn for one purpose has nothing to do with what is drawn for another or from another seed: validation channels of one seed are
-no training channels of the next, and a training with dropout meets the same noise as one without.
+Draws for different purposes, and from different seeds, are independent: validation channels of one seed are no training channels of the
+next, and a training with dropout meets the same noise as one without.
 """
 
 from latentlink.numerics.seeds import Stream
 
 
 class CodecDraw(Stream):
-    """What the training of a codec draws."""
+    """The draws of a codec's training."""
 
     WEIGHTS = "codec: first weights"
     CALIBRATION = "codec: pilots to set the power by"
@@ -31,7 +31,7 @@ class CodecDraw(Stream):
 
 
 class NetworkDraw(Stream):
-    """What the training of the paper's networks draws."""
+    """The draws of the training of the paper's networks."""
 
     WEIGHTS = "networks: first weights"
     SPLIT = "networks: pilots that are held back"

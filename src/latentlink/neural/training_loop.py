@@ -1,12 +1,12 @@
-"""The training loop of every network: rounds of steps, judged by validation, kept in checkpoints; the best weights are delivered.
+"""The training loop of every network: rounds of steps, judged by validation, stored in checkpoints; the best weights are delivered.
 
-    until the rounds are over, validation stops improving, or the loss is no number any more:
-        train one round  →  prune (where something is pruned)  →  validate  →  keep the weights if they are the best  →  report
+    until the rounds are over, validation stops improving, or the loss is no finite number:
+        train one round  →  prune (where something is pruned)  →  validate  →  store the weights if they are the best  →  report
 
-A subclass says what a round is (`train`), what is measured after it (`measure`) and, where weights are pruned, how (`adapt`). The state
-of the loop is its module, its optimiser, its random generators and its history: a training that is resumed from a checkpoint ends in the
-same bits as one that was never interrupted. A checkpoint is a SHA-256 and what `torch.save` makes of the state, with the identity of its
-training, a hash of all that the training depends on (`numerics.identity`); one that is damaged or of another training is refused.
+A subclass defines a round (`train`), what is measured after it (`measure`) and, where weights are pruned, how (`adapt`). The state of the
+loop is its module, its optimiser, its random generators and its history: a training that is resumed from a checkpoint ends in the same bits
+as one that was never interrupted. A checkpoint is a SHA-256 and the state as `torch.save` writes it, with the identity of its training, a
+hash of all that the training depends on (`numerics.identity`); one that is damaged or of another training is refused.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ import math
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,22 +24,22 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from latentlink.numerics.progress import is_watched, on_terminal
 from latentlink.storage.atomic import write_atomically
 
 HASH_BYTES = 32
 Precision = Literal["auto", "float32", "bfloat16"]  # of matrix products in training; weights, sums and the delivered link are float32
-Progress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
-SILENT_S = 2.0  # a training that ends sooner shows no progress
+TrainingProgress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
 KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The file in which a training keeps its state.
+    """The file in which a training stores its state.
 
     Attributes:
         path: the file.
-        identity: of the training, which a state must have to be taken up.
+        identity: of the training, which a state must have to be resumed.
         device: where the tensors of the state are loaded.
         depends_on: what the identity covers, in words for the error message.
     """
@@ -76,9 +77,16 @@ class Checkpoint:
         if not same:
             raise ValueError(f"checkpoint must be of the same {self.depends_on}, which {self.path} is not; delete it to start anew")
 
-    def remove(self) -> None:
-        """Delete the file, once its training is done."""
-        self.path.unlink(missing_ok=True)
+    @classmethod
+    @contextmanager
+    def at(
+        cls, path: Path | str | None, identity: Callable[[], str], device: torch.device, depends_on: str
+    ) -> Iterator["Checkpoint | None"]:
+        """Context with the checkpoint in a file, None where no file is given; it is deleted once the training in the context is done."""
+        checkpoint = None if path is None else cls(Path(path), identity(), device, depends_on)
+        yield checkpoint
+        if checkpoint is not None:
+            checkpoint.path.unlink(missing_ok=True)
 
 
 class TrainingLoop(ABC):
@@ -146,8 +154,8 @@ class TrainingLoop(ABC):
         """Train to the end; the module then has its best weights.
 
         Args:
-            report: called after each round; what it raises ends the training, whose state is then kept.
-            checkpoint: where the state is kept every few seconds, and taken from at the start if the file is there.
+            report: called after each round; an exception that it raises ends the training, whose state is then stored.
+            checkpoint: where the state is stored every few seconds, and taken from at the start if the file is there.
 
         Raises:
             ValueError: the checkpoint is of another training, or damaged.
@@ -156,7 +164,7 @@ class TrainingLoop(ABC):
             checkpoint.restore(self.resume)
         if not self.best:
             self.judge(self.measure()["validation"])
-        kept = time.monotonic()
+        stored = time.monotonic()
         while not self.finished:
             loss = self.train()
             self.round += 1
@@ -165,7 +173,7 @@ class TrainingLoop(ABC):
             for name, value in {"training": loss, **measured}.items():
                 self.history.setdefault(name, []).append(value)
             self.judge(measured["validation"])
-            due = time.monotonic() - kept > KEEP_EVERY_S
+            due = time.monotonic() - stored > KEEP_EVERY_S
             try:
                 if report is not None:
                     report()
@@ -175,12 +183,12 @@ class TrainingLoop(ABC):
             finally:
                 if due and checkpoint is not None:
                     checkpoint.save(self.state())
-                    kept = time.monotonic()
+                    stored = time.monotonic()
         self.finish()
         self.module.load_state_dict(self.best)
 
     def judge(self, loss: float) -> None:
-        """Keep the weights if this validation loss is the lowest so far."""
+        """Store the weights if this validation loss is the lowest so far."""
         if loss < self.best_loss or not self.best:
             self.best_loss, self.best_round = loss, self.round
             self.best = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
@@ -219,45 +227,16 @@ def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) else torch.float32
 
 
-def progress_callback(progress: object, doing: str) -> Progress | None:
-    """The callback that a `progress` argument stands for.
+def progress_callback(progress: object, doing: str) -> TrainingProgress | None:
+    """The callback of a `progress` argument: itself, or for True a line on the terminal, if there is one; None for False and None.
 
-    Args:
-        progress: a callback, which is itself; True for a line on the terminal, if there is one; False or None for nothing.
-        doing: what is done, in words for the line, such as "training the codec".
-
-    Raises:
-        ValueError: progress is something else.
+    `doing` is what is done, in words for the line; another value is refused with a ValueError.
     """
     if callable(progress):
         return progress
     if progress not in (True, False, None):
         raise ValueError(f"progress must be True, False or a callback (round, rounds, training loss, validation), got {progress!r}")
-    watched = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    return ProgressLine(doing) if progress and watched else None
-
-
-class ProgressLine:
-    """A line on the standard error stream that is written anew after each round.
-
-    Attributes:
-        doing: what is done, in words.
-    """
-
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
-        self.started = time.monotonic()
-        self.first: int | None = None
-
-    def __call__(self, number: int, count: int, training: float, validation: float) -> None:
-        """Show round `number` of `count`."""
-        passed = time.monotonic() - self.started
-        if self.first is None:
-            self.first = number - 1  # a resumed training begins later
-        if passed < SILENT_S:
-            return
-        left = passed / (number - self.first) * (count - number)
-        end = "\n" if number == count else ""
-        text = f"{self.doing}: {number}/{count}, training {training:.4g}, validation {validation:.4g}, at most {left:.0f} s left"
-        sys.stderr.write(f"\r{text:<100}{end}")
-        sys.stderr.flush()
+    if not progress or not is_watched(sys.stderr):
+        return None
+    show = on_terminal(doing)
+    return lambda number, count, training, validation: show(number, count, f", training {training:.4g}, validation {validation:.4g}")

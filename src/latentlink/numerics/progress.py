@@ -13,8 +13,13 @@ from typing import Any
 CountProgress = Callable[[int, int], None]
 
 
-def on_terminal(what: str, stream: Any = None, after_s: float = 1.0) -> CountProgress:
-    """Make a callback that writes `what`, the share done and the time left to a terminal.
+def is_watched(stream: Any) -> bool:
+    """True for a terminal, and in a notebook."""
+    return stream is not None and (stream.isatty() or "ipykernel" in sys.modules)
+
+
+def on_terminal(what: str, stream: Any = None, after_s: float = 1.0) -> Callable[..., None]:
+    """Make a callback (done, total, note) that writes `what`, the share done, the note and the time left to a terminal.
 
     Args:
         what: what is being computed, such as "CDL-C channels".
@@ -26,14 +31,17 @@ def on_terminal(what: str, stream: Any = None, after_s: float = 1.0) -> CountPro
     """
     target = sys.stderr if stream is None else stream
     began = time.monotonic()
+    first: tuple[int, float] | None = None  # a computation that is resumed begins later
 
-    def show(done: int, total: int) -> None:
-        spent = time.monotonic() - began
-        if not target.isatty() or spent < after_s:
+    def show(done: int, total: int, note: str = "") -> None:
+        nonlocal first
+        now = time.monotonic()
+        first = first or (done, now)
+        if not is_watched(target) or now - began < after_s:
             return
-        left = spent * (total - done) / max(done, 1)
+        left = f", {(now - first[1]) * (total - done) / (done - first[0]):.0f} s left" if done > first[0] else ""
         end = "\n" if done >= total else ""
-        target.write(f"\r{what}: {done} of {total} ({done / total:.0%}), {left:.0f} s left ".ljust(78) + end)
+        target.write(f"\r{what}: {done} of {total} ({done / total:.0%}){note}{left}".ljust(78) + end)
         target.flush()
 
     return show

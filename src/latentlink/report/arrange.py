@@ -2,7 +2,7 @@
 
 A condition is what a reader compares within: the settings that all curves of one figure share. Of the settings that vary in a study, what
 lies on the axis makes the points of a curve, what some method sweeps makes conditions, and what methods merely differ in goes into their
-labels (Top-K on 4×4 antennas beside others on 8×8). Methods of one name and different parameters are told apart by those, so that rows
+labels (Top-K on 4×4 antennas beside others on 8×8). Methods of one name and different parameters are distinguished by these, so that rows
 that differ are never averaged.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from latentlink.report.axes import AXES, Axis
-from latentlink.report.columns import Condition, describe, describe_code, format_value, list_settings, prepare
+from latentlink.report.columns import Condition, describe, describe_code, format_value, list_settings, prepare, select_methods
 from latentlink.studies.averages import find_differing
 
 MOST_CONDITIONS = 6  # along an axis that is drawn beside the study's own
@@ -56,15 +56,7 @@ class Arranged:
 
 
 def arrange(rows: pl.DataFrame, axis: str) -> Arranged:
-    """Label the rows and say what makes a point and a condition on an axis.
-
-    Args:
-        rows: results, a row for each cell and channel draw.
-        axis: the name of one of AXES.
-
-    Raises:
-        ValueError: there is no such axis.
-    """
+    """Label the rows and say what makes a point and a condition on an axis; a ValueError where AXES has no axis of that name."""
     if axis not in AXES:
         raise ValueError(f"axis must be one of {', '.join(AXES)}, got {axis!r}")
     along = AXES[axis]
@@ -76,11 +68,6 @@ def arrange(rows: pl.DataFrame, axis: str) -> Arranged:
     swept = [name for name in varying if max(links.group_by("label").agg(pl.col(name).n_unique())[name]) > 1]
     links = links.with_columns(_word_differences(links, [name for name in varying if name not in swept]))
     return Arranged(along, links, rows.filter(pl.col("family") == "reference"), points, tuple(swept))
-
-
-def select_methods(rows: pl.DataFrame) -> pl.DataFrame:
-    """Leave out the ceilings and the floor from prepared rows."""
-    return rows.filter(pl.col("method").is_not_null() & (pl.col("family") != "reference"))
 
 
 @dataclass(frozen=True)
@@ -101,12 +88,7 @@ class Arrangements:
 
 
 def arrange_all(rows: pl.DataFrame, axis: str) -> Arrangements:
-    """Arrange rows along the study's axis, and along others on which some method has at least three points.
-
-    Args:
-        rows: results, a row for each cell and channel draw.
-        axis: of the study, the name of one of AXES.
-    """
+    """Arrange rows along the study's axis, and along others on which some method has at least three points."""
     main = arrange(rows, axis)
     over_channels = main if axis == "outage" else arrange(rows, "outage")
     drawn = [main] if axis != "outage" else []
@@ -135,7 +117,7 @@ def _is_drawn(links: pl.DataFrame, axis: Axis, drawn: list[Arranged]) -> bool:
 
 
 def _choose_points(links: pl.DataFrame, axis: Axis) -> tuple[str, ...]:
-    """Name what changes along a curve."""
+    """Name the columns that change along a curve."""
     if axis.name == "outage":
         return ()
     if axis.own_places:
@@ -154,15 +136,11 @@ def _find_varying(links: pl.DataFrame, axis: Axis, points: tuple[str, ...]) -> l
     channel = sorted([*channel, *antennas], key=lambda name: _LATE.index(name) + 1 if name in _LATE else 0)
     found: list[str] = []
     for name in [*list_settings("pilots"), *channel, *list_settings("radio")]:
-        implied = name in list_settings("radio") and _is_implied(links, name, ["knowledge", *found])
+        values = links.group_by("knowledge", *found).agg(pl.col(name).n_unique())[name]
+        implied = name in list_settings("radio") and values.max() == 1  # as a flat channel implies that there is no carrier
         if name not in points and not implied and links[name].n_unique() > 1:
             found.append(name)
     return found
-
-
-def _is_implied(links: pl.DataFrame, name: str, others: list[str]) -> bool:
-    """Say whether other settings determine this one, as a flat channel does that it has no carrier."""
-    return bool(links.group_by(others).agg(pl.col(name).n_unique())[name].max() == 1)
 
 
 def _word_differences(links: pl.DataFrame, differing: list[str]) -> pl.Series:
@@ -180,18 +158,13 @@ def _word_differences(links: pl.DataFrame, differing: list[str]) -> pl.Series:
 
 
 def _label(links: pl.DataFrame, numbers_apart: bool) -> pl.DataFrame:
-    """Add the column label: methods by name, and by those parameters in which they differ.
-
-    Args:
-        links: rows of methods.
-        numbers_apart: whether numbers tell methods apart; where they do not, they sweep a curve.
-    """
+    """Add the column label: methods by name and by the parameters in which they differ, numbers only where these sweep no curve."""
     methods = list(links.select("method", "parameters").iter_rows())
     names = _shorten_names(list(dict.fromkeys(method for method, _ in methods)))
     labels: dict[tuple[str, str], str] = {}
     for (method, text), parameters in find_differing(methods).items():
-        told = [(key, value) for key, value in sorted(parameters.items()) if numbers_apart or not _is_number(value)]
-        facts = ", ".join(f"{key.replace('_', ' ')} {format_value(value)}" for key, value in told)
+        named = [key for key, value in sorted(parameters.items()) if numbers_apart or isinstance(value, str | bool | list | dict)]
+        facts = ", ".join(f"{key.replace('_', ' ')} {format_value(parameters[key])}" for key in named)
         labels[method, text] = f"{names[method]} ({facts})" if facts else names[method]
     return links.with_columns(pl.Series("label", [labels[method] for method in methods], dtype=pl.String))
 
@@ -201,10 +174,6 @@ def _shorten_names(methods: list[str]) -> dict[str, str]:
     short = {method: describe_code(method).split(" (")[0] if ":" in method else method for method in methods}
     shared = list(short.values())
     return {method: name if shared.count(name) == 1 else describe_code(method) for method, name in short.items()}
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _rank(condition: Condition) -> tuple[tuple[float, str], ...]:

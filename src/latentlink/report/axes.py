@@ -1,4 +1,4 @@
-"""What results may be drawn against: where a row lies on an axis, and what its ticks say.
+"""The axes that results may be drawn against: where a row lies on one, and how its ticks are worded.
 
 On some axes null is a setting of its own, the absence of what the axis limits (a quantiser, a clipped amplifier). It lies to the right
 of all numbers, as far from the last one as numbers lie from each other in the mean, and has a name in place of a number.
@@ -36,7 +36,7 @@ class Axis:
 
     @property
     def label(self) -> str:
-        """Return what stands below the axis, with the unit."""
+        """Return the axis's label, with the unit."""
         return KNOWN[self.column].label
 
     @property
@@ -64,11 +64,7 @@ class Axis:
         return f"{x:g}".replace("-", "−")
 
     def ticks(self, points: Iterable[tuple[float, dict[str, Any]]]) -> dict[float, str]:
-        """Find where ticks may stand and what they say: at the points, or at round numbers where methods share no places.
-
-        Args:
-            points: place and settings of each.
-        """
+        """Find where ticks may stand and what they say: at the points, or at round numbers where methods share no places."""
         places = dict(points)
         if not self.own_places:
             return {x: self.name_tick(x, places[x]) for x in sorted(places)}
@@ -94,7 +90,7 @@ AXES = {
 
 
 def thin_out(places: list[float], room: float = 0.09, ratio: bool = True) -> list[float]:
-    """Keep those of the sorted places that leave each other `room`, a share of the axis (logarithmic for a ratio); the last one stays."""
+    """Select those of the sorted places that leave each other `room`, a share of the axis (logarithmic for a ratio); the last one stays."""
 
     def distance(low: float, high: float) -> float:
         return math.log(high / low) if ratio else high - low

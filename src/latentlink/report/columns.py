@@ -4,6 +4,7 @@ A setting that studies declare is worded as it is declared there. Any other one 
 laboratory (`my_lab.channels:draw`) by what it is called in its module.
 """
 
+import json
 import re
 from typing import Any
 
@@ -93,7 +94,7 @@ def describe_code(text: str) -> str:
 
 
 def describe_condition(condition: Condition) -> str:
-    """Word the settings of a condition; empty where there is but one."""
+    """Word the settings of a condition; empty where there is only one condition."""
     return ", ".join(filter(None, (describe(name, value) for name, value in condition)))
 
 
@@ -107,6 +108,56 @@ def format_percent(share: float) -> str:
     return f"{100 * share:.3g}"
 
 
-def format_count(number: int, noun: str) -> str:
-    """Write a number with its noun in the singular or the plural."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def select_methods(rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the ceilings and the floor from prepared rows."""
+    return rows.filter(pl.col("method").is_not_null() & (pl.col("family") != "reference"))
+
+
+def list_setup(rows: pl.DataFrame) -> list[tuple[str, str]]:
+    """List for the head of the page: encoders, data, pilots, channel, seeds and messages."""
+    links = select_methods(rows)
+    models = [describe("channel_model", model) for model in links["channel_model"].drop_nulls().unique().sort()]
+    return [
+        ("encoders", f"{list_values(rows, 'transmitter')} → {list_values(rows, 'receiver')}"),
+        ("data", list_values(rows, "dataset")),
+        ("pilots", list_values(rows, "pilots")),
+        ("test messages", list_values(rows, "messages")),
+        ("channel", f"{', '.join(models) or 'unknown'}, gain {list_values(links, 'gain')}"),
+        ("seeds", list_values(rows, "seed")),
+    ]
+
+
+def list_facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
+    """List the setup, sizes, times and versions of all rows together."""
+    links = select_methods(rows)
+    times = [str(time) for time in (rows["started"].min(), rows["started"].max()) if time is not None]
+    facts = [
+        *list_setup(rows),
+        ("latent dimensions", f"d = {list_values(rows, 'd')}, m = {list_values(rows, 'm')}"),
+        ("channel draws per seed", str(rows["channel"].n_unique()) if rows["channel"].drop_nulls().len() else "unknown"),
+        ("rows", f"{len(rows)} from {rows['cell'].n_unique()} cells" if len(rows) else "0"),
+        ("measured", " to ".join(dict.fromkeys(times)) or "unknown"),
+        ("cells' own time", f"{rows.unique('cell')['wall_s'].sum():.1f} s in all"),
+    ]
+    facts += [(KNOWN[name].label, list_values(links, name)) for name in list_settings("radio") if links[name].is_not_null().any()]
+    return facts + _list_versions(rows)
+
+
+def _list_versions(rows: pl.DataFrame) -> list[tuple[str, str]]:
+    versions: dict[str, set[str]] = {}
+    for text in rows["versions"].drop_nulls().unique():
+        for package, number in json.loads(text).items():
+            versions.setdefault(package, set()).add(str(number))
+    return [(package, ", ".join(sorted(numbers))) for package, numbers in sorted(versions.items())]
+
+
+def list_values(rows: pl.DataFrame, name: str) -> str:
+    """List the values of a column, "unknown" where it has none."""
+    values = rows[name].drop_nulls().unique().sort().to_list()
+    return ", ".join(format_value(value) if not isinstance(value, float) or value < 1e5 else str(value) for value in values) or "unknown"
+
+
+def describe_source(rows: pl.DataFrame) -> str:
+    """Word, in small print, the encoders, data, pilots, channels and seeds that figures show."""
+    setup = [(name, words) for name, words in list_setup(rows) if "unknown" not in words and name != "test messages"]
+    return ", ".join(words if name in ("encoders", "data") else f"{name}: {words}" for name, words in setup)

@@ -1,13 +1,8 @@
 """From arranged rows to curves: means over seeds and channel draws, with bands, one curve for each thing that differs.
 
-With v_sc the value of draw c at seed s, v_s = mean_c v_sc and S seeds, a point of a curve is the mean v̄ of the v_s and its band is
-
-    S ≥ 3    v̄ ± t_{0.975, S−1} · std(v_s) / √S        95 % of the mean, Student's t over seeds
-    S = 2    [min v_s, max v_s]                         two seeds say too little for an interval
-    S = 1    the same two rules over its draws; of a single draw, the interval over the test messages (accuracy only)
-
-because draws of one seed share its pilots and are not independent. Bands of shares stay in [0, 1], those of errors and costs above 0.
-Where the spread of the channels is asked for instead, the band holds 95 % of the rows of a point (2.5 % and 97.5 % quantiles).
+A point is the mean over seeds of the mean over draws, and its band the interval of `evaluation.intervals`; of a single draw it is the
+interval over the test messages (accuracy only). Bands of shares stay in [0, 1], those of errors and costs above 0. Where the spread of the
+channels is asked for instead, the band holds 95 % of the rows of a point (2.5 % and 97.5 % quantiles).
 """
 
 import math
@@ -61,7 +56,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Point(Estimate):
+class CurvePoint(Estimate):
     """One point of a curve: an estimate and where it lies.
 
     Attributes:
@@ -82,8 +77,8 @@ class Curve:
     """A method along an axis, everything else being equal.
 
     Attributes:
-        label: what the method is called.
-        family: kind of method, such as exact, admm, neural or baseline, "limit" for a bound; reports draw families they do not know too.
+        label: name of the method.
+        family: kind of method, such as exact, admm, neural or baseline, "limit" for a bound; unknown families are drawn too.
         knowledge: "aware" or "unaware" of the channel.
         condition: settings, by name, that it shares with the curves it may be compared with.
         points: by increasing x; () where the value does not depend on the axis.
@@ -94,7 +89,7 @@ class Curve:
     family: str
     knowledge: str
     condition: Condition
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
     level: float | None = None
 
     @property
@@ -111,21 +106,34 @@ class Curve:
 def average_curves(table: Arranged, value: str, channels: bool = False) -> list[Curve]:
     """Average a column along the axis: a curve for each method and everything else in which rows differ.
 
-    Args:
-        table: rows along an axis.
-        value: a column of results, or one of those that `prepare` adds.
-        channels: whether bands show the spread of the channels in place of the interval of the mean.
-
-    Returns:
-        Curves by condition, in the order of the rows; rows whose place or value is null take no part.
+    Rows whose place or value is null take no part; `channels` makes bands that show the spread of the channels in place of the interval of
+    the mean.
     """
-    return _average(table, table.links, value, channels)
+    x = table.axis.place
+    links = table.links.filter(pl.col(x).is_not_null() & pl.col(value).is_not_null())
+    at = list(dict.fromkeys([*table.points, "antennas", "uses", "snr_db", "pruning"]))
+    columns = {"x": pl.col(x).mean(), "seeds": pl.col("seed"), "values": pl.col(value)}
+    columns |= {side: pl.col(f"accuracy_{side}").first() for side in ("low", "high")} | {f"at_{name}": pl.col(name).first() for name in at}
+    grouped = links.group_by(*_CURVE, *table.fixed, *table.points, maintain_order=True).agg(**columns)
+    found: dict[tuple[str, str, str, Condition], list[CurvePoint]] = {}
+    for row in grouped.iter_rows(named=True):
+        key = (row["label"] + row["suffix"], row["family"], row["knowledge"], table.condition_of(row))
+        seeds, values = row["seeds"], row["values"]
+        if channels:
+            estimate = estimate_spread(values)
+        else:
+            interval = (row["low"], row["high"]) if value == "accuracy" else (None, None)
+            estimate = estimate_mean(seeds, values, interval, value)
+        settings = {name: row[f"at_{name}"] for name in at}
+        point = CurvePoint(**vars(estimate), x=row["x"], at=settings, seeds=len(set(seeds)), rows=len(values))
+        found.setdefault(key, []).append(point)
+    return [Curve(*key, tuple(sorted(points, key=lambda point: point.x))) for key, points in found.items()]
 
 
 def average_limits(table: Arranged, value: str) -> list[Curve]:
     """Average what limits the NMSE (exact optimum, Gaussian OPTA, separation) or the accuracy (capacity) along the axis.
 
-    Where methods share no places on the axis there are none; limits are then levels.
+    There are none where methods share no places on the axis: limits are then levels.
     """
     if table.axis.own_places:
         return []
@@ -135,7 +143,7 @@ def average_limits(table: Arranged, value: str) -> list[Curve]:
     for label, column in LIMITS[value]:
         once = own.filter(pl.col(column).is_not_null()).unique(point, keep="first", maintain_order=True)  # all methods there say the same
         named = once.with_columns(label=pl.lit(label), family=pl.lit("limit"))
-        found += _average(table, named, column)
+        found += average_curves(replace(table, links=named), column)
     return found
 
 
@@ -145,11 +153,11 @@ def find_best_within_budget(curves: list[Curve]) -> list[Curve]:
     for condition in dict.fromkeys(curve.condition for curve in curves):
         networks = [curve for curve in curves if curve.condition == condition and curve.family == "neural"]
         points = sorted((point for curve in networks for point in curve.points), key=lambda point: point.x)
-        best: list[Point] = []
+        best: list[CurvePoint] = []
         for point in points:
             if not best or point.mean > best[-1].mean:
                 best.append(point)
-        if len(points) > 1:  # the best stays the best up to the dearest
+        if len(points) > 1:  # the best stays the best up to the most operations
             end = replace(best[-1], x=points[-1].x)
             found.append(Curve(BUDGET, "limit", "aware", condition, (*best, *[end] * (end.x > best[-1].x))))
     return found
@@ -170,37 +178,8 @@ def average_levels(table: Arranged, value: str) -> list[Curve]:
     return found
 
 
-def _average(table: Arranged, links: pl.DataFrame, value: str, channels: bool = False) -> list[Curve]:
-    x = table.axis.place
-    links = links.filter(pl.col(x).is_not_null() & pl.col(value).is_not_null())
-    at = list(dict.fromkeys([*table.points, "antennas", "uses", "snr_db", "pruning"]))
-    columns = {"x": pl.col(x).mean(), "seeds": pl.col("seed"), "values": pl.col(value)}
-    columns |= {side: pl.col(f"accuracy_{side}").first() for side in ("low", "high")} | {f"at_{name}": pl.col(name).first() for name in at}
-    grouped = links.group_by(*_CURVE, *table.fixed, *table.points, maintain_order=True).agg(**columns)
-    found: dict[tuple[str, str, str, Condition], list[Point]] = {}
-    for row in grouped.iter_rows(named=True):
-        key = (row["label"] + row["suffix"], row["family"], row["knowledge"], table.condition_of(row))
-        seeds, values = row["seeds"], row["values"]
-        if channels:
-            estimate = estimate_spread(values)
-        else:
-            interval = (row["low"], row["high"]) if value == "accuracy" else (None, None)
-            estimate = estimate_mean(seeds, values, interval, value)
-        settings_there = {name: row[f"at_{name}"] for name in at}
-        point = Point(**vars(estimate), x=row["x"], at=settings_there, seeds=len(set(seeds)), rows=len(values))
-        found.setdefault(key, []).append(point)
-    return [Curve(*key, tuple(sorted(points, key=lambda point: point.x))) for key, points in found.items()]
-
-
 def estimate_mean(seeds: list[Any], values: list[float], interval: tuple[float | None, float | None], value: str) -> Estimate:
-    """Estimate the mean of one point and its band.
-
-    Args:
-        seeds: of its rows.
-        values: of its rows.
-        interval: of the first row over the test messages.
-        value: the column, which says where bands end.
-    """
+    """Estimate the mean of the rows of a point and its band; `interval` is that of the first row over the test messages."""
     mean, low, high, band = interval_of(seeds, values)
     if low is None or high is None:
         return Estimate(mean, *interval, "none" if None in interval else "messages")

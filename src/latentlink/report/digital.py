@@ -1,24 +1,24 @@
-"""Where digital links win: the points at which one of them is better than every analogue method, in words.
+"""The points at which a digital link is better than every analogue method, in words.
 
 Better means by more than the interval: the lower end of its interval of accuracy lies above the upper end of every analogue one's (of NMSE
-the other way round). A mean without an interval is taken as it stands. What is not comparable, because no analogue method was measured at a
-point, is no victory.
+the other way round). A mean without an interval is compared as it is. A point at which no analogue method was measured is not counted.
 """
 
 from dataclasses import dataclass, replace
 
 import polars as pl
 
+from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import Arranged
 from latentlink.report.axes import Axis
-from latentlink.report.columns import describe_condition, format_count
-from latentlink.report.curves import Curve, Point, average_curves
+from latentlink.report.columns import describe_condition
+from latentlink.report.curves import Curve, CurvePoint, average_curves
 from latentlink.report.palette import sort_curves
 from latentlink.report.tables import MEASURES, describe_place, make_key
 
 _DIGITAL = "digital"
 _GENIE = '"adaptation":"genie"'  # in the parameters of a bound, which is no link
-_Measured = tuple[Curve, Point]
+_Measured = tuple[Curve, CurvePoint]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def find_digital_wins(table: Arranged) -> DigitalWins:
                 lines += _compare(digital, analogue, value, table.axis)
     if not compared:
         return DigitalWins("No analogue method was measured at the points of the digital ones, so that there is nothing to compare.")
-    comparisons = f"{format_count(compared, 'comparison')} (accuracy or NMSE at a point)"
+    comparisons = f"{counted(compared, 'comparison')} (accuracy or NMSE at a point)"
     better = "a digital method better than every analogue one measured there by more than the interval of its mean"
     text = f"In {len(lines)} of {comparisons} is {better}:" if lines else f"Nowhere: in none of {comparisons} is {better}."
     return DigitalWins(text, tuple(lines))
@@ -75,11 +75,11 @@ def _compare(digital: list[_Measured], analogue: list[_Measured], value: str, ax
     return [f"{place}: {words}, the best analogue one, {rival[0].name}, {_write(rival[1])}"]
 
 
-def _is_above(one: Point, other: Point, sign: int) -> bool:
+def _is_above(one: CurvePoint, other: CurvePoint, sign: int) -> bool:
     """Say whether one is better than the other with their intervals apart; `sign` is −1 where less is better."""
     worst, best = (one.low, other.high) if sign > 0 else (one.high, other.low)
     return sign * (one.mean if worst is None else worst) > sign * (other.mean if best is None else best)
 
 
-def _write(point: Point) -> str:
+def _write(point: CurvePoint) -> str:
     return f"{point.mean:.3f} {point.write_band()}".rstrip()

@@ -34,12 +34,9 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "") -> list[Path
     """Draw each plot into STEM[-CONDITION].pdf and .png, one column of a paper wide; the same plots give the same bytes.
 
     Args:
-        plots: what to draw.
+        plots: the plots to draw.
         stem: path of the files without condition and suffix.
         note: small print above each figure: data, encoders, pilots.
-
-    Returns:
-        The files; none where there are no plots.
 
     Raises:
         ImportError: matplotlib is not installed (extra `plot`).
@@ -60,12 +57,7 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "") -> list[Path
 
 
 def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -> None:
-    """Draw the frames of a plot beside each other, each with its legend, two columns wide.
-
-    Args:
-        plot: what to draw.
-        paths: files, whose suffixes say their kinds (png, pdf, svg).
-        title: above the figure.
+    """Draw the frames of a plot beside each other, each with its legend, two columns wide, into a file for each path.
 
     Raises:
         ImportError: matplotlib is not installed (extra `plot`).

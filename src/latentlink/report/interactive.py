@@ -1,7 +1,7 @@
 """The page's charts of the same plots: plain plotly specifications (data and layout), drawn by the plotly.js that the page carries.
 
-One chart holds the plots that differ in one setting side by side; whatever else makes conditions makes further charts. Lines of one name
-share a legend entry, so that one click hides a method everywhere in its chart.
+One chart holds the plots that differ in one setting side by side; other settings that make conditions make further charts. Lines of one
+name share a legend entry, so that one click hides a method everywhere in its chart.
 """
 
 import html
@@ -54,15 +54,9 @@ def make_charts(plots: Iterable[Plot], name: str) -> list[Chart]:
 
 
 def make_chart(plots: list[Plot], headings: list[str], identity: str, title: str = "", reference: str = "", same_x: bool = True) -> Chart:
-    """Make a chart of plots beside each other, which have the same rows.
+    """Make a chart of plots that have the same rows, one for each column below its heading.
 
-    Args:
-        plots: one for each column.
-        headings: above each column.
-        identity: the chart's id.
-        title: the chart's heading.
-        reference: the SNR reference, "" where there is one only.
-        same_x: whether all plots have the same axis below them.
+    `reference` is the SNR reference, "" where there is one only; `same_x` says whether all plots have the same axis below them.
     """
     rows, columns = len(plots[0].frames), len(plots)
     titles = [f"<b>{html.escape(text)}</b>" if text else "" for text in headings]
@@ -110,8 +104,8 @@ def _make_axis(scale: Scale, room: float = 0.0) -> dict[str, Any]:
     if scale.ends:
         axis["range"] = [math.log10(end) for end in scale.ends] if scale.logarithmic else list(scale.ends)
     if scale.ticks:
-        kept = thin_out(sorted(scale.ticks), room, scale.logarithmic)
-        axis |= {"tickvals": kept, "ticktext": [scale.ticks[place] for place in kept]}
+        places = thin_out(sorted(scale.ticks), room, scale.logarithmic)
+        axis |= {"tickvals": places, "ticktext": [scale.ticks[place] for place in places]}
     return axis
 
 
@@ -141,7 +135,7 @@ def _list_once(data: list[_Trace]) -> None:
 
 
 def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
-    """Make the traces of a line: its band, then the line with its points; if only some points are marked, the marks are a trace."""
+    """Make the traces of a line: its band, then the line with its points, whose marks are a trace of their own if only some are marked."""
     look = line.look
     name = html.escape(line.name, quote=False)
     common: _Trace = {"type": "scatter", "name": name, "legendgroup": name, "showlegend": line.listed, "x": list(line.x), "y": list(line.y)}

@@ -1,4 +1,4 @@
-"""Outage: the distribution of a method's accuracy over channels. How often is a channel bad, and how bad are the worst ones?
+"""Outage: the distribution of a method's accuracy over channels, its tail above all.
 
 With v_1 ≤ … ≤ v_n the accuracies of a method over the n channels of a condition (all seeds together), each a mean over test messages,
 
@@ -7,10 +7,8 @@ With v_1 ≤ … ≤ v_n the accuracies of a method over the n channels of a con
     worst ε        = mean of v_1, …, v_⌈εn⌉                       which is never above the mean of all
     J              = (Σ v_i)² / (n Σ v_i²)                        Jain's index of fairness, 1 for equal users and 1/n for one of n
 
-Of a drop of users in a cell, a channel is a user. The mean's interval is that of `evaluation.intervals`.
-
-Curves have a logarithmic axis, on which the tail can be seen, and are marked where they cross 5 % and 1 %: those are their outage
-accuracies. At most six conditions of a study are drawn; the tables have them all.
+In a drop of users, each channel is a user. The mean's interval is that of `evaluation.intervals`. Curves have a logarithmic axis, on which
+the tail can be seen, and are marked at their outage accuracies. At most six conditions of a study are drawn; the tables have them all.
 """
 
 import math
@@ -21,8 +19,9 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 
 from latentlink.evaluation.intervals import worst
+from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged
-from latentlink.report.columns import Condition, describe_condition, format_count
+from latentlink.report.columns import Condition, describe_condition
 from latentlink.report.curves import REFERENCES, Curve, average_levels, estimate_mean
 from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 from latentlink.report.plots import Frame, Line, Plot, Scale
@@ -55,16 +54,11 @@ class Distribution:
     @property
     def values(self) -> list[float]:
         """Return the accuracies, the lowest first."""
-        found: list[float] = self.rows["accuracy"].sort().to_list()
-        return found
+        return self.rows["accuracy"].sort().to_list()
 
 
 def collect_distributions(table: Arranged) -> dict[Condition, list[Distribution]]:
-    """Collect the methods of each condition where some cell has 100 channels; there are none where no cell has.
-
-    Args:
-        table: rows arranged for the axis "outage".
-    """
+    """Collect the methods of each condition where some cell has 100 channels, from rows arranged for the axis "outage"."""
     links = table.links.filter(pl.col("accuracy").is_not_null())
     cells = links.group_by("cell", *table.fixed).len().filter(pl.col("len") >= ENOUGH)
     large = {table.condition_of(row) for row in cells.iter_rows(named=True)}
@@ -109,18 +103,15 @@ def find_quantile(values: list[float], per_cent: int) -> float | None:
 
 
 def compute_jain_index(values: list[float]) -> float | None:
-    """Compute Jain's index; None where nobody has anything."""
+    """Compute Jain's index; None where all values are 0."""
     square = sum(value * value for value in values)
     return sum(values) ** 2 / (len(values) * square) if square > 0 else None
 
 
 class Staircase(NamedTuple):
-    """An outage curve, step by step: from one place to the next, first the accuracy rises, then the probability.
+    """An outage curve, step by step: from one place to the next, first the accuracy a rises, then the probability P(A < a).
 
-    Attributes:
-        accuracies: a.
-        probabilities: P(A < a) just above.
-        marked: indices of the places that are outage accuracies.
+    `marked` has the indices of the places that are outage accuracies.
     """
 
     accuracies: list[float]
@@ -129,10 +120,7 @@ class Staircase(NamedTuple):
 
 
 def draw_staircase(values: list[float]) -> Staircase:
-    """Step along the outage curve, with marks at the outage accuracies.
-
-    Steps that are too small to be seen are left out.
-    """
+    """Step along the outage curve, with marks at the outage accuracies; steps that are too small to be seen are left out."""
     values, n = sorted(values), len(values)
     places = [(value, (number + 1) / n) for number, value in enumerate(values) if number == n - 1 or values[number + 1] > value]
     least = (values[-1] - values[0]) / _STEPS
@@ -172,7 +160,7 @@ def _draw_line(method: Distribution, looks: dict[str, Look]) -> Line:
         look=replace(look, width=0.7 * look.width, steps=True),
         x=tuple(steps.accuracies),
         y=tuple(steps.probabilities),
-        template=f"P(A &lt; %{{x:.3f}}) = %{{y:.3%}}<br>{format_count(len(method.values), 'channel')}",
+        template=f"P(A &lt; %{{x:.3f}}) = %{{y:.3%}}<br>{counted(len(method.values), 'channel')}",
         marked=tuple(steps.marked),
         label=method.curve.label,
     )
@@ -233,7 +221,7 @@ def _average_seeds(methods: list[Distribution]) -> list[Entry]:
         seeds = method.rows["seed"].to_list()
         found = estimate_mean(seeds, method.rows["accuracy"].to_list(), (None, None), "accuracy")
         several = len(set(seeds))
-        over = format_count(several, "seed") if several > 1 else format_count(len(seeds), "channel")
+        over = counted(several, "seed") if several > 1 else counted(len(seeds), "channel")
         words = {"t": f"95 %, t over {over}", "range": f"lowest, highest of {over}"}.get(found.band, "")
         means.append(found.mean)
         remarks.append(f"{found.write_band()} {words}".strip())

@@ -1,7 +1,4 @@
-"""The report of a study: one HTML file that carries all it needs, and figures for a paper beside it.
-
-It is made of the result rows and of what is handed over about the study; the same rows give the same bytes.
-"""
+"""The report of a study: one HTML file that carries all it needs, and figures for a paper beside it; the same rows give the same bytes."""
 
 import json
 from dataclasses import dataclass
@@ -12,22 +9,14 @@ import polars as pl
 
 from latentlink.numerics.extras import import_extra
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
+from latentlink.report.columns import describe_source, list_facts, list_setup
 from latentlink.report.curves import BANDS, average_curves
 from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
 from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_trade_off
-from latentlink.report.run_tables import (
-    TOLERANCE,
-    describe_source,
-    list_facts,
-    list_setup,
-    tabulate_papr,
-    tabulate_power,
-    tabulate_statuses,
-)
-from latentlink.report.tables import compare_methods, find_gaps
+from latentlink.report.tables import TOLERANCE, compare_methods, find_gaps, tabulate_papr, tabulate_power, tabulate_statuses
 from latentlink.storage.atomic import write_atomically
 from latentlink.studies.experiments import Experiment
 
@@ -78,18 +67,15 @@ class ReportMeta:
 
 
 def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> list[Path]:
-    """Write report.html and its figures as .pdf and .png into a folder, each whole or not at all.
+    """Write report.html and its figures as .pdf and .png into a folder, each whole or not at all; the page is the first file returned.
 
     Figures are accuracy-vs-AXIS[-CONDITION], distance-vs-AXIS[-CONDITION] (to Gaussian OPTA) and, of 100 channels a cell,
     outage[-CONDITION]. The axis of the study is always drawn; another one where the study sweeps it too and few conditions come of it.
 
     Args:
-        rows: results, a row for each cell and channel draw; columns that are absent are taken as unknown, others do no harm.
+        rows: results, a row for each cell and channel draw; absent columns count as unknown, further ones are ignored.
         meta: about the study.
         folder: where files go; made if it is absent.
-
-    Returns:
-        The files, the page first.
 
     Raises:
         ValueError: `rows` is no data frame, or meta.axis is no axis.
@@ -119,18 +105,12 @@ def plot_all(study: Arrangements) -> dict[str, list[Plot]]:
 
 
 def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]], files: list[str]) -> dict[str, Any]:
-    """Make the charts, tables and sentences of the page, by the names under which its template shows them.
-
-    Args:
-        study: its rows, arranged.
-        meta: about the study.
-        plots: what `plot_all` gives.
-        files: names of the figures beside the page, to link to.
-    """
+    """Make the charts, tables and sentences of the page, by the names under which its template shows them; `files` are linked to."""
     main, rows = study.main, study.rows
     charts = {name: make_charts(some, name) for name, some in plots.items()}
     traded, setting = plot_trade_off(main)
     trade_off = [make_chart(traded, [""] * len(traded), "trade-off", same_x=False)] if traded else []
+    bands = {point.band for table in study.drawn for curve in average_curves(table, "accuracy") for point in curve.points}
     everything = [*(chart for some in charts.values() for chart in some), *trade_off]
     return {
         "meta": meta,
@@ -147,7 +127,7 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "statuses": tabulate_statuses(main),
         "gaps": find_gaps(main),
         "facts": list_facts(rows),
-        "bands": _list_bands(study.drawn),
+        "bands": [words for band, words in BANDS.items() if band in bands],
         "unmeasured": [words for name, words in _MEASURED.items() if main.links[name].is_null().all()],
         "separated": bool(rows["separation_nmse"].is_not_null().any()),
         "files": files,
@@ -178,12 +158,6 @@ def _make_outage(table: Arranged, charts: list[Chart]) -> dict[str, Any]:
     }
 
 
-def _list_bands(tables: list[Arranged]) -> list[str]:
-    """Word the rules of the bands of accuracy that occur."""
-    found = {point.band for table in tables for curve in average_curves(table, "accuracy") for point in curve.points}
-    return [words for band, words in BANDS.items() if band in found]
-
-
 def render_page(page: dict[str, Any]) -> str:
     """Render the page as HTML that asks for nothing outside of itself."""
     jinja2 = import_extra("jinja2", "report")
@@ -193,14 +167,13 @@ def render_page(page: dict[str, Any]) -> str:
     )
     charts = {chart.id: {"data": chart.data, "layout": chart.layout} for chart in page["charts"]}
     data = json.dumps(charts, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    text: str = environment.get_template("report.html").render(
+    return environment.get_template("report.html").render(
         page=page,
         charts=data.replace("<", "\\u003c").replace("&", "\\u0026"),  # may stand within a script element
         plotly=offline.get_plotlyjs(),
         style=(_TEMPLATES / "report.css").read_text("utf-8"),
         script=(_TEMPLATES / "report.js").read_text("utf-8"),
     )
-    return text
 
 
 def report_study(experiment: Experiment) -> list[Path]:

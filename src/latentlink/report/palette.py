@@ -1,13 +1,12 @@
 """One look for each method, the same in every figure of a report: hue by family, marker and shade within it.
 
-The hues are those of Okabe and Ito and of Tol, which the colour-blind tell apart; no two methods of a family share a marker, so the figures
-can also be read in grey. A design that does not know the channel is drawn with a dashed line and hollow markers. Methods of families that
-the package does not have, such as a laboratory's own, share a family with colours and markers that no other has: a method's name says which
-of them it prefers, so that it looks the same in every report unless another one has the same preference.
+The hues are those of Okabe and Ito and of Tol, which the colour-blind can distinguish; no two methods of a family share a marker, so that
+the figures can also be read in grey. A design that does not know the channel is drawn with a dashed line and hollow markers. Methods of
+families that the package does not have share one family, in which a method's name says which colour and marker it prefers.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,46 +27,32 @@ _COLOURS = {
 _HOURGLASS = ((-1, -1), (1, -1), (-1, 1), (1, 1), (-1, -1))
 _BOWTIE = ((-1, -1), (-1, 1), (1, -1), (1, 1), (-1, -1))
 _WIDE = ((-1, 0), (0, 0.6), (1, 0), (0, -0.6), (-1, 0))
-_CORNERS = tuple(((x, y), (-x, y), (x, -y), (x, y)) for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1)))
-_MARKERS: dict[str, tuple[tuple[Marker, str], ...]] = {  # matplotlib, plotly
-    "codec": (("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond")),
-    "exact": (("o", "circle"), ("^", "triangle-up"), ("s", "square")),
-    "admm": (("D", "diamond"), ("d", "diamond-tall"), ("8", "octagon")),
-    "neural": (("*", "star"), ("P", "cross"), ("X", "x")),
-    "digital": (((4, 1, 0), "star-diamond"), ((6, 1, 0), "hexagram"), ((3, 1, 0), "star-triangle-up")),
-    "own": (
-        (_HOURGLASS, "hourglass"),
-        (_BOWTIE, "bowtie"),
-        (_WIDE, "diamond-wide"),
-        (_CORNERS[0], "triangle-ne"),
-        (_CORNERS[1], "triangle-se"),
-        (_CORNERS[2], "triangle-sw"),
-        (_CORNERS[3], "triangle-nw"),
-    ),
-    "baseline": (
-        ("v", "triangle-down"),
-        ("<", "triangle-left"),
-        (">", "triangle-right"),
-        ("p", "pentagon"),
-        ("h", "hexagon"),
-        ("H", "hexagon2"),
-    ),
+_CORNERS = (((x, y), (-x, y), (x, -y), (x, y)) for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1)))
+_OF_CORNERS = zip(_CORNERS, ("triangle-ne", "triangle-se", "triangle-sw", "triangle-nw"), strict=True)
+_MARKERS: dict[str, dict[Marker, str]] = {  # plotly's word for matplotlib's
+    "codec": {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"},
+    "exact": {"o": "circle", "^": "triangle-up", "s": "square"},
+    "admm": {"D": "diamond", "d": "diamond-tall", "8": "octagon"},
+    "neural": {"*": "star", "P": "cross", "X": "x"},
+    "digital": {(4, 1, 0): "star-diamond", (6, 1, 0): "hexagram", (3, 1, 0): "star-triangle-up"},
+    "own": {_HOURGLASS: "hourglass", _BOWTIE: "bowtie", _WIDE: "diamond-wide", **dict(_OF_CORNERS)},
+    "baseline": {"v": "triangle-down", "<": "triangle-left", ">": "triangle-right", "p": "pentagon", "h": "hexagon", "H": "hexagon2"},
 }
-_USUAL = {
-    "codec": (("codec, one network for all", 3), ("codec", 0)),
-    "exact": (
-        ("exact, goal-oriented", 0),
-        ("exact, widely linear", 1),
-        ("exact, complex-linear", 2),
-        ("goal-oriented", 3),
-        ("widely linear, MSE", 4),
-        ("complex-linear, MSE", 5),
-    ),
-    "admm": (("ADMM, complex-linear", 0), ("ADMM, widely linear", 1)),
-    "neural": (("neural, hard thresholds", 0), ("neural, soft thresholds", 1), ("neural", 2)),
-    "digital": (("digital", 0),),
-    "baseline": (("Eigen-K", 0), ("First-K", 1), ("Top-K", 2), ("disjoint, procrustes", 3), ("disjoint", 4)),
-}  # beginnings of labels, the longer one first where one begins the other, and which colour and marker they have
+_USUAL: dict[str, dict[str, int]] = {  # beginnings of labels, the longer one first where one begins the other: their colour and marker
+    "codec": {"codec, one network for all": 3, "codec": 0},
+    "exact": {
+        "exact, goal-oriented": 0,
+        "exact, widely linear": 1,
+        "exact, complex-linear": 2,
+        "goal-oriented": 3,
+        "widely linear, MSE": 4,
+        "complex-linear, MSE": 5,
+    },
+    "admm": {"ADMM, complex-linear": 0, "ADMM, widely linear": 1},
+    "neural": {"neural, hard thresholds": 0, "neural, soft thresholds": 1, "neural": 2},
+    "digital": {"digital": 0},
+    "baseline": {"Eigen-K": 0, "First-K": 1, "Top-K": 2, "disjoint, procrustes": 3, "disjoint": 4},
+}
 _WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 1.5}
 _SIZES = {"digital": 1.5, "own": 1.5}  # stars and narrow shapes have little area
 SOLID = ("-", "solid")
@@ -76,7 +61,7 @@ BROKEN = ((0, (3, 1.5)), "dash")
 
 @dataclass(frozen=True)
 class Look:
-    """How a line is drawn.
+    """The look of a line.
 
     Attributes:
         colour: of line, marks and band; "" is the ink of the page.
@@ -139,7 +124,7 @@ def _choose_slots(family: str, labels: set[str]) -> dict[str, int]:
     """
     chosen: dict[str, int] = {}
     for label in sorted(labels):
-        slot = next((slot for beginning, slot in _USUAL.get(family, ()) if label.startswith(beginning)), None)
+        slot = next((slot for beginning, slot in _USUAL.get(family, {}).items() if label.startswith(beginning)), None)
         if slot is not None and slot not in chosen.values():
             chosen[label] = slot
     count = len(_MARKERS[family])
@@ -151,7 +136,7 @@ def _choose_slots(family: str, labels: set[str]) -> dict[str, int]:
 
 
 def _make_look(family: str, slot: int) -> Look:
-    colours, markers = _COLOURS[family], _MARKERS[family]
+    colours, markers = _COLOURS[family], list(_MARKERS[family].items())
     marker, symbol = markers[(slot + slot // len(colours)) % len(markers)]  # a colour that comes again has another marker
     colour = colours[slot % len(colours)]
     return Look(colour, _WIDTHS.get(family, 1.3), marker=marker, symbol=symbol, size=_SIZES.get(family, 1.0))
@@ -161,8 +146,8 @@ def sort_curves(curves: Iterable[Curve]) -> list[Curve]:
     """Sort curves by family and name, the usual methods first, those that know the channel before those that do not."""
 
     def rank(curve: Curve) -> tuple[int, int, str, bool]:
-        usual: Sequence[tuple[str, int]] = _USUAL.get(curve.family, ())
-        place = next((number for number, (beginning, _) in enumerate(usual) if curve.label.startswith(beginning)), len(usual))
+        usual = _USUAL.get(curve.family, {})
+        place = next((number for number, beginning in enumerate(usual) if curve.label.startswith(beginning)), len(usual))
         return FAMILIES.index(_find_family(curve)), place, curve.label, curve.is_unaware
 
     return sorted(curves, key=rank)

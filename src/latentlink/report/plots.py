@@ -1,4 +1,4 @@
-"""What is drawn, whichever program draws it: plots of frames of lines, made of curves, levels and distributions.
+"""Plots as data, whichever program draws them: frames of lines, made of curves, levels and distributions.
 
 A plot is a figure of a paper, or a column of a figure of the page: frames above each other that share the axis below them.
 """
@@ -10,12 +10,13 @@ from typing import Any
 
 import polars as pl
 
+from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import Arranged
 from latentlink.report.axes import Axis, choose_round_ticks
-from latentlink.report.columns import KNOWN, Condition, describe, format_count
+from latentlink.report.columns import KNOWN, Condition, describe
 from latentlink.report.curves import (
     Curve,
-    Point,
+    CurvePoint,
     average_curves,
     average_levels,
     average_limits,
@@ -113,12 +114,7 @@ class Plot:
 
 
 def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
-    """Plot accuracy above NMSE along the axis, with their limits, ceilings and floor; a plot for each condition.
-
-    Args:
-        table: rows along an axis.
-        channels: whether bands show the spread of the channels in place of the interval of the mean.
-    """
+    """Plot accuracy above NMSE along the axis, with limits, ceilings and floor, a plot for each condition; bands as in `average_curves`."""
     methods = {value: sort_curves(average_curves(table, value, channels)) for value in ("accuracy", "nmse")}
     best = find_best_within_budget(methods["accuracy"])
     limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
@@ -155,7 +151,7 @@ def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], looks: di
     return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
 
 
-def _make_scale(table: Arranged, points: list[Point]) -> Scale:
+def _make_scale(table: Arranged, points: list[CurvePoint]) -> Scale:
     axis = table.axis
     positive = min(point.x for point in points) > 0
     label, uses = axis.label, table.links["uses"].drop_nulls().unique()
@@ -183,21 +179,18 @@ def _draw_curve(curve: Curve, look: Look, axis: Axis, value: str) -> Line:
     )
 
 
-def describe_point(point: Point, axis: Axis) -> tuple[str, str]:
+def describe_point(point: CurvePoint, axis: Axis) -> tuple[str, str]:
     """Word a point: its value with the band, and what is behind it."""
     facts = [describe(name, point.at[name]) for name in ("antennas", "snr_db") if name != axis.column and point.at.get(name) is not None]
     facts += [f"λ = {point.at['pruning']:g}"] if point.at.get("pruning") is not None else []
-    return f"{point.mean:.4f} {point.write_band()}".rstrip(), ", ".join([*facts, format_count(point.rows, "row")])
+    return f"{point.mean:.4f} {point.write_band()}".rstrip(), ", ".join([*facts, counted(point.rows, "row")])
 
 
 def plot_trade_off(table: Arranged) -> tuple[list[Plot], str]:
-    """Plot accuracy against FLOPs and latencies.
+    """Plot accuracy against FLOPs and latencies, a plot for each cost that was measured, and say in words which rows they show.
 
     Points are those of the curves along the axis, at the most pilots, the SNR per transmit antenna and, along the SNR axis, the SNR nearest
     to 20 dB.
-
-    Returns:
-        A plot for each cost that was measured, and which part of the rows they show, in words.
     """
     part, setting = _choose_setting(table)
     accuracy = average_curves(part, "accuracy")
@@ -214,7 +207,7 @@ def plot_trade_off(table: Arranged) -> tuple[list[Plot], str]:
     return plots, setting
 
 
-def _settle(point: Point) -> tuple[Any, ...]:
+def _settle(point: CurvePoint) -> tuple[Any, ...]:
     return tuple(sorted((name, str(value)) for name, value in point.at.items()))
 
 
@@ -233,7 +226,7 @@ def _choose_setting(table: Arranged) -> tuple[Arranged, str]:
     return replace(table, links=kept), ", ".join(words)
 
 
-def _draw_costs(curve: Curve, cost: str, there: dict[Any, Point], looks: dict[str, Look], table: Arranged) -> Line:
+def _draw_costs(curve: Curve, cost: str, there: dict[Any, CurvePoint], looks: dict[str, Look], table: Arranged) -> Line:
     unit = _COSTS[cost][1]
     points = [(point.mean, there.get((curve.name, curve.condition, _settle(point)))) for point in curve.points if point.mean > 0]
     pairs = [(spent, point) for spent, point in points if point is not None]
@@ -247,7 +240,7 @@ def _draw_costs(curve: Curve, cost: str, there: dict[Any, Point], looks: dict[st
     )
 
 
-def _find_mark_size(point: Point) -> float:
+def _find_mark_size(point: CurvePoint) -> float:
     """Find the size of a mark in pixels: it grows with the number of complex symbols sent, so that compression shows too."""
     n_tx = str(point.at.get("antennas") or "1×1").split("×")[-1]
     return 6 + 2.2 * math.log2(1 + float(n_tx) * float(point.at.get("uses") or 1))

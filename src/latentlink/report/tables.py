@@ -1,21 +1,23 @@
-"""Tables of the page, as plain values for its template: how values are worded, who is best where, and what is not there."""
+"""Tables of the page, as plain values for its template: how values are worded, which is the best, and which are missing."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
+from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import Arranged
 from latentlink.report.axes import Axis
-from latentlink.report.columns import describe, describe_condition, format_count, format_percent
-from latentlink.report.curves import Curve, Point, average_curves
+from latentlink.report.columns import describe, describe_condition, format_percent
+from latentlink.report.curves import Curve, CurvePoint, average_curves
 from latentlink.report.palette import sort_curves
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How tables show a column of results.
+    """The form in which tables show a column of results.
 
     Attributes:
         heading: of a table of it.
@@ -52,6 +54,7 @@ MEASURES = {
 }
 _ALONG = ("accuracy", "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
 ABSENT = "–"
+TOLERANCE = 0.05  # how far from the budget, P = 1 in every study, a link may spend before it is flagged
 
 
 @dataclass(frozen=True)
@@ -131,10 +134,10 @@ def _tabulate_points(value: str, curves: list[Curve], axis: Axis) -> Table:
         points = [cells.get((curve.name, key)) for curve in curves]
         there = [point for point in points if point is not None]
         usual = min(point.x for point in there)
-        dearer = [axis.name == "compression" and point is not None and point.x > 1.001 * usual for point in points]
+        longer = [axis.name == "compression" and point is not None and point.x > 1.001 * usual for point in points]
         remarks = [
             point.write_band(measure.form) + (f" at ζ {format_percent(point.x)} %" if more else "") if point else ""
-            for point, more in zip(points, dearer, strict=True)
+            for point, more in zip(points, longer, strict=True)
         ]
         headings.append(_make_heading(there[-1], usual, axis))
         columns.append(mark_best([point.mean if point else None for point in points], measure, remarks))
@@ -158,8 +161,8 @@ def _list_points(curves: dict[str, list[Curve]]) -> Table:
     return make_table("Every point", names, (MEASURES[value].short for value in shown), columns)
 
 
-def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
-    """Return what tells columns apart: the place on the axis, or the shape of the channel (Top-K has another ζ on the same shape)."""
+def make_key(point: CurvePoint, axis: Axis) -> tuple[float, ...]:
+    """Return the key of a column: the place on the axis, or the shape of the channel (Top-K has another ζ on the same shape)."""
     if axis.name != "compression":
         return () if axis.name == "outage" else (point.x,)
     n_rx, n_tx = (float(number) for number in (point.at["antennas"] or "0×0").split("×"))
@@ -167,7 +170,7 @@ def make_key(point: Point, axis: Axis) -> tuple[float, ...]:
     return (n_tx * uses, n_tx, n_rx, uses)
 
 
-def _make_heading(point: Point, x: float, axis: Axis) -> str:
+def _make_heading(point: CurvePoint, x: float, axis: Axis) -> str:
     """Write the heading of a point's column, in which most methods are at x."""
     if axis.name != "compression":
         return describe_place(point, axis)
@@ -175,7 +178,7 @@ def _make_heading(point: Point, x: float, axis: Axis) -> str:
     return f"{n_rx:g}×{n_tx:g}{f', {uses:g} uses' if uses > 1 else ''}\nζ {format_percent(x)} %"
 
 
-def describe_place(point: Point, axis: Axis) -> str:
+def describe_place(point: CurvePoint, axis: Axis) -> str:
     """Word the place of a point."""
     if axis.name == "outage":
         return "all channels"
@@ -187,7 +190,7 @@ def describe_place(point: Point, axis: Axis) -> str:
 
 
 def find_gaps(table: Arranged) -> list[str]:
-    """Find what is not there, one line each: rows without a value, points with fewer seeds than others, points that others have."""
+    """List, in a line each, the rows without a value, the points with fewer seeds than others, and points that only others have."""
     axis = table.axis
     valued = pl.col("accuracy").is_not_null()
     lines = _count_rows(table.links.filter(~valued), "without an accuracy")
@@ -215,4 +218,53 @@ def _find_gaps_of(curve: Curve, axis: Axis, places: dict[tuple[float, ...], str]
 
 def _count_rows(rows: pl.DataFrame, lacking: str) -> list[str]:
     counts = rows.group_by("label", maintain_order=True).len().sort("label")
-    return [f"{method}: {format_count(number, 'row')} {lacking}" for method, number in counts.iter_rows()]
+    return [f"{method}: {counted(number, 'row')} {lacking}" for method, number in counts.iter_rows()]
+
+
+def tabulate_power(table: Arranged) -> Table:
+    """Tabulate the power measured on the test messages, in units of the budget, of each method over all of its rows."""
+    body = []
+    for name, mine in _group_by_method(table.links.filter(pl.col("power").is_not_null())):
+        power = mine["power"]
+        off = ((power - 1).abs() > TOLERANCE).sum()
+        numbers = (power.mean(), power.min(), power.max(), mine["antenna_power"].list.max().mean())
+        flag = Entry(f"{off} of {len(power)} rows" if off else "no", flagged=off > 0)
+        body.append((name, (*(_write(number, ".3f") for number in numbers), _write(mine["peak_power"].max(), ".1f"), flag)))
+    columns = ("mean", "lowest", "highest", "strongest antenna", "peak message", f"off by more than {TOLERANCE:.0%}")
+    return Table("Power measured on the test messages, in units of the budget P", columns, tuple(body), open=True)
+
+
+def tabulate_papr(table: Arranged) -> Table:
+    """Tabulate peak over mean power of what is sent, of each method over all of its rows, and of its calmest and wildest antenna."""
+    level, antenna = pl.col("antenna_papr_db"), pl.int_ranges(pl.col("antenna_papr_db").list.len()).alias("antenna")
+    body = []
+    for name, mine in _group_by_method(table.links.filter(pl.col("papr_db").is_not_null())):
+        papr = mine["papr_db"]
+        single = mine.select(level, antenna).drop_nulls().explode("antenna_papr_db", "antenna").filter(level.is_finite())
+        means = single.group_by("antenna").agg(level.mean())["antenna_papr_db"]  # rows may have different numbers of antennas
+        numbers = (papr.mean(), papr.max(), means.min(), means.max())
+        body.append((name, (*(_write(number, ".2f") for number in numbers), _write(mine["peak_power"].max(), ".1f"))))
+    columns = ("mean over channels (dB)", "highest channel (dB)", "lowest antenna (dB)", "highest antenna (dB)", "peak message (of P)")
+    return Table("Peak-to-average power ratio of what is sent", columns, tuple(body), open=True)
+
+
+def tabulate_statuses(table: Arranged) -> Table:
+    """Tabulate how the designs ended, and how long they took."""
+    body = []
+    for name, mine in _group_by_method(table.links):
+        statuses = Counter(mine["status"].drop_nulls()).most_common()
+        words = "; ".join(f"{status} ({number})" for status, number in statuses) or ABSENT
+        body.append((name, (Entry(str(len(mine))), _write(mine["design_s"].mean(), ".3g"), Entry(words))))
+    return Table("How the designs ended", ("rows", "design time (s)", "status"), tuple(body))
+
+
+def _write(number: Any, form: str) -> Entry:
+    return Entry(ABSENT if number is None else format(number, form))
+
+
+def _group_by_method(links: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the name and the rows of each method, in the order of legends."""
+    groups = links.partition_by("label", "knowledge", as_dict=True, maintain_order=True)
+    order = sort_curves(Curve(str(label), frame["family"][0], str(knowledge), (), ()) for (label, knowledge), frame in groups.items())
+    for curve in order:
+        yield curve.name, groups[curve.label, curve.knowledge]

@@ -1,4 +1,4 @@
-"""What is written to disk and read back: whole files or none, and every byte checked.
+"""Files: written whole or not at all, and read back with every byte checked.
 
 Read `artifacts` (saved links, pairs, codecs and heads: one safetensors file each), then `atomic` (files that are whole or not there) and
 `folders` (where caches are).

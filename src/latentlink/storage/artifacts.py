@@ -2,7 +2,7 @@
 
 The safetensors header carries a JSON manifest (format version, kind, dimensions, conventions, …) and a SHA-256, taken over the whole file
 with the digest's own place filled with zeros. Safetensors has no checksum of its own; with this one no changed, truncated or foreign file
-is ever taken for a link.
+is ever loaded as a link.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class Saved:
         raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it atomically; `latentlink.load` reads it back. What a receiver was told of messages is not kept."""
+        """Write it atomically; `latentlink.load` reads it back. Side information on messages is not stored."""
         save(self.artifact_kind, self, path)
 
 
@@ -99,7 +99,7 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
         **facts,
     }
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    blank = safetensors.torch.save(tensors, {"manifest": json.dumps(manifest, sort_keys=True)})  # one key: their order is not kept
+    blank = safetensors.torch.save(tensors, {"manifest": json.dumps(manifest, sort_keys=True)})  # one key, since their order is lost
     digest = hashlib.sha256(blank).hexdigest()
     write_atomically(path, _with_digest(blank, _BLANK, digest))
 
@@ -170,7 +170,6 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file."""
     try:
         return Path(path).read_bytes()
     except IsADirectoryError as error:
@@ -180,7 +179,6 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 
 def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
-    """The manifest that a text is the JSON of."""
     try:
         manifest: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -192,7 +190,7 @@ def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
 
 
 def _header(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
-    """The metadata in the header of a safetensors file."""
+    """The metadata of a safetensors file."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:
         raise ArtifactError(f"{path}: not a safetensors file, or cut short ({len(content)} bytes)")

@@ -1,4 +1,4 @@
-"""Means over seeds and channels, a row for each method and point: as tables show them, and all that is kept of a study in a clone."""
+"""Means over seeds and channels, a row for each method and point: as tables show them, and all that a clone holds of a study."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,6 @@ _MANY, _VERY_MANY = 20, 100  # channels of a cell from which the mean over the w
 
 def summarise(rows: pl.DataFrame) -> pl.DataFrame:
     """Average over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
-
-    Args:
-        rows: of a study, one for each cell and channel.
 
     Returns:
         The method, with those of its parameters in which it differs from others of its name; the settings that vary; the number of rows;
@@ -35,15 +32,10 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def summarise_points(rows: pl.DataFrame) -> pl.DataFrame:
-    """Average every measured column over the seeds and channels of a point.
+    """Average every measured column over the seeds and channels of a point, a row for each method and point.
 
-    Args:
-        rows: of a study, one for each cell and channel, as `Results.table` gives them.
-
-    Returns:
-        A row for each method and point: its settings where they differ within the study, `rows`, the means of all measured numbers, and
-        accuracy_worst (mean over the worst 5 % of the channels), peak_power_max, and exact_nmse (mean of exact_mse over the energy of
-        the latents).
+    Beside the settings that differ within the study, `rows` and the means there are accuracy_worst (mean over the worst 5 % of the
+    channels), peak_power_max, and exact_nmse (mean of exact_mse over the energy of the latents).
     """
     numbers = [name for name, column in COLUMNS.items() if column.role == "result" and column.dtype.is_numeric()]
     points = rows.group_by("method", "family", "parameters", *_varying(rows), maintain_order=True).agg(
@@ -57,7 +49,7 @@ def summarise_points(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _varying(rows: pl.DataFrame) -> list[str]:
-    """The settings that differ between links, which tell points apart."""
+    """The settings that differ between links, and so distinguish points."""
     links = rows.filter(pl.col("family") != "reference")
     return [name for name in SETTINGS if name in rows.columns and links[name].n_unique() > 1]
 
@@ -68,7 +60,7 @@ def _worst_accuracy(share: int) -> pl.Expr:
 
 
 def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
-    """What the accuracy over many channels shows beside its mean."""
+    """The columns on the spread of the accuracy over many channels."""
     most: int = rows.group_by("cell").len()["len"].max() if len(rows) else 0  # type: ignore[assignment]
     if most < _MANY:
         return []
@@ -93,14 +85,7 @@ def _fading(rows: pl.DataFrame) -> list[pl.Expr]:
 
 
 def find_differing(methods: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Find the parameters in which methods of one name differ.
-
-    Args:
-        methods: name and parameters (as JSON) of each.
-
-    Returns:
-        Those parameters with their values, by name and parameters.
-    """
+    """Find the parameters (JSON) in which methods of one name differ, with their values, by name and parameters."""
     variants: dict[str, dict[str, dict[str, Any]]] = {}
     for name, text in dict.fromkeys(methods):
         variants.setdefault(name, {})[text] = json.loads(text)

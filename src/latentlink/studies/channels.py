@@ -48,10 +48,8 @@ def draw_flat(at: ChannelAt, generator: torch.Generator) -> Complex[Tensor, "dra
 def draw_own(at: ChannelAt, generator: torch.Generator) -> Complex[Tensor, "draws u r t"]:
     """Matrices (draws, uses, n_rx, n_tx) of a function outside of the package, `draw(*, draws, uses, n_rx, n_tx, gain, generator)`.
 
-    It returns complex (draws, n_rx, n_tx), one matrix for all uses of a message, or (draws, uses, n_rx, n_tx).
-
-    Raises:
-        PlugInError: the function fails, or returns something else.
+    It returns complex (draws, n_rx, n_tx), one matrix for all uses of a message, or (draws, uses, n_rx, n_tx); a PlugInError where it fails
+    or returns something else.
     """
     n_rx, n_tx = at.shape
     draw = load_attribute(at.model)
@@ -75,11 +73,7 @@ def snr_db_of(at: ChannelAt, snr: Snr) -> float:
 
 
 def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Model:
-    """The 3GPP model of a cell, downlink.
-
-    Raises:
-        ValueError: an array has an odd number of antennas but two polarisations, or the model has no path loss to keep.
-    """
+    """The 3GPP model of a cell, downlink; a ValueError where two polarisations have an odd number of antennas, or there is no path loss."""
     n_rx, n_tx = at.shape
     dual = ofdm.polarisation == "dual" and not at.model.startswith("tdl")  # TDL has antennas, but no arrays
     if dual and (n_rx % 2 or n_tx % 2):
@@ -98,14 +92,10 @@ def standard_model(at: ChannelAt, ofdm: OfdmAt) -> Model:
 
 
 def elements_of(at: ChannelAt, ofdm: OfdmAt) -> ResourceElements:
-    """The resource elements of a message: `uses` of them.
-
-    Raises:
-        ValueError: there is no room for them.
-    """
-    if ofdm.placement == "contiguous" and at.uses > ofdm.subcarriers:
-        raise ValueError(f"channel.uses must be at most ofdm.subcarriers, {ofdm.subcarriers}, got {at.uses}")
+    """The resource elements of a message, `uses` of them; a ValueError where the band has fewer."""
     if ofdm.placement == "contiguous":
+        if at.uses > ofdm.subcarriers:
+            raise ValueError(f"channel.uses must be at most ofdm.subcarriers, {ofdm.subcarriers}, got {at.uses}")
         return ResourceElements.contiguous(at.uses)
     if ofdm.placement == "slots":
         return ResourceElements.over_slots(at.uses, ofdm.slots)

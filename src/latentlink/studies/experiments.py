@@ -4,7 +4,7 @@
     means = ll.studies.summarise(rows)
     files = ll.studies.report("studies/comparison.yaml", ["seeds=27", "channel.antennas=2,4"])
 
-A study is a file, a mapping as a file holds it, or a `Study`. Results are kept in OUTPUT/NAME and are never computed twice.
+A study is a file, a mapping as a file holds it, or a `Study`. Results are stored in OUTPUT/NAME and are never computed twice.
 """
 
 import importlib
@@ -37,7 +37,7 @@ class Experiment:
     Attributes:
         study: the study, overrides applied.
         cells: all its cells.
-        results: where their rows are kept.
+        results: the folder of their rows.
         text: the study file.
         quick: whether it is the study's small form.
     """
@@ -54,11 +54,7 @@ class Experiment:
         return [cell for cell in self.cells if not self.results.done(cell)]
 
     def rows(self) -> pl.DataFrame:
-        """Rows of all finished cells.
-
-        Raises:
-            ValueError: nothing is finished, or a result file is damaged.
-        """
+        """Rows of all finished cells; a ValueError where none is finished, or a result file is damaged."""
         rows = self.results.table(self.study, self.cells)
         if rows.is_empty():
             raise ValueError(f"{self.results.folder}: nothing is done yet; run the study first")
@@ -97,7 +93,7 @@ def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bo
         study: a file, a mapping, or a Study (which takes no overrides).
         overrides: other values, "key=value" by dotted name; "key=a,b" sweeps.
         quick: take the study's small form.
-        output: folder under which the results of studies are kept.
+        output: folder under which the results of studies are stored.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -144,7 +140,7 @@ def run(
         ValueError: it is not a study, or all cells failed.
 
     Warns:
-        UserWarning: cells failed; the others are kept, and the next run tries again.
+        UserWarning: cells failed; the others are stored, and the next run tries again.
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
     todo = len(experiment.missing)
@@ -156,10 +152,10 @@ def run(
     runner = Runner(experiment.results, jobs, str(device_named(device)))
     if failed := experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done):
         reasons = (f"{cell.method.title}, seed {cell.seed}: {why} (see {experiment.results.failure(cell)})" for cell, why in failed)
-        told = "; ".join(list(dict.fromkeys(reasons))[:_SHOWN])
+        shown = "; ".join(list(dict.fromkeys(reasons))[:_SHOWN])
         if len(failed) == len(experiment.cells):
-            raise ValueError(f"all {todo} cells failed: {told}")
-        warnings.warn(f"{len(failed)} of {todo} cells failed: {told}", stacklevel=2)
+            raise ValueError(f"all {todo} cells failed: {shown}")
+        warnings.warn(f"{len(failed)} of {todo} cells failed: {shown}", stacklevel=2)
     return experiment.rows()
 
 
@@ -179,5 +175,4 @@ def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = Fals
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
     above = importlib.import_module("latentlink.report.page")  # by name: the report reads studies, which do not depend on it
-    files: list[Path] = above.report_study(experiment)
-    return files
+    return above.report_study(experiment)

@@ -39,7 +39,7 @@ class Results:
         return self.folder / "cells" / f"{cell.id}.parquet"
 
     def checkpoint(self, cell: Cell) -> Path:
-        """The file in which a cell's training keeps its state."""
+        """The file in which a cell's training stores its state."""
         return self.folder / "checkpoints" / f"{cell.id}.pt"
 
     def failure(self, cell: Cell) -> Path:
@@ -66,7 +66,7 @@ class Results:
         write_atomically(self.failure(cell), reason.encode())
 
     def table(self, study: Study, cells: tuple[Cell, ...]) -> pl.DataFrame:
-        """Rows of all finished cells, under the names that the study gives its methods now.
+        """Rows of all finished cells, under the present names of their methods.
 
         Raises:
             ValueError: a result file is damaged, or was changed by hand.
@@ -122,13 +122,9 @@ def _digest(rows: pl.DataFrame) -> str:
 
 
 def write_archive(folder: Path, path: Path) -> str:
-    """Write all Parquet files of a folder into one archive, and return its SHA-256.
+    """Write all Parquet files NAME.parquet of a folder into one archive, and return its SHA-256.
 
     The archive is a plain tar file, since Parquet is compressed already.
-
-    Args:
-        folder: holds the rows of studies, NAME.parquet.
-        path: the archive.
 
     Raises:
         ValueError: the folder holds no Parquet file.

@@ -1,7 +1,7 @@
 """The columns of a result row, each declared once: its type, the metric it belongs to, how it is averaged, and how it is worded.
 
 A row is one channel of one cell. `COLUMNS` is read by `frame` (what a cell writes), by `averages.summarise` (what is averaged and what
-tells points apart) and by the report (words, labels and bands).
+distinguishes points) and by the report (words, labels and bands).
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Column:
     Attributes:
         name: of the column.
         dtype: in Parquet files.
-        role: "identity" says which cell it is and how it went; "pilots", "channel" and "radio" are settings, which tell points apart;
+        role: "identity" says which cell it is and how it went; "pilots", "channel" and "radio" are settings, which distinguish points;
             "result" is what was measured.
         metric: the study's metric that asks for it; "" is always written.
         averaged: whether summaries show its mean.
@@ -49,11 +49,6 @@ class Column:
     values: Mapping[str, str] = field(default_factory=dict)
     absent: str = UNKNOWN
     label: str = ""
-
-    @property
-    def is_setting(self) -> bool:
-        """True where rows that differ in it are different points."""
-        return self.role in ("pilots", "channel", "radio")
 
     def describe(self, value: Any) -> str:
         """The value in words; "" for a setting that does not apply, such as an estimator where the channel is known perfectly."""
@@ -166,17 +161,14 @@ _RESULTS = (
 )
 COLUMNS: dict[str, Column] = {column.name: column for column in (*_IDENTITY, *_PILOTS, *_CHANNEL, *_RADIO, *_RESULTS)}
 SCHEMA: dict[str, Any] = {column.name: column.dtype for column in COLUMNS.values()}
-SETTINGS: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.is_setting)
+SETTINGS: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.role in ("pilots", "channel", "radio"))
 AVERAGED: tuple[str, ...] = tuple(column.name for column in COLUMNS.values() if column.averaged)
 
 
 def frame(values: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.DataFrame:
-    """The rows of a cell, one for each channel; a single value stands for all channels.
+    """The rows of a cell, one for each of `draws` channels, without the columns of metrics that the study does not ask for.
 
-    Args:
-        values: by column, a value for each of the `draws` channels or one for all.
-        draws: number of channels.
-        metrics: those of the study; columns of others are left out.
+    `values` has by column a value for each channel or one for all.
     """
 
     def repeat(value: Any) -> list[Any]:

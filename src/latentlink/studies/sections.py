@@ -1,7 +1,7 @@
-"""What a study file and a cell are made of: frozen pydantic sections that know every key they may have.
+"""The sections of a study file and of a cell: frozen pydantic models that know every key they may have.
 
-The sections that say where a cell measures are collected in a `Point`. Each has `canonical(point)`: its values as far as they make a
-difference there, which is what identifies a cell.
+The sections that say where a cell measures are collected in a `Point`; those of their values that make a difference there
+(`canonical(point)`) identify a cell.
 """
 
 import hashlib
@@ -27,9 +27,13 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    def canonical(self, point: "Point") -> Any:
+        """The values that make a difference at a point, as JSON holds them; None where none does."""
+        return self.model_dump(mode="json")
+
 
 class Data(Section):
-    """Where the observations come from."""
+    """The source of the observations."""
 
     dataset: Literal["fashion-mnist", "cifar-10", "digits", "files"] | PlugIn = Field(
         "fashion-mnist",
@@ -49,8 +53,8 @@ class Data(Section):
         return self.dataset not in ("digits", "files")
 
     def canonical(self, point: "Point") -> dict[str, Any]:
-        """Files count by their content, wherever they lie."""
-        values = self.model_dump(mode="json") | {"dataset": identify(self.dataset)}
+        """All values; files count by their content, wherever they lie."""
+        values = super().canonical(point) | {"dataset": identify(self.dataset)}
         return values | ({"folder": files_digest(self.folder)} if self.dataset == "files" else {})
 
 
@@ -62,9 +66,9 @@ class Encoders(Section):
     image_size_px: Positive | None = Field(64, description="side of the square to which images are scaled; null takes the encoder's own")
 
     def canonical(self, point: "Point") -> dict[str, Any] | None:
-        """These names; null where the data bring their own encoders or need none."""
+        """All values; None where the data bring their own encoders or need none."""
         ends = {"transmitter": identify(self.transmitter), "receiver": identify(self.receiver)}
-        return {**self.model_dump(mode="json"), **ends} if point.data.encoded else None
+        return {**super().canonical(point), **ends} if point.data.encoded else None
 
 
 class PilotsAt(Section):
@@ -73,10 +77,6 @@ class PilotsAt(Section):
     per_class: Positive | None = Field(None, description="pilots of each class (or cluster); null takes the whole training set")
     method: Literal["random", "centroid"] = Field("random", description="which members of a group: any, or those nearest to its mean")
     grouping: Literal["label", "cluster"] = Field("label", description="groups are classes, or clusters of the transmitter's latents")
-
-    def canonical(self, point: "Point") -> dict[str, Any]:
-        """All values."""
-        return self.model_dump(mode="json")
 
 
 class ChannelAt(Section):
@@ -152,14 +152,14 @@ class OfdmAt(Section):
         return found
 
     def canonical(self, point: "Point") -> dict[str, Any] | None:
-        """What the channel model, or the age of an estimate, depends on."""
+        """The values on which the channel model, or the age of an estimate, depends."""
         if point.channel.standard:
             return self.model_dump(mode="json", exclude=self.ignored(point.channel))
         return self.model_dump(mode="json", include={"carrier_ghz", "speed_kmh"}) if point.csi.age_s > 0 else None
 
 
 class CsiAt(Section):
-    """Who knows the channel, and how well."""
+    """Channel state information: which end knows the channel, and how well."""
 
     known: Literal["perfect", "both-ends", "transmitter", "transmitter-only", "receiver-only", "unaware"] = Field(
         "perfect",
@@ -182,7 +182,7 @@ class CsiAt(Section):
 
     @property
     def age_s(self) -> float:
-        """How old an estimate is when it is used; one of pilots that come with the message has no age."""
+        """The age of an estimate when it is used; one of pilots that come with the message has none."""
         return 1e-3 * self.delay_ms if self.estimated and self.known != "receiver-only" else 0.0
 
     def ignored(self, channel: ChannelAt) -> set[str]:
@@ -193,7 +193,7 @@ class CsiAt(Section):
         return spacing | ({"delay_ms", "feedback_bits"} if self.known == "receiver-only" else set())
 
     def canonical(self, point: "Point") -> dict[str, Any]:
-        """What makes a difference."""
+        """All values that are not `ignored`."""
         return self.model_dump(mode="json", exclude=self.ignored(point.channel))
 
 
@@ -206,12 +206,12 @@ class Snr(Section):
     )
 
     def canonical(self, point: "Point") -> dict[str, Any]:
-        """−0 dB is 0 dB."""
-        return self.model_dump(mode="json") | {"snr_db": self.snr_db + 0.0}
+        """All values; −0 dB is 0 dB."""
+        return super().canonical(point) | {"snr_db": self.snr_db + 0.0}
 
 
 class Point(Section):
-    """Where a cell measures: everything but its method, seed and metrics."""
+    """The place of a measurement: all of a cell but its method, seed and metrics."""
 
     data: Data
     encoders: Encoders

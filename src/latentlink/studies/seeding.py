@@ -1,14 +1,13 @@
 """The random streams of a study: every draw has a name, and its seed is the hash of that name and of the cell's seed.
 
-Streams of different names or seeds have nothing to do with each other, up to a collision of hashes (see `numerics.seeds`). Methods and SNRs
-of a study share the streams of channels and noise, so that they are compared on the same draws.
+Methods and SNRs of a study share the streams of channels and noise, so that they are compared on the same draws (see `numerics.seeds`).
 """
 
 from latentlink.numerics.seeds import Stream
 
 
 class Draw(Stream):
-    """What a study draws; each member is used in one place."""
+    """The draws of a study; each member is used in one place."""
 
     PILOTS = "pilots"
     CHANNELS = "channels"

@@ -1,11 +1,9 @@
-"""What cells share, computed once: latents, the receiver's head, pilots, moments, semantic modes.
+"""Data that cells share, computed once: latents, the receiver's head, pilots, moments, semantic modes.
 
-Latents come from images and encoders by name, from files, or from code of one's own. `ScenarioData` holds what all cells of one pair of
-devices share, `PilotKnowledge` what those with the same pilots do. Values are made when they are first asked for, under a lock each, so
-that cells may run in threads and none repeats the work of another.
+`ScenarioData` holds the data of all cells of one pair of devices, `PilotKnowledge` those of cells with the same pilots. Values are made
+when they are first asked for, under a lock each, so that cells may run in threads and none repeats the work of another.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.numerics.doors import check_instance, finite
+from latentlink.numerics.identity import identity_of
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
@@ -67,7 +66,7 @@ class ThreadSafeCache:
 
 
 class PilotKnowledge:
-    """What two devices know of each other's latents from their pilots; methods design from it.
+    """The knowledge of two devices about each other's latents, from their pilots; methods design from it.
 
     Attributes:
         pilots: latents x (n, d) and y (n, m) of the same observations, with labels.
@@ -82,7 +81,7 @@ class PilotKnowledge:
         self._cache = ThreadSafeCache()
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Anything else that is made of these pilots, once for all cells."""
+        """A value of another kind that is made of these pilots, once for all cells."""
         return self._cache.get(key, make)
 
     def alignment(self, aligner: LeastSquares | Procrustes) -> Alignment:
@@ -113,7 +112,7 @@ class ScenarioData:
         self._cache = ThreadSafeCache()
 
     def known(self, at: PilotsAt, seed: int) -> PilotKnowledge:
-        """What cells with these pilots share."""
+        """The knowledge that cells with these pilots share."""
 
         def selected() -> PilotKnowledge:
             if at.per_class is None:
@@ -146,15 +145,11 @@ class ScenarioData:
         return self._cache.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.require_labels()))
 
     @property
-    def test_variance(self) -> Tensor:
-        """tr Ry of the test latents."""
-        y = self.test.y.double()
-        return (y - y.mean(0)).square().sum(-1).mean()
-
-    @property
     def limit_modes(self) -> SemanticModes:
-        """The modes that limits are drawn by: of the test latents' own moments, or, where these are few for their dimension, which makes a
-        limit look lower than any link can reach, of the moments of training and test latents together."""
+        """The modes for limits: of the test latents' own moments or, where these are few for their dimension, of training and test latents.
+
+        The moments of few latents would make a limit look lower than any link can reach.
+        """
 
         def made() -> SemanticModes:
             x, y = self.test.x, self.test.y
@@ -167,9 +162,8 @@ class ScenarioData:
 
 def fit_receiver_head(candidates: Pilots) -> SoftmaxHead:
     """The receiver's classifier, fitted to all its training latents, once on this machine."""
-    digest = hashlib.sha256(candidates.y.cpu().contiguous().numpy().data)
-    digest.update(candidates.require_labels().cpu().contiguous().numpy().data)
-    path = cache_folder() / "heads" / f"{digest.hexdigest()}-{_HEAD_VERSION}.safetensors"
+    identity = identity_of(candidates.y, candidates.require_labels())
+    path = cache_folder() / "heads" / f"{identity}-{_HEAD_VERSION}.safetensors"
     if (before := load_if_there(path, SoftmaxHead)) is not None:
         return before.to(candidates.y.device)
     head = fit_head(candidates.y, candidates.require_labels())
@@ -212,11 +206,7 @@ def _dataset(name: str) -> Any:
 
 @dataclass(frozen=True)
 class _OwnEncoder(Encoder):
-    """An encoder outside of the package, whose failures name it.
-
-    Attributes:
-        own: its `module:attribute`.
-    """
+    """An encoder outside of the package; its failures name its `module:attribute`, `own`."""
 
     own: str = ""
 

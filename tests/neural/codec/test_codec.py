@@ -30,7 +30,7 @@ def test_before_training_it_is_the_exact_linear_design(n_rx, n_tx, uses, snr_db)
 def test_switched_off_it_is_the_exact_linear_design_to_the_last_bit_of_float32():
     _, unseen, _, modes = world()
     codec = fitted().codec
-    off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
+    off = codec.with_gate(type(codec.gate)(torch.zeros_like(codec.gate.open)))
     radio = channel(batch=(4,))
     solution, exact = off.design(radio), ll.ClosedForm().design(modes, radio)
     assert solution.messages() == [LINEAR.message]
@@ -204,7 +204,7 @@ def test_a_receiver_that_measures_its_channel_understands_more():
 
 def test_switched_off_a_matched_receiver_is_the_linear_one():
     codec, modes, unseen = fitted().codec, world()[3], world()[1]
-    off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
+    off = codec.with_gate(type(codec.gate)(torch.zeros_like(codec.gate.open)))
     known = channel(3, 3, snr_db=15.0)
     met = ll.Channel(known.h + 0.2 * channel(3, 3, seed=8).h, known.noise_variance)
     ours, exact = off.design(known).transceiver.matched_to(met), ll.ClosedForm().design(modes, known).transceiver.matched_to(met)
@@ -219,7 +219,7 @@ def test_switched_off_a_matched_receiver_is_the_linear_one():
 def test_switched_off_under_a_limit_on_messages_it_says_what_it_does(power):
     data, unseen, head, modes = world()
     codec = training(power=power).untrained(modes, data)
-    off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
+    off = codec.with_gate(type(codec.gate)(torch.zeros_like(codec.gate.open)))
     radio = channel(2, 2, snr_db=15.0, batch=(20,))
     solution = off.design(radio)
     assert solution.messages() == [REFITTED.message]
@@ -262,5 +262,5 @@ def test_an_error_of_the_channel_counts_as_noise():
     louder = ll.Channel(radio.h, radio.noise_variance + 0.05, radio.power)
     torch.testing.assert_close(codec.design(known).expected_mse, codec.design(louder).expected_mse, rtol=1e-5, atol=0.0)
     exact = ll.ClosedForm().design(modes, known)
-    off = codec.gated(type(codec.gate)(torch.zeros_like(codec.gate.open)))
+    off = codec.with_gate(type(codec.gate)(torch.zeros_like(codec.gate.open)))
     torch.testing.assert_close(off.design(known).expected_mse, exact.expected_mse, rtol=1e-3, atol=0.0)  # of one use

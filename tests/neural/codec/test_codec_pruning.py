@@ -9,13 +9,13 @@ import latentlink as ll
 from latentlink.neural.codec.ends import Ends, precode
 from latentlink.neural.codec.networks import frozen_copy
 from latentlink.neural.codec.pruning import Cost, cost_of, flops, rank_units, shrink, without
-from latentlink.neural.codec.streams import placed
+from latentlink.neural.codec.streams import place_streams
 from neural.codec.clouds import channel, fitted, training, understood, world
 
 
 def streams(codec, count=20):
     radio = channel(2, 2, batch=(count,))
-    return placed(codec.modes.strength, radio, codec.most)[0].to(torch.float32)
+    return place_streams(codec.modes.strength, radio, codec.most)[0].to(torch.float32)
 
 
 @pytest.mark.parametrize("share", [0.8, 0.5, 0.3])
@@ -26,7 +26,7 @@ def test_a_budget_of_operations_is_kept(share):
     assert flops(small) <= most
     assert flops(small) > 0.7 * most  # and used
     assert small.inputs[: min(10, codec.most)].tolist() == list(range(10))  # the linear part's modes stay
-    off = small.gated(type(small.gate)(torch.zeros_like(small.gate.open))).design(channel())
+    off = small.with_gate(type(small.gate)(torch.zeros_like(small.gate.open))).design(channel())
     exact = ll.ClosedForm().design(world()[3], channel())
     x, silent = world()[1].x[:20], ll.Channel(channel().h, 0.0)
     got, expected = ll.transmit(off.transceiver, x, silent), ll.transmit(exact.transceiver, x, silent)

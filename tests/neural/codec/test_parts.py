@@ -13,7 +13,7 @@ from latentlink.neural.codec.examples import Examples, cross_fitted_coordinates,
 from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.loop import simulate
 from latentlink.neural.codec.networks import ModulatedMlp
-from latentlink.neural.codec.streams import placed
+from latentlink.neural.codec.streams import place_streams
 from latentlink.neural.seeding import CodecDraw
 from neural.codec.clouds import channel, pilots, training, world
 
@@ -28,7 +28,7 @@ STRENGTH = torch.linspace(3, 1, 40, dtype=torch.float64)
 @given(st.integers(0, 1000), st.integers(1, 4), st.integers(1, 4), st.integers(1, 2), st.floats(-10, 30))
 def test_beams_make_parallel_streams_of_any_channel(seed, n_rx, n_tx, uses, snr_db):
     radio = channel(n_rx, n_tx, uses, snr_db, power=3.0, seed=seed)
-    streams, beams = placed(STRENGTH, radio, 16)
+    streams, beams = place_streams(STRENGTH, radio, 16)
     t = torch.randn(5, 2 * uses * min(n_rx, n_tx), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     s = beams.symbols(t)
     torch.testing.assert_close(s.abs().square().sum((-2, -1)), uses * 3.0 * t.square().sum(-1))  # t is in units of the budget
@@ -41,7 +41,7 @@ def test_beams_make_parallel_streams_of_any_channel(seed, n_rx, n_tx, uses, snr_
 
 def test_noise_has_unit_variance_in_every_stream():
     radio = channel(3, 2, uses=2, snr_db=4.0, power=2.0)
-    streams, beams = placed(STRENGTH, radio, 8)
+    streams, beams = place_streams(STRENGTH, radio, 8)
     silence = torch.zeros(20_000, 2, 2, dtype=torch.complex128)
     w = beams.streams(radio.apply(silence, torch.Generator().manual_seed(0)))
     torch.testing.assert_close(w.T.cov(), torch.eye(8, dtype=torch.float64), atol=0.04, rtol=0.0)
@@ -50,12 +50,12 @@ def test_noise_has_unit_variance_in_every_stream():
 
 def test_bits_of_one_stream_pair_are_its_capacity():
     radio = channel(1, 1, snr_db=13.0)
-    streams, _ = placed(STRENGTH, radio, 8)
+    streams, _ = place_streams(STRENGTH, radio, 8)
     torch.testing.assert_close(streams.bits, ll.bounds.capacity(radio))
 
 
 def test_networks_hear_of_no_channel_above_the_ceiling():
-    streams = placed(STRENGTH, channel(2, 2, snr_db=torch.tensor([20.0, 60.0]), batch=(2,)), 8)[0]
+    streams = place_streams(STRENGTH, channel(2, 2, snr_db=torch.tensor([20.0, 60.0]), batch=(2,)), 8)[0]
     ceiling = torch.full((5,), float(streams.amplitude[0, 0]))
     told = streams.features(ceiling)
     ratio = streams.amplitude[1] / streams.amplitude[1, 0]
@@ -99,14 +99,14 @@ def test_a_peak_is_kept_and_a_mean_met(seed, peak):
 def test_the_gate_opens_only_where_the_codec_is_surely_ahead():
     generator = torch.Generator().manual_seed(0)
     radio = ll.Channel.from_snr(ll.rayleigh(1, 1, batch=(4000,), generator=generator), torch.rand(4000, generator=generator) * 40 - 10)
-    streams = placed(STRENGTH, radio, 32)[0].to(torch.float32)
+    streams = place_streams(STRENGTH, radio, 32)[0].to(torch.float32)
     noise = 0.2 * torch.randn(4000, generator=generator)
-    gate = Gate.chosen(streams, torch.where(streams.bits > 3, 0.1, -0.1) + noise, margin=2.0)
+    gate = Gate.choose(streams, torch.where(streams.bits > 3, 0.1, -0.1) + noise, margin=2.0)
     on = gate.of(streams)
     assert on[streams.bits > 4.1].float().mean() > 0.98
     assert not on[streams.bits < 2.9].any()
-    assert not Gate.chosen(streams, torch.zeros(4000), margin=0.0).open.any()  # no lower is not higher: the exact design stays
-    untouched = placed(STRENGTH, channel(4, 4), 32)[0]
+    assert not Gate.choose(streams, torch.zeros(4000), margin=0.0).open.any()  # no lower is not higher: the exact design stays
+    untouched = place_streams(STRENGTH, channel(4, 4), 32)[0]
     assert not gate.of(untouched.to(torch.float32))  # no channel of its kind was seen
     assert kinds_of(streams).max() < gate.open.numel()
 
@@ -137,7 +137,7 @@ def test_unpaired_latents_count_with_their_alignment():
 
 
 def test_streams_are_nested_by_zeros():
-    wide, narrow = (placed(STRENGTH, channel(2, 2, seed=3), most)[0] for most in (32, 4))
+    wide, narrow = (place_streams(STRENGTH, channel(2, 2, seed=3), most)[0] for most in (32, 4))
     torch.testing.assert_close(wide.amplitude[:4], narrow.amplitude)
     torch.testing.assert_close(wide.evened[:4], narrow.evened)
     assert math.isclose(float(wide.bits), float(narrow.bits), rel_tol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.neural.paper.design import DIVERGED, TRAINED, UNDERTRAINED
+from latentlink.neural.paper.design import TRAINED, TRAINING_DIVERGED, UNDERTRAINED
 from latentlink.neural.seeding import NetworkDraw
 from neural.paper.networks_small import by, channel, pilots, small
 
@@ -105,7 +105,7 @@ def test_a_changed_byte_of_a_checkpoint_is_noticed_and_any_name_will_do(tmp_path
 @pytest.mark.parametrize(("rate", "pruning"), [(1e5, None), (1e30, None), (1e8, ll.budget.Weights(0.5)), (1e8, ll.HardThreshold(0.0))])
 def test_a_training_that_diverges_says_so_and_still_sends(rate, pruning):
     solution = small(learning_rate=rate, **by(pruning)).design(pilots(), channel())
-    assert solution.messages() == [DIVERGED.message]
+    assert solution.messages() == [TRAINING_DIVERGED.message]
     assert ll.transmit(solution.transceiver, pilots().x, channel()).isfinite().all()
 
 
@@ -136,7 +136,7 @@ def test_what_is_delivered_is_never_denser_than_the_last_mask_and_its_error_is_i
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_training_that_diverges_delivers_the_best_before(precision):
     solution = small(learning_rate=1e30, epochs=9, precision=precision).design(pilots(), channel())
-    assert solution.messages() == [DIVERGED.message]
+    assert solution.messages() == [TRAINING_DIVERGED.message]
     assert ll.transmit(solution.transceiver, pilots().x, channel()).isfinite().all()
     assert solution.expected_mse.isfinite()
 

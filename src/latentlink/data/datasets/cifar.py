@@ -28,7 +28,7 @@ SIDE = 32  # pixels
 PIXELS = 3 * SIDE * SIDE
 LARGEST = 2**28  # bytes of a member: published batches have 31 MB, a much larger member is no batch
 
-Batch = tuple[UInt8[Tensor, "n 3072"], Int64[Tensor, "n"]]
+Records = tuple[UInt8[Tensor, "n 3072"], Int64[Tensor, "n"]]
 
 
 def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
@@ -60,7 +60,7 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
     )
 
 
-def _binary(where: str, content: bytes) -> Batch:
+def _binary(where: str, content: bytes) -> Records:
     """Read a batch of the binary version: records of a label and an image."""
     if not content or len(content) % (1 + PIXELS):
         raise ValueError(f"{where}: {len(content)} bytes, expected a multiple of {1 + PIXELS} (a label and an image of 32x32 colours)")
@@ -68,7 +68,7 @@ def _binary(where: str, content: bytes) -> Batch:
     return records[:, 1:], _labels(where, records[:, 0].tolist(), len(records))
 
 
-def _pickled(where: str, content: bytes) -> Batch:
+def _pickled(where: str, content: bytes) -> Records:
     """Read a batch of the Python version: a pickled dict; its keys are bytes in the published files, which Python 2 wrote."""
     try:
         _check_memo(content)
@@ -118,7 +118,7 @@ class Version:
     archive: str
     folder: str
     ending: str
-    read: Callable[[str, bytes], Batch]
+    read: Callable[[str, bytes], Records]
 
     def batches(self, split: Split) -> list[str]:
         """Return the file names of a split, in the published order."""

@@ -170,8 +170,8 @@ def _content(path: Path) -> bytes:
 def digits(split: Split) -> ImageSet:
     """Scikit-learn's 1,797 grey 8x8 handwritten digits, always the same 1,200 to train and 597 to test.
 
-    The test set is stratified: each class contributes its share to within one image. The order within a split is shuffled, with a fixed
-    seed. The sixteen shades are stretched over 0..255.
+    The test set has its share of each class, to within one image; the order is shuffled with a fixed seed. The sixteen shades are stretched
+    over 0..255.
 
     Raises:
         ImportError: scikit-learn is not installed.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from latentlink.numerics.doors import integer
 from latentlink.numerics.reprs import Summarised
 
-Network = TypeVar("Network")
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, versio
     return Encoder(name, dim, fingerprint({}, "callable", name, version, dim), function)
 
 
-def build_without_drawing(build: Callable[[], Network]) -> Network:
+def build_without_drawing(build: Callable[[], Built]) -> Built:
     """Build a network whose initial weights are replaced at once, without advancing the caller's random numbers."""
     with torch.random.fork_rng(devices=[]):
         return build()

@@ -39,13 +39,10 @@ def _convolutional() -> nn.Sequential:
 
 
 def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
-    """Train a perceptron (96-d) and a small convolutional network (128-d), independently of each other.
+    """Train a perceptron (96-d) and a small convolutional network (128-d), independently of each other, on grey 8x8 images.
 
     Each learns to classify its own half of the images (even rows, odd rows) by cross-entropy; the latent is the layer before the
     classifier. The same images give the same encoders; the global random state does not change.
-
-    Args:
-        images: at least two grey 8x8 images, for example `digits("train")`.
 
     Raises:
         ValueError: images of another shape, or fewer than two.

@@ -2,6 +2,6 @@
 
 Read `streams` (what a codec sees of a channel), `networks` (modulated by the channel), `ends` (the linear design plus what the networks
 add, under a power limit), `gate` (which channels are served), `design` (`Codec`, which designs for any channel) and `transceiver` (what
-runs on the devices). Training is `training` (`CodecTraining`, what is called; `words` for files and commands), with `examples` (what it is
-trained on), `loop` (how), and `pruning` (complexity budgets).
+runs on the devices). Training is `training` (`CodecTraining`, which is called), with `examples` (the pilots and channels that it is trained
+on), `loop` (how), and `pruning` (complexity budgets).
 """

@@ -3,7 +3,6 @@
 A codec is trained once for a pair of devices (`training.py`), from their semantic modes and pilots. For any channel it is then designed as
 the exact linear design is: the SVD makes parallel streams of the channel (`streams.py`), the networks get their SNRs as features
 (`networks.py`), both ends are the linear design plus what the networks add (`ends.py`), and a gate decides whether they do (`gate.py`).
-Nothing is trained per channel.
 """
 
 from dataclasses import dataclass, replace
@@ -19,10 +18,10 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
 from latentlink.links.saved_channel import limit_facts, limit_from, taken_out
 from latentlink.links.solution import Solution, Status
-from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode
+from latentlink.neural.codec.ends import Ends, carry, decode, limit_messages, mean_scale, precode
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
-from latentlink.neural.codec.streams import Streams, placed
+from latentlink.neural.codec.streams import Streams, place_streams
 from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.division import ratio
@@ -57,12 +56,11 @@ class Calibration(Parts):
 
     @classmethod
     def of(cls, modes: SemanticModes, x: Float[Tensor, "c d"], y: Float[Tensor, "c m"]) -> "Calibration":
-        """The calibration latents of these pilots, in float32."""
         return cls(modes.coefficients(x).float(), ((y.to(modes.synthesis) - modes.mean_y) @ modes.synthesis).float())
 
 
 class AtBudget(NamedTuple):
-    """What calibration finds for channels (c,), or for one more axis each.
+    """Results of the calibration at channels (c,), or with one more axis each.
 
     Attributes:
         scale: κ, which brings the mean energy to the budget (c, 1, 1).
@@ -145,7 +143,7 @@ class Codec(Summarised, Parts, Saved):
         """
         modes = self.modes
         channel = in_precision_of(modes, channel)
-        streams, beams = placed(modes.strength, channel, self.most)
+        streams, beams = place_streams(modes.strength, channel, self.most)
         sends = streams.share.sum(-1) > 0
         active = self.gate.of(streams) & sends
         ends, found = self._ends(streams, active)
@@ -181,7 +179,7 @@ class Codec(Summarised, Parts, Saved):
 
     @torch.no_grad()
     def _ends(self, streams: Streams, active: Bool[Tensor, "*batch"]) -> tuple[Ends, AtBudget]:
-        """Both ends at the power budget, and what calibration finds of them."""
+        """Both ends at the power budget, and the results of the calibration."""
         streams, on = streams.to(torch.float32), active.flatten()
         flat = streams.each(lambda value: value.reshape(-1, value.shape[-1]))
         channels = max(1, _ENTRIES // (max(*self.encoder.widths, *self.decoder.widths) * len(self.calibration.z)))
@@ -193,9 +191,9 @@ class Codec(Summarised, Parts, Saved):
         return replace(ends.scaled(found.scale), direct_rx=found.direct_rx), found
 
     def _at_budget(self, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
-        """What calibration finds for some channels (c,)."""
+        """The results of the calibration at some channels (c,)."""
         ends = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling)
-        direct = streams.share.sqrt().unsqueeze(-2) * carried(self.calibration.z, self.most)  # what the linear design sends
+        direct = streams.share.sqrt().unsqueeze(-2) * carry(self.calibration.z, self.most)  # what the linear design sends
         k = min(self.most, len(self.modes))
         budget = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)  # its mean energy over u·P
         raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
@@ -218,14 +216,13 @@ class Codec(Summarised, Parts, Saved):
 
         def change(z: Tensor, modes: Tensor) -> Tensor:
             """||y − ŷ||² − ||y − μy||²."""
-            found: Tensor = ((z @ gram[modes][:, modes]) * z).sum(-1) - 2 * (z * target[:, modes]).sum(-1)
-            return found
+            return ((z @ gram[modes][:, modes]) * z).sum(-1) - 2 * (z * target[:, modes]).sum(-1)
 
         k = min(self.most, len(self.modes))
         linear = change((streams.gain.unsqueeze(-2) * (amplitude * direct + noise))[..., :k], outputs[:k])
         return (linear - change(decode(self.decoder, ends, amplitude * t + noise), outputs)).mean(-1)
 
-    def gated(self, gate: Gate) -> "Codec":
+    def with_gate(self, gate: Gate) -> "Codec":
         """The same codec with another gate: it is on for other channels."""
         return replace(self, gate=gate)
 
@@ -239,7 +236,6 @@ class Codec(Summarised, Parts, Saved):
         return replace(self, modes=self.modes.named(transmitter, receiver))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         modes, facts = self.modes.to_tensors()
         tensors = named_tensors({**vars(self), "modes": modes})
         networks = networks_facts(self.encoder, self.decoder)
@@ -247,7 +243,6 @@ class Codec(Summarised, Parts, Saved):
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Codec":
-        """The codec of a saved file."""
         encoder, decoder = networks_from(tensors, manifest["networks"])
         return cls(
             modes=SemanticModes.from_tensors(taken_out(tensors, "modes."), manifest),

@@ -55,14 +55,9 @@ class Ends(Parts):
         active: Bool[Tensor, "*batch"] | None = None,
         ceiling: Float[Tensor, "s"] | None = None,
     ) -> "Ends":
-        """Both ends with κ = 1.
+        """Both ends of two networks at channels, with κ = 1.
 
-        Args:
-            encoder: the transmitter's network.
-            decoder: the receiver's network.
-            streams: the channels.
-            active: (…) where the codec is on; None for everywhere.
-            ceiling: strongest amplitudes, to which the features of better channels are clipped; None for no clipping.
+        `active` (…) says where the codec is on, None everywhere; the features of channels better than `ceiling` are clipped to it.
         """
         features = streams.features(ceiling)
         f, g = encoder.modulation(features), decoder.modulation(features)
@@ -106,7 +101,7 @@ class Ends(Parts):
         return self.each(lambda value: value.expand(*batch, *value.shape[-2:]))
 
 
-def carried(z: Float[Tensor, "*b n k"], streams: int) -> Float[Tensor, "*b n S"]:
+def carry(z: Float[Tensor, "*b n k"], streams: int) -> Float[Tensor, "*b n S"]:
     """The first coordinates of z, one for each stream; 0 where there are more streams than coordinates."""
     return pad(z, (0, max(0, streams - z.shape[-1])))[..., :streams]
 
@@ -114,15 +109,13 @@ def carried(z: Float[Tensor, "*b n k"], streams: int) -> Float[Tensor, "*b n S"]
 def refitted_gain(z: Float[Tensor, "n k"], t: Float[Tensor, "*batch n S"], streams: Streams) -> Float[Tensor, "*batch S"]:
     """ℓ_i = a_i E[z_i t_i] / (a_i² E[t_i²] + 1) (…, S): the linear decoder for symbols t as they are sent of z, stream by stream."""
     a = streams.amplitude
-    gain: Tensor = a * (carried(z, t.shape[-1]) * t).mean(-2) / (a.square() * t.square().mean(-2) + 1)
-    return gain
+    return a * (carry(z, t.shape[-1]) * t).mean(-2) / (a.square() * t.square().mean(-2) + 1)
 
 
 def precode(encoder: ModulatedMlp, ends: Ends, z: Float[Tensor, "*#batch n k"], drop: Dropout | None = None) -> Float[Tensor, "*batch n S"]:
     """κ [ φ √q ⊙ z + f(z) ] (…, n, S), before any limit."""
     S = ends.direct_tx.shape[-1]
-    raw: Tensor = torch.addcmul(ends.direct_tx * carried(z, S), ends.residual_tx, encoder(z, ends.precoding, drop)[..., :S])
-    return raw
+    return torch.addcmul(ends.direct_tx * carry(z, S), ends.residual_tx, encoder(z, ends.precoding, drop)[..., :S])
 
 
 def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], drop: Dropout | None = None) -> Float[Tensor, "*batch n k"]:
@@ -132,15 +125,11 @@ def decode(decoder: ModulatedMlp, ends: Ends, w: Float[Tensor, "*#batch n S"], d
     out = decoder(pad(read, (0, missing)) if missing else read, ends.decoding, drop) * ends.residual_rx
     k = out.shape[-1]
     direct = (ends.direct_rx * w)[..., :k]
-    decoded: Tensor = out + (pad(direct, (0, k - direct.shape[-1])) if direct.shape[-1] < k else direct)
-    return decoded
+    return out + (pad(direct, (0, k - direct.shape[-1])) if direct.shape[-1] < k else direct)
 
 
 def mean_scale(limit: PowerLimit, spent: Float[Tensor, "*batch"], budget: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:
-    """The factor κ on the symbols of a channel that brings the mean energy spent to the budget, before single messages are limited.
-
-    It is 1 under `power.PerMessage()`, which scales each message by itself.
-    """
+    """The factor κ that brings the mean energy spent to the budget; 1 under `power.PerMessage()`, which scales each message by itself."""
     scale = ratio(budget, spent).sqrt() if isinstance(limit, Mean) else torch.ones_like(spent)
     return scale[..., None, None]
 

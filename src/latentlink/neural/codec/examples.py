@@ -1,9 +1,8 @@
-"""What a codec is trained on: coordinates of pilots in the semantic modes, what the receiver wants of each, and a bank of channels.
+"""The examples that a codec is trained on: coordinates of pilots in the semantic modes, their targets, and a bank of channels.
 
 Few pilots are augmented by the second-order model of the pilots, in which y moves with z: with (z, y) also (z + δ, y + Ψ δ) is a pair,
-δ ~ ε² N(0, Φ Rx Φᵀ)
-(white up to shrinkage), and points on the line between two pairs. The targets are what the receiver's head makes of these latents.
-Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
+δ ~ ε² N(0, Φ Rx Φᵀ) (white up to shrinkage), and points on the line between two pairs. The targets are the outputs of the receiver's head
+for these latents. Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
 """
 
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from latentlink.channels.draws import ChannelSource
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.streams import Streams, placed, symbols
+from latentlink.neural.codec.streams import Streams, place_streams, symbols
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.doors import real
 from latentlink.numerics.reprs import Summarised
@@ -54,7 +53,7 @@ class Augmentation(Summarised):
 
 
 class Batch(NamedTuple):
-    """Coordinates z (n, i), and what is wanted of them in rows of `wanted`."""
+    """Coordinates z (n, i) and the rows (n,) of `wanted` that are their targets."""
 
     z: Tensor
     wanted: Wanted
@@ -62,11 +61,7 @@ class Batch(NamedTuple):
 
 
 class Examples:
-    """Pilots to train on and pilots held back, as the encoder reads them and the decoder gives them.
-
-    Attributes:
-        held: the validation pilots (at most VALIDATED of them).
-    """
+    """Pilots to train on, and at most VALIDATED held back (`held`), as the encoder reads them and the decoder gives them."""
 
     def __init__(
         self,
@@ -122,13 +117,9 @@ class Examples:
 
 
 def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.Generator) -> Streams:
-    """The streams (c, S) of channels that a source draws, on the codec's device.
+    """The streams (c, S) of channels that a source draws with a generator on the CPU, on the codec's device.
 
-    Args:
-        source: what draws the channels.
-        count: number of channels to draw. Those with more symbols than the codec has are left out; where none is left, more are drawn.
-        codec: what the channels are for.
-        generator: source of the draws, on the CPU.
+    Channels with more symbols than the codec has are left out; where none of `count` channels is left, more are drawn.
 
     Raises:
         ValueError: none of many channels fits.
@@ -141,7 +132,7 @@ def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.
         drawn, count = drawn + count, 2 * count
     if not fitting:
         raise ValueError(f"draws must have channels of at most max_symbols = {codec.max_symbols} symbols, got none: raise max_symbols")
-    parts = [placed(strength, channel.to(strength.device), codec.most)[0] for channel in fitting]
+    parts = [place_streams(strength, channel.to(strength.device), codec.most)[0] for channel in fitting]
     order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator)  # they come by size
     joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
     return joined.to(torch.float32)[order.to(strength.device)]

@@ -1,9 +1,9 @@
-"""Which channels the codec serves, and where the exact linear design stays: decided once, on validation pilots, by kinds of channels.
+"""The gate: for which kinds of channels the codec is on, decided once on validation pilots; elsewhere the exact linear design stays.
 
 Channels are distinguished by their number of symbols and by the bits a symbol carries. The codec is on for a kind only where it scored
 higher than the linear design on the same channels, messages and noise, by more than `margin` standard errors of that difference over
-channels; on all other kinds the design is the linear one. The messages are the same for all channels, so how well they stand for others is
-not in that error: with few pilots the promise is one on these pilots.
+channels. The messages are the same for all channels, so the error does not cover how well they stand for others: with few pilots the
+promise is one on these pilots.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Gate:
         return cls(torch.ones(len(SYMBOLS) + 1, len(BITS) + 1, dtype=torch.bool))
 
     @classmethod
-    def chosen(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":
+    def choose(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":
         """The gate that is open for the kinds of channels whose mean gain in score (of gains (c,)) exceeds `margin` standard errors."""
         kind, kinds = kinds_of(streams), (len(SYMBOLS) + 1) * (len(BITS) + 1)
         gained, zeros = gained.double(), gained.new_zeros(kinds, dtype=torch.float64)
@@ -51,7 +51,7 @@ class Gate:
 
 
 def kinds_of(streams: Streams) -> Int[Tensor, "*batch"]:
-    """The number of the kind that each channel is of."""
+    """The index of the kind of each channel."""
     device = streams.amplitude.device
     symbols = streams.symbols.to(streams.amplitude)
     per_symbol = streams.bits / symbols.clamp(min=1)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from latentlink.budget import Budget
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.ends import Ends, carried, decode, limit_messages, mean_scale, precode, refitted_gain
+from latentlink.neural.codec.ends import Ends, carry, decode, limit_messages, mean_scale, precode, refitted_gain
 from latentlink.neural.codec.examples import Batch, Examples
 from latentlink.neural.codec.networks import Dropout, frozen_copy, networks_facts, networks_from
 from latentlink.neural.codec.pruning import cost_of, shrink
@@ -33,8 +33,8 @@ CLIP = 1.0  # of the gradient's norm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule(Summarised):
-    """How long and how fast a codec is trained; `CodecTraining` says what each field is."""
+class CodecSchedule(Summarised):
+    """The length and speed of a training; the fields are those of `CodecTraining`."""
 
     rounds: int = 30
     steps: int = 100
@@ -50,31 +50,19 @@ class Schedule(Summarised):
 
 
 class CodecLoop(TrainingLoop):
-    """Training of a codec.
-
-    Attributes:
-        codec: the codec with the networks as they are in training.
-        examples: pilots.
-        bank: channels to train on.
-        held: channels to validate on.
-        schedule: how long and how fast.
-        precision: of the matrix products.
-    """
+    """Training of a codec: of copies of its networks, on examples (pilots), a bank of channels, and others to validate on (`held`)."""
 
     module: nn.ModuleDict
 
-    def __init__(self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: Schedule) -> None:
+    def __init__(self, codec: Codec, examples: Examples, bank: Streams, held: Streams, schedule: CodecSchedule) -> None:
         self.examples, self.bank, self.held, self.schedule = examples, bank, held, schedule
         self.device = bank.amplitude.device
         self.precision = product_dtype(schedule.precision, self.device)
-        places = {
-            CodecDraw.ORDER: torch.device("cpu"),
-            CodecDraw.AUGMENTATION: torch.device("cpu"),
-            CodecDraw.DISTURBANCE: self.device,
-            CodecDraw.DROPOUT: self.device,
-            CodecDraw.TRAINING_NOISE: self.device,
-        }
-        random: dict[str, torch.Generator] = {draw: draw.generator(schedule.seed, device=device) for draw, device in places.items()}
+        random: dict[str, torch.Generator] = {}
+        for draw in (CodecDraw.ORDER, CodecDraw.AUGMENTATION):
+            random[draw] = draw.generator(schedule.seed)
+        for draw in (CodecDraw.DISTURBANCE, CodecDraw.DROPOUT, CodecDraw.TRAINING_NOISE):
+            random[draw] = draw.generator(schedule.seed, device=self.device)
         super().__init__(schedule.rounds, schedule.patience, random)
         self._start_from(codec)
 
@@ -97,7 +85,7 @@ class CodecLoop(TrainingLoop):
 
     @property
     def settled(self) -> bool:
-        """True once the budget is met and training has gone on with what is left."""
+        """True once training has gone on for a while within the budget."""
         return self.schedule.budget is None or self.round > self._half
 
     def train(self) -> float:
@@ -115,14 +103,12 @@ class CodecLoop(TrainingLoop):
         share = (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate * share
-        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random[CodecDraw.ORDER]).to(
-            self.device
-        )
+        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random[CodecDraw.ORDER])
         batch = self.examples.batch(self.schedule.messages, self.random)
         self.optimiser.zero_grad(set_to_none=True)
         drop = Dropout(self.schedule.dropout, self.random[CodecDraw.DROPOUT]) if self.schedule.dropout else None
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            decoded = simulate(self.codec, batch.z, self.bank[channels], self.random[CodecDraw.TRAINING_NOISE], drop)
+            decoded = simulate(self.codec, batch.z, self.bank[channels.to(self.device)], self.random[CodecDraw.TRAINING_NOISE], drop)
         loss = batch.wanted.loss(decoded.float(), batch.rows).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP)
@@ -160,12 +146,11 @@ class CodecLoop(TrainingLoop):
         return replace(self.codec, encoder=frozen_copy(self.codec.encoder), decoder=frozen_copy(self.codec.decoder))
 
     def state(self) -> dict[str, Any]:
-        """All that `resume` needs, the sizes of the networks included."""
+        """The state with the sizes of the networks."""
         networks = networks_facts(self.codec.encoder, self.codec.decoder)
         return {**super().state(), "networks": networks, "inputs": self.codec.inputs, "outputs": self.codec.outputs}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a state, whose networks may be smaller than those at the start."""
         encoder, decoder = networks_from(dict(state["module"]), state["networks"])
         self._start_from(replace(self.codec, encoder=encoder, decoder=decoder, inputs=state["inputs"], outputs=state["outputs"]))
         super().resume(state)
@@ -175,14 +160,9 @@ class CodecLoop(TrainingLoop):
 def loss_and_score(
     codec: Codec, batch: Batch, streams: Streams, generator: torch.Generator, active: Tensor | None = None
 ) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
-    """Loss (c,) and score (c,) of a codec on a batch over each channel.
+    """Loss (c,) and score (c,) of a codec on a batch over each of the channels (c,), with noise of `generator`.
 
-    Args:
-        codec: what is judged.
-        batch: latents and what is wanted of them.
-        streams: channels (c,).
-        generator: of the noise, on the device.
-        active: (c,) False where the linear design alone is judged; None where the codec is on everywhere.
+    `active` (c,) is False where the linear design alone is judged; None has the codec on everywhere.
     """
     losses, scores = [], []
     for rows in torch.arange(len(streams.amplitude), device=streams.amplitude.device).split(CHANNELS_AT_ONCE):
@@ -196,15 +176,9 @@ def loss_and_score(
 def simulate(
     codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator, drop: Dropout | None = None, active: Tensor | None = None
 ) -> Float[Tensor, "c n o"]:
-    """What the receiver decodes, ẑ (c, n, o), of latents z (n, i) that are sent over channels (c,) with fresh noise.
+    """Decoded coefficients ẑ (c, n, o) of coordinates z (n, i) that the encoder reads, sent over channels (c,) with fresh noise.
 
-    Args:
-        codec: networks and power limit.
-        z: coordinates that the encoder reads.
-        streams: channels (c,).
-        generator: of the noise, on the device.
-        drop: what leaves out hidden units in training, or None.
-        active: as in `loss_and_score`.
+    `drop` leaves out hidden units in training; `active` as in `loss_and_score`.
     """
     if active is not None and not bool(active.any()):
         return _by_the_linear_design(codec, z, streams, generator)
@@ -220,10 +194,10 @@ def simulate(
 def _by_the_linear_design(codec: Codec, z: Tensor, streams: Streams, generator: torch.Generator) -> Float[Tensor, "c n o"]:
     """The same where the codec is off at every channel: no network has to be asked."""
     S, k = streams.amplitude.shape[-1], len(codec.outputs)
-    t = _at_budget(codec, streams.share.sqrt().unsqueeze(-2) * carried(z, S), streams)
+    t = _at_budget(codec, streams.share.sqrt().unsqueeze(-2) * carry(z, S), streams)
     gain = refitted_gain(z, t, streams) if codec.limit.limits_messages else streams.gain
     noise = torch.randn(t.shape, generator=generator, device=t.device, dtype=t.dtype)
-    return carried(gain.unsqueeze(-2) * (streams.amplitude.unsqueeze(-2) * t + noise), k)
+    return carry(gain.unsqueeze(-2) * (streams.amplitude.unsqueeze(-2) * t + noise), k)
 
 
 def _at_budget(codec: Codec, raw: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c n S"]:

@@ -2,8 +2,8 @@
 
     x_{l+1} = GELU( α_l(c) ⊙ (W_l x_l + b_l) + β_l(c) ),        out = W x_L + b + δ(c),        direct = 1 − γ(c)
 
-(feature-wise modulation [perez2018film]). α, β, γ, δ are made of the channel's features c once per channel by a small network of their own;
-per message only the layers are computed. At first α = 1, β = γ = δ = 0 and W = b = 0: the network adds nothing, whatever the channel.
+(feature-wise modulation [perez2018film]). α, β, γ, δ are functions of the channel's features c, computed once per channel by a small
+network of their own; per message only the layers are computed. At first α = 1, β = γ = δ = 0 and W = b = 0: the network adds nothing.
 """
 
 import copy
@@ -23,7 +23,7 @@ FEATURES = 128  # units of the network that reads the channel
 
 @dataclass(frozen=True, eq=False)
 class Modulation:
-    """What a network is at the channels of a batch `...`; an axis of 1 stands for the messages.
+    """The modulation of a network at the channels of a batch `...`; an axis of 1 stands for the messages.
 
     Attributes:
         scale: α (…, 1, h) of each hidden layer.
@@ -52,8 +52,8 @@ class Dropout:
 
     def __call__(self, x: Tensor) -> Tensor:
         """x with that share of its entries zero, the others larger by as much."""
-        kept = torch.rand(x.shape, generator=self.generator, device=x.device, dtype=torch.float32) >= self.share
-        return x * kept / (1 - self.share)
+        retained = torch.rand(x.shape, generator=self.generator, device=x.device, dtype=torch.float32) >= self.share
+        return x * retained / (1 - self.share)
 
 
 class ModulatedMlp(nn.Module):
@@ -89,7 +89,6 @@ class ModulatedMlp(nn.Module):
         self.last = linear(FEATURES, outputs + 1, zero=True)
 
     def linears(self) -> list[nn.Linear]:
-        """The hidden layers, in order."""
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def modulation(self, features: Float[Tensor, "*batch c"]) -> Modulation:
@@ -104,8 +103,7 @@ class ModulatedMlp(nn.Module):
         for layer, scale, shift in zip(self.layers, at.scale, at.shift, strict=True):
             x = gelu(torch.addcmul(shift, scale, layer(x)))
             x = x if drop is None else drop(x)
-        out: Tensor = self.out(x) + at.offset
-        return out
+        return self.out(x) + at.offset
 
 
 def build(widths: list[int], features: int, weights: dict[str, Tensor]) -> ModulatedMlp:

@@ -50,11 +50,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(budget: object) -> Cost:
-    """The cost that a budget limits.
-
-    Raises:
-        ValueError: a codec cannot serve the budget.
-    """
+    """The cost that a budget limits; a ValueError where a codec cannot serve the budget."""
     match budget:
         case Flops():
             return Cost("flops", budget.flops, flops)
@@ -71,23 +67,16 @@ class Units:
     Attributes:
         worth: (n,) worth per operation.
         cost: operations that one of them takes.
-        kept: (n,) True for those that stay.
+        stay: (n,) True for those that are not left out.
     """
 
     worth: Float[Tensor, "n"]
     cost: int
-    kept: Bool[Tensor, "n"]
+    stay: Bool[Tensor, "n"]
 
 
 class Layers(NamedTuple):
-    """All units of a codec that may be left out.
-
-    Attributes:
-        encoder_in: modes that the encoder reads.
-        encoder: hidden layers of the encoder.
-        decoder: hidden layers of the decoder.
-        decoder_out: modes that the decoder gives.
-    """
+    """All units of a codec that may be left out: modes read and given, and the hidden layers between them."""
 
     encoder_in: Units
     encoder: list[Units]
@@ -149,15 +138,15 @@ def leave_out(units: list[Units], excess: float) -> None:
         layer = units[int(owner[index])]
         if excess <= 0:
             return
-        if layer.kept.sum() > 1 and layer.worth[place[index]] < torch.inf:
-            layer.kept[place[index]] = False
+        if layer.stay.sum() > 1 and layer.worth[place[index]] < torch.inf:
+            layer.stay[place[index]] = False
             excess -= layer.cost
 
 
-def without(network: ModulatedMlp, kept: list[Tensor]) -> ModulatedMlp:
-    """The network with only these units of its input, hidden layers and output."""
+def without(network: ModulatedMlp, selected: list[Tensor]) -> ModulatedMlp:
+    """The network with only the selected units of its input, hidden layers and output."""
     weights = dict(network.state_dict())
-    rows = [keep.nonzero().squeeze(-1) for keep in kept]
+    rows = [units.nonzero().squeeze(-1) for units in selected]
     for number, (inputs, outputs) in enumerate(pairwise(rows)):
         name = f"layers.{number}" if number < len(network.layers) else "out"
         weights[f"{name}.weight"] = weights[f"{name}.weight"][outputs][:, inputs]
@@ -172,12 +161,7 @@ def without(network: ModulatedMlp, kept: list[Tensor]) -> ModulatedMlp:
 
 
 def shrink(cost: Cost, codec: Codec, streams: Streams) -> Codec:
-    """The codec without the units of least worth: the largest that is found within a cost.
-
-    Args:
-        cost: of the budget of the link.
-        codec: the codec, judged on its calibration latents.
-        streams: channels (c,), of which some are used.
+    """The codec without the units of least worth at channels (c,): the largest that is found within a cost.
 
     Raises:
         ValueError: even with one unit a layer the link is above the cost.
@@ -199,11 +183,7 @@ def shrink(cost: Cost, codec: Codec, streams: Streams) -> Codec:
 
 
 def check_cost(cost: Cost, codec: Codec, streams: Streams) -> Codec:
-    """The smallest codec that units can be left out to.
-
-    Raises:
-        ValueError: it is above the cost already.
-    """
+    """The smallest codec that units can be left out to; a ValueError where it is above the cost already."""
     smallest = within(codec, 0, streams)
     if (least := cost.measure(smallest)) > cost.most:
         remedy = "allow more, or train with fewer modes, layers or max_symbols"
@@ -228,8 +208,7 @@ def microseconds(codec: Codec, batch: int) -> float:
 
 def _largest_link(codec: Codec) -> CodecTransceiver:
     eye = torch.eye(codec.max_symbols, dtype=torch.complex128, device=codec.modes.strength.device)
-    link: CodecTransceiver = codec.design(Channel.from_snr(eye, 20.0)).transceiver
-    return link
+    return codec.design(Channel.from_snr(eye, 20.0)).transceiver
 
 
 def within(codec: Codec, most: float, streams: Streams) -> Codec:
@@ -242,13 +221,13 @@ def within(codec: Codec, most: float, streams: Streams) -> Codec:
     while (excess := flops(codec) - most) > 0:
         layers = rank_units(codec, streams, noise)
         leave_out(layers.every(), excess)
-        if all(bool(layer.kept.all()) for layer in layers.every()):
+        if all(bool(layer.stay.all()) for layer in layers.every()):
             break
-        read, given = layers.encoder_in.kept, layers.decoder_out.kept
+        read, given = layers.encoder_in.stay, layers.decoder_out.stay
         codec = replace(
             codec,
-            encoder=without(codec.encoder, [read, *(layer.kept for layer in layers.encoder), every]),
-            decoder=without(codec.decoder, [every, *(layer.kept for layer in layers.decoder), given]),
+            encoder=without(codec.encoder, [read, *(layer.stay for layer in layers.encoder), every]),
+            decoder=without(codec.decoder, [every, *(layer.stay for layer in layers.decoder), given]),
             inputs=codec.inputs[read],
             outputs=codec.outputs[given],
         )

@@ -48,9 +48,13 @@ class Streams(Parts):
         return (self.amplitude > 0).to(self.amplitude)
 
     @property
+    def _even_share(self) -> Float[Tensor, "*batch S"]:
+        return ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
+
+    @property
     def evened(self) -> Float[Tensor, "*batch S"]:
         """The factor that brings w to the scale of t: the LMMSE gain for streams of equal power, relative to that power's root."""
-        even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
+        even = self._even_share
         return self.amplitude * even.sqrt() / (self.amplitude.square() * even + 1)
 
     @property
@@ -73,18 +77,15 @@ class Streams(Parts):
     @property
     def bits(self) -> Float[Tensor, "*batch"]:
         """Bits (…) that a message of Gaussian streams of equal power would carry."""
-        even = ratio(torch.ones_like(self.amplitude), self.alive.sum(-1, keepdim=True).expand_as(self.amplitude))
-        bits: Tensor = (self.amplitude.square() * even).log1p().sum(-1) / (2 * math.log(2))
-        return bits
+        return (self.amplitude.square() * self._even_share).log1p().sum(-1) / (2 * math.log(2))
 
     def __getitem__(self, index: Any) -> "Streams":
-        """Some of the batch."""
         return self.each(lambda value: value[index])
 
 
 @dataclass(frozen=True, eq=False)
 class Beams(Parts):
-    """What takes streams to antennas and back; symbol i carries streams 2 i and 2 i + 1 in its real and imaginary part.
+    """The vectors between streams and antennas; symbol i carries streams 2 i and 2 i + 1 in its real and imaginary part.
 
     Attributes:
         transmit: √(u P) V (…, u n_tx, q), each column within one use.
@@ -99,8 +100,7 @@ class Beams(Parts):
     def symbols(self, t: Float[Tensor, "*b n q2"]) -> Complex[Tensor, "*batch n u t"]:
         """s = √(u P) V t."""
         beams = torch.view_as_complex(t.contiguous().unflatten(-1, (-1, 2))) @ self.transmit.mT
-        sent: Tensor = beams.unflatten(-1, (self.uses, -1))
-        return sent
+        return beams.unflatten(-1, (self.uses, -1))
 
     def streams(self, r: Complex[Tensor, "*b n u r"]) -> Float[Tensor, "*batch n q2"]:
         """w = Uᴴ r / √N."""
@@ -112,7 +112,7 @@ def symbols(channel: Channel) -> int:
     return channel.uses * min(channel.n_rx, channel.n_tx)
 
 
-def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[Streams, Beams]:
+def place_streams(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[Streams, Beams]:
     """The streams (`most` of them) of every channel, as the exact linear design of modes of this strength uses them, and their beams.
 
     Raises:
@@ -138,19 +138,16 @@ def placed(strength: Float[Tensor, "k"], channel: Channel, most: int) -> tuple[S
     return streams, Beams(transmit, _of_uses(spatial.receive, pooled.order) / noise.sqrt().unsqueeze(-1), channel.uses)
 
 
-def rematched(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"], channel: Channel) -> tuple[Streams, Beams]:
-    """The same transmit beams at a receiver that measures another channel than that of the design.
+def rematch_streams(streams: Streams, beams: Beams, energy: Float[Tensor, "*batch S"], channel: Channel) -> tuple[Streams, Beams]:
+    """The same transmit beams at a receiver that measures another channel (in float64) than that of the design.
 
-    Symbols t of variance R (diagonal) reach it as r = M t + v, M = H B. It takes the unbiased LMMSE estimate of each: with
+    Symbols t of variance R (diagonal), by the `energy` E t² of each stream, reach it as r = M t + v, M = H B. It takes the unbiased LMMSE
+    estimate of each: with
 
         K = I + R^½ Mᴴ M R^½ / σ²,      D = 1 − diag K⁻¹,
 
     a symbol has the signal-to-interference-and-noise ratio γ = D / (1 − D), and amplitude a = √(2 γ / R) over noise of unit variance in
     each real part.
-
-    Args:
-        energy: E t² of each stream as it is sent.
-        channel: in float64; its batch is that of the result.
     """
     B = beams.transmit.to(channel.h)
     M = (channel.h @ B.unflatten(-2, (beams.uses, -1))).flatten(-3, -2)  # each beam lies within one use

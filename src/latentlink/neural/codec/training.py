@@ -6,12 +6,14 @@ codec and by the linear design, with the same noise; the gate (`gate.py`) opens 
 
 import math
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
+from latentlink.budget import named as named_budget
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
@@ -20,16 +22,17 @@ from latentlink.links.shapes import check_latents
 from latentlink.neural.codec.design import Calibration, Codec
 from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.loop import CodecLoop, Schedule, loss_and_score
+from latentlink.neural.codec.loop import CodecLoop, CodecSchedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.seeding import CodecDraw
-from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
+from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
 from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.reprs import Summarised
-from latentlink.power import Mean, PerMessage, PowerLimit
-from latentlink.tasks.objectives import Objective
+from latentlink.power import Mean, PerMessage, PowerLimit, named
+from latentlink.tasks.heads import SoftmaxHead
+from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
 
 GATED = 256  # validation pilots at most that set the gate
 CALIBRATED = 256  # pilots that the codec carries to set its power by
@@ -66,7 +69,7 @@ class BankSizes(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodecTraining(Schedule):
+class CodecTraining(CodecSchedule):
     """How a codec is built and trained; `fit` does it, `untrained` gives what it starts from.
 
     Attributes:
@@ -88,7 +91,7 @@ class CodecTraining(Schedule):
         folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
-        budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None keeps all.
+        budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None leaves out none.
         bank: numbers of channels to train on, to validate on, and to set the gate by (`BankSizes`).
         precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
         seed: of weights, split, channels, order and noise.
@@ -149,19 +152,19 @@ class CodecTraining(Schedule):
         k -= 0 if modes.widely_linear else k % 2  # complex-linear modes come in pairs
         if k < min(most, len(modes)):
             raise ValueError(f"modes must be at least {min(most, len(modes))}, what the linear design may send, got {self.modes}")
-        kept, device = modes.truncated(k), modes.strength.device
+        strongest, device = modes.truncated(k), modes.strength.device
         weights = CodecDraw.WEIGHTS.generator(self.seed)
         networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most, weights) for a, b in ((k, most), (most, k))]
         encoder, decoder = (network.to(device).requires_grad_(False).eval() for network in networks)
         some = pilots[torch.randperm(len(pilots), generator=CodecDraw.CALIBRATION.generator(self.seed))[:CALIBRATED]]
         every = torch.arange(k, device=device)
         return Codec(
-            modes=kept,
+            modes=strongest,
             encoder=encoder,
             decoder=decoder,
             inputs=every,
             outputs=every,
-            calibration=Calibration.of(kept, some.x, some.y),
+            calibration=Calibration.of(strongest, some.x, some.y),
             gate=Gate.always(),
             limit=self.power,
             ceiling=torch.full((self.max_symbols + 1,), math.inf, device=device, dtype=torch.float32),
@@ -176,7 +179,7 @@ class CodecTraining(Schedule):
         *,
         unpaired: AnyArray | None = None,
         checkpoint: Path | str | None = None,
-        progress: Progress | bool | None = True,
+        progress: TrainingProgress | bool | None = True,
         logger: Any = None,
     ) -> CodecFit:
         """Train a codec for a pair of devices.
@@ -185,11 +188,9 @@ class CodecTraining(Schedule):
             modes: all semantic modes of the pair, for the goal that the linear part should have.
             pilots: paired latents, at least four; their labels are not used.
             objective: what the receiver wants: HeadDivergence(head), Regression(head), Cosine(), Retrieval(), …
-            unpaired: further latents of the transmitter (n, d), whose counterparts at the receiver are taken from the linear alignment.
-            checkpoint: file that keeps the state while training (every few seconds, and where `progress` raises); if it is there, training
-                goes on from it to the same end. Removed at the end.
-            progress: callback after each round with (round, rounds, training loss, validation score); True for a line on the terminal, if
-                output is not piped; False or None for nothing.
+            unpaired: further latents of the transmitter (n, d), whose counterparts at the receiver are those of the linear alignment.
+            checkpoint: file that holds the state while training, as in `Neural.design`.
+            progress: callback after each round with (round, rounds, training loss, validation score), or a flag as in `Neural.design`.
             logger: anything with `add_scalar(name, value, round)`, such as TensorBoard's SummaryWriter.
 
         Raises:
@@ -207,10 +208,6 @@ class CodecTraining(Schedule):
         loop = CodecLoop(codec, self._examples(codec, pilots, objective, extra), bank, held, self)
         if self.budget is not None:
             check_cost(cost_of(self.budget), codec, held)
-        state = None
-        if checkpoint is not None:
-            identity = self.identity(modes, pilots, objective, extra)
-            state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and objective")
         show = progress_callback(progress, "training the codec")
 
         def report() -> None:
@@ -221,11 +218,11 @@ class CodecTraining(Schedule):
             if show is not None:
                 show(loop.round, loop.rounds, loss, score)
 
-        loop.run(report, state)
-        gate = self._gate(loop)
-        if state is not None:
-            state.remove()
-        return CodecFit(loop.trained().gated(gate).with_ceiling(bank), {
+        identity = partial(self.identity, modes, pilots, objective, extra)
+        with Checkpoint.at(checkpoint, identity, loop.device, "settings, pilots and objective") as state:
+            loop.run(report, state)
+            gate = self._gate(loop)
+        return CodecFit(loop.trained().with_gate(gate).with_ceiling(bank), {
             "training_loss": loop.series("training"),
             "validation_loss": loop.series("validation"),
             "validation_score": loop.series("score"),
@@ -242,7 +239,6 @@ class CodecTraining(Schedule):
         return self.rounds * self.steps * median_us(lambda: loop.step(0), TIMED_STEPS, loop.device) / 1e6
 
     def _examples(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> Examples:
-        """The pilots in coordinates, split into those to train on and those held back."""
         order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(self.seed))
         held = min(len(order) - 2, max(2, round(self.validation * len(order))))
         coordinates = None
@@ -262,10 +258,36 @@ class CodecTraining(Schedule):
             noise = CodecDraw.GATE_NOISE.generator(self.seed, device=loop.device)  # the same for both
             return loss_and_score(loop.codec, batch, fresh, noise, active)[1]
 
-        return Gate.chosen(fresh, score(~off) - score(off), self.margin)
+        return Gate.choose(fresh, score(~off) - score(off), self.margin)
 
     def identity(self, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> str:
         """A hash of all that a training depends on: settings, some of the channels drawn, modes, pilots and objective."""
         settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "draws"]
         drawn = self.draws.draw(IDENTIFYING, CodecDraw.IDENTITY.generator(self.seed))
         return identity_of(settings, drawn, modes.truncated(min(self.modes, len(modes))), pilots.x, pilots.y, objective, unpaired)
+
+
+def codec_training(
+    *, power: str = "mean", peak: float | None = None, flops: int | None = None, microseconds: float | None = None, **settings: Any
+) -> CodecTraining:
+    """The training that the words of a study file or of the command line ask for; `settings` are further fields of `CodecTraining`.
+
+    Args:
+        power: word of the power limit, "mean" or "per-message".
+        peak: largest power of a message over the mean budget, or None.
+        flops: budget of operations per message, or None.
+        microseconds: budget of time per message, or None.
+
+    Raises:
+        ValueError: a setting is out of range, or two exclude each other.
+    """
+    if peak is not None and power != Mean.word:
+        raise ValueError(f"peak limits messages whose mean is limited: give it with power mean, got {power}")
+    limit = named(power) if peak is None else Mean(peak=peak)
+    return CodecTraining(power=limit, budget=named_budget(flops=flops, microseconds=microseconds), **settings)
+
+
+def named_objective(word: str, head: SoftmaxHead, fidelity: float = 0.05) -> Objective:
+    """The objective of a word: "head" (its softmax, with a share `fidelity` of MSE), "mse", "cosine" or "retrieval"."""
+    objectives: dict[str, Objective] = {"mse": Regression(), "cosine": Cosine(), "retrieval": Retrieval()}
+    return HeadDivergence(head, fidelity=fidelity) if word == "head" else objectives[word]

@@ -20,7 +20,7 @@ from latentlink.links.shapes import broadcast_batch, check_latents, check_receiv
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.neural.codec.ends import Ends, decode, limit_messages, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
-from latentlink.neural.codec.streams import Beams, Streams, rematched
+from latentlink.neural.codec.streams import Beams, Streams, rematch_streams
 from latentlink.numerics.doors import AnyArray
 from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import artifact
@@ -40,9 +40,9 @@ class CodecTransceiver(BaseTransceiver):
         mean_x: μx (d,).
         mean_y: μy (m,).
         beams: transmit and receive vectors of the streams.
-        streams: the streams as the receiver receives them.
+        streams: the streams as they are received.
         energy: E t² of each stream as it is sent.
-        channel: what the receiver is matched to; its power is the budget.
+        channel: that the receiver is matched to; its power is the budget.
         encoder: the transmitter's network, shared by all channels.
         decoder: the receiver's network, shared by all channels.
         ends: both ends as they are at these channels.
@@ -95,7 +95,7 @@ class CodecTransceiver(BaseTransceiver):
         batch = broadcast_batch("channel", channel.batch, self.batch)
         power = self.channel.power.double().expand(batch)
         measured = channel.to(torch.float64).with_power(power)
-        streams, beams = rematched(self.streams, self.beams, self.energy, measured)
+        streams, beams = rematch_streams(self.streams, self.beams, self.energy, measured)
         ends = self.ends.matched_to(self.decoder, streams, self.ceiling)
         energy, active = self.energy.expand(streams.amplitude.shape), self.active.expand(batch)
         return replace(self, streams=streams, beams=beams, ends=ends, energy=energy, active=active, channel=measured.to(torch.float32))
@@ -138,7 +138,6 @@ class CodecTransceiver(BaseTransceiver):
         return OperationCount.of(self.layer_flops())
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         return saved_tensors(self), {
             **link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.limit),
             "networks": networks_facts(self.encoder, self.decoder),
@@ -147,7 +146,6 @@ class CodecTransceiver(BaseTransceiver):
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "CodecTransceiver":
-        """The link of a saved file."""
         transmitter, receiver = manifest["encoders"]
         encoder, decoder = networks_from(tensors, manifest["networks"])
 

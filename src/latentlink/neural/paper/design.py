@@ -7,6 +7,7 @@ random imaginary parts; noise is drawn at 0 dB, too; what is counted, evaluated 
 
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -20,11 +21,11 @@ from latentlink.latents.pilots import Pilots
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution, Status
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
-from latentlink.neural.paper.loop import Pair, PairLoop, Schedule, SplitPilots
+from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule, SplitPilots
 from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
-from latentlink.neural.training_loop import Checkpoint, Precision, Progress, progress_callback
+from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
 from latentlink.numerics.doors import check_instance, choice, integer, real
 from latentlink.numerics.identity import identity_of
 
@@ -33,11 +34,11 @@ GROWN = 3.0  # diverged: the training error is this many times that of the first
 
 TRAINED = Status("trained", "feasible: trained until validation stopped improving; no optimum is known")
 UNDERTRAINED = Status("undertrained", "feasible, but validation was still improving when the epochs ran out: raise epochs")
-DIVERGED = Status("training diverged", "feasible, the best networks before training diverged: lower learning_rate")
+TRAINING_DIVERGED = Status("training diverged", "feasible, the best networks before training diverged: lower learning_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neural(Schedule):
+class Neural(PairSchedule):
     """Complex MLPs trained for one channel, each message at the whole power budget.
 
     Attributes:
@@ -50,7 +51,7 @@ class Neural(Schedule):
         patience: epochs without a lower validation error before training ends.
         validation: share of the pilots that is held back to stop by.
         pruning: what prunes after each epoch, HardThreshold(λ) or SoftThreshold(λ); None prunes by the budget alone.
-        budget: budget.Weights(share) or budget.Flops(flops), met by leaving out single weights; None keeps all.
+        budget: budget.Weights(share) or budget.Flops(flops), met by leaving out single weights; None leaves out none.
         precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware (weights stay float32), else
             float32. The delivered link is float32.
         seed: of weights, order, noise and split.
@@ -90,7 +91,7 @@ class Neural(Schedule):
         channel: Channel,
         *,
         checkpoint: Path | str | None = None,
-        progress: Progress | bool | None = True,
+        progress: TrainingProgress | bool | None = True,
     ) -> Solution[NeuralTransceiver]:
         """Train for the channel (`channel.unaware()` for the paper's channel-unaware variant).
 
@@ -98,7 +99,7 @@ class Neural(Schedule):
             pilots: latents at both ends, at least two.
             channel: one channel, of batch () or (1,), with any number of uses; where it is known up to an error only, that error acts as
                 noise that the signal brings along, fresh in each use.
-            checkpoint: file that keeps the state while training (every few seconds, and where `progress` raises); if it is there, training
+            checkpoint: file that holds the state while training (every few seconds, and where `progress` raises); if it is there, training
                 goes on from it to the same end. Removed at the end.
             progress: callback after each epoch with (epoch, epochs, training error, validation error), errors being total squared errors;
                 True for a line on the terminal, if output is not piped; False or None for nothing.
@@ -111,9 +112,6 @@ class Neural(Schedule):
         Raises:
             ValueError: pilots or channel are of another type or size, on different devices, the checkpoint is of another training, or the
                 budget of operations is below what is needed without any weight.
-
-        References:
-            [pandolfo2025latent]
         """
         loop, scales = self.untrained_loop(pilots, channel)
         factor = float(scales[1]) ** 2
@@ -124,21 +122,15 @@ class Neural(Schedule):
                 training, validation = loop.history["training"][-1], loop.history["validation"][-1]
                 show(loop.round, loop.rounds, factor * training, factor * validation)
 
-        state = None
-        if checkpoint is not None:
-            settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
-            identity = identity_of(settings, loop.dtype, pilots.x, pilots.y, channel)
-            state = Checkpoint(Path(checkpoint), identity, loop.device, "settings, pilots and channel")
-        if bool((channel.power > 0).all() and (channel.h != 0).any()):
-            loop.run(report, state)
-        else:  # nothing can be sent
-            for parameter in loop.pair.parameters():
-                parameter.data.zero_()
-        transceiver = _link(loop.pair, scales, pilots, channel)
-        solution = _solution(loop, transceiver, factor)
-        if state is not None:
-            state.remove()
-        return solution
+        settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        identity = partial(identity_of, settings, loop.dtype, pilots.x, pilots.y, channel)
+        with Checkpoint.at(checkpoint, identity, loop.device, "settings, pilots and channel") as state:
+            if bool((channel.power > 0).all() and (channel.h != 0).any()):
+                loop.run(report, state)
+            else:  # nothing can be sent
+                for parameter in loop.pair.parameters():
+                    parameter.data.zero_()
+        return _solution(loop, _link(loop.pair, scales, pilots, channel), factor)
 
     def estimated_seconds(self, pilots: Pilots, channel: Channel) -> float:
         """Time in seconds that all epochs would take here, estimated from a few steps; raises as `design`."""
@@ -154,7 +146,7 @@ class Neural(Schedule):
         return _link(loop.pair, scales, pilots, channel)
 
     def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
-        """Untrained networks with the data they are for, and what these were scaled by; raises as `design`."""
+        """Untrained networks with the data they are for, and the factors by which these were scaled; raises as `design`."""
         check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
         check_channel(channel, pilots.x)
         if tuple(channel.batch) not in ((), (1,)):
@@ -162,8 +154,8 @@ class Neural(Schedule):
         if len(pilots) < 2:
             raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
-        x, scale_x = _scaled(pilots.x)
-        y, scale_y = _scaled(pilots.y)
+        x, scale_x = _scale(pilots.x)
+        y, scale_y = _scale(pilots.y)
         order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed)).to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
@@ -189,7 +181,7 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solutio
     channel, data, losses = link.channel, loop.data, loop.history["training"]
     status = TRAINED if loop.converged else UNDERTRAINED
     if loop.diverged or (losses and loop.best_round == 0 and losses[-1] > GROWN * losses[0]):
-        status = DIVERGED
+        status = TRAINING_DIVERGED
     if link.precoder.silent:
         status = Status.NOTHING_TO_SEND
     with torch.no_grad():
@@ -209,7 +201,7 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solutio
     )
 
 
-def _scaled(latents: Tensor) -> tuple[Tensor, Tensor]:
+def _scale(latents: Tensor) -> tuple[Tensor, Tensor]:
     """Centred latents of unit mean square as halves in float32, and what they were divided by."""
     centred = latents.detach().double() - latents.detach().double().mean(0)
     scale = centred.square().mean().sqrt()

@@ -6,7 +6,7 @@ With [Re W; Im W] (2 out × in) as it is stored, one real product of all halves 
 
 and the derivatives, with D = [[Re g, Im g], [Im g, −Re g]] for g that of the output, are two more, D [Re W; Im W] and Dᵀ [Re z; Im z].
 Nothing of the size of W is rearranged, and these products may run in bfloat16, all else in float32. The activation is GELU on the modulus
-with the phase kept [pandolfo2025latent]: with GELU(r) = r Φ(r), Φ the normal distribution's,
+with the phase unchanged [pandolfo2025latent]: with GELU(r) = r Φ(r), Φ the normal distribution's,
 
     GELU(|z|) e^{j∠z} = Φ(|z|) z,
 
@@ -41,7 +41,7 @@ def at_budget(s: Float[Tensor, "2 n t"], budget: float) -> Float[Tensor, "2 n t"
     return s * ratio(torch.full_like(energy, budget), energy).sqrt()
 
 
-def combined(parts: Float[Tensor, "n2 out2"], n: int) -> Float[Tensor, "2 n out"]:
+def combine_parts(parts: Float[Tensor, "n2 out2"], n: int) -> Float[Tensor, "2 n out"]:
     """W z, from the four parts P of the product."""
     p = parts.view(2, n, 2, parts.shape[-1] // 2)
     return torch.stack([p[0, :, 0] - p[1, :, 1], p[0, :, 1] + p[1, :, 0]])
@@ -55,7 +55,7 @@ class _Product(torch.autograd.Function):
         rows, matrix = z.to(dtype).flatten(0, 1), weight.to(dtype).flatten(0, 1)
         ctx.save_for_backward(rows, matrix)
         ctx.dtypes = z.dtype, weight.dtype
-        return combined(rows @ matrix.mT, z.shape[1]).to(weight.dtype)
+        return combine_parts(rows @ matrix.mT, z.shape[1]).to(weight.dtype)
 
     @staticmethod
     @once_differentiable
@@ -85,8 +85,7 @@ class _ModulusGelu(torch.autograd.Function):
         z, energy, gain = ctx.saved_tensors
         slope = (energy * -0.5).exp_().mul_((2 * math.pi) ** -0.5).div_(energy.clamp(min=_TINY).sqrt_())
         slope = slope.mul_((z[0] * g[0]).addcmul_(z[1], g[1]))
-        along: Tensor = (g * gain).addcmul_(z, slope)
-        return along
+        return (g * gain).addcmul_(z, slope)
 
 
 _TINY = 1e-36  # ⟨z, g⟩ / |z| is 0 at z = 0
@@ -98,7 +97,7 @@ def complex_product(z: Float[Tensor, "2 n in"], weight: Float[Tensor, "2 out in"
 
 
 def modulus_gelu(z: Float[Tensor, "2 n c"]) -> Float[Tensor, "2 n c"]:
-    """GELU on the modulus with the phase kept, Φ(|z|) z."""
+    """GELU on the modulus with the phase unchanged, Φ(|z|) z."""
     return cast(Tensor, _ModulusGelu.apply(z))  # type: ignore[no-untyped-call]
 
 
@@ -115,7 +114,7 @@ class ComplexLinear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        bound = math.sqrt(3 / (2 * inputs))  # E|w|² = 1 / in: keeps the power of what passes
+        bound = math.sqrt(3 / (2 * inputs))  # E|w|² = 1 / in: the power of what passes is unchanged
         drawn = 2 * torch.rand(2, outputs, inputs, generator=generator, dtype=torch.float32) - 1
         self.weight = nn.Parameter(bound * drawn)
         self.bias = nn.Parameter(torch.zeros(2, 1, outputs, dtype=torch.float32))
@@ -128,18 +127,17 @@ class ComplexLinear(nn.Module):
     @torch.no_grad()
     def modulus(self) -> Float[Tensor, "out in"]:
         """|w|."""
-        size: Tensor = self.weight.square().sum(0).sqrt()
-        return size
+        return self.weight.square().sum(0).sqrt()
 
     @torch.no_grad()
-    def prune(self, kept: Bool[Tensor, "out in"]) -> None:
-        """Set the weights outside `kept` to zero for good, and the bias of outputs that no weight reaches any more."""
-        self.mask &= kept
+    def prune(self, left: Bool[Tensor, "out in"]) -> None:
+        """Set the weights outside `left` to zero for good, and the bias of outputs that no weight reaches any more."""
+        self.mask &= left
         self.hold()
 
     @torch.no_grad()
     def hold(self) -> None:
-        """Keep pruned weights at zero: an optimiser's momentum moves them even without a gradient."""
+        """Set pruned weights to zero again: an optimiser's momentum moves them even without a gradient."""
         self.weight.mul_(self.mask)
         self.bias.mul_(self.mask.any(-1))
 
@@ -152,12 +150,9 @@ class ComplexMlp(nn.Module):
         self.layers = nn.ModuleList(ComplexLinear(inputs, outputs, generator) for inputs, outputs in pairwise(widths))
 
     def forward(self, z: Float[Tensor, "2 n in"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "2 n out"]:
-        """The network, its products computed in `dtype`."""
         for layer in self.layers[:-1]:
             z = modulus_gelu(layer(z, dtype))
-        out: Tensor = self.layers[-1](z, dtype)
-        return out
+        return self.layers[-1](z, dtype)
 
     def linears(self) -> list[ComplexLinear]:
-        """The layers, in order."""
         return [layer for layer in self.layers if isinstance(layer, ComplexLinear)]

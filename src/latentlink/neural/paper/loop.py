@@ -44,8 +44,7 @@ class Pair(nn.Module):
         """Decoded latents; noise is of unit variance."""
         s = at_budget(self.precoder(x, dtype), self.budget)
         r = complex_product(s, self.H, torch.float32) + self._deviation(s) * noise
-        out: Tensor = self.decoder(r, dtype)
-        return out
+        return self.decoder(r, dtype)
 
     def _deviation(self, s: Float[Tensor, "2 n t"]) -> Tensor | float:
         """Standard deviation of each real part of the noise and of the signal through the channel's error, E s ~ CN(0, τ ||s_u||² I)."""
@@ -84,8 +83,8 @@ class SplitPilots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule(Summarised):
-    """How long and how fast a pair is trained; `Neural` says what each field is."""
+class PairSchedule(Summarised):
+    """The length and speed of a training; the fields are those of `Neural`."""
 
     epochs: int = 50
     batch_size: int = 512
@@ -96,17 +95,9 @@ class Schedule(Summarised):
 
 
 class PairLoop(TrainingLoop):
-    """Training of a pair for its channel.
+    """Training of a pair for its channel, with the pruning, if any, after each epoch."""
 
-    Attributes:
-        pair: networks and channel.
-        data: the latents.
-        schedule: how long and how fast.
-        pruning: what prunes weights after each epoch, or None.
-        dtype: of the matrix products.
-    """
-
-    def __init__(self, pair: Pair, data: SplitPilots, schedule: Schedule, pruning: Pruning | None) -> None:
+    def __init__(self, pair: Pair, data: SplitPilots, schedule: PairSchedule, pruning: Pruning | None) -> None:
         self.module = self.pair = pair
         self.data, self.schedule, self.pruning = data, schedule, pruning
         self.device = pair.H.device
@@ -153,7 +144,6 @@ class PairLoop(TrainingLoop):
 
     @property
     def settled(self) -> bool:
-        """True once pruning has reached what it asks for."""
         return self.pruning is None or self.pruning.settled(self.round, self.rounds)
 
     @torch.no_grad()
@@ -165,8 +155,7 @@ class PairLoop(TrainingLoop):
 
     def _error(self, decoded: Float[Tensor, "2 n b"], y: Float[Tensor, "2 n b"]) -> Float[Tensor, ""]:
         """Total squared error per message."""
-        error: Tensor = ((decoded - y) * self.data.counted).square().sum() / y.shape[1]
-        return error
+        return ((decoded - y) * self.data.counted).square().sum() / y.shape[1]
 
     @torch.no_grad()
     def _bring_best_under_mask(self) -> None:

@@ -6,7 +6,7 @@ threshold τ = learning rate · λ,
     hard   w ← w 1{|w| > τ}        (the prox of τ²/2 times the number of weights: the paper's threshold),
     soft   w ← w (1 − τ / |w|)⁺    (the prox of τ times the sum of moduli).
 
-A weight that has become zero stays zero, and a bias goes with the last weight of its row. A budget instead keeps a given share of all
+A weight that has become zero stays zero, and a bias goes with the last weight of its row. A budget instead leaves a given share of all
 weights, those of greatest importance (modulus over its layer's root mean square, narrow layers counting more): geometrically fewer over the
 first half of the epochs, the rest of which is for what is left to adapt.
 """
@@ -50,11 +50,9 @@ class _Threshold(Summarised):
             self.prox(layer, learning_rate * self.strength)
 
     def prox(self, layer: ComplexLinear, threshold: float) -> None:
-        """Apply the prox to a layer."""
         raise NotImplementedError
 
     def settled(self, epoch: int, epochs: int) -> bool:
-        """True: every epoch ends with the threshold applied."""
         return True
 
 
@@ -96,10 +94,10 @@ class SoftThreshold(_Threshold):
 
 @dataclass(frozen=True)
 class GreatestWeights:
-    """Keep the greatest weights, geometrically fewer from epoch to epoch until a share is reached after half of the epochs.
+    """Retain the greatest weights, geometrically fewer from epoch to epoch until a share is reached after half of the epochs.
 
     Attributes:
-        share: share of the complex weights that is kept in the end.
+        share: share of the complex weights that is left in the end.
     """
 
     share: float
@@ -117,12 +115,11 @@ class GreatestWeights:
             layer.prune(size > cut)
 
     def settled(self, epoch: int, epochs: int) -> bool:
-        """True once the share is reached."""
         return epoch >= _half(epochs)
 
 
 def pruning_for(pruning: object, budget: object, fixed_flops: int, weights: int) -> Pruning | None:
-    """What prunes the networks of `Neural` with these settings.
+    """The pruning of the networks of `Neural` by a threshold or another `Pruning`, or by a budget.
 
     Args:
         pruning: a threshold, or another `Pruning`; None where the budget alone prunes.

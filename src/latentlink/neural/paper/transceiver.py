@@ -6,7 +6,7 @@ f and g on packed latents, the symbols of all uses one after the other.
 
 Real operations per message (`links/operation_count.py` has the convention): 8 for a complex weight that is left, its product and the sum it
 joins, which starts from the bias; 10 for an activation (|z|² 3, root 1, argument of erf 1, erf 1, Φ from it 2, Φ z 2). Unstructured zeros
-save operations but by themselves no time: `compacted` leaves out whole hidden units, which always does; `as_sparse` keeps rows compressed,
+save operations but by themselves no time: `compacted` leaves out whole hidden units, which always does; `as_sparse` compresses rows,
 which does where few weights are left.
 """
 
@@ -25,7 +25,7 @@ from latentlink.links.operation_count import COMPLEX_WEIGHT, LayerFlops, Operati
 from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.shapes import check_latents, check_received
 from latentlink.links.transceiver import BaseTransceiver
-from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combined, complex_product, from_halves, modulus_gelu
+from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combine_parts, complex_product, from_halves, modulus_gelu
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts
 from latentlink.power import PerMessage
@@ -64,7 +64,7 @@ class Network(Parts):
     def _product(self, number: int, z: Float[Tensor, "2 n in"]) -> Float[Tensor, "2 n out"]:
         if self.form == "dense":
             return complex_product(z, self.weights[number], z.dtype)
-        return combined((self._rows[number] @ z.flatten(0, 1).mT).mT.contiguous(), z.shape[1])
+        return combine_parts((self._rows[number] @ z.flatten(0, 1).mT).mT.contiguous(), z.shape[1])
 
     @cached_property
     def _rows(self) -> tuple[Tensor, ...]:
@@ -74,7 +74,7 @@ class Network(Parts):
             return tuple(weight.detach().flatten(0, 1).to_sparse_csr() for weight in self.weights)
 
     def layer_flops(self) -> list[LayerFlops]:
-        """Operations of each layer; those of an activation are counted for units that are not zero whatever comes in."""
+        """Operations of each layer; those of an activation are counted for units that are not zero for every input."""
         table: list[LayerFlops] = []
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             left = (weight != 0).any(0)
@@ -110,9 +110,9 @@ class Network(Parts):
                 used = (weights[number + 1] != 0).any(0).any(0)
                 constant = modulus_gelu(biases[number] * ~reached)
                 biases[number + 1] = biases[number + 1] + complex_product(constant, weights[number + 1], constant.dtype)
-                kept = reached & used
-                weights[number], biases[number] = weights[number][:, kept], biases[number][..., kept]
-                weights[number + 1] = weights[number + 1][..., kept]
+                needed = reached & used
+                weights[number], biases[number] = weights[number][:, needed], biases[number][..., needed]
+                weights[number + 1] = weights[number + 1][..., needed]
             if [weight.shape for weight in weights] == before:
                 return replace(self, weights=tuple(weights), biases=tuple(biases))
 
@@ -147,8 +147,7 @@ class NeuralTransceiver(BaseTransceiver):
     @cached_property
     def synthesis(self) -> Float[Tensor, "m m"]:
         """Ψ = c_y I: the decoder ends in the receiver's latent itself, which has fewer numbers than its hidden units."""
-        scaled: Tensor = self.scale_y * torch.diag(torch.ones_like(self.mean_y))
-        return scaled
+        return self.scale_y * torch.diag(torch.ones_like(self.mean_y))
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols s (…, n, u, n_tx) of latents x, each message at the whole budget; raises as `Transceiver.encode`."""
@@ -168,7 +167,6 @@ class NeuralTransceiver(BaseTransceiver):
         return z.view(*r.shape[:-2], len(self.mean_y)).expand(*batch, r.shape[-3], len(self.mean_y))
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.scale_y * self.receive(r)
 
     def layer_flops(self) -> list[LayerFlops]:
@@ -184,7 +182,6 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def flops(self) -> OperationCount:
-        """Operations of one message, counted on the weights that are left."""
         return OperationCount.of(self.layer_flops())
 
     @property
@@ -194,21 +191,17 @@ class NeuralTransceiver(BaseTransceiver):
 
     @property
     def form(self) -> str:  # type: ignore[override]
-        """How the weights of the precoder and the decoder are multiplied, dense or sparse."""
+        """The form in which the weights of precoder and decoder are multiplied, dense or sparse."""
         return f"{self.precoder.form}, {self.decoder.form}"
 
     @property
     def clock_key(self) -> None:
-        """There is no key: how long a network takes depends on its zeros, so each is timed."""
+        """There is no key: the time of a network depends on its zeros, so that each is timed."""
         return
 
     def for_counting(self) -> "NeuralTransceiver":
         """The network without hidden units that a silent precoder leaves without use."""
         return self.compacted() if self.precoder.silent else self
-
-    def for_clock(self, x: Tensor, messages: int) -> "NeuralTransceiver":
-        """The form that is fastest for its zeros (see `fastest`)."""
-        return self.fastest(x, messages)
 
     def compacted(self) -> "NeuralTransceiver":
         """The same function without dead hidden units: fewer operations that are also less time."""
@@ -218,20 +211,12 @@ class NeuralTransceiver(BaseTransceiver):
         """The same function by compressed sparse rows: faster where few weights are left."""
         return replace(self, precoder=self.precoder.as_sparse(), decoder=self.decoder.as_sparse())
 
-    def fastest(self, x: AnyArray, batch: int = 1) -> "NeuralTransceiver":
-        """The same function, each network compacted and in the form, dense or sparse, that takes less time here, by measurement.
-
-        Args:
-            x: latents (n, d) to measure with.
-            batch: messages at a time, on one thread.
-
-        Raises:
-            ValueError: batch is below 1, or x does not fit.
-        """
+    def for_clock(self, x: AnyArray, messages: int) -> "NeuralTransceiver":
+        """The same function, each network compacted and in the form, dense or sparse, that takes less time here, by measurement on x."""
         dense = self.compacted()
         dense = replace(dense, precoder=replace(dense.precoder, form="dense"), decoder=replace(dense.decoder, form="dense"))
         sparse = dense.as_sparse()
-        dense_us, sparse_us = (latency(form, x, self.channel, batch=batch, repeats=9) for form in (dense, sparse))
+        dense_us, sparse_us = (latency(form, x, self.channel, batch=messages, repeats=9) for form in (dense, sparse))
         return replace(
             self,
             precoder=(sparse if sparse_us.encode_us < dense_us.encode_us else dense).precoder,
@@ -239,7 +224,6 @@ class NeuralTransceiver(BaseTransceiver):
         )
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts of the saved file."""
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), PerMessage())
         for end, network in (("precoder", self.precoder), ("decoder", self.decoder)):
             facts |= {f"{end}_layers": len(network.weights), f"{end}_form": network.form}
@@ -247,7 +231,6 @@ class NeuralTransceiver(BaseTransceiver):
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "NeuralTransceiver":
-        """The link of a saved file."""
 
         def network(end: str) -> Network:
             weights, biases = (series_from(tensors, f"{end}.{kind}.") for kind in ("weights", "biases"))

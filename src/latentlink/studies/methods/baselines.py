@@ -46,8 +46,7 @@ class _Baseline(Method):
         return self.kind(aligner=known.alignment(aligners[self.aligner]()), equaliser=equalisers[self.equaliser](), **settings, **more)
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
-        solution: Solution = self.baseline(known).design(known.moments, channel)
-        return solution
+        return self.baseline(known).design(known.moments, channel)
 
 
 class _SelectingBaseline(_Baseline):
@@ -74,13 +73,12 @@ class TopKMethod(_SelectingBaseline):
     name: Literal["top-k"] = "top-k"
 
     def baseline(self, known: PilotKnowledge, **more: Any) -> Any:
-        """Measured on a part of the pilots, which is enough: the power is brought to the budget by what is measured."""
+        """The same, measured on a part of the pilots, which is enough: the power is brought to the budget by measurement."""
         some = known.pilots[:: -(-len(known.pilots) // _TOP_K_PILOTS)]
         return super().baseline(known, pilots=some, **{"expects": False, **more})
 
     def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
-        expected: Tensor | None = self.baseline(known, expects=True).expected_mse(solution.transceiver, known.moments)
-        return expected
+        return self.baseline(known, expects=True).expected_mse(solution.transceiver, known.moments)
 
 
 class EigenKMethod(_Baseline):
@@ -111,7 +109,7 @@ class ReferenceMethod(Method):
         return {"own": "receiver's latents", "aligned": "aligned, no channel", "unaligned": "unaligned"}[self.kind]
 
     def check(self, point: Point) -> None:
-        """References pass no channel, so that every point will do."""
+        """Accept every point, since references pass no channel."""
 
     def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor:
         kinds: dict[str, Callable[[], Tensor]] = {

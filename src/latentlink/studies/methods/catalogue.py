@@ -28,7 +28,7 @@ def kind_of(method: Any) -> str | None:
 
 
 def union_of(sections: dict[str, type[Any]]) -> Any:
-    """The type of a section that is one of several, told apart by its `name`."""
+    """The type of a section that is one of several, as its `name` says."""
     tagged = [Annotated[section, Tag(tag)] for tag, section in sections.items()]
     chosen = Discriminator(
         kind_of,

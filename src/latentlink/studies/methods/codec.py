@@ -15,17 +15,28 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Augmentation
-from latentlink.neural.codec.training import CodecTraining
-from latentlink.neural.codec.words import codec_training, named_objective
+from latentlink.neural.codec.training import CodecTraining, codec_training, named_objective
 from latentlink.numerics.doors import check_instance
 from latentlink.power import MessageWord
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.channels import standard_model
-from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.sections import AboveZero, ChannelAt, Fading, NotNegative, OfdmAt, Point, Positive, Section, Standard, identify
+from latentlink.studies.methods.method import Method, Run, Training
+from latentlink.studies.sections import (
+    AboveZero,
+    ChannelAt,
+    Fading,
+    NotNegative,
+    OfdmAt,
+    PilotsAt,
+    Point,
+    Positive,
+    Section,
+    Standard,
+    identify,
+)
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.shared import PilotKnowledge, ScenarioData
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute, source_digest
 from latentlink.tasks.objectives import Objective
 
@@ -50,7 +61,7 @@ class Draws(Section):
     correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas, of kronecker fading")
 
     def source(self) -> ChannelSource:
-        """What draws the channels; no study measures on those of 3GPP models."""
+        """The source of the channels; no study measures on those of 3GPP models."""
         if self.model not in get_args(Standard):
             return ChannelDraws(**dict(self))
         at, ofdm = ChannelAt.model_validate({"model": self.model, "gain": self.gain}), OfdmAt.model_validate({"delay_spread_ns": 300.0})
@@ -62,6 +73,7 @@ class CodecMethod(Method):
     """One network for every channel, trained once for the pilots and the seed of a cell."""
 
     family: ClassVar[str] = "codec"
+    is_trained: ClassVar[bool] = True
     name: Literal["codec"] = "codec"
     objective: Literal["head", "mse", "cosine", "retrieval"] | PlugIn = Field(
         "head", description="what it is trained for; module:attribute of an objective's class, which may take the receiver's `head`"
@@ -98,7 +110,6 @@ class CodecMethod(Method):
 
     @property
     def own(self) -> str:
-        """The objective, where it is one's own."""
         return self.objective if is_plug_in(self.objective) else ""
 
     def describe(self) -> str:
@@ -108,7 +119,7 @@ class CodecMethod(Method):
         return f"codec{goal}{limit}" + (", unpaired latents" if self.unpaired else "")
 
     def canonical(self, point: Point) -> dict[str, Any]:
-        """An objective of one's own also by the digest of its source, and a training by what it gives in this version."""
+        """The parameters, with the digest of an objective of one's own, and the version of training."""
         return super().canonical(point) | {"objective": identify(self.objective), "training": _TRAINING_VERSION}
 
     def training(self, seed: int) -> CodecTraining:
@@ -136,18 +147,28 @@ class CodecMethod(Method):
             return made
         return named_objective(self.objective, known.head, self.fidelity)
 
-    def kept(self, known: PilotKnowledge, seed: int) -> Path:
-        """The file that keeps this codec under the digest of all that its training depends on, the code of an objective of one's own
-        included; the training's state lies beside it."""
+    def stored(self, known: PilotKnowledge, seed: int) -> Path:
+        """The file of this codec, named by the digest of all that its training depends on; the training's state lies beside it."""
         own = f"-{source_digest(self.own)[:16]}" if self.own else ""
         identity = self.training(seed).identity(*self.inputs(known), self._unpaired(known))
         return cache_folder() / "codecs" / f"{identity}{own}-{_TRAINING_VERSION}.safetensors"
 
+    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training:
+        known = scenario.known(at, seed)
+        settings, inputs = self.training(seed), self.inputs(known)
+        return Training(
+            key=(at, seed, self.model_dump_json(exclude={"label"})),
+            estimated_seconds=lambda: settings.estimated_seconds(*inputs),
+            untrained_link=lambda: settings.untrained(*inputs[:2]).design(channel).transceiver,
+            serves_all_channels=True,
+            is_done=self.stored(known, seed).is_file(),
+        )
+
     def codec(self, known: PilotKnowledge, run: Run) -> Codec:
-        """The codec, trained by whichever cell needs it first, unless it is kept; an interrupted training is resumed."""
+        """The codec, trained by the first cell that needs it, unless it is stored; an interrupted training is resumed."""
 
         def train() -> Codec:
-            path = self.kept(known, run.seed)
+            path = self.stored(known, run.seed)
             if (before := load_if_there(path, Codec)) is not None:
                 return before.to(known.pilots.x.device)
             state, unpaired = path.with_suffix(".training"), self._unpaired(known)

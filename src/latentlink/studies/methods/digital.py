@@ -37,7 +37,6 @@ class DigitalMethod(OnModes):
         return f"digital{aligned}" + (", genie-aided" if self.adaptation == "genie" else "")
 
     def check(self, point: Point) -> None:
-        """Raise ValueError under imperfect CSI."""
         if point.csi.known != "perfect":
             raise ValueError("csi.known must be perfect for digital, whose rates and demappers allow for no error of the channel")
 

@@ -39,7 +39,6 @@ class ClosedFormMethod(OnModes):
 
     @property
     def trusts_estimates(self) -> bool:
-        """True where the design is not robust."""
         return not self.robust
 
     def describe(self) -> str:
@@ -55,12 +54,11 @@ class ClosedFormMethod(OnModes):
         return values
 
     def check(self, point: Point) -> None:
-        """Raise ValueError for another power limit than the mean where the case of CSI has no design for it."""
         if not _CASES[point.csi.known].takes_every_limit and self.power != "mean":
             raise ValueError(f"power must be mean where csi.known is {point.csi.known}, got {self.power}")
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
-        """The design for what the transmitter knows, and, where that is not all, what is expected of it on the channels of messages."""
+        """The design for what the transmitter knows, with its expected error on the channels of messages where that is not all."""
         modes, case = self.modes(known), self.csi_case(there)
         solution = ClosedForm(power=self.limit(known), csi=case).design(modes, there.estimate)
         return solution if there.known in ("perfect", "unaware") else case.at_reception(solution, modes, there.truth, there.received)
@@ -70,7 +68,7 @@ class ClosedFormMethod(OnModes):
         return named(self.power, **({"x": known.pilots.x, "y": known.pilots.y} if self.power == "per-message" else {}))
 
     def csi_case(self, there: Situation) -> CsiCase:
-        """Who knows what of the channel, by the word of the study."""
+        """The case of CSI of the study."""
         kind = _CASES[there.known]
         if there.known in ("both-ends", "transmitter"):
             return kind(robust=self.robust)  # type: ignore[call-arg]

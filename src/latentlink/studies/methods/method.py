@@ -1,10 +1,10 @@
-"""What every method of a study is: a section of parameters that designs from what is known of the latents.
+"""The base of all methods of studies: a section of parameters that designs from what is known of the latents.
 
 The power of most methods depends on the latents: it is brought to the budget by what was measured, so that methods are compared at equal
 power (`gain_controlled`, see `running/measure.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,11 +17,11 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution, Status
-from latentlink.studies.sections import AboveZero, NotNegative, Point, Section
+from latentlink.links.transceiver import Transceiver
+from latentlink.neural.training_loop import TrainingProgress
+from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Point, Section
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import GoalName, PilotKnowledge
-
-Progress = Callable[[int, int, float, float], None]
+from latentlink.studies.shared import GoalName, PilotKnowledge, ScenarioData
 
 
 @dataclass(frozen=True)
@@ -31,28 +31,32 @@ class Run:
     Attributes:
         seed: the cell's.
         device: torch device.
-        checkpoint: file in which long training keeps its state.
+        checkpoint: file in which long training stores its state.
         progress: callback of training, called with (epoch, epochs, training loss, validation loss).
     """
 
     seed: int
     device: torch.device
     checkpoint: Path | None = None
-    progress: Progress | None = None
+    progress: TrainingProgress | None = None
+
+    def for_channel(self, number: int) -> "Run":
+        """The run for one of several channels, with a checkpoint of its own."""
+        return replace(self, checkpoint=self.checkpoint and self.checkpoint.with_stem(f"{self.checkpoint.stem}-{number}"))
 
     def design_seed(self, name: str) -> int:
-        """The seed in [0, 2^31) of what the design of this name draws: weights, starts, order."""
+        """The seed in [0, 2^31) of the random draws (weights, starts, order) of the design of this name."""
         return Draw.DESIGN.seed(self.seed, name)
 
 
 @dataclass(frozen=True, eq=False)
 class Situation:
-    """The channels of a cell and what is known of them.
+    """The channels of a cell, and the knowledge of them at both ends.
 
     Attributes:
         truth: channels that messages pass.
-        estimate: what is known of them when the precoder is made; `truth` where it is known perfectly.
-        received: what a receiver that measures knows of them when the message comes.
+        estimate: knowledge of them when the precoder is designed; `truth` where it is perfect.
+        received: knowledge of them at a receiver that measures, when the message comes.
         known: which end knows what, a value of `csi.known`.
         gain: mean squared coefficient, which both ends know.
     """
@@ -64,7 +68,6 @@ class Situation:
     gain: float
 
     def __getitem__(self, index: slice) -> "Situation":
-        """Some of the channels."""
         return self._change(lambda channel: channel[index])
 
     def with_power(self, power: Tensor) -> "Situation":
@@ -75,17 +78,36 @@ class Situation:
         return replace(self, truth=change(self.truth), estimate=change(self.estimate), received=change(self.received))
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A training that cells wait for, by which their time is estimated.
+
+    Attributes:
+        key: of trainings that take the same time, on channels of the same size.
+        estimated_seconds: measures on a few steps how long it takes.
+        untrained_link: makes a link that takes as long to run as the trained one.
+        serves_all_channels: whether one training serves the channels of all cells; else each channel has its own.
+        is_done: whether an earlier run has stored its result.
+    """
+
+    key: Hashable
+    estimated_seconds: Callable[[], float]
+    untrained_link: Callable[[], Transceiver]
+    serves_all_channels: bool = False
+    is_done: bool = False
+
+
 class Method(Section):
     """The base of all methods."""
 
     family: ClassVar[str] = "exact"
     gain_controlled: ClassVar[bool] = True
     one_channel_at_a_time: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = False
     label: str | None = Field(None, description="its name in tables and figures")
 
     @property
     def title(self) -> str:
-        """Its name in tables and figures."""
         return self.label or self.describe()
 
     @property
@@ -99,11 +121,11 @@ class Method(Section):
         return False
 
     def describe(self) -> str:
-        """A name made of what distinguishes it."""
+        """A name made of the parameters that distinguish it."""
         raise NotImplementedError
 
     def canonical(self, point: Point) -> dict[str, Any]:
-        """Its parameters as far as they make a difference at a point."""
+        """The parameters that make a difference at a point."""
         return self.model_dump(mode="json", exclude={"label"})
 
     def check(self, point: Point) -> None:
@@ -113,15 +135,19 @@ class Method(Section):
             raise ValueError(f"csi.known {point.csi.known} needs closed-form, whose decoder is matched to what is received, got {name}")
 
     def latents(self, known: PilotKnowledge, test: Pilots) -> Tensor | None:
-        """What the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
+        """The latents that the receiver's head reads of a reference, which passes no channel; None for all that are designed."""
         return None
+
+    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training:
+        """The training, where there is one, that cells with these pilots, this seed and channels of this size wait for."""
+        raise NotImplementedError
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         """The design for these channels."""
         raise NotImplementedError
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
-        """The link that is used, by what is known of the channels."""
+        """The link that is used, given the knowledge of the channels."""
         if there.known != "unaware":
             return self.design(known, there.estimate, run)
         solution = self.design(known, there.truth.unaware(), run)
@@ -147,7 +173,7 @@ class OnModes(Method):
         return known.modes(self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
 
     def kind(self) -> str:
-        """What distinguishes the modes."""
+        """The words that distinguish the modes."""
         if self.goal != "none":
             return "goal-oriented" if self.goal == "fisher" else f"goal-oriented ({self.goal})"
         return "widely linear" if self.widely_linear else "complex-linear"

@@ -1,6 +1,7 @@
 """The paper's complex networks as a method of studies."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -10,9 +11,9 @@ from latentlink.channels.channel import Channel
 from latentlink.links.solution import Solution
 from latentlink.neural.paper.design import Neural
 from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
-from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.sections import AboveZero, NotNegative, Positive
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.methods.method import Method, Run, Training
+from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Positive
+from latentlink.studies.shared import PilotKnowledge, ScenarioData
 
 _SETTINGS = {each.name for each in fields(Neural)} - {"pruning", "budget", "seed"}
 _THRESHOLDS = {"hard": HardThreshold, "soft": SoftThreshold}
@@ -24,6 +25,7 @@ class NeuralMethod(Method):
     family: ClassVar[str] = "neural"
     gain_controlled: ClassVar[bool] = False
     one_channel_at_a_time: ClassVar[bool] = True
+    is_trained: ClassVar[bool] = True
     name: Literal["neural"] = "neural"
     hidden_tx: Positive | None = Field(None, description="complex units of the precoder's hidden layers; null takes the latent's dimension")
     hidden_rx: Positive | None = Field(None, description="complex units of the decoder's hidden layers")
@@ -37,7 +39,7 @@ class NeuralMethod(Method):
     strength: NotNegative = Field(0.0, description="λ: weights of modulus up to learning_rate · λ are pruned")
     weights: AboveZero | None = Field(None, description="complexity budget: share of the complex weights that is left", le=1)
     flops: Positive | None = Field(None, description="complexity budget: operations per message")
-    microseconds: AboveZero | None = Field(None, description="complexity budget: time per message, which codecs alone can keep")
+    microseconds: AboveZero | None = Field(None, description="complexity budget: time per message, which only codecs can meet")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="precision of the matrix products")
 
     @model_validator(mode="after")
@@ -47,7 +49,7 @@ class NeuralMethod(Method):
 
     @property
     def budget(self) -> Budget | None:
-        """What the link may cost."""
+        """The complexity budget, or None."""
         return named(weights=self.weights, flops=self.flops, microseconds=self.microseconds)
 
     def describe(self) -> str:
@@ -63,6 +65,13 @@ class NeuralMethod(Method):
         """The design object."""
         pruning = _THRESHOLDS[self.pruning](self.strength) if self.pruning in _THRESHOLDS else None
         return Neural(**self.model_dump(include=_SETTINGS), pruning=pruning, budget=self.budget, seed=seed)
+
+    def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training:
+        classes = int(scenario.candidates.require_labels().max()) + 1
+        pilots = scenario.candidates[: None if at.per_class is None else at.per_class * classes]
+        network = replace(self.network(0), pruning=None, budget=None)
+        estimate = partial(network.estimated_seconds, pilots, channel)
+        return Training((network, len(pilots)), estimate, partial(network.untrained, pilots, channel))
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         return self.network(run.design_seed(self.name)).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)

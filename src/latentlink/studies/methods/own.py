@@ -4,10 +4,10 @@
         def __init__(self, strength: float = 1.0, seed: int = 0): ...
         def design(self, known, channel) -> ll.Solution: ...
 
-`channel` is the `Channel` to design for, with a batch of channels. `known` is what is known of the latents (`PilotKnowledge`): `pilots`
-(x, y, labels), `moments`, `head` (the receiver's classifier), `others` (latents x of no pilot, or None) and `modes(...)`, the semantic
-modes, made once for all cells that share pilots. A parameter `seed` that the file leaves out is drawn from the cell's seed. A class
-attribute `label` names the method in tables and figures; `gain_controlled = False` keeps its power as it is designed.
+`channel` is the `Channel` to design for, with a batch of channels, and `known` is the `PilotKnowledge`: `pilots` (x, y, labels), `moments`,
+`head` (the receiver's classifier), `others` (latents x of no pilot, or None) and `modes(...)`, the semantic modes, made once for all cells
+that share pilots. A parameter `seed` that the file leaves out is drawn from the cell's seed. A class attribute `label` names the method in
+tables and figures; `gain_controlled = False` leaves its power as it is designed.
 """
 
 import inspect
@@ -35,7 +35,7 @@ class OwnMethod(Method):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the study file says beside name and label."""
+        """The values of the study file beside name and label."""
         return dict(self.model_extra or {})
 
     @model_validator(mode="after")
@@ -53,12 +53,10 @@ class OwnMethod(Method):
 
     @property
     def own(self) -> str:
-        """The name, as the study file has it."""
         return self.name
 
     @property
     def gain_controlled(self) -> bool:  # type: ignore[override]
-        """The value that the class gives; True where it gives none."""
         return bool(getattr(load_attribute(self.name), "gain_controlled", True))
 
     def describe(self) -> str:
@@ -66,7 +64,6 @@ class OwnMethod(Method):
         return str(getattr(target, "label", target.__name__))
 
     def canonical(self, point: Point) -> dict[str, Any]:
-        """Its name, the digest of its module's file, and its parameters."""
         return super().canonical(point) | {"name": identify(self.name)}
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:

@@ -1,7 +1,7 @@
 """Gain control: the design whose mean power over the messages really sent is the budget.
 
 Power that was planned on pilots comes out differently on other latents, most where pilots are few. The budget given to the design is
-corrected by what was measured, as a transmitter's gain control does it, so that all methods spend the same power. It takes one scalar a
+corrected by the measured power, as a transmitter's gain control does it, so that all methods spend the same power. It takes one scalar a
 link, and of the test latents x alone.
 """
 
@@ -25,13 +25,7 @@ POWER_TOLERANCE = 2e-3  # relative to the budget
 
 @dataclass(frozen=True, eq=False)
 class Controlled:
-    """A design at the power budget.
-
-    Attributes:
-        solution: the design.
-        budget: that it was given (…).
-        seconds: that one design took, per channel.
-    """
+    """A design at the power budget (…) that it was given, and the seconds that one design took per channel."""
 
     solution: Solution
     budget: Float[Tensor, "*batch"]
@@ -47,7 +41,7 @@ def design_at_budget(
         design: the design for a budget (…).
         x: the messages (n, d) that are sent.
         channel: the channels, with the power that is to be spent.
-        controlled: False leaves a power that the design keeps itself.
+        controlled: False leaves the power as it is designed.
         tolerance: deviation from the budget that is left, relative to it.
     """
 
@@ -72,7 +66,7 @@ def design_at_budget(
 
 
 def share_spent(solution: Solution, x: Tensor, channel: Channel) -> Float[Tensor, "*batch"]:
-    """The power that messages x really take, relative to that of the channel (…)."""
+    """The measured power of messages x relative to that of the channel (…)."""
     sent = mean_power(solution.transceiver.to(torch.float32), x, channel)
     return ratio(sent.to(channel.power), channel.power).expand(channel.batch)
 

@@ -1,4 +1,4 @@
-"""One cell, from its settings to its rows: design, send all test latents, measure what the receiver understands.
+"""One cell, from its settings to its rows: design, send all test latents, and measure the receiver's accuracy and errors.
 
 Everything is drawn from the cell's own seed (see `studies/seeding.py`): methods and SNRs meet the same channels, and the same noise up to
 its scale. The result depends on nothing but the cell, except for the latencies, which are measured on one thread while nothing else runs.
@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -48,7 +48,7 @@ _MOST_SYMBOLS = 2**26  # held at a time, for peaks
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a cell gives.
+    """The result of a cell.
 
     Attributes:
         rows: one for each channel.
@@ -62,14 +62,7 @@ class Measured:
 
 
 def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = POWER_TOLERANCE) -> Measured:
-    """Run a cell.
-
-    Args:
-        cell: what to design, and where to measure it.
-        scenario: the latents of its pair of devices.
-        run: seed, device, checkpoint and callback.
-        power_tolerance: of the gain control (see `design_at_budget`).
-    """
+    """Run a cell; `power_tolerance` is that of `design_at_budget`."""
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
     columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds")}
@@ -80,21 +73,13 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     there = draw_situation(cell, run.device)
     measure_one = partial(_measure_link, cell, scenario, power_tolerance)
     if cell.method.one_channel_at_a_time and len(there.truth.h) > 1:
-        parts = [measure_one(there[i : i + 1], _run_of_channel(run, i)) for i in range(len(there.truth.h))]
-        link = parts[0][0]
-        results = {name: _join([part[1][name] for part in parts]) for name in parts[0][1]}
+        parts = [measure_one(there[i : i + 1], run.for_channel(i)) for i in range(len(there.truth.h))]
+        link, first = parts[0]
+        results = {name: torch.cat([part[name] for _, part in parts]) if isinstance(first[name], Tensor) else first[name] for name in first}
     else:
         link, results = measure_one(there, run)
     columns |= describe_situation(cell, there) | results | {"wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(there.truth.h), cell.metrics), link, there.truth[: link.batch.numel()])
-
-
-def _run_of_channel(run: Run, number: int) -> Run:
-    return replace(run, checkpoint=run.checkpoint and run.checkpoint.with_stem(f"{run.checkpoint.stem}-{number}"))
-
-
-def _join(values: list[Any]) -> Any:
-    return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
 
 
 def _measure_link(
@@ -113,6 +98,10 @@ def _measure_link(
     noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
     seen = evaluate(link, test.x, test.y, channel=channel, head=scenario.head, labels=test.labels, generator=noise, amplifier=amplifier)
     own_noise = Draw.BLOCKS.generator(cell.seed, device=channel.h.device)
+
+    def send(s: Tensor) -> Tensor:
+        return channel.apply(s if amplifier is None else amplifier(s), own_noise)
+
     return link, {
         "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
         **{name: getattr(seen, name) for name in _EVALUATED},
@@ -124,7 +113,7 @@ def _measure_link(
         **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
         **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
         **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
-        **link.measured(test.x[:_BLOCKS], partial(_send_through, channel, amplifier, own_noise)),
+        **link.measured(test.x[:_BLOCKS], send),
     }
 
 
@@ -137,7 +126,8 @@ def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor)
     assert optimum is not None
     bound = opta(modes, channel) / modes.variance
     separate = separation(modes, channel) / modes.variance
-    variance = scenario.test_variance
+    y = scenario.test.y.double()
+    variance = (y - y.mean(0)).square().sum(-1).mean()
     return {
         "capacity": bits,
         "accuracy_bound": scenario.accuracy_bound.at(bits),
@@ -163,7 +153,7 @@ def _measure_peaks(cell: Cell, scenario: ScenarioData, link: Transceiver, amplif
 
 
 def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
-    """Operations of the link; nothing where nobody has counted them."""
+    """Operations of the link; empty where they are not counted."""
     flops = link.for_counting().flops
     if flops is None:
         return {}
@@ -176,13 +166,8 @@ def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
     }
 
 
-def _send_through(channel: Channel, amplifier: Amplifier | None, noise: torch.Generator, s: Tensor) -> Tensor:
-    """What is received of symbols s, past the amplifier."""
-    return channel.apply(s if amplifier is None else amplifier(s), noise)
-
-
 def _score_latents(latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
-    """What the head understands of latents that passed no channel."""
+    """Scores of latents that passed no channel, as the head reads them."""
     test, head = scenario.test, scenario.head
     return {
         "accuracy": accuracy(head, latents, test.require_labels()).overall.value,
@@ -193,7 +178,7 @@ def _score_latents(latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
 
 
 def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
-    """Columns that say which cell it is, and of which latents."""
+    """The columns that identify the cell and its latents."""
     method = cell.method
     return {
         "cell": cell.id,
@@ -220,15 +205,10 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
 def add_latencies(
     measured: Measured, scenario: ScenarioData, cache: ThreadSafeCache, alone: Callable[[], AbstractContextManager[None]]
 ) -> pl.DataFrame:
-    """The rows of a cell with the latency of its link.
+    """The rows of a cell with the latency of its link, measured in the context `alone`, in which nothing else runs.
 
-    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers: they are timed once a run.
-
-    Args:
-        measured: of a cell.
-        scenario: whose test latents are sent.
-        cache: of latencies in this run.
-        alone: context in which nothing else runs.
+    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers: they are timed once a run, and the
+    times are stored in `cache`.
     """
     link, channel = measured.link, measured.channel
     if link is None or channel is None:

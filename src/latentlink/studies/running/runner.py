@@ -1,8 +1,11 @@
-"""Running a study: the cells that have no result yet, several at a time, each result written as soon as it is there.
+"""The runner: cells without a result, several at a time, each result written as soon as it is there.
 
 Cells run in threads (joblib): the numerics release the interpreter, latents and modes are shared in memory, and every cell computes on one
 core whatever the number of jobs, so that results do not depend on it to the last bit. Cells that share pilots are run one after another by
-one worker, and what they share is freed with the last of them. Latencies are measured while all other workers pause.
+one worker, and their shared data are freed with the last of them. Latencies are measured while all other workers pause.
+
+The time of training is estimated on a few steps, in as many threads as there are jobs, since they compete for caches and memory then, and
+that of messages on a few of them.
 """
 
 import threading
@@ -11,30 +14,34 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 import torch
 from joblib import Parallel, delayed
 
+from latentlink.channels.channel import Channel
 from latentlink.data.cache import EncodingProgress
+from latentlink.evaluation.latency import latency
+from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import integer
 from latentlink.numerics.threads import one_thread
-from latentlink.studies.methods.method import Run
+from latentlink.studies.channels import channel_of
+from latentlink.studies.methods.method import Run, Training
 from latentlink.studies.result_files import Results
-from latentlink.studies.running.cost import TimeEstimates
-from latentlink.studies.running.measure import add_latencies, measure
+from latentlink.studies.running.measure import TIMED_MESSAGES, add_latencies, measure
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.plug_in import PlugInError, blame
 
 Done = Callable[[Cell, str], None]
 _PLACES = 1024  # more than there are threads
+LINEAR_S = 0.4  # seconds that a cell without training is assumed to last, for the progress bar
+_MESSAGES, _CALLS = 64, 3  # on which a link is measured
 
 
 class Quiet:
-    """A lock under which many work at once, or one works alone: whoever works takes a place, whoever works alone takes all of them."""
+    """A lock under which many work at once, or one works alone: a worker takes one place, one that works alone takes all of them."""
 
     def __init__(self) -> None:
         self._places, self._turn = threading.Semaphore(_PLACES), threading.Lock()
@@ -56,7 +63,13 @@ class Quiet:
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
-    """The run was interrupted; training under way keeps its checkpoint."""
+    """The run was interrupted; training under way has a checkpoint."""
+
+
+def seconds_of_message(link: Transceiver, x: torch.Tensor, channel: Channel) -> float:
+    """Seconds of encoding and decoding one of many messages x on one thread."""
+    measured = latency(link, x, channel, batch=_MESSAGES, repeats=_CALLS)
+    return 1e-6 * (measured.encode_us + measured.decode_us)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +89,7 @@ class Runner:
     progress: EncodingProgress | None = None
     _scenarios: ThreadSafeCache = field(default_factory=ThreadSafeCache)
     _latencies: ThreadSafeCache = field(default_factory=ThreadSafeCache)
+    _times: ThreadSafeCache = field(default_factory=ThreadSafeCache)
     _quiet: Quiet = field(default_factory=Quiet)
     _stop: threading.Event = field(default_factory=threading.Event)
     _counting: threading.Lock = field(default_factory=threading.Lock)
@@ -88,15 +102,13 @@ class Runner:
         """Latents and head that the cell shares with all of its pair of devices.
 
         Raises:
-            Exception: whatever loading and encoding raise; what own data sets and encoders raise once is raised for all of their cells.
+            Exception: that loading and encoding raised once, for all cells of the pair.
         """
 
         def load() -> ScenarioData | Exception:
             try:
                 return ScenarioData(cell.data, cell.encoders, self.device, self.progress)
             except Exception as error:
-                if not cell.has_own_latents:
-                    raise
                 return error
 
         found = self._scenarios.get((cell.data, cell.encoders), load)
@@ -105,7 +117,7 @@ class Runner:
         return found
 
     def _loads(self, cell: Cell) -> bool:
-        """Load what the cell shares; False where its own data set or encoder fails, as the cell will say."""
+        """Load the data that the cell shares; False where its own data set or encoder fails, as the cell will report."""
         try:
             self.scenario(cell)
         except Exception:
@@ -114,13 +126,39 @@ class Runner:
             return False
         return True
 
-    @cached_property
-    def _estimates(self) -> TimeEstimates:
-        return TimeEstimates(self.jobs, self.device)
-
     def estimated_seconds(self, cell: Cell) -> float:
-        """Seconds that a cell should keep a job busy; for training measured on a few steps, as many at a time as there are jobs."""
-        return self._estimates.seconds(cell, self.scenario(cell)) if self._loads(cell) else 0.0
+        """Seconds that a cell should occupy a job; LINEAR_S where nothing is trained, or where measuring fails as the cell then will."""
+        if not self._loads(cell):
+            return 0.0
+        try:
+            return self._seconds_with_training(cell, self.scenario(cell)) if cell.method.is_trained else LINEAR_S
+        except Exception:  # the cell itself will say why, and only this cell
+            return LINEAR_S
+
+    def _seconds_with_training(self, cell: Cell, scenario: ScenarioData) -> float:
+        """A training for each channel, or one that falls to the first cell that needs it; every cell sends its messages."""
+        channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, torch.device(self.device))[:1]
+        training = cell.method.training_for(scenario, cell.pilots, cell.seed, channel)
+        size, trainings = (channel.n_tx, channel.n_rx, channel.uses), cell.channel.draws
+        key = (scenario, training.key, None if training.serves_all_channels else size)
+        if training.serves_all_channels:
+            trainings = int(self._times.get(("first", key), lambda: cell.id) == cell.id and not training.is_done)
+        seconds = trainings * self._times.get(key, lambda: self._measure(training)) if trainings else 0.0
+        link = self._times.get(("link", key, size), training.untrained_link)
+        message = self._times.get(("message", key, size), lambda: seconds_of_message(link, scenario.test.x, channel))
+        messages = (1 + cell.method.gain_controlled) * len(scenario.test)
+        if link.clock_key is None and "latency" in cell.metrics:
+            messages += self.jobs * TIMED_MESSAGES
+        return seconds + cell.channel.draws * messages * message
+
+    def _measure(self, training: Training) -> float:
+        def measure() -> float:
+            torch.set_num_threads(1)  # each thread has a setting of its own
+            return training.estimated_seconds()
+
+        with one_thread():
+            seconds: list[float] = Parallel(n_jobs=self.jobs, prefer="threads")(delayed(measure)() for _ in range(self.jobs))
+        return sum(seconds) / len(seconds)
 
     def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
         """Run all cells that have no result yet.
@@ -130,8 +168,8 @@ class Runner:
             done: callback for each cell that ended, with "" or the reason of its failure.
 
         Raises:
-            KeyboardInterrupt: as it came; cells under way are lost, training keeps its checkpoint.
-            Exception: whatever loading a data set or an encoder of the package raises, which no cell can do without.
+            KeyboardInterrupt: cells under way are lost, except for the checkpoint of their training.
+            Exception: that loading a data set or an encoder of the package raises, which no cell can do without.
         """
         missing = [cell for cell in cells if not self.results.done(cell)]
         self._left.update(cell.group for cell in missing)

@@ -1,9 +1,9 @@
-"""What a cell's transmitter and receiver know of its channels.
+"""The knowledge that a cell's transmitter and receiver have of its channels.
 
 The estimate is made as a radio makes it: every antenna has a pilot on each `pilot_spacing`-th subcarrier of the band, in the first symbol;
-the message comes `delay_ms` later, with pilots of its own for a receiver that measures. An estimator has to know the covariance of the
-model over the grid beforehand: it is learnt from other channels. Flat channels have one pilot a matrix, and age as Gauss–Markov processes
-with Jakes' correlation.
+the message comes `delay_ms` later, with pilots of its own for a receiver that measures. The covariance of the model over the grid, which an
+estimator has to know, is learnt from other channels. Flat channels have one pilot a matrix, and age as Gauss–Markov processes with Jakes'
+correlation.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ _PER_PILOT = 40  # antenna pairs of these channels for each pilot
 
 
 def describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
-    """Columns of a result row that say which channels were met, and what was known of them; `knowledge` marks a design unaware of them."""
+    """Columns of a result row on its channels and on what was known of them; `knowledge` marks a design unaware of them."""
     at, csi = cell.channel, cell.csi
     n_rx, n_tx = at.shape
     columns = {

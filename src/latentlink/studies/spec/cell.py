@@ -1,7 +1,7 @@
 """A cell: one design measured at one point.
 
-All of it is frozen and plain. Its id is the SHA-256 of what makes a difference, as the sections' `canonical` say it, and of
-RESULTS_VERSION, which is raised whenever the code changes what a cell gives.
+All of it is frozen and plain. Its id is the SHA-256 of the values that make a difference (`canonical`) and of RESULTS_VERSION, which is
+raised whenever the code changes the results of a cell.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from latentlink.studies.spec.plug_in import is_plug_in
 
 RESULTS_VERSION = 5
 
-Metric = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
+MetricName = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
 
 
 class Cell(Point):
@@ -28,7 +28,7 @@ class Cell(Point):
 
     method: AnyMethod
     seed: Seed
-    metrics: tuple[Metric, ...]
+    metrics: tuple[MetricName, ...]
 
     @model_validator(mode="after")
     def _knows_its_encoders(self) -> "Cell":

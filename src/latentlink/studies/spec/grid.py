@@ -55,7 +55,7 @@ def cells(study: Study) -> tuple[Cell, ...]:
 
 
 def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
-    """Another value for one method."""
+    """Set another value for one method."""
     section, _, name = key.partition(".")
     if section not in point or name not in point[section]:
         known = [f"{section}.{name}" for section in point for name in point[section]]

@@ -33,11 +33,7 @@ def apply_override(content: dict[str, Any], override: str) -> str:
 
 
 def put(content: dict[str, Any], key: str, value: Any) -> None:
-    """Set a nested value; sections that are not there yet are made.
-
-    Raises:
-        ValueError: the name goes through a value that is no section.
-    """
+    """Set a nested value; sections that are not there yet are made. A ValueError where the name goes through a value that is no section."""
     path, last = _path(key)
     for place in _places(content, path, key):
         if isinstance(place, dict) and isinstance(value, dict) and isinstance(place.get(last), dict) and last not in _FLAT:
@@ -52,11 +48,7 @@ def put(content: dict[str, Any], key: str, value: Any) -> None:
 
 
 def remove(content: dict[str, Any], key: str) -> None:
-    """Take out a nested value, or all entries of a list with that name.
-
-    Raises:
-        ValueError: there is no such value.
-    """
+    """Take out a nested value, or all entries of a list with that name; a ValueError where there is none."""
     path, last = _path(key)
     removed = False
     for place in _places(content, path, f"~{key}"):
@@ -64,9 +56,9 @@ def remove(content: dict[str, Any], key: str) -> None:
             removed |= last in place
             place.pop(last, None)
         else:
-            kept = [entry for number, entry in enumerate(place) if last not in _names(number, entry)]
-            removed |= len(kept) < len(place)
-            place[:] = kept
+            others = [entry for number, entry in enumerate(place) if last not in _names(number, entry)]
+            removed |= len(others) < len(place)
+            place[:] = others
     if not removed:
         raise ValueError(f"~{key}: there is no such value to take out")
 
@@ -101,7 +93,7 @@ def _path(key: str) -> tuple[list[str], str]:
 
 
 def _parse(text: str, override: str) -> Any:
-    """A value is YAML; commas outside of brackets and quotes make a sweep."""
+    """The value of an override, in YAML; commas outside of brackets and quotes make a sweep."""
     if match := re.fullmatch(r"range\((-?\d+),\s*(-?\d+)(?:,\s*(-?[1-9]\d*))?\)", text):
         start, stop, step = (int(number or 1) for number in match.groups())
         numbers = range(start, stop, step)

@@ -1,32 +1,156 @@
 """`module:attribute` in study files: methods, encoders, data sets, channel models and objectives of one's own.
 
 The module is looked for beside the study file, then among the installed packages and in the current folder, and loaded when the study is
-read (see `own_modules`): a study that has been read keeps the code that it was read with. A mistake in a name or a parameter is an error of
-the study before anything runs. What the code itself raises later is a `PlugInError`: it names the code, carries its traceback, and costs
-only the cells that use it.
+read, so that a mistake in a name or a parameter is an error of the study before anything runs. Its file is read once, and what was read is
+both hashed and executed: the code that runs is the code whose digest a cell carries, and an edited module is another module. A module
+beside a study file, or in the current folder, brings those that it imports from its own folder: they are loaded anew with it and count in
+its digest. Objects without a file, such as classes in a notebook's cell, are identified by their bytecode and what it refers to.
+
+An exception that the code raises later becomes a `PlugInError`: it names the code, carries its traceback, and costs only the cells that
+use it.
 """
 
+import hashlib
+import importlib.util
 import inspect
+import sys
 import sysconfig
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import dropwhile
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, WrapValidator
 
-from latentlink.studies.spec.own_modules import digest_of, load_module
+from latentlink.numerics.identity import identity_of
 
 _PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _PACKAGE = Path(__file__).parents[2]
+_PACKAGE_NAME = __name__.partition(".")[0]
 _INSTALLED = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 _NOT_OWN = (str(_PACKAGE), *_INSTALLED, "<frozen", "<@")  # files of this package and of others, importlib's and beartype's frames
 
 
+class OwnModule(NamedTuple):
+    """A loaded module.
+
+    Attributes:
+        module: whose attributes are used.
+        digests: SHA-256 of its file, and of those that it imports from its folder; none where it has no source file.
+    """
+
+    module: ModuleType
+    digests: dict[Path, str]
+
+
+_LOCK = threading.RLock()
+_LOADED: dict[tuple[str, Path | None], OwnModule] = {}
+_BESIDE: set[str] = set()  # modules of sys.modules that own modules have imported from their folders
+
+
+def load_module(name: str, folder: Path | None) -> OwnModule:
+    """Load a module from beside a study file, else from the installed packages or the current folder, anew if its code has changed.
+
+    Raises:
+        Exception: that its import raises; ModuleNotFoundError where there is none.
+    """
+    top = name.partition(".")[0]
+    homes = [place.resolve() for place in (folder, Path.cwd()) if place is not None and _holds(place, top)]
+    with _LOCK:
+        key = name, homes[0] if homes else None
+        before = _LOADED.get(key)
+        if before is None or not before.digests or any(_digest(path) != digest for path, digest in before.digests.items()):
+            with _imports_from(key[1]) as imported:
+                module, digests = _execute(*key)
+            _LOADED[key] = OwnModule(module, digests | {path: _digest(path) for path in imported} if digests else {})
+        return _LOADED[key]
+
+
+def digest_of(own: OwnModule, target: Any) -> str:
+    """The SHA-256 of all files of a module, or, where it has none, the identity of one of its objects."""
+    digests = list(own.digests.values()) or [identity_of(target)]
+    return digests[0] if len(digests) == 1 else _hash("".join(digests).encode())
+
+
+def _holds(folder: Path, top: str) -> bool:
+    return (folder / f"{top}.py").is_file() or (folder / top).is_dir()
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    return _hash(path.read_bytes()) if path.is_file() else ""
+
+
+def _execute(name: str, home: Path | None) -> tuple[ModuleType, dict[Path, str]]:
+    """Execute what a module's file holds, under a name with its digest; a module without source is imported as usual."""
+    in_memory = sys.modules.get(name)
+    if in_memory is not None and (in_memory.__spec__ is None or name == "__main__"):
+        return in_memory, {}
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    file = Path(spec.origin or "")
+    if file.suffix != ".py" or not file.is_file():
+        return importlib.import_module(name), {}
+    source = file.read_bytes()
+    if name.partition(".")[0] == _PACKAGE_NAME:  # a second copy of its classes would be strange to the first
+        return importlib.import_module(name), {file: _hash(source)}
+    unique = f"{name}@{_hash(f'{home}'.encode() + source)[:12]}"
+    own = importlib.util.spec_from_file_location(unique, file, submodule_search_locations=spec.submodule_search_locations)
+    assert own is not None
+    module = sys.modules[unique] = importlib.util.module_from_spec(own)
+    try:
+        exec(compile(source, str(file), "exec", dont_inherit=True), module.__dict__)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+    return module, {file: _hash(source)}
+
+
+@contextmanager
+def _imports_from(home: Path | None) -> Iterator[list[Path]]:
+    """Context in which modules of a folder are imported anew; yields a list that has their files in the end."""
+    files: list[Path] = []
+    if home is None:
+        yield files
+        return
+    hidden = {name: module for name, module in sys.modules.items() if name in _BESIDE or _lies_in(home, name)}
+    path, silent, before = list(sys.path), sys.dont_write_bytecode, set(sys.modules) - set(hidden)
+    for name in hidden:
+        del sys.modules[name]
+    sys.path.insert(0, str(home))
+    sys.dont_write_bytecode = True  # a file edited twice within a second would be read as the first edit
+    importlib.invalidate_caches()
+    try:
+        yield files
+    finally:
+        sys.path[:], sys.dont_write_bytecode = path, silent
+        imported = [name for name in sys.modules if name not in before and "@" not in name and _lies_in(home, name)]
+        files += sorted(Path(file) for name in imported if (file := getattr(sys.modules[name], "__file__", None)) is not None)
+        _BESIDE.update(imported)
+        sys.modules.update({name: module for name, module in hidden.items() if name not in _BESIDE})
+        _BESIDE.intersection_update(sys.modules)
+
+
+def _lies_in(home: Path, name: str) -> bool:
+    """True for a module of sys.modules whose top package lies in a folder; this package and the main module stay."""
+    top = name.partition(".")[0]
+    file = getattr(sys.modules.get(top), "__file__", None)
+    if file is None or top in ("__main__", _PACKAGE_NAME):
+        return False
+    place = Path(file)
+    return (place.parent.parent if place.stem == "__init__" else place.parent) == home
+
+
 class OwnCode(str):
-    """A name `module:attribute` with what it stood for when the study was read.
+    """A name `module:attribute` with the object that it named when the study was read.
 
     Attributes:
         target: the object.
@@ -38,7 +162,6 @@ class OwnCode(str):
 
     @classmethod
     def bound(cls, name: str, target: Any, digest: str) -> "OwnCode":
-        """The name of this object."""
         own = cls(name)
         own.target, own.digest = target, digest
         return own
@@ -57,11 +180,7 @@ def is_plug_in(name: str) -> bool:
 
 
 def bind(name: str, folder: Path | None = None) -> OwnCode:
-    """Load the object that `module:attribute` names.
-
-    Args:
-        name: in a study file.
-        folder: of the study file, where modules are looked for first.
+    """Load the object that `module:attribute` names; its module is looked for in the study file's folder first.
 
     Raises:
         ValueError: there is no such module, it has no such attribute, or importing it fails, then with its traceback.
@@ -83,7 +202,7 @@ def bind(name: str, folder: Path | None = None) -> OwnCode:
 
 
 def load_attribute(name: str) -> Any:
-    """The object that `module:attribute` stood for when the study was read; raises ValueError as `bind`."""
+    """The object that `module:attribute` named when the study was read; raises ValueError as `bind`."""
     return (name if isinstance(name, OwnCode) else bind(name)).target
 
 
@@ -102,13 +221,8 @@ def accepts(target: Callable[..., Any], parameter: str) -> bool:
 def blame(name: str, everything: bool = True) -> Iterator[None]:
     """Turn what code outside of the package raises into a PlugInError that names it and its line.
 
-    Args:
-        name: of the code.
-        everything: whether all that is raised within the context is due to it, also by what it returned; False leaves exceptions that
-            did not pass through a line outside of the package as they are.
-
-    Raises:
-        PlugInError: an exception was raised within the context.
+    With `everything`, all that is raised within the context is due to the code, also by what it returned; else exceptions that did not pass
+    through a line outside of the package stay as they are.
     """
     try:
         yield

@@ -89,11 +89,7 @@ def as_plain(value: Any, place: str = "study") -> Any:
 
 
 def _copy_aliases(value: Any) -> Any:
-    """A copy in which YAML's aliases are values of their own, so that changing one changes no other.
-
-    Raises:
-        ValueError: there are too many values: aliases of aliases can stand for more than fits into memory.
-    """
+    """A copy in which YAML's aliases are values of their own; a ValueError where they stand for more values than fit into memory."""
     left = _MOST_VALUES
 
     def copied(inner: Any) -> Any:
@@ -109,11 +105,10 @@ def _copy_aliases(value: Any) -> Any:
 
 
 class _UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """YAML in which a key that comes twice in one mapping is an error."""
+    """A loader for which a key that comes twice in one mapping is an error."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"]
         if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} comes twice", node.start_mark)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
+        return super().construct_mapping(node, deep)

@@ -1,7 +1,4 @@
-"""Studies as data: a study file has the sections of a cell, and wherever a cell has a value it may have a list, to be swept over.
-
-What is wrong with a file is said in words: where, what was expected, and what was given (`explain`).
-"""
+"""Studies as data: a study file has the sections of a cell, and wherever a cell has a value it may have a list, to be swept over."""
 
 import difflib
 from typing import Annotated, Any, Literal
@@ -10,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from latentlink.studies.methods.catalogue import METHODS, union_of
 from latentlink.studies.sections import SECTIONS, Section, Seed
-from latentlink.studies.spec.cell import Metric
+from latentlink.studies.spec.cell import MetricName
 
 Against = Literal["compression", "antennas", "snr", "flops", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"]
 _AT: Any = (dict[str, Any], Field(default_factory=dict, description="other values of the study for this method, by dotted name"))
@@ -42,10 +39,10 @@ _Method: Any = union_of({name: make_sweep(method, at=_AT) for name, method in ME
 
 
 class Docs(Section):
-    """What `latentlink study keep` puts into the documentation."""
+    """The part of the results that `latentlink study keep` puts into the documentation."""
 
     overrides: tuple[str, ...] = Field((), description="overrides of the form that the documentation shows, as on the command line")
-    figures: tuple[str, ...] = Field((), description="names of figures to keep, with * and ?; none keeps no figure")
+    figures: tuple[str, ...] = Field((), description="names of the figures that are copied, with * and ?")
 
 
 class Study(Section):
@@ -67,9 +64,9 @@ class Study(Section):
     methods: Annotated[list[_Method], Field(min_length=1)]
     references: bool = Field(True, description="also measure the ceilings (own latents, aligned without a channel) and the floor")
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = (27, 42, 100, 123, 144, 200)
-    metrics: Annotated[tuple[Metric, ...], BeforeValidator(_as_tuple)] = ("accuracy", "mse", "limits", "power", "flops", "latency")
+    metrics: Annotated[tuple[MetricName, ...], BeforeValidator(_as_tuple)] = ("accuracy", "mse", "limits", "power", "flops", "latency")
     quick: dict[str, Any] = Field(default_factory=dict, description="values that --quick puts in place, by dotted name")
-    docs: Docs = Field(Docs.model_validate({}), description="what the documentation keeps of the study")
+    docs: Docs = Field(Docs.model_validate({}), description="the part of the results that goes into the documentation")
 
 
 _OTHER_FORMS = ("list_type", "tuple_type", "none_required", "string_pattern_mismatch", "string_type")  # said of a value that is none
@@ -79,7 +76,7 @@ _KEYS = sorted({name for section in _ALL for name in section.model_fields} | {"a
 
 
 def explain(error: ValidationError) -> str:
-    """One phrase for each place of a file that is wrong."""
+    """Explain each place of a file that is wrong: the place, the expected value, and the given one."""
     phrases: dict[str, str] = {}
     options: dict[str, list[str]] = {}  # what the members of a union expect
     ours: set[str] = set()
