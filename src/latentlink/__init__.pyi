@@ -13,7 +13,8 @@ from .linear.goal_choice import choose_goal
 from .linear.held_out import held_out
 from .linear.modes import SemanticModes, semantic_modes
 from .linear.transceiver import LinearTransceiver
-from .links.solution import Solution, Status
+from .links.solution import Solution
+from .links.status import Status
 from .links.transceiver import BaseTransceiver, Transceiver
 from .links.transmit import transmit
 from .neural.codec.design import Codec

@@ -1,8 +1,9 @@
 """What a link achieved: task accuracy, errors of the latent, power peaks, operations and latency."""
 
+from latentlink.evaluation.amplifier import Amplifier
 from latentlink.evaluation.evaluate import Evaluation
 from latentlink.evaluation.latency import MeasuredLatency, latency
-from latentlink.evaluation.papr import Amplifier, Peaks, peaks
+from latentlink.evaluation.papr import Peaks, peaks
 from latentlink.links.operation_count import OperationCount
 from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, nmse
 

@@ -6,7 +6,7 @@ import torch
 import latentlink as ll
 from latentlink.baselines.alignment import LeastSquares, Procrustes
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from latentlink.baselines.linear import FirstK
+from latentlink.baselines.first_k_eigen_k import FirstK
 from latentlink.baselines.top_k import TopK, TopKTransceiver
 from latentlink.channels.channel import Channel
 from oracles import channel, moments, normal, pairs, seeded

@@ -15,9 +15,9 @@ from latentlink.baselines.alignment import LeastSquares, Procrustes, unaligned
 from latentlink.baselines.equalisers import MmseEqualiser as MmseEqualizer
 from latentlink.baselines.equalisers import SvdEqualiser as SvdEqualizer
 from latentlink.baselines.equalisers import ZeroForcing
-from latentlink.baselines.linear import Disjoint as DisjointDesign
-from latentlink.baselines.linear import EigenK as EigenKDesign
-from latentlink.baselines.linear import FirstK as FirstKDesign
+from latentlink.baselines.first_k_eigen_k import Disjoint as DisjointDesign
+from latentlink.baselines.first_k_eigen_k import EigenK as EigenKDesign
+from latentlink.baselines.first_k_eigen_k import FirstK as FirstKDesign
 from latentlink.baselines.top_k import TopK as TopKDesign
 from latentlink.bounds.accuracy import accuracy as accuracy_bound
 from latentlink.bounds.capacity import capacity
@@ -45,8 +45,9 @@ from latentlink.channels.tr38901.model import Panel
 from latentlink.digital.adaptation import BlockError, Genie
 from latentlink.digital.design import AtReceiver, AtTransmitter
 from latentlink.digital.design import Digital as DigitalDesign
+from latentlink.evaluation.amplifier import Amplifier
 from latentlink.evaluation.evaluate import evaluate
-from latentlink.evaluation.papr import Amplifier, peaks
+from latentlink.evaluation.papr import peaks
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import pack, real_embedding, unpack
 from latentlink.latents.pilot_selection import PilotSelection
@@ -60,7 +61,7 @@ from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.held_out import held_out
 from latentlink.linear.modes import semantic_modes
 from latentlink.linear.robust.both_ends import Candidate
-from latentlink.links.solution import Status
+from latentlink.links.status import Status
 from latentlink.links.transmit import transmit
 from latentlink.neural.codec.examples import Augmentation
 from latentlink.neural.codec.gate import Gate

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 import latentlink as ll
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import REFITTED, STOPPED
+from latentlink.linear.closed_form import STOPPED
+from latentlink.linear.per_message import REFITTED
 from latentlink.streams.per_use import per_use_bound
 from oracles import Problem, channel, dense_channel, dense_pair, descend, moments, normal, pairs, seeded
 

@@ -1,6 +1,6 @@
 from .alignment import Alignment, LeastSquares, Procrustes, unaligned
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from .linear import Disjoint, EigenK, FirstK
+from .first_k_eigen_k import Disjoint, EigenK, FirstK
 from .top_k import TopK, TopKTransceiver
 
 __all__ = [

@@ -26,16 +26,17 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from latentlink.baselines.alignment import LeastSquares
-from latentlink.baselines.linear import Baseline, prepare, sends
+from latentlink.baselines.first_k_eigen_k import Baseline, prepare, sends
 from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
+from latentlink.links.link_file import saved_tensors, taken_out
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
-from latentlink.links.saved_channel import saved_tensors, taken_out
 from latentlink.links.shapes import check_latents
-from latentlink.links.solution import Solution, Status
+from latentlink.links.solution import Solution
+from latentlink.links.status import Status
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray, choice, integer
 from latentlink.storage.artifacts import artifact

@@ -18,7 +18,8 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.links.shapes import check_channel
-from latentlink.links.solution import Solution, Status
+from latentlink.links.solution import Solution
+from latentlink.links.status import Status
 from latentlink.numerics.doors import check_instance
 from latentlink.numerics.reprs import Summarised
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentlink.digital.coding.block import Block
 from latentlink.digital.transceiver import DigitalTransceiver, Member, Payloads
-from latentlink.links.saved_channel import taken_out
+from latentlink.links.link_file import taken_out
 from latentlink.numerics.doors import AnyArray
 from latentlink.storage.artifacts import artifact
 

@@ -17,8 +17,8 @@ from latentlink.channels.channel import Channel
 from latentlink.digital.coding.block import Block
 from latentlink.digital.operations import count_operations
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
+from latentlink.links.link_file import channel_from, link_facts, saved_tensors, taken_out
 from latentlink.links.operation_count import OperationCount
-from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, taken_out
 from latentlink.links.shapes import broadcast_batch, check_received
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray

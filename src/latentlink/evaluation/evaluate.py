@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
-from latentlink.evaluation.papr import Amplifier
+from latentlink.evaluation.amplifier import Amplifier
 from latentlink.latents.moments import as_pairs
 from latentlink.latents.pilots import as_labels
 from latentlink.links.own import AnyLink, as_transceiver

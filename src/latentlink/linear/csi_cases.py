@@ -31,7 +31,8 @@ from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
-from latentlink.links.solution import Solution, Status
+from latentlink.links.solution import Solution
+from latentlink.links.status import Status
 from latentlink.numerics.doors import AnyArray, check_instance, finite, flag, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
+from latentlink.links.link_file import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
-from latentlink.links.saved_channel import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink.linear.closed_form import REFITTED
+from latentlink.linear.per_message import REFITTED
 from latentlink.neural.codec.design import CODEC, LINEAR
 from latentlink.neural.seeding import CodecDraw
 from neural.codec.clouds import channel, fitted, training, understood, world

@@ -25,7 +25,7 @@ from latentlink.digital.source.vectors import VectorQuantiser
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
-from latentlink.links.saved_channel import taken_out
+from latentlink.links.link_file import taken_out
 from latentlink.links.shapes import check_latents
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts, named_tensors

@@ -15,7 +15,7 @@ from latentlink.linear.admm.iteration import Best, Outcome, norm, solve
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.closed_form import LinearSolution, expected_on, in_precision_of
 from latentlink.linear.modes import SemanticModes
-from latentlink.links.solution import Status
+from latentlink.links.status import Status
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import check_instance, flag, integer, real
 from latentlink.numerics.parts import change_tensors, move_tensor

@@ -13,11 +13,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import REFITTED, in_precision_of
+from latentlink.linear.closed_form import in_precision_of
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import parallel_mse
-from latentlink.links.saved_channel import limit_facts, limit_from, taken_out
-from latentlink.links.solution import Solution, Status
+from latentlink.linear.per_message import REFITTED
+from latentlink.links.link_file import limit_facts, limit_from, taken_out
+from latentlink.links.solution import Solution
+from latentlink.links.status import Status
 from latentlink.neural.codec.ends import Ends, carry, decode, limit_messages, mean_scale, precode
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from latentlink.links.saved_channel import taken_out
+from latentlink.links.link_file import taken_out
 
 FEATURES = 128  # units of the network that reads the channel
 

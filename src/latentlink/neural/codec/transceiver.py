@@ -14,8 +14,8 @@ from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.links.link_file import channel_from, limit_from, link_facts, saved_tensors, series_from, taken_out
 from latentlink.links.operation_count import REAL_WEIGHT, LayerFlops, OperationCount
-from latentlink.links.saved_channel import channel_from, limit_from, link_facts, saved_tensors, series_from, taken_out
 from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.neural.codec.ends import Ends, decode, limit_messages, precode

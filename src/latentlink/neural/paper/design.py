@@ -19,7 +19,8 @@ from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.links.shapes import check_channel
-from latentlink.links.solution import Solution, Status
+from latentlink.links.solution import Solution
+from latentlink.links.status import Status
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
 from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule, SplitPilots
 from latentlink.neural.paper.pruning import Pruning, pruning_for

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.latency import latency
+from latentlink.links.link_file import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.operation_count import COMPLEX_WEIGHT, LayerFlops, OperationCount
-from latentlink.links.saved_channel import channel_from, link_facts, saved_tensors, series_from
 from latentlink.links.shapes import check_latents, check_received
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget, combine_parts, complex_product, from_halves, modulus_gelu

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from latentlink.baselines.alignment import LeastSquares, Procrustes, unaligned
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from latentlink.baselines.linear import Disjoint, EigenK, FirstK
+from latentlink.baselines.first_k_eigen_k import Disjoint, EigenK, FirstK
 from latentlink.baselines.top_k import TopK
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots

@@ -16,7 +16,8 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
-from latentlink.links.solution import Solution, Status
+from latentlink.links.solution import Solution
+from latentlink.links.status import Status
 from latentlink.links.transceiver import Transceiver
 from latentlink.neural.training_loop import TrainingProgress
 from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Point, Section

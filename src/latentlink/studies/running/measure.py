@@ -23,9 +23,10 @@ from latentlink.bounds.capacity import capacity
 from latentlink.bounds.finite_length import separation
 from latentlink.bounds.opta import opta
 from latentlink.channels.channel import Channel
+from latentlink.evaluation.amplifier import Amplifier
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.latency import latency
-from latentlink.evaluation.papr import Amplifier, peaks
+from latentlink.evaluation.papr import peaks
 from latentlink.linear.design import ClosedForm
 from latentlink.links.transceiver import Transceiver
 from latentlink.studies.methods.method import Run, Situation

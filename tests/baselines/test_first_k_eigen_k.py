@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import latentlink as ll
 from latentlink.baselines.alignment import LeastSquares, Procrustes
 from latentlink.baselines.equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
-from latentlink.baselines.linear import Disjoint, EigenK, FirstK
+from latentlink.baselines.first_k_eigen_k import Disjoint, EigenK, FirstK
 from latentlink.channels.channel import Channel
 from oracles import Problem, channel, dense_pair, moments, normal, pairs, seeded
 

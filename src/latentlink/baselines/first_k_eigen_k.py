@@ -25,7 +25,8 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.whitening import Spectrum
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.shapes import check_channel
-from latentlink.links.solution import Solution, Status
+from latentlink.links.solution import Solution
+from latentlink.links.status import Status
 from latentlink.numerics.doors import check_instance, choice, integer
 from latentlink.numerics.reprs import Summarised
 

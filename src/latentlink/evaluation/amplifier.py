@@ -1,0 +1,36 @@
+"""Amplifiers that clip what exceeds their limit."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from latentlink.channels.channel import Channel
+from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import real
+from latentlink.numerics.reprs import Summarised
+
+
+@dataclass(frozen=True, eq=False)
+class Amplifier(Summarised):
+    """Clipping amplifiers: every symbol of an antenna is clipped to |s| ≤ A, its phase unchanged; the receiver does not know of it.
+
+    Attributes:
+        limit: A² (…), power that no symbol of an antenna exceeds.
+    """
+
+    limit: Float[Tensor, "*batch"]
+
+    @classmethod
+    def above_mean(cls, channel: Channel, limit_db: float) -> "Amplifier":
+        """The limit in dB above an antenna's even share P / n_tx of the channel's power.
+
+        Raises:
+            ValueError: the limit is not finite.
+        """
+        return cls(channel.power / channel.n_tx * 10 ** (real("limit_db", limit_db) / 10))
+
+    def __call__(self, s: Complex[Tensor, "*b n u t"]) -> Complex[Tensor, "*c n u t"]:
+        """The symbols (…, n, u, n_tx) that leave the antennas for symbols s (…, n, u, n_tx)."""
+        most = self.limit.to(s.real.dtype)[..., None, None, None]
+        return s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)
