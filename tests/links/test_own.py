@@ -59,8 +59,70 @@ def test_what_cannot_encode_and_decode_is_refused(no_link):
 def test_latents_of_another_dimension_are_told():
     OWN_BAD = ZeroForcing(CHANNEL)
     OWN_BAD.weight = OWN_BAD.weight[:, :3]
-    with pytest.raises(ValueError, match=r"ZeroForcing.decode must return latents of shape \(\.\.\., n, 4\)"):
+    with pytest.raises(ValueError, match=r"ZeroForcing.decode must .* \(\*batch, n, m\), here \(3, 50, 4\); got \(3, 50, 3\)"):
         ll.evaluate(OWN_BAD, X, Y, channel=CHANNEL)
+
+
+def with_first(value, index=0):
+    """A function that replaces one entry."""
+    return lambda tensor: tensor.clone().index_fill(-1, torch.tensor(index), value)
+
+
+BAD_LATENTS = {
+    "nan": (with_first(torch.nan), "NaN or infinite"),
+    "infinite": (with_first(torch.inf), "NaN or infinite"),
+    "complex": (lambda y: y + 0j, r"got \(3, 50, 4\) of torch.complex128"),
+    "without the batch": (lambda y: y[0], r"got \(50, 4\)"),
+    "one channel": (lambda y: y[:1], r"got \(1, 50, 4\)"),
+    "one message": (lambda y: y[:, :1], r"got \(3, 1, 4\)"),
+    "messages lost": (lambda y: y[:, 1:], r"got \(3, 49, 4\)"),
+    "no axes": (lambda y: y.sum(), r"got \(\)"),
+}
+BAD_SYMBOLS = {
+    "nan": (with_first(torch.nan), "NaN or infinite"),
+    "real": (lambda s: s.real, r"got \(3, 50, 1, 2\) of torch.float64"),
+    "messages lost": (lambda s: s[:, 1:], r"got \(3, 49, 1, 2\)"),
+    "one message": (lambda s: s[:, :1], r"got \(3, 1, 1, 2\)"),
+    "another antenna": (lambda s: torch.cat([s, s[..., :1]], -1), r"got \(3, 50, 1, 3\)"),
+    "channels lost": (lambda s: s[1:], r"got \(2, 50, 1, 2\)"),
+    "a further batch": (lambda s: s.expand(2, *s.shape), r"got \(2, 3, 50, 1, 2\)"),
+}
+
+
+@pytest.mark.parametrize("method", ["decode", "encode"])
+@pytest.mark.parametrize("kind", sorted(BAD_LATENTS | BAD_SYMBOLS))
+def test_what_it_returns_is_of_these_messages_and_channels_or_refused(method, kind):
+    cases = BAD_LATENTS if method == "decode" else BAD_SYMBOLS
+    if kind not in cases:
+        return
+    change, got = cases[kind]
+    own = ZeroForcing(CHANNEL)
+    honest = getattr(own, method)
+    setattr(own, method, lambda values: change(honest(values)))
+    for call in (lambda: ll.evaluate(own, X, Y, channel=CHANNEL), lambda: ll.transmit(own, X, CHANNEL)):
+        with pytest.raises(ValueError, match=rf"ZeroForcing.{method} must return finite .* of shape \(\*batch, n, .*{got}"):
+            call()
+
+
+@pytest.mark.parametrize("method", ["decode", "encode"])
+def test_what_is_no_array_is_refused_by_the_name_of_its_class(method):
+    own = ZeroForcing(CHANNEL)
+    setattr(own, method, lambda values: None)
+    with pytest.raises(ValueError, match=f"what ZeroForcing.{method} returned must be a tensor .* got NoneType"):
+        ll.transmit(own, X, CHANNEL)
+
+
+def test_a_channel_without_a_batch_takes_latents_without_one():
+    one = CHANNEL[1]
+    own = ZeroForcing(one)
+    assert ll.transmit(own, X, one).shape == (N, M)
+    assert ll.evaluate(own, X, Y, channel=one).nmse.shape == ()
+
+
+def test_an_encoder_that_knows_no_channel_sends_the_same_over_all():
+    own = ZeroForcing(CHANNEL)
+    own.encode = lambda x: torch.complex(x[:, :2], x[:, 2:4]).unsqueeze(-2)
+    torch.testing.assert_close(ll.transmit(own, X, CHANNEL, generator=4), ll.transmit(OWN, X, CHANNEL, generator=4))
 
 
 class OfPrecision(ZeroForcing):
@@ -101,7 +163,7 @@ def test_symbols_that_are_none_are_told():
     own = ZeroForcing(CHANNEL)
     own.encode = lambda x: x
     for call in (lambda: ll.evaluate(own, X, Y, channel=CHANNEL), lambda: ll.metrics.peaks(own, X)):
-        with pytest.raises(ValueError, match=r"ZeroForcing.encode must return complex symbols of shape \(\.\.\., n, uses, n_tx\)"):
+        with pytest.raises(ValueError, match=r"ZeroForcing.encode must return finite complex symbols of shape \(\*batch, n, uses, n_tx\)"):
             call()
 
 

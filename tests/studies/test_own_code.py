@@ -385,6 +385,27 @@ LINKS = """
     class Fails(Mine):
         link = Failing
 
+    class WithoutBatch(Bare):
+        def decode(self, r):
+            return super().decode(r)[0]
+
+    class Lost(Mine):
+        link = WithoutBatch
+
+    class NotFinite(Bare):
+        def decode(self, r):
+            return super().decode(r) * float("nan")
+
+    class NotNumbers(Mine):
+        link = NotFinite
+
+    class Silent(Bare):
+        def encode(self, x):
+            return super().encode(x)[:, 1:]
+
+    class Omits(Mine):
+        link = Silent
+
     def function(known, channel):
         pass
 """
@@ -392,7 +413,7 @@ LINKS = """
 
 def test_a_solution_of_a_bare_object_is_measured_and_what_is_wrong_with_it_is_told_as_its_own(tmp_path, lab):
     name = lab(LINKS)
-    methods = [{"name": f"{name}:{each}", "label": each} for each in ("Mine", "Nan", "Unknown", "Fails")]
+    methods = [{"name": f"{name}:{each}", "label": each} for each in ("Mine", "Nan", "Unknown", "Fails", "Lost", "NotNumbers", "Omits")]
     path = write_study(tmp_path, methods=methods, **{**FAST, "metrics": ["accuracy", "mse", "power", "flops", "latency", "papr"]})
     _, rows, reasons = run(path)
     assert not reasons["Mine"]
@@ -402,6 +423,12 @@ def test_a_solution_of_a_bare_object_is_measured_and_what_is_wrong_with_it_is_to
     assert f"{name}:Nan cannot be used: ValueError: expected_mse has NaN" in reasons["Nan"]
     assert f"{name}:Unknown cannot be used: ValueError: code must be" in reasons["Unknown"]
     assert re.search(rf"{name}:Fails raised AttributeError: .*no_such_thing.*{name}\.py", reasons["Fails"])
+    for each, link, got in (
+        ("Lost", "WithoutBatch.decode", "got ("),
+        ("NotNumbers", "NotFinite.decode", "NaN"),
+        ("Omits", "Silent.encode", "got ("),
+    ):
+        assert re.search(rf"{name}:{each} cannot be used: .*{link} must return finite .*{re.escape(got)}", reasons[each])
     with pytest.raises(ValueError, match=r"must be a class with design\(known, channel\), got function, which has no such method"):
         cells(read_study(write_study(tmp_path, methods=[{"name": f"{name}:function"}], **FAST)))
 

@@ -5,6 +5,8 @@ class ZeroForcing:
     def decode(self, r): ...        # received symbols (…, n, u, n_rx) → latents (…, n, m)
 
 ll.evaluate(ZeroForcing(...), x, y, channel=channel, head=head, labels=labels)
+
+What the two return is checked each time: a result of NaN or of another shape would broadcast, and end in an accuracy that nobody measured.
 """
 
 import os
@@ -18,12 +20,16 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.operation_count import OperationCount
-from latentlink.links.shapes import check_channel
+from latentlink.links.shapes import broadcast_batch, check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import BaseTransceiver, Codes, Transceiver
 from latentlink.numerics.doors import AnyArray, as_tensor
 
 AnyLink = Codes | Solution
+
+
+class OwnLinkError(ValueError):
+    """What an own object's `encode` or `decode` returned cannot be used; studies tell it as the fault of the code that made the object."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,18 +80,33 @@ class OwnTransceiver(BaseTransceiver):
         return None
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
-        """Channel symbols (…, n, u, n_tx) as the object makes them; raises as `encoded`."""
-        return encoded(self.own, x)
+        """Channel symbols (…, n, u, n_tx) as the object makes them; one that knows no channel may leave out the batch.
+
+        Raises:
+            OwnLinkError: they are real or not finite, or no symbols for these messages, uses, antennas and channels.
+        """
+        x = as_tensor("x", x)
+        s = encoded(self.own, x)
+        batch, sizes = broadcast_batch("x", x.shape[:-2], self.channel.batch), (*x.shape[-2:-1], self.channel.uses, self.channel.n_tx)
+        if s.shape[-3:] != sizes or not _fits(s.shape[:-3], batch):
+            raise _refused(self.own, "encode", "finite complex symbols", (*batch, *sizes), s)
+        return s
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        """The latents (…, n, m) that the object decodes, in the channel's precision and on its device; a ValueError otherwise."""
+        """The latents (…, n, m) that the object decodes, in the channel's precision and on its device; raises as `decode`."""
         return self.decode(r).to(self.channel.power)
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
-        decoded = as_tensor("what decode returned", self.own.decode(r))
-        if self.dimension and (decoded.ndim < 2 or decoded.shape[-1] != self.dimension):
-            name = type(self.own).__name__
-            raise ValueError(f"{name}.decode must return latents of shape (..., n, {self.dimension}), got {tuple(decoded.shape)}")
+        """The latents (…, n, m) that the object decodes.
+
+        Raises:
+            OwnLinkError: they are complex or not finite, or no latents for the messages and channels of r.
+        """
+        r = as_tensor("r", r)
+        decoded = _returned(self.own, "decode", self.own.decode(r))
+        m = self.dimension or decoded.shape[-1:].numel()
+        if decoded.is_complex() or decoded.shape != (*r.shape[:-2], m) or not bool(decoded.isfinite().all()):
+            raise _refused(self.own, "decode", "finite real latents", (*r.shape[:-2], self.dimension or "m"), decoded)
         return decoded
 
     def informed_by(self, x: AnyArray) -> "OwnTransceiver":
@@ -130,11 +151,35 @@ def encoded(link: AnyLink, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
     """The channel symbols (…, n, u, n_tx) that a link of any kind makes of latents x, at least in the precision of complex64.
 
     Raises:
-        ValueError: what its `encode` returned is no complex array of this shape.
+        OwnLinkError: what its `encode` returned is no finite complex array of this shape.
     """
     codes = codes_of(link)
-    s = as_tensor("what encode returned", codes.encode(as_tensor("x", x)))
-    if not s.is_complex() or s.ndim < 3:
-        name = type(codes).__name__
-        raise ValueError(f"{name}.encode must return complex symbols of shape (..., n, uses, n_tx), got {s.dtype} {tuple(s.shape)}")
-    return s.to(torch.promote_types(s.dtype, torch.complex64))
+    s = _returned(codes, "encode", codes.encode(as_tensor("x", x)))
+    if s.is_complex():
+        s = s.to(torch.promote_types(s.dtype, torch.complex64))
+    if not s.is_complex() or s.ndim < 3 or not bool(s.isfinite().all()):
+        raise _refused(codes, "encode", "finite complex symbols", ("...", "n", "uses", "n_tx"), s)
+    return s
+
+
+def _returned(own: Codes, name: str, value: Any) -> Tensor:
+    """The tensor of what a method of an own object returned."""
+    try:
+        return as_tensor(f"what {type(own).__name__}.{name} returned", value)
+    except ValueError as error:
+        raise OwnLinkError(str(error)) from error
+
+
+def _fits(got: torch.Size, batch: torch.Size) -> bool:
+    """True if leading dimensions broadcast to a batch without enlarging it."""
+    try:
+        return torch.broadcast_shapes(got, batch) == batch
+    except RuntimeError:
+        return False
+
+
+def _refused(own: Codes, name: str, what: str, shape: tuple[object, ...], got: Tensor) -> OwnLinkError:
+    """The error that names the object's class, what was expected of a method of its, and what came."""
+    entries = "" if bool(got.isfinite().all()) else " with NaN or infinite entries"
+    expected = f"{what} of shape (*batch, n, {'m' if name == 'decode' else 'uses, n_tx'}), here ({', '.join(map(str, shape))})"
+    return OwnLinkError(f"{type(own).__name__}.{name} must return {expected}; got {tuple(got.shape)} of {got.dtype}{entries}")

@@ -26,6 +26,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, WrapValidator
 
+from latentlink.links.own import OwnLinkError
 from latentlink.numerics.identity import identity_of
 
 _PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
@@ -222,7 +223,7 @@ def blame(name: str, everything: bool = True) -> Iterator[None]:
     """Turn what code outside of the package raises into a PlugInError that names it and its line.
 
     With `everything`, all that is raised within the context is due to the code, also by what it returned; else exceptions that did not pass
-    through a line outside of the package stay as they are.
+    through a line outside of the package stay as they are, but for what an own link returned (`OwnLinkError`).
     """
     try:
         yield
@@ -233,7 +234,7 @@ def blame(name: str, everything: bool = True) -> Iterator[None]:
         reason = f"{type(error).__name__}: {error}"
         if lines:
             raise PlugInError(f"{name} raised {reason} ({lines[-1].filename}:{lines[-1].lineno})") from error
-        if everything:
+        if everything or isinstance(error, OwnLinkError):
             raise PlugInError(f"{name} cannot be used: {reason}") from error
         raise
 
