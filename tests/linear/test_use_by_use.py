@@ -1,5 +1,7 @@
 """Pooling over a message's uses against spending the budget use by use."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -82,3 +84,13 @@ def test_a_dead_use_stays_silent():
         s = design(modes, ll.Channel.from_grid(h, 10.0), power).transceiver.encode(torch.randn(5, 20, generator=seeded(1)))
         assert s[:, 1].abs().max() == 0
         assert s[:, [0, 2]].abs().min() > 0
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_a_baseline_stays_one_where_the_channel_is_known_up_to_an_error(power):
+    modes, grids = ll.semantic_modes(moments(3, 12, 12), shrinkage=0.0), channel(4, 2, 2, 3, 10.0, batch=(2,))
+    uncertain = replace(grids, error_variance=torch.tensor([0.0, 0.1]).to(grids.power))
+    for case in (None, ll.csi.BothEnds()):
+        solution = ll.ClosedForm(power=power, **({} if case is None else {"csi": case})).design(modes, uncertain)
+        assert solution.status.tolist() == [ll.Status.BASELINE.code] * 2
+        assert "candidate" not in solution.trace  # nothing was tried

@@ -76,5 +76,7 @@ def _status(placed: Placement, limit: PowerLimit, channel: Channel) -> Int[Tenso
     status = (Status.OPTIMAL if limit.is_exact else Status.BASELINE).where(placed.power.sum(-1) > 0)
     if placed.settled is not None:
         return status.masked_fill(~placed.settled, STOPPED.code)
+    if not limit.is_exact:
+        return status  # nothing was tried, whatever is known of the channel
     shared = (channel.error_variance > 0) & (channel.uses > 1)  # E s is correlated over uses that share one error
     return mark_status(status, shared, ROBUST)
