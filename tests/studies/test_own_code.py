@@ -385,6 +385,19 @@ LINKS = """
     class Fails(Mine):
         link = Failing
 
+    class OneOfAll(Mine):
+        def design(self, known, channel):
+            return super().design(known, channel[:1])
+
+    class Exact(Mine):
+        def design(self, known, channel):
+            return ll.ClosedForm().design(known.modes(), channel[:1])
+
+    class NoMatter(Mine):
+        def design(self, known, channel):
+            from dataclasses import replace
+            return replace(super().design(known, channel), expected_power=torch.tensor(1.0))
+
     class WithoutBatch(Bare):
         def decode(self, r):
             return super().decode(r)[0]
@@ -447,6 +460,15 @@ OBJECTIVES = """
     def none():
         return None
 """
+
+
+def test_a_solution_for_other_channels_than_were_asked_for_is_told_as_its_own(tmp_path, lab):
+    name = lab(LINKS)
+    methods = [{"name": f"{name}:{each}", "label": each} for each in ("Mine", "OneOfAll", "Exact", "NoMatter")]
+    _, rows, reasons = run(write_study(tmp_path, methods=methods, **{**FAST, "channel": {"antennas": 2, "draws": 3}}))
+    assert rows["method"].to_list() == ["Mine"] * 3
+    for each in ("OneOfAll", "Exact", "NoMatter"):
+        assert f"{name}:{each} cannot be used: ValueError: solution for 1 channel, expected 3: " in reasons[each]
 
 
 def test_a_codec_is_kept_under_the_code_of_its_objective_whose_failures_are_told_as_its_own(tmp_path, lab):

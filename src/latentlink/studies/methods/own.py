@@ -19,7 +19,9 @@ from pydantic import ConfigDict, model_validator
 from latentlink.channels.channel import Channel
 from latentlink.links.own import as_transceiver
 from latentlink.links.solution import Solution
-from latentlink.numerics.doors import check_instance, finite
+from latentlink.links.transceiver import Transceiver
+from latentlink.numerics.doors import as_tensor, check_instance, finite
+from latentlink.numerics.reprs import counted
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import Point, identify
 from latentlink.studies.shared import PilotKnowledge
@@ -72,8 +74,22 @@ class OwnMethod(Method):
         with blame(self.name):
             solution = target(**(drawn | self.parameters)).design(known, channel)
             check_instance("what design returns", solution, Solution, "latentlink.Solution(...)")
+            link = as_transceiver(solution, channel, known.pilots.y.shape[1])
+            _check_batch(solution, link, channel)
             for name, value in (("expected_mse", solution.expected_mse), ("expected_power", solution.expected_power)):
                 if value is not None:
                     finite(name, value)
             solution.statuses()
-            return replace(solution, transceiver=as_transceiver(solution, channel, known.pilots.y.shape[1]))
+            return replace(solution, transceiver=link)
+
+
+def _check_batch(solution: Solution, link: Transceiver, channel: Channel) -> None:
+    """Refuse a solution that is not for the channels asked for; a link without a batch is one for all of them."""
+    parts = {name: getattr(solution, name) for name in ("status", "expected_mse", "expected_power")}
+    shapes = {name: as_tensor(name, value).shape for name, value in parts.items() if value is not None}
+    shapes |= {"transceiver": link.batch} if link.batch else {}
+    count = channel.batch.numel()
+    for name, shape in shapes.items():
+        if shape != channel.batch and not (count == 1 and shape == ()):
+            got = f"solution for {counted(shape.numel(), 'channel')}, expected {count}"
+            raise ValueError(f"{got}: {name} must have batch {tuple(channel.batch)}, got {tuple(shape)}")
