@@ -51,6 +51,13 @@ def test_methods_of_unknown_families_are_drawn_worded_and_tabled(tmp_path):
     assert plot_accuracy(table) == plot_accuracy(arrange(own_study(), "snr"))
 
 
+def test_statuses_are_counted_by_their_names():
+    ends = ["optimal", "nothing to send", "optimal", "an own status"]
+    rows = frame([{**row("exact, widely linear", 8, 0.0, seed), "status": end} for seed, end in enumerate(ends, 1)])
+    ((_, entries),) = tabulate_statuses(arrange(rows, "snr")).rows
+    assert entries[-1].text == "optimal (2); nothing to send (1); an own status (1)"
+
+
 def test_own_methods_look_like_no_others_and_like_no_method_of_the_package():
     packaged = [curve(f"{family} {number}", family) for family in FAMILIES if family != "own" for number in range(3)]
     own = [curve(f"method {number}", f"family {number}") for number in range(7)]

@@ -249,7 +249,7 @@ def tabulate_papr(table: Arranged) -> Table:
 
 
 def tabulate_statuses(table: Arranged) -> Table:
-    """Tabulate how the designs ended, and how long they took."""
+    """Tabulate how the designs ended, as names of statuses with the number of channels of each, and how long they took."""
     body = []
     for name, mine in _group_by_method(table.links):
         statuses = Counter(mine["status"].drop_nulls()).most_common()

@@ -26,8 +26,8 @@ class Column:
     Attributes:
         name: of the column.
         dtype: in Parquet files.
-        role: "identity" says which cell it is and how it went; "pilots", "channel" and "radio" are settings, which distinguish points;
-            "result" is what was measured.
+        role: "identity" says which cell it is and how it went (`status` is the name of the channel's own `Status`); "pilots", "channel" and
+            "radio" are settings, which distinguish points; "result" is what was measured.
         metric: the study's metric that asks for it; "" is always written.
         averaged: whether summaries show its mean.
         range: of a result: shares lie in [0, 1], positive numbers above 0; bands of figures end there.

@@ -62,7 +62,7 @@ def test_one_training_serves_all_channels_and_is_kept(tmp_path, monkeypatch):
     assert len(codec) == 2 * 2 * 2 * 20
     assert codec["method"].unique().to_list() == ["codec"]
     assert codec["power"].is_between(0.9, 1.1).all()
-    assert codec["status"].str.contains("feasible").all()
+    assert set(codec["status"]) <= {"codec", "linear"}
     assert codec["accuracy_bound"].is_between(0.0, 1.0).all()
     again, _ = run(path, tmp_path / "two")
     assert len(count) == 2  # kept on this machine

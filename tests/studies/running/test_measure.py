@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 import torch
 
+import latentlink as ll
 from latentlink.baselines.top_k import TopK
+from latentlink.studies.methods.linear import ClosedFormMethod
 from studies.examples import run, write_study
 
 
@@ -52,9 +56,28 @@ def test_operations_of_a_silent_network_are_those_of_what_is_left(tmp_path):
     study = write_study(tmp_path, methods=[neural], seeds=[1], channel={"antennas": 2}, snr={"snr_db": 0})
     row = run(study, tmp_path / "r").filter(pl.col("family") == "neural")
     assert row["power"].to_list() == [0.0]
-    assert row["status"].str.contains("nothing was sent").all()
+    assert row["status"].to_list() == [ll.Status.NOTHING_TO_SEND.name]
     assert row["flops"].item() == 2 * 9 + 6 * 2 + 1 + 2 * 7  # centre, scale, and what is left of the decoder: its mean
     assert row["density"].item() == 0.0
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True])
+def test_each_row_has_the_name_of_the_status_of_its_own_channel(tmp_path, monkeypatch, one_at_a_time):
+    design, gains = ClosedFormMethod.design_for, []
+
+    def by_gain(self, known, there, run):
+        gains.append(there.truth.h.abs().square().mean((-3, -2, -1)))
+        status = torch.where(gains[-1] > 1.0, ll.Status.OPTIMAL.code, ll.Status.BASELINE.code)
+        return replace(design(self, known, there, run), status=status)
+
+    monkeypatch.setattr(ClosedFormMethod, "design_for", by_gain)
+    monkeypatch.setattr(ClosedFormMethod, "one_channel_at_a_time", one_at_a_time)
+    study = write_study(tmp_path, methods=[{"name": "closed-form"}], seeds=[1], channel={"antennas": 1, "draws": 6}, snr={"snr_db": 0})
+    rows = run(study, tmp_path / "r").filter(pl.col("family") == "exact").sort("channel")
+    each = dict.fromkeys(torch.cat(gains).tolist())  # in the order of the channels, however often they were designed for
+    expected = ["optimal" if gain > 1.0 else "baseline" for gain in each]
+    assert rows["status"].to_list() == expected
+    assert len(set(expected)) == 2
 
 
 def test_methods_and_snrs_meet_the_same_channels(tmp_path):

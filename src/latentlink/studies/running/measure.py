@@ -28,6 +28,7 @@ from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.latency import latency
 from latentlink.evaluation.papr import peaks
 from latentlink.linear.design import ClosedForm
+from latentlink.links.status import Status
 from latentlink.links.transceiver import Transceiver
 from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
@@ -79,6 +80,7 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
         results = {name: torch.cat([part[name] for _, part in parts]) if isinstance(first[name], Tensor) else first[name] for name in first}
     else:
         link, results = measure_one(there, run)
+    results["status"] = [Status.of(code).name for code in results["status"].tolist()]
     columns |= describe_situation(cell, there) | results | {"wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(there.truth.h), cell.metrics), link, there.truth[: link.batch.numel()])
 
@@ -103,19 +105,22 @@ def _measure_link(
     def send(s: Tensor) -> Tensor:
         return channel.apply(s if amplifier is None else amplifier(s), own_noise)
 
-    return link, {
-        "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
-        **{name: getattr(seen, name) for name in _EVALUATED},
-        "budget": controlled.budget,
-        "expected_mse": method.expected_mse(known, solution) if "mse" in cell.metrics and cell.csi.known != "unaware" else None,
-        "status": "; ".join(solution.messages()),
-        "gap": solution.trace.get("gap"),
-        "design_s": controlled.seconds,
-        **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
-        **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
-        **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
-        **link.measured(test.x[:_BLOCKS], send),
-    }
+    return (
+        link,
+        {
+            "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
+            **{name: getattr(seen, name) for name in _EVALUATED},
+            "budget": controlled.budget,
+            "expected_mse": method.expected_mse(known, solution) if "mse" in cell.metrics and cell.csi.known != "unaware" else None,
+            "status": solution.status.expand(channel.batch),  # codes
+            "gap": solution.trace.get("gap"),
+            "design_s": controlled.seconds,
+            **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
+            **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
+            **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
+            **link.measured(test.x[:_BLOCKS], send),
+        },
+    )
 
 
 def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
