@@ -9,6 +9,7 @@ import copy
 import time
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -69,21 +70,21 @@ def main():
     modes, pilots = pair()
     settings = ll.CodecTraining(draws=ll.channels.ChannelDraws(gain=0.5))
     codec = settings.untrained(modes, pilots)
-    h = ll.rayleigh(ANTENNAS, ANTENNAS, 0.5, (CHANNELS,), torch.Generator().manual_seed(1))
+    h = ll.rayleigh(ANTENNAS, ANTENNAS, gain=0.5, batch=(CHANNELS,), generator=1)
     radio = ll.Channel.from_snr(h, SNR_DB)
-    links = {
+    links: dict[str, Any] = {
         "exact linear": ll.ClosedForm().design(modes, radio[0]).transceiver.to(torch.float32),
         "codec": codec.design(radio[0]).transceiver,
     }
     for budget in BUDGETS:
-        small = shrink(cost_of(ll.budget.Flops(budget)), codec, draw_bank(settings.draws, 64, codec, 0))
+        small = shrink(cost_of(ll.budget.Flops(budget)), codec, draw_bank(settings.draws, 64, codec, torch.Generator().manual_seed(0)))
         links[f"codec within {budget:.1e} operations"] = small.design(radio[0]).transceiver
     links["codec, int8"] = Int8(links["codec"])
     table = Table(title=f"latentlink, codec, one thread, d = m = {DIM}, {ANTENNAS}×{ANTENNAS}, torch {torch.__version__}")
     for name in ("link", "operations", "encode µs", "decode µs", "encode µs, of 256", "decode µs, of 256"):
         table.add_column(name)
     for name, link in links.items():
-        one, many = (latency(link, pilots.x, radio[0], batch, repeats) for batch, repeats in ((1, 300), (256, 30)))
+        one, many = (latency(link, pilots.x, radio[0], batch=batch, repeats=repeats) for batch, repeats in ((1, 300), (256, 30)))
         count = link.link.flops.total if isinstance(link, Int8) else link.flops.total
         times = [f"{value:.4g}" for value in (one.encode_us, one.decode_us, many.encode_us, many.decode_us)]
         table.add_row(name, f"{count:.3g}", *times)

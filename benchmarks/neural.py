@@ -119,6 +119,7 @@ def ours(pilots, test, channel, head, precision):
     link = design.design(pilots, channel).transceiver
     seconds = (time.perf_counter() - start) / EPOCHS
     seen = ll.evaluate(link, test.x, test.y, channel=channel, head=head, labels=test.labels, generator=torch.Generator().manual_seed(0))
+    assert seen.accuracy is not None
     return Trained(seconds, float(seen.accuracy))
 
 
@@ -149,8 +150,8 @@ def show_forms(pilots, test, channel):
         dense = ll.Neural(epochs=2, budget=ll.budget.Weights(share)).design(pilots[:2_000], channel).transceiver
         forms = (dense, dense.compacted(), dense.compacted().as_sparse())
         times = [ll.metrics.latency(form, test.x, channel, batch=batch) for batch in (1, 256) for form in forms]
-        best = [min(range(3), key=lambda i, at=at: times[at + i].encode_us + times[at + i].decode_us) + at for at in (0, 3)]
-        cells = [f"{'[bold]' if i in best else ''}{t.encode_us + t.decode_us:.0f}" for i, t in enumerate(times)]
+        us = [seen.encode_us + seen.decode_us for seen in times]
+        cells = [f"{'[bold]' if value in (min(us[:3]), min(us[3:])) else ''}{value:.0f}" for value in us]
         table.add_row(f"{dense.density:.1%}", f"{dense.flops.total:.2g}", *cells)
     console.print(table)
     record("zeros", table, threads=1)  # latencies are measured on one

@@ -39,6 +39,7 @@ from latentlink.streams.allocation import Allocation
 from latentlink.streams.spatial import SpatialModes, embed_beams
 from latentlink.streams.waterfilling import mse_waterfilling
 
+_SEARCHED = 2**15  # symbols whose allocation is searched for at once: what a processor's cache holds
 _WEIGHT_STEPS = 8  # halving the distance at each; all are judged and the best is kept, settled or not
 
 
@@ -92,7 +93,7 @@ def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
     covariance is less than that of the design, though, and so is the noise that E makes: it is taken where it is better under that one.
     """
     spatial = SpatialModes.of(channel.h)
-    best, candidate = _search(modes, channel, spatial.amplitude)
+    best, candidate = _search_in_parts(modes, channel, spatial.amplitude)
     plain = channel.noise_variance.unsqueeze(-1).expand(*channel.batch, channel.uses)
     designed = _use_noise(channel, best)
     trusting = torch.zeros_like(candidate, dtype=torch.bool)
@@ -122,6 +123,28 @@ def _stream_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s
 def _use_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s"] | None = None) -> Float[Tensor, "*batch u"]:
     """Effective noise N_u = σ² + τ P_u (…, u) of each use."""
     return channel.noise_variance.unsqueeze(-1) + channel.error_variance.unsqueeze(-1) * used.use_power(variance)
+
+
+def _search_in_parts(
+    modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "*batch u q"]
+) -> tuple[Allocation, Int[Tensor, "*batch"]]:
+    """As `_search`, for as many channels at a time as a processor's cache holds."""
+    flat, amplitude = channel.flattened(), amplitude.reshape(-1, *amplitude.shape[-2:])
+    count = max(1, _SEARCHED // (amplitude.shape[-2] * amplitude.shape[-1]))
+    starts = range(0, max(1, len(amplitude)), count)
+    found = [_search(modes, flat[start : start + count], amplitude[start : start + count]) for start in starts]
+
+    def joined(parts: list[Tensor]) -> Tensor:
+        return torch.cat(parts).reshape((*channel.batch, *parts[0].shape[1:]))
+
+    parts = [best for best, _ in found]
+    best = Allocation(
+        joined([part.streams for part in parts]),
+        joined([part.amplitude for part in parts]),
+        joined([part.power for part in parts]),
+        parts[0].slots,
+    )
+    return best, joined([candidate for _, candidate in found])
 
 
 def _search(modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "*batch u q"]) -> tuple[Allocation, Int[Tensor, "*batch"]]:
