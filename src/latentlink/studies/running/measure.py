@@ -105,22 +105,19 @@ def _measure_link(
     def send(s: Tensor) -> Tensor:
         return channel.apply(s if amplifier is None else amplifier(s), own_noise)
 
-    return (
-        link,
-        {
-            "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
-            **{name: getattr(seen, name) for name in _EVALUATED},
-            "budget": controlled.budget,
-            "expected_mse": method.expected_mse(known, solution) if "mse" in cell.metrics and cell.csi.known != "unaware" else None,
-            "status": solution.status.expand(channel.batch),  # codes
-            "gap": solution.trace.get("gap"),
-            "design_s": controlled.seconds,
-            **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
-            **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
-            **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
-            **link.measured(test.x[:_BLOCKS], send),
-        },
-    )
+    return link, {
+        "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
+        **{name: getattr(seen, name) for name in _EVALUATED},
+        "budget": controlled.budget,
+        "expected_mse": method.expected_mse(known, solution) if "mse" in cell.metrics and cell.csi.known != "unaware" else None,
+        "status": solution.status.expand(channel.batch),
+        "gap": solution.trace.get("gap"),
+        "design_s": controlled.seconds,
+        **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
+        **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
+        **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
+        **link.measured(test.x[:_BLOCKS], send),
+    }
 
 
 def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
