@@ -156,8 +156,8 @@ def keep(
     """
     if not files:
         raise ValueError("name at least one study file")
-    for file in files:
-        experiment = open_experiment(file, read_study(file).docs.overrides, output=output)
+    experiments = [open_experiment(file, read_study(file).docs.overrides, output=output) for file in files]  # before any of them runs
+    for file, experiment in zip(files, experiments, strict=True):
         messages.print(f"{file}", highlight=False, markup=False)
         run_experiment(experiment, jobs, device)
         keep_experiment(experiment, docs, archive)
