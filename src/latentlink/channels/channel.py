@@ -30,7 +30,7 @@ class Channel(Summarised, Parts):
         error_variance: τ ≥ 0 (…), variance of each entry of H around h given what is known; 0 is perfect CSI (see `estimated`).
 
     Raises:
-        ValueError: naming the argument that is real, has the wrong shape, is not finite, is negative, or does not broadcast with the others.
+        ValueError: naming the argument that is real, has the wrong shape, is not finite or negative, or does not broadcast with the others.
     """
 
     h: Complex[Tensor, "*batch u r t"]
