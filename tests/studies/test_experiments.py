@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 
 import latentlink as ll
 from latentlink.cli.study import keep, keep_experiment
+from latentlink.cli.study import run as run_command
 from studies.examples import write_study
 
 FAST = {"seeds": [1], "snr": {"snr_db": 10}, "channel": {"antennas": 2}, "references": False}
@@ -105,3 +106,12 @@ def test_all_files_are_read_before_any_is_run(tmp_path):
         keep(good, bad, docs=tmp_path / "docs", archive=tmp_path / "archive")
     assert not (tmp_path / "results").exists()
     assert not (tmp_path / "docs").exists()
+
+
+def test_the_command_prints_each_reason_of_failures_once(tmp_path, capsys):
+    path = write_study(tmp_path, **{**FAST, "seeds": [1, 2], "pilots": {"per_class": [5000, 6000]}})
+    with pytest.raises(ValueError, match="8 of 8 cells failed"):
+        run_command(path, jobs=1)
+    shown = " ".join(capsys.readouterr().err.split())
+    assert shown.count("4 cells failed: ValueError: pilots.per_class must be at most 50") == 2
+    assert shown.count("traceback in") == 2
