@@ -101,3 +101,21 @@ def _loop(settings, codec, data, head):
     bank = draw_bank(settings.draws, 40, codec, CodecDraw.TRAINING_CHANNELS.generator(0))
     examples = Examples(codec.modes, ll.HeadDivergence(head), data, data[:9], None, settings.augmentation)
     return CodecLoop(codec, examples, bank, bank, settings)
+
+
+def test_one_seed_gives_each_kind_of_draw_a_stream_of_its_own():
+    """The noise of `apply(s, 0)` was the channel of `rayleigh(generator=0)`, and so was the error of `estimated(generator=0)`."""
+    shape = {"batch": (400,), "generator": 0}
+    h = ll.rayleigh(2, 2, **shape).to(torch.complex128)
+    channel = ll.Channel(h.unsqueeze(-3), 1.0, 1.0)
+    draws = {
+        "channel": h,
+        "noise": channel.apply(torch.zeros(400, 2, 1, 2, dtype=torch.complex128), 0),
+        "estimation error": channel.estimated(1.0, generator=0).h - channel.h / 2,
+        "innovation": ll.csi.age_channel(channel.h, 1.0, 300.0, carrier_hz=3.5e9, generator=0),
+    }
+    for name, first in draws.items():
+        for other, second in draws.items():
+            a, b = first.flatten(), second.flatten()
+            correlation = (a.conj() * b).mean().abs() / (a.abs().square().mean() * b.abs().square().mean()).sqrt()
+            assert name == other or correlation < 0.15, (name, other)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.numerics.seeds import stream_generator
 from oracles import normal, seeded
 
 N, D, M = 50, 6, 4
@@ -117,7 +118,7 @@ def test_a_solution_of_it_shows_itself():
         unknown.status_names()
 
 
-def test_a_seed_is_a_generator_and_nothing_else_is():
-    assert torch.equal(ll.transmit(OWN, X, CHANNEL, generator=5), ll.transmit(OWN, X, CHANNEL, generator=seeded(5)))
+def test_a_seed_stands_for_the_stream_of_the_noise_and_nothing_else_does():
+    assert torch.equal(ll.transmit(OWN, X, CHANNEL, generator=5), ll.transmit(OWN, X, CHANNEL, generator=stream_generator(5, "noise")))
     with pytest.raises((ValueError, TypeError), match="generator"):
         ll.transmit(OWN, X, CHANNEL, generator="five")

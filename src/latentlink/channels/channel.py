@@ -153,7 +153,7 @@ class Channel(Summarised, Parts):
         variance = not_negative("error_variance", error_variance, self.h)
         h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
         once = h.narrow(-3, 0, 1) if is_block_fading(h) else h
-        source = as_generator(generator, once.device)
+        source = as_generator(generator, "estimation error", once.device)
         noise = torch.randn(once.shape, dtype=once.dtype, device=once.device, generator=source)
         mean, uncertainty = posterior(once + variance.sqrt()[..., None, None, None] * noise, variance, gain)
         return replace(self, h=mean.expand(h.shape), error_variance=uncertainty)
@@ -201,7 +201,7 @@ class Channel(Summarised, Parts):
             raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
         _broadcast(h=self.batch, s=s.shape[:-3])
         r = (s.transpose(-3, -2) @ self.h.to(s.dtype).mT).transpose(-3, -2)
-        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=as_generator(generator, r.device))
+        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=as_generator(generator, "noise", r.device))
         return r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
 
 

@@ -58,7 +58,7 @@ class SizedDraws(Summarised, ABC):
 
     def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
         """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
-        source = as_generator(generator)
+        source = as_generator(generator, "channels")
         sizes = torch.tensor(self.antennas, dtype=torch.float64)
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
         u = torch.randint(len(self.uses), (count,), generator=source)

@@ -47,7 +47,7 @@ def rayleigh(
     batch = _batch(batch)
     n_rx, n_tx = integer("n_rx", n_rx), integer("n_tx", n_tx)
     gain = real("gain", gain, least=0.0)
-    source = as_generator(generator, None)
+    source = as_generator(generator, "channels", None)
     device = None if source is None else source.device
     return math.sqrt(gain) * torch.randn(*batch, n_rx, n_tx, dtype=dtype, generator=source, device=device)
 
@@ -79,7 +79,7 @@ def rician(
     if not isinstance(k_factor, int | float | np.number) or not k_factor >= 0:
         raise ValueError(f"k_factor must not be negative (it is linear, not dB), got {k_factor!r}")
     gain = real("gain", gain, least=0.0)
-    source = as_generator(generator, None)
+    source = as_generator(generator, "channels", None)
     scattered = rayleigh(n_rx, n_tx, batch=batch, generator=source, dtype=dtype)
 
     def uniform(*shape: int) -> Tensor:

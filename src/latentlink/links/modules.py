@@ -117,7 +117,7 @@ class ChannelLayer(Summarised, nn.Module):
         super().__init__()
         check_channel(channel)
         self.channel = TensorHolder(channel)
-        self.source = as_generator(seed, None if isinstance(seed, torch.Generator) else channel.h.device, "seed")
+        self.source = as_generator(seed, "noise", None if isinstance(seed, torch.Generator) else channel.h.device, "seed")
 
     def _facts(self) -> dict[str, str]:
         return {"channel": repr(self.channel.value())}

@@ -31,5 +31,5 @@ def transmit(
         >>> y_hat = transmit(solution, x, channel, generator=0)  # doctest: +SKIP
     """
     link, x = as_transceiver(transceiver, channel), as_tensor("x", x)
-    noise = as_generator(generator, channel.h.device)
+    noise = as_generator(generator, "noise", channel.h.device)
     return link.informed_by(x).decode(channel.apply(link.encode(x), noise))

@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.numerics.seeds import stream_generator
+
 AnyArray = Tensor | NDArray[Any]  # what public functions take as an array of numbers
 
 
@@ -87,9 +89,12 @@ def choice(name: str, value: object, options: Collection[str]) -> str:
 
 
 def as_generator(
-    seed: int | torch.Generator | None, device: torch.device | str | None = "cpu", name: str = "generator"
+    seed: int | torch.Generator | None, drawn: str, device: torch.device | str | None = "cpu", name: str = "generator"
 ) -> torch.Generator | None:
-    """The generator of a seed >= 0, or a generator, which must be on the device if one is given; None is PyTorch's global one."""
+    """The generator of a seed >= 0, or a generator, which must be on the device if one is given; None is PyTorch's global one.
+
+    A seed stands for a stream of its own for each kind of what is `drawn`: a channel and the noise on it may have the same seed.
+    """
     if seed is None:
         return None
     if isinstance(seed, torch.Generator):
@@ -98,7 +103,7 @@ def as_generator(
         return seed
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {seed!r}")
-    return torch.Generator(device=device or "cpu").manual_seed(integer(name, seed, 0, 2**64 - 1))
+    return stream_generator(integer(name, seed, 0, 2**64 - 1), drawn, device=device or "cpu")
 
 
 def device_named(name: str | torch.device) -> torch.device:

@@ -51,7 +51,7 @@ def age_channel(
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     gain = real("gain", gain, least=0.0)
     h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
-    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=as_generator(generator, h.device))
+    w = torch.randn(h.shape, dtype=h.dtype, device=h.device, generator=as_generator(generator, "innovation", h.device))
     return rho * h + ((1 - rho**2) * gain) ** 0.5 * w
 
 

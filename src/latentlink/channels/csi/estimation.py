@@ -67,7 +67,9 @@ class ChannelEstimator(Summarised):
             expected = f"(..., {self.weights.shape[-1]}, n_rx, n_tx)"
             raise ValueError(f"at_pilots must be complex of shape {expected}, got {h.dtype} {tuple(h.shape)}")
         batch = torch.broadcast_shapes(h.shape[:-3], self.pilot_noise.shape)
-        noise = torch.randn(*batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=as_generator(generator, h.device))
+        noise = torch.randn(
+            *batch, *h.shape[-3:], dtype=h.dtype, device=h.device, generator=as_generator(generator, "pilot noise", h.device)
+        )
         y = h + self.pilot_noise.to(h.real).sqrt()[..., None, None, None] * noise
         return (self.weights.to(h) @ y.flatten(-2)).unflatten(-1, h.shape[-2:])
 
