@@ -31,8 +31,9 @@ chromium:
 demo: $(VENV)/.installed fashion-mnist
 	$(BIN)/latentlink demo $(DEMO)
 
+# Compiled modules are kept, also where the surroundings say otherwise: pytest compiles each test in each worker, at 15 s, and commands too.
 test: $(VENV)/.installed chromium
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # The annotated shapes and types of arguments and results, checked at every call; this doubles the time, so it is the tests that reach
 # every design, transceiver and channel.

@@ -26,7 +26,12 @@ import latentlink.cli, latentlink.studies.experiments, latentlink.report.page
 SERVE = """
 import json, os, sys, traceback
 for line in sys.stdin:
-    code, arguments, folder, environment, out, err = json.loads(line)
+    code, *told = json.loads(line)
+    if not told:
+        exec(code, {})
+        print(0, flush=True)
+        continue
+    arguments, folder, environment, out, err = told
     child = os.fork()
     if child == 0:
         for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, err, os.O_WRONLY)):
@@ -64,19 +69,26 @@ class Forge:
 
     def run(self, code: str, *arguments: object, folder: Path, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
         """Run code as a program of its own, in a folder and with further variables of the environment."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         with tempfile.TemporaryDirectory() as said:
             out, err = Path(said) / "out", Path(said) / "err"
             out.touch()
             err.touch()
             told: Sequence[Any] = (["command", *map(str, arguments)], str(folder), {**ENVIRONMENT, **(env or {})}, str(out), str(err))
-            self.process.stdin.write(json.dumps([code, *told]) + "\n")
-            self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-            assert answer, "the process that forks ended: what it said is on stderr"
-            status = int(answer)
+            status = self._ask(code, *told)
             return subprocess.CompletedProcess(told[0], status, out.read_text(), err.read_text())
+
+    def prepare(self, code: str) -> None:
+        """Run code in the process that forks, whose later children find done what it does."""
+        self._ask(code)
+
+    def _ask(self, *told: Any) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(told) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, "the process that forks ended: what it said is on stderr"
+        return int(answer)
 
     def close(self) -> None:
         """End the process."""

@@ -6,6 +6,7 @@ Each rule is one test over all modules; its message lists every place that break
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import latentlink
@@ -34,10 +35,15 @@ ROOMS = (
 )  # upwards
 FACADES = ("csi", "metrics", "nn", "tr38901")  # namespaces that collect names of several rooms, imported by nothing inside
 DOORS = ("__init__", "__main__", *FACADES)
-MODULES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 40
 PRIVATE_ENGLISH = ("As", "No", "None", "Of", "They", "Those", "Whether")  # no docstring begins with a fragment of a sentence
+
+
+@cache
+def modules():
+    """The syntax of all modules, parsed by the first test that asks for it."""
+    return {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 
 
 def room(name):
@@ -50,12 +56,15 @@ def dotted(name):
     return name.removesuffix(".py").removesuffix("__init__").strip("/").replace("/", ".")
 
 
-NAMES = {dotted(name): name for name in MODULES}
+@cache
+def names():
+    """Modules by their names within the package."""
+    return {dotted(name): name for name in modules()}
 
 
 def imports(name):
     """Line and module of the package, for everything that a module imports, at its head or in a function."""
-    for node in ast.walk(MODULES[name]):
+    for node in ast.walk(modules()[name]):
         if isinstance(node, ast.Import):
             imported = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -66,7 +75,7 @@ def imports(name):
         for module in imported:
             package, _, inner = module.partition(".")
             if package == "latentlink":
-                yield node.lineno, inner if inner in NAMES else inner.rpartition(".")[0]
+                yield node.lineno, inner if inner in names() else inner.rpartition(".")[0]
 
 
 def functions(tree):
@@ -74,7 +83,7 @@ def functions(tree):
 
 
 def test_every_room_is_on_the_plan():
-    assert {room(name) for name in MODULES} - set(DOORS) <= set(ROOMS)
+    assert {room(name) for name in modules()} - set(DOORS) <= set(ROOMS)
     folders = {path.parent for path in SOURCE.rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
@@ -82,7 +91,7 @@ def test_every_room_is_on_the_plan():
 def test_rooms_import_only_those_before_them():
     wrong = [
         f"{name}:{line}: {room(name)} imports {module or 'the package itself'}"
-        for name in MODULES
+        for name in modules()
         if room(name) not in DOORS
         for line, module in imports(name)
         if not (room(name) == "cli" and module == "")  # the version and its description
@@ -92,7 +101,7 @@ def test_rooms_import_only_those_before_them():
 
 
 def test_no_module_imports_itself_through_others():
-    graph = {name: sorted({NAMES[module] for _, module in imports(name) if module} - {name}) for name in MODULES}
+    graph = {name: sorted({names()[module] for _, module in imports(name) if module} - {name}) for name in modules()}
     finished, path = set(), []
 
     def visit(name):
@@ -109,7 +118,7 @@ def test_no_module_imports_itself_through_others():
 
 
 def test_the_package_itself_only_collects_names():
-    assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in MODULES["__init__.py"].body)
+    assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in modules()["__init__.py"].body)
     assert [name for name in latentlink.__all__ if not hasattr(latentlink, name)] == []
 
 
@@ -127,7 +136,7 @@ def test_importing_the_package_brings_no_optional_dependency():
 def test_nothing_is_printed_but_by_the_command_line():
     wrong = [
         f"{name}:{node.lineno}"
-        for name, tree in MODULES.items()
+        for name, tree in modules().items()
         if room(name) != "cli"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
@@ -139,7 +148,7 @@ def test_nothing_is_inverted():
     banned = {"inv", "pinv", "inverse", "pinverse", "inv_ex"}
     wrong = [
         f"{name}:{node.lineno}: {node.attr}; use solve, a factorisation or root_inverse"
-        for name, tree in MODULES.items()
+        for name, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in banned
     ]
@@ -148,7 +157,7 @@ def test_nothing_is_inverted():
 
 def test_modules_and_functions_are_short():
     wrong = []
-    for name, tree in MODULES.items():
+    for name, tree in modules().items():
         lines = len((SOURCE / name).read_text(encoding="utf-8").splitlines())
         if lines > LONGEST_MODULE:
             wrong.append(f"{name} has {lines} lines")
@@ -161,15 +170,15 @@ def test_modules_and_functions_are_short():
 
 
 def test_modules_say_what_they_are_and_rooms_in_which_order_to_read_them():
-    assert [name for name, tree in MODULES.items() if not ast.get_docstring(tree)] == []
-    rooms = [name for name in MODULES if name.endswith("/__init__.py")]
-    wrong = [name for name in rooms if "read" not in (ast.get_docstring(MODULES[name]) or "").lower().split()]
+    assert [name for name, tree in modules().items() if not ast.get_docstring(tree)] == []
+    rooms = [name for name in modules() if name.endswith("/__init__.py")]
+    wrong = [name for name in rooms if "read" not in (ast.get_docstring(modules()[name]) or "").lower().split()]
     assert not wrong, "no reading order in " + ", ".join(wrong)
 
 
 def test_names_of_modules_say_something():
     wrong = []
-    for name in MODULES:
+    for name in modules():
         *folders, module = dotted(name).split(".")
         if module in ("utils", "helpers") or (folders and module == folders[-1]):
             wrong.append(name)
@@ -178,7 +187,7 @@ def test_names_of_modules_say_something():
 
 def test_docstrings_are_sentences():
     wrong = []
-    for name, tree in MODULES.items():
+    for name, tree in modules().items():
         for node in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)), *functions(tree)]:
             first = (ast.get_docstring(node) or "").split(maxsplit=1)
             if first and first[0].rstrip(",.:;") in PRIVATE_ENGLISH:

@@ -95,7 +95,7 @@ def admm(**settings: Any) -> Design:
 
 DESIGNS: dict[str, Design] = {
     "exact": linear(),
-    "exact, per use": Design(lambda: ll.ClosedForm(power=ll.power.PerUse(max_iterations=200)), modes, unique=False),
+    "exact, per use": Design(lambda: ll.ClosedForm(power=ll.power.PerUse(max_iterations=100)), modes, unique=False),
     "exact, per message": Design(lambda: ll.ClosedForm(power=ll.power.PerMessage(x=pilots().x, y=pilots().y)), modes),
     "exact, equal": linear(power=ll.power.Equal()),
     "exact, one use at a time": linear(power=ll.power.OneUseAtATime()),

@@ -1,7 +1,7 @@
 import logging
-import multiprocessing
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,15 +96,19 @@ class Killed(Counting):
         return super().__call__(batch)
 
 
-def _be_killed(folder):
-    run(Killed(), folder)
+ELSEWHERE = f"""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from data.test_cache import Counting, Killed, run
+
+run({{}}(), Path())
+"""  # what another process does in its folder
 
 
-def test_so_does_one_that_was_killed(tmp_path):
-    process = multiprocessing.get_context("spawn").Process(target=_be_killed, args=(tmp_path,))
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
+def test_so_does_one_that_was_killed(tmp_path, forge):
+    assert forge.run(ELSEWHERE.format("Killed"), folder=tmp_path).returncode == -signal.SIGKILL
     function = Counting()
     assert torch.equal(run(function, tmp_path), expected())
     assert function.seen == N - 2 * SHARD
@@ -216,19 +220,11 @@ def test_progress_counts_the_images_that_are_computed_and_only_those(tmp_path, c
     assert capsys.readouterr() == ("", "")  # the library itself writes nothing
 
 
-def _encode_there(folder):
-    run(Counting(), folder)
-
-
-def test_two_processes_at_once(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    others = [context.Process(target=_encode_there, args=(tmp_path,)) for _ in range(2)]
-    for process in others:
-        process.start()
-    assert torch.equal(run(Counting(), tmp_path), expected())
-    for process in others:
-        process.join(60)
-        assert process.exitcode == 0
+def test_two_processes_at_once(tmp_path, forge):
+    with ThreadPoolExecutor(1) as waiting:
+        other = waiting.submit(forge.run, ELSEWHERE.format("Counting"), folder=tmp_path)
+        assert torch.equal(run(Counting(), tmp_path), expected())
+        assert other.result().returncode == 0, other.result().stderr
     function = Counting()
     assert torch.equal(run(function, tmp_path), expected())
     assert function.seen == 0

@@ -4,26 +4,21 @@ from functools import partial
 import pytest
 import torch
 
+from data.digits_pair import trained_pair
 from latentlink.data import pairs
 from latentlink.data.cache import encode
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import DatasetNotFound, ImageSet, digits
 from latentlink.data.encoders.image_encoder import from_callable
-from latentlink.data.encoders.small import small_digit_encoders
 from latentlink.data.pairs import device_pair
 from latentlink.data.readers.files import read_images, read_labels, read_latents, write_array
 from latentlink.latents.pilot_selection import PilotSelection
 
 
-@pytest.fixture(scope="module")
-def trained():
-    return small_digit_encoders(digits("train"))
-
-
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch, trained):
+def elsewhere(tmp_path, monkeypatch):
     """Nothing is on this machine, and the two small encoders are trained once for all tests: training them has tests of its own."""
-    monkeypatch.setattr(pairs, "small_digit_encoders", lambda images: trained)
+    monkeypatch.setattr(pairs, "small_digit_encoders", lambda images: trained_pair())
     monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LATENTLINK_DATA", str(tmp_path / "nothing-here"))
 

@@ -2,7 +2,6 @@ from statistics import fmean
 
 import polars as pl
 import pytest
-from scipy import stats
 
 from latentlink.evaluation.intervals import interval_of, worst
 from latentlink.studies.averages import summarise
@@ -10,6 +9,8 @@ from latentlink.studies.rows import SETTINGS
 
 
 def test_draws_of_a_seed_are_not_independent():
+    from scipy import stats
+
     mean, low, high, rule = interval_of([1] * 50 + [2] * 50 + [3] * 50, [0.5] * 50 + [0.6] * 50 + [0.8] * 50)
     want = stats.t.interval(0.95, 2, loc=mean, scale=stats.sem([0.5, 0.6, 0.8]))
     assert ((low, high), rule) == (pytest.approx(want), "t")

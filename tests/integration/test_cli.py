@@ -12,14 +12,22 @@ from latentlink.storage.artifacts import read
 from latentlink.tasks.heads import SoftmaxHead
 from processes import LATENTLINK
 
+FEW_STEPS = """
+from latentlink.neural.codec.training import CodecTraining
+
+usual = CodecTraining.__init__
+CodecTraining.__init__ = lambda self, **settings: usual(self, **{"bank": (600, 64, 300), "steps": 20, "width": 32, **settings})
+"""  # on few channels: there is no option for either
+BRIEFLY = FEW_STEPS + LATENTLINK
+
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, forge):
+def run(tmp_path_factory, digits_forge):
     home = tmp_path_factory.mktemp("cli")
     environment = {"LATENTLINK_CACHE": str(home / "cache"), "LATENTLINK_DATA": str(home / "no-data-here"), "COLUMNS": "160"}
 
-    def run(*arguments, status=0):
-        done = forge.run(LATENTLINK, *arguments, folder=home, env=environment)
+    def run(*arguments, status=0, code=LATENTLINK):
+        done = digits_forge.run(code, *arguments, folder=home, env=environment)
         assert status in (None, done.returncode), f"{arguments}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
@@ -51,8 +59,9 @@ def accuracy_of(output):
 
 
 def test_the_demo_is_a_study_and_falls_back_to_digits(run):
-    small = ("demo", "--quick", "channel.antennas=1,4", "methods.codec.width=32", "methods.codec.layers=1", "--output", "out")
-    done = run(*small)
+    codec = ("methods.codec.width=32", "methods.codec.layers=1")
+    small = ("demo", "--quick", "channel.antennas=1,4", *codec, "--output", "out")
+    done = run(*small, code=BRIEFLY)
     assert "digits with two small encoders" in done.stderr
     out = run.home / "out"
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
@@ -76,7 +85,7 @@ def test_the_demo_is_a_study_and_falls_back_to_digits(run):
     assert (link.channel.n_tx, link.analysis.dtype) == (4, torch.float32)
     assert link.encoders == ("small-perceptron", "small-convolutional")
     assert "small-perceptron" in run("inspect", out / "link.safetensors").stdout
-    again = run(*small)
+    again = run(*small, code=BRIEFLY)
     assert "11 cells, 11 of them done" in again.stderr
     assert "goal-oriented" in again.stdout
 
@@ -202,7 +211,8 @@ def test_help_has_an_example(run, command):
 
 def test_fit_a_codec_and_use_its_link(run, files):
     options = ("--method", "codec", "--rounds", 1, "--max-symbols", 2, "--train-antennas", 1)
-    done = run("fit", "tx.npy", "rx.pt", "labels.csv", *options, "--n-tx", 1, "--n-rx", 1, "--snr-db", 25, "--output", "codec")
+    antennas = ("--n-tx", 1, "--n-rx", 1)
+    done = run("fit", "tx.npy", "rx.pt", "labels.csv", *options, *antennas, "--snr-db", 25, "--output", "codec", code=BRIEFLY)
     assert "codec.safetensors" in done.stdout
     codec = ll.load(files / "codec/codec.safetensors")
     assert codec.max_symbols == 2
@@ -213,7 +223,7 @@ def test_fit_a_codec_and_use_its_link(run, files):
     assert "300 over 3 channel(s)" in run("evaluate", "codec/link.safetensors", *evaluated, "--channel", "one.npy", "--snr-db", 20).stdout
     assert "max_symbols" in run("inspect", "codec/codec.safetensors").stdout
     assert not (files / "codec/codec.training").exists()
-    logged = run("fit", "tx.npy", "rx.pt", "labels.csv", *options, "--n-tx", 1, "--n-rx", 1, "--tensorboard", "logs", status=None)
+    logged = run("fit", "tx.npy", "rx.pt", "labels.csv", *options, *antennas, "--tensorboard", "logs", status=None, code=BRIEFLY)
     assert logged.returncode == 0 or "pip install latentlink[tensorboard]" in logged.stderr
     assert "--method is linear" in run("fit", "tx.npy", "rx.pt", "labels.csv", "--rounds", 3, status=1).stderr
     twice = ("--method", "codec", "--flops", 9, "--microseconds", 3)

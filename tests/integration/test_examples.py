@@ -11,13 +11,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, forge):
+def run(tmp_path_factory, digits_forge):
     """Runs one example study and returns its rows."""
     folder = tmp_path_factory.mktemp("elsewhere")
 
     def run(name, *overrides):
         command = ("study", "run", EXAMPLES / f"{name}.yaml", *overrides)
-        done = forge.run(LATENTLINK, *command, folder=folder, env={"LATENTLINK_CACHE": str(folder / "cache")})
+        done = digits_forge.run(LATENTLINK, *command, folder=folder, env={"LATENTLINK_CACHE": str(folder / "cache")})
         assert done.returncode == 0, done.stdout + done.stderr
         return pl.read_parquet(folder / "results" / name.replace("_", "-") / "results.parquet").filter(pl.col("family") != "reference")
 

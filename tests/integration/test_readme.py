@@ -6,10 +6,10 @@ from pathlib import Path
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_python_example_runs_as_printed(tmp_path, forge):
+def test_the_python_example_runs_as_printed(tmp_path, digits_forge):
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     strict = 'import warnings; warnings.simplefilter("error")\n'
-    run = forge.run(strict + example, folder=tmp_path, env={"LATENTLINK_CACHE": str(tmp_path), "PATH": ""})
+    run = digits_forge.run(strict + example, folder=tmp_path, env={"LATENTLINK_CACHE": str(tmp_path), "PATH": ""})
     assert run.returncode == 0, run.stderr
     value = float(run.stdout)
     assert 0.5 < value <= 1.0  # 100 Rayleigh 2×2 channels; chance is 0.1

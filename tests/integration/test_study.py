@@ -2,17 +2,25 @@
 
 import json
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import polars as pl
 import pytest
 
-from processes import ENVIRONMENT, LATENTLINK
+from processes import LATENTLINK
 from studies.examples import write_study
 
+INTERRUPTED = """
+import os, signal, threading, time
+from pathlib import Path
+
+def interrupt():
+    while len(list(Path({cells!r}).glob("*.parquet"))) < 3:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Thread(target=interrupt, daemon=True).start()
+"""  # once three cells are done, as by Ctrl+C
 NEURAL = {"name": "neural", "hidden_tx": 4, "hidden_rx": 4, "epochs": 2, "batch_size": 32}
 
 
@@ -29,8 +37,8 @@ def home(tmp_path_factory):
 def run(forge, home):
     """Runs `latentlink study`."""
 
-    def run(*arguments, status=0, **settings):
-        done = forge.run(LATENTLINK, "study", *arguments, folder=home, **settings)
+    def run(*arguments, status=0, code=LATENTLINK, **settings):
+        done = forge.run(code, "study", *arguments, folder=home, **settings)
         assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
@@ -72,19 +80,10 @@ def test_overrides_make_other_cells(run, home):
 
 
 def test_an_interrupted_study_goes_on(run, home):
-    some = ("run", "toy.yaml", "seeds=11,12,13,14", "snr.snr_db=20")
-    arguments = (*some, "methods.neural.epochs=400", "methods.neural.patience=400", "--output", "other")
-    command = [sys.executable, "-m", "latentlink", "study", *arguments]
-    process = subprocess.Popen(command, cwd=home, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    some = ("run", "toy.yaml", "seeds=11,12", "snr.snr_db=20")
     cells = home / "other" / "toy" / "cells"
-    for _ in range(600):
-        time.sleep(0.1)
-        if cells.is_dir() and len(list(cells.glob("*.parquet"))) >= 3:
-            break
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
+    long = ("methods.neural.epochs=400", "methods.neural.patience=400", "--output", "other")
+    run(*some, *long, code=INTERRUPTED.format(cells=str(cells)) + LATENTLINK, status=130)
     kept = {path.name: path.stat().st_mtime_ns for path in cells.glob("*.parquet")}
     assert len(kept) >= 3
     run(*some, "methods.neural.epochs=1", "methods.neural.patience=1", "--output", "other")

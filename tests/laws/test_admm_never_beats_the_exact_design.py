@@ -84,8 +84,8 @@ def test_from_cold_starts_at_any_rho(instance, kind):
 @pytest.mark.parametrize("kind", ["plain", "goal", "complex-linear"])
 def test_it_gets_near_from_a_cold_start_and_very_near_from_a_warm_one(kind):
     _, channels, modes = made("square", kind)
-    assert (Admm(max_iterations=1000).design(modes, channels).trace["gap"] < 0.01).all()
-    assert (Admm(max_iterations=500, warm_start=True).design(modes, channels).trace["gap"] < 1e-4).all()
+    assert (Admm(max_iterations=500).design(modes, channels).trace["gap"] < 0.01).all()
+    assert (Admm(max_iterations=200, warm_start=True).design(modes, channels).trace["gap"] < 1e-4).all()
 
 
 SETS = {
@@ -98,7 +98,7 @@ SETS = {
 }
 
 
-@pytest.mark.parametrize("stopped", [1, 3, 30])
+@pytest.mark.parametrize("stopped", [1, 30])
 @pytest.mark.parametrize("kind", ["goal", "regularised", "complex-linear goal"])
 @pytest.mark.parametrize("name", SETS)
 def test_every_set_is_met_and_never_beats_total_power_whenever_it_stops(name, kind, stopped):

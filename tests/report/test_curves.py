@@ -3,7 +3,6 @@ from dataclasses import astuple
 
 import polars as pl
 import pytest
-from scipy import stats
 
 from latentlink.evaluation.intervals import student
 from latentlink.report.arrange import arrange
@@ -33,11 +32,15 @@ def named(drawn, name, **condition):
 
 
 def test_the_quantile_is_that_of_student():
+    from scipy import stats
+
     for freedom in (1, 2, 3, 4, 7, 30, 1000):
         assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=2e-3)
 
 
 def test_bands_are_intervals_over_seeds_ranges_of_two_and_intervals_over_messages():
+    from scipy import stats
+
     values = [0.5, 0.6, 0.8]
     mean, low, high, band = mean_of([1, 2, 3], values, (None, None), "nmse")
     want = stats.t.interval(0.95, 2, loc=mean, scale=stats.sem(values))

@@ -1,13 +1,14 @@
 import pytest
 import torch
 
+from data.digits_pair import trained_pair
 from latentlink.data.datasets.images import digits
 from latentlink.data.encoders.small import small_digit_encoders
 
 
 @pytest.fixture(scope="module")
 def pair():
-    return small_digit_encoders(digits("train"))
+    return trained_pair()
 
 
 def accuracy(encoder):

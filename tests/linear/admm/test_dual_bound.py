@@ -36,7 +36,7 @@ def feasible_errors(one, limits, count=40):
 def test_the_dual_is_below_every_feasible_pair_at_every_multiplier_and_admm_nearly_meets_it(shape, limits):
     channels = SHAPES[shape]()
     chosen = None if LIMITS[limits] is None else LIMITS[limits](channels)
-    solution = Admm(power=PerAntenna(limits=chosen), warm_start=True, max_iterations=400).design(MODES, channels)
+    solution = Admm(power=PerAntenna(limits=chosen), warm_start=True, max_iterations=150).design(MODES, channels)
     reached = solution.trace["delivered"]
     best = per_antenna(MODES, channels, chosen)
     for scale in (1e-3, 0.1, 1.0, 30.0):
@@ -74,7 +74,8 @@ def test_antennas_without_power_are_as_if_they_were_not_there():
     two = ll.Channel(channels.h[..., 1:3], channels.noise_variance)
     bound = per_antenna(MODES, two, limits[1:3])
     for warm_start in (True, False):
-        solution = Admm(power=PerAntenna(limits=limits), warm_start=warm_start, max_iterations=200).design(MODES, channels)
+        iterations = 100 if warm_start else 200
+        solution = Admm(power=PerAntenna(limits=limits), warm_start=warm_start, max_iterations=iterations).design(MODES, channels)
         torch.testing.assert_close(solution.trace["bound"], bound, rtol=1e-3, atol=0.0)
         assert (solution.trace["gap"] < (1e-4 if warm_start else 1e-2)).all(), solution.trace["gap"]
         link = solution.transceiver
@@ -90,7 +91,7 @@ def test_antennas_without_power_are_as_if_they_were_not_there():
 def test_a_warm_start_is_near_the_bound_whatever_the_limits(limits, widely_linear):
     modes = ll.semantic_modes(KNOWN, shrinkage=0.0, widely_linear=widely_linear)
     channels = channel(2, 4, 4, snr_db=torch.tensor([0.0, 20.0]).repeat(2), batch=(4,))
-    solution = Admm(power=PerAntenna(limits=torch.tensor(limits)), warm_start=True, max_iterations=200).design(modes, channels)
+    solution = Admm(power=PerAntenna(limits=torch.tensor(limits)), warm_start=True, max_iterations=50).design(modes, channels)
     assert (solution.trace["gap"] < 0.015).all(), solution.trace["gap"]
 
 
@@ -102,15 +103,15 @@ def test_limits_beyond_the_budget_are_total_power():
 
 
 def test_per_use_limits_are_certified_too():
-    channels = channel(14, 3, 3, uses=3, batch=(2,))
-    solution = Admm(power=PerUse(), warm_start=True, max_iterations=400).design(MODES, channels)
+    channels = channel(14, 2, 2, uses=3, batch=(1,))
+    solution = Admm(power=PerUse(), warm_start=True, max_iterations=200).design(MODES, channels)
     exact = ll.ClosedForm(power=ll.power.PerUse()).design(MODES, channels)
     assert (solution.expected_mse >= exact.expected_mse * (1 - 1e-6)).all()
     assert (solution.trace["bound"] <= exact.expected_mse * (1 + 1e-9)).all()
     assert (solution.trace["bound"] >= exact.expected_mse * (1 - 1e-3)).all()
     assert (solution.trace["gap"] <= 5e-3).all()
     F, _ = dense_pair(solution.transceiver)
-    rows = (F @ KNOWN.cov_x * F).sum(-1).unflatten(-1, (2, 3, 3)).sum((-3, -1))
+    rows = (F @ KNOWN.cov_x * F).sum(-1).unflatten(-1, (2, 3, 2)).sum((-3, -1))
     assert (rows <= channels.power.unsqueeze(-1) * (1 + 1e-9)).all()
 
 

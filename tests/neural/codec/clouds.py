@@ -5,6 +5,7 @@ from functools import cache
 import torch
 
 import latentlink as ll
+from sharing import made_once
 
 CLASSES = 16
 
@@ -32,13 +33,13 @@ def world():
 def training(**changes):
     settings = {
         "modes": 10, "width": 32, "layers": 2, "max_symbols": 5,
-        "draws": ll.channels.ChannelDraws(antennas=(1, 2, 4), uses=(1,)), "rounds": 8,
+        "draws": ll.channels.ChannelDraws(antennas=(1, 2, 4), uses=(1,)), "rounds": 6,
         "steps": 60, "channels": 8, "messages": 96, "learning_rate": 4e-3, "bank": (2000, 64, 600),
     }  # fmt: skip
     return ll.CodecTraining(**{**settings, **changes})
 
 
-@cache
+@made_once
 def fitted():
     """A codec trained for the head, once for all tests."""
     data, _, head, modes = world()

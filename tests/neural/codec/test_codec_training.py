@@ -101,7 +101,7 @@ def test_validation_gets_better():
 
 
 @pytest.mark.parametrize(
-    ("objective", "rounds"), [(ll.Regression(), 2), (ll.Cosine(), 2), (ll.Retrieval(), 4)], ids=["mse", "cosine", "retrieval"]
+    ("objective", "rounds"), [(ll.Regression(), 2), (ll.Cosine(), 2), (ll.Retrieval(), 3)], ids=["mse", "cosine", "retrieval"]
 )
 def test_goals_without_labels_go_through_the_same_door(objective, rounds):
     data, unseen, _, _ = world()
@@ -123,12 +123,13 @@ def test_few_pilots_help_and_do_not_hurt():
     _, _, head, _ = world()
     few = pilots(64)
     modes = ll.semantic_modes(ll.Moments.from_pairs(few.x, few.y), ll.Goal.fisher(head, few.y, 3.0, 0.01))
+    radios = {n: channel(n, n, snr_db=15.0, batch=(40,), seed=8) for n in (1, 2, 4)}
+    exact = {n: ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32) for n, radio in radios.items()}
+    linear = {n: understood(exact[n], radio).mean() for n, radio in radios.items()}
     for unpaired in (None, pilots(600, seed=3).x):
         codec = training(rounds=4, validation=0.25).fit(modes, few, ll.HeadDivergence(head), unpaired=unpaired).codec
         for n, gain in ((1, 0.05), (2, -0.01), (4, -0.01)):
-            radio = channel(n, n, snr_db=15.0, batch=(100,), seed=8)
-            linear = ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32)
-            assert understood(codec.design(radio).transceiver, radio).mean() >= understood(linear, radio).mean() + gain, n
+            assert understood(codec.design(radios[n]).transceiver, radios[n]).mean() >= linear[n] + gain, n
 
 
 @pytest.mark.parametrize("power", [ll.power.Mean(), ll.power.Mean(peak=1.5), ll.power.PerMessage()])

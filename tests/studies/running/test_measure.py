@@ -11,8 +11,16 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path / "cache"))
 
 
-def test_rows_say_what_was_measured(tmp_path):
-    rows = run(write_study(tmp_path), tmp_path / "r")
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    """The rows of the small study."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENTLINK_CACHE", str(folder / "cache"))
+        return run(write_study(folder), folder / "r")
+
+
+def test_rows_say_what_was_measured(rows):
     links = rows.filter(pl.col("family") != "reference")
     exact = links.filter(pl.col("method").str.starts_with("exact"))
     assert (links["accuracy_low"] <= links["accuracy"]).all()
@@ -26,8 +34,7 @@ def test_rows_say_what_was_measured(tmp_path):
     assert exact.filter(pl.col("n_tx") == 2)["flops"].unique().to_list() == [2 * 4 * 9 + 2 * 4 * 7]
 
 
-def test_rows_name_the_encoders_that_were_used(tmp_path):
-    rows = run(write_study(tmp_path), tmp_path / "r")
+def test_rows_name_the_encoders_that_were_used(rows):
     for name in ("transmitter", "receiver"):
         assert rows[name].unique().to_list() == ["file"]
     assert rows["image_size_px"].null_count() == len(rows)
@@ -41,7 +48,8 @@ def test_what_top_k_expects_is_measured_once_a_cell(tmp_path, monkeypatch):
         return measure(self, *arguments)
 
     monkeypatch.setattr(TopK, "expected_mse", counted)
-    rows = run(write_study(tmp_path, methods=[{"name": "top-k", "align": ["before", "after"]}]), tmp_path / "r")
+    methods = [{"name": "top-k", "align": ["before", "after"]}]
+    rows = run(write_study(tmp_path, methods=methods, seeds=[1], snr={"snr_db": 10}), tmp_path / "r")
     links = rows.filter(pl.col("family") == "baseline")
     assert len(calls) == len(links)
     assert links["expected_mse"].is_finite().all()
@@ -57,14 +65,14 @@ def test_operations_of_a_silent_network_are_those_of_what_is_left(tmp_path):
     assert row["density"].item() == 0.0
 
 
-def test_methods_and_snrs_meet_the_same_channels(tmp_path):
-    rows = run(write_study(tmp_path), tmp_path / "r").filter(pl.col("family") != "reference")
-    same = rows.filter(pl.col("snr_db") == 20).group_by("n_tx", "seed").agg(pl.col("opta").n_unique())
+def test_methods_and_snrs_meet_the_same_channels(rows):
+    links = rows.filter(pl.col("family") != "reference")
+    same = links.filter(pl.col("snr_db") == 20).group_by("n_tx", "seed").agg(pl.col("opta").n_unique())
     assert same["opta"].to_list() == [1] * 4
 
 
 def test_receive_snr_does_not_grow_with_antennas(tmp_path):
-    rows = run(write_study(tmp_path, snr={"snr_db": 10, "snr_reference": ["transmit", "receive"]}), tmp_path / "r")
+    rows = run(write_study(tmp_path, seeds=[1], snr={"snr_db": 10, "snr_reference": ["transmit", "receive"]}), tmp_path / "r")
     rows = rows.filter(pl.col("family") != "reference")
     received = rows.with_columns(db=10 * (pl.col("gain") / pl.col("noise_variance")).log10())
     assert received.filter(pl.col("snr_reference") == "receive")["db"].is_close(10.0).all()

@@ -128,7 +128,7 @@ def _use_noise(channel: Channel, used: Allocation, variance: Float[Tensor, "s"] 
 def _search_in_parts(
     modes: SemanticModes, channel: Channel, amplitude: Float[Tensor, "*batch u q"]
 ) -> tuple[Allocation, Int[Tensor, "*batch"]]:
-    """As `_search`, for as many channels at a time as a processor's cache holds."""
+    """Search as `_search` does, for as many channels at a time as a processor's cache holds."""
     flat, amplitude = channel.flattened(), amplitude.reshape(-1, *amplitude.shape[-2:])
     count = max(1, _SEARCHED // (amplitude.shape[-2] * amplitude.shape[-1]))
     starts = range(0, max(1, len(amplitude)), count)
