@@ -46,6 +46,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file benchmarks/mypy.ini benchmarks
+	$(BIN)/mypy --follow-imports silent --warn-return-any examples
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/speed.py

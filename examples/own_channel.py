@@ -1,5 +1,7 @@
 """A lab's own channel model: `model: own_channel:keyhole`. Measured matrices can be read and drawn from in the same way."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,6 @@ def keyhole(*, draws: int, uses: int, n_rx: int, n_tx: int, gain: float, generat
 
     def scatter(antennas: int) -> Tensor:
         real, imaginary = torch.randn(2, draws, antennas, generator=generator, dtype=torch.float64)
-        return torch.complex(real, imaginary) / 2**0.5
+        return torch.complex(real, imaginary) / math.sqrt(2)
 
-    return gain**0.5 * scatter(n_rx).unsqueeze(-1) * scatter(n_tx).unsqueeze(-2)
+    return math.sqrt(gain) * scatter(n_rx).unsqueeze(-1) * scatter(n_tx).unsqueeze(-2)

@@ -12,8 +12,10 @@ import latentlink as ll
 def load(split: str) -> ll.data.ImageSet:
     """Digits 0 to 4 of scikit-learn's; `split` is "train" or "test"."""
     digits = ll.data.digits("train" if split == "train" else "test")
-    chosen = digits.subset(digits.labels < 5)
-    return ll.data.ImageSet(f"five-digits-{split}", chosen.images, chosen.labels, digits.classes[:5])
+    labels = digits.labels
+    assert labels is not None  # digits have labels; other sets of images need not
+    chosen = labels < 5
+    return ll.data.ImageSet(f"five-digits-{split}", digits.images[chosen], labels[chosen], digits.classes[:5])
 
 
 def projections() -> ll.data.Encoder:

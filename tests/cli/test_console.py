@@ -27,3 +27,23 @@ def test_long_names_leave_room_for_the_bar():
     assert shown.no_wrap
     assert shown.overflow == "ellipsis"
     assert shown.max_width <= console.messages.width // 2
+
+
+def test_many_settings_go_to_headings_and_nothing_is_cut(monkeypatch, capsys):
+    """Fourteen fixed columns, which are wider than the terminal: a method, and settings of which most are the same in all rows."""
+    monkeypatch.setattr(console, "out", Console(width=80))
+    names = [f"setting_name_{number}" for number in range(13)]
+    columns = ["method", *names, "accuracy", "nmse"]
+    settings = [["fashion-mnist"] * 11 + [known, str(snr)] for snr in (10, 20) for known in ("perfect", "receiver-only")]
+    methods = ("exact, goal-oriented", "exact, widely linear")
+    rows = [[method, *values, f"0.{i}11", f"1.{i}22\n[1.{i}21, 1.{i}23]"] for i, values in enumerate(settings) for method in methods]
+    console.print_table("title", columns, rows, fixed=14)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    for text in {*columns, *(entry for values in settings for entry in values), "[1.321, 1.323]"}:
+        assert text in shown, text
+    for i in range(4):
+        assert len(re.findall(rf"exact, (?:goal-oriented|widely linear) .*0\.{i}11", shown)) == 2
+    constant = [f"{name}=fashion-mnist" for name in names[:11]]
+    assert all(shown.count(text) == 1 for text in constant)  # shared by all rows: said once

@@ -4,11 +4,13 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pytest
 
 import latentlink as ll
+from latentlink.studies.sections import CsiAt
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
@@ -65,6 +67,13 @@ def test_tables_are_those_of_their_summaries(name):
         for setting in ("knowledge", "snr_reference", "transmitter", "receiver", "csi", "estimator", "channel_model", "placement"):
             if shown.get(setting):
                 assert shown[setting] == point[setting]
+
+
+def test_tables_use_the_words_of_study_files_for_what_is_known():
+    words = set(get_args(CsiAt.model_fields["known"].annotation)) | {None}
+    shown = {value for name in KEPT if "csi" in points(name).columns for value in points(name)["csi"]}
+    assert "unaware" in shown
+    assert shown <= words
 
 
 def test_every_study_has_its_table_and_its_summary_and_the_folder_stays_small():

@@ -31,7 +31,7 @@ def test_snr_is_power_of_a_transmit_antenna_over_noise_of_a_receive_antenna():
     torch.testing.assert_close(channel.snr_db, torch.tensor(10.0, dtype=torch.float64))
 
 
-def test_noise_has_half_its_variance_in_each_real_part():
+def test_noise_has_half_its_variance_per_real_dimension():
     h = torch.zeros(1, 2, 2, dtype=torch.complex128)
     channel = ll.Channel(h, noise_variance=3.0)
     v = channel.apply(torch.zeros(N, 1, 2, dtype=torch.complex128), generator())

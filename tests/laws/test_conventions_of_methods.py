@@ -1,5 +1,6 @@
 """One law for each row of docs/conventions.md on methods and studies; the first half of the page is in test_conventions.py."""
 
+import importlib
 import math
 import re
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_every_row_of_the_page_is_held_by_a_law():
     rows = [line for line in page.splitlines() if line.startswith("| ") and line.count(" | ") == 3]
     assert len(named) == len(rows) - 2 - len(SnrDefinition) > 20  # two heads, and the translations of SNR
     assert not [name for name in named if f"def test_{name}(" not in laws]
+
+
+def test_what_the_page_names_in_code_is_there():
+    page = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+    column = " ".join(line.split(" | ")[2] for line in page.splitlines() if line.startswith("| ") and line.count(" | ") == 3)
+    named = re.findall(r"`(?:ll\.)?([a-z_0-9]+(?:\.\w+)+)`", column)
+    assert len(named) > 10
+    for name in named:
+        found = ll
+        for part in name.split("."):
+            if not hasattr(found, part):
+                importlib.import_module(f"{found.__name__}.{part}")
+            found = getattr(found, part)
 
 
 def test_compression_factor_counts_complex_symbols(rows):

@@ -16,6 +16,7 @@ from latentlink.report.curves import (
     average_limits,
     estimate_mean,
     find_best_within_budget,
+    list_bands,
 )
 from report.rows import compression_study, flops_study, frame, reference, row, snr_study
 
@@ -55,6 +56,20 @@ def test_draws_are_averaged_within_their_seed_first():
     mean, low, high, band = mean_of([1, 1, 1, 2], [0.1, 0.2, 0.3, 0.6], (None, None), "accuracy")
     assert (mean, low, high, band) == (pytest.approx(0.4), pytest.approx(0.2), 0.6, "range")
     assert mean_of([1, 1, 1], [0.1, 0.2, 0.3], (None, None), "accuracy")[3] == "t"  # one seed: over its draws
+
+
+@pytest.mark.parametrize(
+    ("seeds", "draws", "words"),
+    [
+        ((1, 2, 3), 1, "95 % of the mean over seeds (Student's t)"),
+        ((1,), 3, "95 % of the mean over the channels of one seed (Student's t)"),
+        ((1, 2), 3, "lowest and highest of two seeds"),
+    ],
+)
+def test_bands_are_worded_by_what_they_are_over(seeds, draws, words):
+    rows = frame([row("neural", seed=seed, channel=channel, accuracy=0.5 + 0.1 * channel) for seed in seeds for channel in range(draws)])
+    curves = average_curves(arrange(rows, "compression"), "accuracy")
+    assert list_bands(point for curve in curves for point in curve.points) == [words]
 
 
 def test_a_point_is_the_mean_over_seeds_at_its_compression():

@@ -8,7 +8,8 @@ from jaxtyping import TypeCheckError
 from polars.testing import assert_frame_equal
 
 import latentlink as ll
-from latentlink.cli.study import keep_experiment
+from latentlink.cli.study import keep, keep_experiment
+from latentlink.cli.study import run as run_command
 from studies.examples import write_study
 
 FAST = {"seeds": [1], "snr": {"snr_db": 10}, "channel": {"antennas": 2}, "references": False}
@@ -96,3 +97,21 @@ def test_rows_of_references_hold_nothing_of_a_channel(tmp_path):
     assert len(references) == 3
     for name in ("n_tx", "n_rx", "snr_db", "gain", "channel_model", "uses", "csi", "knowledge", "noise_variance"):
         assert references[name].null_count() == 3, name
+
+
+def test_all_files_are_read_before_any_is_run(tmp_path):
+    good = write_study(tmp_path, **FAST)
+    bad = write_study(tmp_path / "bad", **FAST, docs={"overrides": ["methods.0.no_such_key=1"]})
+    with pytest.raises(ValueError, match="no_such_key"):
+        keep(good, bad, docs=tmp_path / "docs", archive=tmp_path / "archive")
+    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "docs").exists()
+
+
+def test_the_command_prints_each_reason_of_failures_once(tmp_path, capsys):
+    path = write_study(tmp_path, **{**FAST, "seeds": [1, 2], "pilots": {"per_class": [5000, 6000]}})
+    with pytest.raises(ValueError, match="8 of 8 cells failed"):
+        run_command(path, jobs=1)
+    shown = " ".join(capsys.readouterr().err.split())
+    assert shown.count("4 cells failed: ValueError: pilots.per_class must be at most 50") == 2
+    assert shown.count("traceback in") == 2

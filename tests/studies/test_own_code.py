@@ -485,3 +485,13 @@ def test_a_codec_is_kept_under_the_code_of_its_objective_whose_failures_are_told
         places.append(cell.method.stored(Runner(Results(tmp_path / "r")).scenario(cell).known(cell.pilots, 1), 1))
     assert places[0] != places[1]
     assert places[0] == places[2]
+
+
+def test_modes_are_named_by_their_goal():
+    """`known.modes(goal)`, as docs/studies.md has it for code of one's own."""
+    pair = ll.data.device_pair("digits")
+    known = ll.studies.PilotKnowledge(pair.pilots, ll.fit_head(pair.pilots.y, pair.pilots.labels))
+    assert known.modes(goal="mse") is known.modes(goal="none") is known.modes()
+    assert known.modes("fisher") is not known.modes()
+    with pytest.raises(ValueError, match="goal must be one of none, mse, fisher, logits, got 'accuracy'"):
+        known.modes("accuracy")

@@ -25,12 +25,12 @@ class Channel(Summarised, Parts):
 
     Attributes:
         h: (…, u, n_rx, n_tx) complex, one matrix per channel use.
-        noise_variance: σ² ≥ 0 (…), of the complex noise at one receive antenna; half of it in each real part; 0 is noise-free.
+        noise_variance: σ² ≥ 0 (…), of the complex noise at one receive antenna; half of it per real dimension; 0 is noise-free.
         power: P ≥ 0 (…), mean transmit power per channel use.
         error_variance: τ ≥ 0 (…), variance of each entry of H around h given what is known; 0 is perfect CSI (see `estimated`).
 
     Raises:
-        ValueError: naming the argument that is real, misshapen, not finite, negative, or does not broadcast with the others.
+        ValueError: naming the argument that is real, has the wrong shape, is not finite or negative, or does not broadcast with the others.
     """
 
     h: Complex[Tensor, "*batch u r t"]

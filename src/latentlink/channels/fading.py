@@ -21,7 +21,7 @@ def rayleigh(
     generator: torch.Generator | int | None = None,
     dtype: torch.dtype = torch.complex128,
 ) -> Complex[Tensor, "*batch n_rx n_tx"]:
-    """Draw Rayleigh fading: independent entries CN(0, gain), i.e. gain/2 in each real part.
+    """Draw Rayleigh fading: independent entries CN(0, gain), i.e. gain/2 per real dimension.
 
     Args:
         n_rx: number of receive antennas.

@@ -42,31 +42,62 @@ def encoding_bars() -> Iterator[EncodingProgress]:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], fixed: int = 1) -> None:
     """Print a table as wide as the terminal: where it is wider, its columns continue in further tables below.
 
-    Every table begins with the first `fixed` columns, and no number is ever cut; the first column is folded.
+    Every table begins with the first `fixed` columns, and no entry is ever cut; the first column is folded. Where these columns alone
+    are too wide, those of the fewest different values go to a heading, and the rows are grouped under the headings.
     """
-    for part in _split_columns(columns, rows, fixed, out.width):
-        table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        for number in part:
-            first = number == 0
-            table.add_column(escape(columns[number]), justify="left" if first else "right", no_wrap=not first, overflow="fold")
-        for row in rows:
-            table.add_row(*(escape(row[number]) for number in part))
-        out.print(table)
+    widths = _measure_columns(columns, rows)
+    headed = _choose_headings(rows, fixed, widths, out.width)
+    groups: dict[tuple[str, ...], list[Sequence[str]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[number] for number in headed), []).append(row)
+    first = [number for number in range(fixed) if number not in headed]
+    parts = list(_split_columns(first, range(fixed, len(columns)), widths, out.width))
+    for values, group in (groups or {(): []}).items():
+        heading = ", ".join(f"{columns[number]}={value}" for number, value in zip(headed, values, strict=bool(groups)) if value)
+        if heading:
+            out.print(heading, style="bold", highlight=False, markup=False)
+        for part in parts:
+            _print_part(title, part, columns, group)
 
 
-def _split_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], fixed: int, width: int) -> Iterator[list[int]]:
-    """The numbers of the columns of each table, as many as fit into the width."""
+def _print_part(title: str, part: Sequence[int], columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the table of the numbered columns."""
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for number in part:
+        first = number == 0
+        table.add_column(escape(columns[number]), justify="left" if first else "right", no_wrap=not first, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(row[number]) for number in part))
+    out.print(table)
 
-    def widest(number: int) -> int:
-        lines = [columns[number], *(row[number] for row in rows)]
-        return 2 + max(len(line) for text in lines for line in text.splitlines() or [""])
 
-    widths = [widest(number) for number in range(len(columns))]
-    first = list(range(fixed))
-    least = min(widths[0], max(14, width // 3)) + sum(widths[1:fixed])
+def _measure_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Measure the width of each column with its padding."""
+    texts = [[column, *(row[number] for row in rows)] for number, column in enumerate(columns)]
+    return [2 + max(len(line) for text in column for line in text.splitlines() or [""]) for column in texts]
+
+
+def _least_width(numbers: Sequence[int], widths: Sequence[int], width: int) -> int:
+    """Add up the widths of columns, of which the first may be folded to a third of the terminal."""
+    return sum(min(widths[number], max(14, width // 3)) if number == 0 else widths[number] for number in numbers)
+
+
+def _choose_headings(rows: Sequence[Sequence[str]], fixed: int, widths: Sequence[int], width: int) -> list[int]:
+    """Choose the fixed columns, in their order, that must go to headings so that every other column fits beside the rest."""
+    needed = max(widths[fixed:], default=0)
+    by_variety = sorted(range(1, fixed), key=lambda number: len({row[number] for row in rows}))
+    headed = 0
+    while headed < len(by_variety) and _least_width([0, *by_variety[headed:]], widths, width) + needed > width:
+        headed += 1
+    return sorted(by_variety[:headed])
+
+
+def _split_columns(first: list[int], others: Iterable[int], widths: Sequence[int], width: int) -> Iterator[list[int]]:
+    """Yield the numbers of the columns of each table, the first ones and as many others as fit beside them."""
+    least = _least_width(first, widths, width)
     part, used = list(first), least
-    for number in range(fixed, len(columns)):
-        if used + widths[number] > width and len(part) > fixed:
+    for number in others:
+        if used + widths[number] > width and len(part) > len(first):
             yield part
             part, used = list(first), least
         part.append(number)

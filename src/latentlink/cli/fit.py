@@ -237,7 +237,7 @@ def _choose_modes(
         choice = choose_goal(known.pilots.x, known.pilots.y, known.head, labels=known.pilots.labels, shrinkage=shrinkage)
         return choice.modes_for(channel), f"{choice.name_for(channel)} (chosen on held-out pilots)"
     settings = {"mse": "", "logits": f", fidelity {fidelity:g}", "fisher": f", temperature {temperature:g}, fidelity {fidelity:g}"}
-    return known.modes("none" if goal == "mse" else goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
+    return known.modes(goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
 
 
 def _train(options: CodecOptions, settings: CodecTraining, modes: SemanticModes, known: PilotKnowledge, checkpoint: Path) -> Codec:

@@ -13,6 +13,7 @@ from rich.progress import TextColumn, TimeElapsedColumn
 from latentlink.cli.console import encoding_bars, facts, messages, out, print_table, progress, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
 from latentlink.numerics.doors import device_named
+from latentlink.numerics.reprs import counted
 from latentlink.report.page import report_study
 from latentlink.storage.atomic import atomic_path, write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
@@ -23,8 +24,6 @@ from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.reading import read_study
 from latentlink.studies.spec.study import Study
-
-_SHOWN = 5  # failures that are printed
 
 
 def run(
@@ -62,9 +61,12 @@ def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
 
         failures = experiment.run(runner, shlex.join(["latentlink", *sys.argv[1:]]), done)
     wrote(results.all_rows)
-    for cell, reason in failures[:_SHOWN]:
-        place = results.failure(cell)
-        messages.print(f"failed: {cell.method.title}, seed {cell.seed}: {reason} (traceback in {place})", style="red", markup=False)
+    by_reason: dict[str, list[Cell]] = {}
+    for cell, reason in failures:
+        by_reason.setdefault(reason, []).append(cell)
+    for reason, cells in by_reason.items():
+        first = f"{cells[0].method.title}, seed {cells[0].seed}; traceback in {results.failure(cells[0])}"
+        messages.print(f"{counted(len(cells), 'cell')} failed: {reason} (first {first})", style="red", markup=False)
     if failures:
         raise ValueError(f"{len(failures)} of {len(missing)} cells failed; the same command tries them again")
     return len(missing)
@@ -156,8 +158,8 @@ def keep(
     """
     if not files:
         raise ValueError("name at least one study file")
-    for file in files:
-        experiment = open_experiment(file, read_study(file).docs.overrides, output=output)
+    experiments = [open_experiment(file, read_study(file).docs.overrides, output=output) for file in files]  # before any of them runs
+    for file, experiment in zip(files, experiments, strict=True):
         messages.print(f"{file}", highlight=False, markup=False)
         run_experiment(experiment, jobs, device)
         keep_experiment(experiment, docs, archive)

@@ -70,7 +70,7 @@ class Goal(Summarised):
         Raises:
             ValueError: y is malformed, or the head does not map (n, m) to (n, q).
         """
-        return cls(_weight(head, as_latents("y", y), lambda outputs: torch.diag_embed(torch.ones_like(outputs))), fidelity)
+        return cls(weigh_outputs(head, as_latents("y", y), lambda outputs: torch.diag_embed(torch.ones_like(outputs))), fidelity)
 
     @classmethod
     def fisher(cls, head: nn.Module, y: AnyArray, temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
@@ -91,11 +91,11 @@ class Goal(Summarised):
             pi = torch.softmax(outputs / temperature, -1)
             return (torch.diag_embed(pi) - pi.unsqueeze(-1) * pi.unsqueeze(-2)) / temperature**2
 
-        return cls(_weight(head, as_latents("y", y), information), fidelity)
+        return cls(weigh_outputs(head, as_latents("y", y), information), fidelity)
 
 
-def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: OutputMetric) -> Float[Tensor, "q m"]:
-    """W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors."""
+def weigh_outputs(head: nn.Module, y: Float[Tensor, "n m"], metric: OutputMetric, entries: int = _ENTRIES) -> Float[Tensor, "q m"]:
+    """Compute W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors, from `entries` of Jacobians at a time."""
     check_instance("head", head, nn.Module, "fit_head(y, labels)")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
     if is_affine(head):  # J is the same for every latent
@@ -103,7 +103,7 @@ def _weight(head: nn.Module, y: Float[Tensor, "n m"], metric: OutputMetric) -> F
         return _root(M) @ head.weight.detach().double()
     outputs = apply_head(head, y[:1]).shape[-1]
     total = torch.zeros(y.shape[1], y.shape[1], dtype=torch.float64, device=y.device)
-    for chunk in y.split(max(1, _ENTRIES // (outputs * y.shape[1]))):
+    for chunk in y.split(max(1, entries // (outputs * y.shape[1]))):
         with torch.no_grad():
             J = torch.func.vmap(torch.func.jacrev(lambda row: apply_head(head, row.unsqueeze(0)).squeeze(0)))(chunk)
             M = metric(apply_head(head, chunk))

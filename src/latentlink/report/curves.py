@@ -20,8 +20,8 @@ REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
 EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation bound", "best network within the budget"
 CAPACITY = "bound by capacity"
 BANDS = {
-    "t": "95 % of the mean over seeds (Student's t)",
-    "range": "lowest and highest of two",
+    "t": "95 % of the mean over {over} (Student's t)",
+    "range": "lowest and highest of two {over}",
     "messages": "95 % over the test messages (Wilson), one seed and draw",
     "channels": "95 % of the channels",
     "none": "no band",
@@ -187,6 +187,12 @@ def estimate_mean(seeds: list[Any], values: list[float], interval: tuple[float |
         return Estimate(mean, low, high, band)
     floor, top = _RANGES[KNOWN[value].range if value in KNOWN else "real"]
     return Estimate(mean, max(floor, low), min(top, high), band)
+
+
+def list_bands(points: Iterable[CurvePoint]) -> list[str]:
+    """Word the rules of the bands of points: over the seeds, or over the channels of a point with a single seed."""
+    found = {(point.band, "seeds" if point.seeds > 1 else "the channels of one seed") for point in points}
+    return list(dict.fromkeys(words.format(over=over) for rule, words in BANDS.items() for band, over in sorted(found) if band == rule))
 
 
 def estimate_spread(values: Iterable[float]) -> Estimate:

@@ -10,7 +10,7 @@ import polars as pl
 from latentlink.numerics.extras import import_extra
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
 from latentlink.report.columns import describe_source, list_facts, list_setup
-from latentlink.report.curves import BANDS, average_curves
+from latentlink.report.curves import average_curves, list_bands
 from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import Chart, make_chart, make_charts
@@ -110,7 +110,7 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
     charts = {name: make_charts(some, name) for name, some in plots.items()}
     traded, setting = plot_trade_off(main)
     trade_off = [make_chart(traded, [""] * len(traded), "trade-off", same_x=False)] if traded else []
-    bands = {point.band for table in study.drawn for curve in average_curves(table, "accuracy") for point in curve.points}
+    points = [point for table in study.drawn for curve in average_curves(table, "accuracy") for point in curve.points]
     everything = [*(chart for some in charts.values() for chart in some), *trade_off]
     return {
         "meta": meta,
@@ -127,7 +127,7 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "statuses": tabulate_statuses(main),
         "gaps": find_gaps(main),
         "facts": list_facts(rows),
-        "bands": [words for band, words in BANDS.items() if band in bands],
+        "bands": list_bands(points),
         "unmeasured": [words for name, words in _MEASURED.items() if main.links[name].is_null().all()],
         "separated": bool(rows["separation_nmse"].is_not_null().any()),
         "files": files,

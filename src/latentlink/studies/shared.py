@@ -25,7 +25,7 @@ from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.numerics.doors import check_instance, finite
+from latentlink.numerics.doors import check_instance, choice, finite
 from latentlink.numerics.identity import identity_of
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
@@ -89,16 +89,28 @@ class PilotKnowledge:
         return self._cache.get(aligner, lambda: aligner.fit(self.moments.without_rounding()))
 
     def modes(
-        self, name: GoalName = "none", temperature: float = 3.0, fidelity: float = 0.01, widely_linear: bool = True, shrinkage: Any = "auto"
+        self,
+        goal: GoalName | Literal["mse"] = "none",
+        temperature: float = 3.0,
+        fidelity: float = 0.01,
+        widely_linear: bool = True,
+        shrinkage: Any = "auto",
     ) -> SemanticModes:
-        """Semantic modes for a goal."""
-        key = (name, temperature, fidelity, widely_linear, shrinkage) if name != "none" else (name, widely_linear, shrinkage)
-        goals: dict[GoalName, Callable[[], Goal | None]] = {
+        """Return the semantic modes for a goal, which are computed once; "none" and "mse" are both plain MSE.
+
+        Raises:
+            ValueError: the goal is none of "none", "mse", "fisher" and "logits", or `semantic_modes` refuses the other settings.
+        """
+        goals: dict[str, Callable[[], Goal | None]] = {
             "none": lambda: None,
+            "mse": lambda: None,
             "fisher": lambda: Goal.fisher(self.head, self.pilots.y, temperature, fidelity),
             "logits": lambda: Goal.logits(self.head, self.pilots.y, fidelity),
         }
-        return self._cache.get(key, lambda: semantic_modes(self.moments, goals[name](), shrinkage, widely_linear))
+        make = goals[choice("goal", goal, goals)]
+        plain = goal in ("none", "mse")
+        key = ("none", widely_linear, shrinkage) if plain else (goal, temperature, fidelity, widely_linear, shrinkage)
+        return self._cache.get(key, lambda: semantic_modes(self.moments, make(), shrinkage, widely_linear))
 
 
 class ScenarioData:

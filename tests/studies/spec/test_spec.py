@@ -13,10 +13,10 @@ FILES = sorted((Path(__file__).parents[3] / "studies").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("quick", [False, True])
-def test_the_studies_we_ship_are_studies(path, quick):
-    study = read_study(path, quick=quick)
-    found = cells(study)
+@pytest.mark.parametrize("form", ["plain", "quick", "docs"])
+def test_the_studies_we_ship_are_studies(path, form):
+    overrides = read_study(path).docs.overrides if form == "docs" else ()
+    found = cells(read_study(path, overrides, quick=form == "quick"))
     assert len({cell.id for cell in found}) == len(found) > 0
 
 

@@ -147,7 +147,7 @@ def rematch_streams(streams: Streams, beams: Beams, energy: Float[Tensor, "*batc
         K = I + R^½ Mᴴ M R^½ / σ²,      D = 1 − diag K⁻¹,
 
     a symbol has the signal-to-interference-and-noise ratio γ = D / (1 − D), and amplitude a = √(2 γ / R) over noise of unit variance in
-    each real part.
+    each real dimension.
     """
     B = beams.transmit.to(channel.h)
     M = (channel.h @ B.unflatten(-2, (beams.uses, -1))).flatten(-3, -2)  # each beam lies within one use

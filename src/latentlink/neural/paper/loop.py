@@ -47,7 +47,7 @@ class Pair(nn.Module):
         return self.decoder(r, dtype)
 
     def _deviation(self, s: Float[Tensor, "2 n t"]) -> Tensor | float:
-        """Standard deviation of each real part of the noise and of the signal through the channel's error, E s ~ CN(0, τ ||s_u||² I)."""
+        """Standard deviation per real dimension of the noise and of the signal through the channel's error, E s ~ CN(0, τ ||s_u||² I)."""
         if self.error_variance == 0:
             return math.sqrt(self.variance / 2)
         energy = s.unflatten(-1, (self.uses, -1)).square().sum((0, -1))
