@@ -1,9 +1,11 @@
+import resource
+
 import pytest
 import torch
 from torch import nn
 
 import latentlink as ll
-from latentlink.linear.goal import weigh_outputs
+from latentlink.linear.goal import OutputMetric, weigh_outputs
 from oracles import Problem, channel, dense_pair, moments, normal
 
 
@@ -77,7 +79,8 @@ def test_numpy_latents_single_precision_heads_and_long_batches_agree():
     W = ll.Goal.fisher(module, y).weight
     torch.testing.assert_close(ll.Goal.fisher(module, y.numpy()).weight, W)
     weigh = ll.Goal.logits(module, y).weight
-    torch.testing.assert_close(weigh_outputs(module, y, lambda outputs: torch.diag_embed(torch.ones_like(outputs)), entries=100), weigh)
+    by_parts = weigh_outputs(module, y, lambda outputs: OutputMetric(torch.ones_like(outputs), torch.zeros_like(outputs)), entries=100)
+    torch.testing.assert_close(by_parts, weigh)
     V = ll.Goal.fisher(head("mlp", 6).float(), y).weight
     torch.testing.assert_close((V.mT @ V).double(), W.mT @ W, rtol=1e-4, atol=1e-6)
 
@@ -143,3 +146,23 @@ def test_wrong_input_is_named():
 def test_a_weight_may_come_from_numpy():
     W = normal(16, 2, 4)
     torch.testing.assert_close(ll.Goal(W.numpy()).weight, W)
+
+
+def test_many_classes_take_no_memory_of_their_square():
+    """1,000 classes and 12,000 pilots took 96 GB for the metrics of all pilots; a mean of outer products is all that is needed."""
+    module, y = nn.Linear(8, 300).double(), normal(3, 2000, 8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    W = ll.Goal.fisher(module, y, temperature=3.0).weight
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB; the metrics would be 1.4 GB
+    pi = torch.softmax(module(y[:50]).detach() / 3, -1)
+    few = (torch.diag_embed(pi) - pi.unsqueeze(-1) * pi.unsqueeze(-2)).mean(0) / 9
+    expected = module.weight.detach().mT @ few @ module.weight.detach()
+    few_weight = ll.Goal.fisher(module, y[:50], temperature=3.0).weight
+    torch.testing.assert_close(few_weight.mT @ few_weight, expected, rtol=1e-8, atol=1e-12)
+    assert W.shape[1] == 8
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e308])
+def test_temperatures_that_float64_cannot_square_are_refused(temperature):
+    with pytest.raises(ValueError, match="temperature must be a finite number"):
+        ll.Goal.fisher(nn.Linear(4, 3), normal(1, 5, 4), temperature=temperature)

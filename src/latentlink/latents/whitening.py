@@ -4,8 +4,9 @@ With Rx = V diag(e) Vᴴ and a shrinkage λ relative to the mean variance,
 
     R_λ = Rx + λ (tr Rx / d) I,        S = diag(e + λ tr Rx / d)^{-1/2} Vᴴ,        S R_λ Sᴴ = I.
 
-Eigenvalues of R_λ below 1e-10 of the largest are dropped (at λ = 0 this is the pseudo-inverse root). λ is chosen from the moments alone
-by generalised cross-validation [golub1979generalized] of the regression of y on x,
+Eigenvalues of R_λ below 1e-10 of the largest are dropped (at λ = 0 this is the pseudo-inverse root). Where that would drop dimensions
+whose units are small, all dimensions are brought to one deviation before (`units_of`), and λ is relative to that. λ is chosen from the
+moments alone by generalised cross-validation [golub1979generalized] of the regression of y on x,
 
     GCV(λ) = RSS(λ) / (1 − (df + 1) / n)²,      RSS(λ) = RSS(0) + Σ c_i λ'² / (e_i (e_i + λ')²),      n − df = n − r + Σ λ' / (e_i + λ'),
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from latentlink.numerics.doors import choice, real
 
 _DROPPED = 1e-10  # relative to the largest eigenvalue: below it eigenvectors are rounding
+_SAME_UNITS = 1e4  # ratio of variances up to which the units of dimensions do not matter
 _CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64)  # λ, 16 a decade: GCV is flat around its minimum
 
 
@@ -56,6 +58,23 @@ class Spectrum:
         """Compute S (k, d) with S R_λ Sᴴ = I_k."""
         values, vectors = self.kept(shrinkage)
         return values.rsqrt().unsqueeze(-1) * vectors.mH
+
+
+def units_of(covariance: Float[Tensor, "d d"] | Complex[Tensor, "d d"], spectrum: Spectrum) -> Float[Tensor, "d"] | None:
+    """The deviations (d,) to divide latents by, where their units are so different that directions would be dropped as rounding; else None.
+
+    Args:
+        covariance: of the latents.
+        spectrum: its eigendecomposition.
+    """
+    variances = covariance.diagonal().real
+    visible = len(spectrum.kept(0.0)[0])
+    varying = variances > 0
+    if visible == int(varying.sum()) or variances.max() <= _SAME_UNITS * variances[varying].min():
+        return None
+    deviations = torch.where(varying, variances, 1.0).sqrt()
+    standardised = Spectrum.of(covariance / deviations.outer(deviations))
+    return deviations if len(standardised.kept(0.0)[0]) > visible else None
 
 
 def regularise(covariance: Tensor, shrinkage: float) -> Tensor:

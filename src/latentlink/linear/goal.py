@@ -14,6 +14,7 @@ by its complex-linear part, its mean with its image under multiplication by j.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -27,9 +28,30 @@ from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
 _CUT = 1e-9  # share of the largest eigenvalue of WᵀW below which others are rounding errors
-_ENTRIES = 2**24  # entries of Jacobians in memory at a time
+_ENTRIES = 2**22  # entries of Jacobians in memory at a time
+_HOTTEST = 1e30  # temperature, beyond which its square is lost in float64
 
-OutputMetric = Callable[[Float[Tensor, "n c"]], Float[Tensor, "n c c"]]
+
+class OutputMetric(NamedTuple):
+    """The metrics M = diag w − u uᵀ on the outputs of each latent, which are never written out: n c² numbers would fill the memory.
+
+    Attributes:
+        w: (n, c).
+        u: (n, c).
+    """
+
+    w: Float[Tensor, "n c"]
+    u: Float[Tensor, "n c"]
+
+    def mean(self) -> Float[Tensor, "c c"]:
+        """The mean of M over the latents."""
+        w, u = self.w.double(), self.u.double()
+        return torch.diag(w.mean(0)) - u.mT @ u / len(u)
+
+    def pulled_back(self, J: Float[Tensor, "n c m"]) -> Float[Tensor, "m m"]:
+        """Σ Jᵀ M J over the latents."""
+        J, rows = J.double(), (self.u.double().unsqueeze(1) @ J.double()).squeeze(1)
+        return torch.einsum("ncm,nc,nck->mk", J, self.w.double(), J) - rows.mT @ rows
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -70,7 +92,11 @@ class Goal(Summarised):
         Raises:
             ValueError: y is malformed, or the head does not map (n, m) to (n, q).
         """
-        return cls(weigh_outputs(head, as_latents("y", y), lambda outputs: torch.diag_embed(torch.ones_like(outputs))), fidelity)
+
+        def identity(outputs: Tensor) -> OutputMetric:
+            return OutputMetric(torch.ones_like(outputs), torch.zeros_like(outputs))
+
+        return cls(weigh_outputs(head, as_latents("y", y), identity), fidelity)
 
     @classmethod
     def fisher(cls, head: nn.Module, y: AnyArray, temperature: float = 1.0, fidelity: float = 0.0) -> "Goal":
@@ -79,35 +105,35 @@ class Goal(Summarised):
         Args:
             head: module from latents (n, m) to logits (n, c).
             y: latents (n, m) over which the metric is averaged.
-            temperature: T > 0; above 1, latents that are classified with confidence also count.
+            temperature: T > 0, from 1e-30 to 1e30; above 1, latents that are classified with confidence also count.
             fidelity: α of the class.
 
         Raises:
-            ValueError: for the same reasons as `logits`, or the temperature is not positive and finite.
+            ValueError: for the same reasons as `logits`, or the temperature is outside these limits.
         """
-        temperature = real("temperature", temperature, above=0.0)
+        temperature = real("temperature", temperature, least=1 / _HOTTEST, most=_HOTTEST)
 
-        def information(outputs: Tensor) -> Tensor:
-            pi = torch.softmax(outputs / temperature, -1)
-            return (torch.diag_embed(pi) - pi.unsqueeze(-1) * pi.unsqueeze(-2)) / temperature**2
+        def information(outputs: Tensor) -> OutputMetric:
+            pi = torch.softmax(outputs.double() / temperature, -1)
+            return OutputMetric(pi / temperature**2, pi / temperature)
 
         return cls(weigh_outputs(head, as_latents("y", y), information), fidelity)
 
 
-def weigh_outputs(head: nn.Module, y: Float[Tensor, "n m"], metric: OutputMetric, entries: int = _ENTRIES) -> Float[Tensor, "q m"]:
+def weigh_outputs(
+    head: nn.Module, y: Float[Tensor, "n m"], metric: Callable[[Float[Tensor, "n c"]], OutputMetric], entries: int = _ENTRIES
+) -> Float[Tensor, "q m"]:
     """Compute W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors, from `entries` of Jacobians at a time."""
     check_instance("head", head, nn.Module, "fit_head(y, labels)")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
     if is_affine(head):  # J is the same for every latent
-        M = metric(apply_head(head, y)).double().mean(0)
-        return _root(M) @ head.weight.detach().double()
+        return _root(metric(apply_head(head, y)).mean()) @ head.weight.detach().double()
     outputs = apply_head(head, y[:1]).shape[-1]
     total = torch.zeros(y.shape[1], y.shape[1], dtype=torch.float64, device=y.device)
     for chunk in y.split(max(1, entries // (outputs * y.shape[1]))):
         with torch.no_grad():
             J = torch.func.vmap(torch.func.jacrev(lambda row: apply_head(head, row.unsqueeze(0)).squeeze(0)))(chunk)
-            M = metric(apply_head(head, chunk))
-        total += torch.einsum("ncm,nck->mk", J.double(), (M @ J).double())
+            total += metric(apply_head(head, chunk)).pulled_back(J)
     return _root(total / len(y))
 
 

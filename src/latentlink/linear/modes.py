@@ -27,7 +27,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import alternating, packed_covariance, real_embedding
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage
+from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, units_of
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import AnyArray, check_instance, finite, flag
@@ -180,7 +180,8 @@ def semantic_modes(
     Args:
         moments: means and covariances of the semantic pilots.
         goal: metric of the error that the receiver wants; None is plain MSE of the latents.
-        shrinkage: λ ≥ 0 relative to the mean variance of x, or "auto" (generalised cross-validation).
+        shrinkage: λ ≥ 0 relative to the mean variance of x, or "auto" (generalised cross-validation). Where dimensions of x have such
+            different units that some would be dropped as rounding, they are standardised first.
         widely_linear: True for maps that are real-linear in the latents, False for complex-linear maps of the packed latents.
 
     Returns:
@@ -196,17 +197,16 @@ def semantic_modes(
     Example:
         >>> modes = semantic_modes(Moments.from_pairs(x, y), goal=Goal.logits(head, y))
     """
-    check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
-    if goal is not None:
-        check_instance("goal", goal, Goal, "Goal.logits(head, y)")
-    shrinkage, widely_linear = check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
-    if goal is not None and goal.weight.shape[1] != len(moments.mean_y):
-        raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
+    shrinkage, widely_linear = _check(moments, goal, shrinkage, widely_linear)
     varying = moments.without_rounding()
     Rx, Ryx, Ry = varying.cov_x, varying.cov_yx, varying.cov_y
     if not widely_linear:
         Rx, Ryx, Ry = packed_covariance(Rx), packed_covariance(Ryx), packed_covariance(Ry)
     spectrum = Spectrum.of(Rx)
+    units = units_of(Rx, spectrum)
+    if units is not None:
+        Rx, Ryx = Rx / units.outer(units), Ryx / units
+        spectrum = Spectrum.of(Rx)
     RyxV = Ryx @ spectrum.vectors
     metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
     if isinstance(shrinkage, str):
@@ -216,6 +216,7 @@ def semantic_modes(
     present = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)
     analysis, strength = Vh[present] * values.rsqrt() @ vectors.mH, b[present]
     synthesis = Ryx @ analysis.mH
+    analysis = analysis if units is None else analysis / units
     if not widely_linear:
         analysis, synthesis, strength = _real_streams(analysis, synthesis, strength, moments)
     gram = synthesis.mT @ synthesis
@@ -235,6 +236,16 @@ def semantic_modes(
         shrinkage=float(shrinkage),
         widely_linear=widely_linear,
     )
+
+
+def _check(moments: object, goal: object, shrinkage: float | str, widely_linear: object) -> tuple[float | str, bool]:
+    """Check the arguments of `semantic_modes`; a ValueError names the wrong one."""
+    check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
+    if goal is not None:
+        check_instance("goal", goal, Goal, "Goal.logits(head, y)")
+    if isinstance(goal, Goal) and isinstance(moments, Moments) and goal.weight.shape[1] != len(moments.mean_y):
+        raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
+    return check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
 
 
 def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
