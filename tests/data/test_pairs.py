@@ -11,7 +11,10 @@ from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import DatasetNotFound, ImageSet, digits
 from latentlink.data.encoders.image_encoder import from_callable
 from latentlink.data.pairs import device_pair
-from latentlink.data.readers.files import read_images, read_labels, read_latents, write_array
+from latentlink.data.readers.images import read_images
+from latentlink.data.readers.labels import read_labels
+from latentlink.data.readers.latents import read_latents
+from latentlink.data.readers.writing import write_array
 from latentlink.latents.pilot_selection import PilotSelection
 
 

@@ -1,7 +1,7 @@
 """The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
-Read `options` and `console` (what commands share of arguments and of the terminal), `encode`, `fit`, `evaluate`, `inspect`, `study` and
-`demo`.
+Read `options`, `console` and `radio` (what commands share of arguments, of the terminal and of channels), then `encode`, `fit` with
+`fit_codec`, `design`, `evaluate`, `inspect`, `study` and `demo`.
 """
 
 import ast
@@ -31,7 +31,7 @@ app = cyclopts.App(
     version=latentlink.__version__,
     suppress_keyboard_interrupt=False,
 )
-for _name in ("demo", "encode", "fit", "evaluate", "inspect"):
+for _name in ("demo", "encode", "fit", "design", "evaluate", "inspect"):
     _register(app, _name, _name)
 _study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
 _register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")

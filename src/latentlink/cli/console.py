@@ -1,5 +1,6 @@
 """The parts that commands share: printing to the terminal, progress bars, and reading files that the user names."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from latentlink.cli.options import Reading
 from latentlink.data.cache import EncodingProgress
-from latentlink.data.readers.files import read_labels, read_latents
+from latentlink.data.readers.pairing import read_pairs
 from latentlink.latents.pilots import Pilots
 
 out = Console()
@@ -121,12 +123,21 @@ def wrote(*paths: Path) -> None:
         out.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
 
 
-def at(argument: Path) -> tuple[Path, str | None]:
-    """A file, and the array in it that `FILE::KEY` names."""
-    path, separator, key = str(argument).rpartition("::")
-    return (Path(path), key) if separator else (argument, None)
+def read_pilots(transmitter: str, receiver: str, labels: str | None, reading: Reading) -> Pilots:
+    """Latents, and labels where there are any, with a line for every warning of their reader."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pilots = read_pairs(transmitter, receiver, labels, on=reading.on, columns=reading.columns or None, pool=reading.pool)
+    warn(*(str(warning.message) for warning in caught))
+    return pilots
 
 
-def read_pilots(transmitter: Path, receiver: Path, labels: Path) -> Pilots:
-    """Latents and labels from three files, each `FILE` or `FILE::KEY`."""
-    return Pilots(read_latents(*at(transmitter)), read_latents(*at(receiver)), read_labels(*at(labels)))
+def warn(*sentences: str) -> None:
+    """Print warnings on stderr."""
+    for sentence in sentences:
+        messages.print(f"warning: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def source_name(source: str) -> str:
+    """The name by which a pair knows what a source holds: a file without its suffix, or a folder."""
+    return Path(source.partition("::")[0].rstrip("/*")).stem

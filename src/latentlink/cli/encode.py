@@ -9,7 +9,8 @@ from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
 from latentlink.data.encoders.catalogue import encoder as encoder_by_name
-from latentlink.data.readers.files import check_writable_suffix, read_images, write_array
+from latentlink.data.readers.images import read_images
+from latentlink.data.readers.writing import check_writable_suffix, write_array
 from latentlink.numerics.doors import device_named, integer
 
 

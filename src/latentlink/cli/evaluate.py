@@ -6,10 +6,11 @@ import polars as pl
 
 from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
-from latentlink.cli.console import at, facts, print_table, read_pilots, wrote
-from latentlink.cli.options import Device
-from latentlink.data.readers.files import read_channels
+from latentlink.cli.console import facts, print_table, read_pilots, wrote
+from latentlink.cli.options import USUAL_READING, Device, Reading, ReadingOptions
+from latentlink.cli.radio import read_radio
 from latentlink.evaluation import evaluate as evaluation
+from latentlink.latents.pilots import Pilots
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import device_named, integer
 from latentlink.numerics.seeds import stream_generator
@@ -21,17 +22,18 @@ from latentlink.tasks.metrics import Accuracy, Rate, accuracy
 
 def evaluate(
     link: Path,
-    transmitter: Path,
-    receiver: Path,
-    labels: Path,
+    transmitter: str,
+    receiver: str,
+    labels: str | None = None,
     *,
     head: Path | None = None,
-    channel: Path | None = None,
+    channel: str | None = None,
     snr_db: float | None = None,
     matched: bool = True,
     output: Path | None = None,
     seed: int = 0,
     device: Device = "cpu",
+    reading: ReadingOptions = USUAL_READING,
 ) -> None:
     """Send unseen latents over a saved link and measure what the receiver understands.
 
@@ -42,11 +44,11 @@ def evaluate(
     link
         A link saved by `latentlink fit` or `transceiver.save`, or the folder that `latentlink fit` wrote.
     transmitter
-        Unseen latents at the transmitter, (n, d).
+        Unseen latents at the transmitter, (n, d), as for `latentlink fit`.
     receiver
         Latents of the same observations at the receiver, (n, m).
     labels
-        Their class numbers.
+        Their classes; without them the latents' error is measured, and the agreement with the head where there is one.
     head
         The receiver's saved classifier; head.safetensors beside the link if not given.
     channel
@@ -65,32 +67,39 @@ def evaluate(
     if not link.is_file():
         raise ValueError(f"there is no link {link}: name a file that `latentlink fit` wrote, or its folder")
     transceiver = load(link, Transceiver).to(device_named(device))  # type: ignore[type-abstract]
+    test = read_pilots(transmitter, receiver, labels, reading).to(device)
     beside = link.with_name("head.safetensors")
-    if head is None and not beside.exists():
+    if head is None and not beside.exists() and test.labels is not None:
         raise ValueError(f"there is no {beside}: name the receiver's classifier with --head")
-    classifier = load(head or beside, SoftmaxHead).to(device)
-    test = read_pilots(transmitter, receiver, labels).to(device)
-    radio = _channel(transceiver, channel, snr_db)
+    classifier = load(head or beside, SoftmaxHead).to(device) if head is not None or beside.exists() else None
+    radio = _channel(transceiver, channel, snr_db, reading)
     if matched and radio is not transceiver.channel:
         transceiver = transceiver.matched_to(radio)
     generator = stream_generator(seed, "noise", device=device)  # another stream than that of the channel that `fit` draws
     seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)
-    assert seen.agreement is not None
-    own = accuracy(classifier, test.y, test.require_labels())
-    _print_accuracy(seen, own)
-    facts("link", [
-        ("messages", f"{len(test)} over {radio.batch.numel()} channel(s)"),
-        ("agreement with the head on y", float(seen.agreement.mean())),
-        ("NMSE", float(seen.nmse.mean())),
-        ("measured power per use (budget)", f"{float(seen.power.mean()):.4f} ({float(radio.power.mean()):.4g})"),
-        ("peak power of a message", float(seen.peak_power.max())),
-        ("unaligned latents would give", accuracy(classifier, unaligned(test.x, test.y.shape[1]), test.require_labels()).overall.value),
-    ])  # fmt: skip
+    _print_facts(seen, test, classifier, radio)
     if output is not None:
-        names = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power")
+        names = [name for name in ("accuracy", "agreement", "mse", "nmse", "power", "peak_power") if getattr(seen, name) is not None]
         with atomic_path(output) as draft:
             pl.DataFrame({name: getattr(seen, name).flatten().tolist() for name in names}).write_parquet(draft)
         wrote(output)
+
+
+def _print_facts(seen: evaluation.Evaluation, test: Pilots, classifier: SoftmaxHead | None, radio: Channel) -> None:
+    """Print the accuracy, where there are a classifier and labels, and the facts of the link."""
+    rows: list[tuple[str, object]] = [("messages", f"{len(test)} over {radio.batch.numel()} channel(s)")]
+    if seen.agreement is not None:
+        rows.append(("agreement with the head on y", float(seen.agreement.mean())))
+    rows += [
+        ("NMSE", float(seen.nmse.mean())),
+        ("measured power per use (budget)", f"{float(seen.power.mean()):.4f} ({float(radio.power.mean()):.4g})"),
+        ("peak power of a message", float(seen.peak_power.max())),
+    ]
+    if classifier is not None and test.labels is not None:
+        _print_accuracy(seen, accuracy(classifier, test.y, test.labels))
+        without = accuracy(classifier, unaligned(test.x, test.y.shape[1]), test.labels).overall.value
+        rows.append(("unaligned latents would give", without))
+    facts("link", rows)
 
 
 def _print_accuracy(seen: evaluation.Evaluation, own: Accuracy) -> None:
@@ -106,11 +115,11 @@ def _print_accuracy(seen: evaluation.Evaluation, own: Accuracy) -> None:
     print_table("accuracy", ("", "link", "95 % interval", "receiver's own latents"), rows)
 
 
-def _channel(transceiver: Transceiver, path: Path | None, snr_db: float | None) -> Channel:
+def _channel(transceiver: Transceiver, path: str | None, snr_db: float | None, reading: Reading) -> Channel:
     designed = transceiver.channel
     if path is None and snr_db is None:
         return designed
-    h = designed.h if path is None else read_channels(*at(path)).to(designed.h.device)
+    h = designed.h if path is None else read_radio(path, reading).to(designed.h.device)
     if path is not None and h.shape[-3] == 1:
         h = h.expand(*h.shape[:-3], designed.uses, *h.shape[-2:])
     if snr_db is not None:

@@ -5,7 +5,12 @@ from .encoders.catalogue import encoder
 from .encoders.image_encoder import Encoder, from_callable
 from .encoders.small import small_digit_encoders
 from .pairs import DevicePair, device_pair
-from .readers.files import read_channels, read_images, read_labels, read_latents, write_array
+from .readers.channels import read_channels
+from .readers.images import read_images
+from .readers.labels import read_labels
+from .readers.latents import latent_shards, read_latents
+from .readers.pairing import read_pairs
+from .readers.writing import write_array
 
 __all__ = [
     "DatasetNotFound",
@@ -19,10 +24,12 @@ __all__ = [
     "encoder",
     "fashion_mnist",
     "from_callable",
+    "latent_shards",
     "read_channels",
     "read_images",
     "read_labels",
     "read_latents",
+    "read_pairs",
     "small_digit_encoders",
     "write_array",
 ]

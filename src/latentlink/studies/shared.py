@@ -19,7 +19,8 @@ from latentlink.data.cache import EncodingProgress
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.encoders.image_encoder import Encoder, fingerprint
 from latentlink.data.pairs import DevicePair, device_pair
-from latentlink.data.readers.files import read_labels, read_latents
+from latentlink.data.readers.labels import read_labels
+from latentlink.data.readers.latents import read_latents
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
@@ -70,15 +71,26 @@ class PilotKnowledge:
 
     Attributes:
         pilots: latents x (n, d) and y (n, m) of the same observations, with labels.
-        head: the receiver's classifier, fitted to its own training latents.
+        classifier: the receiver's classifier, fitted to its own training latents, or None where nothing asks for it.
         others: the transmitter's latents (u, d) of observations that are no pilots, or None.
         moments: of the pilots.
     """
 
-    def __init__(self, pilots: Pilots, head: SoftmaxHead, others: Tensor | None = None) -> None:
-        self.pilots, self.head, self.others = pilots, head, others
+    def __init__(self, pilots: Pilots, classifier: SoftmaxHead | None, others: Tensor | None = None) -> None:
+        self.pilots, self.classifier, self.others = pilots, classifier, others
         self.moments = Moments.from_pairs(pilots.x, pilots.y)
         self._cache = ThreadSafeCache()
+
+    @property
+    def head(self) -> SoftmaxHead:
+        """The receiver's classifier.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.classifier is None:
+            raise ValueError("this needs the receiver's classifier: give the pilots' labels, or a saved head")
+        return self.classifier
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """A value of another kind that is made of these pilots, once for all cells."""

@@ -1,5 +1,6 @@
-"""Files of users: one array out of a container, checked and turned into a tensor.
+"""Readers: the latents, labels and channels of users, from files, shards, frames and data sets, checked and turned into tensors.
 
-Read `files` first (latents, labels, channels and images, and what is demanded of them), then `containers` (the formats) and `tables`
-(the columns of a Parquet file).
+Read `latents`, `labels`, `channels` and `pairing` first (what is demanded of each), then `sources` and `opening` (which files a path stands
+for), `containers`, `matlab` and `tables` (the formats), `pooling` and `axes` (what the axes mean), `content` (the checks of all of them),
+`images`, and `writing`.
 """

@@ -1,165 +1,175 @@
-"""Containers of arrays: read one array from a .npy, .npz, .safetensors, .parquet, .pt, .csv, .h5 or .mat file.
+"""Containers of arrays: one array out of a .npy, .npz, .safetensors or .pt file, or the lines of a text file.
 
-`files` decides what the numbers mean; here only types that NumPy cannot hold are converted. Nothing is unpickled.
+Nothing is unpickled, and no more memory is taken than the file declares and holds.
 """
 
-import os
+import math
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor
 
-from latentlink.data.readers import tables
-from latentlink.data.readers.tables import FileContentError
-from latentlink.numerics.extras import import_extra
+from latentlink.data.readers.content import Array, FileContentError, numpy_of
 
-Array = NDArray[Any]
-ARRAYS = (".npy", ".npz", ".safetensors", ".parquet", ".pt", ".pth")
-LISTS = (".csv", ".txt")
-HDF5 = (".h5", ".hdf5", ".mat")
+MAPPED_BYTES = 1 << 26  # a larger .npy file is mapped, copy on write, instead of being read
 
 
-def read_array(path: str | os.PathLike[str], key: str | None, suffixes: tuple[str, ...]) -> Array:
-    """Read one array.
-
-    Args:
-        path: the file; its suffix says which format it has.
-        key: which array, if the container names its arrays; not needed if it holds only one.
-        suffixes: the formats that make sense to the caller.
+def choose(origin: str, names: Iterable[str], key: str | None) -> str:
+    """Return the requested key, or the only one.
 
     Raises:
-        FileNotFoundError: the file is absent.
-        FileContentError: another suffix, a damaged file, a wrong or missing key.
-        ImportError: the package that reads HDF5 (h5py) or Parquet (polars) is not installed.
+        FileContentError: several arrays and no key, or a key that names none of them; the message lists all.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    if suffix not in suffixes:
-        raise FileContentError(f"{path}: suffix {suffix!r} cannot be read here, expected one of {', '.join(suffixes)}")
-    if not path.is_file():
-        raise FileContentError(f"{path}: not a file")
-    with path.open("rb") as file:  # a file without permission to read raises PermissionError here
-        if not file.read(1):
-            raise FileContentError(f"{path}: empty file")
-    try:
-        return np.asarray(READERS[suffix](path, key))
-    except (ImportError, FileContentError):
-        raise
-    except Exception as error:  # a damaged file makes its parser raise nearly anything
-        raise FileContentError(f"{path}: cannot be read as {suffix}, it is damaged or something else ({error})") from error
-
-
-def _choose(path: Path, names: Iterable[str], key: str | None) -> str:
-    """The requested key, or the only one."""
     known = list(names)
-    listed = ", ".join(known) if known else "none"
+    listed = ", ".join(known[:50]) if known else "none"
     if key is None and len(known) == 1:
         return known[0]
     if key is None:
-        raise FileContentError(f"{path}: expected one array or a key that says which; its keys are: {listed}")
+        raise FileContentError(f"{origin}: expected one array or a key that says which; its keys are: {listed}")
     if key not in known:
-        raise FileContentError(f"{path}: has no array {key!r}; its keys are: {listed}")
+        raise FileContentError(f"{origin}: has no array {key!r}; its keys are: {listed}")
     return key
 
 
-def _no_key(path: Path, key: str | None) -> None:
+def refuse_key(path: Path, key: str | None) -> None:
+    """Refuse a key for a file whose one array has no name.
+
+    Raises:
+        FileContentError: there is a key.
+    """
     if key is not None:
         raise FileContentError(f"{path}: holds one array without a name, got key {key!r}")
 
 
 def _npy(path: Path, key: str | None) -> Array:
-    _no_key(path, key)
+    refuse_key(path, key)
     with path.open("rb") as file:
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-    return array
+        shape, fortran, dtype = _npy_header(path, file)
+        start = file.tell()
+        size = path.stat().st_size - start
+        _check_declared(str(path), shape, dtype, size)
+        if math.prod(shape) == 0:
+            return np.zeros(shape, dtype)
+        if size > MAPPED_BYTES:
+            return np.memmap(path, dtype, "c", start, shape, "F" if fortran else "C")
+        return np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
+
+
+def _npy_header(name: object, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise FileContentError(f"{name}: a .npy file of version {version}, which is unknown here")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
+def _check_declared(origin: str, shape: tuple[int, ...], dtype: np.dtype[Any], held: int) -> None:
+    """Refuse arrays of objects, and a header that declares more than the file holds."""
+    if dtype.hasobject:
+        raise FileContentError(f"{origin}: cannot be read: an array of objects, which is not unpickled: np.stack the rows and save numbers")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > held:
+        raise FileContentError(f"{origin}: damaged: its header declares {shape} of {dtype}, and {held} bytes follow")
 
 
 def _npz(path: Path, key: str | None) -> Array:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # given a path, numpy leaves a damaged file open
-        array: Array = archive[_choose(path, archive.files, key)]
-    return array
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        entries = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        entry = archive.getinfo(entries[choose(str(path), entries, key)])
+        with archive.open(entry) as member:
+            shape, fortran, dtype = _npy_header(path, member)
+            _check_declared(str(path), shape, dtype, entry.file_size)
+            content = member.read(math.prod(shape) * dtype.itemsize)
+    array = np.frombuffer(bytearray(content), dtype) if content else np.zeros(0, dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
 
 
 def _safetensors(path: Path, key: str | None) -> Array:
     with safe_open(path, framework="pt") as file:
-        return _numpy(file.get_tensor(_choose(path, file.keys(), key)))
+        return numpy_of(file.get_tensor(choose(str(path), file.keys(), key)))
 
 
 def _torch(path: Path, key: str | None) -> Array:
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(content, Tensor):
-        _no_key(path, key)
-        return _numpy(content)
-    if not isinstance(content, dict):
-        raise FileContentError(f"{path}: holds a {type(content).__name__}, expected a tensor or a dict of tensors")
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    return _numpy(tensors[_choose(path, tensors, key)])
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if "weights_only" in str(error) or "WeightsUnpickler" in str(error):
+            raise FileContentError(
+                f"{path}: cannot be read safely, it holds more than tensors (a NumPy array, a module or another object), which is not "
+                "unpickled: save a tensor by torch.save, or the array by np.save"
+            ) from error
+        raise
+    if isinstance(content, dict):
+        found = {str(name): value for name, value in content.items() if isinstance(value, Tensor) or _batches(value)}
+        content = found[choose(str(path), found, key)]
+    else:
+        refuse_key(path, key)
+    if _batches(content):
+        return _joined(path, content)
+    if not isinstance(content, Tensor):
+        raise FileContentError(f"{path}: holds a {type(content).__name__}, expected a tensor, a list of batches or a dict of tensors")
+    return numpy_of(_dense(path, content))
 
 
-def _numpy(tensor: Tensor) -> Array:
-    plain = tensor.detach().resolve_conj().resolve_neg()
-    narrow = plain.is_floating_point() and plain.dtype not in (torch.float16, torch.float32, torch.float64)
-    array: Array = (plain.float() if narrow else plain).numpy()  # NumPy has no bfloat16
-    return array
+def _batches(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(part, Tensor) and part.ndim > 0 for part in value)
 
 
-def _parquet(path: Path, key: str | None) -> Array:
-    return tables.read_columns(path, None if key is None else _choose(path, tables.column_names(path), key))
+def _joined(path: Path, batches: list[Tensor]) -> Array:
+    """A list of batches as one array, in the order of the list."""
+    if len({(part.shape[1:], part.dtype) for part in batches}) > 1:
+        shapes = ", ".join(sorted({f"{part.dtype} {tuple(part.shape[1:])}" for part in batches}))
+        raise FileContentError(f"{path}: a list of {len(batches)} tensors of several kinds ({shapes}), which cannot be joined")
+    return numpy_of(torch.cat([_dense(path, part) for part in batches]))
 
 
-def _lines(path: Path, key: str | None) -> Array:
-    """One number a line; the first line may be a header, empty lines do not count."""
-    _no_key(path, key)
-    lines = [(number, line.strip()) for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
-    values = []
-    for position, (number, line) in enumerate(lines):
-        value = _number(line)
-        if value is None and position > 0:
-            raise FileContentError(f"{path}: line {number} is {line[:40]!r}, expected one integer a line")
-        if value is not None:
-            values.append(value)
+def _dense(path: Path, tensor: Tensor) -> Tensor:
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise FileContentError(f"{path}: holds a {tensor.layout} tensor, expected a dense one: save tensor.to_dense()")
+    return tensor
+
+
+def read_lines(path: Path, key: str | None) -> Array:
+    """Read one integer or one word a line; the first line may be a header, and empty lines do not count.
+
+    Raises:
+        FileContentError: numbers and words are mixed, or a line holds several values.
+    """
+    refuse_key(path, key)
+    text = path.read_text(encoding="utf-8-sig")
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if lines and _number(lines[0][1]) is None and (_is_header(lines[0][1]) or all(_number(line) is not None for _, line in lines[1:])):
+        lines = lines[1:]
+    values = [_number(line) for _, line in lines]
+    if values and all(value is None for value in values):
+        return np.array([line.strip('"') for _, line in lines])
+    if None in values:
+        number, line = lines[values.index(None)]
+        raise FileContentError(f"{path}: line {number} is {line[:40]!r}, expected one integer a line")
     return np.array(values)
+
+
+def _is_header(line: str) -> bool:
+    return line.strip('"').lower() in ("label", "labels", "class", "class_label", "fine_label", "target", "name", "y")
 
 
 def _number(text: str) -> int | float | None:
     for kind in (int, float):
         try:
-            return kind(text)
+            return None if "_" in text else kind(text)
         except ValueError:
             continue
     return None
 
 
-def _hdf5(path: Path, key: str | None) -> Array:
-    """A dataset of an HDF5 file, with the axes in the order their author wrote them."""
-    with path.open("rb") as file:
-        if file.read(10) == b"MATLAB 5.0":
-            raise FileContentError(f"{path}: a MATLAB file older than v7.3, which is not HDF5: save it with '-v7.3'")
-    h5py = import_extra("h5py", "hdf5")
-    if path.suffix.lower() == ".mat" and not h5py.is_hdf5(path):
-        raise FileContentError(f"{path}: not HDF5: damaged, or a MATLAB file older than v7.3; save it with '-v7.3'")
-    with h5py.File(path, "r") as file:
-        names: list[str] = []
-        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and name[0] != "#" else None)
-        dataset = file[_choose(path, names, None if key is None else key.strip("/"))]
-        array = np.asarray(dataset[()])
-        # MATLAB stores by columns and HDF5 by rows: its axes come reversed, and only its own mark tells
-        return array.T if "MATLAB_class" in dataset.attrs else array
-
-
-READERS: dict[str, Callable[[Path, str | None], Array]] = {
+CONTAINERS: dict[str, Callable[[Path, str | None], Array]] = {
     ".npy": _npy,
     ".npz": _npz,
     ".safetensors": _safetensors,
-    ".parquet": _parquet,
-    **dict.fromkeys((".pt", ".pth"), _torch),
-    **dict.fromkeys(LISTS, _lines),
-    **dict.fromkeys(HDF5, _hdf5),
+    ".pt": _torch,
+    ".pth": _torch,
 }

@@ -1,78 +1,284 @@
-"""The columns of a Parquet file as one array: one column of lists, one numeric column, or several numeric columns side by side.
+"""Tables: Parquet, Arrow and CSV files and the frames of pandas, polars and Hugging Face, as named columns of numbers or of lists.
 
-polars is imported only when such a file is read.
+Features are found by type and by name: one column of lists of numbers, or numeric columns side by side. Columns that are no features
+(ids, labels, row numbers) never become dimensions of a latent: where they stand beside features, the table is refused until the caller says
+which columns he means. polars is imported only when a table is read.
 """
 
+import fnmatch
+import json
+import os
+import re
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentlink.data.readers.content import Array, FileContentError
 from latentlink.numerics.extras import import_extra
 
 EXTRA = "lab"
+COLUMNAR = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+DELIMITED = (".csv", ".tsv", ".txt")
+LABELS = ("label", "labels", "fine_label", "target", "class", "class_label")  # names of the column of classes, in the order of preference
+# names of columns that are no features wherever they stand beside numbers
+NOT_FEATURES = re.compile(
+    r"(.*[_. ])?(id|ids|idx|index|row|rows|uid|uuid|label|labels|target|targets|class|classes|split|fold|seed|model_name|filename|path)|"
+    r"__index_level_\d+__|unnamed: ?\d+|",
+    re.IGNORECASE,
+)
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
-class FileContentError(ValueError):
-    """A file exists and cannot be used; the message names the file, what came and what was expected."""
+@dataclass(frozen=True)
+class Table:
+    """Named columns of a file or a frame.
+
+    Attributes:
+        origin: the file's path, or what the frame is; messages begin with it.
+        schema: the polars type of each column, in order.
+        read: returns a polars frame of some columns.
+        index: columns of which pandas says that they are its index.
+    """
+
+    origin: str
+    schema: Mapping[str, Any]
+    read: Callable[[Sequence[str]], Any]
+    index: frozenset[str] = frozenset()
+
+    def column(self, name: str) -> Array:
+        """Read one column: numbers (n,), words (n,), or lists of equal lengths (n, d) or (n, T, d).
+
+        Raises:
+            FileContentError: there is no such column, values are missing, or lists have different lengths.
+        """
+        if name not in self.schema:
+            raise FileContentError(f"{self.origin}: has no array {name!r}; its keys are: {', '.join(self.schema) or 'none'}")
+        return _array(self.origin, self.read([name]).to_series())
+
+    def features(self, columns: str | Sequence[str] | None) -> Array:
+        """Read the features: one column of lists as it is, or numeric columns side by side (n, d).
+
+        Args:
+            columns: names or patterns such as "f*" of the columns that are features; patterns pass over ids, labels and row numbers. None
+                finds them by type and name.
+
+        Raises:
+            FileContentError: columns that are no features stand beside the features, a pattern matches nothing, or values are missing.
+        """
+        names = self._named(columns) if columns is not None else self._found()
+        if len(names) == 1 and self.schema[names[0]].is_nested():
+            return self.column(names[0])
+        wrong = [name for name in names if not self.schema[name].is_numeric()]
+        if wrong:
+            raise FileContentError(f"{self.origin}: columns must be numeric or one column of lists, got {self._described(wrong)}")
+        frame = self.read(names)
+        for column in frame.get_columns():
+            _refuse_missing(self.origin, column)
+        return np.asarray(_plain(frame).to_numpy())
+
+    def without(self, names: Collection[str]) -> "Table":
+        """The table without some of its columns."""
+        return replace(self, schema={name: kind for name, kind in self.schema.items() if name not in names})
+
+    def _named(self, columns: str | Sequence[str]) -> list[str]:
+        patterns = [columns] if isinstance(columns, str) else list(columns)
+        names: dict[str, None] = {}
+        for pattern in patterns:
+            matched = [name for name in self.schema if name == pattern or (_fits(name, str(pattern)) and name not in self.index)]
+            if not matched:
+                raise FileContentError(f"{self.origin}: no column matches {pattern!r}; its columns are: {', '.join(self.schema)}")
+            names.update(dict.fromkeys(matched))
+        return list(names)
+
+    def _found(self) -> list[str]:
+        """The columns that are features, where their types and names leave no doubt."""
+        index = [name for name in self.schema if name in self.index or _PANDAS_INDEX.fullmatch(name)]
+        if index:
+            warnings.warn(f"{self.origin}: {', '.join(index)} is the index of a pandas frame and is left out", UserWarning, stacklevel=2)
+        names = [name for name in self.schema if name not in index]
+        lists = [name for name in names if self.schema[name].is_nested()]
+        numbers = [name for name in names if self.schema[name].is_numeric()]
+        floats = [name for name in numbers if not self.schema[name].is_integer()]
+        if len(lists) == 1 and not floats:
+            return lists
+        suspects = [name for name in numbers if NOT_FEATURES.fullmatch(name) and len(numbers) > 1]
+        if floats:
+            suspects = [name for name in numbers if name in suspects or name not in floats]
+        if suspects and not lists and len(numbers) == len(names):
+            features = [name for name in numbers if name not in suspects]
+            prefix = os.path.commonprefix(features)  # noqa: RUF071 (of words)
+            remedy = f"columns={prefix + '*' if prefix and len(features) > 1 else features[:3]!r}"
+            raise FileContentError(
+                f"{self.origin}: {self._described(suspects)} stand beside {len(features)} other numeric columns and look like ids, labels "
+                f"or row numbers, which are no features: name the features by columns, such as {remedy} (--columns on the command line)"
+            )
+        if not names or len(numbers) < len(names):
+            described = self._described(names) or "nothing"
+            raise FileContentError(
+                f"{self.origin}: expected one list column or numeric columns only, or a key that says which; it has: {described}"
+            )
+        return names
+
+    def _described(self, names: Sequence[str]) -> str:
+        shown = [f"{name or '(no name)'} ({self.schema[name]})" for name in names[:12]]
+        return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def column_names(path: Path) -> list[str]:
-    """Read the names of the columns.
+def _fits(name: str, pattern: str) -> bool:
+    """Tell whether a pattern with wildcards names a column; ids, labels and row numbers have to be named in full."""
+    return fnmatch.fnmatchcase(name, pattern) and not NOT_FEATURES.fullmatch(name)
+
+
+def table_of(source: Any) -> Table | None:
+    """The table of a frame in memory, or None for what is no frame.
+
+    Args:
+        source: a polars or pandas frame, or a Hugging Face data set.
+
+    Raises:
+        FileContentError: a data set of several splits, or one that is streamed.
+    """
+    package = type(source).__module__.split(".")[0]
+    kind = type(source).__name__
+    polars = package == "polars" and kind in ("DataFrame", "LazyFrame")
+    if not polars and (package, kind) != ("pandas", "DataFrame") and package != "datasets":
+        return None
+    origin = f"{package} {kind}"
+    if package == "pandas":
+        frame = _from_pandas(origin, source)
+    elif package == "datasets":
+        frame = _from_hugging_face(origin, source)
+    else:
+        frame = source.collect() if kind == "LazyFrame" else source
+    return Table(origin, dict(frame.schema), frame.select)
+
+
+def _from_pandas(origin: str, frame: Any) -> Any:
+    """A polars frame of the columns; pandas' own index is no column."""
+    polars = import_extra("polars", EXTRA)
+    columns = []
+    for name in frame.columns:
+        values = frame[name]
+        try:
+            plain = values.to_numpy() if values.dtype.kind in "biuf" else values.tolist()
+            columns.append(polars.Series(str(name), plain))
+        except (TypeError, ValueError, AttributeError, polars.exceptions.PolarsError) as error:
+            raise FileContentError(f"{origin}: column {name} cannot be read as numbers or lists of numbers ({error})") from error
+    return polars.DataFrame(columns)
+
+
+def _from_hugging_face(origin: str, data: Any) -> Any:
+    if hasattr(data, "keys") and not hasattr(data, "to_polars"):
+        raise FileContentError(f"{origin}: several splits ({', '.join(map(str, data.keys()))}); give one of them, such as data['train']")
+    if not hasattr(data, "num_rows"):
+        raise FileContentError(f"{origin}: a streamed data set has no rows to pair; load it without streaming=True")
+    return data.with_format(None).to_polars()
+
+
+def table_at(path: Path) -> Table:
+    """The table of a file; only its columns' names and types are read yet.
 
     Raises:
         ImportError: polars is not installed.
         FileContentError: the file is damaged.
     """
-    return [*_call(path, "read_parquet_schema")]
+    if path.suffix.lower() in DELIMITED:
+        options = _delimited(path)
+        frame = call(path, "read_csv", infer_schema_length=None, **options)
+        return Table(str(path), dict(frame.schema), frame.select)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        schema = call(path, "read_parquet_schema")
+        return Table(str(path), schema, lambda names: call(path, "read_parquet", columns=list(names), glob=False), _pandas_index(path))
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:4] == b"FEA1":
+        raise FileContentError(f"{path}: Feather of version 1, which is no Arrow file: write it anew by pandas or polars")
+    if start == b"ARROW1":
+        return Table(str(path), call(path, "read_ipc_schema"), lambda names: call(path, "read_ipc", columns=list(names)))
+    frame = call(path, "read_ipc_stream")  # as Hugging Face writes it
+    return Table(str(path), dict(frame.schema), frame.select)
 
 
-def read_columns(path: Path, column: str | None) -> NDArray[Any]:
-    """Read one column, or all of them, as an array (n,) or (n, d).
+def _delimited(path: Path) -> dict[str, Any]:
+    """How a text file is delimited, by its first line: numbers are no header, unless they count 0, 1, 2, … as pandas writes."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline(1 << 20).strip()
+    counts = {mark: first.count(mark) for mark in (",", ";", "\t", " ")}
+    separator = max(counts, key=lambda mark: (counts[mark], mark == ","))
+    if ";" in first:  # a comma is then a decimal one
+        separator = ";"
+    decimal = separator == ";" and "," in first
+    fields = [field.strip().strip('"') for field in first.split(separator)]
+    numbers = all(_is_number(field.replace(",", ".") if decimal else field) for field in fields)
+    counting = fields in ([str(i) for i in range(len(fields))], [str(i) for i in range(1, len(fields) + 1)])
+    return {"separator": separator, "has_header": not numbers or (counting and len(fields) > 1), "decimal_comma": decimal}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def _pandas_index(path: Path) -> frozenset[str]:
+    """The columns that pandas' own note in a Parquet file calls its index."""
+    note = call(path, "read_parquet_metadata").get("pandas")
+    try:
+        columns = json.loads(note).get("index_columns", []) if note else []
+    except (ValueError, AttributeError):
+        columns = []
+    return frozenset(name for name in columns if isinstance(name, str))
+
+
+def call(path: Path, function: str, **arguments: Any) -> Any:
+    """Call a function of polars on a file; its parser panics on some damaged files, which is no `Exception`.
 
     Raises:
-        ImportError: polars is not installed.
-        FileContentError: the file is damaged, has columns that are no numbers, missing values, or lists of different lengths.
+        FileContentError: the file is damaged.
     """
-    table = _call(path, "read_parquet", columns=None if column is None else [column])
-    if table.width == 1:
-        return _column(path, table.to_series())
-    if table.width == 0 or not all(dtype.is_numeric() for dtype in table.dtypes):
-        described = ", ".join(f"{name} ({dtype})" for name, dtype in table.schema.items())
-        raise FileContentError(f"{path}: expected one list column or numeric columns only, or a key that says which; it has: {described}")
-    _refuse_missing(path, table.get_columns())
-    return np.asarray(table.to_numpy())
-
-
-def _call(path: Path, function: str, **arguments: Any) -> Any:
-    """Call a function of polars on a file; its parser panics on some damaged files, which is no `Exception`."""
     polars = import_extra("polars", EXTRA)
     try:
         return getattr(polars, function)(path, **arguments)
-    except polars.exceptions.PanicException as error:
-        raise FileContentError(f"{path}: cannot be read as .parquet, it is damaged or something else ({error})") from error
+    except (polars.exceptions.PanicException, polars.exceptions.PolarsError, OSError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileContentError(f"{path}: cannot be read as {path.suffix}, it is damaged or something else ({text})") from error
 
 
-def _column(path: Path, column: Any) -> NDArray[Any]:
-    """A numeric column (n,), or one of lists of equal length (n, d)."""
+def _plain(frame: Any) -> Any:
+    """Numbers that NumPy has: decimals become float64, half precision float32."""
     polars = import_extra("polars", EXTRA)
-    _refuse_missing(path, [column])
+    return frame.with_columns(polars.selectors.decimal().cast(polars.Float64))
+
+
+def _array(origin: str, column: Any) -> Array:
+    """Numbers or words (n,), or lists of equal lengths (n, d), (n, T, d), …"""
+    polars = import_extra("polars", EXTRA)
+    _refuse_missing(origin, column)
+    shape = [len(column)]
+    name = column.name
+    while isinstance(column.dtype, polars.List | polars.Array):
+        length = column.dtype.size if isinstance(column.dtype, polars.Array) else None
+        lists = column.cast(polars.List(column.dtype.inner)) if length is not None else column
+        lengths = lists.list.len().unique().sort().to_list()
+        if len(lengths) != 1 or lengths[0] == 0:
+            counts = f"{lengths[0]} to {lengths[-1]}" if lengths else "no"
+            raise FileContentError(f"{origin}: lists in column {name} have {counts} values, expected one length")
+        shape.append(int(lengths[0]))
+        column = lists.explode()
+        _refuse_missing(origin, column.alias(name))
     if column.dtype.is_numeric():
-        return np.asarray(column.to_numpy())
-    inner = column.dtype.inner if isinstance(column.dtype, polars.List | polars.Array) else None
-    if inner is None or not inner.is_numeric():
-        raise FileContentError(f"{path}: column {column.name} is {column.dtype}, expected numbers or lists of numbers")
-    lists = column.cast(polars.List(inner))
-    lengths = lists.list.len().unique().sort().to_list()
-    if len(lengths) != 1 or lengths[0] == 0:
-        raise FileContentError(f"{path}: lists in column {column.name} have {lengths[0]} to {lengths[-1]} values, expected one length")
-    values = lists.explode()
-    _refuse_missing(path, [values])
-    return np.asarray(values.to_numpy()).reshape(len(lists), -1)
+        return np.asarray(_plain(column.to_frame()).to_series().to_numpy()).reshape(shape)
+    if len(shape) == 1 and column.dtype in (polars.String, polars.Categorical, polars.Enum, polars.Boolean):
+        return np.asarray(column.to_list())
+    raise FileContentError(f"{origin}: column {name} is {column.dtype}, expected numbers or lists of numbers")
 
 
-def _refuse_missing(path: Path, columns: list[Any]) -> None:
-    for column in columns:
-        if column.null_count():
-            raise FileContentError(f"{path}: column {column.name} has {column.null_count()} missing values")
+def _refuse_missing(origin: str, column: Any) -> None:
+    if column.null_count():
+        raise FileContentError(f"{origin}: column {column.name} has {column.null_count()} missing values")

@@ -1,0 +1,97 @@
+"""`latentlink design`: what was agreed on once, or a trained codec, becomes a link for another channel."""
+
+from pathlib import Path
+
+import torch
+
+from latentlink.channels.channel import Channel
+from latentlink.cli.console import facts, wrote
+from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
+from latentlink.cli.radio import matrices
+from latentlink.linear.design import ClosedForm
+from latentlink.linear.modes import SemanticModes
+from latentlink.links.solution import Solution
+from latentlink.neural.codec.design import Codec
+from latentlink.numerics.doors import device_named, integer
+from latentlink.power import AllocatedWord, named
+from latentlink.storage.artifacts import load
+
+
+def design(
+    source: Path,
+    *,
+    output: Path = Path("designed.safetensors"),
+    channel: str | None = None,
+    n_tx: int | None = None,
+    n_rx: int | None = None,
+    uses: int = 1,
+    snr_db: float = 20.0,
+    gain: float | None = None,
+    power: AllocatedWord | None = None,
+    budget: float = 1.0,
+    seed: int | None = None,
+    device: Device = "cpu",
+    reading: ReadingOptions = USUAL_READING,
+) -> None:
+    """Design a link for another channel from a saved pair or codec; nothing is fitted or trained again.
+
+    Example: `latentlink design my-link/pair.safetensors --channel measured.mat --axes matlab --output new-link.safetensors`
+
+    Parameters
+    ----------
+    source
+        pair.safetensors or codec.safetensors of `latentlink fit`, or its folder, whose codec is taken where there is one.
+    output
+        The link.
+    channel
+        Channels to design for, as for `latentlink fit`; else one Rayleigh channel.
+    n_tx
+        Transmit antennas of the Rayleigh channel, 8 if not given; with --channel, what its file must hold.
+    n_rx
+        Receive antennas of the Rayleigh channel, 8 if not given; with --channel, what its file must hold.
+    uses
+        Channel uses per message over the same channel matrix.
+    snr_db
+        Power of one transmit antenna over the noise of one receive antenna, in dB.
+    gain
+        Mean squared coefficient of the Rayleigh channel; 1 if not given.
+    power
+        What the power limits, for a pair: mean, per-use, equal or one-use-at-a-time. A codec has the limit that it was trained for.
+    budget
+        Transmit power per channel use.
+    seed
+        Seed of the Rayleigh channel; 0 if not given.
+    """
+    integer("--seed", seed or 0, 0)
+    known = load(_artifact(source)).to(device_named(device))
+    radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, budget).repeated(uses)
+    if isinstance(known, Codec):
+        if power is not None:
+            raise ValueError(f"--power {power} is for a pair: {source} is a codec, whose limit is that of its training")
+        solution: Solution = known.design(radio)
+    elif isinstance(known, SemanticModes):
+        if power == "per-message":
+            raise ValueError("--power per-message refits the decoder to pilots, which a pair does not hold: use `latentlink fit`")
+        solution = ClosedForm(power=named(power or "mean")).design(known, radio)
+    else:
+        raise ValueError(f"{source} is a {type(known).__name__}, expected a pair or a codec that `latentlink fit` wrote")
+    solution.transceiver.to(torch.float32).save(output)
+    modes = known.modes if isinstance(known, Codec) else known
+    expected = solution.expected_mse
+    facts("link", [
+        ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
+        ("mean |h|²", float(radio.h.abs().square().mean())),
+        ("expected NMSE on the pilots", "not known" if expected is None else float(expected.mean() / modes.variance)),
+        ("status", "; ".join(solution.messages())),
+    ])  # fmt: skip
+    wrote(output)
+
+
+def _artifact(source: Path) -> Path:
+    """The file of a pair or codec; that in a folder which `latentlink fit` wrote."""
+    if not source.is_dir():
+        return source
+    found = [path for name in ("codec", "pair") if (path := source / f"{name}.safetensors").is_file()]
+    if not found:
+        raise ValueError(f"{source}: the folder holds neither codec.safetensors nor pair.safetensors")
+    return found[0]

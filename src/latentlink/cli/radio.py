@@ -1,0 +1,40 @@
+"""Channels on the command line: those of a file, or one that is drawn."""
+
+import warnings
+
+from torch import Tensor
+
+from latentlink.channels.fading import rayleigh
+from latentlink.cli.console import warn
+from latentlink.cli.options import Reading
+from latentlink.data.readers.channels import read_channels
+from latentlink.numerics.seeds import stream_generator
+
+_ANTENNAS = 8  # of the Rayleigh channel that is drawn where none is given
+
+
+def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int | None, gain: float | None, seed: int | None) -> Tensor:
+    """Channels of a file, or one drawn."""
+    if channel is None:
+        generator = stream_generator(0 if seed is None else seed, "channel")
+        size = (_ANTENNAS if n_rx is None else n_rx, _ANTENNAS if n_tx is None else n_tx)
+        return rayleigh(*size, gain=1.0 if gain is None else gain, generator=generator).unsqueeze(-3)
+    given = {"--gain": gain, "--seed": seed}
+    if idle := [name for name, value in given.items() if value is not None]:
+        raise ValueError(f"{', '.join(idle)} draw a channel, and --channel {channel} brings one: give one or the other")
+    h = read_radio(channel, reading)
+    for name, wanted, found in (("--n-rx", n_rx, h.shape[-2]), ("--n-tx", n_tx, h.shape[-1])):
+        if wanted is not None and wanted != found:
+            raise ValueError(
+                f"{name} must be {found}, what --channel {channel} holds as [N, uses, rx, tx], got {wanted}: are its --axes others?"
+            )
+    return h
+
+
+def read_radio(path: str, reading: Reading) -> Tensor:
+    """Channels of a file (N, uses, rx, tx), with a line for every warning of their reader."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        h = read_channels(path, axes=reading.axes)
+    warn(*(str(warning.message) for warning in caught))
+    return h

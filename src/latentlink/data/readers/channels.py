@@ -1,0 +1,72 @@
+"""Channel matrices of files, with their axes in the package's order."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Complex128
+from torch import Tensor
+
+from latentlink.data.readers import matlab
+from latentlink.data.readers.axes import arrange
+from latentlink.data.readers.containers import CONTAINERS
+from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.opening import read_array
+from latentlink.data.readers.sources import AnyPath, locate
+
+SUFFIXES = (*CONTAINERS, *matlab.SUFFIXES)
+_REAL = "amplitudes only? a link needs phases; save h.astype(complex) if real channels are meant"
+_USUAL_GAIN = (1e-5, 1e5)  # beyond these, mean |h|² is a path loss and not a fading channel's
+
+
+def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, axes: str | None = None) -> Complex128[Tensor, "n u r t"]:
+    """Read measured or simulated channel matrices.
+
+    Args:
+        path: a file (.npy, .npz, .safetensors, .pt, .h5, .hdf5 or .mat), `FILE::KEY`, a pattern, a folder of shards or a list of files.
+            HDF5 holds complex numbers as pairs named real and imag, or r and i.
+        key: which array, if there are several; HDF5 groups and the fields of a struct are separated by slashes or points.
+        axes: "latentlink", "matlab", "quadriga", "deepmimo", "sionna", or the names of the axes in order, such as "rx tx n". Without it
+            one matrix (rx, tx), and (N, rx, tx) in a file that is not MATLAB's, with one channel or at least as many as transmit
+            antennas, are recognised; everything else has to be said.
+
+    Returns:
+        Channels H (N, uses, n_rx, n_tx), linear amplitudes as stored; one use where no axis counts uses.
+
+    Raises:
+        FileNotFoundError: the file is absent.
+        ValueError: a damaged file, a missing key, real or not finite numbers, or axes that are unknown or not said.
+        ImportError: HDF5 without h5py, or MATLAB without scipy.
+
+    Warns:
+        UserWarning: the imaginary parts are all zero, or mean |h|² is far from one, as where a path loss was left in.
+
+    Example:
+        >>> h = read_channels("measured.mat", axes="matlab")  # doctest: +SKIP
+        >>> channel = Channel.from_snr(h[:, 0], snr_db=20.0)  # doctest: +SKIP
+    """
+    located = locate(path, key, SUFFIXES)
+    parts = []
+    for file in located.files:
+        array = read_array(file, located.key)
+        if array.dtype.kind in "biuf":
+            raise FileContentError(f"{file}: got {array.dtype}, expected complex numbers: {_REAL}")
+        check_kind(str(file), array, "complex numbers", "c")
+        check_values(str(file), array)
+        parts.append(arrange(str(file), array, axes, file.suffix.lower() == ".mat")[0])
+    if len({part.shape[1:] for part in parts}) > 1:
+        shapes = sorted({part.shape[1:] for part in parts})
+        raise FileContentError(f"{path}: shards of several shapes, {shapes}, expected one (uses, rx, tx)")
+    h = np.require(np.concatenate(parts), np.complex128, ["C", "W"])
+    _warn(str(located.files[0]), h)
+    return torch.from_numpy(h)
+
+
+def _warn(origin: str, h: Array) -> None:
+    if not h.imag.any():
+        warnings.warn(f"{origin}: the imaginary parts of all channels are zero: {_REAL}", UserWarning, stacklevel=3)
+    gain = float(np.mean(np.abs(h) ** 2))
+    if not _USUAL_GAIN[0] <= gain <= _USUAL_GAIN[1]:
+        remedy = "normalise the channels, h / sqrt(mean |h|²), or give the SNR by a link budget that counts the path loss"
+        warnings.warn(f"{origin}: mean |h|² is {gain:.1e}: {remedy}", UserWarning, stacklevel=3)

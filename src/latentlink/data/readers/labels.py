@@ -1,0 +1,145 @@
+"""Class labels of files, shards, frames and data sets: integers, or names of classes that are numbered."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from latentlink.data.readers import tables
+from latentlink.data.readers.containers import read_lines
+from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_array
+from latentlink.data.readers.sources import locate
+from latentlink.data.readers.tables import LABELS, Table
+
+
+class Labels(NamedTuple):
+    """Class labels and what their numbers mean.
+
+    Attributes:
+        numbers: class numbers (n,).
+        names: the name of each class, in the order of their numbers; None where the file holds numbers.
+    """
+
+    numbers: Int64[Tensor, "n"]
+    names: tuple[str, ...] | None
+
+
+def read_labels(path: Source, *, key: str | None = None, names: Sequence[str] | None = None) -> Int64[Tensor, "n"]:
+    """Read class labels.
+
+    Args:
+        path: as for `read_latents`; or .csv or .txt with one label a line, whose first line may be a header.
+        key: which array or column, if there are several; in a table without it the column named label, or as in `tables.LABELS`.
+        names: names of the classes in the order of their numbers, as in training; without it names are numbered as they sort.
+
+    Returns:
+        Labels (n,), int64, all >= 0. A single column (n, 1) is flattened to (n,), and floats with integer values become integers.
+
+    Raises:
+        FileNotFoundError: the file is absent.
+        ValueError: as for `read_latents`; several columns, negative or fractional numbers, or a name that `names` lacks.
+
+    Example:
+        >>> labels = read_labels("classes.csv")  # doctest: +SKIP
+    """
+    return read_named_labels(path, key=key, names=names).numbers
+
+
+def read_named_labels(path: Source, *, key: str | None = None, names: Sequence[str] | None = None) -> Labels:
+    """Read class labels together with the names of the classes; the arguments and errors are those of `read_labels`."""
+    if isinstance(path, str | os.PathLike | list | tuple):
+        located = locate(path, key, SUFFIXES)
+        if all(file.suffix.lower() in tables.DELIMITED and not _is_table(file) for file in located.files):
+            origin = str(located.files[0])
+            return number_labels(origin, _joined(origin, [_lines(file, located.key) for file in located.files]), names)
+    opened = open_source(path, key)
+    parts = [_of_table(table, opened.key) for table in opened.tables] + [_of_container(file, opened.key) for file in opened.files]
+    return number_labels(opened.origin, _joined(opened.origin, parts), names)
+
+
+def _of_container(file: Path, key: str | None) -> Array:
+    """An array; MATLAB knows no arrays of one axis, and writes a row where one was meant."""
+    array = read_array(file, key)
+    return array[0] if file.suffix.lower() == ".mat" and array.ndim == 2 and len(array) == 1 else array
+
+
+def _lines(file: Path, key: str | None) -> Array:
+    try:
+        return read_lines(file, key)
+    except UnicodeDecodeError as error:
+        raise FileContentError(f"{file}: cannot be read as text, it is damaged or something else ({error})") from error
+
+
+def _joined(origin: str, parts: Sequence[Array]) -> Array:
+    """Labels of all shards (n,), of which empty ones have no kind."""
+    held = [part for part in parts if part.size] or list(parts[:1])
+    if len({part.dtype.kind in "US" for part in held}) > 1:
+        raise FileContentError(f"{origin} …: shards hold numbers and names of classes, expected one of them")
+    return held[0] if len(held) == 1 else np.concatenate([part.reshape(len(part), -1).squeeze(1) for part in held])
+
+
+def _is_table(file: Path) -> bool:
+    """Tell whether the first line of a text file names or holds several columns."""
+    with file.open(encoding="utf-8-sig", errors="replace") as text:
+        first = text.readline(1 << 20)
+    return any(mark in first for mark in (",", ";", "\t"))
+
+
+def _of_table(table: Table, key: str | None) -> Array:
+    if key is not None:
+        return table.column(key)
+    found = [name for name in LABELS if name in table.schema]
+    if found:
+        return table.column(found[0])
+    if len(table.schema) == 1:
+        return table.column(next(iter(table.schema)))
+    keys = ", ".join(table.schema)
+    raise FileContentError(f"{table.origin}: expected a column named label or a key that says which; its keys are: {keys}")
+
+
+def number_labels(origin: str, array: Array, names: Sequence[str] | None) -> Labels:
+    """Check labels, and number the names of classes.
+
+    Raises:
+        FileContentError: no labels, several columns, negative or fractional numbers, or a name that `names` lacks.
+    """
+    if array.size == 0:
+        raise FileContentError(f"{origin}: holds no labels")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise FileContentError(
+            f"{origin}: got shape {array.shape}, expected (n,) or (n, 1), one label an observation; save the argmax(1) of one-hot labels"
+        )
+    if array.dtype.kind in "USb":
+        return _numbered(origin, array.astype(str), names)
+    check_kind(origin, array, "integers or names of classes", "fiu")
+    check_values(origin, array)
+    wrong = (array < 0) | (array != np.trunc(array)) | (array >= 2**63)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        remedy = f"; {int(wrong.sum())} such labels: if they mark unlabelled observations, drop those rows" if array[row] < 0 else ""
+        raise FileContentError(f"{origin}: label {row} is {array[row]}, expected an integer ≥ 0{remedy}")
+    return Labels(torch.from_numpy(np.require(array, np.int64, ["C", "W"])), None if names is None else tuple(names))
+
+
+def _numbered(origin: str, words: Array, names: Sequence[str] | None) -> Labels:
+    present, numbers = np.unique(words, return_inverse=True)
+    if names is None:
+        return Labels(torch.from_numpy(numbers.astype(np.int64)), tuple(present.tolist()))
+    position = {str(name): number for number, name in enumerate(names)}
+    unknown = [name for name in present.tolist() if name not in position]
+    if unknown:
+        count = int(np.isin(words, unknown).sum())
+        raise FileContentError(
+            f"{origin}: {count} of {len(words)} labels are classes that training did not have ({', '.join(unknown[:5])}); "
+            f"it had {', '.join(map(str, list(names)[:10]))}"
+        )
+    table = np.array([position[name] for name in present.tolist()], np.int64)
+    return Labels(torch.from_numpy(table[numbers]), tuple(map(str, names)))

@@ -1,0 +1,106 @@
+"""Arrays of HDF5 files and of MATLAB's: version 7.3, which is HDF5, and version 5, which is not.
+
+The axes of MATLAB's arrays come in the order in which their author wrote them, whichever the version. A field of a struct is named by
+`out.H` or `out/H`; a cell array of matrices of one shape becomes one array whose first axis counts the cells.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlink.data.readers.containers import choose
+from latentlink.data.readers.content import Array, FileContentError
+from latentlink.numerics.extras import import_extra
+
+SUFFIXES = (".h5", ".hdf5", ".mat")
+_COMPOUNDS = (("real", "imag"), ("r", "i"))  # names that MATLAB, h5py and others give to the parts of a complex number
+
+
+def read_hdf5(path: Path, key: str | None) -> Array:
+    """Read one array of an HDF5 or MATLAB file.
+
+    Raises:
+        FileContentError: a missing or wrong key, or content that is no array of numbers.
+        ImportError: h5py or scipy is not installed.
+    """
+    with path.open("rb") as file:
+        start = file.read(128)
+    if path.suffix.lower() == ".mat" and not import_extra("h5py", "hdf5").is_hdf5(path):
+        if not start.startswith(b"MATLAB 5.0"):
+            raise FileContentError(f"{path}: neither MATLAB of version 5 nor HDF5: it is damaged or something else")
+        return _read_version_5(path, key)
+    h5py = import_extra("h5py", "hdf5")
+    with h5py.File(path, "r") as file:
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and name[0] != "#" else None)
+        dataset = file[choose(str(path), names, None if key is None else key.replace(".", "/").strip("/"))]
+        return _complex(str(path), _dataset(path, file, dataset))
+
+
+def _dataset(path: Path, file: Any, dataset: Any) -> Array:
+    """A data set, or the cells that it refers to; MATLAB stores by columns and HDF5 by rows: its axes come reversed."""
+    h5py = import_extra("h5py", "hdf5")
+    if h5py.check_ref_dtype(dataset.dtype) is not None:
+        references = np.asarray(dataset[()]).T
+        return _cells(path, [_complex(str(path), _dataset(path, file, file[reference])) for reference in references.ravel(order="F")])
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        raise FileContentError(f"{path}: {dataset.name} holds text, expected numbers")
+    if dataset.size and dataset.id.get_storage_size() == 0:
+        raise FileContentError(f"{path}: {dataset.name} declares {dataset.shape} and holds nothing")
+    array = np.asarray(dataset[()])
+    return array.T if "MATLAB_class" in dataset.attrs else array
+
+
+def _read_version_5(path: Path, key: str | None) -> Array:
+    scipy_io = import_extra("scipy.io", "hdf5")
+    names = [name for name, _, _ in scipy_io.whosmat(path)]
+    wanted = None if key is None else key.replace("/", ".").strip(".")
+    variable = choose(str(path), names, None if wanted is None else wanted.split(".")[0])
+    value = scipy_io.loadmat(path, variable_names=[variable], struct_as_record=True)[variable]
+    found = dict(_fields(variable, value))
+    return found[choose(str(path), found, wanted)]()
+
+
+def _fields(name: str, value: Array) -> list[tuple[str, Any]]:
+    """The arrays of a variable, those of a struct by their fields, each with a function that returns it."""
+    if value.dtype.names is not None:
+        if value.size != 1:
+            raise FileContentError(f"{name} is an array of {value.size} structs: save the field as one array")
+        return [pair for field in value.dtype.names for pair in _fields(f"{name}.{field}", value[field].ravel()[0])]
+    if value.dtype == object:
+        return [(name, lambda: _cells(Path(name), list(value.ravel(order="F"))))]
+    return [(name, lambda: value)]
+
+
+def _cells(path: Path, cells: list[Array]) -> Array:
+    """A cell array of matrices of one shape, stacked."""
+    shapes = {cell.shape for cell in cells}
+    if len(shapes) != 1 or any(cell.dtype.kind not in "biufc" for cell in cells):
+        raise FileContentError(f"{path}: a cell array of {len(cells)} cells, expected matrices of one shape, got {sorted(shapes)}")
+    return np.stack(cells)
+
+
+def _complex(origin: str, array: Array) -> Array:
+    """Join pairs (real, imaginary) to complex numbers; other arrays are returned unchanged."""
+    names = array.dtype.names
+    if names is None:
+        return array
+    for parts in _COMPOUNDS:
+        if set(names) == set(parts):
+            return _joined(origin, array, parts)
+    raise FileContentError(f"{origin}: holds records of {', '.join(names)}, expected numbers or pairs named real and imag, or r and i")
+
+
+def _joined(origin: str, array: Array, parts: tuple[str, str]) -> Array:
+    kinds: Mapping[str, Any] = {part: array.dtype[part] for part in parts}
+    if any(kind.kind not in "iuf" for kind in kinds.values()):
+        described = ", ".join(f"{part} {kind}" for part, kind in kinds.items())
+        raise FileContentError(f"{origin}: holds complex numbers whose parts are no numbers ({described})")
+    single = math.prod([kind.kind == "f" and kind.itemsize <= 4 for kind in kinds.values()])
+    joined = np.empty(array.shape, np.complex64 if single else np.complex128)
+    joined.real = array[parts[0]]
+    joined.imag = array[parts[1]]
+    return joined

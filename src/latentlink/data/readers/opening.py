@@ -1,0 +1,79 @@
+"""Opening: what a source holds, as tables or as files of arrays; one function for latents, labels and pairs."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from latentlink.data.readers import matlab
+from latentlink.data.readers.containers import CONTAINERS
+from latentlink.data.readers.content import Array, FileContentError
+from latentlink.data.readers.sources import AnyPath, locate
+from latentlink.data.readers.tables import COLUMNAR, DELIMITED, Table, table_at, table_of
+from latentlink.numerics.extras import import_extra
+
+SUFFIXES = (*CONTAINERS, *COLUMNAR, *DELIMITED, *matlab.SUFFIXES)
+Source = AnyPath | Sequence[AnyPath] | Any  # a path, a pattern, a folder, a list of files, a frame or a data set
+_HUB = "hf://"
+
+
+class Opened(NamedTuple):
+    """A source whose files are found and not read yet.
+
+    Attributes:
+        tables: the shards, where they are tables; else empty.
+        files: the shards, where each holds arrays; else empty.
+        key: the array or column that is asked for, or None.
+    """
+
+    tables: tuple[Table, ...]
+    files: tuple[Path, ...]
+    key: str | None
+
+    @property
+    def origin(self) -> str:
+        """The first shard, for messages."""
+        return self.tables[0].origin if self.tables else str(self.files[0])
+
+
+def open_source(source: Source, key: str | None = None) -> Opened:
+    """Find the shards of a source.
+
+    Raises:
+        FileNotFoundError: a file is absent.
+        ValueError: the source is neither a path nor a frame, or its files cannot be read.
+        ImportError: the package that reads the format is not installed.
+    """
+    table = table_of(source)
+    if table is not None:
+        return Opened((table,), (), key)
+    if isinstance(source, str | os.PathLike) and os.fspath(source).startswith(_HUB):
+        address, _, named = os.fspath(source).partition("::")
+        data = import_extra("datasets", "huggingface").load_dataset("parquet", data_files=address, split="train")
+        table = table_of(data)
+        return Opened(() if table is None else (table,), (), key or named or None)
+    if not isinstance(source, str | os.PathLike | list | tuple):
+        kind = type(source).__name__
+        raise ValueError(f"path must be a file, a pattern, a folder, a frame or a data set, got {kind}; an array needs no reading")
+    files, key = locate(source, key, SUFFIXES)
+    if all(file.suffix.lower() in (*COLUMNAR, *DELIMITED) for file in files):
+        return Opened(tuple(table_at(file) for file in files), (), key)
+    return Opened((), files, key)
+
+
+def read_array(path: Path, key: str | None) -> Array:
+    """Read one array of a container, as it is stored.
+
+    Raises:
+        FileContentError: a damaged file, or a wrong or missing key.
+        ImportError: the package that reads the format is not installed.
+    """
+    suffix = path.suffix.lower()
+    reader = CONTAINERS.get(suffix, matlab.read_hdf5)
+    try:
+        return reader(path, key)
+    except (ImportError, FileContentError):
+        raise
+    except Exception as error:  # a damaged file makes its parser raise nearly anything
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FileContentError(f"{path}: cannot be read as {suffix}, it is damaged or something else ({text})") from error

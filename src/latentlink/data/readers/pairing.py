@@ -1,0 +1,169 @@
+"""Pairing: the rows of two tables that belong to the same observation, joined on its id; arrays are paired by their order.
+
+SEMASIA's tables hold `id`, `label` or `fine_label`, `model_name` and `embedding`; two of them, in several shards each and in any order of
+rows, become pilots in one call.
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentlink.data.readers.content import Array, FileContentError
+from latentlink.data.readers.labels import Labels, number_labels, read_named_labels
+from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
+from latentlink.data.readers.opening import Source, open_source
+from latentlink.data.readers.pooling import Pooling
+from latentlink.data.readers.tables import LABELS
+from latentlink.latents.pilots import Pilots
+
+_ID = "id"
+
+
+class Side(NamedTuple):
+    """What one end's files hold.
+
+    Attributes:
+        origin: the first file, or what the frame is.
+        latents: (n, d).
+        ids: the observation of each row (n,), or None where the files name none.
+        labels: the class of each row, as stored (n,), or None.
+    """
+
+    origin: str
+    latents: Array
+    ids: Array | None
+    labels: Array | None
+
+
+def read_pairs(
+    tx: Source,
+    rx: Source,
+    labels: Source | None = None,
+    *,
+    on: str | None = None,
+    columns: str | Sequence[str] | None = None,
+    pool: Pooling | None = None,
+    names: Sequence[str] | None = None,
+) -> Pilots:
+    """Read the latents of both ends, paired row by row, with their labels where these are known.
+
+    Args:
+        tx: latents at the transmitter: whatever `read_latents` reads.
+        rx: latents at the receiver, likewise.
+        labels: whatever `read_labels` reads; without it, the column label (or fine_label, target, class) of the tables, if any.
+        on: the column of both tables that names the observation, on which rows are joined. Without it rows are joined on `id` where both
+            tables have that column, and are otherwise paired by their order.
+        columns: as for `read_latents`, for both ends.
+        pool: as for `read_latents`, for both ends.
+        names: names of the classes in the order of their numbers, as in training.
+
+    Returns:
+        Pilots of the observations that both ends have, in the transmitter's order.
+
+    Raises:
+        FileNotFoundError: a file is absent.
+        ValueError: as for `read_latents` and `read_labels`; different numbers of rows and no id to join them on, an id that comes twice at
+            one end, no common id, or two ends whose labels differ.
+
+    Warns:
+        UserWarning: observations that only one end has, which are left out.
+
+    Example:
+        >>> pilots = read_pairs("vit/*.parquet", "resnet/*.parquet")  # doctest: +SKIP
+    """
+    wanted = _ID if on is None else on
+    transmitter = _side(tx, wanted, columns, pool)
+    receiver = _side(rx, wanted, columns, pool)
+    for end in (transmitter, receiver):
+        if on is not None and end.ids is None:
+            raise FileContentError(f"{end.origin}: has no column {on!r} to join rows on")
+    given = None if labels is None else read_named_labels(labels, names=names)
+    if transmitter.ids is not None and receiver.ids is not None:
+        left, right = _joined(transmitter, receiver, wanted)
+    else:
+        _check_counts(transmitter, receiver)
+        left = right = np.arange(len(transmitter.latents))
+    x, y = (torch.from_numpy(_taken(end.latents, rows)) for end, rows in ((transmitter, left), (receiver, right)))
+    if given is not None:
+        return Pilots(x, y, _given(given, transmitter, receiver, left, right))
+    return Pilots(x, y, _found(transmitter, receiver, left, right, names))
+
+
+def _taken(latents: Array, rows: Array) -> Array:
+    """Rows of an array; all of them in order are the array itself."""
+    same = len(rows) == len(latents) and bool((rows == np.arange(len(rows))).all())
+    return np.require(latents if same else latents[rows], requirements=["C", "W"])
+
+
+def _side(source: Source, on: str, columns: str | Sequence[str] | None, pool: Pooling | None) -> Side:
+    opened = open_source(source)
+    held = opened.tables
+    has_ids = bool(held) and all(on in table.schema for table in held)
+    label = next((name for name in LABELS if held and all(name in table.schema for table in held)), None)
+    roles = [name for name, used in ((on, has_ids), (label or "", label is not None)) if used]
+    if held:
+        shards = [(table.origin, latents_of_table(table.without(roles), opened.key, columns, pool)) for table in held]
+    else:
+        shards = list(latent_shards(source, columns=columns, pool=pool))
+    ids = np.concatenate([table.column(on) for table in held]) if has_ids else None
+    labels = None if label is None else np.concatenate([table.column(label) for table in held])
+    return Side(opened.origin, join_shards(shards), ids, labels)
+
+
+def _joined(transmitter: Side, receiver: Side, on: str) -> tuple[Array, Array]:
+    """The rows of both ends that belong together, in the transmitter's order; the others are left out and told."""
+    ends = [(end.origin, end.ids) for end in (transmitter, receiver) if end.ids is not None]
+    for origin, ids in ends:
+        values, counts = np.unique(ids, return_counts=True)
+        if counts.max() > 1:
+            raise FileContentError(
+                f"{origin}: {on} {values[counts.argmax()]} comes {counts.max()} times ({int((counts > 1).sum())} ids are repeated); "
+                "does the table hold several models or splits? keep the rows of one"
+            )
+    common, left, right = np.intersect1d(ends[0][1], ends[1][1], assume_unique=True, return_indices=True)
+    if not len(common):
+        raise FileContentError(f"{transmitter.origin} and {receiver.origin} have no {on} in common")
+    missing = [
+        f"{origin} lacks {len(other) - len(common)} of the other end's observations"
+        for (origin, _), (_, other) in (ends, ends[::-1])
+        if len(other) > len(common)
+    ]
+    if missing:
+        warnings.warn(f"{' and '.join(missing)}; {len(common)} pairs are left", UserWarning, stacklevel=3)
+    order = np.argsort(left, kind="stable")
+    return left[order], right[order]
+
+
+def _check_counts(transmitter: Side, receiver: Side) -> None:
+    counts = len(transmitter.latents), len(receiver.latents)
+    if counts[0] != counts[1]:
+        raise FileContentError(
+            f"{transmitter.origin} has {counts[0]} rows and {receiver.origin} {counts[1]}, and there is no id in both to join them on: "
+            "was a batch lost at one end? Name a column of ids by on="
+        )
+
+
+def _given(labels: Labels, transmitter: Side, receiver: Side, left: Array, right: Array) -> Tensor:
+    """Labels of a file of their own, which must be as many as the rows of one end before they are joined."""
+    for rows, end in ((left, transmitter), (right, receiver)):
+        if len(labels.numbers) == len(end.latents):
+            return labels.numbers[torch.from_numpy(rows)]
+    raise FileContentError(
+        f"labels: got {len(labels.numbers)}, expected {len(transmitter.latents)}, one for each row of {transmitter.origin}"
+    )
+
+
+def _found(transmitter: Side, receiver: Side, left: Array, right: Array, names: Sequence[str] | None) -> Tensor | None:
+    """The labels that the tables themselves hold; two ends that both hold them must agree."""
+    found = [(end.origin, end.labels[rows]) for end, rows in ((transmitter, left), (receiver, right)) if end.labels is not None]
+    if not found:
+        return None
+    if len(found) == 2 and (found[0][1] != found[1][1]).any():
+        rows = int((found[0][1] != found[1][1]).sum())
+        ends = f"{found[0][0]} and {found[1][0]}"
+        raise FileContentError(f"{ends} hold different labels in {rows} of {len(left)} rows: the rows are not paired")
+    return number_labels(*found[0], names).numbers

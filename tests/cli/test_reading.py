@@ -1,0 +1,137 @@
+"""Commands read whatever the reader reads, look before they design, and design anew for another channel."""
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.io
+
+from latentlink.cli.design import design
+from latentlink.cli.evaluate import evaluate
+from latentlink.cli.fit import fit
+from latentlink.cli.inspect import inspect
+from latentlink.cli.options import Reading
+from written_files import WRITE, written
+
+GENERATOR = np.random.default_rng(0)
+N = 200
+CAUSE = GENERATOR.normal(size=(N, 4))
+LABELS = (CAUSE[:, 0] > 0) + 2 * (CAUSE[:, 1] > 0)
+X = (CAUSE @ GENERATOR.normal(size=(4, 6)) + 0.1 * GENERATOR.normal(size=(N, 6))).astype(np.float32)
+Y = (CAUSE @ GENERATOR.normal(size=(4, 5)) + 0.1 * GENERATOR.normal(size=(N, 5))).astype(np.float32)
+SMALL = {"n_tx": 2, "n_rx": 2}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, array in (("x", X), ("y", Y), ("labels", LABELS)):
+        np.save(f"{name}.npy", array)
+    return tmp_path
+
+
+@pytest.mark.parametrize("suffix", WRITE)
+def test_a_link_is_fitted_and_evaluated_in_every_format(files, suffix, capsys):
+    (files / "tx").mkdir()
+    x = written(files / "tx", suffix, y=X)
+    fit(str(x), "y.npy", "labels.npy", **SMALL)
+    evaluate(files / "link", str(x), "y.npy", "labels.npy")
+    shown = capsys.readouterr()
+    assert "R² of y on x (permuted rows)" in shown.out
+    assert "the same design on 40 held-out pilots" in shown.out
+    assert "receiver's own latents" in shown.out
+    assert shown.err == ""
+
+
+def test_tables_bring_their_ids_and_labels(files, capsys):
+    order = GENERATOR.permutation(N)
+    names = np.array(["cat", "cow", "dog", "yak"])
+    table = {"id": np.arange(N), "label": names[LABELS]}
+    pl.DataFrame({**table, "embedding": list(X)}).write_parquet("x.parquet")
+    pl.DataFrame({"id": order, **{f"f{i}": Y[order, i] for i in range(5)}}).write_csv("y.csv")
+    fit("x.parquet", "y.csv", **SMALL)
+    assert capsys.readouterr().err == ""
+    evaluate(files / "link", "x.parquet", "y.csv")
+    assert "mean per class" in capsys.readouterr().out
+
+
+def test_a_link_for_the_latents_alone_needs_no_labels(files, capsys):
+    fit("x.npy", "y.npy", **SMALL)
+    shown = capsys.readouterr().out
+    assert "goal" in shown
+    assert "mse" in shown
+    assert not (files / "link" / "head.safetensors").exists()
+    evaluate(files / "link", "x.npy", "y.npy")
+    shown = capsys.readouterr().out
+    assert "NMSE" in shown
+    assert "accuracy" not in shown
+    with pytest.raises(ValueError, match="--goal fisher needs the receiver's classifier"):
+        fit("x.npy", "y.npy", goal="fisher", **SMALL)
+
+
+@pytest.mark.parametrize("shuffle", ["permuted", "shifted", "sorted by class", "permuted within classes"])
+def test_unpaired_rows_are_told_before_the_design(files, shuffle, capsys):
+    order = {
+        "permuted": GENERATOR.permutation(N),
+        "shifted": np.roll(np.arange(N), 1),
+        "sorted by class": np.argsort(LABELS, kind="stable"),
+        "permuted within classes": np.lexsort((GENERATOR.random(N), LABELS))[np.argsort(np.argsort(LABELS, kind="stable"))],
+    }[shuffle]
+    np.save("y.npy", Y[order])
+    fit("x.npy", "y.npy", "labels.npy", **SMALL)
+    assert "permuted rows" in capsys.readouterr().err
+
+
+def test_a_link_that_is_worse_than_nothing_is_told(files, capsys):
+    wide = GENERATOR.normal(size=(60, 200)).astype(np.float32)
+    np.save("x.npy", wide)
+    np.save("y.npy", GENERATOR.normal(size=(60, 40)).astype(np.float32))
+    fit("x.npy", "y.npy", shrinkage=1e-6, **SMALL)
+    told = capsys.readouterr().err
+    assert "60 pairs are fewer than the 200 dimensions" in told
+    assert "worse than one that sends nothing" in told
+
+
+def test_axes_are_said_and_shown(files, capsys):
+    h = GENERATOR.normal(size=(2, 3, 8)) + 1j * GENERATOR.normal(size=(2, 3, 8))
+    scipy.io.savemat("h.mat", {"H": h})
+    with pytest.raises(ValueError, match=r"say which axis is which by axes \(--axes on the command line\)"):
+        fit("x.npy", "y.npy", "labels.npy", channel="h.mat")
+    fit("x.npy", "y.npy", "labels.npy", channel="h.mat", reading=Reading(axes="matlab"))
+    assert "2×3, 1 use(s), 20 dB, 8 channel(s)" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"--n-tx must be 3, what --channel h\.mat holds as \[N, uses, rx, tx\], got 2"):
+        fit("x.npy", "y.npy", "labels.npy", channel="h.mat", n_tx=2, reading=Reading(axes="matlab"))
+    np.save("loss.npy", h.transpose(2, 0, 1) * 1e-6)
+    fit("x.npy", "y.npy", "labels.npy", channel="loss.npy")
+    assert "normalise the channels" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_pair_is_designed_for_another_channel(files, capsys):
+    fit("x.npy", "y.npy", "labels.npy", output=files / "a", **SMALL)
+    h = GENERATOR.normal(size=(3, 2, 2)) + 1j * GENERATOR.normal(size=(3, 2, 2))
+    np.save("h.npy", h)
+    design(files / "a", channel="h.npy", output=files / "new.safetensors")
+    fit("x.npy", "y.npy", "labels.npy", channel="h.npy", output=files / "b")
+    capsys.readouterr()
+    head = files / "a" / "head.safetensors"
+    evaluate(files / "new.safetensors", "x.npy", "y.npy", "labels.npy", head=head)
+    ours = capsys.readouterr().out
+    evaluate(files / "b", "x.npy", "y.npy", "labels.npy", head=head)
+    assert ours == capsys.readouterr().out
+    with pytest.raises(ValueError, match="expected a pair or a codec"):
+        design(head)
+    with pytest.raises(ValueError, match=r"neither codec\.safetensors nor pair\.safetensors"):
+        design(files)
+
+
+def test_every_kind_of_file_is_inspected(files, capsys):
+    np.save("h.npy", np.ones((4, 2, 2)) * (1 + 1j))
+    pl.DataFrame({"id": [1, 2], "embedding": [[1.0, 2.0], [3.0, 4.0]]}).write_parquet("t.parquet")
+    for source, words in (
+        ("h.npy", ("4 of 1 use(s), 2 receive and 2 transmit antennas", "mean |h|²")),
+        ("labels.npy", ("200 of 4 classes", "0 to 3")),
+        ("x.npy", ("200 × 6 float32",)),
+        ("t.parquet", ("embedding", "List(Float64)", "2 × 2 float64")),
+    ):
+        inspect(source)
+        shown = capsys.readouterr().out
+        assert all(word in shown for word in words), shown

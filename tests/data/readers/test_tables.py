@@ -1,0 +1,149 @@
+"""Tables: columns that are no features never become dimensions, every list type is read, and frames are tables too."""
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from latentlink.data.readers.latents import read_latents
+
+GENERATOR = np.random.default_rng(0)
+LATENTS = GENERATOR.standard_normal((6, 3)).astype(np.float32)
+WIDE = pl.DataFrame({f"f{i}": LATENTS[:, i] for i in range(3)})
+
+
+@pytest.mark.parametrize(
+    "kind", [pl.List(pl.Float32), pl.Array(pl.Float32, 3), pl.List(pl.Float64), pl.Array(pl.Float16, 3), pl.List(pl.Int8)]
+)
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "stream.arrow"])
+def test_every_type_of_list_is_read(tmp_path, kind, suffix):
+    path = tmp_path / f"y.{suffix}"
+    frame = pl.DataFrame({"y": pl.Series((LATENTS * 10).round().tolist(), dtype=pl.List(pl.Float32)).cast(kind)})
+    {"parquet": frame.write_parquet, "arrow": frame.write_ipc, "stream.arrow": frame.write_ipc_stream}[suffix](path)
+    np.testing.assert_array_equal(read_latents(path).numpy(), (LATENTS * 10).round())
+
+
+def test_plain_columns_are_read_side_by_side(tmp_path):
+    WIDE.write_parquet(tmp_path / "y.parquet")
+    np.testing.assert_array_equal(read_latents(tmp_path / "y.parquet").numpy(), LATENTS)
+    decimals = WIDE.with_columns(pl.all().cast(pl.Decimal(20, 6)))
+    np.testing.assert_allclose(read_latents(decimals).numpy(), LATENTS, atol=1e-6)
+
+
+def test_an_index_of_pandas_is_left_out_and_named(tmp_path):
+    path = tmp_path / "w.parquet"
+    WIDE.with_columns(pl.Series("__index_level_0__", np.arange(6))).write_parquet(path)
+    with pytest.warns(UserWarning, match=r"w\.parquet: __index_level_0__ is the index of a pandas frame"):
+        assert read_latents(path).shape == (6, 3)
+    note = '{"index_columns": ["photo"], "columns": []}'
+    WIDE.with_columns(pl.Series("photo", np.arange(6.0))).write_parquet(path, metadata={"pandas": note})
+    with pytest.warns(UserWarning, match="photo is the index"):
+        assert read_latents(path).shape == (6, 3)
+
+
+STRAYS = {
+    "label": np.arange(6) % 2,
+    "id": np.arange(6, dtype=np.uint32),
+    "split": np.zeros(6, np.int8),
+    "fold": np.arange(6),
+    "fine_label": np.arange(6),
+    "coarse_label": np.arange(6.0),
+    "target": np.arange(6.0),
+    "sample_id": np.arange(6.0),
+    "Unnamed: 0": np.arange(6.0),
+    "epoch": np.arange(6),  # an integer among floats, whatever its name
+    "": np.arange(6),
+}
+
+
+@pytest.mark.parametrize("name", STRAYS)
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "feather"])
+def test_columns_that_are_no_features_are_refused_by_name(tmp_path, name, suffix):
+    path = tmp_path / f"w.{suffix}"
+    frame = WIDE.with_columns(pl.Series(name, STRAYS[name]))
+    {"parquet": frame.write_parquet, "csv": frame.write_csv, "feather": frame.write_ipc}[suffix](path)
+    with pytest.raises(ValueError, match=r"no features: name the features by columns") as caught:
+        read_latents(path)
+    assert (name or "(no name)") in str(caught.value)
+    np.testing.assert_allclose(read_latents(path, columns="f*").numpy(), LATENTS, rtol=1e-6)
+    np.testing.assert_allclose(read_latents(path, columns=["f0", "f2"]).numpy(), LATENTS[:, [0, 2]], rtol=1e-6)
+
+
+def test_columns_are_taken_in_the_order_that_is_asked_for(tmp_path):
+    np.testing.assert_array_equal(read_latents(WIDE, columns=["f2", "f*"]).numpy(), LATENTS[:, [2, 0, 1]])
+    with pytest.raises(ValueError, match=r"no column matches 'g\*'; its columns are: f0, f1, f2"):
+        read_latents(WIDE, columns="g*")
+    with pytest.raises(ValueError, match="expected one of them"):
+        read_latents(WIDE, key="f0", columns="f*")
+
+
+def test_tables_of_integers_alone_are_features():
+    codes = pl.DataFrame({f"q{i}": np.arange(6, dtype=np.int8) for i in range(3)})
+    assert read_latents(codes).dtype == torch.float32
+
+
+BAD_TABLES = {
+    "ragged": ({"y": [[1.0, 2.0], [3.0]]}, "1 to 2 values"),
+    "no numbers in the lists": ({"y": [[], []]}, "expected"),
+    "hole in a list": ({"y": [[1.0, None], [3.0, 4.0]]}, "1 missing"),
+    "missing list": ({"y": [[1.0], None]}, "1 missing"),
+    "missing number": ({"a": [1.0, None], "b": [1.0, 2.0]}, "column a has 1 missing"),
+    "words": ({"y": ["a", "b"]}, "y .String."),
+    "words beside numbers": ({"y": ["a", "b"], "z": [1.0, 2.0]}, "y .String., z .Float64."),
+    "two columns of lists": ({"a": [[1.0]], "b": [[1.0]]}, "a .List.Float64.., b"),
+    "lists beside numbers": ({"a": [[1.0]], "b": [1.0]}, "a key that says which"),
+    "lists of words": ({"y": [["a"], ["b"]]}, "expected numbers or lists of numbers"),
+    "nothing": ({}, "it has: nothing"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_tables_that_are_no_latents(tmp_path, name):
+    columns, message = BAD_TABLES[name]
+    pl.DataFrame(columns).write_parquet(tmp_path / "y.parquet")
+    with pytest.raises(ValueError, match=message) as caught:
+        read_latents(tmp_path / "y.parquet")
+    assert str(tmp_path / "y.parquet") in str(caught.value)
+
+
+def test_frames_of_polars_and_pandas_are_tables():
+    pandas = pytest.importorskip("pandas")
+    lists = pl.DataFrame({"id": np.arange(6), "embedding": list(LATENTS)})
+    frame = pandas.DataFrame({"id": np.arange(6), "embedding": list(LATENTS)}, index=[5, 4, 3, 2, 1, 0])
+    for source in (lists, lists.lazy(), frame, WIDE, pandas.DataFrame({f"f{i}": LATENTS[:, i] for i in range(3)})):
+        np.testing.assert_array_equal(read_latents(source).numpy(), LATENTS)
+    with pytest.raises(ValueError, match=r"pandas DataFrame: label .* no features"):
+        read_latents(pandas.DataFrame({"f0": LATENTS[:, 0], "label": np.arange(6)}))
+
+
+def test_data_sets_of_hugging_face_are_tables(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    data = datasets.Dataset.from_dict({"id": list(range(6)), "embedding": LATENTS.tolist()})
+    np.testing.assert_array_equal(read_latents(data).numpy(), LATENTS)
+    np.testing.assert_array_equal(read_latents(data.with_format("torch"), key="embedding").numpy(), LATENTS)
+    with pytest.raises(ValueError, match=r"several splits \(train\)"):
+        read_latents(datasets.DatasetDict({"train": data}))
+    with pytest.raises(ValueError, match="without streaming"):
+        read_latents(data.to_iterable_dataset())
+
+
+def test_addresses_of_the_hub_go_to_hugging_face(monkeypatch):
+    asked = []
+
+    def load_dataset(kind, data_files, split):
+        asked.append((kind, data_files, split))
+        return WIDE
+
+    hub = ModuleType("datasets")
+    hub.load_dataset = load_dataset
+    monkeypatch.setitem(sys.modules, "datasets", hub)
+    assert read_latents("hf://datasets/lab/pets/vit/*.parquet").shape == (6, 3)
+    assert read_latents("hf://datasets/lab/pets/vit/*.parquet", columns="f1").shape == (6, 1)
+    assert asked[0] == ("parquet", "hf://datasets/lab/pets/vit/*.parquet", "train")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ImportError, match=r"pip install latentlink\[huggingface\]"):
+        read_latents("hf://datasets/lab/pets/vit/*.parquet")
