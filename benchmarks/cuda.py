@@ -20,6 +20,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 import latentlink as ll  # noqa: E402
+from latentlink import objectives  # noqa: E402
 
 sys.path.append(FOLDER)
 from record import record  # noqa: E402
@@ -79,7 +80,9 @@ def tasks(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], torch.Te
 
     def fitted() -> torch.Tensor:
         sizes_of_codec = {"width": 32} if sizes is SMALL else {}
-        ll.CodecTraining(draws=draws, rounds=1, steps=sizes.steps, bank=(64, 16, 16), **sizes_of_codec).fit(modes, data, ll.Regression())
+        ll.CodecTraining(draws=draws, rounds=1, steps=sizes.steps, bank=(64, 16, 16), **sizes_of_codec).fit(
+            modes, data, objectives.Regression()
+        )
         return torch.zeros(0)
 
     return {

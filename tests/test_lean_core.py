@@ -44,7 +44,7 @@ assert torch.equal(link.encode(x.double()), solution.transceiver.encode(x.double
 training = ll.CodecTraining(
     max_symbols=2, width=8, rounds=1, steps=4, bank=(64, 16, 32), draws=ll.channels.ChannelDraws(antennas=(1, 2), uses=(1,))
 )
-fit = training.fit(modes, ll.Pilots(x, y, torch.zeros(240, dtype=torch.int64)), ll.Regression())
+fit = training.fit(modes, ll.Pilots(x, y, torch.zeros(240, dtype=torch.int64)), ll.objectives.Regression())
 assert fit.codec.design(channel).transceiver.encode(x.double()).shape[0] == 3
 print("worked")
 """

@@ -1,7 +1,11 @@
-from . import baselines, bounds, budget, channels, csi, data, digital, metrics, nn, power, studies, tr38901
+from . import baselines, bounds, budget, channels, csi, data, digital, metrics, nn, objectives, power, studies, tr38901
 from .channels.channel import Channel
 from .channels.fading import rayleigh
+from .data.readers.channels import read_channels
+from .data.readers.latents import read_latents
+from .data.readers.pairing import read_pairs
 from .evaluation.evaluate import evaluate
+from .latents.look import look
 from .latents.moments import Moments
 from .latents.pilot_selection import PilotSelection
 from .latents.pilots import Pilots
@@ -24,7 +28,6 @@ from .neural.paper.design import Neural
 from .neural.paper.pruning import HardThreshold, SoftThreshold
 from .storage.artifacts import ArtifactError, load
 from .tasks.heads import SoftmaxHead, fit_head
-from .tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
 
 __version__: str
 
@@ -40,18 +43,13 @@ __all__ = [
     "CodecTraining",
     "ConstantModulus",
     "ConstraintSet",
-    "Cosine",
     "Goal",
     "HardThreshold",
-    "HeadDivergence",
     "LinearTransceiver",
     "Moments",
     "Neural",
-    "Objective",
     "PilotSelection",
     "Pilots",
-    "Regression",
-    "Retrieval",
     "SemanticModes",
     "SoftThreshold",
     "SoftmaxHead",
@@ -72,10 +70,15 @@ __all__ = [
     "fit_head",
     "held_out",
     "load",
+    "look",
     "metrics",
     "nn",
+    "objectives",
     "power",
     "rayleigh",
+    "read_channels",
+    "read_latents",
+    "read_pairs",
     "semantic_modes",
     "studies",
     "tr38901",

@@ -75,7 +75,7 @@ def codec() -> ll.Codec:
         modes=5, width=8, layers=1, max_symbols=4, rounds=1, steps=4, channels=4, messages=32, bank=(64, 16, 32),
         draws=ll.channels.ChannelDraws(antennas=(2,), uses=(2,)),
     )  # fmt: skip
-    return training.fit(modes(), pilots(), ll.Regression()).codec
+    return training.fit(modes(), pilots(), ll.objectives.Regression()).codec
 
 
 def channel(batch: tuple[int, ...] = (3,), uncertain: bool = False) -> ll.Channel:

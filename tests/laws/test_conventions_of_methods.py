@@ -118,7 +118,7 @@ def codec(power=None):
     settings = ll.CodecTraining(
         modes=6, width=5, layers=1, max_symbols=2, power=power or ll.power.Mean(), rounds=1, steps=5, bank=(200, 8, 20)
     )
-    return settings.fit(modes, ll.Pilots(x, y, torch.zeros(300, dtype=torch.int64)), ll.Regression()).codec, x
+    return settings.fit(modes, ll.Pilots(x, y, torch.zeros(300, dtype=torch.int64)), ll.objectives.Regression()).codec, x
 
 
 def test_a_codecs_streams_are_in_units_of_budget_and_noise():

@@ -6,7 +6,21 @@ import pytest
 
 import latentlink as ll
 
-SPACES = ("power", "csi", "budget", "channels", "tr38901", "bounds", "baselines", "digital", "metrics", "studies", "data", "nn")
+SPACES = (
+    "power",
+    "csi",
+    "budget",
+    "channels",
+    "tr38901",
+    "bounds",
+    "baselines",
+    "digital",
+    "metrics",
+    "objectives",
+    "studies",
+    "data",
+    "nn",
+)
 
 
 @pytest.mark.parametrize("name", SPACES)

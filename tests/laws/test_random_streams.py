@@ -80,7 +80,7 @@ def test_trainings_of_neighbouring_seeds_draw_no_channel_from_the_same_stream():
     data, _, head, modes = world()
     STARTS.clear()
     for seed in range(3):
-        training(seed=seed, rounds=1, steps=1, draws=Recording(antennas=(1, 2))).fit(modes, data, ll.HeadDivergence(head))
+        training(seed=seed, rounds=1, steps=1, draws=Recording(antennas=(1, 2))).fit(modes, data, ll.objectives.HeadDivergence(head))
     assert len(STARTS) == len(set(STARTS)) == 9
 
 
@@ -99,7 +99,7 @@ def test_noise_does_not_depend_on_dropout_or_augmentation():
 
 def _loop(settings, codec, data, head):
     bank = draw_bank(settings.draws, 40, codec, CodecDraw.TRAINING_CHANNELS.generator(0))
-    examples = Examples(codec.modes, ll.HeadDivergence(head), data, data[:9], None, settings.augmentation)
+    examples = Examples(codec.modes, ll.objectives.HeadDivergence(head), data, data[:9], None, settings.augmentation)
     return CodecLoop(codec, examples, bank, bank, settings)
 
 

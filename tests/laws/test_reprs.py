@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import latentlink as ll
-from latentlink import tr38901
+from latentlink import objectives, tr38901
 from latentlink.neural.codec.training import CodecFit
 from latentlink.numerics.reprs import Summarised
 from neural.codec.clouds import channel, training, world
@@ -49,7 +49,12 @@ def objects():
         ll.power.PerMessage(x=data.x, y=data.y),
     )
     yield ll.csi.ReceiverOnly(correlation=torch.eye(16, dtype=torch.complex128))
-    yield from (ll.HeadDivergence(head), ll.Regression(head), ll.Regression(), ll.Goal.fisher(head, data.y))
+    yield from (
+        objectives.HeadDivergence(head),
+        objectives.Regression(head),
+        objectives.Regression(),
+        ll.Goal.fisher(head, data.y),
+    )
     yield from (
         ll.Admm(power=ll.power.PerAntenna(limits=torch.rand(64))),
         ll.ClosedForm(csi=ll.csi.ReceiverOnly(correlation=torch.eye(16))),

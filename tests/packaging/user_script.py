@@ -4,8 +4,8 @@ import torch
 
 import latentlink as ll
 
-x: torch.Tensor = ll.data.read_latents("tx.npy")
-y: torch.Tensor = ll.data.read_latents("rx.npy")
+x: torch.Tensor = ll.read_latents("tx.npy")
+y: torch.Tensor = ll.read_latents("rx.npy")
 labels: torch.Tensor = ll.data.read_labels("labels.npy")
 
 moments = ll.Moments.from_pairs(x, y)

@@ -183,7 +183,7 @@ def test_the_code_that_runs_is_that_of_the_files_as_the_study_was_read(tmp_path,
 
 
 def test_a_name_of_the_package_is_its_own_object():
-    assert load_attribute("latentlink.tasks.objectives:Regression") is ll.Regression
+    assert load_attribute("latentlink.tasks.objectives:Regression") is ll.objectives.Regression
 
 
 NOTEBOOK = """
@@ -447,7 +447,7 @@ def test_a_solution_of_a_bare_object_is_measured_and_what_is_wrong_with_it_is_to
 
 
 OBJECTIVES = """
-    from latentlink import Cosine, Regression
+    from latentlink.objectives import Cosine, Regression
 
     class Mine(Regression):
         def wanted(self, y, synthesis, mean_y):

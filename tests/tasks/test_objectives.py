@@ -34,7 +34,7 @@ def share():
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 def test_head_divergence(head, temperature):
     head = head()
-    wanted = ll.HeadDivergence(head, temperature, fidelity=0.3).wanted(Y, PSI, MU)
+    wanted = ll.objectives.HeadDivergence(head, temperature, fidelity=0.3).wanted(Y, PSI, MU)
     modes = [module.training for module in head.modules()]
     head.eval()
     p, q = (F.log_softmax(head(latents) / temperature, -1) for latents in (Y[ROWS].expand_as(Y_HAT), Y_HAT))
@@ -48,31 +48,31 @@ def test_the_head_is_frozen_and_gradients_pass_through():
     head = deep_head()
     before = {name: value.clone() for name, value in head.state_dict().items()}
     z = Z.clone().requires_grad_()
-    ll.HeadDivergence(head).wanted(Y, PSI, MU).loss(z, ROWS).sum().backward()
+    ll.objectives.HeadDivergence(head).wanted(Y, PSI, MU).loss(z, ROWS).sum().backward()
     assert z.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in head.parameters())
     assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())
 
 
 def test_regression():
-    torch.testing.assert_close(ll.Regression().wanted(Y, PSI, MU).loss(Z, ROWS), share())
+    torch.testing.assert_close(ll.objectives.Regression().wanted(Y, PSI, MU).loss(Z, ROWS), share())
     head = nn.Linear(M, 2).double()
     outputs = head(Y).detach()
     expected = (head(Y_HAT) - outputs[ROWS]).square().sum(-1) / (outputs - outputs.mean(0)).square().sum(-1).mean() + 0.2 * share()
-    wanted = ll.Regression(head, fidelity=0.2).wanted(Y, PSI, MU)
+    wanted = ll.objectives.Regression(head, fidelity=0.2).wanted(Y, PSI, MU)
     torch.testing.assert_close(wanted.loss(Z, ROWS), expected.detach())
     torch.testing.assert_close(wanted.score(Z, ROWS), -wanted.loss(Z, ROWS))
 
 
 def test_cosine_and_retrieval():
     cosines = F.cosine_similarity(Y[ROWS].expand_as(Y_HAT), Y_HAT, dim=-1)
-    wanted = ll.Cosine(fidelity=0.1).wanted(Y, PSI, MU)
+    wanted = ll.objectives.Cosine(fidelity=0.1).wanted(Y, PSI, MU)
     torch.testing.assert_close(wanted.score(Z, ROWS), cosines)
     torch.testing.assert_close(wanted.loss(Z, ROWS), 1 - cosines + 0.1 * share())
     every = F.normalize(Y_HAT, dim=-1) @ F.normalize(Y[ROWS], dim=-1).T
     target = torch.arange(7).expand(3, 7)
     expected = F.cross_entropy((every / 0.5).flatten(0, 1), target.flatten(), reduction="none").view(3, 7)
-    wanted = ll.Retrieval(0.5, fidelity=0.0).wanted(Y, PSI, MU)
+    wanted = ll.objectives.Retrieval(0.5, fidelity=0.0).wanted(Y, PSI, MU)
     torch.testing.assert_close(wanted.loss(Z, ROWS), expected)
     torch.testing.assert_close(wanted.score(Z, ROWS), (every.argmax(-1) == target).double())
 
@@ -80,20 +80,20 @@ def test_cosine_and_retrieval():
 def test_perfect_coefficients_lose_nothing():
     y = MU + Z[0] @ PSI.T
     rows = torch.arange(7)
-    for objective in (ll.HeadDivergence(softmax_head()), ll.Regression(), ll.Cosine()):
+    for objective in (ll.objectives.HeadDivergence(softmax_head()), ll.objectives.Regression(), ll.objectives.Cosine()):
         wanted = objective.wanted(y, PSI, MU)
         torch.testing.assert_close(wanted.loss(Z[0], rows), torch.zeros(7, dtype=torch.float64), atol=1e-9, rtol=0.0)
-        assert isinstance(objective, ll.Objective)
+        assert isinstance(objective, ll.objectives.Objective)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ll.HeadDivergence(softmax_head(), temperature=0.0), "temperature must be a finite number > 0"),
-        (lambda: ll.HeadDivergence(softmax_head(), fidelity=-1.0), "fidelity must be a finite number >= 0"),
-        (lambda: ll.Regression(fidelity=float("inf")), "fidelity must be a finite number >= 0"),
-        (lambda: ll.Retrieval(temperature=-1.0), "temperature must be a finite number > 0"),
-        (lambda: ll.HeadDivergence(nn.Linear(M, 1).double()).wanted(Y, PSI, MU), "use Regression"),
+        (lambda: ll.objectives.HeadDivergence(softmax_head(), temperature=0.0), "temperature must be a finite number > 0"),
+        (lambda: ll.objectives.HeadDivergence(softmax_head(), fidelity=-1.0), "fidelity must be a finite number >= 0"),
+        (lambda: ll.objectives.Regression(fidelity=float("inf")), "fidelity must be a finite number >= 0"),
+        (lambda: ll.objectives.Retrieval(temperature=-1.0), "temperature must be a finite number > 0"),
+        (lambda: ll.objectives.HeadDivergence(nn.Linear(M, 1).double()).wanted(Y, PSI, MU), "use Regression"),
     ],
 )
 def test_bad_objectives_are_named(make, message):

@@ -43,7 +43,7 @@ def training(**changes):
 def fitted():
     """A codec trained for the head, once for all tests."""
     data, _, head, modes = world()
-    return training().fit(modes, data, ll.HeadDivergence(head))
+    return training().fit(modes, data, ll.objectives.HeadDivergence(head))
 
 
 def channel(n_rx=2, n_tx=2, uses=1, snr_db=20.0, batch=(), power=1.0, seed=1):

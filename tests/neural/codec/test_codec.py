@@ -160,7 +160,7 @@ def test_few_modes_may_use_more_streams_than_there_are_modes():
     modes = ll.semantic_modes(ll.Moments.from_pairs(narrow.x, narrow.y))
     assert len(modes) == 2
     radio = channel(3, 3, batch=(4,))
-    solution = training(rounds=1, steps=2).fit(modes, narrow, ll.Regression()).codec.design(radio)
+    solution = training(rounds=1, steps=2).fit(modes, narrow, ll.objectives.Regression()).codec.design(radio)
     assert ll.transmit(solution.transceiver, unseen.x[:5], radio).shape == (4, 5, 2)
     before = training().untrained(modes, narrow).design(radio)
     torch.testing.assert_close(before.expected_mse, ll.ClosedForm().design(modes, radio).expected_mse, rtol=1e-5, atol=0.0)

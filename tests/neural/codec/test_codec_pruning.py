@@ -55,7 +55,7 @@ def test_units_that_do_nothing_go_first_and_change_nothing():
 def test_a_trained_codec_keeps_its_budget_and_understands():
     data, _, head, modes = world()
     most = 3500
-    fit = training(budget=ll.budget.Flops(most)).fit(modes, data, ll.HeadDivergence(head))
+    fit = training(budget=ll.budget.Flops(most)).fit(modes, data, ll.objectives.HeadDivergence(head))
     assert flops(fit.codec) <= most < flops(fitted().codec)
     radio = channel(1, 1, snr_db=25.0, batch=(100,), seed=2)
     exact = ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink import objectives
 from latentlink.neural.codec.pruning import flops
 from latentlink.neural.codec.training import codec_training
 from neural.codec.clouds import channel, fitted, pilots, training, understood, world
@@ -37,7 +38,7 @@ def uninterrupted(budget):
     """A short training, and its end."""
     data, _, head, modes = world()
     short = training(rounds=4, steps=5, bank=(200, 32, 100), budget=budget)
-    return short, short.fit(modes, data, ll.HeadDivergence(head))
+    return short, short.fit(modes, data, objectives.HeadDivergence(head))
 
 
 @pytest.mark.parametrize(("budget", "stop"), [(None, 2), (ll.budget.Flops(3000), 1), (ll.budget.Flops(3000), 3)])
@@ -46,9 +47,9 @@ def test_an_interrupted_training_goes_on_to_the_same_end(tmp_path, budget, stop)
     short, whole = uninterrupted(budget)
     path = tmp_path / "training"
     with pytest.raises(Stop):
-        short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path, progress=stopping_after(stop))
+        short.fit(modes, data, objectives.HeadDivergence(head), checkpoint=path, progress=stopping_after(stop))
     assert path.is_file()
-    resumed = short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path)
+    resumed = short.fit(modes, data, objectives.HeadDivergence(head), checkpoint=path)
     assert same(whole.codec, resumed.codec)
     assert torch.equal(whole.trace["validation_loss"], resumed.trace["validation_loss"])
     assert not path.exists()
@@ -58,20 +59,23 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     data, _, head, modes = world()
     path, short = tmp_path / "training", training(rounds=3, steps=2)
     with pytest.raises(Stop):
-        short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path, progress=stopping_after(1))
-    for other, objective in ((training(rounds=3, steps=2, seed=1), ll.HeadDivergence(head)), (short, ll.HeadDivergence(head, 2.0))):
+        short.fit(modes, data, objectives.HeadDivergence(head), checkpoint=path, progress=stopping_after(1))
+    for other, objective in (
+        (training(rounds=3, steps=2, seed=1), objectives.HeadDivergence(head)),
+        (short, objectives.HeadDivergence(head, 2.0)),
+    ):
         with pytest.raises(ValueError, match="checkpoint must be of the same settings"):
             other.fit(modes, data, objective, checkpoint=path)
     path.write_bytes(b"something else")
     with pytest.raises(ValueError, match="delete it to start anew"):
-        short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path)
+        short.fit(modes, data, objectives.HeadDivergence(head), checkpoint=path)
 
 
 def test_training_is_deterministic_and_leaves_the_global_generator_alone():
     data, _, head, modes = world()
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    first, second = (training(rounds=2, steps=5).fit(modes, data, ll.HeadDivergence(head)) for _ in range(2))
+    first, second = (training(rounds=2, steps=5).fit(modes, data, objectives.HeadDivergence(head)) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert same(first.codec, second.codec)
 
@@ -86,7 +90,9 @@ def test_rounds_are_told_and_logged():
 
     data, _, head, modes = world()
     logger, told = Logger(), []
-    fit = training(rounds=3, steps=5).fit(modes, data, ll.HeadDivergence(head), progress=lambda *facts: told.append(facts), logger=logger)
+    fit = training(rounds=3, steps=5).fit(
+        modes, data, objectives.HeadDivergence(head), progress=lambda *facts: told.append(facts), logger=logger
+    )
     assert [facts[:2] for facts in told] == [(1, 3), (2, 3), (3, 3)]
     assert (
         [score for *_, score in told] == fit.trace["validation_score"].tolist() == [value for _, value in logger.seen["score/validation"]]
@@ -101,7 +107,9 @@ def test_validation_gets_better():
 
 
 @pytest.mark.parametrize(
-    ("objective", "rounds"), [(ll.Regression(), 2), (ll.Cosine(), 2), (ll.Retrieval(), 3)], ids=["mse", "cosine", "retrieval"]
+    ("objective", "rounds"),
+    [(objectives.Regression(), 2), (objectives.Cosine(), 2), (objectives.Retrieval(), 3)],
+    ids=["mse", "cosine", "retrieval"],
 )
 def test_goals_without_labels_go_through_the_same_door(objective, rounds):
     data, unseen, _, _ = world()
@@ -127,7 +135,7 @@ def test_few_pilots_help_and_do_not_hurt():
     exact = {n: ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32) for n, radio in radios.items()}
     linear = {n: understood(exact[n], radio).mean() for n, radio in radios.items()}
     for unpaired in (None, pilots(600, seed=3).x):
-        codec = training(rounds=4, validation=0.25).fit(modes, few, ll.HeadDivergence(head), unpaired=unpaired).codec
+        codec = training(rounds=4, validation=0.25).fit(modes, few, objectives.HeadDivergence(head), unpaired=unpaired).codec
         for n, gain in ((1, 0.05), (2, -0.01), (4, -0.01)):
             assert understood(codec.design(radios[n]).transceiver, radios[n]).mean() >= linear[n] + gain, n
 
@@ -135,7 +143,7 @@ def test_few_pilots_help_and_do_not_hurt():
 @pytest.mark.parametrize("power", [ll.power.Mean(), ll.power.Mean(peak=1.5), ll.power.PerMessage()])
 def test_power_on_unseen_latents(power):
     data, unseen, head, modes = world()
-    codec = training(rounds=1, power=power).fit(modes, data, ll.HeadDivergence(head)).codec
+    codec = training(rounds=1, power=power).fit(modes, data, objectives.HeadDivergence(head)).codec
     for radio in (channel(1, 1, power=2.0, batch=(20,)), channel(2, 2, uses=2, power=2.0, batch=(20,))):
         solution = codec.design(radio)
         spent = solution.transceiver.encode(unseen.x).abs().square().sum((-2, -1)) / radio.uses
@@ -171,15 +179,15 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="modes must be at least 10, what the linear design may send, got 4"):
         training(modes=4).untrained(modes, data)
     with pytest.raises(ValueError, match=r"pilots must be of the modes' dimensions \(12, 10\)"):
-        training().fit(modes, ll.Pilots(data.x[:, :5], data.y, data.labels), ll.HeadDivergence(head))
+        training().fit(modes, ll.Pilots(data.x[:, :5], data.y, data.labels), objectives.HeadDivergence(head))
     with pytest.raises(ValueError, match="objective must be"):
-        training().fit(modes, data, ll.HeadDivergence)
+        training().fit(modes, data, objectives.HeadDivergence)
     with pytest.raises(ValueError, match="pilots must be at least 4"):
-        training().fit(modes, data[:3], ll.HeadDivergence(head))
+        training().fit(modes, data[:3], objectives.HeadDivergence(head))
     with pytest.raises(ValueError, match=r"unpaired must have shape \(\.\.\., n, 12\)"):
-        training().fit(modes, data, ll.HeadDivergence(head), unpaired=data.x[:, :3])
+        training().fit(modes, data, objectives.HeadDivergence(head), unpaired=data.x[:, :3])
     with pytest.raises(ValueError, match="at most max_symbols = 1 symbols, got none"):
-        training(max_symbols=1, draws=ll.channels.ChannelDraws(antennas=(2,), uses=(1,))).fit(modes, data, ll.HeadDivergence(head))
+        training(max_symbols=1, draws=ll.channels.ChannelDraws(antennas=(2,), uses=(1,))).fit(modes, data, objectives.HeadDivergence(head))
     with pytest.raises(ValueError, match="peak must be"):
         ll.power.Mean(peak=0.5)
     with pytest.raises(ValueError, match="mixed must be"):
@@ -189,7 +197,7 @@ def test_bad_arguments_are_named():
 def test_mixed_precision_trains_to_about_the_same():
     data, _, head, modes = world()
     losses = [
-        training(rounds=2, steps=10, precision=precision).fit(modes, data, ll.HeadDivergence(head)).trace["validation_loss"]
+        training(rounds=2, steps=10, precision=precision).fit(modes, data, objectives.HeadDivergence(head)).trace["validation_loss"]
         for precision in ("float32", "bfloat16")
     ]
     assert float(losses[1][-1]) == pytest.approx(float(losses[0][-1]), rel=0.1)
@@ -199,19 +207,19 @@ def test_mixed_precision_trains_to_about_the_same():
 def test_the_estimate_of_time_is_about_what_training_takes():
     data, _, head, modes = world()
     settings = training(rounds=2, steps=50)
-    assert 0 < settings.estimated_seconds(modes, data, ll.HeadDivergence(head)) < 60
+    assert 0 < settings.estimated_seconds(modes, data, objectives.HeadDivergence(head)) < 60
 
 
 def test_dropout_is_of_the_training_alone(tmp_path):
     data, _, head, modes = world()
     torch.manual_seed(3)
     before, short = torch.get_rng_state(), training(rounds=3, steps=6, dropout=0.2)
-    whole = short.fit(modes, data, ll.HeadDivergence(head))
+    whole = short.fit(modes, data, objectives.HeadDivergence(head))
     assert torch.equal(torch.get_rng_state(), before)
     path = tmp_path / "training"
     with pytest.raises(Stop):
-        short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path, progress=stopping_after(2))
-    assert same(whole.codec, short.fit(modes, data, ll.HeadDivergence(head), checkpoint=path).codec)
+        short.fit(modes, data, objectives.HeadDivergence(head), checkpoint=path, progress=stopping_after(2))
+    assert same(whole.codec, short.fit(modes, data, objectives.HeadDivergence(head), checkpoint=path).codec)
 
 
 def test_weights_do_not_depend_on_what_other_threads_draw():
@@ -225,7 +233,7 @@ def test_weights_do_not_depend_on_what_other_threads_draw():
 
 def test_a_training_that_diverges_keeps_its_budget_and_its_numbers():
     data, unseen, head, modes = world()
-    fit = training(rounds=6, steps=5, learning_rate=1e8, budget=ll.budget.Flops(3000)).fit(modes, data, ll.HeadDivergence(head))
+    fit = training(rounds=6, steps=5, learning_rate=1e8, budget=ll.budget.Flops(3000)).fit(modes, data, objectives.HeadDivergence(head))
     assert flops(fit.codec) <= 3000
     solution = fit.codec.design(channel(batch=(3,)))
     assert solution.transceiver.encode(unseen.x).isfinite().all()
@@ -235,25 +243,27 @@ def test_a_training_that_diverges_keeps_its_budget_and_its_numbers():
 def test_a_budget_that_no_codec_meets_is_refused_before_training():
     data, _, head, modes = world()
     with pytest.raises(ValueError, match="flops must be at least"):
-        training(budget=ll.budget.Flops(10)).fit(modes, data, ll.HeadDivergence(head), progress=stopping_after(1))
+        training(budget=ll.budget.Flops(10)).fit(modes, data, objectives.HeadDivergence(head), progress=stopping_after(1))
 
 
 def test_trainings_are_told_apart_by_all_they_depend_on():
     data, _, head, modes = world()
-    usual = training().identity(modes, data, ll.HeadDivergence(head))
-    assert usual == training().identity(modes, data, ll.HeadDivergence(head))
+    usual = training().identity(modes, data, objectives.HeadDivergence(head))
+    assert usual == training().identity(modes, data, objectives.HeadDivergence(head))
     tanh, relu = (torch.nn.Sequential(torch.nn.Linear(10, 16), act()).double() for act in (torch.nn.Tanh, torch.nn.ReLU))
     relu.load_state_dict(tanh.state_dict())
     names = [
         usual,
-        training(seed=1).identity(modes, data, ll.HeadDivergence(head)),
-        training(draws=ll.channels.ChannelDraws(antennas=(1, 2, 4), uses=(1,), gain=0.5)).identity(modes, data, ll.HeadDivergence(head)),
-        training().identity(modes, data, ll.HeadDivergence(head, fidelity=0.1)),
-        training().identity(modes, data, ll.HeadDivergence(tanh)),
-        training().identity(modes, data, ll.HeadDivergence(relu)),
-        training().identity(modes, data[:700], ll.HeadDivergence(head)),
-        training().identity(modes, data, ll.HeadDivergence(head), data.x[:3]),
-        training(modes=9).identity(modes, data, ll.HeadDivergence(head)),
+        training(seed=1).identity(modes, data, objectives.HeadDivergence(head)),
+        training(draws=ll.channels.ChannelDraws(antennas=(1, 2, 4), uses=(1,), gain=0.5)).identity(
+            modes, data, objectives.HeadDivergence(head)
+        ),
+        training().identity(modes, data, objectives.HeadDivergence(head, fidelity=0.1)),
+        training().identity(modes, data, objectives.HeadDivergence(tanh)),
+        training().identity(modes, data, objectives.HeadDivergence(relu)),
+        training().identity(modes, data[:700], objectives.HeadDivergence(head)),
+        training().identity(modes, data, objectives.HeadDivergence(head), data.x[:3]),
+        training(modes=9).identity(modes, data, objectives.HeadDivergence(head)),
     ]
     assert len(set(names)) == len(names)
 
@@ -306,10 +316,10 @@ def test_complex_linear_modes_of_odd_number():
 def test_the_default_dtype_changes_nothing():
     data, _, head, modes = world()
     settings = training(rounds=2, steps=4, dropout=0.2, augmentation=ll.Augmentation(mixed=0.3), budget=ll.budget.Flops(3000))
-    usual = settings.fit(modes, data, ll.HeadDivergence(head))
+    usual = settings.fit(modes, data, objectives.HeadDivergence(head))
     torch.set_default_dtype(torch.float64)
     try:
-        doubled = settings.fit(modes, data, ll.HeadDivergence(head))
+        doubled = settings.fit(modes, data, objectives.HeadDivergence(head))
     finally:
         torch.set_default_dtype(torch.float32)
     assert same(usual.codec, doubled.codec)
@@ -323,8 +333,8 @@ def test_banks_of_few_channels_have_one_that_fits(seed):
     data, _, head, modes = world()
     draws = ll.channels.ChannelDraws(antennas=(1, 16), uses=(1, 1, 2))  # most of them are too large
     settings = training(max_symbols=1, rounds=1, steps=1, draws=draws, bank=(1, 1, 1), seed=seed)
-    assert settings.estimated_seconds(modes, data, ll.HeadDivergence(head)) > 0
-    assert settings.fit(modes, data, ll.HeadDivergence(head)).codec.max_symbols == 1
+    assert settings.estimated_seconds(modes, data, objectives.HeadDivergence(head)) > 0
+    assert settings.fit(modes, data, objectives.HeadDivergence(head)).codec.max_symbols == 1
 
 
 def test_words_are_turned_into_settings_in_one_place():

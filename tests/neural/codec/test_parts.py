@@ -116,7 +116,7 @@ def test_the_gate_opens_only_where_the_codec_is_surely_ahead():
 )
 def test_moved_pilots_are_moved_at_both_ends(how):
     data, _, _, modes = world()
-    examples = Examples(modes, ll.Regression(), data[:600], data[600:], None, how)
+    examples = Examples(modes, ll.objectives.Regression(), data[:600], data[600:], None, how)
     batch = examples.batch(200, {draw: draw.generator(0) for draw in CodecDraw})
     exact = data.y.float() - modes.mean_y.float()
     if not (how.moved or how.mixed):
@@ -131,7 +131,7 @@ def test_moved_pilots_are_moved_at_both_ends(how):
 
 def test_unpaired_latents_count_with_their_alignment():
     data, unseen, _, modes = world()
-    examples = Examples(modes, ll.Regression(), data[:100], data[100:150], unseen.x[:50], ll.Augmentation(0.0, 0.0, 0.0))
+    examples = Examples(modes, ll.objectives.Regression(), data[:100], data[100:150], unseen.x[:50], ll.Augmentation(0.0, 0.0, 0.0))
     assert len(examples.z) == 150
     torch.testing.assert_close(examples.y[100:], modes.align(unseen.x[:50]).float(), rtol=1e-4, atol=1e-4)
 
