@@ -3,6 +3,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from latentlink.studies.averages import as_text, summarise
+from latentlink.studies.result_files import Results
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import read_study
 from studies.examples import CLOCK, run, write_latents, write_study
@@ -13,15 +14,17 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTLINK_CACHE", str(tmp_path / "cache"))
 
 
-def test_changed_result_files_are_named_and_cut_ones_are_run_again(tmp_path):
+def test_cut_and_changed_result_files_are_named_and_run_again(tmp_path):
     path = write_study(tmp_path)
     whole = run(path, tmp_path / "r")
+    study = read_study(path)
+    results = Results(tmp_path / "r")
     file = next((tmp_path / "r" / "cells").glob("*.parquet"))
-    file.write_bytes(file.read_bytes()[:100])
-    assert_frame_equal(run(path, tmp_path / "r").drop(CLOCK, strict=False), whole.drop(CLOCK, strict=False))
-    file.write_bytes(b"PAR1 nothing PAR1")
-    with pytest.raises(ValueError, match=file.name):
-        run(path, tmp_path / "r")
+    for damaged in (file.read_bytes()[:100], b"PAR1 nothing PAR1"):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match=rf"{file.name}: the result file is damaged or was changed .*; run the study again"):
+            results.table(study, cells(study))
+        assert_frame_equal(run(path, tmp_path / "r").drop(CLOCK, strict=False), whole.drop(CLOCK, strict=False))
 
 
 def test_other_files_of_latents_are_other_cells_and_moved_ones_are_not(tmp_path):
@@ -55,18 +58,18 @@ def test_summaries_never_average_what_differs(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_single_flipped_bit_of_a_result_is_refused(tmp_path):
+def test_a_single_flipped_bit_of_a_result_is_found(tmp_path):
     path = write_study(tmp_path, seeds=[1], snr={"snr_db": 0}, channel={"antennas": 1}, references=False, methods=[{"name": "first-k"}])
     whole = run(path, tmp_path / "r")
     (file,) = (tmp_path / "r" / "cells").glob("*.parquet")
-    content, taken = file.read_bytes(), 0
+    content = file.read_bytes()
+    study, results = read_study(path), Results(tmp_path / "r")
     for place in range(0, 8 * (len(content) - 4), 8 * 331 + 5):
         flipped = bytearray(content)
         flipped[place // 8] ^= 1 << place % 8
         file.write_bytes(flipped)
         try:
-            assert_frame_equal(run(path, tmp_path / "r"), whole)  # without effect: padding, statistics
-            taken += 1
+            assert_frame_equal(results.table(study, cells(study)), whole)  # without effect: padding, statistics
         except ValueError as error:
             assert file.name in str(error)  # noqa: PT017 (either is right)
     file.write_bytes(content)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from latentlink.latents.packing import alternating, complex_linear_part, halves, real_embedding
 from latentlink.numerics.ascend import ascend
+from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.minimise import minimise
 from latentlink.streams.allocation import Placement
 from latentlink.streams.spatial import SpatialModes
@@ -49,6 +50,7 @@ class PerUseProblem:
     power: Float[Tensor, "*batch"]
     widely_linear: bool
 
+    @with_gradients
     def solve(self, max_iterations: int, tolerance: float) -> Placement:
         """The best precoder with each use at power P, all uses in one group; it is settled where its gap is within tolerance."""
         F = self.best_precoder(max_iterations)
@@ -118,6 +120,7 @@ class PerUseProblem:
         return ((error - bound) / (error + visible)).clamp(min=0)
 
 
+@with_gradients
 def per_use_bound(
     strength: Float[Tensor, "k"],
     amplitude: Float[Tensor, "*batch u q"],

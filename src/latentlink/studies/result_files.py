@@ -15,6 +15,7 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,11 @@ class Results:
         return self.folder / "cells" / f"{cell.id}.error.txt"
 
     def done(self, cell: Cell) -> bool:
-        """True where a cell has a result; a file that was cut short by a failing disk is none."""
+        """True where a cell has a result whose SHA-256 is right; a file that was damaged or changed is none, and its cell is run again."""
+        path = self.path(cell)
         try:
-            with self.path(cell).open("rb") as file:
-                file.seek(-4, io.SEEK_END)
-                return file.read() == b"PAR1"
+            facts = path.stat()
+            return _is_whole(path, facts.st_mtime_ns, facts.st_size)
         except OSError:
             return False
 
@@ -73,7 +74,7 @@ class Results:
         """
         frames = [pl.DataFrame(schema=SCHEMA)]
         for cell in cells:
-            if self.done(cell):
+            if self.path(cell).is_file():
                 frames.append(_read(self.path(cell)).with_columns(method=pl.lit(cell.method.title)))
         rows = pl.concat(frames, how="diagonal_relaxed")
         return rows.select(pl.lit(study.name).alias("study"), pl.lit(study.title).alias("title"), pl.all())
@@ -112,7 +113,17 @@ def _read(path: Path) -> pl.DataFrame:
             return rows
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error)
-    raise ValueError(f"{path}: the result file is damaged or was changed ({reason}); delete it and run the study again")
+    raise ValueError(f"{path}: the result file is damaged or was changed ({reason}); run the study again, which computes this cell anew")
+
+
+@lru_cache(maxsize=2**16)
+def _is_whole(path: Path, modified: int, size: int) -> bool:
+    """True where a result file is whole; it is read once for each time of modification and size."""
+    try:
+        _read(path)
+    except ValueError:
+        return False
+    return True
 
 
 def _digest(rows: pl.DataFrame) -> str:

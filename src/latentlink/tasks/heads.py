@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import as_labels
 from latentlink.numerics.doors import AnyArray, as_tensor, integer, real
+from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.minimise import minimise
 from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
@@ -44,6 +45,7 @@ class SoftmaxHead(Summarised, nn.Linear, Saved):
         return head.requires_grad_(False).eval()
 
 
+@with_gradients
 def fit_head(y: AnyArray, labels: AnyArray, weight_decay: float = 1e-2, max_iterations: int = 300) -> SoftmaxHead:
     """Fit the receiver's classifier on its own latents: softmax regression on standardised features, by L-BFGS.
 

@@ -28,6 +28,7 @@ from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.seeding import CodecDraw
 from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
 from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
+from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PerMessage, PowerLimit, named
@@ -171,6 +172,7 @@ class CodecTraining(CodecSchedule):
             most=most,
         )
 
+    @with_gradients
     def fit(
         self,
         modes: SemanticModes,
@@ -230,6 +232,7 @@ class CodecTraining(CodecSchedule):
             "open": gate.of(held).double().mean(),
         })  # fmt: skip
 
+    @with_gradients
     def estimated_seconds(self, modes: SemanticModes, pilots: Pilots, objective: Objective) -> float:
         """Time in seconds that all rounds would take here, estimated from a few steps; raises as `fit`."""
         codec = self.untrained(modes, pilots)

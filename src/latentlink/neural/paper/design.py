@@ -28,6 +28,7 @@ from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, Neura
 from latentlink.neural.seeding import NetworkDraw
 from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
 from latentlink.numerics.doors import check_instance, choice, integer, real
+from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
@@ -86,6 +87,7 @@ class Neural(PairSchedule):
         choice("precision", self.precision, get_args(Precision))
         integer("seed", self.seed, 0, 2**32 - 1)
 
+    @with_gradients
     def design(
         self,
         pilots: Pilots,
@@ -133,6 +135,7 @@ class Neural(PairSchedule):
                     parameter.data.zero_()
         return _solution(loop, _link(loop.pair, scales, pilots, channel), factor)
 
+    @with_gradients
     def estimated_seconds(self, pilots: Pilots, channel: Channel) -> float:
         """Time in seconds that all epochs would take here, estimated from a few steps; raises as `design`."""
         loop, _ = self.untrained_loop(pilots, channel)
