@@ -34,11 +34,12 @@ class Sizes:
     pilots: int = 20_000
     channels: int = 100_000
     antennas: int = 4
+    width: int = 256
     epochs: int = 2
     steps: int = 40
 
 
-SMALL = Sizes(dimension=24, pilots=500, channels=200, antennas=2, epochs=1, steps=2)
+SMALL = Sizes(dimension=24, pilots=500, channels=200, antennas=2, width=32, epochs=1, steps=2)
 
 
 def pairs(sizes: Sizes) -> ll.Pilots:
@@ -52,7 +53,7 @@ def pairs(sizes: Sizes) -> ll.Pilots:
     return ll.Pilots(x, y, torch.arange(sizes.pilots) % 10)
 
 
-def timed(device: torch.device, run: Callable[[], object]) -> tuple[float, object]:
+def timed(device: torch.device, run: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
     """Seconds of a run, and what it returned."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -79,17 +80,15 @@ def tasks(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], torch.Te
         return torch.zeros(0)
 
     def fitted() -> torch.Tensor:
-        sizes_of_codec = {"width": 32} if sizes is SMALL else {}
-        ll.CodecTraining(draws=draws, rounds=1, steps=sizes.steps, bank=(64, 16, 16), **sizes_of_codec).fit(
-            modes, data, objectives.Regression()
-        )
+        training = ll.CodecTraining(draws=draws, width=sizes.width, rounds=1, steps=sizes.steps, bank=(64, 16, 16))
+        training.fit(modes, data, objectives.Regression())
         return torch.zeros(0)
 
     return {
         f"moments of {sizes.pilots:,} pairs": lambda: ll.Moments.from_pairs(data.x, data.y).cov_yx,
         "modes": lambda: ll.semantic_modes(moments, shrinkage=0.1).strength,
-        f"exact design of {sizes.channels:,} channels": lambda: ll.ClosedForm().design(modes, channel).expected_mse,
-        f"per-antenna ADMM of {count:,} channels": lambda: ll.Admm(power=ll.power.PerAntenna()).design(modes, few).expected_mse,
+        f"exact design of {sizes.channels:,} channels": lambda: ll.ClosedForm().design(modes, channel).known_mse,
+        f"per-antenna ADMM of {count:,} channels": lambda: ll.Admm(power=ll.power.PerAntenna()).design(modes, few).known_mse,
         f"networks, {sizes.epochs} epochs": trained,
         f"codec, {sizes.steps} steps": fitted,
     }

@@ -18,6 +18,7 @@ import safetensors.torch
 from torch import Tensor
 
 from latentlink.storage.atomic import write_atomically
+from latentlink.storage.fields import check_fields
 
 FORMAT_VERSION = 1
 CONVENTIONS = {
@@ -130,6 +131,7 @@ def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
     importlib.import_module(_HOMES[kind])
     try:
         content = _READERS[kind].from_tensors(tensors, manifest)
+        check_fields(content)
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ArtifactError(f"{path}: not what a {kind} is made of ({error!r})") from error
     if not isinstance(content, expected):
