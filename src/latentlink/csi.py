@@ -13,6 +13,7 @@ from latentlink.linear.csi_cases import (
     TransmitterOnly,
     Unaware,
 )
+from latentlink.linear.csi_names import named
 
 __all__ = [
     "BothEnds",
@@ -32,6 +33,7 @@ __all__ = [
     "feedback_bits",
     "least_squares_estimator",
     "lmmse_estimator",
+    "named",
     "quantisation_variance",
     "quantise_feedback",
 ]

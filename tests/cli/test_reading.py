@@ -1,15 +1,21 @@
 """Commands read whatever the reader reads, look before they design, and design anew for another channel."""
 
+import dataclasses
+from typing import get_args
+
 import numpy as np
 import polars as pl
 import pytest
 import scipy.io
 
+import latentlink as ll
 from latentlink.cli.design import design
 from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 from latentlink.cli.inspect import inspect
 from latentlink.cli.options import Reading
+from latentlink.linear.csi_names import CsiWord
+from latentlink.numerics.seeds import stream_generator
 from written_files import WRITE, written
 
 GENERATOR = np.random.default_rng(0)
@@ -135,3 +141,23 @@ def test_every_kind_of_file_is_inspected(files, capsys):
         inspect(source)
         shown = capsys.readouterr().out
         assert all(word in shown for word in words), shown
+
+
+@pytest.mark.parametrize("csi", get_args(CsiWord))
+def test_every_case_of_csi_has_its_word(files, csi, capsys):
+    fit("x.npy", "y.npy", "labels.npy", csi=csi, error_variance=0.1, goal="mse", **SMALL)
+    shown = capsys.readouterr().out
+    known = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=stream_generator(0, "channel")), 20.0)
+    known = dataclasses.replace(known, error_variance=known.error_variance + 0.1)
+    modes = ll.semantic_modes(ll.Moments.from_pairs(X, Y))
+    expected = ll.ClosedForm(csi=ll.csi.named(csi)).design(modes, known)
+    assert " ".join(expected.messages()[0].split())[:30] in " ".join(shown.split())
+    evaluate(files / "link", "x.npy", "y.npy", "labels.npy")
+    assert "NMSE" in capsys.readouterr().out
+
+
+def test_cases_of_csi_are_for_the_linear_design(files):
+    with pytest.raises(ValueError, match="--csi unaware is for --method linear"):
+        fit("x.npy", "y.npy", "labels.npy", method="codec", csi="unaware", **SMALL)
+    with pytest.raises(ValueError, match="--error-variance must be a finite number >= 0"):
+        fit("x.npy", "y.npy", "labels.npy", error_variance=-1.0, **SMALL)

@@ -73,7 +73,7 @@ def evaluate(
         raise ValueError(f"there is no {beside}: name the receiver's classifier with --head")
     classifier = load(head or beside, SoftmaxHead).to(device) if head is not None or beside.exists() else None
     radio = _channel(transceiver, channel, snr_db, reading)
-    if matched and radio is not transceiver.channel:
+    if matched and (radio is not transceiver.channel or getattr(transceiver, "awaits_channel", False)):
         transceiver = transceiver.matched_to(radio)
     generator = stream_generator(seed, "noise", device=device)  # another stream than that of the channel that `fit` draws
     seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)

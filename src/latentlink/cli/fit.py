@@ -1,6 +1,7 @@
 """`latentlink fit`: from files of latents and labels to a pair, a link and a head; or to a codec for every channel."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,8 @@ from latentlink.cli.radio import matrices
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.look import look
 from latentlink.latents.pilots import Pilots
+from latentlink.linear.csi_names import CsiWord
+from latentlink.linear.csi_names import named as csi_named
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.modes import SemanticModes
@@ -49,6 +52,8 @@ def fit(
     snr_db: float = 20.0,
     gain: float | None = None,
     power: AllocatedWord = "mean",
+    csi: CsiWord = "perfect",
+    error_variance: float = 0.0,
     budget: float = 1.0,
     goal: GoalWord | None = None,
     temperature: float = 3.0,
@@ -99,6 +104,10 @@ def fit(
     power
         What the power limits: its mean over messages and uses, each channel use, or each message; equal gives each use the same power,
         one-use-at-a-time also sends modes in turn.
+    csi
+        Which end knows the channel, for the linear design; the channels given are then what is known.
+    error_variance
+        Variance of the error of each channel coefficient, where the channels given are an estimate.
     budget
         Transmit power per channel use.
     goal
@@ -126,17 +135,21 @@ def fit(
     known = PilotKnowledge(pilots, classifier)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
+    radio = replace(radio, error_variance=radio.error_variance + real("--error-variance", error_variance, least=0.0))
+    case = csi_named(csi, gain=1.0 if gain is None else gain)
 
     def design(at: PilotKnowledge) -> tuple[SemanticModes, str, Solution]:
         modes, name = _choose_modes(at, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
         messages_of = {"x": at.pilots.x, "y": at.pilots.y} if power == "per-message" else {}
-        return modes, name, ClosedForm(power=named(power, **messages_of)).design(modes, radio)
+        return modes, name, ClosedForm(power=named(power, **messages_of), csi=case).design(modes, radio)
 
     names = source_name(transmitter), source_name(receiver)
     seen = look(pilots.x, pilots.y, pilots.labels, moments=known.moments)
     facts("pilots", seen.facts().items())
     warn(*seen.warnings)
     if method == "codec":
+        if csi != "perfect":
+            raise ValueError(f"--csi {csi} is for --method linear: a codec is designed for the channels that it is given")
         if symbols(radio) > codec.max_symbols:
             raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
         modes, goal_name = _choose_modes(known, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
@@ -150,7 +163,7 @@ def fit(
         networks = None
         modes, goal_name, solution = design(known)
     _print_facts(goal_name, modes, radio, snr_db, solution)
-    if method == "linear" and goal != "auto":
+    if method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain:
         _judge(known, radio, lambda at: design(at)[2])
     _write(output, {"pair": modes.named(*names), "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks})
 

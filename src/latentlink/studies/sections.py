@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from latentlink.linear.csi_names import CsiWord
 from latentlink.studies.spec.plug_in import MaybePlugIn, PlugIn, is_plug_in, source_digest
 
 Positive = Annotated[int, Field(ge=1, strict=True)]  # strict: true is no number
@@ -161,7 +162,7 @@ class OfdmAt(Section):
 class CsiAt(Section):
     """Channel state information: which end knows the channel, and how well."""
 
-    known: Literal["perfect", "both-ends", "transmitter", "transmitter-only", "receiver-only", "unaware"] = Field(
+    known: CsiWord = Field(
         "perfect",
         description="both-ends: the same estimate at both; transmitter: an estimate there, while the receiver measures what it receives; "
         "transmitter-only: the receiver knows the mean gain; receiver-only: the transmitter knows the mean gain; "

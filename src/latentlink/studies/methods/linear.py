@@ -8,22 +8,15 @@ from pydantic import Field, model_validator
 from latentlink.channels.channel import Channel
 from latentlink.linear.admm.constraints import ActiveAntennas, ConstantModulus, SparsePrecoder
 from latentlink.linear.admm.design import Admm
-from latentlink.linear.csi_cases import BothEnds, CsiCase, Perfect, ReceiverOnly, Transmitter, TransmitterOnly, Unaware
+from latentlink.linear.csi_cases import CsiCase
+from latentlink.linear.csi_names import NAMES as CSI_NAMES
+from latentlink.linear.csi_names import named as csi_named
 from latentlink.linear.design import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.power import AllocatedWord, PowerLimit, ProjectedWord, named
 from latentlink.studies.methods.method import OnModes, Run, Situation
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Positive
 from latentlink.studies.shared import PilotKnowledge
-
-_CASES: dict[str, type[CsiCase]] = {
-    "perfect": Perfect,
-    "unaware": Unaware,
-    "both-ends": BothEnds,
-    "transmitter": Transmitter,
-    "receiver-only": ReceiverOnly,
-    "transmitter-only": TransmitterOnly,
-}
 
 
 class ClosedFormMethod(OnModes):
@@ -54,7 +47,7 @@ class ClosedFormMethod(OnModes):
         return values
 
     def check(self, point: Point) -> None:
-        if not _CASES[point.csi.known].takes_every_limit and self.power != "mean":
+        if not CSI_NAMES[point.csi.known].takes_every_limit and self.power != "mean":
             raise ValueError(f"power must be mean where csi.known is {point.csi.known}, got {self.power}")
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
@@ -69,10 +62,7 @@ class ClosedFormMethod(OnModes):
 
     def csi_case(self, there: Situation) -> CsiCase:
         """The case of CSI of the study."""
-        kind = _CASES[there.known]
-        if there.known in ("both-ends", "transmitter"):
-            return kind(robust=self.robust)  # type: ignore[call-arg]
-        return kind(gain=there.gain) if there.known in ("receiver-only", "transmitter-only") else kind()  # type: ignore[call-arg]
+        return csi_named(there.known, robust=self.robust, gain=there.gain)
 
 
 class AdmmMethod(OnModes):
