@@ -12,7 +12,21 @@ from latentlink.neural.codec.training import CodecFit
 from latentlink.numerics.reprs import Summarised
 from neural.codec.clouds import channel, training, world
 
-NAMESPACES = (ll, ll.power, ll.csi, ll.budget, ll.channels, tr38901, ll.bounds, ll.baselines, ll.digital, ll.metrics, ll.data, ll.nn)
+NAMESPACES = (
+    ll,
+    ll.power,
+    ll.csi,
+    ll.budget,
+    ll.channels,
+    tr38901,
+    ll.bounds,
+    ll.baselines,
+    ll.digital,
+    ll.metrics,
+    ll.data,
+    ll.nn,
+    objectives,
+)
 LONGEST, LARGEST = 300, 3000  # characters of a line and of a table
 
 
@@ -76,8 +90,6 @@ SETTINGS = (
         "Transmitter",
         "TransmitterOnly",
         "Unaware",
-        "Cosine",
-        "Retrieval",
     ),
     *("Cosine", "Retrieval", "ChannelDraws", "LeastSquares", "Procrustes", "SvdEqualiser", "ZeroForcing", "MmseEqualiser"),
 )
