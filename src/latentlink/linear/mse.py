@@ -91,10 +91,9 @@ def grouped_mse(modes: SemanticModes, link: LinearTransceiver, apart: bool) -> F
     T, noise = link.group_response()
     s = link.streams.shape[-1]
     groups, width = T.shape[-3], T.shape[-1]
-    place = torch.full((*T.shape[:-3], groups * width), s, device=T.device)  # the mode at each slot, s where there is none
-    place = place.scatter(-1, link.streams, torch.arange(s, device=T.device).expand(link.streams.shape))
+    at = link.slot_modes()
+    place = at.flatten(-2)
     gram, cross, covariance = (torch.nn.functional.pad(M[:s, :s], (0, 1, 0, 1)) for M in (modes.gram, modes.cross, modes.covariance))
-    at = place.unflatten(-1, (groups, width))
     rows, columns = at.unsqueeze(-1), at.unsqueeze(-2)  # of blocks (…, g, q2, q2)
     linear = (gram[rows, columns] * noise - 2 * T * cross[columns, rows]).sum((-3, -2, -1))
     if apart:

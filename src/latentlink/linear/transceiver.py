@@ -177,8 +177,19 @@ class LinearTransceiver(BaseTransceiver):
 
     def expected_power(self, covariance: Float[Tensor, "s s"]) -> Float[Tensor, "*batch"]:
         """Mean power per channel use (…) when the coefficients have this covariance (I is the design covariance)."""
-        gram = self.stream_gram()
-        return (gram * covariance.to(gram)[..., : gram.shape[-1], : gram.shape[-1]]).sum((-2, -1)) / self.channel.uses
+        s = self.streams.shape[-1]
+        at = self.slot_modes()
+        padded = torch.nn.functional.pad(covariance.to(self.precoder)[:s, :s], (0, 1, 0, 1))
+        blocks = padded[at.unsqueeze(-1), at.unsqueeze(-2)]  # (…, g, 2q, 2q): modes of different groups share no symbol
+        return ((self.precoder.mT @ self.precoder) * blocks).sum((-3, -2, -1)) / self.channel.uses
+
+    def slot_modes(self) -> Int[Tensor, "*batch g q2"]:
+        """The mode at each slot (…, g, 2q), and s, their number, at slots without a mode."""
+        s = self.streams.shape[-1]
+        groups, slots = self.precoder.shape[-3], self.precoder.shape[-1]
+        nothing = torch.full((*self.streams.shape[:-1], groups * slots), s, device=self.streams.device)
+        modes = torch.arange(s, device=nothing.device).expand(self.streams.shape)
+        return nothing.scatter(-1, self.streams, modes).unflatten(-1, (groups, slots))
 
     def stream_gram(self) -> Float[Tensor, "*batch s s"]:
         """F̃ᵀF̃ (…, s, s) of the streams: its diagonal is the power of each."""
