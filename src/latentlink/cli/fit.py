@@ -130,7 +130,7 @@ def fit(
     if gain is not None:
         real("--gain", gain, above=0.0)
     pilots = read_pilots(transmitter, receiver, labels, reading).to(device_named(device))
-    classifier = _classifier(pilots, head, goal, method)
+    classifier = _classifier(pilots, head, goal)
     goal = goal or ("mse" if classifier is None else "fisher")
     known = PilotKnowledge(pilots, classifier)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
@@ -179,7 +179,7 @@ def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None]) ->
             warn(f"{output / name}.safetensors is from an earlier fit and does not belong to these files")
 
 
-def _classifier(pilots: Pilots, head: Path | None, goal: GoalWord | None, method: str) -> SoftmaxHead | None:
+def _classifier(pilots: Pilots, head: Path | None, goal: GoalWord | None) -> SoftmaxHead | None:
     """The receiver's classifier: a saved one, or one that is fitted to the labels; none where nothing asks for it."""
     if head is not None:
         return load(head, SoftmaxHead).to(pilots.y.device)

@@ -110,7 +110,8 @@ def test_tables_that_are_no_latents(tmp_path, name):
 
 
 def test_frames_of_polars_and_pandas_are_tables():
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     lists = pl.DataFrame({"id": np.arange(6), "embedding": list(LATENTS)})
     frame = pandas.DataFrame({"id": np.arange(6), "embedding": list(LATENTS)}, index=[5, 4, 3, 2, 1, 0])
     for source in (lists, lists.lazy(), frame, WIDE, pandas.DataFrame({f"f{i}": LATENTS[:, i] for i in range(3)})):
@@ -120,8 +121,9 @@ def test_frames_of_polars_and_pandas_are_tables():
 
 
 def test_data_sets_of_hugging_face_are_tables(tmp_path, monkeypatch):
-    datasets = pytest.importorskip("datasets")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
+    import datasets
+
     data = datasets.Dataset.from_dict({"id": list(range(6)), "embedding": LATENTS.tolist()})
     np.testing.assert_array_equal(read_latents(data).numpy(), LATENTS)
     np.testing.assert_array_equal(read_latents(data.with_format("torch"), key="embedding").numpy(), LATENTS)

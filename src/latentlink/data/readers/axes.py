@@ -33,7 +33,7 @@ _ASK = (
 )
 
 
-def arrange(origin: str, h: Array, axes: str | None, matlab: bool) -> tuple[Array, str]:
+def arrange(origin: str, h: Array, axes: str | None, matlab: bool) -> Array:
     """Bring channels to (N, uses, rx, tx).
 
     Args:
@@ -42,16 +42,13 @@ def arrange(origin: str, h: Array, axes: str | None, matlab: bool) -> tuple[Arra
         axes: a preset or the names of the axes in order; None recognises (N, rx, tx) in files that are not MATLAB's.
         matlab: the file is MATLAB's, whose axes are never taken for (N, rx, tx) unsaid.
 
-    Returns:
-        The channels, and the names of the axes that `h` was read by.
-
     Raises:
         FileContentError: unknown axes, another number of them, or axes that have to be said and are not.
     """
     names = (_recognised(origin, h, matlab) if axes is None else _said(origin, h, axes)).split()
     order = [position for name in NAMES for position, axis in enumerate(names) if axis == name]
     sizes = [math.prod(h.shape[position] for position, axis in enumerate(names) if axis == name) for name in NAMES]
-    return np.transpose(h, order).reshape(sizes), " ".join(names)
+    return np.transpose(h, order).reshape(sizes)
 
 
 def _said(origin: str, h: Array, axes: str) -> str:

@@ -54,7 +54,7 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
             raise FileContentError(f"{file}: got {array.dtype}, expected complex numbers: {_REAL}")
         check_kind(str(file), array, "complex numbers", "c")
         check_values(str(file), array)
-        parts.append(arrange(str(file), array, axes, file.suffix.lower() == ".mat")[0])
+        parts.append(arrange(str(file), array, axes, file.suffix.lower() == ".mat"))
     if len({part.shape[1:] for part in parts}) > 1:
         shapes = sorted({part.shape[1:] for part in parts})
         raise FileContentError(f"{path}: shards of several shapes, {shapes}, expected one (uses, rx, tx)")
