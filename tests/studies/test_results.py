@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -74,3 +75,26 @@ def test_a_single_flipped_bit_of_a_result_is_found(tmp_path):
             assert file.name in str(error)  # noqa: PT017 (either is right)
     file.write_bytes(content)
     assert_frame_equal(run(path, tmp_path / "r"), whole)
+
+
+def test_files_of_every_format_and_names_of_classes_are_the_same_latents(tmp_path):
+    path = write_study(
+        tmp_path, seeds=[1], snr={"snr_db": 20}, channel={"antennas": 2}, references=False, methods=[{"name": "closed-form"}]
+    )
+    folder = tmp_path / "latents"
+    whole = run(path, tmp_path / "r")
+    for split in ("train", "test"):
+        for role in ("transmitter", "receiver"):
+            file = folder / f"{split}-{role}.npy"
+            latents = np.load(file)
+            shards = folder / f"{split}-{role}"
+            shards.mkdir()
+            for number, part in enumerate(np.array_split(latents, 11)):
+                pl.DataFrame({"embedding": list(part)}).write_parquet(shards / f"part-{number}.parquet")
+            file.unlink()
+        labels = np.load(folder / f"{split}-labels.npy")
+        (folder / f"{split}-labels.npy").unlink()
+        (folder / f"{split}-labels.csv").write_text("label\n" + "\n".join(f"class {number:02}" for number in labels))
+    again = run(path, tmp_path / "s")
+    assert again["accuracy"].to_list() == whole["accuracy"].to_list()
+    assert again["nmse"].to_list() == whole["nmse"].to_list()

@@ -19,8 +19,9 @@ from latentlink.data.cache import EncodingProgress
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.encoders.image_encoder import Encoder, fingerprint
 from latentlink.data.pairs import DevicePair, device_pair
-from latentlink.data.readers.labels import read_labels
-from latentlink.data.readers.latents import read_latents
+from latentlink.data.readers.labels import read_named_labels
+from latentlink.data.readers.opening import SUFFIXES
+from latentlink.data.readers.pairing import read_pairs
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
@@ -38,7 +39,6 @@ from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
 _HEAD_VERSION = 1  # raise it when `fit_head` gives another head
-_FORMATS = (".npy", ".npz", ".safetensors", ".parquet", ".pt", ".csv", ".txt")
 _ENOUGH = 2  # test latents per dimension that limits may be drawn by
 
 
@@ -254,15 +254,19 @@ def _encoder(name: str, size: int | None) -> Any:
 
 
 def _from_files(folder: Path, split: str) -> Pilots:
-    """Latents and labels of one split."""
+    """Latents and labels of one split; names of classes are numbered as in training."""
+    ends = (_find(folder, f"{split}-{role}") for role in ("transmitter", "receiver", "labels"))
+    return read_pairs(*ends, names=read_named_labels(_find(folder, "train-labels")).names)
 
-    def find(role: str) -> Path:
-        paths = [folder / f"{split}-{role}{suffix}" for suffix in _FORMATS]
-        found = [path for path in paths if path.is_file()]
-        if not found:
-            raise ValueError(f"data.folder must hold {paths[0].name} (or {', '.join(_FORMATS[1:])}), got {folder.resolve()}")
-        if len(found) > 1:
-            raise ValueError(f"data.folder must hold one file of {split}-{role}, got {', '.join(path.name for path in found)} in {folder}")
-        return found[0]
 
-    return Pilots(read_latents(find("transmitter")), read_latents(find("receiver")), read_labels(find("labels")))
+def _find(folder: Path, name: str) -> Path:
+    """The one file, or folder of shards, of a name, whatever its format."""
+    paths = [folder / f"{name}{suffix}" for suffix in (*SUFFIXES, "")]
+    found = [path for path in paths if path.exists()]
+    if not found:
+        raise ValueError(
+            f"data.folder must hold {paths[0].name} (or {', '.join(SUFFIXES[1:])}, or a folder of shards), got {folder.resolve()}"
+        )
+    if len(found) > 1:
+        raise ValueError(f"data.folder must hold one file of {name}, got {', '.join(path.name for path in found)} in {folder}")
+    return found[0]
