@@ -1,8 +1,8 @@
 """How often a look accuses paired rows, and how often it finds permuted ones: `python benchmarks/look.py [TX RX LABELS] …`.
 
 The pairs are those of the encoders at hand on the images at hand, and of any files that are named, three by three. Rows are drawn anew
-each time, from twice the effective rank of x to as many as a look takes, in 1,000 draws that are paired and 100 that are permuted in each
-of three ways: all rows, within classes, and one class sorted after the other at one end.
+each time, of three numbers from twice the effective rank of x to as many as a look takes, in 400 draws that are paired and 100 that are
+permuted in each of three ways: all rows, within classes, and one class sorted after the other at one end.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from latentlink.latents.dependence import measure_dependence
 from latentlink.latents.look import End, Look, look, pairing_fault
 from record import record
 
-PAIRED, PERMUTED, WORKERS = 1000, 100, 2
+PAIRED, PERMUTED, WORKERS = 400, 100, 2
 SMALL = End(dimension=1, effective_rank=1.0, largest_share=0.0, repeats=0, constant=0)  # the rule on pairing looks at none of it
 WAYS = ("permuted", "permuted within classes", "sorted by class at one end")
 

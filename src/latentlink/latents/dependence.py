@@ -88,10 +88,15 @@ def _centred(latents: Float[Tensor, "n d"], classes: Int[Tensor, "n"] | None) ->
 
 
 def _components(latents: Float[Tensor, "n d"], count: int) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k"]]:
-    """The leading left singular vectors and singular values."""
-    u, s, _ = torch.linalg.svd(latents, full_matrices=False)
-    kept = int((s > 1e-6 * s.max().clamp(min=1e-300)).sum()) if len(s) else 0
-    return u[:, : min(kept, count)], s[: min(kept, count)]
+    """The leading left singular vectors and singular values, of the smaller Gram matrix, which is exact to 1e-8 of the largest."""
+    if not latents.numel():
+        return latents.new_zeros(len(latents), 0), latents.new_zeros(0)
+    wide = latents.shape[0] < latents.shape[1]
+    values, vectors = torch.linalg.eigh(latents @ latents.mT if wide else latents.mT @ latents)
+    s = values.flip(0).clamp(min=0).sqrt()[:count]
+    kept = int((s > 1e-6 * s.max().clamp(min=1e-300)).sum())
+    s, vectors = s[:kept], vectors.flip(1)[:, :kept]
+    return (vectors if wide else latents @ (vectors / s)), s
 
 
 def _best_fit(u: Float[Tensor, "n k"], s: Float[Tensor, "k"], y: Float[Tensor, "n m"], means: int) -> tuple[Tensor, Tensor]:
