@@ -10,6 +10,7 @@ from latentlink.cli.console import facts, print_table, read_pilots, wrote
 from latentlink.cli.options import USUAL_READING, Device, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
 from latentlink.evaluation import evaluate as evaluation
+from latentlink.evaluation.figures import Evaluation
 from latentlink.latents.pilots import Pilots
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import device_named, integer
@@ -85,7 +86,7 @@ def evaluate(
         wrote(output)
 
 
-def _print_facts(seen: evaluation.Evaluation, test: Pilots, classifier: SoftmaxHead | None, radio: Channel) -> None:
+def _print_facts(seen: Evaluation, test: Pilots, classifier: SoftmaxHead | None, radio: Channel) -> None:
     """Print the accuracy, where there are a classifier and labels, and the facts of the link."""
     rows: list[tuple[str, object]] = [("messages", f"{len(test)} over {radio.batch.numel()} channel(s)")]
     if seen.agreement is not None:
@@ -102,7 +103,7 @@ def _print_facts(seen: evaluation.Evaluation, test: Pilots, classifier: SoftmaxH
     facts("link", rows)
 
 
-def _print_accuracy(seen: evaluation.Evaluation, own: Accuracy) -> None:
+def _print_accuracy(seen: Evaluation, own: Accuracy) -> None:
     """Print the accuracy over all messages and for each class, averaged over channels, beside that of the receiver's own latents."""
     rows = []
     shares = {"all": (seen.accuracy, own.overall)} | {f"class {c}": (seen.per_class[c], rate) for c, rate in own.per_class.items()}

@@ -154,8 +154,10 @@ class ScenarioData:
     def _check_enough(self, wanted: int) -> None:
         labels, counts = self.candidates.require_labels().unique(return_counts=True)
         if int(counts.min()) < wanted:
+            rarest = int(labels[counts.argmin()])
             raise ValueError(
-                f"pilots.per_class must be at most {int(counts.min())}, the observations of class {int(labels[counts.argmin()])} among the "
+                f"pilots.per_class must be at most {int(counts.min())}, the observations of class "
+                f"{self.candidates.names[rarest] if self.candidates.names else rarest} among the "
                 f"{len(self.candidates)} that data.train leaves, or null for all of them, got {wanted}"
             )
 
@@ -186,11 +188,11 @@ class ScenarioData:
 
 def fit_receiver_head(candidates: Pilots) -> SoftmaxHead:
     """The receiver's classifier, fitted to all its training latents, once on this machine."""
-    identity = identity_of(candidates.y, candidates.require_labels())
+    identity = identity_of(candidates.y, candidates.require_labels(), *((candidates.names,) if candidates.names else ()))
     path = cache_folder() / "heads" / f"{identity}-{_HEAD_VERSION}.safetensors"
     if (before := load_if_there(path, SoftmaxHead)) is not None:
         return before.to(candidates.y.device)
-    head = fit_head(candidates.y, candidates.require_labels())
+    head = fit_head(candidates.y, candidates.require_labels(), names=candidates.names)
     head.save(path)
     return head
 
