@@ -136,7 +136,7 @@ def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Trans
     """
     check_channel(channel)
     found = codes_of(link)
-    return found if isinstance(found, BaseTransceiver) else OwnTransceiver(found, channel, dimension)  # type: ignore[return-value]
+    return found if isinstance(found, BaseTransceiver) else OwnTransceiver(found, channel, dimension)
 
 
 def codes_of(link: AnyLink) -> Codes:
