@@ -7,13 +7,16 @@ from typing import Annotated, Literal
 
 import torch
 from cyclopts import Parameter
+from torch import Tensor
 
 from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
-from latentlink.cli.console import facts, messages, read_pilots, source_name, warn, wrote
+from latentlink.cli.console import facts, messages, read_pilots, source_name, told_warnings, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, train_codec
+from latentlink.cli.measured import list_figures, list_power
 from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
 from latentlink.cli.radio import matrices
+from latentlink.data.readers.targets import read_targets
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.look import look
 from latentlink.latents.pilots import Pilots
@@ -30,8 +33,9 @@ from latentlink.numerics.seeds import stream_generator
 from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import Saved, load
 from latentlink.studies.shared import PilotKnowledge
-from latentlink.tasks.heads import SoftmaxHead, fit_head
+from latentlink.tasks.heads import LinearHead, SoftmaxHead, fit_head
 from latentlink.tasks.metrics import accuracy
+from latentlink.tasks.regression import RegressionHead
 
 GoalWord = Literal["auto", "fisher", "logits", "mse"]
 _HELD_OUT = 5  # one in so many pilots is held out to judge the design, where there are enough
@@ -43,6 +47,7 @@ def fit(
     receiver: str,
     labels: str | None = None,
     *,
+    targets: str | None = None,
     method: Literal["linear", "codec"] = "linear",
     output: Path = Path("link"),
     channel: str | None = None,
@@ -84,6 +89,8 @@ def fit(
         Latents of the same observations at the receiver, (n, m).
     labels
         Their classes, by number or name; not needed where the tables have a column of labels, or the goal is mse.
+    targets
+        What a regression at the receiver should give, (n, q), in place of labels; the head is then a linear regression.
     method
         The exact linear design, or a codec: networks that contain it, trained once for all channels.
     output
@@ -111,8 +118,8 @@ def fit(
     budget
         Transmit power per channel use.
     goal
-        What to design for: the head's softmax (fisher, the default with labels), its logits, the latent itself (mse, the default without),
-        or what held-out pilots favour (auto).
+        What to design for: the head's softmax (fisher, the default with labels), its logits or real outputs (logits, the default with
+        targets), the latent itself (mse, the default without either), or what held-out pilots favour for a classifier (auto).
     temperature
         Temperature of the fisher goal.
     fidelity
@@ -130,8 +137,9 @@ def fit(
     if gain is not None:
         real("--gain", gain, above=0.0)
     pilots = read_pilots(transmitter, receiver, labels, reading).to(device_named(device))
-    classifier = _classifier(pilots, head, goal)
-    goal = goal or ("mse" if classifier is None else "fisher")
+    wanted = None if targets is None else read_targets(targets).to(pilots.y)
+    classifier = _head(pilots, wanted, head, goal)
+    goal = goal or ("mse" if classifier is None else "fisher" if isinstance(classifier, SoftmaxHead) else "logits")
     known = PilotKnowledge(pilots, classifier)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
@@ -148,10 +156,7 @@ def fit(
     facts("pilots", seen.facts().items())
     warn(*seen.warnings)
     if method == "codec":
-        if csi != "perfect":
-            raise ValueError(f"--csi {csi} is for --method linear: a codec is designed for the channels that it is given")
-        if symbols(radio) > codec.max_symbols:
-            raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
+        _check_codec(codec, csi, radio)
         modes, goal_name = _choose_modes(known, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
         modes = modes.named(*names)
         training = codec.training(power, 1.0 if gain is None else gain, seed or 0)
@@ -164,8 +169,16 @@ def fit(
         modes, goal_name, solution = design(known)
     _print_facts(goal_name, modes, radio, snr_db, solution)
     if method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain:
-        _judge(known, radio, lambda at: design(at)[2])
+        _judge(known, wanted, radio, lambda at: design(at)[2])
     _write(output, {"pair": modes.named(*names), "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks})
+
+
+def _check_codec(codec: CodecOptions, csi: CsiWord, radio: Channel) -> None:
+    """Refuse what a codec does not serve."""
+    if csi != "perfect":
+        raise ValueError(f"--csi {csi} is for --method linear: a codec is designed for the channels that it is given")
+    if symbols(radio) > codec.max_symbols:
+        raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
 
 
 def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None]) -> None:
@@ -179,15 +192,25 @@ def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None]) ->
             warn(f"{output / name}.safetensors is from an earlier fit and does not belong to these files")
 
 
-def _classifier(pilots: Pilots, head: Path | None, goal: GoalWord | None) -> SoftmaxHead | None:
-    """The receiver's classifier: a saved one, or one that is fitted to the labels; none where nothing asks for it."""
+def _head(pilots: Pilots, targets: Tensor | None, head: Path | None, goal: GoalWord | None) -> LinearHead | None:
+    """The receiver's head: a saved one, or one that is fitted to the labels or targets; none where nothing asks for it."""
+    if targets is not None and pilots.labels is not None:
+        raise ValueError(
+            "give labels (of a classifier) or --targets (of a regression), got both: columns of labels are left out by --columns"
+        )
     if head is not None:
-        return load(head, SoftmaxHead).to(pilots.y.device)
-    if pilots.labels is not None:
-        return fit_head(pilots.y, pilots.labels)
-    if goal not in (None, "mse"):
-        raise ValueError(f"--goal {goal} needs the receiver's classifier: give the pilots' labels or a saved --head, or --goal mse")
-    return None
+        found = load(head, LinearHead).to(pilots.y.device)
+    elif pilots.labels is not None:
+        found = fit_head(pilots.y, pilots.labels, names=pilots.names)
+    elif targets is not None:
+        found = RegressionHead.fit(pilots.y, targets)
+    elif goal not in (None, "mse"):
+        raise ValueError(f"--goal {goal} needs the receiver's head: give labels, --targets or a saved --head, or --goal mse")
+    else:
+        return None
+    if goal in ("fisher", "auto") and not isinstance(found, SoftmaxHead):
+        raise ValueError(f"--goal {goal} is for a classifier, and the head is a regression: give --goal logits (its outputs) or mse")
+    return found
 
 
 def _choose_modes(
@@ -210,21 +233,32 @@ def _choose_modes(
     return known.modes(goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
 
 
-def _judge(known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> None:
-    """Print the error and accuracy of the same design on pilots that it has not seen, where there are enough."""
-    pilots = known.pilots
+def _judge(known: PilotKnowledge, targets: Tensor | None, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> None:
+    """Print the figures of the same design on pilots that it has not seen, where there are enough."""
+    pilots, head = known.pilots, known.classifier
     if len(pilots) < _LEAST_HELD_OUT:
         return
     order = torch.randperm(len(pilots), generator=stream_generator(0, "held out")).to(pilots.y.device)
     unseen, seen = order.tensor_split([len(pilots) // _HELD_OUT])
-    link, test = design(PilotKnowledge(pilots[seen], known.classifier)).transceiver, pilots[unseen]
-    generator = stream_generator(0, "held-out noise", device=str(pilots.y.device))
-    found = evaluate(link, test.x, test.y, channel=radio, head=known.classifier, labels=test.labels, generator=generator)
-    rows: list[tuple[str, object]] = [("NMSE", float(found.nmse.mean()))]
-    if found.accuracy is not None and known.classifier is not None:
-        own = accuracy(known.classifier, test.y, test.require_labels()).overall.value
+    link, test = design(PilotKnowledge(pilots[seen], head)).transceiver, pilots[unseen]
+    labels = test.labels if isinstance(head, SoftmaxHead) else None
+    with told_warnings():
+        found = evaluate(
+            link,
+            test.x,
+            test.y,
+            channel=radio,
+            head=head,
+            labels=labels,
+            targets=None if targets is None else targets[unseen],
+            gallery=test.y if head is None else None,
+            generator=stream_generator(0, "held-out noise", device=str(pilots.y.device)),
+        )
+    rows = list_figures(found)
+    if found.accuracy is not None and head is not None and labels is not None:
+        own = accuracy(head, test.y, labels).overall.value
         rows.append(("accuracy (receiver's own latents)", f"{float(found.accuracy.mean()):.4g} ({own:.4g})"))
-    facts(f"the same design on {len(test)} held-out pilots", rows)
+    facts(f"the same design on {len(test)} held-out pilots", rows + list_power(found, radio)[:1])
     if float(found.nmse.mean()) >= 1:
         warn("on held-out pilots the link is worse than one that sends nothing (NMSE 1): take more pilots, or are the rows paired?")
 

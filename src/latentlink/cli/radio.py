@@ -1,11 +1,9 @@
 """Channels on the command line: those of a file, or one that is drawn."""
 
-import warnings
-
 from torch import Tensor
 
 from latentlink.channels.fading import rayleigh
-from latentlink.cli.console import warn
+from latentlink.cli.console import told_warnings
 from latentlink.cli.options import Reading
 from latentlink.data.readers.channels import read_channels
 from latentlink.numerics.seeds import stream_generator
@@ -33,8 +31,5 @@ def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int 
 
 def read_radio(path: str, reading: Reading) -> Tensor:
     """Channels of a file (N, uses, rx, tx), with a line for every warning of their reader."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        h = read_channels(path, axes=reading.axes)
-    warn(*(str(warning.message) for warning in caught))
-    return h
+    with told_warnings():
+        return read_channels(path, axes=reading.axes)

@@ -13,13 +13,19 @@ from latentlink.evaluation.measurement import ENTRIES, Measurement
 from latentlink.evaluation.readings import Task, task_of
 from latentlink.latents.labels import AnyLabels, labels_for
 from latentlink.latents.moments import as_latents, as_pairs
-from latentlink.links.own import AnyLink, as_transceiver
+from latentlink.links.own import AnyLink, OwnTransceiver, as_transceiver
 from latentlink.links.shapes import broadcast_batch
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
-from latentlink.numerics.doors import AnyArray, finite
+from latentlink.numerics.doors import AnyArray
 from latentlink.tasks.heads import apply_head, decisions
 from latentlink.tasks.numbering import find_wrong_numbers
+from latentlink.tasks.regression import as_targets
+
+_MIXED = (
+    "what encode sends of a message depends on the messages beside it, or on chance: power and errors are those of batches of another size "
+    "then; networks with BatchNorm or Dropout need .eval(), and power is scaled by a constant"
+)
 
 
 @torch.no_grad()
@@ -64,7 +70,8 @@ def evaluate(
         ValueError: shapes do not fit, or there are labels or targets but no head, or both of them.
 
     Warns:
-        UserWarning: labels are outside of the head, or numbered differently than in its training.
+        UserWarning: an own transceiver sends a message differently beside others; labels are outside of the head, or numbered differently
+            than in its training.
 
     Example:
         >>> evaluate(solution, x, y, channel=channel, head=head, labels=labels, generator=0)  # doctest: +SKIP
@@ -85,7 +92,9 @@ def evaluate(
         noise=doors.as_generator(generator, "noise", channel.h.device),
         entries=doors.integer("entries", entries),
     )
-    measurement.add(x, y, numbers, None if targets is None else _as_targets(targets, len(y)))
+    measurement.add(x, y, numbers, None if targets is None else as_targets(targets, len(y)))
+    if isinstance(link, OwnTransceiver) and link.mixes_messages(x):
+        warnings.warn(_MIXED, UserWarning, stacklevel=2)
     return measurement.evaluation()
 
 
@@ -108,12 +117,4 @@ def _as_gallery(gallery: AnyArray, y: Tensor) -> Float[Tensor, "g m"]:
     found = as_latents("gallery", gallery)
     if found.shape[1] != y.shape[1] or len(found) < len(y):
         raise ValueError(f"gallery must have shape (g, {y.shape[1]}), g >= {len(y)}, row i for message i, got {tuple(found.shape)}")
-    return found
-
-
-def _as_targets(targets: AnyArray, count: int) -> Float[Tensor, "n q"]:
-    found = finite("targets", targets)
-    found = found.unsqueeze(-1) if found.ndim == 1 else found
-    if found.is_complex() or found.ndim != 2 or len(found) != count:
-        raise ValueError(f"targets must be real of shape ({count}, q) or ({count},), got {found.dtype} {tuple(found.shape)}")
     return found

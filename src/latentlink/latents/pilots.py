@@ -61,6 +61,11 @@ class Pilots(Summarised, Parts):
             raise ValueError("pilots must have labels for this, got none: Pilots(x, y, labels) with one class number for each pair")
         return self.labels
 
+    @property
+    def labels_by_name(self) -> list[str] | Int[Tensor, "n"] | None:
+        """The labels as names of classes where these are known, else as numbers; None without labels."""
+        return self.labels if self.names is None or self.labels is None else [self.names[number] for number in self.labels.tolist()]
+
     def numbered_as(self, names: Sequence[str]) -> "Pilots":
         """Number the classes as `names` has them, such as the `classes` of a head; classes that it lacks come after them.
 
@@ -69,7 +74,7 @@ class Pilots(Summarised, Parts):
         """
         if self.names is None:
             raise ValueError("pilots must have names of classes to be numbered by them, got numbers alone: Pilots(x, y, labels, names=...)")
-        return Pilots(self.x, self.y, [self.names[number] for number in self.require_labels().tolist()], names=names)
+        return Pilots(self.x, self.y, self.labels_by_name, names=names)
 
     def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | AnyArray) -> "Pilots":
         """Take some of the pilots, by a slice, by their row numbers or by a mask (n,), in that order.

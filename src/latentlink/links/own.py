@@ -26,6 +26,7 @@ from latentlink.links.transceiver import BaseTransceiver, Codes, Transceiver
 from latentlink.numerics.doors import AnyArray, as_tensor
 
 AnyLink = Codes | Solution
+_BESIDE = 16  # messages that a message is sent with, to see whether they matter
 
 
 class OwnLinkError(ValueError):
@@ -91,6 +92,11 @@ class OwnTransceiver(BaseTransceiver):
         if s.shape[-3:] != sizes or not _fits(s.shape[:-3], batch):
             raise _refused(self.own, "encode", "finite complex symbols", (*batch, *sizes), s)
         return s
+
+    def mixes_messages(self, x: Tensor) -> bool:
+        """True if the object sends the first of latents x (n, d) differently where it is alone, as normalisation over a batch does."""
+        beside, alone = self.encode(x[:_BESIDE])[..., :1, :, :], self.encode(x[:1])
+        return not torch.allclose(beside, alone.to(beside), rtol=1e-3, atol=1e-3 * float(alone.abs().amax()))
 
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """The latents (…, n, m) that the object decodes, in the channel's precision and on its device; raises as `decode`."""

@@ -61,6 +61,7 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "pair": "latentlink.linear.modes",
     "link": "latentlink.linear.transceiver",
     "head": "latentlink.tasks.heads",
+    "regression head": "latentlink.tasks.regression",
     "top-k link": "latentlink.baselines.top_k_transceiver",
     "digital link": "latentlink.digital.transceiver",
     "genie link": "latentlink.digital.genie",

@@ -34,7 +34,7 @@ from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
-from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
+from latentlink.tasks.heads import LinearHead, SoftmaxHead, decisions, fit_head
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
@@ -71,25 +71,25 @@ class PilotKnowledge:
 
     Attributes:
         pilots: latents x (n, d) and y (n, m) of the same observations, with labels.
-        classifier: the receiver's classifier, fitted to its own training latents, or None where nothing asks for it.
+        classifier: the receiver's head, fitted to its own training latents, or None where nothing asks for it.
         others: the transmitter's latents (u, d) of observations that are no pilots, or None.
         moments: of the pilots.
     """
 
-    def __init__(self, pilots: Pilots, classifier: SoftmaxHead | None, others: Tensor | None = None) -> None:
+    def __init__(self, pilots: Pilots, classifier: LinearHead | None, others: Tensor | None = None) -> None:
         self.pilots, self.classifier, self.others = pilots, classifier, others
         self.moments = Moments.from_pairs(pilots.x, pilots.y)
         self._cache = ThreadSafeCache()
 
     @property
-    def head(self) -> SoftmaxHead:
-        """The receiver's classifier.
+    def head(self) -> LinearHead:
+        """The receiver's classifier or regression.
 
         Raises:
             ValueError: there is none.
         """
         if self.classifier is None:
-            raise ValueError("this needs the receiver's classifier: give the pilots' labels, or a saved head")
+            raise ValueError("this needs the receiver's head: give the pilots' labels or targets, or a saved head")
         return self.classifier
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -42,7 +42,7 @@ def find_wrong_numbers(
     outside = labels >= outputs
     if bool(outside.any()):
         unseen = labels[outside].unique().tolist()
-        shown = ", ".join(str(number) if names is None else names[number] for number in unseen[:_NAMED])
+        shown = ", ".join(names[c] if names and c < len(names) else str(c) for c in unseen[:_NAMED])
         more = ", …" if len(unseen) > _NAMED else ""
         yield (
             f"{int(outside.sum())} of {len(labels)} labels are outside the head, whose training had {outputs} classes without "
