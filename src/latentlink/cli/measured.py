@@ -12,6 +12,17 @@ from latentlink.tasks.metrics import Accuracy, Rate
 
 Rows = list[tuple[str, object]]
 _Z = 1.96  # of a 95 % interval
+_WORDS = {
+    "accuracy": "accuracy",
+    "agreement": "agreement with the head on y",
+    "r2": "R² of the targets",
+    "output_nmse": "NMSE of the head's outputs",
+    "recall_at_1": "recall@1",
+    "recall_at_10": "recall@10",
+    "nmse": "NMSE",
+    "cosine": "cosine similarity",
+    "power": "power per use",
+}
 _FEW = 8  # outputs that are shown one by one
 
 
@@ -30,6 +41,11 @@ def list_figures(seen: Evaluation) -> Rows:
         for k, recall in ((1, found.recall_at_1), (10, found.recall_at_10)):
             rows.append((f"recall@{k} (a guess)", f"{float(recall.mean()):.4g} ({min(1.0, k / found.gallery):.2g} of {found.gallery})"))
     return rows
+
+
+def name_figures(seen: Evaluation) -> dict[str, float]:
+    """The figures of the latent and of its task in words, averaged over channels, as files store them."""
+    return {_WORDS[name]: float(value.mean()) for name, value in seen.figures().items() if name in _WORDS}
 
 
 def list_power(seen: Evaluation, radio: Channel) -> Rows:

@@ -62,7 +62,10 @@ class SoftmaxHead(LinearHead):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
         """The head of a saved file."""
-        return super().from_tensors(tensors, manifest).named(manifest.get("class_names"))
+        names = manifest.get("class_names")
+        if not isinstance(names, list | None):
+            raise ValueError(f"class_names must be a list of names, got {names!r}")
+        return super().from_tensors(tensors, manifest).named(names)
 
     def named(self, classes: Sequence[str] | None) -> Self:
         """Give the classes these names, and return the head itself.
