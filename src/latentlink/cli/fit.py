@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import torch
 from cyclopts import Parameter
-from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.cli.card import write_card
@@ -141,8 +140,8 @@ def fit(
     if gain is not None:
         real("--gain", gain, above=0.0)
     pilots = read_pilots(transmitter, receiver, labels, reading).to(device_named(device))
-    wanted = None if targets is None else read_targets(targets).to(pilots.y)
-    classifier = _head(pilots, wanted, head, goal)
+    pilots = pilots if targets is None else Pilots(pilots.x, pilots.y, pilots.labels, names=pilots.names, targets=read_targets(targets))
+    classifier = _head(pilots, head, goal)
     goal = goal or ("mse" if classifier is None else "fisher" if isinstance(classifier, SoftmaxHead) else "logits")
     known = PilotKnowledge(pilots, classifier)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
@@ -172,9 +171,9 @@ def fit(
     told = {"goal": goal_name, "semantic modes": sizes, **link_facts(radio, snr_db, modes.variance, solution)}
     facts("link", told.items())
     judged = method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain
-    figures = _judge(known, wanted, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
+    figures = _judge(known, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
     settings = {"method": method, "power": power, "csi": csi, "channels of": channel_name(channel, seed), **told}
-    made = Provenance(data_records(pilots, transmitter, receiver, labels, (targets, wanted)), settings, figures)
+    made = Provenance(data_records(pilots, transmitter, receiver, labels, targets), settings, figures)
     artifacts = {"pair": modes, "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks}
     _write(output, artifacts, made, card)
 
@@ -190,9 +189,9 @@ def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], ma
             warn(f"{output / name}.safetensors is from an earlier fit and does not belong to these files")
 
 
-def _head(pilots: Pilots, targets: Tensor | None, head: Path | None, goal: GoalWord | None) -> LinearHead | None:
+def _head(pilots: Pilots, head: Path | None, goal: GoalWord | None) -> LinearHead | None:
     """The receiver's head: a saved one, or one that is fitted to the labels or targets; none where nothing asks for it."""
-    if targets is not None and pilots.labels is not None:
+    if pilots.targets is not None and pilots.labels is not None:
         raise ValueError(
             "give labels (of a classifier) or --targets (of a regression), got both: columns of labels are left out by --columns"
         )
@@ -200,8 +199,8 @@ def _head(pilots: Pilots, targets: Tensor | None, head: Path | None, goal: GoalW
         found = load(head, LinearHead).to(pilots.y.device)
     elif pilots.labels is not None:
         found = fit_head(pilots.y, pilots.labels, names=pilots.names)
-    elif targets is not None:
-        found = RegressionHead.fit(pilots.y, targets)
+    elif pilots.targets is not None:
+        found = RegressionHead.fit(pilots.y, pilots.targets)
     elif goal not in (None, "mse"):
         raise ValueError(f"--goal {goal} needs the receiver's head: give labels, --targets or a saved --head, or --goal mse")
     else:
@@ -231,7 +230,7 @@ def _choose_modes(
     return known.modes(goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
 
 
-def _judge(known: PilotKnowledge, targets: Tensor | None, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> dict[str, float]:
+def _judge(known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> dict[str, float]:
     """Print the figures of the same design on pilots that it has not seen, where there are enough, and return them by name."""
     pilots, head = known.pilots, known.classifier
     if len(pilots) < _LEAST_HELD_OUT:
@@ -248,7 +247,7 @@ def _judge(known: PilotKnowledge, targets: Tensor | None, radio: Channel, design
             channel=radio,
             head=head,
             labels=labels,
-            targets=None if targets is None else targets[unseen],
+            targets=test.targets,
             gallery=test.y if head is None else None,
             generator=stream_generator(0, "held-out noise", device=str(pilots.y.device)),
         )

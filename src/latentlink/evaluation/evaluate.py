@@ -11,7 +11,7 @@ from latentlink.evaluation.amplifier import Amplifier
 from latentlink.evaluation.figures import Evaluation
 from latentlink.evaluation.measurement import ENTRIES, Measurement
 from latentlink.evaluation.readings import Task, task_of
-from latentlink.latents.labels import AnyLabels, labels_for
+from latentlink.latents.labels import AnyLabels, as_targets, labels_for
 from latentlink.latents.moments import as_latents, as_pairs
 from latentlink.links.own import AnyLink, OwnTransceiver, as_transceiver
 from latentlink.links.shapes import broadcast_batch
@@ -20,7 +20,6 @@ from latentlink.numerics import doors
 from latentlink.numerics.doors import AnyArray
 from latentlink.tasks.heads import apply_head, decisions
 from latentlink.tasks.numbering import find_wrong_numbers
-from latentlink.tasks.regression import as_targets
 
 _MIXED = (
     "what encode sends of a message depends on the messages beside it, or on chance: power and errors are those of batches of another size "

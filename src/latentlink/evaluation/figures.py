@@ -23,6 +23,11 @@ class RegressionFigures(Summarised):
     mse: Float[Tensor, "*batch"] | None = None
     r2: Float[Tensor, "*batch q"] | None = None
 
+    def means(self) -> dict[str, Float[Tensor, "*batch"]]:
+        """The figures of each channel (…) by name, R² as its mean over outputs, without those that were not measured."""
+        found = {"r2": None if self.r2 is None else self.r2.mean(-1), "task_mse": self.mse, "output_nmse": self.output_nmse}
+        return {name: value for name, value in found.items() if value is not None}
+
 
 @dataclass(frozen=True, eq=False)
 class RetrievalFigures(Summarised):
@@ -39,6 +44,10 @@ class RetrievalFigures(Summarised):
     recall_at_1: Float[Tensor, "*batch"]
     recall_at_10: Float[Tensor, "*batch"]
     gallery: int
+
+    def means(self) -> dict[str, Float[Tensor, "*batch"]]:
+        """The figures of each channel (…) by name."""
+        return {"recall_at_1": self.recall_at_1, "recall_at_10": self.recall_at_10}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,11 +87,8 @@ class Evaluation(Summarised):
     def figures(self) -> dict[str, Float[Tensor, "*batch"]]:
         """The figures of each channel (…) by name, without those of single classes, outputs and antennas."""
         found = {name: getattr(self, name) for name in ("accuracy", "agreement")}
-        if self.regression is not None:
-            r2 = None if self.regression.r2 is None else self.regression.r2.mean(-1)
-            found |= {"r2": r2, "task_mse": self.regression.mse, "output_nmse": self.regression.output_nmse}
-        if self.retrieval is not None:
-            found |= {name: getattr(self.retrieval, name) for name in ("recall_at_1", "recall_at_10")}
+        for task in (self.regression, self.retrieval):
+            found |= {} if task is None else task.means()
         found |= {name: getattr(self, name) for name in ("mse", "nmse", "cosine", "power", "power_error", "peak_power")}
         return {name: value for name, value in found.items() if value is not None}
 

@@ -1,15 +1,15 @@
-"""Class labels: numbers 0, 1, 2, …, or names of classes, which are numbered once and keep their names."""
+"""Labels of observations: class numbers, or names of classes, which are numbered once and kept; or the targets of a regression."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Float, Int, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentlink.numerics.doors import AnyArray, as_tensor
+from latentlink.numerics.doors import AnyArray, as_tensor, finite
 
 AnyLabels = AnyArray | Sequence[str]  # class numbers, or the names of classes
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
@@ -92,6 +92,15 @@ def checked_names(names: Sequence[str]) -> tuple[str, ...]:
     if len(set(found)) < len(found):
         twice = next(name for name in found if found.count(name) > 1)
         raise ValueError(f"names must be different for different classes, got {twice!r} twice")
+    return found
+
+
+def as_targets(targets: AnyArray, count: int) -> Float[Tensor, "n q"]:
+    """Check the targets of a regression at the public door: finite reals (n, q) of n = `count` latents; (n,) is one output."""
+    found = finite("targets", targets)
+    found = found.unsqueeze(-1) if found.ndim == 1 else found
+    if found.is_complex() or found.ndim != 2 or len(found) != count or found.shape[1] == 0:
+        raise ValueError(f"targets must be real of shape ({count}, q) or ({count},), got {found.dtype} {tuple(found.shape)}")
     return found
 
 

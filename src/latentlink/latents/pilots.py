@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latentlink.latents.labels import AnyLabels, as_named_labels
+from latentlink.latents.labels import AnyLabels, as_named_labels, as_targets
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.doors import AnyArray, as_tensor
 from latentlink.numerics.parts import Parts
@@ -24,6 +24,7 @@ class Pilots(Summarised, Parts):
         labels: class numbers (n,), or None where the classes are not known. Names of classes are numbered in the order of `names`, or
             as they sort.
         names: the name of each class, in the order of their numbers, or None where there are only numbers.
+        targets: what a regression at the receiver should give (n, q), or None where there is none.
 
     Raises:
         ValueError: any of them is malformed, or their lengths differ.
@@ -39,13 +40,24 @@ class Pilots(Summarised, Parts):
     y: Float[Tensor, "n m"]
     labels: Int[Tensor, "n"] | None
     names: tuple[str, ...] | None
+    targets: Float[Tensor, "n q"] | None
 
-    def __init__(self, x: AnyArray, y: AnyArray, labels: AnyLabels | None = None, *, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        x: AnyArray,
+        y: AnyArray,
+        labels: AnyLabels | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        targets: AnyArray | None = None,
+    ) -> None:
         x, y = as_pairs(x, y)
         if labels is None and names is not None:
             raise ValueError("names must be given with labels, whose classes they name, got names alone")
         numbers, known = (None, None) if labels is None else as_named_labels(labels, len(x), names)
-        for name, value in (("x", x), ("y", y), ("labels", None if numbers is None else numbers.to(y.device)), ("names", known)):
+        wanted = None if targets is None else as_targets(targets, len(x)).to(y.device)
+        numbers = None if numbers is None else numbers.to(y.device)
+        for name, value in (("x", x), ("y", y), ("labels", numbers), ("names", known), ("targets", wanted)):
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -74,7 +86,7 @@ class Pilots(Summarised, Parts):
         """
         if self.names is None:
             raise ValueError("pilots must have names of classes to be numbered by them, got numbers alone: Pilots(x, y, labels, names=...)")
-        return Pilots(self.x, self.y, self.labels_by_name, names=names)
+        return Pilots(self.x, self.y, self.labels_by_name, names=names, targets=self.targets)
 
     def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | AnyArray) -> "Pilots":
         """Take some of the pilots, by a slice, by their row numbers or by a mask (n,), in that order.
@@ -89,4 +101,5 @@ class Pilots(Summarised, Parts):
                 got = f"{rows.dtype} {tuple(rows.shape)}"
                 raise ValueError(f"rows must be a slice, row numbers (k,) or a mask ({len(self)},), got {got}")
             rows = rows if rows.dtype == torch.bool else rows.long()
-        return Pilots(self.x[rows], self.y[rows], None if self.labels is None else self.labels[rows], names=self.names)
+        labels, targets = (None if values is None else values[rows] for values in (self.labels, self.targets))
+        return Pilots(self.x[rows], self.y[rows], labels, names=self.names, targets=targets)

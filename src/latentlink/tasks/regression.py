@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.latents.labels import as_targets
 from latentlink.latents.moments import as_latents
-from latentlink.numerics.doors import AnyArray, finite, real
+from latentlink.numerics.doors import AnyArray, real
 from latentlink.storage.artifacts import artifact
 from latentlink.tasks.heads import LinearHead
 
@@ -55,15 +56,6 @@ class RegressionHead(LinearHead):
             decay = torch.full_like(centred[0], real("weight_decay", weight_decay, above=0))
         weight = (vectors @ (explained / (values.unsqueeze(-1) + decay))).mT / scale
         return cls.from_tensors({"weight": weight, "bias": t.mean(0) - weight @ mean}, {}).to(y.device)
-
-
-def as_targets(targets: AnyArray, count: int) -> Float[Tensor, "n q"]:
-    """Check the targets of a regression at the public door: finite reals (n, q) of n = `count` latents; (n,) is one output."""
-    found = finite("targets", targets)
-    found = found.unsqueeze(-1) if found.ndim == 1 else found
-    if found.is_complex() or found.ndim != 2 or len(found) != count or found.shape[1] == 0:
-        raise ValueError(f"targets must be real of shape ({count}, q) or ({count},), got {found.dtype} {tuple(found.shape)}")
-    return found
 
 
 def _by_cross_validation(

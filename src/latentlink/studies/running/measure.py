@@ -26,7 +26,10 @@ from latentlink.channels.channel import Channel
 from latentlink.evaluation.amplifier import Amplifier
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.latency import latency
+from latentlink.evaluation.measurement import ENTRIES
 from latentlink.evaluation.papr import peaks
+from latentlink.evaluation.ranks import Ranks
+from latentlink.evaluation.readings import Outputs
 from latentlink.linear.design import ClosedForm
 from latentlink.links.calibration import TOLERANCE
 from latentlink.links.status import Status
@@ -38,9 +41,9 @@ from latentlink.studies.running.situation import describe_situation, draw_situat
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
+from latentlink.tasks.heads import apply_head
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 
-_EVALUATED = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power", "antenna_power")  # as `Evaluation` has them
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _SYMBOLS = 10_000  # of an antenna, from which its peaks are known at 10⁻³
 _BLOCKS = 512  # most messages on which lost blocks are measured
@@ -71,7 +74,7 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds")}
     latents = cell.method.latents(known, scenario.test)
     if latents is not None:
-        columns |= _score_latents(latents, scenario)
+        columns |= _score_latents(cell, latents, scenario)
         return Measured(frame(columns | {"wall_s": time.perf_counter() - clock}, 1, cell.metrics))
     there = draw_situation(cell, run.device)
     measure_one = partial(_measure_link, cell, scenario, power_tolerance)
@@ -100,7 +103,18 @@ def _measure_link(
     limit_db = cell.channel.clipping_db
     amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
     noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
-    seen = evaluate(link, test.x, test.y, channel=channel, head=scenario.head, labels=test.labels, generator=noise, amplifier=amplifier)
+    seen = evaluate(
+        link,
+        test.x,
+        test.y,
+        channel=channel,
+        head=scenario.head,
+        labels=test.labels,
+        targets=test.targets,
+        gallery=test.y if "recall" in cell.metrics else None,
+        generator=noise,
+        amplifier=amplifier,
+    )
     own_noise = Draw.BLOCKS.generator(cell.seed, device=channel.h.device)
 
     def send(s: Tensor) -> Tensor:
@@ -108,7 +122,8 @@ def _measure_link(
 
     return link, {
         "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
-        **{name: getattr(seen, name) for name in _EVALUATED},
+        **seen.figures(),
+        "antenna_power": seen.antenna_power,
         "budget": controlled.budget,
         "expected_mse": method.expected_mse(known, solution) if "mse" in cell.metrics and cell.csi.known != "unaware" else None,
         "status": solution.status.expand(channel.batch),
@@ -134,7 +149,7 @@ def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor)
     variance = (y - y.mean(0)).square().sum(-1).mean()
     return {
         "capacity": bits,
-        "accuracy_bound": scenario.accuracy_bound.at(bits),
+        "accuracy_bound": None if scenario.test.labels is None else scenario.accuracy_bound.at(bits),
         "exact_mse": optimum / modes.variance * variance,
         "opta": bound * variance,
         "opta_nmse": bound,
@@ -170,15 +185,23 @@ def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
     }
 
 
-def _score_latents(latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
-    """Scores of latents that passed no channel, as the head reads them."""
-    test, head = scenario.test, scenario.head
-    return {
-        "accuracy": accuracy(head, latents, test.require_labels()).overall.value,
-        "agreement": agreement(head, latents, test.y).value,
-        "mse": mse(latents, test.y),
-        "nmse": nmse(latents, test.y),
-    }
+def _score_latents(cell: Cell, latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
+    """Scores of latents that passed no channel, as the head reads them and as a search finds them."""
+    test, head, m = scenario.test, scenario.head, latents.shape[1]
+    found: dict[str, Any] = {"mse": mse(latents, test.y), "nmse": nmse(latents, test.y)}
+    found["cosine"] = torch.cosine_similarity(latents, test.y.to(latents), dim=-1).mean()
+    if head is not None and test.labels is not None:
+        found["accuracy"] = accuracy(head, latents, test.labels).overall.value
+        found["agreement"] = agreement(head, latents, test.y).value
+    if head is not None and test.targets is not None:
+        outputs = Outputs(head, partial(apply_head, head))
+        outputs.add(latents, test.y, test.targets)
+        found |= outputs.figures(len(test), latents).means()
+    if "recall" in cell.metrics:
+        ranks = Ranks(test.y, torch.eye(m, device=latents.device), latents.new_zeros(m), ENTRIES)
+        ranks.add(torch.arange(len(test), device=latents.device), latents)
+        found |= ranks.figures(len(test), latents).means()
+    return found
 
 
 def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
