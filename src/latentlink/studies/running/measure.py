@@ -103,18 +103,8 @@ def _measure_link(
     limit_db = cell.channel.clipping_db
     amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
     noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
-    seen = evaluate(
-        link,
-        test.x,
-        test.y,
-        channel=channel,
-        head=scenario.head,
-        labels=test.labels,
-        targets=test.targets,
-        gallery=test.y if "recall" in cell.metrics else None,
-        generator=noise,
-        amplifier=amplifier,
-    )
+    task = _describe_task(cell, scenario)
+    seen = evaluate(link, test.x, test.y, channel=channel, generator=noise, amplifier=amplifier, **task)
     own_noise = Draw.BLOCKS.generator(cell.seed, device=channel.h.device)
 
     def send(s: Tensor) -> Tensor:
@@ -134,6 +124,13 @@ def _measure_link(
         **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
         **link.measured(test.x[:_BLOCKS], send),
     }
+
+
+def _describe_task(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
+    """The receiver's head with what it is measured by, and the latents that are searched where recall is asked for."""
+    test = scenario.test
+    gallery = test.y if "recall" in cell.metrics else None
+    return {"head": scenario.head, "labels": test.labels, "targets": test.targets, "gallery": gallery}
 
 
 def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
