@@ -192,7 +192,8 @@ def test_versions_and_kinds_to_come_are_refused(tmp_path):
     with pytest.raises(ll.ArtifactError, match=r"later\.safetensors: format version 2 is newer than 1; update latentlink"):
         ll.load(path)
     sealed(path, {"kind": "sonnet"})
-    kinds = r"\['channels', 'codec', 'codec link', 'digital link', 'genie link', 'head', 'link', 'neural link', 'pair', 'top-k link'\]"
+    links = "'channels', 'codec', 'codec link', 'digital link', 'genie link', 'head', 'link', 'neural link', 'pair'"
+    kinds = rf"\[{links}, 'regression head', 'top-k link'\]"
     with pytest.raises(ll.ArtifactError, match=rf"unknown kind 'sonnet', expected one of {kinds}"):
         ll.load(path)
 

@@ -89,7 +89,7 @@ def _save_links(experiment: Experiment, rows: pl.DataFrame, output: Path, device
     for cell in best.values():
         known, run = scenario.known(cell.pilots, cell.seed), Run(cell.seed, device)
         made = _provenance(scenario, known.pilots, cell, rows)
-        scenario.head.save(written[0], made)
+        known.head.save(written[0], made)
         if isinstance(cell.method, CodecMethod):
             written.append(output / "codec.safetensors")
             cell.method.codec(known, run).save(written[-1], made)

@@ -169,11 +169,11 @@ def average_levels(table: Arranged, value: str) -> list[Curve]:
     for condition in table.conditions:
         pilots = [pl.col(name).eq_missing(pl.lit(setting)) for name, setting in condition if name in list_settings("pilots")]
         here = table.references.filter(pl.lit(True), *pilots)
-        labels = REFERENCES if value == "accuracy" else REFERENCES[1:2]
+        labels = REFERENCES[1:2] if value == "nmse" else REFERENCES
         means = {label: here.filter(pl.col("method") == label)[value].mean() for label in labels}
         if table.axis.own_places:
             links = table.within(condition).filter(pl.col("suffix") == "")
-            means |= {label: links[column].mean() for label, column in LIMITS[value]}
+            means |= {label: links[column].mean() for label, column in LIMITS.get(value, ())}
         found += [Curve(label, "limit", "aware", condition, (), mean) for label, mean in means.items() if isinstance(mean, float)]
     return found
 

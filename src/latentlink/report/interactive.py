@@ -16,7 +16,7 @@ from latentlink.report.columns import describe, describe_condition
 from latentlink.report.plots import Line, Plot, Scale, group_plots
 
 _COLUMNS, _GAP = 3, 0.04  # plots beside each other, and the share of the width between them
-_HEIGHTS_PX = {1: 430, 2: 720}  # by rows
+_HEIGHTS_PX = {1: 430, 2: 720, 3: 1010, 4: 1300}  # by rows
 _THICKER = 1.4  # lines of the page than those of a paper
 _MARK_PX = 8
 _Trace = dict[str, Any]

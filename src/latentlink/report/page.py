@@ -15,7 +15,7 @@ from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
 from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
-from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_trade_off
+from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_tasks, plot_trade_off
 from latentlink.report.tables import TOLERANCE, compare_methods, find_gaps, tabulate_papr, tabulate_power, tabulate_statuses
 from latentlink.storage.atomic import write_atomically
 from latentlink.studies.experiments import Experiment
@@ -100,6 +100,7 @@ def plot_all(study: Arrangements) -> dict[str, list[Plot]]:
     outage = {"outage": plot_outage(collect_distributions(study.over_channels))}
     for table in study.drawn:
         plots[f"accuracy-vs-{table.axis.name}"] = plot_accuracy(table)
+        plots[f"tasks-vs-{table.axis.name}"] = plot_tasks(table)
         plots[f"distance-vs-{table.axis.name}"] = plot_distance(table)
     return outage | plots if study.main.axis.name == "outage" else plots | outage
 
@@ -140,7 +141,7 @@ def _make_section(table: Arranged, charts: dict[str, list[Chart]]) -> dict[str, 
     along = f"vs-{table.axis.name}"
     return {
         "words": table.axis.words,
-        "charts": charts[f"accuracy-{along}"],
+        "charts": charts[f"accuracy-{along}"] + charts[f"tasks-{along}"],
         "distances": charts[f"distance-{along}"],
         "comparisons": compare_methods(table),
     }

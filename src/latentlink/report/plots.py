@@ -25,6 +25,7 @@ from latentlink.report.curves import (
 from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 
 DISTANCE = "opta_db"
+TASKS = ("r2", "recall_at_1", "recall_at_10", "cosine")  # beside the accuracy
 _WORST_NMSE = 1.25  # that is shown: what exceeds it is worse than sending nothing and would only flatten the rest
 _COSTS = {
     "flops": ("FLOPs per message", "FLOPs"),
@@ -121,6 +122,15 @@ def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
     return _plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in methods})
 
 
+def plot_tasks(table: Arranged) -> list[Plot]:
+    """Plot the further figures of the receiver's task that were measured: R², recall and cosine similarity, each in a frame of its own."""
+    measured = [value for value in TASKS if table.links[value].is_not_null().any()]
+    curves = {value: sort_curves(average_curves(table, value)) for value in measured}
+    drawn_above = [*average_curves(table, "accuracy"), *average_curves(table, "nmse")]  # in the same looks
+    looks = assign_looks([*drawn_above, *(curve for some in curves.values() for curve in some)])
+    return _plot_conditions(table, {value: average_levels(table, value) + curves[value] for value in measured}, looks) if measured else []
+
+
 def plot_distance(table: Arranged) -> list[Plot]:
     """Plot how far methods are from Gaussian OPTA: 10 log10 of their MSE over it, row by row, then averaged.
 
@@ -147,7 +157,7 @@ def _plot_conditions(table: Arranged, curves: dict[str, list[Curve]], looks: dic
 def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], looks: dict[str, Look]) -> Frame:
     lines = [_draw_curve(curve, find_look(curve, looks), axis, value) for curve in curves]
     seen = [y for line in lines for y in line.y] or [1.0]
-    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, min(_WORST_NMSE, 1.08 * max(seen))), DISTANCE: None}[value]
+    ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, min(_WORST_NMSE, 1.08 * max(seen)))}.get(value)
     return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
 
 

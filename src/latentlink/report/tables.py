@@ -41,6 +41,11 @@ class Measure:
 
 MEASURES = {
     "accuracy": Measure("Accuracy", "accuracy", "{:.3f}", "largest"),
+    "r2": Measure("R² of the targets", "R²", "{:.3f}", "largest"),
+    "output_nmse": Measure("NMSE of the head's outputs", "NMSE of outputs", "{:.3g}"),
+    "recall_at_1": Measure("Recall@1", "recall@1", "{:.3f}", "largest"),
+    "recall_at_10": Measure("Recall@10", "recall@10", "{:.3f}", "largest"),
+    "cosine": Measure("Cosine similarity of the latent", "cosine", "{:.3f}", "largest"),
     "nmse": Measure("NMSE of the latent", "NMSE", "{:.3f}"),
     "flops": Measure("FLOPs", "FLOPs", "{:,.0f}"),
     "density": Measure("Weights left", "weights left", "{:.1%}", ""),
@@ -52,7 +57,8 @@ MEASURES = {
     "block_error": Measure("Block error rate", "block error", "{:.3g}"),
     "message_bits": Measure("Bits per message", "bits per message", "{:,.1f}", ""),
 }
-_ALONG = ("accuracy", "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
+_TASKS = ("accuracy", "r2", "output_nmse", "recall_at_1", "recall_at_10", "cosine")
+_ALONG = (*_TASKS, "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
 ABSENT = "–"
 TOLERANCE = 0.05  # how far from the budget, P = 1 in every study, a link may spend before it is flagged
 

@@ -133,6 +133,12 @@ _RESULTS = (
     Column("compression", label="compression factor ζ (%)"),
     Column("accuracy", metric="accuracy", averaged=True, range="share", label="accuracy"),
     *(Column(name, metric="accuracy", range="share") for name in ("accuracy_low", "accuracy_high", "agreement")),
+    Column("r2", metric="accuracy", averaged=True, range="real", label="R² of the targets"),
+    Column("task_mse", metric="accuracy", averaged=True),
+    Column("output_nmse", metric="accuracy", averaged=True, label="NMSE of the head's outputs"),
+    Column("recall_at_1", metric="recall", averaged=True, range="share", label="recall@1"),
+    Column("recall_at_10", metric="recall", averaged=True, range="share", label="recall@10"),
+    Column("cosine", metric="cosine", averaged=True, range="real", label="cosine similarity of the latent"),
     Column("mse", metric="mse"),
     Column("nmse", metric="mse", averaged=True, label="NMSE of the latent"),
     Column("expected_mse", metric="mse"),
@@ -176,9 +182,10 @@ def frame(values: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.Da
         return listed if isinstance(listed, list) and len(listed) == draws else [listed] * draws
 
     rows = {name: repeat(value) for name, value in values.items()}
-    intervals = [Rate.of_share(share, values["messages"]) for share in rows["accuracy"]]
+    shares = rows.setdefault("accuracy", [None] * draws)
+    intervals = [None if share is None else Rate.of_share(share, values["messages"]) for share in shares]
     rows["channel"] = list(range(draws))
-    rows["accuracy_low"] = [interval.low for interval in intervals]
-    rows["accuracy_high"] = [interval.high for interval in intervals]
+    rows["accuracy_low"] = [None if interval is None else interval.low for interval in intervals]
+    rows["accuracy_high"] = [None if interval is None else interval.high for interval in intervals]
     asked = [column for column in COLUMNS.values() if column.name in rows and column.metric in ("", *metrics)]
     return pl.DataFrame({column.name: pl.Series(column.name, rows[column.name], dtype=column.dtype) for column in asked})

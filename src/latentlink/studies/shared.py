@@ -19,9 +19,6 @@ from latentlink.data.cache import EncodingProgress
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.encoders.image_encoder import Encoder, fingerprint
 from latentlink.data.pairs import DevicePair, device_pair
-from latentlink.data.readers.labels import read_named_labels
-from latentlink.data.readers.opening import SUFFIXES
-from latentlink.data.readers.pairing import read_pairs
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
@@ -31,10 +28,12 @@ from latentlink.numerics.doors import check_instance, choice, finite
 from latentlink.numerics.identity import identity_of
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
+from latentlink.studies.latent_files import read_splits
 from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
-from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
+from latentlink.tasks.heads import LinearHead, SoftmaxHead, decisions, fit_head
+from latentlink.tasks.regression import RegressionHead
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
@@ -70,27 +69,33 @@ class PilotKnowledge:
     """The knowledge of two devices about each other's latents, from their pilots; methods design from it.
 
     Attributes:
-        pilots: latents x (n, d) and y (n, m) of the same observations, with labels.
-        classifier: the receiver's classifier, fitted to its own training latents, or None where nothing asks for it.
+        pilots: latents x (n, d) and y (n, m) of the same observations, with labels or targets where there are any.
+        classifier: the receiver's head, fitted to its own training latents, or None where nothing asks for it.
         others: the transmitter's latents (u, d) of observations that are no pilots, or None.
         moments: of the pilots.
     """
 
-    def __init__(self, pilots: Pilots, classifier: SoftmaxHead | None, others: Tensor | None = None) -> None:
+    def __init__(self, pilots: Pilots, classifier: LinearHead | None, others: Tensor | None = None) -> None:
         self.pilots, self.classifier, self.others = pilots, classifier, others
         self.moments = Moments.from_pairs(pilots.x, pilots.y)
         self._cache = ThreadSafeCache()
 
     @property
-    def head(self) -> SoftmaxHead:
-        """The receiver's classifier.
+    def head(self) -> LinearHead:
+        """The receiver's classifier or regression.
 
         Raises:
             ValueError: there is none.
         """
         if self.classifier is None:
-            raise ValueError("this needs the receiver's classifier: give the pilots' labels, or a saved head")
+            raise ValueError("this needs the receiver's head: give the pilots' labels or targets, or a saved head")
         return self.classifier
+
+    def _softmax(self) -> SoftmaxHead:
+        """The head of a goal that is a classifier's."""
+        if isinstance(self.head, SoftmaxHead):
+            return self.head
+        raise ValueError("goal must be logits (the outputs) or none where the receiver's head is a regression, got fisher")
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """A value of another kind that is made of these pilots, once for all cells."""
@@ -116,7 +121,7 @@ class PilotKnowledge:
         goals: dict[str, Callable[[], Goal | None]] = {
             "none": lambda: None,
             "mse": lambda: None,
-            "fisher": lambda: Goal.fisher(self.head, self.pilots.y, temperature, fidelity),
+            "fisher": lambda: Goal.fisher(self._softmax(), self.pilots.y, temperature, fidelity),
             "logits": lambda: Goal.logits(self.head, self.pilots.y, fidelity),
         }
         make = goals[choice("goal", goal, goals)]
@@ -144,7 +149,7 @@ class ScenarioData:
             if at.grouping == "label":
                 self._check_enough(at.per_class)
             selection = PilotSelection(at.per_class, at.method, at.grouping, Draw.PILOTS.seed(seed), "all")  # clusters differ in size
-            chosen = selection.indices(self.candidates.x, self.candidates.require_labels())
+            chosen = selection.indices(self.candidates.x, self.candidates.labels)
             others = torch.ones(len(self.candidates), dtype=torch.bool, device=chosen.device)
             others[chosen] = False
             return PilotKnowledge(self.candidates[chosen], self.head, self.candidates.x[others] if bool(others.any()) else None)
@@ -154,8 +159,10 @@ class ScenarioData:
     def _check_enough(self, wanted: int) -> None:
         labels, counts = self.candidates.require_labels().unique(return_counts=True)
         if int(counts.min()) < wanted:
+            rarest = int(labels[counts.argmin()])
             raise ValueError(
-                f"pilots.per_class must be at most {int(counts.min())}, the observations of class {int(labels[counts.argmin()])} among the "
+                f"pilots.per_class must be at most {int(counts.min())}, the observations of class "
+                f"{self.candidates.names[rarest] if self.candidates.names else rarest} among the "
                 f"{len(self.candidates)} that data.train leaves, or null for all of them, got {wanted}"
             )
 
@@ -166,7 +173,13 @@ class ScenarioData:
     @property
     def accuracy_bound(self) -> AccuracyBound:
         """The bound on accuracy by capacity, of the head and the test latents."""
-        return self._cache.get("bound", lambda: AccuracyBound.of(decisions(self.head, self.test.y), self.test.require_labels()))
+        return self._cache.get("bound", lambda: AccuracyBound.of(self._decided(), self.test.require_labels()))
+
+    def _decided(self) -> Tensor:
+        """The decisions of the head on the receiver's own latents."""
+        if self.head is None:
+            raise ValueError("there is no head whose decisions could be bounded: give labels")
+        return decisions(self.head, self.test.y)
 
     @property
     def limit_modes(self) -> SemanticModes:
@@ -184,13 +197,18 @@ class ScenarioData:
         return self._cache.get("limits", made)
 
 
-def fit_receiver_head(candidates: Pilots) -> SoftmaxHead:
-    """The receiver's classifier, fitted to all its training latents, once on this machine."""
-    identity = identity_of(candidates.y, candidates.require_labels())
+def fit_receiver_head(candidates: Pilots) -> LinearHead | None:
+    """The receiver's classifier or regression, fitted to all its training latents; a classifier once on this machine.
+
+    Without labels and targets there is none.
+    """
+    if candidates.labels is None:
+        return None if candidates.targets is None else RegressionHead.fit(candidates.y, candidates.targets)
+    identity = identity_of(candidates.y, candidates.require_labels(), *((candidates.names,) if candidates.names else ()))
     path = cache_folder() / "heads" / f"{identity}-{_HEAD_VERSION}.safetensors"
     if (before := load_if_there(path, SoftmaxHead)) is not None:
         return before.to(candidates.y.device)
-    head = fit_head(candidates.y, candidates.require_labels())
+    head = fit_head(candidates.y, candidates.require_labels(), names=candidates.names)
     head.save(path)
     return head
 
@@ -199,7 +217,7 @@ def load_pair(data: Data, encoders: Encoders, device: str, progress: EncodingPro
     """Candidates for pilots and test latents, with the names of data and encoders."""
     if data.dataset == "files":
         folder = Path(data.folder or ".")
-        train, test = _from_files(folder, "train"), _from_files(folder, "test")
+        train, test = read_splits(folder)
         return DevicePair(train[: data.train], test[: data.test], "file", "file", f"latents of {folder.name}")
     return device_pair(
         _dataset(data.dataset),
@@ -251,22 +269,3 @@ def _encoder(name: str, size: int | None) -> Any:
         check_instance("encoder", made, Encoder, "latentlink.data.from_callable(...)")
     identity = fingerprint({}, made.fingerprint, *identify(name))  # other code is another encoder
     return _OwnEncoder(made.name, made.dim, identity, made.function, made.device, made.size, name)
-
-
-def _from_files(folder: Path, split: str) -> Pilots:
-    """Latents and labels of one split; names of classes are numbered as in training."""
-    ends = (_find(folder, f"{split}-{role}") for role in ("transmitter", "receiver", "labels"))
-    return read_pairs(*ends, names=read_named_labels(_find(folder, "train-labels")).names)
-
-
-def _find(folder: Path, name: str) -> Path:
-    """The one file, or folder of shards, of a name, whatever its format."""
-    paths = [folder / f"{name}{suffix}" for suffix in (*SUFFIXES, "")]
-    found = [path for path in paths if path.exists()]
-    if not found:
-        raise ValueError(
-            f"data.folder must hold {paths[0].name} (or {', '.join(SUFFIXES[1:])}, or a folder of shards), got {folder.resolve()}"
-        )
-    if len(found) > 1:
-        raise ValueError(f"data.folder must hold one file of {name}, got {', '.join(path.name for path in found)} in {folder}")
-    return found[0]

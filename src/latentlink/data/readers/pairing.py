@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.labels import Labels, number_labels, read_named_labels
+from latentlink.data.readers.labels import number_labels, read_named_labels
 from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
 from latentlink.data.readers.opening import Source, open_source
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.tables import LABELS
+from latentlink.latents.labels import Labels
 from latentlink.latents.pilots import Pilots
 
 _ID = "id"
@@ -89,8 +90,9 @@ def read_pairs(
         left = right = np.arange(len(transmitter.latents))
     x, y = (torch.from_numpy(_taken(end.latents, rows)) for end, rows in ((transmitter, left), (receiver, right)))
     if given is not None:
-        return Pilots(x, y, _given(given, transmitter, receiver, left, right))
-    return Pilots(x, y, _found(transmitter, receiver, left, right, names))
+        return Pilots(x, y, _given(given, transmitter, receiver, left, right), names=given.names)
+    found = _found(transmitter, receiver, left, right, names)
+    return Pilots(x, y) if found is None else Pilots(x, y, found.numbers, names=found.names)
 
 
 def _taken(latents: Array, rows: Array) -> Array:
@@ -157,7 +159,7 @@ def _given(labels: Labels, transmitter: Side, receiver: Side, left: Array, right
     )
 
 
-def _found(transmitter: Side, receiver: Side, left: Array, right: Array, names: Sequence[str] | None) -> Tensor | None:
+def _found(transmitter: Side, receiver: Side, left: Array, right: Array, names: Sequence[str] | None) -> Labels | None:
     """The labels that the tables themselves hold; two ends that both hold them must agree."""
     found = [(end.origin, end.labels[rows]) for end, rows in ((transmitter, left), (receiver, right)) if end.labels is not None]
     if not found:
@@ -166,4 +168,4 @@ def _found(transmitter: Side, receiver: Side, left: Array, right: Array, names: 
         rows = int((found[0][1] != found[1][1]).sum())
         ends = f"{found[0][0]} and {found[1][0]}"
         raise FileContentError(f"{ends} hold different labels in {rows} of {len(left)} rows: the rows are not paired")
-    return number_labels(*found[0], names).numbers
+    return number_labels(*found[0], names)

@@ -145,7 +145,7 @@ class CodecMethod(Method):
                 made: Objective = make(**({"head": known.head} if accepts(make, "head") else {}))
                 check_instance("objective", made, Objective, "an object with wanted(y, synthesis, mean_y)")
             return made
-        return named_objective(self.objective, known.head, self.fidelity)
+        return named_objective(self.objective, known.classifier, self.fidelity)
 
     def stored(self, known: PilotKnowledge, seed: int) -> Path:
         """The file of this codec, named by the digest of all that its training depends on; the training's state lies beside it."""

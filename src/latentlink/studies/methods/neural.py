@@ -67,8 +67,8 @@ class NeuralMethod(Method):
         return Neural(**self.model_dump(include=_SETTINGS), pruning=pruning, budget=self.budget, seed=seed)
 
     def training_for(self, scenario: ScenarioData, at: PilotsAt, seed: int, channel: Channel) -> Training:
-        classes = int(scenario.candidates.require_labels().max()) + 1
-        pilots = scenario.candidates[: None if at.per_class is None else at.per_class * classes]
+        count = None if at.per_class is None else at.per_class * (int(scenario.candidates.require_labels().max()) + 1)
+        pilots = scenario.candidates[:count]
         network = replace(self.network(0), pruning=None, budget=None)
         estimate = partial(network.estimated_seconds, pilots, channel)
         return Training((network, len(pilots)), estimate, partial(network.untrained, pilots, channel))

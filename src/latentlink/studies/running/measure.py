@@ -26,20 +26,24 @@ from latentlink.channels.channel import Channel
 from latentlink.evaluation.amplifier import Amplifier
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.latency import latency
+from latentlink.evaluation.measurement import ENTRIES
 from latentlink.evaluation.papr import peaks
+from latentlink.evaluation.ranks import Ranks
+from latentlink.evaluation.readings import Outputs
 from latentlink.linear.design import ClosedForm
+from latentlink.links.calibration import TOLERANCE
 from latentlink.links.status import Status
 from latentlink.links.transceiver import Transceiver
 from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
-from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
+from latentlink.studies.running.gain_control import design_at_budget
 from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
 from latentlink.studies.spec.cell import Cell
+from latentlink.tasks.heads import apply_head
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 
-_EVALUATED = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power", "antenna_power")  # as `Evaluation` has them
 _PACKAGES = ("latentlink", "torch", "numpy", "polars", "pydantic")
 _SYMBOLS = 10_000  # of an antenna, from which its peaks are known at 10⁻³
 _BLOCKS = 512  # most messages on which lost blocks are measured
@@ -63,14 +67,14 @@ class Measured:
     channel: Channel | None = None
 
 
-def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = POWER_TOLERANCE) -> Measured:
+def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = TOLERANCE) -> Measured:
     """Run a cell; `power_tolerance` is that of `design_at_budget`."""
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
     columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds")}
     latents = cell.method.latents(known, scenario.test)
     if latents is not None:
-        columns |= _score_latents(latents, scenario)
+        columns |= _score_latents(cell, latents, scenario)
         return Measured(frame(columns | {"wall_s": time.perf_counter() - clock}, 1, cell.metrics))
     there = draw_situation(cell, run.device)
     measure_one = partial(_measure_link, cell, scenario, power_tolerance)
@@ -99,7 +103,8 @@ def _measure_link(
     limit_db = cell.channel.clipping_db
     amplifier = None if limit_db is None else Amplifier.above_mean(channel, limit_db)
     noise = Draw.NOISE.generator(cell.seed, device=channel.h.device)
-    seen = evaluate(link, test.x, test.y, channel=channel, head=scenario.head, labels=test.labels, generator=noise, amplifier=amplifier)
+    task = _describe_task(cell, scenario)
+    seen = evaluate(link, test.x, test.y, channel=channel, generator=noise, amplifier=amplifier, **task)
     own_noise = Draw.BLOCKS.generator(cell.seed, device=channel.h.device)
 
     def send(s: Tensor) -> Tensor:
@@ -107,7 +112,8 @@ def _measure_link(
 
     return link, {
         "compression": (channel.uses * channel.n_tx + link.side_symbols) / -(-test.x.shape[1] // 2),
-        **{name: getattr(seen, name) for name in _EVALUATED},
+        **seen.figures(),
+        "antenna_power": seen.antenna_power,
         "budget": controlled.budget,
         "expected_mse": method.expected_mse(known, solution) if "mse" in cell.metrics and cell.csi.known != "unaware" else None,
         "status": solution.status.expand(channel.batch),
@@ -118,6 +124,13 @@ def _measure_link(
         **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
         **link.measured(test.x[:_BLOCKS], send),
     }
+
+
+def _describe_task(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
+    """The receiver's head with what it is measured by, and the latents that are searched where recall is asked for."""
+    test = scenario.test
+    gallery = test.y if "recall" in cell.metrics else None
+    return {"head": scenario.head, "labels": test.labels, "targets": test.targets, "gallery": gallery}
 
 
 def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
@@ -133,7 +146,7 @@ def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor)
     variance = (y - y.mean(0)).square().sum(-1).mean()
     return {
         "capacity": bits,
-        "accuracy_bound": scenario.accuracy_bound.at(bits),
+        "accuracy_bound": None if scenario.test.labels is None else scenario.accuracy_bound.at(bits),
         "exact_mse": optimum / modes.variance * variance,
         "opta": bound * variance,
         "opta_nmse": bound,
@@ -169,15 +182,23 @@ def _count_operations(cell: Cell, link: Transceiver) -> dict[str, Any]:
     }
 
 
-def _score_latents(latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
-    """Scores of latents that passed no channel, as the head reads them."""
-    test, head = scenario.test, scenario.head
-    return {
-        "accuracy": accuracy(head, latents, test.require_labels()).overall.value,
-        "agreement": agreement(head, latents, test.y).value,
-        "mse": mse(latents, test.y),
-        "nmse": nmse(latents, test.y),
-    }
+def _score_latents(cell: Cell, latents: Tensor, scenario: ScenarioData) -> dict[str, Any]:
+    """Scores of latents that passed no channel, as the head reads them and as a search finds them."""
+    test, head, m = scenario.test, scenario.head, latents.shape[1]
+    found: dict[str, Any] = {"mse": mse(latents, test.y), "nmse": nmse(latents, test.y)}
+    found["cosine"] = torch.cosine_similarity(latents, test.y.to(latents), dim=-1).mean()
+    if head is not None and test.labels is not None:
+        found["accuracy"] = accuracy(head, latents, test.labels).overall.value
+        found["agreement"] = agreement(head, latents, test.y).value
+    if head is not None and test.targets is not None:
+        outputs = Outputs(head, partial(apply_head, head))
+        outputs.add(latents, test.y, test.targets)
+        found |= outputs.figures(len(test), latents).means()
+    if "recall" in cell.metrics:
+        ranks = Ranks(test.y, torch.eye(m, device=latents.device), latents.new_zeros(m), ENTRIES)
+        ranks.add(torch.arange(len(test), device=latents.device), latents)
+        found |= ranks.figures(len(test), latents).means()
+    return found
 
 
 def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:

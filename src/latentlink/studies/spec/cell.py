@@ -20,7 +20,7 @@ from latentlink.studies.spec.plug_in import is_plug_in
 
 RESULTS_VERSION = 6  # rows keep the name of the status of their own channel
 
-MetricName = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
+MetricName = Literal["accuracy", "mse", "cosine", "recall", "limits", "power", "papr", "flops", "latency"]
 
 
 class Cell(Point):
