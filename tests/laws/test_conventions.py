@@ -1,13 +1,18 @@
 """One law for each row of docs/conventions.md."""
 
+import inspect
 import math
 
 import torch
 
 import latentlink as ll
 from latentlink.channels.snr import noise_variance_from_snr
+from latentlink.cli.options import Reading
+from latentlink.cli.radio import matrices
 from latentlink.latents.packing import pack, unpack
 from latentlink.latents.whitening import Spectrum
+from latentlink.studies.methods.codec import Draws
+from latentlink.studies.sections import ChannelAt
 
 N = 40_000
 
@@ -179,3 +184,17 @@ def test_feedback_takes_two_bits_fewer_for_psi():
     assert ll.csi.feedback_bits(channel, 6) == 6 + 4 + 2 * 6
     assert ll.csi.feedback_bits(channel, 2) == 2 + 1 + 2 * 2
     assert ll.csi.quantise_feedback(channel, 6).h.shape == channel.h.shape
+
+
+def test_the_gain_is_one_wherever_it_is_left_out():
+    """In every public function and class of the namespaces, in study files and on the command line: else results would be 3 dB apart."""
+    homes = [ll, *(getattr(ll, name) for name in dir(ll) if inspect.ismodule(getattr(ll, name)))]
+    public = {id(thing): thing for home in homes for name in dir(home) if callable(thing := getattr(home, name))}
+    ours = [thing for thing in public.values() if not (inspect.isclass(thing) and issubclass(thing, Exception))]
+    signatures = {thing.__name__: inspect.signature(thing) for thing in ours if inspect.isfunction(thing) or inspect.isclass(thing)}
+    defaults = {name: found.parameters["gain"].default for name, found in signatures.items() if "gain" in found.parameters}
+    assert {"rayleigh", "rician", "ChannelDraws", "Model", "ReceiverOnly", "convert_snr", "quantise_feedback"} <= set(defaults)
+    assert {value for value in defaults.values() if value is not inspect.Parameter.empty} == {1.0}, defaults
+    assert ChannelAt().gain == Draws().gain == 1.0
+    drawn = matrices(None, Reading(), 64, 64, None, None)
+    assert abs(drawn.abs().square().mean().item() - 1.0) < 0.1

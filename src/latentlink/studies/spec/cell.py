@@ -18,7 +18,7 @@ from latentlink.studies.methods.catalogue import AnyMethod
 from latentlink.studies.sections import SECTIONS, Data, Encoders, PilotsAt, Point, Seed
 from latentlink.studies.spec.plug_in import is_plug_in
 
-RESULTS_VERSION = 6  # rows keep the name of the status of their own channel
+RESULTS_VERSION = 7  # designs average over channels of their own seed
 
 MetricName = Literal["accuracy", "mse", "limits", "power", "papr", "flops", "latency"]
 
