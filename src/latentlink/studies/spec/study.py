@@ -1,9 +1,10 @@
 """Studies as data: a study file has the sections of a cell, and wherever a cell has a value it may have a list, to be swept over."""
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from latentlink.studies.methods.catalogue import METHODS, union_of
 from latentlink.studies.sections import SECTIONS, Section, Seed
@@ -67,6 +68,16 @@ class Study(Section):
     metrics: Annotated[tuple[MetricName, ...], BeforeValidator(_as_tuple)] = ("accuracy", "mse", "limits", "power", "flops", "latency")
     quick: dict[str, Any] = Field(default_factory=dict, description="values that --quick puts in place, by dotted name")
     docs: Docs = Field(Docs.model_validate({}), description="the part of the results that goes into the documentation")
+    _folder: Path | None = PrivateAttr(None)
+
+    @property
+    def beside(self) -> Path | None:
+        """The folder of the study file, in which files and modules that it names are looked for first; None for no file."""
+        return self._folder
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the folder that the context of the validation names."""
+        self._folder = (context or {}).get("folder")
 
 
 _OTHER_FORMS = ("list_type", "tuple_type", "none_required", "string_pattern_mismatch", "string_type")  # said of a value that is none
