@@ -49,7 +49,12 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("channel.antennas=[]", "channel.antennas"),
         ("seeds", "key=value"),
         ("=3", "key=value"),
-        ("name=../up", "name"),
+        ("name=../up", "name: must be lower-case letters, digits and hyphens, got '../up'"),
+        ("name=own_h", "name: must be lower-case letters, digits and hyphens, got 'own_h'"),
+        ("snr.snr=3", "snr.snr: unknown key, did you mean snr_db"),
+        ("channel.snr_db=3", "channel.snr_db: unknown key .snr_db belongs to snr"),
+        ("methods.closed-form.epochs=3", "methods.0.epochs: unknown key .epochs belongs to neural"),
+        ("pilots.wavelength=3", "pilots.wavelength: unknown key, expected one of per_class, method, grouping"),
         (
             "methods=[{name: admm, constraint: sparse}]",
             "methods.0 .admm.: method: active must be an integer >= 1 where constraint is sparse",
