@@ -63,6 +63,7 @@ MEANINGS = {
     "accuracy_low": "lower end of its 95 % Wilson interval over the messages",
     "accuracy_high": "upper end of it",
     "agreement": "share of messages on which the head decides as on the receiver's latent",
+    "largest_class": "share of the messages in the most frequent class, the accuracy of always guessing it",
     "mse": "mean squared error of the latent",
     "nmse": "the error over the variance of the latents",
     "expected_mse": "error that the design expects under the pilots; null where it does not know the channel",

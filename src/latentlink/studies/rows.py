@@ -132,7 +132,7 @@ _RADIO = (
 _RESULTS = (
     Column("compression", label="compression factor ζ (%)"),
     Column("accuracy", metric="accuracy", averaged=True, range="share", label="accuracy"),
-    *(Column(name, metric="accuracy", range="share") for name in ("accuracy_low", "accuracy_high", "agreement")),
+    *(Column(name, metric="accuracy", range="share") for name in ("accuracy_low", "accuracy_high", "agreement", "largest_class")),
     Column("mse", metric="mse"),
     Column("nmse", metric="mse", averaged=True, label="NMSE of the latent"),
     Column("expected_mse", metric="mse"),

@@ -201,6 +201,7 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "grouping": cell.pilots.grouping,
         "seed": cell.seed,
         "messages": len(scenario.test),
+        "largest_class": float(scenario.test.require_labels().unique(return_counts=True)[1].max()) / len(scenario.test),
         "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),
     }
 
