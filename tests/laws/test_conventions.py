@@ -3,6 +3,7 @@
 import inspect
 import math
 
+import pytest
 import torch
 
 import latentlink as ll
@@ -198,3 +199,21 @@ def test_the_gain_is_one_wherever_it_is_left_out():
     assert ChannelAt().gain == Draws().gain == 1.0
     drawn = matrices(None, Reading(), 64, 64, None, None)
     assert abs(drawn.abs().square().mean().item() - 1.0) < 0.1
+
+
+def test_more_antennas_at_one_receive_snr_change_nothing_but_the_array_gain():
+    """Unitary channels of mean |h|² = 1: with as many numbers as streams the NMSE is that of one antenna; one number alone is sent over
+    all antennas, and is better by the array gain n."""
+
+    def nmse(n, numbers, gain):
+        h = n**0.5 * torch.linalg.qr(torch.randn(n, n, dtype=torch.complex128, generator=generator(n)))[0]
+        x = torch.linalg.qr(torch.randn(400, numbers, dtype=torch.float64, generator=generator(1)))[0]
+        x = x - x.mean(0)
+        modes = ll.semantic_modes(ll.Moments.from_pairs(x, x), shrinkage=0.0)
+        reference, ours = ll.channels.SnrDefinition.PER_RECEIVE_ANTENNA, ll.channels.SnrDefinition.PER_TRANSMIT_ANTENNA
+        snr_db = ll.channels.convert_snr(10.0 - gain, reference, ours, n_tx=n)
+        return (ll.ClosedForm().design(modes, ll.Channel.from_snr(h, snr_db)).expected_mse / modes.variance).item()
+
+    for n in (1, 2, 8, 64):
+        assert nmse(n, 1, 10 * math.log10(n)) == pytest.approx(nmse(1, 1, 0.0), rel=0.01)
+        assert nmse(n, 2 * n, 0.0) == pytest.approx(nmse(1, 2, 0.0), rel=0.01)

@@ -124,3 +124,11 @@ def test_every_condition_has_findings_of_its_own_and_markdown_has_all():
 def test_a_thousand_channels_of_six_seeds_take_no_time():
     rows = fading_study(draws=1000, seeds=tuple(range(6)), methods=tuple(FADING))
     assert text(rows, "outage")
+
+
+def test_where_estimates_err_more_than_the_noise_the_floor_is_explained():
+    rows = study({"exact, widely linear": noisy(0.7), "Eigen-K": noisy(0.4)}).with_columns(
+        noise_variance=10 ** (-pl.col("snr_db") / 10), error_variance=0.05
+    )
+    assert "At 20 dB the error of the channel estimates exceeds the noise" in text(rows)
+    assert "channel estimates" not in text(rows.with_columns(error_variance=pl.lit(None, dtype=pl.Float64)))

@@ -1,5 +1,6 @@
 """Channels of files in studies: found beside the study, read by the one reader, and known by what they hold."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -127,6 +128,8 @@ def test_a_cell_is_the_same_after_a_way_through_its_values(tmp_path):
     measured(tmp_path / "h.npy")
     cell, _ = cells(study(tmp_path, file="h.npy", normalise=True))
     assert type(cell).model_validate(cell.model_dump()).id == cell.id
+    sent = pickle.loads(pickle.dumps(cell))  # as to a worker of another process
+    assert torch.equal(channels(sent).h, channels(cell).h)
 
 
 @pytest.mark.parametrize(

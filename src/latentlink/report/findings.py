@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+import polars as pl
+
 from latentlink.evaluation.best import Behind, Ranking
 from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import Arranged
@@ -77,7 +79,7 @@ def _find(table: Arranged, condition: Condition) -> list[str]:
         if overall is not None:
             sentences += [_word_ranking(overall, measured)]
             sentences += _word_ceiling(condition, measured, overall.best) + _word_limits(measured, overall.best)
-        sentences += _word_points(measured) if value == COMPARED[0] else []
+        sentences += _word_points(measured) + _word_floor(measured) if value == COMPARED[0] else []
         sentences += _word_still(measured) if value == "accuracy" else _word_worthless(measured)
         sentences += _word_incomplete(measured, overall) if value == COMPARED[0] else []
     return sentences
@@ -147,6 +149,20 @@ def _word_ceiling(condition: Condition, measured: Paired, best: str) -> list[str
     place, top = max(measured.list_means(best), key=lambda pair: pair[1])
     where = f" at {measured.describe(place)}" if len(measured.places) > 1 else ""
     return [] if ceiling is None else [f"{_quote(best)} reaches {top:.3f}{where}; the receiver's own latents give {ceiling:.3f}."]
+
+
+def _word_floor(measured: Paired) -> list[str]:
+    """Name the points at which the error of the channel estimates, of power 1 in all, disturbs more than the noise does."""
+    floored = []
+    for place in measured.places:
+        here = [pl.col(name).eq_missing(pl.lit(value)) for name, value in zip(measured.table.points, place, strict=False)]
+        ratio: Any = (
+            measured.links.filter(pl.lit(True), *here).select(pl.col("error_variance") / pl.col("noise_variance")).to_series().mean()
+        )
+        if ratio is not None and ratio > 1:
+            floored.append(measured.describe(place))
+    where = f"At {_list(floored)} the" if floored and len(measured.places) > 1 else "The"
+    return [f"{where} error of the channel estimates exceeds the noise, so that a higher SNR alone changes little."] if floored else []
 
 
 def _word_still(measured: Paired) -> list[str]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from latentlink.linear.csi_names import CsiWord
 from latentlink.studies.channel_files import FILE, complete, facts_of
@@ -22,6 +22,15 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 
+
+def _is_linear(value: Any) -> Any:
+    """A K-factor as it is; one in decibels is refused with the remedy."""
+    if isinstance(value, str) or (isinstance(value, int | float) and value < 0):
+        raise ValueError(f"must be a number >= 0, linear and not in dB (10 dB is 10, 0 dB is 1, -3 dB is 0.5), got {value!r}")
+    return value
+
+
+KFactor = Annotated[float, BeforeValidator(_is_linear), Field(ge=0)]
 Standard = Literal["tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh"]
 Fading = Literal["rayleigh", "rician", "kronecker", Standard]
 
@@ -115,7 +124,7 @@ class ChannelAt(Section):
     )
     normalise: bool = Field(False, description="scale the file's channels so that their mean |h|² is `gain`; else it is what they have")
     gain: AboveZero = Field(1.0, description="mean squared coefficient; the paper's published code has 0.5")
-    k_factor: NotNegative = Field(1.0, description="K-factor of rician fading, linear")
+    k_factor: KFactor = Field(1.0, description="K-factor of rician fading, linear and not in dB")
     correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas at both ends, of kronecker fading")
     antennas: Positive | None = Field(8, description="n_tx = n_rx")
     n_tx: Positive | None = Field(None, description="transmit antennas, where they differ")

@@ -69,6 +69,8 @@ def test_the_schema_for_editors_is_the_one_we_ship():
             "encoders.transmitter must be one of mobilenet-v2.*timm:NAME or module:attribute, got 'a'",
         ),
         ("channel.antennas=[1", "not a value"),
+        ("channel.k_factor=-3", "channel.k_factor: must be a number >= 0, linear and not in dB .*got -3"),
+        ("channel.k_factor=10 dB", "channel.k_factor: must be a number >= 0, linear and not in dB .*got '10 dB'"),
     ],
 )
 def test_wrong_values_are_named(tmp_path, override, complaint):

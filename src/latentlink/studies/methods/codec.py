@@ -26,6 +26,7 @@ from latentlink.studies.sections import (
     AboveZero,
     ChannelAt,
     Fading,
+    KFactor,
     NotNegative,
     OfdmAt,
     PilotsAt,
@@ -57,7 +58,7 @@ class Draws(Section):
         "rayleigh", description="fading; 3GPP models with 300 ns of delay spread, uses spread over 624 subcarriers of 30 kHz"
     )
     gain: AboveZero = Field(1.0, description="mean squared coefficient")
-    k_factor: NotNegative = Field(1.0, description="K-factor of rician fading, linear")
+    k_factor: KFactor = Field(1.0, description="K-factor of rician fading, linear and not in dB")
     correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas, of kronecker fading")
 
     def source(self, seed: int) -> ChannelSource:
