@@ -1,13 +1,19 @@
 """One law for each row of docs/conventions.md."""
 
+import inspect
 import math
 
+import pytest
 import torch
 
 import latentlink as ll
 from latentlink.channels.snr import noise_variance_from_snr
+from latentlink.cli.options import Reading
+from latentlink.cli.radio import matrices
 from latentlink.latents.packing import pack, unpack
 from latentlink.latents.whitening import Spectrum
+from latentlink.studies.methods.codec import Draws
+from latentlink.studies.sections import ChannelAt
 
 N = 40_000
 
@@ -179,3 +185,35 @@ def test_feedback_takes_two_bits_fewer_for_psi():
     assert ll.csi.feedback_bits(channel, 6) == 6 + 4 + 2 * 6
     assert ll.csi.feedback_bits(channel, 2) == 2 + 1 + 2 * 2
     assert ll.csi.quantise_feedback(channel, 6).h.shape == channel.h.shape
+
+
+def test_the_gain_is_one_wherever_it_is_left_out():
+    """In every public function and class of the namespaces, in study files and on the command line: else results would be 3 dB apart."""
+    homes = [ll, *(getattr(ll, name) for name in dir(ll) if inspect.ismodule(getattr(ll, name)))]
+    public = {id(thing): thing for home in homes for name in dir(home) if callable(thing := getattr(home, name))}
+    ours = [thing for thing in public.values() if not (inspect.isclass(thing) and issubclass(thing, Exception))]
+    signatures = {thing.__name__: inspect.signature(thing) for thing in ours if inspect.isfunction(thing) or inspect.isclass(thing)}
+    defaults = {name: found.parameters["gain"].default for name, found in signatures.items() if "gain" in found.parameters}
+    assert {"rayleigh", "rician", "ChannelDraws", "Model", "ReceiverOnly", "convert_snr", "quantise_feedback"} <= set(defaults)
+    assert {value for value in defaults.values() if value is not inspect.Parameter.empty} == {1.0}, defaults
+    assert ChannelAt().gain == Draws().gain == 1.0
+    drawn = matrices(None, Reading(), 64, 64, None, None)
+    assert abs(drawn.abs().square().mean().item() - 1.0) < 0.1
+
+
+def test_more_antennas_at_one_receive_snr_change_nothing_but_the_array_gain():
+    """Unitary channels of mean |h|² = 1: with as many numbers as streams the NMSE is that of one antenna; one number alone is sent over
+    all antennas, and is better by the array gain n."""
+
+    def nmse(n, numbers, gain):
+        h = n**0.5 * torch.linalg.qr(torch.randn(n, n, dtype=torch.complex128, generator=generator(n)))[0]
+        x = torch.linalg.qr(torch.randn(400, numbers, dtype=torch.float64, generator=generator(1)))[0]
+        x = x - x.mean(0)
+        modes = ll.semantic_modes(ll.Moments.from_pairs(x, x), shrinkage=0.0)
+        reference, ours = ll.channels.SnrDefinition.PER_RECEIVE_ANTENNA, ll.channels.SnrDefinition.PER_TRANSMIT_ANTENNA
+        snr_db = ll.channels.convert_snr(10.0 - gain, reference, ours, n_tx=n)
+        return (ll.ClosedForm().design(modes, ll.Channel.from_snr(h, snr_db)).expected_mse / modes.variance).item()
+
+    for n in (1, 2, 8, 64):
+        assert nmse(n, 1, 10 * math.log10(n)) == pytest.approx(nmse(1, 1, 0.0), rel=0.01)
+        assert nmse(n, 2 * n, 0.0) == pytest.approx(nmse(1, 2, 0.0), rel=0.01)

@@ -4,9 +4,9 @@ import polars as pl
 
 from latentlink.report.arrange import arrange
 from latentlink.report.axes import thin_out
-from latentlink.report.curves import Curve
+from latentlink.report.curves import CAPACITY, OPTA, SEPARATION, Curve
 from latentlink.report.figures import draw_figures
-from latentlink.report.palette import assign_looks
+from latentlink.report.palette import INK_LOOKS, assign_looks
 from latentlink.report.plots import plot_accuracy
 from report.rows import compression_study, frame, reference, row
 
@@ -61,3 +61,11 @@ def test_a_method_looks_the_same_whatever_else_is_drawn():
 def test_ticks_leave_each_other_room():
     assert thin_out([1.0, 1.01, 2.0, 4.0, 4.1]) == [1.01, 2.0, 4.1]
     assert thin_out([3.0]) == [3.0]
+
+
+def test_limits_and_references_are_distinguishable_lines():
+    looks = [INK_LOOKS[name] for name in INK_LOOKS]
+    for word in (0, 1):  # of matplotlib and of plotly
+        assert len({(str(look.dash[word]), look.width, look.steps) for look in looks}) == len(looks)
+    broken = [look.dash for name, look in INK_LOOKS.items() if name in (OPTA, SEPARATION, CAPACITY)]
+    assert len({str(dash) for dash in broken}) == 3

@@ -45,7 +45,9 @@ def test_every_kind_of_file_is_drawn_with_the_same_looks_as_before(tmp_path):
 
 
 def test_small_print_says_what_was_measured():
-    assert describe_source(prepare(demo_rows())) == "a → b, Toy at 8 px, pilots: 420, channel: Rayleigh, gain 0.5, seeds: 1"
+    assert describe_source(prepare(demo_rows())) == (
+        "a → b, Toy at 8 px, pilots: 420 (42 per class), channel: Rayleigh, gain 0.5, 1×1, 4×4 antennas, seeds: 1"
+    )
 
 
 def test_an_unwritable_figure_leaves_what_was_there(tmp_path):

@@ -7,8 +7,9 @@ is told of files), then `encode`, `fit` with `fit_codec`, `design`, `evaluate`, 
 import ast
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import cyclopts
 from rich.console import Console
@@ -44,6 +45,16 @@ def main() -> None:
     """Run the command line: exit status 0 is success, 1 an error in what was given, 2 wrong usage, 130 an interruption."""
     spell_what_consoles_lack()
     errors = Console(stderr=True)
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        """Print what this package warns of as a line; other warnings as usual."""
+        if category is UserWarning:
+            errors.print("warning:", message, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        else:
+            others(message, category, *where, **more)
+
+    warnings.showwarning = show
     try:
         app(exit_on_error=False, error_console=errors)
     except cyclopts.CycloptsError:
@@ -57,6 +68,8 @@ def main() -> None:
         reason = str(error) or f"{type(error).__name__}: there is not enough memory"
         errors.print("error:", reason, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
+    finally:
+        warnings.showwarning = others
 
 
 def _leave(status: int) -> NoReturn:

@@ -8,12 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import polars as pl
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from latentlink.cli.console import encoding_bars, facts, messages, out, print_table, progress, wrote
 from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
 from latentlink.numerics.doors import device_named
 from latentlink.numerics.reprs import counted
+from latentlink.report.arrange import arrange
+from latentlink.report.findings import write_markdown
 from latentlink.report.page import report_study
 from latentlink.storage.atomic import atomic_path, write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
@@ -102,7 +105,7 @@ def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output
     Parameters
     ----------
     markdown
-        Also write the printed table as Markdown into this file.
+        Also write the printed table as Markdown into this file, with the findings in words.
     """
     experiment = open_experiment(file, overrides, quick=quick, output=output)
     rows = experiment.rows()
@@ -113,7 +116,7 @@ def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output
     experiment.results.write_table(rows)
     wrote(experiment.results.all_rows)
     if markdown is not None:
-        write_atomically(markdown, as_markdown(table).encode())
+        write_atomically(markdown, _write_markdown(experiment, rows).encode())
         wrote(markdown)
 
 
@@ -169,7 +172,7 @@ def keep_experiment(experiment: Experiment, docs: Path, archive: Path) -> None:
     """Write the table, the means and the figures of a finished experiment to `docs`, and its rows to `archive`."""
     name, rows = experiment.study.name, experiment.rows()
     table, means, kept = docs / f"{name}.md", docs / f"{name}.csv", archive / f"{name}.parquet"
-    write_atomically(table, as_markdown(summarise(rows)).encode())
+    write_atomically(table, _write_markdown(experiment, rows).encode())
     write_atomically(means, summarise_points(rows).write_csv().encode())
     with atomic_path(kept) as draft:
         rows.write_parquet(draft)
@@ -180,6 +183,12 @@ def keep_experiment(experiment: Experiment, docs: Path, archive: Path) -> None:
             target = docs / f"{name}-{figure.name}"
             shutil.copyfile(figure, target)
             wrote(target)
+
+
+def _write_markdown(experiment: Experiment, rows: pl.DataFrame) -> str:
+    """The table of means, and the findings in words."""
+    found = write_markdown(arrange(rows, experiment.study.axis))
+    return as_markdown(summarise(rows)) + (f"\n{found}" if found else "")
 
 
 def archive(folder: Path, path: Path) -> None:

@@ -2,5 +2,5 @@
 
 Read `evaluate` first, then what it is made of: `figures`, `measurement` (messages that come in parts), `readings` (what a head makes of
 them), `ranks` (what a search does) and `spread`. Then `papr` (peaks of the transmitted signal), `amplifier` (clipping), `latency` (seconds
-on this machine) and `intervals` (confidence over seeds and channels).
+on this machine), `intervals` (confidence over seeds and channels) and `best` (which method is the best, by paired differences).
 """

@@ -9,10 +9,11 @@ v̄ of the v_s lies, with 95 % confidence, within
 """
 
 import math
+from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
-_Z = NormalDist().inv_cdf(0.975)
+_NORMAL_FROM = 10_000  # degrees of freedom, from which Student's t is the normal distribution to 1e-4
 
 
 def interval_of(seeds: list[Any], values: list[float]) -> tuple[float, float | None, float | None, str]:
@@ -31,18 +32,32 @@ def interval_of(seeds: list[Any], values: list[float]) -> tuple[float, float | N
     return mean, mean - half, mean + half, "t"
 
 
-def student(freedom: int) -> float:
-    """t_{0.975} with `freedom` ≥ 1 degrees: exact for 1 and 2, else Cornish and Fisher's expansion about the normal (to 4e-3)."""
-    if freedom < 3:
-        return math.tan(0.475 * math.pi) if freedom == 1 else 0.475 * math.sqrt(2 / (0.975 * 0.025))
-    z, n = _Z, float(freedom)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / n ** (power + 1) for power, term in enumerate(terms))
+@lru_cache
+def student(freedom: int, share: float = 0.975) -> float:
+    """The quantile of Student's t with an integer `freedom` ≥ 1, for a `share` in [0.5, 1), by bisection of its distribution function."""
+    low, high = 0.0, 1.0
+    while _within(high, freedom) < 2 * share - 1:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _within(middle, freedom) < 2 * share - 1 else (low, middle)
+    return high
+
+
+def _within(t: float, n: int) -> float:
+    """P(|T| ≤ t) with n degrees of freedom, a finite sum in θ = arctan(t / √n) [Abramowitz & Stegun 26.7.3, 26.7.4]."""
+    if n > _NORMAL_FROM:
+        return 2 * NormalDist().cdf(t) - 1
+    theta = math.atan(t / math.sqrt(n))
+    cos = math.cos(theta)
+    odd = n % 2
+    term, total = cos if odd else 1.0, 0.0
+    for k in range(odd, n - 1, 2):
+        total += term
+        term *= cos * cos * (k + 1) / (k + 2)
+    if odd:
+        return 2 / math.pi * (theta + math.sin(theta) * total)
+    return math.sin(theta) * total
 
 
 def worst(values: list[float], per_cent: int) -> float | None:

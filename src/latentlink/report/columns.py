@@ -26,6 +26,7 @@ DERIVED = {
     )
 }
 KNOWN = {**COLUMNS, **DERIVED}
+_LISTED = 8  # values that are listed one by one
 _CODE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_][\w.]*)")
 
 
@@ -114,17 +115,58 @@ def select_methods(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def list_setup(rows: pl.DataFrame) -> list[tuple[str, str]]:
-    """List for the head of the page: encoders, data, pilots, channel, seeds and messages."""
+    """List for the head of the page: encoders, data, pilots, test messages, channel, SNR and seeds."""
     links = select_methods(rows)
-    models = [describe("channel_model", model) for model in links["channel_model"].drop_nulls().unique().sort()]
+    seeds = rows["seed"].drop_nulls().n_unique()
     return [
         ("encoders", f"{list_values(rows, 'transmitter')} → {list_values(rows, 'receiver')}"),
         ("data", list_values(rows, "dataset")),
-        ("pilots", list_values(rows, "pilots")),
+        ("pilots", _word_pilots(rows)),
         ("test messages", list_values(rows, "messages")),
-        ("channel", f"{', '.join(models) or 'unknown'}, gain {list_values(links, 'gain')}"),
-        ("seeds", list_values(rows, "seed")),
+        ("channel", _word_channels(links)),
+        ("SNR", _word_snr(links)),
+        ("seeds", f"{seeds} ({list_values(rows, 'seed')})" if seeds > 1 else list_values(rows, "seed")),
     ]
+
+
+def _word_pilots(rows: pl.DataFrame) -> str:
+    """Word the number of pilots, and how many of each class they are."""
+    chosen = rows.select("pilots_per_class", "pilots").drop_nulls("pilots").unique().sort("pilots", "pilots_per_class")
+    if chosen.is_empty():
+        return "unknown"
+    return ", ".join(f"{pilots:g} ({f'{each:g} per class' if each else 'the whole training set'})" for each, pilots in chosen.iter_rows())
+
+
+def _word_channels(links: pl.DataFrame) -> str:
+    """Word the models or files of the channels, with antennas, gain and draws."""
+    models = [describe("channel_model", model) for model in links["channel_model"].drop_nulls().unique().sort()]
+    draws = links.group_by("cell").len()["len"].max()
+    facts = [
+        ", ".join(models) or "unknown",
+        f"gain {list_values(links, 'gain')}",
+        f"{_list_few(links, 'antennas', 'sizes')} antennas" if links["antennas"].drop_nulls().len() else "",
+        f"{draws} per seed" if isinstance(draws, int) and draws > 1 else "",
+    ]
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _word_snr(links: pl.DataFrame) -> str:
+    """Word the SNRs and what they are relative to."""
+    meant = {"transmit": "per transmit antenna, P / (n_tx σ²)", "receive": "per receive antenna, gain · P / σ²"}
+    references = [meant.get(name, name) for name in links["snr_reference"].drop_nulls().unique().sort(descending=True)]
+    values = _list_few(links, "snr_db", "values")
+    return f"{values} dB {' and '.join(references)}".strip() if values else "unknown"
+
+
+def _list_few(rows: pl.DataFrame, name: str, noun: str) -> str:
+    """List the values of a column, of many the first and the last; empty where it has none."""
+    values = (
+        rows.select(name, "n_tx").drop_nulls().unique(name).sort("n_tx", name)
+        if name == "antennas"
+        else rows.select(name).drop_nulls().unique().sort(name)
+    )
+    words = [format_value(value).replace("-", "−") for value in values[name]]
+    return ", ".join(words) if len(words) <= _LISTED else f"{words[0]} to {words[-1]} ({len(words)} {noun})"
 
 
 def list_facts(rows: pl.DataFrame) -> list[tuple[str, str]]:
@@ -159,5 +201,5 @@ def list_values(rows: pl.DataFrame, name: str) -> str:
 
 def describe_source(rows: pl.DataFrame) -> str:
     """Word, in small print, the encoders, data, pilots, channels and seeds that figures show."""
-    setup = [(name, words) for name, words in list_setup(rows) if "unknown" not in words and name != "test messages"]
+    setup = [(name, words) for name, words in list_setup(rows) if "unknown" not in words and name not in ("test messages", "SNR")]
     return ", ".join(words if name in ("encoders", "data") else f"{name}: {words}" for name, words in setup)

@@ -17,7 +17,7 @@ from latentlink.report.palette import sort_curves
 from latentlink.report.tables import MEASURES, describe_place, make_key
 
 _DIGITAL = "digital"
-_GENIE = '"adaptation":"genie"'  # in the parameters of a bound, which is no link
+GENIE = '"adaptation":"genie"'  # in the parameters of a bound, which is no link
 _Measured = tuple[Curve, CurvePoint]
 
 
@@ -36,7 +36,7 @@ class DigitalWins:
 
 def find_digital_wins(table: Arranged) -> DigitalWins:
     """Compare the digital methods with all others at every point along the axis."""
-    links = replace(table, links=table.links.filter(~pl.col("parameters").str.contains(_GENIE, literal=True)))
+    links = replace(table, links=table.links.filter(~pl.col("parameters").str.contains(GENIE, literal=True)))
     if not links.links["family"].eq(_DIGITAL).any():
         return DigitalWins("")
     lines, compared = [], 0

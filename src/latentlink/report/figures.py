@@ -108,7 +108,7 @@ def _draw_column(pyplot: Any, plot: Plot) -> Any:
     if any(line.look.hollow for frame in plot.frames for line in frame.lines):
         style = {"color": "#777777", "linestyle": BROKEN[0], "linewidth": 1, "marker": "o", "markerfacecolor": "white", "markersize": 3.6}
         entries["broken, hollow: channel unknown at design"] = pyplot.Line2D([], [], **style)
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, frameon=False, handlelength=2.4, columnspacing=1.0)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, frameon=False, handlelength=3.4, columnspacing=1.0)
     return figure
 
 

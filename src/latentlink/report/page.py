@@ -9,10 +9,12 @@ import polars as pl
 
 from latentlink.numerics.extras import import_extra
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
+from latentlink.report.changes import list_changes
 from latentlink.report.columns import describe_source, list_facts, list_setup
 from latentlink.report.curves import average_curves, list_bands
 from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
+from latentlink.report.findings import describe_intervals, find_all
 from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
 from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_tasks, plot_trade_off
@@ -50,6 +52,7 @@ class ReportMeta:
         failed: number of cells that failed.
         absent: what is missing or failed, in words, one line each.
         quick: whether it is the study's small form.
+        changes: what was run otherwise than the study file says, in words.
     """
 
     name: str
@@ -64,6 +67,7 @@ class ReportMeta:
     failed: int
     absent: tuple[str, ...] = ()
     quick: bool = False
+    changes: tuple[str, ...] = ()
 
 
 def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> list[Path]:
@@ -117,7 +121,9 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "meta": meta,
         "charts": everything,
         "references": sorted({chart.reference for chart in everything} - {""}, reverse=True),  # the paper's first
-        "setup": list_setup(rows),
+        "setup": [*list_setup(rows), ("form", word_form(meta))],
+        "findings": find_all(main),
+        "intervals": describe_intervals(main),
         "sections": [_make_section(table, charts) for table in study.drawn],
         "outage": _make_outage(study.over_channels, charts["outage"]),
         "trade_off": trade_off,
@@ -134,6 +140,14 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "files": files,
         "tolerance": TOLERANCE,
     }
+
+
+def word_form(meta: ReportMeta) -> str:
+    """Say whether this is the study as its file has it, its quick form, or one changed by overrides, with what was changed."""
+    changes = "; ".join(meta.changes)
+    if meta.quick:
+        return f"QUICK, smaller than the study: {changes}" if changes else "QUICK, smaller than the study"
+    return f"not as in the study file: {changes}" if changes else "in full, as in the study file"
 
 
 def _make_section(table: Arranged, charts: dict[str, list[Chart]]) -> dict[str, Any]:
@@ -196,5 +210,6 @@ def report_study(experiment: Experiment) -> list[Path]:
         failed=len(failed),
         absent=tuple(f"{cell.method.title}, seed {cell.seed}: failed" for cell in failed[:_LISTED]),
         quick=experiment.quick,
+        changes=tuple(list_changes(experiment)),
     )
     return write_report(experiment.rows(), meta, results.folder)

@@ -1,4 +1,5 @@
 from .averages import summarise
+from .dictionary import describe_columns
 from .experiments import Experiment, open_experiment, report, results, run
 from .shared import PilotKnowledge
 from .spec.plug_in import PlugInError
@@ -10,6 +11,7 @@ __all__ = [
     "PilotKnowledge",
     "PlugInError",
     "Study",
+    "describe_columns",
     "make_study",
     "open_experiment",
     "read_study",

@@ -1,4 +1,4 @@
-"""The channels of a cell, drawn from its seed: flat fading depends on seed and antennas alone, 3GPP models come from banks of the seed.
+"""The channels of a cell: flat fading depends on seed and antennas alone, 3GPP models come from banks of the seed, others from a file.
 
 Methods and SNRs of a study therefore meet the same channels.
 """
@@ -14,6 +14,7 @@ from latentlink.channels.snr import SnrDefinition, convert_snr
 from latentlink.channels.tr38901.generate import grids
 from latentlink.channels.tr38901.model import DROPS, PROFILES, Model, Panel
 from latentlink.numerics.doors import finite
+from latentlink.studies.channel_files import draw_from_file
 from latentlink.studies.sections import ChannelAt, OfdmAt, Snr
 from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.plug_in import blame, is_plug_in, load_attribute
@@ -23,12 +24,16 @@ KMH = 1 / 3.6  # metres per second
 
 
 def channel_of(at: ChannelAt, ofdm: OfdmAt, snr: Snr, seed: int, device: torch.device) -> Channel:
-    """The channels (draws,) of a cell, drawn on the CPU so that they are the same on every device."""
+    """The channels (draws,) of a cell, drawn or read on the CPU so that they are the same on every device."""
     snr_db = snr_db_of(at, snr)
     if at.standard:
         h = grids(standard_model(at, ofdm), at.draws, elements_of(at, ofdm), seed=Draw.CHANNELS.seed(seed))
         return Channel.from_grid(h.to(device, torch.complex128), snr_db)
     generator = Draw.CHANNELS.generator(seed, *at.shape)
+    if at.file is not None:
+        any_of_them = generator if at.take == "random" else None
+        h = draw_from_file(at.file, at.axes, at.draws, at.gain if at.normalise else None, any_of_them)
+        return Channel.from_grid(h.to(device), snr_db).repeated(at.uses if h.shape[1] == 1 else 1)
     if is_plug_in(at.model):
         return Channel.from_grid(draw_own(at, generator).to(device), snr_db)
     return Channel.from_snr(draw_flat(at, generator).to(device), snr_db).repeated(at.uses)

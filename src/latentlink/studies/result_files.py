@@ -67,7 +67,7 @@ class Results:
         write_atomically(self.failure(cell), reason.encode())
 
     def table(self, study: Study, cells: tuple[Cell, ...]) -> pl.DataFrame:
-        """Rows of all finished cells, under the present names of their methods.
+        """Rows of all finished cells, under the present names of their methods, data and encoders.
 
         Raises:
             ValueError: a result file is damaged, or was changed by hand.
@@ -75,7 +75,9 @@ class Results:
         frames = [pl.DataFrame(schema=SCHEMA)]
         for cell in cells:
             if self.path(cell).is_file():
-                frames.append(read_rows(self.path(cell)).with_columns(method=pl.lit(cell.method.title)))
+                names = {"dataset": cell.data.name, "transmitter": cell.data.transmitter, "receiver": cell.data.receiver}
+                present = {name: pl.lit(value) for name, value in names.items() if value is not None}
+                frames.append(read_rows(self.path(cell)).with_columns(method=pl.lit(cell.method.title), **present))
         rows = pl.concat(frames, how="diagonal_relaxed")
         return rows.select(pl.lit(study.name).alias("study"), pl.lit(study.title).alias("title"), pl.all())
 

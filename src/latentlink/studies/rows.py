@@ -132,7 +132,7 @@ _RADIO = (
 _RESULTS = (
     Column("compression", label="compression factor ζ (%)"),
     Column("accuracy", metric="accuracy", averaged=True, range="share", label="accuracy"),
-    *(Column(name, metric="accuracy", range="share") for name in ("accuracy_low", "accuracy_high", "agreement")),
+    *(Column(name, metric="accuracy", range="share") for name in ("accuracy_low", "accuracy_high", "agreement", "largest_class")),
     Column("r2", metric="accuracy", averaged=True, range="real", label="R² of the targets"),
     Column("task_mse", metric="accuracy", averaged=True),
     Column("output_nmse", metric="accuracy", averaged=True, label="NMSE of the head's outputs"),

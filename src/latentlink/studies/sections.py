@@ -5,13 +5,16 @@ The sections that say where a cell measures are collected in a `Point`; those of
 """
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from latentlink.linear.csi_names import CsiWord
+from latentlink.studies.channel_files import FILE, complete, facts_of
+from latentlink.studies.places import NamedPlace, path_of
 from latentlink.studies.spec.plug_in import MaybePlugIn, PlugIn, is_plug_in, source_digest
 
 Positive = Annotated[int, Field(ge=1, strict=True)]  # strict: true is no number
@@ -19,6 +22,15 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 
+
+def _is_linear(value: Any) -> Any:
+    """A K-factor as it is; one in decibels is refused with the remedy."""
+    if isinstance(value, str) or (isinstance(value, int | float) and value < 0):
+        raise ValueError(f"must be a number >= 0, linear and not in dB (10 dB is 10, 0 dB is 1, -3 dB is 0.5), got {value!r}")
+    return value
+
+
+KFactor = Annotated[float, BeforeValidator(_is_linear), Field(ge=0)]
 Standard = Literal["tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh"]
 Fading = Literal["rayleigh", "rician", "kronecker", Standard]
 
@@ -40,11 +52,14 @@ class Data(Section):
         "fashion-mnist",
         description="images, or files of latents, or module:attribute of a function that returns the images of the split train or test",
     )
-    folder: str | None = Field(
+    folder: NamedPlace | None = Field(
         None,
         description="folder of the data set's archives; for files, of {train,test}-{transmitter,receiver,labels}.npy (or another format). "
-        "A relative one is looked for beside the study file",
+        "A relative one is looked for beside the study file, then in the current folder",
     )
+    name: str | None = Field(None, min_length=1, description="what reports call the data; null is the data set's own name, or the folder's")
+    transmitter: str | None = Field(None, min_length=1, description="what reports call the encoder whose latents are files")
+    receiver: str | None = Field(None, min_length=1, description="what reports call the receiver's encoder, likewise")
     train: Positive | None = Field(None, description="number of training observations that may become pilots; null takes all")
     test: Positive | None = Field(4000, description="number of unseen observations to measure with; null takes all")
 
@@ -53,10 +68,24 @@ class Data(Section):
         """True where the study's encoders encode it: digits have their own, and files hold latents."""
         return self.dataset not in ("digits", "files")
 
+    @model_validator(mode="after")
+    def _names_what_has_no_name(self) -> "Data":
+        for end in ("transmitter", "receiver"):
+            if getattr(self, end) is not None and self.dataset != "files":
+                raise ValueError(f"{end} names the encoder of files of latents, and dataset is {self.dataset}: see the section encoders")
+        return self
+
     def canonical(self, point: "Point") -> dict[str, Any]:
-        """All values; files count by their content, wherever they lie."""
-        values = super().canonical(point) | {"dataset": identify(self.dataset)}
-        return values | ({"folder": files_digest(self.folder)} if self.dataset == "files" else {})
+        """All values but names; files count by their content, wherever they lie."""
+        values = self.model_dump(mode="json", exclude={"name", "transmitter", "receiver"}) | {"dataset": identify(self.dataset)}
+        return values | ({"folder": files_digest(self.place or Path())} if self.dataset == "files" else {})
+
+    @property
+    def place(self) -> Path | None:
+        """Where the folder lies; for files the current folder, if none is named."""
+        if self.folder is None:
+            return Path() if self.dataset == "files" else None
+        return Path(path_of(self.folder))
 
 
 class Encoders(Section):
@@ -81,13 +110,21 @@ class PilotsAt(Section):
 
 
 class ChannelAt(Section):
-    """The radio channel."""
+    """The radio channel, drawn from a model or read from a file."""
 
-    model: Fading | PlugIn = Field(
+    model: Fading | Literal["file"] | PlugIn = Field(
         "rayleigh", description="flat fading, a 3GPP model on the grid of `ofdm`, or module:attribute of a function that draws channels"
     )
+    file: NamedPlace | None = Field(
+        None, description="in place of a model: a file (or FILE::KEY, a pattern, a folder of shards) of channels, beside the study file"
+    )
+    axes: str | None = Field(None, description="of the file: latentlink, matlab, quadriga, deepmimo, sionna, or names such as 'rx tx n'")
+    take: Literal["first", "random"] = Field(
+        "first", description="of the file's channels, the first `draws` for every seed, or others for each seed"
+    )
+    normalise: bool = Field(False, description="scale the file's channels so that their mean |h|² is `gain`; else it is what they have")
     gain: AboveZero = Field(1.0, description="mean squared coefficient; the paper's published code has 0.5")
-    k_factor: NotNegative = Field(1.0, description="K-factor of rician fading, linear")
+    k_factor: KFactor = Field(1.0, description="K-factor of rician fading, linear and not in dB")
     correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas at both ends, of kronecker fading")
     antennas: Positive | None = Field(8, description="n_tx = n_rx")
     n_tx: Positive | None = Field(None, description="transmit antennas, where they differ")
@@ -95,10 +132,15 @@ class ChannelAt(Section):
     uses: Positive = Field(
         1, description="channel uses per message: repetitions of one channel matrix, or as many resource elements of `ofdm`"
     )
-    draws: Positive = Field(1, description="channel matrices per cell and seed")
+    draws: Positive = Field(1, description="channel matrices per cell and seed; of a file, all that it has if this is left out")
     clipping_db: float | None = Field(
         None, description="amplifier limit of each transmit antenna, dB above its share P / n_tx of the mean power; null does not clip"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_what_its_file_holds(cls, values: Any, info: ValidationInfo) -> Any:
+        return complete(values, (info.context or {}).get("folder")) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _is_complete(self) -> "ChannelAt":
@@ -117,11 +159,13 @@ class ChannelAt(Section):
         return self.model in get_args(Standard)
 
     def canonical(self, point: "Point") -> dict[str, Any]:
-        """Antennas as n_rx and n_tx; parameters only of the fading that has them."""
+        """Antennas as n_rx and n_tx; parameters only of the fading that has them; a file by the numbers that it holds."""
         n_rx, n_tx = self.shape
-        own = {"rician": {"k_factor"}, "kronecker": {"correlation"}}.get(self.model, set())
-        values = self.model_dump(mode="json", exclude={"antennas"} | ({"k_factor", "correlation"} - own))
-        return values | {"model": identify(self.model), "n_rx": n_rx, "n_tx": n_tx}
+        of_one = {"k_factor", "correlation", "take", "normalise"}
+        own = {"rician": {"k_factor"}, "kronecker": {"correlation"}, FILE: {"take", "normalise"}}.get(self.model, set())
+        values = self.model_dump(mode="json", exclude={"antennas", "file", "axes"} | (of_one - own))
+        source = identify(self.model) if self.file is None else facts_of(self.file, self.axes).digest
+        return values | {"model": source, "n_rx": n_rx, "n_tx": n_tx}
 
 
 class OfdmAt(Section):
@@ -226,13 +270,20 @@ class Point(Section):
 SECTIONS: dict[str, Any] = {name: field.annotation for name, field in Point.model_fields.items()}
 
 
+def files_digest(folder: Path) -> str:
+    """SHA-256 of the latents and labels in a folder, shards too; that of nothing where there are none."""
+    named = [*folder.glob("train-*"), *folder.glob("test-*")] if folder.is_dir() else []
+    found = {file for path in named for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()}
+    return _digest(folder, tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(found)))
+
+
 @lru_cache
-def files_digest(folder: str | None) -> str:
-    """SHA-256 of the latents and labels in a folder; that of nothing where there are none."""
-    digest, place = hashlib.sha256(), Path(folder or ".")
-    for path in sorted([*place.glob("train-*"), *place.glob("test-*")]) if place.is_dir() else ():
+def _digest(folder: Path, stamped: tuple[tuple[Path, int, int], ...]) -> str:
+    """SHA-256 of files, each of which has its time of modification and size here: a changed one is read again."""
+    digest = hashlib.sha256()
+    for path, _, _ in stamped:
         with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{path.relative_to(folder).as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

@@ -16,4 +16,5 @@ class Draw(Stream):
     NOISE = "receiver noise"
     BLOCKS = "noise of lost blocks"
     DESIGN = "design"
+    LEFT_OPEN = "channels that an estimate leaves open"
     TRAINING_CHANNELS = "channels to train on"

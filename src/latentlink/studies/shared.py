@@ -6,7 +6,7 @@ when they are first asked for, under a lock each, so that cells may run in threa
 
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -28,7 +28,7 @@ from latentlink.numerics.doors import check_instance, choice, finite
 from latentlink.numerics.identity import identity_of
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
-from latentlink.studies.latent_files import read_splits
+from latentlink.studies.latent_files import find_file, read_splits
 from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
@@ -216,10 +216,12 @@ def fit_receiver_head(candidates: Pilots) -> LinearHead | None:
 def load_pair(data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None) -> DevicePair:
     """Candidates for pilots and test latents, with the names of data and encoders."""
     if data.dataset == "files":
-        folder = Path(data.folder or ".")
+        folder = data.place or Path()
         train, test = read_splits(folder)
-        return DevicePair(train[: data.train], test[: data.test], "file", "file", f"latents of {folder.name}")
-    return device_pair(
+        transmitter = data.transmitter or find_file(folder, "train-transmitter").name
+        receiver = data.receiver or find_file(folder, "train-receiver").name
+        return DevicePair(train[: data.train], test[: data.test], transmitter, receiver, data.name or folder.resolve().name)
+    pair = device_pair(
         _dataset(data.dataset),
         _encoder(encoders.transmitter, encoders.image_size_px),
         _encoder(encoders.receiver, encoders.image_size_px),
@@ -228,8 +230,9 @@ def load_pair(data: Data, encoders: Encoders, device: str, progress: EncodingPro
         image_size=encoders.image_size_px,
         device=device,
         progress=progress,
-        folder=data.folder,
+        folder=data.place,
     )
+    return pair if data.name is None else replace(pair, dataset=data.name)
 
 
 def _dataset(name: str) -> Any:

@@ -6,6 +6,7 @@ from polars.testing import assert_frame_equal
 
 from latentlink.neural.codec import training as fitting
 from latentlink.studies.averages import summarise
+from latentlink.studies.methods.codec import Draws
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
@@ -121,3 +122,8 @@ def test_kronecker_channels_keep_the_names_of_other_cells(tmp_path):
         for c in (0.3, 0.6)
     ]
     assert not kronecker[0] & kronecker[1]
+
+
+def test_codecs_of_two_seeds_are_trained_on_other_channels_of_a_3gpp_model():
+    draws = Draws.model_validate({"model": "cdl-c"})
+    assert draws.source(1) == draws.source(1) != draws.source(2)

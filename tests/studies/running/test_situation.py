@@ -7,7 +7,9 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.linear.csi_names import NAMES as CSI_NAMES
 from latentlink.power import AllocatedWord
+from latentlink.studies.methods.method import Run
 from latentlink.studies.result_files import Results
 from latentlink.studies.rows import COLUMNS
 from latentlink.studies.running.runner import Runner
@@ -151,3 +153,13 @@ def test_an_older_estimate_is_worse_at_the_transmitter_only(tmp_path):
     mean = dict(seen.group_by("delay_ms").agg(pl.col("mse").mean()).iter_rows())
     assert mean[0] < mean[10]
     assert seen["status"].unique().to_list() == [ll.Status.BASELINE.name]
+
+
+@pytest.mark.parametrize("known", [word for word, case in CSI_NAMES.items() if "seed" in getattr(case, "__dataclass_fields__", {})])
+def test_seeds_of_a_study_share_no_draws_of_a_design_and_a_seed_has_the_same_again(tmp_path, known):
+    """A default seed of the case would be that of all cells, whose designs would then not be independent."""
+    _, cells_of = links(tmp_path, csi={"known": known}, seeds=[0, 1, 2], methods=[{"name": "closed-form"}])
+    cases = [[cell.method.csi_case(draw_situation(cell, CPU), Run(cell.seed, CPU)) for cell in cells_of] for _ in range(2)]
+    assert cases[0] == cases[1]
+    assert len({case.seed for case in cases[0]}) == 3
+    assert CSI_NAMES[known]().seed not in {case.seed for case in cases[0]}

@@ -49,7 +49,12 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("channel.antennas=[]", "channel.antennas"),
         ("seeds", "key=value"),
         ("=3", "key=value"),
-        ("name=../up", "name"),
+        ("name=../up", "name: must be lower-case letters, digits and hyphens, got '../up'"),
+        ("name=own_h", "name: must be lower-case letters, digits and hyphens, got 'own_h'"),
+        ("snr.snr=3", "snr.snr: unknown key, did you mean snr_db"),
+        ("channel.snr_db=3", "channel.snr_db: unknown key .snr_db belongs to snr"),
+        ("methods.closed-form.epochs=3", "methods.0.epochs: unknown key .epochs belongs to neural"),
+        ("pilots.wavelength=3", "pilots.wavelength: unknown key, expected one of per_class, method, grouping"),
         (
             "methods=[{name: admm, constraint: sparse}]",
             "methods.0 .admm.: method: active must be an integer >= 1 where constraint is sparse",
@@ -64,6 +69,8 @@ def test_the_schema_for_editors_is_the_one_we_ship():
             "encoders.transmitter must be one of mobilenet-v2.*timm:NAME or module:attribute, got 'a'",
         ),
         ("channel.antennas=[1", "not a value"),
+        ("channel.k_factor=-3", "channel.k_factor: must be a number >= 0, linear and not in dB .*got -3"),
+        ("channel.k_factor=10 dB", "channel.k_factor: must be a number >= 0, linear and not in dB .*got '10 dB'"),
     ],
 )
 def test_wrong_values_are_named(tmp_path, override, complaint):

@@ -26,6 +26,7 @@ from latentlink.studies.sections import (
     AboveZero,
     ChannelAt,
     Fading,
+    KFactor,
     NotNegative,
     OfdmAt,
     PilotsAt,
@@ -57,16 +58,16 @@ class Draws(Section):
         "rayleigh", description="fading; 3GPP models with 300 ns of delay spread, uses spread over 624 subcarriers of 30 kHz"
     )
     gain: AboveZero = Field(1.0, description="mean squared coefficient")
-    k_factor: NotNegative = Field(1.0, description="K-factor of rician fading, linear")
+    k_factor: KFactor = Field(1.0, description="K-factor of rician fading, linear and not in dB")
     correlation: float = Field(0.7, ge=0, lt=1, description="correlation of neighbouring antennas, of kronecker fading")
 
-    def source(self) -> ChannelSource:
-        """The source of the channels; no study measures on those of 3GPP models."""
+    def source(self, seed: int) -> ChannelSource:
+        """The source of the channels in cells of a seed; no study measures on those of 3GPP models."""
         if self.model not in get_args(Standard):
             return ChannelDraws(**dict(self))
         at, ofdm = ChannelAt.model_validate({"model": self.model, "gain": self.gain}), OfdmAt.model_validate({"delay_spread_ns": 300.0})
-        model, seed = standard_model(at, ofdm), Draw.TRAINING_CHANNELS.seed(0)
-        return StandardDraws(model=model, antennas=self.antennas, uses=self.uses, snr_db=self.snr_db, seed=seed)
+        model, bank = standard_model(at, ofdm), Draw.TRAINING_CHANNELS.seed(seed)
+        return StandardDraws(model=model, antennas=self.antennas, uses=self.uses, snr_db=self.snr_db, seed=bank)
 
 
 class CodecMethod(Method):
@@ -127,7 +128,7 @@ class CodecMethod(Method):
         return codec_training(
             **self.model_dump(include=_SETTINGS),
             peak=self.peak if self.power == "mean" else None,
-            draws=self.draws.source(),
+            draws=self.draws.source(seed),
             patience=self.rounds,
             augmentation=Augmentation(noise=self.noise, moved=self.moved, mixed=self.mixed),
             seed=Draw.DESIGN.seed(seed, self.name),

@@ -16,6 +16,7 @@ from latentlink.links.solution import Solution
 from latentlink.power import AllocatedWord, PowerLimit, ProjectedWord, named
 from latentlink.studies.methods.method import OnModes, Run, Situation
 from latentlink.studies.sections import AboveZero, NotNegative, Point, Positive
+from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import PilotKnowledge
 
 
@@ -52,7 +53,7 @@ class ClosedFormMethod(OnModes):
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The design for what the transmitter knows, with its expected error on the channels of messages where that is not all."""
-        modes, case = self.modes(known), self.csi_case(there)
+        modes, case = self.modes(known), self.csi_case(there, run)
         solution = ClosedForm(power=self.limit(known), csi=case).design(modes, there.estimate)
         return solution if there.known in ("perfect", "unaware") else case.at_reception(solution, modes, there.truth, there.received)
 
@@ -60,9 +61,9 @@ class ClosedFormMethod(OnModes):
         """The power limit, with the pilots where its decoder is refitted to them."""
         return named(self.power, **({"x": known.pilots.x, "y": known.pilots.y} if self.power == "per-message" else {}))
 
-    def csi_case(self, there: Situation) -> CsiCase:
-        """The case of CSI of the study."""
-        return csi_named(there.known, robust=self.robust, gain=there.gain)
+    def csi_case(self, there: Situation, run: Run) -> CsiCase:
+        """The case of CSI of the study; the channels over which its design averages are the cell's own."""
+        return csi_named(there.known, robust=self.robust, gain=there.gain, seed=Draw.LEFT_OPEN.seed(run.seed))
 
 
 class AdmmMethod(OnModes):

@@ -214,7 +214,7 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "receiver": scenario.receiver,
         "d": scenario.test.x.shape[1],
         "m": scenario.test.y.shape[1],
-        "folder": cell.data.folder,
+        "folder": cell.data.folder and str(cell.data.folder),
         "train": cell.data.train,
         "image_size_px": cell.encoders.image_size_px if cell.data.encoded else None,
         "pilots_per_class": cell.pilots.per_class,
@@ -222,6 +222,7 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "grouping": cell.pilots.grouping,
         "seed": cell.seed,
         "messages": len(scenario.test),
+        "largest_class": float(scenario.test.require_labels().unique(return_counts=True)[1].max()) / len(scenario.test),
         "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),
     }
 

@@ -34,7 +34,7 @@ def describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
     at, csi = cell.channel, cell.csi
     n_rx, n_tx = at.shape
     columns = {
-        "channel_model": at.model,
+        "channel_model": str(at.file or at.model),
         "n_tx": n_tx,
         "n_rx": n_rx,
         **at.model_dump(include={"gain", "uses", "clipping_db"}),

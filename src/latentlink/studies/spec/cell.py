@@ -18,7 +18,7 @@ from latentlink.studies.methods.catalogue import AnyMethod
 from latentlink.studies.sections import SECTIONS, Data, Encoders, PilotsAt, Point, Seed
 from latentlink.studies.spec.plug_in import is_plug_in
 
-RESULTS_VERSION = 6  # rows keep the name of the status of their own channel
+RESULTS_VERSION = 7  # designs average over channels of their own seed
 
 MetricName = Literal["accuracy", "mse", "cosine", "recall", "limits", "power", "papr", "flops", "latency"]
 
@@ -63,7 +63,8 @@ class Cell(Point):
         if self.csi.feedback_bits is not None and known in ("both-ends", "transmitter-only"):
             raise ValueError(f"csi.feedback_bits must be null where csi.known is {known}: what is fed back is a precoder, not a channel")
         if not self.channel.standard and self.channel.model != "rayleigh":
-            raise ValueError(f"csi.known must be perfect or unaware for {self.channel.model} fading, whose statistics are not known here")
+            kind = "channels of a file" if self.channel.file else f"{self.channel.model} fading"
+            raise ValueError(f"csi.known must be perfect or unaware for {kind}, whose statistics are not known here")
         if self.channel.standard and self.csi.pilot_spacing > self.ofdm.subcarriers:
             raise ValueError(f"csi.pilot_spacing must be at most ofdm.subcarriers, {self.ofdm.subcarriers}, got {self.csi.pilot_spacing}")
 

@@ -14,7 +14,7 @@ from latentlink.studies.spec.study import Study, explain
 
 _MOST_CELLS = 200_000
 _REFERENCES: tuple[dict[str, Any], ...] = tuple({"name": "reference", "kind": kind, "at": {}} for kind in ("own", "aligned", "unaligned"))
-_WITHOUT_CHANNEL = {  # references pass no channel: one point for all of them, not one for each antenna and SNR
+_WITHOUT_CHANNEL: dict[str, dict[str, Any]] = {  # references pass no channel: one point for all of them, not one for each antenna and SNR
     "channel": {"antennas": 1},
     "snr": {"snr_db": 0.0},
     "ofdm": {},
@@ -34,15 +34,15 @@ def cells(study: Study) -> tuple[Cell, ...]:
     for number, method in enumerate(methods):
         where = f"methods.{number} ({method['name']})"
         entry = {name: value for name, value in method.items() if name != "at"}
-        point = {name: dict(content[name]) for name in SECTIONS}
+        point: dict[str, dict[str, Any]] = {name: getattr(study, name).model_dump(exclude_unset=True) for name in SECTIONS}
         if entry["name"] == "reference":
-            point |= {name: SECTIONS[name].model_validate(values).model_dump() for name, values in _WITHOUT_CHANNEL.items()}
+            point |= {name: dict(values) for name, values in _WITHOUT_CHANNEL.items()}
         else:
             for key, value in method["at"].items():
                 _put_at(point, key, value, where)
         for chosen in _product({**point, "method": entry}, content["seeds"], where):
             try:
-                cell = Cell.model_validate({**chosen, "metrics": content["metrics"]})
+                cell = Cell.model_validate({**chosen, "metrics": content["metrics"]}, context={"folder": study.beside})
             except ValidationError as error:
                 raise ValueError(f"{where}: {explain(error)}") from error
             same = found.setdefault(cell.id, cell)
@@ -57,8 +57,8 @@ def cells(study: Study) -> tuple[Cell, ...]:
 def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
     """Set another value for one method."""
     section, _, name = key.partition(".")
-    if section not in point or name not in point[section]:
-        known = [f"{section}.{name}" for section in point for name in point[section]]
+    if section not in SECTIONS or name not in SECTIONS[section].model_fields:
+        known = [f"{section}.{name}" for section in SECTIONS for name in SECTIONS[section].model_fields]
         near = difflib.get_close_matches(key, known, 1)
         hint = f", did you mean {near[0]}?" if near else f"; sections are {', '.join(SECTIONS)}"
         raise ValueError(f"{where}.at: {key!r} is no value of the sections of a study{hint}")

@@ -19,7 +19,8 @@ _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
 def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -> Study:
     """The study of a YAML file, with `a.b=value` overrides in the grammar of Hydra (`channel.antennas=1,2,4`).
 
-    An override holds for all methods, also for those that have another value in `at`. Modules beside the file can be named in it.
+    An override holds for all methods, also for those that have another value in `at`. Modules, folders and files that it names are looked
+    for beside the file first.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -34,10 +35,6 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "it contains itself" if isinstance(error, RecursionError) else error
         raise ValueError(f"{path}: not a YAML file ({reason})") from error
-    data = content.get("data") if isinstance(content, dict) else None
-    folder = data.get("folder") if isinstance(data, dict) else None
-    if isinstance(folder, str) and (path.parent / folder).is_dir():  # it lies beside the study file, or else in the current folder
-        content["data"]["folder"] = str(path.parent / folder)
     try:
         return make_study(content, overrides, quick, folder=path.parent)
     except ValueError as error:

@@ -1,15 +1,17 @@
 """Studies as data: a study file has the sections of a cell, and wherever a cell has a value it may have a list, to be swept over."""
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from latentlink.studies.methods.catalogue import METHODS, union_of
 from latentlink.studies.sections import SECTIONS, Section, Seed
 from latentlink.studies.spec.cell import MetricName
 
 Against = Literal["compression", "antennas", "snr", "flops", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"]
+_NAME, _NAME_WORDS = r"^[a-z0-9][a-z0-9-]*$", "lower-case letters, digits and hyphens"
 _AT: Any = (dict[str, Any], Field(default_factory=dict, description="other values of the study for this method, by dotted name"))
 
 
@@ -48,9 +50,7 @@ class Docs(Section):
 class Study(Section):
     """An experiment: every list is swept over, and every combination is a cell."""
 
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9-]*$", description="names the folder of its results: lower-case letters, digits and hyphens"
-    )
+    name: str = Field(pattern=_NAME, description=f"names the folder of its results: {_NAME_WORDS}")
     title: str = Field("", description="heading of the report")
     description: str = Field("", description="what the study shows, in a sentence or two")
     axis: Against = Field("compression", description="what the report draws accuracy against; outage: how many channels are how bad")
@@ -67,12 +67,20 @@ class Study(Section):
     metrics: Annotated[tuple[MetricName, ...], BeforeValidator(_as_tuple)] = ("accuracy", "mse", "limits", "power", "flops", "latency")
     quick: dict[str, Any] = Field(default_factory=dict, description="values that --quick puts in place, by dotted name")
     docs: Docs = Field(Docs.model_validate({}), description="the part of the results that goes into the documentation")
+    _folder: Path | None = PrivateAttr(None)
+
+    @property
+    def beside(self) -> Path | None:
+        """The folder of the study file, in which files and modules that it names are looked for first; None for no file."""
+        return self._folder
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the folder that the context of the validation names."""
+        self._folder = (context or {}).get("folder")
 
 
 _OTHER_FORMS = ("list_type", "tuple_type", "none_required", "string_pattern_mismatch", "string_type")  # said of a value that is none
 _TYPES = ("int", "float", "str", "bool", "none", *METHODS)
-_ALL: tuple[type[Section], ...] = (Study, *SECTIONS.values(), *METHODS.values())
-_KEYS = sorted({name for section in _ALL for name in section.model_fields} | {"at"})
 
 
 def explain(error: ValidationError) -> str:
@@ -87,16 +95,29 @@ def explain(error: ValidationError) -> str:
             ours.add(place)
             phrases[place] = f"{place}: {reason}" if place else reason
         elif problem["type"] == "extra_forbidden":
-            key = str(problem["loc"][-1])
-            near = [name for name in difflib.get_close_matches(key, _KEYS, 2) if name != key][:1]
-            phrases.setdefault(place, f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else " in this section"))
+            phrases.setdefault(place, f"{place}: unknown key{_suggest(problem['loc'])}")
         elif place not in ours:
             given = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
             expected = options.setdefault(place, [])
             if not expected or problem["type"] not in _OTHER_FORMS:
-                expected.append(problem["msg"].removeprefix("Input should be " if expected else ""))
+                said = f"must be {_NAME_WORDS}" if problem.get("ctx", {}).get("pattern") == _NAME else problem["msg"]
+                expected.append(said.removeprefix("Input should be " if expected else ""))
                 phrases[place] = f"{place}: {' or '.join(expected)}{given}"
     return "; ".join(phrases.values())
+
+
+def _suggest(place: tuple[str | int, ...]) -> str:
+    """Suggest what an unknown key may stand for: a key of its section, the section that has it, or all that there are."""
+    key, within = str(place[-1]), [str(part) for part in place[:-1]]
+    sections: dict[str, type[BaseModel]] = {**SECTIONS, "docs": Docs}
+    known = Study if not within else sections.get(within[0]) or METHODS.get(within[-1])
+    if known is None:
+        return " in this section"
+    keys = [*known.model_fields, *["at"] * (known in METHODS.values())]
+    if near := difflib.get_close_matches(key, keys, 1):
+        return f", did you mean {near[0]}?"
+    homes = [name for name, section in (sections if known not in METHODS.values() else METHODS).items() if key in section.model_fields]
+    return f" ({key} belongs to {' and '.join(homes)})" if homes else f", expected one of {', '.join(keys)}"
 
 
 def _is_type(part: str) -> bool:
