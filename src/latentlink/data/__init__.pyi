@@ -11,12 +11,16 @@ from .readers.labels import read_labels
 from .readers.latents import latent_shards, read_latents
 from .readers.pairing import read_pairs
 from .readers.writing import write_array
+from .sharded.checkpoint import CheckpointError
+from .sharded.second_order import Marginal, marginal_of_shards, moments_of_shards
 
 __all__ = [
+    "CheckpointError",
     "DatasetNotFound",
     "DevicePair",
     "Encoder",
     "ImageSet",
+    "Marginal",
     "cifar10",
     "device_pair",
     "digits",
@@ -25,6 +29,8 @@ __all__ = [
     "fashion_mnist",
     "from_callable",
     "latent_shards",
+    "marginal_of_shards",
+    "moments_of_shards",
     "read_channels",
     "read_images",
     "read_labels",

@@ -20,7 +20,7 @@ from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.tables import LABELS
 from latentlink.latents.pilots import Pilots
 
-_ID = "id"
+ID = "id"
 
 
 class Side(NamedTuple):
@@ -75,7 +75,7 @@ def read_pairs(
     Example:
         >>> pilots = read_pairs("vit/*.parquet", "resnet/*.parquet")  # doctest: +SKIP
     """
-    wanted = _ID if on is None else on
+    wanted = ID if on is None else on
     transmitter = _side(tx, wanted, columns, pool)
     receiver = _side(rx, wanted, columns, pool)
     for end in (transmitter, receiver):
@@ -83,9 +83,9 @@ def read_pairs(
             raise FileContentError(f"{end.origin}: has no column {on!r} to join rows on")
     given = None if labels is None else read_named_labels(labels, names=names)
     if transmitter.ids is not None and receiver.ids is not None:
-        left, right = _joined(transmitter, receiver, wanted)
+        left, right = join_ids((transmitter.origin, transmitter.ids), (receiver.origin, receiver.ids), wanted)
     else:
-        _check_counts(transmitter, receiver)
+        check_counts((transmitter.origin, len(transmitter.latents)), (receiver.origin, len(receiver.latents)))
         left = right = np.arange(len(transmitter.latents))
     x, y = (torch.from_numpy(_taken(end.latents, rows)) for end, rows in ((transmitter, left), (receiver, right)))
     if given is not None:
@@ -114,9 +114,18 @@ def _side(source: Source, on: str, columns: str | Sequence[str] | None, pool: Po
     return Side(opened.origin, join_shards(shards), ids, labels)
 
 
-def _joined(transmitter: Side, receiver: Side, on: str) -> tuple[Array, Array]:
-    """The rows of both ends that belong together, in the transmitter's order; the others are left out and told."""
-    ends = [(end.origin, end.ids) for end in (transmitter, receiver) if end.ids is not None]
+def join_ids(transmitter: tuple[str, Array], receiver: tuple[str, Array], on: str) -> tuple[Array, Array]:
+    """Find the rows of both ends that belong together, in the transmitter's order; the others are left out and told.
+
+    Args:
+        transmitter: where its rows come from, for messages, and the id of each.
+        receiver: likewise.
+        on: the name of the ids.
+
+    Raises:
+        FileContentError: an id comes twice at one end, or there is no common one.
+    """
+    ends = [transmitter, receiver]
     for origin, ids in ends:
         values, counts = np.unique(ids, return_counts=True)
         if counts.max() > 1:
@@ -126,7 +135,7 @@ def _joined(transmitter: Side, receiver: Side, on: str) -> tuple[Array, Array]:
             )
     common, left, right = np.intersect1d(ends[0][1], ends[1][1], assume_unique=True, return_indices=True)
     if not len(common):
-        raise FileContentError(f"{transmitter.origin} and {receiver.origin} have no {on} in common")
+        raise FileContentError(f"{transmitter[0]} and {receiver[0]} have no {on} in common")
     missing = [
         f"{origin} lacks {len(other) - len(common)} of the other end's observations"
         for (origin, _), (_, other) in (ends, ends[::-1])
@@ -138,11 +147,11 @@ def _joined(transmitter: Side, receiver: Side, on: str) -> tuple[Array, Array]:
     return left[order], right[order]
 
 
-def _check_counts(transmitter: Side, receiver: Side) -> None:
-    counts = len(transmitter.latents), len(receiver.latents)
-    if counts[0] != counts[1]:
+def check_counts(transmitter: tuple[str, int], receiver: tuple[str, int]) -> None:
+    """Refuse ends of different numbers of rows, which are given with where they come from."""
+    if transmitter[1] != receiver[1]:
         raise FileContentError(
-            f"{transmitter.origin} has {counts[0]} rows and {receiver.origin} {counts[1]}, and there is no id in both to join them on: "
+            f"{transmitter[0]} has {transmitter[1]} rows and {receiver[0]} {receiver[1]}, and there is no id in both to join them on: "
             "was a batch lost at one end? Name a column of ids by on="
         )
 
