@@ -9,11 +9,12 @@ import torch
 from cyclopts import Parameter
 
 from latentlink.channels.channel import Channel
+from latentlink.cli.beyond_memory import ReadPilots, read_or_stream
 from latentlink.cli.card import write_card
-from latentlink.cli.console import facts, messages, read_pilots, source_name, warn, wrote
+from latentlink.cli.console import facts, messages, source_name, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
 from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
-from latentlink.cli.provenance import channel_name, data_records
+from latentlink.cli.provenance import channel_name
 from latentlink.cli.radio import link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.look import look
@@ -64,6 +65,7 @@ def fit(
     head: Path | None = None,
     seed: int | None = None,
     card: bool = False,
+    stream: bool | None = None,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
     codec: Annotated[CodecOptions, Parameter(name="*", group="Codec (with --method codec)")] = USUAL_CODEC,
@@ -129,14 +131,18 @@ def fit(
         Seed of the Rayleigh channel, and of a codec's training; 0 if not given.
     card
         Also write a card in Markdown beside each file: what it is, from what it was made, and how good it was.
+    stream
+        Read latents block by block, as what is larger than memory has to be; without it where files take a quarter of the memory or more.
+        Their moments are stored in the output folder, from which an interrupted command goes on; heads, codecs and the look take a sample.
     """
     integer("--seed", seed or 0, 0)
     if gain is not None:
         real("--gain", gain, above=0.0)
-    pilots = read_pilots(transmitter, receiver, labels, reading).to(device_named(device))
+    read = read_or_stream(transmitter, receiver, labels, reading, output / "moments.safetensors", stream).to(device_named(device))
+    pilots = read.pilots
     classifier = _classifier(pilots, head, goal)
     goal = goal or ("mse" if classifier is None else "fisher")
-    known = PilotKnowledge(pilots, classifier)
+    known = PilotKnowledge(pilots, classifier, moments=read.moments)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
     radio = replace(radio, error_variance=radio.error_variance + real("--error-variance", error_variance, least=0.0))
@@ -152,7 +158,7 @@ def fit(
         return ClosedForm(power=named(power, **messages_of), csi=case).design(modes, radio)
 
     seen = look(pilots.x, pilots.y, pilots.labels, moments=known.moments)
-    facts("pilots", seen.facts().items())
+    facts("pilots", (read.facts() | seen.facts()).items())
     warn(*seen.warnings)
     modes, goal_name = modes_of(known)
     networks = None
@@ -164,9 +170,9 @@ def fit(
     told = {"goal": goal_name, "semantic modes": sizes, **link_facts(radio, snr_db, modes.variance, solution)}
     facts("link", told.items())
     judged = method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain
-    figures = _judge(known, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
+    figures = _judge(read, known, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
     settings = {"method": method, "power": power, "csi": csi, "channels of": channel_name(channel, seed), **told}
-    made = Provenance(data_records(pilots, transmitter, receiver, labels), settings, figures)
+    made = Provenance(read.records, settings, figures)
     artifacts = {"pair": modes, "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks}
     _write(output, artifacts, made, card)
 
@@ -213,15 +219,13 @@ def _choose_modes(
     return known.modes(goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
 
 
-def _judge(known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> dict[str, float]:
+def _judge(read: ReadPilots, known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> dict[str, float]:
     """Print the error and accuracy of the same design on pilots that it has not seen, where there are enough, and return them by name."""
-    pilots = known.pilots
-    if len(pilots) < _LEAST_HELD_OUT:
+    if len(known.pilots) < _LEAST_HELD_OUT:
         return {}
-    order = torch.randperm(len(pilots), generator=stream_generator(0, "held out")).to(pilots.y.device)
-    unseen, seen = order.tensor_split([len(pilots) // _HELD_OUT])
-    link, test = design(PilotKnowledge(pilots[seen], known.classifier)).transceiver, pilots[unseen]
-    generator = stream_generator(0, "held-out noise", device=str(pilots.y.device))
+    seen, moments, test = read.split(_HELD_OUT)
+    link = design(PilotKnowledge(seen, known.classifier, moments=moments)).transceiver
+    generator = stream_generator(0, "held-out noise", device=str(test.y.device))
     found = evaluate(link, test.x, test.y, channel=radio, head=known.classifier, labels=test.labels, generator=generator)
     figures = {"NMSE": float(found.nmse.mean())}
     if found.accuracy is not None and known.classifier is not None:

@@ -12,6 +12,7 @@ from .readers.latents import latent_shards, read_latents
 from .readers.pairing import read_pairs
 from .readers.writing import write_array
 from .sharded.checkpoint import CheckpointError
+from .sharded.sample import sample_pairs
 from .sharded.second_order import Marginal, marginal_of_shards, moments_of_shards
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "read_labels",
     "read_latents",
     "read_pairs",
+    "sample_pairs",
     "small_digit_encoders",
     "write_array",
 ]

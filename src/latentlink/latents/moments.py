@@ -130,8 +130,8 @@ class Moments(Summarised, Saved):
         count = chunks[0].count
         folds = integer("folds", folds, 1, count)
         parts: list[Moments | None] = [None] * folds
-        for start in range(0, count, CHUNK):
-            rows = slice(start, start + CHUNK)
+        for start in range(0, count, folds * CHUNK):
+            rows = slice(start, start + folds * CHUNK)
             parts = merge_parts(parts, cls.parts_of(chunks[0][rows], chunks[1][rows], start, count, folds))
             for each in chunks:
                 each.release()
@@ -149,8 +149,8 @@ class Moments(Summarised, Saved):
             folds: number of folds.
         """
         parts: list[Moments | None] = [None] * folds
-        for first in range(0, len(x), CHUNK):
-            a, b = x[first : first + CHUNK], y[first : first + CHUNK]
+        for first in range(0, len(x), folds * CHUNK):
+            a, b = x[first : first + folds * CHUNK], y[first : first + folds * CHUNK]
             if folds == 1:
                 found: list[Moments | None] = [cls._of_chunk(a, b)]
             else:

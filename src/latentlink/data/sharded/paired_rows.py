@@ -31,11 +31,13 @@ class PairedRows:
         tx: latents at the transmitter.
         rx: latents at the receiver.
         kept: the rows of each end that are paired, ascending; None where all are, in order.
+        on: the column that names the observation, where one was asked for.
     """
 
     tx: LatentRows
     rx: LatentRows
     kept: tuple[Array, Array] | None = None
+    on: str | None = None
 
     def __len__(self) -> int:
         return len(self.tx) if self.kept is None else len(self.kept[0])
@@ -91,7 +93,7 @@ def pair_rows(
     if not all(named):
         check_counts((transmitter.origin, len(transmitter)), (receiver.origin, len(receiver)))
         return PairedRows(transmitter, receiver)
-    return PairedRows(transmitter, receiver, _kept(transmitter, receiver, wanted))
+    return PairedRows(transmitter, receiver, _kept(transmitter, receiver, wanted), on)
 
 
 def label_of(end: LatentRows) -> str | None:

@@ -60,14 +60,19 @@ def moments_of_shards(
     Example:
         >>> moments = moments_of_shards("vit/*.parquet", "resnet/*.parquet", folds=5, checkpoint="moments.safetensors")  # doctest: +SKIP
     """
-    pairs = pair_rows(tx, rx, on=on, columns=columns, pool=pool)
+    shown = on_terminal("moments") if progress is None else progress
+    return moments_of_pairs(pair_rows(tx, rx, on=on, columns=columns, pool=pool), folds, checkpoint, shown)
+
+
+def moments_of_pairs(pairs: PairedRows, folds: int, checkpoint: str | os.PathLike[str] | None, progress: CountProgress) -> Moments:
+    """Compute the moments of pairs that are counted and not read yet; see `moments_of_shards`."""
     folds = integer("folds", folds, 1, len(pairs))
-    work = {"tx": pairs.tx, "rx": pairs.rx}
+    sources = {"tx": pairs.tx, "rx": pairs.rx}
     settings = {
-        "on": on,
+        "on": pairs.on,
         "columns": pairs.tx.columns,
         "key": [pairs.tx.key, pairs.rx.key],
-        "pool": pool,
+        "pool": pairs.tx.pool,
         "pairs": len(pairs),
         "folds": folds,
     }
@@ -77,8 +82,8 @@ def moments_of_shards(
         pairs.blocks,
         len(pairs),
         Moments.of_parts,
-        checkpoint=None if checkpoint is None else _checkpoint(checkpoint, Moments, work, settings),
-        progress=on_terminal("moments") if progress is None else progress,
+        checkpoint=None if checkpoint is None else _checkpoint(checkpoint, Moments, sources, settings),
+        progress=progress,
     )
 
 

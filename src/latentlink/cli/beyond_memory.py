@@ -1,0 +1,127 @@
+"""Pilots that are larger than memory, as commands need them: the moments of all, and a sample to look at, to fit a head and to judge by."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.progress import MofNCompleteColumn, TextColumn
+from torch import Tensor
+
+from latentlink.cli.console import progress, read_pilots, warn
+from latentlink.cli.options import Reading
+from latentlink.cli.provenance import data_records
+from latentlink.data.readers.opening import SUFFIXES
+from latentlink.data.readers.sources import locate
+from latentlink.data.sharded.paired_rows import PairedRows, pair_rows
+from latentlink.data.sharded.sample import draw_sample, labels_of
+from latentlink.data.sharded.second_order import moments_of_pairs
+from latentlink.latents.folds import fold_numbers
+from latentlink.latents.moments import Moments
+from latentlink.latents.pilots import Pilots
+from latentlink.numerics.parts import change_tensors
+from latentlink.numerics.progress import CountProgress
+from latentlink.numerics.seeds import stream_generator
+from latentlink.storage.provenance import DataRecord, digest_of
+
+FOLDS = 5  # of which one judges the design that is made from the others
+_HUB = "hf://"
+_SHARE = 0.25  # of this machine's memory, from which files are read block by block
+_ENTRIES = 2**26  # numbers in a sample
+_MOST = 100_000  # pairs in a sample
+
+
+@dataclass(frozen=True)
+class ReadPilots:
+    """Pilots that a command was given: all in memory, or their moments and a sample.
+
+    Attributes:
+        pilots: all of them, or the sample.
+        records: of all of them, for the provenance.
+        moments: of all of them, with folds, where they are not in memory; else None.
+        rows: the numbers of the sample's rows.
+    """
+
+    pilots: Pilots
+    records: tuple[DataRecord, ...]
+    moments: Moments | None = None
+    rows: Tensor | None = None
+
+    def to(self, device: torch.device) -> "ReadPilots":
+        """The same on a device."""
+        moments = None if self.moments is None else change_tensors(self.moments, lambda value: value.to(device))
+        return replace(self, pilots=self.pilots.to(device), moments=moments)
+
+    def facts(self) -> dict[str, str]:
+        """What is told of pilots that are not in memory."""
+        if self.moments is None:
+            return {}
+        return {"pairs in all": f"{self.moments.count}, of which {len(self.pilots)} are looked at below"}
+
+    def split(self, share: int) -> tuple[Pilots, Moments | None, Pilots]:
+        """The pilots of a design with the moments of all that belong to them, and those held out to judge it, one in so many."""
+        pilots = self.pilots
+        if self.moments is None or self.rows is None:
+            order = torch.randperm(len(pilots), generator=stream_generator(0, "held out")).to(pilots.y.device)
+            unseen, seen = order.tensor_split([len(pilots) // share])
+            return pilots[seen], None, pilots[unseen]
+        count = self.moments.count
+        held_out = torch.tensor([int(fold_numbers(row, row + 1, count, FOLDS)) == 0 for row in self.rows.tolist()]).to(pilots.y.device)
+        return pilots[~held_out], self.moments.training_folds()[0][0], pilots[held_out]
+
+
+def is_beyond_memory(*sources: str) -> bool:
+    """True where files are so large that they are read block by block."""
+    if any(source.startswith(_HUB) for source in sources) or not hasattr(os, "sysconf"):
+        return False
+    size = sum(file.stat().st_size for source in sources for file in locate(source, None, SUFFIXES).files)
+    return size > _SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def read_or_stream(
+    transmitter: str, receiver: str, labels: str | None, reading: Reading, checkpoint: Path, stream: bool | None
+) -> ReadPilots:
+    """Read pilots, or, where they are larger than memory or `stream` says so, compute their moments and draw a sample.
+
+    Args:
+        transmitter: latents, as for `latentlink fit`.
+        receiver: likewise.
+        labels: likewise.
+        reading: how they are read.
+        checkpoint: where the moments are stored.
+        stream: whether to read block by block; None decides by the size of the files.
+    """
+    if not (is_beyond_memory(transmitter, receiver) if stream is None else stream):
+        pilots = read_pilots(transmitter, receiver, labels, reading)
+        return ReadPilots(pilots, data_records(pilots, transmitter, receiver, labels))
+    pairs = open_pairs(transmitter, receiver, reading)
+    with row_bar("moments") as shown:
+        moments = moments_of_pairs(pairs, min(FOLDS, len(pairs)), checkpoint, shown)
+    numbers = labels_of(pairs, labels, None)
+    width = len(moments.mean_x) + len(moments.mean_y)
+    with row_bar("a sample of the pairs") as shown:
+        sample = draw_sample(pairs, numbers, min(_MOST, max(1, _ENTRIES // width)), 0, shown)
+    digests = (*sample.digests, *(() if numbers is None else (digest_of(numbers),)))
+    records = zip(data_records(sample.pilots, transmitter, receiver, labels), digests, strict=True)
+    whole = tuple(replace(record, shape=(len(pairs), *record.shape[1:]), sha256=digest) for record, digest in records)
+    return ReadPilots(sample.pilots, whole, moments, sample.rows)
+
+
+def open_pairs(transmitter: str, receiver: str, reading: Reading) -> PairedRows:
+    """Pairs that are counted and not read yet, with a line for every warning of their reader."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pairs = pair_rows(transmitter, receiver, on=reading.on, columns=reading.columns or None, pool=reading.pool)
+    warn(*(str(warning.message) for warning in caught))
+    return pairs
+
+
+@contextmanager
+def row_bar(what: str) -> Iterator[CountProgress]:
+    """A bar on stderr that counts rows: pass what this yields as `progress`."""
+    with progress(MofNCompleteColumn(), TextColumn("rows")) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
