@@ -1,7 +1,7 @@
 """What a link achieved: task accuracy, errors of the latent, power peaks, operations and latency."""
 
 from latentlink.evaluation.amplifier import Amplifier
-from latentlink.evaluation.evaluate import Evaluation
+from latentlink.evaluation.figures import Evaluation, RegressionFigures, RetrievalFigures
 from latentlink.evaluation.latency import MeasuredLatency, latency
 from latentlink.evaluation.papr import Peaks, peaks
 from latentlink.links.operation_count import OperationCount
@@ -15,6 +15,8 @@ __all__ = [
     "OperationCount",
     "Peaks",
     "Rate",
+    "RegressionFigures",
+    "RetrievalFigures",
     "accuracy",
     "agreement",
     "latency",

@@ -40,7 +40,7 @@ def test_the_link_is_that_of_all_pilots_in_memory(files, goal, capsys):
     assert "pairs in all" in streamed.out
     assert "9000, of which 9000 are looked at below" in streamed.out
     assert streamed.err == whole.err == ""
-    assert "accuracy of the receiver's own latents" in streamed.out
+    assert "accuracy (receiver's own latents)" in streamed.out
     links = [ll.load(files / name / "pair.safetensors", ll.SemanticModes) for name in ("whole", "streamed")]
     torch.testing.assert_close(*(link.synthesis @ link.analysis for link in links), rtol=1e-8, atol=1e-8)
     assert ll.load(files / "streamed" / "moments.safetensors", ll.Moments).count == N

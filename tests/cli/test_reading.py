@@ -73,7 +73,7 @@ def test_a_link_for_the_latents_alone_needs_no_labels(files, capsys):
     shown = capsys.readouterr().out
     assert "NMSE" in shown
     assert "accuracy" not in shown
-    with pytest.raises(ValueError, match="--goal fisher needs the receiver's classifier"):
+    with pytest.raises(ValueError, match="--goal fisher needs the receiver's head: give labels"):
         fit("x.npy", "y.npy", goal="fisher", **SMALL)
 
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from latentlink.latents.labels import as_labels
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
-from latentlink.latents.pilots import Pilots, as_labels
+from latentlink.latents.pilots import Pilots
 
 X, Y, LABELS = np.arange(6.0).reshape(3, 2), np.ones((3, 4), np.float32), np.array([2, 0, 2])
 

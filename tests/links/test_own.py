@@ -184,3 +184,17 @@ def test_a_seed_stands_for_the_stream_of_the_noise_and_nothing_else_does():
     assert torch.equal(ll.transmit(OWN, X, CHANNEL, generator=5), ll.transmit(OWN, X, CHANNEL, generator=stream_generator(5, "noise")))
     with pytest.raises((ValueError, TypeError), match="generator"):
         ll.transmit(OWN, X, CHANNEL, generator="five")
+
+
+class Normalised(ZeroForcing):
+    """Its symbols have unit power over the batch that is sent together, as those of a network with BatchNorm in training mode."""
+
+    def encode(self, x):
+        s = super().encode(x)
+        return s / s.abs().square().mean().sqrt()
+
+
+def test_an_encoder_that_looks_at_the_whole_batch_is_told():
+    with pytest.warns(UserWarning, match=r"depends on the messages beside it.*BatchNorm.*\.eval\(\)"):
+        ll.evaluate(Normalised(CHANNEL), X, Y, channel=CHANNEL)
+    ll.evaluate(ZeroForcing(CHANNEL), X, Y, channel=CHANNEL)  # warnings are errors here

@@ -1,7 +1,8 @@
 from .alignment import Alignment, LeastSquares, Procrustes, unaligned
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from .first_k_eigen_k import Disjoint, EigenK, FirstK
-from .top_k import TopK, TopKTransceiver
+from .top_k import TopK
+from .top_k_transceiver import TopKTransceiver
 
 __all__ = [
     "Alignment",

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latentlink.latents.pilots import as_labels
+from latentlink.latents.labels import as_labels
 from latentlink.numerics.reprs import Summarised
 
 _SLOPES = 400  # number of values of β

@@ -1,7 +1,6 @@
 """Pilots that are larger than memory, as commands need them: the moments of all, and a sample to look at, to fit a head and to judge by."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import torch
 from rich.progress import MofNCompleteColumn, TextColumn
 from torch import Tensor
 
-from latentlink.cli.console import progress, read_pilots, warn
+from latentlink.cli.console import progress, read_pilots, told_warnings
 from latentlink.cli.options import Reading
 from latentlink.cli.provenance import data_records
 from latentlink.data.readers.opening import SUFFIXES
@@ -61,16 +60,29 @@ class ReadPilots:
             return {}
         return {"pairs in all": f"{self.moments.count}, of which {len(self.pilots)} are looked at below"}
 
-    def split(self, share: int) -> tuple[Pilots, Moments | None, Pilots]:
-        """The pilots of a design with the moments of all that belong to them, and those held out to judge it, one in so many."""
-        pilots = self.pilots
+    def of_sample(self, values: Tensor) -> Tensor:
+        """Values of all rows, or those of the sample's rows, of which there have to be as many as there are pairs.
+
+        Raises:
+            ValueError: there are others.
+        """
+        if self.rows is None or self.moments is None:
+            return values
+        if len(values) != self.moments.count:
+            raise ValueError(f"targets must be {self.moments.count}, one for each pair, got {len(values)}")
+        return values[self.rows]
+
+    def split(self, share: int) -> tuple[Tensor, Moments | None, Tensor]:
+        """The numbers of the pilots of a design, the moments of all that belong to them, and the numbers of those held out to judge it."""
+        device = self.pilots.y.device
         if self.moments is None or self.rows is None:
-            order = torch.randperm(len(pilots), generator=stream_generator(0, "held out")).to(pilots.y.device)
-            unseen, seen = order.tensor_split([len(pilots) // share])
-            return pilots[seen], None, pilots[unseen]
-        count = self.moments.count
-        held_out = torch.tensor([int(fold_numbers(row, row + 1, count, FOLDS)) == 0 for row in self.rows.tolist()]).to(pilots.y.device)
-        return pilots[~held_out], self.moments.training_folds()[0][0], pilots[held_out]
+            order = torch.randperm(len(self.pilots), generator=stream_generator(0, "held out"), device="cpu").to(device)
+            unseen, seen = order.tensor_split([len(self.pilots) // share])
+            return seen, None, unseen
+        count, folds = self.moments.count, len(self.moments.folds)
+        held_out = torch.tensor([int(fold_numbers(row, row + 1, count, folds)) == 0 for row in self.rows.tolist()])
+        unseen, seen = (mask.nonzero().squeeze(-1).to(device) for mask in (held_out, ~held_out))
+        return seen, self.moments.training_folds()[0][0], unseen
 
 
 def is_beyond_memory(*sources: str) -> bool:
@@ -100,11 +112,11 @@ def read_or_stream(
     pairs = open_pairs(transmitter, receiver, reading)
     with row_bar("moments") as shown:
         moments = moments_of_pairs(pairs, min(FOLDS, len(pairs)), checkpoint, shown)
-    numbers = labels_of(pairs, labels, None)
+    found = labels_of(pairs, labels, None)
     width = len(moments.mean_x) + len(moments.mean_y)
     with row_bar("a sample of the pairs") as shown:
-        sample = draw_sample(pairs, numbers, min(_MOST, max(1, _ENTRIES // width)), 0, shown)
-    digests = (*sample.digests, *(() if numbers is None else (digest_of(numbers),)))
+        sample = draw_sample(pairs, found, min(_MOST, max(1, _ENTRIES // width)), 0, shown)
+    digests = (*sample.digests, *(() if found is None else (digest_of(found.numbers),)))
     records = zip(data_records(sample.pilots, transmitter, receiver, labels), digests, strict=True)
     whole = tuple(replace(record, shape=(len(pairs), *record.shape[1:]), sha256=digest) for record, digest in records)
     return ReadPilots(sample.pilots, whole, moments, sample.rows)
@@ -112,11 +124,8 @@ def read_or_stream(
 
 def open_pairs(transmitter: str, receiver: str, reading: Reading) -> PairedRows:
     """Pairs that are counted and not read yet, with a line for every warning of their reader."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        pairs = pair_rows(transmitter, receiver, on=reading.on, columns=reading.columns or None, pool=reading.pool)
-    warn(*(str(warning.message) for warning in caught))
-    return pairs
+    with told_warnings():
+        return pair_rows(transmitter, receiver, on=reading.on, columns=reading.columns or None, pool=reading.pool)
 
 
 @contextmanager

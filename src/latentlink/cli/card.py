@@ -19,6 +19,7 @@ _KINDS = {
     "pair": "semantic modes: what two devices agree on once, from which links are designed for any channel",
     "link": "both ends of a linear link for its channels",
     "head": "the receiver's classifier",
+    "regression head": "the receiver's regression",
     "codec": "a codec: networks trained once, which design a link for any channel",
     "codec link": "both ends of a codec's link for its channels",
     "neural link": "both ends of the paper's neural link, trained for its channels",
@@ -32,6 +33,7 @@ _USES = {
     "pair": "latentlink design {file} --n-tx 4 --n-rx 4 --snr-db 10",
     "codec": "latentlink design {file} --n-tx 4 --n-rx 4 --snr-db 10",
     "head": "latentlink evaluate link.safetensors TX RX LABELS --head {file}",
+    "regression head": "latentlink evaluate link.safetensors TX RX --targets TARGETS --head {file}",
 }
 _LINK = "latentlink evaluate {file} TX RX LABELS"
 _TOLD = ("work", "kind", "sha256", "conventions", "versions", "provenance", "format")  # in sections of their own, or in the first line

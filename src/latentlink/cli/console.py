@@ -126,11 +126,17 @@ def wrote(*paths: Path) -> None:
 
 def read_pilots(transmitter: str, receiver: str, labels: str | None, reading: Reading) -> Pilots:
     """Latents, and labels where there are any, with a line for every warning of their reader."""
+    with told_warnings():
+        return read_pairs(transmitter, receiver, labels, on=reading.on, columns=reading.columns or None, pool=reading.pool)
+
+
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Print every warning of what runs within as one line on stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        pilots = read_pairs(transmitter, receiver, labels, on=reading.on, columns=reading.columns or None, pool=reading.pool)
-    warn(*(str(warning.message) for warning in caught))
-    return pilots
+        yield
+    warn(*dict.fromkeys(str(warning.message) for warning in caught))
 
 
 def warn(*sentences: str) -> None:

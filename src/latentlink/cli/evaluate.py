@@ -6,18 +6,21 @@ import polars as pl
 
 from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
-from latentlink.cli.console import facts, print_table, read_pilots, wrote
+from latentlink.cli.console import facts, read_pilots, told_warnings, wrote
+from latentlink.cli.measured import Rows, list_figures, list_power, print_accuracy, warn_of_power
 from latentlink.cli.options import USUAL_READING, Device, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
+from latentlink.data.readers.targets import read_targets
 from latentlink.evaluation import evaluate as evaluation
+from latentlink.evaluation.figures import Evaluation
 from latentlink.latents.pilots import Pilots
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import device_named, integer
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.artifacts import load
 from latentlink.storage.atomic import atomic_path
-from latentlink.tasks.heads import SoftmaxHead
-from latentlink.tasks.metrics import Accuracy, Rate, accuracy
+from latentlink.tasks.heads import LinearHead, SoftmaxHead
+from latentlink.tasks.metrics import accuracy
 
 
 def evaluate(
@@ -26,6 +29,9 @@ def evaluate(
     receiver: str,
     labels: str | None = None,
     *,
+    targets: str | None = None,
+    retrieval: bool = False,
+    calibrate: bool = False,
     head: Path | None = None,
     channel: str | None = None,
     snr_db: float | None = None,
@@ -39,6 +45,8 @@ def evaluate(
 
     Example: `latentlink evaluate my-link/link.safetensors tx-test.npy rx-test.npy labels-test.npy`
 
+    Example: `latentlink evaluate my-link tx-test.npy rx-test.npy --targets prices-test.npy --calibrate`
+
     Parameters
     ----------
     link
@@ -48,9 +56,15 @@ def evaluate(
     receiver
         Latents of the same observations at the receiver, (n, m).
     labels
-        Their classes; without them the latents' error is measured, and the agreement with the head where there is one.
+        Their classes, by number or name; without them the latents' error is measured, and the agreement with a classifier if there is one.
+    targets
+        What a regression should give, (n, q), in place of labels: R² and errors of the head's outputs.
+    retrieval
+        Also search each decoded latent among all of the receiver's: recall@1 and recall@10 by cosine.
+    calibrate
+        Bring the link's power on these latents to its budget first, by one gain that both ends know, as studies do.
     head
-        The receiver's saved classifier; head.safetensors beside the link if not given.
+        The receiver's saved head; head.safetensors beside the link if not given.
     channel
         Channels that messages pass, if not those of the design (a file as for `latentlink fit`).
     snr_db
@@ -68,51 +82,55 @@ def evaluate(
         raise ValueError(f"there is no link {link}: name a file that `latentlink fit` wrote, or its folder")
     transceiver = load(link, Transceiver).to(device_named(device))  # type: ignore[type-abstract]
     test = read_pilots(transmitter, receiver, labels, reading).to(device)
-    beside = link.with_name("head.safetensors")
-    if head is None and not beside.exists() and test.labels is not None:
-        raise ValueError(f"there is no {beside}: name the receiver's classifier with --head")
-    classifier = load(head or beside, SoftmaxHead).to(device) if head is not None or beside.exists() else None
+    wanted = None if targets is None else read_targets(targets).to(device)
+    reader = _head(link, head, labels, targets)
+    reader = None if reader is None else reader.to(device)
     radio = _channel(transceiver, channel, snr_db, reading)
     if matched and (radio is not transceiver.channel or getattr(transceiver, "awaits_channel", False)):
         transceiver = transceiver.matched_to(radio)
-    generator = stream_generator(seed, "noise", device=device)  # another stream than that of the channel that `fit` draws
-    seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=classifier, labels=test.labels, generator=generator)
-    _print_facts(seen, test, classifier, radio)
+    transceiver = transceiver.calibrated(test.x) if calibrate else transceiver
+    noise = stream_generator(seed, "noise", device=device)  # another stream than that of the channel that `fit` draws
+    given = {"labels": test.labels_by_name} if isinstance(reader, SoftmaxHead) else {"targets": wanted}
+    gallery = test.y if retrieval else None
+    with told_warnings():
+        seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=reader, gallery=gallery, generator=noise, **given)
+    _print_figures(seen, test, reader, radio)
+    warn_of_power(seen, radio, "--calibrate brings it to the budget, as studies do")
     if output is not None:
-        names = [name for name in ("accuracy", "agreement", "mse", "nmse", "power", "peak_power") if getattr(seen, name) is not None]
-        with atomic_path(output) as draft:
-            pl.DataFrame({name: getattr(seen, name).flatten().tolist() for name in names}).write_parquet(draft)
-        wrote(output)
+        _write(seen, output)
 
 
-def _print_facts(seen: evaluation.Evaluation, test: Pilots, classifier: SoftmaxHead | None, radio: Channel) -> None:
+def _head(link: Path, head: Path | None, labels: str | None, targets: str | None) -> LinearHead | None:
+    """The head that is named, or that beside the link, which must be of the kind that labels or targets are for."""
+    beside = link.with_name("head.safetensors")
+    if head is None and not beside.exists():
+        if labels is not None or targets is not None:
+            raise ValueError(f"there is no {beside}: name the receiver's head with --head")
+        return None
+    found = load(head or beside, LinearHead)
+    if isinstance(found, SoftmaxHead) and targets is not None:
+        raise ValueError(f"--targets {targets} are of a regression, and {head or beside} is a classifier: give labels, or another --head")
+    if labels is not None and not isinstance(found, SoftmaxHead):
+        raise ValueError(f"labels {labels} are of a classifier, and {head or beside} is a regression: give --targets, or another --head")
+    return found
+
+
+def _print_figures(seen: Evaluation, test: Pilots, classifier: LinearHead | None, radio: Channel) -> None:
     """Print the accuracy, where there are a classifier and labels, and the facts of the link."""
-    rows: list[tuple[str, object]] = [("messages", f"{len(test)} over {radio.batch.numel()} channel(s)")]
-    if seen.agreement is not None:
-        rows.append(("agreement with the head on y", float(seen.agreement.mean())))
-    rows += [
-        ("NMSE", float(seen.nmse.mean())),
-        ("measured power per use (budget)", f"{float(seen.power.mean()):.4f} ({float(radio.power.mean()):.4g})"),
-        ("peak power of a message", float(seen.peak_power.max())),
-    ]
-    if classifier is not None and test.labels is not None:
-        _print_accuracy(seen, accuracy(classifier, test.y, test.labels))
-        without = accuracy(classifier, unaligned(test.x, test.y.shape[1]), test.labels).overall.value
+    rows: Rows = [("messages", f"{len(test)} over {radio.batch.numel()} channel(s)"), *list_figures(seen), *list_power(seen, radio)]
+    labels = test.labels_by_name
+    if classifier is not None and labels is not None and seen.accuracy is not None:
+        print_accuracy(seen.accuracy, seen.per_class, accuracy(classifier, test.y, labels))
+        without = accuracy(classifier, unaligned(test.x, test.y.shape[1]), labels).overall.value
         rows.append(("unaligned latents would give", without))
     facts("link", rows)
 
 
-def _print_accuracy(seen: evaluation.Evaluation, own: Accuracy) -> None:
-    """Print the accuracy over all messages and for each class, averaged over channels, beside that of the receiver's own latents."""
-    rows = []
-    shares = {"all": (seen.accuracy, own.overall)} | {f"class {c}": (seen.per_class[c], rate) for c, rate in own.per_class.items()}
-    for name, (share, rate) in shares.items():
-        assert share is not None
-        pooled = Rate.of_share(float(share.mean()), rate.count)
-        rows.append([name, f"{pooled.value:.4f}", f"{pooled.low:.4f}–{pooled.high:.4f}", f"{rate.value:.4f}"])
-    mean = sum(float(share.mean()) for share in seen.per_class.values()) / len(seen.per_class)
-    rows.append(["mean per class", f"{mean:.4f}", "", f"{own.mean_per_class:.4f}"])
-    print_table("accuracy", ("", "link", "95 % interval", "receiver's own latents"), rows)
+def _write(seen: Evaluation, output: Path) -> None:
+    """Write a row for each channel with all of its figures."""
+    with atomic_path(output) as draft:
+        pl.DataFrame({name: value.flatten().tolist() for name, value in seen.figures().items()}).write_parquet(draft)
+    wrote(output)
 
 
 def _channel(transceiver: Transceiver, path: str | None, snr_db: float | None, reading: Reading) -> Channel:

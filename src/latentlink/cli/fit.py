@@ -7,15 +7,18 @@ from typing import Annotated, Literal
 
 import torch
 from cyclopts import Parameter
+from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.cli.beyond_memory import ReadPilots, read_or_stream
 from latentlink.cli.card import write_card
-from latentlink.cli.console import facts, messages, source_name, warn, wrote
+from latentlink.cli.console import facts, messages, source_name, told_warnings, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
+from latentlink.cli.measured import list_figures, list_power, name_figures
 from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
-from latentlink.cli.provenance import channel_name
+from latentlink.cli.provenance import channel_name, target_records
 from latentlink.cli.radio import link_facts, matrices
+from latentlink.data.readers.targets import read_targets
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.look import look
 from latentlink.latents.pilots import Pilots
@@ -32,8 +35,9 @@ from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import Saved, load
 from latentlink.storage.provenance import Provenance
 from latentlink.studies.shared import PilotKnowledge
-from latentlink.tasks.heads import SoftmaxHead, fit_head
+from latentlink.tasks.heads import LinearHead, SoftmaxHead, fit_head
 from latentlink.tasks.metrics import accuracy
+from latentlink.tasks.regression import RegressionHead
 
 GoalWord = Literal["auto", "fisher", "logits", "mse"]
 _HELD_OUT = 5  # one in so many pilots is held out to judge the design, where there are enough
@@ -45,6 +49,7 @@ def fit(
     receiver: str,
     labels: str | None = None,
     *,
+    targets: str | None = None,
     method: Literal["linear", "codec"] = "linear",
     output: Path = Path("link"),
     channel: str | None = None,
@@ -88,6 +93,8 @@ def fit(
         Latents of the same observations at the receiver, (n, m).
     labels
         Their classes, by number or name; not needed where the tables have a column of labels, or the goal is mse.
+    targets
+        What a regression at the receiver should give, (n, q), in place of labels; the head is then a linear regression.
     method
         The exact linear design, or a codec: networks that contain it, trained once for all channels.
     output
@@ -115,8 +122,8 @@ def fit(
     budget
         Transmit power per channel use.
     goal
-        What to design for: the head's softmax (fisher, the default with labels), its logits, the latent itself (mse, the default without),
-        or what held-out pilots favour (auto).
+        What to design for: the head's softmax (fisher, the default with labels), its logits or real outputs (logits, the default with
+        targets), the latent itself (mse, the default without either), or what held-out pilots favour for a classifier (auto).
     temperature
         Temperature of the fisher goal.
     fidelity
@@ -140,8 +147,9 @@ def fit(
         real("--gain", gain, above=0.0)
     read = read_or_stream(transmitter, receiver, labels, reading, output / "moments.safetensors", stream).to(device_named(device))
     pilots = read.pilots
-    classifier = _classifier(pilots, head, goal)
-    goal = goal or ("mse" if classifier is None else "fisher")
+    wanted = None if targets is None else read.of_sample(read_targets(targets)).to(pilots.y)
+    classifier = _head(pilots, wanted, head, goal)
+    goal = goal or ("mse" if classifier is None else "fisher" if isinstance(classifier, SoftmaxHead) else "logits")
     known = PilotKnowledge(pilots, classifier, moments=read.moments)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
@@ -170,11 +178,10 @@ def fit(
     told = {"goal": goal_name, "semantic modes": sizes, **link_facts(radio, snr_db, modes.variance, solution)}
     facts("link", told.items())
     judged = method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain
-    figures = _judge(read, known, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
+    figures = _judge(read, known, wanted, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
     settings = {"method": method, "power": power, "csi": csi, "channels of": channel_name(channel, seed), **told}
-    made = Provenance(read.records, settings, figures)
     artifacts = {"pair": modes, "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks}
-    _write(output, artifacts, made, card)
+    _write(output, artifacts, Provenance(read.records + target_records(targets, wanted), settings, figures), card)
 
 
 def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], made: Provenance, card: bool) -> None:
@@ -188,15 +195,25 @@ def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], ma
             warn(f"{output / name}.safetensors is from an earlier fit and does not belong to these files")
 
 
-def _classifier(pilots: Pilots, head: Path | None, goal: GoalWord | None) -> SoftmaxHead | None:
-    """The receiver's classifier: a saved one, or one that is fitted to the labels; none where nothing asks for it."""
+def _head(pilots: Pilots, targets: Tensor | None, head: Path | None, goal: GoalWord | None) -> LinearHead | None:
+    """The receiver's head: a saved one, or one that is fitted to the labels or targets; none where nothing asks for it."""
+    if targets is not None and pilots.labels is not None:
+        raise ValueError(
+            "give labels (of a classifier) or --targets (of a regression), got both: columns of labels are left out by --columns"
+        )
     if head is not None:
-        return load(head, SoftmaxHead).to(pilots.y.device)
-    if pilots.labels is not None:
-        return fit_head(pilots.y, pilots.labels)
-    if goal not in (None, "mse"):
-        raise ValueError(f"--goal {goal} needs the receiver's classifier: give the pilots' labels or a saved --head, or --goal mse")
-    return None
+        found = load(head, LinearHead).to(pilots.y.device)
+    elif pilots.labels is not None:
+        found = fit_head(pilots.y, pilots.labels, names=pilots.names)
+    elif targets is not None:
+        found = RegressionHead.fit(pilots.y, targets)
+    elif goal not in (None, "mse"):
+        raise ValueError(f"--goal {goal} needs the receiver's head: give labels, --targets or a saved --head, or --goal mse")
+    else:
+        return None
+    if goal in ("fisher", "auto") and not isinstance(found, SoftmaxHead):
+        raise ValueError(f"--goal {goal} is for a classifier, and the head is a regression: give --goal logits (its outputs) or mse")
+    return found
 
 
 def _choose_modes(
@@ -219,20 +236,35 @@ def _choose_modes(
     return known.modes(goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
 
 
-def _judge(read: ReadPilots, known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> dict[str, float]:
-    """Print the error and accuracy of the same design on pilots that it has not seen, where there are enough, and return them by name."""
-    if len(known.pilots) < _LEAST_HELD_OUT:
+def _judge(
+    read: ReadPilots, known: PilotKnowledge, targets: Tensor | None, radio: Channel, design: Callable[[PilotKnowledge], Solution]
+) -> dict[str, float]:
+    """Print the figures of the same design on pilots that it has not seen, where there are enough, and return them by name."""
+    pilots, head = known.pilots, known.classifier
+    if len(pilots) < _LEAST_HELD_OUT:
         return {}
-    seen, moments, test = read.split(_HELD_OUT)
-    link = design(PilotKnowledge(seen, known.classifier, moments=moments)).transceiver
-    generator = stream_generator(0, "held-out noise", device=str(test.y.device))
-    found = evaluate(link, test.x, test.y, channel=radio, head=known.classifier, labels=test.labels, generator=generator)
-    figures = {"NMSE": float(found.nmse.mean())}
-    if found.accuracy is not None and known.classifier is not None:
-        figures["accuracy"] = float(found.accuracy.mean())
-        figures["accuracy of the receiver's own latents"] = accuracy(known.classifier, test.y, test.require_labels()).overall.value
+    seen, moments, unseen = read.split(_HELD_OUT)
+    link, test = design(PilotKnowledge(pilots[seen], head, moments=moments)).transceiver, pilots[unseen]
+    labels = test.labels if isinstance(head, SoftmaxHead) else None
+    with told_warnings():
+        found = evaluate(
+            link,
+            test.x,
+            test.y,
+            channel=radio,
+            head=head,
+            labels=labels,
+            targets=None if targets is None else targets[unseen],
+            gallery=test.y if head is None else None,
+            generator=stream_generator(0, "held-out noise", device=str(pilots.y.device)),
+        )
+    rows, ceiling = list_figures(found), {}
+    if found.accuracy is not None and head is not None and labels is not None:
+        own = accuracy(head, test.y, labels).overall.value
+        rows.append(("accuracy (receiver's own latents)", f"{float(found.accuracy.mean()):.4g} ({own:.4g})"))
+        ceiling = {"accuracy of the receiver's own latents": own}
     where = f"on {len(test)} held-out pilots"
-    facts(f"the same design {where}", figures.items())
-    if figures["NMSE"] >= 1:
+    facts(f"the same design {where}", rows + list_power(found, radio)[:1])
+    if float(found.nmse.mean()) >= 1:
         warn("on held-out pilots the link is worse than one that sends nothing (NMSE 1): take more pilots, or are the rows paired?")
-    return {f"{name} {where}": value for name, value in figures.items()}
+    return {f"{name} {where}": value for name, value in (name_figures(found) | ceiling).items()}

@@ -9,7 +9,7 @@ from rich.progress import MofNCompleteColumn, TextColumn
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws
-from latentlink.cli.console import messages, progress
+from latentlink.cli.console import facts, messages, progress
 from latentlink.data.readers.latents import read_latents
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
@@ -27,8 +27,8 @@ class CodecOptions:
     Parameters
     ----------
     objective
-        What the codec is trained for: the head's softmax, the latent itself (mse), its direction (cosine), or finding it among others
-        (retrieval).
+        What the codec is trained for: the head's softmax or outputs, the latent itself (mse), its direction (cosine), or finding it among
+        others (retrieval).
     rounds
         Rounds of training, of 100 steps each.
     max_symbols
@@ -109,7 +109,7 @@ def train_codec(options: CodecOptions, settings: CodecTraining, modes: SemanticM
         fit = settings.fit(
             modes,
             known.pilots,
-            named_objective(options.objective, known.head),
+            named_objective(options.objective, known.classifier),
             unpaired=unpaired,
             checkpoint=checkpoint,
             progress=update,
@@ -119,4 +119,7 @@ def train_codec(options: CodecOptions, settings: CodecTraining, modes: SemanticM
         logger.close()
     if torch.isnan(fit.trace["training_loss"]).any():
         messages.print("training diverged; the best weights before that are used", style="yellow")
+    if best := int(fit.trace["best_round"]):
+        reached = float(fit.trace["validation_score"][best - 1])
+        facts("training", [("best round", best), (f"{score} on held-out pilots, over drawn channels", reached)])
     return fit.codec

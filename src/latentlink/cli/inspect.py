@@ -10,9 +10,10 @@ from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
 from latentlink.cli.results import is_result_file, show_results
-from latentlink.data.readers.labels import Labels, read_named_labels
+from latentlink.data.readers.labels import read_named_labels
 from latentlink.data.readers.latents import read_latents
 from latentlink.data.readers.opening import open_source, read_array
+from latentlink.latents.labels import Labels
 from latentlink.storage.artifacts import ArtifactError
 from latentlink.storage.provenance import digest_of
 

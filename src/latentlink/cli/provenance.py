@@ -2,6 +2,8 @@
 
 from pathlib import PurePath
 
+from torch import Tensor
+
 from latentlink.latents.pilots import Pilots
 from latentlink.storage.provenance import DataRecord
 
@@ -14,6 +16,11 @@ def data_records(pilots: Pilots, transmitter: str, receiver: str, labels: str | 
     if pilots.labels is not None:
         named.append(("labels of the pilots", receiver if labels is None else labels, pilots.labels))
     return tuple(DataRecord.of(role, file_name(source), values) for role, source, values in named)
+
+
+def target_records(file: str | None, targets: Tensor | None) -> tuple[DataRecord, ...]:
+    """The record of the targets of a regression, where there are any."""
+    return () if file is None or targets is None else (DataRecord.of("targets of the pilots", file_name(file), targets),)
 
 
 def channel_name(channel: str | None, seed: int | None) -> str:

@@ -1,13 +1,11 @@
 """Channels on the command line: those of a file, or one that is drawn; and what there is to say of a link over them."""
 
-import warnings
-
 from torch import Tensor
 
 from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
-from latentlink.cli.console import warn
+from latentlink.cli.console import told_warnings
 from latentlink.cli.options import Reading
 from latentlink.data.readers.channels import read_channels
 from latentlink.links.solution import Solution
@@ -36,11 +34,8 @@ def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int 
 
 def read_radio(path: str, reading: Reading) -> Tensor:
     """Channels of a file (N, uses, rx, tx), with a line for every warning of their reader."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        h = read_channels(path, axes=reading.axes)
-    warn(*(str(warning.message) for warning in caught))
-    return h
+    with told_warnings():
+        return read_channels(path, axes=reading.axes)
 
 
 def link_facts(radio: Channel, snr_db: float, variance: Tensor, solution: Solution) -> dict[str, str | float]:

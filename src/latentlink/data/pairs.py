@@ -106,7 +106,8 @@ def device_pair(
     at_transmitter, at_receiver = (used.to(device) for used in encoders)
 
     def paired(images: ImageSet) -> Pilots:
-        return Pilots(encode(at_transmitter, images, progress=progress), encode(at_receiver, images, progress=progress), images.labels)
+        x, y = (encode(end, images, progress=progress) for end in (at_transmitter, at_receiver))
+        return Pilots(x, y, images.labels, names=images.classes if images.labels is not None else None)
 
     return DevicePair(
         pilots=paired(seen["train"].subset(first_pilots)),

@@ -69,6 +69,7 @@ class DigitalTransceiver(BaseTransceiver):
     blocks: tuple[Block | None, ...]
 
     scalable = True
+    has_rates = True
 
     @property
     def mean_y(self) -> Float[Tensor, "m"]:

@@ -1,66 +1,31 @@
-"""A link measured on unseen latents, over many channels, without ever holding channels × messages × latent dimension.
+"""A link measured on unseen latents, over many channels: of the latent itself, and of the task of a head or of a search."""
 
-Decoders end in ŷ = μy + Ψ ẑ with few coefficients ẑ, so all that is asked of ŷ is asked of ẑ (`tasks/objectives.py`).
-"""
-
-from dataclasses import dataclass
+import warnings
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.amplifier import Amplifier
-from latentlink.latents.moments import as_pairs
-from latentlink.latents.pilots import as_labels
-from latentlink.links.own import AnyLink, as_transceiver
+from latentlink.evaluation.figures import Evaluation
+from latentlink.evaluation.measurement import ENTRIES, Measurement
+from latentlink.evaluation.readings import Task, task_of
+from latentlink.latents.labels import AnyLabels, labels_for
+from latentlink.latents.moments import as_latents, as_pairs
+from latentlink.links.own import AnyLink, OwnTransceiver, as_transceiver
 from latentlink.links.shapes import broadcast_batch
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
 from latentlink.numerics.doors import AnyArray
-from latentlink.numerics.reprs import Summarised, counted, spread
-from latentlink.tasks.heads import decisions, is_affine
-from latentlink.tasks.objectives import Fidelity, head_reader
+from latentlink.tasks.heads import apply_head, decisions
+from latentlink.tasks.numbering import find_wrong_numbers
+from latentlink.tasks.regression import as_targets
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Evaluation(Summarised):
-    """The figures that were measured for each channel of a batch `...`, over n messages each.
-
-    Attributes:
-        accuracy: share (…) of messages whose class head(ŷ) finds; None without labels or without a head.
-        per_class: the same for each class that occurs, by class number (…).
-        agreement: share (…) on which head(ŷ) decides as head(y); None without a head.
-        mse: total squared error (…).
-        nmse: the same over the variance of y.
-        power: mean transmit power per channel use (…), as measured.
-        peak_power: highest power of a message, per use (…).
-        antenna_power: mean power per channel use of each transmit antenna (…, n_tx).
-        messages: n.
-    """
-
-    accuracy: Float[Tensor, "*batch"] | None
-    per_class: dict[int, Float[Tensor, "*batch"]]
-    agreement: Float[Tensor, "*batch"] | None
-    mse: Float[Tensor, "*batch"]
-    nmse: Float[Tensor, "*batch"]
-    power: Float[Tensor, "*batch"]
-    peak_power: Float[Tensor, "*batch"]
-    antenna_power: Float[Tensor, "*batch t"]
-    messages: int
-
-    def _shown(self) -> dict[str, Tensor]:
-        """The figures that fit a line."""
-        figures = {"accuracy": self.accuracy, "agreement": self.agreement, "nmse": self.nmse, "power": self.power}
-        return {name: value for name, value in figures.items() if value is not None}
-
-    def _facts(self) -> dict[str, str]:
-        sizes = {"channels": str(self.mse.numel()), "messages": str(self.messages)}
-        return sizes | {name: spread(value) for name, value in self._shown().items()}
-
-    def _line(self) -> list[str]:
-        means = [f"{name} {float(value.mean()):.4g}" for name, value in self._shown().items()]
-        return [counted(self.mse.numel(), "channel"), counted(self.messages, "message"), *means]
+_MIXED = (
+    "what encode sends of a message depends on the messages beside it, or on chance: power and errors are those of batches of another size "
+    "then; networks with BatchNorm or Dropout need .eval(), and power is scaled by a constant"
+)
 
 
 @torch.no_grad()
@@ -71,12 +36,19 @@ def evaluate(
     *,
     channel: Channel,
     head: nn.Module | None = None,
-    labels: AnyArray | None = None,
+    labels: AnyLabels | None = None,
+    targets: AnyArray | None = None,
+    task: Task | None = None,
+    gallery: AnyArray | None = None,
     generator: int | torch.Generator | None = None,
     amplifier: Amplifier | None = None,
-    entries: int = 2**23,
+    entries: int = ENTRIES,
 ) -> Evaluation:
-    """Send every message over every channel and measure the accuracy and the errors of the receiver.
+    """Send every message over every channel and measure what the receiver gets: its errors, and what a head or a search makes of it.
+
+    Errors, cosine similarity and power are always measured. A head is measured by what is given beside it: labels make it a classifier
+    (accuracy, agreement), targets a regression (R², errors). Without either a `SoftmaxHead` is a classifier, and any other head is measured
+    by the error of its outputs, since those may be logits or not; `task="classification"` says that they are.
 
     Args:
         transceiver: designed for the batch of `channel`, or for one channel: a transceiver, a `Solution`, or any object with `encode` and
@@ -84,85 +56,65 @@ def evaluate(
         x: unseen latents (n, d) of the transmitter.
         y: the receiver's latents (n, m) of the same observations.
         channel: the channels really passed.
-        head: the receiver's classifier, (n, m) → logits; without one only errors and power are measured.
-        labels: (n,) true classes, if known.
+        head: the receiver's, (n, m) → logits or real outputs (n, q).
+        labels: true classes (n,) of a classifier: numbers, or names that the head's `classes` number.
+        targets: true values (n, q) or (n,) of a regression.
+        task: "classification" or "regression", where neither labels nor targets tell.
+        gallery: latents (g, m) among which each ŷ is searched for by cosine; row i belongs to message i, further rows are distractors.
+            The receiver's own latents are gallery=y.
         generator: a seed or the source of the noise.
         amplifier: of the transmitter, where it is not ideal; power is measured behind it.
         entries: numbers in the largest intermediate tensor, which bound the memory that this takes.
 
     Raises:
-        ValueError: shapes do not fit, or there are labels but no head.
+        ValueError: shapes do not fit, or there are labels or targets but no head, or both of them.
+
+    Warns:
+        UserWarning: an own transceiver sends a message differently beside others; labels are outside of the head, or numbered differently
+            than in its training.
 
     Example:
         >>> evaluate(solution, x, y, channel=channel, head=head, labels=labels, generator=0)  # doctest: +SKIP
-        Evaluation(100 channels, 2000 messages, accuracy 0.81, agreement 0.84, nmse 0.31, power 1)
+        Evaluation(100 channels, 2000 messages, accuracy 0.81, agreement 0.84, nmse 0.31, cosine 0.84, power 1)
     """
     x, y = as_pairs(x, y)
     link = as_transceiver(transceiver, channel, y.shape[1])
+    _check_sizes(link, channel, y)
+    task = task_of(head, labels is not None, targets is not None, task)
+    numbers = None if labels is None or head is None else _number(labels, head, y)
+    measurement = Measurement(
+        link,
+        channel,
+        head=head,
+        task=task,
+        gallery=None if gallery is None else _as_gallery(gallery, y),
+        amplifier=amplifier,
+        noise=doors.as_generator(generator, "noise", channel.h.device),
+        entries=doors.integer("entries", entries),
+    )
+    measurement.add(x, y, numbers, None if targets is None else as_targets(targets, len(y)))
+    if isinstance(link, OwnTransceiver) and link.mixes_messages(x):
+        warnings.warn(_MIXED, UserWarning, stacklevel=2)
+    return measurement.evaluation()
+
+
+def _check_sizes(link: Transceiver, channel: Channel, y: Tensor) -> None:
     if y.shape[1] != len(link.mean_y):
         raise ValueError(f"y must have shape (n, {len(link.mean_y)}), got {tuple(y.shape)}")
     if broadcast_batch("channel", channel.batch, link.batch) != channel.batch:
         raise ValueError(f"channel must have the batch of the transceiver, {tuple(link.batch)}, or more, got {tuple(channel.batch)}")
-    if labels is not None and head is None:
-        raise ValueError("head must be given where labels are: it is what finds a message's class")
-    sums = _Sums(link, channel, y, head, labels)
-    noise = doors.as_generator(generator, "noise", channel.h.device)
-    for rows in torch.arange(len(x)).split(sums.messages_at_a_time(doors.integer("entries", entries))):
-        s = link.encode(x[rows])
-        s = s if amplifier is None else amplifier(s)
-        sums.add(rows, s, link.informed_by(x[rows]).receive(channel.apply(s, noise)))
-    return sums.evaluation(y)
 
 
-class _Sums:
-    """Sums over the messages that were sent so far, with what reads them off coefficients ẑ."""
+def _number(labels: AnyLabels, head: nn.Module, y: Tensor) -> Int[Tensor, "n"]:
+    """Class numbers by the head's names, with a warning where they do not look like those of its training."""
+    numbers, names = labels_for(labels, len(y), getattr(head, "classes", None))
+    for sentence in find_wrong_numbers(decisions(head, y), numbers, apply_head(head, y[:1]).shape[-1], names):
+        warnings.warn(sentence, UserWarning, stacklevel=3)
+    return numbers
 
-    def __init__(self, link: Transceiver, channel: Channel, y: Tensor, head: nn.Module | None, labels: AnyArray | None) -> None:
-        psi = link.synthesis
-        self.channel, self.count = channel, len(y)
-        self.errors = Fidelity(y, psi, link.mean_y)
-        truth = torch.full((len(y),), -1, device=psi.device) if labels is None else as_labels(labels, len(y)).to(psi.device)
-        self.labelled = labels is not None
-        self.truth, self.classes = truth, truth.unique()
-        self.members = (truth.unsqueeze(-1) == self.classes).to(psi)  # (n, classes)
-        self.decided = None if head is None else decisions(head, y).to(psi.device)
-        self.outputs = None if head is None else head_reader(head, psi, link.mean_y)
-        self.width = head.out_features if head is not None and is_affine(head) else len(link.mean_y)  # other heads need ŷ itself
-        self.hits = psi.new_zeros(*channel.batch, len(self.classes))
-        self.same, self.error, self.peak = psi.new_zeros(3, *channel.batch)
-        self.antennas = psi.new_zeros(*channel.batch, channel.n_tx)
 
-    def messages_at_a_time(self, entries: int) -> int:
-        """The number of messages for which the largest tensor has at most `entries`."""
-        widest = max(2 * self.channel.uses * max(self.channel.n_tx, self.channel.n_rx), len(self.errors.gram), self.width)
-        return max(1, entries // (widest * max(1, self.channel.batch.numel())))
-
-    def add(self, rows: Tensor, s: Tensor, z: Tensor) -> None:
-        """Count messages `rows`, sent as symbols s (…, n, u, n_tx) and received as coefficients ẑ (…, n, s)."""
-        per_antenna = s.abs().square().sum(-2) / self.channel.uses  # (…, n, n_tx)
-        self.antennas += per_antenna.sum(-2)
-        self.peak = torch.maximum(self.peak, per_antenna.sum(-1).amax(-1))
-        self.error += self.errors.squared(z, rows).sum(-1)
-        if self.outputs is None or self.decided is None:
-            return
-        choice = self.outputs(z).argmax(-1).to(z.device)
-        self.same += (choice == self.decided[rows]).to(self.same).sum(-1)
-        self.hits += (choice == self.truth[rows]).to(self.hits) @ self.members[rows]
-
-    def evaluation(self, y: Tensor) -> Evaluation:
-        """The means over all messages."""
-        n = self.count
-        variance = (y.double() - y.double().mean(0)).square().sum(-1).mean().to(self.error.device)
-        each = {int(c): self.hits[..., i] / self.members[:, i].sum() for i, c in enumerate(self.classes)}
-        mse, antennas = self.error / n, self.antennas / n
-        return Evaluation(
-            accuracy=self.hits.sum(-1) / n if self.labelled else None,
-            per_class=each if self.labelled else {},
-            agreement=None if self.outputs is None else self.same / n,
-            mse=mse,
-            nmse=mse / torch.where(variance > 0, variance, 1.0),
-            power=antennas.sum(-1),
-            peak_power=self.peak,
-            antenna_power=antennas,
-            messages=n,
-        )
+def _as_gallery(gallery: AnyArray, y: Tensor) -> Float[Tensor, "g m"]:
+    found = as_latents("gallery", gallery)
+    if found.shape[1] != y.shape[1] or len(found) < len(y):
+        raise ValueError(f"gallery must have shape (g, {y.shape[1]}), g >= {len(y)}, row i for message i, got {tuple(found.shape)}")
+    return found

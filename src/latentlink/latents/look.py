@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.latents.dependence import LEAST_ROWS, Dependence, measure_dependence
+from latentlink.latents.labels import as_labels
 from latentlink.latents.moments import Moments, as_pairs
-from latentlink.latents.pilots import as_labels
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised
 

@@ -7,30 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from latentlink.latents.labels import AnyLabels, as_named_labels
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.doors import AnyArray, as_tensor
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised
-
-_MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
-
-
-def as_labels(labels: AnyArray, count: int) -> Int[Tensor, "n"]:
-    """Check class labels at the public door: `count` integers >= 0.
-
-    Raises:
-        ValueError: wrong shape or length, fractions, negative or absurdly large numbers.
-    """
-    values = as_tensor("labels", labels)
-    if values.ndim != 1 or len(values) != count:
-        remedy = "; one-hot labels? labels.argmax(1)" if values.ndim == 2 and len(values) == count else ""
-        raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}{remedy}")
-    if values.is_complex() or values.is_floating_point():
-        raise ValueError(f"labels must be integers 0, 1, 2, …, got {values.dtype}")
-    values = values.long()
-    if values.min() < 0 or values.max() >= _MAX_CLASSES:
-        raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, got {values.min().item()} to {values.max().item()}")
-    return values
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +21,9 @@ class Pilots(Summarised, Parts):
     Attributes:
         x: latents at the transmitter (n, d).
         y: latents at the receiver (n, m).
-        labels: class numbers (n,), or None where the classes are not known.
+        labels: class numbers (n,), or None where the classes are not known. Names of classes are numbered in the order of `names`, or
+            as they sort.
+        names: the name of each class, in the order of their numbers, or None where there are only numbers.
 
     Raises:
         ValueError: any of them is malformed, or their lengths differ.
@@ -48,16 +31,21 @@ class Pilots(Summarised, Parts):
     Example:
         >>> Pilots(x, y)
         Pilots(500 pairs, 384 → 768, no labels)
+        >>> Pilots(x[:2], y[:2], ["dog", "cat"]).names
+        ('cat', 'dog')
     """
 
     x: Float[Tensor, "n d"]
     y: Float[Tensor, "n m"]
     labels: Int[Tensor, "n"] | None
+    names: tuple[str, ...] | None
 
-    def __init__(self, x: AnyArray, y: AnyArray, labels: AnyArray | None = None) -> None:
+    def __init__(self, x: AnyArray, y: AnyArray, labels: AnyLabels | None = None, *, names: Sequence[str] | None = None) -> None:
         x, y = as_pairs(x, y)
-        numbers = None if labels is None else as_labels(labels, len(x)).to(y.device)
-        for name, value in (("x", x), ("y", y), ("labels", numbers)):
+        if labels is None and names is not None:
+            raise ValueError("names must be given with labels, whose classes they name, got names alone")
+        numbers, known = (None, None) if labels is None else as_named_labels(labels, len(x), names)
+        for name, value in (("x", x), ("y", y), ("labels", None if numbers is None else numbers.to(y.device)), ("names", known)):
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -73,6 +61,21 @@ class Pilots(Summarised, Parts):
             raise ValueError("pilots must have labels for this, got none: Pilots(x, y, labels) with one class number for each pair")
         return self.labels
 
+    @property
+    def labels_by_name(self) -> list[str] | Int[Tensor, "n"] | None:
+        """The labels as names of classes where these are known, else as numbers; None without labels."""
+        return self.labels if self.names is None or self.labels is None else [self.names[number] for number in self.labels.tolist()]
+
+    def numbered_as(self, names: Sequence[str]) -> "Pilots":
+        """Number the classes as `names` has them, such as the `classes` of a head; classes that it lacks come after them.
+
+        Raises:
+            ValueError: the labels have no names, or `names` repeats one.
+        """
+        if self.names is None:
+            raise ValueError("pilots must have names of classes to be numbered by them, got numbers alone: Pilots(x, y, labels, names=...)")
+        return Pilots(self.x, self.y, self.labels_by_name, names=names)
+
     def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | AnyArray) -> "Pilots":
         """Take some of the pilots, by a slice, by their row numbers or by a mask (n,), in that order.
 
@@ -86,4 +89,4 @@ class Pilots(Summarised, Parts):
                 got = f"{rows.dtype} {tuple(rows.shape)}"
                 raise ValueError(f"rows must be a slice, row numbers (k,) or a mask ({len(self)},), got {got}")
             rows = rows if rows.dtype == torch.bool else rows.long()
-        return Pilots(self.x[rows], self.y[rows], None if self.labels is None else self.labels[rows])
+        return Pilots(self.x[rows], self.y[rows], None if self.labels is None else self.labels[rows], names=self.names)

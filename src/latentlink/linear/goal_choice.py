@@ -153,7 +153,7 @@ def _task_score(modes: SemanticModes, unseen: Pilots, head: nn.Module, radios: S
         channel = radio.to(unseen.x.device)
         link = ClosedForm().design(modes, channel).transceiver
         noise = stream_generator(seed, number, device=unseen.x.device)
-        seen = evaluate(link, unseen.x, unseen.y, channel=channel, head=head, labels=unseen.labels, generator=noise)
+        seen = evaluate(link, unseen.x, unseen.y, channel=channel, head=head, labels=unseen.labels, task="classification", generator=noise)
         understood = seen.agreement if seen.accuracy is None else seen.accuracy
         assert understood is not None
         rows.append(understood.mean(-1).cpu())

@@ -23,6 +23,8 @@ from latentlink.numerics.doors import AnyArray
 from latentlink.power import Mean, PowerLimit
 from latentlink.storage.artifacts import artifact
 
+_MATCHED = 1e-3  # deviation from the LMMSE decoder, of its largest entry, that rounding of float32 explains
+
 
 @artifact("link")
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,6 +142,27 @@ class LinearTransceiver(BaseTransceiver):
             if (value := getattr(self, name)) is not None:
                 changed[name] = value.expand(*batch, *value.shape[-own:])
         return replace(self, **changed)
+
+    @property
+    def scalable(self) -> bool:  # type: ignore[override]
+        """True unless single messages are scaled, which spend the budget on any latents."""
+        return not self.power_limit.limits_messages
+
+    def scaled(self, factor: Float[Tensor, "*batch"]) -> "LinearTransceiver":
+        """The same at powers times a factor c (…), known at both ends: F̃ √c, and G̃ / √c or, where G̃ is the LMMSE decoder, that of F̃ √c.
+
+        Raises:
+            ValueError: messages are limited one by one.
+        """
+        if not self.scalable:
+            return super().scaled(factor)  # type: ignore[return-value]
+        root = factor.to(self.precoder).expand(self.batch).sqrt()[..., None, None, None]
+        link = replace(self, precoder=self.precoder * root, decoder=self.decoder / torch.where(root > 0, root, 1.0))
+        if self.awaits_channel:
+            return link
+        matched = self.matched_to(self.channel).decoder
+        is_matched = (matched - self.decoder).abs().amax() <= _MATCHED * self.decoder.abs().amax()
+        return link.matched_to(self.channel) if bool(is_matched) else link
 
     def response(
         self, channel: Channel | None = None, covariance: Float[Tensor, "*c s s"] | None = None

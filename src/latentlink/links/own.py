@@ -27,6 +27,7 @@ from latentlink.numerics.doors import AnyArray, as_tensor
 from latentlink.storage.provenance import Provenance
 
 AnyLink = Codes | Solution
+_BESIDE = 16  # messages that a message is sent with, to see whether they matter
 
 
 class OwnLinkError(ValueError):
@@ -93,6 +94,11 @@ class OwnTransceiver(BaseTransceiver):
             raise _refused(self.own, "encode", "finite complex symbols", (*batch, *sizes), s)
         return s
 
+    def mixes_messages(self, x: Tensor) -> bool:
+        """True if the object sends the first of latents x (n, d) differently where it is alone, as normalisation over a batch does."""
+        beside, alone = self.encode(x[:_BESIDE])[..., :1, :, :], self.encode(x[:1])
+        return not torch.allclose(beside, alone.to(beside), rtol=1e-3, atol=1e-3 * float(alone.abs().amax()))
+
     def receive(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
         """The latents (…, n, m) that the object decodes, in the channel's precision and on its device; raises as `decode`."""
         return self.decode(r).to(self.channel.power)
@@ -137,7 +143,7 @@ def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Trans
     """
     check_channel(channel)
     found = codes_of(link)
-    return found if isinstance(found, BaseTransceiver) else OwnTransceiver(found, channel, dimension)  # type: ignore[return-value]
+    return found if isinstance(found, BaseTransceiver) else OwnTransceiver(found, channel, dimension)
 
 
 def codes_of(link: AnyLink) -> Codes:

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.latents.moments import as_latents
+from latentlink.links.calibration import bring_to_budget
 from latentlink.links.operation_count import OperationCount
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.parts import Parts
@@ -108,6 +110,10 @@ class Transceiver(Protocol):
         """True if `scaled` changes its power without a new design."""
 
     @property
+    def has_rates(self) -> bool:
+        """True if it carries bits at rates that a design chooses, so that another power by a new design would be another link."""
+
+    @property
     def clock_key(self) -> Hashable | None:
         """Transceivers of equal keys take the same time on channels of the same shape; None where each has to be timed."""
 
@@ -116,6 +122,9 @@ class Transceiver(Protocol):
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> "Transceiver":
         """The same at powers times a factor (…), known at both ends; a ValueError where `scalable` is false."""
+
+    def calibrated(self, x: AnyArray) -> "Transceiver":
+        """The same with the gain at which messages x (n, d) spend the budget; a ValueError where that takes a new design."""
 
     def for_counting(self) -> "Transceiver":
         """The form whose operations are counted: without the parts that a device would leave out."""
@@ -144,6 +153,7 @@ class BaseTransceiver(Summarised, Parts, Saved):
         def synthesis(self) -> Tensor: ...
         @property
         def flops(self) -> OperationCount | None: ...
+        def encode(self, x: AnyArray) -> Tensor: ...
         def receive(self, r: AnyArray) -> Tensor: ...
 
     side_symbols: int = 0
@@ -151,6 +161,7 @@ class BaseTransceiver(Summarised, Parts, Saved):
     density: float | None = None
     form: str | None = None
     scalable: bool = False
+    has_rates: bool = False
 
     @property
     def batch(self) -> torch.Size:
@@ -173,6 +184,25 @@ class BaseTransceiver(Summarised, Parts, Saved):
     def scaled(self, factor: Float[Tensor, "*batch"]) -> Transceiver:
         """Refused by a ValueError: another power takes another design."""
         raise ValueError(f"a {type(self).__name__} cannot be scaled: design it again with channel.with_power(power)")
+
+    def calibrated(self: T, x: AnyArray) -> T:
+        """The same link with the gain at which messages like x spend the budget, as a transmitter's gain control sets it.
+
+        Power that was planned on pilots comes out differently on other latents, most where pilots are few. The receiver knows the gain.
+
+        Args:
+            x: latents (n, d) of the transmitter.
+
+        Returns:
+            The link whose mean power over x is that of its `channel`, to 0.2 %; itself where it is so already or nothing is sent.
+
+        Raises:
+            ValueError: x are no latents of the transmitter, or the power cannot be changed without a new design.
+
+        Example:
+            >>> link = ClosedForm().design(modes, channel).transceiver.calibrated(x)
+        """
+        return bring_to_budget(self, as_latents("x", x))
 
     def informed_by(self: T, x: AnyArray) -> T:
         """Itself: the receiver needs no side information on messages."""

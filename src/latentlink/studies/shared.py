@@ -34,7 +34,7 @@ from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
-from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
+from latentlink.tasks.heads import LinearHead, SoftmaxHead, decisions, fit_head
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
@@ -71,27 +71,25 @@ class PilotKnowledge:
 
     Attributes:
         pilots: latents x (n, d) and y (n, m) of the same observations, with labels.
-        classifier: the receiver's classifier, fitted to its own training latents, or None where nothing asks for it.
+        classifier: the receiver's head, fitted to its own training latents, or None where nothing asks for it.
         others: the transmitter's latents (u, d) of observations that are no pilots, or None.
         moments: of the pilots, or of more pairs, of which the pilots are a sample.
     """
 
-    def __init__(
-        self, pilots: Pilots, classifier: SoftmaxHead | None, others: Tensor | None = None, moments: Moments | None = None
-    ) -> None:
+    def __init__(self, pilots: Pilots, classifier: LinearHead | None, others: Tensor | None = None, moments: Moments | None = None) -> None:
         self.pilots, self.classifier, self.others = pilots, classifier, others
         self.moments = Moments.from_pairs(pilots.x, pilots.y) if moments is None else moments
         self._cache = ThreadSafeCache()
 
     @property
-    def head(self) -> SoftmaxHead:
-        """The receiver's classifier.
+    def head(self) -> LinearHead:
+        """The receiver's classifier or regression.
 
         Raises:
             ValueError: there is none.
         """
         if self.classifier is None:
-            raise ValueError("this needs the receiver's classifier: give the pilots' labels, or a saved head")
+            raise ValueError("this needs the receiver's head: give the pilots' labels or targets, or a saved head")
         return self.classifier
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -156,8 +154,10 @@ class ScenarioData:
     def _check_enough(self, wanted: int) -> None:
         labels, counts = self.candidates.require_labels().unique(return_counts=True)
         if int(counts.min()) < wanted:
+            rarest = int(labels[counts.argmin()])
             raise ValueError(
-                f"pilots.per_class must be at most {int(counts.min())}, the observations of class {int(labels[counts.argmin()])} among the "
+                f"pilots.per_class must be at most {int(counts.min())}, the observations of class "
+                f"{self.candidates.names[rarest] if self.candidates.names else rarest} among the "
                 f"{len(self.candidates)} that data.train leaves, or null for all of them, got {wanted}"
             )
 
@@ -188,11 +188,11 @@ class ScenarioData:
 
 def fit_receiver_head(candidates: Pilots) -> SoftmaxHead:
     """The receiver's classifier, fitted to all its training latents, once on this machine."""
-    identity = identity_of(candidates.y, candidates.require_labels())
+    identity = identity_of(candidates.y, candidates.require_labels(), *((candidates.names,) if candidates.names else ()))
     path = cache_folder() / "heads" / f"{identity}-{_HEAD_VERSION}.safetensors"
     if (before := load_if_there(path, SoftmaxHead)) is not None:
         return before.to(candidates.y.device)
-    head = fit_head(candidates.y, candidates.require_labels())
+    head = fit_head(candidates.y, candidates.require_labels(), names=candidates.names)
     head.save(path)
     return head
 

@@ -1,13 +1,14 @@
 """Task heads, which make decisions of the receiver's latents. A softmax head is fitted here; any torch module serves in its place."""
 
-from typing import Any, TypeGuard
+from collections.abc import Sequence
+from typing import Any, Self, TypeGuard
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from latentlink.latents.labels import AnyLabels, as_named_labels, checked_names
 from latentlink.latents.moments import as_latents
-from latentlink.latents.pilots import as_labels
 from latentlink.numerics.doors import AnyArray, as_tensor, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.minimise import minimise
@@ -18,35 +19,71 @@ _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 
 _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a feature of unit variance
 
 
-@artifact("head")
-class SoftmaxHead(Summarised, nn.Linear, Saved):
-    """Multinomial logistic regression: logits (…, classes) = y Wᵀ + b of latents y (…, m), of any real dtype."""
-
-    def _facts(self) -> dict[str, str]:
-        return {"latents": f"{self.in_features} dimensions", "classes": f"{self.out_features} classes"}
+class LinearHead(Summarised, nn.Linear, Saved):
+    """A frozen head with outputs (…, q) = y Wᵀ + b of latents y (…, m), of any real dtype; the base of the heads that are fitted here."""
 
     def forward(self, y: AnyArray) -> Tensor:
-        """Logits of latents y (…, m); computed in the head's own dtype."""
+        """Outputs of latents y (…, m); computed in the head's own dtype."""
         return super().forward(as_tensor("y", y).to(self.weight.dtype))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        return {"weight": self.weight, "bias": self.bias}, {"latent_dim": self.in_features, "classes": self.out_features}
+        return {"weight": self.weight, "bias": self.bias}, {"latent_dim": self.in_features, "outputs": self.out_features}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "SoftmaxHead":
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
         """The head of a saved file."""
         weight = tensors["weight"]
         if weight.ndim != 2 or tensors["bias"].shape != weight.shape[:1]:
             raise ValueError(
-                f"weight must have shape (classes, m) and bias (classes,), got {tuple(weight.shape)} and {tuple(tensors['bias'].shape)}"
+                f"weight must have shape (outputs, m) and bias (outputs,), got {tuple(weight.shape)} and {tuple(tensors['bias'].shape)}"
             )
-        head: SoftmaxHead = nn.utils.skip_init(cls, weight.shape[1], weight.shape[0], dtype=weight.dtype)  # draws no numbers
+        head: Self = nn.utils.skip_init(cls, weight.shape[1], weight.shape[0], dtype=weight.dtype)  # draws no numbers
         head.load_state_dict(tensors)
         return head.requires_grad_(False).eval()
 
 
+@artifact("head")
+class SoftmaxHead(LinearHead):
+    """Multinomial logistic regression: logits (…, classes) = y Wᵀ + b of latents y (…, m), of any real dtype.
+
+    Attributes:
+        classes: the name of each class, in the order of the logits, as they were in training; None where classes have numbers alone.
+    """
+
+    classes: tuple[str, ...] | None = None
+
+    def _facts(self) -> dict[str, str]:
+        return {"latents": f"{self.in_features} dimensions", "classes": f"{self.out_features} classes"}
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        named = {} if self.classes is None else {"class_names": list(self.classes)}
+        return super().to_tensors()[0], {"latent_dim": self.in_features, "classes": self.out_features, **named}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
+        """The head of a saved file."""
+        names = manifest.get("class_names")
+        if not isinstance(names, list | None):
+            raise ValueError(f"class_names must be a list of names, got {names!r}")
+        return super().from_tensors(tensors, manifest).named(names)
+
+    def named(self, classes: Sequence[str] | None) -> Self:
+        """Give the classes these names, and return the head itself.
+
+        Raises:
+            ValueError: they are not one different name for each logit.
+        """
+        names = None if classes is None else checked_names(classes)
+        if names is not None and len(names) != self.out_features:
+            raise ValueError(f"classes must be {self.out_features} names, one for each logit, got {len(names)}")
+        self.classes = names
+        return self
+
+
 @with_gradients
-def fit_head(y: AnyArray, labels: AnyArray, weight_decay: float = 1e-2, max_iterations: int = 300) -> SoftmaxHead:
+def fit_head(
+    y: AnyArray, labels: AnyLabels, weight_decay: float = 1e-2, max_iterations: int = 300, *, names: Sequence[str] | None = None
+) -> SoftmaxHead:
     """Fit the receiver's classifier on its own latents: softmax regression on standardised features, by L-BFGS.
 
     min over W, b of  mean cross-entropy + weight_decay / 2 · ||W||²  (convex: the result does not depend on a start), after which the
@@ -54,18 +91,25 @@ def fit_head(y: AnyArray, labels: AnyArray, weight_decay: float = 1e-2, max_iter
 
     Args:
         y: latents (n, m), real.
-        labels: (n,) class numbers 0 … C − 1; the head has max(labels) + 1 logits.
+        labels: (n,) class numbers 0 … C − 1, for max(labels) + 1 logits; or the names of the classes, which the head keeps as `classes`.
         weight_decay: on weights of standardised features.
         max_iterations: of L-BFGS.
+        names: the name of each class, in the order of their numbers, for as many logits; without it names are numbered as they sort.
 
     Returns:
         A frozen float64 head on y's device; `head(y)` gives logits (n, C).
 
     Raises:
-        ValueError: y or labels are malformed, or only one class is present.
+        ValueError: y, labels or names are malformed, or only one class is present.
+
+    Example:
+        >>> fit_head(y[:4], ["dog", "cat", "dog", "cat"]).classes
+        ('cat', 'dog')
     """
     y = as_latents("y", y).double()
-    labels = as_labels(labels, len(y)).to(y.device)
+    numbers, known = as_named_labels(labels, len(y), names)
+    labels = numbers.to(y.device)
+    classes = int(labels.max()) + 1 if known is None else len(known)
     if labels.unique().numel() < 2:
         raise ValueError(f"labels must show at least two classes, got only class {labels[0].item()}")
     weight_decay, max_iterations = real("weight_decay", weight_decay, above=0), integer("max_iterations", max_iterations)
@@ -75,7 +119,7 @@ def fit_head(y: AnyArray, labels: AnyArray, weight_decay: float = 1e-2, max_iter
     values, vectors = torch.linalg.eigh((features.float().T @ features.float()).double() / len(y))
     scales = (_CURVATURE * values.clamp(min=0) + weight_decay).rsqrt()
     inputs = features @ vectors * scales  # in these coordinates no direction is curved by more than 1
-    V, b = y.new_zeros(int(labels.max()) + 1, y.shape[1]), y.new_zeros(int(labels.max()) + 1)
+    V, b = y.new_zeros(classes, y.shape[1]), y.new_zeros(classes)
     for dtype in (torch.float32, torch.float64):  # nearly all of the way at half the cost
         z, penalty = inputs.to(dtype), (weight_decay * scales.square()).to(dtype)
 
@@ -84,7 +128,7 @@ def fit_head(y: AnyArray, labels: AnyArray, weight_decay: float = 1e-2, max_iter
 
         V, b = minimise([V.to(dtype), b.to(dtype)], loss, max_iterations, _TOLERANCE)
     weight = (V * scales) @ vectors.T / scale
-    return SoftmaxHead.from_tensors({"weight": weight, "bias": b - weight @ mean}, {}).to(y.device)
+    return SoftmaxHead.from_tensors({"weight": weight, "bias": b - weight @ mean}, {}).named(known).to(y.device)
 
 
 def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch outputs"]:
@@ -118,6 +162,12 @@ def decisions(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Int[Tensor, "*ba
     return outputs.argmax(-1)
 
 
+def class_name(head: nn.Module, number: int) -> int | str:
+    """The name of a class where the head knows it, else its number."""
+    names = getattr(head, "classes", None)
+    return names[number] if isinstance(names, tuple) and number < len(names) else number
+
+
 def is_affine(head: nn.Module) -> TypeGuard[nn.Linear]:
     """True if the head is y Wᵀ + b and nothing else, so that it can be folded into what comes before it."""
-    return type(head) in (nn.Linear, SoftmaxHead)
+    return type(head) is nn.Linear or (isinstance(head, LinearHead) and type(head).forward is LinearHead.forward)

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from latentlink.latents.labels import AnyLabels, labels_for
 from latentlink.latents.moments import as_latents
-from latentlink.latents.pilots import as_labels
 from latentlink.numerics.doors import AnyArray, finite
 from latentlink.numerics.reprs import Summarised
-from latentlink.tasks.heads import decisions
+from latentlink.tasks.heads import class_name, decisions
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
 
@@ -58,22 +58,22 @@ class Accuracy(Summarised):
 
     Attributes:
         overall: the rate over all messages.
-        per_class: rates by class number, for the classes that occur.
+        per_class: rates of the classes that occur, by name where the head knows it, else by number.
         mean_per_class: their mean, which weighs rare classes like common ones.
     """
 
     overall: Rate
-    per_class: dict[int, Rate]
+    per_class: dict[int | str, Rate]
     mean_per_class: float
 
 
-def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyArray) -> Accuracy:
+def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
     """The share of messages for which head(ŷ) decides for the true class.
 
     Args:
         head: classifier, latents (n, m) → logits (n, classes).
         y_hat: latents (n, m), or (…, n, m) for several channels: then the mean over them, with the interval of n messages.
-        labels: (n,) true classes.
+        labels: (n,) true classes, numbers or names that the head's `classes` number.
 
     Raises:
         ValueError: labels are malformed or their number is not n.
@@ -84,9 +84,9 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyArray) -> Accuracy:
     if y_hat.numel() == 0:
         raise ValueError(f"y_hat is empty, got shape {tuple(y_hat.shape)}")
     decided = decisions(head, y_hat)
-    labels = as_labels(labels, y_hat.shape[-2]).to(decided.device)
-    correct = decided == labels
-    rates = {c: _rate(correct[..., labels == c]) for c in labels.unique().tolist()}
+    numbers = labels_for(labels, y_hat.shape[-2], getattr(head, "classes", None)).numbers.to(decided.device)
+    correct = decided == numbers
+    rates = {class_name(head, c): _rate(correct[..., numbers == c]) for c in numbers.unique().tolist()}
     return Accuracy(_rate(correct), rates, sum(rate.value for rate in rates.values()) / len(rates))
 
 

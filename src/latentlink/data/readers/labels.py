@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,18 +15,7 @@ from latentlink.data.readers.content import Array, FileContentError, check_kind,
 from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_array
 from latentlink.data.readers.sources import locate
 from latentlink.data.readers.tables import LABELS, Table
-
-
-class Labels(NamedTuple):
-    """Class labels and what their numbers mean.
-
-    Attributes:
-        numbers: class numbers (n,).
-        names: the name of each class, in the order of their numbers; None where the file holds numbers.
-    """
-
-    numbers: Int64[Tensor, "n"]
-    names: tuple[str, ...] | None
+from latentlink.latents.labels import Labels, number_words
 
 
 def read_labels(path: Source, *, key: str | None = None, names: Sequence[str] | None = None) -> Int64[Tensor, "n"]:
@@ -130,16 +118,12 @@ def number_labels(origin: str, array: Array, names: Sequence[str] | None) -> Lab
 
 
 def _numbered(origin: str, words: Array, names: Sequence[str] | None) -> Labels:
-    present, numbers = np.unique(words, return_inverse=True)
-    if names is None:
-        return Labels(torch.from_numpy(numbers.astype(np.int64)), tuple(present.tolist()))
-    position = {str(name): number for number, name in enumerate(names)}
-    unknown = [name for name in present.tolist() if name not in position]
-    if unknown:
+    found = number_words(words, names)
+    known = found.names or ()
+    if names is not None and (unknown := known[len(names) :]):
         count = int(np.isin(words, unknown).sum())
         raise FileContentError(
             f"{origin}: {count} of {len(words)} labels are classes that training did not have ({', '.join(unknown[:5])}); "
-            f"it had {', '.join(map(str, list(names)[:10]))}"
+            f"it had {', '.join(known[: min(10, len(names))])}"
         )
-    table = np.array([position[name] for name in present.tolist()], np.int64)
-    return Labels(torch.from_numpy(table[numbers]), tuple(map(str, names)))
+    return found

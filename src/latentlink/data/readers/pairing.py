@@ -6,18 +6,18 @@ rows, become pilots in one call.
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.labels import Labels, number_labels, read_named_labels
+from latentlink.data.readers.labels import number_labels, read_named_labels
 from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
 from latentlink.data.readers.opening import Source, open_source
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.tables import LABELS
+from latentlink.latents.labels import Labels
 from latentlink.latents.pilots import Pilots
 
 ID = "id"
@@ -88,9 +88,13 @@ def read_pairs(
         check_counts((transmitter.origin, len(transmitter.latents)), (receiver.origin, len(receiver.latents)))
         left = right = np.arange(len(transmitter.latents))
     x, y = (torch.from_numpy(_taken(end.latents, rows)) for end, rows in ((transmitter, left), (receiver, right)))
+    ends = (transmitter, receiver)
     if given is not None:
-        return Pilots(x, y, _given(given, transmitter, receiver, left, right))
-    return Pilots(x, y, _found(transmitter, receiver, left, right, names))
+        found: Labels | None = given_labels(given, [(end.origin, len(end.latents)) for end in ends], (left, right))
+    else:
+        both = zip(ends, (left, right), strict=True)
+        found = found_labels([(end.origin, end.labels[rows]) for end, rows in both if end.labels is not None], names)
+    return Pilots(x, y) if found is None else Pilots(x, y, found.numbers, names=found.names)
 
 
 def _taken(latents: Array, rows: Array) -> Array:
@@ -156,23 +160,26 @@ def check_counts(transmitter: tuple[str, int], receiver: tuple[str, int]) -> Non
         )
 
 
-def _given(labels: Labels, transmitter: Side, receiver: Side, left: Array, right: Array) -> Tensor:
-    """Labels of a file of their own, which must be as many as the rows of one end before they are joined."""
-    for rows, end in ((left, transmitter), (right, receiver)):
-        if len(labels.numbers) == len(end.latents):
-            return labels.numbers[torch.from_numpy(rows)]
-    raise FileContentError(
-        f"labels: got {len(labels.numbers)}, expected {len(transmitter.latents)}, one for each row of {transmitter.origin}"
-    )
+def given_labels(labels: Labels, ends: Sequence[tuple[str, int]], kept: Sequence[Any]) -> Labels:
+    """Labels of a file of their own, which must be as many as the rows of one end before they are joined.
+
+    Args:
+        labels: of all rows of one end.
+        ends: where the rows of the transmitter and of the receiver come from, for messages, and how many they are.
+        kept: the rows of each end that are paired.
+    """
+    for rows, (_, count) in zip(kept, ends, strict=True):
+        if len(labels.numbers) == count:
+            return labels._replace(numbers=torch.from_numpy(labels.numbers.numpy()[rows]))
+    raise FileContentError(f"labels: got {len(labels.numbers)}, expected {ends[0][1]}, one for each row of {ends[0][0]}")
 
 
-def _found(transmitter: Side, receiver: Side, left: Array, right: Array, names: Sequence[str] | None) -> Tensor | None:
-    """The labels that the tables themselves hold; two ends that both hold them must agree."""
-    found = [(end.origin, end.labels[rows]) for end, rows in ((transmitter, left), (receiver, right)) if end.labels is not None]
+def found_labels(found: Sequence[tuple[str, Array]], names: Sequence[str] | None) -> Labels | None:
+    """The labels of pairs that the tables of one or both ends hold, which must agree; None where there are none."""
     if not found:
         return None
     if len(found) == 2 and (found[0][1] != found[1][1]).any():
         rows = int((found[0][1] != found[1][1]).sum())
         ends = f"{found[0][0]} and {found[1][0]}"
-        raise FileContentError(f"{ends} hold different labels in {rows} of {len(left)} rows: the rows are not paired")
-    return number_labels(*found[0], names).numbers
+        raise FileContentError(f"{ends} hold different labels in {rows} of {len(found[0][1])} rows: the rows are not paired")
+    return number_labels(*found[0], names)

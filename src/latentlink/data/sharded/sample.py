@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from latentlink.data.readers.content import FileContentError
-from latentlink.data.readers.labels import number_labels, read_named_labels
+from latentlink.data.readers.labels import read_named_labels
 from latentlink.data.readers.opening import Source
+from latentlink.data.readers.pairing import found_labels, given_labels
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.sharded.paired_rows import PairedRows, label_of, pair_rows
+from latentlink.latents.labels import Labels
 from latentlink.latents.pilots import Pilots
 from latentlink.numerics.doors import integer
 from latentlink.numerics.progress import CountProgress, on_terminal
@@ -76,7 +77,7 @@ def sample_pairs(
     return draw_sample(pairs, labels_of(pairs, labels, names), integer("count", count), integer("seed", seed, 0), shown).pilots
 
 
-def draw_sample(pairs: PairedRows, labels: Int[Tensor, "n"] | None, count: int, seed: int, progress: CountProgress) -> Sample:
+def draw_sample(pairs: PairedRows, labels: Labels | None, count: int, seed: int, progress: CountProgress) -> Sample:
     """Draw pairs from every block as many as its share; see `sample_pairs`."""
     total = len(pairs)
     count = min(count, total)
@@ -95,34 +96,24 @@ def draw_sample(pairs: PairedRows, labels: Int[Tensor, "n"] | None, count: int, 
         progress(rows.stop, total)
     assert digests is not None
     taken = torch.cat(numbers)
-    pilots = Pilots(torch.cat(x), torch.cat(y), None if labels is None else labels[taken])
+    latents = torch.cat(x), torch.cat(y)
+    pilots = Pilots(*latents) if labels is None else Pilots(*latents, labels.numbers[taken], names=labels.names)
     return Sample(pilots, taken, (digests[0].hexdigest(), digests[1].hexdigest()))
 
 
-def labels_of(pairs: PairedRows, labels: Source | None, names: Sequence[str] | None) -> Int[Tensor, "n"] | None:
+def labels_of(pairs: PairedRows, labels: Source | None, names: Sequence[str] | None) -> Labels | None:
     """Read the labels of all pairs, of a source of their own or of the tables' column; None where there are none.
 
     Raises:
         FileContentError: their number is that of neither end, or two ends hold different ones.
     """
-    ends = (pairs.tx, pairs.rx)
     kept: tuple[Any, Any] = (slice(None), slice(None)) if pairs.kept is None else pairs.kept
+    ends = (pairs.tx, pairs.rx)
     if labels is not None:
-        given = read_named_labels(labels, names=names).numbers
-        for rows, end in zip(kept, ends, strict=True):
-            if len(given) == len(end):
-                return torch.from_numpy(given.numpy()[rows])
-        raise FileContentError(f"labels: got {len(given)}, expected {len(pairs.tx)}, one for each row of {pairs.tx.origin}")
+        return given_labels(read_named_labels(labels, names=names), [(end.origin, len(end)) for end in ends], kept)
     found = []
     for rows, end in zip(kept, ends, strict=True):
         name = label_of(end)
         if name is not None:
             found.append((end.origin, end.column(name, range(len(end)))[rows]))
-    if not found:
-        return None
-    if len(found) == 2 and (found[0][1] != found[1][1]).any():
-        different = int((found[0][1] != found[1][1]).sum())
-        raise FileContentError(
-            f"{found[0][0]} and {found[1][0]} hold different labels in {different} of {len(pairs)} rows: the rows are not paired"
-        )
-    return number_labels(*found[0], names).numbers
+    return found_labels(found, names)

@@ -32,7 +32,7 @@ from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PerMessage, PowerLimit, named
-from latentlink.tasks.heads import SoftmaxHead
+from latentlink.tasks.heads import LinearHead, SoftmaxHead
 from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
 
 GATED = 256  # validation pilots at most that set the gate
@@ -290,7 +290,11 @@ def codec_training(
     return CodecTraining(power=limit, budget=named_budget(flops=flops, microseconds=microseconds), **settings)
 
 
-def named_objective(word: str, head: SoftmaxHead, fidelity: float = 0.05) -> Objective:
-    """The objective of a word: "head" (its softmax, with a share `fidelity` of MSE), "mse", "cosine" or "retrieval"."""
+def named_objective(word: str, head: LinearHead | None, fidelity: float = 0.05) -> Objective:
+    """The objective of a word: "head" (its softmax or its outputs, with a share `fidelity` of MSE), "mse", "cosine" or "retrieval"."""
     objectives: dict[str, Objective] = {"mse": Regression(), "cosine": Cosine(), "retrieval": Retrieval()}
-    return HeadDivergence(head, fidelity=fidelity) if word == "head" else objectives[word]
+    if word != "head":
+        return objectives[word]
+    if head is None:
+        raise ValueError("objective must be mse, cosine or retrieval without a head, got head: give labels, targets or a saved head")
+    return HeadDivergence(head, fidelity=fidelity) if isinstance(head, SoftmaxHead) else Regression(head, fidelity=fidelity)

@@ -22,7 +22,7 @@ from latentlink.neural.codec.ends import Ends, decode, limit_messages, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
 from latentlink.neural.codec.streams import Beams, Streams, rematch_streams
 from latentlink.numerics.doors import AnyArray
-from latentlink.power import PowerLimit
+from latentlink.power import Mean, PowerLimit
 from latentlink.storage.artifacts import artifact
 
 GELU_FLOPS = 5  # argument of erf 1, erf 1, Φ from it 2, product 1
@@ -99,6 +99,24 @@ class CodecTransceiver(BaseTransceiver):
         ends = self.ends.matched_to(self.decoder, streams, self.ceiling)
         energy, active = self.energy.expand(streams.amplitude.shape), self.active.expand(batch)
         return replace(self, streams=streams, beams=beams, ends=ends, energy=energy, active=active, channel=measured.to(torch.float32))
+
+    @property
+    def scalable(self) -> bool:  # type: ignore[override]
+        """True unless all messages have the same energy, which spend the budget on any latents."""
+        return isinstance(self.limit, Mean)
+
+    def scaled(self, factor: Float[Tensor, "*batch"]) -> "CodecTransceiver":
+        """The same networks at powers times a factor (…), below a peak if there is one; the receiver divides by its root.
+
+        Raises:
+            ValueError: all messages have the same energy.
+        """
+        if not self.scalable:
+            return super().scaled(factor)  # type: ignore[return-value]
+        factor = factor.to(self.energy).expand(self.batch)
+        root = factor.sqrt()[..., None, None]
+        beams = replace(self.beams, receive=self.beams.receive / torch.where(root > 0, root, 1.0))
+        return replace(self, ends=self.ends.scaled(root), beams=beams, energy=self.energy * factor.unsqueeze(-1))
 
     def _chunk(self) -> int:
         """Number of messages at a time, so that the hidden values of all channels fit."""

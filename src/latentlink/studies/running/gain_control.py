@@ -14,13 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.links.calibration import TOLERANCE, mean_power
 from latentlink.links.solution import Solution
-from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.division import ratio
 
 _CORRECTIONS = 4  # most corrections of the budget
-_ENTRIES = 2**24  # symbols held at a time
-POWER_TOLERANCE = 2e-3  # relative to the budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +31,7 @@ class Controlled:
 
 
 def design_at_budget(
-    design: Callable[[Tensor], Solution], x: Tensor, channel: Channel, controlled: bool = True, tolerance: float = POWER_TOLERANCE
+    design: Callable[[Tensor], Solution], x: Tensor, channel: Channel, controlled: bool = True, tolerance: float = TOLERANCE
 ) -> Controlled:
     """Design, measure the power, and correct the budget until the power is that of the channel.
 
@@ -51,7 +49,7 @@ def design_at_budget(
 
     found = timed(channel.power)
     transceiver = found.solution.transceiver
-    if transceiver.scalable:  # a new design could change its rates
+    if transceiver.has_rates:  # a new design could change its rates
         spent = share_spent(found.solution, x, channel)
         factor = torch.where(spent > 0, ratio(torch.ones_like(spent), spent), 1.0)
         return replace(found, solution=replace(found.solution, transceiver=transceiver.scaled(factor)))
@@ -69,10 +67,3 @@ def share_spent(solution: Solution, x: Tensor, channel: Channel) -> Float[Tensor
     """The measured power of messages x relative to that of the channel (…)."""
     sent = mean_power(solution.transceiver.to(torch.float32), x, channel)
     return ratio(sent.to(channel.power), channel.power).expand(channel.batch)
-
-
-def mean_power(link: Transceiver, x: Tensor, channel: Channel, entries: int = _ENTRIES) -> Float[Tensor, "*batch"]:
-    """Power per channel use (…) over messages x, at most `entries` symbols held at a time."""
-    rows = max(1, entries // (channel.batch.numel() * channel.uses * channel.n_tx))
-    energy = torch.stack([link.encode(some).abs().square().sum((-3, -2, -1)) for some in x.split(rows)])
-    return energy.sum(0) / (len(x) * channel.uses)

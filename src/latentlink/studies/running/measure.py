@@ -28,11 +28,12 @@ from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.latency import latency
 from latentlink.evaluation.papr import peaks
 from latentlink.linear.design import ClosedForm
+from latentlink.links.calibration import TOLERANCE
 from latentlink.links.status import Status
 from latentlink.links.transceiver import Transceiver
 from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
-from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
+from latentlink.studies.running.gain_control import design_at_budget
 from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import ScenarioData, ThreadSafeCache
@@ -63,7 +64,7 @@ class Measured:
     channel: Channel | None = None
 
 
-def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = POWER_TOLERANCE) -> Measured:
+def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = TOLERANCE) -> Measured:
     """Run a cell; `power_tolerance` is that of `design_at_budget`."""
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)

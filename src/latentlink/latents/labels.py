@@ -1,0 +1,105 @@
+"""Class labels: numbers 0, 1, 2, …, or names of classes, which are numbered once and keep their names."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int, Int64
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentlink.numerics.doors import AnyArray, as_tensor
+
+AnyLabels = AnyArray | Sequence[str]  # class numbers, or the names of classes
+_MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
+
+
+class Labels(NamedTuple):
+    """Class labels and what their numbers mean.
+
+    Attributes:
+        numbers: class numbers (n,).
+        names: the name of each class, in the order of their numbers; None where there are only numbers.
+    """
+
+    numbers: Int64[Tensor, "n"]
+    names: tuple[str, ...] | None
+
+
+def as_labels(labels: AnyArray, count: int) -> Int[Tensor, "n"]:
+    """Check class labels at the public door: `count` integers >= 0.
+
+    Raises:
+        ValueError: wrong shape or length, fractions, negative or absurdly large numbers.
+    """
+    values = as_tensor("labels", labels)
+    if values.ndim != 1 or len(values) != count:
+        remedy = "; one-hot labels? labels.argmax(1)" if values.ndim == 2 and len(values) == count else ""
+        raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}{remedy}")
+    if values.is_complex() or values.is_floating_point():
+        raise ValueError(f"labels must be integers 0, 1, 2, …, got {values.dtype}; the numbers of a regression are targets, not labels")
+    values = values.long()
+    if values.numel() and (values.min() < 0 or values.max() >= _MAX_CLASSES):
+        raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, got {values.min().item()} to {values.max().item()}")
+    return values
+
+
+def as_named_labels(labels: AnyLabels, count: int, names: Sequence[str] | None = None) -> Labels:
+    """Check class labels that are numbers or names of classes.
+
+    Args:
+        labels: `count` numbers, or as many names.
+        count: n, the number of latents.
+        names: the name of each class, in the order of their numbers; without it names are numbered as they sort. Names that it lacks are
+            numbered after it.
+
+    Raises:
+        ValueError: as `as_labels`; or `names` repeats a name, or lacks one for a number.
+    """
+    known = None if names is None else checked_names(names)
+    numbers = labels_for(labels, count, known)
+    if known is not None and _as_words(labels) is None and numbers.numbers.numel() and int(numbers.numbers.max()) >= len(known):
+        raise ValueError(f"names must name all classes up to {int(numbers.numbers.max())}, got {len(known)} names")
+    return numbers
+
+
+def labels_for(labels: AnyLabels, count: int, names: tuple[str, ...] | None) -> Labels:
+    """Number `count` labels as a head of these classes does: names in its order, others after them; numbers stay. Raises as `as_labels`."""
+    words = _as_words(labels)
+    if words is None:
+        return Labels(as_labels(labels, count), names)  # type: ignore[arg-type]
+    if words.shape != (count,):
+        raise ValueError(f"labels must have shape ({count},), one per latent, got {words.shape} names of classes")
+    return number_words(words, names)
+
+
+def number_words(words: NDArray[Any], names: Sequence[str] | None) -> Labels:
+    """Number the names of classes (n,) in the order of `names`; those that it lacks come after them, as they sort."""
+    present, rows = np.unique(words, return_inverse=True)
+    known = list(names or ())
+    known += sorted(set(present.tolist()) - set(known))
+    position = {name: number for number, name in enumerate(known)}
+    numbers = np.array([position[name] for name in present.tolist()], np.int64)[rows.reshape(-1)]
+    return Labels(torch.from_numpy(numbers), tuple(known))
+
+
+def checked_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Check the names of classes: distinct strings."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"names must be the names of the classes, a sequence of strings, got {names!r}")
+    found = tuple(map(str, names))
+    if len(set(found)) < len(found):
+        twice = next(name for name in found if found.count(name) > 1)
+        raise ValueError(f"names must be different for different classes, got {twice!r} twice")
+    return found
+
+
+def _as_words(labels: Any) -> NDArray[Any] | None:
+    """The names of classes in an array, list or column of strings; None where it holds something else."""
+    if isinstance(labels, Tensor):
+        return None
+    values = np.asarray(labels)
+    if values.dtype.kind == "O" and values.size and all(isinstance(value, str) for value in values.flat):
+        values = values.astype(str)
+    return values.astype(str) if values.dtype.kind in "US" else None
