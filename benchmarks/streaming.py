@@ -1,4 +1,4 @@
-"""Moments of 10⁷ pairs of latents that lie in shards on the disk: rows a second, and the memory that it takes, which is that of 10⁶ pairs.
+"""Moments and evaluation of 10⁷ pairs of latents in shards on the disk: rows a second, and memory, which is that of 10⁶ pairs.
 
 Run: python benchmarks/streaming.py    (one thread; 1.3 GB on the disk for a while; each figure is of a process of its own)
 """
@@ -44,11 +44,15 @@ def peak_mib() -> float:
 def measure(what: str, folder: Path, shards: int) -> None:
     """Print the rows, seconds and MiB of one computation; run as a process of its own."""
     x, y = ([f"{folder}/{name}" for name in sorted(path.name for path in folder.glob(pattern))] for pattern in ("x-*.npy", "y-*.npy"))
-    ll.data.moments_of_shards(x[:1], y[:2])  # what is imported and allocated once
+    first = ll.data.moments_of_shards(x[:1], y[:2])  # what is imported and allocated once
+    channel = ll.Channel.from_snr(ll.rayleigh(4, 4, generator=0), 10.0)
+    link = ll.ClosedForm().design(ll.semantic_modes(first), channel)
     before, started, used = peak_mib(), time.perf_counter(), time.process_time()
     sources = x[:shards], y[: 2 * shards]
     if what == "marginal":
         count = ll.data.marginal_of_shards(sources[0]).count
+    elif what == "evaluation":
+        count = ll.data.evaluate_shards(link, *sources, channel=channel, generator=0).messages
     elif what == "moments":
         count = ll.data.moments_of_shards(*sources).count
     else:
@@ -75,6 +79,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_shards(Path(folder))
         words = {"moments": "moments", "folds": f"moments of {FOLDS} folds, with a checkpoint", "marginal": "marginal of one end"}
+        words["evaluation"] = "evaluation over a channel of 4×4 antennas"
         for what, name in words.items():
             for shards in (1, SHARDS):
                 command = [sys.executable, __file__, what, folder, str(shards)]

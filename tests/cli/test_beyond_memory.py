@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+import polars.testing
 import pytest
 import torch
 
 import latentlink as ll
 from latentlink.cli.beyond_memory import is_beyond_memory
+from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 from latentlink.cli.inspect import inspect
 from latentlink.cli.moments import moments
@@ -67,6 +70,23 @@ def test_moments_are_a_command_of_their_own_that_fit_takes_up(files, capsys):
     told = " ".join(capsys.readouterr().out.split())
     assert "all that a linear design needs" in told
     assert "part-0.npy … part-3.npy, 4 files" in told
+
+
+def test_messages_are_sent_block_by_block_with_the_same_figures(files, capsys):
+    fit("x.npy", "y.npy", "labels.npy", **SMALL)
+    sources = (files / "link", "x.npy", "part-*.npy", "labels.npy")
+    evaluate(*sources, output=files / "whole.parquet")
+    capsys.readouterr()
+    evaluate(*sources, output=files / "streamed.parquet", stream=True, checkpoint=files / "seen.safetensors")
+    shown = capsys.readouterr()
+    assert "class 3" in shown.out
+    assert "measured power" in shown.out
+    assert shown.err == ""
+    whole, streamed = (pl.read_parquet(files / f"{name}.parquet") for name in ("whole", "streamed"))
+    pl.testing.assert_frame_equal(streamed, whole, rel_tol=1e-6)
+    for option in ({"retrieval": True}, {"calibrate": True}):
+        with pytest.raises(ValueError, match=f"--{next(iter(option))} takes all latents in memory"):
+            evaluate(*sources, stream=True, **option)
 
 
 def test_small_files_are_read_whole_and_only_files_of_this_machine_have_a_size(files):

@@ -1,4 +1,7 @@
-"""Pilots that are larger than memory, as commands need them: the moments of all, and a sample to look at, to fit a head and to judge by."""
+"""Latents that are larger than memory, as commands need them.
+
+`fit` takes the moments of all pilots, and a sample to look at, to fit a head and to judge by; `evaluate` sends messages block by block.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,21 +13,27 @@ import torch
 from rich.progress import MofNCompleteColumn, TextColumn
 from torch import Tensor
 
-from latentlink.cli.console import progress, read_pilots, told_warnings
+from latentlink.channels.channel import Channel
+from latentlink.cli.console import facts, print_table, progress, read_pilots, told_warnings
+from latentlink.cli.measured import list_figures, list_power
 from latentlink.cli.options import Reading
 from latentlink.cli.provenance import data_records
 from latentlink.data.readers.opening import SUFFIXES
 from latentlink.data.readers.sources import locate
+from latentlink.data.sharded.evaluation import evaluate_shards
 from latentlink.data.sharded.paired_rows import PairedRows, pair_rows
 from latentlink.data.sharded.sample import draw_sample, labels_of
 from latentlink.data.sharded.second_order import moments_of_pairs
+from latentlink.evaluation.figures import Evaluation
 from latentlink.latents.folds import fold_numbers
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
+from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.parts import change_tensors
 from latentlink.numerics.progress import CountProgress
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.provenance import DataRecord, digest_of
+from latentlink.tasks.heads import LinearHead
 
 FOLDS = 5  # of which one judges the design that is made from the others
 _HUB = "hf://"
@@ -120,6 +129,61 @@ def read_or_stream(
     records = zip(data_records(sample.pilots, transmitter, receiver, labels), digests, strict=True)
     whole = tuple(replace(record, shape=(len(pairs), *record.shape[1:]), sha256=digest) for record, digest in records)
     return ReadPilots(sample.pilots, whole, moments, sample.rows)
+
+
+def refuse_what_needs_all(retrieval: bool, calibrate: bool) -> None:
+    """Refuse what `latentlink evaluate` computes only of latents in memory."""
+    if retrieval or calibrate:
+        name = "--retrieval" if retrieval else "--calibrate"
+        raise ValueError(f"{name} takes all latents in memory: give fewer of them, or --no-stream where they fit")
+
+
+def measure_stream(
+    link: Transceiver,
+    sources: tuple[str, str, str | None, str | None],
+    reading: Reading,
+    checkpoint: Path | None,
+    *,
+    channel: Channel,
+    head: LinearHead | None,
+    generator: int,
+) -> Evaluation:
+    """Measure a link on latents that are read block by block, and print the figures.
+
+    Args:
+        link: the transceiver.
+        sources: latents of both ends, labels and targets.
+        reading: how they are read.
+        checkpoint: where sums are stored, if anywhere.
+        channel: the channels passed.
+        head: the receiver's.
+        generator: seed of the noise.
+    """
+    tx, rx, labels, targets = sources
+    with told_warnings(), row_bar("evaluation") as shown:
+        seen = evaluate_shards(
+            link,
+            tx,
+            rx,
+            labels,
+            channel=channel,
+            head=head,
+            targets=targets,
+            generator=generator,
+            on=reading.on,
+            columns=reading.columns or None,
+            pool=reading.pool,
+            checkpoint=checkpoint,
+            progress=shown,
+        )
+    if seen.accuracy is not None:
+        shares = {"all": seen.accuracy} | {
+            name if isinstance(name, str) else f"class {name}": share for name, share in seen.per_class.items()
+        }
+        print_table("accuracy", ("", "link"), [(name, f"{float(share.mean()):.4f}") for name, share in shares.items()])
+    messages = f"{seen.messages} over {channel.batch.numel()} channel(s)"
+    facts("link", [("messages", messages), *list_figures(seen), *list_power(seen, channel)])
+    return seen
 
 
 def open_pairs(transmitter: str, receiver: str, reading: Reading) -> PairedRows:

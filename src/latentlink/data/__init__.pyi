@@ -12,6 +12,7 @@ from .readers.latents import latent_shards, read_latents
 from .readers.pairing import read_pairs
 from .readers.writing import write_array
 from .sharded.checkpoint import CheckpointError
+from .sharded.evaluation import evaluate_shards
 from .sharded.sample import sample_pairs
 from .sharded.second_order import Marginal, marginal_of_shards, moments_of_shards
 
@@ -27,6 +28,7 @@ __all__ = [
     "digits",
     "encode",
     "encoder",
+    "evaluate_shards",
     "fashion_mnist",
     "from_callable",
     "latent_shards",

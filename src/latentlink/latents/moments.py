@@ -51,6 +51,7 @@ class LatentChunks:
 
     Attributes:
         count: n, number of rows.
+        dimension: d of a latent.
 
     Raises:
         ValueError: as `as_latents`; for NaN and infinite entries when their chunk is taken.
@@ -60,7 +61,7 @@ class LatentChunks:
         self.name, self.value = name, as_array(name, value)
         shape = tuple(self.value.shape)
         _check_shape(name, shape, self.value.is_complex() if isinstance(self.value, Tensor) else self.value.dtype.kind == "c")
-        self.count = shape[0]
+        self.count, self.dimension = shape
 
     def __getitem__(self, rows: slice) -> Float[Tensor, "rows d"]:
         return finite(self.name, self.value[rows])
@@ -76,6 +77,14 @@ def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tens
     if len(x) != len(y):
         raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
     return x, y
+
+
+def paired_chunks(x: AnyArray, y: AnyArray) -> tuple[LatentChunks, LatentChunks]:
+    """Take paired latents at the public door a chunk at a time; raises as `LatentChunks`, and where x and y differ in length."""
+    ends = LatentChunks("x", x), LatentChunks("y", y)
+    if ends[0].count != ends[1].count:
+        raise ValueError(f"x and y must pair row by row, got {ends[0].count} and {ends[1].count} rows")
+    return ends
 
 
 @artifact("moments")
@@ -124,9 +133,7 @@ class Moments(Summarised, Saved):
         Raises:
             ValueError: x or y is complex, empty, not a matrix or not finite; their lengths differ; folds not in 1…n.
         """
-        chunks = LatentChunks("x", x), LatentChunks("y", y)
-        if chunks[0].count != chunks[1].count:
-            raise ValueError(f"x and y must pair row by row, got {chunks[0].count} and {chunks[1].count} rows")
+        chunks = paired_chunks(x, y)
         count = chunks[0].count
         folds = integer("folds", folds, 1, count)
         parts: list[Moments | None] = [None] * folds

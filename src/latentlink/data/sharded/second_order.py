@@ -67,22 +67,13 @@ def moments_of_shards(
 def moments_of_pairs(pairs: PairedRows, folds: int, checkpoint: str | os.PathLike[str] | None, progress: CountProgress) -> Moments:
     """Compute the moments of pairs that are counted and not read yet; see `moments_of_shards`."""
     folds = integer("folds", folds, 1, len(pairs))
-    sources = {"tx": pairs.tx, "rx": pairs.rx}
-    settings = {
-        "on": pairs.on,
-        "columns": pairs.tx.columns,
-        "key": [pairs.tx.key, pairs.rx.key],
-        "pool": pairs.tx.pool,
-        "pairs": len(pairs),
-        "folds": folds,
-    }
     return accumulate(
         Moments,
         partial(moments_of_rows, pairs, folds),
         pairs.blocks,
         len(pairs),
         Moments.of_parts,
-        checkpoint=None if checkpoint is None else _checkpoint(checkpoint, Moments, sources, settings),
+        checkpoint=None if checkpoint is None else checkpoint_of(checkpoint, "moments", pairs, {"folds": folds}),
         progress=progress,
     )
 
@@ -120,15 +111,15 @@ def marginal_of_shards(
         >>> marginal = marginal_of_shards("vit/*.parquet")  # doctest: +SKIP
     """
     latents = open_rows(x, key=key, columns=columns, pool=pool)
-    settings = {"columns": latents.columns, "key": latents.key, "pool": pool, "rows": len(latents)}
     dimension = latents.dimension
+    work = {"x": describe_sources(latents), **settings_of(latents)} if checkpoint is not None else {}
     return accumulate(
         Marginal,
         partial(marginal_of_rows, latents),
         lambda start: blocks(len(latents), dimension, start),
         len(latents),
         lambda parts: next(part for part in parts if part is not None).checked(),
-        checkpoint=None if checkpoint is None else _checkpoint(checkpoint, Marginal, {"x": latents}, settings),
+        checkpoint=None if checkpoint is None else Checkpoint(checkpoint, "marginal", work),
         progress=on_terminal("marginal") if progress is None else progress,
     )
 
@@ -138,9 +129,14 @@ def marginal_of_rows(latents: LatentRows, rows: range) -> list[Marginal | None]:
     return [Marginal.of_block(torch.from_numpy(latents.read(rows)))]
 
 
-def _checkpoint(
-    path: str | os.PathLike[str], kind: type[Moments | Marginal], sources: Mapping[str, LatentRows], settings: Mapping[str, object]
-) -> Checkpoint:
-    """The checkpoint of these sources and settings; tuples are lists in a file."""
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-    return Checkpoint(path, kind.artifact_kind, {name: describe_sources(rows) for name, rows in sources.items()} | plain)
+def checkpoint_of(path: str | os.PathLike[str], kind: str, pairs: PairedRows, settings: Mapping[str, object]) -> Checkpoint:
+    """The checkpoint of a computation of pairs, which is one of their files and of how they are read, besides its settings."""
+    sources = {"tx": describe_sources(pairs.tx), "rx": describe_sources(pairs.rx)}
+    read = {"on": pairs.on, "pairs": len(pairs), **settings_of(pairs.tx), "key": [pairs.tx.key, pairs.rx.key]}
+    return Checkpoint(path, kind, {**sources, **read, **settings})
+
+
+def settings_of(latents: LatentRows) -> dict[str, object]:
+    """How latents are read, as plain values."""
+    columns = None if latents.columns is None else list(latents.columns)
+    return {"rows": len(latents), "columns": columns, "key": latents.key, "pool": latents.pool}
