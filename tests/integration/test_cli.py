@@ -204,7 +204,7 @@ def test_what_is_wrong_is_said_without_a_traceback(run, files, arguments, status
     assert words in re.sub(r"\s+", " ", done.stderr + done.stdout)
 
 
-@pytest.mark.parametrize("command", ["demo", "encode", "fit", "evaluate", "inspect"])
+@pytest.mark.parametrize("command", ["demo", "encode", "moments", "fit", "evaluate", "inspect"])
 def test_help_has_an_example(run, command):
     assert "Example: " in run(command, "--help").stdout
 

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -6,7 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import latentlink as ll
 from latentlink.latents.moments import Moments
+from latentlink.storage.artifacts import save
 
 FIELDS = ("mean_x", "mean_y", "cov_x", "cov_yx", "cov_y")
 SEEDS = st.integers(0, 2**31)
@@ -175,3 +178,35 @@ def test_moments_that_do_not_fit_are_not_merged_or_removed():
         whole + Moments.from_pairs(X, Y, 2)
     with pytest.raises(ValueError, match="folds=5"):
         whole.training_folds()
+
+
+def test_moments_go_round_through_a_file(tmp_path):
+    x, y = pairs(6, 31)
+    for folds in (1, 4):
+        moments = Moments.from_pairs(x, y, folds)
+        moments.save(tmp_path / "moments.safetensors")
+        read = ll.load(tmp_path / "moments.safetensors", Moments)
+        for whole, part in zip((moments, *moments.folds), (read, *read.folds), strict=True):
+            assert_same(part, whole, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"count": 7}, {"count": True}, {"cov_x": -torch.eye(3).double()}, {"cov_y": torch.eye(3).double()}, {"mean_x": torch.ones(2)}],
+)
+def test_forged_moments_are_refused(tmp_path, change):
+    moments = Moments.from_pairs(*pairs(6, 31), folds=2)
+    save("moments", dataclasses.replace(moments, **change), tmp_path / "forged.safetensors")
+    with pytest.raises(ll.ArtifactError, match=r"forged\.safetensors: not what a moments is made of"):
+        ll.load(tmp_path / "forged.safetensors")
+
+
+@pytest.mark.parametrize("change", [lambda z: z.astype(">f4"), lambda z: z.astype(np.int16), np.asfortranarray, lambda z: z])
+def test_mapped_files_of_any_kind_are_taken_as_they_are(tmp_path, change):
+    x, y = (change(np.round(10 * z)) for z in pairs(7, 9001))
+    for name, array in (("x", x), ("y", y)):
+        np.save(tmp_path / f"{name}.npy", array)
+    mapped = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in "xy"]
+    assert_same(Moments.from_pairs(*mapped), Moments.from_pairs(x, y), rtol=1e-12)
+    inner = Moments.from_pairs(*(array[10:-10] for array in mapped), folds=3)
+    assert_same(inner, Moments.from_pairs(x[10:-10], y[10:-10], folds=3), rtol=1e-12)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.numerics.doors import as_tensor, finite
 from oracles import pairs
 
 X, Y = pairs(5, 60, 4, 3)
@@ -54,3 +55,25 @@ def test_numbers_of_numpy_are_numbers():
     assert ll.semantic_modes(MOMENTS, shrinkage=np.float64(0.5)).shrinkage == 0.5
     assert ll.budget.Flops(np.float64(6e5)).flops == 600_000
     assert ll.power.PerAntenna(limits=[0.1, 0.2]).limits.tolist() == [0.1, 0.2]
+
+
+def test_a_large_read_only_array_is_shared_and_a_small_one_copied():
+    """Case 14c: a mapped file of 20 GB was copied whole; PyTorch's warning of read-only arrays would be an error here."""
+    for rows, shared in ((2**23, True), (4, False)):
+        array = np.zeros((rows, 3), np.float32)
+        array.flags.writeable = False
+        tensor = as_tensor("x", array)
+        assert (tensor.data_ptr() == array.ctypes.data) == shared
+        assert tensor.shape == array.shape
+        assert not array.flags.writeable
+        del array
+        assert float(tensor[-1].sum()) == 0  # the memory lives as long as the tensor
+
+
+@pytest.mark.parametrize("entry", [(0, 0), (2**20, 1), (-1, -1)])
+def test_what_is_not_finite_is_found_wherever_it_is(entry):
+    array = np.zeros((2**20 + 5, 2), np.float32)
+    assert finite("x", array).shape == array.shape
+    array[entry] = np.inf
+    with pytest.raises(ValueError, match="x has NaN or infinite"):
+        finite("x", array)

@@ -1,7 +1,8 @@
 """The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
 Read `options`, `encodings`, `console`, `radio`, `provenance` and `card` (what commands share of arguments, terminals, channels, and of what
-is told of files), then `encode`, `fit` with `fit_codec`, `design`, `evaluate`, `inspect` with `results`, `study` and `demo`.
+is told of files), then `encode`, `moments` with `beyond_memory`, `fit` with `fit_codec`, `design`, `evaluate`, `inspect` with `results`,
+`study` and `demo`.
 """
 
 import ast
@@ -33,7 +34,7 @@ app = cyclopts.App(
     version=latentlink.__version__,
     suppress_keyboard_interrupt=False,
 )
-for _name in ("demo", "encode", "fit", "design", "evaluate", "inspect"):
+for _name in ("demo", "encode", "moments", "fit", "design", "evaluate", "inspect"):
     _register(app, _name, _name)
 _study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
 _register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")

@@ -12,6 +12,10 @@ from latentlink.storage.atomic import write_atomically
 from latentlink.storage.provenance import Provenance
 
 _KINDS = {
+    "moments": "moments of pairs of latents: all that a linear design needs of its pilots",
+    "unfinished moments": "moments under way: the command or call that computes them goes on from here",
+    "marginal": "count, mean and covariance of the latents of one end",
+    "unfinished marginal": "a marginal under way: the call that computes it goes on from here",
     "pair": "semantic modes: what two devices agree on once, from which links are designed for any channel",
     "link": "both ends of a linear link for its channels",
     "head": "the receiver's classifier",
@@ -25,13 +29,14 @@ _KINDS = {
     "channels": "a block of channels of a 3GPP model",
 }
 _USES = {
+    **dict.fromkeys(("moments", "unfinished moments"), "latentlink moments TX RX --output {file}"),
     "pair": "latentlink design {file} --n-tx 4 --n-rx 4 --snr-db 10",
     "codec": "latentlink design {file} --n-tx 4 --n-rx 4 --snr-db 10",
     "head": "latentlink evaluate link.safetensors TX RX LABELS --head {file}",
     "regression head": "latentlink evaluate link.safetensors TX RX --targets TARGETS --head {file}",
 }
 _LINK = "latentlink evaluate {file} TX RX LABELS"
-_TOLD = ("kind", "sha256", "conventions", "versions", "provenance", "format")  # in sections of their own, or in the first line
+_TOLD = ("work", "kind", "sha256", "conventions", "versions", "provenance", "format")  # in sections of their own, or in the first line
 
 
 class Card(NamedTuple):
@@ -88,7 +93,7 @@ def card_of(path: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, An
     return Card(
         file=path.name,
         kind=(kind, _KINDS.get(kind, "an artifact of a kind that this version does not know")),
-        facts={name: value for name, value in manifest.items() if name not in _TOLD},
+        facts={name: value for name, value in manifest.items() if name not in _TOLD} | _sources(manifest.get("work")),
         provenance=provenance,
         versions=versions,
         conventions=conventions,
@@ -96,6 +101,19 @@ def card_of(path: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, An
         sha256=manifest["sha256"],
         command=_USES.get(kind, _LINK).format(file=path.name),
     )
+
+
+def _sources(work: object) -> dict[str, object]:
+    """The files of a computation that may be interrupted, by what each are, and its settings."""
+    if not isinstance(work, dict):
+        return {}
+    told: dict[str, object] = {}
+    for name, value in work.items():
+        if isinstance(value, list) and value and all(isinstance(each, list) and each for each in value):
+            told[name] = f"{value[0][0]} … {value[-1][0]}, {len(value)} files" if len(value) > 1 else value[0][0]
+        elif value not in (None, [None, None]):
+            told[name] = value
+    return told
 
 
 def write_card(path: Path) -> Path:

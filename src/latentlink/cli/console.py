@@ -24,7 +24,8 @@ def progress(*columns: ProgressColumn) -> Progress:
     """A bar on stderr, with columns between it and the time left; its description is shortened, so that the bar does not move."""
     width = max(12, messages.width // 3)
     about = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
-    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True)
+    shown = messages.is_terminal  # elsewhere it would leave an empty line
+    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True, disable=not shown)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import polars as pl
 
 from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
+from latentlink.cli.beyond_memory import is_beyond_memory, measure_stream, refuse_what_needs_all
 from latentlink.cli.console import facts, read_pilots, told_warnings, wrote
 from latentlink.cli.measured import Rows, list_figures, list_power, print_accuracy, warn_of_power
 from latentlink.cli.options import USUAL_READING, Device, Reading, ReadingOptions
@@ -38,6 +39,8 @@ def evaluate(
     matched: bool = True,
     output: Path | None = None,
     seed: int = 0,
+    stream: bool | None = None,
+    checkpoint: Path | None = None,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
 ) -> None:
@@ -75,29 +78,55 @@ def evaluate(
         Also write one row per channel to this .parquet file.
     seed
         Seed of the noise.
+    stream
+        Read latents block by block, as what is larger than memory has to be; without it where files take a quarter of the memory or more.
+    checkpoint
+        A file for the sums so far of latents that are read block by block, from which an interrupted command goes on.
     """
     integer("--seed", seed, 0)
     link = link / "link.safetensors" if link.is_dir() else link
     if not link.is_file():
         raise ValueError(f"there is no link {link}: name a file that `latentlink fit` wrote, or its folder")
     transceiver = load(link, Transceiver).to(device_named(device))  # type: ignore[type-abstract]
-    test = read_pilots(transmitter, receiver, labels, reading).to(device)
-    wanted = None if targets is None else read_targets(targets).to(device)
     reader = _head(link, head, labels, targets)
     reader = None if reader is None else reader.to(device)
     radio = _channel(transceiver, channel, snr_db, reading)
     if matched and (radio is not transceiver.channel or getattr(transceiver, "awaits_channel", False)):
         transceiver = transceiver.matched_to(radio)
-    transceiver = transceiver.calibrated(test.x) if calibrate else transceiver
-    noise = stream_generator(seed, "noise", device=device)  # another stream than that of the channel that `fit` draws
-    given = {"labels": test.labels_by_name} if isinstance(reader, SoftmaxHead) else {"targets": wanted}
-    gallery = test.y if retrieval else None
-    with told_warnings():
-        seen = evaluation.evaluate(transceiver, test.x, test.y, channel=radio, head=reader, gallery=gallery, generator=noise, **given)
-    _print_figures(seen, test, reader, radio)
+    sources = (transmitter, receiver, labels, targets)
+    if is_beyond_memory(transmitter, receiver) if stream is None else stream:
+        refuse_what_needs_all(retrieval, calibrate)
+        seen = measure_stream(transceiver, sources, reading, checkpoint, channel=radio, head=reader, generator=seed)
+    else:
+        seen = _measure(transceiver, sources, reading, radio, reader, seed, retrieval, calibrate)
     warn_of_power(seen, radio, "--calibrate brings it to the budget, as studies do")
     if output is not None:
         _write(seen, output)
+
+
+def _measure(
+    transceiver: Transceiver,
+    sources: tuple[str, str, str | None, str | None],
+    reading: Reading,
+    radio: Channel,
+    reader: LinearHead | None,
+    seed: int,
+    retrieval: bool,
+    calibrate: bool,
+) -> Evaluation:
+    """Measure a link on latents in memory, and print the figures."""
+    transmitter, receiver, labels, targets = sources
+    device = transceiver.synthesis.device
+    test = read_pilots(transmitter, receiver, labels, reading).to(device)
+    wanted = None if targets is None else read_targets(targets).to(device)
+    link = transceiver.calibrated(test.x) if calibrate else transceiver
+    noise = stream_generator(seed, "noise", device=str(device))  # another stream than that of the channel that `fit` draws
+    given = {"labels": test.labels_by_name} if isinstance(reader, SoftmaxHead) else {"targets": wanted}
+    gallery = test.y if retrieval else None
+    with told_warnings():
+        seen = evaluation.evaluate(link, test.x, test.y, channel=radio, head=reader, gallery=gallery, generator=noise, **given)
+    _print_figures(seen, test, reader, radio)
+    return seen
 
 
 def _head(link: Path, head: Path | None, labels: str | None, targets: str | None) -> LinearHead | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,14 +10,14 @@ import torch
 from cyclopts import Parameter
 
 from latentlink.channels.channel import Channel
+from latentlink.cli.beyond_memory import ReadPilots, read_or_stream
 from latentlink.cli.card import write_card
-from latentlink.cli.console import facts, messages, read_pilots, source_name, told_warnings, warn, wrote
+from latentlink.cli.console import facts, messages, source_name, told_warnings, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
 from latentlink.cli.measured import list_figures, list_power, name_figures
 from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
-from latentlink.cli.provenance import channel_name, data_records
+from latentlink.cli.provenance import channel_name
 from latentlink.cli.radio import link_facts, matrices
-from latentlink.data.readers.targets import read_targets
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.look import look
 from latentlink.latents.pilots import Pilots
@@ -68,6 +69,7 @@ def fit(
     head: Path | None = None,
     seed: int | None = None,
     card: bool = False,
+    stream: bool | None = None,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
     codec: Annotated[CodecOptions, Parameter(name="*", group="Codec (with --method codec)")] = USUAL_CODEC,
@@ -135,19 +137,23 @@ def fit(
         Seed of the Rayleigh channel, and of a codec's training; 0 if not given.
     card
         Also write a card in Markdown beside each file: what it is, from what it was made, and how good it was.
+    stream
+        Read latents block by block, as what is larger than memory has to be; without it where files take a quarter of the memory or more.
+        Their moments are stored in the output folder, from which an interrupted command goes on; heads, codecs and the look take a sample.
     """
     integer("--seed", seed or 0, 0)
     if gain is not None:
         real("--gain", gain, above=0.0)
-    pilots = read_pilots(transmitter, receiver, labels, reading).to(device_named(device))
-    pilots = pilots if targets is None else Pilots(pilots.x, pilots.y, pilots.labels, names=pilots.names, targets=read_targets(targets))
-    classifier = _head(pilots, head, goal)
+    read = read_or_stream(transmitter, receiver, labels, reading, output / "moments.safetensors", stream).to(device_named(device))
+    read = read if targets is None else read.with_targets(targets)
+    pilots = read.pilots
+    load_or_fit = partial(_head, saved=head, goal=goal)
+    classifier = load_or_fit(pilots)
     goal = goal or ("mse" if classifier is None else "fisher" if isinstance(classifier, SoftmaxHead) else "logits")
-    known = PilotKnowledge(pilots, classifier)
+    known = PilotKnowledge(pilots, classifier, moments=read.moments)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
     radio = replace(radio, error_variance=radio.error_variance + real("--error-variance", error_variance, least=0.0))
-    case = csi_named(csi, gain=1.0 if gain is None else gain)
     check_method(method, codec, radio, csi)
 
     def modes_of(at: PilotKnowledge) -> tuple[SemanticModes, str]:
@@ -156,10 +162,10 @@ def fit(
 
     def design(at: PilotKnowledge, modes: SemanticModes) -> Solution:
         messages_of = {"x": at.pilots.x, "y": at.pilots.y} if power == "per-message" else {}
-        return ClosedForm(power=named(power, **messages_of), csi=case).design(modes, radio)
+        return ClosedForm(power=named(power, **messages_of), csi=csi_named(csi, gain=1.0 if gain is None else gain)).design(modes, radio)
 
     seen = look(pilots.x, pilots.y, pilots.labels, moments=known.moments)
-    facts("pilots", seen.facts().items())
+    facts("pilots", (read.facts() | seen.facts()).items())
     warn(*seen.warnings)
     modes, goal_name = modes_of(known)
     networks = None
@@ -171,11 +177,10 @@ def fit(
     told = {"goal": goal_name, "semantic modes": sizes, **link_facts(radio, snr_db, modes.variance, solution)}
     facts("link", told.items())
     judged = method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain
-    figures = _judge(known, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
+    figures = _judge(read, load_or_fit, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
     settings = {"method": method, "power": power, "csi": csi, "channels of": channel_name(channel, seed), **told}
-    made = Provenance(data_records(pilots, transmitter, receiver, labels, targets), settings, figures)
     artifacts = {"pair": modes, "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks}
-    _write(output, artifacts, made, card)
+    _write(output, artifacts, Provenance(read.records, settings, figures), card)
 
 
 def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], made: Provenance, card: bool) -> None:
@@ -189,14 +194,14 @@ def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], ma
             warn(f"{output / name}.safetensors is from an earlier fit and does not belong to these files")
 
 
-def _head(pilots: Pilots, head: Path | None, goal: GoalWord | None) -> LinearHead | None:
+def _head(pilots: Pilots, saved: Path | None, goal: GoalWord | None) -> LinearHead | None:
     """The receiver's head: a saved one, or one that is fitted to the labels or targets; none where nothing asks for it."""
     if pilots.targets is not None and pilots.labels is not None:
         raise ValueError(
             "give labels (of a classifier) or --targets (of a regression), got both: columns of labels are left out by --columns"
         )
-    if head is not None:
-        found = load(head, LinearHead).to(pilots.y.device)
+    if saved is not None:
+        found = load(saved, LinearHead).to(pilots.y.device)
     elif pilots.labels is not None:
         found = fit_head(pilots.y, pilots.labels, names=pilots.names)
     elif pilots.targets is not None:
@@ -230,14 +235,19 @@ def _choose_modes(
     return known.modes(goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
 
 
-def _judge(known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> dict[str, float]:
-    """Print the figures of the same design on pilots that it has not seen, where there are enough, and return them by name."""
-    pilots, head = known.pilots, known.classifier
+def _judge(
+    read: ReadPilots,
+    head_of: Callable[[Pilots], LinearHead | None],
+    radio: Channel,
+    design: Callable[[PilotKnowledge], Solution],
+) -> dict[str, float]:
+    """Print the figures of the same head and design on pilots that they have not seen, where there are enough; return them by name."""
+    pilots = read.pilots
     if len(pilots) < _LEAST_HELD_OUT:
         return {}
-    order = torch.randperm(len(pilots), generator=stream_generator(0, "held out")).to(pilots.y.device)
-    unseen, seen = order.tensor_split([len(pilots) // _HELD_OUT])
-    link, test = design(PilotKnowledge(pilots[seen], head)).transceiver, pilots[unseen]
+    seen, moments, unseen = read.split(_HELD_OUT)
+    head, test = head_of(pilots[seen]), pilots[unseen]
+    link = design(PilotKnowledge(pilots[seen], head, moments=moments)).transceiver
     labels = test.labels if isinstance(head, SoftmaxHead) else None
     with told_warnings():
         found = evaluate(

@@ -8,13 +8,11 @@ from latentlink.storage.provenance import DataRecord
 _WILD = set("*?[")
 
 
-def data_records(pilots: Pilots, transmitter: str, receiver: str, labels: str | None, targets: str | None = None) -> tuple[DataRecord, ...]:
-    """The records of pilots that were read from files: latents of both ends, and labels or targets where there are any."""
+def data_records(pilots: Pilots, transmitter: str, receiver: str, labels: str | None) -> tuple[DataRecord, ...]:
+    """The records of pilots that were read from files: latents of both ends, and labels where there are any."""
     named = [("pilots at the transmitter", transmitter, pilots.x), ("pilots at the receiver", receiver, pilots.y)]
     if pilots.labels is not None:
         named.append(("labels of the pilots", receiver if labels is None else labels, pilots.labels))
-    if pilots.targets is not None and targets is not None:
-        named.append(("targets of the pilots", targets, pilots.targets))
     return tuple(DataRecord.of(role, file_name(source), values) for role, source, values in named)
 
 

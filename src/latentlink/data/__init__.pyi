@@ -11,25 +11,35 @@ from .readers.labels import read_labels
 from .readers.latents import latent_shards, read_latents
 from .readers.pairing import read_pairs
 from .readers.writing import write_array
+from .sharded.checkpoint import CheckpointError
+from .sharded.evaluation import evaluate_shards
+from .sharded.sample import sample_pairs
+from .sharded.second_order import Marginal, marginal_of_shards, moments_of_shards
 
 __all__ = [
+    "CheckpointError",
     "DatasetNotFound",
     "DevicePair",
     "Encoder",
     "ImageSet",
+    "Marginal",
     "cifar10",
     "device_pair",
     "digits",
     "encode",
     "encoder",
+    "evaluate_shards",
     "fashion_mnist",
     "from_callable",
     "latent_shards",
+    "marginal_of_shards",
+    "moments_of_shards",
     "read_channels",
     "read_images",
     "read_labels",
     "read_latents",
     "read_pairs",
+    "sample_pairs",
     "small_digit_encoders",
     "write_array",
 ]

@@ -12,7 +12,7 @@ from latentlink.evaluation.figures import Evaluation
 from latentlink.evaluation.measurement import ENTRIES, Measurement
 from latentlink.evaluation.readings import Task, task_of
 from latentlink.latents.labels import AnyLabels, as_targets, labels_for
-from latentlink.latents.moments import as_latents, as_pairs
+from latentlink.latents.moments import CHUNK, LatentChunks, as_latents, paired_chunks
 from latentlink.links.own import AnyLink, OwnTransceiver, as_transceiver
 from latentlink.links.shapes import broadcast_batch
 from latentlink.links.transceiver import Transceiver
@@ -76,44 +76,58 @@ def evaluate(
         >>> evaluate(solution, x, y, channel=channel, head=head, labels=labels, generator=0)  # doctest: +SKIP
         Evaluation(100 channels, 2000 messages, accuracy 0.81, agreement 0.84, nmse 0.31, cosine 0.84, power 1)
     """
-    x, y = as_pairs(x, y)
-    link = as_transceiver(transceiver, channel, y.shape[1])
-    _check_sizes(link, channel, y)
+    messages, wanted = paired_chunks(x, y)
+    link = as_transceiver(transceiver, channel, wanted.dimension)
+    check_sizes(link, channel, wanted.dimension)
     task = task_of(head, labels is not None, targets is not None, task)
-    numbers = None if labels is None or head is None else _number(labels, head, y)
+    numbers = None if labels is None or head is None else _number(labels, head, wanted)
     measurement = Measurement(
         link,
         channel,
         head=head,
         task=task,
-        gallery=None if gallery is None else _as_gallery(gallery, y),
+        gallery=None if gallery is None else _as_gallery(gallery, wanted),
         amplifier=amplifier,
         noise=doors.as_generator(generator, "noise", channel.h.device),
         entries=doors.integer("entries", entries),
     )
-    measurement.add(x, y, numbers, None if targets is None else as_targets(targets, len(y)))
-    if isinstance(link, OwnTransceiver) and link.mixes_messages(x):
+    values = None if targets is None else as_targets(targets, wanted.count)
+    together = measurement.messages_at_a_time(messages.dimension)
+    for start in range(0, messages.count, together):
+        rows = slice(start, start + together)
+        part = None if numbers is None else numbers[rows]
+        measurement.add(messages[rows], wanted[rows], part, None if values is None else values[rows])
+        messages.release()
+        wanted.release()
+    if isinstance(link, OwnTransceiver) and link.mixes_messages(messages[:CHUNK]):
         warnings.warn(_MIXED, UserWarning, stacklevel=2)
     return measurement.evaluation()
 
 
-def _check_sizes(link: Transceiver, channel: Channel, y: Tensor) -> None:
-    if y.shape[1] != len(link.mean_y):
-        raise ValueError(f"y must have shape (n, {len(link.mean_y)}), got {tuple(y.shape)}")
+def check_sizes(link: Transceiver, channel: Channel, dimension: int) -> None:
+    """Refuse latents at the receiver of another dimension, and channels of another batch, than a link's."""
+    if dimension != len(link.mean_y):
+        raise ValueError(f"y must have shape (n, {len(link.mean_y)}), got (n, {dimension})")
     if broadcast_batch("channel", channel.batch, link.batch) != channel.batch:
         raise ValueError(f"channel must have the batch of the transceiver, {tuple(link.batch)}, or more, got {tuple(channel.batch)}")
 
 
-def _number(labels: AnyLabels, head: nn.Module, y: Tensor) -> Int[Tensor, "n"]:
+def _number(labels: AnyLabels, head: nn.Module, wanted: LatentChunks) -> Int[Tensor, "n"]:
     """Class numbers by the head's names, with a warning where they do not look like those of its training."""
-    numbers, names = labels_for(labels, len(y), getattr(head, "classes", None))
-    for sentence in find_wrong_numbers(decisions(head, y), numbers, apply_head(head, y[:1]).shape[-1], names):
+    numbers, names = labels_for(labels, wanted.count, getattr(head, "classes", None))
+    decided = []
+    for start in range(0, wanted.count, CHUNK):
+        decided.append(decisions(head, wanted[start : start + CHUNK]))
+        wanted.release()
+    for sentence in find_wrong_numbers(torch.cat(decided), numbers, apply_head(head, wanted[:1]).shape[-1], names):
         warnings.warn(sentence, UserWarning, stacklevel=3)
     return numbers
 
 
-def _as_gallery(gallery: AnyArray, y: Tensor) -> Float[Tensor, "g m"]:
+def _as_gallery(gallery: AnyArray, wanted: LatentChunks) -> Float[Tensor, "g m"]:
     found = as_latents("gallery", gallery)
-    if found.shape[1] != y.shape[1] or len(found) < len(y):
-        raise ValueError(f"gallery must have shape (g, {y.shape[1]}), g >= {len(y)}, row i for message i, got {tuple(found.shape)}")
+    if found.shape[1] != wanted.dimension or len(found) < wanted.count:
+        raise ValueError(
+            f"gallery must have shape (g, {wanted.dimension}), g >= {wanted.count}, row i for message i, got {tuple(found.shape)}"
+        )
     return found

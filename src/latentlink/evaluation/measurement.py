@@ -62,6 +62,11 @@ class Measurement:
         self.energy, self.squares = psi.new_zeros(2, *channel.batch, dtype=torch.float64)
         self.antennas = psi.new_zeros(*channel.batch, channel.n_tx, dtype=torch.float64)
 
+    def messages_at_a_time(self, dimension: int) -> int:
+        """Messages of such latents that are sent together; those in parts of a multiple of so many meet the same noise as all at once."""
+        widest = max(self.widest * max(1, self.channel.batch.numel()), dimension, len(self.link.mean_y))
+        return max(1, self.entries // widest)
+
     def add(
         self,
         x: Float[Tensor, "n d"],
@@ -71,8 +76,7 @@ class Measurement:
     ) -> None:
         """Send messages x, of which a receiver would like the latents y, and count what arrives."""
         first = self.count
-        messages = max(1, self.entries // (self.widest * max(1, self.channel.batch.numel())))
-        for rows in torch.arange(len(x)).split(messages):
+        for rows in torch.arange(len(x)).split(self.messages_at_a_time(x.shape[1])):
             s = self.link.encode(x[rows])
             s = s if self.amplifier is None else self.amplifier(s)
             z = self.link.informed_by(x[rows]).receive(self.channel.apply(s, self.noise))

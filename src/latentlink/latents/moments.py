@@ -4,27 +4,26 @@ For pairs (x_i, y_i), i = 1…n, with means μx, μy,
 
     cov_x = 1/n Σ (x_i − μx)(x_i − μx)ᵀ,    cov_yx = 1/n Σ (y_i − μy)(x_i − μx)ᵀ,    cov_y = 1/n Σ (y_i − μy)(y_i − μy)ᵀ.
 
-They are computed in one pass, in float64, each chunk centred on its own mean, and merged by Chan's formula [chan1983algorithms]: with n =
-n_a + n_b and δ = μ_b − μ_a,
-
-    μ = μ_a + (n_b / n) δ,        n·cov = n_a·cov_a + n_b·cov_b + (n_a n_b / n) δ δᵀ,
-
-which never subtracts large numbers, so large means do no harm, and neither chunking nor order matters.
+They are computed in one pass, in float64, each chunk centred on its own mean, and merged by Chan's formula (`merging`). No more than a
+chunk is converted or copied at a time: latents may be mapped from files that are larger than memory.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.numerics.doors import AnyArray, finite, integer
+from latentlink.latents.folds import fold_numbers
+from latentlink.latents.merging import Merging, check_covariance, merge_parts
+from latentlink.numerics.doors import AnyArray, as_array, finite, integer, release
 from latentlink.numerics.reprs import Summarised
+from latentlink.storage.artifacts import Saved, artifact
 
-_CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
-_FOLD_SEED = 0  # folds must not follow any order in the data (files sorted by class), hence a fixed shuffle
+CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
 
 
 def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
@@ -34,13 +33,42 @@ def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
     """
     latents = finite(name, value)
-    if latents.is_complex():
-        raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {tuple(latents.shape)}")
-    if latents.ndim != 2:
-        raise ValueError(f"{name} must have shape (n, dim), got {tuple(latents.shape)}")
-    if latents.numel() == 0:
-        raise ValueError(f"{name} is empty, got shape {tuple(latents.shape)}; at least one latent of one dimension is needed")
+    _check_shape(name, tuple(latents.shape), latents.is_complex())
     return latents
+
+
+def _check_shape(name: str, shape: tuple[int, ...], is_complex: bool) -> None:
+    if is_complex:
+        raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {shape}")
+    if len(shape) != 2:
+        raise ValueError(f"{name} must have shape (n, dim), got {shape}")
+    if 0 in shape:
+        raise ValueError(f"{name} is empty, got shape {shape}; at least one latent of one dimension is needed")
+
+
+class LatentChunks:
+    """Latents at the public door that are looked at, converted and checked a chunk of rows at a time.
+
+    Attributes:
+        count: n, number of rows.
+        dimension: d of a latent.
+
+    Raises:
+        ValueError: as `as_latents`; for NaN and infinite entries when their chunk is taken.
+    """
+
+    def __init__(self, name: str, value: AnyArray) -> None:
+        self.name, self.value = name, as_array(name, value)
+        shape = tuple(self.value.shape)
+        _check_shape(name, shape, self.value.is_complex() if isinstance(self.value, Tensor) else self.value.dtype.kind == "c")
+        self.count, self.dimension = shape
+
+    def __getitem__(self, rows: slice) -> Float[Tensor, "rows d"]:
+        return finite(self.name, self.value[rows])
+
+    def release(self) -> None:
+        """Let go of the memory in which a mapped file was looked at so far."""
+        release(self.value)
 
 
 def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
@@ -51,8 +79,17 @@ def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tens
     return x, y
 
 
+def paired_chunks(x: AnyArray, y: AnyArray) -> tuple[LatentChunks, LatentChunks]:
+    """Take paired latents at the public door a chunk at a time; raises as `LatentChunks`, and where x and y differ in length."""
+    ends = LatentChunks("x", x), LatentChunks("y", y)
+    if ends[0].count != ends[1].count:
+        raise ValueError(f"x and y must pair row by row, got {ends[0].count} and {ends[1].count} rows")
+    return ends
+
+
+@artifact("moments")
 @dataclass(frozen=True, eq=False, repr=False)
-class Moments(Summarised):
+class Moments(Summarised, Saved):
     """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
 
     Attributes:
@@ -63,6 +100,8 @@ class Moments(Summarised):
         cov_yx: cross-covariance of y and x (m, d).
         cov_y: covariance of y (m, m).
         folds: the same moments of disjoint parts of the pairs, whose merger this is; empty if none were asked for.
+
+    They are saved by `save`, and read back by `latentlink.load`.
 
     Example:
         >>> Moments.from_pairs(x, y, folds=5)
@@ -94,16 +133,52 @@ class Moments(Summarised):
         Raises:
             ValueError: x or y is complex, empty, not a matrix or not finite; their lengths differ; folds not in 1…n.
         """
-        x, y = as_pairs(x, y)
-        folds = integer("folds", folds, 1, len(x))
-        if folds == 1:
-            moments = reduce(cls.__add__, map(cls._of_chunk, x.split(_CHUNK), y.split(_CHUNK)))
-            if not (moments.cov_x.isfinite().all() and moments.cov_y.isfinite().all()):
-                raise ValueError("x or y is too large: its squares overflow float64; scale the latents down")
-            return moments
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(_FOLD_SEED)).to(x.device)
-        parts = tuple(cls.from_pairs(x[rows], y[rows]) for rows in order.tensor_split(folds))
-        return replace(cls.merged(parts), folds=parts)
+        chunks = paired_chunks(x, y)
+        count = chunks[0].count
+        folds = integer("folds", folds, 1, count)
+        parts: list[Moments | None] = [None] * folds
+        for start in range(0, count, folds * CHUNK):
+            rows = slice(start, start + folds * CHUNK)
+            parts = merge_parts(parts, cls.parts_of(chunks[0][rows], chunks[1][rows], start, count, folds))
+            for each in chunks:
+                each.release()
+        return cls.of_parts(parts)
+
+    @classmethod
+    def parts_of(cls, x: Float[Tensor, "n d"], y: Float[Tensor, "n m"], start: int, count: int, folds: int) -> "list[Moments | None]":
+        """Compute the moments of consecutive pairs, fold by fold; None for a fold that has none of them.
+
+        Args:
+            x: latents at the transmitter, finite.
+            y: latents at the receiver, likewise.
+            start: number of the first of these pairs.
+            count: number of all pairs.
+            folds: number of folds.
+        """
+        parts: list[Moments | None] = [None] * folds
+        for first in range(0, len(x), folds * CHUNK):
+            a, b = x[first : first + folds * CHUNK], y[first : first + folds * CHUNK]
+            if folds == 1:
+                found: list[Moments | None] = [cls._of_chunk(a, b)]
+            else:
+                numbers = fold_numbers(start + first, start + first + len(a), count, folds).to(x.device)
+                chosen = [(numbers == fold).nonzero().squeeze(-1) for fold in range(folds)]
+                found = [cls._of_chunk(a[rows], b[rows]) if len(rows) else None for rows in chosen]
+            parts = merge_parts(parts, found)
+        return parts
+
+    @classmethod
+    def of_parts(cls, parts: "Sequence[Moments | None]") -> "Moments":
+        """Merge the moments of all folds, and keep these besides, where there are several.
+
+        Raises:
+            ValueError: the squares of the latents overflow.
+        """
+        held = tuple(part for part in parts if part is not None)
+        moments = cls.merged(held)
+        if not (moments.cov_x.isfinite().all() and moments.cov_y.isfinite().all()):
+            raise ValueError("x or y is too large: its squares overflow float64; scale the latents down")
+        return replace(moments, folds=held) if len(parts) > 1 else moments
 
     @classmethod
     def _of_chunk(cls, x: Float[Tensor, "n d"], y: Float[Tensor, "n m"]) -> "Moments":
@@ -150,21 +225,46 @@ class Moments(Summarised):
         n = self.count + count
         if n < 1:
             raise ValueError(f"cannot remove {other.count} pairs from {self.count}: at least one must remain")
-        share, weight = count / n, self.count * count / n**2
+        merging = Merging.of(self.count, count)
         dx, dy = other.mean_x - self.mean_x, other.mean_y - self.mean_y
-
-        def blend(a: Tensor, b: Tensor, outer: Tensor) -> Tensor:
-            return a.lerp(b, share).add_(outer, alpha=weight)
-
         return Moments(
             n,
-            mean_x=self.mean_x + share * dx,
-            mean_y=self.mean_y + share * dy,
-            cov_x=blend(self.cov_x, other.cov_x, torch.outer(dx, dx)),
-            cov_yx=blend(self.cov_yx, other.cov_yx, torch.outer(dy, dx)),
-            cov_y=blend(self.cov_y, other.cov_y, torch.outer(dy, dy)),
+            mean_x=merging.mean(self.mean_x, other.mean_x),
+            mean_y=merging.mean(self.mean_y, other.mean_y),
+            cov_x=merging.covariance(self.cov_x, other.cov_x, dx, dx),
+            cov_yx=merging.covariance(self.cov_yx, other.cov_yx, dy, dx),
+            cov_y=merging.covariance(self.cov_y, other.cov_y, dy, dy),
             folds=tuple(a._combined(b, sign) for a, b in zip(self.folds, other.folds, strict=True)),
         )
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        names = ("mean_x", "mean_y", "cov_x", "cov_yx", "cov_y")
+        parts = {"": self} | {f"folds.{number}.": fold for number, fold in enumerate(self.folds)}
+        tensors = {f"{prefix}{name}": getattr(part, name) for prefix, part in parts.items() for name in names}
+        return tensors, {"count": self.count, "fold_counts": [fold.count for fold in self.folds]}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Moments":
+        """The moments of a saved file.
+
+        Raises:
+            ValueError: they are those of no pairs; naming what is wrong.
+        """
+        names, counts = ("mean_x", "mean_y", "cov_x", "cov_yx", "cov_y"), manifest["fold_counts"]
+
+        def part(prefix: str, count: object) -> Moments:
+            mean_x, mean_y, cov_x, cov_yx, cov_y = (tensors[prefix + name] for name in names)
+            found = cls(integer("count", count), mean_x, mean_y, cov_x, cov_yx, cov_y)
+            check_covariance(f"{prefix}cov_x", found.cov_x)
+            check_covariance(f"{prefix}cov_y", found.cov_y)
+            if not all(bool(tensors[prefix + name].isfinite().all()) for name in names):
+                raise ValueError(f"{prefix or 'the moments'} must be finite")
+            return found
+
+        folds = tuple(part(f"folds.{number}.", count) for number, count in enumerate(counts))
+        if folds and sum(fold.count for fold in folds) != manifest["count"]:
+            raise ValueError(f"fold_counts must add up to count, got {counts} and {manifest['count']}")
+        return replace(part("", manifest["count"]), folds=folds)
 
     def without_rounding(self) -> "Moments":
         """The moments with exact zeros for dimensions that vary no more than the rounding error of their mean; without folds."""

@@ -5,6 +5,7 @@ does not pass a check is a ValueError that names the argument, its value and wha
 """
 
 import math
+import mmap
 import operator
 from collections.abc import Collection
 from typing import Any
@@ -19,23 +20,57 @@ from latentlink.numerics.seeds import stream_generator
 AnyArray = Tensor | NDArray[Any]  # what public functions take as an array of numbers
 
 
+_LARGE = 1 << 26  # bytes from which a read-only array is lent to PyTorch, and no longer copied
+_CHECKED = 1 << 20  # numbers that are checked at a time
+
+
 def as_tensor(name: str, value: Any) -> Tensor:
-    """The tensor of any array of numbers, copied only where PyTorch cannot share its memory (read-only, reversed or big-endian arrays)."""
-    if isinstance(value, np.ndarray) and (not value.flags.writeable or min(value.strides, default=0) < 0):
+    """The tensor of any array of numbers, copied only where its memory cannot be shared: reversed, big-endian and small read-only ones.
+
+    The memory of a large read-only array, such as a mapped file, is shared: nothing here writes into what it was given.
+    """
+    if isinstance(value, np.ndarray) and min(value.strides, default=0) < 0:
         value = value.copy()
     if isinstance(value, np.ndarray) and not value.dtype.isnative:
         value = value.astype(value.dtype.newbyteorder("="))
+    if isinstance(value, np.ndarray) and not value.flags.writeable:
+        value = np.asarray(_Lent(value)) if value.nbytes > _LARGE and value.dtype.kind in "biufc" else value.copy()
     try:
         return torch.as_tensor(np.asarray(value) if isinstance(value, float | list | tuple) else value)  # Python's numbers are float64
     except (TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} ({error})") from error
 
 
+class _Lent:
+    """A read-only array under an interface that does not say so: PyTorch has no read-only tensors, and warns of them."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array  # lives as long as what is made of it
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
+def as_array(name: str, value: Any) -> AnyArray:
+    """An array of numbers whose parts can be taken one by one: a tensor, or a NumPy array as it is, which no part of is converted yet."""
+    if isinstance(value, np.ndarray) and type(value) in (np.ndarray, np.memmap) and value.ndim > 0:
+        as_tensor(name, value[:1])
+        return value
+    return as_tensor(name, value)
+
+
+def release(value: object) -> None:
+    """Let go of the memory in which a file was looked at that is mapped to be read; it is read again where it is looked at again."""
+    while isinstance(value, np.ndarray):
+        value = value.base
+    if isinstance(value, mmap.mmap) and memoryview(value).readonly and hasattr(mmap, "MADV_DONTNEED"):
+        value.madvise(mmap.MADV_DONTNEED)
+
+
 def finite(name: str, value: Any) -> Tensor:
     """The real or complex floating-point tensor of a finite array; integers become float64."""
     tensor = as_tensor(name, value)
     tensor = tensor if tensor.is_floating_point() or tensor.is_complex() else tensor.double()
-    if not bool(tensor.isfinite().all()):
+    rows = max(1, _CHECKED * len(tensor) // tensor.numel()) if tensor.numel() > _CHECKED else 0
+    if not all(bool(part.isfinite().all()) for part in (tensor.split(rows) if rows else [tensor])):
         raise ValueError(f"{name} has NaN or infinite entries")
     return tensor
 

@@ -64,6 +64,8 @@ class Saved:
 
 _READERS: dict[str, Any] = {}  # the class of each kind
 _HOMES = {  # the module that registers a kind, imported when a file of that kind is first read
+    "moments": "latentlink.latents.moments",
+    "marginal": "latentlink.latents.marginal",
     "pair": "latentlink.linear.modes",
     "link": "latentlink.linear.transceiver",
     "head": "latentlink.tasks.heads",
@@ -122,7 +124,7 @@ def load(path: str | os.PathLike[str]) -> Any: ...
 @overload
 def load(path: str | os.PathLike[str], expected: type[T]) -> T: ...
 def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
-    """Read a saved link (of any kind), pair (`SemanticModes`), codec, head or bank of channels, after checking every byte of it.
+    """Read a saved link (of any kind), pair (`SemanticModes`), codec, head, moments or bank of channels, after checking every byte of it.
 
     Args:
         path: the file.

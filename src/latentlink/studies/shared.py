@@ -72,12 +72,12 @@ class PilotKnowledge:
         pilots: latents x (n, d) and y (n, m) of the same observations, with labels or targets where there are any.
         classifier: the receiver's head, fitted to its own training latents, or None where nothing asks for it.
         others: the transmitter's latents (u, d) of observations that are no pilots, or None.
-        moments: of the pilots.
+        moments: of the pilots, or of more pairs, of which the pilots are a sample.
     """
 
-    def __init__(self, pilots: Pilots, classifier: LinearHead | None, others: Tensor | None = None) -> None:
+    def __init__(self, pilots: Pilots, classifier: LinearHead | None, others: Tensor | None = None, moments: Moments | None = None) -> None:
         self.pilots, self.classifier, self.others = pilots, classifier, others
-        self.moments = Moments.from_pairs(pilots.x, pilots.y)
+        self.moments = Moments.from_pairs(pilots.x, pilots.y) if moments is None else moments
         self._cache = ThreadSafeCache()
 
     @property

@@ -7,7 +7,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -47,17 +47,26 @@ def refuse_key(path: Path, key: str | None) -> None:
 
 
 def _npy(path: Path, key: str | None) -> Array:
+    if path.stat().st_size > MAPPED_BYTES:
+        return map_npy(path, key, "c")
+    array: Array = map_npy(path, key, "r").copy(order="K")
+    return array
+
+
+def map_npy(path: Path, key: str | None, mode: Literal["r", "c"]) -> Array:
+    """Map the array of a .npy file, to be read ("r") or so that changes stay private ("c"); an array without entries is made anew.
+
+    Raises:
+        FileContentError: there is a key, or the file is damaged or holds objects.
+    """
     refuse_key(path, key)
     with path.open("rb") as file:
         shape, fortran, dtype = _npy_header(path, file)
         start = file.tell()
-        size = path.stat().st_size - start
-        _check_declared(str(path), shape, dtype, size)
-        if math.prod(shape) == 0:
-            return np.zeros(shape, dtype)
-        if size > MAPPED_BYTES:
-            return np.memmap(path, dtype, "c", start, shape, "F" if fortran else "C")
-        return np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
+    _check_declared(str(path), shape, dtype, path.stat().st_size - start)
+    if math.prod(shape) == 0:
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, mode, start, shape, "F" if fortran else "C")
 
 
 def _npy_header(name: object, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

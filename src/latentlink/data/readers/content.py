@@ -37,8 +37,13 @@ def check_kind(origin: str, array: Array, expected: str, kinds: str) -> None:
         raise FileContentError(f"{origin}: got {array.dtype}, expected {expected}")
 
 
-def check_values(origin: str, array: Array) -> None:
+def check_values(origin: str, array: Array, row: int = 0) -> None:
     """Refuse an empty array and numbers that are not finite, naming the first such row; a block of rows is looked at at a time.
+
+    Args:
+        origin: where the array comes from, for messages.
+        array: numbers (n, …).
+        row: number of its first row.
 
     Raises:
         FileContentError: naming the shape, or how many values are not finite.
@@ -54,6 +59,6 @@ def check_values(origin: str, array: Array) -> None:
         finite = np.isfinite(array[start : start + rows])
         if not finite.all():
             bad += int((~finite).sum())
-            first = start + int(np.argwhere(~finite)[0, 0]) if first is None else first
+            first = row + start + int(np.argwhere(~finite)[0, 0]) if first is None else first
     if first is not None:
         raise FileContentError(f"{origin}: {bad} values are NaN or infinite, the first in row {first}")

@@ -66,14 +66,14 @@ def latent_shards(
     for file in opened.files:
         if columns is not None:
             raise FileContentError(f"{file}: columns are those of a table, and this file has none: drop them, or give a key")
-        yield str(file), _latents(str(file), read_array(file, opened.key), pool)
+        yield str(file), latents_of_array(str(file), read_array(file, opened.key), pool)
 
 
 def latents_of_table(table: Table, key: str | None, columns: str | Sequence[str] | None, pool: Pooling | None) -> Array:
     """Read the latents of one table (k, d); the arguments and errors are those of `read_latents`."""
     if key is not None and columns is not None:
         raise FileContentError(f"{table.origin}: got key {key!r} and columns {columns!r}, expected one of them")
-    return _latents(table.origin, table.features(columns) if key is None else table.column(key), pool)
+    return latents_of_array(table.origin, table.features(columns) if key is None else table.column(key), pool)
 
 
 def join_shards(shards: Sequence[tuple[str, Array]]) -> Array:
@@ -91,8 +91,8 @@ def join_shards(shards: Sequence[tuple[str, Array]]) -> Array:
     return np.require(first if len(shards) == 1 else np.concatenate([shard for _, shard in shards]), requirements=["C", "W"])
 
 
-def _latents(origin: str, array: Array, pool: Pooling | None) -> Array:
-    """Check the kind of numbers, pool, and bring integers and half precision to float32."""
+def latents_of_array(origin: str, array: Array, pool: Pooling | None) -> Array:
+    """Check the kind of numbers, pool, and bring integers and half precision to float32; raises as `read_latents`."""
     check_kind(origin, array, "real numbers", "fiu")
     if array.dtype == np.uint16 and array.size and int(array[array > 0].min(initial=0xFFFF)) >= _BITS:
         raise FileContentError(

@@ -5,7 +5,8 @@ The axes of MATLAB's arrays come in the order in which their author wrote them, 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,61 @@ def read_hdf5(path: Path, key: str | None) -> Array:
         FileContentError: a missing or wrong key, or content that is no array of numbers.
         ImportError: h5py or scipy is not installed.
     """
-    with path.open("rb") as file:
-        start = file.read(128)
-    if path.suffix.lower() == ".mat" and not import_extra("h5py", "hdf5").is_hdf5(path):
-        if not start.startswith(b"MATLAB 5.0"):
-            raise FileContentError(f"{path}: neither MATLAB of version 5 nor HDF5: it is damaged or something else")
+    if _is_version_5(path):
         return _read_version_5(path, key)
+    with import_extra("h5py", "hdf5").File(path, "r") as file:
+        return _complex(str(path), _dataset(path, file, _chosen(path, file, key)))
+
+
+@contextmanager
+def open_dataset(path: Path, key: str | None) -> Iterator[tuple[tuple[int, ...], Callable[[range], Array]] | None]:
+    """Open one array of an HDF5 file: its shape, and a function that reads some of its rows.
+
+    None stands for an array that is read only whole: of MATLAB's version 5, and cell arrays. Raises as `read_hdf5`.
+    """
+    if _is_version_5(path):
+        yield None
+        return
     h5py = import_extra("h5py", "hdf5")
     with h5py.File(path, "r") as file:
-        names: list[str] = []
-        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and name[0] != "#" else None)
-        dataset = file[choose(str(path), names, None if key is None else key.replace(".", "/").strip("/"))]
-        return _complex(str(path), _dataset(path, file, dataset))
+        dataset = _chosen(path, file, key)
+        if h5py.check_ref_dtype(dataset.dtype) is not None:
+            yield None
+            return
+        _check_dataset(path, dataset)
+        turned = "MATLAB_class" in dataset.attrs
+
+        def take(rows: range) -> Array:
+            part = dataset[..., rows.start : rows.stop] if turned else dataset[rows.start : rows.stop]
+            return _complex(str(path), np.asarray(part).T if turned else np.asarray(part))
+
+        yield dataset.shape[::-1] if turned else dataset.shape, take
+
+
+def _is_version_5(path: Path) -> bool:
+    """Tell MATLAB's version 5 from HDF5."""
+    with path.open("rb") as file:
+        start = file.read(128)
+    if path.suffix.lower() != ".mat" or import_extra("h5py", "hdf5").is_hdf5(path):
+        return False
+    if not start.startswith(b"MATLAB 5.0"):
+        raise FileContentError(f"{path}: neither MATLAB of version 5 nor HDF5: it is damaged or something else")
+    return True
+
+
+def _chosen(path: Path, file: Any, key: str | None) -> Any:
+    """The data set that a key names, or the only one; MATLAB's own ones do not count."""
+    h5py = import_extra("h5py", "hdf5")
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and name[0] != "#" else None)
+    return file[choose(str(path), names, None if key is None else key.replace(".", "/").strip("/"))]
+
+
+def _check_dataset(path: Path, dataset: Any) -> None:
+    if import_extra("h5py", "hdf5").check_string_dtype(dataset.dtype) is not None:
+        raise FileContentError(f"{path}: {dataset.name} holds text, expected numbers")
+    if dataset.size and dataset.id.get_storage_size() == 0:
+        raise FileContentError(f"{path}: {dataset.name} declares {dataset.shape} and holds nothing")
 
 
 def _dataset(path: Path, file: Any, dataset: Any) -> Array:
@@ -46,10 +90,7 @@ def _dataset(path: Path, file: Any, dataset: Any) -> Array:
     if h5py.check_ref_dtype(dataset.dtype) is not None:
         references = np.asarray(dataset[()]).T
         return _cells(path, [_complex(str(path), _dataset(path, file, file[reference])) for reference in references.ravel(order="F")])
-    if h5py.check_string_dtype(dataset.dtype) is not None:
-        raise FileContentError(f"{path}: {dataset.name} holds text, expected numbers")
-    if dataset.size and dataset.id.get_storage_size() == 0:
-        raise FileContentError(f"{path}: {dataset.name} declares {dataset.shape} and holds nothing")
+    _check_dataset(path, dataset)
     array = np.asarray(dataset[()])
     return array.T if "MATLAB_class" in dataset.attrs else array
 

@@ -1,7 +1,8 @@
 """Opening: what a source holds, as tables or as files of arrays; one function for latents, labels and pairs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from latentlink.numerics.extras import import_extra
 SUFFIXES = (*CONTAINERS, *COLUMNAR, *DELIMITED, *matlab.SUFFIXES)
 Source = AnyPath | Sequence[AnyPath] | Any  # a path, a pattern, a folder, a list of files, a frame or a data set
 _HUB = "hf://"
+_HELD_BYTES = 1 << 26  # shards of text that are larger together are parsed again when they are read, instead of being all in memory
 
 
 class Opened(NamedTuple):
@@ -57,7 +59,8 @@ def open_source(source: Source, key: str | None = None) -> Opened:
         raise ValueError(f"path must be a file, a pattern, a folder, a frame or a data set, got {kind}; an array needs no reading")
     files, key = locate(source, key, SUFFIXES)
     if all(file.suffix.lower() in (*COLUMNAR, *DELIMITED) for file in files):
-        return Opened(tuple(table_at(file) for file in files), (), key)
+        held = len(files) == 1 or sum(file.stat().st_size for file in files) <= _HELD_BYTES
+        return Opened(tuple(table_at(file, held) for file in files), (), key)
     return Opened((), files, key)
 
 
@@ -68,12 +71,19 @@ def read_array(path: Path, key: str | None) -> Array:
         FileContentError: a damaged file, or a wrong or missing key.
         ImportError: the package that reads the format is not installed.
     """
-    suffix = path.suffix.lower()
-    reader = CONTAINERS.get(suffix, matlab.read_hdf5)
-    try:
+    reader = CONTAINERS.get(path.suffix.lower(), matlab.read_hdf5)
+    with readable(path):
         return reader(path, key)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Name the file in whatever its parser raises, which is nearly anything where the file is damaged."""
+    try:
+        yield
     except (ImportError, FileContentError):
         raise
-    except Exception as error:  # a damaged file makes its parser raise nearly anything
+    except Exception as error:
         text = (str(error).splitlines() or [type(error).__name__])[0]
+        suffix = path.suffix.lower()
         raise FileContentError(f"{path}: cannot be read as {suffix}, it is damaged or something else ({text})") from error

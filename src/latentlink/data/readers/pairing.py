@@ -6,11 +6,10 @@ rows, become pilots in one call.
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from latentlink.data.readers.content import Array, FileContentError
 from latentlink.data.readers.labels import number_labels, read_named_labels
@@ -21,7 +20,7 @@ from latentlink.data.readers.tables import LABELS
 from latentlink.latents.labels import Labels
 from latentlink.latents.pilots import Pilots
 
-_ID = "id"
+ID = "id"
 
 
 class Side(NamedTuple):
@@ -76,7 +75,7 @@ def read_pairs(
     Example:
         >>> pilots = read_pairs("vit/*.parquet", "resnet/*.parquet")  # doctest: +SKIP
     """
-    wanted = _ID if on is None else on
+    wanted = ID if on is None else on
     transmitter = _side(tx, wanted, columns, pool)
     receiver = _side(rx, wanted, columns, pool)
     for end in (transmitter, receiver):
@@ -84,14 +83,17 @@ def read_pairs(
             raise FileContentError(f"{end.origin}: has no column {on!r} to join rows on")
     given = None if labels is None else read_named_labels(labels, names=names)
     if transmitter.ids is not None and receiver.ids is not None:
-        left, right = _joined(transmitter, receiver, wanted)
+        left, right = join_ids((transmitter.origin, transmitter.ids), (receiver.origin, receiver.ids), wanted)
     else:
-        _check_counts(transmitter, receiver)
+        check_counts((transmitter.origin, len(transmitter.latents)), (receiver.origin, len(receiver.latents)))
         left = right = np.arange(len(transmitter.latents))
     x, y = (torch.from_numpy(_taken(end.latents, rows)) for end, rows in ((transmitter, left), (receiver, right)))
+    ends = (transmitter, receiver)
     if given is not None:
-        return Pilots(x, y, _given(given, transmitter, receiver, left, right), names=given.names)
-    found = _found(transmitter, receiver, left, right, names)
+        found: Labels | None = given_labels(given, [(end.origin, len(end.latents)) for end in ends], (left, right))
+    else:
+        both = zip(ends, (left, right), strict=True)
+        found = found_labels([(end.origin, end.labels[rows]) for end, rows in both if end.labels is not None], names)
     return Pilots(x, y) if found is None else Pilots(x, y, found.numbers, names=found.names)
 
 
@@ -116,9 +118,18 @@ def _side(source: Source, on: str, columns: str | Sequence[str] | None, pool: Po
     return Side(opened.origin, join_shards(shards), ids, labels)
 
 
-def _joined(transmitter: Side, receiver: Side, on: str) -> tuple[Array, Array]:
-    """The rows of both ends that belong together, in the transmitter's order; the others are left out and told."""
-    ends = [(end.origin, end.ids) for end in (transmitter, receiver) if end.ids is not None]
+def join_ids(transmitter: tuple[str, Array], receiver: tuple[str, Array], on: str) -> tuple[Array, Array]:
+    """Find the rows of both ends that belong together, in the transmitter's order; the others are left out and told.
+
+    Args:
+        transmitter: where its rows come from, for messages, and the id of each.
+        receiver: likewise.
+        on: the name of the ids.
+
+    Raises:
+        FileContentError: an id comes twice at one end, or there is no common one.
+    """
+    ends = [transmitter, receiver]
     for origin, ids in ends:
         values, counts = np.unique(ids, return_counts=True)
         if counts.max() > 1:
@@ -128,7 +139,7 @@ def _joined(transmitter: Side, receiver: Side, on: str) -> tuple[Array, Array]:
             )
     common, left, right = np.intersect1d(ends[0][1], ends[1][1], assume_unique=True, return_indices=True)
     if not len(common):
-        raise FileContentError(f"{transmitter.origin} and {receiver.origin} have no {on} in common")
+        raise FileContentError(f"{transmitter[0]} and {receiver[0]} have no {on} in common")
     missing = [
         f"{origin} lacks {len(other) - len(common)} of the other end's observations"
         for (origin, _), (_, other) in (ends, ends[::-1])
@@ -140,32 +151,35 @@ def _joined(transmitter: Side, receiver: Side, on: str) -> tuple[Array, Array]:
     return left[order], right[order]
 
 
-def _check_counts(transmitter: Side, receiver: Side) -> None:
-    counts = len(transmitter.latents), len(receiver.latents)
-    if counts[0] != counts[1]:
+def check_counts(transmitter: tuple[str, int], receiver: tuple[str, int]) -> None:
+    """Refuse ends of different numbers of rows, which are given with where they come from."""
+    if transmitter[1] != receiver[1]:
         raise FileContentError(
-            f"{transmitter.origin} has {counts[0]} rows and {receiver.origin} {counts[1]}, and there is no id in both to join them on: "
+            f"{transmitter[0]} has {transmitter[1]} rows and {receiver[0]} {receiver[1]}, and there is no id in both to join them on: "
             "was a batch lost at one end? Name a column of ids by on="
         )
 
 
-def _given(labels: Labels, transmitter: Side, receiver: Side, left: Array, right: Array) -> Tensor:
-    """Labels of a file of their own, which must be as many as the rows of one end before they are joined."""
-    for rows, end in ((left, transmitter), (right, receiver)):
-        if len(labels.numbers) == len(end.latents):
-            return labels.numbers[torch.from_numpy(rows)]
-    raise FileContentError(
-        f"labels: got {len(labels.numbers)}, expected {len(transmitter.latents)}, one for each row of {transmitter.origin}"
-    )
+def given_labels(labels: Labels, ends: Sequence[tuple[str, int]], kept: Sequence[Any]) -> Labels:
+    """Labels of a file of their own, which must be as many as the rows of one end before they are joined.
+
+    Args:
+        labels: of all rows of one end.
+        ends: where the rows of the transmitter and of the receiver come from, for messages, and how many they are.
+        kept: the rows of each end that are paired.
+    """
+    for rows, (_, count) in zip(kept, ends, strict=True):
+        if len(labels.numbers) == count:
+            return labels._replace(numbers=torch.from_numpy(labels.numbers.numpy()[rows]))
+    raise FileContentError(f"labels: got {len(labels.numbers)}, expected {ends[0][1]}, one for each row of {ends[0][0]}")
 
 
-def _found(transmitter: Side, receiver: Side, left: Array, right: Array, names: Sequence[str] | None) -> Labels | None:
-    """The labels that the tables themselves hold; two ends that both hold them must agree."""
-    found = [(end.origin, end.labels[rows]) for end, rows in ((transmitter, left), (receiver, right)) if end.labels is not None]
+def found_labels(found: Sequence[tuple[str, Array]], names: Sequence[str] | None) -> Labels | None:
+    """The labels of pairs that the tables of one or both ends hold, which must agree; None where there are none."""
     if not found:
         return None
     if len(found) == 2 and (found[0][1] != found[1][1]).any():
         rows = int((found[0][1] != found[1][1]).sum())
         ends = f"{found[0][0]} and {found[1][0]}"
-        raise FileContentError(f"{ends} hold different labels in {rows} of {len(left)} rows: the rows are not paired")
+        raise FileContentError(f"{ends} hold different labels in {rows} of {len(found[0][1])} rows: the rows are not paired")
     return number_labels(*found[0], names)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from latentlink.data.readers.content import Array, FileContentError
+from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory, Parsed, Scanned, call
 from latentlink.numerics.extras import import_extra
 
-EXTRA = "lab"
 COLUMNAR = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 DELIMITED = (".csv", ".tsv", ".txt")
 LABELS = ("label", "labels", "fine_label", "target", "class", "class_label")  # names of the column of classes, in the order of preference
@@ -40,14 +40,26 @@ class Table:
     Attributes:
         origin: the file's path, or what the frame is; messages begin with it.
         schema: the polars type of each column, in order.
-        read: returns a polars frame of some columns.
+        source: where the columns are.
         index: columns of which pandas says that they are its index.
+        rows: consecutive rows that are meant; None for all.
+        path: the file; None for a frame.
     """
 
     origin: str
     schema: Mapping[str, Any]
-    read: Callable[[Sequence[str]], Any]
+    source: FrameSource
     index: frozenset[str] = frozenset()
+    rows: range | None = None
+    path: Path | None = None
+
+    def read(self, names: Sequence[str]) -> Any:
+        """A polars frame of some columns."""
+        return self.source.read(names, self.rows)
+
+    def count(self) -> int:
+        """Number of rows."""
+        return self.source.count() if self.rows is None else len(self.rows)
 
     def column(self, name: str) -> Array:
         """Read one column: numbers (n,), words (n,), or lists of equal lengths (n, d) or (n, T, d).
@@ -83,6 +95,14 @@ class Table:
     def without(self, names: Collection[str]) -> "Table":
         """The table without some of its columns."""
         return replace(self, schema={name: kind for name, kind in self.schema.items() if name not in names})
+
+    def part(self, rows: range) -> "Table":
+        """The table of some consecutive rows, which are read without the others where the format allows."""
+        return replace(self, rows=rows)
+
+    def held(self) -> "Table":
+        """The same table for repeated reading, of which what can be read only whole is read now, and kept."""
+        return replace(self, source=self.source.held())
 
     def _named(self, columns: str | Sequence[str]) -> list[str]:
         patterns = [columns] if isinstance(columns, str) else list(columns)
@@ -148,13 +168,12 @@ def table_of(source: Any) -> Table | None:
     if not polars and (package, kind) != ("pandas", "DataFrame") and package != "datasets":
         return None
     origin = f"{package} {kind}"
+    if package == "datasets":
+        return _from_hugging_face(origin, source)
     if package == "pandas":
-        frame = _from_pandas(origin, source)
-    elif package == "datasets":
-        frame = _from_hugging_face(origin, source)
-    else:
-        frame = source.collect() if kind == "LazyFrame" else source
-    return Table(origin, dict(frame.schema), frame.select)
+        source = _from_pandas(origin, source)
+    frame = source.collect() if kind == "LazyFrame" else source
+    return Table(origin, dict(frame.schema), InMemory(frame))
 
 
 def _from_pandas(origin: str, frame: Any) -> Any:
@@ -171,36 +190,43 @@ def _from_pandas(origin: str, frame: Any) -> Any:
     return polars.DataFrame(columns)
 
 
-def _from_hugging_face(origin: str, data: Any) -> Any:
+def _from_hugging_face(origin: str, data: Any) -> Table:
     if hasattr(data, "keys") and not hasattr(data, "to_polars"):
         raise FileContentError(f"{origin}: several splits ({', '.join(map(str, data.keys()))}); give one of them, such as data['train']")
     if not hasattr(data, "num_rows"):
         raise FileContentError(f"{origin}: a streamed data set has no rows to pair; load it without streaming=True")
-    return data.with_format(None).to_polars()
+    plain = data.with_format(None)
+    return Table(origin, dict(import_extra("polars", EXTRA).from_arrow(plain.with_format("arrow")[:0]).schema), HuggingFace(plain))
 
 
-def table_at(path: Path) -> Table:
+def table_at(path: Path, held: bool = True) -> Table:
     """The table of a file; only its columns' names and types are read yet.
+
+    Args:
+        path: the file.
+        held: whether to keep what can be read only whole (text and Arrow streams), and has to be for its types; else it is read again.
 
     Raises:
         ImportError: polars is not installed.
         FileContentError: the file is damaged.
     """
     if path.suffix.lower() in DELIMITED:
-        options = _delimited(path)
-        frame = call(path, "read_csv", infer_schema_length=None, **options)
-        return Table(str(path), dict(frame.schema), frame.select)
+        return _parsed(Parsed(path, "read_csv", {"infer_schema_length": None, **_delimited(path)}), held)
     if path.suffix.lower() in (".parquet", ".pq"):
         schema = call(path, "read_parquet_schema")
-        return Table(str(path), schema, lambda names: call(path, "read_parquet", columns=list(names), glob=False), _pandas_index(path))
+        return Table(str(path), schema, Scanned(path, "scan_parquet"), _pandas_index(path), path=path)
     with path.open("rb") as file:
         start = file.read(6)
     if start[:4] == b"FEA1":
         raise FileContentError(f"{path}: Feather of version 1, which is no Arrow file: write it anew by pandas or polars")
     if start == b"ARROW1":
-        return Table(str(path), call(path, "read_ipc_schema"), lambda names: call(path, "read_ipc", columns=list(names)))
-    frame = call(path, "read_ipc_stream")  # as Hugging Face writes it
-    return Table(str(path), dict(frame.schema), frame.select)
+        return Table(str(path), call(path, "read_ipc_schema"), Scanned(path, "scan_ipc"), path=path)
+    return _parsed(Parsed(path, "read_ipc_stream"), held)  # as Hugging Face writes it
+
+
+def _parsed(source: Parsed, held: bool) -> Table:
+    found = source.held()
+    return Table(str(source.path), dict(found.frame.schema), found if held else source, path=source.path)
 
 
 def _delimited(path: Path) -> dict[str, Any]:
@@ -234,20 +260,6 @@ def _pandas_index(path: Path) -> frozenset[str]:
     except (ValueError, AttributeError):
         columns = []
     return frozenset(name for name in columns if isinstance(name, str))
-
-
-def call(path: Path, function: str, **arguments: Any) -> Any:
-    """Call a function of polars on a file; its parser panics on some damaged files, which is no `Exception`.
-
-    Raises:
-        FileContentError: the file is damaged.
-    """
-    polars = import_extra("polars", EXTRA)
-    try:
-        return getattr(polars, function)(path, **arguments)
-    except (polars.exceptions.PanicException, polars.exceptions.PolarsError, OSError) as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileContentError(f"{path}: cannot be read as {path.suffix}, it is damaged or something else ({text})") from error
 
 
 def _plain(frame: Any) -> Any:

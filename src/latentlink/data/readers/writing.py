@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from latentlink.data.readers.tables import EXTRA
+from latentlink.data.readers.frames import EXTRA
 from latentlink.numerics.extras import import_extra
 from latentlink.storage.atomic import write_atomically
 

@@ -1,0 +1,147 @@
+"""Frames: where the columns of a table are, in a file or in memory, and how some of their rows are read without the others.
+
+A Parquet or Arrow file and a Hugging Face data set are read by rows and columns. A text file and an Arrow stream have to be read whole;
+one that is held keeps what was read, for those who read several of its columns. polars is imported only when a table is read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from latentlink.data.readers.content import FileContentError
+from latentlink.numerics.extras import import_extra
+
+EXTRA = "lab"
+T = TypeVar("T")
+
+
+class FrameSource(Protocol):
+    """The protocol of what holds the columns of a table."""
+
+    def count(self) -> int:
+        """Number of rows."""
+
+    def read(self, names: Sequence[str], rows: range | None) -> Any:
+        """A polars frame of some columns, of all rows or of consecutive ones."""
+
+    def held(self) -> "FrameSource":
+        """The same for repeated reading: what can be read only whole is read now, and kept."""
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A polars frame.
+
+    Attributes:
+        frame: with all columns.
+    """
+
+    frame: Any
+
+    def count(self) -> int:
+        return len(self.frame)
+
+    def read(self, names: Sequence[str], rows: range | None) -> Any:
+        chosen = self.frame.select(names)
+        return chosen if rows is None else chosen.slice(rows.start, len(rows))
+
+    def held(self) -> FrameSource:
+        return self
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A file of which rows and columns are read without the others.
+
+    Attributes:
+        path: of a Parquet or Arrow file.
+        function: of polars that scans it.
+    """
+
+    path: Path
+    function: str
+
+    def count(self) -> int:
+        polars = import_extra("polars", EXTRA)
+        return int(guarded(self.path, lambda: self._scan().select(polars.len()).collect().item()))
+
+    def read(self, names: Sequence[str], rows: range | None) -> Any:
+        def collect() -> Any:
+            chosen = self._scan().select(names)
+            return (chosen if rows is None else chosen.slice(rows.start, len(rows))).collect()
+
+        return guarded(self.path, collect)
+
+    def held(self) -> FrameSource:
+        return self
+
+    def _scan(self) -> Any:
+        polars = import_extra("polars", EXTRA)
+        return getattr(polars, self.function)(self.path, **({"glob": False} if self.function == "scan_parquet" else {}))
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A file that can be read only whole, and is read again for each use.
+
+    Attributes:
+        path: of a text file or an Arrow stream.
+        function: of polars that reads it.
+        options: its arguments.
+    """
+
+    path: Path
+    function: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def held(self) -> InMemory:
+        return InMemory(call(self.path, self.function, **self.options))
+
+    def count(self) -> int:
+        return self.held().count()
+
+    def read(self, names: Sequence[str], rows: range | None) -> Any:
+        return self.held().read(names, rows)
+
+
+@dataclass(frozen=True)
+class HuggingFace:
+    """A data set of Hugging Face, which is mapped from its files.
+
+    Attributes:
+        data: of one split.
+    """
+
+    data: Any
+
+    def count(self) -> int:
+        return int(self.data.num_rows)
+
+    def read(self, names: Sequence[str], rows: range | None) -> Any:
+        polars = import_extra("polars", EXTRA)
+        chosen = self.data.select_columns(list(names)).with_format("arrow")
+        return polars.from_arrow(chosen[slice(0, None) if rows is None else slice(rows.start, rows.stop)])
+
+    def held(self) -> FrameSource:
+        return self
+
+
+def guarded(path: Path, function: Callable[[], T]) -> T:
+    """Call a function of polars on a file; its parser panics on some damaged files, which is no `Exception`.
+
+    Raises:
+        FileContentError: the file is damaged.
+    """
+    polars = import_extra("polars", EXTRA)
+    try:
+        return function()
+    except (polars.exceptions.PanicException, polars.exceptions.PolarsError, OSError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileContentError(f"{path}: cannot be read as {path.suffix}, it is damaged or something else ({text})") from error
+
+
+def call(path: Path, function: str, **arguments: Any) -> Any:
+    """Call a function of polars, by its name, on a file; raises as `guarded`."""
+    return guarded(path, partial(getattr(import_extra("polars", EXTRA), function), path, **arguments))

@@ -1,0 +1,103 @@
+"""Checkpoints of what is computed block by block: a file that says how far it is, and of what.
+
+It is written atomically every few seconds, when the work is interrupted and when it is done, and holds the very numbers, so that what is
+computed after an interruption is equal to the bit. It is taken up only where it is whole and the sources and settings are the same;
+otherwise it is refused, and left as it is.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from latentlink.storage.artifacts import ArtifactError, read, save
+
+_EVERY_S = 5.0  # seconds between two files, of which writing takes at most a twentieth
+_SHARE = 20.0
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be taken up; the message says why, and that deleting it begins anew."""
+
+
+@dataclass(frozen=True)
+class _Content:
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return self.tensors, self.facts
+
+
+class Stored(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        tensors: by name.
+        facts: plain values by name.
+        finished: True where the work was done.
+    """
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+    finished: bool
+
+
+class Checkpoint:
+    """The file of a computation that may be interrupted.
+
+    Attributes:
+        path: the file.
+        kind: the kind of artifact that it becomes.
+        work: sources and settings by name, as plain values: what the result depends on.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], kind: str, work: dict[str, Any]) -> None:
+        self.path, self.kind, self.work = Path(path), kind, work
+        self._due = time.monotonic() + _EVERY_S
+
+    def read(self) -> Stored | None:
+        """Read what was stored; None where there is no file.
+
+        Raises:
+            CheckpointError: it is damaged, of another kind, or of other sources or settings.
+        """
+        try:
+            tensors, facts = read(self.path)
+        except FileNotFoundError:
+            return None
+        except ArtifactError as error:
+            raise self.refused(str(error)) from error
+        if facts["kind"] not in (self.kind, f"unfinished {self.kind}") or not isinstance(facts.get("work"), dict):
+            raise self.refused(f"{self.path}: is a {facts['kind']}, and no checkpoint of {self.kind}")
+        changed = [name for name, value in self.work.items() if facts["work"].get(name) != value]
+        if changed:
+            details = "; ".join(_difference(name, facts["work"].get(name), self.work[name]) for name in changed)
+            raise self.refused(f"{self.path}: is of other work: {details}")
+        return Stored(tensors, facts, facts["kind"] == self.kind)
+
+    def refused(self, reason: str) -> CheckpointError:
+        """The error of a checkpoint that cannot be taken up."""
+        return CheckpointError(f"{reason}. Delete it to begin anew, or name another file")
+
+    def write(self, tensors: dict[str, Tensor], facts: dict[str, Any], *, finished: bool = False) -> None:
+        """Write atomically; raises an OSError where that is not possible."""
+        began = time.monotonic()
+        save(self.kind if finished else f"unfinished {self.kind}", _Content(tensors, facts | {"work": self.work}), self.path)
+        now = time.monotonic()
+        self._due = now + max(_EVERY_S, _SHARE * (now - began))
+
+    def is_due(self) -> bool:
+        """True where the last file is some seconds old."""
+        return time.monotonic() >= self._due
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, list) and isinstance(now, list):
+        odd = next((a or b for a, b in zip(before, now, strict=False) if a != b), None)
+        what = f"{odd[0]} differs" if isinstance(odd, list) and odd else f"{len(before)} files became {len(now)}"
+        return f"{name}: {what}"
+    return f"{name} was {before!r} and is {now!r}"
