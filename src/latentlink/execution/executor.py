@@ -3,7 +3,7 @@
 Results come as they end. What is computed does not depend on the executor: a function gets one item and no knowledge of the others.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -42,7 +42,7 @@ class Executor(Protocol):
 
     def run(
         self, function: Callable[[Item], Value], items: Sequence[Item], group: Callable[[Item], Hashable] | None = None
-    ) -> Iterator[Ended[Value]]:
+    ) -> Generator[Ended[Value], None, None]:
         """Compute a function on every item, and yield each item once, as it ends.
 
         At most `width` items are under way, also where what is yielded is taken slowly. Closing the iterator, as an exception in its loop

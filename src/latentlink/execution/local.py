@@ -1,6 +1,6 @@
 """Threads of this process: the numerics release the interpreter, and what a function holds is shared in memory."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Threads:
 
     def run(
         self, function: Callable[[Item], Value], items: Sequence[Item], group: Callable[[Item], Hashable] | None = None
-    ) -> Iterator[Ended[Value]]:
+    ) -> Generator[Ended[Value], None, None]:
         """Compute a function on every item (see `Executor.run`); items under way end in their threads when the iterator is closed."""
         agenda = Agenda(None if group is None else group(item) for item in items)
         if self.width == 1:

@@ -1,7 +1,7 @@
 """Studies: experiments that are files, run cell by cell into result files from which every table and figure is made.
 
 Read `sections` (what a study file says), `spec/` (from a file to cells), `methods/` (what a name designs), `seeding`,
-`channels` and `shared` (what is measured on), `running/` (from a cell to its rows), `rows` (the columns of a row),
+`channels`, `thread_safe_cache` and `shared` (what is measured on), `running/` (from a cell to its rows), `rows` (the columns of a row),
 `result_files`, `averages` and `experiments` (all of it from Python).
 """
 

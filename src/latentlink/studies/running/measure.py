@@ -35,8 +35,9 @@ from latentlink.studies.rows import frame
 from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
 from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import ScenarioData, ThreadSafeCache
+from latentlink.studies.shared import ScenarioData
 from latentlink.studies.spec.cell import Cell
+from latentlink.studies.thread_safe_cache import ThreadSafeCache
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 
 _EVALUATED = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power", "antenna_power")  # as `Evaluation` has them
