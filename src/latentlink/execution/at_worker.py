@@ -10,6 +10,7 @@ import platform
 import socket
 import sys
 import threading
+import uuid
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -39,6 +40,12 @@ def describe() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "none"
     return found | {"latentlink's source": _source_digest()[:12]}
+
+
+def machine() -> str:
+    """Return what identifies this machine since it was started, also from within containers."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return boot.read_text() if boot.is_file() else f"{uuid.getnode()}"
 
 
 @cache

@@ -10,9 +10,9 @@ import logging
 import queue
 import time
 import uuid
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Generic
 
 from latentlink.execution import at_worker
@@ -22,6 +22,7 @@ from latentlink.numerics.extras import import_extra
 
 LOG = logging.getLogger(__name__)
 _PART = 2**25  # bytes of a function that are sent at a time
+_PAUSE_S = 0.01  # between two looks at who works
 _LOOK_S = 1.0  # seconds between two looks at who is there
 _GREETED = 16  # workers that get a function at a time
 _ENOUGH_S = 5.0  # seconds that a question at the end may take
@@ -43,6 +44,23 @@ class Cluster:
 
     def __init__(self, client: Any, address: str) -> None:
         self.client, self.address = client, address
+
+        self._under_way: dict[Any, Any] = {}  # futures of the run that is under way
+        self._here: dict[str, bool] = {}  # workers, and whether they are on this machine
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Context in which no worker of this machine computes, for clocks; call it in the loop over a run, which pauses then."""
+        while any(not future.done() for future in self._under_way) and any(self._is_here(list(self.places()))):
+            time.sleep(_PAUSE_S)
+        yield
+
+    def _is_here(self, addresses: Sequence[str]) -> list[bool]:
+        unknown = [address for address in addresses if address not in self._here]
+        if unknown:
+            found = self.client.run(at_worker.machine, workers=unknown, on_error="ignore")
+            self._here |= {address: machine == at_worker.machine() for address, machine in found.items()}
+        return [self._here.get(address, False) for address in addresses]
 
     def __repr__(self) -> str:
         return f"Cluster({self.address})"
@@ -94,7 +112,9 @@ class Cluster:
             ClusterLost: the scheduler does not answer any more.
             ValueError: no worker that is there can be used.
         """
-        return _Run(self, function, items, group).ended()
+        running = _Run(self, function, items, group)
+        self._under_way = running.under_way
+        return running.ended()
 
 
 class _Run(Generic[Item, Value]):
@@ -105,7 +125,7 @@ class _Run(Generic[Item, Value]):
     ) -> None:
         pickled = import_extra("distributed.protocol.pickle", "cluster").dumps
         self.cluster, self.client, self.token = cluster, cluster.client, uuid.uuid4().hex
-        self.items: list[bytes] = [pickled(item) for item in items]
+        self.items, self.pickled = items, pickled
         self.agenda = Agenda(None if group is None else group(item) for item in items)
         self.function: bytes = pickled(function)
         self.free: list[Lane] = []
@@ -190,7 +210,7 @@ class _Run(Generic[Item, Value]):
         while self.free and (number := self.agenda.next_for(self.free[-1])) is not None:
             lane = self.free.pop()
             future = self.client.submit(
-                at_worker.call, self.token, self.items[number], key=f"latentlink-{self.token}-{number}-{uuid.uuid4().hex}",
+                at_worker.call, self.token, self.pickled(self.items[number]), key=f"latentlink-{self.token}-{number}-{uuid.uuid4().hex}",
                 workers=[lane[0]], allow_other_workers=True, pure=False,
             )  # fmt: skip
             self.under_way[future] = (number, lane)

@@ -13,16 +13,15 @@ from latentlink.execution.cluster import Cluster
 from latentlink.numerics.doors import integer
 from latentlink.numerics.extras import import_extra
 
-_ANSWER_S = 8  # seconds within which a scheduler must answer
-
 
 @contextmanager
-def connect(cluster: str | int) -> Iterator[Cluster]:
+def connect(cluster: str | int, patience_s: float = 8.0) -> Iterator[Cluster]:
     """Connect to a Dask cluster, or start one of this machine, for as long as the context lasts.
 
     Args:
         cluster: address of a scheduler, such as "tcp://host:8786" or "tls://host:8786", or a number of worker processes, each of one
             thread, that are started here and end with the context.
+        patience_s: seconds within which a scheduler must answer.
 
     Raises:
         ValueError: it is neither, or a worker has another version of Python, latentlink, PyTorch or NumPy.
@@ -40,9 +39,9 @@ def connect(cluster: str | int) -> Iterator[Cluster]:
     dask, distributed = import_extra("dask", "cluster"), import_extra("distributed", "cluster")
     with ExitStack() as stack:
         stack.enter_context(_silent("distributed"))
-        stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": _ANSWER_S}))
+        stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": patience_s}))
         address = number if isinstance(number, str) else stack.enter_context(_start(distributed, integer("cluster", number)))
-        client = _connect(distributed, address)
+        client = _connect(distributed, address, patience_s)
         stack.callback(client.close, timeout=2)
         found = Cluster(client, client.scheduler.address)
         for reason in found.differences(list(found.places())).values():
@@ -69,12 +68,12 @@ def _start(distributed: Any, workers: int) -> Iterator[Any]:
         yield started
 
 
-def _connect(distributed: Any, address: Any) -> Any:
+def _connect(distributed: Any, address: Any, patience_s: float) -> Any:
     try:
-        return distributed.Client(address, timeout=_ANSWER_S, set_as_default=False)
+        return distributed.Client(address, timeout=patience_s, set_as_default=False)
     except OSError as error:
         reason = f"start one (dask scheduler), or check host, port and tcp:// or tls:// ({type(error).__name__})"
-        raise ConnectionError(f"no Dask scheduler answers at {address} within {_ANSWER_S} s: {reason}") from error
+        raise ConnectionError(f"no Dask scheduler answers at {address} within {patience_s:g} s: {reason}") from error
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"cannot connect to a Dask scheduler at {address}: {error}") from error
 

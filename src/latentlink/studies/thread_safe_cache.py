@@ -30,7 +30,7 @@ class ThreadSafeCache:
         with self._lock:
             return self._values.get(key)
 
-    def items(self) -> list[tuple[Hashable, Any]]:
+    def items(self) -> list[tuple[Any, Any]]:
         """All keys and values."""
         with self._lock:
             return list(self._values.items())

@@ -1,11 +1,11 @@
 """The runner: cells without a result, several at a time, each result written as soon as it is there.
 
 Cells run in threads of this process, or by the workers of a cluster; this process writes all results. Cells that share pilots are run by
-the same thread or worker where possible (see `execution.agenda`). Latencies are measured while all other cells pause, which a cluster
-cannot promise: there they are refused.
+the same thread or worker where possible (see `execution.agenda`). Latencies are measured while all other cells of this machine pause; those
+of cells that a cluster has run are measured here too, so that all of them are of one machine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from latentlink.numerics.doors import integer
 from latentlink.numerics.threads import one_thread
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.cost import Estimates
-from latentlink.studies.running.workbench import CellResult, Stopped, Workbench
+from latentlink.studies.running.workbench import CellResult, Order, Stopped, TimedClocks, Workbench
 from latentlink.studies.shared import ScenarioData
 from latentlink.studies.spec.cell import Cell
 
@@ -87,34 +87,24 @@ class Runner:
         Raises:
             KeyboardInterrupt: cells under way are lost, except for the checkpoint of their training.
             OSError: the cluster is lost; the results that arrived are stored.
-            ValueError: the cells measure latencies, and shall run on a cluster.
             Exception: that loading a data set or an encoder of the package raises, which no cell can do without.
         """
         missing = [cell for cell in cells if not self.results.done(cell)]
-        self._check_clock(missing)
         loads = {(cell.data, cell.encoders): cell for cell in missing}
         sound = {pair: self._loads(cell) for pair, cell in loads.items()}  # latents and head first, with all cores
         whole = [cell for cell in missing if sound[cell.data, cell.encoders]]
-        if self.cluster is not None:
-            for cell in whole:
-                self.workbench.forget(cell.group)  # what estimates have made: workers make their own
-        self._run([cell for cell in missing if not sound[cell.data, cell.encoders]], Threads(1), done)  # these fail at once
-        self._run(whole, self.executor, done)
-
-    def _check_clock(self, cells: Sequence[Cell]) -> None:
-        """Refuse a clock that others may disturb."""
-        timed = next((cell for cell in cells if "latency" in cell.metrics), None)
-        if timed is not None and self.cluster is not None:
-            others = ",".join(name for name in timed.metrics if name != "latency") or "accuracy"
-            raise ValueError(
-                "metrics must not have latency on a cluster, whose machines may be busy with other work while a link is timed: "
-                f"add metrics=[{others}], or run the study without a cluster on a quiet machine"
-            )
-
-    def _run(self, cells: Sequence[Cell], executor: Executor, done: Done) -> None:
-        if not cells:
+        alone = [cell for cell in missing if not sound[cell.data, cell.encoders]]  # these fail at once
+        self._take(alone, Threads(1).run(self.workbench, alone), done)
+        if self.cluster is None:
+            self._take(whole, self.executor.run(self.workbench, whole, lambda cell: cell.group), done)
             return
-        ended = executor.run(self.workbench, cells, lambda cell: cell.group)
+        for cell in whole:
+            self.workbench.forget(cell.group)  # what estimates have made: workers make their own
+        orders = [Order(cell, TimedClocks(self.workbench.latencies, self.scenario(cell))) for cell in whole]
+        self._take(whole, self.cluster.run(self.workbench.fill, orders, lambda order: order.cell.group), done)
+
+    def _take(self, cells: Sequence[Cell], ended: Generator[Ended[CellResult], None, None], done: Done) -> None:
+        """Write what became of each cell, as it ends."""
         try:
             with one_thread():
                 for each in ended:
@@ -130,8 +120,13 @@ class Runner:
         """Write what became of a cell; "" or the reason of its failure."""
         try:
             result = ended.result()
-            if result.rows is not None:
-                self.results.write(cell, result.rows)
+            if result.measured is not None:
+                rows = (
+                    result.measured.rows
+                    if self.cluster is None
+                    else self.workbench.add_latencies(cell, result.measured, self.cluster.quiet)
+                )
+                self.results.write(cell, rows)
                 return ""
         except Exception as error:  # no worker could finish it, or it cannot be written
             result = CellResult(None, f"{type(error).__name__}: {error}", cell.model_dump_json(indent=1))

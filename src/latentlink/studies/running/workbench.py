@@ -8,7 +8,7 @@ same pilots share is freed once other pilots are worked on.
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +21,10 @@ import torch
 from latentlink.data.cache import EncodingProgress
 from latentlink.execution.at_worker import is_given_up, worker_here
 from latentlink.execution.executor import Executor
+from latentlink.links.own import OwnTransceiver
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.methods.method import Run
-from latentlink.studies.running.measure import add_latencies, measure
+from latentlink.studies.running.measure import Measured, add_latencies, clock_of, measure
 from latentlink.studies.shared import ScenarioData
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.plug_in import PlugInError, blame
@@ -63,14 +64,40 @@ class CellResult:
     """What became of a cell that was run to its end.
 
     Attributes:
-        rows: the result; None where the cell failed.
+        measured: the result; None where the cell failed.
         reason: of the failure, in a sentence; "" where there is a result.
         trace: the traceback of the failure.
     """
 
-    rows: pl.DataFrame | None
+    measured: Measured | None
     reason: str = ""
     trace: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """A cell for a worker of a cluster, which times no links.
+
+    Attributes:
+        cell: the cell.
+        clocks: of links that need not be sent back, since others like them have been timed (see `measure.clock_of`).
+    """
+
+    cell: Cell
+    clocks: Container[Hashable]
+
+
+class TimedClocks:
+    """The clocks that have been timed with a scenario: as many as there are when an order is sent."""
+
+    def __init__(self, times: ThreadSafeCache, scenario: ScenarioData) -> None:
+        self._times, self._scenario = times, scenario
+
+    def __contains__(self, clock: Hashable) -> bool:
+        return self._times.peek((clock, self._scenario)) is not None
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return frozenset, ([clock for (clock, scenario), _ in self._times.items() if scenario is self._scenario],)
 
 
 class Workbench:
@@ -87,7 +114,7 @@ class Workbench:
         self, device: str, checkpoints: Path | None, progress: EncodingProgress | None = None, encoders: Executor | None = None
     ) -> None:
         self.device, self.checkpoints, self.progress, self.encoders = device, checkpoints, progress, encoders
-        self.scenarios, self._latencies, self._quiet, self._stop = ThreadSafeCache(), ThreadSafeCache(), Quiet(), threading.Event()
+        self.scenarios, self.latencies, self._quiet, self._stop = ThreadSafeCache(), ThreadSafeCache(), Quiet(), threading.Event()
         self._lock, self._recent, self._most = threading.Lock(), Counter[Any](), 1
 
     def __getstate__(self) -> dict[str, Any]:
@@ -123,15 +150,37 @@ class Workbench:
         self._stop.set()
 
     def __call__(self, cell: Cell) -> CellResult:
-        """Run a cell.
+        """Run a cell, in a thread of this process.
 
         Raises:
             Stopped: the run was interrupted.
         """
+        return self._try(cell, self._measure_all)
+
+    def fill(self, order: Order) -> CellResult:
+        """Run a cell without timing its link, which is part of the result where its latencies are asked for and not known."""
+
+        def measured(cell: Cell) -> Measured:
+            found = self._measure(cell)
+            if "latency" not in cell.metrics:
+                return Measured(found.rows)
+            if isinstance(found.link, OwnTransceiver):
+                raise ValueError("metrics must not have latency for an own link on a cluster, which does not send it: leave latency out")
+            clock = clock_of(found)
+            return Measured(found.rows, clock=clock) if clock is not None and clock in order.clocks else found
+
+        return self._try(order.cell, measured)
+
+    def add_latencies(self, cell: Cell, measured: Measured, alone: Callable[[], AbstractContextManager[None]]) -> pl.DataFrame:
+        """The rows of a cell, with the latencies of its link where they are asked for; they are measured in the context `alone`."""
+        scenario = self.scenario(cell)
+        return add_latencies(measured, scenario, self.latencies, alone) if "latency" in cell.metrics else measured.rows
+
+    def _try(self, cell: Cell, compute: Callable[[Cell], Measured]) -> CellResult:
         torch.set_num_threads(1)  # each thread has a setting of its own
         try:
-            with self._at_pilots_of(cell):
-                return CellResult(self._measure(cell))
+            with self._at_pilots_of(cell), blame(cell.method.own, everything=False) if cell.method.own else nullcontext():
+                return CellResult(compute(cell))
         except Stopped:
             raise
         except Exception as error:  # one cell must not take the others with it
@@ -140,14 +189,14 @@ class Workbench:
             reason = str(error) if isinstance(error, PlugInError) else f"{type(error).__name__}: {error}"
             return CellResult(None, reason, f"{cell.model_dump_json(indent=1)}\n{where}\n{traceback.format_exc()}")
 
-    def _measure(self, cell: Cell) -> pl.DataFrame:
-        scenario = self.scenario(cell)
+    def _measure_all(self, cell: Cell) -> Measured:
+        return Measured(self.add_latencies(cell, self._measure(cell), self._quiet.alone))
+
+    def _measure(self, cell: Cell) -> Measured:
         checkpoints = cache_folder() / "checkpoints" if self.checkpoints is None else self.checkpoints
         run = Run(cell.seed, torch.device(self.device), checkpoints / f"{cell.id}.pt", self._watch)
-        with blame(cell.method.own, everything=False) if cell.method.own else nullcontext():
-            with self._quiet.busy():
-                result = measure(cell, scenario, run)
-            return add_latencies(result, scenario, self._latencies, self._quiet.alone) if "latency" in cell.metrics else result.rows
+        with self._quiet.busy():
+            return measure(cell, self.scenario(cell), run)
 
     def _watch(self, epoch: int, epochs: int, training: float, validation: float) -> None:
         if self._stop.is_set() or is_given_up():
