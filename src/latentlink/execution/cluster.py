@@ -8,10 +8,10 @@ function before its first item, after it was compared that it has the same versi
 
 import logging
 import queue
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, Generic
 
@@ -25,7 +25,6 @@ _PART = 2**25  # bytes of a function that are sent at a time
 _PAUSE_S = 0.01  # between two looks at who works
 _LOOK_S = 1.0  # seconds between two looks at who is there
 _GREETED = 16  # workers that get a function at a time
-_ENOUGH_S = 5.0  # seconds that a question at the end may take
 
 Lane = tuple[str, int]  # a worker's address, and the number of one of its threads
 
@@ -40,10 +39,11 @@ class Cluster:
     Args:
         client: a `distributed.Client`.
         address: of its scheduler, for messages.
+        patience_s: seconds within which the scheduler must answer.
     """
 
-    def __init__(self, client: Any, address: str) -> None:
-        self.client, self.address = client, address
+    def __init__(self, client: Any, address: str, patience_s: float) -> None:
+        self.client, self.address, self.patience_s, self.is_lost = client, address, patience_s, False
 
         self._under_way: dict[Any, Any] = {}  # futures of the run that is under way
         self._here: dict[str, bool] = {}  # workers, and whether they are on this machine
@@ -79,12 +79,13 @@ class Cluster:
         if self.client.status != "running":
             raise self.lost()
         try:
-            return dict(self.client.nthreads())
+            return dict(self.client.sync(self.client.scheduler.ncores, callback_timeout=self.patience_s))
         except (OSError, RuntimeError, import_extra("distributed", "cluster").TimeoutError) as error:
             raise self.lost() from error
 
     def lost(self) -> ClusterLost:
         """The error of a scheduler that does not answer."""
+        self.is_lost = True
         return ClusterLost(f"the Dask scheduler at {self.address} does not answer any more")
 
     def differences(self, addresses: Sequence[str]) -> dict[str, str]:
@@ -134,8 +135,9 @@ class _Run(Generic[Item, Value]):
         self.greeted: set[str] = set()  # workers that are being sent it
         self.refused: dict[str, str] = {}  # workers that cannot be used, with the reason
         self.news: queue.SimpleQueue[Callable[[], Ended[Value] | None]] = queue.SimpleQueue()
-        self.greeters = ThreadPoolExecutor(_GREETED, thread_name_prefix="greeting")
+        self.greeters = threading.Semaphore(_GREETED)
         self.looked = self.told = 0.0
+        self.is_closed = False
 
     def ended(self) -> Generator[Ended[Value], None, None]:
         left = len(self.items)
@@ -164,7 +166,7 @@ class _Run(Generic[Item, Value]):
             self._dismiss(address)
         for address in places.keys() - self.there.keys() - self.greeted - self.refused.keys():
             self.greeted.add(address)
-            self.greeters.submit(self._greet, address, places[address])
+            threading.Thread(target=self._greet, args=(address, places[address]), daemon=True).start()
         if self.there or self.greeted:
             return
         if places:
@@ -177,17 +179,21 @@ class _Run(Generic[Item, Value]):
         """Compare a worker's versions, and send it the function; in a thread of its own."""
         reason: str | None = None
         try:
-            reason = self.cluster.differences([address]).get(address)
-            if reason is None:
-                for start in range(0, len(self.function), _PART):
-                    self.client.run(at_worker.receive, self.token, self.function[start : start + _PART], workers=[address])
-                self.client.run(at_worker.unpack, self.token, workers=[address])
+            with self.greeters:
+                reason = self.cluster.differences([address]).get(address)
+                if reason is None and not self.is_closed:
+                    self._send(address)
         except at_worker.NotLoaded as error:
             reason = str(error)
         except Exception as error:  # it is gone, or the client closes
             LOG.debug("worker %s did not get what to compute: %s", address, error)
             places = 0
         self.news.put(lambda: self._admit(address, places, reason))
+
+    def _send(self, address: str) -> None:
+        for start in range(0, len(self.function), _PART):
+            self.client.run(at_worker.receive, self.token, self.function[start : start + _PART], workers=[address])
+        self.client.run(at_worker.unpack, self.token, workers=[address])
 
     def _admit(self, address: str, places: int, reason: str | None) -> None:
         self.greeted.discard(address)
@@ -240,11 +246,11 @@ class _Run(Generic[Item, Value]):
 
     def _close(self) -> None:
         """Give up what is under way, and free the function at the workers; a scheduler that is gone is not waited for."""
-        self.greeters.shutdown(wait=False, cancel_futures=True)
-        if self.client.status != "running":
+        self.is_closed = True
+        if self.cluster.is_lost or self.client.status != "running":
             return
+        quickly = {"callback_timeout": self.cluster.patience_s}
         with suppress(Exception):
-            self.client.sync(self.client._cancel, list(self.under_way), force=True, callback_timeout=_ENOUGH_S)
-            self.client.sync(
-                self.client._run, at_worker.forget, self.token, workers=list(self.there), on_error="ignore", callback_timeout=_ENOUGH_S
-            )
+            self.client.sync(self.client._cancel, list(self.under_way), force=True, **quickly)
+            there = list(self.there.keys() & self.cluster.places().keys())  # a worker that died would not answer
+            self.client.sync(self.client._run, at_worker.forget, self.token, workers=there, on_error="ignore", **quickly)

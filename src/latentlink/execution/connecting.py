@@ -43,7 +43,7 @@ def connect(cluster: str | int, patience_s: float = 8.0) -> Iterator[Cluster]:
         address = number if isinstance(number, str) else stack.enter_context(_start(distributed, integer("cluster", number)))
         client = _connect(distributed, address, patience_s)
         stack.callback(client.close, timeout=2)
-        found = Cluster(client, client.scheduler.address)
+        found = Cluster(client, client.scheduler.address, patience_s)
         for reason in found.differences(list(found.places())).values():
             raise ValueError(reason)
         yield found
@@ -74,8 +74,8 @@ def _connect(distributed: Any, address: Any, patience_s: float) -> Any:
     except OSError as error:
         reason = f"start one (dask scheduler), or check host, port and tcp:// or tls:// ({type(error).__name__})"
         raise ConnectionError(f"no Dask scheduler answers at {address} within {patience_s:g} s: {reason}") from error
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise ValueError(f"cannot connect to a Dask scheduler at {address}: {error}") from error
+    except Exception as error:  # what Dask says of an address or of its configuration
+        raise ValueError(f"cannot connect to a Dask scheduler at {address}: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
