@@ -68,12 +68,12 @@ def test_what_a_worker_cannot_load_is_named_with_the_worker(running, tmp_path, m
 def test_a_worker_that_is_killed_loses_its_item_only_and_another_may_come(tmp_path):
     with cluster(tmp_path) as started, connect(started.address) as executor:
         found = []
-        for ended in executor.run(Slowly(0.1), range(40)):
+        for ended in executor.run(Slowly(0.1), range(60)):
             found.append((ended.number, *ended.result()))
             if len(found) == 5:
                 started.workers[0].kill()
-                started.add_worker(wait=False)
-        assert sorted(number for number, _, _, _ in found) == list(range(40))
+                started.add_worker()
+        assert sorted(number for number, _, _, _ in found) == list(range(60))
         assert all(value == 2 * number for number, value, _, _ in found)
         assert {worker.pid for worker in started.workers} == {pid for _, _, pid, _ in found}
 

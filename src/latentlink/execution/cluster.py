@@ -230,7 +230,7 @@ class _Run(Generic[Item, Value]):
         if future.status == "cancelled":
             raise self.cluster.lost()
         try:
-            return Ended(number, future.result())
+            return Ended(number, self._result_of(future))
         except at_worker.NotReceived:
             self._dismiss(lane[0])  # or the worker that took its place, which has been greeted meanwhile
             self.agenda.put_back(number)
@@ -243,6 +243,17 @@ class _Run(Generic[Item, Value]):
                 reason = f"{error.allowed_failures + 1} workers died while they computed this, the last one at {error.last_worker.address}"
                 return Ended(number, error=RuntimeError(f"{reason}; was there enough memory?"))
             return Ended(number, error=error)
+
+    def _result_of(self, future: Any) -> Value:
+        """Fetch what a worker returned; a scheduler that is silent meanwhile is lost."""
+        while True:
+            try:
+                value: Value = future.result(timeout=self.cluster.patience_s)
+                return value
+            except TimeoutError:
+                if future.status == "error":  # the function itself raised it
+                    raise
+                self.cluster.places()
 
     def _close(self) -> None:
         """Give up what is under way, and free the function at the workers; a scheduler that is gone is not waited for."""

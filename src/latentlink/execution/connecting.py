@@ -6,7 +6,7 @@ environment, or a file in ~/.config/dask).
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from latentlink.execution.cluster import Cluster
@@ -42,7 +42,7 @@ def connect(cluster: str | int, patience_s: float = 8.0) -> Iterator[Cluster]:
         stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": patience_s}))
         address = number if isinstance(number, str) else stack.enter_context(_start(distributed, integer("cluster", number)))
         client = _connect(distributed, address, patience_s)
-        stack.callback(client.close, timeout=2)
+        stack.callback(_close, client)
         found = Cluster(client, client.scheduler.address, patience_s)
         for reason in found.differences(list(found.places())).values():
             raise ValueError(reason)
@@ -76,6 +76,11 @@ def _connect(distributed: Any, address: Any, patience_s: float) -> Any:
         raise ConnectionError(f"no Dask scheduler answers at {address} within {patience_s:g} s: {reason}") from error
     except Exception as error:  # what Dask says of an address or of its configuration
         raise ValueError(f"cannot connect to a Dask scheduler at {address}: {type(error).__name__}: {error}") from error
+
+
+def _close(client: Any) -> None:
+    with suppress(Exception):  # a scheduler that is lost does not say farewell
+        client.close(timeout=2)
 
 
 @contextmanager
