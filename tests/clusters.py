@@ -1,6 +1,6 @@
 """Dask schedulers and workers as processes of their own, bound to this machine, for tests that end or lose them.
 
-They are forked from a process that has imported Dask, since importing it takes longer than most of these tests.
+They are forked from a process that has imported Dask and this package, since importing them takes longer than most of these tests.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ _FORK = """
 import json, os, signal, sys, warnings
 warnings.simplefilter("ignore")
 import dask.config, distributed.cli.dask_scheduler, distributed.cli.dask_worker, distributed.http.scheduler.api
+import latentlink.studies.running.runner
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     arguments, folder, environment, log = json.loads(line)
@@ -44,8 +45,7 @@ for line in sys.stdin:
 @cache
 def _forking() -> "subprocess.Popen[str]":
     """The process that is forked; it ends with its input, as this one does."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", _FORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen([sys.executable, "-c", _FORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
 class Process:
@@ -92,7 +92,7 @@ class TestCluster:
         folder: for outputs of the processes, and their current folder.
         env: variables of their environment.
         host: that they listen at.
-        prefix: of their command lines.
+        prefix: of their command lines; they are started as commands then, not forked.
     """
 
     __test__ = False

@@ -49,7 +49,7 @@ def test_workers_of_other_versions_are_refused_by_name(tmp_path):
     other = tmp_path / "other"
     shutil.copytree(Path(SOURCE) / "latentlink", other / "latentlink", ignore=shutil.ignore_patterns("__pycache__"))
     (other / "latentlink" / "power.py").write_text("raise SystemExit")
-    with cluster(tmp_path, workers=1, env={"PYTHONPATH": str(other)}) as started:
+    with cluster(tmp_path, workers=1, env={"PYTHONPATH": str(other)}, prefix=("nice",)) as started:
         source = at_worker.describe()["latentlink's source"]
         with pytest.raises(ValueError, match=rf"worker at tcp://.* has latentlink's source \w+ instead of {source}: install the same"):
             connect(started.address).__enter__()

@@ -235,6 +235,8 @@ class _Run(Generic[Item, Value]):
             self._dismiss(lane[0])  # or the worker that took its place, which has been greeted meanwhile
             self.agenda.put_back(number)
             return None
+        except ClusterLost:
+            raise
         except Exception as error:
             distributed = import_extra("distributed", "cluster")
             if isinstance(error, distributed.client.FutureCancelledError):

@@ -63,7 +63,7 @@ def cluster_of(cluster: str | int | Cluster | None) -> Iterator[Cluster | None]:
 def _start(distributed: Any, workers: int) -> Iterator[Any]:
     """Start workers on this machine, which nobody else can reach."""
     with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
     ) as started:
         yield started
 
