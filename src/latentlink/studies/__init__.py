@@ -17,7 +17,7 @@ _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 def __getattr__(name: str) -> Any:
     """Load a public name; an AttributeError, as `hasattr` and `help` need it, where the extra `lab` is not installed."""
     try:
-        require_extra("lab", "Studies", "polars", "pydantic", "yaml", "joblib")
+        require_extra("lab", "Studies", "polars", "pydantic", "yaml")
     except MissingExtra as missing:
         raise AttributeError(str(missing)) from missing
     return _load(name)
