@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import pickle
 import platform
+import signal
 import socket
 import sys
 import threading
@@ -55,6 +56,11 @@ def _source_digest() -> str:
     for file in sorted(folder.rglob("*.py")):
         digest.update(f"{file.relative_to(folder).as_posix()}\0".encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+def dask_setup(worker: Any) -> None:
+    """Leave an interruption, which a terminal sends to all processes, to the one that started the workers; Dask calls this as a preload."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def receive(token: str, part: bytes) -> None:

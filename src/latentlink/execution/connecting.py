@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from latentlink.execution import at_worker
 from latentlink.execution.cluster import Cluster
 from latentlink.numerics.doors import integer
 from latentlink.numerics.extras import import_extra
@@ -63,7 +64,12 @@ def cluster_of(cluster: str | int | Cluster | None) -> Iterator[Cluster | None]:
 def _start(distributed: Any, workers: int) -> Iterator[Any]:
     """Start workers on this machine, which nobody else can reach."""
     with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+        preload=[at_worker.__name__],
     ) as started:
         yield started
 
