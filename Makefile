@@ -56,6 +56,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/csi.py
 	$(BIN)/python benchmarks/grids.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/streaming.py
+	$(BIN)/python benchmarks/cluster.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.
