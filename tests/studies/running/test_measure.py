@@ -40,7 +40,7 @@ def test_rows_say_what_was_measured(rows):
 
 def test_rows_name_the_encoders_that_were_used(rows):
     for name in ("transmitter", "receiver"):
-        assert rows[name].unique().to_list() == ["file"]
+        assert rows[name].unique().to_list() == [f"train-{name}.npy"]
     assert rows["image_size_px"].null_count() == len(rows)
 
 

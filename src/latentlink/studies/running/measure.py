@@ -206,7 +206,7 @@ def _score_latents(cell: Cell, latents: Tensor, scenario: ScenarioData) -> dict[
 
 def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
     """The columns that identify the cell and its latents."""
-    method = cell.method
+    method, labels = cell.method, scenario.test.labels
     return {
         "cell": cell.id,
         "method": method.title,
@@ -225,7 +225,7 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "grouping": cell.pilots.grouping,
         "seed": cell.seed,
         "messages": len(scenario.test),
-        "largest_class": float(scenario.test.require_labels().unique(return_counts=True)[1].max()) / len(scenario.test),
+        "largest_class": None if labels is None else float(labels.bincount().max()) / len(labels),
         "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}),
     }
 
