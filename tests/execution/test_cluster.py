@@ -10,7 +10,7 @@ import dask
 import pytest
 
 from clusters import cluster, is_root
-from execution.work import Slowly, fatal, inverse
+from execution.work import Slowly, fatal, inverse, until_given_up
 from latentlink.execution import ClusterLost, Threads, at_worker, connect
 from processes import SOURCE
 
@@ -38,10 +38,20 @@ def test_a_function_is_sent_to_each_worker_once_and_keeps_its_state_there(runnin
         assert sorted(call for _, worker, call in found if worker == pid) == list(range(1, count + 1))
 
 
-def test_a_loop_that_is_left_gives_up_the_rest(running):
-    left = running.run(Slowly(0.1), range(1000))
-    next(left)
+def test_a_loop_that_is_left_gives_up_the_rest_and_what_is_under_way_may_know_it(running, tmp_path):
+    files = [tmp_path / "one", tmp_path / "two"]
+
+    def wait_for(word):
+        end = time.monotonic() + 30
+        while not all(file.exists() and file.read_text() == word for file in files):
+            assert time.monotonic() < end, [file.read_text() for file in files if file.exists()]
+            time.sleep(0.02)
+
+    left = running.run(until_given_up, ["", *map(str, files)])
+    assert next(left).number == 0
+    wait_for("begun")
     left.close()
+    wait_for("given up")
     assert len(list(running.run(inverse, [1]))) == 1  # nothing stands in its way
 
 

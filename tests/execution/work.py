@@ -4,6 +4,9 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+from latentlink.execution.at_worker import is_given_up
 
 
 @dataclass
@@ -25,6 +28,17 @@ def fatal(number: int) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.05)
     return number
+
+
+def until_given_up(file: str) -> None:
+    """Work for as long as somebody waits for it, and say so in a file; without a file there is nothing to do."""
+    if not file:
+        return
+    Path(file).write_text("begun")
+    end = time.monotonic() + 60
+    while not is_given_up() and time.monotonic() < end:
+        time.sleep(0.02)
+    Path(file).write_text("given up" if time.monotonic() < end else "too late")
 
 
 def inverse(number: int) -> float:

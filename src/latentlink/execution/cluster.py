@@ -100,7 +100,7 @@ class Cluster:
                 raise there
             if isinstance(there, Exception):
                 told[address] = f"the worker at {address} cannot be used: {type(there).__name__}: {there}"
-            elif different := [f"{name} {there[name]} instead of {here[name]}" for name in here if there[name] != here[name]]:
+            elif different := [f"{name} {there.get(name)} instead of {here[name]}" for name in here if there.get(name) != here[name]]:
                 told[address] = f"the worker at {address} has {', '.join(different)}: install the same there as here"
         return told
 
@@ -225,7 +225,7 @@ class _Run(Generic[Item, Value]):
     def _take(self, future: Any) -> Ended[Value] | None:
         """What became of an item; None where it has to be computed again."""
         number, lane = self.under_way.pop(future)
-        if lane[0] in self.there:
+        if lane[0] in self.there and lane not in self.free:
             self.free.append(lane)
         if future.status == "cancelled":
             raise self.cluster.lost()

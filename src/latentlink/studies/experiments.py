@@ -156,7 +156,7 @@ def run(
         if progress is not None:
             progress(count, todo)
 
-    with cluster_of(cluster) as workers:
+    with cluster_of(cluster if todo else None) as workers:
         runner = Runner(experiment.results, jobs, str(device_named(device)), cluster=workers)
         failed = experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done)
     if failed:
