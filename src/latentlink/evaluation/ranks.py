@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from latentlink.evaluation.figures import RetrievalFigures
 
 _FIRST = (1, 10)  # k of recall@k
+_TILE, _COLUMNS = 2**17, 2**12  # numbers that are compared at a time, and latents of the gallery among them: they stay in a CPU's cache
 _ROUNDING = 1e-12  # of cosines in float64, within which two are equal
 
 
@@ -14,7 +15,7 @@ class Ranks:
     """Counts of messages whose own latent of a gallery g_1 … g_G is among the k nearest to ŷ.
 
     For one message all cosines have the same ||ŷ||, so that ranks are those of ⟨g_j / ||g_j||, μy⟩ + ⟨Ψᵀ g_j / ||g_j||, ẑ⟩: ŷ is never
-    formed, and at most `entries` of these numbers are held at a time. Where e of them equal that of the right latent (itself included) and
+    formed, and few of these numbers are held at a time. Where e of them equal that of the right latent (itself included) and
     a are above it, it is among the first k in a share (k − a) / e of their orders, cut to 0 … 1.
     """
 
@@ -35,13 +36,23 @@ class Ranks:
         z = z.double()
         own = self.level[numbers] + (z * self.across[numbers]).sum(-1)  # (…, n)
         slack = _ROUNDING * (z.norm(dim=-1) * self.longest + self.level.abs().amax())
-        above, equal = torch.zeros_like(own), torch.zeros_like(own)
-        chunk = max(1, self.entries // max(1, own.numel()))
-        for level, across in zip(self.level.split(chunk), self.across.split(chunk), strict=True):
-            lead = level + z @ across.mT - own.unsqueeze(-1)
-            above += (lead > slack.unsqueeze(-1)).sum(-1)
-            equal += (lead.abs() <= slack.unsqueeze(-1)).sum(-1)
-        self.hits = [hits + ((k - above) / equal).clamp(0, 1).sum(-1) for hits, k in zip(self.hits, _FIRST, strict=True)]
+        above, equal = self._compare(z.flatten(0, -2), (own - slack).flatten(), (own + slack).flatten())
+        shares = (((k - above) / equal).clamp(0, 1).reshape(own.shape) for k in _FIRST)
+        self.hits = [hits + share.sum(-1) for hits, share in zip(self.hits, shares, strict=True)]
+
+    def _compare(
+        self, z: Float[Tensor, "a s"], low: Float[Tensor, "a"], high: Float[Tensor, "a"]
+    ) -> tuple[Float[Tensor, "a"], Float[Tensor, "a"]]:
+        """How many latents of the gallery are above `high`, and how many from `low` to it, for each message."""
+        above, from_low = torch.zeros_like(low), torch.zeros_like(low)
+        columns = min(self.count, _COLUMNS)
+        tile = min(self.entries, _TILE) if z.device.type == "cpu" else self.entries
+        for rows in torch.arange(len(z), device=z.device).split(max(1, tile // columns)):
+            for level, across in zip(self.level.split(columns), self.across.split(columns), strict=True):
+                near = torch.addmm(level, z[rows], across.mT)
+                above[rows] += torch.count_nonzero(near > high[rows].unsqueeze(-1), -1)
+                from_low[rows] += torch.count_nonzero(near >= low[rows].unsqueeze(-1), -1)
+        return above, from_low - above
 
     def figures(self, messages: int, like: Tensor) -> RetrievalFigures:
         """The shares of so many messages, in the precision of a tensor."""
