@@ -185,7 +185,7 @@ def test_a_folder_of_latents_lies_beside_its_study_wherever_it_is_run_from(tmp_p
     path.write_text(path.read_text().replace(str(tmp_path / "lab" / "latents"), "latents"))
     monkeypatch.chdir(tmp_path)
     assert len(run(path, tmp_path / "r").filter(pl.col("family") != "reference")) == 4
-    with pytest.raises(ValueError, match=r"data\.folder must hold train-labels\.npy .*elsewhere"):
+    with pytest.raises(ValueError, match=r"data\.folder must hold train-transmitter\.npy .*elsewhere"):
         ll.studies.run(path, ["data.folder=elsewhere"], output=tmp_path / "s")
 
 
