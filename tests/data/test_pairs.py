@@ -45,7 +45,9 @@ def test_what_is_asked_for_by_name_is_not_replaced():
 
 def test_pairs_show_the_same_images(monkeypatch):
     seen = []
-    monkeypatch.setattr(pairs, "encode", lambda encoder, images, progress=None: seen.append(images) or torch.ones(len(images), 3))
+    monkeypatch.setattr(
+        pairs, "encode", lambda encoder, images, progress=None, executor=None: seen.append(images) or torch.ones(len(images), 3)
+    )
     device_pair("digits", pilots=10, test=5)
     assert torch.equal(seen[0].images, seen[1].images)
     assert torch.equal(seen[2].images, seen[3].images)
