@@ -15,6 +15,7 @@ SOURCE = Path(latentlink.__file__).parent
 ROOMS = (
     "numerics",
     "storage",
+    "execution",
     "latents",
     "channels",
     "streams",

@@ -1,11 +1,11 @@
 """Semantic MIMO links: two devices, two latent spaces, one channel, one task.
 
-Read the packages from the bottom up; each imports only those before it. `numerics` and `storage` are helpers. `latents` has the pilots and
-their moments, `channels` the channels, what is known of them and the 3GPP models, `streams` their parallel streams, `power` the limits of
-the budget. `links` is the interface of every transceiver, `tasks` what the receiver wants, `evaluation` how a link is measured. Designs are
-in `linear` (exact and ADMM), `baselines`, `digital` and `neural`, limits in `bounds`. `data` reads files and encodes images, `studies` runs
-experiments, `report` draws them, `cli` is the command line. `csi`, `budget`, `metrics`,
-`objectives` and `nn` collect public names.
+Read the packages from the bottom up; each imports only those before it. `numerics` and `storage` are helpers, `execution` computes many
+items at a time. `latents` has the pilots and their moments, `channels` the channels, what is known of them and the 3GPP models, `streams`
+their parallel streams, `power` the limits of the budget. `links` is the interface of every transceiver, `tasks` what the receiver wants,
+`evaluation` how a link is measured. Designs are in `linear` (exact and ADMM), `baselines`, `digital` and `neural`, limits in `bounds`.
+`data` reads files and encodes images, `studies` runs experiments, `report` draws them, `cli` is the command line. `csi`, `budget`,
+`metrics`, `objectives` and `nn` collect public names.
 """
 
 import lazy_loader

@@ -19,6 +19,7 @@ SPACES = (
     "objectives",
     "studies",
     "data",
+    "execution",
     "nn",
 )
 
