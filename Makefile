@@ -55,6 +55,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/codec.py
 	$(BIN)/python benchmarks/csi.py
 	$(BIN)/python benchmarks/grids.py
+	$(BIN)/python benchmarks/cluster.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.

@@ -8,7 +8,7 @@ from latentlink.numerics.extras import MissingExtra, require_extra
 def main() -> None:
     """Run the command line; exit status 2 if the packages that it needs are not installed."""
     try:
-        require_extra("lab", "The commands of latentlink", "cyclopts", "rich", "polars", "pydantic", "yaml", "joblib")
+        require_extra("lab", "The commands of latentlink", "cyclopts", "rich", "polars", "pydantic", "yaml")
     except MissingExtra as missing:
         sys.stderr.write(f"{missing}\n")
         sys.exit(2)

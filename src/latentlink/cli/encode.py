@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Literal
 
 from latentlink.cli.console import encoding_bars, facts, wrote
-from latentlink.cli.options import Device
+from latentlink.cli.options import Cluster, Device
 from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
 from latentlink.data.encoders.catalogue import encoder as encoder_by_name
 from latentlink.data.readers.images import read_images
 from latentlink.data.readers.writing import check_writable_suffix, write_array
+from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named, integer
 
 
@@ -24,6 +25,7 @@ def encode(
     limit: int | None = None,
     image_size: int | None = None,
     labels: Path | None = None,
+    cluster: Cluster = None,
     device: Device = "cpu",
 ) -> None:
     """Encode images with a pretrained encoder and write the latents, one a row.
@@ -63,8 +65,9 @@ def encode(
         chosen = {"fashion-mnist": fashion_mnist, "cifar-10": cifar10, "digits": digits}[dataset](split)
     if limit is not None:
         chosen = chosen.subset(slice(0, integer("--limit", limit)))
-    with encoding_bars() as progress:
-        latents = cache.encode(encoder_by_name(encoder, image_size).to(device_named(device)), chosen, progress=progress)
+    chosen_encoder = encoder_by_name(encoder, image_size).to(device_named(device))
+    with cluster_of(cluster) as workers, encoding_bars() as progress:
+        latents = cache.encode(chosen_encoder, chosen, progress=progress, executor=workers)
     write_array(output, latents)
     facts("latents", [("encoder", encoder), ("images", f"{chosen.name}, {len(chosen)}"), ("dimension", latents.shape[1])])
     if labels is not None and chosen.labels is not None:

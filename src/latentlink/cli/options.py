@@ -18,6 +18,10 @@ Overrides = Annotated[
 Quick = Annotated[bool, Parameter(help="Take the study's small form.")]
 Jobs = Annotated[int, Parameter(help="Cells at a time; the results do not depend on it.")]
 Results = Annotated[Path, Parameter(help="Folder under which the results of studies are stored.")]
+Cluster = Annotated[
+    str | None,
+    Parameter(help="Compute on a Dask cluster: the address of its scheduler, tcp://HOST:PORT, or a number of workers to start here."),
+]
 Device = Annotated[str, Parameter(help='Torch device, "cpu" or "cuda".')]
 KEPT = Path("results")
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from latentlink.cli.console import encoding_bars, facts, messages, out, print_table, progress, wrote
-from latentlink.cli.options import KEPT, Device, Jobs, Overrides, Quick, Results, StudyFile
+from latentlink.cli.options import KEPT, Cluster, Device, Jobs, Overrides, Quick, Results, StudyFile
+from latentlink.execution.cluster import Cluster as Workers
+from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named
 from latentlink.numerics.reprs import counted
 from latentlink.report.page import report_study
@@ -27,7 +29,13 @@ from latentlink.studies.spec.study import Study
 
 
 def run(
-    file: StudyFile, *overrides: Overrides, quick: Quick = False, jobs: Jobs = 2, device: Device = "cpu", output: Results = KEPT
+    file: StudyFile,
+    *overrides: Overrides,
+    quick: Quick = False,
+    jobs: Jobs = 2,
+    cluster: Cluster = None,
+    device: Device = "cpu",
+    output: Results = KEPT,
 ) -> None:
     """Run the cells of a study that have no result yet; an interruption loses at most the cells under way.
 
@@ -35,50 +43,60 @@ def run(
     """
     started = time.perf_counter()
     experiment = open_experiment(file, overrides, quick=quick, output=output)
-    ended = run_experiment(experiment, jobs, device)
+    ended = run_experiment(experiment, jobs, device, cluster)
     out.print(f"{ended} cells in {time.perf_counter() - started:.1f} s")
     same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != KEPT else [])]
     out.print(f"now: latentlink study report {shlex.join(same)}", highlight=False, markup=False, soft_wrap=True)
 
 
-def run_experiment(experiment: Experiment, jobs: int, device: str) -> int:
+def run_experiment(experiment: Experiment, jobs: int, device: str, cluster: str | None = None) -> int:
     """Run the missing cells with a bar, write the table of all rows, and return how many cells were run.
 
     Raises:
+        ConnectionError: the cluster is lost; the results that arrived are stored.
         ValueError: cells failed; the others are stored.
     """
     device_named(device)
-    study, results, missing = experiment.study, experiment.results, experiment.missing
-    messages.print(f"{study.name}: {len(experiment.cells)} cells, {len(experiment.cells) - len(missing)} of them done", highlight=False)
-    with encoding_bars() as bars:
-        runner = Runner(results, jobs, device, bars)
-        seconds = _estimate_seconds(runner, missing, jobs)  # loads latents
-    with progress(TextColumn("{task.fields[cells]} cells"), TimeElapsedColumn()) as bar:
-        task = bar.add_task(study.name, total=sum(seconds.values()), cells=f"0/{len(missing)}")
-
-        def done(cell: Cell, count: int) -> None:
-            bar.update(task, advance=seconds[cell.id], cells=f"{count}/{len(missing)}")
-
-        failures = experiment.run(runner, shlex.join(["latentlink", *sys.argv[1:]]), done)
-    wrote(results.all_rows)
+    missing = experiment.missing
+    ended = f"{len(experiment.cells) - len(missing)} of them done"
+    messages.print(f"{experiment.study.name}: {len(experiment.cells)} cells, {ended}", highlight=False)
+    with cluster_of(cluster if missing else None) as workers:
+        failures = _run_with_bars(experiment, missing, jobs, device, workers)
+    wrote(experiment.results.all_rows)
     by_reason: dict[str, list[Cell]] = {}
     for cell, reason in failures:
         by_reason.setdefault(reason, []).append(cell)
     for reason, cells in by_reason.items():
-        first = f"{cells[0].method.title}, seed {cells[0].seed}; traceback in {results.failure(cells[0])}"
+        first = f"{cells[0].method.title}, seed {cells[0].seed}; traceback in {experiment.results.failure(cells[0])}"
         messages.print(f"{counted(len(cells), 'cell')} failed: {reason} (first {first})", style="red", markup=False)
     if failures:
         raise ValueError(f"{len(failures)} of {len(missing)} cells failed; the same command tries them again")
     return len(missing)
 
 
-def _estimate_seconds(runner: Runner, missing: list[Cell], jobs: int) -> dict[str, float]:
+def _run_with_bars(experiment: Experiment, missing: list[Cell], jobs: int, device: str, workers: Workers | None) -> list[tuple[Cell, str]]:
+    """Run the missing cells, and return those that failed, with their reasons."""
+    study = experiment.study
+    with encoding_bars() as bars:
+        runner = Runner(experiment.results, jobs, device, bars, workers)
+        seconds = _estimate_seconds(runner, missing)  # loads latents
+    with progress(TextColumn("{task.fields[cells]} cells"), TimeElapsedColumn()) as bar:
+        task = bar.add_task(study.name, total=sum(seconds.values()), cells=f"0/{len(missing)}")
+
+        def done(cell: Cell, count: int) -> None:
+            bar.update(task, advance=seconds[cell.id], cells=f"{count}/{len(missing)}")
+
+        return experiment.run(runner, shlex.join(["latentlink", *sys.argv[1:]]), done)
+
+
+def _estimate_seconds(runner: Runner, missing: list[Cell]) -> dict[str, float]:
     """Seconds that each missing cell should take; how long training will take is printed before it starts."""
     seconds = {cell.id: runner.estimated_seconds(cell) for cell in missing}
     training = [seconds[cell.id] for cell in missing if cell.method.is_trained]
     if training:
-        minutes = sum(training) / jobs / 60
-        messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {jobs} jobs for all epochs", highlight=False)
+        width, kind = runner.executor.width, "jobs" if runner.cluster is None else "workers"
+        minutes = sum(training) / width / 60
+        messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {width} {kind} for all epochs", highlight=False)
     return seconds
 
 
@@ -137,6 +155,7 @@ def schema(path: Path) -> None:
 def keep(
     *files: StudyFile,
     jobs: Jobs = 2,
+    cluster: Cluster = None,
     device: Device = "cpu",
     output: Results = KEPT,
     docs: Path = Path("docs/results"),
@@ -161,7 +180,7 @@ def keep(
     experiments = [open_experiment(file, read_study(file).docs.overrides, output=output) for file in files]  # before any of them runs
     for file, experiment in zip(files, experiments, strict=True):
         messages.print(f"{file}", highlight=False, markup=False)
-        run_experiment(experiment, jobs, device)
+        run_experiment(experiment, jobs, device, cluster)
         keep_experiment(experiment, docs, archive)
 
 

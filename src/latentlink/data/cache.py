@@ -12,14 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.encoders.image_encoder import Encoder
+from latentlink.execution.executor import Executor
+from latentlink.execution.local import Threads
 from latentlink.numerics.doors import integer
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.folders import cache_folder
@@ -76,6 +79,7 @@ def encode(
     shard_size: int = SHARD_SIZE,
     folder: Path | None = None,
     progress: EncodingProgress | None = None,
+    executor: Executor | None = None,
 ) -> Float32[Tensor, "n d"]:
     """Encode a set of images, computing only the latents that are not in the cache.
 
@@ -85,14 +89,16 @@ def encode(
         batch_size: images that go through the encoder together; on CPUs 32 to 128 are about twice as fast as 256.
         shard_size: images in one file, the most that an interruption can lose; another size is encoded anew.
         folder: the cache, `cache_folder()` if not given; its files are `latents/<encoder>/<images>.safetensors`.
-        progress: callback, called after each batch that is computed with (description, images done, images to compute).
+        progress: callback, called after each batch that is computed with (description, images done, images to compute); after each
+            shard where there is an executor.
+        executor: computes several shards at a time, for instance on a cluster, whose workers get the encoder and the images of a shard.
 
     Returns:
         Latents (n, d) on the CPU.
 
     Raises:
         ValueError: there are no images, a size is below one, or the encoder returned NaN, infinity or another shape.
-        OSError: the cache cannot be written.
+        OSError: the cache cannot be written, or the cluster is lost.
     """
     integer("batch_size", batch_size)
     integer("shard_size", shard_size)
@@ -105,22 +111,54 @@ def encode(
             missing.append(shard)
         else:
             latents[shard.start : shard.stop] = stored
-    done = 0
-    to_compute = sum(shard.stop - shard.start for shard in missing)
-    for shard in missing:
-        for start in range(shard.start, shard.stop, batch_size):
-            rows = slice(start, min(start + batch_size, shard.stop))
-            latents[rows] = encoder(images.images[rows]).cpu()
-            bad = (~latents[rows].isfinite()).any(1)
-            if bad.any():
-                raise ValueError(
-                    f"encoder {encoder.name} returned NaN or infinity for image {start + int(bad.nonzero()[0])} of {images.name}"
-                )
-            done += rows.stop - rows.start
-            if progress is not None:
-                progress(f"{images.name} → {encoder.name}", done, to_compute)
-        shard.write(latents[shard.start : shard.stop])
+    done, to_compute = 0, sum(shard.stop - shard.start for shard in missing)
+
+    def count(images_done: int) -> None:
+        nonlocal done
+        done += images_done
+        if progress is not None:
+            progress(f"{images.name} → {encoder.name}", done, to_compute)
+
+    encoding = _Encoding(encoder, images.name, batch_size, count if executor is None else None)
+    pixels = images.images.cpu().numpy()  # views of arrays are pickled alone, those of tensors with all they are views of
+    parts = [(shard.start, pixels[shard.start : shard.stop]) for shard in missing]
+    for ended in (Threads(1) if executor is None else executor).run(encoding, parts):
+        shard, computed = missing[ended.number], ended.result()
+        shard.write(computed)
+        latents[shard.start : shard.stop] = computed
+        if executor is not None:
+            count(len(computed))
     return latents
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoding:
+    """The encoding of a shard, from its first image's number and its pixels.
+
+    Attributes:
+        encoder: gives d.
+        name: of the images.
+        batch_size: images that go through the encoder together.
+        count: callback, called with the number of images of each batch.
+    """
+
+    encoder: Encoder
+    name: str
+    batch_size: int
+    count: Callable[[int], None] | None = None
+
+    def __call__(self, part: tuple[int, UInt8[np.ndarray, "n ..."]]) -> Float32[Tensor, "n d"]:
+        start, pixels = part
+        latents = []
+        for first in range(0, len(pixels), self.batch_size):
+            latents.append(self.encoder(torch.from_numpy(pixels[first : first + self.batch_size])).cpu())
+            bad = (~latents[-1].isfinite()).any(1)
+            if bad.any():
+                number = start + first + int(bad.nonzero()[0])
+                raise ValueError(f"encoder {self.encoder.name} returned NaN or infinity for image {number} of {self.name}")
+            if self.count is not None:
+                self.count(len(latents[-1]))
+        return torch.cat(latents)
 
 
 def _shards(encoder: Encoder, images: ImageSet, shard_size: int, folder: Path) -> list[Shard]:

@@ -12,6 +12,7 @@ from latentlink.data.datasets.images import DatasetNotFound, ImageSet, Split, di
 from latentlink.data.encoders.catalogue import encoder
 from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.data.encoders.small import small_digit_encoders
+from latentlink.execution.executor import Executor
 from latentlink.latents.pilots import Pilots
 from latentlink.numerics.doors import choice, integer
 from latentlink.numerics.reprs import Summarised
@@ -54,6 +55,7 @@ def device_pair(
     device: str = "cpu",
     progress: EncodingProgress | None = None,
     folder: Path | str | None = None,
+    executor: Executor | None = None,
 ) -> DevicePair:
     """Encode (or find in the cache) the first images of the training and test set with both encoders.
 
@@ -71,6 +73,7 @@ def device_pair(
         device: torch device of the encoders; latents are returned on the CPU.
         progress: callback, called after each batch with (description, images done, images to compute).
         folder: where the files of Fashion-MNIST or CIFAR-10 are; without it the folder that LATENTLINK_DATA names.
+        executor: computes several shards of latents at a time, for instance on a cluster (see `encode`).
 
     Raises:
         DatasetNotFound: the data set is not on this machine.
@@ -106,7 +109,8 @@ def device_pair(
     at_transmitter, at_receiver = (used.to(device) for used in encoders)
 
     def paired(images: ImageSet) -> Pilots:
-        return Pilots(encode(at_transmitter, images, progress=progress), encode(at_receiver, images, progress=progress), images.labels)
+        x, y = (encode(used, images, progress=progress, executor=executor) for used in (at_transmitter, at_receiver))
+        return Pilots(x, y, images.labels)
 
     return DevicePair(
         pilots=paired(seen["train"].subset(first_pilots)),

@@ -1,7 +1,7 @@
 """Studies: experiments that are files, run cell by cell into result files from which every table and figure is made.
 
 Read `sections` (what a study file says), `spec/` (from a file to cells), `methods/` (what a name designs), `seeding`,
-`channels` and `shared` (what is measured on), `running/` (from a cell to its rows), `rows` (the columns of a row),
+`channels`, `thread_safe_cache` and `shared` (what is measured on), `running/` (from a cell to its rows), `rows` (the columns of a row),
 `result_files`, `averages` and `experiments` (all of it from Python).
 """
 
@@ -17,7 +17,7 @@ _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 def __getattr__(name: str) -> Any:
     """Load a public name; an AttributeError, as `hasattr` and `help` need it, where the extra `lab` is not installed."""
     try:
-        require_extra("lab", "Studies", "polars", "pydantic", "yaml", "joblib")
+        require_extra("lab", "Studies", "polars", "pydantic", "yaml")
     except MissingExtra as missing:
         raise AttributeError(str(missing)) from missing
     return _load(name)

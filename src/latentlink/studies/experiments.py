@@ -18,6 +18,8 @@ from typing import Any
 import polars as pl
 import yaml
 
+from latentlink.execution.cluster import Cluster
+from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
@@ -124,6 +126,7 @@ def run(
     device: str = "cpu",
     output: str | Path = "results",
     progress: Callable[[int, int], None] | None = None,
+    cluster: str | int | Cluster | None = None,
 ) -> pl.DataFrame:
     """Run the cells of a study that have no result yet, and return the rows of all.
 
@@ -131,13 +134,17 @@ def run(
         jobs: cells at a time; results do not depend on it.
         device: torch device.
         progress: callback after each cell, called with (cells ended, cells to run).
+        cluster: run the cells by the workers of a Dask cluster instead: the address of its scheduler, such as "tcp://host:8786", a number
+            of worker processes on this machine, or what
+            `latentlink.execution.connect` gives.
 
     Returns:
         A row for each cell and channel (see `studies.rows`).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a study, or all cells failed.
+        ValueError: it is not a study, all cells failed, or a worker of the cluster has other versions.
+        ConnectionError: no scheduler answers, or it does not any more; the results that arrived are stored.
 
     Warns:
         UserWarning: cells failed; the others are stored, and the next run tries again.
@@ -149,8 +156,10 @@ def run(
         if progress is not None:
             progress(count, todo)
 
-    runner = Runner(experiment.results, jobs, str(device_named(device)))
-    if failed := experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done):
+    with cluster_of(cluster if todo else None) as workers:
+        runner = Runner(experiment.results, jobs, str(device_named(device)), cluster=workers)
+        failed = experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done)
+    if failed:
         reasons = (f"{cell.method.title}, seed {cell.seed}: {why} (see {experiment.results.failure(cell)})" for cell, why in failed)
         shown = "; ".join(list(dict.fromkeys(reasons))[:_SHOWN])
         if len(failed) == len(experiment.cells):

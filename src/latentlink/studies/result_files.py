@@ -41,7 +41,12 @@ class Results:
 
     def checkpoint(self, cell: Cell) -> Path:
         """The file in which a cell's training stores its state."""
-        return self.folder / "checkpoints" / f"{cell.id}.pt"
+        return self.checkpoints / f"{cell.id}.pt"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the states of trainings that are under way."""
+        return self.folder / "checkpoints"
 
     def failure(self, cell: Cell) -> Path:
         """The file that says why a cell failed."""

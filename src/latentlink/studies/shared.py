@@ -1,10 +1,10 @@
 """Data that cells share, computed once: latents, the receiver's head, pilots, moments, semantic modes.
 
 `ScenarioData` holds the data of all cells of one pair of devices, `PilotKnowledge` those of cells with the same pilots. Values are made
-when they are first asked for, under a lock each, so that cells may run in threads and none repeats the work of another.
+when they are first asked for (see `thread_safe_cache`), so that cells may run in threads and none repeats the work of another.
 """
 
-import threading
+import copy
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from latentlink.data.pairs import DevicePair, device_pair
 from latentlink.data.readers.labels import read_named_labels
 from latentlink.data.readers.opening import SUFFIXES
 from latentlink.data.readers.pairing import read_pairs
+from latentlink.execution.executor import Executor
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
@@ -34,36 +35,13 @@ from latentlink.storage.folders import cache_folder
 from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
 from latentlink.studies.seeding import Draw
 from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
+from latentlink.studies.thread_safe_cache import ThreadSafeCache
 from latentlink.tasks.heads import SoftmaxHead, decisions, fit_head
 
 GoalName = Literal["none", "fisher", "logits"]
 T = TypeVar("T")
 _HEAD_VERSION = 1  # raise it when `fit_head` gives another head
 _ENOUGH = 2  # test latents per dimension that limits may be drawn by
-
-
-class ThreadSafeCache:
-    """Values by key, each made once, whichever thread asks first."""
-
-    def __init__(self) -> None:
-        self._values: dict[Hashable, Any] = {}
-        self._locks: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of a key, made by `make` if it is not there yet."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key not in self._values:
-                self._values[key] = make()
-            value: T = self._values[key]
-            return value
-
-    def drop(self, key: Hashable) -> None:
-        """Forget a value, and free its memory."""
-        with self._lock:
-            self._values.pop(key, None)
 
 
 class PilotKnowledge:
@@ -126,14 +104,32 @@ class PilotKnowledge:
 
 
 class ScenarioData:
-    """All latents of a pair of devices, and the receiver's head, fitted to its own training latents."""
+    """All latents of a pair of devices, and the receiver's head, fitted to its own training latents.
 
-    def __init__(self, data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None = None) -> None:
-        pair = load_pair(data, encoders, device, progress)
+    It is pickled without what was made of them.
+    """
+
+    def __init__(
+        self, data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None = None, executor: Executor | None = None
+    ) -> None:
+        pair = load_pair(data, encoders, device, progress, executor)
         self.dataset, self.transmitter, self.receiver = pair.dataset, pair.transmitter, pair.receiver
         self.candidates, self.test = pair.pilots.to(device), pair.test.to(device)
         self.head = fit_receiver_head(self.candidates)
         self._cache = ThreadSafeCache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name != "_cache"}
+        return state | {"candidates": self.candidates.to("cpu"), "test": self.test.to("cpu"), "head": self.head.to("cpu")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _cache=ThreadSafeCache())
+
+    def to(self, device: str) -> "ScenarioData":
+        """The same on another device."""
+        moved = copy.copy(self)
+        moved.candidates, moved.test, moved.head = self.candidates.to(device), self.test.to(device), self.head.to(device)
+        return moved
 
     def known(self, at: PilotsAt, seed: int) -> PilotKnowledge:
         """The knowledge that cells with these pilots share."""
@@ -195,7 +191,9 @@ def fit_receiver_head(candidates: Pilots) -> SoftmaxHead:
     return head
 
 
-def load_pair(data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None) -> DevicePair:
+def load_pair(
+    data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None, executor: Executor | None = None
+) -> DevicePair:
     """Candidates for pilots and test latents, with the names of data and encoders."""
     if data.dataset == "files":
         folder = Path(data.folder or ".")
@@ -211,6 +209,7 @@ def load_pair(data: Data, encoders: Encoders, device: str, progress: EncodingPro
         device=device,
         progress=progress,
         folder=data.folder,
+        executor=executor,
     )
 
 
@@ -233,6 +232,11 @@ class _OwnEncoder(Encoder):
     """An encoder outside of the package; its failures name its `module:attribute`, `own`."""
 
     own: str = ""
+    asked_size: int | None = None  # pixels
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """The encoder is made anew where it is loaded, as its function may be of a module that has no name there."""
+        return _own_encoder_at, (self.own, self.asked_size, str(self.device))
 
     def __call__(self, images: Tensor) -> Tensor:
         """Encode images as `Encoder` does; a PlugInError where the function fails, or returns no finite latents of the dimension."""
@@ -250,7 +254,12 @@ def _encoder(name: str, size: int | None) -> Any:
             made = made(**({"size": size} if size is not None and accepts(made, "size") else {}))
         check_instance("encoder", made, Encoder, "latentlink.data.from_callable(...)")
     identity = fingerprint({}, made.fingerprint, *identify(name))  # other code is another encoder
-    return _OwnEncoder(made.name, made.dim, identity, made.function, made.device, made.size, name)
+    return _OwnEncoder(made.name, made.dim, identity, made.function, made.device, made.size, name, size)
+
+
+def _own_encoder_at(name: str, size: int | None, device: str) -> Encoder:
+    made: Encoder = _encoder(name, size)
+    return made.to(device)
 
 
 def _from_files(folder: Path, split: str) -> Pilots:

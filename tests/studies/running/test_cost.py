@@ -4,9 +4,10 @@ import pytest
 
 from latentlink.neural.paper.design import Neural
 from latentlink.studies.result_files import Results
-from latentlink.studies.running import runner as running
+from latentlink.studies.running import cost
+from latentlink.studies.running.cost import LINEAR_S
 from latentlink.studies.running.measure import TIMED_MESSAGES
-from latentlink.studies.running.runner import LINEAR_S, Runner
+from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import read_study
 from studies.examples import write_study
@@ -21,7 +22,7 @@ def own_cache(tmp_path, monkeypatch):
 def test_training_is_estimated_with_all_that_comes_with_it(tmp_path, monkeypatch, jobs):
     path = write_study(tmp_path, methods=[{"name": "neural", "strength": [0, 1]}, {"name": "closed-form"}], metrics=["accuracy", "latency"])
     monkeypatch.setattr(Neural, "estimated_seconds", lambda self, pilots, channel: 10.0)
-    monkeypatch.setattr(running, "seconds_of_message", lambda link, x, channel: 1e-3)
+    monkeypatch.setattr(cost, "seconds_of_message", lambda link, x, channel: 1e-3)
     todo = cells(read_study(path, ("channel.antennas=2", "channel.draws=2")))
     runner = Runner(Results(tmp_path / "r"), jobs)
     assert {runner.estimated_seconds(cell) for cell in todo if cell.method.name == "closed-form"} == {LINEAR_S}

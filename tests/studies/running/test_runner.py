@@ -7,7 +7,8 @@ from polars.testing import assert_frame_equal
 
 from latentlink.studies import shared
 from latentlink.studies.result_files import Results
-from latentlink.studies.running.runner import Quiet, Runner
+from latentlink.studies.running.runner import Runner
+from latentlink.studies.running.workbench import Quiet
 from studies.examples import CLOCK, run, write_study
 
 

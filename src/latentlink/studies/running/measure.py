@@ -7,7 +7,7 @@ its scale. The result depends on nothing but the cell, except for the latencies,
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,8 +35,9 @@ from latentlink.studies.rows import frame
 from latentlink.studies.running.gain_control import POWER_TOLERANCE, design_at_budget
 from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import ScenarioData, ThreadSafeCache
+from latentlink.studies.shared import ScenarioData
 from latentlink.studies.spec.cell import Cell
+from latentlink.studies.thread_safe_cache import ThreadSafeCache
 from latentlink.tasks.metrics import accuracy, agreement, mse, nmse
 
 _EVALUATED = ("accuracy", "agreement", "mse", "nmse", "power", "peak_power", "antenna_power")  # as `Evaluation` has them
@@ -56,11 +57,13 @@ class Measured:
         rows: one for each channel.
         link: the link to time; None for references. Where the links of all channels take the same time it is that of the first.
         channel: for which the link was designed.
+        clock: of links that take the same time, where another of them has been timed and this one is left out; else None.
     """
 
     rows: pl.DataFrame
     link: Transceiver | None = None
     channel: Channel | None = None
+    clock: Hashable | None = None
 
 
 def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = POWER_TOLERANCE) -> Measured:
@@ -205,26 +208,35 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
     }
 
 
+def clock_of(measured: Measured) -> Hashable | None:
+    """What the latencies of a link depend on; None where they are its own, or there is no link.
+
+    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers.
+    """
+    link, channel = measured.link, measured.channel
+    if link is None or channel is None or link.clock_key is None:
+        return measured.clock
+    return link.clock_key, channel.n_tx, channel.n_rx, channel.uses, len(channel.h)
+
+
 def add_latencies(
     measured: Measured, scenario: ScenarioData, cache: ThreadSafeCache, alone: Callable[[], AbstractContextManager[None]]
 ) -> pl.DataFrame:
     """The rows of a cell with the latency of its link, measured in the context `alone`, in which nothing else runs.
 
-    Links of equal `clock_key` take the same time on channels of the same shape, whatever their numbers: they are timed once a run, and the
-    times are stored in `cache`.
+    Links of one clock are timed once a run, and the times are stored in `cache` by (clock, scenario).
     """
-    link, channel = measured.link, measured.channel
-    if link is None or channel is None:
-        return measured.rows
 
     def time_alone() -> dict[str, float | str]:
+        assert measured.link is not None
+        assert measured.channel is not None
         with alone():
-            return _time(link, scenario, channel)
+            return _time(measured.link, scenario, measured.channel)
 
-    if link.clock_key is None:
-        times = time_alone()
-    else:
-        times = cache.get((link.clock_key, channel.n_tx, channel.n_rx, channel.uses, len(channel.h), scenario), time_alone)
+    clock = clock_of(measured)
+    if clock is None and measured.link is None:
+        return measured.rows
+    times = time_alone() if clock is None else cache.get((clock, scenario), time_alone)
     return measured.rows.with_columns(**{name: pl.lit(value) for name, value in times.items()})
 
 
