@@ -35,7 +35,7 @@ def until_given_up(file: str) -> None:
     if not file:
         return
     Path(file).write_text("begun")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not is_given_up() and time.monotonic() < end:
         time.sleep(0.02)
     Path(file).write_text("given up" if time.monotonic() < end else "too late")

@@ -239,8 +239,6 @@ class _Run(Generic[Item, Value]):
             raise
         except Exception as error:
             distributed = import_extra("distributed", "cluster")
-            if isinstance(error, distributed.client.FutureCancelledError):
-                raise self.cluster.lost() from error
             if isinstance(error, distributed.KilledWorker):
                 reason = f"{error.allowed_failures + 1} workers died while they computed this, the last one at {error.last_worker.address}"
                 return Ended(number, error=RuntimeError(f"{reason}; was there enough memory?"))
@@ -252,9 +250,11 @@ class _Run(Generic[Item, Value]):
             try:
                 value: Value = future.result(timeout=self.cluster.patience_s)
                 return value
-            except TimeoutError:
-                if future.status == "error":  # the function itself raised it
+            except Exception as error:
+                if future.status == "error":  # the function itself raised it, or no worker could finish it
                     raise
+                if future.status == "cancelled":
+                    raise self.cluster.lost() from error
                 self.cluster.places()
 
     def _close(self) -> None:
