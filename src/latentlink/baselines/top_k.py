@@ -194,8 +194,10 @@ class TopK(Baseline):
     def __post_init__(self) -> None:
         super().__post_init__()
         choice("align", self.align, ("after", "before"))
+        if not isinstance(self.pilots, Pilots | None):
+            as_latents("pilots", self.pilots)
         integer("draws", self.draws, 2)
-        integer("seed", self.seed, 0)
+        integer("seed", self.seed, 0, 2**64 - 1)
 
     def design(self, moments: Moments, channel: Channel) -> Solution[TopKTransceiver]:
         """Design the link for every channel of the batch at once; arguments and errors as in `LinearBaseline.design`.
@@ -208,8 +210,7 @@ class TopK(Baseline):
             ValueError: also if the pilots are malformed or of other dimensions.
         """
         moments, channel = prepare(moments, channel)
-        measured = self._latents(moments)
-        before = self.align == "before"
+        measured, before = self._latents(moments), self.align == "before"
         A = self.aligner.fit(moments).matrix
         c = measured.x @ A.mT if before else measured.x
         k = self.number_sent(c.shape[-1], channel)

@@ -15,11 +15,13 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.numerics.doors import as_generator, choice, integer, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
 FadingName = Literal["rayleigh", "rician", "kronecker"]
 
 
+@made_by("ChannelDraws(...), or an object with draw(count, generator)")
 @runtime_checkable
 class ChannelSource(Protocol):
     """Anything that draws channels: a distribution, or a bank of measured ones."""
@@ -58,7 +60,7 @@ class SizedDraws(Summarised, ABC):
 
     def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
         """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
-        source = as_generator(generator, "channels")
+        source, count = as_generator(generator, "channels"), integer("count", count)
         sizes = torch.tensor(self.antennas, dtype=torch.float64)
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
         u = torch.randint(len(self.uses), (count,), generator=source)

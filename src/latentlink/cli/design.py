@@ -62,7 +62,7 @@ def design(
     seed
         Seed of the Rayleigh channel; 0 if not given.
     """
-    integer("--seed", seed or 0, 0)
+    integer("--seed", seed or 0, 0, 2**64 - 1)
     known = load(_artifact(source)).to(device_named(device))
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, budget).repeated(uses)
     if isinstance(known, Codec):

@@ -62,7 +62,7 @@ def evaluate(
     seed
         Seed of the noise.
     """
-    integer("--seed", seed, 0)
+    integer("--seed", seed, 0, 2**64 - 1)
     link = link / "link.safetensors" if link.is_dir() else link
     if not link.is_file():
         raise ValueError(f"there is no link {link}: name a file that `latentlink fit` wrote, or its folder")

@@ -126,7 +126,7 @@ def fit(
     seed
         Seed of the Rayleigh channel, and of a codec's training; 0 if not given.
     """
-    integer("--seed", seed or 0, 0)
+    integer("--seed", seed or 0, 0, 2**64 - 1)
     if gain is not None:
         real("--gain", gain, above=0.0)
     pilots = read_pilots(transmitter, receiver, labels, reading).to(device_named(device))

@@ -21,6 +21,7 @@ from torch import Tensor
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.numerics.doors import integer
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.folders import cache_folder
 
@@ -68,6 +69,7 @@ class Shard:
         write_atomically(self.path, content)
 
 
+@validate_call
 def encode(
     encoder: Encoder,
     images: ImageSet,

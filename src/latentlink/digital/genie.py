@@ -16,6 +16,7 @@ from torch import Tensor
 from latentlink.digital.coding.block import Block
 from latentlink.digital.transceiver import DigitalTransceiver, Member, Payloads
 from latentlink.links.link_file import taken_out
+from latentlink.links.shapes import expanded
 from latentlink.numerics.doors import AnyArray
 from latentlink.storage.artifacts import artifact
 
@@ -54,7 +55,7 @@ class GenieTransceiver(DigitalTransceiver):
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> "GenieTransceiver":
         """The same blocks, those of the ladders too, at powers times a factor (…), as `DigitalTransceiver.scaled`."""
-        factors = factor.expand(self.batch).flatten().tolist()
+        factors = expanded("factor", factor, self.batch).flatten().tolist()
         ladders = tuple(tuple(block.scaled(f) for block in ladder) for ladder, f in zip(self.ladders, factors, strict=True))
         return replace(super().scaled(factor), ladders=ladders)
 

@@ -19,6 +19,7 @@ from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised, counted, spread
+from latentlink.numerics.validation import validate_call
 from latentlink.tasks.heads import decisions, is_affine
 from latentlink.tasks.objectives import Fidelity, head_reader
 
@@ -63,6 +64,7 @@ class Evaluation(Summarised):
         return [counted(self.mse.numel(), "channel"), counted(self.messages, "message"), *means]
 
 
+@validate_call
 @torch.no_grad()
 def evaluate(
     transceiver: AnyLink,

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.numerics.doors import AnyArray, finite, integer
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
 _CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
@@ -33,7 +34,7 @@ def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
     Raises:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
     """
-    latents = finite(name, value)
+    latents = finite(name, value).detach()  # latents that an encoder computed with gradients would keep its graph in memory
     if latents.is_complex():
         raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {tuple(latents.shape)}")
     if latents.ndim != 2:
@@ -51,6 +52,7 @@ def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tens
     return x, y
 
 
+@made_by("Moments.from_pairs(x, y)")
 @dataclass(frozen=True, eq=False, repr=False)
 class Moments(Summarised):
     """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
@@ -115,7 +117,9 @@ class Moments(Summarised):
 
     @classmethod
     def merged(cls, parts: "Sequence[Moments]") -> "Moments":
-        """Merge the moments of parts that share no pairs; without folds."""
+        """Merge the moments of parts that share no pairs, at least one; without folds."""
+        if not parts:
+            raise ValueError("parts must be moments, at least one, got none")
         return reduce(cls.__add__, (replace(part, folds=()) for part in parts))
 
     def __add__(self, other: "Moments") -> "Moments":

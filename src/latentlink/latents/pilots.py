@@ -9,6 +9,7 @@ from torch import Tensor
 
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.doors import AnyArray, as_tensor
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised
 
@@ -33,6 +34,7 @@ def as_labels(labels: AnyArray, count: int) -> Int[Tensor, "n"]:
     return values
 
 
+@made_by("Pilots(x, y)")
 @dataclass(frozen=True, eq=False, repr=False)
 class Pilots(Summarised, Parts):
     """Latents of the same observations at both ends: row i of x and of y, of class labels[i]; for design, or held back as a test set.
@@ -86,4 +88,8 @@ class Pilots(Summarised, Parts):
                 got = f"{rows.dtype} {tuple(rows.shape)}"
                 raise ValueError(f"rows must be a slice, row numbers (k,) or a mask ({len(self)},), got {got}")
             rows = rows if rows.dtype == torch.bool else rows.long()
-        return Pilots(self.x[rows], self.y[rows], None if self.labels is None else self.labels[rows])
+        try:
+            x = self.x[rows]
+        except IndexError as error:
+            raise IndexError(f"rows must be numbers below {len(self)} or a mask of all pilots: {error}") from error
+        return Pilots(x, self.y[rows], None if self.labels is None else self.labels[rows])

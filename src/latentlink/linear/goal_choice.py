@@ -24,6 +24,7 @@ from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream, stream_generator
+from latentlink.numerics.validation import validate_call
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +67,10 @@ class GoalChoice(Summarised):
         return self.modes[self.name_for(channel)]
 
 
+_MOST_POINTS = 1000  # of streams, and of SNRs
+
+
+@validate_call
 def choose_goal(
     x: AnyArray,
     y: AnyArray,
@@ -106,6 +111,10 @@ def choose_goal(
     pilots = Pilots(x, y, labels)
     integer("folds", folds, 2, len(pilots))
     integer("channels", channels)
+    for name, values in (("streams", streams), ("snr_db", snr_db)):
+        integer(f"number of {name}", len(values), 1, _MOST_POINTS)
+    for count in streams:
+        integer("streams", count)
     if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
         raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
     if goals is not None and "mse" in goals:

@@ -15,6 +15,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.links.operation_count import OperationCount
 from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import Saved
@@ -33,6 +34,7 @@ class Codes(Protocol):
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx)."""
 
 
+@made_by("solution.transceiver")
 @runtime_checkable
 class Transceiver(Protocol):
     """The protocol of what can be put on the two devices, for a batch `...` of channels.

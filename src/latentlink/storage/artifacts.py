@@ -17,6 +17,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.fields import check_fields
 
@@ -51,6 +52,7 @@ class Saved:
         """Tensors and facts of the saved file."""
         raise NotImplementedError
 
+    @validate_call
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it atomically; `latentlink.load` reads it back. Side information on messages is not stored."""
         save(self.artifact_kind, self, path)
@@ -109,6 +111,7 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> Any: ...
 @overload
 def load(path: str | os.PathLike[str], expected: type[T]) -> T: ...
+@validate_call
 def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
     """Read a saved link (of any kind), pair (`SemanticModes`), codec, head or bank of channels, after checking every byte of it.
 

@@ -19,6 +19,7 @@ import polars as pl
 import yaml
 
 from latentlink.numerics.doors import device_named
+from latentlink.numerics.validation import validate_call
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
@@ -86,6 +87,7 @@ class Experiment:
         return [(cell, reason) for cell, reason in ended if reason]
 
 
+@validate_call
 def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> Experiment:
     """Read a study and expand it to its cells, without running anything.
 
@@ -115,6 +117,7 @@ def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bo
     return Experiment(made, cells(made), Results(Path(output) / name), text, quick)
 
 
+@validate_call
 def run(
     study: AnyStudy,
     overrides: Sequence[str] = (),
@@ -159,11 +162,13 @@ def run(
     return experiment.rows()
 
 
+@validate_call
 def results(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> pl.DataFrame:
     """The rows of all finished cells of a study; arguments and errors as `run`."""
     return open_experiment(study, overrides, quick=quick, output=output).rows()
 
 
+@validate_call
 def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> list[Path]:
     """Write the report of a study, report.html, and its figures from the results alone; arguments and errors as `run`.
 

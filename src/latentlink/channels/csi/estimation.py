@@ -23,6 +23,7 @@ from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import as_generator, finite
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 _LOADING = 8 * torch.finfo(torch.float64).eps  # of R_pp per pilot: a smooth channel's R_pp is singular to rounding without noise
 
@@ -90,6 +91,7 @@ class ChannelEstimator(Summarised):
         return replace(truth, h=h, error_variance=self.error_variance.mean(-1))
 
 
+@validate_call
 def lmmse_estimator(
     statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, *, pilot_noise: Scalars
 ) -> ChannelEstimator:
@@ -119,6 +121,7 @@ def lmmse_estimator(
     return ChannelEstimator(weights, left, torch.ones_like(left).to(weights), left, noise)
 
 
+@validate_call
 def least_squares_estimator(
     statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, *, pilot_noise: Scalars, linear: bool = True
 ) -> ChannelEstimator:

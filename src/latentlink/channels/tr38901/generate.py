@@ -30,6 +30,7 @@ from latentlink.numerics.doors import check_instance, integer
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.progress import CountProgress, on_terminal
 from latentlink.numerics.threads import one_thread
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.artifacts import artifact, load_if_there, save
 from latentlink.storage.folders import cache_folder
 
@@ -71,7 +72,7 @@ def grids(
     Blocks that are not stored yet are drawn, about `chunk` channels at a time by each worker.
     """
     check_instance("elements", elements, ResourceElements, "ResourceElements.over_frequency(48, 624)")
-    batch, seed = integer("batch", batch), integer("seed", seed, 0)
+    batch, seed = integer("batch", batch), integer("seed", seed, 0, 2**64 - 1)
     chunk, workers = integer("chunk", chunk), integer("workers", workers)
     shown = on_terminal(f"{model.model} channels") if progress is None else progress
     folder = _bank_folder(model, elements, seed) if cache else None
@@ -160,6 +161,7 @@ def _seed_of(seed: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:7], "little")
 
 
+@validate_call
 def generate(
     model: ModelName,
     n_rx: int,

@@ -22,6 +22,7 @@ from torch import Tensor
 from latentlink.numerics.doors import choice
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 Split = Literal["train", "test"]
 
@@ -73,11 +74,19 @@ class ImageSet(Summarised):
         return int(self.images.shape[0])
 
     def subset(self, indices: slice | Sequence[int] | Tensor) -> "ImageSet":
-        """Select images by a slice, by their indices (in that order) or by a boolean mask (n,)."""
+        """Select images by a slice, by their indices (in that order) or by a boolean mask (n,).
+
+        Raises:
+            IndexError: there is no such image, or the mask has another length.
+        """
         chosen = indices if isinstance(indices, slice | Tensor) else torch.as_tensor(indices, dtype=torch.int64)
-        return replace(self, images=self.images[chosen], labels=None if self.labels is None else self.labels[chosen])
+        try:
+            return replace(self, images=self.images[chosen], labels=None if self.labels is None else self.labels[chosen])
+        except IndexError as error:
+            raise IndexError(f"indices must be a slice, image numbers below {len(self.images)} or a mask of all images: {error}") from error
 
 
+@validate_call
 def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
     """Zalando's 70,000 grey 28x28 pictures of clothes in ten classes [xiao2017fashion].
 
@@ -167,6 +176,7 @@ def _content(path: Path) -> bytes:
         raise ValueError(f"{path}: damaged or truncated gzip file ({error})") from error
 
 
+@validate_call
 def digits(split: Split) -> ImageSet:
     """Scikit-learn's 1,797 grey 8x8 handwritten digits, always the same 1,200 to train and 597 to test.
 

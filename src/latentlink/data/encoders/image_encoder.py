@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import device_named, integer
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 Built = TypeVar("Built")
 
@@ -57,9 +58,9 @@ class Encoder(Summarised):
 
     def to(self, device: torch.device | str) -> "Encoder":
         """Return the same encoder on another device; a callable that is no module only receives its images there."""
-        network = self.function
+        device, network = device_named(device), self.function
         moved = copy.deepcopy(network).to(device) if isinstance(network, nn.Module) else network
-        return replace(self, function=moved, device=torch.device(device))
+        return replace(self, function=moved, device=device)
 
 
 def fingerprint(state: Mapping[str, Tensor], *facts: object) -> str:
@@ -138,6 +139,7 @@ def image_encoder(name: str, dim: int, network: nn.Module, preprocessing: Prepro
     return Encoder(name, dim, fingerprint(whole.state_dict(), name, *preprocessing.facts), whole, size=preprocessing.size)
 
 
+@validate_call
 def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, version: str) -> Encoder:
     """Make an encoder of any function.
 

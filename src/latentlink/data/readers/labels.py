@@ -16,6 +16,7 @@ from latentlink.data.readers.content import Array, FileContentError, check_kind,
 from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_array
 from latentlink.data.readers.sources import locate
 from latentlink.data.readers.tables import LABELS, Table
+from latentlink.numerics.validation import validate_call
 
 
 class Labels(NamedTuple):
@@ -30,6 +31,7 @@ class Labels(NamedTuple):
     names: tuple[str, ...] | None
 
 
+@validate_call
 def read_labels(path: Source, *, key: str | None = None, names: Sequence[str] | None = None) -> Int64[Tensor, "n"]:
     """Read class labels.
 

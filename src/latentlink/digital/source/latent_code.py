@@ -27,13 +27,15 @@ from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.links.link_file import taken_out
 from latentlink.links.shapes import check_latents
-from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
 
 _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone
 _SMALLEST_TRANSFORM = 12  # bits
+_LARGEST = 2**20  # bits of a message
 _HELD_SHARE, _HELD_MOST = 0.15, 512  # of the pilots, to judge codes on
 _DIGITS = 6  # significant bits of the size of a payload: sizes are shared, and at most 3 % of the payload is not used
 
@@ -85,6 +87,7 @@ class Remaining(NamedTuple):
     mse: float
 
 
+@made_by("Digital().code(modes, pilots)")
 class LatentCode(Summarised):
     """Codes of latents for every size of payload, learnt from pilots; both devices hold it.
 
@@ -146,11 +149,13 @@ class LatentCode(Summarised):
     @staticmethod
     def round_down(bits: int) -> int:
         """The payload of at most `bits` that is used: six significant binary digits."""
+        bits = integer("bits", bits, 0)
         unit = 1 << max(0, bits.bit_length() - _DIGITS)
         return bits // unit * unit
 
     def encode(self, c: Float[Tensor, "n k"], payload: int) -> Int[Tensor, "n p"]:
         """Payloads (n, payload) of weighted coefficients c (n, k)."""
+        payload = integer("payload", payload, 0, _LARGEST)
         with self._lock:
             return self._encoded(c, payload, self._prefix(payload))[0]
 
@@ -174,6 +179,7 @@ class LatentCode(Summarised):
 
     def reach(self, payload: int) -> int:
         """The number of coefficients, from the strongest on, that a payload describes."""
+        payload = integer("payload", payload, 0, _LARGEST)
         with self._lock:
             prefix = self._prefix(payload)
             beyond = max(self._transform(prefix).sizes(payload - prefix)) if prefix < payload else 0

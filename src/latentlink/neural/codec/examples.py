@@ -21,6 +21,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import Streams, place_streams, symbols
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.doors import real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.objectives import Objective, Wanted
 
@@ -29,6 +30,7 @@ _LEAST_SHRINKAGE = 1e-6  # of a fold in cross-fitting, where the modes have none
 LEAST_DRAWN = 2**14  # channels that are drawn before a source is said to have none that fits
 
 
+@made_by("Augmentation(noise=0.1)")
 @dataclass(frozen=True)
 class Augmentation(Summarised):
     """How pilots are varied in training.

@@ -26,8 +26,8 @@ from latentlink.neural.codec.loop import CodecLoop, CodecSchedule, loss_and_scor
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.seeding import CodecDraw
-from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
-from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
+from latentlink.neural.training_loop import Checkpoint, Precision, ScalarLogger, TrainingProgress, progress_callback
+from latentlink.numerics.doors import AnyArray, choice, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.reprs import Summarised
@@ -124,8 +124,6 @@ class CodecTraining(CodecSchedule):
         real("dropout", self.dropout, least=0.0, below=1.0)
         for name in ("weight_decay", "margin"):
             real(name, getattr(self, name), least=0.0)
-        check_instance("draws", self.draws, ChannelSource, "ChannelDraws(...), or an object with its draw(count, generator)")
-        check_instance("augmentation", self.augmentation, Augmentation, "Augmentation(...)")
         if not isinstance(self.power, Mean | PerMessage):
             expected = "Mean(), Mean(peak=...) or PerMessage() in a codec"
             raise ValueError(f"power must be {expected}, got {self.power!r}: use ClosedForm or Admm for others")
@@ -182,7 +180,7 @@ class CodecTraining(CodecSchedule):
         unpaired: AnyArray | None = None,
         checkpoint: Path | str | None = None,
         progress: TrainingProgress | bool | None = True,
-        logger: Any = None,
+        logger: ScalarLogger | None = None,
     ) -> CodecFit:
         """Train a codec for a pair of devices.
 
@@ -199,7 +197,6 @@ class CodecTraining(CodecSchedule):
             ValueError: an argument is of another type or size, on another device, or the checkpoint is of another training.
         """
         codec = self.untrained(modes, pilots)
-        check_instance("objective", objective, Objective, "HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
         if len(pilots) < 4:
             raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
         extra = None

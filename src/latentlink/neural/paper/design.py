@@ -27,7 +27,7 @@ from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
 from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
-from latentlink.numerics.doors import check_instance, choice, integer, real
+from latentlink.numerics.doors import choice, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 
@@ -151,7 +151,6 @@ class Neural(PairSchedule):
 
     def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
         """Untrained networks with the data they are for, and the factors by which these were scaled; raises as `design`."""
-        check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
         check_channel(channel, pilots.x)
         if tuple(channel.batch) not in ((), (1,)):
             raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
