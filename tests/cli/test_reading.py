@@ -9,13 +9,16 @@ import pytest
 import scipy.io
 
 import latentlink as ll
+from latentlink.cli.card import read_card
 from latentlink.cli.design import design
 from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 from latentlink.cli.inspect import inspect
 from latentlink.cli.options import Reading
+from latentlink.cli.provenance import file_name
 from latentlink.linear.csi_names import CsiWord
 from latentlink.numerics.seeds import stream_generator
+from latentlink.storage.provenance import digest_of
 from written_files import WRITE, written
 
 GENERATOR = np.random.default_rng(0)
@@ -161,3 +164,38 @@ def test_cases_of_csi_are_for_the_linear_design(files):
         fit("x.npy", "y.npy", "labels.npy", method="codec", csi="unaware", **SMALL)
     with pytest.raises(ValueError, match="--error-variance must be a finite number >= 0"):
         fit("x.npy", "y.npy", "labels.npy", error_variance=-1.0, **SMALL)
+
+
+def test_a_fit_says_what_it_was_made_from_and_how_good_it_was(files, capsys):
+    fit("x.npy", "y.npy", "labels.npy", output=files / "a", card=True, **SMALL)
+    printed = " ".join(capsys.readouterr().out.split())
+    shown = {name: read_card(files / "a" / f"{name}.safetensors") for name in ("pair", "link", "head")}
+    for card in shown.values():
+        assert [record.source for record in card.provenance.data] == ["x.npy", "y.npy", "labels.npy"]
+        assert card.provenance.data[0].sha256 == digest_of(ll.read_latents("x.npy"))
+        nmse = card.provenance.figures["NMSE on 40 held-out pilots"]
+        assert f"NMSE {nmse:.4g}" in printed
+    assert (files / "a" / "link.md").is_file()
+    design(files / "a", channel=None, n_tx=2, n_rx=2, output=files / "new.safetensors")
+    new = read_card(files / "new.safetensors").provenance
+    assert new.data == shown["pair"].provenance.data
+    assert shown["pair"].sha256 in new.made_from
+    assert not new.figures  # those of another link are not its own
+    inspect(str(files / "a" / "link.safetensors"))
+    assert shown["link"].provenance.data[1].sha256 in "".join(capsys.readouterr().out.split())
+    with pytest.raises(ValueError, match="--card is for a saved pair"):
+        inspect("x.npy", card=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/home/me/data/x.npy", "x.npy"),
+        ("data/vit/*.parquet", "vit/*.parquet"),
+        ("a/b.npz::train", "b.npz::train"),
+        ("shards/", "shards"),
+        ("hf://datasets/lab/set/*.parquet::embedding", "set/*.parquet::embedding"),
+    ],
+)
+def test_names_of_sources_leave_this_machine_out(source, name):
+    assert file_name(source) == name

@@ -1,7 +1,7 @@
 """The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
-Read `options`, `console` and `radio` (what commands share of arguments, of the terminal and of channels), then `encode`, `fit` with
-`fit_codec`, `design`, `evaluate`, `inspect`, `study` and `demo`.
+Read `options`, `encodings`, `console`, `radio`, `provenance` and `card` (what commands share of arguments, terminals, channels, and of what
+is told of files), then `encode`, `fit` with `fit_codec`, `design`, `evaluate`, `inspect` with `results`, `study` and `demo`.
 """
 
 import ast
@@ -14,6 +14,7 @@ import cyclopts
 from rich.console import Console
 
 import latentlink
+from latentlink.cli.encodings import spell_what_consoles_lack
 
 
 def _register(group: cyclopts.App, module: str, *names: str) -> None:
@@ -36,10 +37,12 @@ for _name in ("demo", "encode", "fit", "design", "evaluate", "inspect"):
 _study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
 _register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")
 app.command(_study)
+app.register_install_completion_command(help="Let the shell complete commands and options: bash, zsh or fish.")
 
 
 def main() -> None:
     """Run the command line: exit status 0 is success, 1 an error in what was given, 2 wrong usage, 130 an interruption."""
+    spell_what_consoles_lack()
     errors = Console(stderr=True)
     try:
         app(exit_on_error=False, error_console=errors)

@@ -12,11 +12,13 @@ from latentlink.cli.console import messages, out, print_table, wrote
 from latentlink.cli.options import Device, Jobs, Overrides, Quick
 from latentlink.cli.study import run_experiment
 from latentlink.data.datasets.images import DatasetNotFound, fashion_mnist
+from latentlink.latents.pilots import Pilots
 from latentlink.linear.design import ClosedForm
 from latentlink.report.arrange import arrange
 from latentlink.report.curves import EXACT, SEPARATION
 from latentlink.report.figures import draw_wide
 from latentlink.report.plots import Frame, plot_accuracy
+from latentlink.storage.provenance import DataRecord, Provenance
 from latentlink.studies.channels import channel_of
 from latentlink.studies.experiments import Experiment, open_experiment
 from latentlink.studies.methods.codec import CodecMethod
@@ -24,6 +26,8 @@ from latentlink.studies.methods.linear import ClosedFormMethod
 from latentlink.studies.methods.method import Run
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
+from latentlink.studies.shared import ScenarioData
+from latentlink.studies.spec.cell import Cell
 
 STUDY = Path(str(files("latentlink.studies").joinpath("demo.yaml")))
 _LEFT_OUT = (EXACT, SEPARATION)
@@ -60,7 +64,7 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
     frames = [replace(frame, lines=tuple(line for line in frame.lines if line.name not in _LEFT_OUT)) for frame in plots[0].frames]
     draw_wide(replace(plots[0], frames=tuple(frames)), figures, f"{title}\n{bands}")
     _print_accuracy(rows, frames[0], title)
-    wrote(*figures, *_save_links(experiment, output, torch.device(device)))
+    wrote(*figures, *_save_links(experiment, rows, output, torch.device(device)))
     out.print(f"{time.perf_counter() - started:.1f} s")
 
 
@@ -76,24 +80,41 @@ def _find_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-def _save_links(experiment: Experiment, output: Path, device: torch.device) -> list[Path]:
+def _save_links(experiment: Experiment, rows: pl.DataFrame, output: Path, device: torch.device) -> list[Path]:
     """Save the receiver's head, the codec, and the goal-oriented link over the first channel, with 8×8 antennas or else the most."""
     cells = sorted(experiment.cells, key=lambda cell: (cell.channel.shape[1] == _SHOWN, cell.channel.shape[1]))
     best = {type(cell.method): cell for cell in cells if getattr(cell.method, "goal", "fisher") == "fisher"}
     scenario = Runner(experiment.results, device=str(device)).scenario(cells[0])
     written = [output / "head.safetensors"]
-    scenario.head.save(written[0])
     for cell in best.values():
         known, run = scenario.known(cell.pilots, cell.seed), Run(cell.seed, device)
+        made = _provenance(scenario, known.pilots, cell, rows)
+        scenario.head.save(written[0], made)
         if isinstance(cell.method, CodecMethod):
             written.append(output / "codec.safetensors")
-            cell.method.codec(known, run).save(written[-1])
+            cell.method.codec(known, run).save(written[-1], made)
         elif isinstance(cell.method, ClosedFormMethod):
             modes = cell.method.modes(known).named(scenario.transmitter, scenario.receiver)
             channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
             written.append(output / "link.safetensors")
-            ClosedForm().design(modes, channel[0]).transceiver.to(torch.float32).save(written[-1])
+            ClosedForm().design(modes, channel[0]).transceiver.to(torch.float32).save(written[-1], made)
     return written
+
+
+def _provenance(scenario: ScenarioData, pilots: Pilots, cell: Cell, rows: pl.DataFrame) -> Provenance:
+    """How the cell's link was made, and how well its method did over all channels of the cell."""
+    named = [("pilots at the transmitter", scenario.transmitter, pilots.x), ("pilots at the receiver", scenario.receiver, pilots.y)]
+    records = [DataRecord.of(role, f"{scenario.dataset} by {encoder}", latents) for role, encoder, latents in named]
+    settings: dict[str, str | int] = {
+        "method": cell.method.title,
+        "data": scenario.dataset,
+        "seed": cell.seed,
+        "SNR": f"{cell.snr.snr_db:g} dB",
+    }
+    mine = rows.filter(pl.col("cell") == cell.id)
+    where = f"on {len(scenario.test)} unseen images, mean over {len(mine)} channels of the study"
+    figures = {f"{name} {where}": mine[column].mean() for name, column in (("accuracy", "accuracy"), ("NMSE", "nmse"))}
+    return Provenance(tuple(records), settings, {name: value for name, value in figures.items() if isinstance(value, float)})
 
 
 def _print_accuracy(rows: pl.DataFrame, drawn: Frame, title: str) -> None:

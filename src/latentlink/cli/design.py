@@ -5,9 +5,11 @@ from pathlib import Path
 import torch
 
 from latentlink.channels.channel import Channel
+from latentlink.cli.card import read_card, write_card
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
-from latentlink.cli.radio import matrices
+from latentlink.cli.provenance import channel_name
+from latentlink.cli.radio import link_facts, matrices
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
@@ -15,6 +17,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.numerics.doors import device_named, integer
 from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import load
+from latentlink.storage.provenance import Provenance
 
 
 def design(
@@ -30,6 +33,7 @@ def design(
     power: AllocatedWord | None = None,
     budget: float = 1.0,
     seed: int | None = None,
+    card: bool = False,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
 ) -> None:
@@ -61,9 +65,12 @@ def design(
         Transmit power per channel use.
     seed
         Seed of the Rayleigh channel; 0 if not given.
+    card
+        Also write a card in Markdown beside the link: what it is, from what it was made, and how good it was.
     """
     integer("--seed", seed or 0, 0, 2**64 - 1)
-    known = load(_artifact(source)).to(device_named(device))
+    path = _artifact(source)
+    known = load(path).to(device_named(device))
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, budget).repeated(uses)
     if isinstance(known, Codec):
         if power is not None:
@@ -75,16 +82,15 @@ def design(
         solution = ClosedForm(power=named(power or "mean")).design(known, radio)
     else:
         raise ValueError(f"{source} is a {type(known).__name__}, expected a pair or a codec that `latentlink fit` wrote")
-    solution.transceiver.to(torch.float32).save(output)
     modes = known.modes if isinstance(known, Codec) else known
-    expected = solution.expected_mse
-    facts("link", [
-        ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
-        ("mean |h|²", float(radio.h.abs().square().mean())),
-        ("expected NMSE on the pilots", "not known" if expected is None else float(expected.mean() / modes.variance)),
-        ("status", "; ".join(solution.messages())),
-    ])  # fmt: skip
-    wrote(output)
+    told = link_facts(radio, snr_db, modes.variance, solution)
+    facts("link", told.items())
+    before = read_card(path)
+    limit = {} if isinstance(known, Codec) else {"power": power or "mean"}
+    settings = {**before.provenance.settings, **limit, "channels of": channel_name(channel, seed), **told}
+    origin = f"{before.kind[0]} of SHA-256 {before.sha256}"
+    solution.transceiver.to(torch.float32).save(output, Provenance(before.provenance.data, settings, made_from=origin))
+    wrote(output, *([write_card(output)] if card else []))
 
 
 def _artifact(source: Path) -> Path:

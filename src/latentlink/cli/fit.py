@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 import torch
 from cyclopts import Parameter
 
-from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
+from latentlink.cli.card import write_card
 from latentlink.cli.console import facts, messages, read_pilots, source_name, warn, wrote
-from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, train_codec
+from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
 from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
-from latentlink.cli.radio import matrices
+from latentlink.cli.provenance import channel_name, data_records
+from latentlink.cli.radio import link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.look import look
 from latentlink.latents.pilots import Pilots
@@ -24,11 +25,11 @@ from latentlink.linear.goal_choice import choose_goal
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Transceiver
-from latentlink.neural.codec.streams import symbols
 from latentlink.numerics.doors import device_named, integer, real
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import Saved, load
+from latentlink.storage.provenance import Provenance
 from latentlink.studies.shared import PilotKnowledge
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 from latentlink.tasks.metrics import accuracy
@@ -62,6 +63,7 @@ def fit(
     complex_linear: bool = False,
     head: Path | None = None,
     seed: int | None = None,
+    card: bool = False,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
     codec: Annotated[CodecOptions, Parameter(name="*", group="Codec (with --method codec)")] = USUAL_CODEC,
@@ -125,6 +127,8 @@ def fit(
         A head saved by an earlier fit, instead of a new one.
     seed
         Seed of the Rayleigh channel, and of a codec's training; 0 if not given.
+    card
+        Also write a card in Markdown beside each file: what it is, from what it was made, and how good it was.
     """
     integer("--seed", seed or 0, 0, 2**64 - 1)
     if gain is not None:
@@ -137,43 +141,42 @@ def fit(
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
     radio = replace(radio, error_variance=radio.error_variance + real("--error-variance", error_variance, least=0.0))
     case = csi_named(csi, gain=1.0 if gain is None else gain)
+    check_method(method, codec, radio, csi)
 
-    def design(at: PilotKnowledge) -> tuple[SemanticModes, str, Solution]:
+    def modes_of(at: PilotKnowledge) -> tuple[SemanticModes, str]:
         modes, name = _choose_modes(at, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
-        messages_of = {"x": at.pilots.x, "y": at.pilots.y} if power == "per-message" else {}
-        return modes, name, ClosedForm(power=named(power, **messages_of), csi=case).design(modes, radio)
+        return modes.named(source_name(transmitter), source_name(receiver)), name
 
-    names = source_name(transmitter), source_name(receiver)
+    def design(at: PilotKnowledge, modes: SemanticModes) -> Solution:
+        messages_of = {"x": at.pilots.x, "y": at.pilots.y} if power == "per-message" else {}
+        return ClosedForm(power=named(power, **messages_of), csi=case).design(modes, radio)
+
     seen = look(pilots.x, pilots.y, pilots.labels, moments=known.moments)
     facts("pilots", seen.facts().items())
     warn(*seen.warnings)
+    modes, goal_name = modes_of(known)
+    networks = None
     if method == "codec":
-        if csi != "perfect":
-            raise ValueError(f"--csi {csi} is for --method linear: a codec is designed for the channels that it is given")
-        if symbols(radio) > codec.max_symbols:
-            raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {codec.max_symbols}: raise it")
-        modes, goal_name = _choose_modes(known, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
-        modes = modes.named(*names)
         training = codec.training(power, 1.0 if gain is None else gain, seed or 0)
         networks = train_codec(codec, training, modes, known, output / "codec.training")
-        solution: Solution = networks.design(radio)
-    elif codec != USUAL_CODEC:
-        raise ValueError("options of the codec are given, and --method is linear: add --method codec")
-    else:
-        networks = None
-        modes, goal_name, solution = design(known)
-    _print_facts(goal_name, modes, radio, snr_db, solution)
-    if method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain:
-        _judge(known, radio, lambda at: design(at)[2])
-    _write(output, {"pair": modes.named(*names), "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks})
+    solution = design(known, modes) if networks is None else networks.design(radio)
+    sizes = f"{len(modes)}, shrinkage {modes.shrinkage:.3g}"
+    told = {"goal": goal_name, "semantic modes": sizes, **link_facts(radio, snr_db, modes.variance, solution)}
+    facts("link", told.items())
+    judged = method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain
+    figures = _judge(known, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
+    settings = {"method": method, "power": power, "csi": csi, "channels of": channel_name(channel, seed), **told}
+    made = Provenance(data_records(pilots, transmitter, receiver, labels), settings, figures)
+    artifacts = {"pair": modes, "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks}
+    _write(output, artifacts, made, card)
 
 
-def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None]) -> None:
-    """Save what there is, and name files of an earlier fit that do not belong to it."""
+def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], made: Provenance, card: bool) -> None:
+    """Save what there is, with how it was made, and name files of an earlier fit that do not belong to it."""
     for name, artifact in artifacts.items():
         if artifact is not None:
-            artifact.save(output / f"{name}.safetensors")
-            wrote(output / f"{name}.safetensors")
+            artifact.save(output / f"{name}.safetensors", made)
+            wrote(output / f"{name}.safetensors", *([write_card(output / f"{name}.safetensors")] if card else []))
     for name, artifact in artifacts.items():
         if artifact is None and (output / f"{name}.safetensors").is_file():
             warn(f"{output / name}.safetensors is from an earlier fit and does not belong to these files")
@@ -210,34 +213,22 @@ def _choose_modes(
     return known.modes(goal, temperature, fidelity, widely_linear, shrinkage), goal + settings[goal]
 
 
-def _judge(known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> None:
-    """Print the error and accuracy of the same design on pilots that it has not seen, where there are enough."""
+def _judge(known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowledge], Solution]) -> dict[str, float]:
+    """Print the error and accuracy of the same design on pilots that it has not seen, where there are enough, and return them by name."""
     pilots = known.pilots
     if len(pilots) < _LEAST_HELD_OUT:
-        return
+        return {}
     order = torch.randperm(len(pilots), generator=stream_generator(0, "held out")).to(pilots.y.device)
     unseen, seen = order.tensor_split([len(pilots) // _HELD_OUT])
     link, test = design(PilotKnowledge(pilots[seen], known.classifier)).transceiver, pilots[unseen]
     generator = stream_generator(0, "held-out noise", device=str(pilots.y.device))
     found = evaluate(link, test.x, test.y, channel=radio, head=known.classifier, labels=test.labels, generator=generator)
-    rows: list[tuple[str, object]] = [("NMSE", float(found.nmse.mean()))]
+    figures = {"NMSE": float(found.nmse.mean())}
     if found.accuracy is not None and known.classifier is not None:
-        own = accuracy(known.classifier, test.y, test.require_labels()).overall.value
-        rows.append(("accuracy (receiver's own latents)", f"{float(found.accuracy.mean()):.4g} ({own:.4g})"))
-    facts(f"the same design on {len(test)} held-out pilots", rows)
-    if float(found.nmse.mean()) >= 1:
+        figures["accuracy"] = float(found.accuracy.mean())
+        figures["accuracy of the receiver's own latents"] = accuracy(known.classifier, test.y, test.require_labels()).overall.value
+    where = f"on {len(test)} held-out pilots"
+    facts(f"the same design {where}", figures.items())
+    if figures["NMSE"] >= 1:
         warn("on held-out pilots the link is worse than one that sends nothing (NMSE 1): take more pilots, or are the rows paired?")
-
-
-def _print_facts(goal: str, modes: SemanticModes, radio: Channel, snr_db: float, solution: Solution) -> None:
-    streams = min(len(modes), 2 * radio.uses * min(radio.n_rx, radio.n_tx))
-    expected = solution.expected_mse
-    facts("link", [
-        ("goal", goal),
-        ("semantic modes", f"{len(modes)}, {streams} streams, shrinkage {modes.shrinkage:.3g}"),
-        ("channel", f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)"),
-        ("mean |h|²", float(radio.h.abs().square().mean())),
-        ("capacity, bits per message", float(capacity(radio).mean())),
-        ("expected NMSE on the pilots", "not known" if expected is None else float(expected.mean() / modes.variance)),
-        ("status", "; ".join(solution.messages())),
-    ])  # fmt: skip
+    return {f"{name} {where}": value for name, value in figures.items()}

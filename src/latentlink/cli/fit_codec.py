@@ -7,11 +7,13 @@ from typing import Any, Literal, get_args
 import torch
 from rich.progress import MofNCompleteColumn, TextColumn
 
+from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws
 from latentlink.cli.console import messages, progress
 from latentlink.data.readers.latents import read_latents
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
+from latentlink.neural.codec.streams import symbols
 from latentlink.neural.codec.training import CodecTraining, codec_training, named_objective
 from latentlink.numerics.extras import import_extra
 from latentlink.power import MessageWord
@@ -76,6 +78,18 @@ class CodecOptions:
 
 
 USUAL_CODEC = CodecOptions()
+
+
+def check_method(method: str, options: CodecOptions, radio: Channel, csi: str) -> None:
+    """Refuse options of the other method, and a channel that the codec cannot serve, before anything is trained."""
+    if method != "codec":
+        if options != USUAL_CODEC:
+            raise ValueError("options of the codec are given, and --method is linear: add --method codec")
+        return
+    if csi != "perfect":
+        raise ValueError(f"--csi {csi} is for --method linear: a codec is designed for the channels that it is given")
+    if symbols(radio) > options.max_symbols:
+        raise ValueError(f"the channel takes {symbols(radio)} symbols a message, and --max-symbols is {options.max_symbols}: raise it")
 
 
 def train_codec(options: CodecOptions, settings: CodecTraining, modes: SemanticModes, known: PilotKnowledge, checkpoint: Path) -> Codec:

@@ -1,22 +1,27 @@
-"""`latentlink inspect`: the contents of a file, after checking it."""
+"""`latentlink inspect`: what a file is, what it was made from and what it holds, after checking it."""
 
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from latentlink.cli.console import facts
+from latentlink.cli.card import Card, read_card, write_card
+from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
+from latentlink.cli.results import is_result_file, show_results
 from latentlink.data.readers.labels import Labels, read_named_labels
 from latentlink.data.readers.latents import read_latents
 from latentlink.data.readers.opening import open_source, read_array
-from latentlink.storage.artifacts import ArtifactError, read
+from latentlink.storage.artifacts import ArtifactError
+from latentlink.storage.provenance import digest_of
 
 
-def inspect(file: str, *, reading: ReadingOptions = USUAL_READING) -> None:
-    """Check a saved pair, link or head byte by byte and show its manifest; or describe a file of latents, labels or channels.
+def inspect(file: str, *, card: bool = False, reading: ReadingOptions = USUAL_READING) -> None:
+    """Say what a file is: a saved pair, link, codec or head, the results of a study, or latents, labels or channels.
+
+    Every byte of a saved artifact is checked, and what it was made from, with which settings and how good it was then is told. Of results
+    it tells the study, its data, methods, seeds and versions.
 
     Example: `latentlink inspect demo/link.safetensors`
 
@@ -24,16 +29,25 @@ def inspect(file: str, *, reading: ReadingOptions = USUAL_READING) -> None:
     ----------
     file
         A file of latentlink; or latents, labels or channels, as for `latentlink fit`.
+    card
+        Also write what is told of an artifact as Markdown beside it, link.md for link.safetensors.
     """
     if file.endswith(".safetensors"):
         try:
-            tensors, manifest = read(file)
+            shown = read_card(file)
         except ArtifactError as error:
             if "without a latentlink manifest" not in str(error):
                 raise
         else:
-            _show_artifact(file, tensors, manifest)
+            _show_artifact(file, shown)
+            if card:
+                wrote(write_card(Path(file)))
             return
+    if card:
+        raise ValueError(f"--card is for a saved pair, link, codec or head, a .safetensors file of latentlink, and {file} is none")
+    if is_result_file(file):
+        show_results(Path(file))
+        return
     opened = open_source(file)
     for table in opened.tables:
         facts(table.origin, ((name or "(no name)", kind) for name, kind in table.schema.items()))
@@ -49,10 +63,19 @@ def inspect(file: str, *, reading: ReadingOptions = USUAL_READING) -> None:
         _show_latents(file, reading)
 
 
-def _show_artifact(file: str, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> None:
-    facts(file, ((name, value) for name, value in manifest.items() if name != "conventions"))
-    facts("conventions", manifest["conventions"].items())
-    facts("tensors", ((name, f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}") for name, value in tensors.items()))
+def _show_artifact(file: str, card: Card) -> None:
+    kind, words = card.kind
+    told = [("kind", f"{kind}: {words}"), *card.facts.items(), ("SHA-256", card.sha256)]
+    facts(file, told)
+    made = card.provenance
+    origin = [("designed from", made.made_from)] if made.made_from else []
+    facts("made from", [*card.data, *origin] or [("data", "its maker has not told")])
+    if made.settings:
+        facts("settings", made.settings.items())
+    facts("how good it was when it was made", made.figures.items() or [("figures", "its maker has not told")])
+    facts("written by", card.versions.items() or [("latentlink", "an early version")])
+    facts("conventions", card.conventions.items())
+    facts("tensors", card.tensors.items())
 
 
 def _show_channels(file: str, h: Tensor) -> None:
@@ -61,6 +84,7 @@ def _show_channels(file: str, h: Tensor) -> None:
         ("channels", f"{h.shape[0]} of {h.shape[1]} use(s), {h.shape[2]} receive and {h.shape[3]} transmit antennas"),
         ("mean |h|²", float(h.abs().square().mean())),
         ("median condition number", float((condition[..., 0] / condition[..., -1]).median())),
+        ("SHA-256 of the values", digest_of(h)),
     ])  # fmt: skip
 
 
@@ -71,6 +95,7 @@ def _show_labels(file: str, labels: Labels) -> None:
         ("labels", f"{len(labels.numbers)} of {len(held)} classes, {int(held.min())} to {int(held.max())} each"),
         ("numbers", f"{int(labels.numbers.min())} to {int(labels.numbers.max())}"),
         *([] if labels.names is None else [("names", ", ".join(labels.names))]),
+        ("SHA-256 of the values", digest_of(labels.numbers)),
     ])  # fmt: skip
 
 
@@ -82,4 +107,5 @@ def _show_latents(file: str, reading: Reading) -> None:
         ("mean", float(latents.double().mean())),
         ("standard deviation per dimension", f"{float(spread.min()):.4g} to {float(spread.max()):.4g}"),
         ("constant dimensions", int((spread == 0).sum())),
+        ("SHA-256 of the values", digest_of(latents)),
     ])  # fmt: skip

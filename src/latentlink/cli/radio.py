@@ -1,13 +1,16 @@
-"""Channels on the command line: those of a file, or one that is drawn."""
+"""Channels on the command line: those of a file, or one that is drawn; and what there is to say of a link over them."""
 
 import warnings
 
 from torch import Tensor
 
+from latentlink.bounds.capacity import capacity
+from latentlink.channels.channel import Channel
 from latentlink.channels.fading import rayleigh
 from latentlink.cli.console import warn
 from latentlink.cli.options import Reading
 from latentlink.data.readers.channels import read_channels
+from latentlink.links.solution import Solution
 from latentlink.numerics.seeds import stream_generator
 
 _ANTENNAS = 8  # of the Rayleigh channel that is drawn where none is given
@@ -38,3 +41,15 @@ def read_radio(path: str, reading: Reading) -> Tensor:
         h = read_channels(path, axes=reading.axes)
     warn(*(str(warning.message) for warning in caught))
     return h
+
+
+def link_facts(radio: Channel, snr_db: float, variance: Tensor, solution: Solution) -> dict[str, str | float]:
+    """What there is to say of a link before a message is sent, by name; `variance` is that of the receiver's latents."""
+    expected = solution.expected_mse
+    return {
+        "channel": f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)",
+        "mean |h|²": float(radio.h.abs().square().mean()),
+        "capacity, bits per message": float(capacity(radio).mean()),
+        "expected NMSE on the pilots": "not known" if expected is None else float(expected.mean() / variance),
+        "status": "; ".join(solution.messages()),
+    }

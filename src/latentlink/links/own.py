@@ -24,6 +24,7 @@ from latentlink.links.shapes import broadcast_batch, check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import BaseTransceiver, Codes, Transceiver
 from latentlink.numerics.doors import AnyArray, as_tensor
+from latentlink.storage.provenance import Provenance
 
 AnyLink = Codes | Solution
 
@@ -121,8 +122,8 @@ class OwnTransceiver(BaseTransceiver):
         """The object moved, where it can be."""
         return replace(self, own=self.own.to(target)) if hasattr(self.own, "to") else self
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the object by its own `save`; raises a ValueError if it has none."""
+    def save(self, path: str | os.PathLike[str], provenance: Provenance | None = None) -> None:
+        """Save the object by its own `save(path)`, which stores no provenance; raises a ValueError if it has none."""
         if not hasattr(self.own, "save"):
             raise ValueError(f"a {type(self.own).__name__} cannot be saved: give it a method save(path)")
         self.own.save(path)

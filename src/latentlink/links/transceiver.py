@@ -19,6 +19,7 @@ from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import Saved
+from latentlink.storage.provenance import Provenance
 
 T = TypeVar("T", bound="BaseTransceiver")
 
@@ -85,8 +86,8 @@ class Transceiver(Protocol):
     def to(self, target: torch.device | torch.dtype | str) -> "Transceiver":
         """The same transceiver on another device, or in another precision."""
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the link atomically; `latentlink.load` reads it back."""
+    def save(self, path: str | os.PathLike[str], provenance: Provenance | None = None) -> None:
+        """Write the link atomically, with how it was made where that is told; `latentlink.load` reads it back."""
 
     @property
     def side_symbols(self) -> int:

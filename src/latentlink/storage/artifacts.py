@@ -17,9 +17,11 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from latentlink.numerics.doors import check_instance
 from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.fields import check_fields
+from latentlink.storage.provenance import Provenance
 
 FORMAT_VERSION = 1
 CONVENTIONS = {
@@ -29,6 +31,7 @@ CONVENTIONS = {
     "power": "budget per channel use; power_limit says what it limits",
 }
 _BLANK = "0" * 64
+_PACKAGES = ("latentlink", "torch")  # whose versions a manifest names
 
 
 class ArtifactError(ValueError):
@@ -53,9 +56,12 @@ class Saved:
         raise NotImplementedError
 
     @validate_call
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it atomically; `latentlink.load` reads it back. Side information on messages is not stored."""
-        save(self.artifact_kind, self, path)
+    def save(self, path: str | os.PathLike[str], provenance: Provenance | None = None) -> None:
+        """Write it atomically, with how it was made where that is told; `latentlink.load` reads it back.
+
+        Side information on messages is not stored.
+        """
+        save(self.artifact_kind, self, path, provenance)
 
 
 _READERS: dict[str, Any] = {}  # the class of each kind
@@ -86,12 +92,15 @@ def artifact(kind: str) -> Callable[[A], A]:
     return register
 
 
-def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
+def save(kind: str, content: Artifact, path: str | os.PathLike[str], provenance: Provenance | None = None) -> None:
     """Write an artifact atomically; `path` holds either its old content or the whole new one.
 
     Raises:
+        ValueError: provenance is no `Provenance`.
         OSError: the folder cannot be written or the disk is full; the message names the file.
     """
+    if provenance is not None:
+        check_instance("provenance", provenance, Provenance, "Provenance(settings={'goal': 'mse'})")
     tensors, facts = content.to_tensors()
     manifest = {
         "format": "latentlink",
@@ -99,6 +108,8 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str]) -> None:
         "kind": kind,
         "sha256": _BLANK,
         "conventions": CONVENTIONS,
+        "versions": {name: str(importlib.import_module(name).__version__) for name in _PACKAGES},
+        **({} if provenance is None else {"provenance": provenance.as_facts()}),
         **facts,
     }
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}

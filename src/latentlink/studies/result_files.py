@@ -75,7 +75,7 @@ class Results:
         frames = [pl.DataFrame(schema=SCHEMA)]
         for cell in cells:
             if self.path(cell).is_file():
-                frames.append(_read(self.path(cell)).with_columns(method=pl.lit(cell.method.title)))
+                frames.append(read_rows(self.path(cell)).with_columns(method=pl.lit(cell.method.title)))
         rows = pl.concat(frames, how="diagonal_relaxed")
         return rows.select(pl.lit(study.name).alias("study"), pl.lit(study.title).alias("title"), pl.all())
 
@@ -101,11 +101,15 @@ class Results:
     def write_table(self, rows: pl.DataFrame) -> None:
         """Write all rows as one file."""
         with atomic_path(self.all_rows) as draft:
-            rows.write_parquet(draft)
+            rows.write_parquet(draft, metadata={_DIGEST: _digest(rows)})
 
 
-def _read(path: Path) -> pl.DataFrame:
-    """The rows of a result file, whose digest must be that of its content."""
+def read_rows(path: Path) -> pl.DataFrame:
+    """The rows of a result file, whose digest must be that of its content.
+
+    Raises:
+        ValueError: the file is damaged, was changed by hand, or has no digest.
+    """
     reason = "its content is not that of its SHA-256"
     try:
         rows = pl.read_parquet(path)
@@ -113,14 +117,19 @@ def _read(path: Path) -> pl.DataFrame:
             return rows
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error)
-    raise ValueError(f"{path}: the result file is damaged or was changed ({reason}); run the study again, which computes this cell anew")
+    raise ValueError(f"{path}: the result file is damaged or was changed ({reason}); run the study again, which computes it anew")
+
+
+def has_digest(path: Path) -> bool:
+    """True where a result file carries the SHA-256 of its content, as those of this version do."""
+    return _DIGEST in pl.read_parquet_metadata(path)
 
 
 @lru_cache(maxsize=2**16)
 def _is_whole(path: Path, modified: int, size: int) -> bool:
     """True where a result file is whole; it is read once for each time of modification and size."""
     try:
-        _read(path)
+        read_rows(path)
     except ValueError:
         return False
     return True
