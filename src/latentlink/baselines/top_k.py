@@ -248,7 +248,7 @@ class TopK(Baseline):
         if pilots is None:
             spectrum = Spectrum.of(moments.cov_x)
             generator = torch.Generator().manual_seed(self.seed)
-            white = torch.randn(self.draws, len(spectrum.values), dtype=torch.float64, generator=generator).to(moments.cov_x)
+            white = torch.randn(self.draws, len(spectrum.values), dtype=torch.float64, generator=generator, device="cpu").to(moments.cov_x)
             x = white @ (spectrum.values.sqrt() * spectrum.vectors).mT
         else:
             x = as_latents("pilots", pilots)
@@ -260,7 +260,7 @@ class TopK(Baseline):
 
     def _taken(self, count: int) -> Int[Tensor, "n"]:
         """The numbers of the chosen pilots, in random order."""
-        return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))[:_PILOTS]
+        return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed), device="cpu")[:_PILOTS]
 
     def _error(self, transceiver: TopKTransceiver, measured: "_Measured") -> Float[Tensor, "*batch"]:
         """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise."""

@@ -139,7 +139,7 @@ def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, 
         ValueError: the coefficient is not in 0…1, or there is no antenna.
     """
     coefficient = real("coefficient", coefficient, least=0.0, most=1.0)
-    index = torch.arange(integer("antennas", antennas), dtype=torch.float64)
+    index = torch.arange(integer("antennas", antennas), dtype=torch.float64, device="cpu")
     return coefficient ** (index[:, None] - index[None, :]).abs()
 
 

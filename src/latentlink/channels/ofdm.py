@@ -120,11 +120,11 @@ class ResourceElements(Summarised):
     def frequencies_hz(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
         """Compute the frequency of each element above the first subcarrier (u,)."""
         subcarrier_spacing_hz = real("subcarrier_spacing_hz", subcarrier_spacing_hz, above=0.0)
-        return subcarrier_spacing_hz * torch.tensor(self.subcarriers, dtype=torch.float64)
+        return subcarrier_spacing_hz * torch.tensor(self.subcarriers, dtype=torch.float64, device="cpu")
 
     def times_s(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
         """Compute the time at which the symbol of each element begins (u,)."""
-        return symbol_duration_s(subcarrier_spacing_hz) * torch.tensor(self.symbols, dtype=torch.float64)
+        return symbol_duration_s(subcarrier_spacing_hz) * torch.tensor(self.symbols, dtype=torch.float64, device="cpu")
 
 
 def _spread(count: int, name: str, room: int) -> tuple[int, ...]:

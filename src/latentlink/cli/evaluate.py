@@ -7,7 +7,7 @@ import polars as pl
 from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
 from latentlink.cli.console import facts, print_table, read_pilots, wrote
-from latentlink.cli.options import USUAL_READING, Device, Reading, ReadingOptions
+from latentlink.cli.options import USUAL_READING, Device, Integer, Number, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
 from latentlink.evaluation import evaluate as evaluation
 from latentlink.latents.pilots import Pilots
@@ -28,10 +28,10 @@ def evaluate(
     *,
     head: Path | None = None,
     channel: str | None = None,
-    snr_db: float | None = None,
+    snr_db: Number | None = None,
     matched: bool = True,
     output: Path | None = None,
-    seed: int = 0,
+    seed: Integer = 0,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
 ) -> None:

@@ -12,7 +12,7 @@ from latentlink.channels.channel import Channel
 from latentlink.cli.card import write_card
 from latentlink.cli.console import facts, messages, read_pilots, source_name, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
-from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
+from latentlink.cli.options import USUAL_READING, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name, data_records
 from latentlink.cli.radio import link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
@@ -47,22 +47,22 @@ def fit(
     method: Literal["linear", "codec"] = "linear",
     output: Path = Path("link"),
     channel: str | None = None,
-    n_tx: int | None = None,
-    n_rx: int | None = None,
-    uses: int = 1,
-    snr_db: float = 20.0,
-    gain: float | None = None,
+    n_tx: Integer | None = None,
+    n_rx: Integer | None = None,
+    uses: Integer = 1,
+    snr_db: Number = 20.0,
+    gain: Number | None = None,
     power: AllocatedWord = "mean",
     csi: CsiWord = "perfect",
-    error_variance: float = 0.0,
-    budget: float = 1.0,
+    error_variance: Number = 0.0,
+    budget: Number = 1.0,
     goal: GoalWord | None = None,
-    temperature: float = 3.0,
-    fidelity: float = 0.01,
-    shrinkage: Literal["auto"] | float = "auto",
+    temperature: Number = 3.0,
+    fidelity: Number = 0.01,
+    shrinkage: Literal["auto"] | Number = "auto",
     complex_linear: bool = False,
     head: Path | None = None,
-    seed: int | None = None,
+    seed: Integer | None = None,
     card: bool = False,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
@@ -218,7 +218,7 @@ def _judge(known: PilotKnowledge, radio: Channel, design: Callable[[PilotKnowled
     pilots = known.pilots
     if len(pilots) < _LEAST_HELD_OUT:
         return {}
-    order = torch.randperm(len(pilots), generator=stream_generator(0, "held out")).to(pilots.y.device)
+    order = torch.randperm(len(pilots), generator=stream_generator(0, "held out"), device="cpu").to(pilots.y.device)
     unseen, seen = order.tensor_split([len(pilots) // _HELD_OUT])
     link, test = design(PilotKnowledge(pilots[seen], known.classifier)).transceiver, pilots[unseen]
     generator = stream_generator(0, "held-out noise", device=str(pilots.y.device))

@@ -99,7 +99,7 @@ def encode(
     integer("batch_size", batch_size)
     integer("shard_size", shard_size)
     integer("number of images", len(images))
-    latents = torch.empty(len(images), encoder.dim)
+    latents = torch.empty(len(images), encoder.dim, device="cpu")
     missing = []
     for shard in _shards(encoder, images, shard_size, cache_folder() if folder is None else folder):
         stored = shard.read()

@@ -67,7 +67,7 @@ class GenieTransceiver(DigitalTransceiver):
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, facts = super().to_tensors()
         rungs = self._stacked([block for ladder in self.ladders for block in ladder])
-        rungs["count"] = torch.tensor([len(ladder) for ladder in self.ladders], dtype=torch.long)
+        rungs["count"] = torch.tensor([len(ladder) for ladder in self.ladders], dtype=torch.long, device="cpu")
         return tensors | {f"ladder.{name}": value for name, value in rungs.items()}, facts
 
     @classmethod

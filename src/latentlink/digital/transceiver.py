@@ -199,7 +199,7 @@ class DigitalTransceiver(BaseTransceiver):
 
     def members(self, batch: torch.Size) -> Iterator[Member]:
         """The channels of a batch that messages are sent over, one after the other."""
-        own = torch.arange(self.batch.numel()).reshape(self.batch).expand(batch).flatten().tolist()
+        own = torch.arange(self.batch.numel(), device="cpu").reshape(self.batch).expand(batch).flatten().tolist()
         return (Member(number, i, self.blocks[i], self.spatial[i]) for number, i in enumerate(own))
 
     def per_channel(self, values: list[float]) -> Float[Tensor, "*batch"]:

@@ -109,7 +109,7 @@ def evaluate(
         raise ValueError("head must be given where labels are: it is what finds a message's class")
     sums = _Sums(link, channel, y, head, labels)
     noise = doors.as_generator(generator, "noise", channel.h.device)
-    for rows in torch.arange(len(x)).split(sums.messages_at_a_time(doors.integer("entries", entries))):
+    for rows in torch.arange(len(x), device="cpu").split(sums.messages_at_a_time(doors.integer("entries", entries))):
         s = link.encode(x[rows])
         s = s if amplifier is None else amplifier(s)
         sums.add(rows, s, link.informed_by(x[rows]).receive(channel.apply(s, noise)))

@@ -103,7 +103,7 @@ class Moments(Summarised):
             if not (moments.cov_x.isfinite().all() and moments.cov_y.isfinite().all()):
                 raise ValueError("x or y is too large: its squares overflow float64; scale the latents down")
             return moments
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(_FOLD_SEED)).to(x.device)
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(_FOLD_SEED), device="cpu").to(x.device)
         parts = tuple(cls.from_pairs(x[rows], y[rows]) for rows in order.tensor_split(folds))
         return replace(cls.merged(parts), folds=parts)
 

@@ -119,7 +119,7 @@ def choose_goal(
         raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
     if goals is not None and "mse" in goals:
         raise ValueError("goals must not hold 'mse': plain MSE is always a candidate")
-    parts = torch.randperm(len(pilots), generator=stream_generator(seed, "folds")).tensor_split(folds)
+    parts = torch.randperm(len(pilots), generator=stream_generator(seed, "folds"), device="cpu").tensor_split(folds)
     moments = [Moments.from_pairs(pilots.x[rows], pilots.y[rows]) for rows in parts]
     scores = []
     for fold, rows in enumerate(parts):
@@ -152,7 +152,7 @@ def _candidates(goals: Mapping[str, Goal] | None, head: nn.Module, y: Tensor) ->
 def _draw_channels(streams: int, snr_db: Sequence[float], count: int, generator: torch.Generator) -> Channel:
     """The same Rayleigh channels at every SNR: a batch (b, count)."""
     h = rayleigh(streams // 2, streams // 2, batch=(count,), generator=generator)
-    return Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
+    return Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64, device="cpu").unsqueeze(-1))
 
 
 def _task_score(modes: SemanticModes, unseen: Pilots, head: nn.Module, radios: Sequence[Channel], seed: int) -> Float[Tensor, "a b"]:

@@ -205,7 +205,7 @@ class TrainingLoop(ABC):
 
     def series(self, name: str) -> Tensor:
         """A series of the history as a tensor (rounds,) in float64."""
-        return torch.tensor(self.history.get(name, []), dtype=torch.float64)
+        return torch.tensor(self.history.get(name, []), dtype=torch.float64, device="cpu")
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs."""

@@ -35,7 +35,8 @@ def as_tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, np.ndarray) and not value.dtype.isnative:
         value = value.astype(value.dtype.newbyteorder("="))
     try:
-        return torch.as_tensor(np.asarray(value) if isinstance(value, float | list | tuple) else value)  # Python's numbers are float64
+        numbers = np.asarray(value) if isinstance(value, float | list | tuple) else value  # Python's numbers are float64
+        return numbers if isinstance(numbers, Tensor) else torch.as_tensor(numbers, device="cpu")
     except (TypeError, RuntimeError, ValueError, OverflowError) as error:
         reason = f" ({str(error).splitlines()[0]})" if str(error) else ""
         raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__}{reason}") from error
@@ -77,7 +78,7 @@ def integer(name: str, value: object, least: int = 1, most: int = MOST) -> int:
     number = whole_number(value)
     if number is not None and least <= number <= most:
         return number
-    bound = f"an integer >= {least}" if most == MOST and (number is None or number < least) else f"an integer from {least} to {most}"
+    bound = f"an integer >= {least}" if most >= MOST and (number is None or number < least) else f"an integer from {least} to {most}"
     raise ValueError(f"{name} must be {bound}, got {shown(value)}")
 
 

@@ -17,7 +17,6 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from latentlink.numerics.doors import check_instance
 from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.fields import check_fields
@@ -96,11 +95,8 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str], provenance:
     """Write an artifact atomically; `path` holds either its old content or the whole new one.
 
     Raises:
-        ValueError: provenance is no `Provenance`.
         OSError: the folder cannot be written or the disk is full; the message names the file.
     """
-    if provenance is not None:
-        check_instance("provenance", provenance, Provenance, "Provenance(settings={'goal': 'mse'})")
     tensors, facts = content.to_tensors()
     manifest = {
         "format": "latentlink",

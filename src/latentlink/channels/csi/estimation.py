@@ -157,14 +157,14 @@ def _known(
 
 def _interpolate(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:
     """Compute A (u, p) of least squares: weights in time of each symbol's pilots times weights in frequency among them."""
-    k, symbol = torch.tensor(pilots.subcarriers), torch.tensor(pilots.symbols)
+    k, symbol = torch.tensor(pilots.subcarriers, device="cpu"), torch.tensor(pilots.symbols, device="cpu")
     symbols = symbol.unique()
-    A = torch.zeros(len(message), len(pilots), dtype=torch.float64)
-    in_time = _between(symbols, torch.tensor(message.symbols), linear)
+    A = torch.zeros(len(message), len(pilots), dtype=torch.float64, device="cpu")
+    in_time = _between(symbols, torch.tensor(message.symbols, device="cpu"), linear)
     for number, at in enumerate(symbols):
         own = (symbol == at).nonzero().squeeze(-1)
         own = own[k[own].argsort()]
-        A[:, own] = in_time[:, number, None] * _between(k[own], torch.tensor(message.subcarriers), linear)
+        A[:, own] = in_time[:, number, None] * _between(k[own], torch.tensor(message.subcarriers, device="cpu"), linear)
     return A
 
 
@@ -175,5 +175,5 @@ def _between(known: Tensor, wanted: Tensor, linear: bool) -> Float[Tensor, "w k"
     left = torch.where(known[right] == place, right, right - 1).clamp(min=0)
     share = torch.where(right > left, (place - known[left]) / (known[right] - known[left]).clamp(min=1), 0.0).double()
     share = share if linear else share.round()
-    weights = torch.zeros(len(wanted), len(known), dtype=torch.float64)
+    weights = torch.zeros(len(wanted), len(known), dtype=torch.float64, device="cpu")
     return weights.scatter_add(1, left[:, None], 1 - share[:, None]).scatter_add(1, right[:, None], share[:, None])

@@ -80,8 +80,10 @@ class ScatteringStatistics(Summarised):
         if self.rms_delay_spread_s is not None:
             phase = 2 * torch.pi * self.rms_delay_spread_s * (f[:, None] - g)
             return over_time / torch.complex(torch.ones_like(phase), phase)
-        tau, p = (torch.tensor(values, dtype=torch.float64) for values in (self.delays_s, self.powers))
-        at_rows, at_columns = (torch.polar(torch.ones(len(x), len(tau)).double(), -2 * torch.pi * x[:, None] * tau) for x in (f, g))
+        tau, p = (torch.tensor(values, dtype=torch.float64, device="cpu") for values in (self.delays_s, self.powers))
+        at_rows, at_columns = (
+            torch.polar(torch.ones(len(x), len(tau), device="cpu").double(), -2 * torch.pi * x[:, None] * tau) for x in (f, g)
+        )
         return over_time * ((at_rows * (p / p.sum())) @ at_columns.mH)
 
 
@@ -141,4 +143,4 @@ def correlation_over_time(delay_s: float, doppler_hz: float) -> Float[Tensor, ""
     turns = doppler_hz * delay_s
     if turns > _TURNS:
         raise ValueError(f"delay_s must be at most {_TURNS:g} periods of the Doppler shift, got {delay_s:g} s at {doppler_hz:g} Hz")
-    return torch.special.bessel_j0(torch.tensor(2 * torch.pi * turns, dtype=torch.float64))
+    return torch.special.bessel_j0(torch.tensor(2 * torch.pi * turns, dtype=torch.float64, device="cpu"))

@@ -76,7 +76,7 @@ def grids(
     chunk, workers = integer("chunk", chunk), integer("workers", workers)
     shown = on_terminal(f"{model.model} channels") if progress is None else progress
     folder = _bank_folder(model, elements, seed) if cache else None
-    h = torch.empty(batch, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
+    h = torch.empty(batch, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64, device="cpu")
     blocks, step = -(-batch // BLOCK), max(1, chunk // BLOCK)
     ranges = [range(first, min(first + step, blocks)) for first in range(0, blocks, step)]
     joblib = import_extra("joblib", "3gpp")
@@ -135,12 +135,12 @@ def _draw_over_time(model: Model, elements: ResourceElements, seed: int, most_at
     frequencies, duration = elements.frequencies_hz(model.subcarrier_spacing_hz), symbol_duration_s(model.subcarrier_spacing_hz)
     if count <= 2 or count * model.receive.antennas * model.transmit.antennas <= most_at_once:
         return response(*draw_paths(model, seed, BLOCK, count, 1 / (step * duration)), frequencies, steps)
-    symbols = torch.tensor(elements.symbols)
-    h = torch.empty(BLOCK, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
+    symbols = torch.tensor(elements.symbols, device="cpu")
+    h = torch.empty(BLOCK, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64, device="cpu")
     for symbol in symbols.unique().tolist():
         here = symbols == symbol  # the second step of two, the first one being symbol 0
         a, tau = draw_paths(model, seed, BLOCK, 2, 1 / (max(symbol, 1) * duration))
-        h[:, here] = response(a, tau, frequencies[here], torch.full((int(here.sum()),), int(symbol > 0)))
+        h[:, here] = response(a, tau, frequencies[here], torch.full((int(here.sum()),), int(symbol > 0), device="cpu"))
     return h
 
 

@@ -103,7 +103,7 @@ def _labels(where: str, labels: list[Any], count: int) -> Int64[Tensor, "n"]:
     wrong = next((label for label in labels if type(label) is not int or not 0 <= label < len(CIFAR10_CLASSES)), None)
     if wrong is not None:
         raise ValueError(f"{where}: holds label {wrong!r}, CIFAR-10 has 0 to {len(CIFAR10_CLASSES) - 1}")
-    return torch.tensor(labels, dtype=torch.int64)
+    return torch.tensor(labels, dtype=torch.int64, device="cpu")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import device_named, integer
+from latentlink.numerics.doors import as_tensor, device_named, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call
 
@@ -50,7 +50,7 @@ class Encoder(Summarised):
         if images.dtype != torch.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
             raise ValueError(f"images must be uint8 (n, H, W) or (n, H, W, 3), got {images.dtype} {tuple(images.shape)}")
         with torch.inference_mode():
-            latents = torch.as_tensor(self.function(images.to(self.device)))
+            latents = as_tensor(f"what encoder {self.name} returns", self.function(images.to(self.device)))
         if tuple(latents.shape) != (len(images), self.dim) or latents.is_complex():
             got = f"{latents.dtype} {tuple(latents.shape)}"
             raise ValueError(f"encoder {self.name} must return real ({len(images)}, {self.dim}) for {len(images)} images, got {got}")
@@ -98,8 +98,8 @@ class Preprocessing(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.interpolation, self.cropped_from = size, interpolation, cropped_from
-        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean, device="cpu").reshape(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, device="cpu").reshape(3, 1, 1))
 
     @property
     def facts(self) -> tuple[object, ...]:

@@ -68,7 +68,7 @@ def _train(name: str, build: Callable[[], nn.Sequential], dim: int, images: Imag
     optimiser = torch.optim.Adam([*network.parameters(), *classifier.parameters()], lr=STEP)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(EPOCHS):
-        order = torch.randperm(len(images), generator=generator)
+        order = torch.randperm(len(images), generator=generator, device="cpu")
         for start in range(0, len(images), BATCH):
             batch = order[start : start + BATCH]
             loss = nn.functional.cross_entropy(classifier(network(images.images[batch])), images.labels[batch])

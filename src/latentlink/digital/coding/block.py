@@ -77,13 +77,13 @@ class Block(Protection, Parts):
             blocks: of channels that are all of one size.
             dimensions: real dimensions D of each block.
         """
-        empty = torch.zeros(dimensions, dtype=torch.float64)
+        empty = torch.zeros(dimensions, dtype=torch.float64, device="cpu")
         nothing = Block(0, 0, 1.0, empty.long(), empty, empty, empty[:0].long())
         rows = [nothing, *(nothing if block is None else block.to("cpu") for block in blocks)]  # one at least, which is cut off again
         tensors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
         for name, dtype in (("payload", torch.long), ("length", torch.long), ("error", torch.float64)):
-            tensors[name] = torch.tensor([getattr(row, name) for row in rows[1:]], dtype=dtype)
-        slots = torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long)
+            tensors[name] = torch.tensor([getattr(row, name) for row in rows[1:]], dtype=dtype, device="cpu")
+        slots = torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long, device="cpu")
         return tensors | {"order": torch.cat([row.order for row in rows]), "slots": slots}
 
     @staticmethod

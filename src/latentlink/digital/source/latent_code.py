@@ -124,7 +124,7 @@ class LatentCode(Summarised):
     def of_pilots(cls, coordinates: Coordinates, pilots: Pilots) -> "LatentCode":
         """Learn the code from pilots, some of which are held back to judge it on."""
         c = coordinates.weighted(pilots.x)
-        order = torch.randperm(len(c), generator=torch.Generator().manual_seed(0)).to(c.device)
+        order = torch.randperm(len(c), generator=torch.Generator().manual_seed(0), device="cpu").to(c.device)
         count = min(_HELD_MOST, int(_HELD_SHARE * len(c)))
         held = order[:count] if count else order
         return cls(coordinates, c[order[count:]], c[held], pilots.y[held].to(c) - coordinates.mean_y)

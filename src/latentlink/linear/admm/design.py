@@ -142,7 +142,7 @@ class Admm(Summarised):
         """Make the precoder (…, u, t, c) to begin with: random, with every mode in it, or the set's warm start."""
         channel, generator = problem.channel, torch.Generator().manual_seed(self.seed)
         shape = (2, channel.uses, channel.n_tx, problem.inputs)
-        drawn = torch.randn(shape, dtype=problem.N.dtype, generator=generator).to(problem.N.device)
+        drawn = torch.randn(shape, dtype=problem.N.dtype, generator=generator, device="cpu").to(problem.N.device)
         random = problem.scale_to_budget(torch.complex(drawn[0], drawn[1]).expand(*channel.batch, *shape[1:]))
         return self.allowed.warm_start(modes, problem, random) if self.warm_start else random
 

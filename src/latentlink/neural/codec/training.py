@@ -155,7 +155,7 @@ class CodecTraining(CodecSchedule):
         weights = CodecDraw.WEIGHTS.generator(self.seed)
         networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most, weights) for a, b in ((k, most), (most, k))]
         encoder, decoder = (network.to(device).requires_grad_(False).eval() for network in networks)
-        some = pilots[torch.randperm(len(pilots), generator=CodecDraw.CALIBRATION.generator(self.seed))[:CALIBRATED]]
+        some = pilots[torch.randperm(len(pilots), generator=CodecDraw.CALIBRATION.generator(self.seed), device="cpu")[:CALIBRATED]]
         every = torch.arange(k, device=device)
         return Codec(
             modes=strongest,
@@ -225,7 +225,7 @@ class CodecTraining(CodecSchedule):
             "training_loss": loop.series("training"),
             "validation_loss": loop.series("validation"),
             "validation_score": loop.series("score"),
-            "best_round": torch.tensor(loop.best_round),
+            "best_round": torch.tensor(loop.best_round, device="cpu"),
             "open": gate.of(held).double().mean(),
         })  # fmt: skip
 
@@ -239,7 +239,7 @@ class CodecTraining(CodecSchedule):
         return self.rounds * self.steps * median_us(lambda: loop.step(0), TIMED_STEPS, loop.device) / 1e6
 
     def _examples(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> Examples:
-        order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(self.seed))
+        order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(self.seed), device="cpu")
         held = min(len(order) - 2, max(2, round(self.validation * len(order))))
         coordinates = None
         if self.folds > 1:

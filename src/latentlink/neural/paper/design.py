@@ -159,7 +159,7 @@ class Neural(PairSchedule):
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
         x, scale_x = _scale(pilots.x)
         y, scale_y = _scale(pilots.y)
-        order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed)).to(device)
+        order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed), device="cpu").to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
         data = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
@@ -193,7 +193,7 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solutio
         "training_mse": factor * loop.series("training"),
         "validation_mse": factor * loop.series("validation"),
         "density": loop.series("density"),
-        "best_epoch": torch.tensor(loop.best_round),
+        "best_epoch": torch.tensor(loop.best_round, device="cpu"),
     }
     return Solution(
         link,
