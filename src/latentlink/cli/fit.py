@@ -12,7 +12,7 @@ from latentlink.channels.channel import Channel
 from latentlink.cli.card import write_card
 from latentlink.cli.console import facts, messages, read_pilots, source_name, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
-from latentlink.cli.options import USUAL_READING, Device, Integer, Number, ReadingOptions
+from latentlink.cli.options import USUAL_READING, AutoOrNumber, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name, data_records
 from latentlink.cli.radio import link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
@@ -59,7 +59,7 @@ def fit(
     goal: GoalWord | None = None,
     temperature: Number = 3.0,
     fidelity: Number = 0.01,
-    shrinkage: Literal["auto"] | Number = "auto",
+    shrinkage: AutoOrNumber = "auto",
     complex_linear: bool = False,
     head: Path | None = None,
     seed: Integer | None = None,

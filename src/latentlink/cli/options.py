@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
 
@@ -32,8 +32,13 @@ def _real(kind: Any, tokens: Sequence[Token]) -> float:
     return number
 
 
+def _auto_or_real(kind: Any, tokens: Sequence[Token]) -> float | str:
+    return "auto" if tokens[0].value == "auto" else _real(kind, tokens)
+
+
 Integer = Annotated[int, Parameter(converter=_whole)]
 Number = Annotated[float, Parameter(converter=_real)]
+AutoOrNumber = Annotated[Literal["auto"] | float, Parameter(converter=_auto_or_real)]
 StudyFile = Annotated[Path, Parameter(help="The study, a YAML file.")]
 Overrides = Annotated[
     str,

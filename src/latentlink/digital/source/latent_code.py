@@ -31,6 +31,7 @@ from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
+from latentlink.storage.fields import check_fields
 
 _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone
@@ -144,7 +145,11 @@ class LatentCode(Summarised):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "LatentCode":
         """The code of a saved link."""
-        return cls(Coordinates(**taken_out(tensors, "coordinates.")), **tensors)
+        if wrong := sorted(name for name, value in tensors.items() if value.dtype != torch.float64):
+            raise ValueError(f"{', '.join(wrong)} must be in float64, in which both devices compute their tables")
+        coordinates = Coordinates(**taken_out(tensors, "coordinates."))
+        check_fields(coordinates, "coordinates.")
+        return cls(coordinates, **tensors)
 
     @staticmethod
     def round_down(bits: int) -> int:
