@@ -204,7 +204,7 @@ class TopK(Baseline):
 
         Returns:
             Solution with a `TopKTransceiver`. Its expected error and power are measured, on at most 8192 pilots drawn at random, the error
-            on fewer for large k; the power is at most the budget.
+            on fewer for large k, with its standard error in `trace["expected_mse_error"]` (…); the power is at most the budget.
 
         Raises:
             ValueError: also if the pilots are malformed or of other dimensions.
@@ -228,12 +228,13 @@ class TopK(Baseline):
         link = self.link((analysis, synthesis, c.new_zeros(k), c.new_zeros(k)), channel, torch.maximum(*power))
         transceiver = TopKTransceiver(A, before, moments.mean_x, moments.mean_y, offsets, link)
         spent = link.expected_power(analysis @ (seen.mT @ seen / n) @ analysis.mT)
-        error = self._error(transceiver, measured) if self.expects else None
-        return Solution(transceiver, Status.BASELINE.where(sends(link)), error, spent)
+        error, deviation = self._error(transceiver, measured) if self.expects else (None, None)
+        trace = {} if deviation is None else {"expected_mse_error": deviation}
+        return Solution(transceiver, Status.BASELINE.where(sends(link)), error, spent, trace)
 
     def expected_mse(self, transceiver: TopKTransceiver, moments: Moments) -> Float[Tensor, "*batch"]:
         """The error (…) to expect of a transceiver that was designed by this design with these moments; raises as `design`."""
-        return self._error(transceiver, self._latents(prepare(moments, transceiver.channel)[0]))
+        return self._error(transceiver, self._latents(prepare(moments, transceiver.channel)[0]))[0]
 
     def _latents(self, moments: Moments) -> "_Measured":
         """The latents for measuring, without the rounding errors of means."""
@@ -262,8 +263,8 @@ class TopK(Baseline):
         """The numbers of the chosen pilots, in random order."""
         return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed), device="cpu")[:_PILOTS]
 
-    def _error(self, transceiver: TopKTransceiver, measured: "_Measured") -> Float[Tensor, "*batch"]:
-        """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise."""
+    def _error(self, transceiver: TopKTransceiver, measured: "_Measured") -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+        """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise, and its standard error."""
         before, A = transceiver.aligned_before, transceiver.alignment
         chosen, entries = largest(measured.x @ A.mT if before else measured.x, transceiver.k)
         v = entries - transceiver.offsets[chosen]
@@ -275,15 +276,17 @@ class TopK(Baseline):
         count = max(1, self.products // (k**2 + psi.numel() // 16))
         chosen, v, wanted = chosen[:count], v[:count], measured.y[:count]
         gram = psi if before else A.mT @ A  # ΨᵀΨ
-        total = T.new_zeros(batch)
+        errors = []
         rows = max(1, self.entries // max(k**2, batch.numel() * k))
         for index, vi, yi in zip(chosen.split(rows), v.split(rows), wanted.split(rows), strict=True):
             G = gram[index.unsqueeze(-1), index.unsqueeze(-2)]  # (n, k, k)
             received = torch.where(sent, transceiver.offsets[index] + vi @ T.mT, 0.0)  # (…, n, k)
             projected = (yi @ psi).gather(-1, index)
             seen = torch.einsum("...nj,njl->...nl", received, G) - 2 * projected
-            total = total + (seen * received).sum((-2, -1)) + (noise * G.sum(0)).sum((-2, -1))
-        return total / len(v) + wanted.square().sum(-1).mean() + measured.residual
+            errors.append((seen * received).sum(-1) + torch.einsum("...jl,njl->...n", noise, G) + yi.square().sum(-1))
+        error = torch.cat(errors, -1)  # (…, n)
+        deviation = error.std(-1, correction=min(1, len(v) - 1)) / len(v) ** 0.5
+        return error.mean(-1) + measured.residual, deviation
 
 
 class _Measured(NamedTuple):

@@ -9,8 +9,9 @@ where c means are removed: one, or one for each class. Rows of Y that are permut
 such draws plus their range. R² below it means that the rows are not paired: no design can use them. With classes, permutations stay within
 them, so that rows that are paired by their class alone are found as well.
 
-The share of unpaired rows is Storey's estimate [storey2002direct]: a row's rank among 50 others, by the distance from its leave-one-out
-prediction, is uniform where it is unpaired and small where it is paired.
+The share of unpaired rows is Storey's estimate [storey2002direct]: a row's rank among 50 others, by the angle to its leave-one-out
+prediction, is uniform where it is unpaired and small where it is paired. (By the distance, rows of large norm rank far behind also where
+they are paired, and of weakly dependent pairs a quarter or more would look unpaired.)
 """
 
 from dataclasses import dataclass
@@ -87,10 +88,15 @@ def _centred(latents: Float[Tensor, "n d"], classes: Int[Tensor, "n"] | None) ->
 
 
 def _components(latents: Float[Tensor, "n d"], count: int) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k"]]:
-    """The leading left singular vectors and singular values."""
-    u, s, _ = torch.linalg.svd(latents, full_matrices=False)
-    kept = int((s > 1e-6 * s.max().clamp(min=1e-300)).sum()) if len(s) else 0
-    return u[:, : min(kept, count)], s[: min(kept, count)]
+    """The leading left singular vectors and singular values, of the smaller Gram matrix, which is exact to 1e-8 of the largest."""
+    if not latents.numel():
+        return latents.new_zeros(len(latents), 0), latents.new_zeros(0)
+    wide = latents.shape[0] < latents.shape[1]
+    values, vectors = torch.linalg.eigh(latents @ latents.mT if wide else latents.mT @ latents)
+    s = values.flip(0).clamp(min=0).sqrt()[:count]
+    kept = int((s > 1e-6 * s.max().clamp(min=1e-300)).sum())
+    s, vectors = s[:kept], vectors.flip(1)[:, :kept]
+    return (vectors if wide else latents @ (vectors / s)), s
 
 
 def _best_fit(u: Float[Tensor, "n k"], s: Float[Tensor, "k"], y: Float[Tensor, "n m"], means: int) -> tuple[Tensor, Tensor]:
@@ -118,14 +124,15 @@ def _permutation(n: int, classes: Int[Tensor, "n"] | None, generator: torch.Gene
 
 
 def _unpaired_share(u: Tensor, s: Tensor, y: Tensor, ridge: Tensor, means: int, generator: torch.Generator) -> float:
-    """Storey's estimate of the share of rows whose partner is no nearer to their leave-one-out prediction than other rows are."""
+    """Storey's estimate of the share of rows whose partner points no more along their leave-one-out prediction than other rows do."""
     if not len(s) or not y.numel():
         return 1.0
     n = len(y)
     w = s.square() / (s.square() + ridge)
     leverage = u.square() @ w + means / n
     predicted = y - (y - (u * w) @ (u.mT @ y)) / (1 - leverage.clamp(max=1 - _LEAST_FREEDOM)).unsqueeze(-1)
-    own = (predicted - y).square().sum(-1, keepdim=True)
+    directions, y = (torch.nn.functional.normalize(rows, dim=-1) for rows in (predicted, y))
+    own = (directions * y).sum(-1, keepdim=True)
     others = torch.randint(n, (n, _OTHERS), generator=generator, device="cpu")
-    rank = torch.stack([(predicted - y[column]).square().sum(-1) for column in others.T], 1).le(own).double().mean(1)
+    rank = torch.stack([(directions * y[column]).sum(-1) for column in others.T], 1).ge(own).double().mean(1)
     return min(1.0, 2 * float((rank > 0.5).double().mean()))

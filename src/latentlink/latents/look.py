@@ -147,7 +147,8 @@ def _end(latents: Float[Tensor, "n d"], covariance: Float[Tensor, "d d"]) -> End
 _JOIN = "Join both on the observation's id (read_pairs does)."
 
 
-def _unpaired(seen: Look) -> str | None:
+def pairing_fault(seen: Look) -> str | None:
+    """What is wrong with the pairing of the rows, and its remedy, or None where they look paired."""
     dependence = seen.dependence
     if dependence is None:
         return f"{seen.count} pairs are too few to tell whether the rows are paired, and any design fits them: take at least {LEAST_ROWS}."
@@ -194,4 +195,4 @@ def _one_class(seen: Look) -> str | None:
     return "All labels are of one class: no classifier and no goal of one can be fitted. Are the rows sorted by class and cut?"
 
 
-_RULES: tuple[Callable[[Look], str | None], ...] = (_unpaired, _few, _repeated, _dominated, _one_class)
+_RULES: tuple[Callable[[Look], str | None], ...] = (pairing_fault, _few, _repeated, _dominated, _one_class)

@@ -88,7 +88,8 @@ class CsiCase(Summarised, ABC):
         mse = None if link.power_limit.limits_messages else link_mse(modes, link, truth)
         batch = torch.broadcast_shapes(truth.batch, link.batch)
         status, power = solution.status.expand(batch), solution.expected_power.expand(batch)
-        return replace(solution, transceiver=link, status=status, expected_mse=mse, expected_power=power)
+        trace = {name: value for name, value in solution.trace.items() if name != "expected_mse_error"}  # that of a sampled expectation
+        return replace(solution, transceiver=link, status=status, expected_mse=mse, expected_power=power, trace=trace)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Transmitter(CsiCase):
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design for the estimate; the expected MSE is that of a receiver that knows H F exactly, by Monte Carlo.
 
-        The decoder is the one for the estimate until `at_reception`.
+        Its standard error is `trace["expected_mse_error"]` (…). The decoder is the one for the estimate until `at_reception`.
         """
         if not known.uncertain:
             return design_exactly(modes, known, limit)
@@ -255,6 +256,8 @@ def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
     """The solution of a chosen precoder."""
     link = modes.transceiver(best.decoded, best.streams, best.precoder)
     trace = {"stream_power": best.stream_power, "candidate": best.candidate}
+    if best.mse_error is not None:
+        trace["expected_mse_error"] = best.mse_error
     status = Status.OPTIMAL.where(best.stream_power.sum(-1) > 0)
     return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
 

@@ -22,7 +22,8 @@ class Solution(Summarised, Generic[Link]):
     Attributes:
         transceiver: a feasible one, whatever the status; an own one may have `encode` and `decode` alone.
         status: (…) codes, one for each channel; `status_names()` and `messages()` spell them out.
-        expected_mse: (…) total, unweighted E||y − ŷ||² under the pilots' moments; None where the design does not know it.
+        expected_mse: (…) total, unweighted E||y − ŷ||² under the pilots' moments; None where the design does not know it. Where it is
+            sampled, `trace["expected_mse_error"]` (…) is its standard error.
         expected_power: (…) mean power per channel use under the pilots' moments; at most the budget, which holds under the design
             covariance.
         trace: further tensors of the design, by name; the docstring of each `design` says what they mean.

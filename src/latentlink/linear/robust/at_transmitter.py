@@ -51,8 +51,8 @@ def choose_for_transmitter(modes: SemanticModes, channel: Channel, *, draws: int
         return stacked.gather(0, index.expand(1, *stacked.shape[1:])).squeeze(0)
 
     best = _Tried(*(pick(torch.stack(values)) for values in zip(*tried, strict=True)))
-    mse = _matched_mse(modes, channel, best, pick(errors.sum(-1).mean(0)), draws, seed)
-    return Choice(best.streams, best.power, best.precoder, best.candidate, mse, channel.without_error())
+    mse, error = _matched_mse(modes, channel, best, pick(errors.sum(-1).movedim(0, -1)), draws, seed)
+    return Choice(best.streams, best.power, best.precoder, best.candidate, mse, channel.without_error(), error)
 
 
 class _Tried(NamedTuple):
@@ -131,23 +131,31 @@ def _surely_best(errors: Float[Tensor, "draws candidates *batch g"]) -> Int[Tens
 
 
 def _matched_mse(
-    modes: SemanticModes, channel: Channel, best: _Tried, weighted: Float[Tensor, "*batch"], draws: int, seed: int
-) -> Float[Tensor, "*batch"]:
-    """Unweighted MSE (…) from the weighted error (…) of the streams: they differ by what is not sent.
+    modes: SemanticModes, channel: Channel, best: _Tried, weighted: Float[Tensor, "*batch draws"], draws: int, seed: int
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+    """Unweighted MSE (…) from the weighted errors (…, draws) of the streams, and its standard error: they differ by what is not sent.
 
     With a goal or shrinkage it is not; the rest is then the mean over draws of the full response, a few where there are several uses.
     """
     s = best.streams.shape[-1]
     b = modes.strength[:s].square()
     if modes.task_weight is None and modes.widely_linear and is_white(modes, s):
-        return modes.variance - b.sum() + weighted
+        return modes.variance - b.sum() + weighted.mean(-1), _standard_error(weighted)
     shared = is_block_fading(channel.h)  # uses with errors of their own are as many draws
     several = _DENSE_DRAWS if shared else -(-_DENSE_DRAWS // channel.uses)
-    count = draws if channel.uses == 1 else min(draws, several)
+    count = max(2, draws if channel.uses == 1 else min(draws, several))
     scale = modes.gram.diagonal()[:s].sum() / b.sum()
-    rest = torch.zeros_like(channel.power)
+    rests = []
     for _, h in zip(range(count), _draw_channels(channel, seed, shared=shared), strict=False):
         drawn = Channel(h, channel.noise_variance, channel.power)
         same = _matched_error(real_embedding(h), best.precoder, best.weight, channel.noise_variance / 2).sum(-1)
-        rest = rest + (response_mse(modes, drawn, best.streams, best.precoder) - scale * same) / count
-    return scale * weighted + rest
+        rests.append(response_mse(modes, drawn, best.streams, best.precoder) - scale * same)
+    rest, weighted = torch.stack(rests, -1), scale * weighted
+    together = channel.uses == 1  # the same draws of both; otherwise at most the sum of their standard errors
+    error = _standard_error(weighted + rest) if together else _standard_error(weighted) + _standard_error(rest)
+    return weighted.mean(-1) + rest.mean(-1), error
+
+
+def _standard_error(drawn: Float[Tensor, "*batch draws"]) -> Float[Tensor, "*batch"]:
+    """The standard error (…) of the mean of draws, at least two."""
+    return drawn.std(-1) / drawn.shape[-1] ** 0.5

@@ -76,6 +76,7 @@ class Choice:
         candidate: number of the `Candidate` (…).
         mse: expected total unweighted MSE (…).
         decoded: channel that the decoder is designed for; its error variance is 0 where it takes the estimate for the true channel.
+        mse_error: standard error (…) of the MSE where it is sampled; None where it is exact.
     """
 
     streams: Int[Tensor, "*batch s"]
@@ -84,6 +85,7 @@ class Choice:
     candidate: Int[Tensor, "*batch"]
     mse: Float[Tensor, "*batch"]
     decoded: Channel
+    mse_error: Float[Tensor, "*batch"] | None = None
 
 
 def choose_for_both_ends(modes: SemanticModes, channel: Channel) -> Choice:
