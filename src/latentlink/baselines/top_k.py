@@ -240,20 +240,17 @@ class TopK(Baseline):
         """The latents for measuring, without the rounding errors of means."""
         pilots, varies = self.pilots, moments.cov_x.diagonal() > 0
         if isinstance(pilots, Pilots):
-            got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(moments.mean_x), len(moments.mean_y))
-            if got != expected:
+            if (got := (pilots.x.shape[1], pilots.y.shape[1])) != (expected := (len(moments.mean_x), len(moments.mean_y))):
                 raise ValueError(f"pilots must be of the moments' dimensions {expected}, got {got}")
             rows = self._taken(len(pilots)).to(pilots.x.device)
             x, y = pilots.x[rows].to(moments.cov_x) - moments.mean_x, pilots.y[rows].to(moments.cov_y) - moments.mean_y
             return _Measured(x * varies, y, moments.cov_y.new_zeros(()))
         if pilots is None:
-            spectrum = Spectrum.of(moments.cov_x)
-            generator = torch.Generator().manual_seed(self.seed)
+            spectrum, generator = Spectrum.of(moments.cov_x), torch.Generator().manual_seed(self.seed)
             white = torch.randn(self.draws, len(spectrum.values), dtype=torch.float64, generator=generator, device="cpu").to(moments.cov_x)
             x = white @ (spectrum.values.sqrt() * spectrum.vectors).mT
         else:
-            x = as_latents("pilots", pilots)
-            if x.shape[1] != len(moments.mean_x):
+            if (x := as_latents("pilots", pilots)).shape[1] != len(moments.mean_x):
                 raise ValueError(f"pilots must have shape (n, {len(moments.mean_x)}), got {tuple(x.shape)}")
             x = x[self._taken(len(x)).to(x.device)].to(moments.cov_x) - moments.mean_x
         A = LeastSquares(0.0).fit(moments).matrix
