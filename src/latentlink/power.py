@@ -230,8 +230,10 @@ class PerAntenna(PowerLimit):
 
     def __init__(self, *, limits: AnyArray | Sequence[float] | float | None = None) -> None:
         values = None if limits is None else finite("limits", limits)
-        if isinstance(limits, bool) or (values is not None and (values.is_complex() or values.ndim > 1 or bool((values < 0).any()))):
-            raise ValueError(f"limits must be real, not negative, of shape (n_tx,), got {limits!r}")
+        if isinstance(limits, bool) or (
+            values is not None and (values.is_complex() or values.ndim > 1 or bool(((values < 0) | (values > 1e150)).any()))
+        ):
+            raise ValueError(f"limits must be real, from 0 to 1e150, of shape (n_tx,), got {limits!r}")
         object.__setattr__(self, "limits", values)
 
     def check(self, n_tx: int) -> None:
