@@ -194,3 +194,21 @@ def test_docstrings_are_sentences():
             if first and first[0].rstrip(",.:;") in PRIVATE_ENGLISH:
                 wrong.append(f"{name}:{getattr(node, 'lineno', 1)}: {ast.get_docstring(node).splitlines()[0]}")
     assert not wrong, "\n".join(wrong)
+
+
+MADE = {
+    *("arange", "as_tensor", "asarray", "empty", "eye", "full", "hann_window", "linspace", "logspace", "ones", "rand", "randint", "randn"),
+    *("randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),
+}  # what PyTorch makes on the default device
+
+
+def test_what_is_made_names_its_device():
+    """Where a device comes by keywords of a dictionary, another test has to look."""
+    places = []
+    for name, module in modules().items():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "torch":
+                keywords = {keyword.arg for keyword in node.keywords}
+                if node.func.attr in MADE and not keywords & {"device", None}:
+                    places.append(f"{name}:{node.lineno}: torch.{node.func.attr}(…) must name its device")
+    assert not places, "\n".join(places)

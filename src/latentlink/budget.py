@@ -14,6 +14,7 @@ import numpy as np
 
 from latentlink.numerics.doors import integer, real
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 __all__ = ["Budget", "Flops", "Latency", "Weights", "named"]
 
@@ -62,7 +63,7 @@ class Flops(Summarised):
         flops: object = self.flops
         if isinstance(flops, float | np.floating) and flops.is_integer():
             flops = int(flops)
-        object.__setattr__(self, "flops", integer("flops", flops))
+        object.__setattr__(self, "flops", integer("flops", flops, most=2**63 - 1))
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Latency(Summarised):
 Budget = Weights | Flops | Latency
 
 
+@validate_call
 def named(*, weights: float | None = None, flops: float | None = None, microseconds: float | None = None) -> Budget | None:
     """The budget that the words of a study file or of the command line give, or None.
 

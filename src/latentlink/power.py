@@ -27,7 +27,9 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, choice, finite, integer, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 from latentlink.streams.allocation import Allocation, Placement
 from latentlink.streams.per_use import PerUseProblem
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
@@ -40,6 +42,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@made_by("power.Mean() or power.PerUse()")
 class PowerLimit(Summarised):
     """The limit that a power budget sets on a transmitter; the base of all limits.
 
@@ -227,8 +230,10 @@ class PerAntenna(PowerLimit):
 
     def __init__(self, *, limits: AnyArray | Sequence[float] | float | None = None) -> None:
         values = None if limits is None else finite("limits", limits)
-        if isinstance(limits, bool) or (values is not None and (values.is_complex() or values.ndim > 1 or bool((values < 0).any()))):
-            raise ValueError(f"limits must be real, not negative, of shape (n_tx,), got {limits!r}")
+        if isinstance(limits, bool) or (
+            values is not None and (values.is_complex() or values.ndim > 1 or bool(((values < 0) | (values > 1e150)).any()))
+        ):
+            raise ValueError(f"limits must be real, from 0 to 1e150, of shape (n_tx,), got {limits!r}")
         object.__setattr__(self, "limits", values)
 
     def check(self, n_tx: int) -> None:
@@ -281,6 +286,7 @@ MessageWord = Literal["mean", "per-message"]  # limits that scale or clip messag
 NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerUse, PerMessage, PerAntenna, Equal, OneUseAtATime)}
 
 
+@validate_call
 def named(word: str, **settings: Any) -> PowerLimit:
     """The limit that a word of `NAMES` stands for, with its fields, such as `x` and `y` of PerMessage.
 

@@ -67,5 +67,5 @@ def test_impossible_links_are_refused():
     with pytest.raises(ValueError, match="n_tx must be an integer >= 1, got 0"):
         convert_snr(0.0, OURS, TOTAL, n_tx=0)
     for gain in (0.0, -1.0, math.nan):
-        with pytest.raises(ValueError, match="gain must be a finite number > 0"):
+        with pytest.raises(ValueError, match="gain must be a"):
             convert_snr(0.0, OURS, RECEIVED, n_tx=2, gain=gain)

@@ -1,7 +1,11 @@
 """Options of `fit` and `evaluate` that are out of range are refused by name, before anything is read or trained."""
 
-import pytest
+from typing import get_args
 
+import pytest
+from cyclopts import CycloptsError
+
+from latentlink.cli import app
 from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 
@@ -21,3 +25,57 @@ def test_evaluate_names_the_link_that_is_not_there(tmp_path):
         evaluate(tmp_path / "nope", tmp_path / "x.npy", tmp_path / "y.npy", tmp_path / "labels.npy")
     with pytest.raises(ValueError, match="--seed must be an integer >= 0, got -1"):
         evaluate(tmp_path / "nope", tmp_path / "x.npy", tmp_path / "y.npy", tmp_path / "labels.npy", seed=-1)
+
+
+BEFORE = {  # what a command has to be given beside its options
+    "fit": ["x.npy", "y.npy", "labels.npy"],
+    "design": ["pair.safetensors"],
+    "evaluate": ["out", "x.npy", "y.npy", "labels.npy"],
+    "encode": ["--dataset", "digits"],
+    "study run": ["study.yaml"],
+    "demo": [],
+}
+
+
+def options_of(kind):
+    """Every option of every command whose value is of a kind, with its command."""
+    for command in BEFORE:
+        _, apps, _ = app.parse_commands(command.split())
+        for argument in apps[-1].assemble_argument_collection():
+            if kind in named_kinds(argument.hint):
+                yield command, argument.name
+
+
+def named_kinds(hint):
+    return {hint, *(kind for inner in get_args(hint) for kind in named_kinds(inner))}
+
+
+def is_taken(command, option, value):
+    try:
+        app.parse_args([*command.split(), *BEFORE[command], option, value], exit_on_error=False, print_error=False)
+    except CycloptsError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("value", ["1.5", "2.0", "0x10", "1_0", "99999999999999999999", "nan", "1e3", ""])
+def test_integers_are_integers_in_every_command(value):
+    options = list(options_of(int))
+    assert len(options) > 10
+    assert not [each for each in options if is_taken(*each, value)]
+
+
+@pytest.mark.parametrize("value", ["nan", "1_0.5", "1e999", "0x1p3", "", "ten"])
+def test_numbers_are_numbers_in_every_command(value):
+    options = list(options_of(float))
+    assert len(options) > 10
+    assert not [each for each in options if is_taken(*each, value)]
+
+
+def test_what_is_meant_is_taken():
+    assert is_taken("fit", "--n-tx", "4")
+    assert is_taken("fit", "--seed", "-1")  # refused by the command itself, which names what it expects
+    assert is_taken("fit", "--snr-db", "inf")
+    assert is_taken("fit", "--snr-db", "-1e1")
+    assert is_taken("fit", "--shrinkage", "0.1")
+    assert is_taken("fit", "--shrinkage", "auto")

@@ -93,5 +93,5 @@ def test_mistakes_are_named():
         peaks(Sender(gaussian(3, 1, 1)), X, exceeded=1.0)
     with pytest.raises(ValueError, match="subcarriers must be from 1 to the 3"):
         peaks(Sender(gaussian(3, 1, 1)), X, exceeded=0.1, subcarriers=4)
-    with pytest.raises(ValueError, match="limit_db must be a finite number, got inf"):
+    with pytest.raises(ValueError, match="limit_db must be a finite number"):
         ll.metrics.Amplifier.above_mean(channel(1, 2, 2), math.inf)

@@ -90,7 +90,8 @@ def test_wrong_input_is_named(pilots, head):
     x, y, labels = pilots
     wrong = {
         "folds": [{"folds": 1}, {"folds": 181}],
-        "streams": [{"streams": (3,)}, {"streams": ()}, {"streams": (0,)}, {"snr_db": ()}],
+        "streams": [{"streams": (3,)}, {"streams": ()}, {"streams": (0,)}],
+        "snr_db": [{"snr_db": ()}],
         "mse": [{"goals": {"mse": ll.Goal(torch.eye(10))}}],
     }
     for match, cases in wrong.items():

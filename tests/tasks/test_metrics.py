@@ -133,7 +133,7 @@ def test_decisions_need_numbers_and_a_classifier_of_the_latents():
         accuracy(nn.Linear(3, 4), drawn(0, 4, 2), np.zeros(4, int))
     with pytest.raises(ValueError, match="at least two outputs"):
         agreement(torch.nn.Linear(3, 1), y, y)
-    with pytest.raises(ValueError, match="count at least 1"):
+    with pytest.raises(ValueError, match="count must be an integer >= 1"):
         Rate.of(0, 0)
 
 

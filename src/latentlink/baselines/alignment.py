@@ -21,7 +21,9 @@ from latentlink.latents.moments import Moments, as_latents
 from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, regularise
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,7 @@ class Alignment(Summarised):
         return self
 
 
+@made_by("LeastSquares() or Procrustes()")
 @runtime_checkable
 class Aligner(Protocol):
     """The part of a baseline that finds an alignment from second moments."""
@@ -123,6 +126,7 @@ class Procrustes(Summarised):
         return Alignment(c * Q, regularise(moments.cov_x, shrinkage))
 
 
+@validate_call
 def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
     """The floor: the transmitter's latents read as if they were the receiver's, cut or padded with zeros to its dimension (n, dim).
 

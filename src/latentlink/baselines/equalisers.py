@@ -22,11 +22,13 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.packing import real_embedding
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import choice
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.streams.allocation import Allocation, Placement
 from latentlink.streams.spatial import SpatialModes, embed_beams
 
 
+@made_by("SvdEqualiser(), ZeroForcing() or MmseEqualiser()")
 @runtime_checkable
 class Equaliser(Protocol):
     """The part of a baseline that sends numbers over a channel."""

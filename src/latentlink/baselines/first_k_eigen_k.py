@@ -27,7 +27,7 @@ from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status
-from latentlink.numerics.doors import check_instance, choice, integer
+from latentlink.numerics.doors import choice, integer
 from latentlink.numerics.reprs import Summarised
 
 
@@ -67,8 +67,6 @@ class Baseline(Summarised):
     def __post_init__(self) -> None:
         if self.k is not None:
             integer("k", self.k)
-        check_instance("aligner", self.aligner, Aligner, "LeastSquares() or Procrustes()")
-        check_instance("equaliser", self.equaliser, Equaliser, "SvdEqualiser(), ZeroForcing() or MmseEqualiser()")
 
     def number_sent(self, available: int, channel: Channel) -> int:
         """The number of real numbers sent of the `available` ones: k, or as many as the channel can carry.
@@ -197,6 +195,5 @@ def sends(link: LinearTransceiver) -> Bool[Tensor, "*batch"]:
 
 def prepare(moments: Moments, channel: Channel) -> tuple[Moments, Channel]:
     """The moments without rounding in dimensions that do not vary, and the channel in their precision, without an error."""
-    check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
     check_channel(channel, moments.mean_x)
     return moments.without_rounding(), channel.to(moments.mean_x.dtype).without_error()

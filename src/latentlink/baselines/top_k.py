@@ -73,8 +73,10 @@ class TopK(Baseline):
     def __post_init__(self) -> None:
         super().__post_init__()
         choice("align", self.align, ("after", "before"))
+        if not isinstance(self.pilots, Pilots | None):
+            as_latents("pilots", self.pilots)
         integer("draws", self.draws, 2)
-        integer("seed", self.seed, 0)
+        integer("seed", self.seed, 0, 2**64 - 1)
 
     def design(self, moments: Moments, channel: Channel) -> Solution[TopKTransceiver]:
         """Design the link for every channel of the batch at once; arguments and errors as in `LinearBaseline.design`.
@@ -87,8 +89,7 @@ class TopK(Baseline):
             ValueError: also if the pilots are malformed or of other dimensions.
         """
         moments, channel = prepare(moments, channel)
-        measured = self._latents(moments)
-        before = self.align == "before"
+        measured, before = self._latents(moments), self.align == "before"
         A = self.aligner.fit(moments).matrix
         c = measured.x @ A.mT if before else measured.x
         k = self.number_sent(c.shape[-1], channel)
@@ -118,20 +119,17 @@ class TopK(Baseline):
         """The latents for measuring, without the rounding errors of means."""
         pilots, varies = self.pilots, moments.cov_x.diagonal() > 0
         if isinstance(pilots, Pilots):
-            got, expected = (pilots.x.shape[1], pilots.y.shape[1]), (len(moments.mean_x), len(moments.mean_y))
-            if got != expected:
+            if (got := (pilots.x.shape[1], pilots.y.shape[1])) != (expected := (len(moments.mean_x), len(moments.mean_y))):
                 raise ValueError(f"pilots must be of the moments' dimensions {expected}, got {got}")
             rows = self._taken(len(pilots)).to(pilots.x.device)
             x, y = pilots.x[rows].to(moments.cov_x) - moments.mean_x, pilots.y[rows].to(moments.cov_y) - moments.mean_y
             return _Measured(x * varies, y, moments.cov_y.new_zeros(()))
         if pilots is None:
-            spectrum = Spectrum.of(moments.cov_x)
-            generator = torch.Generator().manual_seed(self.seed)
-            white = torch.randn(self.draws, len(spectrum.values), dtype=torch.float64, generator=generator).to(moments.cov_x)
+            spectrum, generator = Spectrum.of(moments.cov_x), torch.Generator().manual_seed(self.seed)
+            white = torch.randn(self.draws, len(spectrum.values), dtype=torch.float64, generator=generator, device="cpu").to(moments.cov_x)
             x = white @ (spectrum.values.sqrt() * spectrum.vectors).mT
         else:
-            x = as_latents("pilots", pilots)
-            if x.shape[1] != len(moments.mean_x):
+            if (x := as_latents("pilots", pilots)).shape[1] != len(moments.mean_x):
                 raise ValueError(f"pilots must have shape (n, {len(moments.mean_x)}), got {tuple(x.shape)}")
             x = x[self._taken(len(x)).to(x.device)].to(moments.cov_x) - moments.mean_x
         A = LeastSquares(0.0).fit(moments).matrix
@@ -139,7 +137,7 @@ class TopK(Baseline):
 
     def _taken(self, count: int) -> Int[Tensor, "n"]:
         """The numbers of the chosen pilots, in random order."""
-        return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))[:_PILOTS]
+        return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed), device="cpu")[:_PILOTS]
 
     def _error(self, transceiver: TopKTransceiver, measured: "_Measured") -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
         """The mean over messages of ||y − μy − ŷ||² (…), exact over the noise, and its standard error."""

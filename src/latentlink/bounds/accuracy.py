@@ -19,6 +19,7 @@ from torch import Tensor
 
 from latentlink.latents.labels import as_labels
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 _SLOPES = 400  # number of values of β
 _STEPS = 60  # largest number of Blahut–Arimoto steps for each β; a bound is valid after any of them
@@ -28,6 +29,7 @@ _CERTAIN = 1e-7  # accuracy that F(β) may still gain when Blahut–Arimoto stop
 _ENTRIES = 2**22  # values in memory at a time
 
 
+@validate_call
 def accuracy(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels: Int[Tensor, "l"]) -> Float[Tensor, "*batch"]:
     """Best accuracy A(C) (…) of a receiver that gets C bits per message about the decision of its head on its own latents.
 

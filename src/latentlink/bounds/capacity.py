@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.numerics.doors import check_instance
+from latentlink.numerics.validation import validate_call
 from latentlink.streams.spatial import SpatialModes
 from latentlink.streams.waterfilling import capacity_waterfilling
 
 
+@validate_call
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
     """Capacity C (…) in bits per message, over all uses of known channels with the pooled budget; inf without noise, 0 where h = 0.
 
@@ -29,7 +30,6 @@ def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
 
 def capacity_gains(channel: Channel) -> Float[Tensor, "*batch s"]:
     """One plus the SNR, 1 + p_i h_i² / σ², of each symbol of a message (…, s), by water-filling."""
-    check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
     h = SpatialModes.of(channel.h).pooled().amplitude
     noise = channel.noise_variance.unsqueeze(-1)
     alive = (h > 0) & (h.square() * torch.finfo(h.dtype).max > noise)

@@ -19,10 +19,12 @@ from latentlink.bounds.opta import least_error
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import real
+from latentlink.numerics.validation import validate_call
 
 _BLOCK_ERRORS = tuple(10 ** (-k / 4) for k in range(1, 21))  # 0.56 … 1e-5
 
 
+@validate_call
 def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"]:
     """Bits (…) that the uses of one message carry at a block error probability, by the normal approximation; at least 0.
 
@@ -36,7 +38,7 @@ def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"
     Example:
         >>> bits = finite_length_bits(channel, error=0.01)
     """
-    error = real("error", error, above=0.0, below=1.0)
+    error = real("error", error, above=1e-300, below=1.0)
     gain = capacity_gains(channel)
     dispersion = (1 - gain.square().reciprocal()).sum(-1) / math.log(2) ** 2
     symbols = (gain > 1).sum(-1).clamp(min=1)
@@ -44,6 +46,7 @@ def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"
     return bits.clamp(min=0)
 
 
+@validate_call
 def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """Error (…) of a separate Gaussian source code and a channel code as long as one message, at the best block error probability.
 

@@ -15,9 +15,11 @@ from torch import Tensor
 from latentlink.bounds.capacity import capacity
 from latentlink.channels.channel import Channel
 from latentlink.linear.modes import SemanticModes
+from latentlink.numerics.validation import validate_call
 from latentlink.streams.waterfilling import reverse_waterfilling
 
 
+@validate_call
 def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
     """Gaussian OPTA D* (…): the least total weighted MSE at the channel's capacity, unweighted for modes without a goal.
 

@@ -11,9 +11,11 @@ from latentlink.linear.admm.dual_bound import antenna_dual, bound_per_antenna
 from latentlink.linear.closed_form import in_precision_of
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.doors import AnyArray, finite
+from latentlink.numerics.validation import validate_call
 from latentlink.power import PerAntenna
 
 
+@validate_call
 def per_antenna(
     modes: SemanticModes,
     channel: Channel,

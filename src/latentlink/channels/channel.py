@@ -12,6 +12,7 @@ from torch import Tensor
 from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
 from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, finite, integer
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted, spread
 
@@ -19,6 +20,7 @@ Scalars = AnyArray | float | np.number[Any] | Sequence[Any]
 _SCALARS = ("noise_variance", "power", "error_variance")
 
 
+@made_by("Channel.from_snr(h, snr_db)")
 @dataclass(frozen=True, eq=False, init=False, repr=False)
 class Channel(Summarised, Parts):
     """A batch of MIMO channels; every tensor shares the leading dimensions `...`, one channel each.
@@ -70,7 +72,10 @@ class Channel(Summarised, Parts):
         if (power == 0).any():
             raise ValueError("power must be positive for an SNR to say anything about the noise, got 0")
         _broadcast(h=grid.shape[:-3], snr_db=snr_db.shape, power=power.shape)
-        return cls(grid, noise_variance_from_snr(snr_db, power, grid.shape[-1]), power)
+        noise_variance = noise_variance_from_snr(snr_db, power, grid.shape[-1])
+        if not noise_variance.isfinite().all():
+            raise ValueError(f"snr_db must leave the noise finite, got {float(snr_db.min()):g} dB")
+        return cls(grid, noise_variance, power)
 
     @property
     def uses(self) -> int:
@@ -164,10 +169,14 @@ class Channel(Summarised, Parts):
         return type(self)(eye.expand(self.h.shape), power=self.power)
 
     def __getitem__(self, index: Any) -> "Channel":
-        """Some of the batch, indexed as a tensor of shape `batch` is."""
+        """Some of the batch, indexed as a tensor of shape `batch` is; an IndexError where that cannot be."""
         keys = index if isinstance(index, tuple) else (index,)
         matrices = (*keys, slice(None), slice(None), slice(None)) if any(key is ... for key in keys) else index  # "..." ends at the batch
-        return type(self)(self.h[matrices], **{name: getattr(self, name)[index] for name in _SCALARS})
+        try:
+            h, values = self.h[matrices], {name: getattr(self, name)[index] for name in _SCALARS}
+        except (TypeError, ValueError, RuntimeError, IndexError) as error:
+            raise IndexError(f"index must be one of a tensor of shape {tuple(self.batch)}: {str(error).splitlines()[0]}") from error
+        return type(self)(h, **values)
 
     @property
     def sizes(self) -> dict[str, str]:
@@ -239,9 +248,9 @@ def not_negative(name: str, value: Scalars, like: Tensor) -> Tensor:
 
 
 def _numbers(name: str, value: Scalars, like: Tensor) -> Tensor:
-    if isinstance(value, Tensor | np.ndarray) and as_tensor(name, value).is_complex():
+    if isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be a number or an array of numbers, got {value}")
+    values = as_tensor(name, value)
+    if values.is_complex():
         raise ValueError(f"{name} must be real, got complex numbers")
-    try:
-        return torch.as_tensor(value, dtype=like.real.dtype, device=like.device)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from error
+    return values.to(dtype=like.real.dtype, device=like.device)

@@ -15,11 +15,13 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.channels.fading import exponential_correlation, kronecker, rayleigh, rician
 from latentlink.numerics.doors import as_generator, choice, integer, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
 FadingName = Literal["rayleigh", "rician", "kronecker"]
 
 
+@made_by("ChannelDraws(...), or an object with draw(count, generator)")
 @runtime_checkable
 class ChannelSource(Protocol):
     """Anything that draws channels: a distribution, or a bank of measured ones."""
@@ -58,17 +60,19 @@ class SizedDraws(Summarised, ABC):
 
     def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
         """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
-        source = as_generator(generator, "channels")
-        sizes = torch.tensor(self.antennas, dtype=torch.float64)
+        source, count = as_generator(generator, "channels"), integer("count", count)
+        sizes = torch.tensor(self.antennas, dtype=torch.float64, device="cpu")
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
-        u = torch.randint(len(self.uses), (count,), generator=source)
-        block = self._is_block_fading(torch.tensor(self.uses)[u], source)
+        u = torch.randint(len(self.uses), (count,), generator=source, device="cpu")
+        block = self._is_block_fading(torch.tensor(self.uses, device="cpu")[u], source)
         kinds, counts = torch.stack([n, u, block], -1).unique(dim=0, return_counts=True)
         low, high = self.snr_db
         batches = []
         for (size, use, same), members in zip(kinds.tolist(), counts.tolist(), strict=True):
             grid = self._grid(self.antennas[size], self.uses[use], bool(same), members, source)
-            batches.append(Channel.from_grid(grid, low + (high - low) * torch.rand(members, dtype=torch.float64, generator=source)))
+            batches.append(
+                Channel.from_grid(grid, low + (high - low) * torch.rand(members, dtype=torch.float64, generator=source, device="cpu"))
+            )
         return batches
 
     def _is_block_fading(self, uses: Int[Tensor, "count"], generator: torch.Generator | None) -> Tensor:
@@ -110,7 +114,7 @@ class ChannelDraws(SizedDraws):
         real("correlation", self.correlation, least=0.0, below=1.0)
 
     def _is_block_fading(self, uses: Int[Tensor, "count"], generator: torch.Generator | None) -> Tensor:
-        return torch.randint(2, uses.shape, generator=generator) | (uses == 1)
+        return torch.randint(2, uses.shape, generator=generator, device="cpu") | (uses == 1)
 
     def _grid(self, antennas: int, uses: int, block: bool, count: int, generator: torch.Generator | None) -> Tensor:
         settings: dict[str, Any] = {"gain": self.gain, "batch": (count, 1 if block else uses), "generator": generator}

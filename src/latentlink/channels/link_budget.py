@@ -9,10 +9,12 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.numerics.doors import choice, integer, real
+from latentlink.numerics.validation import validate_call
 
 THERMAL_DBM_PER_HZ = -173.98  # k · 290 K
 
 
+@validate_call
 def link_budget_snr_db(power_dbm: float, bandwidth_hz: float, n_tx: int, *, noise_figure_db: float = 9.0) -> float:
     """Compute P / (n_tx σ²) in dB for channels whose h holds the path loss (`normalisation="path-loss"`), σ² being thermal noise.
 
@@ -33,6 +35,7 @@ def link_budget_snr_db(power_dbm: float, bandwidth_hz: float, n_tx: int, *, nois
     return power_dbm - THERMAL_DBM_PER_HZ - 10 * math.log10(bandwidth_hz) - noise_figure_db - 10 * math.log10(n_tx)
 
 
+@validate_call
 def equalised_snr_db(channel: Channel, kind: Literal["zf", "mmse"] = "zf") -> Float[Tensor, "*batch u t"]:
     """Compute the SNR in dB of each stream after the receiver's equaliser (…, u, n_tx): one stream a transmit antenna, with P / n_tx each.
 

@@ -12,17 +12,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import integer, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
 SYMBOLS_PER_SLOT = 14
+_MOST = 2**22  # elements: a band of 4,096 subcarriers over more than seventy slots
 
 
 def symbol_duration_s(subcarrier_spacing_hz: float) -> float:
     """Compute the duration of an OFDM symbol with its cyclic prefix."""
-    return 1e-3 * 15e3 / subcarrier_spacing_hz / SYMBOLS_PER_SLOT
+    return 1e-3 * 15e3 / real("subcarrier_spacing_hz", subcarrier_spacing_hz, above=1e-300) / SYMBOLS_PER_SLOT
 
 
+@made_by("ResourceElements.over_frequency(48, 624)")
 @dataclass(frozen=True)
 class ResourceElements(Summarised):
     """Resource elements (subcarrier, symbol), numbers from 0; u of them.
@@ -66,7 +69,8 @@ class ResourceElements(Summarised):
     @classmethod
     def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":
         """Take neighbouring subcarriers of one symbol, from `first` on, as in a narrow allocation."""
-        return cls(tuple(range(first, first + integer("count", count))), (symbol,) * count)
+        count, first = integer("count", count, most=_MOST), integer("first", first, 0)
+        return cls(tuple(range(first, first + count)), (integer("symbol", symbol, 0),) * count)
 
     @classmethod
     def over_frequency(cls, count: int, subcarriers: int, symbol: int = 0) -> "ResourceElements":
@@ -75,7 +79,7 @@ class ResourceElements(Summarised):
         Raises:
             ValueError: the band has fewer subcarriers than elements are asked for.
         """
-        return cls(_spread(count, "subcarriers", subcarriers), (symbol,) * count)
+        return cls(_spread(count, "subcarriers", subcarriers), (integer("symbol", symbol, 0),) * count)
 
     @classmethod
     def over_slots(cls, count: int, slots: int, subcarrier: int = 0) -> "ResourceElements":
@@ -84,12 +88,16 @@ class ResourceElements(Summarised):
         Raises:
             ValueError: the slots have fewer symbols than elements are asked for.
         """
-        return cls((subcarrier,) * count, _spread(count, "symbols in slots", slots * SYMBOLS_PER_SLOT))
+        places = _spread(count, "slots, in symbols,", SYMBOLS_PER_SLOT * integer("slots", slots))
+        return cls((integer("subcarrier", subcarrier, 0),) * count, places)
 
     @classmethod
     def block(cls, subcarriers: int, symbols: int) -> "ResourceElements":
         """Take all elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
-        return cls.comb(1, subcarriers, range(integer("symbols", symbols)))
+        subcarriers, symbols = integer("subcarriers", subcarriers), integer("symbols", symbols)
+        if subcarriers * symbols > _MOST:
+            raise ValueError(f"subcarriers and symbols must be at most {_MOST:,} elements, got {subcarriers:,} × {symbols:,}")
+        return cls.comb(1, subcarriers, range(symbols))
 
     @classmethod
     def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":
@@ -98,7 +106,10 @@ class ResourceElements(Summarised):
         Raises:
             ValueError: the spacing is below 1 or wider than the band.
         """
-        spacing = integer("spacing", spacing, 1, integer("subcarriers", subcarriers))
+        spacing = integer("spacing", spacing, 1, integer("subcarriers", subcarriers, most=_MOST))
+        symbols = [integer("symbols", symbol, 0) for symbol in symbols]
+        if not symbols:
+            raise ValueError("symbols must be integers >= 0, at least one of them, got none")
         places = tuple(range((spacing - 1) // 2, subcarriers, spacing))
         return cls(places * len(symbols), tuple(symbol for symbol in symbols for _ in places))
 
@@ -108,15 +119,16 @@ class ResourceElements(Summarised):
 
     def frequencies_hz(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
         """Compute the frequency of each element above the first subcarrier (u,)."""
-        return subcarrier_spacing_hz * torch.tensor(self.subcarriers, dtype=torch.float64)
+        subcarrier_spacing_hz = real("subcarrier_spacing_hz", subcarrier_spacing_hz, above=0.0)
+        return subcarrier_spacing_hz * torch.tensor(self.subcarriers, dtype=torch.float64, device="cpu")
 
     def times_s(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
         """Compute the time at which the symbol of each element begins (u,)."""
-        return symbol_duration_s(subcarrier_spacing_hz) * torch.tensor(self.symbols, dtype=torch.float64)
+        return symbol_duration_s(subcarrier_spacing_hz) * torch.tensor(self.symbols, dtype=torch.float64, device="cpu")
 
 
 def _spread(count: int, name: str, room: int) -> tuple[int, ...]:
     """Choose `count` places, evenly over 0 … room − 1, each in the middle of its share."""
-    if room < integer("count", count):
+    if integer(name.partition(",")[0], room) < integer("count", count, most=_MOST):
         raise ValueError(f"{name} must be at least {count}, one for each element, got {room}")
     return tuple((2 * i + 1) * room // (2 * count) for i in range(count))

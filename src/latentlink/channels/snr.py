@@ -12,9 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.numerics.doors import check_instance, integer, real
+from latentlink.numerics.doors import integer, real
+from latentlink.numerics.expectations import made_by
+from latentlink.numerics.validation import validate_call
 
 
+@made_by("SnrDefinition.TOTAL_POWER")
 class SnrDefinition(Enum):
     """The quantity that a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use."""
 
@@ -36,6 +39,7 @@ def snr_db_from_noise_variance(noise_variance: Float[Tensor, "*a"], power: Float
     return torch.where(silent, torch.inf, 10.0 * torch.log10(ratio))
 
 
+@validate_call
 def convert_snr(
     snr_db: float, source: SnrDefinition, target: SnrDefinition, *, n_tx: int, gain: float = 1.0, n_rx: int | None = None
 ) -> float:
@@ -57,8 +61,6 @@ def convert_snr(
         >>> round(convert_snr(20.0, SnrDefinition.PER_TRANSMIT_ANTENNA, SnrDefinition.TOTAL_POWER, n_tx=8), 2)
         29.03
     """
-    for name, definition in (("source", source), ("target", target)):
-        check_instance(name, definition, SnrDefinition, "SnrDefinition.TOTAL_POWER")
     n_tx, gain = integer("n_tx", n_tx), real("gain", gain, above=0.0)
     n_rx = n_tx if n_rx is None else integer("n_rx", n_rx)
     if n_rx < n_tx and SnrDefinition.POST_EQUALISATION in (source, target):

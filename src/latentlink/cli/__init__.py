@@ -40,6 +40,7 @@ _study = cyclopts.App(name="study", help="Run experiments that are described by 
 _register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")
 app.command(_study)
 app.register_install_completion_command(help="Let the shell complete commands and options: bash, zsh or fish.")
+_TOO_LARGE = ("OutOfMemoryError", "allocate memory", "overflow")  # of PyTorch, for tensors that no machine holds
 
 
 def main() -> None:
@@ -64,9 +65,10 @@ def main() -> None:
         errors.print("interrupted; what was finished is stored, and the same command goes on from there")
         _leave(130)
     except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and type(error).__name__ != "OutOfMemoryError":
+        scarce = isinstance(error, RuntimeError) and any(sign in f"{type(error).__name__} {error}" for sign in _TOO_LARGE)
+        if isinstance(error, RuntimeError) and not scarce:
             raise
-        reason = str(error) or f"{type(error).__name__}: there is not enough memory"
+        reason = f"{type(error).__name__}: there is not enough memory" if scarce or not str(error) else str(error)
         errors.print("error:", reason, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     finally:

@@ -7,7 +7,7 @@ import torch
 from latentlink.channels.channel import Channel
 from latentlink.cli.card import read_card, write_card
 from latentlink.cli.console import facts, wrote
-from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
+from latentlink.cli.options import USUAL_READING, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name
 from latentlink.cli.radio import link_facts, matrices
 from latentlink.linear.design import ClosedForm
@@ -25,14 +25,14 @@ def design(
     *,
     output: Path = Path("designed.safetensors"),
     channel: str | None = None,
-    n_tx: int | None = None,
-    n_rx: int | None = None,
-    uses: int = 1,
-    snr_db: float = 20.0,
-    gain: float | None = None,
+    n_tx: Integer | None = None,
+    n_rx: Integer | None = None,
+    uses: Integer = 1,
+    snr_db: Number = 20.0,
+    gain: Number | None = None,
     power: AllocatedWord | None = None,
-    budget: float = 1.0,
-    seed: int | None = None,
+    budget: Number = 1.0,
+    seed: Integer | None = None,
     card: bool = False,
     device: Device = "cpu",
     reading: ReadingOptions = USUAL_READING,
@@ -68,7 +68,7 @@ def design(
     card
         Also write a card in Markdown beside the link: what it is, from what it was made, and how good it was.
     """
-    integer("--seed", seed or 0, 0)
+    integer("--seed", seed or 0, 0, 2**64 - 1)
     path = _artifact(source)
     known = load(path).to(device_named(device))
     radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, budget).repeated(uses)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from latentlink.cli.console import encoding_bars, facts, wrote
-from latentlink.cli.options import Cluster, Device
+from latentlink.cli.options import Cluster, Device, Integer
 from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
@@ -22,8 +22,8 @@ def encode(
     dataset: Literal["fashion-mnist", "cifar-10", "digits"] = "fashion-mnist",
     images: Path | None = None,
     split: Literal["train", "test"] = "train",
-    limit: int | None = None,
-    image_size: int | None = None,
+    limit: Integer | None = None,
+    image_size: Integer | None = None,
     labels: Path | None = None,
     cluster: Cluster = None,
     device: Device = "cpu",

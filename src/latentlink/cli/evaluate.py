@@ -9,7 +9,7 @@ from latentlink.channels.channel import Channel
 from latentlink.cli.beyond_memory import is_beyond_memory, measure_stream, refuse_what_needs_all
 from latentlink.cli.console import facts, read_pilots, told_warnings, wrote
 from latentlink.cli.measured import Rows, list_figures, list_power, print_accuracy, warn_of_power
-from latentlink.cli.options import USUAL_READING, Device, Reading, ReadingOptions
+from latentlink.cli.options import USUAL_READING, Device, Integer, Number, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
 from latentlink.data.readers.targets import read_targets
 from latentlink.evaluation import evaluate as evaluation
@@ -35,10 +35,10 @@ def evaluate(
     calibrate: bool = False,
     head: Path | None = None,
     channel: str | None = None,
-    snr_db: float | None = None,
+    snr_db: Number | None = None,
     matched: bool = True,
     output: Path | None = None,
-    seed: int = 0,
+    seed: Integer = 0,
     stream: bool | None = None,
     checkpoint: Path | None = None,
     device: Device = "cpu",
@@ -83,7 +83,7 @@ def evaluate(
     checkpoint
         A file for the sums so far of latents that are read block by block, from which an interrupted command goes on.
     """
-    integer("--seed", seed, 0)
+    integer("--seed", seed, 0, 2**64 - 1)
     link = link / "link.safetensors" if link.is_dir() else link
     if not link.is_file():
         raise ValueError(f"there is no link {link}: name a file that `latentlink fit` wrote, or its folder")

@@ -15,7 +15,7 @@ from latentlink.cli.card import write_card
 from latentlink.cli.console import facts, messages, source_name, told_warnings, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
 from latentlink.cli.measured import list_figures, list_power, name_figures
-from latentlink.cli.options import USUAL_READING, Device, ReadingOptions
+from latentlink.cli.options import USUAL_READING, AutoOrNumber, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name
 from latentlink.cli.radio import link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
@@ -52,22 +52,22 @@ def fit(
     method: Literal["linear", "codec"] = "linear",
     output: Path = Path("link"),
     channel: str | None = None,
-    n_tx: int | None = None,
-    n_rx: int | None = None,
-    uses: int = 1,
-    snr_db: float = 20.0,
-    gain: float | None = None,
+    n_tx: Integer | None = None,
+    n_rx: Integer | None = None,
+    uses: Integer = 1,
+    snr_db: Number = 20.0,
+    gain: Number | None = None,
     power: AllocatedWord = "mean",
     csi: CsiWord = "perfect",
-    error_variance: float = 0.0,
-    budget: float = 1.0,
+    error_variance: Number = 0.0,
+    budget: Number = 1.0,
     goal: GoalWord | None = None,
-    temperature: float = 3.0,
-    fidelity: float = 0.01,
-    shrinkage: Literal["auto"] | float = "auto",
+    temperature: Number = 3.0,
+    fidelity: Number = 0.01,
+    shrinkage: AutoOrNumber = "auto",
     complex_linear: bool = False,
     head: Path | None = None,
-    seed: int | None = None,
+    seed: Integer | None = None,
     card: bool = False,
     stream: bool | None = None,
     device: Device = "cpu",
@@ -141,7 +141,7 @@ def fit(
         Read latents block by block, as what is larger than memory has to be; without it where files take a quarter of the memory or more.
         Their moments are stored in the output folder, from which an interrupted command goes on; heads, codecs and the look take a sample.
     """
-    integer("--seed", seed or 0, 0)
+    integer("--seed", seed or 0, 0, 2**64 - 1)
     if gain is not None:
         real("--gain", gain, above=0.0)
     read = read_or_stream(transmitter, receiver, labels, reading, output / "moments.safetensors", stream).to(device_named(device))

@@ -10,6 +10,7 @@ from rich.progress import MofNCompleteColumn, TextColumn
 from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelDraws
 from latentlink.cli.console import facts, messages, progress
+from latentlink.cli.options import Integer, Number
 from latentlink.data.readers.latents import read_latents
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
@@ -50,13 +51,13 @@ class CodecOptions:
     """
 
     objective: Literal["head", "mse", "cosine", "retrieval"] = "head"
-    rounds: int = 30
-    max_symbols: int = 16
-    train_antennas: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
-    train_snr_db: tuple[float, float] = (-10.0, 30.0)
-    peak: float | None = None
-    flops: int | None = None
-    microseconds: float | None = None
+    rounds: Integer = 30
+    max_symbols: Integer = 16
+    train_antennas: tuple[Integer, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
+    train_snr_db: tuple[Number, Number] = (-10.0, 30.0)
+    peak: Number | None = None
+    flops: Integer | None = None
+    microseconds: Number | None = None
     unpaired: str | None = None
     tensorboard: Path | None = None
 

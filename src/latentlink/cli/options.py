@@ -1,13 +1,44 @@
 """Arguments that several commands have, each with its help: they are the types of the commands' parameters."""
 
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from latentlink.data.readers.pooling import Pooling
 
+
+def _whole(kind: Any, tokens: Sequence[Token]) -> int:
+    """Read an integer as it is written: 1.5 is none, nor are 0x10 and 1_000."""
+    text = tokens[0].value.strip()
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise ValueError(f"must be an integer, got {text!r}")
+    return int(text)
+
+
+def _real(kind: Any, tokens: Sequence[Token]) -> float:
+    """Read a number; infinite ones only where they are written so, and for the command to judge."""
+    text = tokens[0].value.strip()
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number) or "_" in text or (math.isinf(number) and "inf" not in text.lower()):
+        raise ValueError(f"must be a number, got {text!r}")
+    return number
+
+
+def _auto_or_real(kind: Any, tokens: Sequence[Token]) -> float | str:
+    return "auto" if tokens[0].value == "auto" else _real(kind, tokens)
+
+
+Integer = Annotated[int, Parameter(converter=_whole)]
+Number = Annotated[float, Parameter(converter=_real)]
+AutoOrNumber = Annotated[Literal["auto"] | float, Parameter(converter=_auto_or_real)]
 StudyFile = Annotated[Path, Parameter(help="The study, a YAML file.")]
 Overrides = Annotated[
     str,
@@ -16,7 +47,7 @@ Overrides = Annotated[
     ),
 ]
 Quick = Annotated[bool, Parameter(help="Take the study's small form.")]
-Jobs = Annotated[int, Parameter(help="Cells at a time; the results do not depend on it.")]
+Jobs = Annotated[int, Parameter(converter=_whole, help="Cells at a time; the results do not depend on it.")]
 Results = Annotated[Path, Parameter(help="Folder under which the results of studies are stored.")]
 Cluster = Annotated[
     str | None,

@@ -24,6 +24,7 @@ from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.execution.executor import Executor
 from latentlink.execution.local import Threads
 from latentlink.numerics.doors import integer
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.folders import cache_folder
 
@@ -71,6 +72,7 @@ class Shard:
         write_atomically(self.path, content)
 
 
+@validate_call
 def encode(
     encoder: Encoder,
     images: ImageSet,
@@ -103,7 +105,7 @@ def encode(
     integer("batch_size", batch_size)
     integer("shard_size", shard_size)
     integer("number of images", len(images))
-    latents = torch.empty(len(images), encoder.dim)
+    latents = torch.empty(len(images), encoder.dim, device="cpu")
     missing = []
     for shard in _shards(encoder, images, shard_size, cache_folder() if folder is None else folder):
         stored = shard.read()

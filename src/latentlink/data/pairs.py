@@ -16,6 +16,7 @@ from latentlink.execution.executor import Executor
 from latentlink.latents.pilots import Pilots
 from latentlink.numerics.doors import choice, integer
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 Dataset = Literal["auto", "fashion-mnist", "cifar-10", "digits"]
 Loader = Callable[[Split], ImageSet]
@@ -44,6 +45,7 @@ class DevicePair(Summarised):
     note: str = ""
 
 
+@validate_call
 def device_pair(
     dataset: Dataset | Loader = "auto",
     transmitter: str | Encoder = "mobilenet-v2",

@@ -25,6 +25,7 @@ from latentlink.digital.genie import GenieTransceiver
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
 from latentlink.digital.transceiver import DigitalTransceiver
 from latentlink.numerics.doors import real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.streams.spatial import SpatialModes
 
@@ -147,6 +148,7 @@ class Candidates:
         return block.scaled(float(self.energy[number]) / spent) if spent > 0 else block
 
 
+@made_by("BlockError(target) or Genie()")
 @runtime_checkable
 class LinkAdaptation(Protocol):
     """The rule by which channels are given blocks."""

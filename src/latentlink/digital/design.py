@@ -20,10 +20,11 @@ from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status
-from latentlink.numerics.doors import check_instance
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
 
+@made_by("AtTransmitter() or AtReceiver()")
 @runtime_checkable
 class CodedSide(Protocol):
     """The choice of the coefficients that are coded."""
@@ -76,10 +77,6 @@ class Digital(Summarised):
     alignment: CodedSide = field(default_factory=AtTransmitter)
     adaptation: LinkAdaptation = field(default_factory=BlockError)
 
-    def __post_init__(self) -> None:
-        check_instance("alignment", self.alignment, CodedSide, "AtTransmitter() or AtReceiver()")
-        check_instance("adaptation", self.adaptation, LinkAdaptation, "BlockError(target) or Genie()")
-
     def code(self, modes: SemanticModes, pilots: Pilots) -> LatentCode:
         """Learn the code of the latents that both devices hold, for any channel; its tables are made when first needed.
 
@@ -110,7 +107,6 @@ class Digital(Summarised):
             ValueError: code or channel are of another type or on different devices, or the channel is known up to an error only.
             ImportError: the extra `digital` is not installed.
         """
-        check_instance("code", code, LatentCode, "Digital().code(modes, pilots)")
         like = code.coordinates.mean_x
         check_channel(channel, like)
         if bool((channel.error_variance > 0).any()):

@@ -16,6 +16,7 @@ from torch import Tensor
 from latentlink.digital.coding.block import Block
 from latentlink.digital.transceiver import DigitalTransceiver, Member, Payloads
 from latentlink.links.link_file import taken_out
+from latentlink.links.shapes import expanded
 from latentlink.numerics.doors import AnyArray
 from latentlink.storage.artifacts import artifact
 
@@ -54,7 +55,7 @@ class GenieTransceiver(DigitalTransceiver):
 
     def scaled(self, factor: Float[Tensor, "*batch"]) -> "GenieTransceiver":
         """The same blocks, those of the ladders too, at powers times a factor (…), as `DigitalTransceiver.scaled`."""
-        factors = factor.expand(self.batch).flatten().tolist()
+        factors = expanded("factor", factor, self.batch).flatten().tolist()
         ladders = tuple(tuple(block.scaled(f) for block in ladder) for ladder, f in zip(self.ladders, factors, strict=True))
         return replace(super().scaled(factor), ladders=ladders)
 
@@ -66,7 +67,7 @@ class GenieTransceiver(DigitalTransceiver):
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, facts = super().to_tensors()
         rungs = self._stacked([block for ladder in self.ladders for block in ladder])
-        rungs["count"] = torch.tensor([len(ladder) for ladder in self.ladders], dtype=torch.long)
+        rungs["count"] = torch.tensor([len(ladder) for ladder in self.ladders], dtype=torch.long, device="cpu")
         return tensors | {f"ladder.{name}": value for name, value in rungs.items()}, facts
 
     @classmethod

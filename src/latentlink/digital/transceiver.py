@@ -19,7 +19,7 @@ from latentlink.digital.operations import count_operations
 from latentlink.digital.source.latent_code import Coordinates, LatentCode
 from latentlink.links.link_file import channel_from, link_facts, saved_tensors, taken_out
 from latentlink.links.operation_count import OperationCount
-from latentlink.links.shapes import broadcast_batch, check_received
+from latentlink.links.shapes import broadcast_batch, check_received, expanded
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray
 from latentlink.power import Mean
@@ -101,7 +101,7 @@ class DigitalTransceiver(BaseTransceiver):
 
     def scaled(self: Link, factor: Float[Tensor, "*batch"]) -> Link:
         """The same blocks at powers times a factor (…), known at both ends: a transmitter's gain control."""
-        factors = factor.expand(self.batch).flatten().tolist()
+        factors = expanded("factor", factor, self.batch).flatten().tolist()
         return replace(self, blocks=tuple(b if b is None else b.scaled(f) for b, f in zip(self.blocks, factors, strict=True)))
 
     def encode(self, x: AnyArray) -> Complex[Tensor, "*batch n u t"]:
@@ -200,7 +200,7 @@ class DigitalTransceiver(BaseTransceiver):
 
     def members(self, batch: torch.Size) -> Iterator[Member]:
         """The channels of a batch that messages are sent over, one after the other."""
-        own = torch.arange(self.batch.numel()).reshape(self.batch).expand(batch).flatten().tolist()
+        own = torch.arange(self.batch.numel(), device="cpu").reshape(self.batch).expand(batch).flatten().tolist()
         return (Member(number, i, self.blocks[i], self.spatial[i]) for number, i in enumerate(own))
 
     def per_channel(self, values: list[float]) -> Float[Tensor, "*batch"]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import real
+from latentlink.numerics.doors import finite, real
 from latentlink.numerics.reprs import Summarised
 
 
@@ -17,20 +17,28 @@ class Amplifier(Summarised):
 
     Attributes:
         limit: A² (…), power that no symbol of an antenna exceeds.
+
+    Raises:
+        ValueError: the limit is not finite or negative.
     """
 
     limit: Float[Tensor, "*batch"]
+
+    def __post_init__(self) -> None:
+        if not (finite("limit", self.limit) >= 0).all():
+            raise ValueError(f"limit must not be negative, got {float(self.limit.min()):g}")
 
     @classmethod
     def above_mean(cls, channel: Channel, limit_db: float) -> "Amplifier":
         """The limit in dB above an antenna's even share P / n_tx of the channel's power.
 
         Raises:
-            ValueError: the limit is not finite.
+            ValueError: the limit is not from −300 to 300 dB.
         """
-        return cls(channel.power / channel.n_tx * 10 ** (real("limit_db", limit_db) / 10))
+        return cls(channel.power / channel.n_tx * 10 ** (real("limit_db", limit_db, least=-300, most=300) / 10))
 
     def __call__(self, s: Complex[Tensor, "*b n u t"]) -> Complex[Tensor, "*c n u t"]:
         """The symbols (…, n, u, n_tx) that leave the antennas for symbols s (…, n, u, n_tx)."""
+        s = finite("s", s)
         most = self.limit.to(s.real.dtype)[..., None, None, None]
         return s * ratio(most, s.abs().square()).sqrt().clamp(max=1).masked_fill(s == 0, 1.0)

@@ -18,6 +18,7 @@ from latentlink.links.shapes import broadcast_batch
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics import doors
 from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.validation import validate_call
 from latentlink.tasks.heads import apply_head, decisions
 from latentlink.tasks.numbering import find_wrong_numbers
 
@@ -27,6 +28,7 @@ _MIXED = (
 )
 
 
+@validate_call
 @torch.no_grad()
 def evaluate(
     transceiver: AnyLink,

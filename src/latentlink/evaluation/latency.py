@@ -12,6 +12,7 @@ from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.numerics.doors import AnyArray, as_tensor, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.threads import one_thread
+from latentlink.numerics.validation import validate_call
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class MeasuredLatency(Summarised):
     decode_us: float
 
 
+@validate_call
 def latency(transceiver: AnyLink, x: AnyArray, channel: Channel, *, batch: int = 1, repeats: int = 30) -> MeasuredLatency:
     """Measure how long encoding and decoding take on one thread, `batch` messages at a time: medians of many calls, after a warm-up.
 

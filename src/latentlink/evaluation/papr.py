@@ -19,6 +19,7 @@ from latentlink.links.own import AnyLink, encoded
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, real
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 _OVERSAMPLING = 4  # samples of the waveform per symbol: its peaks are then known to about 0.1 dB
 _SILENT = 1e-12  # of the strongest antenna's power: rounding
@@ -37,6 +38,7 @@ class Peaks(Summarised):
     papr_db: Float[Tensor, "*batch"]
 
 
+@validate_call
 def peaks(
     transceiver: AnyLink,
     x: AnyArray,

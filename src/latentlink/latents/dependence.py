@@ -27,7 +27,7 @@ ROWS, PARTS_X, PARTS_Y = 1000, 128, 32  # rows and principal components that are
 LEAST_ROWS = 16  # with fewer, permuted rows explain as much
 _DRAWS = 99
 _OTHERS = 50
-_RIDGES = 10.0 ** torch.linspace(-4, 3, 22, dtype=torch.float64)  # relative to the mean of s²
+_RIDGES = 10.0 ** torch.linspace(-4, 3, 22, dtype=torch.float64, device="cpu")  # relative to the mean of s²
 _LEAST_FREEDOM = 0.02  # of n, below which a fit says nothing
 
 
@@ -61,7 +61,7 @@ def measure_dependence(x: Float[Tensor, "n d"], y: Float[Tensor, "n m"], labels:
         seed: of the rows and permutations.
     """
     generator = stream_generator(seed, "dependence")
-    rows = torch.randperm(len(x), generator=generator)[:ROWS]
+    rows = torch.randperm(len(x), generator=generator, device="cpu")[:ROWS]
     classes = None if labels is None else labels[rows].cpu().unique(return_inverse=True)[1]
     x, y = (_centred(latents[rows].cpu().double(), classes) for latents in (x, y))
     means = 1 if classes is None else int(classes.max()) + 1
@@ -83,7 +83,7 @@ def _centred(latents: Float[Tensor, "n d"], classes: Int[Tensor, "n"] | None) ->
     if classes is None:
         return latents
     counts = classes.bincount().unsqueeze(-1)
-    means = torch.zeros(len(counts), latents.shape[1], dtype=latents.dtype).index_add_(0, classes, latents) / counts
+    means = torch.zeros(len(counts), latents.shape[1], dtype=latents.dtype, device="cpu").index_add_(0, classes, latents) / counts
     return latents - means[classes]
 
 
@@ -102,7 +102,7 @@ def _components(latents: Float[Tensor, "n d"], count: int) -> tuple[Float[Tensor
 def _best_fit(u: Float[Tensor, "n k"], s: Float[Tensor, "k"], y: Float[Tensor, "n m"], means: int) -> tuple[Tensor, Tensor]:
     """R² of the ridge of least GCV error, and its λ."""
     if not len(s) or not y.numel():
-        return torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+        return torch.zeros((), dtype=torch.float64, device="cpu"), torch.ones((), dtype=torch.float64, device="cpu")
     n = len(y)
     ridge = _RIDGES * s.square().mean()
     w = s.square() / (s.square() + ridge.unsqueeze(-1))
@@ -115,10 +115,10 @@ def _best_fit(u: Float[Tensor, "n k"], s: Float[Tensor, "k"], y: Float[Tensor, "
 
 def _permutation(n: int, classes: Int[Tensor, "n"] | None, generator: torch.Generator) -> Int[Tensor, "n"]:
     """A permutation of all rows, or one that leaves each row in its class."""
-    shuffled = torch.randperm(n, generator=generator)
+    shuffled = torch.randperm(n, generator=generator, device="cpu")
     if classes is None:
         return shuffled
-    permutation = torch.empty(n, dtype=torch.long)
+    permutation = torch.empty(n, dtype=torch.long, device="cpu")
     permutation[classes.argsort(stable=True)] = shuffled[classes[shuffled].argsort(stable=True)]
     return permutation
 
@@ -133,6 +133,6 @@ def _unpaired_share(u: Tensor, s: Tensor, y: Tensor, ridge: Tensor, means: int, 
     predicted = y - (y - (u * w) @ (u.mT @ y)) / (1 - leverage.clamp(max=1 - _LEAST_FREEDOM)).unsqueeze(-1)
     directions, y = (torch.nn.functional.normalize(rows, dim=-1) for rows in (predicted, y))
     own = (directions * y).sum(-1, keepdim=True)
-    others = torch.randint(n, (n, _OTHERS), generator=generator)
+    others = torch.randint(n, (n, _OTHERS), generator=generator, device="cpu")
     rank = torch.stack([(directions * y[column]).sum(-1) for column in others.T], 1).ge(own).double().mean(1)
     return min(1.0, 2 * float((rank > 0.5).double().mean()))

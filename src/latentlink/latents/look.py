@@ -12,6 +12,7 @@ from latentlink.latents.labels import as_labels
 from latentlink.latents.moments import Moments, as_pairs
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 _REPEATS = 0.01  # share of repeated rows above which the shrinkage is misled
 _DOMINANT = 0.5  # share of the variance that one dimension holds, above which it takes most streams of a design for the MSE
@@ -95,6 +96,7 @@ class Look(Summarised):
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
 
 
+@validate_call
 def look(x: AnyArray, y: AnyArray, labels: AnyArray | None = None, *, moments: Moments | None = None, seed: int = 0) -> Look:
     """Look at paired latents before designing for them.
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from latentlink.latents.folds import fold_numbers
 from latentlink.latents.merging import Merging, check_covariance, merge_parts
 from latentlink.numerics.doors import AnyArray, as_array, finite, integer, release
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
 
@@ -32,7 +33,7 @@ def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
     Raises:
         ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
     """
-    latents = finite(name, value)
+    latents = finite(name, value).detach()  # latents that an encoder computed with gradients would keep its graph in memory
     _check_shape(name, tuple(latents.shape), latents.is_complex())
     return latents
 
@@ -87,6 +88,7 @@ def paired_chunks(x: AnyArray, y: AnyArray) -> tuple[LatentChunks, LatentChunks]
     return ends
 
 
+@made_by("Moments.from_pairs(x, y)")
 @artifact("moments")
 @dataclass(frozen=True, eq=False, repr=False)
 class Moments(Summarised, Saved):
@@ -190,7 +192,9 @@ class Moments(Summarised, Saved):
 
     @classmethod
     def merged(cls, parts: "Sequence[Moments]") -> "Moments":
-        """Merge the moments of parts that share no pairs; without folds."""
+        """Merge the moments of parts that share no pairs, at least one; without folds."""
+        if not parts:
+            raise ValueError("parts must be moments, at least one, got none")
         return reduce(cls.__add__, (replace(part, folds=()) for part in parts))
 
     def __add__(self, other: "Moments") -> "Moments":

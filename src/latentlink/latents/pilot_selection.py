@@ -84,7 +84,9 @@ class PilotSelection(Summarised):
         if self.per_class is None or self.per_class == "all":
             return torch.arange(len(latents), device=latents.device)
         groups = self._groups(latents, classes)
-        shuffled = torch.randperm(len(latents), generator=torch.Generator().manual_seed(self.seed)).to(latents.device)  # as on every device
+        shuffled = torch.randperm(len(latents), generator=torch.Generator().manual_seed(self.seed), device="cpu").to(
+            latents.device
+        )  # as on every device
         order = _sort_by_distance(latents, groups) if self.method == "centroid" else shuffled
         wanted, chosen = operator.index(self.per_class), []
         for group in groups.unique():

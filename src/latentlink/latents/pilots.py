@@ -10,10 +10,12 @@ from torch import Tensor
 from latentlink.latents.labels import AnyLabels, as_named_labels, as_targets
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.doors import AnyArray, as_tensor
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised
 
 
+@made_by("Pilots(x, y)")
 @dataclass(frozen=True, eq=False, repr=False)
 class Pilots(Summarised, Parts):
     """Latents of the same observations at both ends: row i of x and of y, of class labels[i]; for design, or held back as a test set.
@@ -101,5 +103,9 @@ class Pilots(Summarised, Parts):
                 got = f"{rows.dtype} {tuple(rows.shape)}"
                 raise ValueError(f"rows must be a slice, row numbers (k,) or a mask ({len(self)},), got {got}")
             rows = rows if rows.dtype == torch.bool else rows.long()
+        try:
+            x = self.x[rows]
+        except IndexError as error:
+            raise IndexError(f"rows must be numbers below {len(self)} or a mask of all pilots: {error}") from error
         labels, targets = (None if values is None else values[rows] for values in (self.labels, self.targets))
-        return Pilots(self.x[rows], self.y[rows], labels, names=self.names, targets=targets)
+        return Pilots(x, self.y[rows], labels, names=self.names, targets=targets)

@@ -24,7 +24,7 @@ from latentlink.numerics.doors import choice, real
 
 _DROPPED = 1e-10  # relative to the largest eigenvalue: below it eigenvectors are rounding
 _SAME_UNITS = 1e4  # ratio of variances up to which the units of dimensions do not matter
-_CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64)  # λ, 16 a decade: GCV is flat around its minimum
+_CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64, device="cpu")  # λ, 16 a decade: GCV is flat around its minimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ def gcv_shrinkage(
     """
     visible = spectrum.values > _DROPPED * spectrum.values[0]
     e, c = spectrum.values[visible], explained[visible]
-    ridge = torch.cat([torch.zeros(1, dtype=e.dtype), _CANDIDATES.to(e.dtype)]).to(e.device)
+    ridge = torch.cat([torch.zeros(1, dtype=e.dtype, device="cpu"), _CANDIDATES.to(e.dtype)]).to(e.device)
     bias = ridge.unsqueeze(-1) * spectrum.mean_variance / (e + ridge.unsqueeze(-1) * spectrum.mean_variance)
     unfitted = count - 1 - len(e)  # degrees of freedom at λ = 0
     residual = (variance - (c / e).sum()).clamp(min=0) if unfitted > 0 else torch.zeros_like(variance)

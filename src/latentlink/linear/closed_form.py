@@ -24,7 +24,6 @@ from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status
-from latentlink.numerics.doors import check_instance
 from latentlink.power import PowerLimit
 from latentlink.streams.allocation import Placement
 
@@ -61,7 +60,6 @@ def expected_on(
 
 def in_precision_of(modes: SemanticModes, channel: Channel) -> Channel:
     """The channel in the precision of the modes; a ValueError if modes or channel are of another type, or on different devices."""
-    check_instance("modes", modes, SemanticModes, "semantic_modes(moments)")
     check_channel(channel, modes.strength)
     return channel.to(modes.strength.dtype)
 

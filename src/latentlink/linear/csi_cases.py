@@ -34,10 +34,12 @@ from latentlink.linear.robust.pre_equalised import agreed_level, design_for_iden
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status
 from latentlink.numerics.doors import AnyArray, check_instance, finite, flag, integer, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 
 
+@made_by("csi.BothEnds() or csi.Transmitter()")
 class CsiCase(Summarised, ABC):
     """The knowledge of the channel at the two ends; the base of all cases.
 
@@ -181,6 +183,8 @@ class ReceiverOnly(CsiCase):
 
     def __post_init__(self) -> None:
         real("gain", self.gain, above=0.0)
+        if self.correlation is not None:
+            finite("correlation", self.correlation)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design for a square root of E[HᴴH], the same for all channels of equal noise; the expected MSE is known at reception.
@@ -223,9 +227,9 @@ class TransmitterOnly(CsiCase):
     def __post_init__(self) -> None:
         real("gain", self.gain, above=0.0)
         check_instance("multiples", self.multiples, Sequence, "(0.5, 1.0, 2.0)")
+        integer("number of multiples", len(self.multiples), 1, 1000)
         for multiple in self.multiples:
             real("multiples", multiple, above=0.0)
-        integer("number of multiples", len(self.multiples))
         integer("seed", self.seed, 0, 2**63 - 1)
         integer("draws", self.draws)
 

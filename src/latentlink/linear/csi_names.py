@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from latentlink.linear.csi_cases import BothEnds, CsiCase, Perfect, ReceiverOnly, Transmitter, TransmitterOnly, Unaware
 from latentlink.numerics.doors import choice
+from latentlink.numerics.validation import validate_call
 
 CsiWord = Literal["perfect", "both-ends", "transmitter", "receiver-only", "transmitter-only", "unaware"]
 NAMES: dict[str, type[CsiCase]] = {
@@ -16,6 +17,7 @@ NAMES: dict[str, type[CsiCase]] = {
 }
 
 
+@validate_call
 def named(word: str, **settings: Any) -> CsiCase:
     """The case that a word of `NAMES` stands for, with those of the settings that it has.
 

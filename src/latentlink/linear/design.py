@@ -6,7 +6,6 @@ from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import LinearSolution, in_precision_of
 from latentlink.linear.csi_cases import BothEnds, CsiCase
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.doors import check_instance
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
 
@@ -33,10 +32,6 @@ class ClosedForm(Summarised):
 
     power: PowerLimit = field(default_factory=Mean)
     csi: CsiCase = field(default_factory=BothEnds)
-
-    def __post_init__(self) -> None:
-        check_instance("power", self.power, PowerLimit, "ll.power.Mean() or PerUse()")
-        check_instance("csi", self.csi, CsiCase, "ll.csi.BothEnds() or Transmitter()")
 
     def design(self, modes: SemanticModes, known: Channel) -> LinearSolution:
         """Design precoder and decoder for every channel of the batch at once.

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from latentlink.latents.moments import as_latents
 from latentlink.latents.packing import packed_covariance, real_embedding
 from latentlink.latents.whitening import Spectrum
-from latentlink.numerics.doors import AnyArray, check_instance, real
+from latentlink.numerics.doors import AnyArray, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
@@ -54,6 +55,7 @@ class OutputMetric(NamedTuple):
         return torch.einsum("ncm,nc,nck->mk", J, self.w.double(), J) - rows.mT @ rows
 
 
+@made_by("Goal.logits(head, y)")
 @dataclass(frozen=True, eq=False, init=False, repr=False)
 class Goal(Summarised):
     """A weight on the receiver's latents: designs minimise E||W (y − ŷ)||², with a share of plain MSE if wanted.
@@ -124,7 +126,6 @@ def weigh_outputs(
     head: nn.Module, y: Float[Tensor, "n m"], metric: Callable[[Float[Tensor, "n c"]], OutputMetric], entries: int = _ENTRIES
 ) -> Float[Tensor, "q m"]:
     """Compute W (q, m) with WᵀW = E[Jᵀ M J], without eigenvalues that are rounding errors, from `entries` of Jacobians at a time."""
-    check_instance("head", head, nn.Module, "fit_head(y, labels)")
     y = y.to(next(iter(head.parameters()), y.double()).dtype)
     if is_affine(head):  # J is the same for every latent
         return _root(metric(apply_head(head, y)).mean()) @ head.weight.detach().double()

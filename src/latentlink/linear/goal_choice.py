@@ -24,6 +24,7 @@ from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream, stream_generator
+from latentlink.numerics.validation import validate_call
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +67,10 @@ class GoalChoice(Summarised):
         return self.modes[self.name_for(channel)]
 
 
+_MOST_POINTS = 1000  # of streams, and of SNRs
+
+
+@validate_call
 def choose_goal(
     x: AnyArray,
     y: AnyArray,
@@ -106,11 +111,15 @@ def choose_goal(
     pilots = Pilots(x, y, labels)
     integer("folds", folds, 2, len(pilots))
     integer("channels", channels)
+    for name, values in (("streams", streams), ("snr_db", snr_db)):
+        integer(f"number of {name}", len(values), 1, _MOST_POINTS)
+    for count in streams:
+        integer("streams", count)
     if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
         raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
     if goals is not None and "mse" in goals:
         raise ValueError("goals must not hold 'mse': plain MSE is always a candidate")
-    parts = torch.randperm(len(pilots), generator=stream_generator(seed, "folds")).tensor_split(folds)
+    parts = torch.randperm(len(pilots), generator=stream_generator(seed, "folds"), device="cpu").tensor_split(folds)
     moments = [Moments.from_pairs(pilots.x[rows], pilots.y[rows]) for rows in parts]
     scores = []
     for fold, rows in enumerate(parts):
@@ -143,7 +152,7 @@ def _candidates(goals: Mapping[str, Goal] | None, head: nn.Module, y: Tensor) ->
 def _draw_channels(streams: int, snr_db: Sequence[float], count: int, generator: torch.Generator) -> Channel:
     """The same Rayleigh channels at every SNR: a batch (b, count)."""
     h = rayleigh(streams // 2, streams // 2, batch=(count,), generator=generator)
-    return Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64).unsqueeze(-1))
+    return Channel.from_snr(h, torch.tensor(snr_db, dtype=torch.float64, device="cpu").unsqueeze(-1))
 
 
 def _task_score(modes: SemanticModes, unseen: Pilots, head: nn.Module, radios: Sequence[Channel], seed: int) -> Float[Tensor, "a b"]:

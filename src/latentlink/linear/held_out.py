@@ -25,6 +25,7 @@ from latentlink.linear.mse import link_mse
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import integer
 from latentlink.numerics.reprs import Summarised, counted, spread
+from latentlink.numerics.validation import validate_call
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +49,7 @@ class HeldOut(Summarised):
         return channel.with_power(torch.where(q > 0, ratio(channel.power, q), channel.power))
 
 
+@validate_call
 def held_out(
     moments: Moments,
     channel: Channel,

@@ -30,14 +30,17 @@ from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, units_of
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
-from latentlink.numerics.doors import AnyArray, check_instance, finite, flag
+from latentlink.numerics.doors import AnyArray, finite, flag
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.artifacts import Saved, artifact
 
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 
 
+@made_by("semantic_modes(moments, goal)")
 @artifact("pair")
 @dataclass(frozen=True, eq=False, repr=False)
 class SemanticModes(Summarised, Parts, Saved):
@@ -172,6 +175,7 @@ class SemanticModes(Summarised, Parts, Saved):
         return cls(**content, encoders=(transmitter, receiver))
 
 
+@validate_call
 def semantic_modes(
     moments: Moments, goal: Goal | None = None, shrinkage: float | str = "auto", widely_linear: bool = True
 ) -> SemanticModes:
@@ -240,9 +244,6 @@ def semantic_modes(
 
 def _check(moments: object, goal: object, shrinkage: float | str, widely_linear: object) -> tuple[float | str, bool]:
     """Check the arguments of `semantic_modes`; a ValueError names the wrong one."""
-    check_instance("moments", moments, Moments, "Moments.from_pairs(x, y)")
-    if goal is not None:
-        check_instance("goal", goal, Goal, "Goal.logits(head, y)")
     if isinstance(goal, Goal) and isinstance(moments, Moments) and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
     return check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
@@ -254,8 +255,6 @@ def check_pair(modes: SemanticModes, pilots: Pilots) -> None:
     Raises:
         ValueError: modes or pilots are not such, are of other dimensions or on different devices, or there are no modes.
     """
-    check_instance("modes", modes, SemanticModes, "semantic_modes(moments, goal)")
-    check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
     expected, got = (len(modes.mean_x), len(modes.mean_y)), (pilots.x.shape[1], pilots.y.shape[1])
     if expected != got:
         raise ValueError(f"pilots must be of the modes' dimensions {expected}, got {got}")

@@ -262,5 +262,8 @@ class LinearTransceiver(BaseTransceiver):
         """The link of a saved file."""
         channel, limit = channel_from(tensors), limit_from(tensors, manifest)
         transmitter, receiver = manifest["encoders"]
+        streams, slots = tensors["streams"], tensors["precoder"].shape[-3] * tensors["precoder"].shape[-1]
+        if streams.numel() and not 0 <= int(streams.min()) <= int(streams.max()) < slots:
+            raise ValueError(f"streams must be numbers of the {slots} real streams, got {int(streams.min())} to {int(streams.max())}")
         awaits = manifest.get("awaits_channel", False)
         return cls(**tensors, channel=channel, power_limit=limit, encoders=(transmitter, receiver), awaits_channel=awaits)

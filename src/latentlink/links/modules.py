@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from latentlink.channels.channel import Channel
 from latentlink.links.shapes import check_channel
 from latentlink.links.transceiver import Transceiver
-from latentlink.numerics.doors import as_generator, check_instance
+from latentlink.numerics.doors import as_generator
 from latentlink.numerics.parts import from_parts, named_tensors, parts_of
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 
 class _End(Summarised, nn.Module):
@@ -28,7 +29,6 @@ class _End(Summarised, nn.Module):
 
     def __init__(self, transceiver: Transceiver, *, trainable: bool = False) -> None:
         super().__init__()
-        check_instance("transceiver", transceiver, Transceiver, "solution.transceiver")
         self.link = TensorHolder(transceiver, trainable)
 
     def _facts(self) -> dict[str, str]:
@@ -80,6 +80,7 @@ class Precoder(_End):
     """
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @validate_call
     def forward(self, x: Float[Tensor, "*#batch n d"]) -> Complex[Tensor, "*batch n u t"]:
         """Channel symbols of latents x."""
         return self._differentiable(self.link.value().encode(x), x)
@@ -97,6 +98,7 @@ class Decoder(_End):
     """
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @validate_call
     def forward(self, r: Complex[Tensor, "*#batch n u r"]) -> Float[Tensor, "*batch n m"]:
         """Latents of received symbols r."""
         return self._differentiable(self.link.value().decode(r), r)
@@ -123,6 +125,7 @@ class ChannelLayer(Summarised, nn.Module):
         return {"channel": repr(self.channel.value())}
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @validate_call
     def forward(self, s: Complex[Tensor, "*#batch n u t"]) -> Complex[Tensor, "*batch n u r"]:
         """Received symbols."""
         channel: Channel = self.channel.value()

@@ -48,3 +48,11 @@ def broadcast_batch(name: str, got: torch.Size, expected: torch.Size) -> torch.S
         return torch.Size(torch.broadcast_shapes(got, expected))
     except RuntimeError as error:
         raise ValueError(f"{name} must have a batch that broadcasts with {tuple(expected)}, got {tuple(got)}") from error
+
+
+def expanded(name: str, values: Tensor, batch: torch.Size) -> Tensor:
+    """The values (…) for each member of a batch; a ValueError that names them where they do not fit it."""
+    try:
+        return values.expand(batch)
+    except RuntimeError as error:
+        raise ValueError(f"{name} must have a shape that expands to {tuple(batch)}, got {tuple(values.shape)}") from error

@@ -69,7 +69,7 @@ class Status(Summarised):
         Raises:
             ValueError: no status of this code was declared in this process.
         """
-        code = integer("code", code, 0)
+        code = integer("code", code, 0, 2**63 - 1)
         if code not in _STATUSES:
             raise ValueError(f"code must be that of a declared Status, got {code}: import the room whose design gave it")
         return _STATUSES[code]

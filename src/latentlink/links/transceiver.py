@@ -17,6 +17,7 @@ from latentlink.latents.moments import as_latents
 from latentlink.links.calibration import bring_to_budget
 from latentlink.links.operation_count import OperationCount
 from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.storage.artifacts import Saved
@@ -36,6 +37,7 @@ class Codes(Protocol):
         """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx)."""
 
 
+@made_by("solution.transceiver")
 @runtime_checkable
 class Transceiver(Protocol):
     """The protocol of what can be put on the two devices, for a batch `...` of channels.

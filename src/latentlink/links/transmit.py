@@ -7,8 +7,10 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.numerics.doors import AnyArray, as_generator, as_tensor
+from latentlink.numerics.validation import validate_call
 
 
+@validate_call
 def transmit(
     transceiver: AnyLink,
     x: AnyArray,

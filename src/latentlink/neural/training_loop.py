@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,16 @@ from latentlink.storage.atomic import write_atomically
 
 HASH_BYTES = 32
 Precision = Literal["auto", "float32", "bfloat16"]  # of matrix products in training; weights, sums and the delivered link are float32
+
+
+@runtime_checkable
+class ScalarLogger(Protocol):
+    """What writes the curves of a training, such as TensorBoard's SummaryWriter."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None:
+        """Write one number of a curve."""
+
+
 TrainingProgress = Callable[[int, int, float, float], Any]  # called with round, rounds, training loss, validation
 KEEP_EVERY_S = 10.0  # at most this much of a training is lost when the process dies
 
@@ -195,7 +205,7 @@ class TrainingLoop(ABC):
 
     def series(self, name: str) -> Tensor:
         """A series of the history as a tensor (rounds,) in float64."""
-        return torch.tensor(self.history.get(name, []), dtype=torch.float64)
+        return torch.tensor(self.history.get(name, []), dtype=torch.float64, device="cpu")
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs."""

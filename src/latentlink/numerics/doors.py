@@ -6,7 +6,6 @@ does not pass a check is a ValueError that names the argument, its value and wha
 
 import math
 import mmap
-import operator
 from collections.abc import Collection
 from typing import Any
 
@@ -15,8 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentlink.numerics.expectations import shown
 from latentlink.numerics.seeds import stream_generator
+from latentlink.numerics.validation import real_number, whole_number
 
+MOST = 2**31 - 1  # of anything that is counted here
 AnyArray = Tensor | NDArray[Any]  # what public functions take as an array of numbers
 
 
@@ -28,7 +30,13 @@ def as_tensor(name: str, value: Any) -> Tensor:
     """The tensor of any array of numbers, copied only where its memory cannot be shared: reversed, big-endian and small read-only ones.
 
     The memory of a large read-only array, such as a mapped file, is shared: nothing here writes into what it was given.
+
+    Raises:
+        ValueError: it is no array of numbers, or its entries are not all there (masked, sparse, on the meta device); with the remedy.
     """
+    _refuse_other_arrays(name, value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fc" and value.dtype.char in "gG":  # PyTorch has no long double
+        value = value.astype(np.float64 if value.dtype.kind == "f" else np.complex128)
     if isinstance(value, np.ndarray) and min(value.strides, default=0) < 0:
         value = value.copy()
     if isinstance(value, np.ndarray) and not value.dtype.isnative:
@@ -36,9 +44,33 @@ def as_tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, np.ndarray) and not value.flags.writeable:
         value = np.asarray(_Lent(value)) if value.nbytes > _LARGE and value.dtype.kind in "biufc" else value.copy()
     try:
-        return torch.as_tensor(np.asarray(value) if isinstance(value, float | list | tuple) else value)  # Python's numbers are float64
-    except (TypeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} ({error})") from error
+        numbers = np.asarray(value) if isinstance(value, float | list | tuple) else value  # Python's numbers are float64
+        return numbers if isinstance(numbers, Tensor) else torch.as_tensor(numbers, device="cpu")
+    except (TypeError, RuntimeError, ValueError, OverflowError) as error:
+        reason = f" ({str(error).splitlines()[0]})" if str(error) else ""
+        raise ValueError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__}{reason}") from error
+
+
+def _refuse_other_arrays(name: str, value: Any) -> None:
+    """Refuse what looks like an array and does not store a number for each entry, with what makes an array of it."""
+    home, kind = type(value).__module__.partition(".")[0], type(value).__name__
+    if isinstance(value, Tensor) and not (value.layout == torch.strided and not value.is_meta and not value.is_quantized):
+        if value.is_meta:
+            raise ValueError(f"{name} must be a tensor with its numbers, got one on the meta device, which holds none")
+        remedy = f"{name}.dequantize()" if value.is_quantized else f"{name}.to_dense()"
+        raise ValueError(f"{name} must be a dense tensor, got {'a quantised one' if value.is_quantized else value.layout}: {remedy}")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        missing = int(np.ma.getmaskarray(value).sum())
+        raise ValueError(
+            f"{name} has {missing} masked entries, which hold no number: drop their rows in all arrays, or {name}.filled(value) sets one"
+        )
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "biufc":
+        kinds = {"O": "objects: np.stack(rows), or astype(float)", "U": "words", "S": "bytes", "M": "dates", "m": "durations"}
+        raise ValueError(f"{name} must be an array of numbers, got one of {kinds.get(value.dtype.kind, f'records, {value.dtype}')}")
+    if home in ("pandas", "polars", "pyarrow"):
+        raise ValueError(f"{name} must be an array of numbers, got a {kind} of {home}: latentlink.read_latents({name}) reads it")
+    if home == "scipy" and hasattr(value, "toarray"):
+        raise ValueError(f"{name} must be a dense array, got a {kind} of scipy: {name}.toarray()")
 
 
 class _Lent:
@@ -75,37 +107,31 @@ def finite(name: str, value: Any) -> Tensor:
     return tensor
 
 
-def integer(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+def integer(name: str, value: object, least: int = 1, most: int = MOST) -> int:
     """An integer between `least` and `most`, NumPy's integers included and booleans refused."""
-    if not isinstance(value, bool | np.bool_) and hasattr(value, "__index__") and not (isinstance(value, Tensor) and value.numel() != 1):
-        number = operator.index(value)
-        if number >= least and (most is None or number <= most):
-            return number
-    bound = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
-    raise ValueError(f"{name} must be {bound}, got {value!r}")
+    number = whole_number(value)
+    if number is not None and least <= number <= most:
+        return number
+    bound = f"an integer >= {least}" if most >= MOST and (number is None or number < least) else f"an integer from {least} to {most}"
+    raise ValueError(f"{name} must be {bound}, got {shown(value)}")
 
 
 def real(
     name: str, value: object, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf, below: float = math.inf
 ) -> float:
     """A finite real number in the interval that `least` or `above` and `most` or `below` describe; booleans are refused."""
-    number = math.nan
-    if (isinstance(value, int | float | np.number) and not isinstance(value, bool)) or (isinstance(value, Tensor) and value.numel() == 1):
-        try:
-            number = float(value)
-        except (TypeError, OverflowError):
-            number = math.nan
+    number = real_number(value)
     if math.isfinite(number) and least <= number <= most and above < number < below:
         return number
     limits = [f"{sign} {bound:g}" for sign, bound in ((">=", least), (">", above), ("<=", most), ("<", below)) if math.isfinite(bound)]
-    raise ValueError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {value!r}")
+    raise ValueError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {shown(value)}")
 
 
 def flag(name: str, value: object) -> bool:
     """A truth value, NumPy's included; numbers and words are refused, since every word would be true."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise ValueError(f"{name} must be True or False, got {value!r}")
+    raise ValueError(f"{name} must be True or False, got {shown(value)}")
 
 
 def check_instance(name: str, value: object, kind: type, remedy: str) -> None:
@@ -120,7 +146,7 @@ def choice(name: str, value: object, options: Collection[str]) -> str:
     """One of several words."""
     if isinstance(value, str) and value in options:
         return value
-    raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+    raise ValueError(f"{name} must be one of {', '.join(options)}, got {shown(value)}")
 
 
 def as_generator(
@@ -137,7 +163,7 @@ def as_generator(
             raise ValueError(f"{name} must be on {device}, got one on {seed.device}: torch.Generator({str(device)!r})")
         return seed
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {seed!r}")
+        raise ValueError(f"{name} must be a seed (an integer >= 0) or a torch.Generator, got {shown(seed)}")
     return stream_generator(integer(name, seed, 0, 2**64 - 1), drawn, device=device or "cpu")
 
 
@@ -146,5 +172,17 @@ def device_named(name: str | torch.device) -> torch.device:
     try:
         torch.ones(1, device=name).item()  # the meta device holds nothing
         return torch.device(name)
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+
+
+def device_or_precision(name: str, target: torch.device | torch.dtype | str) -> torch.device | torch.dtype:
+    """What `to` may be given: a device of this machine, or float32 or float64 (or a shorter real dtype)."""
+    if isinstance(target, torch.dtype):
+        if not target.is_floating_point:
+            raise ValueError(f"{name} must be a device or a real floating dtype, such as torch.float32, got {target}")
+        return target
+    try:
+        return device_named(target)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a device or a real floating dtype: {error}") from error

@@ -11,19 +11,36 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from latentlink.numerics.doors import device_or_precision
+from latentlink.numerics.validation import validate_call
+
 T = TypeVar("T")
 
 
 class Parts:
     """A frozen object that is handled as its tensors are: what is done to it is done to every tensor in it."""
 
+    @validate_call
     def each(self: T, change: Callable[[Tensor], Tensor]) -> T:
         """The object with every tensor changed."""
-        return change_tensors(self, change)
 
+        def changed(value: Tensor) -> Tensor:
+            result: object = change(value)
+            if not isinstance(result, Tensor):
+                raise TypeError(f"change must return a tensor for each tensor, got {type(result).__name__}")
+            return result
+
+        return change_tensors(self, changed)
+
+    @validate_call
     def to(self: T, target: torch.device | torch.dtype | str) -> T:
-        """The object on another device, or in the precision of a real dtype."""
-        return change_tensors(self, lambda value: move_tensor(value, target))
+        """The object on another device, or in the precision of a real dtype.
+
+        Raises:
+            ValueError: it is neither, or this machine does not have the device.
+        """
+        place = device_or_precision("target", target)
+        return change_tensors(self, lambda value: move_tensor(value, place))
 
 
 def move_tensor(value: Tensor, target: torch.device | torch.dtype | str) -> Tensor:

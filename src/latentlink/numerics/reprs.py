@@ -7,12 +7,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from latentlink.numerics.validation import Validated
+
 _LONGEST = 160  # characters of a line that has all settings; longer ones have those that are not the default
 _SHORT = 60  # characters of a value that is shown as it is
 _FEW = 4  # numbers of a tensor that are shown one by one
 
 
-class Summarised:
+class Summarised(Validated):
     """An object that shows itself by a few facts, by default its fields, with tensors by their shape and range.
 
     A subclass gives `_facts` where its fields do not say what it is, and `_line` where one line takes others.

@@ -23,7 +23,7 @@ def stream(seed: int, *names: str | int) -> int:
         >>> stream(0, "pilots") != stream(1, "pilots") != stream(0, "noise")
         True
     """
-    return int.from_bytes(hashlib.sha256(json.dumps([seed, *names]).encode()).digest()[:8], "little") >> 1
+    return int.from_bytes(hashlib.sha256(json.dumps([int(seed), *names]).encode()).digest()[:8], "little") >> 1
 
 
 def stream_generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -15,9 +15,11 @@ from typing import Any, ClassVar, Protocol, TypeVar, overload, runtime_checkable
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
-from latentlink.numerics.doors import check_instance
+from latentlink.numerics.expectations import shown
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.fields import check_fields
 from latentlink.storage.provenance import Provenance
@@ -29,6 +31,7 @@ CONVENTIONS = {
     "packing": "halves: [real; imaginary] per channel use",
     "power": "budget per channel use; power_limit says what it limits",
 }
+_UNBOUNDED = "ceiling"  # of the streams that a codec takes: infinite where there is none
 _BLANK = "0" * 64
 _PACKAGES = ("latentlink", "torch")  # whose versions a manifest names
 
@@ -54,6 +57,7 @@ class Saved:
         """Tensors and facts of the saved file."""
         raise NotImplementedError
 
+    @validate_call
     def save(self, path: str | os.PathLike[str], provenance: Provenance | None = None) -> None:
         """Write it atomically, with how it was made where that is told; `latentlink.load` reads it back.
 
@@ -97,11 +101,8 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str], provenance:
     """Write an artifact atomically; `path` holds either its old content or the whole new one.
 
     Raises:
-        ValueError: provenance is no `Provenance`.
         OSError: the folder cannot be written or the disk is full; the message names the file.
     """
-    if provenance is not None:
-        check_instance("provenance", provenance, Provenance, "Provenance(settings={'goal': 'mse'})")
     tensors, facts = content.to_tensors()
     manifest = {
         "format": "latentlink",
@@ -123,6 +124,7 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str], provenance:
 def load(path: str | os.PathLike[str]) -> Any: ...
 @overload
 def load(path: str | os.PathLike[str], expected: type[T]) -> T: ...
+@validate_call
 def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
     """Read a saved link (of any kind), pair (`SemanticModes`), codec, head, moments or bank of channels, after checking every byte of it.
 
@@ -144,13 +146,27 @@ def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
         raise ArtifactError(f"{path}: unknown kind {kind!r}, expected one of {sorted(_HOMES)}")
     importlib.import_module(_HOMES[kind])
     try:
-        content = _READERS[kind].from_tensors(tensors, manifest)
+        content = _READERS[kind].from_tensors(dict(tensors), manifest)
         check_fields(content)
+        _check_same(tensors, manifest, *content.to_tensors())
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ArtifactError(f"{path}: not what a {kind} is made of ({error!r})") from error
     if not isinstance(content, expected):
         raise ArtifactError(f"{path}: expected a {expected.__name__}, got a {kind} ({type(content).__name__})")
     return content
+
+
+def _check_same(tensors: dict[str, Tensor], manifest: dict[str, Any], again: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Refuse a file that its content would not be saved as: a tensor or a fact of it was not what was read."""
+    for name in sorted(tensors.keys() | again.keys()):
+        if name not in tensors or name not in again:
+            raise ValueError(f"{name} is {'missing' if name in again else 'no part of it'}")
+        found, made = tensors[name], again[name]
+        if found.dtype != made.dtype or not torch.equal(found, made.detach().cpu()):
+            raise ValueError(f"{name} is a {shown(found)} that is read as another")
+    for name, fact in json.loads(json.dumps(facts)).items():
+        if name in manifest and repr(manifest[name]) != repr(fact):
+            raise ValueError(f"{name} must be {fact!r}, as its tensors say, got {shown(manifest[name])}")
 
 
 def load_if_there(path: str | os.PathLike[str], expected: type[T]) -> T | None:
@@ -179,9 +195,11 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ArtifactError(f"{path}: its tensors are malformed ({error})") from error
-    wrong = [name for name, value in tensors.items() if value.is_floating_point() and bool(value.isnan().any())]
+    numbers = {name: value for name, value in tensors.items() if value.is_floating_point()}
+    finite = {name: value.nan_to_num(posinf=0.0) if name.endswith(_UNBOUNDED) else value for name, value in numbers.items()}
+    wrong = [name for name, value in finite.items() if not value.isfinite().all() or numbers[name].isnan().any()]
     if wrong:
-        raise ArtifactError(f"{path}: NaN in {', '.join(sorted(wrong))}, which no artifact has")
+        raise ArtifactError(f"{path}: NaN or infinite entries in {', '.join(sorted(wrong))}, which no artifact has")
     return tensors, manifest
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latentlink.numerics.expectations import made_by
+
 _BLOCK = 2**24  # numbers that are hashed at a time
 Plain = str | int | float | bool
 
@@ -34,6 +36,7 @@ class DataRecord:
         return cls(role, source, tuple(values.shape), digest_of(values))
 
 
+@made_by("Provenance(settings={'goal': 'mse'})")
 @dataclass(frozen=True)
 class Provenance:
     """How an artifact was made; it is stored in its manifest, and `latentlink inspect` tells it.

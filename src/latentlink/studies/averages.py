@@ -7,11 +7,13 @@ from typing import Any
 import polars as pl
 
 from latentlink.evaluation.intervals import interval_of
+from latentlink.numerics.validation import validate_call
 from latentlink.studies.rows import AVERAGED, COLUMNS, SETTINGS
 
 _MANY, _VERY_MANY = 20, 100  # channels of a cell from which the mean over the worst 5 % and 1 % of them is reported
 
 
+@validate_call
 def summarise(rows: pl.DataFrame) -> pl.DataFrame:
     """Average over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
 
@@ -20,7 +22,13 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
         means; and the standard deviation of the accuracy over rows. With 20 channels a cell also accuracy_worst, the mean over the worst
         5 % of a point's channels; with 100 also accuracy_worst_1, over the worst 1 %, and mean_low and mean_high, the 95 % interval of
         the mean over all of them (see `evaluation.intervals`).
+
+    Raises:
+        ValueError: rows are not those of a study.
     """
+    missing = sorted({"method", "family", "parameters"} - set(rows.columns))
+    if missing:
+        raise ValueError(f"rows must be those of `results`, got a frame without the columns {', '.join(missing)}")
     methods = list(rows.select("method", "parameters").iter_rows())
     facts = {key: ", ".join(f"{name} {value}" for name, value in some.items()) for key, some in find_differing(methods).items()}
     names = [f"{method[0]} ({facts[method]})" if facts[method] else method[0] for method in methods]

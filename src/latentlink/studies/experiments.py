@@ -21,6 +21,7 @@ import yaml
 from latentlink.execution.cluster import Cluster
 from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named
+from latentlink.numerics.validation import validate_call
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
@@ -88,6 +89,7 @@ class Experiment:
         return [(cell, reason) for cell, reason in ended if reason]
 
 
+@validate_call
 def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> Experiment:
     """Read a study and expand it to its cells, without running anything.
 
@@ -117,6 +119,7 @@ def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bo
     return Experiment(made, cells(made), Results(Path(output) / name), text, quick)
 
 
+@validate_call
 def run(
     study: AnyStudy,
     overrides: Sequence[str] = (),
@@ -168,11 +171,13 @@ def run(
     return experiment.rows()
 
 
+@validate_call
 def results(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> pl.DataFrame:
     """The rows of all finished cells of a study; arguments and errors as `run`."""
     return open_experiment(study, overrides, quick=quick, output=output).rows()
 
 
+@validate_call
 def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> list[Path]:
     """Write the report of a study, report.html, and its figures from the results alone; arguments and errors as `run`.
 

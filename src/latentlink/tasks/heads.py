@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from latentlink.latents.labels import AnyLabels, as_named_labels, checked_names
 from latentlink.latents.moments import as_latents
-from latentlink.numerics.doors import AnyArray, as_tensor, integer, real
+from latentlink.numerics.doors import AnyArray, as_tensor, device_named, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.minimise import minimise
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.artifacts import Saved, artifact
 
 _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 1
@@ -22,9 +23,28 @@ _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a featur
 class LinearHead(Summarised, nn.Linear, Saved):
     """A frozen head with outputs (…, q) = y Wᵀ + b of latents y (…, m), of any real dtype; the base of the heads that are fitted here."""
 
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        if device is not None and device != "meta":  # on which `skip_init` makes it
+            device = device_named(device)
+        super().__init__(integer("in_features", in_features), integer("out_features", out_features), bias, device, dtype)
+
     def forward(self, y: AnyArray) -> Tensor:
-        """Outputs of latents y (…, m); computed in the head's own dtype."""
-        return super().forward(as_tensor("y", y).to(self.weight.dtype))
+        """Outputs of latents y (…, m); computed in the head's own dtype.
+
+        Raises:
+            ValueError: y is no array of real numbers, or its last dimension is not m.
+        """
+        y = as_tensor("y", y)
+        if y.is_complex() or y.ndim == 0 or y.shape[-1] != self.in_features:
+            raise ValueError(f"y must have shape (..., {self.in_features}) and be real, got {y.dtype} {tuple(y.shape)}")
+        return super().forward(y.to(self.weight.dtype))
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {"weight": self.weight, "bias": self.bias}, {"latent_dim": self.in_features, "outputs": self.out_features}
@@ -80,6 +100,7 @@ class SoftmaxHead(LinearHead):
         return self
 
 
+@validate_call
 @with_gradients
 def fit_head(
     y: AnyArray, labels: AnyLabels, weight_decay: float = 1e-2, max_iterations: int = 300, *, names: Sequence[str] | None = None
@@ -142,7 +163,7 @@ def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "
     training = [module for module in head.modules() if module.training]
     try:
         outputs: Tensor = head.eval()(rows)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise ValueError(f"head cannot read latents of shape (n, {y.shape[-1]}): {error}") from error
     finally:
         for module in training:

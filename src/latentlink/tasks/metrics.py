@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from latentlink.latents.labels import AnyLabels, labels_for
 from latentlink.latents.moments import as_latents
-from latentlink.numerics.doors import AnyArray, finite
+from latentlink.numerics.doors import AnyArray, finite, integer, real
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 from latentlink.tasks.heads import class_name, decisions
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
@@ -39,13 +40,18 @@ class Rate(Summarised):
         Raises:
             ValueError: count is below 1, or hits not in 0…count.
         """
-        if not 0 <= hits <= count or count < 1:
-            raise ValueError(f"hits must be in 0…count and count at least 1, got {hits} of {count}")
+        count = integer("count", count)
+        hits = integer("hits", hits, 0, count)
         return cls.of_share(hits / count, count)
 
     @classmethod
     def of_share(cls, share: float, count: int) -> "Rate":
-        """A share with the interval of `count` independent messages (several channels that repeat the messages add none)."""
+        """A share with the interval of `count` independent messages (several channels that repeat the messages add none).
+
+        Raises:
+            ValueError: the share is not in [0, 1], or count is below 1.
+        """
+        share, count = real("share", share, least=0.0, most=1.0), integer("count", count)
         p, z2 = share, _Z95**2 / count
         centre, half = p + z2 / 2, _Z95 * math.sqrt(p * (1 - p) / count + z2 / (4 * count))
         low, high = (centre - half) / (1 + z2), (centre + half) / (1 + z2)
@@ -67,6 +73,7 @@ class Accuracy(Summarised):
     mean_per_class: float
 
 
+@validate_call
 def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
     """The share of messages for which head(ŷ) decides for the true class.
 
@@ -90,12 +97,14 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
     return Accuracy(_rate(correct), rates, sum(rate.value for rate in rates.values()) / len(rates))
 
 
+@validate_call
 def agreement(head: nn.Module, y_hat: AnyArray, y: AnyArray) -> Rate:
     """The share of messages on which head(ŷ) decides as head(y) does, of y_hat (…, n, m) and y (n, m); raises as `mse`."""
     y_hat, y = _as_pair(y_hat, y)
     return _rate(decisions(head, y_hat) == decisions(head, y))
 
 
+@validate_call
 def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
     """Total squared error E||y − ŷ||² (…) of y_hat (…, n, m) against y (n, m): the sum over the m dimensions, the mean over messages.
 
@@ -107,6 +116,7 @@ def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
     return (difference if difference.is_floating_point() else difference.double()).square().sum(-1).mean(-1)
 
 
+@validate_call
 def nmse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
     """MSE (…) over the variance tr Ry of y (n, m): 1 is the error of the mean. Constant y gives the MSE; raises as `mse`."""
     y = as_latents("y", y).double()

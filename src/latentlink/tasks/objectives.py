@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import check_instance, real
+from latentlink.numerics.doors import real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.heads import apply_head, is_affine
 
@@ -39,6 +40,7 @@ class Wanted(Protocol):
         """The same objective, in the same units, for other latents."""
 
 
+@made_by("HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
 @runtime_checkable
 class Objective(Protocol):
     """The protocol of an objective of the receiver."""
@@ -234,7 +236,6 @@ class HeadDivergence(_Judged):
     fidelity: float = 0.05
 
     def __post_init__(self) -> None:
-        check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
         super().__post_init__()
 
 
@@ -257,8 +258,6 @@ class Regression(_Judged):
     fidelity: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.head is not None:
-            check_instance("head", self.head, nn.Module, "fit_head(y, labels)")
         super().__post_init__()
 
 

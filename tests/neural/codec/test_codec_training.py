@@ -160,7 +160,7 @@ def test_power_on_unseen_latents(power):
     ("changes", "message"),
     [
         ({"width": 0}, "width must be an integer >= 1, got 0"),
-        ({"modes": True}, "modes must be an integer >= 1, got True"),
+        ({"modes": True}, "modes must be an integer, got True"),
         ({"learning_rate": 0}, "learning_rate must be a finite number > 0"),
         ({"validation": 1.0}, "validation must be a finite number > 0 and < 1"),
         ({"dropout": -0.1}, "dropout must be a finite number >= 0 and < 1"),

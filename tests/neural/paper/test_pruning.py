@@ -65,7 +65,7 @@ def test_a_budget_keeps_the_greatest_weights_of_a_layer():
 @pytest.mark.parametrize("kind", [HardThreshold, SoftThreshold])
 @pytest.mark.parametrize("strength", [-1.0, float("nan"), float("inf")])
 def test_thresholds_are_not_negative(kind, strength):
-    with pytest.raises(ValueError, match="strength must be a finite number >= 0"):
+    with pytest.raises(ValueError, match=r"strength must be a (finite )?number"):
         kind(strength)
 
 

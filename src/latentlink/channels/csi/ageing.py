@@ -15,9 +15,11 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, complex_matrices
 from latentlink.channels.csi.statistics import correlation_over_time, doppler_hz
-from latentlink.numerics.doors import as_generator, check_instance, real
+from latentlink.numerics.doors import as_generator, real
+from latentlink.numerics.validation import validate_call
 
 
+@validate_call
 def age_channel(
     h: Complex[Tensor, "*batch r t"],
     delay_s: float,
@@ -55,6 +57,7 @@ def age_channel(
     return rho * h + ((1 - rho**2) * gain) ** 0.5 * w
 
 
+@validate_call
 def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz: float, gain: float = 1.0) -> Channel:
     """Predict the posterior means and variances of the channels from an estimate that is a delay old.
 
@@ -69,7 +72,6 @@ def age_estimate(known: Channel, delay_s: float, speed_mps: float, *, carrier_hz
     Raises:
         ValueError: as `age_channel`.
     """
-    check_instance("known", known, Channel, "channel.estimated(pilot_noise)")
     rho = float(correlation_over_time(delay_s, doppler_hz(speed_mps, carrier_hz)))
     gain = real("gain", gain, least=0.0)
     return replace(known, h=rho * known.h, error_variance=rho**2 * known.error_variance + (1 - rho**2) * gain)

@@ -23,6 +23,7 @@ from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import as_generator, finite
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 _LOADING = 8 * torch.finfo(torch.float64).eps  # of R_pp per pilot: a smooth channel's R_pp is singular to rounding without noise
 
@@ -90,6 +91,7 @@ class ChannelEstimator(Summarised):
         return replace(truth, h=h, error_variance=self.error_variance.mean(-1))
 
 
+@validate_call
 def lmmse_estimator(
     statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, *, pilot_noise: Scalars
 ) -> ChannelEstimator:
@@ -119,6 +121,7 @@ def lmmse_estimator(
     return ChannelEstimator(weights, left, torch.ones_like(left).to(weights), left, noise)
 
 
+@validate_call
 def least_squares_estimator(
     statistics: GridStatistics, pilots: ResourceElements, message: ResourceElements, *, pilot_noise: Scalars, linear: bool = True
 ) -> ChannelEstimator:
@@ -154,14 +157,14 @@ def _known(
 
 def _interpolate(pilots: ResourceElements, message: ResourceElements, linear: bool) -> Float[Tensor, "u p"]:
     """Compute A (u, p) of least squares: weights in time of each symbol's pilots times weights in frequency among them."""
-    k, symbol = torch.tensor(pilots.subcarriers), torch.tensor(pilots.symbols)
+    k, symbol = torch.tensor(pilots.subcarriers, device="cpu"), torch.tensor(pilots.symbols, device="cpu")
     symbols = symbol.unique()
-    A = torch.zeros(len(message), len(pilots), dtype=torch.float64)
-    in_time = _between(symbols, torch.tensor(message.symbols), linear)
+    A = torch.zeros(len(message), len(pilots), dtype=torch.float64, device="cpu")
+    in_time = _between(symbols, torch.tensor(message.symbols, device="cpu"), linear)
     for number, at in enumerate(symbols):
         own = (symbol == at).nonzero().squeeze(-1)
         own = own[k[own].argsort()]
-        A[:, own] = in_time[:, number, None] * _between(k[own], torch.tensor(message.subcarriers), linear)
+        A[:, own] = in_time[:, number, None] * _between(k[own], torch.tensor(message.subcarriers, device="cpu"), linear)
     return A
 
 
@@ -172,5 +175,5 @@ def _between(known: Tensor, wanted: Tensor, linear: bool) -> Float[Tensor, "w k"
     left = torch.where(known[right] == place, right, right - 1).clamp(min=0)
     share = torch.where(right > left, (place - known[left]) / (known[right] - known[left]).clamp(min=1), 0.0).double()
     share = share if linear else share.round()
-    weights = torch.zeros(len(wanted), len(known), dtype=torch.float64)
+    weights = torch.zeros(len(wanted), len(known), dtype=torch.float64, device="cpu")
     return weights.scatter_add(1, left[:, None], 1 - share[:, None]).scatter_add(1, right[:, None], share[:, None])

@@ -17,7 +17,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
-from latentlink.numerics.doors import check_instance, integer, real
+from latentlink.numerics.doors import integer, real
+from latentlink.numerics.validation import validate_call
 
 _TOP_DB, _RANGE_DB = 10.0, 60.0  # of h² over n_rx n_tx gain, which one strong path reaches; what is 50 dB below is not worth power
 
@@ -27,6 +28,7 @@ def angle_count(n_tx: int, q: int) -> int:
     return sum(2 * (n_tx - 1 - i) for i in range(min(q, n_tx - 1)))
 
 
+@validate_call
 def feedback_bits(channel: Channel, bits: int) -> int:
     """Count the bits that one channel of the batch takes: angles and amplitudes of each use, or of one where all uses are the same.
 
@@ -40,6 +42,7 @@ def feedback_bits(channel: Channel, bits: int) -> int:
     return matrices * (angles * (bits + _psi_bits(bits)) + q * bits)
 
 
+@validate_call
 def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel:
     """Quantise the receiver's knowledge of channels (…, u, n_rx, n_tx) to that of the transmitter.
 
@@ -60,7 +63,6 @@ def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel
     Example:
         >>> known = quantise_feedback(channel, bits=6)
     """
-    check_instance("channel", channel, Channel, "channel.estimated(pilot_noise)")
     bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
     once = channel.h.narrow(-3, 0, 1) if is_block_fading(channel.h) else channel.h
     _, h, Vh = torch.linalg.svd(once, full_matrices=False)
@@ -77,6 +79,7 @@ def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel
     return replace(channel, h=known.expand(channel.h.shape), error_variance=channel.error_variance + variance)
 
 
+@validate_call
 def quantisation_variance(n_rx: int, n_tx: int, bits: int, *, gain: float = 1.0) -> float:
     """Compute the variance per entry of H that quantisation leaves, to first order and for isotropic V: steps Δ err by Δ²/12 each.
 
@@ -86,6 +89,7 @@ def quantisation_variance(n_rx: int, n_tx: int, bits: int, *, gain: float = 1.0)
         ValueError: as `quantise_feedback`.
     """
     bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
+    n_rx, n_tx = integer("n_rx", n_rx), integer("n_tx", n_tx)
     q = min(n_rx, n_tx)
     phi = (2 * math.pi / 2**bits) ** 2 / 12
     psi = (math.pi / 2 / 2 ** _psi_bits(bits)) ** 2 / 12

@@ -17,11 +17,15 @@ from torch import Tensor
 
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.doors import AnyArray, finite, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
+_TURNS = 1e12  # of a phase, beyond which rounding leaves nothing of it
 SPEED_OF_LIGHT = 299_792_458.0
 
 
+@made_by("ScatteringStatistics(rms_delay_spread_s=1e-7)")
 @runtime_checkable
 class GridStatistics(Protocol):
     """The covariance of a channel of mean zero over the grid, which an estimator has to know beforehand."""
@@ -76,8 +80,10 @@ class ScatteringStatistics(Summarised):
         if self.rms_delay_spread_s is not None:
             phase = 2 * torch.pi * self.rms_delay_spread_s * (f[:, None] - g)
             return over_time / torch.complex(torch.ones_like(phase), phase)
-        tau, p = (torch.tensor(values, dtype=torch.float64) for values in (self.delays_s, self.powers))
-        at_rows, at_columns = (torch.polar(torch.ones(len(x), len(tau)).double(), -2 * torch.pi * x[:, None] * tau) for x in (f, g))
+        tau, p = (torch.tensor(values, dtype=torch.float64, device="cpu") for values in (self.delays_s, self.powers))
+        at_rows, at_columns = (
+            torch.polar(torch.ones(len(x), len(tau), device="cpu").double(), -2 * torch.pi * x[:, None] * tau) for x in (f, g)
+        )
         return over_time * ((at_rows * (p / p.sum())) @ at_columns.mH)
 
 
@@ -117,13 +123,14 @@ class SampledStatistics(Summarised):
         return self.matrix[index[0]][:, index[1]]
 
 
+@validate_call
 def doppler_hz(speed_mps: float, carrier_hz: float) -> float:
     """Compute the largest Doppler shift f_D = speed · carrier / c; 30 km/h are 8.33 m/s.
 
     Raises:
         ValueError: one of them is negative or not finite.
     """
-    return real("speed_mps", speed_mps, least=0.0) * real("carrier_hz", carrier_hz, least=0.0) / SPEED_OF_LIGHT
+    return real("speed_mps", speed_mps, least=0.0, below=SPEED_OF_LIGHT) * real("carrier_hz", carrier_hz, least=0.0) / SPEED_OF_LIGHT
 
 
 def correlation_over_time(delay_s: float, doppler_hz: float) -> Float[Tensor, ""]:
@@ -133,4 +140,7 @@ def correlation_over_time(delay_s: float, doppler_hz: float) -> Float[Tensor, ""
         ValueError: one of them is negative or not finite.
     """
     delay_s, doppler_hz = real("delay_s", delay_s, least=0.0), real("doppler_hz", doppler_hz, least=0.0)
-    return torch.special.bessel_j0(torch.tensor(2 * torch.pi * doppler_hz * delay_s, dtype=torch.float64))
+    turns = doppler_hz * delay_s
+    if turns > _TURNS:
+        raise ValueError(f"delay_s must be at most {_TURNS:g} periods of the Doppler shift, got {delay_s:g} s at {doppler_hz:g} Hz")
+    return torch.special.bessel_j0(torch.tensor(2 * torch.pi * turns, dtype=torch.float64, device="cpu"))

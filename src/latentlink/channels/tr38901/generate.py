@@ -30,6 +30,7 @@ from latentlink.numerics.doors import check_instance, integer
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.progress import CountProgress, on_terminal
 from latentlink.numerics.threads import one_thread
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.artifacts import artifact, load_if_there, save
 from latentlink.storage.folders import cache_folder
 
@@ -71,11 +72,11 @@ def grids(
     Blocks that are not stored yet are drawn, about `chunk` channels at a time by each worker.
     """
     check_instance("elements", elements, ResourceElements, "ResourceElements.over_frequency(48, 624)")
-    batch, seed = integer("batch", batch), integer("seed", seed, 0)
+    batch, seed = integer("batch", batch), integer("seed", seed, 0, 2**64 - 1)
     chunk, workers = integer("chunk", chunk), integer("workers", workers)
     shown = on_terminal(f"{model.model} channels") if progress is None else progress
     folder = _bank_folder(model, elements, seed) if cache else None
-    h = torch.empty(batch, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
+    h = torch.empty(batch, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64, device="cpu")
     blocks, step = -(-batch // BLOCK), max(1, chunk // BLOCK)
     ranges = [range(first, min(first + step, blocks)) for first in range(0, blocks, step)]
     joblib = import_extra("joblib", "3gpp")
@@ -134,12 +135,12 @@ def _draw_over_time(model: Model, elements: ResourceElements, seed: int, most_at
     frequencies, duration = elements.frequencies_hz(model.subcarrier_spacing_hz), symbol_duration_s(model.subcarrier_spacing_hz)
     if count <= 2 or count * model.receive.antennas * model.transmit.antennas <= most_at_once:
         return response(*draw_paths(model, seed, BLOCK, count, 1 / (step * duration)), frequencies, steps)
-    symbols = torch.tensor(elements.symbols)
-    h = torch.empty(BLOCK, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64)
+    symbols = torch.tensor(elements.symbols, device="cpu")
+    h = torch.empty(BLOCK, len(elements), model.receive.antennas, model.transmit.antennas, dtype=torch.complex64, device="cpu")
     for symbol in symbols.unique().tolist():
         here = symbols == symbol  # the second step of two, the first one being symbol 0
         a, tau = draw_paths(model, seed, BLOCK, 2, 1 / (max(symbol, 1) * duration))
-        h[:, here] = response(a, tau, frequencies[here], torch.full((int(here.sum()),), int(symbol > 0)))
+        h[:, here] = response(a, tau, frequencies[here], torch.full((int(here.sum()),), int(symbol > 0), device="cpu"))
     return h
 
 
@@ -160,6 +161,7 @@ def _seed_of(seed: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:7], "little")
 
 
+@validate_call
 def generate(
     model: ModelName,
     n_rx: int,

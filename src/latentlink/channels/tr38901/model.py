@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
-from latentlink.numerics.doors import check_instance, choice, integer, real
+from latentlink.numerics.doors import choice, integer, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
 Profile = Literal["TDL-A", "TDL-B", "TDL-C", "TDL-D", "TDL-E", "CDL-A", "CDL-B", "CDL-C", "CDL-D", "CDL-E"]
@@ -17,6 +18,7 @@ Polarisation = Literal["V", "H", "VH", "cross"]
 Pattern = Literal["omni", "38.901"]
 
 
+@made_by("Panel.linear(8)")
 @dataclass(frozen=True)
 class Panel(Summarised):
     """A uniform rectangular array in the y-z plane (TR 38.901, 7.3).
@@ -110,8 +112,6 @@ class Model(Summarised):
         choice("model", self.model, (*PROFILES, *DROPS))
         for name in ("carrier_hz", "subcarrier_spacing_hz", "delay_spread_s", "gain"):
             real(name, getattr(self, name), above=0.0)
-        for name in ("receive", "transmit"):
-            check_instance(name, getattr(self, name), Panel, "Panel.linear(8)")
         real("speed_mps", self.speed_mps, least=0.0)
         choice("direction", self.direction, ("downlink", "uplink"))
         choice("normalisation", self.normalisation, get_args(Normalisation))

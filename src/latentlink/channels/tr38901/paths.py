@@ -25,15 +25,21 @@ _LOCK = threading.Lock()
 def time_steps(symbols: tuple[int, ...]) -> tuple[int, int, Int[Tensor, "u"]]:
     """Find the symbols of a time step, the number of steps from symbol 0 on that reach all of `symbols`, and the step of each (u,)."""
     step = reduce(math.gcd, symbols) or 1
-    return step, max(max(symbols) // step + 1, 2), torch.tensor(symbols) // step  # one step alone is computed in another order
+    return (
+        step,
+        max(max(symbols) // step + 1, 2),
+        torch.tensor(symbols, device="cpu") // step,
+    )  # one step alone is computed in another order
 
 
 def response(
     a: Complex[Tensor, "b r t p s"], tau: Float[Tensor, "b p"], frequencies_hz: Float[Tensor, "u"], steps: Int[Tensor, "u"]
 ) -> Complex[Tensor, "b u r t"]:
     """Compute H = Σ_p a_p(t) exp(−j 2π f τ_p) at each resource element (b, u, r, t)."""
-    h = torch.empty(len(a), len(steps), *a.shape[1:3], dtype=a.dtype)
-    turn = torch.polar(torch.ones((), dtype=torch.float64), -2 * math.pi * tau.double().unsqueeze(-1) * frequencies_hz).to(a.dtype)
+    h = torch.empty(len(a), len(steps), *a.shape[1:3], dtype=a.dtype, device="cpu")
+    turn = torch.polar(torch.ones((), dtype=torch.float64, device="cpu"), -2 * math.pi * tau.double().unsqueeze(-1) * frequencies_hz).to(
+        a.dtype
+    )
     for step in steps.unique():
         here = steps == step
         h[:, here] = torch.einsum("brtp,bpu->burt", a[..., step], turn[..., here])
@@ -118,9 +124,9 @@ def _office(model: Model, count: int) -> tuple[Tensor, ...]:
     serving = torch.where(nearest, azimuth.cos(), -2.0).argmax(-1)
     chosen = serving[:, None, None].expand(-1, 1, 3)
     generator = import_extra("sionna.phy", "3gpp").config.torch_rng(_DEVICE)
-    heading = 2 * math.pi * torch.rand(count, 1, generator=generator)
+    heading = 2 * math.pi * torch.rand(count, 1, generator=generator, device="cpu")
     velocity = model.speed_mps * torch.stack([heading.cos(), heading.sin(), torch.zeros_like(heading)], -1)
-    inside = torch.ones(count, 1, dtype=torch.bool)
+    inside = torch.ones(count, 1, dtype=torch.bool, device="cpu")
     return users, sites.gather(1, chosen), turned, looks.gather(1, chosen), velocity, inside
 
 

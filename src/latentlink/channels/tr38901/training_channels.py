@@ -42,7 +42,7 @@ class StandardDraws(SizedDraws):
         integer("bank", self.bank)
 
     def _grid(self, antennas: int, uses: int, block: bool, count: int, generator: torch.Generator | None) -> Tensor:
-        return _bank(self, antennas, uses)[torch.randint(self.bank, (count,), generator=generator)].to(torch.complex128)
+        return _bank(self, antennas, uses)[torch.randint(self.bank, (count,), generator=generator, device="cpu")].to(torch.complex128)
 
 
 @lru_cache(maxsize=64)

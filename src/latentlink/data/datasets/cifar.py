@@ -22,6 +22,7 @@ from torch import Tensor
 
 from latentlink.data.datasets.images import DATA_VARIABLE, DatasetNotFound, ImageSet, Split, places_of
 from latentlink.numerics.doors import choice
+from latentlink.numerics.validation import validate_call
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32  # pixels
@@ -31,6 +32,7 @@ LARGEST = 2**28  # bytes of a member: published batches have 31 MB, a much large
 Records = tuple[UInt8[Tensor, "n 3072"], Int64[Tensor, "n"]]
 
 
+@validate_call
 def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
     """CIFAR-10's 60,000 colour 32x32 pictures of animals and vehicles in ten classes [krizhevsky2009learning].
 
@@ -101,7 +103,7 @@ def _labels(where: str, labels: list[Any], count: int) -> Int64[Tensor, "n"]:
     wrong = next((label for label in labels if type(label) is not int or not 0 <= label < len(CIFAR10_CLASSES)), None)
     if wrong is not None:
         raise ValueError(f"{where}: holds label {wrong!r}, CIFAR-10 has 0 to {len(CIFAR10_CLASSES) - 1}")
-    return torch.tensor(labels, dtype=torch.int64)
+    return torch.tensor(labels, dtype=torch.int64, device="cpu")
 
 
 @dataclass(frozen=True)

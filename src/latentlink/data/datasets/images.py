@@ -22,6 +22,7 @@ from torch import Tensor
 from latentlink.numerics.doors import choice
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 Split = Literal["train", "test"]
 
@@ -73,11 +74,19 @@ class ImageSet(Summarised):
         return int(self.images.shape[0])
 
     def subset(self, indices: slice | Sequence[int] | Tensor) -> "ImageSet":
-        """Select images by a slice, by their indices (in that order) or by a boolean mask (n,)."""
-        chosen = indices if isinstance(indices, slice | Tensor) else torch.as_tensor(indices, dtype=torch.int64)
-        return replace(self, images=self.images[chosen], labels=None if self.labels is None else self.labels[chosen])
+        """Select images by a slice, by their indices (in that order) or by a boolean mask (n,).
+
+        Raises:
+            IndexError: there is no such image, or the mask has another length.
+        """
+        chosen = indices if isinstance(indices, slice | Tensor) else torch.as_tensor(indices, dtype=torch.int64, device="cpu")
+        try:
+            return replace(self, images=self.images[chosen], labels=None if self.labels is None else self.labels[chosen])
+        except IndexError as error:
+            raise IndexError(f"indices must be a slice, image numbers below {len(self.images)} or a mask of all images: {error}") from error
 
 
+@validate_call
 def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
     """Zalando's 70,000 grey 28x28 pictures of clothes in ten classes [xiao2017fashion].
 
@@ -151,7 +160,7 @@ def read_idx(path: str | os.PathLike[str], ndim: int) -> UInt8[Tensor, "..."]:
         what = "truncated" if found < expected_values else "too long"
         raise ValueError(f"{path}: {what}: {found} values, its header announces {shape} = {expected_values}")
     if expected_values == 0:
-        return torch.empty(shape, dtype=torch.uint8)
+        return torch.empty(shape, dtype=torch.uint8, device="cpu")
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(shape)
 
 
@@ -167,6 +176,7 @@ def _content(path: Path) -> bytes:
         raise ValueError(f"{path}: damaged or truncated gzip file ({error})") from error
 
 
+@validate_call
 def digits(split: Split) -> ImageSet:
     """Scikit-learn's 1,797 grey 8x8 handwritten digits, always the same 1,200 to train and 597 to test.
 
@@ -178,13 +188,13 @@ def digits(split: Split) -> ImageSet:
     """
     choice("split", split, get_args(Split))
     bunch = import_extra("sklearn.datasets", "eval").load_digits()
-    images = torch.as_tensor(bunch.images).mul(255 / 16).round().to(torch.uint8)
-    labels = torch.as_tensor(bunch.target, dtype=torch.int64)
+    images = torch.as_tensor(bunch.images, device="cpu").mul(255 / 16).round().to(torch.uint8)
+    labels = torch.as_tensor(bunch.target, dtype=torch.int64, device="cpu")
     n = len(labels)
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0), device="cpu")
     by_class = order[labels[order].argsort(stable=True)]
-    quota = torch.arange(n + 1) * DIGITS_TEST // n
-    in_test = torch.zeros(n, dtype=torch.bool)
+    quota = torch.arange(n + 1, device="cpu") * DIGITS_TEST // n
+    in_test = torch.zeros(n, dtype=torch.bool, device="cpu")
     in_test[by_class[quota[1:] > quota[:-1]]] = True
     chosen = order[in_test[order] == (split == "test")]
     return ImageSet(f"digits-{split}", images[chosen], labels[chosen], tuple(str(digit) for digit in range(10)))

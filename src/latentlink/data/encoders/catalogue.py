@@ -6,6 +6,7 @@ from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.data.encoders.imagenet import OWN_SIZE, efficientnet_lite, mobilenet_v2
 from latentlink.data.encoders.timm import PREFIX, is_timm_model, timm_encoder
 from latentlink.numerics.extras import import_extra, is_installed
+from latentlink.numerics.validation import validate_call
 
 ENCODERS: dict[str, Callable[[int], Encoder]] = {
     "mobilenet-v2": mobilenet_v2,
@@ -24,6 +25,7 @@ def is_encoder_name(name: str) -> bool:
     return name in ENCODERS or (name.startswith(PREFIX) and name != PREFIX) or (plain and ":" not in name)
 
 
+@validate_call
 def encoder(name: str, size: int | None = None) -> Encoder:
     """Build an encoder by its name, one of `ENCODERS` or one of timm's.
 

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import integer
+from latentlink.numerics.doors import as_tensor, device_named, integer
 from latentlink.numerics.reprs import Summarised
+from latentlink.numerics.validation import validate_call
 
 Built = TypeVar("Built")
 
@@ -49,7 +50,7 @@ class Encoder(Summarised):
         if images.dtype != torch.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
             raise ValueError(f"images must be uint8 (n, H, W) or (n, H, W, 3), got {images.dtype} {tuple(images.shape)}")
         with torch.inference_mode():
-            latents = torch.as_tensor(self.function(images.to(self.device)))
+            latents = as_tensor(f"what encoder {self.name} returns", self.function(images.to(self.device)))
         if tuple(latents.shape) != (len(images), self.dim) or latents.is_complex():
             got = f"{latents.dtype} {tuple(latents.shape)}"
             raise ValueError(f"encoder {self.name} must return real ({len(images)}, {self.dim}) for {len(images)} images, got {got}")
@@ -57,9 +58,9 @@ class Encoder(Summarised):
 
     def to(self, device: torch.device | str) -> "Encoder":
         """Return the same encoder on another device; a callable that is no module only receives its images there."""
-        network = self.function
+        device, network = device_named(device), self.function
         moved = copy.deepcopy(network).to(device) if isinstance(network, nn.Module) else network
-        return replace(self, function=moved, device=torch.device(device))
+        return replace(self, function=moved, device=device)
 
 
 def fingerprint(state: Mapping[str, Tensor], *facts: object) -> str:
@@ -97,8 +98,8 @@ class Preprocessing(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.interpolation, self.cropped_from = size, interpolation, cropped_from
-        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean, device="cpu").reshape(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, device="cpu").reshape(3, 1, 1))
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -138,6 +139,7 @@ def image_encoder(name: str, dim: int, network: nn.Module, preprocessing: Prepro
     return Encoder(name, dim, fingerprint(whole.state_dict(), name, *preprocessing.facts), whole, size=preprocessing.size)
 
 
+@validate_call
 def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, version: str) -> Encoder:
     """Make an encoder of any function.
 

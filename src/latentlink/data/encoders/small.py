@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.encoders.image_encoder import Encoder, fingerprint
+from latentlink.numerics.validation import validate_call
 
 SIDE = 8  # pixels
 PERCEPTRON_DIM = 96
@@ -38,6 +39,7 @@ def _convolutional() -> nn.Sequential:
     return nn.Sequential(Shades(), *first, *second, nn.Linear(32 * (SIDE // 2) ** 2, CONVOLUTIONAL_DIM), nn.GELU())
 
 
+@validate_call
 def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
     """Train a perceptron (96-d) and a small convolutional network (128-d), independently of each other, on grey 8x8 images.
 
@@ -66,7 +68,7 @@ def _train(name: str, build: Callable[[], nn.Sequential], dim: int, images: Imag
     optimiser = torch.optim.Adam([*network.parameters(), *classifier.parameters()], lr=STEP)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(EPOCHS):
-        order = torch.randperm(len(images), generator=generator)
+        order = torch.randperm(len(images), generator=generator, device="cpu")
         for start in range(0, len(images), BATCH):
             batch = order[start : start + BATCH]
             loss = nn.functional.cross_entropy(classifier(network(images.images[batch])), images.labels[batch])

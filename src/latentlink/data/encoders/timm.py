@@ -75,7 +75,7 @@ def _dim(name: str, network: nn.Module, size: int) -> int:
     """Length of a latent, found by computing one: models do not agree on the attribute that holds it."""
     try:
         with torch.inference_mode():
-            latent = network(torch.zeros(1, 3, size, size))
+            latent = network(torch.zeros(1, 3, size, size, device="cpu"))
     except Exception as error:  # models refuse what does not suit them in many ways
         raise ValueError(f"size: timm's {name} takes no images of {size} px ({error})") from error
     if not isinstance(latent, Tensor) or latent.ndim != 2:

@@ -14,12 +14,14 @@ from latentlink.data.readers.containers import CONTAINERS
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
 from latentlink.data.readers.opening import read_array
 from latentlink.data.readers.sources import AnyPath, locate
+from latentlink.numerics.validation import validate_call
 
 SUFFIXES = (*CONTAINERS, *matlab.SUFFIXES)
 _REAL = "amplitudes only? a link needs phases; save h.astype(complex) if real channels are meant"
 _USUAL_GAIN = (1e-5, 1e5)  # beyond these, mean |h|² is a path loss and not a fading channel's
 
 
+@validate_call
 def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, axes: str | None = None) -> Complex128[Tensor, "n u r t"]:
     """Read measured or simulated channel matrices.
 

@@ -10,8 +10,10 @@ from torch import Tensor
 from latentlink.data.readers.content import FileContentError
 from latentlink.data.readers.opening import read_array
 from latentlink.data.readers.sources import locate
+from latentlink.numerics.validation import validate_call
 
 
+@validate_call
 def read_images(path: str | os.PathLike[str]) -> UInt8[Tensor, "n ..."]:
     """Read images (n, height, width) or (n, height, width, 3), uint8, from a .npy file.
 

@@ -16,8 +16,10 @@ from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_
 from latentlink.data.readers.sources import locate
 from latentlink.data.readers.tables import LABELS, Table
 from latentlink.latents.labels import Labels, number_words
+from latentlink.numerics.validation import validate_call
 
 
+@validate_call
 def read_labels(path: Source, *, key: str | None = None, names: Sequence[str] | None = None) -> Int64[Tensor, "n"]:
     """Read class labels.
 

@@ -11,10 +11,12 @@ from latentlink.data.readers.content import Array, FileContentError, check_kind,
 from latentlink.data.readers.opening import Source, open_source, read_array
 from latentlink.data.readers.pooling import Pooling, pool_latents
 from latentlink.data.readers.tables import Table
+from latentlink.numerics.validation import validate_call
 
 _BITS = 8192  # floats of half precision between 1e-4 and 1e4 are larger than this when their bits are read as integers
 
 
+@validate_call
 def read_latents(
     path: Source,
     *,
@@ -49,6 +51,7 @@ def read_latents(
     return torch.from_numpy(join_shards(list(latent_shards(path, key=key, columns=columns, pool=pool))))
 
 
+@validate_call
 def latent_shards(
     path: Source, *, key: str | None = None, columns: str | Sequence[str] | None = None, pool: Pooling | None = None
 ) -> Iterator[tuple[str, Array]]:

@@ -19,6 +19,7 @@ from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.tables import LABELS
 from latentlink.latents.labels import Labels
 from latentlink.latents.pilots import Pilots
+from latentlink.numerics.validation import validate_call
 
 ID = "id"
 
@@ -39,6 +40,7 @@ class Side(NamedTuple):
     labels: Array | None
 
 
+@validate_call
 def read_pairs(
     tx: Source,
     rx: Source,

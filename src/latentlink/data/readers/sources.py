@@ -42,6 +42,8 @@ def locate(source: AnyPath | Sequence[AnyPath], key: str | None, suffixes: Colle
     """
     if isinstance(source, str | os.PathLike):
         return _locate_one(os.fspath(source), key, suffixes)
+    if not isinstance(source, Sequence) or not all(isinstance(part, str | os.PathLike) for part in source):
+        raise FileContentError("path must be a file, a pattern, a folder or a list of files, got a list of other things")
     parts = [_locate_one(os.fspath(part), key, suffixes) for part in source]
     keys = {part.key for part in parts}
     if len(keys) > 1:

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from latentlink.data.readers.frames import EXTRA
 from latentlink.numerics.extras import import_extra
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 
 
+@validate_call
 def write_array(path: str | os.PathLike[str], values: Tensor) -> None:
     """Write latents (n, d) or labels (n,) so that `read_latents` and `read_labels` read them back; atomic.
 

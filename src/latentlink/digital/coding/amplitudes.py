@@ -23,14 +23,14 @@ _NODES = 64
 
 def levels(bits: int) -> Float[Tensor, "l"]:
     """Amplitudes (2^bits,) by label, of unit mean energy."""
-    position = torch.arange(2**bits)
+    position = torch.arange(2**bits, device="cpu")
     ordered = (2.0 * position.double() - (2**bits - 1)) * (3 / (4**bits - 1)) ** 0.5
     return torch.zeros_like(ordered).scatter(0, position ^ (position >> 1), ordered)
 
 
 def label_bits(bits: int) -> Int[Tensor, "l b"]:
     """The bits (2^bits, bits) of each label, most significant first."""
-    return torch.arange(2**bits).unsqueeze(-1) >> torch.arange(bits - 1, -1, -1) & 1
+    return torch.arange(2**bits, device="cpu").unsqueeze(-1) >> torch.arange(bits - 1, -1, -1, device="cpu") & 1
 
 
 def amplitudes(coded: Int[Tensor, "*a b"]) -> Float[Tensor, "*a"]:
@@ -51,10 +51,10 @@ def log_ratios(received: Float[Tensor, "*a"], bits: int, snr: Float[Tensor, "*b"
 @cache
 def _tables() -> tuple[Float[Tensor, "b g j"], Float[Tensor, "b g j"]]:
     """The tables of I_j and V_j (MOST_BITS, SNRs, MOST_BITS), zero for bits that there are not."""
-    snr = 10 ** (torch.arange(_LOWEST_DB, _HIGHEST_DB + _STEP_DB / 2, _STEP_DB, dtype=torch.float64) / 10)
+    snr = 10 ** (torch.arange(_LOWEST_DB, _HIGHEST_DB + _STEP_DB / 2, _STEP_DB, dtype=torch.float64, device="cpu") / 10)
     nodes, weights = (torch.from_numpy(values) for values in np.polynomial.hermite_e.hermegauss(_NODES))
     weights = weights / weights.sum()
-    information, dispersion = torch.zeros(2, MOST_BITS, len(snr), MOST_BITS, dtype=torch.float64)
+    information, dispersion = torch.zeros(2, MOST_BITS, len(snr), MOST_BITS, dtype=torch.float64, device="cpu")
     for bits in range(1, MOST_BITS + 1):
         received = levels(bits)[:, None, None] + nodes * snr.rsqrt().unsqueeze(-1)  # (levels, SNRs, nodes)
         sign = 2 * label_bits(bits)[:, None, None, :] - 1

@@ -77,13 +77,13 @@ class Block(Protection, Parts):
             blocks: of channels that are all of one size.
             dimensions: real dimensions D of each block.
         """
-        empty = torch.zeros(dimensions, dtype=torch.float64)
+        empty = torch.zeros(dimensions, dtype=torch.float64, device="cpu")
         nothing = Block(0, 0, 1.0, empty.long(), empty, empty, empty[:0].long())
         rows = [nothing, *(nothing if block is None else block.to("cpu") for block in blocks)]  # one at least, which is cut off again
         tensors = {name: torch.stack([getattr(row, name) for row in rows])[1:] for name in ("bits", "power", "snr")}
         for name, dtype in (("payload", torch.long), ("length", torch.long), ("error", torch.float64)):
-            tensors[name] = torch.tensor([getattr(row, name) for row in rows[1:]], dtype=dtype)
-        slots = torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long)
+            tensors[name] = torch.tensor([getattr(row, name) for row in rows[1:]], dtype=dtype, device="cpu")
+        slots = torch.tensor([len(row.order) for row in rows[1:]], dtype=torch.long, device="cpu")
         return tensors | {"order": torch.cat([row.order for row in rows]), "slots": slots}
 
     @staticmethod
@@ -93,7 +93,22 @@ class Block(Protection, Parts):
         for number, order in enumerate(orders):
             values: dict[str, Any] = {name: value[number] for name, value in tensors.items()}
             numbers = {name: values.pop(name).item() for name in ("payload", "length", "error")}
-            yield Block(**numbers, **values, order=order) if numbers["payload"] else None
+            if numbers["payload"] == 0:
+                yield None
+                continue
+            block = Block(**numbers, **values, order=order)
+            block.check()
+            yield block
+
+    def check(self) -> None:
+        """Check a block that was read from a file: every coded bit has one slot, and dimensions carry what constellations do."""
+        slots = int(self.bits.sum())
+        if self.bits.numel() == 0 or not 0 <= int(self.bits.min()) <= int(self.bits.max()) <= MOST_BITS:
+            raise ValueError(f"bits must be from 0 to {MOST_BITS} in each dimension")
+        if not torch.equal(self.order.sort().values, torch.arange(slots, device=self.order.device)):
+            raise ValueError(f"order must be that of {slots} slots")
+        if self.length not in (0, slots) or not 1 <= self.payload <= slots or (self.length == 0 and self.payload != slots):
+            raise ValueError(f"payload and length must be those of {slots} slots, got {self.payload} and {self.length}")
 
     @property
     def code(self) -> BlockCode | ShortCode | None:

@@ -63,7 +63,7 @@ class BlockCode:
             fec.ldpc.LDPC5GDecoder(self._encoder, num_iter=count, hard_out=True, **settings) for count in ITERATIONS
         ]
         generator = torch.Generator().manual_seed(length)
-        self._scrambling = torch.randint(0, 2, (length,), generator=generator).to(device)
+        self._scrambling = torch.randint(0, 2, (length,), generator=generator, device="cpu").to(device)
 
     @property
     def edges(self) -> int:
@@ -102,11 +102,11 @@ class ShortCode:
     """The code that carries a payload of B ≤ 11 bits in n coded bits."""
 
     def __init__(self, payload: int, length: int, device: str) -> None:
-        basis = torch.tensor([[int(bit) for bit in row[:payload]] for row in _BASIS.split()])
+        basis = torch.tensor([[int(bit) for bit in row[:payload]] for row in _BASIS.split()], device="cpu")
         self._messages = label_bits(payload).to(device)
         self._codewords = (label_bits(payload) @ basis.mT % 2).to(device)
         self._basis = basis.to(device)
-        self._place = (torch.arange(length) % SHORT_LENGTH).to(device)
+        self._place = (torch.arange(length, device="cpu") % SHORT_LENGTH).to(device)
 
     def encode(self, payload: Int[Tensor, "n p"]) -> Int[Tensor, "n l"]:
         """Coded bits (n, length) of payloads (n, payload)."""

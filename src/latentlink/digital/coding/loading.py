@@ -157,7 +157,7 @@ class Uncoded:
 
 def _margin(error: float) -> Float[Tensor, ""]:
     """The number of standard deviations that a normal variable exceeds with this probability."""
-    return 2**0.5 * torch.erfinv(torch.tensor(1 - 2 * error, dtype=torch.float64))
+    return 2**0.5 * torch.erfinv(torch.tensor(1 - 2 * error, dtype=torch.float64, device="cpu"))
 
 
 def _profiles(gain: Float[Tensor, "c q"], power: Float[Tensor, "c"]) -> Float[Tensor, "c p q"]:

@@ -27,13 +27,16 @@ from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum
 from latentlink.links.link_file import taken_out
 from latentlink.links.shapes import check_latents
-from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
+from latentlink.storage.fields import check_fields
 
 _PREFIXES = (0, 10, 20)  # bits of the vector quantiser before a transform code
 _ALL_VECTORS = 64  # bits up to which the vector quantiser is also tried alone
 _SMALLEST_TRANSFORM = 12  # bits
+_LARGEST = 2**20  # bits of a message
 _HELD_SHARE, _HELD_MOST = 0.15, 512  # of the pilots, to judge codes on
 _DIGITS = 6  # significant bits of the size of a payload: sizes are shared, and at most 3 % of the payload is not used
 
@@ -85,6 +88,7 @@ class Remaining(NamedTuple):
     mse: float
 
 
+@made_by("Digital().code(modes, pilots)")
 class LatentCode(Summarised):
     """Codes of latents for every size of payload, learnt from pilots; both devices hold it.
 
@@ -121,7 +125,7 @@ class LatentCode(Summarised):
     def of_pilots(cls, coordinates: Coordinates, pilots: Pilots) -> "LatentCode":
         """Learn the code from pilots, some of which are held back to judge it on."""
         c = coordinates.weighted(pilots.x)
-        order = torch.randperm(len(c), generator=torch.Generator().manual_seed(0)).to(c.device)
+        order = torch.randperm(len(c), generator=torch.Generator().manual_seed(0), device="cpu").to(c.device)
         count = min(_HELD_MOST, int(_HELD_SHARE * len(c)))
         held = order[:count] if count else order
         return cls(coordinates, c[order[count:]], c[held], pilots.y[held].to(c) - coordinates.mean_y)
@@ -141,16 +145,22 @@ class LatentCode(Summarised):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "LatentCode":
         """The code of a saved link."""
-        return cls(Coordinates(**taken_out(tensors, "coordinates.")), **tensors)
+        if wrong := sorted(name for name, value in tensors.items() if value.dtype != torch.float64):
+            raise ValueError(f"{', '.join(wrong)} must be in float64, in which both devices compute their tables")
+        coordinates = Coordinates(**taken_out(tensors, "coordinates."))
+        check_fields(coordinates, "coordinates.")
+        return cls(coordinates, **tensors)
 
     @staticmethod
     def round_down(bits: int) -> int:
         """The payload of at most `bits` that is used: six significant binary digits."""
+        bits = integer("bits", bits, 0)
         unit = 1 << max(0, bits.bit_length() - _DIGITS)
         return bits // unit * unit
 
     def encode(self, c: Float[Tensor, "n k"], payload: int) -> Int[Tensor, "n p"]:
         """Payloads (n, payload) of weighted coefficients c (n, k)."""
+        payload = integer("payload", payload, 0, _LARGEST)
         with self._lock:
             return self._encoded(c, payload, self._prefix(payload))[0]
 
@@ -174,6 +184,7 @@ class LatentCode(Summarised):
 
     def reach(self, payload: int) -> int:
         """The number of coefficients, from the strongest on, that a payload describes."""
+        payload = integer("payload", payload, 0, _LARGEST)
         with self._lock:
             prefix = self._prefix(payload)
             beyond = max(self._transform(prefix).sizes(payload - prefix)) if prefix < payload else 0

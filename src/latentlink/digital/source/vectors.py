@@ -73,7 +73,7 @@ class VectorQuantiser:
 def lloyd(points: Float[Tensor, "n s"], count: int) -> Float[Tensor, "w s"]:
     """Codebook (count, s) of least mean squared error, locally; deserted codewords split the cells of greatest error."""
     generator = torch.Generator().manual_seed(count)
-    start = torch.randperm(len(points), generator=generator)[torch.arange(count) % len(points)]
+    start = torch.randperm(len(points), generator=generator, device="cpu")[torch.arange(count, device="cpu") % len(points)]
     book = points[start.to(points.device)].clone()
     for _ in range(_ROUNDS):
         chosen = nearest(points, book)

@@ -28,7 +28,8 @@ from latentlink.linear.admm.antenna_selection import exchange_antennas
 from latentlink.linear.admm.problem import Problem
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.doors import check_instance, integer
+from latentlink.numerics.doors import integer
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PerAntenna, PerUse, PowerLimit
 from latentlink.streams.per_use import per_use_bound
@@ -38,6 +39,7 @@ from latentlink.streams.spatial import SpatialModes
 _DISTURBANCE = 0.03  # of the budget's root: the closed form is a stationary point, and modes that are absent stay absent
 
 
+@made_by("ActiveAntennas(2)")
 class ConstraintSet(Summarised, ABC):
     """A set of precoders that meet the power budget of the channel and perhaps more."""
 
@@ -181,9 +183,6 @@ class _InLatentCoordinates(ConstraintSet):
 
     moments: Moments
 
-    def __post_init__(self) -> None:
-        check_instance("moments", self.moments, Moments, "those the modes were made of")
-
     @property
     def latent_moments(self) -> Moments:
         return self.moments
@@ -212,7 +211,6 @@ class SparsePrecoder(_InLatentCoordinates):
     nonzeros: int
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         integer("nonzeros", self.nonzeros)
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:

@@ -17,7 +17,7 @@ from latentlink.linear.closed_form import LinearSolution, expected_on, in_precis
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.status import Status
 from latentlink.numerics.division import ratio
-from latentlink.numerics.doors import check_instance, flag, integer, real
+from latentlink.numerics.doors import flag, integer, real
 from latentlink.numerics.parts import change_tensors, move_tensor
 from latentlink.numerics.reprs import Summarised
 from latentlink.power import Mean, PowerLimit
@@ -80,10 +80,8 @@ class Admm(Summarised):
 
     def __post_init__(self) -> None:
         set_of(self.power)
-        if self.constraint is not None:
-            check_instance("constraint", self.constraint, ConstraintSet, "ActiveAntennas(2), or None")
-            if not isinstance(self.power, Mean):
-                raise ValueError(f"power must be Mean() where there is a constraint, got {self.power!r}; leave one of the two out")
+        if self.constraint is not None and not isinstance(self.power, Mean):
+            raise ValueError(f"power must be Mean() where there is a constraint, got {self.power!r}; leave one of the two out")
         flag("adaptive", self.adaptive)
         flag("warm_start", self.warm_start)
         real("rho", self.rho, above=0.0)
@@ -144,7 +142,7 @@ class Admm(Summarised):
         """Make the precoder (…, u, t, c) to begin with: random, with every mode in it, or the set's warm start."""
         channel, generator = problem.channel, torch.Generator().manual_seed(self.seed)
         shape = (2, channel.uses, channel.n_tx, problem.inputs)
-        drawn = torch.randn(shape, dtype=problem.N.dtype, generator=generator).to(problem.N.device)
+        drawn = torch.randn(shape, dtype=problem.N.dtype, generator=generator, device="cpu").to(problem.N.device)
         random = problem.scale_to_budget(torch.complex(drawn[0], drawn[1]).expand(*channel.batch, *shape[1:]))
         return self.allowed.warm_start(modes, problem, random) if self.warm_start else random
 

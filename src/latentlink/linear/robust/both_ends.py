@@ -250,10 +250,14 @@ def balance(
 def _layout(count: int, uses: int, width: int) -> Int[Tensor, "layer part symbol width"]:
     """Number of the mode at each place, `count` at places without a mode."""
     layers, parts = -(-count // (2 * uses)), 2 // width
-    first = 2 * uses * torch.arange(layers)[:, None, None, None]
+    first = 2 * uses * torch.arange(layers, device="cpu")[:, None, None, None]
     last = (first + 2 * uses).clamp(max=count)
     symbols = (last - first + 1) // 2  # of this layer
-    part, symbol, half = torch.arange(parts)[:, None, None], torch.arange(uses)[:, None], torch.arange(width)
+    part, symbol, half = (
+        torch.arange(parts, device="cpu")[:, None, None],
+        torch.arange(uses, device="cpu")[:, None],
+        torch.arange(width, device="cpu"),
+    )
     mode = first + (part * symbols + symbol) * width + half
     return torch.where((symbol < symbols) & (mode < last), mode, count)
 

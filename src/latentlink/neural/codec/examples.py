@@ -21,6 +21,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import Streams, place_streams, symbols
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.doors import real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.objectives import Objective, Wanted
 
@@ -29,6 +30,7 @@ _LEAST_SHRINKAGE = 1e-6  # of a fold in cross-fitting, where the modes have none
 LEAST_DRAWN = 2**14  # channels that are drawn before a source is said to have none that fits
 
 
+@made_by("Augmentation(noise=0.1)")
 @dataclass(frozen=True)
 class Augmentation(Summarised):
     """How pilots are varied in training.
@@ -96,17 +98,17 @@ class Examples:
 
     def batch(self, count: int, random: Mapping[str, torch.Generator]) -> Batch:
         """Examples to train on, each pilot at most once; `random` has the generators by `CodecDraw`."""
-        rows = torch.randperm(len(self.z), generator=random[CodecDraw.ORDER])[:count].to(self.z.device)
+        rows = torch.randperm(len(self.z), generator=random[CodecDraw.ORDER], device="cpu")[:count].to(self.z.device)
         z, how = self.z[rows], self.augmentation
         drawn, noise = random[CodecDraw.AUGMENTATION], random[CodecDraw.DISTURBANCE]
         disturbed = z + how.noise * self.unit * self._normal(z, noise) if how.noise else z
         if not (how.moved or how.mixed):
             return Batch(disturbed[:, self.inputs], self.wanted, rows)
-        partner = rows[torch.randperm(len(rows), generator=drawn).to(rows.device)]
-        share = torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32)
-        is_mixed = torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32) < how.mixed
+        partner = rows[torch.randperm(len(rows), generator=drawn, device="cpu").to(rows.device)]
+        share = torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32, device="cpu")
+        is_mixed = torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32, device="cpu") < how.mixed
         between = (share * is_mixed).to(z)
-        size = how.moved * torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32).to(z)
+        size = how.moved * torch.rand(len(rows), 1, generator=drawn, dtype=torch.float32, device="cpu").to(z)
         move = size * self.unit * self._normal(z, noise)
         y = self.y[rows] + between * (self.y[partner] - self.y[rows]) + move @ self.modes.synthesis.mT
         z = disturbed + between * (self.z[partner] - z) + move
@@ -133,7 +135,7 @@ def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.
     if not fitting:
         raise ValueError(f"draws must have channels of at most max_symbols = {codec.max_symbols} symbols, got none: raise max_symbols")
     parts = [place_streams(strength, channel.to(strength.device), codec.most)[0] for channel in fitting]
-    order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator)  # they come by size
+    order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator, device="cpu")  # they come by size
     joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
     return joined.to(torch.float32)[order.to(strength.device)]
 
@@ -160,7 +162,7 @@ def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, g
     W, Psi, b = modes.weight, modes.synthesis.double(), modes.strength.double()
     M_Psi = Psi if W is None else W.double().mT @ (W.double() @ Psi)
     c = y @ M_Psi / b.square()
-    part = torch.randperm(len(x), generator=generator).to(x.device) % folds
+    part = torch.randperm(len(x), generator=generator, device="cpu").to(x.device) % folds
     z = x.new_zeros(len(x), len(b))
     gram, cross = x.mT @ x, x.mT @ c
     for fold in range(folds):

@@ -31,7 +31,7 @@ class Gate:
     @classmethod
     def always(cls) -> "Gate":
         """The codec serves every channel."""
-        return cls(torch.ones(len(SYMBOLS) + 1, len(BITS) + 1, dtype=torch.bool))
+        return cls(torch.ones(len(SYMBOLS) + 1, len(BITS) + 1, dtype=torch.bool, device="cpu"))
 
     @classmethod
     def choose(cls, streams: Streams, gained: Float[Tensor, "c"], margin: float) -> "Gate":

@@ -103,7 +103,7 @@ class CodecLoop(TrainingLoop):
         share = (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate * share
-        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random[CodecDraw.ORDER])
+        channels = torch.randint(len(self.bank.amplitude), (self.schedule.channels,), generator=self.random[CodecDraw.ORDER], device="cpu")
         batch = self.examples.batch(self.schedule.messages, self.random)
         self.optimiser.zero_grad(set_to_none=True)
         drop = Dropout(self.schedule.dropout, self.random[CodecDraw.DROPOUT]) if self.schedule.dropout else None

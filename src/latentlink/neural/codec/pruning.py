@@ -132,8 +132,8 @@ def _rank_layers(network: ModulatedMlp, x: Tensor, at: Modulation) -> list[Units
 def leave_out(units: list[Units], excess: float) -> None:
     """Leave out the units of least worth until `excess` operations are saved, or no unit may go; one of each layer stays."""
     worth = torch.cat([layer.worth for layer in units])
-    owner = torch.cat([torch.full((len(layer.worth),), i) for i, layer in enumerate(units)])
-    place = torch.cat([torch.arange(len(layer.worth)) for layer in units])
+    owner = torch.cat([torch.full((len(layer.worth),), i, device="cpu") for i, layer in enumerate(units)])
+    place = torch.cat([torch.arange(len(layer.worth), device="cpu") for layer in units])
     for index in worth.argsort().tolist():
         layer = units[int(owner[index])]
         if excess <= 0:

@@ -26,8 +26,8 @@ from latentlink.neural.codec.loop import CodecLoop, CodecSchedule, loss_and_scor
 from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.seeding import CodecDraw
-from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
-from latentlink.numerics.doors import AnyArray, check_instance, choice, integer, real
+from latentlink.neural.training_loop import Checkpoint, Precision, ScalarLogger, TrainingProgress, progress_callback
+from latentlink.numerics.doors import AnyArray, choice, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.reprs import Summarised
@@ -124,8 +124,6 @@ class CodecTraining(CodecSchedule):
         real("dropout", self.dropout, least=0.0, below=1.0)
         for name in ("weight_decay", "margin"):
             real(name, getattr(self, name), least=0.0)
-        check_instance("draws", self.draws, ChannelSource, "ChannelDraws(...), or an object with its draw(count, generator)")
-        check_instance("augmentation", self.augmentation, Augmentation, "Augmentation(...)")
         if not isinstance(self.power, Mean | PerMessage):
             expected = "Mean(), Mean(peak=...) or PerMessage() in a codec"
             raise ValueError(f"power must be {expected}, got {self.power!r}: use ClosedForm or Admm for others")
@@ -157,7 +155,7 @@ class CodecTraining(CodecSchedule):
         weights = CodecDraw.WEIGHTS.generator(self.seed)
         networks = [ModulatedMlp([a, *[self.width] * self.layers, b], 2 * most, weights) for a, b in ((k, most), (most, k))]
         encoder, decoder = (network.to(device).requires_grad_(False).eval() for network in networks)
-        some = pilots[torch.randperm(len(pilots), generator=CodecDraw.CALIBRATION.generator(self.seed))[:CALIBRATED]]
+        some = pilots[torch.randperm(len(pilots), generator=CodecDraw.CALIBRATION.generator(self.seed), device="cpu")[:CALIBRATED]]
         every = torch.arange(k, device=device)
         return Codec(
             modes=strongest,
@@ -182,7 +180,7 @@ class CodecTraining(CodecSchedule):
         unpaired: AnyArray | None = None,
         checkpoint: Path | str | None = None,
         progress: TrainingProgress | bool | None = True,
-        logger: Any = None,
+        logger: ScalarLogger | None = None,
     ) -> CodecFit:
         """Train a codec for a pair of devices.
 
@@ -199,7 +197,6 @@ class CodecTraining(CodecSchedule):
             ValueError: an argument is of another type or size, on another device, or the checkpoint is of another training.
         """
         codec = self.untrained(modes, pilots)
-        check_instance("objective", objective, Objective, "HeadDivergence(head), Regression(...), Cosine() or Retrieval()")
         if len(pilots) < 4:
             raise ValueError(f"pilots must be at least 4, some of them to stop by, got {len(pilots)}")
         extra = None
@@ -228,7 +225,7 @@ class CodecTraining(CodecSchedule):
             "training_loss": loop.series("training"),
             "validation_loss": loop.series("validation"),
             "validation_score": loop.series("score"),
-            "best_round": torch.tensor(loop.best_round),
+            "best_round": torch.tensor(loop.best_round, device="cpu"),
             "open": gate.of(held).double().mean(),
         })  # fmt: skip
 
@@ -242,7 +239,7 @@ class CodecTraining(CodecSchedule):
         return self.rounds * self.steps * median_us(lambda: loop.step(0), TIMED_STEPS, loop.device) / 1e6
 
     def _examples(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> Examples:
-        order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(self.seed))
+        order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(self.seed), device="cpu")
         held = min(len(order) - 2, max(2, round(self.validation * len(order))))
         coordinates = None
         if self.folds > 1:

@@ -27,7 +27,7 @@ from latentlink.neural.paper.pruning import Pruning, pruning_for
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
 from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
-from latentlink.numerics.doors import check_instance, choice, integer, real
+from latentlink.numerics.doors import choice, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 
@@ -151,7 +151,6 @@ class Neural(PairSchedule):
 
     def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
         """Untrained networks with the data they are for, and the factors by which these were scaled; raises as `design`."""
-        check_instance("pilots", pilots, Pilots, "Pilots(x, y)")
         check_channel(channel, pilots.x)
         if tuple(channel.batch) not in ((), (1,)):
             raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
@@ -160,7 +159,7 @@ class Neural(PairSchedule):
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
         x, scale_x = _scale(pilots.x)
         y, scale_y = _scale(pilots.y)
-        order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed)).to(device)
+        order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed), device="cpu").to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
         data = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
@@ -194,7 +193,7 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solutio
         "training_mse": factor * loop.series("training"),
         "validation_mse": factor * loop.series("validation"),
         "density": loop.series("density"),
-        "best_epoch": torch.tensor(loop.best_round),
+        "best_epoch": torch.tensor(loop.best_round, device="cpu"),
     }
     return Solution(
         link,

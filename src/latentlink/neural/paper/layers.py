@@ -115,10 +115,10 @@ class ComplexLinear(nn.Module):
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         bound = math.sqrt(3 / (2 * inputs))  # E|w|² = 1 / in: the power of what passes is unchanged
-        drawn = 2 * torch.rand(2, outputs, inputs, generator=generator, dtype=torch.float32) - 1
+        drawn = 2 * torch.rand(2, outputs, inputs, generator=generator, dtype=torch.float32, device="cpu") - 1
         self.weight = nn.Parameter(bound * drawn)
-        self.bias = nn.Parameter(torch.zeros(2, 1, outputs, dtype=torch.float32))
-        self.register_buffer("mask", torch.ones(outputs, inputs, dtype=torch.bool))
+        self.bias = nn.Parameter(torch.zeros(2, 1, outputs, dtype=torch.float32, device="cpu"))
+        self.register_buffer("mask", torch.ones(outputs, inputs, dtype=torch.bool, device="cpu"))
 
     def forward(self, z: Float[Tensor, "2 n in"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "2 n out"]:
         """W z + b, the product computed in `dtype`."""

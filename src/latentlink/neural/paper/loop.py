@@ -111,7 +111,7 @@ class PairLoop(TrainingLoop):
 
     def train(self) -> float:
         """One pass over all rows; mean squared error per message."""
-        order = torch.randperm(len(self.data), generator=self.random["order"]).to(self.device)
+        order = torch.randperm(len(self.data), generator=self.random["order"], device="cpu").to(self.device)
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         for rows in order.split(self.schedule.batch_size):
             total += self.step(rows) * len(rows)

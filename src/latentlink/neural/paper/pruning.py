@@ -23,9 +23,11 @@ from latentlink.budget import Flops, Latency, Weights
 from latentlink.links.operation_count import COMPLEX_WEIGHT
 from latentlink.neural.paper.layers import ComplexLinear
 from latentlink.numerics.doors import check_instance, real
+from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
 
+@made_by("HardThreshold(λ) or SoftThreshold(λ) (budget=budget.Weights(share) limits the cost)")
 @runtime_checkable
 class Pruning(Protocol):
     """Anything that prunes the layers after an epoch."""

@@ -234,6 +234,11 @@ class NeuralTransceiver(BaseTransceiver):
 
         def network(end: str) -> Network:
             weights, biases = (series_from(tensors, f"{end}.{kind}.") for kind in ("weights", "biases"))
+            sizes = [(weight.shape[0], bias.shape) for weight, bias in zip(weights, biases, strict=True) if weight.ndim == 3]
+            outputs = [weight.shape[1] for weight in weights]
+            inputs = [weight.shape[2] for weight in weights[1:]] if len(sizes) == len(weights) else None
+            if not weights or sizes != [(2, (2, 1, count)) for count in outputs] or outputs[:-1] != inputs:
+                raise ValueError(f"weights and biases of the {end} must be (2, out, in) and (2, 1, out), in the out of the layer before")
             return Network(weights, biases, manifest[f"{end}_form"])
 
         return cls(network("precoder"), network("decoder"), channel=channel_from(tensors), **tensors)

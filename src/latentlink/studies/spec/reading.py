@@ -10,12 +10,14 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
+from latentlink.numerics.validation import validate_call
 from latentlink.studies.spec.overrides import apply_override, put
 from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
 
 
+@validate_call
 def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -> Study:
     """The study of a YAML file, with `a.b=value` overrides in the grammar of Hydra (`channel.antennas=1,2,4`).
 
@@ -41,6 +43,7 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
         raise ValueError(f"{path}: {error}") from error
 
 
+@validate_call
 def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False, *, folder: Path | None = None) -> Study:
     """The study of a mapping as a study file in a folder holds it; raises ValueError as `read_study`."""
     if not isinstance(content, Mapping):

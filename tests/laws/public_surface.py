@@ -1,0 +1,713 @@
+"""Every public callable with arguments that it takes, and what a stranger might hand over in their place."""
+
+import datetime
+import enum
+import importlib
+import inspect
+import math
+import re
+import tempfile
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import polars as pl
+import scipy.sparse
+import torch
+
+import latentlink as ll
+from conformance import registry
+from conformance.registry import DESIGNS, channel, codec, modes, moments, pilots, solution
+from latentlink.neural.paper.layers import ComplexLinear
+from latentlink.numerics.parts import named_tensors
+from oracles import normal, seeded
+
+NAMESPACES = (
+    "power",
+    "csi",
+    "budget",
+    "channels",
+    "tr38901",
+    "bounds",
+    "baselines",
+    "digital",
+    "metrics",
+    "objectives",
+    "studies",
+    "data",
+    "nn",
+)
+NOT_CALLED = {  # what is not called at all, and why
+    "Transceiver": "a protocol",
+    "GridStatistics": "a protocol",
+    "ChannelSource": "a protocol",
+    "Objective": "a protocol",
+    "ConstraintSet": "abstract",
+    "CsiCase": "abstract",
+    "PowerLimit": "abstract",
+    "BaseTransceiver": "abstract",
+    "ArtifactError": "an exception",
+    "PlugInError": "an exception",
+    "DatasetNotFound": "an exception",
+    "SnrDefinition": "an enum",
+    "Experiment": "made by open_experiment",
+    "PilotKnowledge": "made by studies",
+    "Study": "a model of pydantic, checked by it",
+    "studies.run": "runs for minutes",
+    "device_pair": "trains encoders",
+    "small_digit_encoders": "trains encoders",
+    "digits": "reads a data set",
+    "cifar10": "reads a data set",
+    "fashion_mnist": "reads a data set",
+}
+
+
+_REFUSALS: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A public callable with arguments that it takes, and the annotations of its parameters."""
+
+    name: str
+    function: Callable[..., Any]
+    valid: dict[str, Any]
+    hints: dict[str, Any]
+
+    def outcome(self, parameter: str, value: Any) -> Any:
+        """What comes of one other argument."""
+        arguments = {**self.valid, parameter: value}
+        positional = [arguments.pop(name) for name in self._positional_only() if name in arguments]
+        return self.function(*positional, **arguments)
+
+    def refusal(self) -> str:
+        """The message of a callable that refuses even its valid arguments, such as a link that cannot be scaled; asked for once."""
+        if self.name not in _REFUSALS:
+            try:
+                self.function(**self.valid)
+                _REFUSALS[self.name] = ""
+            except Exception as error:
+                _REFUSALS[self.name] = str(error)
+        return _REFUSALS[self.name]
+
+    def _positional_only(self) -> list[str]:
+        kinds = inspect.signature(self.function).parameters.values()
+        return [each.name for each in kinds if each.kind is inspect.Parameter.POSITIONAL_ONLY]
+
+
+@cache
+def folder() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="latentlink-surface-"))
+    np.save(made / "x.npy", pilots().x.numpy())
+    np.save(made / "labels.npy", pilots().labels.numpy())
+    np.save(made / "h.npy", channel().h[:, 0].numpy())
+    np.save(made / "images.npy", np.zeros((4, 8, 8), np.uint8))
+    solution("exact").transceiver.save(made / "link.safetensors")
+    (made / "study.yaml").write_text("name: small\nmethods: [{name: closed-form}]\n")
+    return made
+
+
+@cache
+def head() -> ll.SoftmaxHead:
+    return ll.fit_head(pilots().y, pilots().labels)
+
+
+@cache
+def elements() -> ll.channels.ResourceElements:
+    return ll.channels.ResourceElements.contiguous(registry.USES)
+
+
+def average(values: Any) -> torch.Tensor:
+    """A constant factor for each channel of the registry's batch."""
+    return torch.full((3,), float(values), dtype=torch.float64)
+
+
+@cache
+def instances() -> dict[str, Any]:
+    """An object of every public class, by the name of the class."""
+    link, decided = solution("exact").transceiver, head()(pilots().y).argmax(-1)
+    images = ll.data.ImageSet("pictures", torch.zeros(4, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), ("cat",))
+    estimator = ll.csi.lmmse_estimator(ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7), elements(), elements(), pilot_noise=0.1)
+    bank = ll.rayleigh(2, 2, batch=(50, registry.USES), generator=0)
+    made = [
+        *(solution(name).transceiver for name in ("exact", "top-k", "digital", "digital, by a genie")),
+        *(DESIGNS[name].method() for name in ("exact", "admm", "first-k", "eigen-k", "disjoint", "digital")),
+        ll.baselines.TopK(k=3, align="before", draws=16),
+        ll.Neural(hidden_tx=3, hidden_rx=3, epochs=1, batch_size=64, precision="float32"),
+        ll.CodecTraining(
+            modes=5,
+            width=8,
+            layers=1,
+            max_symbols=4,
+            rounds=1,
+            steps=1,
+            channels=2,
+            messages=16,
+            bank=(8, 8, 8),
+            draws=ll.channels.ChannelDraws(antennas=(2,), uses=(2,)),
+        ),
+        solution("exact"),
+        channel(),
+        moments(),
+        modes(),
+        pilots(),
+        head(),
+        codec(),
+        registry.code(),
+        ll.Status.OPTIMAL,
+        ll.Goal.fisher(head(), pilots().y),
+        ll.ActiveAntennas(1),
+        ll.SparsePrecoder(moments(), 9),
+        ll.ConstantModulus(moments()),
+        ll.HardThreshold(3.0),
+        ll.SoftThreshold(2.0),
+        ll.PilotSelection(3),
+        ll.Augmentation(),
+        ll.power.Mean(),
+        ll.power.PerUse(max_iterations=5),
+        ll.power.PerMessage(x=pilots().x, y=pilots().y),
+        ll.power.PerAntenna(),
+        ll.power.Equal(),
+        ll.power.OneUseAtATime(),
+        ll.csi.BothEnds(),
+        ll.csi.Perfect(),
+        ll.csi.ReceiverOnly(),
+        ll.csi.Transmitter(draws=4),
+        ll.csi.TransmitterOnly(draws=2),
+        ll.csi.Unaware(),
+        ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7),
+        ll.csi.SampledStatistics.of(bank, elements()),
+        estimator,
+        ll.budget.Weights(0.5),
+        ll.budget.Flops(1e5),
+        ll.budget.Latency(5.0),
+        ll.channels.ChannelDraws(antennas=(2,), uses=(2,)),
+        elements(),
+        ll.tr38901.Model("TDL-A"),
+        ll.tr38901.Panel(),
+        ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-A"), antennas=(2,), uses=(2,)),
+        ll.bounds.AccuracyBound.of(decided, pilots().labels),
+        ll.baselines.LeastSquares(),
+        ll.baselines.Procrustes(),
+        ll.baselines.LeastSquares().fit(moments()),
+        ll.baselines.SvdEqualiser(),
+        ll.baselines.ZeroForcing(),
+        ll.baselines.MmseEqualiser(),
+        ll.digital.AtReceiver(),
+        ll.digital.AtTransmitter(),
+        ll.digital.BlockError(),
+        ll.digital.Genie(),
+        ll.metrics.accuracy(head(), pilots().y, pilots().labels),
+        ll.metrics.Amplifier.above_mean(channel(), 3.0),
+        ll.evaluate(link, pilots().x, pilots().y, channel=channel(), head=head(), labels=pilots().labels, generator=0),
+        ll.metrics.MeasuredLatency(1.0, 2.0),
+        link.flops,
+        ll.metrics.peaks(link, pilots().x),
+        ll.metrics.Rate.of(3, 9),
+        ll.objectives.Cosine(),
+        ll.objectives.HeadDivergence(head()),
+        ll.objectives.Regression(),
+        ll.objectives.Retrieval(),
+        ll.data.DevicePair(pilots(), pilots(), "left", "right", "clouds"),
+        ll.data.from_callable("flat", lambda images: images.flatten(1).float(), 64, "1"),
+        images,
+        ll.nn.ChannelLayer(channel()),
+        ll.nn.Decoder(link),
+        ll.nn.Precoder(link),
+    ]
+    return {type(each).__name__: each for each in made}
+
+
+@cache
+def by_name() -> dict[str, Callable[[], Any]]:
+    """Arguments by the name of their parameter, wherever a callable has none of its own in `OWN`."""
+    link, e = solution("exact").transceiver, elements()
+    symbols = link.encode(pilots().x[:5])
+    cases = {
+        "x": pilots().x,
+        "y": pilots().y,
+        "y_hat": pilots().y,
+        "labels": pilots().labels,
+        "head": head(),
+        "pilots": pilots(),
+        "moments": moments(),
+        "modes": modes(),
+        "channel": channel(),
+        "known": channel(),
+        "truth": channel(),
+        "transceiver": link,
+        "solution": solution("exact"),
+        "h": channel().h,
+        "grid": channel().h,
+        "s": symbols,
+        "r": symbols,
+        "change": torch.clone,
+        "target": torch.float64,
+        "factor": average(0.5),
+        "limit": ll.power.Mean(),
+        "strength": modes().strength,
+        "n_tx": 2,
+        "n_rx": 2,
+        "power": average(1.0),
+        "energy": normal(1, 3, 5).square(),
+        "budget": torch.ones(3, 1, dtype=torch.float64),
+        "F": link.encode(pilots().x[:4]).transpose(-3, -2).transpose(-2, -1),
+        "snr_db": 10.0,
+        "error_variance": 0.1,
+        "bits": 6,
+        "generator": 0,
+        "count": 4,
+        "uses": 2,
+        "elements": e,
+        "rows": e,
+        "columns": e,
+        "statistics": ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7),
+        "message": e,
+        "pilot_noise": 0.1,
+        "delay_s": 1e-3,
+        "speed_mps": 1.0,
+        "carrier_hz": 1e9,
+        "antennas": 3,
+        "coefficient": 0.5,
+        "corr_rx": torch.eye(2),
+        "corr_tx": torch.eye(2),
+        "k_factor": 1.0,
+        "bandwidth_hz": 1e6,
+        "power_dbm": 20.0,
+        "error": 0.1,
+        "source": ll.channels.SnrDefinition.TOTAL_POWER,
+        "bank": ll.rayleigh(2, 2, batch=(50, registry.USES), generator=0),
+        "at_pilots": channel().h,
+        "limit_db": 3.0,
+        "hits": 3,
+        "share": 0.5,
+        "transmitter": "left",
+        "receiver": "right",
+        "k": 3,
+        "code": registry.code(),
+        "objective": ll.objectives.Regression(),
+        "learning_rate": 0.01,
+        "epoch": 1,
+        "epochs": 3,
+        "threshold": 0.1,
+        "dim": 4,
+        "version": "1",
+        "name": "flat",
+        "word": "mean",
+        "parts": [moments(), moments()],
+        "variance": torch.ones(4, dtype=torch.float64),
+        "synthesis": modes().synthesis,
+        "mean_y": modes().mean_y,
+        "device": "cpu",
+        "messages": 4,
+        "send": lambda s: channel().apply(s, 0),
+        "spacing": 2,
+        "slots": 1,
+        "subcarriers": 12,
+        "symbols": 2,
+        "subcarrier_spacing_hz": 30e3,
+        "point": None,
+        "images": instances()["ImageSet"],
+        "indices": [0, 1],
+        "decisions": head()(pilots().y).argmax(-1),
+        "coordinates": registry.code().coordinates,
+        "wanted": registry.code().wanted,
+        "ceiling": average(1.0),
+        "covariance": link.channel.h.new_zeros(len(modes()), len(modes()), dtype=torch.float64),
+        "coefficients": torch.eye(registry.D, dtype=torch.float64)[:2],
+        "path": folder() / "x.npy",
+        "tx": folder() / "x.npy",
+        "rx": folder() / "x.npy",
+        "payload": 8,
+        "each": 1,
+        "c": registry.code().held,
+        "available": 4,
+        "encoder": instances()["Encoder"],
+        "values": pilots().x,
+        "gate": codec().gate,
+        "study": folder() / "study.yaml",
+        "in_features": 4,
+        "out_features": 3,
+        "other": moments(),
+        "message_": "",
+        "index": 0,
+        "function": lambda images: images,
+        "weight": torch.eye(registry.M),
+        "model": "TDL-A",
+        "q": 1,
+        "aligned": instances()["Alignment"],
+        "learnt": registry.code().learnt,
+        "held": registry.code().held,
+        "z": modes().coefficients(pilots().x[:5]),
+        "text": "",
+    }
+    return {name: (lambda value=value: value) for name, value in cases.items()}
+
+
+OWN: dict[str, dict[str, Callable[[], Any]]] = {
+    "Channel.from_snr": {"h": lambda: channel().h[:, 0]},
+    "read_channels": {"path": lambda: folder() / "h.npy"},
+    "read_labels": {"path": lambda: folder() / "labels.npy"},
+    "read_images": {"path": lambda: folder() / "images.npy"},
+    "read_study": {"path": lambda: folder() / "study.yaml"},
+    "load": {"path": lambda: folder() / "link.safetensors"},
+    "save": {"path": lambda: folder() / "saved.safetensors"},
+    "run": {"output": folder},
+    "results": {"output": folder},
+    "report": {"output": folder},
+    "open_experiment": {"output": folder},
+    "write_array": {"path": lambda: folder() / "written.npy"},
+    "make_study": {"content": lambda: {"name": "small", "methods": [{"name": "closed-form"}]}},
+    "summarise": {"rows": lambda: pl.DataFrame({"a": [1]})},
+    "csi.named": {"word": lambda: "perfect"},
+    "convert_snr": {"target": lambda: ll.channels.SnrDefinition.PER_TRANSMIT_ANTENNA, "gain": lambda: 1.0},
+    "age_channel": {"h": lambda: channel().h[:, 0]},
+    "accuracy": {"bits": lambda: average(2.0)},
+    "encoder": {"name": lambda: "digits-small"},
+    "encode": {"images": lambda: instances()["ImageSet"], "folder": lambda: folder() / "cache"},
+    "AccuracyBound.at": {"bits": lambda: average(2.0)},
+    "LatentCode.decode": {"bits": lambda: registry.code().held_payloads(8)},
+    "choose_goal": {"streams": lambda: (2,), "snr_db": lambda: (10.0,), "channels": lambda: 1, "folds": lambda: 2, "goals": dict},
+    "per_antenna": {"channel": lambda: channel((1,))},
+    "look": {"permutations": lambda: 5},
+    "latency": {"repeats": lambda: 1},
+    "Encoder.__call__": {"images": lambda: instances()["ImageSet"].images},
+    "SemanticModes.transceiver": {
+        "streams": lambda: solution("exact").transceiver.streams,
+        "precoder": lambda: solution("exact").transceiver.precoder,
+    },
+    "Status.of": {"code": lambda: solution("exact").status[0]},
+    "Status.where": {"sent": lambda: torch.tensor([True, False])},
+    "Status": {"name": lambda: "of this test", "message": lambda: "made to see what is refused"},
+    "Amplifier.__call__": {"s": lambda: solution("exact").transceiver.encode(pilots().x[:5])},
+    "HardThreshold.prox": {"layer": lambda: ComplexLinear(3, 2)},
+    "SoftThreshold.prox": {"layer": lambda: ComplexLinear(3, 2)},
+    "HardThreshold.after_epoch": {"layers": lambda: [ComplexLinear(3, 2)]},
+    "SoftThreshold.after_epoch": {"layers": lambda: [ComplexLinear(3, 2)]},
+    "ResourceElements.comb": {"symbols": lambda: (2, 3)},
+    "PerAntenna.limits_of": {"n_tx": lambda: 2},
+    "OperationCount.of": {"table": list},
+    "Moments.training_folds": {},
+    "PilotSelection.indices": {"labels": lambda: pilots().labels},
+    "held_out": {"moments": lambda: ll.Moments.from_pairs(pilots().x, pilots().y, 3)},
+    "Neural.design": {"channel": lambda: channel((1,))},
+    "Neural.estimated_seconds": {"channel": lambda: channel((1,))},
+    "Neural.untrained": {"channel": lambda: channel((1,))},
+    "least_squares_estimator": {"pilots": elements},
+    "lmmse_estimator": {"pilots": elements},
+    "opta": {"modes": lambda: ll.semantic_modes(moments(), shrinkage=0.0)},
+    "separation": {"modes": lambda: ll.semantic_modes(moments(), shrinkage=0.0)},
+    "DigitalTransceiver.lost": {"x": lambda: pilots().x[:5]},
+    "GenieTransceiver.lost": {"x": lambda: pilots().x[:5]},
+    "StandardDraws.draw": {"count": lambda: 1},
+    "Moments.from_pairs": {"folds": lambda: 2},
+    "Pilots.__getitem__": {"rows": lambda: [0, 1, 2]},
+    "tr38901.generate": {"n_rx": lambda: 1, "n_tx": lambda: 1},
+}
+RESULTS = {  # what designs and measurements return, made by hand at one's own risk
+    "LinearTransceiver",
+    "TopKTransceiver",
+    "DigitalTransceiver",
+    "GenieTransceiver",
+    "Codec",
+    "Solution",
+    "Evaluation",
+    "Alignment",
+    "SemanticModes",
+    "Moments",
+    "Accuracy",
+    "Rate",
+    "Peaks",
+    "MeasuredLatency",
+    "AccuracyBound",
+    "ChannelEstimator",
+    "LatentCode",
+    "SampledStatistics",
+    "ImageSet",
+}
+LEFT_OUT = {  # parts of designs that only designs call, with arguments that only they make
+    "project",
+    "allocate",
+    "limits_of",
+    "refine",
+    "warm_start",
+    "lower_bound",
+    "start",
+    "link",
+    "sent",
+    "number_sent",
+    "carry",
+    "after_epoch",
+    "untrained_loop",
+    "with_ceiling",
+    "to_tensors",
+    "from_tensors",
+    "parts_from",
+    "symbols",
+    "coefficients",
+    "members",
+    "flat",
+    "per_channel",
+    "weighted",
+    "search_operations",
+    "remaining",
+    "held_payloads",
+    "identity",
+    "response",
+    "expected_power",
+    "settled",
+    "prox",
+    "message_gain",
+    "components",
+    "expected_mse",
+    "canonical",
+    "shared",
+    "alignment",
+    "rows",
+    "run",
+    "transceiver",
+    "wanted",
+}
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+
+    called = function.__init__ if isinstance(function, type) else function
+    return get_type_hints(called, include_extras=True)
+
+
+def arguments_of(name: str, function: Callable[..., Any], whole: Any = None) -> dict[str, Any] | None:
+    """Arguments that a callable takes: its own, those of an object's fields, or those by name; None where one is missing."""
+    valid, own = {}, OWN.get(name) or OWN.get(name.rpartition(".")[2], {})  # with or without its namespace, methods by their last name
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        if parameter.name in own:
+            valid[parameter.name] = own[parameter.name]()
+        elif whole is not None and hasattr(whole, parameter.name):
+            valid[parameter.name] = getattr(whole, parameter.name)
+        elif parameter.default is inspect.Parameter.empty:
+            if parameter.name not in by_name():
+                return None
+            valid[parameter.name] = by_name()[parameter.name]()
+    return valid
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Every public function and class, once, by its name with its namespace."""
+    seen: set[int] = set()
+    for space in (None, *NAMESPACES):
+        module = ll if space is None else importlib.import_module(f"latentlink.{space}")
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if callable(thing) and not inspect.ismodule(thing) and id(thing) not in seen:
+                seen.add(id(thing))
+                yield (name if space is None else f"{space}.{name}"), thing
+
+
+def methods_of(cls: type) -> Iterator[str]:
+    """The public methods of a class that the package defines."""
+    for name in dir(cls):
+        if not name.startswith("_") or name in ("__call__", "__getitem__"):
+            member = inspect.getattr_static(cls, name)
+            function = getattr(member, "__func__", member)
+            if inspect.isfunction(function) and (function.__module__ or "").startswith("latentlink"):
+                yield name
+
+
+@cache
+def subjects() -> tuple[dict[str, Subject], list[str]]:
+    """Every public callable with its arguments, and the names of those for which an argument is missing."""
+    found: dict[str, Subject] = {}
+    missing: list[str] = []
+
+    def add(name: str, function: Callable[..., Any], whole: Any = None) -> None:
+        valid = arguments_of(name, function, whole)
+        if valid is None:
+            missing.append(name)
+        else:
+            found[name] = Subject(name, function, valid, hints_of(function))
+
+    for full, thing in public():
+        short = full.rpartition(".")[2]
+        if short in NOT_CALLED or full in NOT_CALLED or (isinstance(thing, type) and issubclass(thing, Exception | enum.Enum)):
+            continue
+        if not isinstance(thing, type):
+            add(full, thing)
+            continue
+        if short not in instances():
+            missing.append(full)
+            continue
+        whole = instances()[short]
+        add(full, thing, whole if is_dataclass(thing) else None)
+        for method in methods_of(thing):
+            if method not in LEFT_OUT:
+                bound = getattr(whole, method)
+                add(f"{full}.{method}" if full.rpartition(".")[0] == "" else f"{short}.{method}", bound)
+    return found, missing
+
+
+class Nothing:
+    """An object of another kind."""
+
+
+def bad_values() -> dict[str, Callable[[], Any]]:
+    """What is given in place of an argument, each made anew."""
+    x = normal(7, 6, 4)
+    values: dict[str, Callable[[], Any]] = {
+        "None": lambda: None,
+        "text": lambda: "text",
+        "empty text": lambda: "",
+        "bytes": lambda: b"x",
+        "NUL": lambda: "a\0b",
+        "nan": lambda: math.nan,
+        "inf": lambda: math.inf,
+        "-inf": lambda: -math.inf,
+        "-1": lambda: -1,
+        "0": lambda: 0,
+        "1.5": lambda: 1.5,
+        "-0.5": lambda: -0.5,
+        "2**63": lambda: 2**63,
+        "-2**63": lambda: -(2**63),
+        "10**400": lambda: 10**400,
+        "1e30": lambda: 1e30,
+        "1e308": lambda: 1e308,
+        "5e-324": lambda: 5e-324,
+        "1j": lambda: 1j,
+        "True": lambda: True,
+        "False": lambda: False,
+        "object": Nothing,
+        "class": lambda: Nothing,
+        "function": lambda: lambda *_: None,
+        "{}": dict,
+        "{1: 2}": lambda: {1: 2},
+        "[]": list,
+        "()": tuple,
+        "ragged": lambda: [[1.0], [1.0, 2.0]],
+        "words": lambda: ["a", "b"],
+        "[None]": lambda: [None],
+        "set": lambda: {1},
+        "empty tensor": lambda: torch.empty(0),
+        "no rows": lambda: torch.empty(0, 4),
+        "scalar tensor": lambda: torch.tensor(0.5),
+        "nan tensor": lambda: x * math.nan,
+        "inf tensor": lambda: x / 0,
+        "complex tensor": lambda: x.to(torch.complex128),
+        "real tensor": lambda: x,
+        "half": lambda: x.half(),
+        "bool tensor": lambda: x > 0,
+        "vector": lambda: x[0],
+        "one more axis": lambda: x[None, None, None, None],
+        "nan vector": lambda: x[0] * math.nan,
+        "sparse tensor": lambda: x.to_sparse(),
+        "csr tensor": lambda: _quiet(lambda: x.to_sparse_csr()),
+        "meta tensor": lambda: x.to("meta"),
+        "complex nan": lambda: torch.full((3, 2, 2, 2), complex(math.nan, 0), dtype=torch.complex128),
+        "gradient": lambda: x.clone().requires_grad_(),
+        "quantised": lambda: _quiet(lambda: torch.quantize_per_tensor(x.float(), 0.1, 0, torch.qint8)),
+        "masked": lambda: np.ma.masked_array(x.numpy(), mask=x.numpy() > 0),
+        "scipy sparse": lambda: scipy.sparse.csr_matrix(x.numpy()),
+        "longdouble": lambda: x.numpy().astype(np.longdouble),
+        "big-endian": lambda: x.numpy().astype(">f8"),
+        "objects": lambda: x.numpy().astype(object),
+        "words array": lambda: np.array(["a", "b"]),
+        "dates": lambda: np.array(["2020-01-01"], "M8[D]"),
+        "structured": lambda: np.zeros(3, [("a", "f8")]),
+        "date": lambda: datetime.date(2020, 1, 1),
+        "frame": lambda: pl.DataFrame({"a": [1.0]}),
+        "generator": lambda: seeded(0),
+        "np.nan": lambda: np.float32("nan"),
+        "np.int64": lambda: np.int64(-3),
+        "ellipsis": lambda: ...,
+        "folder": folder,
+        "recursive": _recursive,
+        "many": lambda: [1.0] * 100_000,
+        "2**63 batch": lambda: (2**62, 2**62),
+    }
+    return values
+
+
+def _quiet(make: Callable[[], Any]) -> Any:
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make()
+
+
+def _recursive() -> list[Any]:
+    whole: list[Any] = []
+    whole.append(whole)
+    return whole
+
+
+ALIASES = {  # names under which messages of readers, studies and registers know an argument
+    "path": ("folder", "file"),
+    "tx": ("path", "file"),
+    "rx": ("path", "file"),
+    "labels": ("path", "file"),
+    "content": ("study", "name"),
+    "study": ("name", "YAML"),
+    "overrides": ("override",),
+    "word": ("power", "csi"),
+    "weights": ("share",),
+    "send": ("r",),
+    "output": ("run the study first",),
+    "size": ("encoder",),
+    "symbol": ("symbols",),
+    "subcarrier": ("subcarriers",),
+}
+PLAIN = {int: (int, np.integer), float: (int, float, np.integer, np.floating), bool: (bool, np.bool_), str: (str,)}
+
+
+def cannot_be(value: Any, hint: Any) -> bool:
+    """True where a value is of no kind that a plain annotation allows; arrays and shapes are judged by what comes of them."""
+
+    if get_origin(hint) in (Union, types.UnionType):
+        return all(cannot_be(value, option) for option in get_args(hint))
+    if get_origin(hint) is Literal:
+        return not isinstance(value, str) or value not in get_args(hint)
+    if hint is type(None):
+        return value is not None
+    if hint in PLAIN:
+        wrong = not isinstance(value, PLAIN[hint]) or (hint is not bool and isinstance(value, bool))
+        wrong = wrong and not (hint in (int, float) and isinstance(value, torch.Tensor) and value.numel() == 1)
+        return wrong or (hint is float and isinstance(value, float | np.floating) and math.isnan(value))
+    ours = isinstance(hint, type) and (hint.__module__.startswith("latentlink") or hint is torch.nn.Module)
+    return ours and not getattr(hint, "_is_protocol", False) and not isinstance(value, hint)
+
+
+def has_nan(whole: Any) -> bool:
+
+    if isinstance(whole, float):
+        return math.isnan(whole)
+    return any(bool(t.isnan().any()) for t in named_tensors(whole).values() if t.is_floating_point() or t.is_complex())
+
+
+def verdict(subject: Subject, parameter: str, label: str) -> str:
+    """What is wrong with what comes of a bad argument, or an empty word."""
+
+    value = bad_values()[label]()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outcome = subject.outcome(parameter, value)
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        if str(error) == subject.refusal() or (isinstance(value, str | Path) and str(value) in str(error)):
+            return ""
+        names = (*subject.hints, *ALIASES.get(parameter, ()))  # that of another where the two do not fit
+        if any(re.search(rf"(?<![a-zA-Z]){re.escape(name)}(?![a-zA-Z])", str(error)) for name in names):
+            return ""
+        return f"unnamed {type(error).__name__}: {str(error)[:150]}"
+    except IndexError as error:
+        return "" if "must be" in str(error) else f"unnamed IndexError: {str(error)[:150]}"
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:150]}"
+    if cannot_be(value, subject.hints.get(parameter, Any)):
+        return "accepted"
+    settled = isinstance(subject.function, type) and subject.function.__name__ in RESULTS
+    return "NaN in silence" if "nan" in label and not settled and has_nan(outcome) else ""
