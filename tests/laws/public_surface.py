@@ -128,6 +128,14 @@ def average(values: Any) -> torch.Tensor:
 
 
 @cache
+def _measured_tasks() -> ll.metrics.Evaluation:
+    """A regression and a search, measured over the exact link."""
+    link, targets = solution("exact").transceiver, pilots().x[:, :2]
+    head, y = ll.nn.RegressionHead.fit(pilots().y, targets), pilots().y
+    return ll.evaluate(link, pilots().x, y, channel=channel(), head=head, targets=targets, gallery=y, generator=0)
+
+
+@cache
 def instances() -> dict[str, Any]:
     """An object of every public class, by the name of the class."""
     link, decided = solution("exact").transceiver, head()(pilots().y).argmax(-1)
@@ -205,6 +213,8 @@ def instances() -> dict[str, Any]:
         ll.metrics.accuracy(head(), pilots().y, pilots().labels),
         ll.metrics.Amplifier.above_mean(channel(), 3.0),
         ll.evaluate(link, pilots().x, pilots().y, channel=channel(), head=head(), labels=pilots().labels, generator=0),
+        _measured_tasks().regression,
+        _measured_tasks().retrieval,
         ll.metrics.MeasuredLatency(1.0, 2.0),
         link.flops,
         ll.metrics.peaks(link, pilots().x),
@@ -216,6 +226,8 @@ def instances() -> dict[str, Any]:
         ll.data.DevicePair(pilots(), pilots(), "left", "right", "clouds"),
         ll.data.from_callable("flat", lambda images: images.flatten(1).float(), 64, "1"),
         images,
+        ll.data.Marginal.from_latents(pilots().x),
+        ll.nn.RegressionHead.fit(pilots().y, pilots().x[:, :2]),
         ll.nn.ChannelLayer(channel()),
         ll.nn.Decoder(link),
         ll.nn.Precoder(link),
@@ -345,6 +357,9 @@ def by_name() -> dict[str, Callable[[], Any]]:
         "held": registry.code().held,
         "z": modes().coefficients(pilots().x[:5]),
         "text": "",
+        "names": None,
+        "classes": None,
+        "targets": pilots().x[:, :2],
     }
     return {name: (lambda value=value: value) for name, value in cases.items()}
 
@@ -420,6 +435,9 @@ RESULTS = {  # what designs and measurements return, made by hand at one's own r
     "Alignment",
     "SemanticModes",
     "Moments",
+    "Marginal",
+    "RegressionFigures",
+    "RetrievalFigures",
     "Accuracy",
     "Rate",
     "Peaks",
@@ -448,6 +466,8 @@ LEFT_OUT = {  # parts of designs that only designs call, with arguments that onl
     "to_tensors",
     "from_tensors",
     "parts_from",
+    "parts_of",
+    "of_parts",
     "symbols",
     "coefficients",
     "members",

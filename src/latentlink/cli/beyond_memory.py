@@ -92,7 +92,7 @@ class ReadPilots:
             unseen, seen = order.tensor_split([len(self.pilots) // share])
             return seen, None, unseen
         count, folds = self.moments.count, len(self.moments.folds)
-        held_out = torch.tensor([int(fold_numbers(row, row + 1, count, folds)) == 0 for row in self.rows.tolist()])
+        held_out = torch.tensor([int(fold_numbers(row, row + 1, count, folds)) == 0 for row in self.rows.tolist()], device="cpu")
         unseen, seen = (mask.nonzero().squeeze(-1).to(device) for mask in (held_out, ~held_out))
         return seen, self.moments.training_folds()[0][0], unseen
 

@@ -76,7 +76,7 @@ class Measurement:
     ) -> None:
         """Send messages x, of which a receiver would like the latents y, and count what arrives."""
         first = self.count
-        for rows in torch.arange(len(x)).split(self.messages_at_a_time(x.shape[1])):
+        for rows in torch.arange(len(x), device="cpu").split(self.messages_at_a_time(x.shape[1])):
             s = self.link.encode(x[rows])
             s = s if self.amplifier is None else self.amplifier(s)
             z = self.link.informed_by(x[rows]).receive(self.channel.apply(s, self.noise))

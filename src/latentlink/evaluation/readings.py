@@ -42,7 +42,7 @@ class Decisions:
 
     def __init__(self, head: nn.Module, outputs: Callable[[Tensor], Tensor]) -> None:
         self.head, self.outputs = head, outputs
-        self.same = torch.zeros((), dtype=torch.float64)
+        self.same = torch.zeros((), dtype=torch.float64, device="cpu")
         self.hits: dict[int, Tensor] = {}
         self.members: dict[int, int] = {}
 
@@ -96,10 +96,10 @@ class Outputs:
 
     def figures(self, messages: int, like: Tensor) -> RegressionFigures:
         """The errors over so many messages."""
-        changed = torch.as_tensor(self.changed) / messages / _over(self.own.total)
+        changed = torch.as_tensor(self.changed, device=like.device) / messages / _over(self.own.total)
         if not self.wanted.count:
             return RegressionFigures(changed.to(like))
-        missed = torch.as_tensor(self.missed) / messages  # (…, q)
+        missed = torch.as_tensor(self.missed, device=like.device) / messages  # (…, q)
         return RegressionFigures(changed.to(like), missed.sum(-1).to(like), (1 - missed / _over(self.wanted.each)).to(like))
 
 

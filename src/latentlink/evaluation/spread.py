@@ -17,7 +17,7 @@ class Spread:
 
     def __init__(self) -> None:
         self.count = 0
-        self.mean = self.each = self.total = torch.zeros(())
+        self.mean = self.each = self.total = torch.zeros((), device="cpu")
 
     def add(self, rows: Float[Tensor, "n q"]) -> None:
         """Count further rows."""

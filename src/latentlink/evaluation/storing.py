@@ -25,7 +25,7 @@ def pack_sums(measurement: Measurement) -> tuple[dict[str, Tensor], dict[str, An
         tensors |= {"same": found.same} | {f"hits.{c}": found.hits[c] for c in found.hits}
     if (read := measurement.outputs) is not None:
         spreads |= {"own": read.own, "wanted": read.wanted}
-        tensors |= {"changed": torch.as_tensor(read.changed), "missed": torch.as_tensor(read.missed)}
+        tensors |= {"changed": torch.as_tensor(read.changed, device="cpu"), "missed": torch.as_tensor(read.missed, device="cpu")}
     for name, spread in spreads.items():
         facts[name] = spread.count
         tensors |= {f"{name}.{part}": getattr(spread, part) for part in _SPREAD}

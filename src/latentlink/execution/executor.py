@@ -5,7 +5,7 @@ Results come as they end. What is computed does not depend on the executor: a fu
 
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -32,6 +32,7 @@ class Ended(Generic[Value]):
         return self.value  # type: ignore[return-value]  # None may be a value
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Computes a function on many items, several at a time."""
 

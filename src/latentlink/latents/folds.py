@@ -29,7 +29,7 @@ def fold_numbers(start: int, stop: int, count: int, folds: int) -> Int[Tensor, "
 def _of_group(group: int, rows: int, folds: int) -> Int[Tensor, "rows"]:
     generator = torch.Generator().manual_seed(stream(_SEED, "folds", group) if group else _SEED)
     larger = group * (_GROUP % folds) % folds  # the first fold that is larger by a row, if any is
-    numbers = torch.empty(rows, dtype=torch.int32)
+    numbers = torch.empty(rows, dtype=torch.int32, device="cpu")
     for part, chosen in enumerate(torch.randperm(rows, generator=generator, device="cpu").tensor_split(folds)):
         numbers[chosen] = (larger + part) % folds
     return numbers

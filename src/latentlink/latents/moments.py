@@ -65,7 +65,7 @@ class LatentChunks:
         self.count, self.dimension = shape
 
     def __getitem__(self, rows: slice) -> Float[Tensor, "rows d"]:
-        return finite(self.name, self.value[rows])
+        return finite(self.name, self.value[rows]).detach()
 
     def release(self) -> None:
         """Let go of the memory in which a mapped file was looked at so far."""

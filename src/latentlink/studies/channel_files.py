@@ -135,5 +135,5 @@ def draw_from_file(
     """Take the first channels of a file, or with a generator any of them, each at most once, and scale mean |h|² of all to a gain."""
     h = channels_of(file, axes)
     scale = 1.0 if gain is None else (gain / facts_of(file, axes).gain) ** 0.5
-    chosen = slice(draws) if generator is None else torch.randperm(len(h), generator=generator)[:draws]
+    chosen = slice(draws) if generator is None else torch.randperm(len(h), generator=generator, device=generator.device)[:draws]
     return scale * h[chosen]

@@ -71,6 +71,6 @@ def _share_renumbered(decided: Int[Tensor, "n"], labels: Int[Tensor, "n"]) -> fl
         if label not in exchange and decision not in taken:
             exchange[label] = decision
             taken.add(decision)
-    table = torch.full((int(labels.max()) + 1,), -1)
-    table[list(exchange)] = torch.tensor(list(exchange.values()))
+    table = torch.full((int(labels.max()) + 1,), -1, device=labels.device)
+    table[list(exchange)] = torch.tensor(list(exchange.values()), device=labels.device)
     return float((table[labels[1::2]] == decided[1::2]).double().mean()) if len(labels) > 1 else 0.0

@@ -38,6 +38,13 @@ class Opened(NamedTuple):
         return self.tables[0].origin if self.tables else str(self.files[0])
 
 
+def check_source(name: str, source: object) -> None:
+    """Refuse by name what is neither a path, nor a list of them, nor a frame or a data set."""
+    if not isinstance(source, str | os.PathLike | list | tuple) and table_of(source) is None:
+        kind = type(source).__name__
+        raise ValueError(f"{name} must be a file, a pattern, a folder, a frame or a data set, got {kind}; an array needs no reading")
+
+
 def open_source(source: Source, key: str | None = None) -> Opened:
     """Find the shards of a source.
 
@@ -54,9 +61,7 @@ def open_source(source: Source, key: str | None = None) -> Opened:
         data = import_extra("datasets", "huggingface").load_dataset("parquet", data_files=address, split="train")
         table = table_of(data)
         return Opened(() if table is None else (table,), (), key or named or None)
-    if not isinstance(source, str | os.PathLike | list | tuple):
-        kind = type(source).__name__
-        raise ValueError(f"path must be a file, a pattern, a folder, a frame or a data set, got {kind}; an array needs no reading")
+    check_source("path", source)
     files, key = locate(source, key, SUFFIXES)
     if all(file.suffix.lower() in (*COLUMNAR, *DELIMITED) for file in files):
         held = len(files) == 1 or sum(file.stat().st_size for file in files) <= _HELD_BYTES

@@ -14,7 +14,7 @@ import torch
 from latentlink.data.readers.content import Array, FileContentError
 from latentlink.data.readers.labels import number_labels, read_named_labels
 from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
-from latentlink.data.readers.opening import Source, open_source
+from latentlink.data.readers.opening import Source, check_source, open_source
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.tables import LABELS
 from latentlink.latents.labels import Labels
@@ -78,6 +78,8 @@ def read_pairs(
         >>> pilots = read_pairs("vit/*.parquet", "resnet/*.parquet")  # doctest: +SKIP
     """
     wanted = ID if on is None else on
+    check_source("tx", tx)
+    check_source("rx", rx)
     transmitter = _side(tx, wanted, columns, pool)
     receiver = _side(rx, wanted, columns, pool)
     for end in (transmitter, receiver):

@@ -29,6 +29,7 @@ from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.numerics import doors
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.progress import CountProgress, on_terminal
+from latentlink.numerics.validation import validate_call
 from latentlink.tasks.heads import SoftmaxHead, apply_head, decisions
 from latentlink.tasks.numbering import find_wrong_numbers
 
@@ -36,6 +37,7 @@ _NUMBERED = 100_000  # messages by which wrong numbers of labels are found
 
 
 @torch.no_grad()
+@validate_call
 def evaluate_shards(
     transceiver: AnyLink,
     tx: Source,
@@ -165,7 +167,7 @@ class _Numbering:
 
     def add(self, y: Float[Tensor, "k m"], start: int) -> None:
         """Take some of consecutive messages, of which the first is the `start`th."""
-        rows = torch.arange(-start % self.every, len(y), self.every)
+        rows = torch.arange(-start % self.every, len(y), self.every, device="cpu")
         if len(rows):
             self.decided.append(decisions(self.head, y[rows]))
             self.rows.append(start + rows)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.opening import Source
+from latentlink.data.readers.opening import Source, check_source
 from latentlink.data.readers.pairing import ID, check_counts, join_ids
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.rows import LatentRows, open_rows, without_columns
@@ -84,6 +84,8 @@ def pair_rows(
         UserWarning: observations that only one end has, which are left out.
     """
     wanted = ID if on is None else on
+    check_source("tx", tx)
+    check_source("rx", rx)
     ends = [open_rows(source, columns=columns, pool=pool) for source in (tx, rx)]
     named = [wanted in end.schema for end in ends]
     for end, has_ids in zip(ends, named, strict=True):

@@ -18,6 +18,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.numerics.doors import integer
 from latentlink.numerics.progress import CountProgress, on_terminal
 from latentlink.numerics.seeds import stream_generator
+from latentlink.numerics.validation import validate_call
 
 
 class Sample(NamedTuple):
@@ -34,6 +35,7 @@ class Sample(NamedTuple):
     digests: tuple[str, str]
 
 
+@validate_call
 def sample_pairs(
     tx: Source,
     rx: Source,

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from latentlink.data.readers.opening import Source
+from latentlink.data.readers.opening import Source, check_source
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.rows import LatentRows, describe_sources, open_rows
 from latentlink.data.sharded.accumulate import accumulate
@@ -16,10 +16,12 @@ from latentlink.latents.marginal import Marginal
 from latentlink.latents.moments import Moments
 from latentlink.numerics.doors import integer
 from latentlink.numerics.progress import CountProgress, on_terminal
+from latentlink.numerics.validation import validate_call
 
 __all__ = ["Marginal", "marginal_of_shards", "moments_of_shards"]
 
 
+@validate_call
 def moments_of_shards(
     tx: Source,
     rx: Source,
@@ -84,6 +86,7 @@ def moments_of_rows(pairs: PairedRows, folds: int, rows: range) -> list[Moments 
     return Moments.parts_of(x, y, rows.start, len(pairs), folds)
 
 
+@validate_call
 def marginal_of_shards(
     x: Source,
     *,
@@ -110,6 +113,7 @@ def marginal_of_shards(
     Example:
         >>> marginal = marginal_of_shards("vit/*.parquet")  # doctest: +SKIP
     """
+    check_source("x", x)
     latents = open_rows(x, key=key, columns=columns, pool=pool)
     dimension = latents.dimension
     work = {"x": describe_sources(latents), **settings_of(latents)} if checkpoint is not None else {}
