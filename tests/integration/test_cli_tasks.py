@@ -103,7 +103,10 @@ def test_a_search_and_the_power_of_studies(run):
         (("evaluate", "search", "tx-test.npy", "rx-test.npy", "--targets", "targets-test.csv"), "name the receiver's head with --head"),
         (("fit", "tx-train.npy", "rx-train.npy", "labels-train.npy", "--targets", "targets-train.csv"), "got both"),
         (("fit", "tx-train.npy", "rx-train.npy", "--targets", "targets-train.csv", "--goal", "fisher"), "is for a classifier"),
-        (("fit", "tx-train.npy", "rx-train.npy", "--targets", "targets-test.csv"), "targets must be real of shape (600, q)"),
+        (
+            ("fit", "tx-train.npy", "rx-train.npy", "--targets", "targets-test.csv"),
+            "--targets targets-test.csv: got 300, expected 600, one for each pair",
+        ),
         (("fit", "tx-train.npy", "rx-train.npy", "--targets", "names-train.npy"), "expected real numbers"),
         (("fit", "tx-train.npy", "rx-train.npy", "--goal", "logits"), "give labels, --targets or a saved --head"),
     ],

@@ -1,4 +1,4 @@
-import dataclasses
+import copy
 import math
 
 import numpy as np
@@ -195,8 +195,9 @@ def test_moments_go_round_through_a_file(tmp_path):
     [{"count": 7}, {"count": True}, {"cov_x": -torch.eye(3).double()}, {"cov_y": torch.eye(3).double()}, {"mean_x": torch.ones(2)}],
 )
 def test_forged_moments_are_refused(tmp_path, change):
-    moments = Moments.from_pairs(*pairs(6, 31), folds=2)
-    save("moments", dataclasses.replace(moments, **change), tmp_path / "forged.safetensors")
+    moments = copy.copy(Moments.from_pairs(*pairs(6, 31), folds=2))
+    vars(moments).update(change)  # past the checks of the constructor
+    save("moments", moments, tmp_path / "forged.safetensors")
     with pytest.raises(ll.ArtifactError, match=r"forged\.safetensors: not what a moments is made of"):
         ll.load(tmp_path / "forged.safetensors")
 

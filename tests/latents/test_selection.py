@@ -160,7 +160,7 @@ BAD = [
     ({"method": "nearest"}, "method must be one of random, centroid, got 'nearest'"),
     ({"grouping": "kmeans"}, "grouping must be one of label, cluster, got 'kmeans'"),
     ({"if_short": "warn"}, "if_short must be one of error, all"),
-    ({"seed": -1}, "seed must be an integer from 0 to 4294967295"),
+    ({"seed": -1}, "seed must be an integer >= 0"),
     ({"seed": 2**32}, "from 0 to 4294967295"),
     ({"seed": None}, "got None"),
 ]

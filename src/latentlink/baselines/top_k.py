@@ -161,8 +161,9 @@ class TopK(Baseline):
             seen = torch.einsum("...nj,njl->...nl", received, G) - 2 * projected
             errors.append((seen * received).sum(-1) + torch.einsum("...jl,njl->...n", noise, G) + yi.square().sum(-1))
         error = torch.cat(errors, -1)  # (…, n)
-        deviation = error.std(-1, correction=min(1, len(v) - 1)) / len(v) ** 0.5
-        return error.mean(-1) + measured.residual, deviation
+        mean, n = error.mean(-1), len(v)
+        variance = (error - mean.unsqueeze(-1)).square().sum(-1) / max(1, n - 1)
+        return mean + measured.residual, (variance / n).sqrt()
 
 
 class _Measured(NamedTuple):

@@ -164,8 +164,8 @@ def _check_same(tensors: dict[str, Tensor], manifest: dict[str, Any], again: dic
         found, made = tensors[name], again[name]
         if found.dtype != made.dtype or not torch.equal(found, made.detach().cpu()):
             raise ValueError(f"{name} is a {shown(found)} that is read as another")
-    for name, fact in json.loads(json.dumps(facts)).items():
-        if name in manifest and repr(manifest[name]) != repr(fact):
+    for name, fact in facts.items():
+        if name in manifest and json.dumps(manifest[name], sort_keys=True) != json.dumps(fact, sort_keys=True):
             raise ValueError(f"{name} must be {fact!r}, as its tensors say, got {shown(manifest[name])}")
 
 

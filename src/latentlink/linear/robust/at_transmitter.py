@@ -158,4 +158,5 @@ def _matched_mse(
 
 def _standard_error(drawn: Float[Tensor, "*batch draws"]) -> Float[Tensor, "*batch"]:
     """The standard error (…) of the mean of draws, at least two."""
-    return drawn.std(-1) / drawn.shape[-1] ** 0.5
+    n = drawn.shape[-1]
+    return ((drawn - drawn.mean(-1, keepdim=True)).square().sum(-1) / (n - 1) / n).sqrt()
