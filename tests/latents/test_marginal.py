@@ -1,5 +1,7 @@
 """The knowledge of one end: what NumPy says of the rows, whatever the parts, and the part that `Moments` has of it."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch

@@ -27,6 +27,7 @@ from latentlink.neural.codec.streams import Streams, place_streams
 from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.division import ratio
+from latentlink.numerics.doors import integer
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.power import PowerLimit
@@ -246,6 +247,9 @@ class Codec(Summarised, Parts, Saved):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Codec":
         encoder, decoder = networks_from(tensors, manifest["networks"])
+        symbols = integer("max_symbols", manifest["max_symbols"])
+        if tensors["ceiling"].shape != (symbols + 1,):
+            raise ValueError(f"ceiling must have shape ({symbols + 1},), got {tuple(tensors['ceiling'].shape)}")
         return cls(
             modes=SemanticModes.from_tensors(taken_out(tensors, "modes."), manifest),
             encoder=encoder,
@@ -253,7 +257,7 @@ class Codec(Summarised, Parts, Saved):
             calibration=Calibration(**taken_out(tensors, "calibration.")),
             gate=Gate(**taken_out(tensors, "gate.")),
             limit=limit_from(tensors, manifest),
-            most=2 * manifest["max_symbols"],
+            most=2 * symbols,
             **tensors,
         )
 

@@ -167,9 +167,13 @@ class CodecTransceiver(BaseTransceiver):
         transmitter, receiver = manifest["encoders"]
         encoder, decoder = networks_from(tensors, manifest["networks"])
 
-        def modulation(end: str) -> Modulation:
+        def modulation(end: str, network: ModulatedMlp) -> Modulation:
             scale, shift = (series_from(tensors, f"ends.{end}.{kind}.") for kind in ("scale", "shift"))
-            return Modulation(scale, shift, **taken_out(tensors, f"ends.{end}."))
+            read = Modulation(scale, shift, **taken_out(tensors, f"ends.{end}."))
+            *hidden, out = ((*read.offset.shape[:-1], width) for width in network.widths[1:])
+            if read.offset.shape != out or any([layer.shape for layer in layers] != hidden for layers in (scale, shift)):
+                raise ValueError(f"ends.{end} must modulate layers of {network.widths[1:]} units")
+            return read
 
         return cls(
             beams=Beams(**taken_out(tensors, "beams.", "transmit", "receive"), uses=manifest["channel_uses"]),
@@ -177,7 +181,7 @@ class CodecTransceiver(BaseTransceiver):
             channel=channel_from(tensors),
             encoder=encoder,
             decoder=decoder,
-            ends=Ends(modulation("precoding"), modulation("decoding"), **taken_out(tensors, "ends.")),
+            ends=Ends(modulation("precoding", encoder), modulation("decoding", decoder), **taken_out(tensors, "ends.")),
             limit=limit_from(tensors, manifest),
             encoders=(transmitter, receiver),
             **tensors,
