@@ -7,8 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import dask
+import numpy as np
 import pytest
+import torch
 
+import latentlink as ll
 from clusters import cluster, is_root
 from execution.work import Slowly, fatal, inverse, until_given_up
 from latentlink.execution import ClusterLost, Threads, at_worker, connect
@@ -36,6 +39,14 @@ def test_a_function_is_sent_to_each_worker_once_and_keeps_its_state_there(runnin
     assert len(calls) == 2
     for pid, count in calls.items():
         assert sorted(call for _, worker, call in found if worker == pid) == list(range(1, count + 1))
+
+
+def test_moments_of_shards_are_those_of_one_process(running, tmp_path):
+    x, y = (torch.randn(500, d, generator=torch.Generator().manual_seed(d)).numpy() for d in (4, 3))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    made = [ll.data.moments_of_shards(tmp_path / "x.npy", tmp_path / "y.npy", folds=3, executor=each) for each in (running, None)]
+    assert all(torch.equal(getattr(made[0], name), getattr(made[1], name)) for name in ("mean_x", "cov_x", "cov_yx", "cov_y"))
 
 
 def test_a_loop_that_is_left_gives_up_the_rest_and_what_is_under_way_may_know_it(running, tmp_path):

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from latentlink.cli.beyond_memory import FOLDS, open_pairs, row_bar
 from latentlink.cli.console import facts, wrote
-from latentlink.cli.options import USUAL_READING, ReadingOptions
+from latentlink.cli.options import USUAL_READING, Cluster, Integer, ReadingOptions
 from latentlink.data.sharded.second_order import moments_of_pairs
+from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import integer
 
 
@@ -14,7 +15,8 @@ def moments(
     receiver: str,
     *,
     output: Path = Path("moments.safetensors"),
-    folds: int = FOLDS,
+    folds: Integer = FOLDS,
+    cluster: Cluster = None,
     reading: ReadingOptions = USUAL_READING,
 ) -> None:
     """Compute the moments of pairs of latents, which is all that a linear design needs of them, from files of any size.
@@ -37,8 +39,8 @@ def moments(
     """
     integer("--folds", folds)
     pairs = open_pairs(transmitter, receiver, reading)
-    with row_bar("moments") as shown:
-        found = moments_of_pairs(pairs, folds, output, shown)
+    with cluster_of(cluster) as workers, row_bar("moments") as shown:
+        found = moments_of_pairs(pairs, folds, output, shown, workers)
     variances = [float(covariance.diagonal().sum()) for covariance in (found.cov_x, found.cov_y)]
     facts("moments", [
         ("pairs", found.count),

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 import latentlink as ll
-from latentlink.data.sharded.paired_rows import pair_rows
+from latentlink.data.sharded.paired_rows import PairedRows, pair_rows
 from latentlink.data.sharded.second_order import moments_of_rows
+from latentlink.execution import Threads
 from written_files import WRITE, matlab, written
 
 GENERATOR = np.random.default_rng(0)
@@ -157,6 +158,28 @@ def test_what_is_known_of_some_rows_can_be_computed_elsewhere(files):
     (here,), (there,) = moments_of_rows(pairs, 1, range(4000, 9000)), moments_of_rows(sent, 1, range(4000, 9000))
     assert equal(here, there)
     assert_close(here, ll.Moments.from_pairs(X[4000:], Y[4000:]))
+
+
+def test_several_blocks_at_a_time_change_no_bit(files, monkeypatch):
+    def of_900(pairs, start=0):
+        return [range(first, min(first + 900, len(pairs))) for first in range(start, len(pairs), 900)]
+
+    monkeypatch.setattr(PairedRows, "blocks", of_900)
+    whole = ll.data.moments_of_shards("x.npy", "y.npy", folds=2, progress=quiet)
+    assert_same(ll.data.moments_of_shards("x.npy", "y.npy", folds=2, progress=quiet, executor=Threads(3)), whole, equal)
+    begun = []
+
+    class Leaves(Threads):
+        def run(self, function, items, group=None):
+            begun.append(len(items))
+            yield from Threads(1).run(function, items[:3])
+            raise ConnectionError("the cluster is lost")
+
+    with pytest.raises(ConnectionError, match="lost"):
+        ll.data.moments_of_shards("x.npy", "y.npy", folds=2, progress=quiet, executor=Leaves(1), checkpoint="state.safetensors")
+    assert begun == [8]  # a few for each place, not all of them
+    again = ll.data.moments_of_shards("x.npy", "y.npy", folds=2, progress=quiet, executor=Threads(2), checkpoint="state.safetensors")
+    assert_same(again, whole, equal)
 
 
 def test_progress_counts_the_rows(files):

@@ -3,12 +3,13 @@
 Neither the files that the rows are distributed over nor processes nor interruptions change the result.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
 from latentlink.data.sharded.checkpoint import Checkpoint, Stored
+from latentlink.execution.executor import Executor, in_order
 from latentlink.latents.merging import Mergeable, merge_parts
 from latentlink.numerics.progress import CountProgress
 from latentlink.storage.artifacts import Artifact
@@ -23,6 +24,8 @@ class Known(Mergeable, Artifact, Protocol):
 
 
 K = TypeVar("K", bound=Known)
+T = TypeVar("T")
+_AHEAD = 8  # blocks for each place of an executor
 
 
 def accumulate(
@@ -34,6 +37,7 @@ def accumulate(
     *,
     checkpoint: Checkpoint | None,
     progress: CountProgress,
+    executor: Executor | None = None,
 ) -> K:
     """Merge what is known of each block, in order.
 
@@ -45,9 +49,11 @@ def accumulate(
         finish: makes the result of what is known of all folds.
         checkpoint: that is taken up, and written; None for none.
         progress: called with (rows done, rows in all) after each block.
+        executor: computes several blocks at a time; None computes one after another here.
 
     Raises:
         CheckpointError: the checkpoint cannot be taken up.
+        OSError: a cluster that computes the blocks is lost; what was merged is in the checkpoint.
     """
     stored = None if checkpoint is None else checkpoint.read()
     done: int = 0
@@ -62,7 +68,7 @@ def accumulate(
     state = (done, parts)  # changed at once, so that an interruption finds both of the same block
     ranges = list(blocks(done))
     try:
-        for rows, found in zip(ranges, map(of_block, ranges), strict=True):
+        for rows, found in zip(ranges, _each(of_block, ranges, executor), strict=True):
             state = (rows.stop, merge_parts(state[1], found) if state[1] else found)
             progress(rows.stop, count)
             if checkpoint is not None and checkpoint.is_due():
@@ -75,6 +81,16 @@ def accumulate(
     if checkpoint is not None:
         checkpoint.write(*result.to_tensors(), finished=True)
     return result
+
+
+def _each(of_block: Callable[[range], T], ranges: Sequence[range], executor: Executor | None) -> Iterator[T]:
+    """What is known of each block, in order; an executor gets a few for each of its places at a time, so that none pile up."""
+    if executor is None:
+        yield from map(of_block, ranges)
+        return
+    at_once = _AHEAD * executor.width
+    for first in range(0, len(ranges), at_once):
+        yield from in_order(executor.run(of_block, ranges[first : first + at_once]))
 
 
 def _packed(done: int, parts: Sequence[K | None]) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -12,6 +12,7 @@ from latentlink.data.readers.rows import LatentRows, describe_sources, open_rows
 from latentlink.data.sharded.accumulate import accumulate
 from latentlink.data.sharded.checkpoint import Checkpoint
 from latentlink.data.sharded.paired_rows import PairedRows, blocks, pair_rows
+from latentlink.execution.executor import Executor
 from latentlink.latents.marginal import Marginal
 from latentlink.latents.moments import Moments
 from latentlink.numerics.doors import integer
@@ -32,6 +33,7 @@ def moments_of_shards(
     pool: Pooling | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: CountProgress | None = None,
+    executor: Executor | None = None,
 ) -> Moments:
     """Compute the moments of pairs that may be larger than memory, of which a block of rows at a time is read.
 
@@ -50,6 +52,8 @@ def moments_of_shards(
             result that is equal to the bit; in the end it holds the moments, as `latentlink.load` reads them.
         progress: callback, called after each block with (rows done, rows in all). If None, a line is written to stderr where that is a
             terminal.
+        executor: computes several blocks at a time (`latentlink.execution`); workers of a cluster read the files under the same paths.
+            The result is the same to the bit.
 
     Raises:
         FileNotFoundError: a file is absent.
@@ -63,10 +67,16 @@ def moments_of_shards(
         >>> moments = moments_of_shards("vit/*.parquet", "resnet/*.parquet", folds=5, checkpoint="moments.safetensors")  # doctest: +SKIP
     """
     shown = on_terminal("moments") if progress is None else progress
-    return moments_of_pairs(pair_rows(tx, rx, on=on, columns=columns, pool=pool), folds, checkpoint, shown)
+    return moments_of_pairs(pair_rows(tx, rx, on=on, columns=columns, pool=pool), folds, checkpoint, shown, executor)
 
 
-def moments_of_pairs(pairs: PairedRows, folds: int, checkpoint: str | os.PathLike[str] | None, progress: CountProgress) -> Moments:
+def moments_of_pairs(
+    pairs: PairedRows,
+    folds: int,
+    checkpoint: str | os.PathLike[str] | None,
+    progress: CountProgress,
+    executor: Executor | None = None,
+) -> Moments:
     """Compute the moments of pairs that are counted and not read yet; see `moments_of_shards`."""
     folds = integer("folds", folds, 1, len(pairs))
     return accumulate(
@@ -77,6 +87,7 @@ def moments_of_pairs(pairs: PairedRows, folds: int, checkpoint: str | os.PathLik
         Moments.of_parts,
         checkpoint=None if checkpoint is None else checkpoint_of(checkpoint, "moments", pairs, {"folds": folds}),
         progress=progress,
+        executor=executor,
     )
 
 
@@ -95,6 +106,7 @@ def marginal_of_shards(
     pool: Pooling | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: CountProgress | None = None,
+    executor: Executor | None = None,
 ) -> Marginal:
     """Compute count, mean and covariance of latents that may be larger than memory, of which a block of rows at a time is read.
 
@@ -105,6 +117,7 @@ def marginal_of_shards(
         pool: likewise.
         checkpoint: as for `moments_of_shards`.
         progress: likewise.
+        executor: likewise.
 
     Raises:
         FileNotFoundError: a file is absent.
@@ -125,6 +138,7 @@ def marginal_of_shards(
         lambda parts: next(part for part in parts if part is not None).checked(),
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, "marginal", work),
         progress=on_terminal("marginal") if progress is None else progress,
+        executor=executor,
     )
 
 
