@@ -20,7 +20,7 @@ def test_weights_are_a_share(wrong):
 
 @pytest.mark.parametrize("wrong", [0, -3, True, 2.5, float("inf"), float("nan")])
 def test_flops_are_a_number_of_operations(wrong):
-    with pytest.raises(ValueError, match="flops must be an integer >= 1"):
+    with pytest.raises(ValueError, match=r"flops must be (an integer >= 1|a number)"):
         ll.budget.Flops(wrong)
 
 

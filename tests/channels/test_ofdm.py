@@ -37,8 +37,8 @@ def test_spread_elements_are_even_and_stay_within_the_band(count):
         (lambda: ResourceElements((0, 0), (1, 1)), "must not come twice"),
         (lambda: ResourceElements((0, -1), (1, 1)), "subcarriers must be an integer >= 0, got -1"),
         (lambda: ResourceElements.over_frequency(13, 12), "subcarriers must be at least 13"),
-        (lambda: ResourceElements.over_slots(15, 1), "symbols in slots must be at least 15"),
-        (lambda: ResourceElements.contiguous(0), "count must be an integer >= 1, got 0"),
+        (lambda: ResourceElements.over_slots(15, 1), "slots, in symbols, must be at least 15"),
+        (lambda: ResourceElements.contiguous(0), "count must be an integer from 1 to 4194304, got 0"),
     ],
 )
 def test_mistakes_are_named(make, match):

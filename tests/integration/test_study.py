@@ -14,7 +14,7 @@ import os, signal, threading, time
 from pathlib import Path
 
 def interrupt():
-    while len(list(Path({cells!r}).glob("*.parquet"))) < 3:
+    while len(list(Path({cells!r}).glob("[!.]*.parquet"))) < 3:
         time.sleep(0.05)
     os.kill(os.getpid(), signal.SIGINT)
 

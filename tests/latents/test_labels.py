@@ -36,8 +36,8 @@ def test_pilots_keep_names_whatever_is_taken_of_them():
         (WORDS[:3], None, r"labels must have shape \(4,\), one per latent, got \(3,\) names"),
         ([0, 1, 2, 3], ["a", "b"], "names must name all classes up to 3, got 2 names"),
         ([0, 1, 0, 1], ["a", "a"], "'a' twice"),
-        ([0, 1, 0, 1], [1, 2], "a sequence of a word"),
-        ([0, 1, 0, 1], "ab", "a sequence of a word"),
+        ([0, 1, 0, 1], [1, 2], "a sequence of words"),
+        ([0, 1, 0, 1], "ab", "a sequence of words"),
         (None, ["a"], "names must be given with labels"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_mapping_may_hold_numpy_s_numbers_arrays_and_paths(tmp_path):
         (None, [], {}, "study"),
         ({"name": "toy", "methods": object()}, [], {}, r"study\.methods must be a number, text, a list or a mapping.*got a object"),
         ("FOLDER", [], {}, "must be a study file, got a folder"),
-        ("FILE", "seeds=1", {}, r"overrides must be a list.*write \['seeds=1'\]"),
+        ("FILE", "seeds=1", {}, r"overrides must be a sequence of words, got 'seeds=1': write \['seeds=1'\]"),
         ("FILE", [], {"device": "foo"}, "device 'foo' cannot be used here"),
         ("FILE", [], {"output": "toy.yaml"}, "output must be a folder, got the file toy.yaml"),
         ("FILE", ["pilots.per_class=5000"], {}, r"all 2 cells failed: .*pilots\.per_class must be at most 50"),

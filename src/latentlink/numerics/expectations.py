@@ -13,6 +13,7 @@ from torch import Tensor
 
 K = TypeVar("K", bound=type)
 _WORDS = {int: "an integer", float: "a number", bool: "True or False", str: "a word", type(None): "None"}
+_SEVERAL: dict[Any, str] = {int: "integers", float: "numbers", bool: "truth values", str: "words"}
 _MADE_BY: dict[type, str] = {
     torch.nn.Module: "fit_head(y, labels)",
     torch.Generator: "torch.Generator().manual_seed(0)",
@@ -61,7 +62,8 @@ def _expected_container(origin: Any, options: tuple[Any, ...]) -> str:
     if origin is os.PathLike:
         return "a path"
     if isinstance(origin, type) and issubclass(origin, Collection) and not issubclass(origin, Mapping) and options:
-        return f"a sequence of {' and '.join(dict.fromkeys(expected(option) for option in options if option is not ...))}"
+        kinds = dict.fromkeys(_SEVERAL.get(option) or expected(option) for option in options if option is not ...)
+        return f"a sequence of {' and '.join(kinds)}"
     return "a function" if origin is Callable else _expected_instance(origin)
 
 

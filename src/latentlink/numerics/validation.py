@@ -118,7 +118,8 @@ class _Arguments:
         for name, value in given:
             hint = self.hints.get(name)
             if hint is not None and not (value is None and name in self.optional) and not fits(value, hint):
-                raise ValueError(f"{name} must be {expected(hint)}, got {shown(value)}{self._beside(name, given)}")
+                remedy = f": write [{value!r}]" if isinstance(value, str) and fits([value], hint) else self._beside(name, given)
+                raise ValueError(f"{name} must be {expected(hint)}, got {shown(value)}{remedy}")
 
     def _beside(self, name: str, given: Sequence[tuple[str, Any]]) -> str:
         """The shapes that the axes of a tensor have to fit, in words."""

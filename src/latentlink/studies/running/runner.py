@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import polars as pl
+
 from latentlink.data.cache import EncodingProgress
 from latentlink.execution.cluster import Cluster
 from latentlink.execution.executor import Ended, Executor
@@ -116,6 +118,14 @@ class Runner:
         finally:
             ended.close()
 
+    def _write(self, cell: Cell, rows: pl.DataFrame) -> None:
+        """Write the rows of a cell, also where the user interrupts just then: they took longer to compute."""
+        try:
+            self.results.write(cell, rows)
+        except KeyboardInterrupt:
+            self.results.write(cell, rows)
+            raise
+
     def _keep(self, cell: Cell, ended: Ended[CellResult]) -> str:
         """Write what became of a cell; "" or the reason of its failure."""
         try:
@@ -126,7 +136,7 @@ class Runner:
                     if self.cluster is None
                     else self.workbench.add_latencies(cell, result.measured, self.cluster.quiet)
                 )
-                self.results.write(cell, rows)
+                self._write(cell, rows)
                 return ""
         except Exception as error:  # no worker could finish it, or it cannot be written
             result = CellResult(None, f"{type(error).__name__}: {error}", cell.model_dump_json(indent=1))
