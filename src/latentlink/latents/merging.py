@@ -9,7 +9,7 @@ which never subtracts large numbers, so large means do no harm, and neither the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,7 @@ from torch import Tensor
 _ROUNDING = 1e-9  # of a covariance, relative to its variances
 
 
+@runtime_checkable
 class Mergeable(Protocol):
     """The protocol of what is known of some rows, and merged with what is known of others by `a + b`."""
 

@@ -1,6 +1,6 @@
 """The power that a link really spends on messages, and the gain that brings it to the budget."""
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ _CORRECTIONS = 4  # most corrections; more than one where single messages are li
 TOLERANCE = 2e-3  # relative to the budget
 
 
+@runtime_checkable
 class Amplified(Protocol):
     """The part of a transceiver that is needed to measure its power and to change it."""
 
@@ -26,6 +27,7 @@ class Amplified(Protocol):
         """Channel symbols (…, n, u, n_tx) of latents x (n, d)."""
 
 
+@runtime_checkable
 class Scalable(Amplified, Protocol):
     """A transceiver whose power is changed without a new design."""
 

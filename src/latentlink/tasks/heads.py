@@ -1,7 +1,7 @@
 """Task heads, which make decisions of the receiver's latents. A softmax head is fitted here; any torch module serves in its place."""
 
 from collections.abc import Sequence
-from typing import Any, Self, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,9 @@ from latentlink.storage.artifacts import Saved, artifact
 
 _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 1
 _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a feature of unit variance
+
+
+H = TypeVar("H", bound="LinearHead")
 
 
 class LinearHead(Summarised, nn.Linear, Saved):
@@ -50,14 +53,14 @@ class LinearHead(Summarised, nn.Linear, Saved):
         return {"weight": self.weight, "bias": self.bias}, {"latent_dim": self.in_features, "outputs": self.out_features}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
+    def from_tensors(cls: type[H], tensors: dict[str, Tensor], manifest: dict[str, Any]) -> H:
         """The head of a saved file."""
         weight = tensors["weight"]
         if weight.ndim != 2 or tensors["bias"].shape != weight.shape[:1]:
             raise ValueError(
                 f"weight must have shape (outputs, m) and bias (outputs,), got {tuple(weight.shape)} and {tuple(tensors['bias'].shape)}"
             )
-        head: Self = nn.utils.skip_init(cls, weight.shape[1], weight.shape[0], dtype=weight.dtype)  # draws no numbers
+        head: H = nn.utils.skip_init(cls, weight.shape[1], weight.shape[0], dtype=weight.dtype)  # draws no numbers
         head.load_state_dict(tensors)
         return head.requires_grad_(False).eval()
 
@@ -80,14 +83,14 @@ class SoftmaxHead(LinearHead):
         return super().to_tensors()[0], {"latent_dim": self.in_features, "classes": self.out_features, **named}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Self:
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "SoftmaxHead":
         """The head of a saved file."""
         names = manifest.get("class_names")
         if not isinstance(names, list | None):
             raise ValueError(f"class_names must be a list of names, got {names!r}")
         return super().from_tensors(tensors, manifest).named(names)
 
-    def named(self, classes: Sequence[str] | None) -> Self:
+    def named(self, classes: Sequence[str] | None) -> "SoftmaxHead":
         """Give the classes these names, and return the head itself.
 
         Raises:

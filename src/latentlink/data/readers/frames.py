@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from latentlink.data.readers.content import FileContentError
 from latentlink.numerics.extras import import_extra
@@ -17,6 +17,7 @@ EXTRA = "lab"
 T = TypeVar("T")
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """The protocol of what holds the columns of a table."""
 

@@ -4,7 +4,7 @@ Neither the files that the rows are distributed over nor processes nor interrupt
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -15,6 +15,7 @@ from latentlink.numerics.progress import CountProgress
 from latentlink.storage.artifacts import Artifact
 
 
+@runtime_checkable
 class Known(Mergeable, Artifact, Protocol):
     """The protocol of what is known of rows: it is merged by `a + b`, saved, and made again by `from_tensors`."""
 
