@@ -273,3 +273,11 @@ class TestFiniteLength:
     def test_mistakes_are_named(self, error):
         with pytest.raises(ValueError, match=r"error must be a (finite )?number"):
             ll.bounds.finite_length_bits(channel(1), error)
+
+
+def test_the_accuracy_bound_does_not_depend_on_the_numbers_of_classes():
+    generator = seeded(0)
+    labels, bits = torch.randint(3, (200,), generator=generator), torch.tensor([0.0, 0.5, 1.0, math.inf], dtype=torch.float64)
+    decisions = torch.where(torch.rand(200, generator=generator) < 0.8, labels, torch.randint(3, (200,), generator=generator))
+    far = ll.bounds.accuracy(bits, 49_999 * decisions, 49_999 * labels)
+    torch.testing.assert_close(far, ll.bounds.accuracy(bits, decisions, labels), rtol=0, atol=0)

@@ -47,3 +47,16 @@ def test_many_settings_go_to_headings_and_nothing_is_cut(monkeypatch, capsys):
         assert len(re.findall(rf"exact, (?:goal-oriented|widely linear) .*0\.{i}11", shown)) == 2
     constant = [f"{name}=fashion-mnist" for name in names[:11]]
     assert all(shown.count(text) == 1 for text in constant)  # shared by all rows: said once
+
+
+@pytest.mark.parametrize("width", [60, 80, 400])
+def test_digests_and_paths_stay_on_one_line_to_be_copied(monkeypatch, capsys, width):
+    monkeypatch.setattr(console, "out", Console(width=width))
+    digest, path = "0123456789abcdef" * 4, "/a/folder" * 20
+    rows = [("SHA-256 of the values", digest), ("made from", f"x.npy, 300 × 6, SHA-256 {digest}"), (path, 1.0), ("words", "word " * 40)]
+    console.facts("title [b]", [*rows, ("read", path)])
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "title [b]"
+    assert sum(digest in line for line in shown) == sum(path in line for line in shown) == 2
+    assert max(len(line) for line in shown if path not in line) <= max(width, len(digest) + 2)
+    assert sum(line.count("word ") + line.endswith("word") for line in shown) == 40

@@ -1,6 +1,7 @@
 """Commands read whatever the reader reads, look before they design, and design anew for another channel."""
 
 import dataclasses
+import re
 from typing import get_args
 
 import numpy as np
@@ -19,14 +20,12 @@ from latentlink.cli.provenance import file_name
 from latentlink.linear.csi_names import CsiWord
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.provenance import digest_of
+from one_cause import latents_of_one_cause
 from written_files import WRITE, written
 
 GENERATOR = np.random.default_rng(0)
 N = 200
-CAUSE = GENERATOR.normal(size=(N, 4))
-LABELS = (CAUSE[:, 0] > 0) + 2 * (CAUSE[:, 1] > 0)
-X = (CAUSE @ GENERATOR.normal(size=(4, 6)) + 0.1 * GENERATOR.normal(size=(N, 6))).astype(np.float32)
-Y = (CAUSE @ GENERATOR.normal(size=(4, 5)) + 0.1 * GENERATOR.normal(size=(N, 5))).astype(np.float32)
+X, Y, LABELS = latents_of_one_cause(GENERATOR, N, 6, 5)
 SMALL = {"n_tx": 2, "n_rx": 2}
 
 
@@ -183,6 +182,11 @@ def test_a_fit_says_what_it_was_made_from_and_how_good_it_was(files, capsys):
     assert not new.figures  # those of another link are not its own
     inspect(str(files / "a" / "link.safetensors"))
     assert shown["link"].provenance.data[1].sha256 in "".join(capsys.readouterr().out.split())
+    shown_page = (files / "a" / "pair.md").read_text(encoding="utf-8")
+    assert shown_page.endswith("shows the same.\n")
+    assert "| encoders | x, y |" in shown_page
+    assert "| widely linear | yes |" in shown_page
+    assert not re.search(r"None|True|False|\[\'", shown_page)
     with pytest.raises(ValueError, match="--card is for a saved pair"):
         inspect("x.npy", card=True)
 
@@ -199,3 +203,16 @@ def test_a_fit_says_what_it_was_made_from_and_how_good_it_was(files, capsys):
 )
 def test_names_of_sources_leave_this_machine_out(source, name):
     assert file_name(source) == name
+
+
+def test_what_commands_wrote_is_inspected_by_its_folder_and_lists_of_names_are_labels(files, capsys):
+    fit("x.npy", "y.npy", "labels.npy", output=files / "a", **SMALL)
+    capsys.readouterr()
+    inspect(str(files / "a"))
+    shown = capsys.readouterr().out
+    assert all(kind in shown for kind in ("pair: ", "link: ", "head: "))
+    (files / "names.txt").write_text("owl\nape\nape\n")
+    inspect("names.txt")
+    assert "3 of 2 classes, 1 to 2 each" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="there is no nowhere: name a pair or a codec"):
+        design(files.relative_to(files) / "nowhere")

@@ -13,7 +13,7 @@ import torch
 
 import latentlink as ll
 from clusters import cluster, is_root
-from execution.work import Slowly, fatal, inverse, until_given_up
+from execution.work import Slowly, environment, fatal, inverse, until_given_up
 from latentlink.execution import ClusterLost, Threads, at_worker, connect
 from processes import SOURCE
 
@@ -132,6 +132,11 @@ def test_a_scheduler_that_is_lost_ends_the_run_at_once_with_its_address(tmp_path
 def test_where_no_scheduler_answers_it_is_said_at_once(tmp_path):
     with pytest.raises(ConnectionError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 within 0\.5 s: start one"):
         connect("tcp://127.0.0.1:9", patience_s=0.5).__enter__()
+
+
+def test_workers_that_are_started_here_keep_freed_memory():
+    with connect(1) as executor:
+        assert [ended.result() for ended in executor.run(environment, ["MALLOC_TRIM_THRESHOLD_"])] == [None]
 
 
 @pytest.mark.parametrize("address", ["host", "", True, 1.5, None])

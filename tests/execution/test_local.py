@@ -68,5 +68,5 @@ def test_no_more_items_are_begun_than_are_taken_and_none_after_the_end():
 
 
 def test_there_is_at_least_one_thread():
-    with pytest.raises(ValueError, match="jobs must be an integer >= 1, got 0"):
+    with pytest.raises(ValueError, match="width must be an integer >= 1, got 0"):
         Threads(0)

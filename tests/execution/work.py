@@ -43,3 +43,8 @@ def until_given_up(file: str) -> None:
 
 def inverse(number: int) -> float:
     return 1 / number
+
+
+def environment(name):
+    """A variable of the worker's environment."""
+    return os.environ.get(name)

@@ -23,25 +23,12 @@ import torch
 import latentlink as ll
 from conformance import registry
 from conformance.registry import DESIGNS, channel, codec, modes, moments, pilots, solution
+from latentlink.execution import Ended, Threads
 from latentlink.neural.paper.layers import ComplexLinear
 from latentlink.numerics.parts import named_tensors
+from laws.test_namespaces import SPACES
 from oracles import normal, seeded
 
-NAMESPACES = (
-    "power",
-    "csi",
-    "budget",
-    "channels",
-    "tr38901",
-    "bounds",
-    "baselines",
-    "digital",
-    "metrics",
-    "objectives",
-    "studies",
-    "data",
-    "nn",
-)
 NOT_CALLED = {  # what is not called at all, and why
     "Transceiver": "a protocol",
     "GridStatistics": "a protocol",
@@ -59,6 +46,10 @@ NOT_CALLED = {  # what is not called at all, and why
     "PilotKnowledge": "made by studies",
     "Study": "a model of pydantic, checked by it",
     "studies.run": "runs for minutes",
+    "Executor": "a protocol",
+    "Cluster": "made by connect",
+    "Ended": "made by executors",
+    "connect": "starts processes",
     "device_pair": "trains encoders",
     "small_digit_encoders": "trains encoders",
     "digits": "reads a data set",
@@ -229,6 +220,8 @@ def instances() -> dict[str, Any]:
         ll.data.Marginal.from_latents(pilots().x),
         ll.nn.RegressionHead.fit(pilots().y, pilots().x[:, :2]),
         ll.nn.ChannelLayer(channel()),
+        Threads(2),
+        Ended(0, 1.0),
         ll.nn.Decoder(link),
         ll.nn.Precoder(link),
     ]
@@ -357,6 +350,7 @@ def by_name() -> dict[str, Callable[[], Any]]:
         "held": registry.code().held,
         "z": modes().coefficients(pilots().x[:5]),
         "text": "",
+        "ended": iter([Ended(0, 1.0)]),
         "names": None,
         "classes": None,
         "targets": pilots().x[:, :2],
@@ -521,7 +515,7 @@ def arguments_of(name: str, function: Callable[..., Any], whole: Any = None) -> 
 def public() -> Iterator[tuple[str, Any]]:
     """Every public function and class, once, by its name with its namespace."""
     seen: set[int] = set()
-    for space in (None, *NAMESPACES):
+    for space in (None, *SPACES):
         module = ll if space is None else importlib.import_module(f"latentlink.{space}")
         for name in module.__all__:
             thing = getattr(module, name)

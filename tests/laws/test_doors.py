@@ -29,7 +29,7 @@ REFUSED = {
     "correlation": lambda: ll.ClosedForm(csi=ll.csi.ReceiverOnly(correlation=-np.eye(2))).design(MODES, CHANNEL),
     "settings": lambda: ll.power.named("mean", foo=1),
     "channel": lambda: ll.bounds.capacity(H),
-    "h must be a complex tensor": lambda: ll.csi.age_channel(H.real, **AGE),
+    "h must be complex": lambda: ll.csi.age_channel(H.real, **AGE),
     "batch": lambda: ll.rayleigh(2, 2, batch=(-1,)),
     "dtype": lambda: ll.rayleigh(2, 2, dtype=torch.float64),
 }

@@ -110,7 +110,7 @@ def test_for_proper_latents_both_variants_are_one():
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**20), st.floats(0, 12), st.sampled_from([0.0, 1e-6, "auto"]), st.booleans(), st.integers(3, 40))
+@given(st.integers(0, 2**20), st.floats(0, 12), st.sampled_from([0.0, 1e-6, "auto"]), st.booleans(), st.integers(4, 40))
 def test_ill_conditioned_pilots_give_finite_feasible_designs(seed, decades, shrinkage, widely_linear, n):
     x, y = pairs(seed, n, 6, 4)
     x = x @ torch.linalg.qr(normal(seed, 6, 6)).Q * 10 ** torch.linspace(0, -decades / 2, 6, dtype=torch.float64)
@@ -123,6 +123,7 @@ def test_ill_conditioned_pilots_give_finite_feasible_designs(seed, decades, shri
     assert ll.transmit(solution.transceiver, x, channel(seed, 2, 2), generator=seeded(0)).isfinite().all()
 
 
+@pytest.mark.filterwarnings("ignore:moments are of 1 pair")
 def test_one_pilot_and_latents_that_never_change_send_nothing():
     x, y = normal(8, 1, 4), normal(9, 1, 3)
     still = torch.ones(50, 4, dtype=torch.float64), normal(9, 50, 3)
@@ -187,3 +188,11 @@ def test_whole_numbers_are_numbers():
     torch.testing.assert_close(ll.semantic_modes(known, shrinkage=0).strength, ll.semantic_modes(known, shrinkage=0.0).strength)
     goal, same = ll.Goal(normal(19, 2, 4), fidelity=1), ll.Goal(normal(19, 2, 4), fidelity=1.0)
     torch.testing.assert_close(ll.semantic_modes(known, goal).strength, ll.semantic_modes(known, same).strength)
+
+
+def test_moments_of_a_few_pairs_are_told():
+    x = normal(0, 12, 5)
+    for few in (1, 2, 3):
+        with pytest.warns(UserWarning, match=rf"moments are of {few} pairs?, .* take more, such as ten"):
+            ll.semantic_modes(ll.Moments.from_pairs(x[:few], x[:few]))
+    ll.semantic_modes(ll.Moments.from_pairs(x[:4], x[:4]))

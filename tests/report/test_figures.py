@@ -1,13 +1,15 @@
 import struct
 
 import polars as pl
+import pytest
 
 from latentlink.report.arrange import arrange
-from latentlink.report.axes import thin_out
+from latentlink.report.axes import choose_round_ticks, thin_out
 from latentlink.report.curves import CAPACITY, OPTA, SEPARATION, Curve
 from latentlink.report.figures import draw_figures
+from latentlink.report.interactive import make_chart
 from latentlink.report.palette import INK_LOOKS, assign_looks
-from latentlink.report.plots import plot_accuracy
+from latentlink.report.plots import plot_accuracy, plot_trade_off
 from report.rows import compression_study, frame, reference, row
 
 
@@ -61,6 +63,19 @@ def test_a_method_looks_the_same_whatever_else_is_drawn():
 def test_ticks_leave_each_other_room():
     assert thin_out([1.0, 1.01, 2.0, 4.0, 4.1]) == [1.01, 2.0, 4.1]
     assert thin_out([3.0]) == [3.0]
+
+
+@pytest.mark.parametrize("ends", [(3e6, 3.1e6), (2.01, 9.99), (900, 1100), (0.03, 0.031), (2.1e6, 2.9e6), (7e3, 6e8)])
+def test_axes_have_two_ticks_at_least_among_the_data_however_short_they_are(ends):
+    ticks = choose_round_ticks(*ends)
+    assert sum(ends[0] <= place <= ends[1] for place in ticks) >= 2
+    assert len(set(ticks.values())) == len(ticks) < 12
+
+
+def test_costs_that_are_nearly_the_same_have_ticks_on_the_page():
+    rows = [row("neural", n, flops=flops) for n, flops in ((4, 251_000), (8, 258_000))]
+    plots, _ = plot_trade_off(arrange(frame(rows), "antennas"))
+    assert make_chart(plots[:1], [""], "trade-off").layout["xaxis"]["ticktext"] == ["252 k", "254 k", "256 k", "258 k"]
 
 
 def test_limits_and_references_are_distinguishable_lines():

@@ -60,6 +60,7 @@ window.onload = () => setTimeout(() => {
     const inside = frame.contentDocument, shown = document.createElement("pre");
     for (const script of inside.querySelectorAll("script")) script.remove();
     shown.id = frame.id;
+    inside.documentElement.dataset.aside = inside.documentElement.scrollWidth - inside.documentElement.clientWidth;
     shown.textContent = inside.documentElement.outerHTML;
     frame.replaceWith(shown);
   }
@@ -70,14 +71,15 @@ window.onload = () => setTimeout(() => {
 def rendered(texts, folder):
     """The documents as the browser leaves them, less their scripts, with every error of a script noted in them.
 
-    The browser starts once: each document has a frame of its own, of the size of a window.
+    The browser starts once: each document has a frame of its own, of the size of a window, or of a telephone where that is its name.
     """
     if CHROMIUM is None:
         pytest.skip("no chromium, chromium-browser or google-chrome on the path: the page was not rendered")
     frames = ""
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
-        frames += f'<iframe id="{name}" src="{name}.html" style="width: 1400px; height: 3000px; visibility: hidden"></iframe>'
+        width = 420 if name == "telephone" else 1400
+        frames += f'<iframe id="{name}" src="{name}.html" style="width: {width}px; height: 3000px; visibility: hidden"></iframe>'
     path = folder / "all-of-them.html"
     path.write_text(f'<!DOCTYPE html><meta charset="utf-8"><body>{frames}<script>{COLLECT}</script></body>', encoding="utf-8")
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND")
@@ -97,6 +99,7 @@ def drawn(tmp_path_factory):
     evil = frame([row(EVIL, n) for n in (1, 4)] + [row("neural", n, dataset=EVIL) for n in (1, 4)])
     texts = {axis: page(STUDIES[axis](), axis=axis) for axis in STUDIES}
     texts["outage"] = page(fading_study(seeds=(1,)), axis="outage")
+    texts["telephone"] = page(compression_study())
     texts["failing"] = page(few, axis="snr").replace("draw();\n", "draw();\n  undefinedFunction();\n", 1)
     texts["evil"] = page(evil, title=EVIL, description=EVIL, study_text=EVIL, command=EVIL, name=EVIL)
     documents = rendered(texts, tmp_path_factory.mktemp("drawn"))
@@ -120,6 +123,23 @@ def test_chromium_draws_every_curve_without_an_error(axis, drawn):
     wanted = {trace["name"] for chart in charts.values() for trace in chart["data"] if trace["showlegend"]}
     assert wanted <= legend
     assert {"Eigen-K", "exact, widely linear", "exact optimum", "Gaussian OPTA", "unaligned", "receiver's latents"} <= legend
+
+
+def test_on_a_telephone_wide_figures_scroll_in_their_boxes_and_the_page_does_not(drawn):
+    text, document = drawn["telephone"]
+    charts = assert_all_is_drawn(text, document)
+    assert 'data-aside="0"' in document
+    widths = re.findall(r'data-chart="([^"]*)".*?class="main-svg"[^>]* width="(\d+)', document, re.DOTALL)
+    assert [name for name, _ in widths] == list(charts)
+    for name, width in widths:
+        columns = sum(axis.startswith("xaxis") for axis in charts[name]["layout"]) // (2 if name.startswith("accuracy") else 1)
+        assert int(width) >= (340 * columns if columns > 1 else 300)
+
+
+def test_the_bound_by_capacity_is_explained_where_it_is_drawn():
+    bounded = frame([row("neural", n, accuracy_bound=0.95) for n in (1, 4)])
+    assert "The bound by capacity is the best accuracy of any link" in page(bounded)
+    assert "bound by capacity" not in without_plotly(page(compression_study()))
 
 
 @pytest.mark.parametrize("axis", FADING)

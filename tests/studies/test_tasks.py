@@ -96,6 +96,21 @@ def test_a_regression_is_measured_by_its_targets(tmp_path):
     assert own["output_nmse"].item() == pytest.approx(0.0, abs=1e-9)
 
 
+def test_the_report_of_a_regression_speaks_of_its_targets(tmp_path):
+    path = write(tmp_path, "targets", metrics=["accuracy", "mse", "flops", "latency", "power"], seeds=[1, 2, 3], pilots={"per_class": None})
+    ll.studies.run(path, output=tmp_path / "r")
+    page = ll.studies.report(path, output=tmp_path / "r")[0].read_text(encoding="utf-8")
+    assert "has the highest R²" in page
+    for wrong in ("not measured: accuracy", "without an accuracy", "Neither FLOPs nor latency"):
+        assert wrong not in page, wrong
+
+
+def test_pilots_of_each_class_take_classes(tmp_path):
+    path = write(tmp_path, "targets", pilots={"per_class": 20}, methods=[{"name": "closed-form"}])
+    with pytest.raises(ValueError, match="per_class must be null where the data have no labels, which takes all pilots, got 20"):
+        ll.studies.run(path, output=tmp_path / "r")
+
+
 def test_what_a_regression_cannot_be_designed_for_costs_its_own_cells(tmp_path):
     methods = [{"name": "closed-form", "goal": ["fisher", "logits"]}]
     reasons = []

@@ -165,3 +165,17 @@ def test_outputs_come_per_latent_in_the_heads_precision(shape, dtype):
 def test_a_head_that_mixes_latents_is_refused(function):
     with pytest.raises(ValueError, match=r"head must map latents \(n, 3\) to outputs \(n, q\), got .* for n = 4"):
         apply_head(Recorder(function), torch.ones(4, 3))
+
+
+def test_numbers_of_classes_that_are_far_apart_are_refused_with_the_remedy():
+    y, labels = labelled(0, classes=2)
+    for far in (99_999, 5000):
+        with pytest.raises(
+            ValueError, match=rf"few gaps, got 2 classes numbered up to {far}, .* np\.unique\(labels, return_inverse=True\)"
+        ):
+            fit_head(y, labels * far)
+    numbers = np.unique(labels.numpy() * 99_999, return_inverse=True)[1]
+    assert torch.equal(fit_head(y, numbers).weight, fit_head(y, labels).weight)
+    assert fit_head(y, labels * 7).out_features == 8
+    assert fit_head(y, labels * 999).out_features == 1000  # two classes by their numbers among a thousand
+    assert fit_head(y, labels * 1999, names=[str(c) for c in range(2000)], max_iterations=1).out_features == 2000

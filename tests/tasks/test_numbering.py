@@ -41,6 +41,33 @@ def test_shifted_and_exchanged_numbers_are_flagged_with_the_remedy(classes):
     assert "numbered differently than in the head's training" in text
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((0.8, 0.2), (0.2, 0.8)), ((0.2, 0.8), (0.75, 0.25)), ((0.7, 0.1, 0.1, 0.1), (0.1, 0.3, 0.3, 0.3)), ((0.95, 0.05), (0.5, 0.5))],
+)
+def test_a_head_that_knows_nothing_is_no_wrong_numbering(before, after):
+    """It decides for the class that was frequent in training, and shares of the classes may be others in the test set."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randn(1200, 4, dtype=torch.float64, generator=generator)
+    trained, tested = (torch.tensor(share).multinomial(600, replacement=True, generator=generator) for share in (before, after))
+    assert sentences(ll.fit_head(y[:600], trained), y[600:], tested) == []
+
+
+def test_two_exchanged_classes_of_five_are_found():
+    head, (test_y, labels) = ll.fit_head(*blobs(5, 600, 0)), blobs(5, 400, 1)
+    exchanged = torch.tensor([1, 0, 2, 3, 4])[labels]
+    (text,) = sentences(head, test_y, exchanged)
+    assert "numbered differently" in text
+
+
+def test_labels_outside_the_head_have_one_remedy():
+    y, labels = blobs(8, 900, 0)
+    head = ll.fit_head(y[labels < 2], labels[labels < 2])
+    assert ["outside the head" in text for text in sentences(head, y, labels)] == [True]
+    with pytest.warns(UserWarning, match="outside the head"):
+        ll.metrics.accuracy(head, y, labels)
+
+
 def test_classes_that_training_never_saw_are_counted():
     y, labels = blobs(8, 900, 0)
     known = labels < 6

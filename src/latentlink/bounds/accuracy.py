@@ -68,12 +68,12 @@ class AccuracyBound(Summarised):
         if decisions.shape != labels.shape:
             raise ValueError(f"decisions must have shape {tuple(labels.shape)}, one per label, got {tuple(decisions.shape)}")
         decisions = as_labels(decisions, len(labels)).to(labels.device)
-        classes = int(torch.maximum(decisions.max(), labels.max())) + 1
-        joint = torch.zeros(classes, classes, dtype=torch.float64, device=labels.device)
-        joint.index_put_((decisions, labels), joint.new_ones(()) / len(labels), accumulate=True)
-        known = joint.sum(-1) > 0
-        p = joint[known].sum(-1)
-        reward = joint[known] / p.unsqueeze(-1)  # P(l | c)
+        decided, c = decisions.unique(return_inverse=True)  # numbers of classes may be far apart
+        true, t = labels.unique(return_inverse=True)
+        joint = torch.zeros(len(decided), len(true), dtype=torch.float64, device=labels.device)
+        joint.index_put_((c, t), joint.new_ones(()) / len(labels), accumulate=True)
+        p = joint.sum(-1)
+        reward = joint / p.unsqueeze(-1)  # P(l | c)
         beta = torch.logspace(-3, 4, _SLOPES, dtype=torch.float64, device=labels.device)
         chunks = beta.split(max(1, _ENTRIES // reward.numel()))
         best = torch.cat([*(_blahut_arimoto(p, reward, some) for some in chunks), (p * reward.amax(-1)).sum().unsqueeze(0)])

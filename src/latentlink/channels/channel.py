@@ -1,5 +1,6 @@
 """The channel between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,22 @@ from latentlink.numerics.reprs import Summarised, counted, spread
 
 Scalars = AnyArray | float | np.number[Any] | Sequence[Any]
 _SCALARS = ("noise_variance", "power", "error_variance")
+
+
+_USUAL_SNR_DB = (-60.0, 130.0)  # mean SNR at a receive antenna, beyond which a path loss or another scale was left in
+
+
+def _warn_of_gain(grid: Tensor, snr_db: Tensor) -> None:
+    """Tell where the SNR that arrives is not one of any radio, for all channels."""
+    gain = grid.detach().abs().double().square().mean((-3, -2, -1))
+    received = (snr_db + 10 * (grid.shape[-1] * gain).log10())[(gain > 0) & snr_db.isfinite()]
+    if received.numel() and not bool(((received > _USUAL_SNR_DB[0]) & (received < _USUAL_SNR_DB[1])).any()):
+        warnings.warn(
+            f"the mean SNR at a receive antenna is {float(received.mean()):.0f} dB, since mean |h|² is {float(gain.mean()):.1e}: "
+            "normalise the channels, h / sqrt(mean |h|²), or give snr_db by a link budget that counts the path loss",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 @made_by("Channel.from_snr(h, snr_db)")
@@ -57,6 +74,9 @@ class Channel(Summarised, Parts):
 
         Raises:
             ValueError: as the class, or `snr_db` is NaN or −inf, or `power` is zero.
+
+        Warns:
+            UserWarning: what arrives has a mean SNR below −60 or above 130 dB, as where a path loss was left in h.
         """
         h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
         return cls.from_grid(h.unsqueeze(-3), snr_db, power)
@@ -75,6 +95,7 @@ class Channel(Summarised, Parts):
         noise_variance = noise_variance_from_snr(snr_db, power, grid.shape[-1])
         if not noise_variance.isfinite().all():
             raise ValueError(f"snr_db must leave the noise finite, got {float(snr_db.min()):g} dB")
+        _warn_of_gain(grid, snr_db)
         return cls(grid, noise_variance, power)
 
     @property

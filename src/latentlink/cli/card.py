@@ -12,10 +12,10 @@ from latentlink.storage.atomic import write_atomically
 from latentlink.storage.provenance import Provenance
 
 _KINDS = {
-    "moments": "moments of pairs of latents: all that a linear design needs of its pilots",
-    "unfinished moments": "moments under way: the command or call that computes them goes on from here",
+    "moments": "means and covariances of pairs of latents, which are all that a linear design needs of its pilots",
+    "unfinished moments": "moments under way; the command or call that computes them goes on from here",
     "marginal": "count, mean and covariance of the latents of one end",
-    "unfinished marginal": "a marginal under way: the call that computes it goes on from here",
+    "unfinished marginal": "a marginal under way; the call that computes it goes on from here",
     "pair": "semantic modes: what two devices agree on once, from which links are designed for any channel",
     "link": "both ends of a linear link for its channels",
     "head": "the receiver's classifier",
@@ -36,7 +36,27 @@ _USES = {
     "regression head": "latentlink evaluate link.safetensors TX RX --targets TARGETS --head {file}",
 }
 _LINK = "latentlink evaluate {file} TX RX LABELS"
-_TOLD = ("work", "kind", "sha256", "conventions", "versions", "provenance", "format")  # in sections of their own, or in the first line
+_TOLD = (
+    "work",
+    "rows_read",
+    "parts",
+    "kind",
+    "sha256",
+    "conventions",
+    "versions",
+    "provenance",
+    "format",
+)  # told elsewhere, or in no words
+_UNMEASURED = ("moments", "marginal")  # kinds that are neither good nor bad
+_WORDS = {
+    "count": "pairs",
+    "fold_counts": "pairs in each fold",
+    "done": "rows that are done",
+    "tx": "latents at the transmitter",
+    "rx": "latents at the receiver",
+    "x": "latents",
+    "on": "rows joined on",
+}  # what is said in place of names that a manifest has
 
 
 class Card(NamedTuple):
@@ -46,7 +66,8 @@ class Card(NamedTuple):
         file: its name.
         kind: of its manifest, and in words.
         facts: sizes, limits and channels that its manifest states.
-        provenance: how it was made; empty where its maker has not told.
+        sources: files that it was computed from, by what they hold, where that is not told by `provenance`.
+        provenance: how it was made; empty where that was not recorded.
         versions: of the packages that wrote it; empty for files of early versions.
         conventions: by which its numbers are to be read.
         tensors: names, shapes and types.
@@ -57,6 +78,7 @@ class Card(NamedTuple):
     file: str
     kind: tuple[str, str]
     facts: dict[str, Any]
+    sources: dict[str, str]
     provenance: Provenance
     versions: dict[str, Any]
     conventions: dict[str, Any]
@@ -66,9 +88,15 @@ class Card(NamedTuple):
 
     @property
     def data(self) -> list[tuple[str, str]]:
-        """Each array that it was made from: role, and name, sizes and hash in words."""
+        """Each array or file that it was made from: role, and name, sizes and hash in words as far as they are known."""
         records = self.provenance.data
-        return [(each.role, f"{each.source}, {' × '.join(map(str, each.shape))}, SHA-256 {each.sha256}") for each in records]
+        told = [(each.role, f"{each.source}, {' × '.join(map(str, each.shape))}, SHA-256 {each.sha256}") for each in records]
+        return [*told, *self.sources.items()]
+
+    @property
+    def is_measured(self) -> bool:
+        """Tell whether it is of a kind that is good or bad at something."""
+        return not self.kind[0].endswith(_UNMEASURED)
 
 
 def read_card(path: str | Path) -> Card:
@@ -90,10 +118,17 @@ def card_of(path: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, An
         versions, conventions = ({str(k): v for k, v in manifest.get(name, {}).items()} for name in ("versions", "conventions"))
     except (ValueError, AttributeError) as error:
         raise ArtifactError(f"{path}: {error}") from error
+    sources, settings = _sources_and_settings(manifest.get("work"))
+    stated = {
+        _WORDS.get(name, name): _word_fact(name, value)
+        for name, value in manifest.items()
+        if name not in _TOLD and (name, value) != ("fold_counts", [])
+    }
     return Card(
         file=path.name,
         kind=(kind, _KINDS.get(kind, "an artifact of a kind that this version does not know")),
-        facts={name: value for name, value in manifest.items() if name not in _TOLD} | _sources(manifest.get("work")),
+        facts=stated | settings,
+        sources=sources,
         provenance=provenance,
         versions=versions,
         conventions=conventions,
@@ -103,22 +138,48 @@ def card_of(path: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, An
     )
 
 
-def _sources(work: object) -> dict[str, object]:
+def _sources_and_settings(work: Any) -> tuple[dict[str, str], dict[str, object]]:
     """The files of a computation that may be interrupted, by what each are, and its settings."""
-    if not isinstance(work, dict):
-        return {}
-    told: dict[str, object] = {}
-    for name, value in work.items():
+    sources: dict[str, str] = {}
+    settings: dict[str, object] = {}
+    transmitter_first = sorted(work, key=lambda name: name != "tx") if isinstance(work, dict) else []
+    for name, value in ((name, work[name]) for name in transmitter_first):
         if isinstance(value, list) and value and all(isinstance(each, list) and each for each in value):
-            told[name] = f"{value[0][0]} … {value[-1][0]}, {len(value)} files" if len(value) > 1 else value[0][0]
-        elif value not in (None, [None, None]):
-            told[name] = value
-    return told
+            several = len(value) > 1
+            sources[_WORDS.get(name, name)] = f"{value[0][0]} … {value[-1][0]}, {len(value)} files" if several else str(value[0][0])
+        elif value not in (None, [None, None]) and name != "pairs":  # which are the rows that are joined
+            settings[_WORDS.get(name, name)] = value
+    return sources, settings
+
+
+def _word_fact(name: str, value: object) -> object:
+    """A fact of a manifest whose values need their name to be understood; others are returned as they are."""
+    if name == "channels" and isinstance(value, list):
+        return " × ".join(map(str, value)) or 1
+    if name in ("power", "snr_db") and isinstance(value, list) and len(value) == 2:
+        return value[0] if value[0] == value[1] else f"{word(value[0])} to {word(value[1])}"
+    return value
+
+
+def word(value: object) -> str:
+    """A value in words, as they stand in a sentence."""
+    if value is None or value == [] or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {word(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(f"({word(each)})" if isinstance(each, list | tuple) else word(each) for each in value)
+    return str(value)
 
 
 def write_card(path: Path) -> Path:
     """Write the card of an artifact beside it, as Markdown, and return its path; raises as `read_card`."""
-    pages = Environment(loader=PackageLoader("latentlink.cli"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    templates = PackageLoader("latentlink.cli")
+    pages = Environment(loader=templates, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     pages.filters["cell"] = _cell
     written = path.with_suffix(".md")
     write_atomically(written, pages.get_template("card.md").render(card=read_card(path)).encode())
@@ -127,5 +188,4 @@ def write_card(path: Path) -> Path:
 
 def _cell(value: object) -> str:
     """A value as one cell of a table."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return " ".join(text.replace("|", "\\|").split())
+    return " ".join(word(value).replace("|", "\\|").split())

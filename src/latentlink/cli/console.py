@@ -1,11 +1,13 @@
 """The parts that commands share: printing to the terminal, progress bars, and reading files that the user names."""
 
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -109,13 +111,28 @@ def _split_columns(first: list[int], others: Iterable[int], widths: Sequence[int
 
 
 def facts(title: str, rows: Iterable[tuple[str, object]]) -> None:
-    """Print a two-column table as it stands, without markup; long values are folded."""
-    table = Table(title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(escape(name), escape(f"{value:.4g}" if isinstance(value, float) else str(value)))
-    out.print(table)
+    """Print two columns as they stand, without markup; long values are folded between words.
+
+    Words are never cut: one that its column is too narrow for, such as a digest or a path, has a line that begins further to the left.
+    """
+    told = [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in rows]
+    aside = 2 + min(max((cell_len(name) for name, _ in told), default=0), out.width // 2)
+    if title:
+        out.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    for name, value in told:
+        for line in _fold(name, value, aside, out.width):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _fold(name: str, value: str, aside: int, width: int) -> Iterator[str]:
+    """Yield the lines of a name and its value, which begins at the column `aside` where it fits."""
+    lines = textwrap.wrap(value, max(1, width - aside), break_long_words=False, break_on_hyphens=False) or [""]
+    starts = [min(aside, max(2, width - cell_len(line))) for line in lines]
+    if cell_len(name) + 2 > starts[0]:
+        yield name
+    else:
+        lines[0], starts[0] = (name + " " * (starts[0] - cell_len(name)) + lines[0]).rstrip(), 0
+    yield from (" " * start + line for start, line in zip(starts, lines, strict=True))
 
 
 def wrote(*paths: Path) -> None:

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import torch
 
-from latentlink.channels.channel import Channel
 from latentlink.cli.card import read_card, write_card
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name
-from latentlink.cli.radio import link_facts, matrices
+from latentlink.cli.radio import channel_at, link_facts, matrices
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
@@ -71,7 +70,7 @@ def design(
     integer("--seed", seed or 0, 0, 2**64 - 1)
     path = _artifact(source)
     known = load(path).to(device_named(device))
-    radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, budget).repeated(uses)
+    radio = channel_at(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, budget).repeated(uses)
     if isinstance(known, Codec):
         if power is not None:
             raise ValueError(f"--power {power} is for a pair: {source} is a codec, whose limit is that of its training")
@@ -95,6 +94,8 @@ def design(
 
 def _artifact(source: Path) -> Path:
     """The file of a pair or codec; that in a folder which `latentlink fit` wrote."""
+    if not source.exists():
+        raise ValueError(f"there is no {source}: name a pair or a codec that `latentlink fit` wrote, or its folder")
     if not source.is_dir():
         return source
     found = [path for name in ("codec", "pair") if (path := source / f"{name}.safetensors").is_file()]

@@ -10,7 +10,7 @@ from latentlink.cli.beyond_memory import is_beyond_memory, measure_stream, refus
 from latentlink.cli.console import facts, read_pilots, told_warnings, wrote
 from latentlink.cli.measured import Rows, list_figures, list_power, print_accuracy, warn_of_power
 from latentlink.cli.options import USUAL_READING, Device, Integer, Number, Reading, ReadingOptions
-from latentlink.cli.radio import read_radio
+from latentlink.cli.radio import channel_at, read_radio
 from latentlink.data.readers.targets import read_targets
 from latentlink.evaluation import evaluate as evaluation
 from latentlink.evaluation.figures import Evaluation
@@ -170,5 +170,5 @@ def _channel(transceiver: Transceiver, path: str | None, snr_db: float | None, r
     if path is not None and h.shape[-3] == 1:
         h = h.expand(*h.shape[:-3], designed.uses, *h.shape[-2:])
     if snr_db is not None:
-        return Channel.from_grid(h, snr_db, float(designed.power.mean()))
+        return channel_at(h, snr_db, float(designed.power.mean()))
     return Channel(h, float(designed.noise_variance.mean()), float(designed.power.mean()))

@@ -17,7 +17,7 @@ from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, tr
 from latentlink.cli.measured import list_figures, list_power, name_figures
 from latentlink.cli.options import USUAL_READING, AutoOrNumber, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name
-from latentlink.cli.radio import link_facts, matrices
+from latentlink.cli.radio import channel_at, link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.look import look
 from latentlink.latents.pilots import Pilots
@@ -152,7 +152,7 @@ def fit(
     goal = goal or ("mse" if classifier is None else "fisher" if isinstance(classifier, SoftmaxHead) else "logits")
     known = PilotKnowledge(pilots, classifier, moments=read.moments)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
-    radio = Channel.from_grid(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
+    radio = channel_at(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
     radio = replace(radio, error_variance=radio.error_variance + real("--error-variance", error_variance, least=0.0))
     check_method(method, codec, radio, csi)
 

@@ -1,18 +1,21 @@
 """`latentlink inspect`: what a file is, what it was made from and what it holds, after checking it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from latentlink.cli.card import Card, read_card, write_card
+from latentlink.cli.card import Card, read_card, word, write_card
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
 from latentlink.cli.results import is_result_file, show_results
-from latentlink.data.readers.labels import read_named_labels
+from latentlink.data.readers.content import FileContentError
+from latentlink.data.readers.labels import is_table, read_named_labels
 from latentlink.data.readers.latents import read_latents
 from latentlink.data.readers.opening import open_source, read_array
+from latentlink.data.readers.tables import DELIMITED
 from latentlink.latents.labels import Labels
 from latentlink.storage.artifacts import ArtifactError
 from latentlink.storage.provenance import digest_of
@@ -29,10 +32,14 @@ def inspect(file: str, *, card: bool = False, reading: ReadingOptions = USUAL_RE
     Parameters
     ----------
     file
-        A file of latentlink; or latents, labels or channels, as for `latentlink fit`.
+        A file of latentlink, or a folder that `latentlink fit` or a study wrote; or latents, labels or channels, as for `latentlink fit`.
     card
         Also write what is told of an artifact as Markdown beside it, link.md for link.safetensors.
     """
+    if inner := _list_within(Path(file)):
+        for path in inner:
+            inspect(str(path), card=card and path.suffix == ".safetensors", reading=reading)
+        return
     if file.endswith(".safetensors"):
         try:
             shown = read_card(file)
@@ -49,6 +56,9 @@ def inspect(file: str, *, card: bool = False, reading: ReadingOptions = USUAL_RE
     if is_result_file(file):
         show_results(Path(file))
         return
+    if (labels := _as_labels(file)) is not None:
+        _show_labels(file, labels)
+        return
     opened = open_source(file)
     for table in opened.tables:
         facts(table.origin, ((name or "(no name)", kind) for name, kind in table.schema.items()))
@@ -64,19 +74,40 @@ def inspect(file: str, *, card: bool = False, reading: ReadingOptions = USUAL_RE
         _show_latents(file, reading)
 
 
+def _list_within(folder: Path) -> list[Path]:
+    """What commands write into a folder: the results of a study, or what was fitted; [] for a file, and for shards of latents."""
+    names = ("results.parquet", *(f"{name}.safetensors" for name in ("pair", "link", "codec", "head")))
+    return [path for name in names if (path := folder / name).is_file()]
+
+
+def _as_labels(file: str) -> Labels | None:
+    """The labels of a text file with one label a line; None for everything else."""
+    path = Path(file)
+    if path.suffix.lower() not in DELIMITED or not path.is_file() or is_table(path):
+        return None
+    try:
+        return read_named_labels(path)
+    except FileContentError:
+        return None  # a column of numbers
+
+
 def _show_artifact(file: str, card: Card) -> None:
     kind, words = card.kind
-    told = [("kind", f"{kind}: {words}"), *card.facts.items(), ("SHA-256", card.sha256)]
-    facts(file, told)
+    facts(file, _worded([("kind", f"{kind}: {words}"), *card.facts.items(), ("SHA-256", card.sha256)]))
     made = card.provenance
     origin = [("designed from", made.made_from)] if made.made_from else []
-    facts("made from", [*card.data, *origin] or [("data", "its maker has not told")])
+    facts("made from", [*card.data, *origin] or [("data", "not recorded")])
     if made.settings:
-        facts("settings", made.settings.items())
-    facts("how good it was when it was made", made.figures.items() or [("figures", "its maker has not told")])
+        facts("settings", _worded(made.settings.items()))
+    if card.is_measured:
+        facts("how good it was when it was made", _worded(made.figures.items()) or [("figures", "not recorded")])
     facts("written by", card.versions.items() or [("latentlink", "an early version")])
     facts("conventions", card.conventions.items())
     facts("tensors", card.tensors.items())
+
+
+def _worded(rows: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
+    return [(name, word(value)) for name, value in rows]
 
 
 def _show_channels(file: str, h: Tensor) -> None:

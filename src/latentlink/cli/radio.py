@@ -32,6 +32,12 @@ def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int 
     return h
 
 
+def channel_at(h: Tensor, snr_db: float, power: float) -> Channel:
+    """Channels at an SNR, with a line where what arrives is not what any radio hears."""
+    with told_warnings():
+        return Channel.from_grid(h, snr_db, power)
+
+
 def read_radio(path: str, reading: Reading) -> Tensor:
     """Channels of a file (N, uses, rx, tx), with a line for every warning of their reader."""
     with told_warnings():

@@ -5,6 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from latentlink.cli.console import facts, print_table
+from latentlink.data.readers.arrow_files import ParquetFile
+from latentlink.data.readers.content import FileContentError
 from latentlink.report.columns import list_facts, prepare
 from latentlink.studies.result_files import Results, has_digest, read_rows
 
@@ -17,8 +19,8 @@ def is_result_file(file: str) -> bool:
     if path.suffix != ".parquet" or not path.is_file():
         return False
     try:
-        return set(pl.read_parquet_schema(path)) >= _MARKS
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return set(ParquetFile(path).schema()) >= _MARKS
+    except FileContentError:
         return False
 
 
@@ -29,7 +31,7 @@ def show_results(path: Path) -> None:
         ValueError: the file was damaged or changed after it was written.
     """
     checked = has_digest(path)
-    stored = read_rows(path) if checked else pl.read_parquet(path)
+    stored = read_rows(path) if checked else ParquetFile(path).read()
     rows = prepare(stored)
     integrity = "every value is that of the file's SHA-256" if checked else "not known: the file carries no SHA-256"
     study = [(name, ", ".join(stored[name].unique().sort())) for name in ("study", "title") if name in stored.columns]

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
+import torch
+
 from latentlink.data.cache import EncodingProgress, encode
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.images import DatasetNotFound, ImageSet, Split, digits, fashion_mnist
@@ -54,7 +56,7 @@ def device_pair(
     pilots: int | None = 12_000,
     test: int | None = 4_000,
     image_size: int | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: EncodingProgress | None = None,
     folder: Path | str | None = None,
     executor: Executor | None = None,

@@ -41,7 +41,7 @@ def connect(cluster: str | int, patience_s: float = 8.0) -> Iterator[Cluster]:
     with ExitStack() as stack:
         stack.enter_context(_silent("distributed"))
         stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": patience_s}))
-        address = number if isinstance(number, str) else stack.enter_context(_start(distributed, integer("cluster", number)))
+        address = number if isinstance(number, str) else stack.enter_context(_start(dask, distributed, integer("cluster", number)))
         client = _connect(distributed, address, patience_s)
         stack.callback(_close, client)
         found = Cluster(client, client.scheduler.address, patience_s)
@@ -61,16 +61,30 @@ def cluster_of(cluster: str | int | Cluster | None) -> Iterator[Cluster | None]:
 
 
 @contextmanager
-def _start(distributed: Any, workers: int) -> Iterator[Any]:
-    """Start workers on this machine, which nobody else can reach."""
-    with distributed.LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-        preload=[at_worker.__name__],
-    ) as started:
+def _start(dask: Any, distributed: Any, workers: int) -> Iterator[Any]:
+    """Start workers on this machine, which nobody else can reach.
+
+    They return freed memory to the system as any process does. Dask's default returns it at once, and a cell that makes many tensors of
+    some hundred kilobytes then takes twice as long.
+    """
+    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ")}
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)
+    quiet = {
+        "distributed.nanny.pre-spawn-environ": environment,
+        "distributed.admin.system-monitor.gil.enabled": False,
+        "distributed.worker.profile.enabled": False,
+    }
+    with (
+        dask.config.set(quiet),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            preload=[at_worker.__name__],
+        ) as started,
+    ):
         yield started
 
 
@@ -80,6 +94,9 @@ def _connect(distributed: Any, address: Any, patience_s: float) -> Any:
     except OSError as error:
         reason = f"start one (dask scheduler), or check host, port and tcp:// or tls:// ({type(error).__name__})"
         raise ConnectionError(f"no Dask scheduler answers at {address} within {patience_s:g} s: {reason}") from error
+    except AssertionError as error:  # Dask gives its event loop ten seconds to start
+        reason = "this machine is too busy to start Dask's event loop within ten seconds: run less beside it"
+        raise ConnectionError(f"cannot connect to a Dask scheduler at {address}: {reason}") from error
     except Exception as error:  # what Dask says of an address or of its configuration
         raise ValueError(f"cannot connect to a Dask scheduler at {address}: {type(error).__name__}: {error}") from error
 

@@ -27,7 +27,7 @@ class Threads:
     width: int = 1
 
     def __post_init__(self) -> None:
-        integer("jobs", self.width)
+        object.__setattr__(self, "width", integer("width", self.width))
 
     def run(
         self, function: Callable[[Item], Value], items: Sequence[Item], group: Callable[[Item], Hashable] | None = None

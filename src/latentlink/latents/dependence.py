@@ -82,6 +82,7 @@ def _centred(latents: Float[Tensor, "n d"], classes: Int[Tensor, "n"] | None) ->
     latents = latents[:, varying] / deviation[varying]
     if classes is None:
         return latents
+    classes = classes.unique(return_inverse=True)[1]  # whose numbers may be far apart
     counts = classes.bincount().unsqueeze(-1)
     means = torch.zeros(len(counts), latents.shape[1], dtype=latents.dtype, device="cpu").index_add_(0, classes, latents) / counts
     return latents - means[classes]

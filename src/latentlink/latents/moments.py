@@ -42,7 +42,8 @@ def _check_shape(name: str, shape: tuple[int, ...], is_complex: bool) -> None:
     if is_complex:
         raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {shape}")
     if len(shape) != 2:
-        raise ValueError(f"{name} must have shape (n, dim), got {shape}")
+        several = f": pool its axes, {name}.mean(1), {name}[:, 0] or {name}.flatten(1)" if len(shape) > 2 else ""
+        raise ValueError(f"{name} must have shape (n, dim), got {shape}{several}")
     if 0 in shape:
         raise ValueError(f"{name} is empty, got shape {shape}; at least one latent of one dimension is needed")
 

@@ -113,8 +113,7 @@ def choose_goal(
     integer("channels", channels)
     for name, values in (("streams", streams), ("snr_db", snr_db)):
         integer(f"number of {name}", len(values), 1, _MOST_POINTS)
-    for count in streams:
-        integer("streams", count)
+    streams = tuple(integer("streams", count) for count in streams)
     if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
         raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
     if goals is not None and "mse" in goals:

@@ -34,6 +34,8 @@ def as_tensor(name: str, value: Any) -> Tensor:
     Raises:
         ValueError: it is no array of numbers, or its entries are not all there (masked, sparse, on the meta device); with the remedy.
     """
+    if type(value).__module__.partition(".")[0] in ("pandas", "polars") and len(getattr(value, "shape", ())) == 1:
+        value = value.to_numpy()  # a column
     _refuse_other_arrays(name, value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "fc" and value.dtype.char in "gG":  # PyTorch has no long double
         value = value.astype(np.float64 if value.dtype.kind == "f" else np.complex128)

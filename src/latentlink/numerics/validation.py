@@ -102,11 +102,14 @@ class _Arguments:
         self.optional = {name for name, parameter in parameters.items() if parameter.default is None}
         self.rest = next((name for name, kind in kinds.items() if kind is inspect.Parameter.VAR_POSITIONAL), None)
         self.shaped = any(_has_shape(hint) for hint in self.hints.values())
+        self.by_name = [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
         self.names = [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         return self.names
 
     def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         names = self._read() if self.names is None else self.names
+        if len(args) > len(names) and self.rest is None and self.by_name:
+            self._refuse_places(names, args[len(names) :], kwargs)
         given = [*zip(names, args, strict=False), *kwargs.items(), *((self.rest or "", value) for value in args[len(names) :])]
         if self.shaped:
             with jaxtyped("context"):
@@ -118,8 +121,20 @@ class _Arguments:
         for name, value in given:
             hint = self.hints.get(name)
             if hint is not None and not (value is None and name in self.optional) and not fits(value, hint):
-                remedy = f": write [{value!r}]" if isinstance(value, str) and fits([value], hint) else self._beside(name, given)
+                remedy = _convert(name, value, hint) or self._beside(name, given)
                 raise ValueError(f"{name} must be {expected(hint)}, got {shown(value)}{remedy}")
+
+    def _refuse_places(self, names: list[str], further: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Refuse what is given by position and has to be given by name: a source of randomness, or any of the parameters that are left."""
+        owner, _, called = self.function.__qualname__.rpartition(".")
+        own = ", ".join(name for name in names if name not in ("self", "cls")) or "no arguments"
+        left = [name for name in self.by_name if name not in kwargs]
+        seed = [name for name in left if name == "generator" and any(fits(value, int | torch.Generator) for value in further)]
+        named = ", ".join(f"{name}=" for name in seed or left) or "nothing else"
+        raise TypeError(
+            f"{owner if called == '__init__' else called} takes {own} by position, got {len(further)} more "
+            f"({', '.join(map(shown, further))}): {named} must be given by name"
+        )
 
     def _beside(self, name: str, given: Sequence[tuple[str, Any]]) -> str:
         """The shapes that the axes of a tensor have to fit, in words."""
@@ -127,6 +142,14 @@ class _Arguments:
             return ""
         others = [f"{other} {tuple(value.shape)}" for other, value in given if other != name and isinstance(value, Tensor)]
         return f", beside {', '.join(others)}" if others else ""
+
+
+def _convert(name: str, value: Any, hint: Any) -> str:
+    """What makes a value fit: a list around a word, or a float of a fraction or a decimal number; "" for others."""
+    if isinstance(value, str) and fits([value], hint):
+        return f": write [{value!r}]"
+    exact = isinstance(value, numbers.Number) and not isinstance(value, int | float | complex | np.number)
+    return f": float({name})" if exact and fits(0.5, hint) else ""
 
 
 def _has_shape(hint: Any) -> bool:
@@ -145,7 +168,7 @@ def fits(value: Any, hint: Any) -> bool:
             return True  # `doors.as_tensor` looks closer
         return any(fits(value, option) for option in options)
     if origin is Literal:
-        return any(type(value) is type(option) and value == option for option in options)
+        return any((type(value) is type(option) or _are_words(value, option)) and value == option for option in options)
     if isinstance(hint, TypeVar):
         return hint.__bound__ is None or fits(value, hint.__bound__)
     if hint in _NUMBERS:
@@ -157,6 +180,20 @@ def fits(value: Any, hint: Any) -> bool:
     if not isinstance(hint, type):
         return value is None if hint is None else True
     return _is_instance(value, hint)
+
+
+def _are_words(*values: Any) -> bool:
+    """Return True for strings of any class, such as NumPy's and those of an enum."""
+    return all(isinstance(value, str) for value in values)
+
+
+def listed(value: Any) -> Any:
+    """The list of a one-dimensional array, tensor, index or column, which is as good as a list; any other value is returned as it is."""
+    if isinstance(value, np.ndarray) or (isinstance(value, Tensor) and holds_numbers(value)):
+        return value.tolist() if value.ndim == 1 else value
+    if type(value).__module__.partition(".")[0] in ("pandas", "polars") and len(getattr(value, "shape", ())) == 1:
+        return value.to_list()
+    return value
 
 
 def _is_endless(value: Any) -> bool:
@@ -182,6 +219,7 @@ def _fits_container(value: Any, origin: Any, options: tuple[Any, ...]) -> bool:
         return isinstance(value, origin) and all(fits(key, options[0]) and fits(each, options[1]) for key, each in value.items())
     if not issubclass(origin, tuple | list | Sequence):
         return _is_instance(value, origin)
+    value = listed(value)
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         return False
     if issubclass(origin, tuple) and ... not in options:
@@ -216,11 +254,14 @@ def whole_number(value: Any) -> int | None:
 
 
 def real_number(value: Any) -> float:
-    """The real number that a value is, infinite ones included; NaN for all others, and for booleans."""
+    """The real number that a value is, of Python, of NumPy or of a tensor, infinite ones included; NaN for all others, and for booleans.
+
+    Fractions and decimal numbers are none: they do not mix with tensors.
+    """
     if isinstance(value, Tensor):
         if value.numel() != 1 or not holds_numbers(value) or value.is_complex() or value.dtype == torch.bool:
             return math.nan
-    elif isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real | np.integer | np.floating):
+    elif isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         return math.nan
     try:
         return float(value)

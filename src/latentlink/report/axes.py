@@ -106,15 +106,30 @@ def thin_out(places: list[float], room: float = 0.09, ratio: bool = True) -> lis
 
 
 def choose_round_ticks(low: float, high: float) -> dict[float, str]:
-    """Choose ticks of a logarithmic axis that has no points in common: powers of ten, with 2 and 5 between them on a short axis."""
+    """Choose ticks of a logarithmic axis that has no points in common: powers of ten, with 2 and 5 between them on a short axis.
+
+    Where fewer than two of them lie between the lowest and the highest place, ticks are multiples of a round step instead.
+    """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first < 3 else (1,)
     places = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+    if low < high and sum(low <= x <= high for x in places) < 2:
+        places = _step_through(low, high)
     return {x: _abbreviate(x) for x in places if low / 1.6 <= x <= high * 1.6}
+
+
+def _step_through(low: float, high: float) -> list[float]:
+    """Find the multiples, from `low` to `high`, of the largest step among 1, 2, 5, 10, … of which at least two lie there."""
+    power = math.floor(math.log10(high - low))
+    for step in (factor * 10.0**exponent for exponent in (power, power - 1) for factor in (5, 2, 1)):
+        numbers = range(math.ceil(low / step), math.floor(high / step) + 1)
+        if len(numbers) >= 2:
+            return [number * step for number in numbers]
+    return [low, high]
 
 
 def _abbreviate(number: float) -> str:
     for power, unit in ((9, "G"), (6, "M"), (3, "k")):
         if number >= 10**power:
-            return f"{number / 10**power:g} {unit}"
-    return f"{number:g}"
+            return f"{number / 10**power:.10g} {unit}"
+    return f"{number:.10g}"

@@ -20,7 +20,7 @@ from latentlink.report.curves import REFERENCES, average_levels
 from latentlink.report.paired import Paired, pair
 from latentlink.report.tables import MEASURES
 
-COMPARED = ("accuracy", "nmse")  # what methods are compared by, the first one first
+_TASKS = ("accuracy", "r2", "recall_at_1")  # figures of the receiver's task, of which the first that was measured compares methods
 _LIMITS = {"nmse": (("opta_db", "Gaussian OPTA"), ("exact_db", "the exact optimum"))}
 _STILL, _MOVING = 0.01, 0.05  # range over the points of a method that stands still, and of the best one beside it
 _ALIKE = 0.05  # end of the interval around zero up to which methods are said to tie
@@ -41,7 +41,7 @@ class Finding:
 
 
 def find_all(table: Arranged) -> list[Finding]:
-    """Find, under each condition, which methods win and tie by accuracy and NMSE, the distance to the limits, and what stands still."""
+    """Find, under each condition, which methods win and tie by the task and by NMSE, the distance to limits, and what stands still."""
     found = [Finding(describe_condition(condition), tuple(_find(table, condition))) for condition in table.conditions]
     return [finding for finding in found if finding.sentences]
 
@@ -71,7 +71,8 @@ def describe_intervals(table: Arranged) -> str:
 
 def _find(table: Arranged, condition: Condition) -> list[str]:
     sentences: list[str] = []
-    for value in COMPARED:
+    task = next((name for name in _TASKS if table.links[name].is_not_null().any()), _TASKS[0])
+    for value in (task, "nmse"):
         measured = pair(table, condition, value)
         if measured is None:
             continue
@@ -79,9 +80,9 @@ def _find(table: Arranged, condition: Condition) -> list[str]:
         if overall is not None:
             sentences += [_word_ranking(overall, measured)]
             sentences += _word_ceiling(condition, measured, overall.best) + _word_limits(measured, overall.best)
-        sentences += _word_points(measured) + _word_floor(measured) if value == COMPARED[0] else []
+        sentences += _word_points(measured) + _word_floor(measured) if value == task else []
         sentences += _word_still(measured) if value == "accuracy" else _word_worthless(measured)
-        sentences += _word_incomplete(measured, overall) if value == COMPARED[0] else []
+        sentences += _word_incomplete(measured, overall) if value == task else []
     return sentences
 
 

@@ -11,7 +11,7 @@ from latentlink.numerics.extras import import_extra
 from latentlink.report.arrange import MOST_CONDITIONS, Arranged, Arrangements, arrange_all
 from latentlink.report.changes import list_changes
 from latentlink.report.columns import describe_source, list_facts, list_setup
-from latentlink.report.curves import average_curves, list_bands
+from latentlink.report.curves import CAPACITY, average_curves, list_bands
 from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import draw_figures
 from latentlink.report.findings import describe_intervals, find_all
@@ -116,6 +116,7 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
     traded, setting = plot_trade_off(main)
     trade_off = [make_chart(traded, [""] * len(traded), "trade-off", same_x=False)] if traded else []
     points = [point for table in study.drawn for curve in average_curves(table, "accuracy") for point in curve.points]
+    other_task = ("accuracy",) if main.links["r2"].is_not_null().any() else ()  # a regression has none
     everything = [*(chart for some in charts.values() for chart in some), *trade_off]
     return {
         "meta": meta,
@@ -135,7 +136,8 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "gaps": find_gaps(main),
         "facts": list_facts(rows),
         "bands": list_bands(points),
-        "unmeasured": [words for name, words in _MEASURED.items() if main.links[name].is_null().all()],
+        "unmeasured": [words for name, words in _MEASURED.items() if name not in other_task and main.links[name].is_null().all()],
+        "accurate": main.links["accuracy"].is_not_null().any(),
         "separated": bool(rows["separation_nmse"].is_not_null().any()),
         "files": files,
         "tolerance": TOLERANCE,
@@ -153,9 +155,11 @@ def word_form(meta: ReportMeta) -> str:
 def _make_section(table: Arranged, charts: dict[str, list[Chart]]) -> dict[str, Any]:
     """Make the part of the page along one axis: accuracy and NMSE, distances to Gaussian OPTA, and tables."""
     along = f"vs-{table.axis.name}"
+    drawn = charts[f"accuracy-{along}"] + charts[f"tasks-{along}"]
     return {
         "words": table.axis.words,
-        "charts": charts[f"accuracy-{along}"] + charts[f"tasks-{along}"],
+        "charts": drawn,
+        "bounded": any(trace["name"] == CAPACITY for chart in drawn for trace in chart.data),
         "distances": charts[f"distance-{along}"],
         "comparisons": compare_methods(table),
     }

@@ -115,11 +115,15 @@ class Plot:
 
 
 def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
-    """Plot accuracy above NMSE along the axis, with limits, ceilings and floor, a plot for each condition; bands as in `average_curves`."""
+    """Plot accuracy above NMSE along the axis, with limits, ceilings and floor, a plot for each condition; bands as in `average_curves`.
+
+    One that was not measured, such as the accuracy of a regression, has no frame beside the other.
+    """
     methods = {value: sort_curves(average_curves(table, value, channels)) for value in ("accuracy", "nmse")}
     best = find_best_within_budget(methods["accuracy"])
     limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
-    return _plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in methods})
+    drawn = [value for value in methods if methods[value]] or [*methods]
+    return _plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in drawn})
 
 
 def plot_tasks(table: Arranged) -> list[Plot]:

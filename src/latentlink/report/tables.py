@@ -198,11 +198,12 @@ def describe_place(point: CurvePoint, axis: Axis) -> str:
 def find_gaps(table: Arranged) -> list[str]:
     """List, in a line each, the rows without a value, the points with fewer seeds than others, and points that only others have."""
     axis = table.axis
-    valued = pl.col("accuracy").is_not_null()
-    lines = _count_rows(table.links.filter(~valued), "without an accuracy")
+    value, words = ("accuracy", "an accuracy") if table.links["accuracy"].is_not_null().any() else ("nmse", "an error")
+    valued = pl.col(value).is_not_null()
+    lines = _count_rows(table.links.filter(~valued), f"without {words}")
     placeless = table.links.filter(valued & pl.col(axis.place).is_null())
     lines += _count_rows(placeless, f"without a place on this axis ({axis.label})")
-    curves = sort_curves(average_curves(table, "accuracy"))
+    curves = sort_curves(average_curves(table, value))
     seeds = max((point.seeds for curve in curves for point in curve.points), default=0)
     for condition in dict.fromkeys(curve.condition for curve in curves):
         mine = [curve for curve in curves if curve.condition == condition]

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import UnionType
 from typing import Any, ClassVar, Protocol, TypeVar, overload, runtime_checkable
 
 import safetensors
@@ -125,7 +126,7 @@ def load(path: str | os.PathLike[str]) -> Any: ...
 @overload
 def load(path: str | os.PathLike[str], expected: type[T]) -> T: ...
 @validate_call
-def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
+def load(path: str | os.PathLike[str], expected: type[Any] | UnionType = object) -> Any:
     """Read a saved link (of any kind), pair (`SemanticModes`), codec, head, moments or bank of channels, after checking every byte of it.
 
     Args:
@@ -152,7 +153,7 @@ def load(path: str | os.PathLike[str], expected: type[Any] = object) -> Any:
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ArtifactError(f"{path}: not what a {kind} is made of ({error!r})") from error
     if not isinstance(content, expected):
-        raise ArtifactError(f"{path}: expected a {expected.__name__}, got a {kind} ({type(content).__name__})")
+        raise ArtifactError(f"{path}: expected a {getattr(expected, '__name__', expected)}, got a {kind} ({type(content).__name__})")
     return content
 
 

@@ -4,6 +4,7 @@ H_u = U_u diag(h_u) V_uᴴ gives q = min(n_rx, n_tx) complex symbols per use. Al
 identical uses may be mixed by a unitary K-point DFT for each spatial mode: the singular values stay, and every use carries the same power.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from latentlink.latents.packing import real_embedding
 from latentlink.numerics.parts import Parts
+
+_EQUAL = 1e-8  # relative difference of squared singular values below which they count as equal
 
 
 class Pooled(NamedTuple):
@@ -37,6 +40,23 @@ def pool(amplitude: Float[Tensor, "*batch g q"]) -> Pooled:
     return Pooled(*amplitude.flatten(-2).sort(dim=-1, descending=True, stable=True))
 
 
+def _refuse_equal(amplitude: Float[Tensor, "*batch q"]) -> Callable[[Tensor | None], None]:
+    """A hook of singular vectors: refuse gradients to them where singular values are equal, since the vectors are not unique there."""
+
+    def check(gradient: Tensor | None) -> None:
+        if gradient is None:  # nothing depends on the vectors
+            return
+        squares = amplitude.detach().square()
+        equal = ((squares[..., :-1] - squares[..., 1:]) <= _EQUAL * squares[..., :1]).any(-1)
+        if bool((equal & (gradient != 0).any(-1).any(-1)).any()) or not bool(gradient.isfinite().all()):
+            raise ValueError(
+                "h has equal singular values, whose vectors have no gradient: take the gradient of expected_mse, which has one, or add a "
+                "small random matrix to h"
+            )
+
+    return check
+
+
 @dataclass(frozen=True, eq=False)
 class SpatialModes(Parts):
     """The parallel symbols of g groups of w channel uses each, q symbols in each group.
@@ -59,6 +79,8 @@ class SpatialModes(Parts):
             if h.stride(axis) == 0 and h.shape[axis] > 0:
                 once = once.narrow(axis, 0, 1)
         U, amplitude, Vh = torch.linalg.svd(once, full_matrices=False)
+        for vectors in (U, Vh) if U.requires_grad else ():
+            vectors.register_hook(_refuse_equal(amplitude))
         V = Vh.mH
         largest = V.gather(-2, V.detach().abs().argmax(-2, keepdim=True))
         phase = (largest / largest.abs()).conj()

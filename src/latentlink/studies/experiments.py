@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 import yaml
 
 from latentlink.execution.cluster import Cluster
@@ -126,7 +127,7 @@ def run(
     *,
     quick: bool = False,
     jobs: int = 2,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     output: str | Path = "results",
     progress: Callable[[int, int], None] | None = None,
     cluster: str | int | Cluster | None = None,

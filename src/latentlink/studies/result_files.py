@@ -21,6 +21,8 @@ from typing import Any
 
 import polars as pl
 
+from latentlink.data.readers.arrow_files import ParquetFile
+from latentlink.data.readers.content import FileContentError
 from latentlink.storage.atomic import atomic_path, write_atomically
 from latentlink.studies.rows import SCHEMA
 from latentlink.studies.spec.cell import Cell
@@ -119,17 +121,17 @@ def read_rows(path: Path) -> pl.DataFrame:
     """
     reason = "its content is not that of its SHA-256"
     try:
-        rows = pl.read_parquet(path)
-        if pl.read_parquet_metadata(path).get(_DIGEST) == _digest(rows):
+        rows: pl.DataFrame = ParquetFile(path).read()
+        if ParquetFile(path).metadata().get(_DIGEST) == _digest(rows):
             return rows
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except FileContentError as error:
         reason = str(error)
     raise ValueError(f"{path}: the result file is damaged or was changed ({reason}); run the study again, which computes it anew")
 
 
 def has_digest(path: Path) -> bool:
     """True where a result file carries the SHA-256 of its content, as those of this version do."""
-    return _DIGEST in pl.read_parquet_metadata(path)
+    return _DIGEST in ParquetFile(path).metadata()
 
 
 @lru_cache(maxsize=2**16)

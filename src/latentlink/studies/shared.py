@@ -158,7 +158,9 @@ class ScenarioData:
         return self._cache.get((at, seed), selected)
 
     def _check_enough(self, wanted: int) -> None:
-        labels, counts = self.candidates.require_labels().unique(return_counts=True)
+        if self.candidates.labels is None:
+            raise ValueError(f"pilots.per_class must be null where the data have no labels, which takes all pilots, got {wanted}")
+        labels, counts = self.candidates.labels.unique(return_counts=True)
         if int(counts.min()) < wanted:
             rarest = int(labels[counts.argmin()])
             raise ValueError(

@@ -17,6 +17,7 @@ from latentlink.numerics.validation import validate_call
 from latentlink.storage.artifacts import Saved, artifact
 
 _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 1
+_UNUSED = 1000  # logits of classes that do not occur, beside two for each that does: a few classes may keep the numbers of ImageNet
 _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a feature of unit variance
 
 
@@ -124,7 +125,7 @@ def fit_head(
         A frozen float64 head on y's device; `head(y)` gives logits (n, C).
 
     Raises:
-        ValueError: y, labels or names are malformed, or only one class is present.
+        ValueError: y, labels or names are malformed, only one class is present, or numbers of classes are far apart.
 
     Example:
         >>> fit_head(y[:4], ["dog", "cat", "dog", "cat"]).classes
@@ -133,7 +134,7 @@ def fit_head(
     y = as_latents("y", y).double()
     numbers, known = as_named_labels(labels, len(y), names)
     labels = numbers.to(y.device)
-    classes = int(labels.max()) + 1 if known is None else len(known)
+    classes = _count_logits(labels) if known is None else len(known)
     if labels.unique().numel() < 2:
         raise ValueError(f"labels must show at least two classes, got only class {labels[0].item()}")
     weight_decay, max_iterations = real("weight_decay", weight_decay, above=0), integer("max_iterations", max_iterations)
@@ -153,6 +154,17 @@ def fit_head(
         V, b = minimise([V.to(dtype), b.to(dtype)], loss, max_iterations, _TOLERANCE)
     weight = (V * scales) @ vectors.T / scale
     return SoftmaxHead.from_tensors({"weight": weight, "bias": b - weight @ mean}, {}).named(known).to(y.device)
+
+
+def _count_logits(labels: Int[Tensor, "n"]) -> int:
+    """The largest number of a class, plus 1; a ValueError where nearly all of so many logits would be of classes that do not occur."""
+    classes, present = int(labels.max()) + 1, labels.unique().numel()
+    if classes - present > 2 * present + _UNUSED:
+        raise ValueError(
+            f"labels must be numbered 0, 1, 2, … with few gaps, got {present} classes numbered up to {classes - 1}, which makes {classes} "
+            "logits: number them anew, names, labels = np.unique(labels, return_inverse=True), or name them all, names=…"
+        )
+    return classes
 
 
 def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch outputs"]:

@@ -1,6 +1,7 @@
 """Metrics of the receiver: accuracy, agreement, and errors of the latent itself."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,8 @@ from latentlink.latents.moments import as_latents
 from latentlink.numerics.doors import AnyArray, finite, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call
-from latentlink.tasks.heads import class_name, decisions
+from latentlink.tasks.heads import apply_head, class_name, decisions
+from latentlink.tasks.numbering import find_unseen
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
 
@@ -84,6 +86,9 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
 
     Raises:
         ValueError: labels are malformed or their number is not n.
+
+    Warns:
+        UserWarning: labels of classes that the head lacks, which count as errors.
     """
     y_hat = finite("y_hat", y_hat)
     if y_hat.is_complex() or y_hat.ndim < 2:
@@ -91,7 +96,10 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
     if y_hat.numel() == 0:
         raise ValueError(f"y_hat is empty, got shape {tuple(y_hat.shape)}")
     decided = decisions(head, y_hat)
-    numbers = labels_for(labels, y_hat.shape[-2], getattr(head, "classes", None)).numbers.to(decided.device)
+    named = labels_for(labels, y_hat.shape[-2], getattr(head, "classes", None))
+    numbers = named.numbers.to(decided.device)
+    if (unseen := find_unseen(numbers, apply_head(head, y_hat.flatten(0, -2)[:1]).shape[-1], named.names)) is not None:
+        warnings.warn(unseen, UserWarning, stacklevel=2)
     correct = decided == numbers
     rates = {class_name(head, c): _rate(correct[..., numbers == c]) for c in numbers.unique().tolist()}
     return Accuracy(_rate(correct), rates, sum(rate.value for rate in rates.values()) / len(rates))

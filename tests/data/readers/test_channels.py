@@ -84,7 +84,8 @@ def test_structs_and_cells_of_matlab(tmp_path):
         cells[0, number] = CHANNELS[number, 0]
     scipy.io.savemat(tmp_path / "h.mat", {"out": {"H": CHANNELS[0, 0], "snr": 3.0}, "cells": cells})
     np.testing.assert_array_equal(read_channels(tmp_path / "h.mat", key="out.H").numpy()[0, 0], CHANNELS[0, 0])
-    np.testing.assert_array_equal(read_channels(f"{tmp_path}/h.mat::cells", axes="n rx tx").numpy(), CHANNELS[:, :1])
+    for axes in ("n rx tx", "matlab", "quadriga", "latentlink", None):  # what a cell is, is known
+        np.testing.assert_array_equal(read_channels(f"{tmp_path}/h.mat::cells", axes=axes).numpy(), CHANNELS[:, :1])
     with pytest.raises(ValueError, match=r"its keys are: out\.H, out\.snr"):
         read_channels(tmp_path / "h.mat", key="out")
     with h5py.File(tmp_path / "h5.mat", "w") as file:
@@ -93,7 +94,8 @@ def test_structs_and_cells_of_matlab(tmp_path):
             file[f"#refs#/{number}"].attrs["MATLAB_class"] = np.bytes_("double")
         references = [file[f"#refs#/{number}"].ref for number in range(5)]
         file.create_dataset("cells", data=np.array(references, dtype=h5py.ref_dtype).reshape(5, 1), dtype=h5py.ref_dtype)
-    np.testing.assert_array_equal(read_channels(tmp_path / "h5.mat", axes="n rx tx").numpy(), CHANNELS[:, :1])
+    for axes in ("n rx tx", "matlab", None):
+        np.testing.assert_array_equal(read_channels(tmp_path / "h5.mat", axes=axes).numpy(), CHANNELS[:, :1])
 
 
 def test_plain_hdf5_pairs_are_not_transposed(tmp_path):

@@ -1,6 +1,7 @@
 """Checkpoints: what is interrupted goes on with the same bits, and what does not belong together is refused and left as it is."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 
 import latentlink as ll
 from latentlink.storage import artifacts
+from one_cause import CutError, cut_after
 
 DIM = 256  # for which a block is one chunk of 4096 rows
 N = 20_000
@@ -32,20 +34,6 @@ def equal(a, b):
 
 def moments(folder, checkpoint, progress=lambda done, total: None, **options):
     return ll.data.moments_of_shards(f"{folder}/x-*.npy", f"{folder}/y-*.npy", checkpoint=checkpoint, progress=progress, **options)
-
-
-class CutError(Exception):
-    """An interruption."""
-
-
-def cut_after(blocks):
-    def progress(done, total):
-        progress.seen += 1
-        if progress.seen > blocks:
-            raise CutError
-
-    progress.seen = 0
-    return progress
 
 
 @pytest.mark.parametrize("folds", [1, 3])
@@ -104,17 +92,62 @@ def test_what_does_not_belong_together_is_refused_and_left_as_it_is(folder, tmp_
         moments(folder, head)
 
 
-def test_a_source_that_changed_is_refused_by_its_name(folder, tmp_path):
+@pytest.fixture
+def copied(folder, tmp_path):
+    """A copy of the latents that may be changed, and the path of a checkpoint of some of their rows."""
+    for file in folder.glob("*.npy"):
+        shutil.copy(file, tmp_path)
     path = tmp_path / "moments.safetensors"
     with pytest.raises(CutError):
-        moments(folder, path, cut_after(1))
-    changed = folder / "y-1.npy"
-    before = changed.stat().st_mtime_ns
-    os.utime(changed, ns=(before, before + 10**9))
-    with pytest.raises(ll.data.CheckpointError, match=r"rx: y-1\.npy differs"):
-        moments(folder, path)
-    os.utime(changed, ns=(before, before))
-    assert moments(folder, path).count == N
+        moments(tmp_path, path, cut_after(1))
+    return tmp_path, path
+
+
+def touch(file):
+    before = file.stat().st_mtime_ns
+    os.utime(file, ns=(before, before + 10**9))
+
+
+def change(file, row):
+    latents = np.load(file)
+    latents[row] += 1
+    np.save(file, latents)
+    touch(file)
+
+
+def test_files_that_were_touched_are_taken_for_the_same_where_the_rows_that_were_read_are(folder, copied):
+    where, path = copied
+    for name in ("x-0.npy", "y-0.npy", "y-2.npy"):
+        touch(where / name)
+    seen = []
+    assert equal(moments(where, path, lambda done, total: seen.append(done)), moments(folder, None))
+    assert seen[0] > 2 * 4096  # it went on
+    touch(where / "x-1.npy")
+    before = path.stat().st_mtime_ns
+    assert equal(moments(where, path, cut_after(0)), moments(folder, None))  # a finished one too
+    assert path.stat().st_mtime_ns > before  # with the new times, so that the next call need not compare
+    change(where / "x-2.npy", -1)
+    with pytest.raises(ll.data.CheckpointError, match=r"rows that were read have changed in x-2\.npy\. Delete it"):
+        moments(where, path)
+
+
+def test_a_source_whose_rows_changed_is_refused_by_its_name(copied):
+    where, path = copied
+    change(where / "y-0.npy", 4000)
+    with pytest.raises(ll.data.CheckpointError, match=r"rows that were read have changed in y-0\.npy\. Delete it to begin anew"):
+        moments(where, path)
+    np.save(where / "y-0.npy", np.load(where / "y-0.npy")[:-1])
+    with pytest.raises(ValueError, match="20000 rows and"):
+        moments(where, path)
+    np.save(where / "x-0.npy", np.load(where / "x-0.npy")[:-1])
+    with pytest.raises(ll.data.CheckpointError, match=r"tx: x-0\.npy differs"):
+        moments(where, path)
+
+
+def test_rows_that_were_not_read_yet_may_change(copied):
+    where, path = copied
+    change(where / "y-2.npy", -1)
+    assert equal(moments(where, path), moments(where, None))
 
 
 def test_a_checkpoint_that_was_forged_is_refused(folder, tmp_path):

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import torch
@@ -10,32 +11,17 @@ import torch
 import latentlink as ll
 from latentlink.storage import artifacts
 from latentlink.tasks.regression import RegressionHead
+from one_cause import CutError, cut_after, latents_of_one_cause
 
 GENERATOR = np.random.default_rng(0)
 N = 9000
-CAUSE = GENERATOR.normal(size=(N, 4))
-LABELS = (CAUSE[:, 0] > 0) + 2 * (CAUSE[:, 1] > 0)
-X = (CAUSE @ GENERATOR.normal(size=(4, 400)) + 0.1 * GENERATOR.normal(size=(N, 400))).astype(np.float32)
-Y = (CAUSE @ GENERATOR.normal(size=(4, 300)) + 0.1 * GENERATOR.normal(size=(N, 300))).astype(np.float32)
+X, Y, LABELS = latents_of_one_cause(GENERATOR, N, 400, 300)
+TARGETS = Y @ GENERATOR.normal(size=(300, 2)) / 300 + 0.1 * GENERATOR.normal(size=(N, 2))
 CHANNEL = ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(3,), generator=0), 3.0)
 MOMENTS = ll.Moments.from_pairs(X, Y)
 LINK = ll.ClosedForm().design(ll.semantic_modes(MOMENTS, shrinkage=1e-3), CHANNEL)
 HEAD = ll.fit_head(Y[:, :300], LABELS)
 FIGURES = ("mse", "nmse", "cosine", "power", "power_error", "peak_power", "antenna_power", "accuracy", "agreement")
-
-
-class StopError(Exception):
-    """An interruption."""
-
-
-def stop_after(blocks):
-    def progress(done, total):
-        progress.seen += 1
-        if progress.seen > blocks:
-            raise StopError
-
-    progress.seen = 0
-    return progress
 
 
 def figures(seen):
@@ -61,7 +47,7 @@ def assert_same(a, b, **tolerance):
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, array in (("x", X), ("y", Y), ("labels", LABELS), ("targets", CAUSE[:, :2])):
+    for name, array in (("x", X), ("y", Y), ("labels", LABELS), ("targets", TARGETS)):
         np.save(f"{name}.npy", array)
     for number, (start, stop) in enumerate(itertools.pairwise([0, 5, 4096, 4500, N])):
         np.save(f"part-{number}.npy", Y[start:stop])
@@ -82,15 +68,15 @@ def test_figures_and_noise_are_those_of_all_messages_in_memory(files, entries):
 
 
 def test_regressions_and_latents_alone_and_amplifiers(files):
-    head = RegressionHead.fit(Y, CAUSE[:, :2])
+    head = RegressionHead.fit(Y, TARGETS)
     amplifier = ll.metrics.Amplifier.above_mean(CHANNEL, 3.0)
     options = {"channel": CHANNEL, "generator": 7, "amplifier": amplifier}
-    whole = ll.evaluate(LINK, X, Y, head=head, targets=CAUSE[:, :2], **options)
+    whole = ll.evaluate(LINK, X, Y, head=head, targets=TARGETS, **options)
     shards = ll.data.evaluate_shards(LINK, "x.npy", "part-*.npy", head=head, targets="targets.npy", **options)
     assert_same(shards, whole)
     assert shards.regression is not None
     assert_same(ll.data.evaluate_shards(LINK, "x.npy", "y.npy", **options), ll.evaluate(LINK, X, Y, **options))
-    np.save("few.npy", CAUSE[:5])
+    np.save("few.npy", TARGETS[:5])
     with pytest.raises(ValueError, match="targets: got 5, expected 9000"):
         ll.data.evaluate_shards(LINK, "x.npy", "y.npy", head=head, targets="few.npy", **options)
 
@@ -108,13 +94,47 @@ def test_labels_of_tables_are_numbered_as_the_head_was(files):
         ll.data.evaluate_shards(LINK, "x.npy", "y.npy", "shifted.npy", channel=CHANNEL, head=HEAD, generator=7)
 
 
+WORDS = np.array(["yak", "cow", "dog", "cat"])[LABELS]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [LABELS, torch.from_numpy(LABELS), LABELS.tolist(), pl.Series(LABELS), pd.Series(LABELS), WORDS, WORDS.tolist(), pd.Series(WORDS)],
+)
+def test_labels_may_be_given_as_for_evaluate(files, labels):
+    head = HEAD if not isinstance(labels[0], str) else ll.fit_head(Y, WORDS)
+    options = {"channel": CHANNEL, "head": head, "generator": 7}
+    (files / "cow").mkdir()  # a class may be named as a folder is
+    seen = ll.data.evaluate_shards(LINK, "x.npy", "y.npy", labels, **options)
+    assert_same(seen, ll.evaluate(LINK, X, Y, labels=labels, **options))
+
+
+def test_targets_may_be_given_and_what_is_neither_labels_nor_files_is_refused(files):
+    head, options = RegressionHead.fit(Y, TARGETS), {"channel": CHANNEL, "generator": 7}
+    read = ll.data.evaluate_shards(LINK, "x.npy", "y.npy", head=head, targets="targets.npy", **options)
+    for targets in (TARGETS, torch.from_numpy(TARGETS), TARGETS.tolist()):
+        assert_same(ll.data.evaluate_shards(LINK, "x.npy", "y.npy", head=head, targets=targets, **options), read, rtol=0, atol=0)
+    options["head"] = HEAD
+    for labels, message in (
+        (LABELS[:5], "labels: got 5, expected 9000, one for each row of x.npy"),
+        (LABELS - 1, "labels: label . is -1, expected an integer ≥ 0"),
+        (["a", "b"], "labels: got 2, expected 9000"),
+        (5, "labels must be a file, a frame, or an array or a list of class numbers or names, got int"),
+        (np.eye(4)[LABELS], r"labels: got shape \(9000, 4\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ll.data.evaluate_shards(LINK, "x.npy", "y.npy", labels, **options)
+    with pytest.raises(FileNotFoundError):
+        ll.data.evaluate_shards(LINK, "x.npy", "y.npy", ["a.npy", "b.npy"], **options)
+
+
 @pytest.mark.parametrize("task", ["labels", "targets"])
 def test_what_was_interrupted_is_equal_to_the_bit(files, task):
-    head = HEAD if task == "labels" else RegressionHead.fit(Y, CAUSE[:, :2])
+    head = HEAD if task == "labels" else RegressionHead.fit(Y, TARGETS)
     options = {task: f"{task}.npy", "channel": CHANNEL, "head": head, "generator": 7, "entries": 2**18}
     whole = ll.data.evaluate_shards(LINK, "x.npy", "y.npy", **options)
-    with pytest.raises(StopError):
-        ll.data.evaluate_shards(LINK, "x.npy", "y.npy", checkpoint="seen.safetensors", progress=stop_after(0), **options)
+    with pytest.raises(CutError):
+        ll.data.evaluate_shards(LINK, "x.npy", "y.npy", checkpoint="seen.safetensors", progress=cut_after(0), **options)
     done = []
     resumed = ll.data.evaluate_shards(
         LINK, "x.npy", "y.npy", checkpoint="seen.safetensors", progress=lambda rows, total: done.append(rows), **options
@@ -122,14 +142,20 @@ def test_what_was_interrupted_is_equal_to_the_bit(files, task):
     assert done == [2 * 6 * 655, N]  # blocks of six times the messages that are sent together
     assert_same(resumed, whole, rtol=0, atol=0)
     assert_same(ll.data.evaluate_shards(LINK, "x.npy", "y.npy", checkpoint="seen.safetensors", **options), whole, rtol=0, atol=0)
+    latents = np.load("y.npy")
+    np.save("y.npy", latents)  # at another time
+    assert_same(ll.data.evaluate_shards(LINK, "x.npy", "y.npy", checkpoint="seen.safetensors", **options), whole, rtol=0, atol=0)
+    np.save("y.npy", latents[::-1])
+    with pytest.raises(ll.data.CheckpointError, match=r"rows that were read have changed in y\.npy"):
+        ll.data.evaluate_shards(LINK, "x.npy", "y.npy", checkpoint="seen.safetensors", **options)
 
 
 def test_checkpoints_of_other_work_and_forged_ones_are_refused(files):
     options = {"channel": CHANNEL, "checkpoint": "seen.safetensors"}
     with pytest.raises(ValueError, match="generator must be a seed where there is a checkpoint, got None"):
         ll.data.evaluate_shards(LINK, "x.npy", "y.npy", **options)
-    with pytest.raises(StopError):
-        ll.data.evaluate_shards(LINK, "x.npy", "y.npy", generator=7, progress=stop_after(0), **options)
+    with pytest.raises(CutError):
+        ll.data.evaluate_shards(LINK, "x.npy", "y.npy", generator=7, progress=cut_after(0), **options)
     with pytest.raises(ll.data.CheckpointError, match="is of other work: link, channel, head, labels and noise"):
         ll.data.evaluate_shards(LINK, "x.npy", "y.npy", generator=8, **options)
     tensors, facts = artifacts.read("seen.safetensors")

@@ -155,7 +155,8 @@ def test_what_is_known_of_some_rows_can_be_computed_elsewhere(files):
     pairs = pair_rows("x.npy", "y.npy")
     pairs.read(range(3))  # with an open file
     sent = pickle.loads(pickle.dumps(pairs))
-    (here,), (there,) = moments_of_rows(pairs, 1, range(4000, 9000)), moments_of_rows(sent, 1, range(4000, 9000))
+    rows = range(4000, 9000)
+    (here,), (there,) = (moments_of_rows(len(each), 1, rows, *each.read(rows)) for each in (pairs, sent))
     assert equal(here, there)
     assert_close(here, ll.Moments.from_pairs(X[4000:], Y[4000:]))
 

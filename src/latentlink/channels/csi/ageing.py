@@ -15,13 +15,13 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, complex_matrices
 from latentlink.channels.csi.statistics import correlation_over_time, doppler_hz
-from latentlink.numerics.doors import as_generator, real
+from latentlink.numerics.doors import AnyArray, as_generator, real
 from latentlink.numerics.validation import validate_call
 
 
 @validate_call
 def age_channel(
-    h: Complex[Tensor, "*batch r t"],
+    h: AnyArray,
     delay_s: float,
     speed_mps: float,
     *,

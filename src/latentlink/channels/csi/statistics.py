@@ -19,7 +19,7 @@ from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.doors import AnyArray, finite, real
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
-from latentlink.numerics.validation import validate_call
+from latentlink.numerics.validation import listed, validate_call
 
 _TURNS = 1e12  # of a phase, beyond which rounding leaves nothing of it
 SPEED_OF_LIGHT = 299_792_458.0
@@ -58,6 +58,8 @@ class ScatteringStatistics(Summarised):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
+        for name in ("delays_s", "powers"):
+            object.__setattr__(self, name, tuple(listed(getattr(self, name))))
         if bool(self.delays_s) == (self.rms_delay_spread_s is not None):
             raise ValueError("rms_delay_spread_s must be given, or delays_s and powers, and not both")
         if len(self.powers) != len(self.delays_s):

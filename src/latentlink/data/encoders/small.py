@@ -52,7 +52,7 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
     if images.images.shape[1:] != (SIDE, SIDE) or len(images) < 2:
         raise ValueError(f"images must be at least two grey ones, (n, {SIDE}, {SIDE}), got {tuple(images.images.shape)}")
     even, odd = images.subset(slice(0, None, 2)), images.subset(slice(1, None, 2))
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         perceptron = _train("small-perceptron", _perceptron, PERCEPTRON_DIM, even, SEEDS[0])
         convolutional = _train("small-convolutional", _convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1])
     return perceptron, convolutional

@@ -16,7 +16,7 @@ import re
 
 import numpy as np
 
-from latentlink.data.readers.content import Array, FileContentError
+from latentlink.data.readers.content import Array, Cells, FileContentError
 
 _MANY_ANTENNAS = 64  # at the transmitter, beyond which an axis that is longer than the first one rather counts channels
 NAMES = ("n", "use", "rx", "tx")
@@ -40,7 +40,8 @@ def arrange(origin: str, h: Array, axes: str | None, matlab: bool) -> Array:
         origin: the file, for messages.
         h: an array of any order of axes.
         axes: a preset or the names of the axes in order; None recognises (N, rx, tx) in files that are not MATLAB's.
-        matlab: the file is MATLAB's, whose axes are never taken for (N, rx, tx) unsaid.
+        matlab: the file is MATLAB's, whose axes are never taken for (N, rx, tx) unsaid, unless the first one counts the cells of a cell
+            array: then each cell is a channel, and a preset is that of one cell.
 
     Raises:
         FileContentError: unknown axes, another number of them, or axes that have to be said and are not.
@@ -48,12 +49,14 @@ def arrange(origin: str, h: Array, axes: str | None, matlab: bool) -> Array:
     names = (_recognised(origin, h, matlab) if axes is None else _said(origin, h, axes)).split()
     order = [position for name in NAMES for position, axis in enumerate(names) if axis == name]
     sizes = [math.prod(h.shape[position] for position, axis in enumerate(names) if axis == name) for name in NAMES]
-    return np.transpose(h, order).reshape(sizes)
+    return np.transpose(np.asarray(h), order).reshape(sizes)
 
 
 def _said(origin: str, h: Array, axes: str) -> str:
     preset = PRESETS.get(axes.strip().lower())
     if preset is not None:
+        if isinstance(h, Cells):
+            preset = tuple(dict.fromkeys(f"n {' '.join(name for name in names.split() if name != 'n')}" for names in preset))
         fitting = [names for names in preset if len(names.split()) == h.ndim]
         if not fitting:
             layouts = " or ".join(f"({', '.join(names.split())})" for names in preset)
@@ -74,10 +77,10 @@ def _recognised(origin: str, h: Array, matlab: bool) -> str:
         return "rx tx"
     if h.ndim != 3:
         raise FileContentError(f"{origin}: got shape {h.shape}, whose {h.ndim} axes are ambiguous: {_ASK}")
-    if matlab:
+    if matlab and not isinstance(h, Cells):
         raise FileContentError(f"{origin}: got shape {h.shape} in MATLAB's order of axes, whose samples may come first or last: {_ASK}")
     n, _, last = h.shape
-    if (1 < n < last) or last > max(n, _MANY_ANTENNAS):
+    if not isinstance(h, Cells) and ((1 < n < last) or last > max(n, _MANY_ANTENNAS)):
         raise FileContentError(
             f"{origin}: got shape {h.shape}; as (n, rx, tx) that is {n} channels of {h.shape[1]}×{last} antennas, as (rx, tx, n) "
             f"{last} channels of {n}×{h.shape[1]}: {_ASK}"

@@ -11,6 +11,10 @@ Array = NDArray[Any]
 _ROWS = 65_536  # rows that are looked at together, so that a memory-mapped array is never copied whole
 
 
+class Cells(np.ndarray):
+    """An array that was a cell array of MATLAB: its first axis counts the cells, whatever order the axes of a file have."""
+
+
 class FileContentError(ValueError):
     """A file exists and cannot be used; the message names the file, what came, what was expected and the usual remedy."""
 

@@ -1,7 +1,7 @@
 """Frames: where the columns of a table are, in a file or in memory, and how some of their rows are read without the others.
 
-A Parquet or Arrow file and a Hugging Face data set are read by rows and columns. A text file and an Arrow stream have to be read whole;
-one that is held keeps what was read, for those who read several of its columns. polars is imported only when a table is read.
+Parquet and Arrow files (`arrow_files`) and a Hugging Face data set are read by rows and columns. A text file has to be read whole; one that
+is held keeps what was read, for those who read several of its columns. polars is imported only when a table is read.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,52 +53,19 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class Scanned:
-    """A file of which rows and columns are read without the others.
-
-    Attributes:
-        path: of a Parquet or Arrow file.
-        function: of polars that scans it.
-    """
-
-    path: Path
-    function: str
-
-    def count(self) -> int:
-        polars = import_extra("polars", EXTRA)
-        return int(guarded(self.path, lambda: self._scan().select(polars.len()).collect().item()))
-
-    def read(self, names: Sequence[str], rows: range | None) -> Any:
-        def collect() -> Any:
-            chosen = self._scan().select(names)
-            return (chosen if rows is None else chosen.slice(rows.start, len(rows))).collect()
-
-        return guarded(self.path, collect)
-
-    def held(self) -> FrameSource:
-        return self
-
-    def _scan(self) -> Any:
-        polars = import_extra("polars", EXTRA)
-        return getattr(polars, self.function)(self.path, **({"glob": False} if self.function == "scan_parquet" else {}))
-
-
-@dataclass(frozen=True)
 class Parsed:
-    """A file that can be read only whole, and is read again for each use.
+    """A text file, which can be read only whole, and is read again for each use.
 
     Attributes:
-        path: of a text file or an Arrow stream.
-        function: of polars that reads it.
-        options: its arguments.
+        path: of the file.
+        options: arguments of `polars.read_csv`.
     """
 
     path: Path
-    function: str
     options: dict[str, Any] = field(default_factory=dict)
 
     def held(self) -> InMemory:
-        return InMemory(call(self.path, self.function, **self.options))
+        return InMemory(guarded(self.path, partial(import_extra("polars", EXTRA).read_csv, self.path, **self.options)))
 
     def count(self) -> int:
         return self.held().count()
@@ -140,9 +107,9 @@ def guarded(path: Path, function: Callable[[], T]) -> T:
         return function()
     except (polars.exceptions.PanicException, polars.exceptions.PolarsError, OSError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileContentError(f"{path}: cannot be read as {path.suffix}, it is damaged or something else ({text})") from error
+        raise FileContentError(unreadable(path, text)) from error
 
 
-def call(path: Path, function: str, **arguments: Any) -> Any:
-    """Call a function of polars, by its name, on a file; raises as `guarded`."""
-    return guarded(path, partial(getattr(import_extra("polars", EXTRA), function), path, **arguments))
+def unreadable(path: Path, reason: str) -> str:
+    """The sentence on a file that its format's reader refuses."""
+    return f"{path}: cannot be read as {path.suffix}, it is damaged or something else ({reason})"

@@ -14,8 +14,9 @@ from latentlink.data.readers.containers import read_lines
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
 from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_array
 from latentlink.data.readers.sources import locate
-from latentlink.data.readers.tables import LABELS, Table
-from latentlink.latents.labels import Labels, number_words
+from latentlink.data.readers.tables import LABELS, Table, table_of
+from latentlink.latents.labels import AnyLabels, Labels, number_words
+from latentlink.numerics.doors import as_tensor
 from latentlink.numerics.validation import validate_call
 
 
@@ -45,12 +46,42 @@ def read_named_labels(path: Source, *, key: str | None = None, names: Sequence[s
     """Read class labels together with the names of the classes; the arguments and errors are those of `read_labels`."""
     if isinstance(path, str | os.PathLike | list | tuple):
         located = locate(path, key, SUFFIXES)
-        if all(file.suffix.lower() in tables.DELIMITED and not _is_table(file) for file in located.files):
+        if all(file.suffix.lower() in tables.DELIMITED and not is_table(file) for file in located.files):
             origin = str(located.files[0])
             return number_labels(origin, _joined(origin, [_lines(file, located.key) for file in located.files]), names)
     opened = open_source(path, key)
     parts = [_of_table(table, opened.key) for table in opened.tables] + [_of_container(file, opened.key) for file in opened.files]
     return number_labels(opened.origin, _joined(opened.origin, parts), names)
+
+
+def read_or_take_labels(labels: Source | AnyLabels, names: Sequence[str] | None = None) -> Labels:
+    """Read labels of a source, or take those of an array, a tensor, a column or a list; both are checked and numbered alike.
+
+    A list of words is one of files where it names each of them once, by a path that exists or ends as files of labels do.
+
+    Raises:
+        FileNotFoundError: the file is absent.
+        ValueError: as for `read_labels`; `labels` are neither a source nor labels.
+    """
+    if isinstance(labels, str | os.PathLike) or table_of(labels) is not None or _are_files(labels):
+        return read_named_labels(labels, names=names)
+    try:
+        array = np.asarray(as_tensor("labels", labels).cpu() if isinstance(labels, Tensor) else labels)
+    except (ValueError, TypeError) as error:  # rows of different lengths
+        raise ValueError(f"labels must be a file, a frame, or an array or a list of class numbers or names ({error})") from error
+    if array.ndim == 0:
+        kind = type(labels).__name__
+        raise ValueError(f"labels must be a file, a frame, or an array or a list of class numbers or names, got {kind}")
+    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.flat):
+        array = array.astype(str)
+    return number_labels("labels", array, names)
+
+
+def _are_files(labels: object) -> bool:
+    if not isinstance(labels, list | tuple) or not all(isinstance(each, str | os.PathLike) for each in labels):
+        return False
+    paths = [Path(os.fspath(each).partition("::")[0]) for each in dict.fromkeys(labels)]
+    return len(paths) == len(labels) > 0 and all(path.suffix.lower() in SUFFIXES or path.exists() for path in paths)
 
 
 def _of_container(file: Path, key: str | None) -> Array:
@@ -74,7 +105,7 @@ def _joined(origin: str, parts: Sequence[Array]) -> Array:
     return held[0] if len(held) == 1 else np.concatenate([part.reshape(len(part), -1).squeeze(1) for part in held])
 
 
-def _is_table(file: Path) -> bool:
+def is_table(file: Path) -> bool:
     """Tell whether the first line of a text file names or holds several columns."""
     with file.open(encoding="utf-8-sig", errors="replace") as text:
         first = text.readline(1 << 20)

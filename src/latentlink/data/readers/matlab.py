@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from latentlink.data.readers.containers import choose
-from latentlink.data.readers.content import Array, FileContentError
+from latentlink.data.readers.content import Array, Cells, FileContentError
+from latentlink.data.readers.matlab_tags import check_tags
 from latentlink.numerics.extras import import_extra
 
 SUFFIXES = (".h5", ".hdf5", ".mat")
@@ -97,6 +98,7 @@ def _dataset(path: Path, file: Any, dataset: Any) -> Array:
 
 def _read_version_5(path: Path, key: str | None) -> Array:
     scipy_io = import_extra("scipy.io", "hdf5")
+    check_tags(path)
     names = [name for name, _, _ in scipy_io.whosmat(path)]
     wanted = None if key is None else key.replace("/", ".").strip(".")
     variable = choose(str(path), names, None if wanted is None else wanted.split(".")[0])
@@ -117,11 +119,11 @@ def _fields(name: str, value: Array) -> list[tuple[str, Any]]:
 
 
 def _cells(path: Path, cells: list[Array]) -> Array:
-    """A cell array of matrices of one shape, stacked."""
+    """A cell array of matrices of one shape, stacked along a first axis, which is known to count the cells."""
     shapes = {cell.shape for cell in cells}
     if len(shapes) != 1 or any(cell.dtype.kind not in "biufc" for cell in cells):
         raise FileContentError(f"{path}: a cell array of {len(cells)} cells, expected matrices of one shape, got {sorted(shapes)}")
-    return np.stack(cells)
+    return np.stack(cells).view(Cells)
 
 
 def _complex(origin: str, array: Array) -> Array:

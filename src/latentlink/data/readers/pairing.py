@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.labels import number_labels, read_named_labels
+from latentlink.data.readers.labels import number_labels, read_or_take_labels
 from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
 from latentlink.data.readers.opening import Source, check_source, open_source
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.tables import LABELS
-from latentlink.latents.labels import Labels
+from latentlink.latents.labels import AnyLabels, Labels
 from latentlink.latents.pilots import Pilots
 from latentlink.numerics.validation import validate_call
 
@@ -44,7 +44,7 @@ class Side(NamedTuple):
 def read_pairs(
     tx: Source,
     rx: Source,
-    labels: Source | None = None,
+    labels: Source | AnyLabels | None = None,
     *,
     on: str | None = None,
     columns: str | Sequence[str] | None = None,
@@ -56,7 +56,8 @@ def read_pairs(
     Args:
         tx: latents at the transmitter: whatever `read_latents` reads.
         rx: latents at the receiver, likewise.
-        labels: whatever `read_labels` reads; without it, the column label (or fine_label, target, class) of the tables, if any.
+        labels: whatever `read_labels` reads, or an array or a list of labels; without them, the column label (or fine_label, target,
+            class) of the tables, if any.
         on: the column of both tables that names the observation, on which rows are joined. Without it rows are joined on `id` where both
             tables have that column, and are otherwise paired by their order.
         columns: as for `read_latents`, for both ends.
@@ -85,7 +86,7 @@ def read_pairs(
     for end in (transmitter, receiver):
         if on is not None and end.ids is None:
             raise FileContentError(f"{end.origin}: has no column {on!r} to join rows on")
-    given = None if labels is None else read_named_labels(labels, names=names)
+    given = None if labels is None else read_or_take_labels(labels, names)
     if transmitter.ids is not None and receiver.ids is not None:
         left, right = join_ids((transmitter.origin, transmitter.ids), (receiver.origin, receiver.ids), wanted)
     else:

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from latentlink.data.readers.arrow_files import IpcFile, IpcStream, ParquetFile
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory, Parsed, Scanned, call
+from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory, Parsed
 from latentlink.numerics.extras import import_extra
 
 COLUMNAR = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
@@ -204,29 +205,25 @@ def table_at(path: Path, held: bool = True) -> Table:
 
     Args:
         path: the file.
-        held: whether to keep what can be read only whole (text and Arrow streams), and has to be for its types; else it is read again.
+        held: whether to keep what can be read only whole, a text file, and has to be for its types; else it is read again.
 
     Raises:
         ImportError: polars is not installed.
         FileContentError: the file is damaged.
     """
     if path.suffix.lower() in DELIMITED:
-        return _parsed(Parsed(path, "read_csv", {"infer_schema_length": None, **_delimited(path)}), held)
+        text = Parsed(path, {"infer_schema_length": None, **_delimited(path)})
+        found = text.held()
+        return Table(str(path), dict(found.frame.schema), found if held else text, path=path)
     if path.suffix.lower() in (".parquet", ".pq"):
-        schema = call(path, "read_parquet_schema")
-        return Table(str(path), schema, Scanned(path, "scan_parquet"), _pandas_index(path), path=path)
+        parquet = ParquetFile(path)
+        return Table(str(path), parquet.schema(), parquet, _pandas_index(parquet.metadata().get("pandas")), path=path)
     with path.open("rb") as file:
         start = file.read(6)
     if start[:4] == b"FEA1":
         raise FileContentError(f"{path}: Feather of version 1, which is no Arrow file: write it anew by pandas or polars")
-    if start == b"ARROW1":
-        return Table(str(path), call(path, "read_ipc_schema"), Scanned(path, "scan_ipc"), path=path)
-    return _parsed(Parsed(path, "read_ipc_stream"), held)  # as Hugging Face writes it
-
-
-def _parsed(source: Parsed, held: bool) -> Table:
-    found = source.held()
-    return Table(str(source.path), dict(found.frame.schema), found if held else source, path=source.path)
+    batches = IpcFile(path) if start == b"ARROW1" else IpcStream(path)
+    return Table(str(path), batches.schema(), batches, path=path)
 
 
 def _delimited(path: Path) -> dict[str, Any]:
@@ -252,9 +249,8 @@ def _is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _pandas_index(path: Path) -> frozenset[str]:
+def _pandas_index(note: str | None) -> frozenset[str]:
     """The columns that pandas' own note in a Parquet file calls its index."""
-    note = call(path, "read_parquet_metadata").get("pandas")
     try:
         columns = json.loads(note).get("index_columns", []) if note else []
     except (ValueError, AttributeError):

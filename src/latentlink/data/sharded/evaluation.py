@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from latentlink.data.readers.content import FileContentError
 from latentlink.data.readers.opening import Source
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.targets import read_targets
-from latentlink.data.sharded.checkpoint import Checkpoint
+from latentlink.data.sharded.checkpoint import Checkpoint, digest_of_block, digest_of_blocks
 from latentlink.data.sharded.paired_rows import PairedRows, pair_rows
 from latentlink.data.sharded.sample import labels_of
 from latentlink.data.sharded.second_order import checkpoint_of
@@ -24,9 +25,10 @@ from latentlink.evaluation.figures import Evaluation
 from latentlink.evaluation.measurement import ENTRIES, Measurement
 from latentlink.evaluation.readings import Task, task_of
 from latentlink.evaluation.storing import pack_sums, unpack_sums
-from latentlink.latents.labels import Labels, number_words
+from latentlink.latents.labels import AnyLabels, Labels, as_targets, number_words
 from latentlink.links.own import AnyLink, as_transceiver
 from latentlink.numerics import doors
+from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.progress import CountProgress, on_terminal
 from latentlink.numerics.validation import validate_call
@@ -42,11 +44,11 @@ def evaluate_shards(
     transceiver: AnyLink,
     tx: Source,
     rx: Source,
-    labels: Source | None = None,
+    labels: Source | AnyLabels | None = None,
     *,
     channel: Channel,
     head: nn.Module | None = None,
-    targets: Source | None = None,
+    targets: Source | AnyArray | None = None,
     task: Task | None = None,
     generator: int | torch.Generator | None = None,
     amplifier: Amplifier | None = None,
@@ -66,10 +68,11 @@ def evaluate_shards(
         transceiver: as for `evaluate`.
         tx: latents at the transmitter, as for `moments_of_shards`.
         rx: latents at the receiver, likewise.
-        labels: as for `read_pairs`; without it those of the tables, if any. They are held in memory, 8 bytes a row.
+        labels: as for `evaluate`, or read as for `read_pairs`; without it those of the tables, if any. They are held in memory, 8 bytes
+            a row.
         channel: as for `evaluate`.
         head: likewise.
-        targets: what a regression should give, as for `data.readers.targets.read_targets`; held in memory.
+        targets: as for `evaluate`, or read as for `data.readers.targets.read_targets`; held in memory.
         task: as for `evaluate`.
         generator: likewise; with a checkpoint it has to be a seed.
         amplifier: as for `evaluate`.
@@ -119,42 +122,48 @@ def _measure(
     progress: CountProgress,
 ) -> Evaluation:
     """Send all pairs that are not counted yet."""
-    _take_up(measurement, checkpoint)
     together, total, device = measurement.messages_at_a_time(pairs.tx.dimension), len(pairs), measurement.error.device
     size = max(1, len(next(iter(pairs.blocks()))) // together) * together
+    rows_read = "" if checkpoint is None else _take_up(measurement, checkpoint, pairs, size)
     numbering = None if labels is None or measurement.decisions is None else _Numbering(measurement.decisions.head, labels, total)
     packed = pack_sums(measurement)
     try:
         for start in range(measurement.count, total, size):
             rows = slice(start, min(start + size, total))
-            x, y = (end.to(device) for end in pairs.read(range(rows.start, rows.stop)))
+            latents = pairs.read(range(rows.start, rows.stop))
+            x, y = (end.to(device) for end in latents)
             measurement.add(x, y, None if labels is None else labels.numbers[rows], None if targets is None else targets[rows])
             if numbering is not None:
                 numbering.add(y, start)
             if checkpoint is not None:
-                packed = pack_sums(measurement)
+                packed, rows_read = pack_sums(measurement), digest_of_blocks([digest_of_block(latents)], rows_read)
                 if checkpoint.is_due():
-                    checkpoint.write(*packed)
+                    checkpoint.write(*packed, rows_read)
             progress(rows.stop, total)
     except BaseException:
         if checkpoint is not None and packed[1]["count"]:
-            checkpoint.write(*packed)
+            checkpoint.write(*packed, rows_read)
         raise
     if checkpoint is not None:
-        checkpoint.write(*packed, finished=True)
+        checkpoint.write(*packed, rows_read, finished=True)
     if numbering is not None:
         numbering.warn()
     return measurement.evaluation()
 
 
-def _take_up(measurement: Measurement, checkpoint: Checkpoint | None) -> None:
-    stored = None if checkpoint is None else checkpoint.read()
-    if checkpoint is None or stored is None:
-        return
+def _take_up(measurement: Measurement, checkpoint: Checkpoint, pairs: PairedRows, size: int) -> str:
+    """Go on from the checkpoint, if any, whose blocks are of `size` rows, and return the digest of the rows that it counted."""
+    stored = checkpoint.read()
+    if stored is None:
+        return ""
     try:
         unpack_sums(measurement, stored.tensors, stored.facts)
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise checkpoint.refused(f"{checkpoint.path}: not what a checkpoint is made of ({error!r})") from error
+    done = measurement.count
+    again = (range(start, min(start + size, done)) for start in range(0, done, size))
+    checkpoint.check_rows(stored, lambda: digest_of_blocks(digest_of_block(pairs.read(rows)) for rows in again))
+    return str(stored.facts.get("rows_read", ""))
 
 
 class _Numbering:
@@ -182,7 +191,9 @@ class _Numbering:
             warnings.warn(sentence, UserWarning, stacklevel=4)
 
 
-def _number(pairs: PairedRows, labels: Source | None, head: nn.Module | None, task: Task | None, targeted: bool) -> Labels | None:
+def _number(
+    pairs: PairedRows, labels: Source | AnyLabels | None, head: nn.Module | None, task: Task | None, targeted: bool
+) -> Labels | None:
     """The labels of all pairs, numbered as the head's classes are; those of tables only where the head is a classifier."""
     classifier = isinstance(head, SoftmaxHead) or task == "classification"
     if labels is None and (targeted or not classifier):
@@ -195,8 +206,11 @@ def _number(pairs: PairedRows, labels: Source | None, head: nn.Module | None, ta
     return Labels(exchanged.numbers[found.numbers], exchanged.names)
 
 
-def _as_targets(targets: Source, pairs: PairedRows) -> Float[Tensor, "n q"]:
-    found = read_targets(targets)
+def _as_targets(targets: Any, pairs: PairedRows) -> Float[Tensor, "n q"]:
+    if isinstance(targets, list | tuple) and not all(isinstance(value, str | os.PathLike) for value in targets):
+        targets = np.asarray(targets)
+    given = isinstance(targets, Tensor | np.ndarray)
+    found = as_targets(targets, len(targets)).double().cpu() if given else read_targets(targets)
     if pairs.kept is not None and len(found) == len(pairs.tx):
         return torch.from_numpy(found.numpy()[pairs.kept[0]])
     if len(found) != len(pairs):

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from latentlink.data.readers.labels import read_named_labels
+from latentlink.data.readers.labels import read_or_take_labels
 from latentlink.data.readers.opening import Source
 from latentlink.data.readers.pairing import found_labels, given_labels
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.sharded.paired_rows import PairedRows, label_of, pair_rows
-from latentlink.latents.labels import Labels
+from latentlink.latents.labels import AnyLabels, Labels
 from latentlink.latents.pilots import Pilots
 from latentlink.numerics.doors import integer
 from latentlink.numerics.progress import CountProgress, on_terminal
@@ -39,7 +39,7 @@ class Sample(NamedTuple):
 def sample_pairs(
     tx: Source,
     rx: Source,
-    labels: Source | None = None,
+    labels: Source | AnyLabels | None = None,
     *,
     count: int = 20_000,
     seed: int = 0,
@@ -103,8 +103,8 @@ def draw_sample(pairs: PairedRows, labels: Labels | None, count: int, seed: int,
     return Sample(pilots, taken, (digests[0].hexdigest(), digests[1].hexdigest()))
 
 
-def labels_of(pairs: PairedRows, labels: Source | None, names: Sequence[str] | None) -> Labels | None:
-    """Read the labels of all pairs, of a source of their own or of the tables' column; None where there are none.
+def labels_of(pairs: PairedRows, labels: Source | AnyLabels | None, names: Sequence[str] | None) -> Labels | None:
+    """Read the labels of all pairs, of a source of their own or of the tables' column, or take those given; None where there are none.
 
     Raises:
         FileContentError: their number is that of neither end, or two ends hold different ones.
@@ -112,7 +112,7 @@ def labels_of(pairs: PairedRows, labels: Source | None, names: Sequence[str] | N
     kept: tuple[Any, Any] = (slice(None), slice(None)) if pairs.kept is None else pairs.kept
     ends = (pairs.tx, pairs.rx)
     if labels is not None:
-        return given_labels(read_named_labels(labels, names=names), [(end.origin, len(end)) for end in ends], kept)
+        return given_labels(read_or_take_labels(labels, names), [(end.origin, len(end)) for end in ends], kept)
     found = []
     for rows, end in zip(kept, ends, strict=True):
         name = label_of(end)

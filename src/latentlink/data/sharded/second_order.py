@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from latentlink.data.readers.opening import Source, check_source
 from latentlink.data.readers.pooling import Pooling
@@ -81,7 +83,8 @@ def moments_of_pairs(
     folds = integer("folds", folds, 1, len(pairs))
     return accumulate(
         Moments,
-        partial(moments_of_rows, pairs, folds),
+        pairs.read,
+        partial(moments_of_rows, len(pairs), folds),
         pairs.blocks,
         len(pairs),
         Moments.of_parts,
@@ -91,10 +94,9 @@ def moments_of_pairs(
     )
 
 
-def moments_of_rows(pairs: PairedRows, folds: int, rows: range) -> list[Moments | None]:
-    """Compute the moments of some pairs, fold by fold; a function of its arguments alone, which can be sent to other processes."""
-    x, y = pairs.read(rows)
-    return Moments.parts_of(x, y, rows.start, len(pairs), folds)
+def moments_of_rows(count: int, folds: int, rows: range, x: Float[Tensor, "k d"], y: Float[Tensor, "k m"]) -> list[Moments | None]:
+    """Compute the moments of some of `count` pairs, fold by fold; a function of its arguments alone, which can be sent elsewhere."""
+    return Moments.parts_of(x, y, rows.start, count, folds)
 
 
 @validate_call
@@ -132,7 +134,8 @@ def marginal_of_shards(
     work = {"x": describe_sources(latents), **settings_of(latents)} if checkpoint is not None else {}
     return accumulate(
         Marginal,
-        partial(marginal_of_rows, latents),
+        partial(_read_one, latents),
+        marginal_of_rows,
         lambda start: blocks(len(latents), dimension, start),
         len(latents),
         lambda parts: next(part for part in parts if part is not None).checked(),
@@ -142,9 +145,13 @@ def marginal_of_shards(
     )
 
 
-def marginal_of_rows(latents: LatentRows, rows: range) -> list[Marginal | None]:
+def _read_one(latents: LatentRows, rows: range) -> tuple[Tensor]:
+    return (torch.from_numpy(latents.read(rows)),)
+
+
+def marginal_of_rows(rows: range, x: Float[Tensor, "k d"]) -> list[Marginal | None]:
     """Compute the marginal of some latents; a function of its arguments alone."""
-    return [Marginal.of_block(torch.from_numpy(latents.read(rows)))]
+    return [Marginal.of_block(x)]
 
 
 def checkpoint_of(path: str | os.PathLike[str], kind: str, pairs: PairedRows, settings: Mapping[str, object]) -> Checkpoint:

@@ -16,7 +16,7 @@
     for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
       out[name] = Object.assign({}, layout[name], {gridcolor: grid, linecolor: ink, zerolinecolor: ink, showline: true, ticks: "outside", tickcolor: grid});
     }
-    out.legend = Object.assign({}, layout.legend, narrow() ? {orientation: "h", y: -0.12} : {x: 1.01, y: 1});
+    out.legend = Object.assign({}, layout.legend, narrow() ? {orientation: "h", y: -60 / (layout.height - 210)} : {x: 1.01, y: 1});
     return out;
   }
 
