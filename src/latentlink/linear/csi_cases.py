@@ -18,20 +18,18 @@ takes the remaining error for noise (`matched_to`).
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from jaxtyping import Complex
-from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status
+from latentlink.linear.csi_solutions import as_baseline, chosen, require_pooled, statistical_root, trusting
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
-from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
+from latentlink.linear.robust.both_ends import choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
-from latentlink.links.solution import Solution
 from latentlink.links.status import Status
 from latentlink.numerics.doors import AnyArray, check_instance, finite, flag, integer, real
 from latentlink.numerics.expectations import made_by
@@ -98,7 +96,7 @@ class Perfect(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design exactly for the channels; where these have an error, the pair is a baseline, whose expected MSE contains that error."""
-        return _trusting(modes, known, limit)
+        return trusting(modes, known, limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +115,11 @@ class BothEnds(CsiCase):
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
         if not self.robust:
-            return _trusting(modes, known, limit)
+            return trusting(modes, known, limit)
         if not known.uncertain or limit != Mean():
             return design_exactly(modes, known, limit)
         best = choose_for_both_ends(modes, known)
-        solution = _chosen(modes, best)
+        solution = chosen(modes, best)
         optimal = best.decoded.error_variance if known.uses == 1 else 0.0  # of one use, unless the decoder trusts the estimate
         return replace(solution, status=mark_status(solution.status, known.error_variance > optimal, ROBUST))
 
@@ -159,9 +157,9 @@ class Transmitter(CsiCase):
         """
         if not known.uncertain:
             return design_exactly(modes, known, limit)
-        _require_pooled(limit, self)
+        require_pooled(limit, self)
         best = choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust)
-        solution = _chosen(modes, best)
+        solution = chosen(modes, best)
         return replace(solution, status=mark_status(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
 
 
@@ -194,9 +192,9 @@ class ReceiverOnly(CsiCase):
         Raises:
             ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
         """
-        root = _root(self.gain * known.n_rx, self.correlation, known)
+        root = statistical_root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
-        solution = _as_baseline(design_exactly(modes, there, limit))
+        solution = as_baseline(design_exactly(modes, there, limit))
         unmatched = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
         return replace(solution, transceiver=replace(unmatched, awaits_channel=True))
 
@@ -235,7 +233,7 @@ class TransmitterOnly(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design the precoder that equalises the channel known to the transmitter, for the decoder agreed beforehand."""
-        _require_pooled(limit, self)
+        require_pooled(limit, self)
         level = agreed_level(modes, known, self.gain, self.multiples, draws=self.draws, seed=self.seed)
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
@@ -249,49 +247,4 @@ class Unaware(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design exactly for the identity; only the sizes and the power of `known` matter, and the expected MSE is known at reception."""
-        return _as_baseline(design_exactly(modes, known.unaware(), limit))
-
-
-def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
-    """The solution of a chosen precoder."""
-    link = modes.transceiver(best.decoded, best.streams, best.precoder)
-    trace = {"stream_power": best.stream_power, "candidate": best.candidate}
-    if best.mse_error is not None:
-        trace["expected_mse_error"] = best.mse_error
-    status = Status.OPTIMAL.where(best.stream_power.sum(-1) > 0)
-    return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
-
-
-def _trusting(modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-    """The exact design for an estimate as if it were the channel; expected is its error on the channels that the estimate leaves open."""
-    exact = design_exactly(modes, known.without_error(), limit)
-    if not known.uncertain:
-        return exact
-    mse = None if limit.limits_messages else link_mse(modes, exact.transceiver, known)
-    return replace(exact, status=mark_status(exact.status, known.error_variance > 0, Status.BASELINE), expected_mse=mse)
-
-
-def _as_baseline(solution: LinearSolution) -> LinearSolution:
-    """The solution as one that was not optimised for its channels, of which nothing is known: its expected MSE is left out."""
-    everywhere = torch.ones_like(solution.status, dtype=torch.bool)
-    return replace(solution, status=mark_status(solution.status, everywhere, Status.BASELINE), expected_mse=None)
-
-
-def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
-    """Raise ValueError where a case has no design within a limit."""
-    if limit != Mean():
-        remedy = "use csi=BothEnds() for other limits" if type(limit).allocate is not PowerLimit.allocate else "see ll.Admm for it"
-        raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: {remedy}")
-
-
-def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
-    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere."""
-    eye = torch.eye(like.n_tx, dtype=like.h.dtype, device=like.h.device)
-    R = eye if correlation is None else finite("correlation", correlation).to(eye)
-    if R.shape != eye.shape or not torch.allclose(R, R.mH, atol=1e-6):
-        raise ValueError(f"correlation must be Hermitian of shape {tuple(eye.shape)}, got {tuple(R.shape)}")
-    values, vectors = torch.linalg.eigh(R)
-    if values[0] < -1e-6 * values[-1].abs().clamp(min=1.0):
-        raise ValueError(f"correlation must be positive semidefinite, got an eigenvalue of {float(values[0]):.3g}")
-    values[: like.n_tx - min(like.n_rx, like.n_tx)] = 0.0
-    return scale**0.5 * (vectors * values.clamp(min=0).sqrt()) @ vectors.mH
+        return as_baseline(design_exactly(modes, known.unaware(), limit))
