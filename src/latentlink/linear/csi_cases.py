@@ -24,9 +24,8 @@ import torch
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status
-from latentlink.linear.csi_solutions import as_baseline, chosen, require_pooled, statistical_root, trusting
+from latentlink.linear.csi_solutions import as_baseline, chosen, judged_by, require_pooled, statistical_root, trusting
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
 from latentlink.linear.robust.both_ends import choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
@@ -83,11 +82,7 @@ class CsiCase(Summarised, ABC):
         truth, link = truth.without_error(), solution.transceiver
         if self.receiver_measures:
             link = link.matched_to(truth if received is None else received)
-        mse = None if link.power_limit.limits_messages else link_mse(modes, link, truth)
-        batch = torch.broadcast_shapes(truth.batch, link.batch)
-        status, power = solution.status.expand(batch), solution.expected_power.expand(batch)
-        trace = {name: value for name, value in solution.trace.items() if name != "expected_mse_error"}  # that of a sampled expectation
-        return replace(solution, transceiver=link, status=status, expected_mse=mse, expected_power=power, trace=trace)
+        return judged_by(truth, replace(solution, transceiver=link), modes)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,16 @@ def as_baseline(solution: LinearSolution) -> LinearSolution:
     return replace(solution, status=mark_status(solution.status, everywhere, Status.BASELINE), expected_mse=None)
 
 
+def judged_by(truth: Channel, solution: LinearSolution, modes: SemanticModes) -> LinearSolution:
+    """The solution with the MSE of its link on the true channels; None for messages that are scaled one by one."""
+    link = solution.transceiver
+    mse = None if link.power_limit.limits_messages else link_mse(modes, link, truth)
+    batch = torch.broadcast_shapes(truth.batch, link.batch)
+    status, power = solution.status.expand(batch), solution.expected_power.expand(batch)
+    trace = {name: value for name, value in solution.trace.items() if name != "expected_mse_error"}  # that of a sampled expectation
+    return replace(solution, status=status, expected_mse=mse, expected_power=power, trace=trace)
+
+
 def require_pooled(limit: PowerLimit, case: object) -> None:
     """Raise ValueError where a case has no design within a limit."""
     if limit != Mean():
