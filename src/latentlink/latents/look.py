@@ -114,8 +114,13 @@ def look(x: AnyArray, y: AnyArray, labels: AnyArray | None = None, *, moments: M
         ValueError: x, y or labels are malformed, or their lengths differ.
 
     Example:
-        >>> print(look(x, y[torch.randperm(len(y))]).warnings[0][:49])
-        y is not explained by x better than by permuted r
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> ll.look(x, y).warnings
+        ()
+        >>> ll.look(x, y.flip(0)).warnings[0][:51]
+        'y is not explained by x better than by permuted row'
     """
     x, y = as_pairs(x, y)
     numbers = None if labels is None else as_labels(labels, len(x)).cpu()
