@@ -33,6 +33,11 @@ class Channel(Summarised, Parts):
 
     Raises:
         ValueError: naming the argument that is real, has the wrong shape, is not finite or negative, or does not broadcast with the others.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.Channel(ll.rayleigh(4, 2, batch=(10, 3), generator=0), noise_variance=0.01)  # 3 uses each
+        Channel(10 channels, 4×2, 3 uses, SNR 16.99 dB, power 1)
     """
 
     h: Complex[Tensor, "*batch u r t"]
@@ -57,13 +62,24 @@ class Channel(Summarised, Parts):
 
         Raises:
             ValueError: as the class, or `snr_db` is NaN or −inf, or `power` is zero.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.Channel.from_snr(ll.rayleigh(2, 4, batch=(100,), generator=0), snr_db=20.0)
+            Channel(100 channels, 2×4, 1 use, SNR 20 dB, power 1)
         """
         h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
         return cls.from_grid(h.unsqueeze(-3), snr_db, power)
 
     @classmethod
     def from_grid(cls, grid: AnyArray, snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
-        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise; raises as `from_snr`."""
+        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise; raises as `from_snr`.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.Channel.from_grid(ll.rayleigh(2, 4, batch=(100, 12), generator=0), snr_db=20.0)
+            Channel(100 channels, 2×4, 12 uses, SNR 20 dB, power 1)
+        """
         grid = complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
         snr_db = _numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():
@@ -131,6 +147,11 @@ class Channel(Summarised, Parts):
 
         Raises:
             ValueError: `uses` is no integer >= 1.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=10.0).repeated(4).uses
+            4
         """
         uses = integer("uses", uses)
         copies = self.h.unsqueeze(-3).expand(*self.h.shape[:-2], uses, *self.h.shape[-2:])
@@ -154,6 +175,12 @@ class Channel(Summarised, Parts):
 
         Raises:
             ValueError: a variance or the gain is negative or not finite, or the generator is neither a generator nor a seed.
+
+        Example:
+            >>> import latentlink as ll
+            >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=10.0)
+            >>> round(float(channel.estimated(0.25, generator=0).error_variance), 2)  # 0.25 · gain / (0.25 + gain)
+            0.2
         """
         variance = not_negative("error_variance", error_variance, self.h)
         h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
@@ -202,6 +229,12 @@ class Channel(Summarised, Parts):
         Raises:
             ValueError: s is real or not finite, its uses or antennas are not the channel's, its batch does not fit, or the generator is
                 neither a generator nor a seed.
+
+        Example:
+            >>> import torch, latentlink as ll
+            >>> channel = ll.Channel.from_snr(ll.rayleigh(4, 2, generator=0), snr_db=10.0)
+            >>> channel.apply(torch.ones(50, 1, 2, dtype=torch.complex64), generator=0).shape  # messages × uses × receive antennas
+            torch.Size([50, 1, 4])
         """
         s = finite("s", s)
         if not s.is_complex():

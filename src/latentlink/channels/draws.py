@@ -24,7 +24,16 @@ FadingName = Literal["rayleigh", "rician", "kronecker"]
 @made_by("ChannelDraws(...), or an object with draw(count, generator)")
 @runtime_checkable
 class ChannelSource(Protocol):
-    """Anything that draws channels: a distribution, or a bank of measured ones."""
+    """Anything that draws channels: a distribution, or a bank of measured ones.
+
+    Example:
+        >>> import latentlink as ll
+        >>> class Bank:
+        ...     def draw(self, count, generator):  # of measured channels, for instance
+        ...         return [ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(count,), generator=generator), snr_db=20.0)]
+        >>> isinstance(Bank(), ll.channels.ChannelSource), ll.CodecTraining(draws=Bank()).max_symbols
+        (True, 16)
+    """
 
     def draw(self, count: int, generator: torch.Generator) -> list[Channel]:
         """Draw `count` channels in batches (c,) of equal size, c adding up to count."""
@@ -99,6 +108,12 @@ class ChannelDraws(SizedDraws):
 
     Raises:
         ValueError: naming the attribute that is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> draws = ll.channels.ChannelDraws(antennas=(2, 4), uses=(1,), snr_db=(0.0, 20.0))
+        >>> [channel.h.shape for channel in draws.draw(10, 0)]
+        [torch.Size([6, 1, 2, 2]), torch.Size([4, 1, 4, 4])]
     """
 
     model: FadingName = "rayleigh"

@@ -41,8 +41,10 @@ def rayleigh(
             a seed.
 
     Example:
-        >>> rayleigh(2, 4, generator=0).shape
-        torch.Size([2, 4])
+        >>> import latentlink as ll
+        >>> h = ll.rayleigh(2, 4, batch=(1000,), generator=0)
+        >>> h.shape, round(float(h.abs().square().mean()), 1)
+        (torch.Size([1000, 2, 4]), 1.0)
     """
     if not isinstance(dtype, torch.dtype) or not dtype.is_complex:
         raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype!r}")
@@ -77,6 +79,12 @@ def rician(
 
     Raises:
         ValueError: as `rayleigh`, or K is negative or NaN.
+
+    Example:
+        >>> import latentlink as ll
+        >>> h = ll.channels.rician(2, 4, k_factor=10.0, batch=(1000,), generator=0)
+        >>> h.shape, round(float(h.abs().square().mean()), 1)
+        (torch.Size([1000, 2, 4]), 1.0)
     """
     batch = _batch(batch)
     if not isinstance(k_factor, int | float | np.number) or not k_factor >= 0:
@@ -122,8 +130,9 @@ def kronecker(
         ValueError: as `rayleigh`, or a matrix is not a correlation matrix.
 
     Example:
-        >>> R = exponential_correlation(4, 0.7)
-        >>> kronecker(R, R, batch=(100,), generator=0).shape
+        >>> import latentlink as ll
+        >>> R = ll.channels.exponential_correlation(4, 0.7)
+        >>> ll.channels.kronecker(R, R, batch=(100,), generator=0).shape
         torch.Size([100, 4, 4])
     """
     root_rx, root_tx = _correlation_root("corr_rx", corr_rx, dtype), _correlation_root("corr_tx", corr_tx, dtype)
@@ -137,6 +146,11 @@ def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, 
 
     Raises:
         ValueError: the coefficient is not in 0…1, or there is no antenna.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.channels.exponential_correlation(3, 0.5)[0]
+        tensor([1.0000, 0.5000, 0.2500], dtype=torch.float64)
     """
     coefficient = real("coefficient", coefficient, least=0.0, most=1.0)
     index = torch.arange(integer("antennas", antennas), dtype=torch.float64, device="cpu")

@@ -28,7 +28,8 @@ def link_budget_snr_db(power_dbm: float, bandwidth_hz: float, n_tx: int, *, nois
         ValueError: the bandwidth is not positive, or there is no antenna.
 
     Example:
-        >>> round(link_budget_snr_db(44.0, 20e6, 8), 1)
+        >>> import latentlink as ll
+        >>> round(ll.channels.link_budget_snr_db(44.0, 20e6, 8), 1)
         126.9
     """
     bandwidth_hz, n_tx = real("bandwidth_hz", bandwidth_hz, above=0.0), integer("n_tx", n_tx)
@@ -44,6 +45,12 @@ def equalised_snr_db(channel: Channel, kind: Literal["zf", "mmse"] = "zf") -> Fl
 
     Raises:
         ValueError: kind is neither "zf" nor "mmse", or there is no noise.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> channel = ll.Channel.from_snr(torch.tensor([[1.0, 0.5], [0.5, 1.0]]) + 0j, snr_db=20.0)
+        >>> [ll.channels.equalised_snr_db(channel, kind).flatten().round(decimals=2) for kind in ("zf", "mmse")]
+        [tensor([16.5300, 16.5300]), tensor([16.5900, 16.5900])]
     """
     choice("kind", kind, ("zf", "mmse"))
     if bool((channel.noise_variance == 0).any()):

@@ -36,6 +36,14 @@ class ResourceElements(Summarised):
 
     Raises:
         ValueError: there is none, the two differ in length, an element comes twice, or a number is no integer >= 0.
+
+    Example:
+        >>> import latentlink as ll
+        >>> elements = ll.channels.ResourceElements.over_frequency(4, 624)
+        >>> elements.subcarriers
+        (78, 234, 390, 546)
+        >>> elements.frequencies_hz(30e3)
+        tensor([ 2340000.,  7020000., 11700000., 16380000.], dtype=torch.float64)
     """
 
     subcarriers: tuple[int, ...]

@@ -19,7 +19,13 @@ from latentlink.numerics.validation import validate_call
 
 @made_by("SnrDefinition.TOTAL_POWER")
 class SnrDefinition(Enum):
-    """The quantity that a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use."""
+    """The quantity that a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use.
+
+    Example:
+        >>> import latentlink as ll
+        >>> [definition.name for definition in ll.channels.SnrDefinition]
+        ['PER_TRANSMIT_ANTENNA', 'TOTAL_POWER', 'PER_RECEIVE_ANTENNA', 'POST_EQUALISATION']
+    """
 
     PER_TRANSMIT_ANTENNA = "P / N_T"  # ours
     TOTAL_POWER = "P"
@@ -58,7 +64,9 @@ def convert_snr(
             zero-forced.
 
     Example:
-        >>> round(convert_snr(20.0, SnrDefinition.PER_TRANSMIT_ANTENNA, SnrDefinition.TOTAL_POWER, n_tx=8), 2)
+        >>> import latentlink as ll
+        >>> ours, total = ll.channels.SnrDefinition.PER_TRANSMIT_ANTENNA, ll.channels.SnrDefinition.TOTAL_POWER
+        >>> round(ll.channels.convert_snr(20.0, ours, total, n_tx=8), 2)
         29.03
     """
     n_tx, gain = integer("n_tx", n_tx), real("gain", gain, above=0.0)

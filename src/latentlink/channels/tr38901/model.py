@@ -31,6 +31,11 @@ class Panel(Summarised):
 
     Raises:
         ValueError: naming the attribute that is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.tr38901.Panel(rows=2, columns=4).antennas  # two polarisations each
+        16
     """
 
     rows: int = 1
@@ -60,6 +65,11 @@ class Panel(Summarised):
 
         Raises:
             ValueError: there is no antenna, or an odd number of them is to be dual-polarised.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.tr38901.Panel.linear(8)
+            Panel(rows=1, columns=4, polarisation='cross', pattern='omni')
         """
         antennas = integer("antennas", antennas)
         dual = antennas % 2 == 0 if dual is None else dual
@@ -92,6 +102,12 @@ class Model(Summarised):
 
     Raises:
         ValueError: naming the attribute that is out of range, or does not go with the model.
+
+    Example:
+        >>> import latentlink as ll
+        >>> model = ll.tr38901.Model("CDL-C", receive=ll.tr38901.Panel.linear(4), delay_spread_s=300e-9)
+        >>> model.receive.antennas, model.transmit.antennas
+        (4, 2)
     """
 
     model: ModelName

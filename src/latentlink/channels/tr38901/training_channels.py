@@ -29,6 +29,12 @@ class StandardDraws(SizedDraws):
 
     Raises:
         ValueError: naming the attribute that is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> draws = ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-A"), antennas=(2,), uses=(1,), bank=10)
+        >>> [channel.h.shape for channel in draws.draw(5, 0)]
+        [torch.Size([5, 1, 2, 2])]
     """
 
     model: Model
