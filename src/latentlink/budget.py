@@ -30,7 +30,8 @@ class Weights(Summarised):
         ValueError: share is out of range.
 
     Example:
-        >>> Weights(0.05)
+        >>> import latentlink as ll
+        >>> ll.Neural(budget=ll.budget.Weights(0.05)).budget
         Weights(share=0.05)
     """
 
@@ -53,7 +54,8 @@ class Flops(Summarised):
         ValueError: flops is no integer >= 1.
 
     Example:
-        >>> Flops(6e5)
+        >>> import latentlink as ll
+        >>> ll.budget.Flops(6e5)
         Flops(flops=600000)
     """
 
@@ -76,6 +78,11 @@ class Latency(Summarised):
 
     Raises:
         ValueError: microseconds is not positive and finite, or batch is no integer >= 1.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.CodecTraining(budget=ll.budget.Latency(200.0)).budget
+        Latency(microseconds=200.0, batch=1)
     """
 
     microseconds: float
@@ -100,6 +107,11 @@ def named(*, weights: float | None = None, flops: float | None = None, microseco
 
     Raises:
         ValueError: there are two of them, or one is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.budget.named(flops=6e5), ll.budget.named()
+        (Flops(flops=600000), None)
     """
     given = {"weights": weights, "flops": flops, "microseconds": microseconds}
     words = [word for word, value in given.items() if value is not None]

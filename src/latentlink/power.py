@@ -50,6 +50,12 @@ class Mean(PowerLimit):
 
     Raises:
         ValueError: peak is below 1 or not finite.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> energy, budget = torch.tensor([1.0, 8.0]), torch.tensor([1.0])
+        >>> ll.power.Mean(peak=2.0).message_gain(energy, budget)  # the second message is clipped
+        tensor([1.0000, 0.5000])
     """
 
     word: ClassVar[str] = "mean"
@@ -90,6 +96,12 @@ class PerUse(PowerLimit):
 
     Raises:
         ValueError: max_iterations is no integer >= 1, or the tolerance is negative or not finite.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> F = torch.tensor([2.0, 1.0]).reshape(2, 1, 1) + 0j  # 2 uses of one antenna, one input
+        >>> ll.power.PerUse().project(F, torch.tensor(1.0)).abs().flatten()
+        tensor([1., 1.])
     """
 
     word: ClassVar[str] = "per-use"
@@ -126,6 +138,11 @@ class PerMessage(PowerLimit):
 
     Raises:
         ValueError: x or y is malformed, they differ in length, or only one of them is given.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.power.PerMessage().message_gain(torch.tensor([1.0, 4.0]), torch.tensor([1.0]))
+        tensor([1.0000, 0.5000])
     """
 
     word: ClassVar[str] = "per-message"
@@ -167,6 +184,11 @@ class PerAntenna(PowerLimit):
 
     Raises:
         ValueError: limits are complex, negative, not finite, or neither a number nor a vector.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.power.PerAntenna().limits_of(torch.tensor(1.0), n_tx=4)
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
 
     word: ClassVar[str] = "per-antenna"
@@ -203,6 +225,15 @@ class Equal(PowerLimit):
 
     Attributes:
         pooled_order: True where the strongest modes go over the strongest symbols of all uses.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> grid = ll.Channel.from_grid(ll.rayleigh(2, 2, batch=(3,), generator=0), snr_db=0.0)  # 3 uses that differ
+        >>> limits = ll.power.Mean(), ll.power.Equal(), ll.power.OneUseAtATime()
+        >>> [round(float(ll.ClosedForm(power=limit).design(modes, grid).expected_mse), 2) for limit in limits]
+        [0.54, 0.54, 0.9]
     """
 
     word: ClassVar[str] = "equal"
@@ -218,7 +249,13 @@ class Equal(PowerLimit):
 
 @dataclass(frozen=True, kw_only=True)
 class OneUseAtATime(Equal):
-    """The power of `Equal`, and each use takes the next modes in turn, however strong its channel is: a message sent symbol by symbol."""
+    """The power of `Equal`, and each use takes the next modes in turn, however strong its channel is: a message sent symbol by symbol.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.power.OneUseAtATime().word, ll.power.OneUseAtATime().pooled_order, ll.power.Equal().pooled_order
+        ('one-use-at-a-time', False, True)
+    """
 
     word: ClassVar[str] = "one-use-at-a-time"
     pooled_order: ClassVar[bool] = False
@@ -236,6 +273,11 @@ def named(word: str, **settings: Any) -> PowerLimit:
 
     Raises:
         ValueError: no limit has this name, or a setting is wrong.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.power.named("mean", peak=2.0)
+        Mean(peak=2.0)
     """
     kind = NAMES[choice("power", word, NAMES)]
     try:

@@ -20,6 +20,11 @@ class PowerLimit(Summarised):
     Attributes:
         word: name of the limit in study files, on the command line and in saved links.
         is_exact: True where `allocate` gives the optimum within the limit.
+
+    Example:
+        >>> import latentlink as ll
+        >>> isinstance(ll.power.PerUse(), ll.power.PowerLimit), ll.power.PerUse().is_exact, ll.power.Equal().is_exact
+        (True, True, False)
     """
 
     word: ClassVar[str]
