@@ -20,6 +20,12 @@ class Amplifier(Summarised):
 
     Raises:
         ValueError: the limit is not finite or negative.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> amplifier = ll.metrics.Amplifier(torch.tensor(1.0))
+        >>> amplifier(torch.tensor([0.5j, 2.0 + 0j]).reshape(2, 1, 1)).flatten()
+        tensor([0.+0.5000j, 1.+0.0000j])
     """
 
     limit: Float[Tensor, "*batch"]

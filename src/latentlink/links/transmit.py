@@ -30,7 +30,13 @@ def transmit(
         ValueError: the link cannot encode and decode, or shapes do not fit (see `encode`, `Channel.apply`, `decode`).
 
     Example:
-        >>> y_hat = transmit(solution, x, channel, generator=0)  # doctest: +SKIP
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> link = ll.ClosedForm().design(modes, channel).transceiver
+        >>> ll.transmit(link, x, channel, generator=0).shape
+        torch.Size([500, 6])
     """
     link, x = as_transceiver(transceiver, channel), as_tensor("x", x)
     noise = as_generator(generator, "noise", channel.h.device)
