@@ -29,7 +29,8 @@ def named(word: str, **settings: Any) -> CsiCase:
         ValueError: no case has this name, or a setting is wrong.
 
     Example:
-        >>> named("both-ends", robust=False, gain=0.5)
+        >>> import latentlink as ll
+        >>> ll.csi.named("both-ends", robust=False, gain=0.5)
         BothEnds(robust=False)
     """
     kind = NAMES[choice("csi", word, NAMES)]
