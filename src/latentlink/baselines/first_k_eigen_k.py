@@ -137,6 +137,14 @@ class FirstK(LinearBaseline):
 
     References:
         [pandolfo2025latent]
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> ll.baselines.FirstK(align="before").design(moments, channel)
+        Solution(1 channel, 2×2, 1 use, baseline)
     """
 
     align: str = "after"
@@ -163,6 +171,14 @@ class EigenK(LinearBaseline):
 
     References:
         [pandolfo2025latent]
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> ll.baselines.EigenK(k=2).design(moments, channel)
+        Solution(1 channel, 2×2, 1 use, baseline)
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
@@ -180,6 +196,14 @@ class Disjoint(LinearBaseline):
     The transmitter aligns, u = A (x − μx); compresses, keeping the k ≤ min(d, m) principal components of u (the Karhunen–Loève transform,
     no linear compression loses less of u); whitens them, and sends them with equal power over an equalised channel. With a perfect channel
     and k = m this is alignment itself; what the joint design gains elsewhere is power and streams spent where they matter for y.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> ll.baselines.Disjoint(aligner=ll.baselines.Procrustes()).design(moments, channel)
+        Solution(1 channel, 2×2, 1 use, baseline)
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:

@@ -60,6 +60,15 @@ class TopK(Baseline):
 
     References:
         [pandolfo2025latent]
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> solution = ll.baselines.TopK(k=2, draws=256).design(moments, channel)
+        >>> solution.transceiver.side_symbols, round(solution.transceiver.side_bits, 1)  # which 2 of 8 entries
+        (1, 4.8)
     """
 
     align: str = "after"

@@ -23,7 +23,10 @@ def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
         channel: batch of channels.
 
     Example:
-        >>> bits = capacity(Channel.from_snr(h, snr_db=10.0))
+        >>> import torch, latentlink as ll
+        >>> h = torch.ones(1, 1, dtype=torch.complex128)
+        >>> ll.bounds.capacity(ll.Channel.from_snr(h, snr_db=[0.0, 10.0, 20.0]))  # log2(1 + SNR) bits per message
+        tensor([1.0000, 3.4594, 6.6582], dtype=torch.float64)
     """
     return capacity_gains(channel).log2().sum(-1)
 
