@@ -169,6 +169,11 @@ class BlockError(Summarised):
 
     References:
         [polyanskiy2010channel] for the prediction.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.digital.Digital(adaptation=ll.digital.BlockError(0.01))
+        Digital(alignment=AtTransmitter(), adaptation=BlockError(target=0.01))
     """
 
     target: float = 0.1
@@ -193,6 +198,11 @@ class Genie(BlockError):  # noqa: N818 (no exception)
 
     Attributes:
         target: of the ordinary adaptation that `encode` uses, as in `BlockError`.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.digital.Digital(adaptation=ll.digital.Genie())
+        Digital(alignment=AtTransmitter(), adaptation=Genie(target=0.1))
     """
 
     def link(self, code: LatentCode, channel: Channel) -> GenieTransceiver:

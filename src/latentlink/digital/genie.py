@@ -32,6 +32,17 @@ class GenieTransceiver(DigitalTransceiver):
     Attributes:
         ladders: blocks of each channel of the flat batch, largest payload first.
         known: weighted coefficients (n, k) or (…, n, k) of the messages that the genie knows; None until `informed_by`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> genie = ll.digital.Digital(adaptation=ll.digital.Genie())
+        >>> code = genie.code(ll.semantic_modes(ll.Moments.from_pairs(x, y)), ll.Pilots(x, y))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(1, 1, generator=0), snr_db=10.0)
+        >>> link = genie.design(code, channel).transceiver
+        >>> ll.transmit(link, x[:5], channel, generator=0).shape, [block.payload for block in link.ladders[0]]
+        (torch.Size([5, 6]), [4, 3, 2, 1])
     """
 
     ladders: tuple[tuple[Block, ...], ...]

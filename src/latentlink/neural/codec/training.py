@@ -101,7 +101,9 @@ class CodecTraining(CodecSchedule):
         ValueError: an attribute is out of range, which the message names.
 
     Example:
-        >>> training = CodecTraining(power=Mean(peak=2.0), budget=Flops(6e5), rounds=10)
+        >>> import latentlink as ll
+        >>> ll.CodecTraining(power=ll.power.Mean(peak=2.0), budget=ll.budget.Flops(6e5), rounds=10)
+        CodecTraining(rounds=10, budget=Flops(flops=600000), power=Mean(peak=2.0))
     """
 
     modes: int = 128

@@ -65,7 +65,12 @@ class Neural(PairSchedule):
         [pandolfo2025latent]
 
     Example:
-        >>> design = Neural(hidden_tx=64, hidden_rx=64, budget=Weights(0.05))
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> design = ll.Neural(hidden_tx=8, hidden_rx=8, epochs=2, precision="float32", budget=ll.budget.Weights(0.5))
+        >>> design.design(ll.Pilots(x, x[:, :6].tanh()), channel, progress=None).trace["density"].shape
+        torch.Size([2])
     """
 
     hidden_tx: int | None = None
