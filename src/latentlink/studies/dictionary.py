@@ -112,7 +112,8 @@ def describe_columns() -> pl.DataFrame:
     the roles "channel" and "radio", and in most results.
 
     Example:
-        >>> describe_columns().filter(pl.col("column") == "snr_db")["meaning"].item()
+        >>> import polars as pl, latentlink as ll
+        >>> ll.studies.describe_columns().filter(pl.col("column") == "snr_db")["meaning"].item()
         'SNR in dB, by its reference'
     """
     rows = [

@@ -44,6 +44,11 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
     Raises:
         DatasetNotFound: none of them exists; the message lists the searched folders.
         ValueError: an archive or a batch is damaged, incomplete or something else; the message names it.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.data.cifar10("test").images.shape  # doctest: +SKIP
+        torch.Size([10000, 32, 32, 3])
     """
     choice("split", split, get_args(Split))
     places = places_of("cifar-10", folder)

@@ -38,7 +38,10 @@ def encoder(name: str, size: int | None = None) -> Encoder:
         ImportError: a package is missing; for an unknown name with an underscore, as timm's have, that package is timm.
 
     Example:
-        >>> transmitter = encoder("mobilenet-v2")  # 1280-d latents of images at 64 px
+        >>> import latentlink as ll
+        >>> transmitter = ll.data.encoder("mobilenet-v2")
+        >>> transmitter.dim, transmitter.size  # pixels
+        (1280, 64)
     """
     if name in ENCODERS:
         return ENCODERS[name](OWN_SIZE if size is None else size)

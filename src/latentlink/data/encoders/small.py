@@ -48,6 +48,12 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
 
     Raises:
         ValueError: images of another shape, or fewer than two.
+
+    Example:
+        >>> import latentlink as ll
+        >>> at_transmitter, at_receiver = ll.data.small_digit_encoders(ll.data.digits("train"))  # doctest: +SKIP
+        >>> at_transmitter.dim, at_receiver.dim  # doctest: +SKIP
+        (96, 128)
     """
     if images.images.shape[1:] != (SIDE, SIDE) or len(images) < 2:
         raise ValueError(f"images must be at least two grey ones, (n, {SIDE}, {SIDE}), got {tuple(images.images.shape)}")

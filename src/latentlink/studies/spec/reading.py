@@ -27,6 +27,13 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not YAML, or not a study; the message names the file, the key, what was given and what was expected.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import latentlink as ll
+        >>> size = Path("mine.yaml").write_text("{name: mine, methods: [{name: closed-form}]}")
+        >>> ll.studies.read_study(Path("mine.yaml"), ["seeds=1,2"]).seeds
+        (1, 2)
     """
     try:
         content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
@@ -45,7 +52,14 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
 
 @validate_call
 def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False, *, folder: Path | None = None) -> Study:
-    """The study of a mapping as a study file in a folder holds it; raises ValueError as `read_study`."""
+    """The study of a mapping as a study file in a folder holds it; raises ValueError as `read_study`.
+
+    Example:
+        >>> import latentlink as ll
+        >>> study = {"name": "mine", "channel": {"antennas": [1, 2, 4]}, "methods": [{"name": "closed-form"}], "seeds": 1}
+        >>> ll.studies.make_study(study, ["snr.snr_db=0,10"]).snr.snr_db
+        [0.0, 10.0]
+    """
     if not isinstance(content, Mapping):
         raise ValueError(f"a study must be a mapping with name, methods, …; got {type(content).__name__}")
     if isinstance(overrides, str):
