@@ -98,9 +98,9 @@ class ChannelDraws(SizedDraws):
     """Channels of random size, uses and SNR under flat fading; half of those of several uses are block fading, half fade independently.
 
     Attributes:
-        antennas: see `SizedDraws`.
-        uses: see `SizedDraws`.
-        snr_db: see `SizedDraws`.
+        antennas: numbers of antennas, n_rx = n_tx, each drawn in proportion to 1/√n.
+        uses: channel uses per message, each as likely as the next.
+        snr_db: (lowest, highest) SNR per transmit antenna in dB, uniform between them.
         model: "rayleigh", "rician" or "kronecker" (exponential correlation at both ends).
         gain: E|h|².
         k_factor: K of Rician fading, linear.

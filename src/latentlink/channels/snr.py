@@ -59,6 +59,9 @@ def convert_snr(
         gain: E|h|² of a channel entry (1/2 for the code of [pandolfo2025latent]); matters at the receiver only.
         n_rx: receive antennas, n_tx if not given; they matter for POST_EQUALISATION only (see `equalised_snr_db` for one channel).
 
+    Returns:
+        The SNR as `target` defines it, in dB.
+
     Raises:
         ValueError: a definition is not one of SnrDefinition, n_tx is below 1, gain not positive, or n_rx below n_tx, where nothing can be
             zero-forced.

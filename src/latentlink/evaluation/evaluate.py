@@ -57,15 +57,18 @@ def evaluate(
         x: unseen latents (n, d) of the transmitter.
         y: the receiver's latents (n, m) of the same observations.
         channel: the channels really passed.
-        head: the receiver's, (n, m) → logits or real outputs (n, q).
+        head: the receiver's head, a torch module from latents (n, m) to logits or real outputs (n, q).
         labels: true classes (n,) of a classifier: numbers, or names that the head's `classes` number.
         targets: true values (n, q) or (n,) of a regression.
         task: "classification" or "regression", where neither labels nor targets tell.
         gallery: latents (g, m) among which each ŷ is searched for by cosine; row i belongs to message i, further rows are distractors.
             The receiver's own latents are gallery=y.
         generator: a seed or the source of the noise.
-        amplifier: of the transmitter, where it is not ideal; power is measured behind it.
+        amplifier: the transmitter's amplifier, where it is not ideal; power is measured behind it.
         entries: numbers in the largest intermediate tensor, which bound the memory that this takes.
+
+    Returns:
+        Figures (…) of each channel, means over the n messages.
 
     Raises:
         ValueError: shapes do not fit, or there are labels or targets but no head, or both of them.

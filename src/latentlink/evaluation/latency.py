@@ -20,8 +20,8 @@ class MeasuredLatency(Summarised):
     """Median microseconds for one message, measured on one thread.
 
     Attributes:
-        encode_us: at the transmitter.
-        decode_us: at the receiver.
+        encode_us: microseconds at the transmitter.
+        decode_us: microseconds at the receiver.
 
     Example:
         >>> import latentlink as ll
@@ -44,8 +44,11 @@ def latency(transceiver: AnyLink, x: AnyArray, channel: Channel, *, batch: int =
         transceiver: the link, of any kind (see `transmit`).
         x: latents (n, d), of which the first `batch` are sent (again and again if there are fewer).
         channel: the channels that they pass.
-        batch: messages at a time; times are per message.
-        repeats: calls to take the median of.
+        batch: number of messages at a time; times are per message.
+        repeats: number of calls to take the median of.
+
+    Returns:
+        Median microseconds per message at either end.
 
     Raises:
         ValueError: batch or repeats is below 1, or x holds no message.

@@ -26,7 +26,7 @@ class End(Summarised):
     """The latents of one end.
 
     Attributes:
-        dimension: of a latent.
+        dimension: d or m, numbers in a latent.
         effective_rank: the exponential of the entropy of the covariance's normalised eigenvalues [roy2007effective].
         largest_share: share of the total variance that the dimension of largest variance holds.
         repeats: number of rows that repeat an earlier row exactly.
@@ -104,8 +104,8 @@ def look(x: AnyArray, y: AnyArray, labels: AnyArray | None = None, *, moments: M
         x: latents at the transmitter (n, d).
         y: latents at the receiver (n, m), row by row of the same observations, which is tested.
         labels: class numbers (n,), where they are known.
-        moments: of the same pairs, where they are computed already.
-        seed: of the rows and permutations that the tests draw.
+        moments: moments of the same pairs, where they are computed already.
+        seed: seed of the rows and permutations that the tests draw.
 
     Returns:
         Counts, effective ranks, repeats, classes, the explained variance against permuted rows, and warnings with their remedies.

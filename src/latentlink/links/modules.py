@@ -91,10 +91,11 @@ class Decoder(_End):
 
     Args:
         transceiver: the link.
-        trainable: as in `Precoder`.
+        trainable: True makes its real and complex tensors parameters, those of its channel excepted.
 
     Raises:
-        ValueError: as `Precoder`.
+        ValueError: transceiver is not a Transceiver; in `forward`, the symbols do not fit, or gradients do not pass through this kind of
+            link.
 
     Example:
         >>> import torch, latentlink as ll
@@ -119,7 +120,7 @@ class ChannelLayer(Summarised, nn.Module):
 
     Args:
         channel: the channels that messages really pass.
-        seed: of the noise, or a `torch.Generator` on the device; None is PyTorch's global generator.
+        seed: seed of the noise, or a `torch.Generator` on the device; None is PyTorch's global generator.
 
     Raises:
         ValueError: channel or seed is of another type; in `forward`, the symbols do not fit.

@@ -28,8 +28,8 @@ class OperationCount(Summarised):
     """The real floating-point operations for one message.
 
     Attributes:
-        encode: at the transmitter.
-        decode: at the receiver.
+        encode: operations at the transmitter.
+        decode: operations at the receiver.
 
     Example:
         >>> import torch, latentlink as ll

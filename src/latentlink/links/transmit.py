@@ -18,13 +18,16 @@ def transmit(
     *,
     generator: int | torch.Generator | None = None,
 ) -> Float[Tensor, "*batch n m"]:
-    """The latents ŷ (…, n, m) that arrive: encode x, send it through the channel with fresh noise, decode.
+    """Send latents over a channel: encode x, send its symbols through the channel with fresh noise, decode what arrives.
 
     Args:
         transceiver: the link: a transceiver, a `Solution`, or any object with `encode` and `decode`.
-        x: latents (n, d) or (…, n, d).
+        x: latents (n, d) or (…, n, d) of the transmitter.
         channel: the channels that they really pass, which need not be those of the design.
         generator: a seed or the source of the noise.
+
+    Returns:
+        Latents ŷ (…, n, m) at the receiver, `...` being the batch of channels.
 
     Raises:
         ValueError: the link cannot encode and decode, or shapes do not fit (see `encode`, `Channel.apply`, `decode`).

@@ -111,6 +111,9 @@ def lmmse_estimator(
         message: elements of the grid that carry the message.
         pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
 
+    Returns:
+        The estimator A (…, u, p) = R_up (R_pp + σ²/P_p I)⁻¹, with the error that it leaves.
+
     Raises:
         ValueError: the noise is negative or not finite, or the statistics do not cover the elements.
 
@@ -137,11 +140,17 @@ def least_squares_estimator(
     """Interpolate the pilots as they are received; the statistics serve only to compute the error that remains.
 
     Within each symbol that has pilots, linearly in frequency between the two nearest, held beyond the outermost; then the same in time
-    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot. The
-    other arguments are those of `lmmse_estimator`.
+    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot.
 
     Args:
+        statistics: the covariance of the channel over the grid, for the error alone.
+        pilots: elements of the grid with pilots.
+        message: elements of the grid that carry the message.
+        pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
         linear: whether to interpolate linearly, or to take the nearest pilot.
+
+    Returns:
+        The estimator, which does not shrink what it receives (see `ChannelEstimator.corrected`).
 
     Raises:
         ValueError: as `lmmse_estimator`.

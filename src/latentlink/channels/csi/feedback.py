@@ -32,6 +32,13 @@ def angle_count(n_tx: int, q: int) -> int:
 def feedback_bits(channel: Channel, bits: int) -> int:
     """Count the bits that one channel of the batch takes: angles and amplitudes of each use, or of one where all uses are the same.
 
+    Args:
+        channel: channels (…, u, n_rx, n_tx), of which the sizes count.
+        bits: number b of bits for each φ and each amplitude.
+
+    Returns:
+        Bits per channel.
+
     Raises:
         ValueError: bits is no integer from 1 to 32.
 
@@ -93,6 +100,15 @@ def quantisation_variance(n_rx: int, n_tx: int, bits: int, *, gain: float = 1.0)
     """Compute the variance per entry of H that quantisation leaves, to first order and for isotropic V: steps Δ err by Δ²/12 each.
 
     An error of φ moves one row of what is left of V, one of ψ two rows; rows i … of q − i columns hold (q − i)/(n_tx − i) each.
+
+    Args:
+        n_rx: number of receive antennas.
+        n_tx: number of transmit antennas.
+        bits: number b of bits for each φ and each amplitude.
+        gain: E|h|², which the variance is proportional to.
+
+    Returns:
+        The variance τ of each entry, at most the gain.
 
     Raises:
         ValueError: as `quantise_feedback`.

@@ -87,10 +87,10 @@ class Model(Summarised):
             a drop is one user, uniform over a sector (InH: over the office, served by the nearest site).
         receive: array of the receiver; TDL has no geometry and takes its number of antennas only.
         transmit: array of the transmitter, likewise.
-        carrier_hz: carrier frequency.
-        subcarrier_spacing_hz: Δf.
-        delay_spread_s: RMS delay spread that profiles are scaled to.
-        speed_mps: speed of the moving end, in a random direction.
+        carrier_hz: carrier frequency in Hz.
+        subcarrier_spacing_hz: Δf in Hz.
+        delay_spread_s: RMS delay spread in seconds that profiles are scaled to.
+        speed_mps: speed of the moving end in m/s, in a random direction.
         direction: "downlink" (the transmitter is the base station) or "uplink".
         correlation: correlation between neighbouring antennas at (transmitter, receiver), exponential; TDL only.
         line_of_sight: True or False for all outdoor users of drops, None as the scenario draws it.
