@@ -73,7 +73,7 @@ class Latency(Summarised):
     """At most this much time per message, both devices together, measured on one thread of this machine.
 
     Attributes:
-        microseconds: median time of a message.
+        microseconds: median time of a message, in microseconds.
         batch: number of messages that are encoded and decoded at a time.
 
     Raises:
@@ -103,7 +103,10 @@ def named(*, weights: float | None = None, flops: float | None = None, microseco
     Args:
         weights: share of the weights that is left, `Weights`.
         flops: operations per message, `Flops`.
-        microseconds: time per message, `Latency`.
+        microseconds: time per message in microseconds, `Latency`.
+
+    Returns:
+        The budget, or None where none is given.
 
     Raises:
         ValueError: there are two of them, or one is out of range.

@@ -164,6 +164,7 @@ class PerMessage(PowerLimit):
         return True
 
     def deployed(self) -> "PerMessage":
+        """The same limit without pilots."""
         return PerMessage()
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
@@ -203,6 +204,7 @@ class PerAntenna(PowerLimit):
         object.__setattr__(self, "limits", values)
 
     def check(self, n_tx: int) -> None:
+        """Raise ValueError where the limits are not those of n_tx antennas."""
         if self.limits is not None and self.limits.ndim and len(self.limits) != n_tx:
             raise ValueError(f"limits must hold one power for each of {n_tx} antennas, got {len(self.limits)}")
 
@@ -269,7 +271,14 @@ NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerU
 
 @validate_call
 def named(word: str, **settings: Any) -> PowerLimit:
-    """The limit that a word of `NAMES` stands for, with its fields, such as `x` and `y` of PerMessage.
+    """Make the limit that a word of `NAMES` stands for.
+
+    Args:
+        word: such as "mean" or "per-antenna".
+        settings: fields of the limit, such as `x` and `y` of PerMessage.
+
+    Returns:
+        The limit.
 
     Raises:
         ValueError: no limit has this name, or a setting is wrong.

@@ -151,9 +151,19 @@ class Procrustes(Summarised):
 
 @validate_call
 def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
-    """The floor: the transmitter's latents read as if they were the receiver's, cut or padded with zeros to its dimension (n, dim).
+    """Read the transmitter's latents as if they were the receiver's, cut or padded with zeros to its dimension: the floor of all links.
 
     The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.
+
+    Args:
+        x: latents (n, d) of the transmitter.
+        dim: m, the receiver's dimension.
+
+    Returns:
+        Latents (n, m).
+
+    Raises:
+        ValueError: x is malformed, or dim is no integer >= 1.
 
     Example:
         >>> import torch, latentlink as ll

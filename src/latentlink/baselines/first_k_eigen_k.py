@@ -133,7 +133,13 @@ class FirstK(LinearBaseline):
     decoder adds μy.
 
     Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
         align: "after" transmission, by the receiver, or "before" it, by the transmitter.
+
+    Raises:
+        ValueError: naming the attribute that is something else.
 
     References:
         [pandolfo2025latent]
@@ -154,6 +160,7 @@ class FirstK(LinearBaseline):
         choice("align", self.align, ("after", "before"))
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The first k entries of x − μx or, aligned before transmission, of A (x − μx)."""
         A, after = aligned.matrix, self.align == "after"
         eye = torch.eye(A.shape[1] if after else A.shape[0], dtype=A.dtype, device=A.device)
         k = self.number_sent(len(eye), channel)
@@ -169,6 +176,14 @@ class EigenK(LinearBaseline):
 
     keeps the matrix of rank k ≤ min(d, m) that is nearest to A, whatever the distribution of x; the fair form is that of First-K.
 
+    Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
+
+    Raises:
+        ValueError: naming the attribute that is something else.
+
     References:
         [pandolfo2025latent]
 
@@ -182,6 +197,7 @@ class EigenK(LinearBaseline):
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The k strongest singular directions of the alignment."""
         U, S, Vt = aligned.svd
         k = self.number_sent(len(S), channel)
         root = S[:k].sqrt()
@@ -197,6 +213,14 @@ class Disjoint(LinearBaseline):
     no linear compression loses less of u); whitens them, and sends them with equal power over an equalised channel. With a perfect channel
     and k = m this is alignment itself; what the joint design gains elsewhere is power and streams spent where they matter for y.
 
+    Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
+
+    Raises:
+        ValueError: naming the attribute that is something else.
+
     Example:
         >>> import torch, latentlink as ll
         >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
@@ -207,6 +231,7 @@ class Disjoint(LinearBaseline):
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The k strongest principal components of the aligned latent."""
         A = aligned.matrix
         eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
         return Sent(A, eye, aligned.principal, self.number_sent(min(A.shape), channel))

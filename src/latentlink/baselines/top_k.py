@@ -45,6 +45,9 @@ class TopK(Baseline):
     The cost of the indices is counted by the transceiver: `side_symbols`, `side_bits`.
 
     Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
         align: "after" transmission, by the receiver, or "before" it, by the transmitter.
         pilots: data on which power and error are measured: Pilots, or the transmitter's latents (n, d) alone, y then being its linear
             regression on x with a residual of the moments' size; None for Gaussian latents with the moments of x.

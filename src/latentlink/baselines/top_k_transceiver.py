@@ -120,6 +120,7 @@ class TopKTransceiver(BaseTransceiver):
         return empty.scatter(-1, indices.expand(entries.shape), entries)
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.receive(r) if self.aligned_before else super().decode(r)
 
     @property

@@ -38,6 +38,9 @@ def accuracy(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels:
         decisions: classes (n,) that the head decides on the receiver's own latents, such as `head(y).argmax(-1)`.
         labels: true classes (n,).
 
+    Returns:
+        A(C) (…), from that of a guess to that of the head.
+
     Raises:
         ValueError: bits are negative or NaN, or decisions and labels are not class numbers of the same length.
 

@@ -17,10 +17,16 @@ from latentlink.streams.waterfilling import capacity_waterfilling
 
 @validate_call
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
-    """Capacity C (…) in bits per message, over all uses of known channels with the pooled budget; inf without noise, 0 where h = 0.
+    """Capacity C = Σ log2(1 + p_i h_i² / σ²) over all uses of known channels with the pooled budget; inf without noise, 0 where h = 0.
 
     Args:
-        channel: batch of channels.
+        channel: batch of channels (…, u, n_rx, n_tx); an error variance does not count.
+
+    Returns:
+        C (…) in bits per message.
+
+    Raises:
+        ValueError: channel is no Channel.
 
     Example:
         >>> import torch, latentlink as ll

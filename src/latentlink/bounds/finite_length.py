@@ -32,6 +32,9 @@ def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"
         channel: batch of channels.
         error: block error probability ε.
 
+    Returns:
+        Bits (…) per message.
+
     Raises:
         ValueError: error is not between 0 and 1.
 
@@ -60,6 +63,9 @@ def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"
     Args:
         modes: all modes of the moments in question, widely linear and without shrinkage.
         channel: batch of channels.
+
+    Returns:
+        Errors (…) in the units of `modes.weighted_variance`.
 
     Raises:
         ValueError: the modes were made with shrinkage, or are complex-linear.

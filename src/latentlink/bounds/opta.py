@@ -28,6 +28,9 @@ def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
             the moments of the test data for a statement on test data.
         channel: batch of channels.
 
+    Returns:
+        D* (…) in the units of `modes.weighted_variance`.
+
     Raises:
         ValueError: the modes were made with shrinkage, or are complex-linear.
 

@@ -197,7 +197,10 @@ class Genie(BlockError):  # noqa: N818 (no exception)
     """Each message is given the largest block that its own noise lets through, known in advance: a bound, not a scheme.
 
     Attributes:
-        target: of the ordinary adaptation that `encode` uses, as in `BlockError`.
+        target: predicted probability of losing a block in the ordinary adaptation that `encode` uses, as in `BlockError`.
+
+    Raises:
+        ValueError: the target is out of range.
 
     Example:
         >>> import latentlink as ll
@@ -206,6 +209,7 @@ class Genie(BlockError):  # noqa: N818 (no exception)
     """
 
     def link(self, code: LatentCode, channel: Channel) -> GenieTransceiver:
+        """The link for every channel of the batch, with the blocks that the genie chooses from."""
         candidates = Candidates.of(channel)
         best = self._best(code, channel, candidates)
         offered = enumerate(candidates.ladder(self.target))

@@ -30,6 +30,11 @@ class GenieTransceiver(DigitalTransceiver):
     side information: no number of bits would make it a scheme.
 
     Attributes:
+        code: payloads of latents.
+        coordinates: the coefficients that a payload can reach, in the precision of what comes out.
+        channel: the channels that it was designed for.
+        spatial: the spatial modes of the flat batch.
+        blocks: the block that each channel of the flat batch carries by ordinary adaptation, None where nothing is sent.
         ladders: blocks of each channel of the flat batch, largest payload first.
         known: weighted coefficients (n, k) or (…, n, k) of the messages that the genie knows; None until `informed_by`.
 

@@ -59,7 +59,7 @@ class DigitalTransceiver(BaseTransceiver):
         coordinates: the coefficients that a payload can reach, in the precision of what comes out.
         channel: the channels that it was designed for.
         spatial: the spatial modes of the flat batch.
-        blocks: that each channel of the flat batch carries, None where nothing is sent.
+        blocks: the block that each channel of the flat batch carries, None where nothing is sent.
 
     Example:
         >>> import torch, latentlink as ll

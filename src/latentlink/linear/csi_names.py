@@ -25,6 +25,9 @@ def named(word: str, **settings: Any) -> CsiCase:
         word: such as "both-ends".
         settings: fields of any of the cases, such as `robust` and `gain`.
 
+    Returns:
+        The case, for `ClosedForm(csi=…)`.
+
     Raises:
         ValueError: no case has this name, or a setting is wrong.
 

@@ -71,6 +71,9 @@ def held_out(
         design: design to evaluate, without per-message power; ClosedForm() if not given.
         splits: number of folds to hold out in turn; all of them if not given.
 
+    Returns:
+        Error and power (…) on unseen latents, and the channel that they suggest to design for (`calibrated`).
+
     Raises:
         ValueError: the moments keep no folds, splits is below 1, or the design has per-message power, which is met exactly on any latents,
             or a decoder that is refitted later.

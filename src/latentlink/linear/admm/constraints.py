@@ -177,10 +177,12 @@ class ActiveAntennas(ConstraintSet):
         integer("q", self.q)
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
+        """Raise ValueError where the channel has fewer antennas than may send."""
         if self.q > channel.n_tx:
             raise ValueError(f"q must be at most the number of antennas, {channel.n_tx}, got {self.q}")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
+        """Keep the q antennas of greatest power, scaled into the budget."""
         strongest = _largest(row_power(F, covariance).sum(-2), self.q)
         return Mean().project(F * strongest[..., None, :, None], power, covariance)
 
@@ -245,12 +247,14 @@ class SparsePrecoder(_InLatentCoordinates):
         integer("nonzeros", self.nonzeros)
 
     def check(self, modes: SemanticModes, channel: Channel) -> None:
+        """Raise ValueError where the modes are not of the moments, or there are fewer entries than `nonzeros`."""
         super().check(modes, channel)
         inputs = len(modes.mean_x) if modes.widely_linear else -(-len(modes.mean_x) // 2)
         if self.nonzeros > (entries := channel.uses * channel.n_tx * inputs):
             raise ValueError(f"nonzeros must be at most the number of complex entries, {entries}, got {self.nonzeros}")
 
     def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
+        """Keep the entries of largest modulus, scaled into the budget."""
         largest = _largest(F.abs().flatten(-3), self.nonzeros).unflatten(-1, F.shape[-3:])
         return Mean().project(F * largest, power, covariance)
 

@@ -75,27 +75,27 @@ class CodecTraining(CodecSchedule):
 
     Attributes:
         modes: k, number of semantic modes that the networks work in.
-        width: hidden units of each layer.
-        layers: hidden layers of each network.
+        width: number of hidden units of each layer.
+        layers: number of hidden layers of each network.
         max_symbols: complex symbols that a message may take, u · min(n_rx, n_tx).
         draws: the channels it is to serve, `ChannelDraws` or anything with its `draw`.
         power: the power limit, `power.Mean()`, `power.Mean(peak=...)` or `power.PerMessage()`.
         rounds: number of rounds at most.
-        steps: steps of each round.
-        channels: channels of each step.
-        messages: pilots of each step.
-        learning_rate: greatest, of AdamW.
+        steps: number of steps of each round.
+        channels: number of channels of each step.
+        messages: number of pilots of each step.
+        learning_rate: greatest learning rate of AdamW.
         patience: rounds without a lower validation loss before training ends.
         dropout: share of hidden units dropped in training.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         augmentation: how pilots are varied, against too few of them.
         folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
         budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None leaves out none.
         bank: numbers of channels to train on, to validate on, and to set the gate by (`BankSizes`).
-        precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
-        seed: of weights, split, channels, order and noise.
+        precision: precision of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
+        seed: seed of weights, split, channels, order and noise.
 
     Raises:
         ValueError: an attribute is out of range, which the message names.
