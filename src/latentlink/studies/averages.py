@@ -17,6 +17,9 @@ _MANY, _VERY_MANY = 20, 100  # channels of a cell from which the mean over the w
 def summarise(rows: pl.DataFrame) -> pl.DataFrame:
     """Average over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
 
+    Args:
+        rows: rows of `run` or `results`.
+
     Returns:
         The method, with those of its parameters in which it differs from others of its name; the settings that vary; the number of rows;
         means; and the standard deviation of the accuracy over rows. With 20 channels a cell also accuracy_worst, the mean over the worst

@@ -41,6 +41,9 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
         folder: where `cifar-10-python.tar.gz`, `cifar-10-binary.tar.gz`, `cifar-10-batches-py` or `cifar-10-batches-bin` is, or one of
             these itself. Without it: the folder that the environment variable LATENTLINK_DATA names, or its `cifar-10`.
 
+    Returns:
+        Images (n, 32, 32, 3) with labels and the names of the classes.
+
     Raises:
         DatasetNotFound: none of them exists; the message lists the searched folders.
         ValueError: an archive or a batch is damaged, incomplete or something else; the message names it.

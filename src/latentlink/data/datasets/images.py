@@ -109,6 +109,9 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
         folder: where the four IDX files are, gzipped or not. Without it: the folder that the environment variable
             LATENTLINK_DATA names (or its `fashion-mnist`), or, if that is not set, the one of Debian's package dataset-fashion-mnist.
 
+    Returns:
+        Images (n, 28, 28) with labels and the names of the classes.
+
     Raises:
         DatasetNotFound: the images or the labels of the split are missing.
         ValueError: a file is damaged, or the two do not belong together; the message names it.
@@ -202,7 +205,14 @@ def digits(split: Split) -> ImageSet:
     The test set has its share of each class, to within one image; the order is shuffled with a fixed seed. The sixteen shades are stretched
     over 0..255.
 
+    Args:
+        split: "train" or "test".
+
+    Returns:
+        Images (n, 8, 8) with labels.
+
     Raises:
+        ValueError: split is neither.
         ImportError: scikit-learn is not installed.
 
     Example:

@@ -158,6 +158,9 @@ def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, versio
         dim: d.
         version: part of the identity.
 
+    Returns:
+        The encoder, for `encode` and `device_pair`.
+
     Raises:
         ValueError: `dim` is below one.
 

@@ -46,6 +46,12 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
     Each learns to classify its own half of the images (even rows, odd rows) by cross-entropy; the latent is the layer before the
     classifier. The same images give the same encoders; the global random state does not change.
 
+    Args:
+        images: grey images (n, 8, 8) with labels, such as `digits("train")`.
+
+    Returns:
+        The transmitter's perceptron and the receiver's convolutional network.
+
     Raises:
         ValueError: images of another shape, or fewer than two.
 
