@@ -68,7 +68,18 @@ class SizedDraws(Summarised, ABC):
             raise ValueError(f"snr_db must be (lowest, highest) in dB, got {snr_db!r}")
 
     def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
-        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
+        """Draw channels on the CPU.
+
+        Args:
+            count: number of channels.
+            generator: source of sizes, SNRs and fading, on the CPU, or its seed.
+
+        Returns:
+            Batches (c,) of channels of equal size, c adding up to count.
+
+        Raises:
+            ValueError: count is no integer >= 1, or the generator is neither a generator nor a seed.
+        """
         source, count = as_generator(generator, "channels"), integer("count", count)
         sizes = torch.tensor(self.antennas, dtype=torch.float64, device="cpu")
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)

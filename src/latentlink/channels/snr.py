@@ -21,6 +21,13 @@ from latentlink.numerics.validation import validate_call
 class SnrDefinition(Enum):
     """The quantity that a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use.
 
+    Attributes:
+        PER_TRANSMIT_ANTENNA: P / n_tx, the definition of this package.
+        TOTAL_POWER: P.
+        PER_RECEIVE_ANTENNA: gain · P, what one receive antenna gets in the mean of power that is spread evenly, E|h|² = gain.
+        POST_EQUALISATION: gain · (n_rx − n_tx + 1) · P / n_tx, that of a stream after zero forcing, in the mean over Rayleigh fading,
+            n_rx ≥ n_tx.
+
     Example:
         >>> import latentlink as ll
         >>> [definition.name for definition in ll.channels.SnrDefinition]
