@@ -108,6 +108,9 @@ class Digital(Summarised):
             modes: coded if the transmitter aligns; if the receiver does, only their shrinkage is used.
             pilots: for the statistics; labels are not used.
 
+        Returns:
+            The code, for `design`.
+
         Raises:
             ValueError: modes or pilots are of another type or dimension, or there are no modes.
         """

@@ -54,6 +54,9 @@ class PowerLimit(Summarised):
             channel: batch of channels.
             widely_linear: False keeps modes 2i and 2i + 1 together, as complex-linear designs do.
 
+        Returns:
+            Precoders and decoders (…) of the modes, with the power of each.
+
         Raises:
             ValueError: no exact placement is known within the limit.
         """
@@ -66,6 +69,9 @@ class PowerLimit(Summarised):
             F: complex precoder (…, u, n_tx, c) of c inputs.
             power: P (…), mean power per channel use.
             covariance: covariance (c, c) of the inputs, I if it is None; for any other the projection is a scaling.
+
+        Returns:
+            A precoder (…, u, n_tx, c) within the limit.
 
         Raises:
             ValueError: the limit has no projection.

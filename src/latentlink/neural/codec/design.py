@@ -102,10 +102,10 @@ class Codec(Summarised, Parts, Saved):
         >>> import torch, latentlink as ll
         >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
         >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
-        >>> training = ll.CodecTraining(modes=6, width=8, layers=1, max_symbols=4)
-        >>> codec = training.untrained(modes, ll.Pilots(x, x[:, :6].tanh()))
-        >>> codec.design(ll.Channel.from_snr(ll.rayleigh(4, 4, batch=(10,), generator=0), snr_db=20.0))
-        Solution(10 channels, 4×4, 1 use, codec)
+        >>> small = {"modes": 6, "width": 8, "layers": 1, "max_symbols": 4, "rounds": 1, "steps": 5, "bank": (64, 64, 64)}
+        >>> fit = ll.CodecTraining(**small).fit(modes, ll.Pilots(x, x[:, :6].tanh()), ll.objectives.Regression(), progress=None)
+        >>> fit.codec.design(ll.Channel.from_snr(ll.rayleigh(4, 4, batch=(10,), generator=0), snr_db=20.0)).trace["active"].shape
+        torch.Size([10])
     """
 
     modes: SemanticModes

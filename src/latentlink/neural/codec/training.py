@@ -184,7 +184,7 @@ class CodecTraining(CodecSchedule):
         progress: TrainingProgress | bool | None = True,
         logger: ScalarLogger | None = None,
     ) -> CodecFit:
-        """Train a codec for a pair of devices.
+        """Train a codec for a pair of devices; the `CodecFit` that is returned holds it and how its training went.
 
         Args:
             modes: all semantic modes of the pair, for the goal that the linear part should have.
