@@ -30,7 +30,8 @@ class Weights(Summarised):
         ValueError: share is out of range.
 
     Example:
-        >>> Weights(0.05)
+        >>> import latentlink as ll
+        >>> ll.Neural(budget=ll.budget.Weights(0.05)).budget
         Weights(share=0.05)
     """
 
@@ -53,7 +54,8 @@ class Flops(Summarised):
         ValueError: flops is no integer >= 1.
 
     Example:
-        >>> Flops(6e5)
+        >>> import latentlink as ll
+        >>> ll.budget.Flops(6e5)
         Flops(flops=600000)
     """
 
@@ -71,11 +73,16 @@ class Latency(Summarised):
     """At most this much time per message, both devices together, measured on one thread of this machine.
 
     Attributes:
-        microseconds: median time of a message.
+        microseconds: median time of a message, in microseconds.
         batch: number of messages that are encoded and decoded at a time.
 
     Raises:
         ValueError: microseconds is not positive and finite, or batch is no integer >= 1.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.CodecTraining(budget=ll.budget.Latency(200.0)).budget
+        Latency(microseconds=200.0, batch=1)
     """
 
     microseconds: float
@@ -96,10 +103,18 @@ def named(*, weights: float | None = None, flops: float | None = None, microseco
     Args:
         weights: share of the weights that is left, `Weights`.
         flops: operations per message, `Flops`.
-        microseconds: time per message, `Latency`.
+        microseconds: time per message in microseconds, `Latency`.
+
+    Returns:
+        The budget, or None where none is given.
 
     Raises:
         ValueError: there are two of them, or one is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.budget.named(flops=6e5), ll.budget.named()
+        (Flops(flops=600000), None)
     """
     given = {"weights": weights, "flops": flops, "microseconds": microseconds}
     words = [word for word, value in given.items() if value is not None]

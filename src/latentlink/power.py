@@ -27,11 +27,10 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.moments import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, choice, finite, integer, real
-from latentlink.numerics.expectations import made_by
-from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call
 from latentlink.streams.allocation import Allocation, Placement
 from latentlink.streams.per_use import PerUseProblem
+from latentlink.streams.power_limit import PowerLimit
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
 from latentlink.streams.spatial import SpatialModes
 
@@ -40,61 +39,6 @@ __all__ = ["NAMES", "Equal", "Mean", "OneUseAtATime", "PerAntenna", "PerMessage"
 
 def __dir__() -> list[str]:
     return __all__
-
-
-@made_by("power.Mean() or power.PerUse()")
-class PowerLimit(Summarised):
-    """The limit that a power budget sets on a transmitter; the base of all limits.
-
-    Attributes:
-        word: name of the limit in study files, on the command line and in saved links.
-        is_exact: True where `allocate` gives the optimum within the limit.
-    """
-
-    word: ClassVar[str]
-    is_exact: ClassVar[bool] = True
-
-    @property
-    def limits_messages(self) -> bool:
-        """True where single messages are scaled, so that what is sent is not linear in the latent."""
-        return False
-
-    def message_gain(self, energy: Float[Tensor, "*batch n"], budget: Float[Tensor, "*#batch #n"]) -> Float[Tensor, "*batch n"]:
-        """Factor (…, n) on the symbols of each message, for its energy and the budget u·P of a message; 1 unless messages are limited."""
-        return torch.ones_like(energy)
-
-    def deployed(self) -> "PowerLimit":
-        """The limit that a deployed transmitter stores, without the pilots that only its design needs."""
-        return self
-
-    def check(self, n_tx: int) -> None:
-        """Raise ValueError where the limit does not fit a transmitter of n_tx antennas."""
-
-    def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
-        """Place modes on known channels; an error of the channel counts as white noise of the power that it receives.
-
-        Args:
-            strength: b (k,) of the modes, decreasing.
-            channel: batch of channels.
-            widely_linear: False keeps modes 2i and 2i + 1 together, as complex-linear designs do.
-
-        Raises:
-            ValueError: no exact placement is known within the limit.
-        """
-        raise ValueError(f"power must be a limit with an exact design, got {self!r}: use Admm(power={self!r}) instead")
-
-    def project(self, F: Precoders, power: Float[Tensor, "*batch"], covariance: Tensor | None = None) -> Precoders:
-        """Project a precoder to the nearest one within the limit.
-
-        Args:
-            F: complex precoder (…, u, n_tx, c) of c inputs.
-            power: P (…), mean power per channel use.
-            covariance: covariance (c, c) of the inputs, I if it is None; for any other the projection is a scaling.
-
-        Raises:
-            ValueError: the limit has no projection.
-        """
-        raise ValueError(f"power must be a limit with a projection, Mean(), PerUse() or PerAntenna(), got {self!r}: use it in ClosedForm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +50,12 @@ class Mean(PowerLimit):
 
     Raises:
         ValueError: peak is below 1 or not finite.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> energy, budget = torch.tensor([1.0, 8.0]), torch.tensor([1.0])
+        >>> ll.power.Mean(peak=2.0).message_gain(energy, budget)  # the second message is clipped
+        tensor([1.0000, 0.5000])
     """
 
     word: ClassVar[str] = "mean"
@@ -146,6 +96,12 @@ class PerUse(PowerLimit):
 
     Raises:
         ValueError: max_iterations is no integer >= 1, or the tolerance is negative or not finite.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> F = torch.tensor([2.0, 1.0]).reshape(2, 1, 1) + 0j  # 2 uses of one antenna, one input
+        >>> ll.power.PerUse().project(F, torch.tensor(1.0)).abs().flatten()
+        tensor([1., 1.])
     """
 
     word: ClassVar[str] = "per-use"
@@ -182,6 +138,11 @@ class PerMessage(PowerLimit):
 
     Raises:
         ValueError: x or y is malformed, they differ in length, or only one of them is given.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.power.PerMessage().message_gain(torch.tensor([1.0, 4.0]), torch.tensor([1.0]))
+        tensor([1.0000, 0.5000])
     """
 
     word: ClassVar[str] = "per-message"
@@ -203,6 +164,7 @@ class PerMessage(PowerLimit):
         return True
 
     def deployed(self) -> "PerMessage":
+        """The same limit without pilots."""
         return PerMessage()
 
     def allocate(self, strength: Float[Tensor, "k"], channel: Channel, *, widely_linear: bool = True) -> Placement:
@@ -223,6 +185,11 @@ class PerAntenna(PowerLimit):
 
     Raises:
         ValueError: limits are complex, negative, not finite, or neither a number nor a vector.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.power.PerAntenna().limits_of(torch.tensor(1.0), n_tx=4)
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
 
     word: ClassVar[str] = "per-antenna"
@@ -237,6 +204,7 @@ class PerAntenna(PowerLimit):
         object.__setattr__(self, "limits", values)
 
     def check(self, n_tx: int) -> None:
+        """Raise ValueError where the limits are not those of n_tx antennas."""
         if self.limits is not None and self.limits.ndim and len(self.limits) != n_tx:
             raise ValueError(f"limits must hold one power for each of {n_tx} antennas, got {len(self.limits)}")
 
@@ -259,6 +227,15 @@ class Equal(PowerLimit):
 
     Attributes:
         pooled_order: True where the strongest modes go over the strongest symbols of all uses.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> grid = ll.Channel.from_grid(ll.rayleigh(2, 2, batch=(3,), generator=0), snr_db=0.0)  # 3 uses that differ
+        >>> limits = ll.power.Mean(), ll.power.Equal(), ll.power.OneUseAtATime()
+        >>> [round(float(ll.ClosedForm(power=limit).design(modes, grid).expected_mse), 2) for limit in limits]
+        [0.54, 0.54, 0.9]
     """
 
     word: ClassVar[str] = "equal"
@@ -274,7 +251,13 @@ class Equal(PowerLimit):
 
 @dataclass(frozen=True, kw_only=True)
 class OneUseAtATime(Equal):
-    """The power of `Equal`, and each use takes the next modes in turn, however strong its channel is: a message sent symbol by symbol."""
+    """The power of `Equal`, and each use takes the next modes in turn, however strong its channel is: a message sent symbol by symbol.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.power.OneUseAtATime().word, ll.power.OneUseAtATime().pooled_order, ll.power.Equal().pooled_order
+        ('one-use-at-a-time', False, True)
+    """
 
     word: ClassVar[str] = "one-use-at-a-time"
     pooled_order: ClassVar[bool] = False
@@ -288,10 +271,22 @@ NAMES: dict[str, type[PowerLimit]] = {limit.word: limit for limit in (Mean, PerU
 
 @validate_call
 def named(word: str, **settings: Any) -> PowerLimit:
-    """The limit that a word of `NAMES` stands for, with its fields, such as `x` and `y` of PerMessage.
+    """Make the limit that a word of `NAMES` stands for.
+
+    Args:
+        word: such as "mean" or "per-antenna".
+        settings: fields of the limit, such as `x` and `y` of PerMessage.
+
+    Returns:
+        The limit.
 
     Raises:
         ValueError: no limit has this name, or a setting is wrong.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.power.named("mean", peak=2.0)
+        Mean(peak=2.0)
     """
     kind = NAMES[choice("power", word, NAMES)]
     try:

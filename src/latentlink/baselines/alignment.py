@@ -33,6 +33,14 @@ class Alignment(Summarised):
     Attributes:
         matrix: A (m, d), y − μy ≈ A (x − μx).
         covariance: R_λ (d, d), the covariance of x that designs are made under.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> alignment = ll.baselines.LeastSquares().fit(moments)  # once, for many designs
+        >>> alignment.matrix.shape, ll.baselines.EigenK(aligner=alignment).aligner is alignment
+        (torch.Size([6, 8]), True)
     """
 
     matrix: Float[Tensor, "m d"]
@@ -82,6 +90,13 @@ class LeastSquares(Summarised):
 
     Raises:
         ValueError: the shrinkage is neither "auto" nor a finite number ≥ 0.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> ll.baselines.LeastSquares(shrinkage=0.01).fit(moments).matrix.shape
+        torch.Size([6, 8])
     """
 
     shrinkage: float | str = "auto"
@@ -109,6 +124,14 @@ class Procrustes(Summarised):
 
     References:
         [schonemann1966generalized]
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> A = ll.baselines.Procrustes(scaled=False).fit(moments).matrix
+        >>> bool((A @ A.T - torch.eye(6)).abs().max() < 1e-6)  # orthonormal rows
+        True
     """
 
     scaled: bool = True
@@ -128,9 +151,24 @@ class Procrustes(Summarised):
 
 @validate_call
 def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
-    """The floor: the transmitter's latents read as if they were the receiver's, cut or padded with zeros to its dimension (n, dim).
+    """Read the transmitter's latents as if they were the receiver's, cut or padded with zeros to its dimension: the floor of all links.
 
     The ceilings are the receiver's own latents y, and `SemanticModes.align(x)`, linear alignment with no channel between.
+
+    Args:
+        x: latents (n, d) of the transmitter.
+        dim: m, the receiver's dimension.
+
+    Returns:
+        Latents (n, m).
+
+    Raises:
+        ValueError: x is malformed, or dim is no integer >= 1.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.baselines.unaligned(torch.tensor([[1.0, 2.0, 3.0]]), 2), ll.baselines.unaligned(torch.tensor([[1.0]]), 2)
+        (tensor([[1., 2.]]), tensor([[1., 0.]]))
     """
     x = as_latents("x", x)
     return torch.nn.functional.pad(x, (0, integer("dim", dim) - x.shape[1]))

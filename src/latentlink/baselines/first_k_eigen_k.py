@@ -133,10 +133,24 @@ class FirstK(LinearBaseline):
     decoder adds μy.
 
     Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
         align: "after" transmission, by the receiver, or "before" it, by the transmitter.
+
+    Raises:
+        ValueError: naming the attribute that is something else.
 
     References:
         [pandolfo2025latent]
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> ll.baselines.FirstK(align="before").design(moments, channel)
+        Solution(1 channel, 2×2, 1 use, baseline)
     """
 
     align: str = "after"
@@ -146,6 +160,7 @@ class FirstK(LinearBaseline):
         choice("align", self.align, ("after", "before"))
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The first k entries of x − μx or, aligned before transmission, of A (x − μx)."""
         A, after = aligned.matrix, self.align == "after"
         eye = torch.eye(A.shape[1] if after else A.shape[0], dtype=A.dtype, device=A.device)
         k = self.number_sent(len(eye), channel)
@@ -161,11 +176,28 @@ class EigenK(LinearBaseline):
 
     keeps the matrix of rank k ≤ min(d, m) that is nearest to A, whatever the distribution of x; the fair form is that of First-K.
 
+    Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
+
+    Raises:
+        ValueError: naming the attribute that is something else.
+
     References:
         [pandolfo2025latent]
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> ll.baselines.EigenK(k=2).design(moments, channel)
+        Solution(1 channel, 2×2, 1 use, baseline)
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The k strongest singular directions of the alignment."""
         U, S, Vt = aligned.svd
         k = self.number_sent(len(S), channel)
         root = S[:k].sqrt()
@@ -180,9 +212,26 @@ class Disjoint(LinearBaseline):
     The transmitter aligns, u = A (x − μx); compresses, keeping the k ≤ min(d, m) principal components of u (the Karhunen–Loève transform,
     no linear compression loses less of u); whitens them, and sends them with equal power over an equalised channel. With a perfect channel
     and k = m this is alignment itself; what the joint design gains elsewhere is power and streams spent where they matter for y.
+
+    Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
+
+    Raises:
+        ValueError: naming the attribute that is something else.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> ll.baselines.Disjoint(aligner=ll.baselines.Procrustes()).design(moments, channel)
+        Solution(1 channel, 2×2, 1 use, baseline)
     """
 
     def sent(self, aligned: Alignment, channel: Channel) -> Sent:
+        """The k strongest principal components of the aligned latent."""
         A = aligned.matrix
         eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
         return Sent(A, eye, aligned.principal, self.number_sent(min(A.shape), channel))

@@ -45,6 +45,9 @@ class TopK(Baseline):
     The cost of the indices is counted by the transceiver: `side_symbols`, `side_bits`.
 
     Attributes:
+        k: real numbers sent of each message; None for as many as there are, at most `channel.real_symbols`.
+        aligner: LeastSquares() or Procrustes(), or an `Alignment` found before.
+        equaliser: SvdEqualiser(), ZeroForcing() or MmseEqualiser().
         align: "after" transmission, by the receiver, or "before" it, by the transmitter.
         pilots: data on which power and error are measured: Pilots, or the transmitter's latents (n, d) alone, y then being its linear
             regression on x with a residual of the moments' size; None for Gaussian latents with the moments of x.
@@ -60,6 +63,15 @@ class TopK(Baseline):
 
     References:
         [pandolfo2025latent]
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> solution = ll.baselines.TopK(k=2, draws=256).design(moments, channel)
+        >>> solution.transceiver.side_symbols, round(solution.transceiver.side_bits, 1)  # which 2 of 8 entries
+        (1, 4.8)
     """
 
     align: str = "after"

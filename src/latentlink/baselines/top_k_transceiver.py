@@ -32,6 +32,16 @@ class TopKTransceiver(BaseTransceiver):
         offsets: a (c,).
         link: carries v (k) over the channel.
         indices: I (…, n, k) of the messages that are received; None until `informed_by`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> link = ll.baselines.TopK(k=2, expects=False).design(moments, channel).transceiver
+        >>> indices, values = link.choose(x)
+        >>> indices.shape, ll.transmit(link, x, channel, generator=0).shape
+        (torch.Size([500, 2]), torch.Size([500, 6]))
     """
 
     alignment: Float[Tensor, "m d"]
@@ -110,6 +120,7 @@ class TopKTransceiver(BaseTransceiver):
         return empty.scatter(-1, indices.expand(entries.shape), entries)
 
     def decode(self, r: AnyArray) -> Float[Tensor, "*batch n m"]:
+        """Latents ŷ (…, n, m) of received symbols r (…, n, u, n_rx); raises as `receive`."""
         return self.mean_y + self.receive(r) if self.aligned_before else super().decode(r)
 
     @property

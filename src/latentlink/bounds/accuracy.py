@@ -38,11 +38,17 @@ def accuracy(bits: Float[Tensor, "*batch"], decisions: Int[Tensor, "n"], labels:
         decisions: classes (n,) that the head decides on the receiver's own latents, such as `head(y).argmax(-1)`.
         labels: true classes (n,).
 
+    Returns:
+        A(C) (…), from that of a guess to that of the head.
+
     Raises:
         ValueError: bits are negative or NaN, or decisions and labels are not class numbers of the same length.
 
     Example:
-        >>> best = accuracy(capacity(channel), head(y).argmax(-1), labels)
+        >>> import torch, latentlink as ll
+        >>> decisions = labels = torch.arange(10)  # ten classes, and a head that never errs
+        >>> ll.bounds.accuracy(torch.tensor([0.0, 1.0, 2.0, torch.inf]), decisions, labels).round(decimals=2)
+        tensor([0.1000, 0.5800, 0.8100, 1.0000], dtype=torch.float64)
     """
     return AccuracyBound.of(decisions, labels).at(bits)
 
@@ -54,6 +60,12 @@ class AccuracyBound(Summarised):
     Attributes:
         best: F(β) (b,) of each line, its value at C = 0; the last line is the ceiling.
         slope: slope 1/β (b,) of each line in accuracy per bit; the last line is flat.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> bound = ll.bounds.AccuracyBound.of(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 2, 1]))
+        >>> bound.at(torch.tensor([0.0, torch.inf]))  # a guess, and the head's own accuracy
+        tensor([0.5000, 0.7500], dtype=torch.float64)
     """
 
     best: Float[Tensor, "b"]

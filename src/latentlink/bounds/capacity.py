@@ -17,13 +17,22 @@ from latentlink.streams.waterfilling import capacity_waterfilling
 
 @validate_call
 def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
-    """Capacity C (…) in bits per message, over all uses of known channels with the pooled budget; inf without noise, 0 where h = 0.
+    """Capacity C = Σ log2(1 + p_i h_i² / σ²) over all uses of known channels with the pooled budget; inf without noise, 0 where h = 0.
 
     Args:
-        channel: batch of channels.
+        channel: batch of channels (…, u, n_rx, n_tx); an error variance does not count.
+
+    Returns:
+        C (…) in bits per message.
+
+    Raises:
+        ValueError: channel is no Channel.
 
     Example:
-        >>> bits = capacity(Channel.from_snr(h, snr_db=10.0))
+        >>> import torch, latentlink as ll
+        >>> h = torch.ones(1, 1, dtype=torch.complex128)
+        >>> ll.bounds.capacity(ll.Channel.from_snr(h, snr_db=[0.0, 10.0, 20.0]))  # log2(1 + SNR) bits per message
+        tensor([1.0000, 3.4594, 6.6582], dtype=torch.float64)
     """
     return capacity_gains(channel).log2().sum(-1)
 

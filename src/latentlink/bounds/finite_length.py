@@ -32,11 +32,17 @@ def finite_length_bits(channel: Channel, error: float) -> Float[Tensor, "*batch"
         channel: batch of channels.
         error: block error probability ε.
 
+    Returns:
+        Bits (…) per message.
+
     Raises:
         ValueError: error is not between 0 and 1.
 
     Example:
-        >>> bits = finite_length_bits(channel, error=0.01)
+        >>> import torch, latentlink as ll
+        >>> channel = ll.Channel.from_snr(torch.ones(1, 1, dtype=torch.complex128), snr_db=10.0).repeated(100)
+        >>> round(float(ll.bounds.capacity(channel))), round(float(ll.bounds.finite_length_bits(channel, error=0.01)))
+        (346, 316)
     """
     error = real("error", error, above=1e-300, below=1.0)
     gain = capacity_gains(channel)
@@ -58,14 +64,23 @@ def separation(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"
         modes: all modes of the moments in question, widely linear and without shrinkage.
         channel: batch of channels.
 
+    Returns:
+        Errors (…) in the units of `modes.weighted_variance`.
+
     Raises:
         ValueError: the modes were made with shrinkage, or are complex-linear.
 
-    Example:
-        >>> error = separation(semantic_modes(moments, shrinkage=0.0), channel)
-
     References:
         [polyanskiy2010channel], parallel channels.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> modes = ll.semantic_modes(moments, shrinkage=0.0)
+        >>> round(float(ll.bounds.opta(modes, channel)), 2), round(float(ll.bounds.separation(modes, channel)), 2)
+        (0.31, 0.52)
     """
     most = capacity(channel)
     best = modes.weighted_variance.expand(channel.batch)

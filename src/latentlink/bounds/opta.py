@@ -28,11 +28,20 @@ def opta(modes: SemanticModes, channel: Channel) -> Float[Tensor, "*batch"]:
             the moments of the test data for a statement on test data.
         channel: batch of channels.
 
+    Returns:
+        D* (…) in the units of `modes.weighted_variance`.
+
     Raises:
         ValueError: the modes were made with shrinkage, or are complex-linear.
 
     Example:
-        >>> error = opta(semantic_modes(moments, shrinkage=0.0), channel)
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh())
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> modes = ll.semantic_modes(moments, shrinkage=0.0)
+        >>> round(float(ll.bounds.opta(modes, channel)), 2), round(float(ll.ClosedForm().design(modes, channel).expected_mse), 2)
+        (0.31, 0.86)
     """
     return least_error(modes, capacity(channel))
 

@@ -1,6 +1,5 @@
 """The channel between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.csi.posterior import posterior
-from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance
+from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance, warn_of_gain
 from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, finite, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
@@ -19,22 +18,6 @@ from latentlink.numerics.reprs import Summarised, counted, spread
 
 Scalars = AnyArray | float | np.number[Any] | Sequence[Any]
 _SCALARS = ("noise_variance", "power", "error_variance")
-
-
-_USUAL_SNR_DB = (-60.0, 130.0)  # mean SNR at a receive antenna, beyond which a path loss or another scale was left in
-
-
-def _warn_of_gain(grid: Tensor, snr_db: Tensor) -> None:
-    """Tell where the SNR that arrives is not one of any radio, for all channels."""
-    gain = grid.detach().abs().double().square().mean((-3, -2, -1))
-    received = (snr_db + 10 * (grid.shape[-1] * gain).log10())[(gain > 0) & snr_db.isfinite()]
-    if received.numel() and not bool(((received > _USUAL_SNR_DB[0]) & (received < _USUAL_SNR_DB[1])).any()):
-        warnings.warn(
-            f"the mean SNR at a receive antenna is {float(received.mean()):.0f} dB, since mean |h|² is {float(gain.mean()):.1e}: "
-            "normalise the channels, h / sqrt(mean |h|²), or give snr_db by a link budget that counts the path loss",
-            UserWarning,
-            stacklevel=4,
-        )
 
 
 @made_by("Channel.from_snr(h, snr_db)")
@@ -50,6 +33,11 @@ class Channel(Summarised, Parts):
 
     Raises:
         ValueError: naming the argument that is real, has the wrong shape, is not finite or negative, or does not broadcast with the others.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.Channel(ll.rayleigh(4, 2, batch=(10, 3), generator=0), noise_variance=0.01)  # 3 uses each
+        Channel(10 channels, 4×2, 3 uses, SNR 16.99 dB, power 1)
     """
 
     h: Complex[Tensor, "*batch u r t"]
@@ -77,13 +65,24 @@ class Channel(Summarised, Parts):
 
         Warns:
             UserWarning: what arrives has a mean SNR below −60 or above 130 dB, as where a path loss was left in h.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.Channel.from_snr(ll.rayleigh(2, 4, batch=(100,), generator=0), snr_db=20.0)
+            Channel(100 channels, 2×4, 1 use, SNR 20 dB, power 1)
         """
         h = complex_matrices("h", h, 2, "(..., n_rx, n_tx)")
         return cls.from_grid(h.unsqueeze(-3), snr_db, power)
 
     @classmethod
     def from_grid(cls, grid: AnyArray, snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
-        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise; raises as `from_snr`."""
+        """Channel uses that differ (OFDM, time, measured): grid (…, u, n_rx, n_tx), all at the same noise; raises as `from_snr`.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.Channel.from_grid(ll.rayleigh(2, 4, batch=(100, 12), generator=0), snr_db=20.0)
+            Channel(100 channels, 2×4, 12 uses, SNR 20 dB, power 1)
+        """
         grid = complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
         snr_db = _numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():
@@ -95,7 +94,7 @@ class Channel(Summarised, Parts):
         noise_variance = noise_variance_from_snr(snr_db, power, grid.shape[-1])
         if not noise_variance.isfinite().all():
             raise ValueError(f"snr_db must leave the noise finite, got {float(snr_db.min()):g} dB")
-        _warn_of_gain(grid, snr_db)
+        warn_of_gain(grid, snr_db)
         return cls(grid, noise_variance, power)
 
     @property
@@ -152,6 +151,11 @@ class Channel(Summarised, Parts):
 
         Raises:
             ValueError: `uses` is no integer >= 1.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=10.0).repeated(4).uses
+            4
         """
         uses = integer("uses", uses)
         copies = self.h.unsqueeze(-3).expand(*self.h.shape[:-2], uses, *self.h.shape[-2:])
@@ -175,6 +179,12 @@ class Channel(Summarised, Parts):
 
         Raises:
             ValueError: a variance or the gain is negative or not finite, or the generator is neither a generator nor a seed.
+
+        Example:
+            >>> import latentlink as ll
+            >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=10.0)
+            >>> round(float(channel.estimated(0.25, generator=0).error_variance), 2)  # 0.25 · gain / (0.25 + gain)
+            0.2
         """
         variance = not_negative("error_variance", error_variance, self.h)
         h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
@@ -223,6 +233,12 @@ class Channel(Summarised, Parts):
         Raises:
             ValueError: s is real or not finite, its uses or antennas are not the channel's, its batch does not fit, or the generator is
                 neither a generator nor a seed.
+
+        Example:
+            >>> import torch, latentlink as ll
+            >>> channel = ll.Channel.from_snr(ll.rayleigh(4, 2, generator=0), snr_db=10.0)
+            >>> channel.apply(torch.ones(50, 1, 2, dtype=torch.complex64), generator=0).shape  # messages × uses × receive antennas
+            torch.Size([50, 1, 4])
         """
         s = finite("s", s)
         if not s.is_complex():

@@ -24,7 +24,16 @@ FadingName = Literal["rayleigh", "rician", "kronecker"]
 @made_by("ChannelDraws(...), or an object with draw(count, generator)")
 @runtime_checkable
 class ChannelSource(Protocol):
-    """Anything that draws channels: a distribution, or a bank of measured ones."""
+    """Anything that draws channels: a distribution, or a bank of measured ones.
+
+    Example:
+        >>> import latentlink as ll
+        >>> class Bank:
+        ...     def draw(self, count, generator):  # of measured channels, for instance
+        ...         return [ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(count,), generator=generator), snr_db=20.0)]
+        >>> isinstance(Bank(), ll.channels.ChannelSource), ll.CodecTraining(draws=Bank()).max_symbols
+        (True, 16)
+    """
 
     def draw(self, count: int, generator: torch.Generator) -> list[Channel]:
         """Draw `count` channels in batches (c,) of equal size, c adding up to count."""
@@ -59,7 +68,18 @@ class SizedDraws(Summarised, ABC):
             raise ValueError(f"snr_db must be (lowest, highest) in dB, got {snr_db!r}")
 
     def draw(self, count: int, generator: torch.Generator | int) -> list[Channel]:
-        """Draw `count` channels on the CPU, in batches of equal size, by a generator on the CPU or its seed."""
+        """Draw channels on the CPU.
+
+        Args:
+            count: number of channels.
+            generator: source of sizes, SNRs and fading, on the CPU, or its seed.
+
+        Returns:
+            Batches (c,) of channels of equal size, c adding up to count.
+
+        Raises:
+            ValueError: count is no integer >= 1, or the generator is neither a generator nor a seed.
+        """
         source, count = as_generator(generator, "channels"), integer("count", count)
         sizes = torch.tensor(self.antennas, dtype=torch.float64, device="cpu")
         n = torch.multinomial(sizes.rsqrt(), count, replacement=True, generator=source)
@@ -89,9 +109,9 @@ class ChannelDraws(SizedDraws):
     """Channels of random size, uses and SNR under flat fading; half of those of several uses are block fading, half fade independently.
 
     Attributes:
-        antennas: see `SizedDraws`.
-        uses: see `SizedDraws`.
-        snr_db: see `SizedDraws`.
+        antennas: numbers of antennas, n_rx = n_tx, each drawn in proportion to 1/√n.
+        uses: channel uses per message, each as likely as the next.
+        snr_db: (lowest, highest) SNR per transmit antenna in dB, uniform between them.
         model: "rayleigh", "rician" or "kronecker" (exponential correlation at both ends).
         gain: E|h|².
         k_factor: K of Rician fading, linear.
@@ -99,6 +119,12 @@ class ChannelDraws(SizedDraws):
 
     Raises:
         ValueError: naming the attribute that is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> draws = ll.channels.ChannelDraws(antennas=(2, 4), uses=(1,), snr_db=(0.0, 20.0))
+        >>> [channel.h.shape for channel in draws.draw(10, 0)]
+        [torch.Size([6, 1, 2, 2]), torch.Size([4, 1, 4, 4])]
     """
 
     model: FadingName = "rayleigh"

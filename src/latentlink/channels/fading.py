@@ -41,8 +41,10 @@ def rayleigh(
             a seed.
 
     Example:
-        >>> rayleigh(2, 4, generator=0).shape
-        torch.Size([2, 4])
+        >>> import latentlink as ll
+        >>> h = ll.rayleigh(2, 4, batch=(1000,), generator=0)
+        >>> h.shape, round(float(h.abs().square().mean()), 1)
+        (torch.Size([1000, 2, 4]), 1.0)
     """
     if not isinstance(dtype, torch.dtype) or not dtype.is_complex:
         raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype!r}")
@@ -70,13 +72,26 @@ def rician(
     h = √(gain / (K + 1)) (√K a_rx a_txᴴ + h_w), a the responses of uniform linear arrays at half a wavelength, with angles of arrival and
     departure uniform over (−π/2, π/2) and a common phase, drawn for each channel.
 
-    The other arguments and what is returned are those of `rayleigh`.
-
     Args:
+        n_rx: number of receive antennas.
+        n_tx: number of transmit antennas.
         k_factor: K ≥ 0, linear (not dB); 0 is Rayleigh, inf is the line of sight alone.
+        gain: E|h|² of every entry.
+        batch: leading dimensions, one channel each.
+        generator: source of randomness, or its seed; h is made on its device.
+        dtype: complex64 or complex128.
+
+    Returns:
+        h (*batch, n_rx, n_tx).
 
     Raises:
         ValueError: as `rayleigh`, or K is negative or NaN.
+
+    Example:
+        >>> import latentlink as ll
+        >>> h = ll.channels.rician(2, 4, k_factor=10.0, batch=(1000,), generator=0)
+        >>> h.shape, round(float(h.abs().square().mean()), 1)
+        (torch.Size([1000, 2, 4]), 1.0)
     """
     batch = _batch(batch)
     if not isinstance(k_factor, int | float | np.number) or not k_factor >= 0:
@@ -110,20 +125,26 @@ def kronecker(
     generator: torch.Generator | int | None = None,
     dtype: torch.dtype = torch.complex128,
 ) -> Complex[Tensor, "*batch r t"]:
-    """Draw correlated Rayleigh fading, h = √gain R_rx^½ h_w R_tx^½: E[h hᴴ] = gain·t·R_rx and E[hᴴ h] = gain·r·R_tx.
-
-    The other arguments and what is returned are those of `rayleigh`.
+    """Draw correlated Rayleigh fading, h = √gain R_rx^½ h_w R_tx^½: E[h hᴴ] = gain·n_tx·R_rx and E[hᴴ h] = gain·n_rx·R_tx.
 
     Args:
-        corr_rx: correlation matrix of the receive antennas: Hermitian, positive semidefinite, with unit diagonal.
-        corr_tx: correlation matrix of the transmit antennas, likewise.
+        corr_rx: correlation matrix R_rx (n_rx, n_rx) of the receive antennas: Hermitian, positive semidefinite, with unit diagonal.
+        corr_tx: correlation matrix R_tx (n_tx, n_tx) of the transmit antennas, likewise.
+        gain: E|h|² of every entry.
+        batch: leading dimensions, one channel each.
+        generator: source of randomness, or its seed; h is made on its device.
+        dtype: complex64 or complex128.
+
+    Returns:
+        h (*batch, n_rx, n_tx).
 
     Raises:
         ValueError: as `rayleigh`, or a matrix is not a correlation matrix.
 
     Example:
-        >>> R = exponential_correlation(4, 0.7)
-        >>> kronecker(R, R, batch=(100,), generator=0).shape
+        >>> import latentlink as ll
+        >>> R = ll.channels.exponential_correlation(4, 0.7)
+        >>> ll.channels.kronecker(R, R, batch=(100,), generator=0).shape
         torch.Size([100, 4, 4])
     """
     root_rx, root_tx = _correlation_root("corr_rx", corr_rx, dtype), _correlation_root("corr_tx", corr_tx, dtype)
@@ -133,10 +154,22 @@ def kronecker(
 
 @validate_call
 def exponential_correlation(antennas: int, coefficient: float) -> Float[Tensor, "antennas antennas"]:
-    """Make the correlation matrix coefficient^|i − j| (antennas, antennas) of a linear array, for `kronecker`.
+    """Make the correlation matrix R_ij = coefficient^|i − j| of a linear array, for `kronecker`.
+
+    Args:
+        antennas: number of antennas in the row.
+        coefficient: correlation of neighbouring antennas, from 0 to 1.
+
+    Returns:
+        R (antennas, antennas), float64.
 
     Raises:
         ValueError: the coefficient is not in 0…1, or there is no antenna.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.channels.exponential_correlation(3, 0.5)[0]
+        tensor([1.0000, 0.5000, 0.2500], dtype=torch.float64)
     """
     coefficient = real("coefficient", coefficient, least=0.0, most=1.0)
     index = torch.arange(integer("antennas", antennas), dtype=torch.float64, device="cpu")

@@ -36,6 +36,14 @@ class ResourceElements(Summarised):
 
     Raises:
         ValueError: there is none, the two differ in length, an element comes twice, or a number is no integer >= 0.
+
+    Example:
+        >>> import latentlink as ll
+        >>> elements = ll.channels.ResourceElements.over_frequency(4, 624)
+        >>> elements.subcarriers
+        (78, 234, 390, 546)
+        >>> elements.frequencies_hz(30e3)
+        tensor([ 2340000.,  7020000., 11700000., 16380000.], dtype=torch.float64)
     """
 
     subcarriers: tuple[int, ...]
@@ -68,13 +76,27 @@ class ResourceElements(Summarised):
 
     @classmethod
     def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":
-        """Take neighbouring subcarriers of one symbol, from `first` on, as in a narrow allocation."""
+        """Take neighbouring subcarriers of one symbol, as in a narrow allocation.
+
+        Args:
+            count: number of elements.
+            first: the lowest subcarrier.
+            symbol: the OFDM symbol of all elements.
+
+        Raises:
+            ValueError: count is no integer >= 1, or first or symbol none >= 0.
+        """
         count, first = integer("count", count, most=_MOST), integer("first", first, 0)
         return cls(tuple(range(first, first + count)), (integer("symbol", symbol, 0),) * count)
 
     @classmethod
     def over_frequency(cls, count: int, subcarriers: int, symbol: int = 0) -> "ResourceElements":
         """Spread elements evenly over the subcarriers of a band, in one symbol.
+
+        Args:
+            count: number of elements.
+            subcarriers: number of subcarriers of the band.
+            symbol: the OFDM symbol of all elements.
 
         Raises:
             ValueError: the band has fewer subcarriers than elements are asked for.
@@ -85,6 +107,11 @@ class ResourceElements(Summarised):
     def over_slots(cls, count: int, slots: int, subcarrier: int = 0) -> "ResourceElements":
         """Spread elements evenly over the symbols of some slots, on one subcarrier.
 
+        Args:
+            count: number of elements.
+            slots: number of slots, of 14 symbols each.
+            subcarrier: the subcarrier of all elements.
+
         Raises:
             ValueError: the slots have fewer symbols than elements are asked for.
         """
@@ -93,7 +120,15 @@ class ResourceElements(Summarised):
 
     @classmethod
     def block(cls, subcarriers: int, symbols: int) -> "ResourceElements":
-        """Take all elements of the first `subcarriers` and `symbols`, symbol by symbol: 12 × 14 is a resource block."""
+        """Take all elements of a rectangle of the grid, symbol by symbol: 12 × 14 is a resource block.
+
+        Args:
+            subcarriers: number of subcarriers, from the first on.
+            symbols: number of OFDM symbols, from the first on.
+
+        Raises:
+            ValueError: a number is no integer >= 1, or there are too many elements.
+        """
         subcarriers, symbols = integer("subcarriers", subcarriers), integer("symbols", symbols)
         if subcarriers * symbols > _MOST:
             raise ValueError(f"subcarriers and symbols must be at most {_MOST:,} elements, got {subcarriers:,} × {symbols:,}")
@@ -102,6 +137,11 @@ class ResourceElements(Summarised):
     @classmethod
     def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":
         """Take every `spacing`-th subcarrier of a band in some symbols, as radio pilots lie; the first in the middle of its share.
+
+        Args:
+            spacing: distance of neighbouring pilots in subcarriers.
+            subcarriers: number of subcarriers of the band.
+            symbols: the OFDM symbols that have pilots.
 
         Raises:
             ValueError: the spacing is below 1 or wider than the band.
@@ -114,16 +154,16 @@ class ResourceElements(Summarised):
         return cls(places * len(symbols), tuple(symbol for symbol in symbols for _ in places))
 
     def delayed(self, symbols: int) -> "ResourceElements":
-        """Move the elements to later symbols."""
+        """Move the elements later by a number of symbols."""
         return ResourceElements(self.subcarriers, tuple(symbol + symbols for symbol in self.symbols))
 
     def frequencies_hz(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
-        """Compute the frequency of each element above the first subcarrier (u,)."""
+        """Compute the frequency of each element above the first subcarrier (u,), in Hz."""
         subcarrier_spacing_hz = real("subcarrier_spacing_hz", subcarrier_spacing_hz, above=0.0)
         return subcarrier_spacing_hz * torch.tensor(self.subcarriers, dtype=torch.float64, device="cpu")
 
     def times_s(self, subcarrier_spacing_hz: float) -> Float[Tensor, "u"]:
-        """Compute the time at which the symbol of each element begins (u,)."""
+        """Compute the time at which the symbol of each element begins (u,), in seconds."""
         return symbol_duration_s(subcarrier_spacing_hz) * torch.tensor(self.symbols, dtype=torch.float64, device="cpu")
 
 

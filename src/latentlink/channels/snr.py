@@ -6,20 +6,36 @@ Here, as in [pandolfo2025latent], the SNR is the power of one transmit antenna o
 """
 
 import math
+import warnings
 from enum import Enum
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.numerics.doors import integer, real
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.validation import validate_call
 
+_USUAL_SNR_DB = (-60.0, 130.0)  # mean SNR at a receive antenna, beyond which a path loss or another scale was left in
+
 
 @made_by("SnrDefinition.TOTAL_POWER")
 class SnrDefinition(Enum):
-    """The quantity that a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use."""
+    """The quantity that a paper divides by the noise variance σ² of one receive antenna; P is its total transmit power per channel use.
+
+    Attributes:
+        PER_TRANSMIT_ANTENNA: P / n_tx, the definition of this package.
+        TOTAL_POWER: P.
+        PER_RECEIVE_ANTENNA: gain · P, what one receive antenna gets in the mean of power that is spread evenly, E|h|² = gain.
+        POST_EQUALISATION: gain · (n_rx − n_tx + 1) · P / n_tx, that of a stream after zero forcing, in the mean over Rayleigh fading,
+            n_rx ≥ n_tx.
+
+    Example:
+        >>> import latentlink as ll
+        >>> [definition.name for definition in ll.channels.SnrDefinition]
+        ['PER_TRANSMIT_ANTENNA', 'TOTAL_POWER', 'PER_RECEIVE_ANTENNA', 'POST_EQUALISATION']
+    """
 
     PER_TRANSMIT_ANTENNA = "P / N_T"  # ours
     TOTAL_POWER = "P"
@@ -53,12 +69,17 @@ def convert_snr(
         gain: E|h|² of a channel entry (1/2 for the code of [pandolfo2025latent]); matters at the receiver only.
         n_rx: receive antennas, n_tx if not given; they matter for POST_EQUALISATION only (see `equalised_snr_db` for one channel).
 
+    Returns:
+        The SNR as `target` defines it, in dB.
+
     Raises:
         ValueError: a definition is not one of SnrDefinition, n_tx is below 1, gain not positive, or n_rx below n_tx, where nothing can be
             zero-forced.
 
     Example:
-        >>> round(convert_snr(20.0, SnrDefinition.PER_TRANSMIT_ANTENNA, SnrDefinition.TOTAL_POWER, n_tx=8), 2)
+        >>> import latentlink as ll
+        >>> ours, total = ll.channels.SnrDefinition.PER_TRANSMIT_ANTENNA, ll.channels.SnrDefinition.TOTAL_POWER
+        >>> round(ll.channels.convert_snr(20.0, ours, total, n_tx=8), 2)
         29.03
     """
     n_tx, gain = integer("n_tx", n_tx), real("gain", gain, above=0.0)
@@ -72,3 +93,16 @@ def convert_snr(
         SnrDefinition.POST_EQUALISATION: 10 * math.log10(gain * max(n_rx - n_tx + 1, 1)),
     }
     return snr_db - above_ours[source] + above_ours[target]
+
+
+def warn_of_gain(grid: Complex[Tensor, "*#batch u r t"], snr_db: Float[Tensor, "*#batch"]) -> None:
+    """Tell where the SNR that arrives is not one of any radio, for all channels."""
+    gain = grid.detach().abs().double().square().mean((-3, -2, -1))
+    received = (snr_db + 10 * (grid.shape[-1] * gain).log10())[(gain > 0) & snr_db.isfinite()]
+    if received.numel() and not bool(((received > _USUAL_SNR_DB[0]) & (received < _USUAL_SNR_DB[1])).any()):
+        warnings.warn(
+            f"the mean SNR at a receive antenna is {float(received.mean()):.0f} dB, since mean |h|² is {float(gain.mean()):.1e}: "
+            "normalise the channels, h / sqrt(mean |h|²), or give snr_db by a link budget that counts the path loss",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -101,6 +101,13 @@ def encode(
     Raises:
         ValueError: there are no images, a size is below one, or the encoder returned NaN, infinity or another shape.
         OSError: the cache cannot be written, or the cluster is lost.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> images = ll.data.ImageSet("black", torch.zeros(10, 8, 8, dtype=torch.uint8))
+        >>> flat = ll.data.from_callable("flat", lambda images: images.flatten(1).float(), dim=64, version="1")
+        >>> ll.data.encode(flat, images).shape  # a second call reads them from the cache
+        torch.Size([10, 64])
     """
     integer("batch_size", batch_size)
     integer("shard_size", shard_size)

@@ -37,6 +37,13 @@ class DevicePair(Summarised):
         receiver: name of the receiver's encoder.
         dataset: the images, described in words.
         note: one sentence on what was missing and what replaced it; empty if nothing was.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> ll.data.DevicePair(ll.Pilots(x[:400], y[:400]), ll.Pilots(x[400:], y[400:]), "vit", "resnet", "pictures of mine").test
+        Pilots(100 pairs, 8 → 6, no labels)
     """
 
     pilots: Pilots
@@ -85,9 +92,13 @@ def device_pair(
         ValueError: an unknown data set or encoder, fewer than one image asked for, or a damaged file.
 
     Example:
-        >>> pair = device_pair("digits", pilots=400)
-        >>> pair.pilots.x.shape
-        torch.Size([400, 96])
+        >>> import torch, latentlink as ll
+        >>> def load(split):
+        ...     return ll.data.ImageSet(f"ramps-{split}", torch.arange(6400).reshape(100, 8, 8).to(torch.uint8))
+        >>> flat = ll.data.from_callable("flat", lambda images: images.flatten(1).float(), dim=64, version="1")
+        >>> means = ll.data.from_callable("means", lambda images: images.float().mean(1), dim=8, version="1")
+        >>> ll.data.device_pair(load, flat, means, test=50).test
+        Pilots(50 pairs, 64 → 8, no labels)
     """
     first_pilots = slice(0, None if pilots is None else integer("pilots", pilots))
     first_test = slice(0, None if test is None else integer("test", test))

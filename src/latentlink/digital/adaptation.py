@@ -169,6 +169,11 @@ class BlockError(Summarised):
 
     References:
         [polyanskiy2010channel] for the prediction.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.digital.Digital(adaptation=ll.digital.BlockError(0.01))
+        Digital(alignment=AtTransmitter(), adaptation=BlockError(target=0.01))
     """
 
     target: float = 0.1
@@ -192,10 +197,19 @@ class Genie(BlockError):  # noqa: N818 (no exception)
     """Each message is given the largest block that its own noise lets through, known in advance: a bound, not a scheme.
 
     Attributes:
-        target: of the ordinary adaptation that `encode` uses, as in `BlockError`.
+        target: predicted probability of losing a block in the ordinary adaptation that `encode` uses, as in `BlockError`.
+
+    Raises:
+        ValueError: the target is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.digital.Digital(adaptation=ll.digital.Genie())
+        Digital(alignment=AtTransmitter(), adaptation=Genie(target=0.1))
     """
 
     def link(self, code: LatentCode, channel: Channel) -> GenieTransceiver:
+        """The link for every channel of the batch, with the blocks that the genie chooses from."""
         candidates = Candidates.of(channel)
         best = self._best(code, channel, candidates)
         offered = enumerate(candidates.ladder(self.target))

@@ -35,7 +35,16 @@ class CodedSide(Protocol):
 
 @dataclass(frozen=True)
 class AtTransmitter(Summarised):
-    """The transmitter aligns: the semantic modes are coded, the Karhunen–Loève transform of the linear estimate of y (or of W y)."""
+    """The transmitter aligns: the semantic modes are coded, the Karhunen–Loève transform of the linear estimate of y (or of W y).
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+        >>> ll.digital.Digital(alignment=ll.digital.AtTransmitter()).code(modes, ll.Pilots(x, y))
+        LatentCode(6 coefficients, learnt from 425 pilots, judged on 75 pilots)
+    """
 
     def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
         """The semantic modes."""
@@ -44,7 +53,16 @@ class AtTransmitter(Summarised):
 
 @dataclass(frozen=True)
 class AtReceiver(Summarised):
-    """The receiver aligns what it has decoded: the principal components of x are coded, which know nothing of y."""
+    """The receiver aligns what it has decoded: the principal components of x are coded, which know nothing of y.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+        >>> ll.digital.Digital(alignment=ll.digital.AtReceiver()).code(modes, ll.Pilots(x, y))  # all 8 components of x
+        LatentCode(8 coefficients, learnt from 425 pilots, judged on 75 pilots)
+    """
 
     def coordinates(self, modes: SemanticModes, pilots: Pilots) -> Coordinates:
         """The principal components of x, whitened with the shrinkage of the modes."""
@@ -69,9 +87,15 @@ class Digital(Summarised):
         [3gpp38212] for the code, [polyanskiy2010channel] for its adaptation, [bamler2022constriction] for the range coder.
 
     Example:
-        >>> digital = Digital(adaptation=BlockError(0.01))
-        >>> code = digital.code(modes, pilots)  # doctest: +SKIP
-        >>> solution = digital.design(code, channel)  # doctest: +SKIP
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0).repeated(4)
+        >>> digital = ll.digital.Digital(adaptation=ll.digital.BlockError(0.01))
+        >>> solution = digital.design(digital.code(modes, ll.Pilots(x, y)), channel)
+        >>> solution, solution.trace["message_bits"].shape
+        (Solution(1 channel, 2×2, 4 uses, baseline), torch.Size([]))
     """
 
     alignment: CodedSide = field(default_factory=AtTransmitter)
@@ -83,6 +107,9 @@ class Digital(Summarised):
         Args:
             modes: coded if the transmitter aligns; if the receiver does, only their shrinkage is used.
             pilots: for the statistics; labels are not used.
+
+        Returns:
+            The code, for `design`.
 
         Raises:
             ValueError: modes or pilots are of another type or dimension, or there are no modes.

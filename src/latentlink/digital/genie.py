@@ -30,8 +30,24 @@ class GenieTransceiver(DigitalTransceiver):
     side information: no number of bits would make it a scheme.
 
     Attributes:
+        code: payloads of latents.
+        coordinates: the coefficients that a payload can reach, in the precision of what comes out.
+        channel: the channels that it was designed for.
+        spatial: the spatial modes of the flat batch.
+        blocks: the block that each channel of the flat batch carries by ordinary adaptation, None where nothing is sent.
         ladders: blocks of each channel of the flat batch, largest payload first.
         known: weighted coefficients (n, k) or (…, n, k) of the messages that the genie knows; None until `informed_by`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> genie = ll.digital.Digital(adaptation=ll.digital.Genie())
+        >>> code = genie.code(ll.semantic_modes(ll.Moments.from_pairs(x, y)), ll.Pilots(x, y))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(1, 1, generator=0), snr_db=10.0)
+        >>> link = genie.design(code, channel).transceiver
+        >>> ll.transmit(link, x[:5], channel, generator=0).shape, [block.payload for block in link.ladders[0]]
+        (torch.Size([5, 6]), [4, 3, 2, 1])
     """
 
     ladders: tuple[tuple[Block, ...], ...]

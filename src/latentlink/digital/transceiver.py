@@ -59,7 +59,18 @@ class DigitalTransceiver(BaseTransceiver):
         coordinates: the coefficients that a payload can reach, in the precision of what comes out.
         channel: the channels that it was designed for.
         spatial: the spatial modes of the flat batch.
-        blocks: that each channel of the flat batch carries, None where nothing is sent.
+        blocks: the block that each channel of the flat batch carries, None where nothing is sent.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> digital = ll.digital.Digital()
+        >>> code = digital.code(ll.semantic_modes(ll.Moments.from_pairs(x, y)), ll.Pilots(x, y))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(1, 1, generator=0), snr_db=10.0)
+        >>> link = digital.design(code, channel).transceiver
+        >>> int(link.message_bits), ll.transmit(link, x, channel, generator=0).shape
+        (2, torch.Size([500, 6]))
     """
 
     code: LatentCode

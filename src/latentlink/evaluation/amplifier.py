@@ -16,10 +16,16 @@ class Amplifier(Summarised):
     """Clipping amplifiers: every symbol of an antenna is clipped to |s| ≤ A, its phase unchanged; the receiver does not know of it.
 
     Attributes:
-        limit: A² (…), power that no symbol of an antenna exceeds.
+        limit: A² (…) in the unit of P, the power that no symbol of an antenna exceeds.
 
     Raises:
         ValueError: the limit is not finite or negative.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> amplifier = ll.metrics.Amplifier(torch.tensor(1.0))
+        >>> amplifier(torch.tensor([0.5j, 2.0 + 0j]).reshape(2, 1, 1)).flatten()
+        tensor([0.+0.5000j, 1.+0.0000j])
     """
 
     limit: Float[Tensor, "*batch"]
@@ -30,7 +36,11 @@ class Amplifier(Summarised):
 
     @classmethod
     def above_mean(cls, channel: Channel, limit_db: float) -> "Amplifier":
-        """The limit in dB above an antenna's even share P / n_tx of the channel's power.
+        """Make an amplifier whose limit lies a number of dB above an antenna's even share P / n_tx of the channel's power.
+
+        Args:
+            channel: channels of power P (…).
+            limit_db: limit over that share, in dB.
 
         Raises:
             ValueError: the limit is not from −300 to 300 dB.

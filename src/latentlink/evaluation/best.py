@@ -75,6 +75,7 @@ def rank(values: Mapping[str, Sequence[float]], *, largest: bool = True, roundin
         ValueError: there is no method or no unit, or methods have different numbers of units.
 
     Example:
+        >>> from latentlink.evaluation.best import rank
         >>> found = rank({"a": [0.80, 0.90, 0.70], "b": [0.70, 0.81, 0.59]})
         >>> found.tied, round(found.behind["b"].difference, 3)
         (['a'], 0.1)

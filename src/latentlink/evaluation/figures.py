@@ -17,6 +17,17 @@ class RegressionFigures(Summarised):
         mse: E||t − head(ŷ)||² (…) against the targets t, summed over outputs; None without targets.
         r2: coefficient of determination of each output (…, q), 1 − E(t − head(ŷ))² / var t; None without targets. A constant target gives
             1 − E(t − head(ŷ))².
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> head, modes = ll.nn.RegressionHead.fit(y, y[:, :2]), ll.semantic_modes(ll.Moments.from_pairs(x, y))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(4, 4, generator=0), snr_db=20.0)
+        >>> link = ll.ClosedForm().design(modes, channel)
+        >>> seen = ll.evaluate(link, x, y, channel=channel, head=head, targets=y[:, :2], generator=0)
+        >>> seen.regression.r2.round(decimals=1)
+        tensor([0.9000, 0.9000], dtype=torch.float64)
     """
 
     output_nmse: Float[Tensor, "*batch"]
@@ -39,6 +50,16 @@ class RetrievalFigures(Summarised):
         recall_at_1: share (…) of messages whose own latent is the nearest.
         recall_at_10: share (…) of messages whose own latent is among the ten nearest.
         gallery: number g of latents that are searched; a guess has the recall k / g.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(4, 4, generator=0), snr_db=20.0)
+        >>> link = ll.ClosedForm().design(ll.semantic_modes(ll.Moments.from_pairs(x, y)), channel)
+        >>> seen = ll.evaluate(link, x, y, channel=channel, gallery=y, generator=0)
+        >>> round(float(seen.retrieval.recall_at_10), 1), seen.retrieval.gallery
+        (1.0, 500)
     """
 
     recall_at_1: Float[Tensor, "*batch"]
@@ -68,6 +89,16 @@ class Evaluation(Summarised):
         agreement: share (…) on which a classifier decides on ŷ as on y; None without one.
         regression: of a head with real outputs; None where there is none.
         retrieval: None without a gallery.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(10,), generator=0), snr_db=20.0)
+        >>> link = ll.ClosedForm().design(ll.semantic_modes(ll.Moments.from_pairs(x, y)), channel)
+        >>> seen = ll.evaluate(link, x, y, channel=channel, generator=0)
+        >>> list(seen.figures()), seen.antenna_power.shape
+        (['mse', 'nmse', 'cosine', 'power', 'power_error', 'peak_power'], torch.Size([10, 2]))
     """
 
     mse: Float[Tensor, "*batch"]

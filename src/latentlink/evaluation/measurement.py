@@ -18,7 +18,7 @@ from latentlink.evaluation.readings import Decisions, Outputs, Task
 from latentlink.evaluation.spread import Spread
 from latentlink.links.transceiver import Transceiver
 from latentlink.tasks.heads import is_affine
-from latentlink.tasks.objectives import Fidelity, head_reader
+from latentlink.tasks.judges import Fidelity, head_reader
 
 ENTRIES = 2**23  # numbers in the largest intermediate tensor
 

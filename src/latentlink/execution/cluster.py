@@ -30,7 +30,16 @@ Lane = tuple[str, int]  # a worker's address, and the number of one of its threa
 
 
 class ClusterLost(ConnectionError):  # noqa: N818 (named for what happened)
-    """The scheduler does not answer any more; what was computed before is kept."""
+    """The scheduler does not answer any more; what was computed before is kept.
+
+    Example:
+        >>> import latentlink as ll
+        >>> from latentlink.execution import ClusterLost
+        >>> try:  # doctest: +SKIP
+        ...     rows = ll.studies.run("mine.yaml", cluster="tcp://host:8786")
+        ... except ClusterLost:
+        ...     rows = ll.studies.results("mine.yaml")  # what was computed before
+    """
 
 
 class Cluster:
@@ -40,6 +49,12 @@ class Cluster:
         client: a `distributed.Client`.
         address: of its scheduler, for messages.
         patience_s: seconds within which the scheduler must answer.
+
+    Example:
+        >>> from latentlink.execution import connect
+        >>> with connect(4) as workers:  # doctest: +SKIP
+        ...     print(workers.width)
+        4
     """
 
     def __init__(self, client: Any, address: str, patience_s: float) -> None:

@@ -30,7 +30,8 @@ def connect(cluster: str | int, patience_s: float = 8.0) -> Iterator[Cluster]:
         ImportError: Dask is not installed (extra `cluster`).
 
     Example:
-        >>> from latentlink.execution import connect  # doctest: +SKIP
+        >>> import latentlink as ll
+        >>> from latentlink.execution import connect
         >>> with connect(4) as workers:  # doctest: +SKIP
         ...     rows = ll.studies.run("mine.yaml", cluster=workers)
     """

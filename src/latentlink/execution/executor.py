@@ -19,6 +19,12 @@ class Ended(Generic[Value]):
         number: of the item in the sequence.
         value: what the function returned; None where it raised.
         error: what the function raised, or why no worker could finish it; None where there is a value.
+
+    Example:
+        >>> from latentlink.execution import Threads
+        >>> ended = list(Threads(2).run(abs, [-1, 2, "three"]))
+        >>> sorted(item.number for item in ended if item.error is None)
+        [0, 1]
     """
 
     number: int
@@ -34,7 +40,13 @@ class Ended(Generic[Value]):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Computes a function on many items, several at a time."""
+    """Computes a function on many items, several at a time.
+
+    Example:
+        >>> from latentlink.execution import Executor, Threads
+        >>> isinstance(Threads(2), Executor), Threads(2).width
+        (True, 2)
+    """
 
     @property
     def width(self) -> int:
@@ -62,7 +74,13 @@ class Executor(Protocol):
 
 
 def in_order(ended: Iterator[Ended[Value]]) -> Iterator[Value]:
-    """Yield values in the order of their items, each as soon as those before it are there; raises the first error that is met."""
+    """Yield values in the order of their items, each as soon as those before it are there; raises the first error that is met.
+
+    Example:
+        >>> from latentlink.execution import Threads, in_order
+        >>> list(in_order(Threads(2).run(abs, [-1, 2, -3])))
+        [1, 2, 3]
+    """
     early: dict[int, Value] = {}
     wanted = 0
     for each in ended:

@@ -20,6 +20,7 @@ class Threads:
         ValueError: `width` is below one.
 
     Example:
+        >>> from latentlink.execution import Threads
         >>> sorted(ended.result() for ended in Threads(2).run(abs, [-1, 2, -3]))
         [1, 2, 3]
     """

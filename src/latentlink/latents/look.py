@@ -26,7 +26,7 @@ class End(Summarised):
     """The latents of one end.
 
     Attributes:
-        dimension: of a latent.
+        dimension: d or m, numbers in a latent.
         effective_rank: the exponential of the entropy of the covariance's normalised eigenvalues [roy2007effective].
         largest_share: share of the total variance that the dimension of largest variance holds.
         repeats: number of rows that repeat an earlier row exactly.
@@ -104,8 +104,8 @@ def look(x: AnyArray, y: AnyArray, labels: AnyArray | None = None, *, moments: M
         x: latents at the transmitter (n, d).
         y: latents at the receiver (n, m), row by row of the same observations, which is tested.
         labels: class numbers (n,), where they are known.
-        moments: of the same pairs, where they are computed already.
-        seed: of the rows and permutations that the tests draw.
+        moments: moments of the same pairs, where they are computed already.
+        seed: seed of the rows and permutations that the tests draw.
 
     Returns:
         Counts, effective ranks, repeats, classes, the explained variance against permuted rows, and warnings with their remedies.
@@ -114,8 +114,13 @@ def look(x: AnyArray, y: AnyArray, labels: AnyArray | None = None, *, moments: M
         ValueError: x, y or labels are malformed, or their lengths differ.
 
     Example:
-        >>> print(look(x, y[torch.randperm(len(y))]).warnings[0][:49])
-        y is not explained by x better than by permuted r
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> ll.look(x, y).warnings
+        ()
+        >>> ll.look(x, y.flip(0)).warnings[0][:51]
+        'y is not explained by x better than by permuted row'
     """
     x, y = as_pairs(x, y)
     numbers = None if labels is None else as_labels(labels, len(x)).cpu()

@@ -27,8 +27,10 @@ class Marginal(Summarised, Saved):
     They are saved by `save`, and read back by `latentlink.load`.
 
     Example:
-        >>> Marginal.from_latents(x)
-        Marginal(500 latents, 384 dimensions)
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> ll.data.Marginal.from_latents(x[:300]) + ll.data.Marginal.from_latents(x[300:])
+        Marginal(500 latents, 8 dimensions)
     """
 
     count: int

@@ -107,8 +107,10 @@ class Moments(Summarised, Saved):
     They are saved by `save`, and read back by `latentlink.load`.
 
     Example:
-        >>> Moments.from_pairs(x, y, folds=5)
-        Moments(500 pairs, 384 → 768, 5 folds)
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> ll.Moments.from_pairs(x[:300], x[:300].tanh()) + ll.Moments.from_pairs(x[300:], x[300:].tanh())
+        Moments(500 pairs, 8 → 8)
     """
 
     count: int
@@ -135,6 +137,12 @@ class Moments(Summarised, Saved):
 
         Raises:
             ValueError: x or y is complex, empty, not a matrix or not finite; their lengths differ; folds not in 1…n.
+
+        Example:
+            >>> import torch, latentlink as ll
+            >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+            >>> ll.Moments.from_pairs(x, x[:, :6].tanh(), folds=5)
+            Moments(500 pairs, 8 → 6, 5 folds)
         """
         chunks = paired_chunks(x, y)
         count = chunks[0].count

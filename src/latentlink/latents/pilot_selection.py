@@ -45,6 +45,14 @@ class PilotSelection(Summarised):
 
     Raises:
         ValueError: a number below one, an unknown word, or a seed outside 0 … 2³² − 1.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> everything = ll.Pilots(x, y, labels=(y[:, 0] > 0).long())
+        >>> ll.PilotSelection(42).choose(everything)  # 42 of each class
+        Pilots(84 pairs, 8 → 6, 2 classes)
     """
 
     per_class: int | Literal["all"] | None = 42

@@ -32,9 +32,12 @@ class Pilots(Summarised, Parts):
         ValueError: any of them is malformed, or their lengths differ.
 
     Example:
-        >>> Pilots(x, y)
-        Pilots(500 pairs, 384 → 768, no labels)
-        >>> Pilots(x[:2], y[:2], ["dog", "cat"]).names
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> ll.Pilots(x, y)
+        Pilots(500 pairs, 8 → 6, no labels)
+        >>> ll.Pilots(x[:2], y[:2], ["dog", "cat"]).names
         ('cat', 'dog')
     """
 

@@ -18,20 +18,17 @@ takes the remaining error for noise (`matched_to`).
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from jaxtyping import Complex
-from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status
+from latentlink.linear.csi_solutions import as_baseline, chosen, judged_by, require_pooled, statistical_root, trusting
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
-from latentlink.linear.robust.both_ends import Choice, choose_for_both_ends
+from latentlink.linear.robust.both_ends import choose_for_both_ends
 from latentlink.linear.robust.pre_equalised import agreed_level, design_for_identity, pre_equalise
-from latentlink.links.solution import Solution
 from latentlink.links.status import Status
 from latentlink.numerics.doors import AnyArray, check_instance, finite, flag, integer, real
 from latentlink.numerics.expectations import made_by
@@ -46,6 +43,11 @@ class CsiCase(Summarised, ABC):
     Attributes:
         receiver_measures: True where the receiver estimates the channel from each message's pilots and matches its decoder to the estimate.
         takes_every_limit: False where there is a design for the mean power alone.
+
+    Example:
+        >>> import latentlink as ll
+        >>> [(case, case.receiver_measures) for case in (ll.csi.Perfect(), ll.csi.Unaware(), ll.csi.ReceiverOnly())]
+        [(Perfect(), False), (Unaware(), False), (ReceiverOnly(gain=1.0, correlation=None), True)]
     """
 
     receiver_measures: ClassVar[bool] = False
@@ -85,20 +87,22 @@ class CsiCase(Summarised, ABC):
         truth, link = truth.without_error(), solution.transceiver
         if self.receiver_measures:
             link = link.matched_to(truth if received is None else received)
-        mse = None if link.power_limit.limits_messages else link_mse(modes, link, truth)
-        batch = torch.broadcast_shapes(truth.batch, link.batch)
-        status, power = solution.status.expand(batch), solution.expected_power.expand(batch)
-        trace = {name: value for name, value in solution.trace.items() if name != "expected_mse_error"}  # that of a sampled expectation
-        return replace(solution, transceiver=link, status=status, expected_mse=mse, expected_power=power, trace=trace)
+        return judged_by(truth, replace(solution, transceiver=link), modes)
 
 
 @dataclass(frozen=True)
 class Perfect(CsiCase):
-    """Both ends know the channel; an estimate is used as if it were the channel, and what is expected of it says so."""
+    """Both ends know the channel; an estimate is used as if it were the channel, and what is expected of it says so.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.ClosedForm(csi=ll.csi.Perfect()).csi
+        Perfect()
+    """
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design exactly for the channels; where these have an error, the pair is a baseline, whose expected MSE contains that error."""
-        return _trusting(modes, known, limit)
+        return trusting(modes, known, limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,16 @@ class BothEnds(CsiCase):
 
     Attributes:
         robust: True where precoder and decoder take the estimate's error into account, which acts as noise.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> cases = ll.csi.BothEnds(), ll.csi.BothEnds(robust=False)
+        >>> designs = [ll.ClosedForm(csi=case).design(modes, channel.estimated(0.1, generator=0)) for case in cases]
+        >>> [round(float(design.expected_mse), 2) for design in designs]
+        [1.16, 1.35]
     """
 
     robust: bool = True
@@ -117,11 +131,11 @@ class BothEnds(CsiCase):
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
         if not self.robust:
-            return _trusting(modes, known, limit)
+            return trusting(modes, known, limit)
         if not known.uncertain or limit != Mean():
             return design_exactly(modes, known, limit)
         best = choose_for_both_ends(modes, known)
-        solution = _chosen(modes, best)
+        solution = chosen(modes, best)
         optimal = best.decoded.error_variance if known.uses == 1 else 0.0  # of one use, unless the decoder trusts the estimate
         return replace(solution, status=mark_status(solution.status, known.error_variance > optimal, ROBUST))
 
@@ -139,6 +153,15 @@ class Transmitter(CsiCase):
 
     Raises:
         ValueError: draws is no integer >= 1.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> solution = ll.ClosedForm(csi=ll.csi.Transmitter(draws=8)).design(modes, channel.estimated(0.1, generator=0))
+        >>> ll.csi.Transmitter().at_reception(solution, modes, truth=channel)
+        Solution(1 channel, 2×2, 1 use, robust)
     """
 
     receiver_measures: ClassVar[bool] = True
@@ -159,9 +182,9 @@ class Transmitter(CsiCase):
         """
         if not known.uncertain:
             return design_exactly(modes, known, limit)
-        _require_pooled(limit, self)
+        require_pooled(limit, self)
         best = choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust)
-        solution = _chosen(modes, best)
+        solution = chosen(modes, best)
         return replace(solution, status=mark_status(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
 
 
@@ -175,6 +198,15 @@ class ReceiverOnly(CsiCase):
 
     Raises:
         ValueError: gain is not positive and finite.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> solution = ll.ClosedForm(csi=ll.csi.ReceiverOnly()).design(modes, channel)
+        >>> solution.expected_mse is None, ll.csi.ReceiverOnly().at_reception(solution, modes, truth=channel)
+        (True, Solution(1 channel, 2×2, 1 use, baseline))
     """
 
     receiver_measures: ClassVar[bool] = True
@@ -194,9 +226,9 @@ class ReceiverOnly(CsiCase):
         Raises:
             ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
         """
-        root = _root(self.gain * known.n_rx, self.correlation, known)
+        root = statistical_root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
-        solution = _as_baseline(design_exactly(modes, there, limit))
+        solution = as_baseline(design_exactly(modes, there, limit))
         unmatched = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
         return replace(solution, transceiver=replace(unmatched, awaits_channel=True))
 
@@ -216,6 +248,11 @@ class TransmitterOnly(CsiCase):
 
     Raises:
         ValueError: gain or a multiple is not positive and finite, there is no multiple, or draws is no integer >= 1.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.ClosedForm(csi=ll.csi.TransmitterOnly(gain=0.5)).csi.gain
+        0.5
     """
 
     takes_every_limit: ClassVar[bool] = False
@@ -235,7 +272,7 @@ class TransmitterOnly(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design the precoder that equalises the channel known to the transmitter, for the decoder agreed beforehand."""
-        _require_pooled(limit, self)
+        require_pooled(limit, self)
         level = agreed_level(modes, known, self.gain, self.multiples, draws=self.draws, seed=self.seed)
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
@@ -245,53 +282,19 @@ class TransmitterOnly(CsiCase):
 
 @dataclass(frozen=True)
 class Unaware(CsiCase):
-    """Neither end knows the channel: the design for H = I without noise [pandolfo2025latent], used as it is."""
+    """Neither end knows the channel: the design for H = I without noise [pandolfo2025latent], used as it is.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> unaware = ll.ClosedForm(csi=ll.csi.Unaware()).design(modes, channel)
+        >>> aware, at_reception = ll.ClosedForm().design(modes, channel), ll.csi.Unaware().at_reception(unaware, modes, truth=channel)
+        >>> round(float(aware.expected_mse), 1), round(float(at_reception.expected_mse), 1)
+        (0.9, 5.3)
+    """
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design exactly for the identity; only the sizes and the power of `known` matter, and the expected MSE is known at reception."""
-        return _as_baseline(design_exactly(modes, known.unaware(), limit))
-
-
-def _chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
-    """The solution of a chosen precoder."""
-    link = modes.transceiver(best.decoded, best.streams, best.precoder)
-    trace = {"stream_power": best.stream_power, "candidate": best.candidate}
-    if best.mse_error is not None:
-        trace["expected_mse_error"] = best.mse_error
-    status = Status.OPTIMAL.where(best.stream_power.sum(-1) > 0)
-    return Solution(link, status, best.mse, link.expected_power(modes.covariance), trace)
-
-
-def _trusting(modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-    """The exact design for an estimate as if it were the channel; expected is its error on the channels that the estimate leaves open."""
-    exact = design_exactly(modes, known.without_error(), limit)
-    if not known.uncertain:
-        return exact
-    mse = None if limit.limits_messages else link_mse(modes, exact.transceiver, known)
-    return replace(exact, status=mark_status(exact.status, known.error_variance > 0, Status.BASELINE), expected_mse=mse)
-
-
-def _as_baseline(solution: LinearSolution) -> LinearSolution:
-    """The solution as one that was not optimised for its channels, of which nothing is known: its expected MSE is left out."""
-    everywhere = torch.ones_like(solution.status, dtype=torch.bool)
-    return replace(solution, status=mark_status(solution.status, everywhere, Status.BASELINE), expected_mse=None)
-
-
-def _require_pooled(limit: PowerLimit, case: CsiCase) -> None:
-    """Raise ValueError where a case has no design within a limit."""
-    if limit != Mean():
-        remedy = "use csi=BothEnds() for other limits" if type(limit).allocate is not PowerLimit.allocate else "see ll.Admm for it"
-        raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: {remedy}")
-
-
-def _root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
-    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere."""
-    eye = torch.eye(like.n_tx, dtype=like.h.dtype, device=like.h.device)
-    R = eye if correlation is None else finite("correlation", correlation).to(eye)
-    if R.shape != eye.shape or not torch.allclose(R, R.mH, atol=1e-6):
-        raise ValueError(f"correlation must be Hermitian of shape {tuple(eye.shape)}, got {tuple(R.shape)}")
-    values, vectors = torch.linalg.eigh(R)
-    if values[0] < -1e-6 * values[-1].abs().clamp(min=1.0):
-        raise ValueError(f"correlation must be positive semidefinite, got an eigenvalue of {float(values[0]):.3g}")
-    values[: like.n_tx - min(like.n_rx, like.n_tx)] = 0.0
-    return scale**0.5 * (vectors * values.clamp(min=0).sqrt()) @ vectors.mH
+        return as_baseline(design_exactly(modes, known.unaware(), limit))

@@ -25,11 +25,15 @@ def named(word: str, **settings: Any) -> CsiCase:
         word: such as "both-ends".
         settings: fields of any of the cases, such as `robust` and `gain`.
 
+    Returns:
+        The case, for `ClosedForm(csi=…)`.
+
     Raises:
         ValueError: no case has this name, or a setting is wrong.
 
     Example:
-        >>> named("both-ends", robust=False, gain=0.5)
+        >>> import latentlink as ll
+        >>> ll.csi.named("both-ends", robust=False, gain=0.5)
         BothEnds(robust=False)
     """
     kind = NAMES[choice("csi", word, NAMES)]

@@ -27,7 +27,12 @@ class ClosedForm(Summarised):
         [palomar2003joint]; [pandolfo2025latent] for the problem.
 
     Example:
-        >>> solution = ClosedForm(power=PerUse()).design(semantic_modes(moments), Channel.from_snr(h, snr_db=20.0))
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, batch=(100,), generator=0), snr_db=20.0)
+        >>> ll.ClosedForm(power=ll.power.PerUse()).design(modes, channel)
+        Solution(100 channels, 2×2, 1 use, optimal)
     """
 
     power: PowerLimit = field(default_factory=Mean)

@@ -69,7 +69,9 @@ class Goal(Summarised):
         ValueError: weight is not a finite real matrix, or fidelity is negative or not finite.
 
     Example:
-        >>> modes = semantic_modes(moments, goal=Goal.fisher(head, y, fidelity=0.01))
+        >>> import torch, latentlink as ll
+        >>> ll.Goal(torch.eye(2, 6), fidelity=0.01)  # the first two of six dimensions of y, and a little of the others
+        Goal(weight 2×6, fidelity 0.01)
     """
 
     weight: Float[Tensor, "q m"]
@@ -93,6 +95,13 @@ class Goal(Summarised):
 
         Raises:
             ValueError: y is malformed, or the head does not map (n, m) to (n, q).
+
+        Example:
+            >>> import torch, latentlink as ll
+            >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+            >>> y = x[:, :6].tanh()
+            >>> ll.Goal.logits(ll.fit_head(y, (y[:, 0] > 0).long()), y)
+            Goal(weight 2×6, fidelity 0)
         """
 
         def identity(outputs: Tensor) -> OutputMetric:
@@ -112,6 +121,15 @@ class Goal(Summarised):
 
         Raises:
             ValueError: for the same reasons as `logits`, or the temperature is outside these limits.
+
+        Example:
+            >>> import torch, latentlink as ll
+            >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+            >>> y = x[:, :6].tanh()
+            >>> head = ll.fit_head(y, (y[:, 0] > 0).long())
+            >>> goal = ll.Goal.fisher(head, y, temperature=3.0, fidelity=0.01)
+            >>> ll.semantic_modes(ll.Moments.from_pairs(x, y), goal)
+            SemanticModes(6 modes, 8 → 6, goal of 1 direction, shrinkage ...)
         """
         temperature = real("temperature", temperature, least=1 / _HOTTEST, most=_HOTTEST)
 

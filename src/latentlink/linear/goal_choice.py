@@ -105,8 +105,13 @@ def choose_goal(
             is called "mse".
 
     Example:
-        >>> choice = choose_goal(x, y, head, labels=labels)
-        >>> solution = ClosedForm().design(choice.modes_for(channel), channel)
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> labels = (y[:, 0] > 0).long()
+        >>> choice = ll.choose_goal(x, y, ll.fit_head(y, labels), labels=labels, streams=(2, 4), snr_db=(10.0,), folds=2, channels=1)
+        >>> choice.score.shape, list(choice.modes)
+        (torch.Size([2, 1, 4]), ['mse', 'logits', 'fisher', 'fisher-3'])
     """
     pilots = Pilots(x, y, labels)
     integer("folds", folds, 2, len(pilots))

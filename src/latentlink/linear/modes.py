@@ -64,6 +64,15 @@ class SemanticModes(Summarised, Parts, Saved):
         shrinkage: λ, the regularisation of Rx that was used.
         widely_linear: True where Φ is real-linear in x, False where it is complex-linear in the packed x.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> modes
+        SemanticModes(6 modes, 8 → 6, MSE, shrinkage ...)
+        >>> modes.align(x).shape, round(float(modes.strength[0]), 1)
+        (torch.Size([500, 6]), 0.6)
     """
 
     analysis: Float[Tensor, "k d"]
@@ -204,7 +213,12 @@ def semantic_modes(
         [palomar2003joint] for the modes of plain MSE, [golub1979generalized] for λ.
 
     Example:
-        >>> modes = semantic_modes(Moments.from_pairs(x, y), goal=Goal.logits(head, y))
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> head = ll.fit_head(y, (y[:, 0] > 0).long())
+        >>> ll.semantic_modes(ll.Moments.from_pairs(x, y), goal=ll.Goal.logits(head, y, fidelity=0.01))
+        SemanticModes(6 modes, 8 → 6, goal of 2 directions, shrinkage ...)
     """
     shrinkage, widely_linear = _check(moments, goal, shrinkage, widely_linear)
     varying = moments.without_rounding()

@@ -45,6 +45,17 @@ class LinearTransceiver(BaseTransceiver):
         power_limit: what the budget limits.
         encoders: names of the transmitter's and the receiver's encoder, for the record.
         awaits_channel: True if the decoder has to be matched to what the receiver measures before anything is received.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> link = ll.ClosedForm().design(modes, channel).transceiver
+        >>> link.encode(x).shape, link.decode(channel.apply(link.encode(x), generator=0)).shape
+        (torch.Size([500, 1, 2]), torch.Size([500, 6]))
+        >>> link.flops.total
+        112
     """
 
     analysis: Float[Tensor, "s d"]

@@ -91,10 +91,21 @@ class Decoder(_End):
 
     Args:
         transceiver: the link.
-        trainable: as in `Precoder`.
+        trainable: True makes its real and complex tensors parameters, those of its channel excepted.
 
     Raises:
-        ValueError: as `Precoder`.
+        ValueError: transceiver is not a Transceiver; in `forward`, the symbols do not fit, or gradients do not pass through this kind of
+            link.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> link = ll.ClosedForm().design(modes, channel).transceiver
+        >>> receiver = ll.nn.Decoder(link, trainable=True)
+        >>> receiver(channel.apply(link.encode(x), generator=0)).shape, sum(part.numel() for part in receiver.parameters()) > 0
+        (torch.Size([500, 6]), True)
     """
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -109,10 +120,16 @@ class ChannelLayer(Summarised, nn.Module):
 
     Args:
         channel: the channels that messages really pass.
-        seed: of the noise, or a `torch.Generator` on the device; None is PyTorch's global generator.
+        seed: seed of the noise, or a `torch.Generator` on the device; None is PyTorch's global generator.
 
     Raises:
         ValueError: channel or seed is of another type; in `forward`, the symbols do not fit.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> layer = ll.nn.ChannelLayer(ll.Channel.from_snr(ll.rayleigh(4, 2, generator=0), snr_db=20.0), seed=0)
+        >>> layer(torch.ones(50, 1, 2, dtype=torch.complex64)).shape
+        torch.Size([50, 1, 4])
     """
 
     def __init__(self, channel: Channel, *, seed: int | torch.Generator | None = None) -> None:

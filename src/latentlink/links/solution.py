@@ -29,8 +29,15 @@ class Solution(Summarised, Generic[Link]):
         trace: further tensors of the design, by name; the docstring of each `design` says what they mean.
 
     Example:
-        >>> ClosedForm().design(modes, channel)  # doctest: +SKIP
-        Solution(100 channels, 2×2, 1 use, optimal)
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> solution = ll.ClosedForm().design(modes, channel)
+        >>> solution
+        Solution(1 channel, 2×2, 1 use, optimal)
+        >>> solution.status_names(), round(float(solution.expected_power), 2)
+        (['optimal'], 1.0)
     """
 
     transceiver: Link

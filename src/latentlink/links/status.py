@@ -35,6 +35,13 @@ class Status(Summarised):
 
     Raises:
         ValueError: the package has a status of this name with another message, or another name has the same hash.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.Status.OPTIMAL.message
+        'optimal: no pair of its kind does better under these moments and this power'
+        >>> ll.Status.of(ll.Status.BASELINE.code).name
+        'baseline'
     """
 
     OPTIMAL: ClassVar["Status"]

@@ -43,6 +43,15 @@ class Transceiver(Protocol):
     """The protocol of what can be put on the two devices, for a batch `...` of channels.
 
     Attributes that are optional (see `BaseTransceiver`) are those from `side_symbols` on.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> link = ll.ClosedForm().design(modes, channel).transceiver
+        >>> isinstance(link, ll.Transceiver)
+        True
     """
 
     @property
@@ -143,6 +152,19 @@ class BaseTransceiver(Summarised, Parts, Saved):
 
     A class that inherits it brings `channel`, `mean_y`, `synthesis`, `flops`, `encode` and `receive`, and may override the others. A
     dataclass of tensors moves by `to`, and is saved if it is an `artifact`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> class FirstTwo(ll.BaseTransceiver):  # sends the first two numbers of a latent as one symbol over one antenna
+        ...     flops, mean_y, synthesis = None, torch.zeros(8), torch.eye(8)[:, :2]
+        ...     channel = ll.Channel.from_snr(ll.rayleigh(1, 1, generator=0), snr_db=20.0)
+        ...     def encode(self, x):
+        ...         return torch.complex(x[..., 0], x[..., 1])[..., None, None] / 2**0.5
+        ...     def receive(self, r):
+        ...         return torch.view_as_real(r[..., 0, 0] / self.channel.h.to(r.dtype)[0, 0, 0]) * 2**0.5
+        >>> x = torch.randn(100, 8, generator=torch.Generator().manual_seed(0))
+        >>> ll.transmit(FirstTwo(), x, FirstTwo.channel, generator=0).shape
+        torch.Size([100, 8])
     """
 
     if TYPE_CHECKING:  # what a class that inherits it brings
@@ -202,7 +224,14 @@ class BaseTransceiver(Summarised, Parts, Saved):
             ValueError: x are no latents of the transmitter, or the power cannot be changed without a new design.
 
         Example:
-            >>> link = ClosedForm().design(modes, channel).transceiver.calibrated(x)
+            >>> import torch, latentlink as ll
+            >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+            >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+            >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+            >>> link = ll.ClosedForm().design(modes, channel).transceiver
+            >>> others = 2 * x  # latents that the design has not seen
+            >>> [round(float(each.encode(others).abs().square().sum((-2, -1)).mean()), 1) for each in (link, link.calibrated(others))]
+            [4.0, 1.0]
         """
         return bring_to_budget(self, as_latents("x", x))
 

@@ -27,7 +27,9 @@ def on_terminal(what: str, stream: Any = None, after_s: float = 1.0) -> Callable
         after_s: seconds before the first line, so that what is fast stays silent.
 
     Example:
-        >>> generate("CDL-C", 8, 8, batch=1000, progress=on_terminal("my channels"))
+        >>> from latentlink.numerics.progress import on_terminal
+        >>> shown = on_terminal("my channels")  # for progress=…
+        >>> shown(1, 1000)  # nothing is written where there is no terminal
     """
     target = sys.stderr if stream is None else stream
     began = time.monotonic()

@@ -20,6 +20,7 @@ def stream(seed: int, *names: str | int) -> int:
         names: what is drawn, such as "channel noise" and the number of a block.
 
     Example:
+        >>> from latentlink.numerics.seeds import stream
         >>> stream(0, "pilots") != stream(1, "pilots") != stream(0, "noise")
         True
     """

@@ -38,7 +38,17 @@ _PACKAGES = ("latentlink", "torch")  # whose versions a manifest names
 
 
 class ArtifactError(ValueError):
-    """The file is not a whole, unchanged latentlink artifact of a known kind and version; the message says which."""
+    """The file is not a whole, unchanged latentlink artifact of a known kind and version; the message says which.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import latentlink as ll
+        >>> size = Path("link.safetensors").write_text("no link")
+        >>> ll.load("link.safetensors")
+        Traceback (most recent call last):
+            ...
+        latentlink.storage.artifacts.ArtifactError: link.safetensors: not a safetensors file, or cut short (7 bytes)
+    """
 
 
 @runtime_checkable
@@ -139,7 +149,12 @@ def load(path: str | os.PathLike[str], expected: type[Any] | UnionType = object)
             another class than expected.
 
     Example:
-        >>> link = load("link.safetensors", LinearTransceiver)  # doctest: +SKIP
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> modes.save("pair.safetensors")
+        >>> ll.load("pair.safetensors", ll.SemanticModes)
+        SemanticModes(6 modes, 8 → 6, MSE, shrinkage ...)
     """
     tensors, manifest = read(path)
     kind = manifest["kind"]

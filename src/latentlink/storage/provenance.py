@@ -48,8 +48,12 @@ class Provenance:
         made_from: the artifact that it was designed from, as kind and SHA-256; "" if none.
 
     Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> from latentlink.storage.provenance import DataRecord, Provenance
         >>> made = Provenance(data=(DataRecord.of("pilots at the transmitter", "vit.npy", x),), settings={"goal": "mse"})
-        >>> modes.save("pair.safetensors", made)  # doctest: +SKIP
+        >>> modes.save("pair.safetensors", made)
     """
 
     data: tuple[DataRecord, ...] = ()

@@ -17,6 +17,9 @@ _MANY, _VERY_MANY = 20, 100  # channels of a cell from which the mean over the w
 def summarise(rows: pl.DataFrame) -> pl.DataFrame:
     """Average over seeds and channel draws, a row for each method and point; rows that differ in more than these are never averaged.
 
+    Args:
+        rows: rows of `run` or `results`.
+
     Returns:
         The method, with those of its parameters in which it differs from others of its name; the settings that vary; the number of rows;
         means; and the standard deviation of the accuracy over rows. With 20 channels a cell also accuracy_worst, the mean over the worst
@@ -25,6 +28,17 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
 
     Raises:
         ValueError: rows are not those of a study.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> for split in ("train", "test"):
+        ...     ll.data.write_array(f"{split}-transmitter.npy", x)
+        ...     ll.data.write_array(f"{split}-receiver.npy", x[:, :6].tanh())
+        >>> study = {"name": "mine", "data": {"dataset": "files"}, "methods": [{"name": "closed-form"}], "seeds": 1, "metrics": ["mse"]}
+        >>> means = ll.studies.summarise(ll.studies.run(study, ["channel.draws=3"]))
+        >>> means["method", "rows"].rows()
+        [('exact, widely linear', 3), ("receiver's latents", 1), ('aligned, no channel', 1), ('unaligned', 1)]
     """
     missing = sorted({"method", "family", "parameters"} - set(rows.columns))
     if missing:

@@ -111,8 +111,12 @@ def describe_columns() -> pl.DataFrame:
     The columns of a metric are there only if the study lists it. Rows of the references, which pass no channel, have null in the columns of
     the roles "channel" and "radio", and in most results.
 
+    Returns:
+        A frame with the columns column, type, role, metric and meaning.
+
     Example:
-        >>> describe_columns().filter(pl.col("column") == "snr_db")["meaning"].item()
+        >>> import polars as pl, latentlink as ll
+        >>> ll.studies.describe_columns().filter(pl.col("column") == "snr_db")["meaning"].item()
         'SNR in dB, by its reference'
     """
     rows = [

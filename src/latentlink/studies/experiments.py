@@ -44,6 +44,13 @@ class Experiment:
         results: the folder of their rows.
         text: the study file.
         quick: whether it is the study's small form.
+
+    Example:
+        >>> import latentlink as ll
+        >>> study = {"name": "mine", "channel": {"antennas": [1, 2, 4]}, "methods": [{"name": "closed-form"}], "seeds": 1}
+        >>> experiment = ll.studies.open_experiment(study)
+        >>> len(experiment.cells), len(experiment.missing)
+        (6, 6)
     """
 
     study: Study
@@ -103,6 +110,13 @@ def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bo
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not a study; the message names key, value and what was expected.
+
+    Example:
+        >>> import latentlink as ll
+        >>> study = {"name": "mine", "channel": {"antennas": [1, 2, 4]}, "methods": [{"name": "closed-form"}], "seeds": 1}
+        >>> experiment = ll.studies.open_experiment(study, ["references=false"])
+        >>> [cell.channel.antennas for cell in experiment.cells]
+        [1, 2, 4]
     """
     if isinstance(study, Study):
         if overrides or quick:
@@ -152,6 +166,17 @@ def run(
 
     Warns:
         UserWarning: cells failed; the others are stored, and the next run tries again.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> for split in ("train", "test"):
+        ...     ll.data.write_array(f"{split}-transmitter.npy", x)
+        ...     ll.data.write_array(f"{split}-receiver.npy", x[:, :6].tanh())
+        >>> study = {"name": "mine", "data": {"dataset": "files"}, "methods": [{"name": "closed-form"}], "seeds": 1, "metrics": ["mse"]}
+        >>> rows = ll.studies.run(study, ["channel.antennas=1,2", "references=false"])
+        >>> rows["n_tx"].to_list()
+        [1, 2]
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
     todo = len(experiment.missing)
@@ -174,7 +199,19 @@ def run(
 
 @validate_call
 def results(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = False, output: str | Path = "results") -> pl.DataFrame:
-    """The rows of all finished cells of a study; arguments and errors as `run`."""
+    """The rows of all finished cells of a study; arguments and errors as `run`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> for split in ("train", "test"):
+        ...     ll.data.write_array(f"{split}-transmitter.npy", x)
+        ...     ll.data.write_array(f"{split}-receiver.npy", x[:, :6].tanh())
+        >>> study = {"name": "mine", "data": {"dataset": "files"}, "methods": [{"name": "closed-form"}], "seeds": 1, "metrics": ["mse"]}
+        >>> rows = ll.studies.run(study)
+        >>> ll.studies.results(study).equals(rows)
+        True
+    """
     return open_experiment(study, overrides, quick=quick, output=output).rows()
 
 
@@ -187,6 +224,12 @@ def report(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bool = Fals
 
     Raises:
         ImportError: what draws is not installed (extra `report`).
+
+    Example:
+        >>> import latentlink as ll
+        >>> rows = ll.studies.run("mine.yaml")  # doctest: +SKIP
+        >>> ll.studies.report("mine.yaml")[0]  # doctest: +SKIP
+        PosixPath('results/mine/report.html')
     """
     experiment = open_experiment(study, overrides, quick=quick, output=output)
     above = importlib.import_module("latentlink.report.page")  # by name: the report reads studies, which do not depend on it

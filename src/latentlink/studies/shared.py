@@ -51,6 +51,13 @@ class PilotKnowledge:
         classifier: the receiver's head, fitted to its own training latents, or None where nothing asks for it.
         others: the transmitter's latents (u, d) of observations that are no pilots, or None.
         moments: of the pilots, or of more pairs, of which the pilots are a sample.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> known = ll.studies.PilotKnowledge(ll.Pilots(x, x[:, :6].tanh()), classifier=None)
+        >>> known.modes()  # computed once
+        SemanticModes(6 modes, 8 → 6, MSE, shrinkage ...)
     """
 
     def __init__(self, pilots: Pilots, classifier: LinearHead | None, others: Tensor | None = None, moments: Moments | None = None) -> None:

@@ -72,6 +72,14 @@ class SoftmaxHead(LinearHead):
 
     Attributes:
         classes: the name of each class, in the order of the logits, as they were in training; None where classes have numbers alone.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> head = ll.fit_head(y, (y[:, 0] > 0).long(), names=["low", "high"])
+        >>> head(y[:4]).shape, head.classes
+        (torch.Size([4, 2]), ('low', 'high'))
     """
 
     classes: tuple[str, ...] | None = None
@@ -128,7 +136,13 @@ def fit_head(
         ValueError: y, labels or names are malformed, only one class is present, or numbers of classes are far apart.
 
     Example:
-        >>> fit_head(y[:4], ["dog", "cat", "dog", "cat"]).classes
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> head = ll.fit_head(y, (y[:, 0] > 0).long())
+        >>> head(y).shape
+        torch.Size([500, 2])
+        >>> ll.fit_head(y[:4], ["dog", "cat", "dog", "cat"]).classes
         ('cat', 'dog')
     """
     y = as_latents("y", y).double()

@@ -28,6 +28,12 @@ class Rate(Summarised):
         low: lower end of the interval.
         high: upper end of the interval.
         count: n.
+
+    Example:
+        >>> import latentlink as ll
+        >>> rate = ll.metrics.Rate.of(90, 100)
+        >>> rate.value, round(rate.low, 2), round(rate.high, 2)
+        (0.9, 0.83, 0.94)
     """
 
     value: float
@@ -68,6 +74,15 @@ class Accuracy(Summarised):
         overall: the rate over all messages.
         per_class: rates of the classes that occur, by name where the head knows it, else by number.
         mean_per_class: their mean, which weighs rare classes like common ones.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> labels = (y[:, 0] > 0).long()
+        >>> found = ll.metrics.accuracy(ll.fit_head(y, labels, names=["low", "high"]), y, labels)
+        >>> list(found.per_class), found.overall.count
+        (['low', 'high'], 500)
     """
 
     overall: Rate
@@ -89,6 +104,14 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
 
     Warns:
         UserWarning: labels of classes that the head lacks, which count as errors.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> labels = (y[:, 0] > 0).long()
+        >>> ll.metrics.accuracy(ll.fit_head(y, labels), y, labels).overall.value > 0.95
+        True
     """
     y_hat = finite("y_hat", y_hat)
     if y_hat.is_complex() or y_hat.ndim < 2:
@@ -107,7 +130,16 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
 
 @validate_call
 def agreement(head: nn.Module, y_hat: AnyArray, y: AnyArray) -> Rate:
-    """The share of messages on which head(ŷ) decides as head(y) does, of y_hat (…, n, m) and y (n, m); raises as `mse`."""
+    """The share of messages on which head(ŷ) decides as head(y) does, of y_hat (…, n, m) and y (n, m); raises as `mse`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> head = ll.fit_head(y, (y[:, 0] > 0).long())
+        >>> ll.metrics.agreement(head, y, y).value
+        1.0
+    """
     y_hat, y = _as_pair(y_hat, y)
     return _rate(decisions(head, y_hat) == decisions(head, y))
 
@@ -118,6 +150,11 @@ def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
 
     Raises:
         ValueError: the shapes do not fit.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.metrics.mse(torch.zeros(10, 3), torch.ones(10, 3))
+        tensor(3.)
     """
     y_hat, y = _as_pair(y_hat, y)
     difference = y_hat - y
@@ -126,7 +163,14 @@ def mse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
 
 @validate_call
 def nmse(y_hat: AnyArray, y: AnyArray) -> Float[Tensor, "*batch"]:
-    """MSE (…) over the variance tr Ry of y (n, m): 1 is the error of the mean. Constant y gives the MSE; raises as `mse`."""
+    """MSE (…) over the variance tr Ry of y (n, m): 1 is the error of the mean. Constant y gives the MSE; raises as `mse`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> y = torch.tensor([[1.0], [3.0]])
+        >>> ll.metrics.nmse(y.mean(0).expand(2, 1), y)
+        tensor(1., dtype=torch.float64)
+    """
     y = as_latents("y", y).double()
     variance = (y - y.mean(0)).square().sum(-1).mean()
     return mse(y_hat, y) / torch.where(variance > 0, variance, 1.0)

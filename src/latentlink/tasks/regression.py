@@ -17,7 +17,16 @@ _TRIED = (-8.0, 3.0, 67)  # log10 of the regularisations that are tried, of feat
 
 @artifact("regression head")
 class RegressionHead(LinearHead):
-    """Linear regression: real outputs (…, q) = y Wᵀ + b of latents y (…, m), of any real dtype."""
+    """Linear regression: real outputs (…, q) = y Wᵀ + b of latents y (…, m), of any real dtype.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> head = ll.nn.RegressionHead.fit(y, y[:, :2])
+        >>> head, head(y[:4]).shape
+        (RegressionHead(6 dimensions, 2 outputs), torch.Size([4, 2]))
+    """
 
     def _facts(self) -> dict[str, str]:
         return {"latents": f"{self.in_features} dimensions", "outputs": f"{self.out_features} outputs"}
@@ -40,8 +49,11 @@ class RegressionHead(LinearHead):
             ValueError: y or targets are malformed, or weight_decay is not positive.
 
         Example:
-            >>> RegressionHead.fit(y, y[:, :2])
-            RegressionHead(768 dimensions, 2 outputs)
+            >>> import torch, latentlink as ll
+            >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+            >>> y = x[:, :6].tanh()
+            >>> ll.nn.RegressionHead.fit(y, y[:, :2])
+            RegressionHead(6 dimensions, 2 outputs)
         """
         y = as_latents("y", y).double()
         t = as_targets(targets, len(y)).double().to(y.device)

@@ -38,6 +38,14 @@ class ChannelEstimator(Summarised):
         trust: E[h ĥ*] / E|ĥ|² (…, u): E[h | ĥ] = trust · ĥ, entry by entry; 1 for LMMSE.
         uncertainty: E|h − trust · ĥ|² (…, u).
         pilot_noise: σ²/P_p (…).
+
+    Example:
+        >>> import latentlink as ll
+        >>> pilots, message = ll.channels.ResourceElements.comb(4, 48), ll.channels.ResourceElements.over_frequency(4, 48)
+        >>> statistics = ll.csi.ScatteringStatistics(rms_delay_spread_s=100e-9)
+        >>> estimator = ll.csi.lmmse_estimator(statistics, pilots, message, pilot_noise=0.1)
+        >>> estimator.estimate(ll.rayleigh(2, 2, batch=(len(pilots),), generator=0), generator=0).shape  # elements × antennas
+        torch.Size([4, 2, 2])
     """
 
     weights: Complex[Tensor, "*batch u p"]
@@ -103,14 +111,18 @@ def lmmse_estimator(
         message: elements of the grid that carry the message.
         pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
 
+    Returns:
+        The estimator A (…, u, p) = R_up (R_pp + σ²/P_p I)⁻¹, with the error that it leaves.
+
     Raises:
         ValueError: the noise is negative or not finite, or the statistics do not cover the elements.
 
     Example:
-        >>> statistics = ScatteringStatistics(rms_delay_spread_s=100e-9)
-        >>> pilots, message = ResourceElements.comb(4, 48), ResourceElements.over_frequency(4, 48)
-        >>> lmmse_estimator(statistics, pilots, message, pilot_noise=0.1).error_variance.shape
-        torch.Size([4])
+        >>> import latentlink as ll
+        >>> pilots, message = ll.channels.ResourceElements.comb(4, 48), ll.channels.ResourceElements.over_frequency(4, 48)
+        >>> statistics = ll.csi.ScatteringStatistics(rms_delay_spread_s=100e-9)
+        >>> ll.csi.lmmse_estimator(statistics, pilots, message, pilot_noise=0.1).error_variance
+        tensor([0.0107, 0.0066, 0.0067, 0.0128], dtype=torch.float64)
     """
     R_dp, R_pp, power, noise = _known(statistics, pilots, message, pilot_noise)
     loading = noise + _LOADING * len(pilots) * R_pp.diagonal().real.mean()
@@ -128,14 +140,28 @@ def least_squares_estimator(
     """Interpolate the pilots as they are received; the statistics serve only to compute the error that remains.
 
     Within each symbol that has pilots, linearly in frequency between the two nearest, held beyond the outermost; then the same in time
-    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot. The
-    other arguments are those of `lmmse_estimator`.
+    between symbols, held after the last (an outdated estimate is used as it is). Or, not linear, the nearest symbol's nearest pilot.
 
     Args:
+        statistics: the covariance of the channel over the grid, for the error alone.
+        pilots: elements of the grid with pilots.
+        message: elements of the grid that carry the message.
+        pilot_noise: σ²/P_p ≥ 0 (…), noise variance over the power of a pilot.
         linear: whether to interpolate linearly, or to take the nearest pilot.
+
+    Returns:
+        The estimator, which does not shrink what it receives (see `ChannelEstimator.corrected`).
 
     Raises:
         ValueError: as `lmmse_estimator`.
+
+    Example:
+        >>> import latentlink as ll
+        >>> pilots, message = ll.channels.ResourceElements.comb(4, 48), ll.channels.ResourceElements.over_frequency(4, 48)
+        >>> statistics = ll.csi.ScatteringStatistics(rms_delay_spread_s=100e-9)
+        >>> makers = ll.csi.least_squares_estimator, ll.csi.lmmse_estimator
+        >>> [round(float(make(statistics, pilots, message, pilot_noise=0.1).error_variance.mean()), 3) for make in makers]
+        [0.063, 0.009]
     """
     R_dp, R_pp, power, noise = _known(statistics, pilots, message, pilot_noise)
     weights = _interpolate(pilots, message, linear).to(R_dp).expand(*noise.shape, -1, -1)

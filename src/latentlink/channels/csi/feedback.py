@@ -32,8 +32,20 @@ def angle_count(n_tx: int, q: int) -> int:
 def feedback_bits(channel: Channel, bits: int) -> int:
     """Count the bits that one channel of the batch takes: angles and amplitudes of each use, or of one where all uses are the same.
 
+    Args:
+        channel: channels (…, u, n_rx, n_tx), of which the sizes count.
+        bits: number b of bits for each φ and each amplitude.
+
+    Returns:
+        Bits per channel.
+
     Raises:
         ValueError: bits is no integer from 1 to 32.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.csi.feedback_bits(ll.Channel.from_snr(ll.rayleigh(4, 4, generator=0), snr_db=20.0), bits=6)
+        84
     """
     bits = integer("bits", bits, 1, 32)
     q = min(channel.n_rx, channel.n_tx)
@@ -61,7 +73,11 @@ def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel
         ValueError: bits is no integer from 1 to 32, or the gain is not positive and finite.
 
     Example:
-        >>> known = quantise_feedback(channel, bits=6)
+        >>> import latentlink as ll
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 4, generator=0), snr_db=20.0)
+        >>> known = ll.csi.quantise_feedback(channel, bits=6)
+        >>> known.h.shape, round(float(known.error_variance), 3)
+        (torch.Size([1, 2, 4]), 0.004)
     """
     bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
     once = channel.h.narrow(-3, 0, 1) if is_block_fading(channel.h) else channel.h
@@ -85,8 +101,22 @@ def quantisation_variance(n_rx: int, n_tx: int, bits: int, *, gain: float = 1.0)
 
     An error of φ moves one row of what is left of V, one of ψ two rows; rows i … of q − i columns hold (q − i)/(n_tx − i) each.
 
+    Args:
+        n_rx: number of receive antennas.
+        n_tx: number of transmit antennas.
+        bits: number b of bits for each φ and each amplitude.
+        gain: E|h|², which the variance is proportional to.
+
+    Returns:
+        The variance τ of each entry, at most the gain.
+
     Raises:
         ValueError: as `quantise_feedback`.
+
+    Example:
+        >>> import latentlink as ll
+        >>> [round(ll.csi.quantisation_variance(4, 4, bits), 3) for bits in (4, 6, 8)]
+        [0.076, 0.005, 0.0]
     """
     bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
     n_rx, n_tx = integer("n_rx", n_rx), integer("n_tx", n_tx)

@@ -28,7 +28,17 @@ SPEED_OF_LIGHT = 299_792_458.0
 @made_by("ScatteringStatistics(rms_delay_spread_s=1e-7)")
 @runtime_checkable
 class GridStatistics(Protocol):
-    """The covariance of a channel of mean zero over the grid, which an estimator has to know beforehand."""
+    """The covariance of a channel of mean zero over the grid, which an estimator has to know beforehand.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> class Flat:  # the same channel at every element
+        ...     def covariance(self, rows, columns):
+        ...         return torch.ones(len(rows), len(columns), dtype=torch.complex128)
+        >>> elements = ll.channels.ResourceElements.contiguous(12)
+        >>> ll.csi.lmmse_estimator(Flat(), elements, elements, pilot_noise=1.2).error_variance[0]  # 12 pilots of one number
+        tensor(0.0909, dtype=torch.float64)
+    """
 
     def covariance(self, rows: ResourceElements, columns: ResourceElements) -> Complex[Tensor, "rows columns"]:
         """Compute R (rows, columns) between two sets of resource elements."""
@@ -48,6 +58,13 @@ class ScatteringStatistics(Summarised):
 
     Raises:
         ValueError: naming what is negative, not finite or of unequal length; paths and a delay spread are both or neither given.
+
+    Example:
+        >>> import latentlink as ll
+        >>> elements = ll.channels.ResourceElements.over_frequency(3, 624)
+        >>> statistics = ll.csi.ScatteringStatistics(delays_s=(0.0, 1e-7), powers=(0.8, 0.2))
+        >>> statistics.covariance(elements, elements).abs()[0]
+        tensor([1.0000, 0.6725, 0.8271], dtype=torch.float64)
     """
 
     delays_s: tuple[float, ...] = ()
@@ -96,6 +113,13 @@ class SampledStatistics(Summarised):
     Attributes:
         elements: the resource elements of the bank (e).
         matrix: R (e, e).
+
+    Example:
+        >>> import latentlink as ll
+        >>> elements = ll.channels.ResourceElements.contiguous(3)
+        >>> bank = ll.rayleigh(2, 2, batch=(100, 1), generator=0).expand(100, 3, 2, 2)  # flat in frequency
+        >>> ll.csi.SampledStatistics.of(bank, elements).covariance(elements, elements).shape
+        torch.Size([3, 3])
     """
 
     elements: ResourceElements
@@ -131,6 +155,11 @@ def doppler_hz(speed_mps: float, carrier_hz: float) -> float:
 
     Raises:
         ValueError: one of them is negative or not finite.
+
+    Example:
+        >>> import latentlink as ll
+        >>> round(ll.csi.doppler_hz(30 / 3.6, 3.5e9), 1)  # 30 km/h at 3.5 GHz
+        97.3
     """
     return real("speed_mps", speed_mps, least=0.0, below=SPEED_OF_LIGHT) * real("carrier_hz", carrier_hz, least=0.0) / SPEED_OF_LIGHT
 

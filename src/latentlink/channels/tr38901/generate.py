@@ -203,12 +203,14 @@ def generate(
             dtype is real.
         ImportError: the extra `3gpp` is not installed.
 
-    Example:
-        >>> grid = generate("CDL-C", 8, 8, batch=1000, elements=ResourceElements.over_frequency(48, 624))
-        >>> channel = Channel.from_grid(grid, snr_db=20.0)
-
     References:
         [3gpp38901]; [hoydis2022sionna].
+
+    Example:
+        >>> import latentlink as ll
+        >>> grid = ll.tr38901.generate("TDL-A", 2, 2, batch=10, elements=ll.channels.ResourceElements.over_frequency(4, 624))
+        >>> ll.Channel.from_grid(grid, snr_db=20.0)
+        Channel(10 channels, 2×2, 4 uses, SNR 20 dB, power 1)
     """
     if dtype not in (torch.complex64, torch.complex128):
         raise ValueError(f"dtype must be torch.complex64 or torch.complex128, got {dtype}")

@@ -31,6 +31,11 @@ class Panel(Summarised):
 
     Raises:
         ValueError: naming the attribute that is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.tr38901.Panel(rows=2, columns=4).antennas  # two polarisations each
+        16
     """
 
     rows: int = 1
@@ -60,6 +65,11 @@ class Panel(Summarised):
 
         Raises:
             ValueError: there is no antenna, or an odd number of them is to be dual-polarised.
+
+        Example:
+            >>> import latentlink as ll
+            >>> ll.tr38901.Panel.linear(8)
+            Panel(rows=1, columns=4, polarisation='cross', pattern='omni')
         """
         antennas = integer("antennas", antennas)
         dual = antennas % 2 == 0 if dual is None else dual
@@ -77,10 +87,10 @@ class Model(Summarised):
             a drop is one user, uniform over a sector (InH: over the office, served by the nearest site).
         receive: array of the receiver; TDL has no geometry and takes its number of antennas only.
         transmit: array of the transmitter, likewise.
-        carrier_hz: carrier frequency.
-        subcarrier_spacing_hz: Δf.
-        delay_spread_s: RMS delay spread that profiles are scaled to.
-        speed_mps: speed of the moving end, in a random direction.
+        carrier_hz: carrier frequency in Hz.
+        subcarrier_spacing_hz: Δf in Hz.
+        delay_spread_s: RMS delay spread in seconds that profiles are scaled to.
+        speed_mps: speed of the moving end in m/s, in a random direction.
         direction: "downlink" (the transmitter is the base station) or "uplink".
         correlation: correlation between neighbouring antennas at (transmitter, receiver), exponential; TDL only.
         line_of_sight: True or False for all outdoor users of drops, None as the scenario draws it.
@@ -92,6 +102,12 @@ class Model(Summarised):
 
     Raises:
         ValueError: naming the attribute that is out of range, or does not go with the model.
+
+    Example:
+        >>> import latentlink as ll
+        >>> model = ll.tr38901.Model("CDL-C", receive=ll.tr38901.Panel.linear(4), delay_spread_s=300e-9)
+        >>> model.receive.antennas, model.transmit.antennas
+        (4, 2)
     """
 
     model: ModelName

@@ -19,9 +19,9 @@ class StandardDraws(SizedDraws):
     """Channels of a 3GPP model of random size, uses and SNR; several uses are resource elements spread over the band.
 
     Attributes:
-        antennas: see `SizedDraws`.
-        uses: see `SizedDraws`.
-        snr_db: see `SizedDraws`.
+        antennas: numbers of antennas, n_rx = n_tx, each drawn in proportion to 1/√n.
+        uses: channel uses per message, each as likely as the next.
+        snr_db: (lowest, highest) SNR per transmit antenna in dB, uniform between them.
         model: the settings, whose arrays are replaced by linear ones of each size, cross-polarised if even.
         subcarriers: number of subcarriers of the band.
         bank: number of channels of each size and number of uses that draws are taken from.
@@ -29,6 +29,12 @@ class StandardDraws(SizedDraws):
 
     Raises:
         ValueError: naming the attribute that is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> draws = ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-A"), antennas=(2,), uses=(1,), bank=10)
+        >>> [channel.h.shape for channel in draws.draw(5, 0)]
+        [torch.Size([5, 1, 2, 2])]
     """
 
     model: Model

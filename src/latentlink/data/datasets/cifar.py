@@ -41,9 +41,17 @@ def cifar10(split: Split, folder: Path | str | None = None) -> ImageSet:
         folder: where `cifar-10-python.tar.gz`, `cifar-10-binary.tar.gz`, `cifar-10-batches-py` or `cifar-10-batches-bin` is, or one of
             these itself. Without it: the folder that the environment variable LATENTLINK_DATA names, or its `cifar-10`.
 
+    Returns:
+        Images (n, 32, 32, 3) with labels and the names of the classes.
+
     Raises:
         DatasetNotFound: none of them exists; the message lists the searched folders.
         ValueError: an archive or a batch is damaged, incomplete or something else; the message names it.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.data.cifar10("test").images.shape  # doctest: +SKIP
+        torch.Size([10000, 32, 32, 3])
     """
     choice("split", split, get_args(Split))
     places = places_of("cifar-10", folder)

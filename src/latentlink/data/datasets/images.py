@@ -35,7 +35,15 @@ DIGITS_TEST = 597  # of 1,797: leaves 1,200 to fit on
 
 
 class DatasetNotFound(FileNotFoundError):  # noqa: N818 (named like FileNotFound)
-    """The files of a data set are in none of the searched folders, which the message lists."""
+    """The files of a data set are in none of the searched folders, which the message lists.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.data.fashion_mnist("test", folder="nowhere")
+        Traceback (most recent call last):
+            ...
+        latentlink.data.datasets.images.DatasetNotFound: no t10k-images-idx3-ubyte[.gz] ... in nowhere: install ...
+    """
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,12 @@ class ImageSet(Summarised):
 
     Raises:
         ValueError: images of another shape or type, or labels that are not one class number for each image.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> images = ll.data.ImageSet("squares", torch.zeros(4, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), ("dark", "bright"))
+        >>> len(images.subset(slice(2))), images.classes
+        (2, ('dark', 'bright'))
     """
 
     name: str
@@ -95,9 +109,17 @@ def fashion_mnist(split: Split, folder: Path | str | None = None) -> ImageSet:
         folder: where the four IDX files are, gzipped or not. Without it: the folder that the environment variable
             LATENTLINK_DATA names (or its `fashion-mnist`), or, if that is not set, the one of Debian's package dataset-fashion-mnist.
 
+    Returns:
+        Images (n, 28, 28) with labels and the names of the classes.
+
     Raises:
         DatasetNotFound: the images or the labels of the split are missing.
         ValueError: a file is damaged, or the two do not belong together; the message names it.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.data.fashion_mnist("test").images.shape  # doctest: +SKIP
+        torch.Size([10000, 28, 28])
     """
     prefix = {"train": "train", "test": "t10k"}[choice("split", split, get_args(Split))]
     places = places_of("fashion-mnist", folder) or [DEBIAN_FOLDER]  # a named folder is not replaced by another
@@ -183,8 +205,21 @@ def digits(split: Split) -> ImageSet:
     The test set has its share of each class, to within one image; the order is shuffled with a fixed seed. The sixteen shades are stretched
     over 0..255.
 
+    Args:
+        split: "train" or "test".
+
+    Returns:
+        Images (n, 8, 8) with labels.
+
     Raises:
+        ValueError: split is neither.
         ImportError: scikit-learn is not installed.
+
+    Example:
+        >>> import latentlink as ll
+        >>> images = ll.data.digits("test")
+        >>> images.images.shape, images.labels[:5]
+        (torch.Size([597, 8, 8]), tensor([6, 7, 8, 6, 2]))
     """
     choice("split", split, get_args(Split))
     bunch = import_extra("sklearn.datasets", "eval").load_digits()

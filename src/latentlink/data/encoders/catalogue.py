@@ -33,12 +33,18 @@ def encoder(name: str, size: int | None = None) -> Encoder:
         name: "timm:NAME" is always timm's; a plain name that is not in `ENCODERS` is looked for there too.
         size: pixels to which images are scaled; None is the encoder's own, 64 for `ENCODERS` and the training size for timm's.
 
+    Returns:
+        The frozen encoder, on the CPU.
+
     Raises:
         ValueError: no encoder has that name; the message lists the known ones.
         ImportError: a package is missing; for an unknown name with an underscore, as timm's have, that package is timm.
 
     Example:
-        >>> transmitter = encoder("mobilenet-v2")  # 1280-d latents of images at 64 px
+        >>> import latentlink as ll
+        >>> transmitter = ll.data.encoder("mobilenet-v2")
+        >>> transmitter.dim, transmitter.size  # pixels
+        (1280, 64)
     """
     if name in ENCODERS:
         return ENCODERS[name](OWN_SIZE if size is None else size)

@@ -32,6 +32,12 @@ class Encoder(Summarised):
         function: maps uint8 images on `device` to (n, d); a torch module or any callable.
         device: where images are moved before `function` is called.
         size: pixels, the side of the square that images are first scaled to; None if the encoder does not scale them.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> encoder = ll.data.from_callable("flat", lambda images: images.flatten(1).float(), dim=64, version="1")
+        >>> encoder(torch.zeros(10, 8, 8, dtype=torch.uint8)).shape
+        torch.Size([10, 64])
     """
 
     name: str
@@ -152,11 +158,17 @@ def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, versio
         dim: d.
         version: part of the identity.
 
+    Returns:
+        The encoder, for `encode` and `device_pair`.
+
     Raises:
         ValueError: `dim` is below one.
 
     Example:
-        >>> shades = from_callable("shades", lambda images: images.flatten(1).float(), dim=64, version="1")
+        >>> import latentlink as ll
+        >>> shades = ll.data.from_callable("shades", lambda images: images.flatten(1).float(), dim=64, version="1")
+        >>> shades.name, shades.dim
+        ('shades', 64)
     """
     integer("dim", dim)
     return Encoder(name, dim, fingerprint({}, "callable", name, version, dim), function)

@@ -46,8 +46,20 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
     Each learns to classify its own half of the images (even rows, odd rows) by cross-entropy; the latent is the layer before the
     classifier. The same images give the same encoders; the global random state does not change.
 
+    Args:
+        images: grey images (n, 8, 8) with labels, such as `digits("train")`.
+
+    Returns:
+        The transmitter's perceptron and the receiver's convolutional network.
+
     Raises:
         ValueError: images of another shape, or fewer than two.
+
+    Example:
+        >>> import latentlink as ll
+        >>> at_transmitter, at_receiver = ll.data.small_digit_encoders(ll.data.digits("train"))  # doctest: +SKIP
+        >>> at_transmitter.dim, at_receiver.dim  # doctest: +SKIP
+        (96, 128)
     """
     if images.images.shape[1:] != (SIDE, SIDE) or len(images) < 2:
         raise ValueError(f"images must be at least two grey ones, (n, {SIDE}, {SIDE}), got {tuple(images.images.shape)}")

@@ -45,8 +45,13 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
         UserWarning: the imaginary parts are all zero, or mean |h|² is far from one, as where a path loss was left in.
 
     Example:
-        >>> h = read_channels("measured.mat", axes="matlab")  # doctest: +SKIP
-        >>> channel = Channel.from_snr(h[:, 0], snr_db=20.0)  # doctest: +SKIP
+        >>> import numpy as np, latentlink as ll
+        >>> np.save("measured.npy", ll.rayleigh(2, 4, batch=(100,), generator=0).numpy())
+        >>> h = ll.read_channels("measured.npy")
+        >>> h.shape
+        torch.Size([100, 1, 2, 4])
+        >>> ll.Channel.from_grid(h, snr_db=20.0)
+        Channel(100 channels, 2×4, 1 use, SNR 20 dB, power 1)
     """
     located = locate(path, key, SUFFIXES)
     parts = []

@@ -20,6 +20,12 @@ def read_images(path: str | os.PathLike[str]) -> UInt8[Tensor, "n ..."]:
     Raises:
         FileNotFoundError: the file is absent.
         ValueError: another suffix, a damaged file, another dtype or shape.
+
+    Example:
+        >>> import numpy as np, latentlink as ll
+        >>> np.save("pictures.npy", np.zeros((10, 32, 32, 3), np.uint8))
+        >>> ll.data.read_images("pictures.npy").shape
+        torch.Size([10, 32, 32, 3])
     """
     array = read_array(locate(path, None, (".npy",)).files[0], None)
     if array.dtype != np.uint8 or not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)) or array.size == 0:

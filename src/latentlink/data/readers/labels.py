@@ -37,7 +37,10 @@ def read_labels(path: Source, *, key: str | None = None, names: Sequence[str] | 
         ValueError: as for `read_latents`; several columns, negative or fractional numbers, or a name that `names` lacks.
 
     Example:
-        >>> labels = read_labels("classes.csv")  # doctest: +SKIP
+        >>> import numpy as np, latentlink as ll
+        >>> np.save("classes.npy", np.array(["dog", "cat", "dog"]))
+        >>> ll.data.read_labels("classes.npy", names=["cat", "dog"])
+        tensor([1, 0, 1])
     """
     return read_named_labels(path, key=key, names=names).numbers
 

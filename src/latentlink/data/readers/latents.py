@@ -45,8 +45,10 @@ def read_latents(
         ImportError: the package that reads the format is not installed.
 
     Example:
-        >>> x = read_latents("tx.npy")  # doctest: +SKIP
-        >>> x = read_latents("embeddings/*.parquet", columns="f*")  # doctest: +SKIP
+        >>> import numpy as np, latentlink as ll
+        >>> np.savez("tx.npz", vit=np.zeros((10, 8)), labels=np.zeros(10, int))
+        >>> ll.read_latents("tx.npz::vit").shape
+        torch.Size([10, 8])
     """
     return torch.from_numpy(join_shards(list(latent_shards(path, key=key, columns=columns, pool=pool))))
 
@@ -62,6 +64,14 @@ def latent_shards(
 
     Raises:
         ValueError: as `read_latents`.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> for part in range(2):
+        ...     ll.data.write_array(f"vit-{part}.npy", x[part::2])
+        >>> [(name, len(latents)) for name, latents in ll.data.latent_shards("vit-*.npy")]
+        [('vit-0.npy', 250), ('vit-1.npy', 250)]
     """
     opened = open_source(path, key)
     for table in opened.tables:

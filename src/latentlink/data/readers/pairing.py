@@ -76,7 +76,12 @@ def read_pairs(
         UserWarning: observations that only one end has, which are left out.
 
     Example:
-        >>> pilots = read_pairs("vit/*.parquet", "resnet/*.parquet")  # doctest: +SKIP
+        >>> import polars as pl, latentlink as ll
+        >>> pl.DataFrame({"id": [1, 2, 3], "f0": [0.1, 0.2, 0.3], "label": ["cat", "dog", "cat"]}).write_parquet("vit.parquet")
+        >>> pl.DataFrame({"id": [3, 1, 2], "f0": [3.0, 1.0, 2.0]}).write_parquet("resnet.parquet")
+        >>> pilots = ll.read_pairs("vit.parquet", "resnet.parquet")
+        >>> pilots.names, pilots.y.flatten().tolist()  # joined on id
+        (('cat', 'dog'), [1.0, 2.0, 3.0])
     """
     wanted = ID if on is None else on
     check_source("tx", tx)

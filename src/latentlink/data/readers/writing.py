@@ -23,6 +23,12 @@ def write_array(path: str | os.PathLike[str], values: Tensor) -> None:
     Raises:
         ValueError: the suffix is not .npy, .safetensors, .parquet or .pt.
         OSError: the file cannot be written.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.data.write_array("x.parquet", torch.zeros(10, 4))
+        >>> ll.read_latents("x.parquet").shape
+        torch.Size([10, 4])
     """
     writer = _writer(path)
     buffer = io.BytesIO()

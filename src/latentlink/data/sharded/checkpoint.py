@@ -27,7 +27,17 @@ _NAMED = 5  # touched files that a message names
 
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be taken up; the message says why, and that deleting it begins anew."""
+    """A checkpoint cannot be taken up; the message says why, and that deleting it begins anew.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> ll.data.write_array("x.npy", torch.eye(100, 8))
+        >>> marginal = ll.data.marginal_of_shards("x.npy", checkpoint="half.safetensors")
+        >>> ll.data.moments_of_shards("x.npy", "x.npy", checkpoint="half.safetensors")
+        Traceback (most recent call last):
+            ...
+        latentlink.data.sharded.checkpoint.CheckpointError: half.safetensors: is a marginal, and no checkpoint of moments. ...
+    """
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,16 @@ def evaluate_shards(
         UserWarning: as for `evaluate`; observations that only one end has.
 
     Example:
-        >>> seen = evaluate_shards(solution, "vit/*.parquet", "resnet/*.parquet", channel=channel, generator=0)  # doctest: +SKIP
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> for name, latents in (("tx.npy", x), ("rx.npy", y)):
+        ...     ll.data.write_array(name, latents)
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> solution = ll.ClosedForm().design(ll.semantic_modes(ll.Moments.from_pairs(x, y)), channel)
+        >>> seen = ll.data.evaluate_shards(solution, "tx.npy", "rx.npy", channel=channel, generator=0)
+        >>> seen.messages, round(float(seen.power), 1)
+        (500, 1.0)
     """
     pairs = pair_rows(tx, rx, on=on, columns=columns, pool=pool)
     link = as_transceiver(transceiver, channel, pairs.rx.dimension)

@@ -71,8 +71,14 @@ def sample_pairs(
         ValueError: as for `moments_of_shards` and `read_pairs`.
 
     Example:
-        >>> some = sample_pairs("vit/*.parquet", "resnet/*.parquet", count=5000)  # doctest: +SKIP
-        >>> print(look(some.x, some.y, some.labels))  # doctest: +SKIP
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> for part in range(2):
+        ...     ll.data.write_array(f"vit-{part}.npy", x[part::2])
+        ...     ll.data.write_array(f"resnet-{part}.npy", y[part::2])
+        >>> ll.data.sample_pairs("vit-*.npy", "resnet-*.npy", count=100)
+        Pilots(100 pairs, 8 → 6, no labels)
     """
     pairs = pair_rows(tx, rx, on=on, columns=columns, pool=pool)
     shown = on_terminal("sample of pairs") if progress is None else progress

@@ -66,7 +66,14 @@ def moments_of_shards(
         UserWarning: observations that only one end has, which are left out.
 
     Example:
-        >>> moments = moments_of_shards("vit/*.parquet", "resnet/*.parquet", folds=5, checkpoint="moments.safetensors")  # doctest: +SKIP
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> for part in range(2):
+        ...     ll.data.write_array(f"vit-{part}.npy", x[part::2])
+        ...     ll.data.write_array(f"resnet-{part}.npy", y[part::2])
+        >>> ll.data.moments_of_shards("vit-*.npy", "resnet-*.npy", folds=5, checkpoint="moments.safetensors")
+        Moments(500 pairs, 8 → 6, 5 folds)
     """
     shown = on_terminal("moments") if progress is None else progress
     return moments_of_pairs(pair_rows(tx, rx, on=on, columns=columns, pool=pool), folds, checkpoint, shown, executor)
@@ -126,7 +133,12 @@ def marginal_of_shards(
         ValueError: as for `read_latents`, or a checkpoint (`CheckpointError`) that cannot be taken up.
 
     Example:
-        >>> marginal = marginal_of_shards("vit/*.parquet")  # doctest: +SKIP
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> for part in range(2):
+        ...     ll.data.write_array(f"vit-{part}.npy", x[part::2])
+        >>> ll.data.marginal_of_shards("vit-*.npy")
+        Marginal(500 latents, 8 dimensions)
     """
     check_source("x", x)
     latents = open_rows(x, key=key, columns=columns, pool=pool)

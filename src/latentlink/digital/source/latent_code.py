@@ -101,6 +101,16 @@ class LatentCode(Summarised):
         wanted: y − μy (h, m) of the same pilots.
         energy: E||c||² of held-back pilots, the weighted error of the mean.
         variance: E||y − μy||² of held-back pilots.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, y))
+        >>> code = ll.digital.Digital().code(modes, ll.Pilots(x, y))
+        >>> bits = code.encode(code.held[:3], payload=16)
+        >>> bits.shape, code.decode(bits).shape
+        (torch.Size([3, 16]), torch.Size([3, 6]))
     """
 
     def __init__(

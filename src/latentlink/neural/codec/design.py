@@ -97,6 +97,15 @@ class Codec(Summarised, Parts, Saved):
         ceiling: (max_symbols + 1,) strongest amplitude that the networks were trained on, by number of symbols; the features of better
             channels are clipped to it.
         most: number of streams at most.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> small = {"modes": 6, "width": 8, "layers": 1, "max_symbols": 4, "rounds": 1, "steps": 5, "bank": (64, 64, 64)}
+        >>> fit = ll.CodecTraining(**small).fit(modes, ll.Pilots(x, x[:, :6].tanh()), ll.objectives.Regression(), progress=None)
+        >>> fit.codec.design(ll.Channel.from_snr(ll.rayleigh(4, 4, batch=(10,), generator=0), snr_db=20.0)).trace["active"].shape
+        torch.Size([10])
     """
 
     modes: SemanticModes

@@ -42,6 +42,11 @@ class Augmentation(Summarised):
 
     Raises:
         ValueError: an attribute is out of range, which the message names.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.CodecTraining(augmentation=ll.Augmentation(noise=0.0, moved=0.5)).augmentation
+        Augmentation(noise=0.0, moved=0.5, mixed=0.0)
     """
 
     noise: float = 0.1

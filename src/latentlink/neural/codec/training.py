@@ -75,33 +75,35 @@ class CodecTraining(CodecSchedule):
 
     Attributes:
         modes: k, number of semantic modes that the networks work in.
-        width: hidden units of each layer.
-        layers: hidden layers of each network.
+        width: number of hidden units of each layer.
+        layers: number of hidden layers of each network.
         max_symbols: complex symbols that a message may take, u · min(n_rx, n_tx).
         draws: the channels it is to serve, `ChannelDraws` or anything with its `draw`.
         power: the power limit, `power.Mean()`, `power.Mean(peak=...)` or `power.PerMessage()`.
         rounds: number of rounds at most.
-        steps: steps of each round.
-        channels: channels of each step.
-        messages: pilots of each step.
-        learning_rate: greatest, of AdamW.
+        steps: number of steps of each round.
+        channels: number of channels of each step.
+        messages: number of pilots of each step.
+        learning_rate: greatest learning rate of AdamW.
         patience: rounds without a lower validation loss before training ends.
         dropout: share of hidden units dropped in training.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         augmentation: how pilots are varied, against too few of them.
         folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
         margin: standard errors by which the codec must be ahead of the linear design to be used.
         budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None leaves out none.
         bank: numbers of channels to train on, to validate on, and to set the gate by (`BankSizes`).
-        precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
-        seed: of weights, split, channels, order and noise.
+        precision: precision of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
+        seed: seed of weights, split, channels, order and noise.
 
     Raises:
         ValueError: an attribute is out of range, which the message names.
 
     Example:
-        >>> training = CodecTraining(power=Mean(peak=2.0), budget=Flops(6e5), rounds=10)
+        >>> import latentlink as ll
+        >>> ll.CodecTraining(power=ll.power.Mean(peak=2.0), budget=ll.budget.Flops(6e5), rounds=10)
+        CodecTraining(rounds=10, budget=Flops(flops=600000), power=Mean(peak=2.0))
     """
 
     modes: int = 128
@@ -182,7 +184,7 @@ class CodecTraining(CodecSchedule):
         progress: TrainingProgress | bool | None = True,
         logger: ScalarLogger | None = None,
     ) -> CodecFit:
-        """Train a codec for a pair of devices.
+        """Train a codec for a pair of devices; the `CodecFit` that is returned holds it and how its training went.
 
         Args:
             modes: all semantic modes of the pair, for the goal that the linear part should have.

@@ -48,15 +48,15 @@ class Neural(PairSchedule):
         hidden_rx: complex units of the decoder's hidden layers; None for m, as published.
         layers: number of hidden layers of each network.
         epochs: number of epochs at most.
-        batch_size: pilots of a step.
-        learning_rate: of Adam.
+        batch_size: number of pilots of a step.
+        learning_rate: learning rate of Adam.
         patience: epochs without a lower validation error before training ends.
         validation: share of the pilots that is held back to stop by.
         pruning: what prunes after each epoch, HardThreshold(λ) or SoftThreshold(λ); None prunes by the budget alone.
         budget: budget.Weights(share) or budget.Flops(flops), met by leaving out single weights; None leaves out none.
-        precision: of the matrix products in training; "auto" is bfloat16 where the device has it in hardware (weights stay float32), else
-            float32. The delivered link is float32.
-        seed: of weights, order, noise and split.
+        precision: precision of the matrix products in training; "auto" is bfloat16 where the device has it in hardware (weights stay
+            float32), else float32. The delivered link is float32.
+        seed: seed of weights, order, noise and split.
 
     Raises:
         ValueError: an attribute is out of range, which the message names.
@@ -65,7 +65,12 @@ class Neural(PairSchedule):
         [pandolfo2025latent]
 
     Example:
-        >>> design = Neural(hidden_tx=64, hidden_rx=64, budget=Weights(0.05))
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
+        >>> design = ll.Neural(hidden_tx=8, hidden_rx=8, epochs=2, precision="float32", budget=ll.budget.Weights(0.5))
+        >>> design.design(ll.Pilots(x, x[:, :6].tanh()), channel, progress=None).trace["density"].shape
+        torch.Size([2])
     """
 
     hidden_tx: int | None = None

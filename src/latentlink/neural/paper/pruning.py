@@ -67,6 +67,11 @@ class HardThreshold(_Threshold):
 
     Raises:
         ValueError: strength is negative or not finite.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.Neural(hidden_tx=8, hidden_rx=8, pruning=ll.HardThreshold(30.0))
+        Neural(hidden_tx=8, hidden_rx=8, pruning=HardThreshold(strength=30.0))
     """
 
     def prox(self, layer: ComplexLinear, threshold: float) -> None:
@@ -83,6 +88,11 @@ class SoftThreshold(_Threshold):
 
     Raises:
         ValueError: strength is negative or not finite.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.Neural(hidden_tx=8, hidden_rx=8, pruning=ll.SoftThreshold(2.0))
+        Neural(hidden_tx=8, hidden_rx=8, pruning=SoftThreshold(strength=2.0))
     """
 
     @torch.no_grad()

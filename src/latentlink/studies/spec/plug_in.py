@@ -103,7 +103,15 @@ def _load_sent(name: str, digest: str, home: Path | None, files: dict[str, bytes
 
 
 class PlugInError(RuntimeError):
-    """Code outside of the package, named in a study file, raised an exception; it is the cause of this one."""
+    """Code outside of the package, named in a study file, raised an exception; it is the cause of this one.
+
+    Example:
+        >>> import latentlink as ll
+        >>> try:  # doctest: +SKIP
+        ...     knowledge = ll.studies.run("mine.yaml")
+        ... except ll.studies.PlugInError as error:
+        ...     print(error, error.__cause__)
+    """
 
 
 def is_plug_in(name: str) -> bool:

@@ -19,14 +19,29 @@ _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
 
 @validate_call
 def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -> Study:
-    """The study of a YAML file, with `a.b=value` overrides in the grammar of Hydra (`channel.antennas=1,2,4`).
+    """Read the study of a YAML file.
 
     An override holds for all methods, also for those that have another value in `at`. Modules, folders and files that it names are looked
     for beside the file first.
 
+    Args:
+        path: the file.
+        overrides: other values, `a.b=value` in the grammar of Hydra; `channel.antennas=1,2,4` sweeps.
+        quick: True takes the study's small form.
+
+    Returns:
+        The study, checked key by key.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not YAML, or not a study; the message names the file, the key, what was given and what was expected.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import latentlink as ll
+        >>> size = Path("mine.yaml").write_text("{name: mine, methods: [{name: closed-form}]}")
+        >>> ll.studies.read_study(Path("mine.yaml"), ["seeds=1,2"]).seeds
+        (1, 2)
     """
     try:
         content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
@@ -45,7 +60,26 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
 
 @validate_call
 def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False, *, folder: Path | None = None) -> Study:
-    """The study of a mapping as a study file in a folder holds it; raises ValueError as `read_study`."""
+    """Make a study of a mapping as a study file holds it.
+
+    Args:
+        content: the mapping, of plain values.
+        overrides: other values, as for `read_study`.
+        quick: True takes the study's small form.
+        folder: where the files and modules that it names are looked for first; None for the current folder alone.
+
+    Returns:
+        The study, checked key by key.
+
+    Raises:
+        ValueError: it is not a study; the message names the key, what was given and what was expected.
+
+    Example:
+        >>> import latentlink as ll
+        >>> study = {"name": "mine", "channel": {"antennas": [1, 2, 4]}, "methods": [{"name": "closed-form"}], "seeds": 1}
+        >>> ll.studies.make_study(study, ["snr.snr_db=0,10"]).snr.snr_db
+        [0.0, 10.0]
+    """
     if not isinstance(content, Mapping):
         raise ValueError(f"a study must be a mapping with name, methods, …; got {type(content).__name__}")
     if isinstance(overrides, str):

@@ -48,7 +48,14 @@ class Docs(Section):
 
 
 class Study(Section):
-    """An experiment: every list is swept over, and every combination is a cell."""
+    """An experiment: every list is swept over, and every combination is a cell.
+
+    Example:
+        >>> import latentlink as ll
+        >>> study = {"name": "mine", "channel": {"antennas": [1, 2, 4]}, "methods": [{"name": "closed-form"}], "seeds": 1}
+        >>> ll.studies.make_study(study).seeds
+        (1,)
+    """
 
     name: str = Field(pattern=_NAME, description=f"names the folder of its results: {_NAME_WORDS}")
     title: str = Field("", description="heading of the report")
