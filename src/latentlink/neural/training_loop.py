@@ -172,17 +172,10 @@ class TrainingLoop(ABC):
         """
         if checkpoint is not None:
             checkpoint.restore(self.resume)
-        if not self.best:
-            self.judge(self.measure()["validation"])
+        self.begin()
         stored = time.monotonic()
         while not self.finished:
-            loss = self.train()
-            self.round += 1
-            self.adapt(loss)
-            measured = self.measure()
-            for name, value in {"training": loss, **measured}.items():
-                self.history.setdefault(name, []).append(value)
-            self.judge(measured["validation"])
+            self.end_round(self.train())
             due = time.monotonic() - stored > KEEP_EVERY_S
             try:
                 if report is not None:
@@ -194,6 +187,24 @@ class TrainingLoop(ABC):
                 if due and checkpoint is not None:
                     checkpoint.save(self.state())
                     stored = time.monotonic()
+        self.end()
+
+    def begin(self) -> None:
+        """Judge the weights with which a training begins; one that is resumed has done so."""
+        if not self.best:
+            self.judge(self.measure()["validation"])
+
+    def end_round(self, loss: float) -> None:
+        """Prune, measure and judge after a round of this training loss."""
+        self.round += 1
+        self.adapt(loss)
+        measured = self.measure()
+        for name, value in {"training": loss, **measured}.items():
+            self.history.setdefault(name, []).append(value)
+        self.judge(measured["validation"])
+
+    def end(self) -> None:
+        """Take the best weights."""
         self.finish()
         self.module.load_state_dict(self.best)
 

@@ -6,10 +6,12 @@ random imaginary parts; noise is drawn at 0 dB, too; what is counted, evaluated 
 """
 
 import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -24,6 +26,7 @@ from latentlink.links.status import Status
 from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
 from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule, SplitPilots
 from latentlink.neural.paper.pruning import Pruning, pruning_for
+from latentlink.neural.paper.together import train_together
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
 from latentlink.neural.training_loop import Checkpoint, Precision, TrainingProgress, progress_callback
@@ -121,24 +124,12 @@ class Neural(PairSchedule):
             ValueError: pilots or channel are of another type or size, on different devices, the checkpoint is of another training, or the
                 budget of operations is below what is needed without any weight.
         """
-        loop, scales = self.untrained_loop(pilots, channel)
-        factor = float(scales[1]) ** 2
-        show = progress_callback(progress, "training the networks")
-
-        def report() -> None:
-            if show is not None:
-                training, validation = loop.history["training"][-1], loop.history["validation"][-1]
-                show(loop.round, loop.rounds, factor * training, factor * validation)
-
-        settings = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        identity = partial(identity_of, settings, loop.dtype, pilots.x, pilots.y, channel)
-        with Checkpoint.at(checkpoint, identity, loop.device, "settings, pilots and channel") as state:
-            if bool((channel.power > 0).all() and (channel.h != 0).any()):
-                loop.run(report, state)
-            else:  # nothing can be sent
-                for parameter in loop.pair.parameters():
-                    parameter.data.zero_()
-        return _solution(loop, _link(loop.pair, scales, pilots, channel), factor)
+        training = _Training.of(self, pilots, channel)
+        loop, show = training.loop, progress_callback(progress, "training the networks")
+        with training.stored(checkpoint) as state:
+            if training.can_send:
+                loop.run(None if show is None else lambda: training.show(show), state)
+        return training.solution()
 
     @with_gradients
     def estimated_seconds(self, pilots: Pilots, channel: Channel) -> float:
@@ -151,37 +142,133 @@ class Neural(PairSchedule):
 
     def untrained(self, pilots: Pilots, channel: Channel) -> NeuralTransceiver:
         """The link with weights as training begins, which takes as long to run as a trained one with no zeros; raises as `design`."""
-        loop, scales = self.untrained_loop(pilots, channel)
-        return _link(loop.pair, scales, pilots, channel)
+        loop, scaled = self.untrained_loop(pilots, channel)
+        return _link(loop.pair, scaled, pilots, channel)
 
-    def untrained_loop(self, pilots: Pilots, channel: Channel) -> tuple[PairLoop, tuple[Tensor, Tensor]]:
-        """Untrained networks with the data they are for, and the factors by which these were scaled; raises as `design`."""
+    def untrained_loop(self, pilots: Pilots, channel: Channel, data: "ScaledPilots | None" = None) -> tuple[PairLoop, "ScaledPilots"]:
+        """Untrained networks with the data that they are for, which may have been made before; raises as `design`."""
         check_channel(channel, pilots.x)
         if tuple(channel.batch) not in ((), (1,)):
             raise ValueError(f"channel must be one channel (a network is trained for each), got a batch {tuple(channel.batch)}")
         if len(pilots) < 2:
             raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
+        scaled = data or self.scaled(pilots, device)
+        weights = NetworkDraw.WEIGHTS.generator(self.seed)
+        sent, received = channel.uses * channel.n_tx, channel.uses * channel.n_rx
+        precoder = [scaled.split.x.shape[-1], *[self.hidden_tx or d] * self.layers, sent]
+        decoder = [received, *[self.hidden_rx or m] * self.layers, scaled.split.y.shape[-1]]
+        pair = Pair(ComplexMlp(precoder, weights), ComplexMlp(decoder, weights), channel).to(device)
+        fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
+        pruning = pruning_for(self.pruning, self.budget, fixed, sum(layer.mask.numel() for layer in pair.linears()))
+        return PairLoop(pair, scaled.split, self, pruning), scaled
+
+    def scaled(self, pilots: Pilots, device: torch.device) -> "ScaledPilots":
+        """The pilots as the networks see them, with those that are held back by this seed."""
+        m = pilots.y.shape[1]
         x, scale_x = _scale(pilots.x)
         y, scale_y = _scale(pilots.y)
         order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed), device="cpu").to(device)
         held = min(len(order) - 1, max(1, round(self.validation * len(order))))
         counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
-        data = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
-        weights = NetworkDraw.WEIGHTS.generator(self.seed)
-        sent, received = channel.uses * channel.n_tx, channel.uses * channel.n_rx
-        precoder = [x.shape[-1], *[self.hidden_tx or d] * self.layers, sent]
-        decoder = [received, *[self.hidden_rx or m] * self.layers, y.shape[-1]]
-        pair = Pair(ComplexMlp(precoder, weights), ComplexMlp(decoder, weights), channel).to(device)
-        fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
-        pruning = pruning_for(self.pruning, self.budget, fixed, sum(layer.mask.numel() for layer in pair.linears()))
-        return PairLoop(pair, data, self, pruning), (scale_x, scale_y)
+        split = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
+        return ScaledPilots(split, scale_x, scale_y)
 
 
-def _link(pair: Pair, scales: tuple[Tensor, Tensor], pilots: Pilots, channel: Channel) -> NeuralTransceiver:
+class ScaledPilots(NamedTuple):
+    """Pilots as networks see them, and the numbers (), () by which the centred latents of both ends were divided."""
+
+    split: SplitPilots
+    scale_x: Tensor
+    scale_y: Tensor
+
+
+class NeuralJob(NamedTuple):
+    """A design of `design_together`: its settings, what it is for, and the file that holds its state while training, if any."""
+
+    network: Neural
+    pilots: Pilots
+    channel: Channel
+    checkpoint: Path | None = None
+
+
+@with_gradients
+def design_together(jobs: Sequence[NeuralJob], progress: TrainingProgress | None = None) -> list[Solution[NeuralTransceiver]]:
+    """Train networks for many channels, SNRs, seeds or thresholds, those of one shape as one batch (see `together`).
+
+    Args:
+        jobs: one design each; equal pilots and seeds share their latents in memory.
+        progress: callback after each epoch of each network with (epoch, epochs, training error, validation error).
+
+    Returns:
+        The solutions that `Neural.design` gives for each, up to the rounding of products.
+
+    Raises:
+        ValueError: as `Neural.design`.
+    """
+    shared: dict[tuple[int, int, float], ScaledPilots] = {}
+    trainings = []
+    for job in jobs:
+        key = (id(job.pilots), job.network.seed, job.network.validation)
+        trainings.append(_Training.of(job.network, job.pilots, job.channel, shared.get(key)))
+        shared[key] = trainings[-1].scaled
+    by_loop = {id(training.loop): training for training in trainings}
+    with ExitStack() as stack:
+        states = [stack.enter_context(training.stored(job.checkpoint)) for training, job in zip(trainings, jobs, strict=True)]
+        able = [(training.loop, state) for training, state in zip(trainings, states, strict=True) if training.can_send]
+        train_together(
+            [loop for loop, _ in able],
+            [state for _, state in able],
+            None if progress is None else lambda loop: by_loop[id(loop)].show(progress),
+        )
+    return [training.solution() for training in trainings]
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """A training with all that makes a solution of it."""
+
+    network: Neural
+    loop: PairLoop
+    scaled: ScaledPilots
+    pilots: Pilots
+    channel: Channel
+
+    @classmethod
+    def of(cls, network: Neural, pilots: Pilots, channel: Channel, data: ScaledPilots | None = None) -> "_Training":
+        loop, scaled = network.untrained_loop(pilots, channel, data)
+        return cls(network, loop, scaled, pilots, channel)
+
+    @property
+    def can_send(self) -> bool:
+        return bool((self.channel.power > 0).all() and (self.channel.h != 0).any())
+
+    @property
+    def factor(self) -> float:
+        """What errors of scaled latents are multiplied by."""
+        return float(self.scaled.scale_y) ** 2
+
+    def stored(self, checkpoint: Path | str | None) -> AbstractContextManager[Checkpoint | None]:
+        """Context with the checkpoint of this training in a file."""
+        settings = [(field.name, getattr(self.network, field.name)) for field in fields(self.network)]
+        identity = partial(identity_of, settings, self.loop.dtype, self.pilots.x, self.pilots.y, self.channel)
+        return Checkpoint.at(checkpoint, identity, self.loop.device, "settings, pilots and channel")
+
+    def show(self, progress: TrainingProgress) -> None:
+        loop = self.loop
+        progress(loop.round, loop.rounds, self.factor * loop.history["training"][-1], self.factor * loop.history["validation"][-1])
+
+    def solution(self) -> Solution[NeuralTransceiver]:
+        if not self.can_send:
+            for parameter in self.loop.pair.parameters():
+                parameter.data.zero_()
+        return _solution(self.loop, _link(self.loop.pair, self.scaled, self.pilots, self.channel), self.factor)
+
+
+def _link(pair: Pair, scaled: ScaledPilots, pilots: Pilots, channel: Channel) -> NeuralTransceiver:
     mean_x, mean_y = (latents.detach().double().mean(0).float() for latents in (pilots.x, pilots.y))
     precoder, decoder = Network.of(pair.precoder), Network.of(pair.decoder)
-    return NeuralTransceiver(precoder, decoder, mean_x, mean_y, *scales, channel.to(torch.float32))
+    return NeuralTransceiver(precoder, decoder, mean_x, mean_y, scaled.scale_x, scaled.scale_y, channel.to(torch.float32))
 
 
 def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solution[NeuralTransceiver]:

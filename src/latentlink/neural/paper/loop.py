@@ -27,33 +27,37 @@ class Pair(nn.Module):
     """Precoder, channel and decoder on halves (`layers.py`); latents in and out are centred and scaled."""
 
     H: Tensor
+    variance: Tensor
+    error_variance: Tensor
+    budget: Tensor
 
     def __init__(self, precoder: ComplexMlp, decoder: ComplexMlp, channel: Channel) -> None:
         super().__init__()
-        self.precoder, self.decoder = precoder, decoder
+        self.precoder, self.decoder, self.uses = precoder, decoder, channel.uses
         blocks = torch.block_diag(*channel.h.reshape(-1, channel.n_rx, channel.n_tx))
         self.register_buffer("H", torch.stack([blocks.real, blocks.imag]).float(), persistent=False)
-        self.uses = channel.uses
-        self.variance = float(channel.noise_variance.reshape(()))
-        self.error_variance = float(channel.error_variance.reshape(()))
-        self.budget = channel.uses * float(channel.power.reshape(()))
+        self.register_buffer("variance", channel.noise_variance.reshape(()), persistent=False)
+        self.register_buffer("error_variance", channel.error_variance.reshape(()), persistent=False)
+        self.register_buffer("budget", (channel.uses * channel.power.reshape(())).float(), persistent=False)
+        self.is_uncertain = bool(channel.error_variance > 0)
 
     def forward(
-        self, x: Float[Tensor, "2 n a"], noise: Float[Tensor, "2 n r"], dtype: torch.dtype = torch.float32
-    ) -> Float[Tensor, "2 n b"]:
+        self, x: Float[Tensor, "*#batch 2 n a"], noise: Float[Tensor, "*batch 2 n r"], dtype: torch.dtype = torch.float32
+    ) -> Float[Tensor, "*batch 2 n b"]:
         """Decoded latents; noise is of unit variance."""
         s = at_budget(self.precoder(x, dtype), self.budget)
         r = complex_product(s, self.H, torch.float32) + self._deviation(s) * noise
         return self.decoder(r, dtype)
 
-    def _deviation(self, s: Float[Tensor, "2 n t"]) -> Tensor | float:
+    def _deviation(self, s: Float[Tensor, "*batch 2 n t"]) -> Tensor:
         """Standard deviation per real dimension of the noise and of the signal through the channel's error, E s ~ CN(0, τ ||s_u||² I)."""
-        if self.error_variance == 0:
-            return math.sqrt(self.variance / 2)
-        energy = s.unflatten(-1, (self.uses, -1)).square().sum((0, -1))
-        antennas = self.H.shape[1] // self.uses
-        deviation: Tensor = ((self.variance + self.error_variance * energy) / 2).sqrt()
-        return deviation.repeat_interleave(antennas, -1)
+        if not self.is_uncertain:
+            return (self.variance / 2).sqrt().float()[..., None, None, None]
+        energy = s.unflatten(-1, (self.uses, -1)).square().sum((-4, -1))
+        antennas = self.H.shape[-2] // self.uses
+        variance, error_variance = (each.float()[..., None, None] for each in (self.variance, self.error_variance))
+        deviation: Tensor = ((variance + error_variance * energy) / 2).sqrt()
+        return deviation.repeat_interleave(antennas, -1).unsqueeze(-3)
 
     def linears(self) -> list[ComplexLinear]:
         """All complex layers."""
@@ -81,6 +85,10 @@ class SplitPilots:
     def __len__(self) -> int:
         return self.x.shape[1]
 
+    def error(self, decoded: Float[Tensor, "*batch 2 n b"], y: Float[Tensor, "*#batch 2 n b"]) -> Float[Tensor, "*batch"]:
+        """Total squared error per message."""
+        return ((decoded - y) * self.counted).square().sum((-3, -2, -1)) / y.shape[-2]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairSchedule(Summarised):
@@ -105,13 +113,12 @@ class PairLoop(TrainingLoop):
         order = NetworkDraw.ORDER.generator(schedule.seed)
         noise = NetworkDraw.TRAINING_NOISE.generator(schedule.seed, device=self.device)
         super().__init__(schedule.epochs, schedule.patience, {"order": order, "noise": noise})
-        fused = self.device.type in ("cpu", "cuda")
-        self.optimiser = torch.optim.Adam(pair.parameters(), schedule.learning_rate, fused=fused)
-        self.noise_val = self._noise(data.x_val.shape[1], NetworkDraw.VALIDATION_NOISE.generator(schedule.seed, device=self.device))
+        self.optimiser = torch.optim.Adam(pair.parameters(), schedule.learning_rate, fused=self.device.type in ("cpu", "cuda"))
+        self.noise_val = self.draw_noise(data.x_val.shape[1], NetworkDraw.VALIDATION_NOISE.generator(schedule.seed, device=self.device))
 
     def train(self) -> float:
         """One pass over all rows; mean squared error per message."""
-        order = torch.randperm(len(self.data), generator=self.random["order"], device="cpu").to(self.device)
+        order = self.draw_order()
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         for rows in order.split(self.schedule.batch_size):
             total += self.step(rows) * len(rows)
@@ -121,8 +128,8 @@ class PairLoop(TrainingLoop):
     def step(self, rows: Tensor) -> Float[Tensor, ""]:
         """One step of Adam; pruned weights stay zero."""
         self.optimiser.zero_grad(set_to_none=True)
-        decoded = self.pair(self.data.x[:, rows], self._noise(len(rows), self.random["noise"]), self.dtype)
-        loss = self._error(decoded, self.data.y[:, rows])
+        decoded = self.pair(self.data.x[:, rows], self.draw_noise(len(rows), self.random["noise"]), self.dtype)
+        loss = self.data.error(decoded, self.data.y[:, rows])
         loss.backward()
         self.optimiser.step()
         if self.pruning is not None:
@@ -151,11 +158,7 @@ class PairLoop(TrainingLoop):
         """Error on validation pilots, of the present weights or others, as in training or in another precision."""
         arguments = (self.data.x_val, self.noise_val, dtype or self.dtype)
         decoded = self.pair(*arguments) if weights is None else functional_call(self.pair, weights, arguments)
-        return float(self._error(decoded, self.data.y_val))
-
-    def _error(self, decoded: Float[Tensor, "2 n b"], y: Float[Tensor, "2 n b"]) -> Float[Tensor, ""]:
-        """Total squared error per message."""
-        return ((decoded - y) * self.data.counted).square().sum() / y.shape[1]
+        return float(self.data.error(decoded, self.data.y_val))
 
     @torch.no_grad()
     def _bring_best_under_mask(self) -> None:
@@ -169,5 +172,10 @@ class PairLoop(TrainingLoop):
             self.best[f"{name}.bias"] *= layer.mask.any(-1)
         self.best_loss = self.validate(self.best)
 
-    def _noise(self, count: int, generator: torch.Generator) -> Float[Tensor, "2 n r"]:
+    def draw_order(self) -> Tensor:
+        """A permutation of the rows trained on."""
+        return torch.randperm(len(self.data), generator=self.random["order"], device="cpu").to(self.device)
+
+    def draw_noise(self, count: int, generator: torch.Generator) -> Float[Tensor, "2 n r"]:
+        """Noise of unit variance on so many messages."""
         return torch.randn(2, count, self.pair.H.shape[1], generator=generator, device=self.device, dtype=torch.float32)
