@@ -2,7 +2,7 @@
 
 The pairs are those of the encoders at hand on the images at hand, and of any files that are named, three by three. Rows are drawn anew
 each time, of three numbers from twice the effective rank of x to as many as a look takes, in 400 draws that are paired and 100 that are
-permuted in each of three ways: all rows, within classes, and one class sorted after the other at one end.
+permuted in each of three ways: all rows, within classes, and one class sorted after the other at one end; of 1,000 rows a fourth of that.
 """
 
 import argparse
@@ -70,8 +70,9 @@ def main() -> None:
     for name, pilots in pairs(parser.parse_args().files):
         rank = look(pilots.x, pilots.y, pilots.labels).transmitter.effective_rank
         for n in sorted({math.ceil(2 * rank), 300, 1000}):
-            found = [share(pilots, n, way, PERMUTED) if way == "permuted" or n >= 300 else "" for way in WAYS]
-            table.add_row(name, f"{rank:.0f}", str(n), share(pilots, n, "paired", PAIRED), *found)
+            part = 1 if n < 1000 else 4
+            found = [share(pilots, n, way, PERMUTED // part) if way == "permuted" or n >= 300 else "" for way in WAYS]
+            table.add_row(name, f"{rank:.0f}", str(n), share(pilots, n, "paired", PAIRED // part), *found)
     Console().print(table)
     record("look", table, threads=1)
 

@@ -1,7 +1,7 @@
 """Networks of the paper trained together, as one batch, against one after the other: `python benchmarks/together.py`.
 
-Both do the same work; what is compared is the time of all networks for some epochs, on latents of the size of the paper's and on small ones.
-Networks for several channels see the same pilots, networks of several seeds their own.
+Both do the same work; what is compared is the time of all networks for some epochs, on latents of the size of the paper's and on small
+ones. Networks for several channels see the same pilots, networks of several seeds their own.
 """
 
 import time
