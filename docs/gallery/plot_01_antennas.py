@@ -51,9 +51,7 @@ for n in antennas:
     bound.append(ll.bounds.accuracy(ll.bounds.capacity(channel), decisions, pair.test.labels).mean().item())
     for name, modes in designs.items():
         solution = ll.ClosedForm().design(modes, channel)
-        seen = ll.evaluate(
-            solution, pair.test.x, pair.test.y, channel=channel, head=head, labels=pair.test.labels, generator=0
-        )
+        seen = ll.evaluate(solution, pair.test.x, pair.test.y, channel=channel, head=head, labels=pair.test.labels, generator=0)
         accuracy[name].append(seen.accuracy.mean().item())
 
 aligned = designs["widely linear, MSE"].align(pair.test.x)

@@ -40,7 +40,9 @@ for name, admm in settings.items():
     bound = solution.trace["bound"].unsqueeze(-1)
     gaps[name] = ((solution.trace["objective"] - bound) / bound).median(dim=0).values
     excess = (solution.expected_mse / exact.expected_mse - 1).median()
-    print(f"{name:7}: gap {gaps[name][9]:.1%} after 10 iterations, {gaps[name][99]:.2%} after 100, {gaps[name][-1]:.3%} after 1000;", end=" ")
+    print(
+        f"{name:7}: gap {gaps[name][9]:.1%} after 10 iterations, {gaps[name][99]:.2%} after 100, {gaps[name][-1]:.3%} after 1000;", end=" "
+    )
     print(f"MSE {excess:.3%} above that of the closed form")
 
 # %%

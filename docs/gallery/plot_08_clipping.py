@@ -51,7 +51,9 @@ for n in antennas:
         )
         accuracy[n].append(seen.accuracy.mean().item())
         papr_db[n].append(ll.metrics.peaks(solution, pair.test.x, amplifier=amplifier).papr_db.mean().item())
-        print(f"{n}×{n}, clipped at {level_db:2} dB: accuracy {accuracy[n][-1]:.3f}, PAPR {papr_db[n][-1]:.1f} dB, power {seen.power.mean():.2f}")
+        print(
+            f"{n}×{n}, clipped at {level_db:2} dB: accuracy {accuracy[n][-1]:.3f}, PAPR {papr_db[n][-1]:.1f} dB, power {seen.power.mean():.2f}"
+        )
 
 # %%
 # The figure

@@ -49,11 +49,12 @@ for n in antennas:
     channel = ll.Channel.from_snr(ll.rayleigh(n, n, batch=(50,), generator=n), snr_db=10.0)
     for name, goal in designs.items():
         solution = ll.ClosedForm().design(ll.semantic_modes(moments, goal), channel)
-        seen = ll.evaluate(
-            solution, pair.test.x, pair.test.y, channel=channel, head=head, targets=unseen, gallery=pair.test.y, generator=0
-        )
+        seen = ll.evaluate(solution, pair.test.x, pair.test.y, channel=channel, head=head, targets=unseen, gallery=pair.test.y, generator=0)
         r2[name].append(seen.regression.r2.mean().item())
         recall[name].append(seen.retrieval.recall_at_1.mean().item())
+aligned = ll.semantic_modes(moments).align(pair.test.x)
+aligned_r2 = (1 - ((unseen - head(aligned)) ** 2).mean(0) / unseen.var(0, correction=0)).mean()
+print(f"R² after alignment without a channel: {aligned_r2:.3f}")
 for name in designs:
     print(f"{name:24} R²       ", "  ".join(f"{value:.3f}" for value in r2[name]))
     print(f"{name:24} recall@1 ", "  ".join(f"{value:.3f}" for value in recall[name]))
@@ -61,12 +62,17 @@ for name in designs:
 # %%
 # The figure
 # ----------
+# Three quantities need three real numbers, and a 2×2 channel carries four in one use. The design for the estimates therefore reaches an
+# R² of 0.77 with two antennas, which the design for the MSE does not reach with eight: the quantities lie in directions of the latent
+# that hold little of its variance. The price is paid at the bottom, where the receiver searches for the very image that was sent among
+# all 597 test latents: what is not part of the goal does not arrive. A ``fidelity`` above zero in the goal is the compromise.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 7.2), layout="constrained", sharex=True)
 for (name, values), colour, marker in zip(r2.items(), ("#0072B2", "#009E73"), "oD", strict=True):
     top.plot(antennas, values, color=colour, marker=marker, label=f"design for the {name}")
     bottom.plot(antennas, recall[name], color=colour, marker=marker)
+top.axhline(aligned_r2, color="0.4", linestyle="-.", label="alignment, no channel")
 top.axhline(own_r2.mean(), color="0.4", linestyle="--", label="receiver's own latents")
 bottom.axhline(1 / len(pair.test.x), color="0.4", linestyle=":", label="guessing")
 top.set(ylabel="R² of the estimates", ylim=(0, 1))
