@@ -66,9 +66,9 @@ print(f"alignment without a channel: {no_channel:.3f}, the receiver's own latent
 # ----------
 # Widely linear designs need markedly fewer antennas than complex-linear ones for the same accuracy, because twice as many real numbers
 # per channel use can be chosen freely. Knowledge of the goal helps most where symbols are few. From six antennas on, both widely linear
-# designs reach the accuracy of alignment without a channel. The two ceilings are so close here that they look like one line: the pair
-# of encoders loses next to nothing by linear alignment. The bound of capacity shows what remains to be gained by nonlinear links at one
-# and two antennas.
+# designs reach the accuracy of alignment without a channel. The two ceilings are so close here that they look like one line: the pair of
+# encoders loses next to nothing by linear alignment. The bound of capacity shows what remains to be gained by nonlinear links at one and
+# two antennas.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")

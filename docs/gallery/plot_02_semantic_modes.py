@@ -11,8 +11,8 @@ water-filling, which gives nothing to modes that are not worth it.
 # %%
 # The modes of a pair of devices
 # ------------------------------
-# The modes follow from the second moments of the pilots alone. The square of the strength :math:`b_i` is the share of the error that
-# mode :math:`i` removes if it is received perfectly.
+# The modes follow from the second moments of the pilots alone. The square of the strength :math:`b_i` is the share of the error that mode
+# :math:`i` removes if it is received perfectly.
 
 import matplotlib.pyplot as plt
 import torch
@@ -50,9 +50,9 @@ for snr_db in snrs_db:
 # ----------
 # At the top, the strengths decay fast: nine modes carry nearly all of what this receiver's latent shares with the transmitter's, one
 # fewer than there are classes. With a goal, the step after the ninth mode is steeper still, because a classifier of ten classes notices
-# only nine directions. At the bottom, the power of the budget is spread over the modes: at −10 dB only the strongest modes are worth any power; at
-# 10 dB all 16 streams are used. A weaker mode may get more power than a stronger one, since it travels over a weaker spatial stream
-# that has to be compensated.
+# only nine directions. At the bottom, the power of the budget is spread over the modes: at −10 dB only the strongest modes are worth any
+# power; at 10 dB all 16 streams are used. A weaker mode may get more power than a stronger one, since it travels over a weaker spatial
+# stream that has to be compensated.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 7.2), layout="constrained")

@@ -11,8 +11,8 @@ as the message. The accuracy is compared with the bound that follows from the ca
 # %%
 # Pair, modes and bounds
 # ----------------------
-# OPTA and the separation bound are statements on Gaussian latents with given second moments. To compare them with what is measured on
-# the test images, they are computed from the moments of the test images, without shrinkage.
+# OPTA and the separation bound are statements on Gaussian latents with given second moments. To compare them with what is measured on the
+# test images, they are computed from the moments of the test images, without shrinkage.
 
 import matplotlib.pyplot as plt
 import torch

@@ -49,10 +49,10 @@ for name, admm in settings.items():
 # The figure
 # ----------
 # Each curve is the median over 20 Rayleigh channels of 4×4 antennas at 10 dB. All values of ρ lead towards the optimum. The first ten
-# iterations bring ADMM to within a fifth of it, a hundred to within a few per cent, and a thousand to within a fraction of a per cent.
-# At the smallest ρ, some channels get stuck close to the optimum: the median stays a fifth of a per cent above it. The closed form needs no
-# iteration at all. ADMM remains the method of choice for constraints that have no closed form, such as limits
-# on each antenna, and there the same bound certifies what it finds.
+# iterations bring ADMM to within a fifth of it, a hundred to within a few per cent, and a thousand to within a fraction of a per cent. At
+# the smallest ρ, some channels get stuck close to the optimum: the median stays a fifth of a per cent above it. The closed form needs no
+# iteration at all. ADMM remains the method of choice for constraints that have no closed form, such as limits on each antenna, and there
+# the same bound certifies what it finds.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")

@@ -59,9 +59,9 @@ print(f"all {len(pair.pilots.x)} pilots: {everything:.3f}")
 # tenths of the images the right class, because both encoders were trained to tell the same classes apart; other pairs of encoders need
 # more. Without regularisation the accuracy falls to 0.7 at 100 pilots, where their number is close to the 96 dimensions of the
 # transmitter's latent: the covariance is then barely invertible, and its noise is amplified (the peak of *double descent*).
-# Regularisation, which ``semantic_modes`` chooses by itself from the pilots, removes this collapse. Typical pilots, the nearest to the centre of their class,
-# help where there are only one or two of each class; with more of them, random pilots are better, because they also show how images vary
-# within a class.
+# Regularisation, which ``semantic_modes`` chooses by itself from the pilots, removes this collapse. Typical pilots, the nearest to the
+# centre of their class, help where there are only one or two of each class; with more of them, random pilots are better, because they
+# also show how images vary within a class.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")

@@ -10,8 +10,8 @@ directions of the alignment, and the disjoint design makes each of its three par
 # %%
 # Five links
 # ----------
-# All baselines are used in their fair form: means cost no power, what is sent is whitened, and the equaliser weighs signal against
-# noise. Top-K additionally has to send the indices of its entries for each message; here they arrive free of charge and without error.
+# All baselines are used in their fair form: means cost no power, what is sent is whitened, and the equaliser weighs signal against noise.
+# Top-K additionally has to send the indices of its entries for each message; here they arrive free of charge and without error.
 
 import matplotlib.pyplot as plt
 
@@ -55,10 +55,10 @@ floor = ll.metrics.nmse(aligned, pair.test.y).item()
 # The figure
 # ----------
 # The exact design has the lowest error everywhere, as it must. The disjoint design comes close on this pair: its parts find nearly the
-# same directions, and it loses by its equal power. In accuracy, which neither of the two designs for, it is level at one and two antennas.
-# Eigen-K ranks directions by the gain of the alignment, whatever the variance of the latent along them, and is behind by up to twelve
-# percentage points. Single entries of the latent are a poor choice of what to send: First-K and Top-K leave about the error of sending
-# nothing, which is an NMSE of 1, although the indices of Top-K cost nothing here. An accuracy of 0.1 is that of guessing.
+# same directions, and it loses by its equal power. In accuracy, which neither of the two designs for, it is level at one and two
+# antennas. Eigen-K ranks directions by the gain of the alignment, whatever the variance of the latent along them, and is behind by up to
+# twelve percentage points. Single entries of the latent are a poor choice of what to send: First-K and Top-K leave about the error of
+# sending nothing, which is an NMSE of 1, although the indices of Top-K cost nothing here. An accuracy of 0.1 is that of guessing.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 7.6), layout="constrained", sharex=True)

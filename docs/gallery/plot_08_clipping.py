@@ -24,7 +24,8 @@ antennas = [2, 4]
 # %%
 # Clipping levels
 # ---------------
-# At 0 dB, a symbol may have no more than the mean power. The PAPR is the one that a symbol exceeds with a probability of one in a thousand.
+# At 0 dB, a symbol may have no more than the mean power. The PAPR is the one that a symbol exceeds with a probability of one in a
+# thousand.
 
 levels_db = [-6, -4, -2, 0, 2, 4, 6, 8, 10]
 accuracy = {n: [] for n in antennas}
@@ -51,9 +52,7 @@ for n in antennas:
         )
         accuracy[n].append(seen.accuracy.mean().item())
         papr_db[n].append(ll.metrics.peaks(solution, pair.test.x, amplifier=amplifier).papr_db.mean().item())
-        print(
-            f"{n}×{n}, clipped at {level_db:2} dB: accuracy {accuracy[n][-1]:.3f}, PAPR {papr_db[n][-1]:.1f} dB, power {seen.power.mean():.2f}"
-        )
+        print(f"{n}×{n}, {level_db:2} dB: accuracy {accuracy[n][-1]:.3f}, PAPR {papr_db[n][-1]:.1f} dB, power {seen.power.mean():.2f}")
 
 # %%
 # The figure

@@ -10,8 +10,8 @@ accounts for the error of the old estimate, and one in which only the transmitte
 # %%
 # Channels that age
 # -----------------
-# Jakes' model correlates the channel at two times by :math:`\\rho = J_0(2 \\pi f_D \\Delta t)`, with the Doppler frequency
-# :math:`f_D`. The devices are at 30 km/h and a carrier of 3.5 GHz.
+# Jakes' model correlates the channel at two times by :math:`\\rho = J_0(2 \\pi f_D \\Delta t)`, with the Doppler frequency :math:`f_D`.
+# The devices are at 30 km/h and a carrier of 3.5 GHz.
 
 import matplotlib.pyplot as plt
 
@@ -57,9 +57,9 @@ for name in designs:
 # The figure
 # ----------
 # If both ends rely on the old estimate, the accuracy falls below 0.9 after one millisecond and to that of guessing after four. Accounting
-# for the age gains up to nine percentage points in the first three milliseconds, and it keeps the error at that of sending nothing, an NMSE of 1, where the estimate is
-# worth nothing. This happens at 4 ms, where the correlation of Jakes' model passes zero; later it is negative for a while, which only the
-# robust design can use. A receiver that measures hardly needs a transmitter that is up to date.
+# for the age gains up to nine percentage points in the first three milliseconds, and it keeps the error at that of sending nothing, an
+# NMSE of 1, where the estimate is worth nothing. This happens at 4 ms, where the correlation of Jakes' model passes zero; later it is
+# negative for a while, which only the robust design can use. A receiver that measures hardly needs a transmitter that is up to date.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")

@@ -9,7 +9,7 @@ with that over clustered delay lines (CDL), and looks at the worst channels as w
 
 # %%
 # Kinds of channels
-# ----------------------
+# -----------------
 # The models need the extra ``3gpp``. Each draw is a channel at one resource element, scaled to the same mean gain.
 
 import matplotlib.pyplot as plt

@@ -43,8 +43,8 @@ for snr_db in (0, 10):
 # %%
 # The figure
 # ----------
-# The figure's points are means over 200 images and 8 channels; differences of a percentage point mean nothing. With one or two uses at
-# 10 dB, and with two uses at 0 dB, the digital link is well ahead: a few bits name a cluster of latents, which here is nearly a class. In
+# The figure's points are means over 200 images and 8 channels; differences of a percentage point mean nothing. With one or two uses at 10
+# dB, and with two uses at 0 dB, the digital link is well ahead: a few bits name a cluster of latents, which here is nearly a class. In
 # one use at 0 dB only two bits get through, and the linear link is better. From four uses on, the two links are level.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})

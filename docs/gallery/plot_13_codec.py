@@ -55,9 +55,9 @@ for n, values in bound.items():
 # %%
 # The figure
 # ----------
-# A linear design sends one real number of the latent over each real dimension of the signal, and a class is not a number: with one antenna
-# it sends two numbers, however high the SNR. The codec sends what tells the classes apart, and comes close to the bound of capacity
-# above 10 dB, after seconds of training on 1,200 pilots.
+# A linear design sends one real number of the latent over each real dimension of the signal, and a class is not a number: with one
+# antenna it sends two numbers, however high the SNR. The codec sends what tells the classes apart, and comes close to the bound of
+# capacity above 10 dB, after seconds of training on 1,200 pilots.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 5.4), layout="constrained")

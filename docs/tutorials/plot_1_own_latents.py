@@ -67,8 +67,8 @@ print(ll.look(shuffled, pilots.y).warnings[0])
 # The receiver's head and its goal
 # --------------------------------
 # The link serves a task at the receiver. If you have a classifier of your own, use it; any torch module from latents to logits will do.
-# Otherwise ``fit_head`` fits a softmax regression to the receiver's latents. The goal weighs errors of the latent by what the head notices
-# of them. Without a task, leave the goal out: the design then minimises the mean squared error of the latent.
+# Otherwise ``fit_head`` fits a softmax regression to the receiver's latents. The goal weighs errors of the latent by what the head
+# notices of them. Without a task, leave the goal out: the design then minimises the mean squared error of the latent.
 
 head = ll.fit_head(pilots.y, pilots.labels)
 goal = ll.Goal.fisher(head, pilots.y, temperature=3.0, fidelity=0.01)
@@ -76,8 +76,8 @@ goal = ll.Goal.fisher(head, pilots.y, temperature=3.0, fidelity=0.01)
 # %%
 # Semantic modes, once for each pair of devices
 # ---------------------------------------------
-# The modes are pairs of directions in the two latent spaces, the strongest first. They follow from the means and covariances of the pilots
-# and do not depend on any channel.
+# The modes are pairs of directions in the two latent spaces, the strongest first. They follow from the means and covariances of the
+# pilots and do not depend on any channel.
 
 modes = ll.semantic_modes(ll.Moments.from_pairs(pilots.x, pilots.y), goal)
 print(modes)
@@ -85,8 +85,8 @@ print(modes)
 # %%
 # The link, for each channel
 # --------------------------
-# ``ClosedForm`` computes the exact optimum for a whole batch of channels at once. We take 50 Rayleigh channels of 2×2 antennas at 10 dB. A
-# message takes one or more uses of the channel.
+# ``ClosedForm`` computes the exact optimum for a whole batch of channels at once. We take 50 Rayleigh channels of 2×2 antennas at 10 dB.
+# A message takes one or more uses of the channel.
 
 h = ll.rayleigh(2, 2, batch=(50,), generator=0)
 channel = ll.Channel.from_snr(h, snr_db=10.0).repeated(2)
@@ -108,8 +108,8 @@ print(seen)
 # %%
 # Saving and loading
 # ------------------
-# A saved link contains all that the two devices need, and a checksum of it. ``load`` refuses a file in which any byte was changed. Saving the
-# modes as well allows a device to design for new channels later, without any pilots.
+# A saved link contains all that the two devices need, and a checksum of it. ``load`` refuses a file in which any byte was changed. Saving
+# the modes as well allows a device to design for new channels later, without any pilots.
 
 solution.transceiver.save(folder / "link.safetensors")
 modes.save(folder / "pair.safetensors")

@@ -135,7 +135,7 @@ share = (torch.arange(200) + 1) / 200
 axes.step(before.sort().values, share, where="post", color="#D55E00", linestyle="--", linewidth=2, label="encoder as trained alone")
 axes.step(after.sort().values, share, where="post", color="#0072B2", linewidth=2, label="fine-tuned through the link")
 axes.axvline(own, color="0.4", linestyle=":", label="receiver's own latents")
-axes.set(xlabel="accuracy on a channel", ylabel="share of channels with at most this", ylim=(0, 1))
+axes.set(xlabel="accuracy on a channel", ylabel="share of channels with at most this", xlim=(0.45, 1), ylim=(0, 1))
 axes.legend(fontsize=11, loc="upper left")
 plt.show()
 

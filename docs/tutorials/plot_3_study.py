@@ -10,8 +10,8 @@ Python, looks at its table, adds seeds to it without computing anything twice, a
 # What a study says
 # -----------------
 # A study is a YAML file, or a mapping with the same keys. Wherever it has a value it may have a list, and every combination of the listed
-# values is a *cell*: one design, measured at one point. Here, three methods are compared at four SNRs, with two seeds, over ten channels of
-# 2×2 antennas each. One of the methods is listed with two goals.
+# values is a *cell*: one design, measured at one point. Here, three methods are compared at four SNRs, with two seeds, over ten channels
+# of 2×2 antennas each. One of the methods is listed with two goals.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,8 +36,8 @@ study = {
 # %%
 # Running it
 # ----------
-# ``run`` returns a row for each cell and channel. Results are stored below ``output``, here in a temporary folder. A run that is interrupted
-# goes on where it was.
+# ``run`` returns a row for each cell and channel. Results are stored below ``output``, here in a temporary folder. A run that is
+# interrupted goes on where it was.
 
 temporary = TemporaryDirectory()
 output = Path(temporary.name)
@@ -47,8 +47,8 @@ print(rows.shape[0], "rows of", rows["cell"].n_unique(), "cells, with", rows.sha
 # %%
 # The mean over channels and seeds
 # --------------------------------
-# ``summarise`` averages over the channels and the seeds of each point, and never over anything else. Besides the methods, the rows hold the
-# ceilings and the floor, which pass no channel and have no SNR. ``describe_columns`` says what each column means.
+# ``summarise`` averages over the channels and the seeds of each point, and never over anything else. Besides the methods, the rows hold
+# the ceilings and the floor, which pass no channel and have no SNR. ``describe_columns`` says what each column means.
 
 means = ll.studies.summarise(rows)
 with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, float_precision=3):
@@ -61,8 +61,8 @@ for row in meanings.filter(pl.col("column").is_in(["nmse", "opta_db", "power"]))
 # %%
 # More seeds, later
 # -----------------
-# A study is never finished. If a seed is added, only the cells that are missing are run. Overrides change a value by its dotted name, as on
-# the command line.
+# A study is never finished. If a seed is added, only the cells that are missing are run. Overrides change a value by its dotted name, as
+# on the command line.
 
 computed = []
 rows = ll.studies.run(study, ["seeds=1,2,3"], jobs=1, output=output, progress=lambda ended, total: computed.append(ended))
@@ -98,12 +98,12 @@ for name, (colour, marker) in styles.items():
     axes.fill_between(snr_db, accuracy - deviation, accuracy + deviation, color=colour, alpha=0.12, linewidth=0)
     print(f"{name:22}", "  ".join(f"{db:.0f} dB: {value:.3f}" for db, value in zip(snr_db, accuracy, strict=True)))
 axes.axhline(ceiling, color="0.4", linestyle="--", label="receiver's own latents")
-axes.set(xlabel="SNR of a transmit antenna (dB)", ylabel="accuracy", ylim=(0, 1.02))
+axes.set(xlabel="SNR of a transmit antenna (dB)", ylabel="accuracy", ylim=(0, 1.02), xticks=[0, 5, 10, 15, 20])
 axes.legend(fontsize=11, loc="lower right")
 plt.show()
 
 # %%
 # The same from the command line
 # ------------------------------
-# As a file ``mine.yaml`` with the same keys, the study is run by ``latentlink study run mine.yaml`` and reported by
-# ``latentlink study report mine.yaml``.
+# As a file ``mine.yaml`` with the same keys, the study is run by ``latentlink study run mine.yaml`` and reported by ``latentlink study
+# report mine.yaml``.

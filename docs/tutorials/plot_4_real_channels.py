@@ -10,15 +10,14 @@ the channel, and what a design gains that accounts for the error. It takes about
 # %%
 # A file of channels
 # ------------------
-# As a stand-in for a measurement campaign, we simulate 60 channels of 4×4 antennas over 48 subcarriers of 30 kHz, with an exponential power
-# delay profile of 300 ns, and store them in the order of axes that a MATLAB user may have chosen. Put your own file in its place.
+# As a stand-in for a measurement campaign, we simulate 60 channels of 4×4 antennas over 48 subcarriers of 30 kHz, with an exponential
+# power delay profile of 300 ns, and store them in the order of axes that a MATLAB user may have chosen. Put your own file in its place.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 
 import latentlink as ll
 
@@ -61,9 +60,10 @@ truth = ll.Channel.from_grid(h[:, subcarrier : subcarrier + 1], snr_db=snr_db)
 # %%
 # Estimating the channel
 # ----------------------
-# Pilots of the radio are on every 12th subcarrier of OFDM symbol 2. (They are not the semantic pilots, which relate the two latent spaces.)
-# An estimator has to know the covariance of the channel over the grid; here it is given by the delay profile. ``lmmse_estimator`` returns
-# the best linear estimator, together with the error variance that remains, and ``known`` applies it to the channels at the pilots.
+# Pilots of the radio are on every 12th subcarrier of OFDM symbol 2. (They are not the semantic pilots, which relate the two latent
+# spaces.) An estimator has to know the covariance of the channel over the grid; here it is given by the delay profile.
+# ``lmmse_estimator`` returns the best linear estimator, together with the error variance that remains, and ``known`` applies it to the
+# channels at the pilots.
 
 statistics = ll.csi.ScatteringStatistics(delays_s=tuple(delays_s), powers=tuple(powers), subcarrier_spacing_hz=30e3)
 radio_pilots = ll.channels.ResourceElements.comb(12, 48, symbols=(2,))
@@ -77,9 +77,9 @@ for pilot_snr_db in (0, 10, 20):
 # %%
 # Three ways to design for the estimate
 # -------------------------------------
-# If both ends know only the estimate, ``BothEnds`` treats its error as further noise; ``robust=False`` uses the estimate as if it were the
-# channel. Often the receiver knows more: ``Transmitter`` designs the precoder for the estimate, while the receiver measures the product of
-# channel and precoder. ``at_reception`` returns the link as the receiver uses it over the true channels.
+# If both ends know only the estimate, ``BothEnds`` treats its error as further noise; ``robust=False`` uses the estimate as if it were
+# the channel. Often the receiver knows more: ``Transmitter`` designs the precoder for the estimate, while the receiver measures the
+# product of channel and precoder. ``at_reception`` returns the link as the receiver uses it over the true channels.
 
 pair = ll.data.device_pair("digits")
 head = ll.fit_head(pair.pilots.y, pair.pilots.labels)
@@ -119,8 +119,8 @@ print(f"perfect knowledge: accuracy {perfect:.3f}")
 # What the estimate costs
 # -----------------------
 # With pilots of 15 dB and more, all three are close to perfect knowledge. With weaker pilots, a link whose two ends rely on the estimate
-# needs the robust design, which gains up to seven percentage points and keeps the NMSE below 1, the error of sending nothing. A receiver that
-# measures makes the link nearly independent of the transmitter's estimate.
+# needs the robust design, which gains up to seven percentage points and keeps the NMSE below 1, the error of sending nothing. A receiver
+# that measures makes the link nearly independent of the transmitter's estimate.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")

@@ -11,13 +11,13 @@ paper. It takes about five minutes to read.
 # What a method is
 # ----------------
 # A method is a class with ``design(known, channel)``, which returns a ``Solution``. ``known`` holds what is known of the latents: the
-# pilots, their moments, the receiver's head, and the semantic modes. ``channel`` is a batch of channels. The parameters of the constructor
-# can be set, and swept over, in the study.
+# pilots, their moments, the receiver's head, and the semantic modes. ``channel`` is a batch of channels. The parameters of the
+# constructor can be set, and swept over, in the study.
 #
-# The precoder below pre-equalises the channel. It sends the strongest modes by the regularised inverse of the channel matrix, so that every
-# receive antenna gets one symbol with little interference from the others. With its *regularisation* at zero, this is zero forcing; its
-# optimum grows with the noise. All symbols get the same power, whatever the strength of the mode that they carry. The decoder is the
-# linear estimate of least error for this precoder, which ``matched_to`` computes.
+# The precoder below pre-equalises the channel. It sends the strongest modes by the regularised inverse of the channel matrix, so that
+# every receive antenna gets one symbol with little interference from the others. With its *regularisation* at zero, this is zero forcing;
+# it is scaled with the noise otherwise. All symbols arrive with about the same power, whatever the strength of the modes that they carry.
+# The decoder is the linear estimate of least error for this precoder, which ``matched_to`` computes.
 
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +56,8 @@ class ChannelInversion:
 # %%
 # A first try, without a study
 # ----------------------------
-# ``PilotKnowledge`` can be made by hand to try a method. The power that is measured on unseen latents should be near the budget, which is 1.
+# ``PilotKnowledge`` can be made by hand to try a method. The power that is measured on unseen latents should be near the budget, which is
+# 1.
 
 pair = ll.data.device_pair("digits")
 head = ll.fit_head(pair.pilots.y, pair.pilots.labels)
@@ -69,8 +70,8 @@ for regularisation in (0.0, 1.0):
 # %%
 # In a study, by its name
 # -----------------------
-# A module beside the study file, or an installed one, is named by ``my_module:ChannelInversion``. In a script or a notebook, ``__main__`` is
-# the module of what was defined in it. The study identifies a cell by the code of the class too, so that changed code is run again.
+# A module beside the study file, or an installed one, is named by ``my_module:ChannelInversion``. In a script or a notebook, ``__main__``
+# is the module of what was defined in it. The study identifies a cell by the code of the class too, so that changed code is run again.
 
 study = {
     "name": "own-method",
@@ -96,9 +97,9 @@ print(means["method"].unique(maintain_order=True).to_list())
 # %%
 # The figure
 # ----------
-# Plain inversion spends the power on the weakest directions of the channel and is far behind at low SNR. Regularisation gains up to 29
+# Plain inversion spends the power on the weakest directions of the channel and is far behind at low SNR. Regularisation gains up to 30
 # percentage points, and brings the precoder past Eigen-K from 15 dB on. The exact design remains ahead everywhere: it spends power where
-# the modes are strong, which equal power per symbol cannot do.
+# the modes are strong and the channel is good, which no inversion does.
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
