@@ -69,16 +69,6 @@ rows = ll.studies.run(study, ["seeds=1,2,3"], jobs=1, output=output, progress=la
 print(f"{len(computed)} of {rows['cell'].n_unique()} cells were computed, the others were there already")
 
 # %%
-# The report
-# ----------
-# ``report`` draws figures and writes tables from the stored results alone. Its page works offline and contains everything; open it in a
-# browser.
-
-files = ll.studies.report(study, ["seeds=1,2,3"], output=output)
-for file in files:
-    print(file.relative_to(output), f"({file.stat().st_size // 1024} KiB)")
-
-# %%
 # A figure of your own
 # --------------------
 # The rows are an ordinary data frame of polars, from which any figure can be drawn. The goal helps at every SNR here: by a few percentage
@@ -86,7 +76,6 @@ for file in files:
 
 means = ll.studies.summarise(rows)
 ceiling = means.filter(pl.col("method") == "receiver's latents")["accuracy"].item()
-temporary.cleanup()
 
 plt.rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
@@ -101,6 +90,17 @@ axes.axhline(ceiling, color="0.4", linestyle="--", label="receiver's own latents
 axes.set(xlabel="SNR of a transmit antenna (dB)", ylabel="accuracy", ylim=(0, 1.02), xticks=[0, 5, 10, 15, 20])
 axes.legend(fontsize=11, loc="lower right")
 plt.show()
+
+# %%
+# The report
+# ----------
+# ``report`` draws figures and writes tables from the stored results alone. Its page works offline and contains everything; open it in a
+# browser.
+
+files = ll.studies.report(study, ["seeds=1,2,3"], output=output)
+for file in files:
+    print(file.relative_to(output), f"({file.stat().st_size // 1024} KiB)")
+temporary.cleanup()
 
 # %%
 # The same from the command line
