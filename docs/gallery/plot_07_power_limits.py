@@ -64,6 +64,6 @@ names = list(limits)[::-1]
 bars = axes.barh(names, [nmse[name] for name in names], color="#0072B2", height=0.6)
 axes.bar_label(bars, [f" accuracy {accuracy[name]:.3f}" for name in names], fontsize=11)
 axes.axvline(nmse["mean power"], color="black", linestyle=":")
-axes.set(xlabel="NMSE of the latent", ylabel="power limit", xlim=(0, 1.35 * max(nmse.values())))
+axes.set(xlabel="NMSE of the latent", ylabel="power limit", xlim=(0, 1.5 * max(nmse.values())))
 axes.grid(axis="y", visible=False)
 plt.show()
