@@ -145,6 +145,9 @@ class TopKTransceiver(BaseTransceiver):
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "TopKTransceiver":
         """The link of a saved file."""
         link = LinearTransceiver.from_tensors(taken_out(tensors, "link."), manifest)
+        entries, end = len(tensors["offsets"]), int(not manifest["aligned_before"])
+        if entries != tensors["alignment"].shape[end] or not 0 < len(link.mean_x) <= entries:
+            raise ValueError(f"offsets must be those of all entries, of which {len(link.mean_x)} are sent, got {entries}")
         return cls(**tensors, aligned_before=manifest["aligned_before"], link=link)
 
 

@@ -17,7 +17,7 @@ from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.latents.packing import real_embedding
 from latentlink.links.link_file import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
-from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
+from latentlink.links.shapes import broadcast_batch, check_factor, check_latents, check_received, check_same_transmitter
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.numerics.doors import AnyArray
 from latentlink.power import Mean, PowerLimit
@@ -163,11 +163,11 @@ class LinearTransceiver(BaseTransceiver):
         """The same at powers times a factor c (…), known at both ends: F̃ √c, and G̃ / √c or, where G̃ is the LMMSE decoder, that of F̃ √c.
 
         Raises:
-            ValueError: messages are limited one by one.
+            ValueError: messages are limited one by one, or the factor is negative, not finite or of another shape.
         """
         if not self.scalable:
             return super().scaled(factor)  # type: ignore[return-value]
-        root = factor.to(self.precoder).expand(self.batch).sqrt()[..., None, None, None]
+        root = check_factor(factor, self.precoder, self.batch).sqrt()[..., None, None, None]
         link = replace(self, precoder=self.precoder * root, decoder=self.decoder / torch.where(root > 0, root, 1.0))
         if self.awaits_channel:
             return link

@@ -56,3 +56,11 @@ def expanded(name: str, values: Tensor, batch: torch.Size) -> Tensor:
         return values.expand(batch)
     except RuntimeError as error:
         raise ValueError(f"{name} must have a shape that expands to {tuple(batch)}, got {tuple(values.shape)}") from error
+
+
+def check_factor(factor: AnyArray | float, like: Tensor, batch: torch.Size) -> Tensor:
+    """The factor (…) of a power, finite and not negative, for each member of a batch, in the precision and on the device of a tensor."""
+    values = finite("factor", factor).to(like)
+    if bool((values < 0).any()):
+        raise ValueError(f"factor must not be negative, got {float(values.min()):g}")
+    return expanded("factor", values, batch)

@@ -16,7 +16,7 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.links.link_file import channel_from, limit_from, link_facts, saved_tensors, series_from, taken_out
 from latentlink.links.operation_count import REAL_WEIGHT, LayerFlops, OperationCount
-from latentlink.links.shapes import broadcast_batch, check_latents, check_received, check_same_transmitter
+from latentlink.links.shapes import broadcast_batch, check_factor, check_latents, check_received, check_same_transmitter
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.neural.codec.ends import Ends, decode, limit_messages, precode
 from latentlink.neural.codec.networks import ModulatedMlp, Modulation, networks_facts, networks_from
@@ -109,11 +109,11 @@ class CodecTransceiver(BaseTransceiver):
         """The same networks at powers times a factor (…), below a peak if there is one; the receiver divides by its root.
 
         Raises:
-            ValueError: all messages have the same energy.
+            ValueError: all messages have the same energy, or the factor is negative, not finite or of another shape.
         """
         if not self.scalable:
             return super().scaled(factor)  # type: ignore[return-value]
-        factor = factor.to(self.energy).expand(self.batch)
+        factor = check_factor(factor, self.energy, self.batch)
         root = factor.sqrt()[..., None, None]
         beams = replace(self.beams, receive=self.beams.receive / torch.where(root > 0, root, 1.0))
         return replace(self, ends=self.ends.scaled(root), beams=beams, energy=self.energy * factor.unsqueeze(-1))
