@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 import torch
-from torch import Tensor
 
 from latentlink.budget import Budget
 from latentlink.channels.channel import Channel
@@ -23,9 +22,10 @@ from latentlink.latents.pilots import Pilots
 from latentlink.links.shapes import check_channel
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status
-from latentlink.neural.paper.layers import ComplexMlp, as_halves, at_budget
-from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule, SplitPilots
+from latentlink.neural.paper.layers import ComplexMlp, at_budget
+from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule
 from latentlink.neural.paper.pruning import Pruning, pruning_for
+from latentlink.neural.paper.scaling import ScaledPilots
 from latentlink.neural.paper.together import train_together
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
@@ -145,7 +145,7 @@ class Neural(PairSchedule):
         loop, scaled = self.untrained_loop(pilots, channel)
         return _link(loop.pair, scaled, pilots, channel)
 
-    def untrained_loop(self, pilots: Pilots, channel: Channel, data: "ScaledPilots | None" = None) -> tuple[PairLoop, "ScaledPilots"]:
+    def untrained_loop(self, pilots: Pilots, channel: Channel, data: ScaledPilots | None = None) -> tuple[PairLoop, ScaledPilots]:
         """Untrained networks with the data that they are for, which may have been made before; raises as `design`."""
         check_channel(channel, pilots.x)
         if tuple(channel.batch) not in ((), (1,)):
@@ -153,7 +153,7 @@ class Neural(PairSchedule):
         if len(pilots) < 2:
             raise ValueError(f"pilots must be at least 2, one of them to stop by, got {len(pilots)}")
         d, m, device = pilots.x.shape[1], pilots.y.shape[1], channel.h.device
-        scaled = data or self.scaled(pilots, device)
+        scaled = data or ScaledPilots.of(pilots, self.validation, self.seed, device)
         weights = NetworkDraw.WEIGHTS.generator(self.seed)
         sent, received = channel.uses * channel.n_tx, channel.uses * channel.n_rx
         precoder = [scaled.split.x.shape[-1], *[self.hidden_tx or d] * self.layers, sent]
@@ -162,25 +162,6 @@ class Neural(PairSchedule):
         fixed = ACTIVATION_FLOPS * (sum(precoder[1:-1]) + sum(decoder[1:-1])) + 2 * d + 2 * m + 6 * sent + 1
         pruning = pruning_for(self.pruning, self.budget, fixed, sum(layer.mask.numel() for layer in pair.linears()))
         return PairLoop(pair, scaled.split, self, pruning), scaled
-
-    def scaled(self, pilots: Pilots, device: torch.device) -> "ScaledPilots":
-        """The pilots as the networks see them, with those that are held back by this seed."""
-        m = pilots.y.shape[1]
-        x, scale_x = _scale(pilots.x)
-        y, scale_y = _scale(pilots.y)
-        order = torch.randperm(len(pilots), generator=NetworkDraw.SPLIT.generator(self.seed), device="cpu").to(device)
-        held = min(len(order) - 1, max(1, round(self.validation * len(order))))
-        counted = as_halves((torch.arange(m + m % 2, device=device) < m).float().unsqueeze(0))
-        split = SplitPilots(x[:, order[held:]], y[:, order[held:]], x[:, order[:held]], y[:, order[:held]], counted)
-        return ScaledPilots(split, scale_x, scale_y)
-
-
-class ScaledPilots(NamedTuple):
-    """Pilots as networks see them, and the numbers (), () by which the centred latents of both ends were divided."""
-
-    split: SplitPilots
-    scale_x: Tensor
-    scale_y: Tensor
 
 
 class NeuralJob(NamedTuple):
@@ -294,11 +275,3 @@ def _solution(loop: PairLoop, link: NeuralTransceiver, factor: float) -> Solutio
         torch.full_like(channel.power, float(sent.square().sum()) / (channel.uses * sent.shape[1])),
         trace,
     )
-
-
-def _scale(latents: Tensor) -> tuple[Tensor, Tensor]:
-    """Centred latents of unit mean square as halves in float32, and what they were divided by."""
-    centred = latents.detach().double() - latents.detach().double().mean(0)
-    scale = centred.square().mean().sqrt()
-    scale = torch.where(scale > 0, scale, 1.0)
-    return as_halves(torch.nn.functional.pad((centred / scale).float(), (0, latents.shape[1] % 2))).contiguous(), scale.float()
