@@ -1,0 +1,76 @@
+"""Docstrings are written to be read in the source; this makes them reStructuredText.
+
+Their equations and tables are indented blocks, which become literal blocks, and signs that reStructuredText would take as markup outside
+of backticks, as in E||s||² or F*, are escaped.
+"""
+
+import re
+
+SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises|Warns|References|Example|Examples|Note|Notes):$")
+CODE = re.compile(r"(``.+?``|`[^`]+`)")
+
+
+def indent(line):
+    return len(line) - len(line.lstrip())
+
+
+def blocks(lines):
+    """Each line with whether it is in an indented block that follows a blank line and a paragraph that is further left."""
+    left, inside, blank = 0, False, True
+    for line in lines:
+        if not line.strip():
+            blank = True
+            yield line, inside
+            continue
+        if inside and indent(line) <= left:
+            inside = False
+        if not inside and blank and indent(line) > left and not is_list(line):
+            inside = True
+        if not inside:
+            left = indent(line)
+        blank = False
+        yield line, inside
+
+
+def beside(line):
+    """`Args (beside those of …):` as a sentence and the section."""
+    match = re.match(r"Args \((.*)\):$", line)
+    return [f"The following are {match[1]}.", "", "Args:"] if match else [line]
+
+
+def is_list(line):
+    return bool(re.match(r"\s*([-*] |\d+[.)] |>>> )", line))
+
+
+def escape(line):
+    """A line of prose without accidental markup; what stands between backticks stays as it is."""
+    parts = CODE.split(line)
+    for position in range(0, len(parts), 2):
+        text = re.sub(r"([|*])", r"\\\1", parts[position])
+        parts[position] = re.sub(r"(?<=[^\W_])_(?=\W|$)", r"\\_", text)
+    return "".join(parts)
+
+
+def to_restructured(lines):
+    """The lines of a docstring as reStructuredText, with Google's sections as they were."""
+    result, doctest, was_inside = [], False, False
+    for line, inside in blocks([part for line in lines for part in beside(line)]):
+        doctest = bool(line.strip()) and (doctest or line.lstrip().startswith(">>>"))
+        if inside and not was_inside and not doctest and line.strip():
+            result += [" " * (indent(line) - 4 if indent(line) >= 4 else 0) + ".. code-block:: text", ""]
+        was_inside = inside
+        if inside or doctest or SECTION.match(line.strip()):
+            result.append(line)
+        else:
+            argument = re.match(r"(\s*)(\*{1,2}\w+)(:.*)$", line)  # Napoleon escapes the names of *args and **options itself
+            result.append(argument[1] + argument[2] + escape(argument[3]) if argument else escape(line))
+    return result
+
+
+def process(app, what, name, obj, options, lines):
+    lines[:] = to_restructured(lines)
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", process, priority=100)  # before Napoleon
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
