@@ -88,7 +88,7 @@ html_theme_options = {
     "logo": {"text": "latentlink"},
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "show_nav_level": 1,
     "navigation_depth": 3,
     "show_toc_level": 2,

@@ -81,12 +81,22 @@ def page_of_name(full, thing):
     shown = full.replace(PACKAGE, "ll", 1)
     lines = [heading(shown), f".. currentmodule:: {module}\n"]
     if inspect.isclass(thing):
-        lines += [f".. autoclass:: {name}", "   :members:", "   :show-inheritance:", ""]
+        bases = ["   :show-inheritance:"] if public_bases(thing.__bases__) else []
+        lines += [f".. autoclass:: {name}", "   :members:", *bases, ""]
     elif callable(thing):
         lines += [f".. autofunction:: {name}", ""]
     else:
         lines += [f".. py:data:: {name}", "", *(f"   {line}" for line in of_data(thing)), ""]
     return "\n".join(lines)
+
+
+def public_bases(bases):
+    """The bases that a reader can look up: public names, and exceptions and enumerations of Python."""
+    return [base for base in bases if identity(base) in PUBLIC or (base.__module__ in ("builtins", "enum") and base is not object)]
+
+
+def keep_public_bases(app, name, obj, options, bases):
+    bases[:] = public_bases(bases)
 
 
 def of_data(thing):
@@ -173,4 +183,5 @@ def write(app):
 
 def setup(app):
     app.connect("builder-inited", write, priority=100)
+    app.connect("autodoc-process-bases", keep_public_bases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

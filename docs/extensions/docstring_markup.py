@@ -5,8 +5,10 @@ of backticks, as in E||s||² or F*, are escaped.
 """
 
 import re
+from pathlib import Path
 
 SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises|Warns|References|Example|Examples|Note|Notes):$")
+KEYS = set(re.findall(r"^@\w+\{([^,\s]+),", (Path(__file__).parents[1] / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
 CODE = re.compile(r"(``.+?``|`[^`]+`)")
 
 
@@ -42,12 +44,23 @@ def is_list(line):
     return bool(re.match(r"\s*([-*] |\d+[.)] |>>> )", line))
 
 
+def cite(text):
+    """`[key]` and `[key; key]` of entries of references.bib as citations."""
+    return re.sub(r"\[([\w; ,]+)\]", lambda match: f":cite:p:`{','.join(keys)}`" if (keys := known_keys(match[1])) else match[0], text)
+
+
+def known_keys(text):
+    keys = re.split(r"[;,] ?", text)
+    return keys if set(keys) <= KEYS else []
+
+
 def escape(line):
     """A line of prose without accidental markup; what stands between backticks stays as it is."""
     parts = CODE.split(line)
     for position in range(0, len(parts), 2):
         text = re.sub(r"([|*])", r"\\\1", parts[position])
         parts[position] = re.sub(r"(?<=[^\W_])_(?=\W|$)", r"\\_", text)
+        parts[position] = cite(parts[position])
     return "".join(parts)
 
 
