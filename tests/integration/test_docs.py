@@ -40,7 +40,7 @@ def test_the_demo_on_the_page_of_benchmarks_is_that_of_its_result_file():
     for words, method in (("Ceilings: ", "aligned no channel"), ("with no channel at all, ", "receiver's latents")):
         ceiling = text.partition(words)[2].split()[0]
         assert float(ceiling) == pytest.approx(measured[method, None], abs=6e-4)
-    (said_power,) = re.search(r"at a measured power of ([0-9.]+) ", text).groups()
+    (said_power,) = re.search(r"at a measured power of ([0-9.]+)\s", text).groups()
     shown = means.filter(pl.col("n_tx").is_in([2, 4, 8]) & pl.col("method").str.replace(",", "").is_in(methods))["power"]
     assert float(said_power) == pytest.approx(shown.min(), abs=6e-3)
     assert float(said_power) == pytest.approx(shown.max(), abs=6e-3)
