@@ -19,17 +19,18 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
     "sphinx_design",
     "sphinx_copybutton",
     # in docs/extensions
     "api_pages",
     "docstring_markup",
-    "mathml",
+    "formulas",
     "repository_links",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "extensions", "static", "gallery", "tutorials", "results/bench", "**/GALLERY_HEADER.rst", "**/README.rst"]
+exclude_patterns = ["_build", "extensions", "static", "gallery", "tutorials", "results/bench", "**/GALLERY_HEADER.rst"]
 nitpicky = False
 default_role = "py:obj"  # a name between single backticks links to its entry where there is one
 suppress_warnings = ["config.cache", "bibtex.missing_field"]  # a standard need not have an author or a year
@@ -47,6 +48,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+viewcode_line_numbers = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 napoleon_google_docstring = True
@@ -88,7 +90,8 @@ html_theme_options = {
     "logo": {"text": "latentlink"},
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 7,
+    "navbar_persistent": ["search-button"],
+    "header_links_before_dropdown": 5,
     "show_nav_level": 1,
     "navigation_depth": 3,
     "show_toc_level": 2,
@@ -99,6 +102,8 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
     "search_as_you_type": True,
 }
+html_sidebars = {name: [] for name in ("index", "quickstart", "how-to-choose", "conventions", "notation", "paper", "faq", "references")}
+html_sidebars |= {name: [] for name in ("contributing", "changelog", "search", "genindex")}
 html_context = {"default_mode": "auto"}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -75,11 +75,15 @@ def heading(text, line="="):
     return f"{text}\n{line * len(text)}\n"
 
 
-def page_of_name(full, thing):
-    """The page of one public name."""
+def page_of_name(full, thing, others):
+    """The page of one public name, which is found under its other full names too."""
     module, _, name = full.rpartition(".")
     shown = full.replace(PACKAGE, "ll", 1)
     lines = [heading(shown), f".. currentmodule:: {module}\n"]
+    lines += [f'.. raw:: html\n\n   <span id="{other}"></span>\n' for other in others]
+    if others:
+        also = ", ".join(f"``{other.replace(PACKAGE, 'll', 1)}``" for other in others)
+        lines += [f"The same as {also}.\n"]
     if inspect.isclass(thing):
         bases = ["   :show-inheritance:"] if public_bases(thing.__bases__) else []
         lines += [f".. autoclass:: {name}", "   :members:", *bases, ""]
@@ -156,7 +160,8 @@ def pages():
         for name in names(module):
             full = f"{dotted}.{name}"
             if homes[full] == full:
-                made[full] = page_of_name(full, getattr(module, name))
+                others = [other for other, home in homes.items() if home == full != other]
+                made[full] = page_of_name(full, getattr(module, name), others)
     return {"index": "\n".join(index) + "\n"} | made
 
 
@@ -165,6 +170,10 @@ INTRODUCTION = """\
 need are in the package itself, all others in namespaces. Shapes of tensors stand in their annotations: ``Float[Tensor, "*batch n d"]``
 is a real tensor with any number of batch axes, then n messages of d numbers. Arguments are checked at every call, and a ``ValueError``
 names the argument, what came and what was expected. Every example runs as it stands.
+
+Some annotations have names: ``AnyArray`` is a tensor or an array of NumPy, ``AnyLabels`` an array of class numbers or a sequence of
+class names, ``AnyPath`` a string or a path, ``AnyLink`` a transceiver, a solution or any object with ``encode`` and ``decode``, and
+``AnyStudy`` a study, its file, or a mapping of the same content.
 """
 
 

@@ -49,7 +49,8 @@ def draw(path):
     axes[2].plot(range(1, len(expected) + 1), expected, color="#1f5fbf", label="expected from the pilots")
     axes[2].plot(range(1, len(measured) + 1), measured, color="#b4551d", linestyle="--", label="measured on unseen images")
     axes[2].legend(loc="lower right", fontsize="small")
-    axes[2].set(title="what the modes explain", xlabel="number of modes, strongest first", ylabel="share of the variance of y", xlim=(0, 40), ylim=(0, 1))
+    axes[2].set(title="what the modes explain", xlabel="number of modes, strongest first", ylabel="share of the variance of y")
+    axes[2].set(xlim=(0, 40), ylim=(0, 1))
     axes[2].grid(alpha=0.3)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
