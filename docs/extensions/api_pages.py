@@ -5,9 +5,12 @@
 
 import importlib
 import inspect
+import re
 import types
 from pathlib import Path
 from typing import get_args
+
+from docstring_markup import escape
 
 import latentlink
 
@@ -68,7 +71,7 @@ def summary(thing):
     if isinstance(thing, dict) or get_args(thing):
         return ", ".join(code(member) for member in (thing.values() if isinstance(thing, dict) else get_args(thing)))
     first = (inspect.getdoc(thing) or "").partition("\n\n")[0]
-    return " ".join(first.split()).replace("|", r"\|").replace("*", r"\*")
+    return escape(" ".join(first.split()))
 
 
 def heading(text, line="="):
@@ -151,7 +154,11 @@ def page_of_namespace(space, module, homes):
 def pages():
     """The sources of the reference by file name without its ending: an index, the namespaces, and the names."""
     spaces, homes = namespaces(), entries()
-    index = [heading("API reference"), INTRODUCTION, ".. toctree::", "   :maxdepth: 1", ""]
+    rows = [
+        (f"ll.{space}".rstrip("."), f"{PACKAGE}.{space}".rstrip("."), TITLES.get(space) or summary(module))
+        for space, module in spaces.items()
+    ]
+    index = [heading("API reference"), INTRODUCTION, table(rows), ".. toctree::", "   :hidden:", ""]
     made = {}
     for space, module in spaces.items():
         dotted = f"{PACKAGE}.{space}".rstrip(".")
@@ -177,6 +184,27 @@ class names, ``AnyPath`` a string or a path, ``AnyLink`` a transceiver, a soluti
 """
 
 
+def link_names(app, doctree):
+    """Link `ll.Name` in the text of a page to its entry."""
+    from docutils import nodes
+    from sphinx import addnodes
+
+    homes = entries()
+    for literal in list(doctree.findall(nodes.literal)):
+        match = re.fullmatch(r"ll\.(\w+(?:\.\w+)*)(?:\(\))?", literal.astext())
+        if match and not isinstance(literal.parent, (nodes.reference, addnodes.pending_xref)):
+            full, members = f"{PACKAGE}.{match[1]}", ""
+            while full not in homes and "." in full:
+                full, _, last = full.rpartition(".")
+                members = f".{last}{members}"
+            if full in homes:
+                reference = addnodes.pending_xref(
+                    "", refdomain="py", reftype="obj", reftarget=homes[full] + members, refexplicit=True, refwarn=False
+                )
+                literal.replace_self(reference)
+                reference += literal
+
+
 def write(app):
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
@@ -192,5 +220,6 @@ def write(app):
 
 def setup(app):
     app.connect("builder-inited", write, priority=100)
+    app.connect("doctree-read", link_names)
     app.connect("autodoc-process-bases", keep_public_bases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

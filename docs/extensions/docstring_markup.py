@@ -9,8 +9,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-from sphinx.util.typing import stringify_annotation
-
 SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises|Warns|References|Example|Examples|Note|Notes):$")
 ALIASES = {
     "AnyArray": "latentlink.numerics.doors",
@@ -111,6 +109,8 @@ def alias_names(app, what, name, obj, options, signature, result):
 @cache
 def aliases_by_text():
     """The unions as Sphinx writes them, longest first, with their names."""
+    from sphinx.util.typing import stringify_annotation
+
     named = {name: getattr(importlib.import_module(module), name) for name, module in ALIASES.items()}
     modes = ("smart", "fully-qualified-except-typing")
     texts = [(stringify_annotation(union, mode), name) for name, union in named.items() for mode in modes]
