@@ -6,11 +6,12 @@
 import importlib
 import inspect
 import re
+import sys
 import types
 from pathlib import Path
 from typing import get_args
 
-from docstring_markup import escape
+from docstring_markup import escape, to_restructured
 
 import latentlink
 
@@ -94,7 +95,15 @@ def page_of_name(full, thing, others):
         lines += [f".. autofunction:: {name}", ""]
     else:
         lines += [f".. py:data:: {name}", "", *(f"   {line}" for line in of_data(thing)), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *of_module(getattr(thing, "__module__", ""))])
+
+
+def of_module(name):
+    """The docstring of the module where a name is defined, which holds the theory, folded; none where a namespace shows it anyway."""
+    said = (inspect.getdoc(sys.modules[name]) or "").splitlines() if name in sys.modules else []
+    if len(said) < 4 or name in {module.__name__ for module in namespaces().values()} or not name.startswith(PACKAGE):
+        return []
+    return [f".. dropdown:: From the module ``{name}``", "", *(f"   {line}" for line in to_restructured(said)), ""]
 
 
 def public_bases(bases):

@@ -119,6 +119,8 @@ def aliases_by_text():
 
 def process(app, what, name, obj, options, lines):
     lines[:] = to_restructured(lines)
+    if what in ("attribute", "data", "property"):
+        lines.insert(0, "")  # otherwise Napoleon takes what stands before a colon for a type
 
 
 def setup(app):
