@@ -120,7 +120,7 @@ def aliases_by_text():
 def process(app, what, name, obj, options, lines):
     lines[:] = to_restructured(lines)
     if what in ("attribute", "data", "property"):
-        lines.insert(0, "")  # otherwise Napoleon takes what stands before a colon for a type
+        lines[:0] = ["..", ""]  # an empty comment: Napoleon takes what stands before a colon of the first line for a type
 
 
 def setup(app):
