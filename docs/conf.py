@@ -1,12 +1,15 @@
 """The documentation site: `make docs` builds it into docs/_build/html, without network, with warnings as errors."""
 
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
+
+from docutils import nodes  # noqa: E402
 
 import latentlink  # noqa: E402
 
@@ -77,6 +80,7 @@ if galleries:
         "remove_config_comments": True,
         "show_memory": False,
         "show_signature": False,
+        "write_computation_times": False,  # its page loads scripts from elsewhere
     }
 warnings.filterwarnings("ignore", category=UserWarning, message=".*FigureCanvasAgg is non-interactive.*")
 
@@ -120,5 +124,14 @@ def leave_out_missing(app, name, content):
         content[0] = "".join(line for line in lines if not line.startswith(optional) or any(HERE.glob(f"{line.strip()}.*")))
 
 
+def describe_thumbnails(app, doctree):
+    """Give the small figures of a gallery's overview a text, which the extension leaves empty."""
+    for image in doctree.findall(nodes.image):
+        thumbnail = re.search(r"sphx_glr_plot_\d*_?(\w+?)_thumb", image["uri"])
+        if thumbnail and not image.get("alt"):
+            image["alt"] = f"A figure of the example on {thumbnail[1].replace('_', ' ')}"
+
+
 def setup(app):
     app.connect("source-read", leave_out_missing)
+    app.connect("doctree-read", describe_thumbnails)
