@@ -95,7 +95,7 @@ html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
-    "header_links_before_dropdown": 5,
+    "header_links_before_dropdown": 6,
     "show_nav_level": 1,
     "navigation_depth": 3,
     "show_toc_level": 2,
