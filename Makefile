@@ -1,10 +1,10 @@
-# make demo, make test, make typed, make lint, make bench: each sets up .venv first if it is not there.
+# make demo, make test, make typed, make lint, make bench, make docs: each sets up .venv first if it is not there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 
-.PHONY: demo test typed lint bench results fashion-mnist chromium
+.PHONY: demo test typed lint bench docs results fashion-mnist chromium
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +44,7 @@ typed: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file benchmarks/mypy.ini benchmarks
 	$(BIN)/mypy --follow-imports silent --warn-return-any examples
@@ -65,3 +66,8 @@ results: demo
 	cp demo/accuracy.png docs/accuracy.png
 	$(BIN)/latentlink study keep $(STUDIES)
 	$(BIN)/latentlink study archive results/archive results/latentlink-results.tar
+
+# The site, without network: docs/_build/html/index.html.
+docs: $(VENV)/.installed
+	$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html

@@ -1,4 +1,4 @@
-"""Links as `torch.nn.Module`s: backpropagate through transmitter, channel and receiver into own encoders and decoders; and a regression."""
+"""Links as modules of PyTorch: backpropagate through transmitter, channel and receiver into own encoders and decoders; and a regression."""
 
 from latentlink.links.modules import ChannelLayer, Decoder, Precoder
 from latentlink.tasks.regression import RegressionHead

@@ -16,19 +16,19 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
 
 
-def test_the_comparison_in_the_readme_is_that_of_its_result_file():
+def test_the_comparison_with_the_published_code_is_that_of_its_result_file():
     rows = points("comparison").filter(pl.col("n_tx") == 8)
     measured = {method: f"{value:.3f}" for method, value in rows.select("method", "accuracy").iter_rows()}
-    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| 8×8 | accuracy |")[2].partition("##")[0]
+    table = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8").partition("| 8×8 | accuracy |")[2].partition("##")[0]
     said = dict(re.findall(r"^\| ([^|]+?) \| \**([0-9.]+)\** \|", table, re.MULTILINE))
     assert len(said) == 5
     assert {method: measured[method] for method in said} == said
 
 
-def test_the_demo_in_the_readme_is_that_of_its_result_file():
+def test_the_demo_on_the_page_of_benchmarks_is_that_of_its_result_file():
     means = points("demo").select("method", "n_tx", "accuracy", "power")
     measured = {(method.replace(",", ""), f"{n}×{n}" if n else None): accuracy for method, n, accuracy, _ in means.iter_rows()}
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     lines = text[text.index("| antennas |") :].partition("\n\n")[0].splitlines()
     header, *body = ([cell.strip(" *") for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:]))
     methods = [title.partition(" (")[0] for title in header[1:]]
@@ -40,7 +40,7 @@ def test_the_demo_in_the_readme_is_that_of_its_result_file():
     for words, method in (("Ceilings: ", "aligned no channel"), ("with no channel at all, ", "receiver's latents")):
         ceiling = text.partition(words)[2].split()[0]
         assert float(ceiling) == pytest.approx(measured[method, None], abs=6e-4)
-    (said_power,) = re.search(r"at a measured power of ([0-9.]+) ", text).groups()
+    (said_power,) = re.search(r"at a measured power of ([0-9.]+)\s", text).groups()
     shown = means.filter(pl.col("n_tx").is_in([2, 4, 8]) & pl.col("method").str.replace(",", "").is_in(methods))["power"]
     assert float(said_power) == pytest.approx(shown.min(), abs=6e-3)
     assert float(said_power) == pytest.approx(shown.max(), abs=6e-3)
@@ -96,10 +96,10 @@ def test_bench_files_hold_tables():
         assert content["title"], path
 
 
-def test_the_speed_of_training_in_the_readme_is_that_of_its_result_file():
+def test_the_speed_of_training_on_the_page_of_benchmarks_is_that_of_its_result_file():
     rows = json.loads((RESULTS / "bench" / "training.json").read_text(encoding="utf-8"))["rows"]
     loop, single, auto = ({name.partition(" ")[0]: value for name, value in row.items()} for row in rows)
-    (line,) = re.findall(r"^\| an epoch of `Neural`.*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    (line,) = re.findall(r"^\| an epoch of `Neural`.*$", (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert f"{auto['s']} s with bfloat16 products (float32: {single['s']} s)" in line
     assert f"{loop['s']} s of a Lightning-style loop in float32: {auto['times']} × (float32: {single['times']} ×)" in line
 

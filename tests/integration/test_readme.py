@@ -17,6 +17,6 @@ def test_the_python_example_runs_as_printed(tmp_path, digits_forge):
 
 def test_is_short_and_its_links_lead_somewhere():
     text = README.read_text()
-    assert len(text.splitlines()) < 150
+    assert len(text.splitlines()) < 120
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("https://") or (README.parent / target).exists(), target
