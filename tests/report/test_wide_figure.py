@@ -57,3 +57,15 @@ def test_an_unwritable_figure_leaves_what_was_there(tmp_path):
         draw_wide(plot(), [tmp_path / "a.bmpx"], "title")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
     assert kept.read_text() == "old"
+
+
+def test_the_callers_backend_and_figures_are_left_alone(tmp_path, monkeypatch):
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    monkeypatch.setitem(mpl.rcParams, "backend", "svg")
+    mine = plt.figure()
+    draw_wide(plot(), [tmp_path / "a.png"], "title")
+    assert mpl.rcParams["backend"] == "svg"
+    assert plt.get_fignums() == [mine.number]
+    plt.close(mine)

@@ -42,17 +42,17 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "") -> list[Path
         ImportError: matplotlib is not installed (extra `plot`).
         OSError: a file cannot be written.
     """
-    pyplot = _load_pyplot()
+    matplotlib = import_extra("matplotlib", "plot")
     files = []
     for plot in plots:
         title = describe_condition(plot.condition)
         words = re.sub(r"[^a-z0-9.]+", "-", title.lower().replace("×", "x").replace("−", "minus ")).strip("-")
         paths = [stem.with_name(f"{stem.name}{f'-{words}' if words else ''}.{kind}") for kind in ("pdf", "png")]
-        with pyplot.rc_context(_STYLE):
-            figure = _draw_column(pyplot, plot)
+        with matplotlib.rc_context(_STYLE):
+            figure = _draw_column(plot)
             figure.axes[0].set_title(_escape(title))
             figure.suptitle(_escape(textwrap.fill(note, _NOTE_CHARACTERS)), fontsize=5, color="#666666")
-            files += _write(pyplot, figure, paths, 300)
+            files += _write(figure, paths, 300)
     return files
 
 
@@ -64,41 +64,38 @@ def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -
         ValueError: a suffix is none that matplotlib writes.
         OSError: a file cannot be written.
     """
-    pyplot = _load_pyplot()
-    with pyplot.rc_context(_WIDE_STYLE):
-        figure, axes = pyplot.subplots(1, len(plot.frames), figsize=(4.6 * len(plot.frames), 3.9), layout="constrained", squeeze=False)
+    with import_extra("matplotlib", "plot").rc_context(_WIDE_STYLE):
+        figure = _figure(4.6 * len(plot.frames), 3.9)
+        axes = figure.subplots(1, len(plot.frames), squeeze=False)
         for place, frame in zip(axes[0], plot.frames, strict=True):
             methods_first = tuple(sorted(frame.lines, key=lambda line: not line.look.colour))
             entries = _draw_frame(place, replace(frame, lines=methods_first), mark_points=1.25)
             place.set_xlabel(frame.x.label)
             place.legend(entries.values(), entries.keys())
         figure.suptitle(_escape(title), fontsize=9.5)
-        _write(pyplot, figure, [Path(path) for path in paths], 200)
+        _write(figure, [Path(path) for path in paths], 200)
 
 
-def _load_pyplot() -> Any:
-    matplotlib = import_extra("matplotlib", "plot")
-    matplotlib.use("Agg")
-    return import_extra("matplotlib.pyplot", "plot")
+def _figure(width_in: float, height_in: float) -> Any:
+    """A figure that is not one of pyplot's, whose backend and figures belong to the caller, such as a notebook."""
+    return import_extra("matplotlib.figure", "plot").Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def _write(pyplot: Any, figure: Any, paths: list[Path], dots_per_inch: int) -> list[Path]:
-    """Write a figure to each path, whole or not at all, and close it."""
-    try:
-        for path in paths:
-            with atomic_path(path) as draft:
-                figure.savefig(draft, dpi=dots_per_inch, metadata={"CreationDate": None} if path.suffix == ".pdf" else {})
-    finally:
-        pyplot.close(figure)
+def _write(figure: Any, paths: list[Path], dots_per_inch: int) -> list[Path]:
+    """Write a figure to each path, whole or not at all."""
+    for path in paths:
+        with atomic_path(path) as draft:
+            figure.savefig(draft, dpi=dots_per_inch, metadata={"CreationDate": None} if path.suffix == ".pdf" else {})
     return paths
 
 
-def _draw_column(pyplot: Any, plot: Plot) -> Any:
+def _draw_column(plot: Plot) -> Any:
     """Draw frames above each other with one legend below them."""
     rows = len(plot.frames)
     names = {line.label or line.name for frame in plot.frames for line in frame.lines}
     height = 0.5 + _FRAME_IN * rows + _ENTRY_IN * (math.ceil((len(names) + 1) / 2) + 1)
-    figure, axes = pyplot.subplots(rows, 1, figsize=(_WIDTH_IN, height), sharex=True, layout="constrained", squeeze=False)
+    figure = _figure(_WIDTH_IN, height)
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
     entries: dict[str, Any] = {}
     for (place,), frame in zip(axes, plot.frames, strict=True):
         for label, handle in _draw_frame(place, frame).items():
@@ -107,7 +104,7 @@ def _draw_column(pyplot: Any, plot: Plot) -> Any:
     axes[-1, 0].set_xlabel(plot.frames[-1].x.label)
     if any(line.look.hollow for frame in plot.frames for line in frame.lines):
         style = {"color": "#777777", "linestyle": BROKEN[0], "linewidth": 1, "marker": "o", "markerfacecolor": "white", "markersize": 3.6}
-        entries["broken, hollow: channel unknown at design"] = pyplot.Line2D([], [], **style)
+        entries["broken, hollow: channel unknown at design"] = import_extra("matplotlib.lines", "plot").Line2D([], [], **style)
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, frameon=False, handlelength=3.4, columnspacing=1.0)
     return figure
 
