@@ -35,10 +35,16 @@ Standard = Literal["tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b"
 Fading = Literal["rayleigh", "rician", "kronecker", Standard]
 
 
+def _leave_out_example(schema: dict[str, Any]) -> None:
+    """Describe a section in an editor by its docstring without the example in Python."""
+    if "description" in schema:
+        schema["description"] = schema["description"].split("\n\nExample:")[0]
+
+
 class Section(BaseModel):
     """The base of all sections: unknown keys, later changes, NaN and infinity are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_leave_out_example)
 
     def canonical(self, point: "Point") -> Any:
         """The values that make a difference at a point, as JSON holds them; None where none does."""
