@@ -78,7 +78,7 @@ def used(content: Any) -> None:
         content(pilots().y[:3])
     elif isinstance(content, ll.Codec):
         content.design(channel())
-    elif not getattr(content, "awaits_channel", False):
+    elif not getattr(getattr(content, "link", content), "awaits_channel", False):
         ll.transmit(content, pilots().x[:3], content.channel, generator=0)
 
 

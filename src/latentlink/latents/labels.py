@@ -108,7 +108,10 @@ def _as_words(labels: Any) -> NDArray[Any] | None:
     """The names of classes in an array, list or column of strings; None where it holds something else."""
     if isinstance(labels, Tensor):
         return None
-    values = np.asarray(labels)
+    try:
+        values = np.asarray(labels)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"labels must be class numbers or names, one per latent ({error})") from error
     if values.dtype.kind == "O" and values.size and all(isinstance(value, str) for value in values.flat):
         values = values.astype(str)
     return values.astype(str) if values.dtype.kind in "US" else None

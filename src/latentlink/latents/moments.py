@@ -202,7 +202,7 @@ class Moments(Summarised, Saved):
     @classmethod
     def merged(cls, parts: "Sequence[Moments]") -> "Moments":
         """Merge the moments of parts that share no pairs, at least one; without folds."""
-        if not parts:
+        if len(parts) == 0:
             raise ValueError("parts must be moments, at least one, got none")
         return reduce(cls.__add__, (replace(part, folds=()) for part in parts))
 

@@ -21,7 +21,7 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.doors import AnyArray, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream, stream_generator
 from latentlink.numerics.validation import validate_call
@@ -119,6 +119,7 @@ def choose_goal(
     for name, values in (("streams", streams), ("snr_db", snr_db)):
         integer(f"number of {name}", len(values), 1, _MOST_POINTS)
     streams = tuple(integer("streams", count) for count in streams)
+    snr_db = tuple(real("snr_db", value) for value in snr_db)
     if not streams or not snr_db or any(s < 2 or s % 2 for s in streams):
         raise ValueError(f"streams must be even and positive, and snr_db must not be empty, got {tuple(streams)} and {tuple(snr_db)}")
     if goals is not None and "mse" in goals:

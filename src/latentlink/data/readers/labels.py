@@ -69,7 +69,7 @@ def read_or_take_labels(labels: Source | AnyLabels, names: Sequence[str] | None 
     if isinstance(labels, str | os.PathLike) or table_of(labels) is not None or _are_files(labels):
         return read_named_labels(labels, names=names)
     try:
-        array = np.asarray(as_tensor("labels", labels).cpu() if isinstance(labels, Tensor) else labels)
+        array = np.asarray(as_tensor("labels", labels).detach().cpu() if isinstance(labels, Tensor) else labels)
     except (ValueError, TypeError) as error:  # rows of different lengths
         raise ValueError(f"labels must be a file, a frame, or an array or a list of class numbers or names ({error})") from error
     if array.ndim == 0:

@@ -259,8 +259,12 @@ class Codec(Summarised, Parts, Saved):
         symbols = integer("max_symbols", manifest["max_symbols"])
         if tensors["ceiling"].shape != (symbols + 1,):
             raise ValueError(f"ceiling must have shape ({symbols + 1},), got {tuple(tensors['ceiling'].shape)}")
+        modes = SemanticModes.from_tensors(taken_out(tensors, "modes."), manifest)
+        for name, width in (("inputs", encoder.widths[0]), ("outputs", decoder.widths[-1])):
+            if tensors[name].shape != (width,) or not bool(((tensors[name] >= 0) & (tensors[name] < len(modes))).all()):
+                raise ValueError(f"{name} must be {width} numbers of {len(modes)} modes, got {tensors[name].tolist()}")
         return cls(
-            modes=SemanticModes.from_tensors(taken_out(tensors, "modes."), manifest),
+            modes=modes,
             encoder=encoder,
             decoder=decoder,
             calibration=Calibration(**taken_out(tensors, "calibration.")),

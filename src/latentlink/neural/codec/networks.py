@@ -107,7 +107,9 @@ class ModulatedMlp(nn.Module):
 
 
 def build(widths: list[int], features: int, weights: dict[str, Tensor]) -> ModulatedMlp:
-    """A frozen network of these weights."""
+    """A frozen network of these weights, which must be of one precision."""
+    if len(kinds := {weight.dtype for weight in weights.values()}) > 1:
+        raise ValueError(f"weights of a network must be of one precision, got {', '.join(sorted(map(str, kinds)))}")
     with torch.device("meta"):
         network = ModulatedMlp(widths, features)
     network.load_state_dict(weights, assign=True)

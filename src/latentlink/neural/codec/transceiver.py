@@ -166,6 +166,8 @@ class CodecTransceiver(BaseTransceiver):
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "CodecTransceiver":
         transmitter, receiver = manifest["encoders"]
         encoder, decoder = networks_from(tensors, manifest["networks"])
+        if tensors["analysis"].shape[0] != encoder.widths[0]:
+            raise ValueError(f"analysis must have {encoder.widths[0]} modes, which the encoder reads, got {len(tensors['analysis'])}")
 
         def modulation(end: str, network: ModulatedMlp) -> Modulation:
             scale, shift = (series_from(tensors, f"ends.{end}.{kind}.") for kind in ("scale", "shift"))
