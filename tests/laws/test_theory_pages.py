@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.digital.adaptation import Option, error_of_lost
 from oracles import channel, dense_pair, moments, normal, pairs, seeded
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +103,48 @@ def test_the_power_under_the_pilots_own_covariance():
     F, _ = dense_pair(solution.transceiver)
     expected = one.uses * one.power - 0.2 * known.cov_x.trace() / 9 * F.square().sum()
     torch.testing.assert_close(one.uses * solution.expected_power, expected, rtol=1e-10, atol=0.0)
+
+
+def test_a_lost_payload_without_a_check_costs_what_the_page_says():
+    """digital.md: all pairs of a payload and a wrong one, for a codebook of mean zero whose words are conditional means."""
+    words = normal(10, 8, 4)
+    words = words - words.mean(0)
+    around = normal(11, 8, 500, 4)
+    around = around - around.mean(1, keepdim=True)
+    sent = words.unsqueeze(1) + around
+    nothing, received = float(sent.square().sum(-1).mean()), float(around.square().sum(-1).mean())
+    wrong = [float((sent[i] - words[j]).square().sum(-1).mean()) for i in range(8) for j in range(8) if i != j]
+    block = Option(payload=3, length=0, error=0.1, place=(0,))
+    assert not block.has_crc
+    assert error_of_lost(block, nothing, received) == pytest.approx(sum(wrong) / len(wrong), rel=1e-10)
+
+
+def test_the_price_of_power_is_the_slope_of_the_least_error():
+    """admm.md: the multiplier at the closed form is Σ b_i² x_i / (1 + x_i)² / (u P), what one more unit of power would save."""
+    modes, one = ll.semantic_modes(moments(12, 8, 6), shrinkage=0.0), channel(13, 3, 3, uses=2)
+    power = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    solution = ll.ClosedForm().design(modes, one.with_power(power))
+    solution.expected_mse.backward()
+    p = solution.trace["stream_power"].detach()
+    h = torch.linalg.svdvals(one.h).flatten().repeat_interleave(2).sort(descending=True).values[: len(p)]
+    x = p * h.square() / (one.noise_variance / 2)
+    price = (modes.strength[: len(p)].square() * x / (1 + x).square()).sum() / one.uses
+    torch.testing.assert_close(-power.grad / one.uses, price, rtol=1e-8, atol=0.0)
+
+
+def test_the_automatic_shrinkage_has_the_least_generalised_cross_validation_error_of_the_pilots():
+    """few-pilots.md: from moments alone, what the hat matrix of the ridge regression on the pilots themselves gives."""
+    x, y = pairs(14, 60, 12, 5, noise=1.0)
+    known = ll.Moments.from_pairs(x, y)
+    x, y = x - x.mean(0), y - y.mean(0)
+
+    def criterion(shrinkage):
+        ridge = len(x) * shrinkage * known.cov_x.trace() / 12
+        hat = x @ torch.linalg.solve(x.mT @ x + ridge * torch.eye(12, dtype=torch.float64), x.mT)
+        return float((y - hat @ y).square().sum() / (1 - (hat.trace() + 1) / len(x)) ** 2)
+
+    candidates = [0.0, *(10 ** torch.linspace(-8, 2, 161, dtype=torch.float64)).tolist()]
+    least = min(criterion(shrinkage) for shrinkage in candidates)
+    chosen = ll.semantic_modes(known).shrinkage
+    assert 0 < chosen < 100
+    assert criterion(chosen) == pytest.approx(least, rel=1e-9)
