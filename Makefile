@@ -67,7 +67,8 @@ results: demo
 	$(BIN)/latentlink study keep $(STUDIES)
 	$(BIN)/latentlink study archive results/archive results/latentlink-results.tar
 
-# The site, without network: docs/_build/html/index.html.
+# The site, without network: docs/_build/html/index.html. One thread, since two that wait for each other take several times as long where
+# other work shares the processor: the matrices of the gallery are small.
 docs: $(VENV)/.installed
-	$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html
 	$(BIN)/python docs/check_site.py docs/_build/html

@@ -36,7 +36,7 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "extensions", "static", "gallery", "tutorials", "results/bench", "**/GALLERY_HEADER.rst"]
 nitpicky = False
 default_role = "py:obj"  # a name between single backticks links to its entry where there is one
-suppress_warnings = ["config.cache", "bibtex.missing_field"]  # a standard need not have an author or a year
+suppress_warnings = ["config.cache"]
 
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
@@ -88,6 +88,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "latentlink"
 html_static_path = ["static"]
 html_css_files = ["latentlink.css"]
+html_js_files = [("labels.js", {"loading_method": "defer"})]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -117,11 +118,12 @@ repository_url = os.environ.get("DOCS_REPOSITORY", "")
 
 
 def leave_out_missing(app, name, content):
-    """Leave out of the first page's contents what has not been made: a gallery without scripts, a folder that is not there."""
+    """Leave out of the first page what has not been made: a gallery without scripts, a folder that is not there."""
     if name == "index":
-        lines = content[0].splitlines(keepends=True)
-        optional = ("auto/", "theory/")
-        content[0] = "".join(line for line in lines if not line.startswith(optional) or any(HERE.glob(f"{line.strip()}.*")))
+        optional = ("auto/tutorials/index", "auto/gallery/index", "theory/index")
+        for page in (page for page in optional if not any(HERE.glob(f"{page}.*"))):
+            content[0] = re.sub(rf":::{{grid-item-card}} [^\n]*\n:link: {page}\n.*?\n:::\n", "", content[0], flags=re.DOTALL)
+            content[0] = content[0].replace(f"\n{page}\n", "\n")
 
 
 def describe_thumbnails(app, doctree):
