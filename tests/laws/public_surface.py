@@ -711,7 +711,8 @@ def verdict(subject: Subject, parameter: str, label: str) -> str:
             warnings.simplefilter("ignore")
             outcome = subject.outcome(parameter, value)
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        if str(error) == subject.refusal() or (isinstance(value, str | Path) and str(value) in str(error)):
+        files = value if isinstance(value, list) else [value]
+        if str(error) == subject.refusal() or any(isinstance(file, str | Path) and str(file) in str(error) for file in files):
             return ""
         names = (*subject.hints, *ALIASES.get(parameter, ()))  # that of another where the two do not fit
         if any(re.search(rf"(?<![a-zA-Z]){re.escape(name)}(?![a-zA-Z])", str(error)) for name in names):

@@ -1,7 +1,7 @@
-"""Bounds that no link can exceed.
+"""Limits of links: of all links, of all links for Gaussian latents, of linear ones, and what an ideal digital link would do.
 
-Read `capacity` first, then `opta` (least error at that capacity), `finite_length` (a digital link of one message), `accuracy` and
-`per_antenna` (the dual bound of limits per antenna).
+Read `capacity` first, then `opta` (the least error at that capacity, for Gaussian latents), `finite_length` (a digital link of one message,
+by the normal approximation, which is no bound), `accuracy` and `per_antenna` (the dual bound of limits per antenna).
 """
 
 import lazy_loader

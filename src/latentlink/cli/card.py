@@ -36,17 +36,8 @@ _USES = {
     "regression head": "latentlink evaluate link.safetensors TX RX --targets TARGETS --head {file}",
 }
 _LINK = "latentlink evaluate {file} TX RX LABELS"
-_TOLD = (
-    "work",
-    "rows_read",
-    "parts",
-    "kind",
-    "sha256",
-    "conventions",
-    "versions",
-    "provenance",
-    "format",
-)  # told elsewhere, or in no words
+# facts that are told elsewhere, or in no words
+_TOLD = ("work", "rows_read", "parts", "kind", "sha256", "conventions", "versions", "provenance", "format")
 _UNMEASURED = ("moments", "marginal")  # kinds that are neither good nor bad
 _WORDS = {
     "count": "pairs",

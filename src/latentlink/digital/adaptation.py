@@ -194,7 +194,7 @@ class BlockError(Summarised):
 
 @dataclass(frozen=True)
 class Genie(BlockError):  # noqa: N818 (no exception)
-    """Each message is given the largest block that its own noise lets through, known in advance: a bound, not a scheme.
+    """Each message is given the largest block that its own noise lets through, known in advance: a reference, and no scheme.
 
     Attributes:
         target: predicted probability of losing a block in the ordinary adaptation that `encode` uses, as in `BlockError`.

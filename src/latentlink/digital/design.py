@@ -78,7 +78,7 @@ class Digital(Summarised):
 
     Attributes:
         alignment: AtTransmitter() codes the semantic modes, AtReceiver() the principal components of x, and aligns what was decoded.
-        adaptation: BlockError(0.1) takes the best block of that predicted error; Genie() knows each message's noise (a bound).
+        adaptation: BlockError(0.1) takes the best block of that predicted error; Genie() knows each message's noise (a reference).
 
     Raises:
         ValueError: naming the attribute that is something else.

@@ -24,7 +24,7 @@ from latentlink.storage.artifacts import artifact
 @artifact("genie link")
 @dataclass(frozen=True, eq=False, repr=False)
 class GenieTransceiver(DigitalTransceiver):
-    """A digital link whose receiver knows the noise (see the module): a bound, not a scheme.
+    """A digital link whose receiver knows the noise (see the module): a reference, and no scheme.
 
     It transmits, and its operations are counted, as the link by ordinary adaptation. The messages that the genie knows are not counted as
     side information: no number of bits would make it a scheme.

@@ -1,7 +1,6 @@
 """The second-order knowledge of one end alone: count, mean and covariance of its latents, with no partner at the other end."""
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 from jaxtyping import Float
@@ -58,11 +57,6 @@ class Marginal(Summarised, Saved):
             chunks.release()
         assert marginal is not None
         return marginal.checked()
-
-    @classmethod
-    def of_block(cls, x: Float[Tensor, "n d"]) -> "Marginal":
-        """Compute those of some finite latents."""
-        return reduce(cls.__add__, map(cls._of_chunk, x.split(CHUNK)))
 
     @classmethod
     def _of_chunk(cls, x: Float[Tensor, "n d"]) -> "Marginal":

@@ -5,7 +5,7 @@ To second order, and with the error taken as independent of y, a head q loses by
     ½ E||W (y − ŷ)||²,        WᵀW = E[ J(y)ᵀ M(y) J(y) ],
 
 J the Jacobian of its outputs and M the task's metric: the identity (logits, regression), or the Fisher information of a softmax at
-temperature T, M = (diag π_T − π_T π_Tᵀ) / T². For a linear head W has rank < classes: a handful of directions is all that matters.
+temperature T, M = (diag π_T − π_T π_Tᵀ) / T². For a linear head this W has rank < classes: a handful of directions is all that matters.
 
 A design's error e counts as ||W e||² + α ||e||². With a fidelity f, both parts are normalised to what the whitened cross-covariance A
 explains of them: W / ||W A|| and α = f / ||A||². A complex-linear design works on packed latents, where a real metric M = WᵀW is replaced

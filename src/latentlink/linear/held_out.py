@@ -7,7 +7,7 @@ design's own:
     MSE = tr(Syy + δy δyᵀ) − 2 tr(T Φ (Sxy + δx δyᵀ) Ψ) + tr(ΨᵀΨ (T Φ (Sxx + δx δxᵀ) Φᵀ Tᵀ + C_n)),      power = tr F (Sxx + δx δxᵀ) Fᵀ.
 
 With few pilots the error and the power of the training parts are too small; a design for the budget P / q, q the mean held-out power
-over P, has the power P on unseen latents.
+over P, has about the power P on unseen latents.
 """
 
 from dataclasses import dataclass, replace

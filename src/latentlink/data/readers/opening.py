@@ -43,6 +43,9 @@ def check_source(name: str, source: object) -> None:
     if not isinstance(source, str | os.PathLike | list | tuple) and table_of(source) is None:
         kind = type(source).__name__
         raise ValueError(f"{name} must be a file, a pattern, a folder, a frame or a data set, got {kind}; an array needs no reading")
+    if isinstance(source, list | tuple) and not (source and all(isinstance(each, str | os.PathLike) for each in source)):
+        got = "a list of other things" if source else "an empty list"
+        raise ValueError(f"{name} must be a file, a pattern, a folder or a list of files, got {got}")
 
 
 def open_source(source: Source, key: str | None = None) -> Opened:

@@ -106,10 +106,9 @@ class Checkpoint:
             CheckpointError: they are not the same.
         """
         if stored.touched and digest() != stored.facts["rows_read"]:
-            files = (
-                "one of " * (len(stored.touched) > 1) + ", ".join(stored.touched[:_NAMED]) + (", …" if len(stored.touched) > _NAMED else "")
-            )
-            raise self.refused(f"{self.path}: is of other work: rows that were read have changed in {files}")
+            files = ", ".join(stored.touched[:_NAMED]) + (", …" if len(stored.touched) > _NAMED else "")
+            several = "one of " if len(stored.touched) > 1 else ""
+            raise self.refused(f"{self.path}: is of other work: rows that were read have changed in {several}{files}")
 
     def refused(self, reason: str) -> CheckpointError:
         """The error of a checkpoint that cannot be taken up."""

@@ -163,7 +163,7 @@ def _read_one(latents: LatentRows, rows: range) -> tuple[Tensor]:
 
 def marginal_of_rows(rows: range, x: Float[Tensor, "k d"]) -> list[Marginal | None]:
     """Compute the marginal of some latents; a function of its arguments alone."""
-    return [Marginal.of_block(x)]
+    return [Marginal.from_latents(x)]
 
 
 def checkpoint_of(path: str | os.PathLike[str], kind: str, pairs: PairedRows, settings: Mapping[str, object]) -> Checkpoint:

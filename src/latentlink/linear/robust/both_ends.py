@@ -2,7 +2,8 @@
 
 Precoder and decoder know H̄ only. E s_u then acts as noise of variance τ E||s_u||². With a single use, which takes all the power, the closed
 form on H̄ with noise σ² + τ P is exact. Over several uses a use's noise N_u = σ² + τ P_u grows with the power it is given.
-With x_i = p_i h_i² / N_u, the SNR of a stream, and c_u = Σ_{i ∈ u} x_i / h_i², the power spent is P_u = σ² c_u / (1 − τ c_u), so that
+With x_i = 2 p_i h_i² / N_u, the SNR of a real stream, and c_u = ½ Σ_{i ∈ u} x_i / h_i², the power spent is P_u = σ² c_u / (1 − τ c_u), so
+that
 
     min over x ≥ 0 of  Σ b_i² / (1 + x_i)    s.t.    Σ_u σ² c_u / (1 − τ c_u) ≤ u·P
 

@@ -1,8 +1,9 @@
 """The examples that a codec is trained on: coordinates of pilots in the semantic modes, their targets, and a bank of channels.
 
-Few pilots are augmented by the second-order model of the pilots, in which y moves with z: with (z, y) also (z + δ, y + Ψ δ) is a pair,
-δ ~ ε² N(0, Φ Rx Φᵀ) (white up to shrinkage), and points on the line between two pairs. The targets are the outputs of the receiver's head
-for these latents. Latents of the transmitter alone count with y = μy + Ψ z, the linear alignment.
+Few pilots are augmented by the second-order model of the pilots, in which y moves with z: with (z, y) also (z + δ, y + Ψ δ) is a pair, with
+δ normal of the coefficients' standard deviations times one number for each pair, uniform between 0 and ε; and so are points on the line
+between two pairs. The targets are the outputs of the receiver's head for these latents. Latents of the transmitter alone count with
+y = μy + Ψ z, the linear alignment.
 """
 
 from collections.abc import Mapping
