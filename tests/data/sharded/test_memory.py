@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-FEW, MANY, DIM = 300_000, 1_200_000, 8
-MOST_MIB = 20  # that memory may grow by for each, where the data of each end grow by 27 MiB
+FEW, MANY, DIM = 40_000, 160_000, 64
+MOST_MIB = 20  # that memory may grow by for each, where the data of each end grow by 29 MiB
 SCRIPT = r"""
 import json, re, sys
 from pathlib import Path
@@ -27,7 +27,7 @@ def mapped(rows, name):
     return np.load(f"{folder}/{name}-{rows}.npy", mmap_mode="r")
 
 channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), 10.0)
-moments = ll.Moments.from_pairs(mapped(300_000, "x")[:1000], mapped(300_000, "y")[:1000])
+moments = ll.Moments.from_pairs(mapped(40_000, "x")[:1000], mapped(40_000, "y")[:1000])
 LINK = ll.ClosedForm().design(ll.semantic_modes(moments), channel)
 SENT = {"channel": channel, "generator": 0, "entries": 2**18}
 
@@ -41,11 +41,11 @@ ASKED = {
     "Parquet": lambda rows: ll.data.moments_of_shards(f"{folder}/x-{rows}.parquet", f"{folder}/y-{rows}.npy", folds=2),
 }
 for ask in ASKED.values():
-    ask(300_000)
+    ask(40_000)
 found = {}
 for name, ask in ASKED.items():
     before = peak()
-    ask(1_200_000)
+    ask(160_000)
     found[name] = peak() - before
 print(json.dumps(found))
 """
@@ -59,7 +59,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
             np.save(tmp_path / f"{name}-{rows}.npy", latents[:rows])
             if name == "x":
                 frame = pl.DataFrame({f"f{i}": latents[:rows, i] for i in range(DIM)})
-                frame.write_parquet(tmp_path / f"x-{rows}.parquet", row_group_size=50_000)
+                frame.write_parquet(tmp_path / f"x-{rows}.parquet", row_group_size=10_000)
     surroundings = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}  # what is freed is given back, and does not count again
     result = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], env=surroundings, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
