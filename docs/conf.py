@@ -30,6 +30,7 @@ extensions = [
     "api_pages",
     "docstring_markup",
     "formulas",
+    "licences",
     "repository_links",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
