@@ -36,7 +36,7 @@ from latentlink.studies.result_files import Results, read_rows
 LATEST_S, MEMORY, PART = 1.0, 100 << 20, 10_000  # the arrays are of a kilobyte, and so are twice their declared sizes
 DOCUMENTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 KEPT = Path("results/fuzz")  # files of findings
-SUFFIXES = {"artifact": "safetensors", "study": "yaml", "channels": "npy", "labels": "npy", "result": "parquet"}
+SUFFIXES = {"artifact": "safetensors", "study": "yaml", "channels": "npy", "labels": "npy", "result": "parquet", "chunks": "h5"}
 console = Console()
 
 
@@ -56,7 +56,7 @@ def originals(folder: Path) -> dict[str, Path]:
     table.write_parquet(made["parquet"])
     table.write_ipc(made["arrow"])
     table.write_csv(made["csv"])
-    kinds = ("mat", "h5", "artifact", "study", "channels", "labels", "result")
+    kinds = ("mat", "h5", "chunks", "artifact", "study", "channels", "labels", "result")
     made |= {kind: folder / f"{kind}.{SUFFIXES.get(kind, kind)}" for kind in kinds}
     np.save(made["channels"], x[:, :4].reshape(20, 2, 2) + 1j)
     np.save(made["labels"], np.arange(20) % 3)
@@ -65,6 +65,8 @@ def originals(folder: Path) -> dict[str, Path]:
     scipy.io.savemat(made["mat"], {"z": x})
     with h5py.File(made["h5"], "w") as file:
         file["z"] = x
+    with h5py.File(made["chunks"], "w") as file:
+        file.create_dataset("group/z", data=x, chunks=(5, 3), compression="gzip")
     ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :4])).save(made["artifact"])
     made["study"].write_text("name: small\nmethods: [{name: closed-form}]\nsnr: {snr_db: [0, 10]}\n", encoding="utf-8")
     return made

@@ -3,6 +3,7 @@
 import sys
 import warnings
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -131,6 +132,20 @@ def test_narrow_numbers_become_float32(tmp_path):
     assert read_latents(written(tmp_path, ".npy", y=LATENTS.astype(">f8"))).dtype == torch.float64
     np.testing.assert_array_equal(read_latents(written(tmp_path, ".npy", y=np.asfortranarray(LATENTS)[::-1])).numpy(), LATENTS[::-1])
     assert read_latents(written(tmp_path, ".h5", y=LATENTS.astype(">f4"))).dtype == torch.float32
+
+
+def test_lists_of_links_that_lead_back_to_themselves_have_an_end(tmp_path):
+    """HDF5's own walk over all names did not come back from such files, with a damaged pointer or a group that holds itself."""
+    content = bytearray(written(tmp_path, ".h5", y=LATENTS).read_bytes())
+    node = content.index(b"TREE")
+    content[node + 16 : node + 24] = node.to_bytes(8, "little")  # the next node of the list
+    (tmp_path / "damaged.h5").write_bytes(content)
+    with h5py.File(tmp_path / "loop.h5", "w") as file:
+        file["group/y"] = LATENTS
+        file["group/again"] = file["group"]
+        file["soft"] = h5py.SoftLink("/group/y")
+    for name in ("damaged", "loop"):
+        assert torch.equal(read_latents(tmp_path / f"{name}.h5").double(), torch.from_numpy(LATENTS).double())
 
 
 def test_bits_of_half_precision_that_are_read_as_integers_are_refused(tmp_path):

@@ -72,10 +72,26 @@ def _is_version_5(path: Path) -> bool:
 
 def _chosen(path: Path, file: Any, key: str | None) -> Any:
     """The data set that a key names, or the only one; MATLAB's own ones do not count."""
-    h5py = import_extra("h5py", "hdf5")
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and name[0] != "#" else None)
+    names = [name for name in _names(file) if name[0] != "#"]
     return file[choose(str(path), names, None if key is None else key.replace(".", "/").strip("/"))]
+
+
+def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> list[str]:
+    """The names of all data sets below a group, groups within themselves left out.
+
+    HDF5's own walk (`visititems`) does not end in files whose lists of links were damaged to lead back to themselves.
+    """
+    h5py = import_extra("h5py", "hdf5")
+    names, above = [], seen | {h5py.h5o.get_info(group.id).addr}
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            continue
+        item = group[name]
+        if isinstance(item, h5py.Dataset):
+            names.append(prefix + name)
+        elif isinstance(item, h5py.Group) and h5py.h5o.get_info(item.id).addr not in above:
+            names += _names(item, f"{prefix}{name}/", above)
+    return names
 
 
 def _check_dataset(path: Path, dataset: Any) -> None:
