@@ -82,14 +82,14 @@ def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> 
     HDF5's own walk (`visititems`) does not end in files whose lists of links were damaged to lead back to themselves.
     """
     h5py = import_extra("h5py", "hdf5")
-    names, above = [], seen | {h5py.h5o.get_info(group.id).addr}
+    names, above = [], seen | {h5py.h5g.get_objinfo(group.id).objno}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             continue
         item = group[name]
         if isinstance(item, h5py.Dataset):
             names.append(prefix + name)
-        elif isinstance(item, h5py.Group) and h5py.h5o.get_info(item.id).addr not in above:
+        elif isinstance(item, h5py.Group) and h5py.h5g.get_objinfo(item.id).objno not in above:
             names += _names(item, f"{prefix}{name}/", above)
     return names
 
