@@ -60,7 +60,7 @@ def lab() -> None:
 def plot() -> None:
     pyplot = import_module("matplotlib.pyplot")
     axes = pyplot.figure().add_subplot()
-    axes.plot(ll.semantic_modes(ll.Moments.from_pairs(X, Y)).b.numpy())
+    axes.plot(ll.semantic_modes(ll.Moments.from_pairs(X, Y)).strength.numpy())
     axes.figure.savefig(FOLDER / "modes.png")
 
 
