@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from latentlink.execution.local import first_done
 from latentlink.neural.paper.ahead import train_ahead
 from latentlink.neural.paper.design import NeuralJob
 from latentlink.numerics.doors import integer
@@ -95,10 +96,11 @@ def train_batch(bench: Workbench, cells: Sequence[Cell], most: int, progress: Ep
     with ThreadPoolExecutor(1) as pool:  # its own thread ends the epoch where the user interrupts
         training = pool.submit(_train, bench, cells, most, progress, cores)
         try:
-            error = training.exception()
+            first_done([training])
         except BaseException:
             bench.stop()
             raise
+    error = training.exception()
     if isinstance(error, Exception) and not isinstance(error, Stopped):
         told = f"{_count(cells)} networks are trained one after the other, since together they failed: {type(error).__name__}: {error}"
         warnings.warn(told, stacklevel=2)
