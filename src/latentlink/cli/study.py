@@ -110,7 +110,9 @@ def _estimate_seconds(runner: Runner, missing: list[Cell]) -> dict[str, float]:
     if training:
         width, kind = runner.executor.width, "jobs" if runner.cluster is None else "workers"
         minutes = sum(training) / width / 60
-        messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {width} {kind} for all epochs", highlight=False)
+        alone = "" if runner.together is None else " if each network is trained alone"
+        about = f"about {minutes:.1f} min with {width} {kind} for all epochs{alone}"
+        messages.print(f"{len(training)} of them are trained: {about}", highlight=False)
     return seconds
 
 
