@@ -1,7 +1,9 @@
 """The order in which items are computed, and threads that compute them."""
 
+import signal
 import threading
 import time
+from importlib import import_module
 
 import pytest
 
@@ -70,3 +72,29 @@ def test_no_more_items_are_begun_than_are_taken_and_none_after_the_end():
 def test_there_is_at_least_one_thread():
     with pytest.raises(ValueError, match="width must be an integer >= 1, got 0"):
         Threads(0)
+
+
+def test_an_interruption_is_heard_before_an_item_ends():
+    """Polars has system calls go on that a signal interrupted, so that a wait without an end would hear of none."""
+    import_module("polars")
+    begun, free = threading.Event(), threading.Event()
+
+    def work(item):
+        begun.set()
+        free.wait(20)
+
+    def interrupt():
+        begun.wait(20)
+        time.sleep(0.3)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    started = time.perf_counter()
+    try:
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            next(Threads(2).run(work, [1, 2]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+        free.set()
+    assert time.perf_counter() - started < 10

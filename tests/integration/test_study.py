@@ -91,7 +91,18 @@ def test_an_interrupted_study_goes_on(run, home):
         assert (cells / name).stat().st_mtime_ns == moment
 
 
+def test_networks_are_trained_together(run, home):
+    methods = "methods=[{name: neural, hidden_tx: 4, hidden_rx: 4, epochs: 2}]"
+    done = run("run", "toy.yaml", "--quick", "channel.draws=2", methods, "--together", 2, "--output", "ahead")
+    assert "with 2 jobs for all epochs if each network is trained alone" in done.stderr
+    table = pl.read_parquet(home / "ahead" / "toy-quick" / "results.parquet")
+    assert (table["family"] == "neural").sum() == 4
+    assert not list((home / "ahead" / "toy-quick" / "checkpoints").iterdir())
+
+
 def test_mistakes_are_explained(run, home):
+    assert "leave out together (--together)" in run("run", "toy.yaml", "--together", 4, "--cluster", 2, status=1).stderr
+    assert "together must be an integer >= 2, got 1" in run("run", "toy.yaml", "--together", 1, status=1).stderr
     assert "did you mean antennas" in run("run", "toy.yaml", "channel.antenas=1", status=1).stderr
     assert "absent.yaml" in run("run", "absent.yaml", status=1).stderr
     assert "nothing is done yet" in run("report", "toy.yaml", "--output", "nowhere", status=1).stderr

@@ -53,6 +53,14 @@ Cluster = Annotated[
     str | None,
     Parameter(help="Compute on a Dask cluster: the address of its scheduler, tcp://HOST:PORT, or a number of workers to start here."),
 ]
+Together = Annotated[
+    int | None,
+    Parameter(
+        converter=_whole,
+        help="Train the networks of the method `neural` in batches of at most so many, on all cores, before their cells are run. Their "
+        "numbers differ in the last digits from those of a run without it. Not with --cluster.",
+    ),
+]
 Device = Annotated[str, Parameter(help='Torch device, "cpu" or "cuda".')]
 KEPT = Path("results")
 

@@ -6,14 +6,15 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from latentlink.cli.console import encoding_bars, facts, messages, out, print_table, progress, wrote
-from latentlink.cli.options import KEPT, Cluster, Device, Jobs, Overrides, Quick, Results, StudyFile
-from latentlink.execution.cluster import Cluster as Workers
+from latentlink.cli.options import KEPT, Cluster, Device, Jobs, Overrides, Quick, Results, StudyFile, Together
 from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named
 from latentlink.numerics.reprs import counted
@@ -25,6 +26,7 @@ from latentlink.studies.averages import as_markdown, as_text, summarise, summari
 from latentlink.studies.experiments import Experiment, open_experiment
 from latentlink.studies.result_files import write_archive
 from latentlink.studies.rows import SETTINGS
+from latentlink.studies.running.ahead import check_together
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.reading import read_study
@@ -37,6 +39,7 @@ def run(
     quick: Quick = False,
     jobs: Jobs = 2,
     cluster: Cluster = None,
+    together: Together = None,
     device: Device = "cpu",
     output: Results = KEPT,
 ) -> None:
@@ -46,25 +49,28 @@ def run(
     """
     started = time.perf_counter()
     experiment = open_experiment(file, overrides, quick=quick, output=output)
-    ended = run_experiment(experiment, jobs, device, cluster)
+    ended = run_experiment(experiment, jobs, device, cluster, together)
     out.print(f"{ended} cells in {time.perf_counter() - started:.1f} s")
     same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != KEPT else [])]
     out.print(f"now: latentlink study report {shlex.join(same)}", highlight=False, markup=False, soft_wrap=True)
 
 
-def run_experiment(experiment: Experiment, jobs: int, device: str, cluster: str | None = None) -> int:
+def run_experiment(experiment: Experiment, jobs: int, device: str, cluster: str | None = None, together: int | None = None) -> int:
     """Run the missing cells with a bar, write the table of all rows, and return how many cells were run.
 
     Raises:
         ConnectionError: the cluster is lost; the results that arrived are stored.
-        ValueError: cells failed; the others are stored.
+        ValueError: cells failed; the others are stored. Or an option is refused.
     """
     device_named(device)
+    check_together(together, cluster)
     missing = experiment.missing
     ended = f"{len(experiment.cells) - len(missing)} of them done"
     messages.print(f"{experiment.study.name}: {len(experiment.cells)} cells, {ended}", highlight=False)
     with cluster_of(cluster if missing else None) as workers:
-        failures = _run_with_bars(experiment, missing, jobs, device, workers)
+        failures = _run_with_bars(
+            experiment, missing, partial(Runner, experiment.results, jobs, device, cluster=workers, together=together)
+        )
     wrote(experiment.results.all_rows)
     by_reason: dict[str, list[Cell]] = {}
     for cell, reason in failures:
@@ -77,19 +83,24 @@ def run_experiment(experiment: Experiment, jobs: int, device: str, cluster: str 
     return len(missing)
 
 
-def _run_with_bars(experiment: Experiment, missing: list[Cell], jobs: int, device: str, workers: Workers | None) -> list[tuple[Cell, str]]:
-    """Run the missing cells, and return those that failed, with their reasons."""
+def _run_with_bars(experiment: Experiment, missing: list[Cell], make: Callable[..., Runner]) -> list[tuple[Cell, str]]:
+    """Run the missing cells by the runner that `make` gives, and return those that failed, with their reasons."""
     study = experiment.study
     with encoding_bars() as bars:
-        runner = Runner(experiment.results, jobs, device, bars, workers)
+        runner = make(progress=bars)
         seconds = _estimate_seconds(runner, missing)  # loads latents
-    with progress(TextColumn("{task.fields[cells]} cells"), TimeElapsedColumn()) as bar:
-        task = bar.add_task(study.name, total=sum(seconds.values()), cells=f"0/{len(missing)}")
+    with progress(TextColumn("{task.fields[of]}"), TimeElapsedColumn()) as bar:
+        task = bar.add_task(study.name, total=sum(seconds.values()), of=f"0/{len(missing)} cells")
+        batch = bar.add_task("training together", visible=False, of="")
 
         def done(cell: Cell, count: int) -> None:
-            bar.update(task, advance=seconds[cell.id], cells=f"{count}/{len(missing)}")
+            bar.update(batch, visible=False)
+            bar.update(task, advance=seconds[cell.id], of=f"{count}/{len(missing)} cells")
 
-        return experiment.run(runner, shlex.join(["latentlink", *sys.argv[1:]]), done)
+        def epochs(networks: int, epoch: int, of: int) -> None:
+            bar.update(batch, visible=True, completed=epoch, total=of, of=f"{networks} networks, epoch {epoch}/{of}")
+
+        return experiment.run(runner, shlex.join(["latentlink", *sys.argv[1:]]), done, epochs)
 
 
 def _estimate_seconds(runner: Runner, missing: list[Cell]) -> dict[str, float]:
@@ -99,7 +110,9 @@ def _estimate_seconds(runner: Runner, missing: list[Cell]) -> dict[str, float]:
     if training:
         width, kind = runner.executor.width, "jobs" if runner.cluster is None else "workers"
         minutes = sum(training) / width / 60
-        messages.print(f"{len(training)} of them are trained: about {minutes:.1f} min with {width} {kind} for all epochs", highlight=False)
+        alone = "" if runner.together is None else " if each network is trained alone"
+        about = f"about {minutes:.1f} min with {width} {kind} for all epochs{alone}"
+        messages.print(f"{len(training)} of them are trained: {about}", highlight=False)
     return seconds
 
 

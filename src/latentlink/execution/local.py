@@ -1,12 +1,24 @@
 """Threads of this process: the numerics release the interpreter, and what a function holds is shared in memory."""
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from latentlink.execution.agenda import Agenda
 from latentlink.execution.executor import Ended, Item, Value
 from latentlink.numerics.doors import integer
+
+_HEARD_S = 0.1  # within which an interruption is heard
+
+
+def first_done(futures: Collection[Future[Value]]) -> set[Future[Value]]:
+    """Wait until at least one of futures is done, and return those that are.
+
+    Ctrl-C is heard meanwhile. Polars lets system calls that a signal interrupts go on, among them a wait without an end.
+    """
+    while not (done := wait(futures, _HEARD_S, FIRST_COMPLETED).done):
+        pass
+    return done
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class Threads:
             for lane in range(self.width):
                 begin(lane)
             while under_way:
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                for future in first_done(under_way):
                     begin(under_way.pop(future))
                     yield future.result()
         finally:

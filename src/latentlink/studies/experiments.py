@@ -24,6 +24,7 @@ from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named
 from latentlink.numerics.validation import validate_call
 from latentlink.studies.result_files import Results
+from latentlink.studies.running.ahead import EpochProgress, check_together
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
 from latentlink.studies.spec.grid import cells
@@ -71,13 +72,16 @@ class Experiment:
             raise ValueError(f"{self.results.folder}: nothing is done yet; run the study first")
         return rows
 
-    def run(self, runner: Runner, command: str, done: Callable[[Cell, int], None]) -> list[tuple[Cell, str]]:
+    def run(
+        self, runner: Runner, command: str, done: Callable[[Cell, int], None], epochs: EpochProgress | None = None
+    ) -> list[tuple[Cell, str]]:
         """Run the missing cells, write the table of all rows, also where the run is interrupted, and note the run for the report.
 
         Args:
             runner: of these results.
             command: that the report names.
             done: callback after each cell, called with it and the number of those that ended.
+            epochs: callback of networks that are trained together (see `Runner.run`).
 
         Returns:
             The failures: cells with their reasons.
@@ -90,7 +94,7 @@ class Experiment:
             done(cell, len(ended))
 
         try:
-            runner.run(self.cells, note)
+            runner.run(self.cells, note, epochs)
         finally:
             self.results.write_table(self.results.table(self.study, self.cells))
             self.results.log_run(command, time.perf_counter() - started, len(ended))
@@ -145,6 +149,7 @@ def run(
     output: str | Path = "results",
     progress: Callable[[int, int], None] | None = None,
     cluster: str | int | Cluster | None = None,
+    together: int | None = None,
 ) -> pl.DataFrame:
     """Run the cells of a study that have no result yet, and return the rows of all.
 
@@ -155,17 +160,21 @@ def run(
         cluster: run the cells by the workers of a Dask cluster instead: the address of its scheduler, such as "tcp://host:8786", a number
             of worker processes on this machine, or what
             `latentlink.execution.connect` gives.
+        together: train the networks of the method `neural` as batches of at most so many, on all cores, before their cells are run;
+            results then differ in their last digits. None trains each in its cell.
 
     Returns:
         A row for each cell and channel (see `studies.rows`).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a study, all cells failed, or a worker of the cluster has other versions.
+        ValueError: it is not a study, all cells failed, `together` is below two or given with a cluster, or a worker of the cluster has
+            other versions.
         ConnectionError: no scheduler answers, or it does not any more; the results that arrived are stored.
 
     Warns:
-        UserWarning: cells failed; the others are stored, and the next run tries again.
+        UserWarning: cells failed; the others are stored, and the next run tries again. Or a batch of networks failed, for instance for
+            lack of memory, and its cells train for themselves.
 
     Example:
         >>> import torch, latentlink as ll
@@ -178,6 +187,7 @@ def run(
         >>> rows["n_tx"].to_list()
         [1, 2]
     """
+    check_together(together, cluster)
     experiment = open_experiment(study, overrides, quick=quick, output=output)
     todo = len(experiment.missing)
 
@@ -186,7 +196,7 @@ def run(
             progress(count, todo)
 
     with cluster_of(cluster if todo else None) as workers:
-        runner = Runner(experiment.results, jobs, str(device_named(device)), cluster=workers)
+        runner = Runner(experiment.results, jobs, str(device_named(device)), cluster=workers, together=together)
         failed = experiment.run(runner, f"latentlink.studies.run({experiment.study.name!r})", done)
     if failed:
         reasons = (f"{cell.method.title}, seed {cell.seed}: {why} (see {experiment.results.failure(cell)})" for cell, why in failed)

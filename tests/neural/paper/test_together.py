@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.neural.paper.ahead import train_ahead
 from latentlink.neural.paper.design import NeuralJob, design_together
+from latentlink.neural.paper.loop import PairLoop
 from neural.paper.networks_small import channel, pilots, small
 
 DATA = pilots()
@@ -80,3 +82,22 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         design_together([job], stop)
     with pytest.raises(ValueError, match="checkpoint must be of the same settings, pilots and channel"):
         design_together([job._replace(channel=channel(seed=9))])
+
+
+def test_trainings_ahead_leave_nothing_to_train(tmp_path, monkeypatch):
+    short = jobs()[:6] + jobs()[-1:]
+    stored = [job._replace(checkpoint=tmp_path / f"{number}.pt") for number, job in enumerate(short)]
+    (tmp_path / "1.pt").write_bytes(b"no state")
+    refused = NeuralJob(small(), pilots(n=1), channel(), tmp_path / "refused.pt")
+    train_ahead([*stored, refused, jobs()[0]])
+    whole = design_together(short)
+    monkeypatch.setattr(PairLoop, "train", None)
+    with pytest.raises(ValueError, match="checkpoint must be one of a training"):
+        stored[1].network.design(DATA, stored[1].channel, checkpoint=stored[1].checkpoint, progress=False)
+    (tmp_path / "1.pt").unlink()
+    for number, (job, solution) in enumerate(zip(stored, whole, strict=True)):
+        if number != 1:
+            found = job.network.design(job.pilots, job.channel, checkpoint=job.checkpoint, progress=False)
+            assert found.status.equal(solution.status)
+            torch.testing.assert_close(found.expected_mse, solution.expected_mse, rtol=2e-2, atol=1e-6)
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -25,7 +24,7 @@ from latentlink.links.status import Status
 from latentlink.neural.paper.layers import ComplexMlp, at_budget
 from latentlink.neural.paper.loop import Pair, PairLoop, PairSchedule
 from latentlink.neural.paper.pruning import Pruning, pruning_for
-from latentlink.neural.paper.scaling import ScaledPilots
+from latentlink.neural.paper.scaling import ScaledPilots, SharedPilots
 from latentlink.neural.paper.together import train_together
 from latentlink.neural.paper.transceiver import ACTIVATION_FLOPS, Network, NeuralTransceiver
 from latentlink.neural.seeding import NetworkDraw
@@ -35,6 +34,7 @@ from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 
 TIMED_CALLS = 3  # steps by which the time of a training is estimated
+_DEPENDS_ON = "settings, pilots and channel"  # what a checkpoint must have in common with a training
 GROWN = 3.0  # diverged: the training error is this many times that of the first epoch, and no epoch was better than no training
 
 TRAINED = Status("trained", "feasible: trained until validation stopped improving; no optimum is known")
@@ -124,7 +124,7 @@ class Neural(PairSchedule):
             ValueError: pilots or channel are of another type or size, on different devices, the checkpoint is of another training, or the
                 budget of operations is below what is needed without any weight.
         """
-        training = _Training.of(self, pilots, channel)
+        training = NeuralTraining.of(self, pilots, channel)
         loop, show = training.loop, progress_callback(progress, "training the networks")
         with training.stored(checkpoint) as state:
             if training.can_send:
@@ -187,12 +187,8 @@ def design_together(jobs: Sequence[NeuralJob], progress: TrainingProgress | None
     Raises:
         ValueError: as `Neural.design`.
     """
-    shared: dict[tuple[int, int, float], ScaledPilots] = {}
-    trainings = []
-    for job in jobs:
-        key = (id(job.pilots), job.network.seed, job.network.validation)
-        trainings.append(_Training.of(job.network, job.pilots, job.channel, shared.get(key)))
-        shared[key] = trainings[-1].scaled
+    shared: SharedPilots = {}
+    trainings = [NeuralTraining.of_job(job, shared) for job in jobs]
     by_loop = {id(training.loop): training for training in trainings}
     with ExitStack() as stack:
         states = [stack.enter_context(training.stored(job.checkpoint)) for training, job in zip(trainings, jobs, strict=True)]
@@ -206,8 +202,16 @@ def design_together(jobs: Sequence[NeuralJob], progress: TrainingProgress | None
 
 
 @dataclass(frozen=True, eq=False)
-class _Training:
-    """A training with all that makes a solution of it."""
+class NeuralTraining:
+    """A training with all that makes a solution of it.
+
+    Attributes:
+        network: the settings.
+        loop: the training.
+        scaled: the pilots as the networks see them.
+        pilots: the pilots as they came.
+        channel: the channel that the networks are for.
+    """
 
     network: Neural
     loop: PairLoop
@@ -216,12 +220,22 @@ class _Training:
     channel: Channel
 
     @classmethod
-    def of(cls, network: Neural, pilots: Pilots, channel: Channel, data: ScaledPilots | None = None) -> "_Training":
+    def of(cls, network: Neural, pilots: Pilots, channel: Channel, data: ScaledPilots | None = None) -> "NeuralTraining":
+        """A training that has not begun; raises as `Neural.design`."""
         loop, scaled = network.untrained_loop(pilots, channel, data)
         return cls(network, loop, scaled, pilots, channel)
 
+    @classmethod
+    def of_job(cls, job: NeuralJob, shared: SharedPilots) -> "NeuralTraining":
+        """The training of a job, which has in common what `shared` holds, and adds to it; raises as `Neural.design`."""
+        key = (id(job.pilots), job.network.seed, job.network.validation)
+        training = cls.of(job.network, job.pilots, job.channel, shared.get(key))
+        shared[key] = training.scaled
+        return training
+
     @property
     def can_send(self) -> bool:
+        """False where nothing reaches the receiver, whatever is trained."""
         return bool((self.channel.power > 0).all() and (self.channel.h != 0).any())
 
     @property
@@ -230,16 +244,24 @@ class _Training:
         return float(self.scaled.scale_y) ** 2
 
     def stored(self, checkpoint: Path | str | None) -> AbstractContextManager[Checkpoint | None]:
-        """Context with the checkpoint of this training in a file."""
+        """Context with the checkpoint of this training in a file, which is removed at its end."""
+        return Checkpoint.at(checkpoint, self._identity, self.loop.device, _DEPENDS_ON)
+
+    def checkpoint(self, path: Path) -> Checkpoint:
+        """The checkpoint of this training in a file, which stays there."""
+        return Checkpoint(path, self._identity(), self.loop.device, _DEPENDS_ON)
+
+    def _identity(self) -> str:
         settings = [(field.name, getattr(self.network, field.name)) for field in fields(self.network)]
-        identity = partial(identity_of, settings, self.loop.dtype, self.pilots.x, self.pilots.y, self.channel)
-        return Checkpoint.at(checkpoint, identity, self.loop.device, "settings, pilots and channel")
+        return identity_of(settings, self.loop.dtype, self.pilots.x, self.pilots.y, self.channel)
 
     def show(self, progress: TrainingProgress) -> None:
+        """Call back with the epoch that has ended."""
         loop = self.loop
         progress(loop.round, loop.rounds, self.factor * loop.history["training"][-1], self.factor * loop.history["validation"][-1])
 
     def solution(self) -> Solution[NeuralTransceiver]:
+        """The trained link with what was measured of it."""
         if not self.can_send:
             for parameter in self.loop.pair.parameters():
                 parameter.data.zero_()

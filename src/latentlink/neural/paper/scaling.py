@@ -31,6 +31,9 @@ class ScaledPilots(NamedTuple):
         return cls(split, scale_x, scale_y)
 
 
+SharedPilots = dict[tuple[int, int, float], ScaledPilots]  # by the id of the pilots, the seed and the share held back
+
+
 def _scale(latents: Tensor) -> tuple[Tensor, Tensor]:
     """Centred latents of unit mean square as halves in float32, and what they were divided by."""
     centred = latents.detach().double() - latents.detach().double().mean(0)

@@ -20,6 +20,8 @@ from latentlink.neural.paper.layers import ComplexLinear, ComplexMlp
 from latentlink.neural.paper.loop import Pair, PairLoop
 from latentlink.neural.training_loop import KEEP_EVERY_S, Checkpoint
 
+_REST = 10  # times as long as it takes to store the states of a batch, it is trained before they are stored again
+
 
 def shape_of(loop: PairLoop) -> tuple[Any, ...]:
     """What trainings have to share, to be done together."""
@@ -46,10 +48,20 @@ def train_together(
         ValueError: a checkpoint is of another training, or damaged.
     """
     places = [None] * len(loops) if checkpoints is None else checkpoints
-    groups: dict[tuple[Any, ...], list[tuple[PairLoop, Checkpoint | None]]] = {}
-    for loop, checkpoint in zip(loops, places, strict=True):
+    trainings = list(zip(loops, places, strict=True))
+    for loop, checkpoint in trainings:
         if checkpoint is not None:
             checkpoint.restore(loop.resume)
+    go_on_together(trainings, report)
+
+
+def go_on_together(trainings: Sequence[tuple[PairLoop, Checkpoint | None]], report: Callable[[PairLoop], Any] | None = None) -> None:
+    """Train each from where it is to its end, as `train_together` does with what its checkpoint holds.
+
+    A training that ends leaves its state in its checkpoint, from which nothing is left to be trained.
+    """
+    groups: dict[tuple[Any, ...], list[tuple[PairLoop, Checkpoint | None]]] = {}
+    for loop, checkpoint in trainings:
         groups.setdefault(shape_of(loop), []).append((loop, checkpoint))
     for group in groups.values():
         _train_group(group, report)
@@ -59,12 +71,12 @@ def _train_group(group: Sequence[tuple[PairLoop, Checkpoint | None]], report: Ca
     for loop, _ in group:
         loop.begin()
     active = [(loop, checkpoint) for loop, checkpoint in group if not loop.finished]
-    batch, stored = _Batch([loop for loop, _ in active]), time.monotonic()
+    batch, next_s = _Batch([loop for loop, _ in active]), time.monotonic() + KEEP_EVERY_S
     while active:
         losses = batch.train()
         for (loop, _), loss in zip(active, losses, strict=True):
             loop.end_round(loss)
-        due = time.monotonic() - stored > KEEP_EVERY_S
+        due = time.monotonic() > next_s
         try:
             for loop, _ in active if report is not None else ():
                 report(loop)  # type: ignore[misc]
@@ -72,16 +84,22 @@ def _train_group(group: Sequence[tuple[PairLoop, Checkpoint | None]], report: Ca
             due = True
             raise
         finally:
-            if due:
-                for loop, checkpoint in active:
-                    if checkpoint is not None:
-                        checkpoint.save(_own(loop.state()))
-                stored = time.monotonic()
+            spent_s = _save([(loop, checkpoint) for loop, checkpoint in active if due or loop.finished])
+            next_s = time.monotonic() + max(KEEP_EVERY_S, _REST * spent_s) if due else next_s
         left = [(loop, checkpoint) for loop, checkpoint in active if not loop.finished]
         if len(left) < len(active):
             active, batch = left, _Batch([loop for loop, _ in left])
     for loop, _ in group:
         loop.end()
+
+
+def _save(trainings: Sequence[tuple[PairLoop, Checkpoint | None]]) -> float:
+    """Store the state of each, and return the seconds that it took."""
+    started = time.monotonic()
+    for loop, checkpoint in trainings:
+        if checkpoint is not None:
+            checkpoint.save(_own(loop.state()))
+    return time.monotonic() - started
 
 
 def _own(state: Any) -> Any:

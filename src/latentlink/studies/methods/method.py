@@ -68,6 +68,11 @@ class Situation:
     known: str
     gain: float
 
+    @property
+    def at_design(self) -> Channel:
+        """The channels that a design is made for: the estimate, or the channel of a design that knows none."""
+        return self.truth.unaware() if self.known == "unaware" else self.estimate
+
     def __getitem__(self, index: slice) -> "Situation":
         return self._change(lambda channel: channel[index])
 
@@ -149,9 +154,9 @@ class Method(Section):
 
     def design_for(self, known: PilotKnowledge, there: Situation, run: Run) -> Solution:
         """The link that is used, given the knowledge of the channels."""
+        solution = self.design(known, there.at_design, run)
         if there.known != "unaware":
-            return self.design(known, there.estimate, run)
-        solution = self.design(known, there.truth.unaware(), run)
+            return solution
         status = solution.status.masked_fill(solution.status == Status.OPTIMAL.code, Status.BASELINE.code)
         return replace(solution, status=status, expected_mse=None)  # optimal for another channel, of which alone an error is expected
 

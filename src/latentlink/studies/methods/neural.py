@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from latentlink.budget import Budget, named
 from latentlink.channels.channel import Channel
 from latentlink.links.solution import Solution
-from latentlink.neural.paper.design import Neural
+from latentlink.neural.paper.design import Neural, NeuralJob
 from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
 from latentlink.studies.methods.method import Method, Run, Training
 from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Positive
@@ -74,4 +74,9 @@ class NeuralMethod(Method):
         return Training((network, len(pilots)), estimate, partial(network.untrained, pilots, channel))
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
-        return self.network(run.design_seed(self.name)).design(known.pilots, channel, checkpoint=run.checkpoint, progress=run.progress)
+        network, pilots, _, checkpoint = self.job(known, channel, run)
+        return network.design(pilots, channel, checkpoint=checkpoint, progress=run.progress)
+
+    def job(self, known: PilotKnowledge, channel: Channel, run: Run) -> NeuralJob:
+        """The design for one channel before it is made, by which it may be trained together with others."""
+        return NeuralJob(self.network(run.design_seed(self.name)), known.pilots, channel, run.checkpoint)

@@ -80,16 +80,22 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
         columns |= _score_latents(cell, latents, scenario)
         return Measured(frame(columns | {"wall_s": time.perf_counter() - clock}, 1, cell.metrics))
     there = draw_situation(cell, run.device)
-    measure_one = partial(_measure_link, cell, scenario, power_tolerance)
-    if cell.method.one_channel_at_a_time and len(there.truth.h) > 1:
-        parts = [measure_one(there[i : i + 1], run.for_channel(i)) for i in range(len(there.truth.h))]
-        link, first = parts[0]
-        results = {name: torch.cat([part[name] for _, part in parts]) if isinstance(first[name], Tensor) else first[name] for name in first}
-    else:
-        link, results = measure_one(there, run)
+    parts = [_measure_link(cell, scenario, power_tolerance, *part) for part in designed_apart(cell, there, run)]
+    link, results = parts[0]
+    if len(parts) > 1:
+        columns_of = {name: [part[name] for _, part in parts] for name in results}
+        results = {name: torch.cat(found) if isinstance(found[0], Tensor) else found[0] for name, found in columns_of.items()}
     results["status"] = [Status.of(code).name for code in results["status"].tolist()]
     columns |= describe_situation(cell, there) | results | {"wall_s": time.perf_counter() - clock}
     return Measured(frame(columns, len(there.truth.h), cell.metrics), link, there.truth[: link.batch.numel()])
+
+
+def designed_apart(cell: Cell, there: Situation, run: Run) -> list[tuple[Situation, Run]]:
+    """The channels of a cell that are designed for together, with the run of each: all of them, or one at a time."""
+    count = len(there.truth.h)
+    if not cell.method.one_channel_at_a_time or count == 1:
+        return [(there, run)]
+    return [(there[i : i + 1], run.for_channel(i)) for i in range(count)]
 
 
 def _measure_link(

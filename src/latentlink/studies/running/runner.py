@@ -18,6 +18,7 @@ from latentlink.execution.local import Threads
 from latentlink.numerics.doors import integer
 from latentlink.numerics.threads import one_thread
 from latentlink.studies.result_files import Results
+from latentlink.studies.running.ahead import EpochProgress, batches, check_together, train_batch
 from latentlink.studies.running.cost import Estimates
 from latentlink.studies.running.workbench import CellResult, Order, Stopped, TimedClocks, Workbench
 from latentlink.studies.shared import ScenarioData
@@ -36,6 +37,11 @@ class Runner:
         device: torch device.
         progress: callback while latents are computed (see `data.cache.encode`).
         cluster: encodes images and runs the cells instead of threads of this process.
+        together: networks of the method `neural` that are trained as one batch, at most, which changes their last digits (see `ahead`);
+            None trains each in its cell.
+
+    Raises:
+        ValueError: `jobs` is below one, `together` below two, or there are both `together` and `cluster`.
     """
 
     results: Results
@@ -43,8 +49,10 @@ class Runner:
     device: str = "cpu"
     progress: EncodingProgress | None = None
     cluster: Cluster | None = None
+    together: int | None = None
 
     def __post_init__(self) -> None:
+        check_together(self.together, self.cluster)
         integer("jobs", self.jobs)
 
     @cached_property
@@ -79,12 +87,13 @@ class Runner:
         """Seconds that a cell should occupy a job, on this machine."""
         return self._estimates.seconds(cell) if self._loads(cell) else 0.0
 
-    def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None) -> None:
+    def run(self, cells: Sequence[Cell], done: Done = lambda cell, reason: None, epochs: EpochProgress | None = None) -> None:
         """Run all cells that have no result yet.
 
         Args:
             cells: of a study.
             done: callback for each cell that ended, with "" or the reason of its failure.
+            epochs: callback after each epoch of networks that are trained together, with their number, epoch and epochs.
 
         Raises:
             KeyboardInterrupt: cells under way are lost, except for the checkpoint of their training.
@@ -98,12 +107,25 @@ class Runner:
         alone = [cell for cell in missing if not sound[cell.data, cell.encoders]]  # these fail at once
         self._take(alone, Threads(1).run(self.workbench, alone), done)
         if self.cluster is None:
-            self._take(whole, self.executor.run(self.workbench, whole, lambda cell: cell.group), done)
+            self._run_here(whole, done, epochs)
             return
         for cell in whole:
             self.workbench.forget(cell.group)  # what estimates have made: workers make their own
         orders = [Order(cell, TimedClocks(self.workbench.latencies, self.scenario(cell))) for cell in whole]
         self._take(whole, self.cluster.run(self.workbench.fill, orders, lambda order: order.cell.group), done)
+
+    def _run_here(self, cells: Sequence[Cell], done: Done, epochs: EpochProgress | None) -> None:
+        """Run cells in threads: first those that train alone, if any, then each batch after its networks are trained."""
+        together = [] if self.together is None else batches(cells, self.together)
+        trained = {cell.id for batch in together for cell in batch}
+
+        def run(some: Sequence[Cell]) -> None:
+            self._take(some, self.executor.run(self.workbench, some, lambda cell: cell.group), done)
+
+        run([cell for cell in cells if cell.id not in trained])
+        for batch in together:
+            train_batch(self.workbench, batch, self.together or 1, epochs)
+            run(batch)
 
     def _take(self, cells: Sequence[Cell], ended: Generator[Ended[CellResult], None, None], done: Done) -> None:
         """Write what became of each cell, as it ends."""

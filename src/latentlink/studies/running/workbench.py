@@ -179,7 +179,7 @@ class Workbench:
     def _try(self, cell: Cell, compute: Callable[[Cell], Measured]) -> CellResult:
         torch.set_num_threads(1)  # each thread has a setting of its own
         try:
-            with self._at_pilots_of(cell), blame(cell.method.own, everything=False) if cell.method.own else nullcontext():
+            with self.at_pilots_of(cell), blame(cell.method.own, everything=False) if cell.method.own else nullcontext():
                 return CellResult(compute(cell))
         except Stopped:
             raise
@@ -193,17 +193,21 @@ class Workbench:
         return Measured(self.add_latencies(cell, self._measure(cell), self._quiet.alone))
 
     def _measure(self, cell: Cell) -> Measured:
-        checkpoints = cache_folder() / "checkpoints" if self.checkpoints is None else self.checkpoints
-        run = Run(cell.seed, torch.device(self.device), checkpoints / f"{cell.id}.pt", self._watch)
         with self._quiet.busy():
-            return measure(cell, self.scenario(cell), run)
+            return measure(cell, self.scenario(cell), self.run_of(cell))
 
-    def _watch(self, epoch: int, epochs: int, training: float, validation: float) -> None:
+    def run_of(self, cell: Cell) -> Run:
+        """The run of a cell by this process."""
+        checkpoints = cache_folder() / "checkpoints" if self.checkpoints is None else self.checkpoints
+        return Run(cell.seed, torch.device(self.device), checkpoints / f"{cell.id}.pt", self.watch)
+
+    def watch(self, epoch: int, epochs: int, training: float, validation: float) -> None:
+        """Callback of all trainings; raises Stopped once the run was interrupted."""
         if self._stop.is_set() or is_given_up():
             raise Stopped
 
     @contextmanager
-    def _at_pilots_of(self, cell: Cell) -> Iterator[None]:
+    def at_pilots_of(self, cell: Cell) -> Iterator[None]:
         """Context of work with a cell's pilots. As many sets of pilots are kept as cells were ever under way together."""
         with self._lock:
             self._recent[cell.group] = self._recent.pop(cell.group, 0) + 1  # a dictionary's end is its latest entry
