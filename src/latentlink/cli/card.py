@@ -168,11 +168,17 @@ def word(value: object) -> str:
 
 
 def write_card(path: Path) -> Path:
-    """Write the card of an artifact beside it, as Markdown, and return its path; raises as `read_card`."""
+    """Write the card of an artifact beside it, as Markdown, and return its path.
+
+    Raises:
+        ValueError: a file of that name is no card of this artifact; or as `read_card`.
+    """
     templates = PackageLoader("latentlink.cli")
     pages = Environment(loader=templates, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     pages.filters["cell"] = _cell
     written = path.with_suffix(".md")
+    if written.exists() and f"# {path.name}" not in written.read_text(encoding="utf-8", errors="replace").splitlines()[:1]:
+        raise ValueError(f"{written}: is there already and is no card of {path.name}: move it, or rename {path.name}")
     write_atomically(written, pages.get_template("card.md").render(card=read_card(path)).encode())
     return written
 

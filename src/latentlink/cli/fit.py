@@ -32,6 +32,7 @@ from latentlink.numerics.doors import device_named, integer, real
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import Saved, load
+from latentlink.storage.atomic import check_folder
 from latentlink.storage.provenance import Provenance
 from latentlink.studies.shared import PilotKnowledge
 from latentlink.tasks.heads import LinearHead, SoftmaxHead, fit_head
@@ -141,6 +142,7 @@ def fit(
         Read latents block by block, as what is larger than memory has to be; without it where files take a quarter of the memory or more.
         Their moments are stored in the output folder, from which an interrupted command goes on; heads, codecs and the look take a sample.
     """
+    check_folder("--output", output)
     integer("--seed", seed or 0, 0, 2**64 - 1)
     if gain is not None:
         real("--gain", gain, above=0.0)

@@ -21,7 +21,7 @@ from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import arrange
 from latentlink.report.findings import write_markdown
 from latentlink.report.page import report_study
-from latentlink.storage.atomic import atomic_path, write_atomically
+from latentlink.storage.atomic import atomic_path, check_folder, write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
 from latentlink.studies.experiments import Experiment, open_experiment
 from latentlink.studies.result_files import write_archive
@@ -62,6 +62,7 @@ def run_experiment(experiment: Experiment, jobs: int, device: str, cluster: str 
         ConnectionError: the cluster is lost; the results that arrived are stored.
         ValueError: cells failed; the others are stored. Or an option is refused.
     """
+    check_folder("--output", experiment.results.folder)
     device_named(device)
     check_together(together, cluster)
     missing = experiment.missing

@@ -57,9 +57,9 @@ def test_a_process_that_is_killed_loses_seconds_at_most(folder, tmp_path):
     script = (
         "import os, sys, time, latentlink as ll\n"
         "from latentlink.data.sharded import checkpoint\n"
-        "checkpoint._EVERY_S = 0.3\n"
+        "checkpoint._EVERY_S = checkpoint._SHARE = 0.0\n"
         "def progress(done, total):\n"
-        "    time.sleep(0.11)\n"
+        "    time.sleep(0.01)\n"
         "    os._exit(9) if done > 16000 else None\n"
         "ll.data.moments_of_shards(sys.argv[1] + '/x-*.npy', sys.argv[1] + '/y-*.npy', checkpoint=sys.argv[2], progress=progress)\n"
     )

@@ -78,20 +78,26 @@ def _npy_header(name: object, file: Any) -> tuple[tuple[int, ...], bool, np.dtyp
 
 
 def _check_declared(origin: str, shape: tuple[int, ...], dtype: np.dtype[Any], held: int) -> None:
-    """Refuse arrays of objects, and a header that declares more than the file holds."""
+    """Refuse arrays of objects, and a header that declares more than the file holds, or less."""
     if dtype.hasobject:
         raise FileContentError(f"{origin}: cannot be read: an array of objects, which is not unpickled: np.stack the rows and save numbers")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > held:
         raise FileContentError(f"{origin}: damaged: its header declares {shape} of {dtype}, and {held} bytes follow")
+    if (left := held - math.prod(shape) * dtype.itemsize) > 0:
+        declared = f"its header declares {shape} of {dtype}, and {left} more bytes follow the array"
+        raise FileContentError(f"{origin}: damaged, or several arrays in one file: {declared}; save each array in a file of its own")
 
 
 def _npz(path: Path, key: str | None) -> Array:
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-        entries = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        names = archive.namelist()
+        entries = {name.removesuffix(".npy"): name for name in names}
+        if len(entries) < len(names):
+            raise FileContentError(f"{path}: several of its arrays have one name ({', '.join(names)}): save them under names of their own")
         entry = archive.getinfo(entries[choose(str(path), entries, key)])
         with archive.open(entry) as member:
             shape, fortran, dtype = _npy_header(path, member)
-            _check_declared(str(path), shape, dtype, entry.file_size)
+            _check_declared(str(path), shape, dtype, entry.file_size - member.tell())
             content = member.read(math.prod(shape) * dtype.itemsize)
     array = np.frombuffer(bytearray(content), dtype) if content else np.zeros(0, dtype)
     return array.reshape(shape, order="F" if fortran else "C")

@@ -73,7 +73,10 @@ def _is_version_5(path: Path) -> bool:
 def _chosen(path: Path, file: Any, key: str | None) -> Any:
     """The data set that a key names, or the only one; MATLAB's own ones do not count."""
     names = [name for name in _names(file) if name[0] != "#"]
-    return file[choose(str(path), names, None if key is None else key.replace(".", "/").strip("/"))]
+    wanted = key if key is None or key in names else key.replace(".", "/").strip("/")
+    if wanted not in names and wanted is not None and file.get(wanted, getclass=True) is import_extra("h5py", "hdf5").Dataset:
+        return file[wanted]  # by a link
+    return file[choose(str(path), names, wanted)]
 
 
 def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> list[str]:
@@ -85,7 +88,7 @@ def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> 
     names, above = [], seen | {h5py.h5g.get_objinfo(group.id).objno}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            continue
+            continue  # another name of what is listed, or of another file
         item = group[name]
         if isinstance(item, h5py.Dataset):
             names.append(prefix + name)
@@ -95,10 +98,24 @@ def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> 
 
 
 def _check_dataset(path: Path, dataset: Any) -> None:
-    if import_extra("h5py", "hdf5").check_string_dtype(dataset.dtype) is not None:
-        raise FileContentError(f"{path}: {dataset.name} holds text, expected numbers")
-    if dataset.size and dataset.id.get_storage_size() == 0:
+    kind = dataset.attrs.get("MATLAB_class", b"")
+    if import_extra("h5py", "hdf5").check_string_dtype(dataset.dtype) is not None or kind in (b"char", "char"):
+        raise FileContentError(
+            f"{path}: {dataset.name} holds text, expected numbers: save the words as lines of a .txt or a column of a .csv"
+        )
+    if dataset.attrs.get("MATLAB_empty", 0):
+        raise FileContentError(f"{path}: {dataset.name} is an empty array of MATLAB, which stores its sizes in place of numbers")
+    if dataset.is_virtual:
+        _check_sources(path, dataset)
+    elif dataset.size and dataset.id.get_storage_size() == 0:
         raise FileContentError(f"{path}: {dataset.name} declares {dataset.shape} and holds nothing")
+
+
+def _check_sources(path: Path, dataset: Any) -> None:
+    """Refuse a virtual data set of which a file is missing: HDF5 fills its part with zeros."""
+    for source in dataset.virtual_sources():
+        if source.file_name != "." and not (path.parent / source.file_name).exists():
+            raise FileContentError(f"{path}: {dataset.name} is a view of {source.file_name}, which is not there: put it beside the file")
 
 
 def _dataset(path: Path, file: Any, dataset: Any) -> Array:

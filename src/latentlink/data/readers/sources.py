@@ -64,7 +64,7 @@ def _locate_one(source: str, key: str | None, suffixes: Collection[str]) -> Loca
         return Located(_folder(Path(source), suffixes), key)
     if Path(source).exists() or not glob.has_magic(source):
         return Located((_existing(Path(source), suffixes),), key)
-    found = [path for path in map(Path, glob.glob(source, recursive=True)) if path.is_file()]  # noqa: PTH207 (Path.glob refuses absolute patterns)
+    found = [path for path in map(Path, glob.glob(source, recursive=True)) if path.is_file() or path.is_symlink()]  # noqa: PTH207 (Path.glob refuses absolute patterns)
     if not found:
         raise FileNotFoundError(f"{source}: no file matches this pattern, seen from {Path.cwd()}")
     return Located(tuple(_existing(path, suffixes) for path in in_order(found)), key)
@@ -78,6 +78,8 @@ def _refuse_null(source: str) -> None:
 def _existing(path: Path, suffixes: Collection[str]) -> Path:
     """Check what can be checked before a file is opened."""
     if not path.exists():
+        if path.is_symlink():
+            raise FileNotFoundError(f"{path}: a link to {path.readlink()}, where there is no file: put the file there, or remove the link")
         raise FileNotFoundError(f"{path}: there is no such file, seen from {Path.cwd()}")
     if path.suffix.lower() not in suffixes:
         raise FileContentError(f"{path}: suffix {path.suffix!r} cannot be read here, expected one of {', '.join(suffixes)}")
@@ -90,7 +92,8 @@ def _existing(path: Path, suffixes: Collection[str]) -> Path:
 
 
 def _folder(folder: Path, suffixes: Collection[str]) -> tuple[Path, ...]:
-    shards = [path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in suffixes and path.name[0] not in "._"]
+    entries = [path for path in folder.iterdir() if path.is_file() or (path.is_symlink() and not path.is_dir())]
+    shards = [path for path in entries if path.suffix.lower() in suffixes and path.name[0] not in "._"]
     formats = sorted({path.suffix.lower() for path in shards})
     if not shards:
         raise FileContentError(f"{folder}: a folder without shards, expected files of one of {', '.join(suffixes)}")

@@ -1,5 +1,6 @@
 """Reading study files: YAML in which a key comes once, aliases are values of their own, and overrides and `quick` are applied."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -50,7 +51,7 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
     except IsADirectoryError as error:
         raise ValueError(f"{path}: must be a study file, got a folder") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = "it contains itself" if isinstance(error, RecursionError) else error
+        reason = "its values lie too deep in each other, or contain themselves" if isinstance(error, RecursionError) else error
         raise ValueError(f"{path}: not a YAML file ({reason})") from error
     try:
         return make_study(content, overrides, quick, folder=path.parent)
@@ -94,7 +95,8 @@ def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False,
         put(content, key, value)
     for override in overrides:
         key = apply_override(content, override)
-        for method in content.get("methods") or ():
+        methods = content.get("methods")
+        for method in methods if isinstance(methods, list) else ():
             if isinstance(method, dict) and isinstance(method.get("at"), dict):
                 method["at"].pop(key, None)
     try:
@@ -103,23 +105,46 @@ def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False,
         raise ValueError(explain(error)) from error
 
 
-def as_plain(value: Any, place: str = "study") -> Any:
+def as_plain(value: Any) -> Any:
     """A copy as a study file would hold it: NumPy's numbers, arrays and tensors are numbers and lists, paths are text.
 
     Raises:
-        ValueError: a study file cannot hold such a value; the message names its place.
+        ValueError: a study file cannot hold such a value, or so many of them; the message names its place.
     """
-    if isinstance(value, np.generic | np.ndarray | Tensor):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: as_plain(inner, f"{place}.{key}") for key, inner in value.items()}
-    if isinstance(value, list | tuple | range):
-        return [as_plain(inner, f"{place}.{number}") for number, inner in enumerate(value)]
-    if value is None or isinstance(value, bool | int | float | str | date):
-        return value
-    raise ValueError(f"{place} must be a number, text, a list or a mapping, as in a study file, got a {type(value).__name__}")
+    left = _MOST_VALUES
+
+    def copied(inner: Any, place: str) -> Any:
+        nonlocal left
+        left -= _size(inner)
+        if left < 0:
+            raise ValueError(f"{place} must leave the study at most {_MOST_VALUES:,} values, got more: sweep over fewer")
+        if isinstance(inner, np.generic | np.ndarray | Tensor):
+            return inner.tolist()
+        if isinstance(inner, Path):
+            return str(inner)
+        if isinstance(inner, Mapping):
+            return {key: copied(each, f"{place}.{key}") for key, each in inner.items()}
+        if isinstance(inner, range):
+            return list(inner)
+        if isinstance(inner, list | tuple):
+            return [copied(each, f"{place}.{number}") for number, each in enumerate(inner)]
+        if inner is None or isinstance(inner, bool | int | float | str | date):
+            return inner
+        raise ValueError(f"{place} must be a number, text, a list or a mapping, as in a study file, got a {type(inner).__name__}")
+
+    try:
+        return copied(value, "study")
+    except RecursionError as error:
+        raise ValueError(
+            "a study must be lists and mappings a few levels deep, got ones that lie too deep or contain themselves"
+        ) from error
+
+
+def _size(value: Any) -> int:
+    """How many values a range, an array or a tensor stands for; 1 for all else."""
+    if isinstance(value, range):
+        return max(0, -((value.start - value.stop) // value.step))
+    return int(value.size) if isinstance(value, np.ndarray) else value.numel() if isinstance(value, Tensor) else 1
 
 
 def _copy_aliases(value: Any) -> Any:
@@ -143,6 +168,6 @@ class _UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"]
-        if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+        if twice := [key for key, times in Counter(keys).items() if times > 1]:
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} comes twice", node.start_mark)
         return super().construct_mapping(node, deep)
