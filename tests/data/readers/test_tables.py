@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+import latentlink as ll
 from latentlink.data.readers.latents import read_latents
 
 GENERATOR = np.random.default_rng(0)
@@ -149,3 +150,37 @@ def test_addresses_of_the_hub_go_to_hugging_face(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ImportError, match=r"pip install latentlink\[huggingface\]"):
         read_latents("hf://datasets/lab/pets/vit/*.parquet")
+
+
+def write(frame, path):
+    {"parquet": frame.write_parquet, "csv": frame.write_csv, "arrow": frame.write_ipc}[path.suffix[1:]](path)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow"])
+@pytest.mark.parametrize("columns", [None, "f*"])
+def test_shards_are_joined_by_the_names_of_their_columns(tmp_path, suffix, columns):
+    write(WIDE[:2], tmp_path / f"p-0.{suffix}")
+    write(WIDE[2:].select("f2", "f0", "f1"), tmp_path / f"p-1.{suffix}")
+    np.testing.assert_allclose(read_latents(tmp_path, columns=columns).numpy(), LATENTS, rtol=1e-6)
+    np.testing.assert_allclose(ll.data.marginal_of_shards(tmp_path, columns=columns).mean, LATENTS.mean(0), rtol=1e-5)
+    write(WIDE[2:].rename({"f0": "g0"}), tmp_path / f"p-1.{suffix}")
+    for read in (read_latents, ll.data.marginal_of_shards):
+        with pytest.raises(ValueError, match=rf"p-1\.{suffix}: lacks the columns f0 and has the columns g0, unlike .*p-0"):
+            read(tmp_path, columns=columns)
+    write(WIDE[2:].with_columns(f0=pl.lit("word")), tmp_path / f"p-1.{suffix}")
+    with pytest.raises(ValueError, match=rf"p-1\.{suffix}: column f0 is String, expected Float.. as in .*p-0"):
+        read_latents(tmp_path, columns=columns)
+
+
+@pytest.mark.parametrize("name", ["imageId", "sampleID", "rowIndex", "classLabel", "IMAGE_ID", "image-id", "imageUUID", "y", "Id"])
+@pytest.mark.parametrize("kind", [pl.Float32, pl.Int8])
+def test_names_in_camel_case_are_those_of_ids_too(name, kind):
+    frame = WIDE.select(pl.all().cast(kind)).with_columns(pl.Series(name, np.arange(6)).cast(kind))
+    with pytest.raises(ValueError, match=rf"{name} .* no features"):
+        read_latents(frame)
+    assert read_latents(frame, columns="*").shape == (6, 3)
+
+
+def test_coordinates_and_words_that_end_alike_are_features():
+    for names in (["x", "y", "z"], ["valid", "grid", "arrow"]):
+        assert read_latents(pl.DataFrame({name: np.arange(6.0) for name in names})).shape == (6, 3)

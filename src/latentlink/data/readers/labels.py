@@ -10,11 +10,13 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from latentlink.data.readers import tables
+from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.containers import read_lines
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.ids import are_words
 from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_array
 from latentlink.data.readers.sources import locate
-from latentlink.data.readers.tables import LABELS, Table, table_of
+from latentlink.data.readers.tables import Table, table_of
 from latentlink.latents.labels import AnyLabels, Labels, number_words
 from latentlink.numerics.doors import as_tensor
 from latentlink.numerics.validation import validate_call
@@ -103,7 +105,7 @@ def _lines(file: Path, key: str | None) -> Array:
 def _joined(origin: str, parts: Sequence[Array]) -> Array:
     """Labels of all shards (n,), of which empty ones have no kind."""
     held = [part for part in parts if part.size] or list(parts[:1])
-    if len({part.dtype.kind in "US" for part in held}) > 1:
+    if len({are_words(part) for part in held}) > 1:
         raise FileContentError(f"{origin} …: shards hold numbers and names of classes, expected one of them")
     return held[0] if len(held) == 1 else np.concatenate([part.reshape(len(part), -1).squeeze(1) for part in held])
 
@@ -118,9 +120,9 @@ def is_table(file: Path) -> bool:
 def _of_table(table: Table, key: str | None) -> Array:
     if key is not None:
         return table.column(key)
-    found = [name for name in LABELS if name in table.schema]
-    if found:
-        return table.column(found[0])
+    found = role_of([table], LABELS)
+    if found is not None:
+        return table.column(found)
     if len(table.schema) == 1:
         return table.column(next(iter(table.schema)))
     keys = ", ".join(table.schema)
@@ -141,8 +143,8 @@ def number_labels(origin: str, array: Array, names: Sequence[str] | None) -> Lab
         raise FileContentError(
             f"{origin}: got shape {array.shape}, expected (n,) or (n, 1), one label an observation; save the argmax(1) of one-hot labels"
         )
-    if array.dtype.kind in "USb":
-        return _numbered(origin, array.astype(str), names)
+    if array.dtype.kind in "USbO" and (array.dtype.kind != "O" or all(isinstance(value, str) for value in array)):
+        return _numbered(origin, array if array.dtype.kind == "O" else array.astype(str).astype(object), names)
     check_kind(origin, array, "integers or names of classes", "fiu")
     check_values(origin, array)
     wrong = (array < 0) | (array != np.trunc(array)) | (array >= 2**63)

@@ -10,7 +10,7 @@ from latentlink.data.readers import matlab
 from latentlink.data.readers.containers import CONTAINERS
 from latentlink.data.readers.content import Array, FileContentError
 from latentlink.data.readers.sources import AnyPath, locate
-from latentlink.data.readers.tables import COLUMNAR, DELIMITED, Table, table_at, table_of
+from latentlink.data.readers.tables import COLUMNAR, DELIMITED, Table, alike, table_at, table_of
 from latentlink.numerics.extras import import_extra
 
 SUFFIXES = (*CONTAINERS, *COLUMNAR, *DELIMITED, *matlab.SUFFIXES)
@@ -68,7 +68,8 @@ def open_source(source: Source, key: str | None = None) -> Opened:
     files, key = locate(source, key, SUFFIXES)
     if all(file.suffix.lower() in (*COLUMNAR, *DELIMITED) for file in files):
         held = len(files) == 1 or sum(file.stat().st_size for file in files) <= _HELD_BYTES
-        return Opened(tuple(table_at(file, held) for file in files), (), key)
+        tables = tuple(table_at(file, held) for file in files)
+        return Opened(tables if key is not None else alike(tables), (), key)
     return Opened((), files, key)
 
 

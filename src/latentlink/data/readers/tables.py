@@ -18,19 +18,13 @@ from typing import Any
 import numpy as np
 
 from latentlink.data.readers.arrow_files import IpcFile, IpcStream, ParquetFile
+from latentlink.data.readers.columns import check_alike, is_no_feature
 from latentlink.data.readers.content import Array, FileContentError
 from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory, Parsed
 from latentlink.numerics.extras import import_extra
 
 COLUMNAR = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 DELIMITED = (".csv", ".tsv", ".txt")
-LABELS = ("label", "labels", "fine_label", "target", "class", "class_label")  # names of the column of classes, in the order of preference
-# names of columns that are no features wherever they stand beside numbers
-NOT_FEATURES = re.compile(
-    r"(.*[_. ])?(id|ids|idx|index|row|rows|uid|uuid|label|labels|target|targets|class|classes|split|fold|seed|model_name|filename|path)|"
-    r"__index_level_\d+__|unnamed: ?\d+|",
-    re.IGNORECASE,
-)
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -97,6 +91,10 @@ class Table:
         """The table without some of its columns."""
         return replace(self, schema={name: kind for name, kind in self.schema.items() if name not in names})
 
+    def ordered(self, names: Sequence[str]) -> "Table":
+        """The table with its columns in another order."""
+        return replace(self, schema={name: self.schema[name] for name in names})
+
     def part(self, rows: range) -> "Table":
         """The table of some consecutive rows, which are read without the others where the format allows."""
         return replace(self, rows=rows)
@@ -109,7 +107,9 @@ class Table:
         patterns = [columns] if isinstance(columns, str) else list(columns)
         names: dict[str, None] = {}
         for pattern in patterns:
-            matched = [name for name in self.schema if name == pattern or (_fits(name, str(pattern)) and name not in self.index)]
+            matched = [
+                name for name in self.schema if name == pattern or (_fits(name, str(pattern), list(self.schema)) and name not in self.index)
+            ]
             if not matched:
                 raise FileContentError(f"{self.origin}: no column matches {pattern!r}; its columns are: {', '.join(self.schema)}")
             names.update(dict.fromkeys(matched))
@@ -126,7 +126,7 @@ class Table:
         floats = [name for name in numbers if not self.schema[name].is_integer()]
         if len(lists) == 1 and not floats:
             return lists
-        suspects = [name for name in numbers if NOT_FEATURES.fullmatch(name) and len(numbers) > 1]
+        suspects = [name for name in numbers if is_no_feature(name, names) and len(numbers) > 1]
         if floats:
             suspects = [name for name in numbers if name in suspects or name not in floats]
         if suspects and not lists and len(numbers) == len(names):
@@ -149,9 +149,9 @@ class Table:
         return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _fits(name: str, pattern: str) -> bool:
+def _fits(name: str, pattern: str, beside: Sequence[str]) -> bool:
     """Tell whether a pattern with wildcards names a column; ids, labels and row numbers have to be named in full."""
-    return fnmatch.fnmatchcase(name, pattern) and not NOT_FEATURES.fullmatch(name)
+    return fnmatch.fnmatchcase(name, pattern) and not is_no_feature(name, beside)
 
 
 def table_of(source: Any) -> Table | None:
@@ -175,6 +175,11 @@ def table_of(source: Any) -> Table | None:
         source = _from_pandas(origin, source)
     frame = source.collect() if kind == "LazyFrame" else source
     return Table(origin, dict(frame.schema), InMemory(frame))
+
+
+def alike(tables: Sequence[Table]) -> tuple[Table, ...]:
+    """Tables whose columns are in the order of the first one; raises FileContentError where their columns differ."""
+    return tuple(table.ordered(names) for table, names in zip(tables, check_alike(tables), strict=True))
 
 
 def _from_pandas(origin: str, frame: Any) -> Any:
@@ -283,7 +288,8 @@ def _array(origin: str, column: Any) -> Array:
     if column.dtype.is_numeric():
         return np.asarray(_plain(column.to_frame()).to_series().to_numpy()).reshape(shape)
     if len(shape) == 1 and column.dtype in (polars.String, polars.Categorical, polars.Enum, polars.Boolean):
-        return np.asarray(column.to_list())
+        words = column.to_list()
+        return np.asarray(words) if column.dtype == polars.Boolean else np.asarray(words, object)
     raise FileContentError(f"{origin}: column {name} is {column.dtype}, expected numbers or lists of numbers")
 
 

@@ -123,5 +123,5 @@ def labels_of(pairs: PairedRows, labels: Source | AnyLabels | None, names: Seque
     for rows, end in zip(kept, ends, strict=True):
         name = label_of(end)
         if name is not None:
-            found.append((end.origin, end.column(name, range(len(end)))[rows]))
+            found.append((end.origin, end.labels(name, range(len(end)))[rows]))
     return found_labels(found, names)
