@@ -29,7 +29,7 @@ def ids_of(table: Table, name: str) -> Array:
     values = table.read([name]).to_series()
     if values.null_count():
         table.column(name)  # which refuses them
-    if kind.is_integer() and (not len(values) or -(2**63) <= values.min() and values.max() < 2**63):
+    if kind.is_integer() and (not len(values) or (values.min() >= -(2**63) and values.max() < 2**63)):
         return np.asarray(values.to_numpy()).astype(np.int64) if "128" not in str(kind) else np.array(values.to_list(), np.int64)
     return _objects([_integer(table.origin, name, value) for value in values.to_list()])
 

@@ -12,8 +12,8 @@ import torch
 
 from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.ids import ids_of, join_columns, join_ids
-from latentlink.data.readers.labels import number_labels, read_or_take_labels
+from latentlink.data.readers.ids import are_words, ids_of, join_columns, join_ids
+from latentlink.data.readers.labels import FoundLabels, number_found, read_or_take_labels
 from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
 from latentlink.data.readers.opening import Source, check_source, open_source
 from latentlink.data.readers.pooling import Pooling
@@ -31,13 +31,13 @@ class Side(NamedTuple):
         origin: the first file, or what the frame is.
         latents: (n, d).
         ids: the observation of each row (n,), or None where the files name none.
-        labels: the class of each row, as stored (n,), or None.
+        labels: the classes of the rows, or None.
     """
 
     origin: str
     latents: Array
     ids: Array | None
-    labels: Array | None
+    labels: FoundLabels | None
 
 
 @validate_call
@@ -103,7 +103,7 @@ def read_pairs(
         found: Labels | None = given_labels(given, [(end.origin, len(end.latents)) for end in ends], (left, right))
     else:
         both = zip(ends, (left, right), strict=True)
-        found = found_labels([(end.origin, end.labels[rows]) for end, rows in both if end.labels is not None], names)
+        found = found_labels([end.labels._replace(labels=end.labels.labels[rows]) for end, rows in both if end.labels is not None], names)
     return Pilots(x, y) if found is None else Pilots(x, y, found.numbers, names=found.names)
 
 
@@ -123,8 +123,10 @@ def _side(source: Source, on: str, columns: str | Sequence[str] | None, pool: Po
     else:
         shards = list(latent_shards(source, columns=columns, pool=pool))
     ids = None if identity is None else join_columns(opened.origin, [ids_of(table, identity) for table in held])
-    labels = None if label is None else join_columns(opened.origin, [table.column(label) for table in held])
-    return Side(opened.origin, join_shards(shards), ids, labels)
+    if label is None:
+        return Side(opened.origin, join_shards(shards), ids, None)
+    labels = join_columns(opened.origin, [table.column(label) for table in held])
+    return Side(opened.origin, join_shards(shards), ids, FoundLabels(opened.origin, labels, held[0].classes.get(label)))
 
 
 def check_counts(transmitter: tuple[str, int], receiver: tuple[str, int]) -> None:
@@ -150,17 +152,22 @@ def given_labels(labels: Labels, ends: Sequence[tuple[str, int]], kept: Sequence
     raise FileContentError(f"labels: got {len(labels.numbers)}, expected {ends[0][1]}, one for each row of {ends[0][0]}")
 
 
-def found_labels(found: Sequence[tuple[str, Array]], names: Sequence[str] | None) -> Labels | None:
+def found_labels(found: Sequence[FoundLabels], names: Sequence[str] | None) -> Labels | None:
     """The labels of pairs that the tables of one or both ends hold, which must agree; None where there are none."""
     if not found:
         return None
     check_agreement(found)
-    return number_labels(*found[0], names)
+    return number_found(next((each for each in found if each.classes is not None), found[0]), names)
 
 
-def check_agreement(found: Sequence[tuple[str, Array]]) -> None:
+def check_agreement(found: Sequence[FoundLabels]) -> None:
     """Refuse labels of the same rows that differ between two ends; raises FileContentError."""
-    if len(found) == 2 and (found[0][1] != found[1][1]).any():
-        rows = int((found[0][1] != found[1][1]).sum())
-        ends = f"{found[0][0]} and {found[1][0]}"
-        raise FileContentError(f"{ends} hold different labels in {rows} of {len(found[0][1])} rows: the rows are not paired")
+    if len(found) < 2:
+        return
+    one, other = found
+    words = are_words(one.labels) or are_words(other.labels) or None not in (one.classes, other.classes)
+    left, right = (each.words() if words else each.labels for each in found)
+    rows = int((left != right).sum())
+    if rows:
+        ends = f"{one.origin} and {other.origin}"
+        raise FileContentError(f"{ends} hold different labels in {rows} of {len(left)} rows: the rows are not paired")

@@ -16,6 +16,7 @@ import numpy as np
 from latentlink.data.readers.content import Array, FileContentError, check_values
 from latentlink.data.readers.frames import HuggingFace
 from latentlink.data.readers.ids import ids_of, join_columns
+from latentlink.data.readers.labels import FoundLabels
 from latentlink.data.readers.latents import latents_of_array, latents_of_table
 from latentlink.data.readers.opening import Source, open_source
 from latentlink.data.readers.partial import open_array
@@ -90,9 +91,10 @@ class LatentRows:
         """Read some rows of a column of ids (k,), as `ids_of` makes them comparable."""
         return self._joined(rows, lambda number, part: ids_of(self._table(number).part(part), name))
 
-    def labels(self, name: str, rows: range) -> Array:
-        """Read some rows of a column of labels (k,), numbers or names of classes."""
-        return self._joined(rows, lambda number, part: self._table(number).part(part).column(name))
+    def labels(self, name: str, rows: range) -> FoundLabels:
+        """Read some rows of a column of labels."""
+        labels = self._joined(rows, lambda number, part: self._table(number).part(part).column(name))
+        return FoundLabels(self.origin, labels, self.tables[0].classes.get(name))
 
     def _joined(self, rows: range, read: Callable[[int, range], Array]) -> Array:
         """Read consecutive rows from all shards that hold any of them."""

@@ -11,7 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ import numpy as np
 from latentlink.data.readers.arrow_files import IpcFile, IpcStream, ParquetFile
 from latentlink.data.readers.columns import check_alike, is_no_feature
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory, Parsed
+from latentlink.data.readers.delimited import delimited
+from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory
+from latentlink.data.readers.pandas_frames import polars_of_pandas
 from latentlink.numerics.extras import import_extra
 
 COLUMNAR = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
@@ -39,6 +41,7 @@ class Table:
         index: columns of which pandas says that they are its index.
         rows: consecutive rows that are meant; None for all.
         path: the file; None for a frame.
+        classes: names of the classes that the numbers of a column stand for, in their order, where a data set of Hugging Face tells them.
     """
 
     origin: str
@@ -47,6 +50,7 @@ class Table:
     index: frozenset[str] = frozenset()
     rows: range | None = None
     path: Path | None = None
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self, names: Sequence[str]) -> Any:
         """A polars frame of some columns."""
@@ -172,7 +176,7 @@ def table_of(source: Any) -> Table | None:
     if package == "datasets":
         return _from_hugging_face(origin, source)
     if package == "pandas":
-        source = _from_pandas(origin, source)
+        source = polars_of_pandas(origin, source)
     frame = source.collect() if kind == "LazyFrame" else source
     return Table(origin, dict(frame.schema), InMemory(frame))
 
@@ -182,27 +186,15 @@ def alike(tables: Sequence[Table]) -> tuple[Table, ...]:
     return tuple(table.ordered(names) for table, names in zip(tables, check_alike(tables), strict=True))
 
 
-def _from_pandas(origin: str, frame: Any) -> Any:
-    """A polars frame of the columns; pandas' own index is no column."""
-    polars = import_extra("polars", EXTRA)
-    columns = []
-    for name in frame.columns:
-        values = frame[name]
-        try:
-            plain = values.to_numpy() if values.dtype.kind in "biuf" else values.tolist()
-            columns.append(polars.Series(str(name), plain))
-        except (TypeError, ValueError, AttributeError, polars.exceptions.PolarsError) as error:
-            raise FileContentError(f"{origin}: column {name} cannot be read as numbers or lists of numbers ({error})") from error
-    return polars.DataFrame(columns)
-
-
 def _from_hugging_face(origin: str, data: Any) -> Table:
     if hasattr(data, "keys") and not hasattr(data, "to_polars"):
         raise FileContentError(f"{origin}: several splits ({', '.join(map(str, data.keys()))}); give one of them, such as data['train']")
     if not hasattr(data, "num_rows"):
         raise FileContentError(f"{origin}: a streamed data set has no rows to pair; load it without streaming=True")
+    classes = {name: tuple(kind.names) for name, kind in (data.features or {}).items() if type(kind).__name__ == "ClassLabel"}
     plain = data.with_format(None)
-    return Table(origin, dict(import_extra("polars", EXTRA).from_arrow(plain.with_format("arrow")[:0]).schema), HuggingFace(plain))
+    held = HuggingFace(plain)
+    return Table(origin, dict(held.read(plain.column_names, range(0)).schema), held, classes=classes)
 
 
 def table_at(path: Path, held: bool = True) -> Table:
@@ -217,41 +209,20 @@ def table_at(path: Path, held: bool = True) -> Table:
         FileContentError: the file is damaged.
     """
     if path.suffix.lower() in DELIMITED:
-        text = Parsed(path, {"infer_schema_length": None, **_delimited(path)})
+        text = delimited(path)
         found = text.held()
         return Table(str(path), dict(found.frame.schema), found if held else text, path=path)
     if path.suffix.lower() in (".parquet", ".pq"):
         parquet = ParquetFile(path)
-        return Table(str(path), parquet.schema(), parquet, _pandas_index(parquet.metadata().get("pandas")), path=path)
+        notes = parquet.metadata()
+        classes = _class_names(notes.get("huggingface"))
+        return Table(str(path), parquet.schema(), parquet, _pandas_index(notes.get("pandas")), path=path, classes=classes)
     with path.open("rb") as file:
         start = file.read(6)
     if start[:4] == b"FEA1":
         raise FileContentError(f"{path}: Feather of version 1, which is no Arrow file: write it anew by pandas or polars")
     batches = IpcFile(path) if start == b"ARROW1" else IpcStream(path)
     return Table(str(path), batches.schema(), batches, path=path)
-
-
-def _delimited(path: Path) -> dict[str, Any]:
-    """How a text file is delimited, by its first line: numbers are no header, unless they count 0, 1, 2, … as pandas writes."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline(1 << 20).strip()
-    counts = {mark: first.count(mark) for mark in (",", ";", "\t", " ")}
-    separator = max(counts, key=lambda mark: (counts[mark], mark == ","))
-    if ";" in first:  # a comma is then a decimal one
-        separator = ";"
-    decimal = separator == ";" and "," in first
-    fields = [field.strip().strip('"') for field in first.split(separator)]
-    numbers = all(_is_number(field.replace(",", ".") if decimal else field) for field in fields)
-    counting = fields in ([str(i) for i in range(len(fields))], [str(i) for i in range(1, len(fields) + 1)])
-    return {"separator": separator, "has_header": not numbers or (counting and len(fields) > 1), "decimal_comma": decimal}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
 
 
 def _pandas_index(note: str | None) -> frozenset[str]:
@@ -263,10 +234,20 @@ def _pandas_index(note: str | None) -> frozenset[str]:
     return frozenset(name for name in columns if isinstance(name, str))
 
 
+def _class_names(note: str | None) -> dict[str, tuple[str, ...]]:
+    """The names of classes in the note of a Parquet file that `datasets` wrote."""
+    try:
+        features = json.loads(note)["info"]["features"] if note else {}
+        return {name: tuple(kind["names"]) for name, kind in features.items() if kind.get("_type") == "ClassLabel" and "names" in kind}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def _plain(frame: Any) -> Any:
-    """Numbers that NumPy has: decimals become float64, half precision float32."""
+    """Numbers that NumPy has: decimals and integers of 128 bits become float64."""
     polars = import_extra("polars", EXTRA)
-    return frame.with_columns(polars.selectors.decimal().cast(polars.Float64))
+    wide = polars.selectors.decimal() | polars.selectors.by_dtype(polars.Int128, polars.UInt128)
+    return frame.with_columns(wide.cast(polars.Float64))
 
 
 def _array(origin: str, column: Any) -> Array:
@@ -295,4 +276,5 @@ def _array(origin: str, column: Any) -> Array:
 
 def _refuse_missing(origin: str, column: Any) -> None:
     if column.null_count():
-        raise FileContentError(f"{origin}: column {column.name} has {column.null_count()} missing values")
+        row = column.is_null().arg_max()
+        raise FileContentError(f"{origin}: column {column.name} has {column.null_count()} missing values, the first in row {row}")

@@ -15,6 +15,7 @@ from torch import Tensor
 from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError
 from latentlink.data.readers.ids import check_comparable, check_once, join_columns, join_ids
+from latentlink.data.readers.labels import FoundLabels
 from latentlink.data.readers.opening import Source, check_source
 from latentlink.data.readers.pairing import ID, check_agreement, check_counts
 from latentlink.data.readers.pooling import Pooling
@@ -109,9 +110,7 @@ def _kept(transmitter: tuple[LatentRows, str], receiver: tuple[LatentRows, str])
     """The rows whose ids both ends have, or None where all ids are equal in order and none comes twice."""
     (tx, on), (rx, _) = transmitter, receiver
     check_comparable([(end.origin, end.ids(name, range(1))) for end, name in (transmitter, receiver)], on)
-    if len(tx) == len(rx) and all(
-        np.array_equal(*(end.ids(name, rows) for end, name in (transmitter, receiver))) for rows in blocks(len(tx), 2)
-    ):
+    if len(tx) == len(rx) and all(np.array_equal(tx.ids(on, rows), rx.ids(receiver[1], rows)) for rows in blocks(len(tx), 2)):
         if not _ascend(tx, on):
             check_once(tx.origin, _whole(tx, on), on)
         return None
@@ -146,12 +145,13 @@ def check_labels(pairs: PairedRows) -> None:
     if any(name is None for _, name, _ in ends):
         return
     for rows in blocks(len(pairs), 2):
-        check_agreement([(end.origin, _rows_of(end, str(name), kept, rows)) for end, name, kept in ends])
+        check_agreement([_rows_of(end, str(name), kept, rows) for end, name, kept in ends])
 
 
-def _rows_of(end: LatentRows, name: str, kept: Array | None, rows: range) -> Array:
-    """Some rows of a column of the pairs."""
+def _rows_of(end: LatentRows, name: str, kept: Array | None, rows: range) -> FoundLabels:
+    """The labels of some of the pairs."""
     if kept is None:
         return end.labels(name, rows)
     chosen = kept[rows.start : rows.stop]
-    return end.labels(name, range(int(chosen[0]), int(chosen[-1]) + 1))[chosen - chosen[0]]
+    found = end.labels(name, range(int(chosen[0]), int(chosen[-1]) + 1))
+    return found._replace(labels=found.labels[chosen - chosen[0]])
