@@ -77,6 +77,16 @@ def test_numbers_of_text_that_are_missing_are_named_by_their_row(tmp_path, missi
         read_latents(tmp_path / "x.csv")
 
 
+def test_names_in_a_comment_or_a_header_keep_ids_outside(tmp_path):
+    for text, message in (
+        ("#id,f0,f1\n1,2,3\n4,5,6\n", "id .Int64. stand beside"),
+        ("id,id,f0\n1,2,3\n4,5,6\n", "2 columns are named 'id'"),
+    ):
+        (tmp_path / "x.csv").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_latents(tmp_path / "x.csv")
+
+
 def test_text_of_two_bytes_a_character_is_told(tmp_path):
     for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
         (tmp_path / "x.csv").write_text("a,b\n1,2\n", encoding=encoding)

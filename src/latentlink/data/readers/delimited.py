@@ -99,7 +99,10 @@ def delimited(path: Path) -> Parsed:
     decimal = separator in ";\t" and any("," in row for row in (rows if _are_numbers(first, True) else rows[1:]))
     numbers = _are_numbers(first, decimal)
     width = len(first)
-    counting = width > 1 and _count(first)
+    names = _names(lines[skipped - 1], separator, width) if skipped and numbers else ()
+    counting = width > 1 and not names and _count(first)
+    if not numbers and (twice := [word for word in first if word and first.count(word) > 1]):
+        raise FileContentError(f"{path}: {first.count(twice[0])} columns are named {twice[0]!r}, expected one: rename or drop the others")
     if counting and first[0]:
         warnings.warn(
             f"{path}: the first row, {', '.join(first[:4])}{', …' if width > 4 else ''}, was taken for the numbers of the columns, as "
@@ -107,8 +110,8 @@ def delimited(path: Path) -> Parsed:
             UserWarning,
             stacklevel=5,
         )
-    _check_commas(path, separator, rows)
-    names = _names(lines[skipped - 1], separator, width) if skipped and numbers and not counting else ()
+    if not counting:
+        _check_commas(path, separator, rows)
     return Parsed(path, separator, counting or not numbers, decimal, skipped, names)
 
 
