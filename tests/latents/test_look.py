@@ -36,6 +36,13 @@ SHUFFLES = {
 }
 
 
+def test_names_of_classes_are_labels():
+    x, y, labels, _ = pairs(0, 300)
+    words = [("ant", "bee", "cat", "dog")[number] for number in labels]
+    for named in (words, np.array(words)):
+        assert look(x, y, named).classes.tolist() == look(x, y, labels).classes.tolist()
+
+
 @pytest.mark.parametrize("name", SHUFFLES)
 @pytest.mark.parametrize("n", [80, 300])
 def test_unpaired_rows_are_found(name, n):

@@ -5,6 +5,7 @@ from pathlib import Path
 from latentlink.cli.beyond_memory import FOLDS, open_pairs, row_bar
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Cluster, Integer, ReadingOptions
+from latentlink.data.sharded.paired_rows import check_labels
 from latentlink.data.sharded.second_order import moments_of_pairs
 from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import integer
@@ -39,6 +40,7 @@ def moments(
     """
     integer("--folds", folds)
     pairs = open_pairs(transmitter, receiver, reading)
+    check_labels(pairs)
     with cluster_of(cluster) as workers, row_bar("moments") as shown:
         found = moments_of_pairs(pairs, folds, output, shown, workers)
     variances = [float(covariance.diagonal().sum()) for covariance in (found.cov_x, found.cov_y)]

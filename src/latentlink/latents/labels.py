@@ -12,6 +12,9 @@ from torch import Tensor
 from latentlink.numerics.doors import AnyArray, as_tensor, finite
 
 AnyLabels = AnyArray | Sequence[str]  # class numbers, or the names of classes
+MISSING = frozenset(
+    ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL")
+)  # how tools write that a value is missing
 _MAX_CLASSES = 100_000  # labels index the logits; beyond this they are surely not class numbers
 
 
@@ -59,14 +62,14 @@ def as_named_labels(labels: AnyLabels, count: int, names: Sequence[str] | None =
     """
     known = None if names is None else checked_names(names)
     numbers = labels_for(labels, count, known)
-    if known is not None and _as_words(labels) is None and numbers.numbers.numel() and int(numbers.numbers.max()) >= len(known):
+    if known is not None and as_words(labels) is None and numbers.numbers.numel() and int(numbers.numbers.max()) >= len(known):
         raise ValueError(f"names must name all classes up to {int(numbers.numbers.max())}, got {len(known)} names")
     return numbers
 
 
 def labels_for(labels: AnyLabels, count: int, names: tuple[str, ...] | None) -> Labels:
     """Number `count` labels as a head of these classes does: names in its order, others after them; numbers stay. Raises as `as_labels`."""
-    words = _as_words(labels)
+    words = as_words(labels)
     if words is None:
         return Labels(as_labels(labels, count), names)  # type: ignore[arg-type]
     if words.shape != (count,):
@@ -76,12 +79,26 @@ def labels_for(labels: AnyLabels, count: int, names: tuple[str, ...] | None) -> 
 
 def number_words(words: NDArray[Any], names: Sequence[str] | None) -> Labels:
     """Number the names of classes (n,) in the order of `names`; those that it lacks come after them, as they sort."""
-    present, rows = np.unique(words, return_inverse=True)
+    values = words.tolist()
     known = list(names or ())
-    known += sorted(set(present.tolist()) - set(known))
+    known += sorted(set(values) - set(known))
     position = {name: number for number, name in enumerate(known)}
-    numbers = np.array([position[name] for name in present.tolist()], np.int64)[rows.reshape(-1)]
+    numbers = np.fromiter((position[name] for name in values), np.int64, len(values))
     return Labels(torch.from_numpy(numbers), tuple(known))
+
+
+def check_words(words: NDArray[Any], origin: str = "labels") -> None:
+    """Refuse what stands for a missing name of a class, which would become a class.
+
+    Raises:
+        ValueError: naming the first such row.
+    """
+    for row, word in enumerate(words.tolist()):
+        if not isinstance(word, str) or word.strip() in MISSING:
+            raise ValueError(
+                f"{origin}: row {row} is {word!r}, expected the name of a class in every row: drop the rows without a label, at both ends, "
+                "or give them a class of their own, such as 'unknown'"
+            )
 
 
 def checked_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -104,14 +121,24 @@ def as_targets(targets: AnyArray, count: int) -> Float[Tensor, "n q"]:
     return found
 
 
-def _as_words(labels: Any) -> NDArray[Any] | None:
-    """The names of classes in an array, list or column of strings; None where it holds something else."""
+def as_words(labels: Any) -> NDArray[Any] | None:
+    """The names of classes in an array, list or column of strings, as an array of Python's; None where it holds something else.
+
+    Raises:
+        ValueError: a row is missing, or is no name among names.
+    """
     if isinstance(labels, Tensor):
         return None
-    try:
-        values = np.asarray(labels)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"labels must be class numbers or names, one per latent ({error})") from error
-    if values.dtype.kind == "O" and values.size and all(isinstance(value, str) for value in values.flat):
-        values = values.astype(str)
-    return values.astype(str) if values.dtype.kind in "US" else None
+    if isinstance(labels, list | tuple) and any(isinstance(value, str) for value in labels):
+        values = np.fromiter(labels, object, len(labels))  # of strings that are as long as they are, and not all as the longest
+    else:
+        try:
+            values = np.asarray(labels)
+        except ValueError as error:  # rows of different lengths
+            raise ValueError(f"labels must be class numbers or names, one per latent ({error})") from error
+    if values.dtype.kind in "UST":
+        values = values.astype(str if values.dtype.kind == "S" else object).astype(object)
+    if values.dtype.kind != "O" or values.ndim != 1 or not any(isinstance(value, str) for value in values):
+        return None if values.dtype.kind != "O" or values.ndim < 2 or not all(isinstance(value, str) for value in values.flat) else values
+    check_words(values)
+    return values

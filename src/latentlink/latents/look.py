@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.latents.dependence import LEAST_ROWS, Dependence, measure_dependence
-from latentlink.latents.labels import as_labels
+from latentlink.latents.labels import AnyLabels, as_named_labels
 from latentlink.latents.moments import Moments, as_pairs
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised
@@ -97,13 +97,13 @@ class Look(Summarised):
 
 
 @validate_call
-def look(x: AnyArray, y: AnyArray, labels: AnyArray | None = None, *, moments: Moments | None = None, seed: int = 0) -> Look:
+def look(x: AnyArray, y: AnyArray, labels: AnyLabels | None = None, *, moments: Moments | None = None, seed: int = 0) -> Look:
     """Look at paired latents before designing for them.
 
     Args:
         x: latents at the transmitter (n, d).
         y: latents at the receiver (n, m), row by row of the same observations, which is tested.
-        labels: class numbers (n,), where they are known.
+        labels: class numbers (n,) or names of classes, where they are known.
         moments: moments of the same pairs, where they are computed already.
         seed: seed of the rows and permutations that the tests draw.
 
@@ -123,7 +123,7 @@ def look(x: AnyArray, y: AnyArray, labels: AnyArray | None = None, *, moments: M
         'y is not explained by x better than by permuted row'
     """
     x, y = as_pairs(x, y)
-    numbers = None if labels is None else as_labels(labels, len(x)).cpu()
+    numbers = None if labels is None else as_named_labels(labels, len(x)).numbers.cpu()
     moments = Moments.from_pairs(x, y) if moments is None else moments
     transmitter = _end(x, moments.cov_x)
     receiver = _end(y, moments.cov_y)

@@ -39,12 +39,73 @@ def test_numbers_in_text_go_round_with_and_without_a_header(tmp_path, separator,
 
 def test_a_header_that_counts_the_columns_is_no_latent(tmp_path):
     pl.DataFrame(LATENTS, schema=["0", "1", "2"]).write_csv(tmp_path / "x.csv")
-    np.testing.assert_array_equal(read_latents(tmp_path / "x.csv").numpy(), LATENTS)
+    with pytest.warns(UserWarning, match=r"x\.csv: the first row, 0, 1, 2, was taken for the numbers of the columns"):
+        np.testing.assert_array_equal(read_latents(tmp_path / "x.csv").numpy(), LATENTS)
 
 
-def test_decimal_commas(tmp_path):
-    (tmp_path / "x.csv").write_text("1,5;2,25\n-3,0;4\n")
+@pytest.mark.parametrize("header", ["", "f0;f1\n", "# f0;f1\n"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas(tmp_path, header, separator):
+    (tmp_path / "x.csv").write_text((header + "1,5;2,25\n-3,0;4\n").replace(";", separator))
     assert read_latents(tmp_path / "x.csv").tolist() == [[1.5, 2.25], [-3.0, 4.0]]
+
+
+def test_commas_that_may_be_decimal_ones_are_told(tmp_path):
+    (tmp_path / "x.csv").write_text("1,5\n2,5\n")
+    with pytest.warns(UserWarning, match=r"x\.csv: was read as two columns of integers; if commas are decimal ones, write points"):
+        assert read_latents(tmp_path / "x.csv").tolist() == [[1.0, 5.0], [2.0, 5.0]]
+    (tmp_path / "x.csv").write_text("f0\n1,5\n2,5\n")
+    with pytest.raises(ValueError, match=r"x\.csv: the first row is 'f0', and the next '1,5' has more columns: if commas are decimal"):
+        read_latents(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("comment", ["", "made by a script, on a Monday\nof March", "a b c"])
+@pytest.mark.parametrize("separator", [" ", ",", "\t", ";"])
+def test_padded_numbers_and_comments_of_numpy_are_read(tmp_path, comment, separator):
+    np.savetxt(tmp_path / "x.txt", LATENTS, fmt="%10.5f", delimiter=separator, header=comment.replace(" ", separator))
+    np.testing.assert_array_equal(read_latents(tmp_path / "x.txt").numpy(), LATENTS.round(5))
+    if comment == "a b c":
+        np.testing.assert_array_equal(read_latents(tmp_path / "x.txt", columns=["c"]).numpy(), LATENTS[:, 2:].round(5))
+
+
+@pytest.mark.parametrize("missing", ["nan", "NaN", "inf", "-inf", "", "NA", "<NA>"])
+@pytest.mark.parametrize("first", [True, False])
+def test_numbers_of_text_that_are_missing_are_named_by_their_row(tmp_path, missing, first):
+    rows = ["1.5,2", "3,4.5"]
+    rows.insert(0 if first else 2, f"{missing},3")
+    (tmp_path / "x.csv").write_text("\n".join(rows))
+    with pytest.raises(ValueError, match=rf"x\.csv: .*1 (values are NaN|missing values).*the first in row {0 if first else 2}"):
+        read_latents(tmp_path / "x.csv")
+
+
+def test_names_in_a_comment_or_a_header_keep_ids_outside(tmp_path):
+    for text, message in (
+        ("#id,f0,f1\n1,2,3\n4,5,6\n", "id .Int64. stand beside"),
+        ("id,id,f0\n1,2,3\n4,5,6\n", "2 columns are named 'id'"),
+    ):
+        (tmp_path / "x.csv").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_latents(tmp_path / "x.csv")
+
+
+def test_text_of_two_bytes_a_character_is_told(tmp_path):
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        (tmp_path / "x.csv").write_text("a,b\n1,2\n", encoding=encoding)
+        with pytest.raises(ValueError, match=r"x\.csv: is encoded as UTF-16, or is no text: save it as UTF-8"):
+            read_latents(tmp_path / "x.csv")
+
+
+def test_integers_that_are_too_large_for_numpy_are_floats(tmp_path):
+    (tmp_path / "x.csv").write_text("123456789012345678901234567890,2,3\n1,3,4\n")
+    assert read_latents(tmp_path / "x.csv")[0, 0] == pytest.approx(1.2345678901234568e29)
+
+
+def test_files_of_arrays_and_tables_are_not_mixed(tmp_path):
+    np.save(tmp_path / "x.npy", LATENTS)
+    pl.DataFrame({"y": list(LATENTS)}).write_parquet(tmp_path / "y.parquet")
+    for source in ([tmp_path / "x.npy", tmp_path / "y.parquet"], [tmp_path / "y.parquet", tmp_path / "x.npy"]):
+        with pytest.raises(ValueError, match=r"x\.npy holds an array and .*y\.parquet a table, expected shards of one format"):
+            read_latents(source)
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in WRITE if suffix != ".npy" and suffix not in TABLES])

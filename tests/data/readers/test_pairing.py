@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import latentlink as ll
 from latentlink.data.readers.pairing import read_pairs
 
 GENERATOR = np.random.default_rng(0)
@@ -110,3 +111,69 @@ def test_names_of_classes_are_numbered():
     rx = semasia(Y, ORDER).with_columns(label=pl.Series(words[ORDER]))
     assert read_pairs(tx, rx).labels.tolist() == [["cat", "dog", "yak"].index(word) for word in words]
     assert read_pairs(tx, rx, names=("yak", "dog", "cat")).labels.tolist() == [["yak", "dog", "cat"].index(word) for word in words]
+
+
+def test_roles_of_columns_know_no_capitals():
+    tx = semasia(X, np.arange(8)).rename({"id": "ID", "label": "Label"})
+    rx = semasia(Y, ORDER).rename({"id": "Id", "label": "LABEL"})
+    pilots = read_pairs(tx, rx)
+    np.testing.assert_array_equal(pilots.y.numpy(), Y)
+    assert pilots.labels.tolist() == LABELS.tolist()
+    assert ll.data.read_labels(tx).tolist() == LABELS.tolist()
+    with pytest.raises(ValueError, match="columns ID and id differ in capitals alone"):
+        read_pairs(tx.with_columns(id=pl.col("ID")), rx)
+
+
+def test_a_shard_without_what_the_others_have_is_named(tmp_path):
+    tx = in_shards(tmp_path / "tx", semasia(X, np.arange(8)))
+    rx = in_shards(tmp_path / "rx", semasia(Y, ORDER))
+    last = tx / "train-00002.parquet"
+    for lost in ("id", "label"):
+        whole = pl.read_parquet(last)
+        whole.drop(lost).write_parquet(last)
+        for read in (read_pairs, ll.data.moments_of_shards):
+            with pytest.raises(ValueError, match=rf"train-00002\.parquet: lacks the columns {lost}, unlike .*train-00000"):
+                read(tx, rx)
+        with pytest.raises(ValueError, match=rf"train-00002\.parquet: has no column '{lost}', which .*train-00000\.parquet has"):
+            read_pairs(f"{tx}::embedding", f"{rx}::embedding")
+        whole.write_parquet(last)
+
+
+LARGE = 2**53
+
+
+@pytest.mark.parametrize("kinds", [(pl.Int64, pl.UInt64), (pl.UInt64, pl.Int64), (pl.Int64, pl.Int128), (pl.Decimal(38, 0), pl.UInt64)])
+def test_ids_of_different_types_are_compared_without_rounding(kinds):
+    ids = [LARGE + number for number in range(8)]
+    if pl.Int64 not in kinds:
+        ids = [2**63 + number for number in range(8)]
+    tx = pl.DataFrame({"id": pl.Series(ids, dtype=pl.Int128).cast(kinds[0]), "e": list(X)})
+    rx = pl.DataFrame({"id": pl.Series([ids[row] for row in ORDER], dtype=pl.Int128).cast(kinds[1]), "e": list(Y[ORDER])})
+    np.testing.assert_array_equal(read_pairs(tx, rx).y.numpy(), Y)
+    if pl.Int64 in kinds:
+        assert len(ll.data.moments_of_shards(tx, rx[np.argsort(ORDER)]).mean_x) == 3
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (
+            [float(LARGE + 2 * row) for row in range(8)],
+            r"polars DataFrame: column id holds 9007199254740992\.0 in row 0.*store them as integers",
+        ),
+        ([row + 0.5 for row in range(8)], r"column id holds 0\.5 in row 0"),
+        ([f"{row:03}" for row in range(8)], "holds numbers such as 0 and polars DataFrame holds words such as 000; store both"),
+        ([[row] for row in range(8)], r"column id is List\(Int64\), and on must name a column of one number or one word a row"),
+    ],
+)
+def test_ids_that_cannot_be_compared_are_refused(ids, message):
+    tx = pl.DataFrame({"id": range(8), "e": list(X)})
+    for read in (read_pairs, ll.data.moments_of_shards):
+        with pytest.raises(ValueError, match=message):
+            read(tx, pl.DataFrame({"id": ids, "f": Y[:, 0]}))
+
+
+def test_integers_that_a_float_holds_are_the_same_ids():
+    tx = pl.DataFrame({"id": range(8), "e": list(X)})
+    rx = pl.DataFrame({"id": ORDER.astype(np.float64), "e": list(Y[ORDER])})
+    np.testing.assert_array_equal(read_pairs(tx, rx).y.numpy(), Y)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+import latentlink as ll
 from latentlink.data.readers.latents import read_latents
 
 GENERATOR = np.random.default_rng(0)
@@ -149,3 +150,107 @@ def test_addresses_of_the_hub_go_to_hugging_face(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ImportError, match=r"pip install latentlink\[huggingface\]"):
         read_latents("hf://datasets/lab/pets/vit/*.parquet")
+
+
+def write(frame, path):
+    {"parquet": frame.write_parquet, "csv": frame.write_csv, "arrow": frame.write_ipc}[path.suffix[1:]](path)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow"])
+@pytest.mark.parametrize("columns", [None, "f*"])
+def test_shards_are_joined_by_the_names_of_their_columns(tmp_path, suffix, columns):
+    write(WIDE[:2], tmp_path / f"p-0.{suffix}")
+    write(WIDE[2:].select("f2", "f0", "f1"), tmp_path / f"p-1.{suffix}")
+    np.testing.assert_allclose(read_latents(tmp_path, columns=columns).numpy(), LATENTS, rtol=1e-6)
+    np.testing.assert_allclose(ll.data.marginal_of_shards(tmp_path, columns=columns).mean, LATENTS.mean(0), rtol=1e-5)
+    write(WIDE[2:].rename({"f0": "g0"}), tmp_path / f"p-1.{suffix}")
+    for read in (read_latents, ll.data.marginal_of_shards):
+        with pytest.raises(ValueError, match=rf"p-1\.{suffix}: lacks the columns f0 and has the columns g0, unlike .*p-0"):
+            read(tmp_path, columns=columns)
+    write(WIDE[2:].with_columns(f0=pl.lit("word")), tmp_path / f"p-1.{suffix}")
+    with pytest.raises(ValueError, match=rf"p-1\.{suffix}: column f0 is String, expected Float.. as in .*p-0"):
+        read_latents(tmp_path, columns=columns)
+
+
+@pytest.mark.parametrize("name", ["imageId", "sampleID", "rowIndex", "classLabel", "IMAGE_ID", "image-id", "imageUUID", "y", "Id"])
+@pytest.mark.parametrize("kind", [pl.Float32, pl.Int8])
+def test_names_in_camel_case_are_those_of_ids_too(name, kind):
+    frame = WIDE.select(pl.all().cast(kind)).with_columns(pl.Series(name, np.arange(6)).cast(kind))
+    with pytest.raises(ValueError, match=rf"{name} .* no features"):
+        read_latents(frame)
+    assert read_latents(frame, columns="*").shape == (6, 3)
+
+
+def test_coordinates_and_words_that_end_alike_are_features():
+    for names in (["x", "y", "z"], ["valid", "grid", "arrow"]):
+        assert read_latents(pl.DataFrame({name: np.arange(6.0) for name in names})).shape == (6, 3)
+
+
+def test_columns_of_pandas_that_share_a_name_are_refused():
+    import pandas
+
+    for names in ([1, "1"], ["a", "a"]):
+        frame = pandas.DataFrame(LATENTS[:, :2], columns=names)
+        with pytest.raises(ValueError, match=rf"tx: pandas DataFrame: 2 columns are named '{names[1]}', expected one"):
+            ll.read_pairs(frame, frame)
+        with pytest.raises(ValueError, match=r"pandas DataFrame: 2 columns are named"):
+            read_latents(frame)
+
+
+TENSORS = GENERATOR.standard_normal((6, 2, 3)).astype(np.float32)
+
+
+def arrow_types():
+    import pyarrow as pa
+
+    rows = LATENTS.tolist()
+    turned = pa.fixed_shape_tensor(pa.float32(), (3, 2), permutation=[1, 0])
+    stored = pa.array(TENSORS.transpose(0, 2, 1).reshape(6, 6).tolist(), pa.list_(pa.float32(), 6))
+    straight = pa.FixedShapeTensorArray.from_numpy_ndarray(TENSORS)
+    return {
+        "list_view": (pa.array(rows, pa.list_view(pa.float32())), LATENTS),
+        "large_list_view": (pa.array(rows, pa.large_list_view(pa.float32())), LATENTS),
+        "tensor": (straight, TENSORS.reshape(6, 6)),
+        "permuted tensor": (pa.ExtensionArray.from_storage(turned, stored), TENSORS.reshape(6, 6)),
+        "lists of list_view": (pa.array(TENSORS.tolist(), pa.list_view(pa.list_view(pa.float32()))), TENSORS.reshape(6, 6)),
+        "decimal256": (pa.array([1, 2, 3, 4, 5, 6], pa.decimal256(50, 2)), np.arange(1.0, 7)[:, None]),
+    }
+
+
+@pytest.mark.parametrize("name", arrow_types())
+def test_types_of_arrow_that_polars_lacks_are_read(tmp_path, name, capfd):
+    import pyarrow as pa
+
+    array, expected = arrow_types()[name]
+    table = pa.table({"e": array})
+    with pa.ipc.new_file(tmp_path / "e.arrow", table.schema) as file:
+        file.write_table(table)
+    pool = "flatten" if expected.shape[1] == 6 else None
+    np.testing.assert_array_equal(read_latents(tmp_path / "e.arrow", pool=pool).numpy(), expected)
+    np.testing.assert_allclose(ll.data.marginal_of_shards(tmp_path / "e.arrow", pool=pool).mean, expected.mean(0), rtol=1e-5)
+    assert capfd.readouterr().err == ""
+
+
+def test_types_of_arrow_that_hold_no_numbers_are_named(tmp_path, capfd):
+    import pyarrow as pa
+
+    intervals = pa.array([(1, 2, 3)] * 6, pa.month_day_nano_interval())
+    union = pa.UnionArray.from_sparse(pa.array([0] * 6, pa.int8()), [pa.array(range(6))])
+    for array in (intervals, union):
+        table = pa.table({"f": LATENTS[:, 0], "odd": array})
+        with pa.ipc.new_file(tmp_path / "e.arrow", table.schema) as file:
+            file.write_table(table)
+        with pytest.raises(ValueError, match=r"e\.arrow: column odd is of Arrow's type .*, which cannot be read: leave it out"):
+            read_latents(tmp_path / "e.arrow")
+    assert capfd.readouterr().err == ""
+
+
+def test_arrays_of_hugging_face_are_tokens(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    import datasets
+
+    features = datasets.Features({"e": datasets.Array2D((2, 3), "float32")})
+    data = datasets.Dataset.from_dict({"e": TENSORS.tolist()}, features=features)
+    data.to_parquet(tmp_path / "e.parquet")
+    for source in (data, tmp_path / "e.parquet"):
+        np.testing.assert_array_equal(read_latents(source, pool="flatten").numpy(), TENSORS.reshape(6, 6))

@@ -129,6 +129,19 @@ def test_rows_are_joined_on_ids_that_come_in_the_same_order(files):
         ll.data.moments_of_shards(tx, rx, on="photo")
 
 
+def test_pairs_that_read_pairs_refuses_are_refused(files):
+    ids = np.arange(N)
+    tx, rx = pl.DataFrame({"id": ids, "label": ids % 3, "e": list(X)}), pl.DataFrame({"id": ids, "label": ids % 3, "e": list(Y)})
+    twice = pl.Series("id", np.where(ids == N - 1, 0, ids))
+    for read in (ll.read_pairs, ll.data.moments_of_shards):
+        with pytest.raises(ValueError, match=r"id 0 comes 2 times"):
+            read(tx.with_columns(twice), rx.with_columns(twice))
+        with pytest.raises(ValueError, match=r"hold different labels in 1 of "):
+            read(tx, rx.with_columns(label=pl.when(pl.col("id") == N - 1).then(5).otherwise(pl.col("label"))))
+        with pytest.warns(UserWarning, match="lacks"), pytest.raises(ValueError, match=r"hold different labels in "):
+            read(tx, rx[10:].with_columns(label=1 - pl.col("label")))
+
+
 def test_what_cannot_be_paired_or_read_is_refused_with_where_it_is(files):
     np.save("short.npy", Y[:-256])
     with pytest.raises(ValueError, match=r"x\.npy has 9000 rows and short\.npy 8744"):

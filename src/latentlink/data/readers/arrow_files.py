@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from latentlink.data.readers.arrow_types import empty_of_schema, frame_of_arrow
 from latentlink.data.readers.content import FileContentError
 from latentlink.data.readers.frames import EXTRA, FrameSource, unreadable
 from latentlink.numerics.extras import import_extra
@@ -51,7 +52,7 @@ class ArrowFile(ABC):
 
         def found(reader: Any) -> dict[str, Any]:
             schema = self._schema(reader)
-            return dict(_frame(schema.empty_table(), schema.names).schema)
+            return dict(frame_of_arrow(empty_of_schema(schema), schema.names).schema)
 
         return self._guarded(found)
 
@@ -82,7 +83,7 @@ class ArrowFile(ABC):
         table.validate(full=True)
         if len(table) != sum(lengths[number] for number in numbers):
             raise ValueError(f"{len(table)} rows instead of those that it declares")
-        return _frame(table.slice(first - start if numbers else 0, last - first), chosen)
+        return frame_of_arrow(table.slice(first - start if numbers else 0, last - first), chosen)
 
     def _guarded(self, function: Callable[[Any], T]) -> T:
         """What a function makes of the reader; a file that cannot be read is refused."""
@@ -91,16 +92,11 @@ class ArrowFile(ABC):
         try:
             with self._opened() as reader:
                 return function(reader)
-        except (arrow, polars.PanicException, polars.PolarsError, ValueError, KeyError, OSError) as error:
+        except FileContentError as error:
+            raise FileContentError(f"{self.path}: {error}") from error
+        except (arrow, polars.PanicException, polars.PolarsError, ValueError, KeyError, NotImplementedError, OSError) as error:
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise FileContentError(unreadable(self.path, text)) from error
-
-
-def _frame(table: Any, names: Sequence[str]) -> Any:
-    """A polars frame of an Arrow table; polars has names of its own for columns without one."""
-    frame = import_extra("polars", EXTRA).from_arrow(table)
-    frame.columns = list(names)
-    return frame
 
 
 @dataclass(frozen=True)

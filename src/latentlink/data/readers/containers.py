@@ -148,39 +148,6 @@ def _dense(path: Path, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def read_lines(path: Path, key: str | None) -> Array:
-    """Read one integer or one word a line; the first line may be a header, and empty lines do not count.
-
-    Raises:
-        FileContentError: numbers and words are mixed, or a line holds several values.
-    """
-    refuse_key(path, key)
-    text = path.read_text(encoding="utf-8-sig")
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if lines and _number(lines[0][1]) is None and (_is_header(lines[0][1]) or all(_number(line) is not None for _, line in lines[1:])):
-        lines = lines[1:]
-    values = [_number(line) for _, line in lines]
-    if values and all(value is None for value in values):
-        return np.array([line.strip('"') for _, line in lines])
-    if None in values:
-        number, line = lines[values.index(None)]
-        raise FileContentError(f"{path}: line {number} is {line[:40]!r}, expected one integer a line")
-    return np.array(values)
-
-
-def _is_header(line: str) -> bool:
-    return line.strip('"').lower() in ("label", "labels", "class", "class_label", "fine_label", "target", "name", "y")
-
-
-def _number(text: str) -> int | float | None:
-    for kind in (int, float):
-        try:
-            return None if "_" in text else kind(text)
-        except ValueError:
-            continue
-    return None
-
-
 CONTAINERS: dict[str, Callable[[Path, str | None], Array]] = {
     ".npy": _npy,
     ".npz": _npz,

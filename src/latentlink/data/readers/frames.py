@@ -5,11 +5,11 @@ is held keeps what was read, for those who read several of its columns. polars i
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from latentlink.data.readers.arrow_types import frame_of_arrow
 from latentlink.data.readers.content import FileContentError
 from latentlink.numerics.extras import import_extra
 
@@ -53,28 +53,6 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """A text file, which can be read only whole, and is read again for each use.
-
-    Attributes:
-        path: of the file.
-        options: arguments of `polars.read_csv`.
-    """
-
-    path: Path
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def held(self) -> InMemory:
-        return InMemory(guarded(self.path, partial(import_extra("polars", EXTRA).read_csv, self.path, **self.options)))
-
-    def count(self) -> int:
-        return self.held().count()
-
-    def read(self, names: Sequence[str], rows: range | None) -> Any:
-        return self.held().read(names, rows)
-
-
-@dataclass(frozen=True)
 class HuggingFace:
     """A data set of Hugging Face, which is mapped from its files.
 
@@ -88,9 +66,11 @@ class HuggingFace:
         return int(self.data.num_rows)
 
     def read(self, names: Sequence[str], rows: range | None) -> Any:
-        polars = import_extra("polars", EXTRA)
         chosen = self.data.select_columns(list(names)).with_format("arrow")
-        return polars.from_arrow(chosen[slice(0, None) if rows is None else slice(rows.start, rows.stop)])
+        try:
+            return frame_of_arrow(chosen[slice(0, None) if rows is None else slice(rows.start, rows.stop)], names)
+        except FileContentError as error:
+            raise FileContentError(f"datasets Dataset: {error}") from error
 
     def held(self) -> FrameSource:
         return self

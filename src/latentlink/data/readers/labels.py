@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,12 +11,14 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from latentlink.data.readers import tables
-from latentlink.data.readers.containers import read_lines
+from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.ids import are_words
+from latentlink.data.readers.lines import read_lines
 from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_array
 from latentlink.data.readers.sources import locate
-from latentlink.data.readers.tables import LABELS, Table, table_of
-from latentlink.latents.labels import AnyLabels, Labels, number_words
+from latentlink.data.readers.tables import Table, table_of
+from latentlink.latents.labels import AnyLabels, Labels, as_words, check_words, number_words
 from latentlink.numerics.doors import as_tensor
 from latentlink.numerics.validation import validate_call
 
@@ -51,10 +54,13 @@ def read_named_labels(path: Source, *, key: str | None = None, names: Sequence[s
         located = locate(path, key, SUFFIXES)
         if all(file.suffix.lower() in tables.DELIMITED and not is_table(file) for file in located.files):
             origin = str(located.files[0])
-            return number_labels(origin, _joined(origin, [_lines(file, located.key) for file in located.files]), names)
+            return number_labels(origin, _joined(origin, [read_lines(file, located.key) for file in located.files]), names)
     opened = open_source(path, key)
-    parts = [_of_table(table, opened.key) for table in opened.tables] + [_of_container(file, opened.key) for file in opened.files]
-    return number_labels(opened.origin, _joined(opened.origin, parts), names)
+    columns = [_label_column(table, opened.key) for table in opened.tables]
+    parts = [table.column(name) for table, name in zip(opened.tables, columns, strict=True)]
+    classes = opened.tables[0].classes.get(columns[0]) if columns else None
+    parts += [_of_container(file, opened.key) for file in opened.files]
+    return number_found(FoundLabels(opened.origin, _joined(opened.origin, parts), classes), names)
 
 
 def read_or_take_labels(labels: Source | AnyLabels, names: Sequence[str] | None = None) -> Labels:
@@ -68,6 +74,8 @@ def read_or_take_labels(labels: Source | AnyLabels, names: Sequence[str] | None 
     """
     if isinstance(labels, str | os.PathLike) or table_of(labels) is not None or _are_files(labels):
         return read_named_labels(labels, names=names)
+    if (words := as_words(labels)) is not None:
+        return number_labels("labels", words, names)
     try:
         array = np.asarray(as_tensor("labels", labels).detach().cpu() if isinstance(labels, Tensor) else labels)
     except (ValueError, TypeError) as error:  # rows of different lengths
@@ -75,8 +83,6 @@ def read_or_take_labels(labels: Source | AnyLabels, names: Sequence[str] | None 
     if array.ndim == 0:
         kind = type(labels).__name__
         raise ValueError(f"labels must be a file, a frame, or an array or a list of class numbers or names, got {kind}")
-    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.flat):
-        array = array.astype(str)
     return number_labels("labels", array, names)
 
 
@@ -93,17 +99,10 @@ def _of_container(file: Path, key: str | None) -> Array:
     return array[0] if file.suffix.lower() == ".mat" and array.ndim == 2 and len(array) == 1 else array
 
 
-def _lines(file: Path, key: str | None) -> Array:
-    try:
-        return read_lines(file, key)
-    except UnicodeDecodeError as error:
-        raise FileContentError(f"{file}: cannot be read as text, it is damaged or something else ({error})") from error
-
-
 def _joined(origin: str, parts: Sequence[Array]) -> Array:
     """Labels of all shards (n,), of which empty ones have no kind."""
     held = [part for part in parts if part.size] or list(parts[:1])
-    if len({part.dtype.kind in "US" for part in held}) > 1:
+    if len({are_words(part) for part in held}) > 1:
         raise FileContentError(f"{origin} …: shards hold numbers and names of classes, expected one of them")
     return held[0] if len(held) == 1 else np.concatenate([part.reshape(len(part), -1).squeeze(1) for part in held])
 
@@ -111,20 +110,48 @@ def _joined(origin: str, parts: Sequence[Array]) -> Array:
 def is_table(file: Path) -> bool:
     """Tell whether the first line of a text file names or holds several columns."""
     with file.open(encoding="utf-8-sig", errors="replace") as text:
-        first = text.readline(1 << 20)
+        first = next((line for line in iter(lambda: text.readline(1 << 20), "") if not line.startswith("#")), "")
     return any(mark in first for mark in (",", ";", "\t"))
 
 
-def _of_table(table: Table, key: str | None) -> Array:
-    if key is not None:
-        return table.column(key)
-    found = [name for name in LABELS if name in table.schema]
-    if found:
-        return table.column(found[0])
+def _label_column(table: Table, key: str | None) -> str:
+    found = role_of([table], LABELS) if key is None else key
+    if found is not None:
+        return found
     if len(table.schema) == 1:
-        return table.column(next(iter(table.schema)))
+        return next(iter(table.schema))
     keys = ", ".join(table.schema)
     raise FileContentError(f"{table.origin}: expected a column named label or a key that says which; its keys are: {keys}")
+
+
+class FoundLabels(NamedTuple):
+    """The labels of a source, as stored.
+
+    Attributes:
+        origin: the first file, or what the frame is.
+        labels: numbers or names of classes (n,).
+        classes: the names that numbers stand for, in their order; None where the source tells none.
+    """
+
+    origin: str
+    labels: Array
+    classes: tuple[str, ...] | None = None
+
+    def words(self) -> Array:
+        """The names of the classes, where they are known; else the labels as they are."""
+        if self.classes is None or are_words(self.labels):
+            return self.labels
+        numbers = number_labels(self.origin, self.labels, None).numbers.numpy()
+        if numbers.max() >= len(self.classes):
+            raise FileContentError(f"{self.origin}: label {int(numbers.max())} has no name, which are those of {len(self.classes)} classes")
+        return np.array(self.classes, object)[numbers]
+
+
+def number_found(found: FoundLabels, names: Sequence[str] | None) -> Labels:
+    """Number labels as `names` says, or else as the source itself does; raises as `number_labels`."""
+    if found.classes is None:
+        return number_labels(found.origin, found.labels, names)
+    return number_labels(found.origin, found.words(), found.classes if names is None else names)
 
 
 def number_labels(origin: str, array: Array, names: Sequence[str] | None) -> Labels:
@@ -141,8 +168,8 @@ def number_labels(origin: str, array: Array, names: Sequence[str] | None) -> Lab
         raise FileContentError(
             f"{origin}: got shape {array.shape}, expected (n,) or (n, 1), one label an observation; save the argmax(1) of one-hot labels"
         )
-    if array.dtype.kind in "USb":
-        return _numbered(origin, array.astype(str), names)
+    if array.dtype.kind in "USTbO" and (array.dtype.kind != "O" or any(isinstance(value, str) for value in array)):
+        return _numbered(origin, array if array.dtype.kind == "O" else array.astype(str).astype(object), names)
     check_kind(origin, array, "integers or names of classes", "fiu")
     check_values(origin, array)
     wrong = (array < 0) | (array != np.trunc(array)) | (array >= 2**63)
@@ -154,10 +181,15 @@ def number_labels(origin: str, array: Array, names: Sequence[str] | None) -> Lab
 
 
 def _numbered(origin: str, words: Array, names: Sequence[str] | None) -> Labels:
+    try:
+        check_words(words, origin)
+    except ValueError as error:
+        raise FileContentError(str(error)) from error
     found = number_words(words, names)
     known = found.names or ()
     if names is not None and (unknown := known[len(names) :]):
-        count = int(np.isin(words, unknown).sum())
+        strange = set(unknown)
+        count = sum(word in strange for word in words.tolist())
         raise FileContentError(
             f"{origin}: {count} of {len(words)} labels are classes that training did not have ({', '.join(unknown[:5])}); "
             f"it had {', '.join(known[: min(10, len(names))])}"

@@ -10,7 +10,7 @@ from latentlink.data.readers import matlab
 from latentlink.data.readers.containers import CONTAINERS
 from latentlink.data.readers.content import Array, FileContentError
 from latentlink.data.readers.sources import AnyPath, locate
-from latentlink.data.readers.tables import COLUMNAR, DELIMITED, Table, table_at, table_of
+from latentlink.data.readers.tables import COLUMNAR, DELIMITED, Table, alike, table_at, table_of
 from latentlink.numerics.extras import import_extra
 
 SUFFIXES = (*CONTAINERS, *COLUMNAR, *DELIMITED, *matlab.SUFFIXES)
@@ -40,7 +40,11 @@ class Opened(NamedTuple):
 
 def check_source(name: str, source: object) -> None:
     """Refuse by name what is neither a path, nor a list of them, nor a frame or a data set."""
-    if not isinstance(source, str | os.PathLike | list | tuple) and table_of(source) is None:
+    try:
+        table = None if isinstance(source, str | os.PathLike | list | tuple) else table_of(source)
+    except FileContentError as error:
+        raise FileContentError(f"{name}: {error}") from error
+    if not isinstance(source, str | os.PathLike | list | tuple) and table is None:
         kind = type(source).__name__
         raise ValueError(f"{name} must be a file, a pattern, a folder, a frame or a data set, got {kind}; an array needs no reading")
     if isinstance(source, list | tuple) and not (source and all(isinstance(each, str | os.PathLike) for each in source)):
@@ -68,7 +72,14 @@ def open_source(source: Source, key: str | None = None) -> Opened:
     files, key = locate(source, key, SUFFIXES)
     if all(file.suffix.lower() in (*COLUMNAR, *DELIMITED) for file in files):
         held = len(files) == 1 or sum(file.stat().st_size for file in files) <= _HELD_BYTES
-        return Opened(tuple(table_at(file, held) for file in files), (), key)
+        tables = tuple(table_at(file, held) for file in files)
+        return Opened(tables if key is not None else alike(tables), (), key)
+    arrays = [file for file in files if file.suffix.lower() not in (*COLUMNAR, *DELIMITED)]
+    if len(arrays) < len(files):
+        other = next(file for file in files if file not in arrays)
+        raise FileContentError(
+            f"{arrays[0]} holds an array and {other} a table, expected shards of one format: read them one by one, or write them alike"
+        )
     return Opened((), files, key)
 
 

@@ -4,19 +4,19 @@ SEMASIA's tables hold `id`, `label` or `fine_label`, `model_name` and `embedding
 rows, become pilots in one call.
 """
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.labels import number_labels, read_or_take_labels
+from latentlink.data.readers.ids import are_words, ids_of, join_columns, join_ids
+from latentlink.data.readers.labels import FoundLabels, number_found, read_or_take_labels
 from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
 from latentlink.data.readers.opening import Source, check_source, open_source
 from latentlink.data.readers.pooling import Pooling
-from latentlink.data.readers.tables import LABELS
 from latentlink.latents.labels import AnyLabels, Labels
 from latentlink.latents.pilots import Pilots
 from latentlink.numerics.validation import validate_call
@@ -31,13 +31,13 @@ class Side(NamedTuple):
         origin: the first file, or what the frame is.
         latents: (n, d).
         ids: the observation of each row (n,), or None where the files name none.
-        labels: the class of each row, as stored (n,), or None.
+        labels: the classes of the rows, or None.
     """
 
     origin: str
     latents: Array
     ids: Array | None
-    labels: Array | None
+    labels: FoundLabels | None
 
 
 @validate_call
@@ -103,7 +103,7 @@ def read_pairs(
         found: Labels | None = given_labels(given, [(end.origin, len(end.latents)) for end in ends], (left, right))
     else:
         both = zip(ends, (left, right), strict=True)
-        found = found_labels([(end.origin, end.labels[rows]) for end, rows in both if end.labels is not None], names)
+        found = found_labels([end.labels._replace(labels=end.labels.labels[rows]) for end, rows in both if end.labels is not None], names)
     return Pilots(x, y) if found is None else Pilots(x, y, found.numbers, names=found.names)
 
 
@@ -116,49 +116,17 @@ def _taken(latents: Array, rows: Array) -> Array:
 def _side(source: Source, on: str, columns: str | Sequence[str] | None, pool: Pooling | None) -> Side:
     opened = open_source(source)
     held = opened.tables
-    has_ids = bool(held) and all(on in table.schema for table in held)
-    label = next((name for name in LABELS if held and all(name in table.schema for table in held)), None)
-    roles = [name for name, used in ((on, has_ids), (label or "", label is not None)) if used]
+    identity, label = role_of(held, [on]), role_of(held, LABELS)
+    roles = [name for name in (identity, label) if name is not None]
     if held:
         shards = [(table.origin, latents_of_table(table.without(roles), opened.key, columns, pool)) for table in held]
     else:
         shards = list(latent_shards(source, columns=columns, pool=pool))
-    ids = np.concatenate([table.column(on) for table in held]) if has_ids else None
-    labels = None if label is None else np.concatenate([table.column(label) for table in held])
-    return Side(opened.origin, join_shards(shards), ids, labels)
-
-
-def join_ids(transmitter: tuple[str, Array], receiver: tuple[str, Array], on: str) -> tuple[Array, Array]:
-    """Find the rows of both ends that belong together, in the transmitter's order; the others are left out and told.
-
-    Args:
-        transmitter: where its rows come from, for messages, and the id of each.
-        receiver: likewise.
-        on: the name of the ids.
-
-    Raises:
-        FileContentError: an id comes twice at one end, or there is no common one.
-    """
-    ends = [transmitter, receiver]
-    for origin, ids in ends:
-        values, counts = np.unique(ids, return_counts=True)
-        if counts.max() > 1:
-            raise FileContentError(
-                f"{origin}: {on} {values[counts.argmax()]} comes {counts.max()} times ({int((counts > 1).sum())} ids are repeated); "
-                "does the table hold several models or splits? keep the rows of one"
-            )
-    common, left, right = np.intersect1d(ends[0][1], ends[1][1], assume_unique=True, return_indices=True)
-    if not len(common):
-        raise FileContentError(f"{transmitter[0]} and {receiver[0]} have no {on} in common")
-    missing = [
-        f"{origin} lacks {len(other) - len(common)} of the other end's observations"
-        for (origin, _), (_, other) in (ends, ends[::-1])
-        if len(other) > len(common)
-    ]
-    if missing:
-        warnings.warn(f"{' and '.join(missing)}; {len(common)} pairs are left", UserWarning, stacklevel=3)
-    order = np.argsort(left, kind="stable")
-    return left[order], right[order]
+    ids = None if identity is None else join_columns(opened.origin, [ids_of(table, identity) for table in held])
+    if label is None:
+        return Side(opened.origin, join_shards(shards), ids, None)
+    labels = join_columns(opened.origin, [table.column(label) for table in held])
+    return Side(opened.origin, join_shards(shards), ids, FoundLabels(opened.origin, labels, held[0].classes.get(label)))
 
 
 def check_counts(transmitter: tuple[str, int], receiver: tuple[str, int]) -> None:
@@ -184,12 +152,22 @@ def given_labels(labels: Labels, ends: Sequence[tuple[str, int]], kept: Sequence
     raise FileContentError(f"labels: got {len(labels.numbers)}, expected {ends[0][1]}, one for each row of {ends[0][0]}")
 
 
-def found_labels(found: Sequence[tuple[str, Array]], names: Sequence[str] | None) -> Labels | None:
+def found_labels(found: Sequence[FoundLabels], names: Sequence[str] | None) -> Labels | None:
     """The labels of pairs that the tables of one or both ends hold, which must agree; None where there are none."""
     if not found:
         return None
-    if len(found) == 2 and (found[0][1] != found[1][1]).any():
-        rows = int((found[0][1] != found[1][1]).sum())
-        ends = f"{found[0][0]} and {found[1][0]}"
-        raise FileContentError(f"{ends} hold different labels in {rows} of {len(found[0][1])} rows: the rows are not paired")
-    return number_labels(*found[0], names)
+    check_agreement(found)
+    return number_found(next((each for each in found if each.classes is not None), found[0]), names)
+
+
+def check_agreement(found: Sequence[FoundLabels]) -> None:
+    """Refuse labels of the same rows that differ between two ends; raises FileContentError."""
+    if len(found) < 2:
+        return
+    one, other = found
+    words = are_words(one.labels) or are_words(other.labels) or None not in (one.classes, other.classes)
+    left, right = (each.words() if words else each.labels for each in found)
+    rows = int((left != right).sum())
+    if rows:
+        ends = f"{one.origin} and {other.origin}"
+        raise FileContentError(f"{ends} hold different labels in {rows} of {len(left)} rows: the rows are not paired")

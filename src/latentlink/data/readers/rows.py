@@ -15,6 +15,8 @@ import numpy as np
 
 from latentlink.data.readers.content import Array, FileContentError, check_values
 from latentlink.data.readers.frames import HuggingFace
+from latentlink.data.readers.ids import ids_of, join_columns
+from latentlink.data.readers.labels import FoundLabels
 from latentlink.data.readers.latents import latents_of_array, latents_of_table
 from latentlink.data.readers.opening import Source, open_source
 from latentlink.data.readers.partial import open_array
@@ -68,10 +70,9 @@ class LatentRows:
         return self.shards[0].origin
 
     @property
-    def schema(self) -> frozenset[str]:
-        """The columns that all shards have; none where they are no tables."""
-        names = [frozenset(shard.at.schema) if isinstance(shard.at, Table) else frozenset[str]() for shard in self.shards]
-        return frozenset.intersection(*names)
+    def tables(self) -> tuple[Table, ...]:
+        """The shards that are tables."""
+        return tuple(shard.at for shard in self.shards if isinstance(shard.at, Table))
 
     @property
     def dimension(self) -> int:
@@ -86,9 +87,14 @@ class LatentRows:
         """
         return np.require(self._joined(rows, self._latents), requirements=["C", "W"])
 
-    def column(self, name: str, rows: range) -> Array:
-        """Read some rows of a column of tables (k,)."""
-        return self._joined(rows, lambda number, part: self._table(number).part(part).column(name))
+    def ids(self, name: str, rows: range) -> Array:
+        """Read some rows of a column of ids (k,), as `ids_of` makes them comparable."""
+        return self._joined(rows, lambda number, part: ids_of(self._table(number).part(part), name))
+
+    def labels(self, name: str, rows: range) -> FoundLabels:
+        """Read some rows of a column of labels."""
+        labels = self._joined(rows, lambda number, part: self._table(number).part(part).column(name))
+        return FoundLabels(self.origin, labels, self.tables[0].classes.get(name))
 
     def _joined(self, rows: range, read: Callable[[int, range], Array]) -> Array:
         """Read consecutive rows from all shards that hold any of them."""
@@ -104,7 +110,7 @@ class LatentRows:
                 found, expected = (dict(enumerate(each.shape)).get(1, 1) for each in (parts[-1], parts[0]))
                 origin = self.shards[first].origin
                 raise FileContentError(f"{self.shards[number].origin}: has {found} dimensions, expected {expected} as in {origin}")
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else join_columns(self.origin, parts)
 
     def _latents(self, number: int, part: range) -> Array:
         shard = self.shards[number]

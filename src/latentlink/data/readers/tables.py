@@ -11,26 +11,22 @@ import os
 import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from latentlink.data.readers.arrow_files import IpcFile, IpcStream, ParquetFile
+from latentlink.data.readers.columns import check_alike, is_no_feature
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory, Parsed
+from latentlink.data.readers.delimited import delimited
+from latentlink.data.readers.frames import EXTRA, FrameSource, HuggingFace, InMemory
+from latentlink.data.readers.pandas_frames import polars_of_pandas
 from latentlink.numerics.extras import import_extra
 
 COLUMNAR = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 DELIMITED = (".csv", ".tsv", ".txt")
-LABELS = ("label", "labels", "fine_label", "target", "class", "class_label")  # names of the column of classes, in the order of preference
-# names of columns that are no features wherever they stand beside numbers
-NOT_FEATURES = re.compile(
-    r"(.*[_. ])?(id|ids|idx|index|row|rows|uid|uuid|label|labels|target|targets|class|classes|split|fold|seed|model_name|filename|path)|"
-    r"__index_level_\d+__|unnamed: ?\d+|",
-    re.IGNORECASE,
-)
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -45,6 +41,7 @@ class Table:
         index: columns of which pandas says that they are its index.
         rows: consecutive rows that are meant; None for all.
         path: the file; None for a frame.
+        classes: names of the classes that the numbers of a column stand for, in their order, where a data set of Hugging Face tells them.
     """
 
     origin: str
@@ -53,6 +50,7 @@ class Table:
     index: frozenset[str] = frozenset()
     rows: range | None = None
     path: Path | None = None
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self, names: Sequence[str]) -> Any:
         """A polars frame of some columns."""
@@ -97,6 +95,10 @@ class Table:
         """The table without some of its columns."""
         return replace(self, schema={name: kind for name, kind in self.schema.items() if name not in names})
 
+    def ordered(self, names: Sequence[str]) -> "Table":
+        """The table with its columns in another order."""
+        return replace(self, schema={name: self.schema[name] for name in names})
+
     def part(self, rows: range) -> "Table":
         """The table of some consecutive rows, which are read without the others where the format allows."""
         return replace(self, rows=rows)
@@ -109,7 +111,9 @@ class Table:
         patterns = [columns] if isinstance(columns, str) else list(columns)
         names: dict[str, None] = {}
         for pattern in patterns:
-            matched = [name for name in self.schema if name == pattern or (_fits(name, str(pattern)) and name not in self.index)]
+            matched = [
+                name for name in self.schema if name == pattern or (_fits(name, str(pattern), list(self.schema)) and name not in self.index)
+            ]
             if not matched:
                 raise FileContentError(f"{self.origin}: no column matches {pattern!r}; its columns are: {', '.join(self.schema)}")
             names.update(dict.fromkeys(matched))
@@ -126,7 +130,7 @@ class Table:
         floats = [name for name in numbers if not self.schema[name].is_integer()]
         if len(lists) == 1 and not floats:
             return lists
-        suspects = [name for name in numbers if NOT_FEATURES.fullmatch(name) and len(numbers) > 1]
+        suspects = [name for name in numbers if is_no_feature(name, names) and len(numbers) > 1]
         if floats:
             suspects = [name for name in numbers if name in suspects or name not in floats]
         if suspects and not lists and len(numbers) == len(names):
@@ -149,9 +153,9 @@ class Table:
         return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _fits(name: str, pattern: str) -> bool:
+def _fits(name: str, pattern: str, beside: Sequence[str]) -> bool:
     """Tell whether a pattern with wildcards names a column; ids, labels and row numbers have to be named in full."""
-    return fnmatch.fnmatchcase(name, pattern) and not NOT_FEATURES.fullmatch(name)
+    return fnmatch.fnmatchcase(name, pattern) and not is_no_feature(name, beside)
 
 
 def table_of(source: Any) -> Table | None:
@@ -172,23 +176,14 @@ def table_of(source: Any) -> Table | None:
     if package == "datasets":
         return _from_hugging_face(origin, source)
     if package == "pandas":
-        source = _from_pandas(origin, source)
+        source = polars_of_pandas(origin, source)
     frame = source.collect() if kind == "LazyFrame" else source
     return Table(origin, dict(frame.schema), InMemory(frame))
 
 
-def _from_pandas(origin: str, frame: Any) -> Any:
-    """A polars frame of the columns; pandas' own index is no column."""
-    polars = import_extra("polars", EXTRA)
-    columns = []
-    for name in frame.columns:
-        values = frame[name]
-        try:
-            plain = values.to_numpy() if values.dtype.kind in "biuf" else values.tolist()
-            columns.append(polars.Series(str(name), plain))
-        except (TypeError, ValueError, AttributeError, polars.exceptions.PolarsError) as error:
-            raise FileContentError(f"{origin}: column {name} cannot be read as numbers or lists of numbers ({error})") from error
-    return polars.DataFrame(columns)
+def alike(tables: Sequence[Table]) -> tuple[Table, ...]:
+    """Tables whose columns are in the order of the first one; raises FileContentError where their columns differ."""
+    return tuple(table.ordered(names) for table, names in zip(tables, check_alike(tables), strict=True))
 
 
 def _from_hugging_face(origin: str, data: Any) -> Table:
@@ -196,8 +191,10 @@ def _from_hugging_face(origin: str, data: Any) -> Table:
         raise FileContentError(f"{origin}: several splits ({', '.join(map(str, data.keys()))}); give one of them, such as data['train']")
     if not hasattr(data, "num_rows"):
         raise FileContentError(f"{origin}: a streamed data set has no rows to pair; load it without streaming=True")
+    classes = {name: tuple(kind.names) for name, kind in (data.features or {}).items() if type(kind).__name__ == "ClassLabel"}
     plain = data.with_format(None)
-    return Table(origin, dict(import_extra("polars", EXTRA).from_arrow(plain.with_format("arrow")[:0]).schema), HuggingFace(plain))
+    held = HuggingFace(plain)
+    return Table(origin, dict(held.read(plain.column_names, range(0)).schema), held, classes=classes)
 
 
 def table_at(path: Path, held: bool = True) -> Table:
@@ -212,41 +209,20 @@ def table_at(path: Path, held: bool = True) -> Table:
         FileContentError: the file is damaged.
     """
     if path.suffix.lower() in DELIMITED:
-        text = Parsed(path, {"infer_schema_length": None, **_delimited(path)})
+        text = delimited(path)
         found = text.held()
         return Table(str(path), dict(found.frame.schema), found if held else text, path=path)
     if path.suffix.lower() in (".parquet", ".pq"):
         parquet = ParquetFile(path)
-        return Table(str(path), parquet.schema(), parquet, _pandas_index(parquet.metadata().get("pandas")), path=path)
+        notes = parquet.metadata()
+        classes = _class_names(notes.get("huggingface"))
+        return Table(str(path), parquet.schema(), parquet, _pandas_index(notes.get("pandas")), path=path, classes=classes)
     with path.open("rb") as file:
         start = file.read(6)
     if start[:4] == b"FEA1":
         raise FileContentError(f"{path}: Feather of version 1, which is no Arrow file: write it anew by pandas or polars")
     batches = IpcFile(path) if start == b"ARROW1" else IpcStream(path)
     return Table(str(path), batches.schema(), batches, path=path)
-
-
-def _delimited(path: Path) -> dict[str, Any]:
-    """How a text file is delimited, by its first line: numbers are no header, unless they count 0, 1, 2, … as pandas writes."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline(1 << 20).strip()
-    counts = {mark: first.count(mark) for mark in (",", ";", "\t", " ")}
-    separator = max(counts, key=lambda mark: (counts[mark], mark == ","))
-    if ";" in first:  # a comma is then a decimal one
-        separator = ";"
-    decimal = separator == ";" and "," in first
-    fields = [field.strip().strip('"') for field in first.split(separator)]
-    numbers = all(_is_number(field.replace(",", ".") if decimal else field) for field in fields)
-    counting = fields in ([str(i) for i in range(len(fields))], [str(i) for i in range(1, len(fields) + 1)])
-    return {"separator": separator, "has_header": not numbers or (counting and len(fields) > 1), "decimal_comma": decimal}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
 
 
 def _pandas_index(note: str | None) -> frozenset[str]:
@@ -258,10 +234,20 @@ def _pandas_index(note: str | None) -> frozenset[str]:
     return frozenset(name for name in columns if isinstance(name, str))
 
 
+def _class_names(note: str | None) -> dict[str, tuple[str, ...]]:
+    """The names of classes in the note of a Parquet file that `datasets` wrote."""
+    try:
+        features = json.loads(note)["info"]["features"] if note else {}
+        return {name: tuple(kind["names"]) for name, kind in features.items() if kind.get("_type") == "ClassLabel" and "names" in kind}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def _plain(frame: Any) -> Any:
-    """Numbers that NumPy has: decimals become float64, half precision float32."""
+    """Numbers that NumPy has: decimals and integers of 128 bits become float64."""
     polars = import_extra("polars", EXTRA)
-    return frame.with_columns(polars.selectors.decimal().cast(polars.Float64))
+    wide = polars.selectors.decimal() | polars.selectors.by_dtype(polars.Int128, polars.UInt128)
+    return frame.with_columns(wide.cast(polars.Float64))
 
 
 def _array(origin: str, column: Any) -> Array:
@@ -283,10 +269,12 @@ def _array(origin: str, column: Any) -> Array:
     if column.dtype.is_numeric():
         return np.asarray(_plain(column.to_frame()).to_series().to_numpy()).reshape(shape)
     if len(shape) == 1 and column.dtype in (polars.String, polars.Categorical, polars.Enum, polars.Boolean):
-        return np.asarray(column.to_list())
+        words = column.to_list()
+        return np.asarray(words) if column.dtype == polars.Boolean else np.asarray(words, object)
     raise FileContentError(f"{origin}: column {name} is {column.dtype}, expected numbers or lists of numbers")
 
 
 def _refuse_missing(origin: str, column: Any) -> None:
     if column.null_count():
-        raise FileContentError(f"{origin}: column {column.name} has {column.null_count()} missing values")
+        row = column.is_null().arg_max()
+        raise FileContentError(f"{origin}: column {column.name} has {column.null_count()} missing values, the first in row {row}")

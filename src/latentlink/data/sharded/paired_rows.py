@@ -12,12 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError
+from latentlink.data.readers.ids import check_comparable, check_once, join_columns, join_ids
+from latentlink.data.readers.labels import FoundLabels
 from latentlink.data.readers.opening import Source, check_source
-from latentlink.data.readers.pairing import ID, check_counts, join_ids
+from latentlink.data.readers.pairing import ID, check_agreement, check_counts
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.rows import LatentRows, open_rows, without_columns
-from latentlink.data.readers.tables import LABELS
 from latentlink.latents.moments import CHUNK
 
 _BLOCK = 2**21  # numbers of both ends that are read at a time, where a chunk of rows has not more
@@ -87,33 +89,69 @@ def pair_rows(
     check_source("tx", tx)
     check_source("rx", rx)
     ends = [open_rows(source, columns=columns, pool=pool) for source in (tx, rx)]
-    named = [wanted in end.schema for end in ends]
-    for end, has_ids in zip(ends, named, strict=True):
-        if on is not None and not has_ids:
+    named = [role_of(end.tables, [wanted]) for end in ends]
+    for end, name in zip(ends, named, strict=True):
+        if on is not None and name is None:
             raise FileContentError(f"{end.origin}: has no column {on!r} to join rows on")
-    transmitter, receiver = (without_columns(end, [name for name in (wanted, label_of(end)) if name in end.schema]) for end in ends)
-    if not all(named):
+    roles = [[name for name in (identity, label_of(end)) if name is not None] for end, identity in zip(ends, named, strict=True)]
+    transmitter, receiver = (without_columns(end, names) for end, names in zip(ends, roles, strict=True))
+    if named[0] is None or named[1] is None:
         check_counts((transmitter.origin, len(transmitter)), (receiver.origin, len(receiver)))
         return PairedRows(transmitter, receiver)
-    return PairedRows(transmitter, receiver, _kept(transmitter, receiver, wanted), on)
+    return PairedRows(transmitter, receiver, _kept((transmitter, named[0]), (receiver, named[1])), on)
 
 
 def label_of(end: LatentRows) -> str | None:
     """The column of labels of tables, if any."""
-    return next((name for name in LABELS if name in end.schema), None)
+    return role_of(end.tables, LABELS)
 
 
-def _kept(transmitter: LatentRows, receiver: LatentRows, on: str) -> tuple[Array, Array] | None:
-    """The rows whose ids both ends have, or None where all ids are equal in order."""
-    if len(transmitter) == len(receiver) and all(
-        np.array_equal(transmitter.column(on, rows), receiver.column(on, rows)) for rows in blocks(len(transmitter), 2)
-    ):
+def _kept(transmitter: tuple[LatentRows, str], receiver: tuple[LatentRows, str]) -> tuple[Array, Array] | None:
+    """The rows whose ids both ends have, or None where all ids are equal in order and none comes twice."""
+    (tx, on), (rx, _) = transmitter, receiver
+    check_comparable([(end.origin, end.ids(name, range(1))) for end, name in (transmitter, receiver)], on)
+    if len(tx) == len(rx) and all(np.array_equal(tx.ids(on, rows), rx.ids(receiver[1], rows)) for rows in blocks(len(tx), 2)):
+        if not _ascend(tx, on):
+            check_once(tx.origin, _whole(tx, on), on)
         return None
-    ids = [(end.origin, np.concatenate([end.column(on, rows) for rows in blocks(len(end), 2)])) for end in (transmitter, receiver)]
-    left, right = join_ids(ids[0], ids[1], on)
+    left, right = join_ids((tx.origin, _whole(tx, on)), (rx.origin, _whole(rx, receiver[1])), on)
     if (np.diff(right) < 0).any():
         raise FileContentError(
-            f"{transmitter.origin} and {receiver.origin}: hold {on} in another order, and rows are read in order where they may be beyond "
+            f"{tx.origin} and {rx.origin}: hold {on} in another order, and rows are read in order where they may be beyond "
             f"memory: sort both, such as by polars.scan_parquet(…).sort({on!r}).sink_parquet(…), or read_pairs where they fit in memory"
         )
     return left, right
+
+
+def _whole(end: LatentRows, on: str) -> Array:
+    """All ids of an end."""
+    return join_columns(end.origin, [end.ids(on, rows) for rows in blocks(len(end), 2)])
+
+
+def _ascend(end: LatentRows, on: str) -> bool:
+    """Tell whether each id is larger than the one before it, so that none comes twice."""
+    last: Array | None = None
+    for rows in blocks(len(end), 2):
+        ids = end.ids(on, rows)
+        if not (ids[1:] > ids[:-1]).all() or (last is not None and not last[0] < ids[0]):
+            return False
+        last = ids[-1:]
+    return True
+
+
+def check_labels(pairs: PairedRows) -> None:
+    """Refuse pairs whose tables hold different labels at both ends, as `read_pairs` does; raises FileContentError."""
+    ends = [(end, label_of(end), kept) for end, kept in zip((pairs.tx, pairs.rx), pairs.kept or (None, None), strict=True)]
+    if any(name is None for _, name, _ in ends):
+        return
+    for rows in blocks(len(pairs), 2):
+        check_agreement([_rows_of(end, str(name), kept, rows) for end, name, kept in ends])
+
+
+def _rows_of(end: LatentRows, name: str, kept: Array | None, rows: range) -> FoundLabels:
+    """The labels of some of the pairs."""
+    if kept is None:
+        return end.labels(name, rows)
+    chosen = kept[rows.start : rows.stop]
+    found = end.labels(name, range(int(chosen[0]), int(chosen[-1]) + 1))
+    return found._replace(labels=found.labels[chosen - chosen[0]])

@@ -123,5 +123,6 @@ def labels_of(pairs: PairedRows, labels: Source | AnyLabels | None, names: Seque
     for rows, end in zip(kept, ends, strict=True):
         name = label_of(end)
         if name is not None:
-            found.append((end.origin, end.column(name, range(len(end)))[rows]))
+            held = end.labels(name, range(len(end)))
+            found.append(held._replace(labels=held.labels[rows]))
     return found_labels(found, names)

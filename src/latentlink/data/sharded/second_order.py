@@ -13,7 +13,7 @@ from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.rows import LatentRows, describe_sources, open_rows
 from latentlink.data.sharded.accumulate import accumulate
 from latentlink.data.sharded.checkpoint import Checkpoint
-from latentlink.data.sharded.paired_rows import PairedRows, blocks, pair_rows
+from latentlink.data.sharded.paired_rows import PairedRows, blocks, check_labels, pair_rows
 from latentlink.execution.executor import Executor
 from latentlink.latents.marginal import Marginal
 from latentlink.latents.moments import Moments
@@ -76,7 +76,9 @@ def moments_of_shards(
         Moments(500 pairs, 8 → 6, 5 folds)
     """
     shown = on_terminal("moments") if progress is None else progress
-    return moments_of_pairs(pair_rows(tx, rx, on=on, columns=columns, pool=pool), folds, checkpoint, shown, executor)
+    pairs = pair_rows(tx, rx, on=on, columns=columns, pool=pool)
+    check_labels(pairs)
+    return moments_of_pairs(pairs, folds, checkpoint, shown, executor)
 
 
 def moments_of_pairs(
