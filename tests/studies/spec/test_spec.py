@@ -62,6 +62,7 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("methods=[{name: admm, active: 2}]", "active must be left out where constraint is null.*got 2"),
         ("methods=[{name: nosuch}]", "methods.0: name must be one of closed-form, .*module:attribute, got"),
         ("snr.snr_db=range(0,1000000000)", "at most 10000 values, got 1000000000"),
+        ("seeds=range(0,100000000000000000000)", "at most 10000 values, got 100000000000000000000"),
         ("seeds=range(0,10000) channel.uses=range(1,100)", "combinations"),
         ("methods=[{name: neural, validation: 1.0}]", "validation.*less than 1, got 1.0"),
         (
