@@ -28,7 +28,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import alternating, packed_covariance, real_embedding
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, units_of
+from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, units_of, warn_of_dropped
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import AnyArray, finite, flag
@@ -207,7 +207,7 @@ def semantic_modes(
             weight has not m columns.
 
     Warns:
-        UserWarning: moments of fewer than four pairs.
+        UserWarning: moments of fewer than four pairs, or directions of x that explain y and are dropped as rounding.
 
     References:
         [palomar2003joint] for the modes of plain MSE, [golub1979generalized] for λ.
@@ -232,8 +232,10 @@ def semantic_modes(
         spectrum = Spectrum.of(Rx)
     RyxV = Ryx @ spectrum.vectors
     metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
-    if isinstance(shrinkage, str):
-        shrinkage = gcv_shrinkage(spectrum, metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count)
+    if isinstance(shrinkage, str) or shrinkage == 0:
+        known = metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count
+        warn_of_dropped(spectrum, *known)
+        shrinkage = gcv_shrinkage(spectrum, *known) if isinstance(shrinkage, str) else 0.0
     values, vectors = spectrum.kept(shrinkage)
     _, b, Vh = torch.linalg.svd(metric.weigh(RyxV[:, : len(values)]) * values.rsqrt(), full_matrices=False)
     present = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)
