@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 import torch
 
+from latentlink.cli.inspect import inspect
 from latentlink.data.readers.latents import read_latents
+from latentlink.data.readers.targets import read_targets
 
 GENERATOR = np.random.default_rng(0)
 LATENTS = GENERATOR.standard_normal((6, 3)).astype(np.float32)
@@ -149,3 +151,18 @@ def test_addresses_of_the_hub_go_to_hugging_face(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ImportError, match=r"pip install latentlink\[huggingface\]"):
         read_latents("hf://datasets/lab/pets/vit/*.parquet")
+
+
+def test_addresses_of_the_hub_that_cannot_be_read_are_told_with_the_path(monkeypatch):
+    class ConnectError(Exception):  # of an HTTP library, and no OSError
+        pass
+
+    def load_dataset(kind, data_files, split):
+        raise ConnectError("Name or service not known")
+
+    hub = ModuleType("datasets")
+    hub.load_dataset = load_dataset
+    monkeypatch.setitem(sys.modules, "datasets", hub)
+    for reader in (read_latents, read_targets, inspect):
+        with pytest.raises(OSError, match=r"^hf://datasets/a/b/c.parquet: cannot be read from .*Name or service not known.*OWNER/NAME"):
+            reader("hf://datasets/a/b/c.parquet")

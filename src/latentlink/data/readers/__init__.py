@@ -2,5 +2,6 @@
 
 Read `latents`, `labels`, `channels` and `pairing` first (what is demanded of each), then `sources` and `opening` (which files a path stands
 for), `containers`, `matlab`, `matlab_tags`, `frames`, `arrow_files` and `tables` (the formats), `partial` and `rows` (some rows without the
-others), `pooling` and `axes` (what the axes mean), `content` (the checks of all of them), `images`, and `writing`.
+others), `hub` (what its libraries raise), `pooling` and `axes` (what the axes mean), `content` (the checks of all of them), `images`, and
+`writing`.
 """
