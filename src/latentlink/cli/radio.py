@@ -1,5 +1,7 @@
 """Channels on the command line: those of a file, or one that is drawn; and what there is to say of a link over them."""
 
+import warnings
+
 from torch import Tensor
 
 from latentlink.bounds.capacity import capacity
@@ -35,6 +37,7 @@ def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int 
 def channel_at(h: Tensor, snr_db: float, power: float) -> Channel:
     """Channels at an SNR, with a line where what arrives is not what any radio hears."""
     with told_warnings():
+        warnings.filterwarnings("ignore", "the imaginary parts")  # which the reader of the file has told
         return Channel.from_grid(h, snr_db, power)
 
 
