@@ -86,7 +86,19 @@ def regularise(covariance: Tensor, shrinkage: float) -> Tensor:
     return covariance + shrinkage * diagonal.real.mean() * torch.diag(torch.ones_like(diagonal))
 
 
-def warn_of_dropped(spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int) -> None:
+def settle_shrinkage(
+    shrinkage: float | str, spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int
+) -> float:
+    """The shrinkage as a number, "auto" by `gcv_shrinkage`, whose arguments the others are.
+
+    A warning tells where directions are dropped that explain y, unless a shrinkage above zero asks for that.
+    """
+    if isinstance(shrinkage, str) or shrinkage == 0:
+        _warn_of_dropped(spectrum, explained, variance, count)
+    return gcv_shrinkage(spectrum, explained, variance, count) if isinstance(shrinkage, str) else float(shrinkage)
+
+
+def _warn_of_dropped(spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int) -> None:
     """Tell where directions of x that are dropped as rounding explain a part of y that chance does not, such as of mixed units.
 
     An eigenvalue e is known up to d eps of the largest, δ, so that c / (e + δ) is the least that its direction explains.
@@ -109,7 +121,7 @@ def warn_of_dropped(spectrum: Spectrum, explained: Float[Tensor, "r"], variance:
             f"at least {share:.0%} of y: what is called optimal lacks them; whiten x by an SVD of the centred latents before, or "
             "standardise it before what mixed its units",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

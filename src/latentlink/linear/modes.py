@@ -28,7 +28,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import alternating, packed_covariance, real_embedding
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, units_of, warn_of_dropped
+from latentlink.latents.whitening import Spectrum, check_shrinkage, settle_shrinkage, units_of
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import AnyArray, finite, flag
@@ -232,10 +232,8 @@ def semantic_modes(
         spectrum = Spectrum.of(Rx)
     RyxV = Ryx @ spectrum.vectors
     metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
-    if isinstance(shrinkage, str) or shrinkage == 0:
-        known = metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count
-        warn_of_dropped(spectrum, *known)
-        shrinkage = gcv_shrinkage(spectrum, *known) if isinstance(shrinkage, str) else 0.0
+    explained = metric.weigh(RyxV).abs().square().sum(0)
+    shrinkage = settle_shrinkage(shrinkage, spectrum, explained, metric.variance(Ry), moments.count)
     values, vectors = spectrum.kept(shrinkage)
     _, b, Vh = torch.linalg.svd(metric.weigh(RyxV[:, : len(values)]) * values.rsqrt(), full_matrices=False)
     present = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)
@@ -258,7 +256,7 @@ def semantic_modes(
         weighted_variance=metric.variance(Ry),
         task_weight=metric.real_weight(len(moments.mean_y)),
         plain_share=metric.alpha,
-        shrinkage=float(shrinkage),
+        shrinkage=shrinkage,
         widely_linear=widely_linear,
     )
 

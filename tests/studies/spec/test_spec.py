@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from latentlink.studies.experiments import open_experiment
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import read_study
 from latentlink.studies.spec.study import Study
@@ -234,3 +235,10 @@ def test_methods_that_differ_in_their_label_only_are_refused(tmp_path):
 def test_all_that_is_expected_is_told(tmp_path, override, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         read_study(write_study(tmp_path), (override,))
+
+
+def test_too_many_cells_are_refused_with_the_name_of_the_file(tmp_path):
+    path = tmp_path / "sw.yaml"
+    path.write_text("{name: sw, methods: [{name: closed-form}], channel: {antennas: [1, 2, 4]}}")
+    with pytest.raises(ValueError, match=r"sw.yaml: methods.0 \(closed-form\): its lists have 300,000 combinations"):
+        open_experiment(path, ["seeds=range(0,10000)", "snr.snr_db=range(0,10)"])
