@@ -21,3 +21,18 @@ def test_what_arrives_counts_and_not_the_gain_alone(factor, snr_db):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ll.Channel.from_snr(H * factor, snr_db)
+
+
+def test_an_unusual_snr_is_told_by_its_own_name():
+    with pytest.warns(UserWarning, match=r"is 40\d dB, since snr_db is 400 and mean \|h\|² .*: give snr_db in dB"):
+        ll.Channel.from_snr(H, 400.0)
+
+
+def test_magnitudes_are_told_from_channels_with_phases():
+    for magnitudes in (H.abs(), H.abs()[:, :1, :1]):
+        with pytest.warns(UserWarning, match="imaginary parts of all channels are zero: .* complex baseband coefficients"):
+            ll.Channel.from_snr(magnitudes + 0j, 20.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for h in (H, H[0].abs() + 0j, torch.eye(2).expand(5, 2, 2) + 0j, torch.rand(5, 2).diag_embed() + 0j, torch.zeros_like(H)):
+            ll.Channel.from_snr(h, 20.0)

@@ -3,9 +3,12 @@
 from typing import get_args
 
 import pytest
+import torch
 from cyclopts import CycloptsError
 
+import latentlink as ll
 from latentlink.cli import app
+from latentlink.cli.design import design
 from latentlink.cli.evaluate import evaluate
 from latentlink.cli.fit import fit
 
@@ -79,3 +82,23 @@ def test_what_is_meant_is_taken():
     assert is_taken("fit", "--snr-db", "-1e1")
     assert is_taken("fit", "--shrinkage", "0.1")
     assert is_taken("fit", "--shrinkage", "auto")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"budget": 0.0}, "--budget must be a finite number > 0, got 0"),
+        ({"n_tx": 10**12}, "--n-tx must be an integer from 1 to 2147483647"),
+        ({"n_tx": 2_000_000, "n_rx": 2_000_000}, "--n-rx 2000000 and --n-tx 2000000 make a channel that memory does not hold"),
+    ],
+)
+def test_limits_are_named_by_their_options(tmp_path, settings, message):
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    ll.semantic_modes(ll.Moments.from_pairs(x, x)).save(tmp_path / "pair.safetensors")
+    with pytest.raises((ValueError, MemoryError), match=message):
+        design(tmp_path / "pair.safetensors", output=tmp_path / "link.safetensors", **settings)
+
+
+def test_integers_of_too_many_digits_are_told_the_limit():
+    with pytest.raises(CycloptsError, match="must be an integer of at most 18 digits"):
+        app.parse_args(["fit", *BEFORE["fit"], "--n-tx", "9" * 20], exit_on_error=False, print_error=False)

@@ -183,7 +183,7 @@ def test_encode_writes_what_fit_reads(run):
         (("fit", "absent.npy", "rx.pt", "labels.csv"), 1, "absent.npy"),
         (("fit", "tx.npy", "rx-test.parquet", "labels.csv"), 1, "tx.npy has 600 rows and rx-test.parquet 300"),
         (("fit", "tx.npy", "rx.pt", "labels-test.npy"), 1, "labels: got 300, expected 600"),
-        (("fit", "tx.npy", "rx.pt", "labels.csv", "--budget", "-1"), 1, "power must be finite and not negative"),
+        (("fit", "tx.npy", "rx.pt", "labels.csv", "--budget", "-1"), 1, "--budget must be a finite number > 0"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--channel", "tx.npy"), 1, "complex"),
         (("fit", "tx.npy", "rx.pt", "labels.csv", "--goal", "wisdom"), 2, "wisdom"),
         (("evaluate", "tx.npy", "tx-test.npy", "rx-test.parquet", "labels-test.npy"), 1, "tx.npy"),
@@ -235,7 +235,10 @@ def test_a_card_leaves_the_notes_of_others_alone(run, files):
     run("fit", *pair, "--card")
     run("fit", *pair, "--card")  # a card of its own is written anew
     (files / "carded" / "link.md").write_text("# My notes\n")
-    assert "link.md: is there already and is no card of link.safetensors" in run("inspect", "carded/link.safetensors", "--card", status=1).stderr
+    assert (
+        "link.md: is there already and is no card of link.safetensors"
+        in run("inspect", "carded/link.safetensors", "--card", status=1).stderr
+    )
     assert (files / "carded" / "link.md").read_text() == "# My notes\n"
 
 

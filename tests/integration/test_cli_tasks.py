@@ -63,6 +63,7 @@ def test_labels_that_the_head_does_not_know_are_told(run):
     unknown = run("evaluate", "named", "tx-test.npy", "rx-test.npy", "rare-test.npy").stderr
     yaks = int((np.load(run.home / "rare-test.npy") == "yak").sum())
     assert f"warning: {yaks} of 300 labels are outside the head, whose training had 4 classes without yak" in unknown
+    assert unknown.count("are outside the head") == 1
     exchanged = run("evaluate", "named", "tx-test.npy", "rx-test.npy", "labels-test.npy").stderr
     assert "labels look numbered differently than in the head's training" in exchanged
 

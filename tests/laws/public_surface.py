@@ -621,6 +621,8 @@ def bad_values() -> dict[str, Callable[[], Any]]:
         "sparse tensor": lambda: x.to_sparse(),
         "csr tensor": lambda: _quiet(lambda: x.to_sparse_csr()),
         "meta tensor": lambda: x.to("meta"),
+        "nested tensor": lambda: _quiet(lambda: torch.nested.nested_tensor(list(x))),
+        "jagged tensor": lambda: _quiet(lambda: torch.nested.nested_tensor(list(x), layout=torch.jagged)),
         "complex nan": lambda: torch.full((3, 2, 2, 2), complex(math.nan, 0), dtype=torch.complex128),
         "gradient": lambda: x.clone().requires_grad_(),
         "quantised": lambda: _quiet(lambda: torch.quantize_per_tensor(x.float(), 0.1, 0, torch.qint8)),

@@ -1,13 +1,15 @@
 """What is no argument of its kind is refused by name at every public door, before it is computed with."""
 
+import itertools
 import re
+import warnings
 
 import numpy as np
 import pytest
 import torch
 
 import latentlink as ll
-from latentlink.numerics.doors import as_tensor, finite
+from latentlink.numerics.doors import as_tensor, device_named, finite, integer
 from oracles import pairs
 
 X, Y = pairs(5, 60, 4, 3)
@@ -77,3 +79,28 @@ def test_what_is_not_finite_is_found_wherever_it_is(entry):
     array[entry] = np.inf
     with pytest.raises(ValueError, match="x has NaN or infinite"):
         finite("x", array)
+
+
+def test_tensors_without_a_number_for_each_entry_are_refused_with_the_remedy():
+    with warnings.catch_warnings(action="ignore"):  # torch warns of prototypes
+        ragged = {"nested": torch.nested.nested_tensor([X[0], X[1]]), "masked": torch.masked.masked_tensor(X, X > 0)}
+        for (word, value), call in itertools.product(
+            ragged.items(), (lambda v: ll.Moments.from_pairs(v, Y), lambda v: ll.Moments.from_pairs(Y, v), MODES.align, ll.Channel)
+        ):
+            with pytest.raises(
+                (ValueError, TypeError), match=rf"[xyh] must be a tensor with a number for each entry, got a {word} one|param"
+            ):
+                call(value)
+
+
+def test_numbers_beyond_64_bits_and_lists_of_other_things_are_told_in_words():
+    with pytest.raises(ValueError, match="integer from 1 to 2147483647"):
+        integer("n", 10**30)
+    with pytest.raises(ValueError, match=r"x must be a tensor or an array of numbers, got list \(of NoneType, float\)"):
+        as_tensor("x", [None, 1.0])
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has it")
+def test_a_device_that_is_not_there_is_told_in_a_sentence():
+    with pytest.raises(ValueError, match=r"^device 'mps' cannot be used here: this build of PyTorch .*; cpu is always there$"):
+        device_named("mps")

@@ -50,3 +50,12 @@ def test_where_singular_values_are_equal_those_of_signals_are_refused(name):
     with pytest.raises(ValueError, match="equal singular values, whose vectors have no gradient"):
         sent(h).backward()
     assert h._backward_hooks is None  # the caller's own tensor is left as it was
+
+
+@pytest.mark.parametrize("function", [expected, sent])
+def test_over_a_channel_of_zeros_they_are_zero(function):
+    h = torch.stack([torch.zeros_like(GENERIC), GENERIC]).requires_grad_()
+    function(h).backward()
+    assert h.grad[0].abs().max() == 0
+    assert h.grad[1].isfinite().all()
+    assert h.grad[1].abs().max() > 0

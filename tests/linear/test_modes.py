@@ -196,3 +196,21 @@ def test_moments_of_a_few_pairs_are_told():
         with pytest.warns(UserWarning, match=rf"moments are of {few} pairs?, .* take more, such as ten"):
             ll.semantic_modes(ll.Moments.from_pairs(x[:few], x[:few]))
     ll.semantic_modes(ll.Moments.from_pairs(x[:4], x[:4]))
+
+
+def test_directions_of_mixed_units_that_are_dropped_are_told():
+    x, Q = normal(1, 300, 6), torch.linalg.qr(normal(2, 6, 6))[0]
+    y = x @ normal(3, 6, 6)
+
+    def match(largest, target=y, **settings):
+        units = torch.tensor([largest, 1, 1, 1, 1, 1], dtype=torch.float64)
+        return ll.semantic_modes(ll.Moments.from_pairs(x * units @ Q, target), **settings)
+
+    for shrinkage in (0.0, "auto"):
+        with pytest.warns(UserWarning, match=r"5 directions whose variances are below 1e-10 .* explain at least \d\d% of y: .* whiten x"):
+            match(1e6, shrinkage=shrinkage)
+        for largest in (1.0, 1e3, 1e4):
+            match(largest, shrinkage=shrinkage)
+    match(1e6, normal(4, 300, 6))  # what is dropped says nothing of y
+    rank = (normal(5, 300, 6) @ normal(6, 6, 12)).float()  # single precision leaves noise in six directions
+    ll.semantic_modes(ll.Moments.from_pairs(rank, y), shrinkage=0.0)

@@ -179,3 +179,25 @@ def test_numbers_of_classes_that_are_far_apart_are_refused_with_the_remedy():
     assert fit_head(y, labels * 7).out_features == 8
     assert fit_head(y, labels * 999).out_features == 1000  # two classes by their numbers among a thousand
     assert fit_head(y, labels * 1999, names=[str(c) for c in range(2000)], max_iterations=1).out_features == 2000
+
+
+def test_labels_that_are_no_class_numbers_are_refused_with_the_remedy():
+    y, labels = labelled(0)
+    wrong = {
+        r"got -1 to 2: are the 30 below 0 rows without a label\? keep the others, rows = labels >= 0": labels.where(labels > 0, -1),
+        "got 9223372036854775808 to 9223372036854775810: number them anew": labels.numpy().astype(np.uint64) + np.uint64(2**63),
+        r"labels has 1 missing \(None\), the first in row 0: drop these rows": [None, *["a", "b"] * 44, "a"],
+    }
+    for message, values in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            fit_head(y, values)
+
+
+def test_a_number_of_rows_to_ignore_is_told_from_gaps():
+    y, labels = labelled(0)
+    for last in (255, 999):
+        with pytest.warns(UserWarning, match=rf"labels are 0 to 1 and {last}, which makes .* rows = labels != {last}") as caught:
+            fit_head(y, labels.where(labels < 2, last))
+        assert caught[0].filename == __file__
+    for numbers in ([0, 1, 20], [1, 5, 500], [3, 400, 999]):
+        fit_head(y, torch.tensor(numbers)[labels])

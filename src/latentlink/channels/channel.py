@@ -10,7 +10,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.csi.posterior import posterior
-from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance, warn_of_gain
+from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance, warn_of_gain, warn_of_phases
 from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, finite, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
@@ -64,7 +64,8 @@ class Channel(Summarised, Parts):
             ValueError: as the class, or `snr_db` is NaN or −inf, or `power` is zero.
 
         Warns:
-            UserWarning: what arrives has a mean SNR below −60 or above 130 dB, as where a path loss was left in h.
+            UserWarning: what arrives has a mean SNR below −60 or above 130 dB, as where a path loss was left in h, or several
+                channels have no phases.
 
         Example:
             >>> import latentlink as ll
@@ -95,6 +96,7 @@ class Channel(Summarised, Parts):
         if not noise_variance.isfinite().all():
             raise ValueError(f"snr_db must leave the noise finite, got {float(snr_db.min()):g} dB")
         warn_of_gain(grid, snr_db)
+        warn_of_phases(grid)
         return cls(grid, noise_variance, power)
 
     @property
@@ -268,11 +270,14 @@ def complex_matrices(name: str, value: AnyArray, ndim: int, shape: str) -> Tenso
     """Finite complex matrices of at least `ndim` axes, none of the last ones empty; ValueError naming `name` for others."""
     matrices = as_tensor(name, value)
     if not matrices.is_complex():
-        raise ValueError(f"{name} must be complex, got {matrices.dtype}; a real channel is h.to(torch.complex128)")
+        raise ValueError(f"{name} must be complex baseband coefficients, amplitudes with phases, got {matrices.dtype}, which has no phases")
     if matrices.ndim < ndim or 0 in matrices.shape[-ndim:]:
         raise ValueError(f"{name} must have shape {shape}, got {tuple(matrices.shape)}")
     if not matrices.isfinite().all():
         raise ValueError(f"{name} has NaN or infinite entries")
+    largest = float(matrices.detach().abs().max()) if matrices.numel() else 0.0
+    if largest > (torch.finfo(matrices.real.dtype).max / matrices.shape[-ndim:].numel()) ** 0.5 and matrices.dtype != torch.complex32:
+        raise ValueError(f"{name} has entries up to {largest:.1e}, whose squares overflow {matrices.real.dtype}: bring it to mean |h|² = 1")
     return matrices
 
 

@@ -17,6 +17,7 @@ from latentlink.numerics.doors import integer, real
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.validation import validate_call
 
+_USUAL_GAIN = (1e-2, 1e2)  # mean |h|², within which snr_db is what is unusual
 _USUAL_SNR_DB = (-60.0, 130.0)  # mean SNR at a receive antenna, beyond which a path loss or another scale was left in
 
 
@@ -100,9 +101,24 @@ def warn_of_gain(grid: Complex[Tensor, "*#batch u r t"], snr_db: Float[Tensor, "
     gain = grid.detach().abs().double().square().mean((-3, -2, -1))
     received = (snr_db + 10 * (grid.shape[-1] * gain).log10())[(gain > 0) & snr_db.isfinite()]
     if received.numel() and not bool(((received > _USUAL_SNR_DB[0]) & (received < _USUAL_SNR_DB[1])).any()):
+        mean_gain = float(gain.mean())
+        cause = (
+            f"snr_db is {float(snr_db[snr_db.isfinite()].mean()):.0f} and mean |h|² {mean_gain:.1e}: give snr_db in dB, as a radio hears it"
+            if _USUAL_GAIN[0] <= mean_gain <= _USUAL_GAIN[1]
+            else f"mean |h|² is {mean_gain:.1e}: normalise the channels, h / sqrt(mean |h|²), or give snr_db by a link budget that counts "
+            "the path loss"
+        )
+        warnings.warn(f"the mean SNR at a receive antenna is {float(received.mean()):.0f} dB, since {cause}", UserWarning, stacklevel=4)
+
+
+def warn_of_phases(grid: Complex[Tensor, "*batch u r t"]) -> None:
+    """Tell of several different channels without a single phase, which are magnitudes; identities and diagonals are none."""
+    h = grid.detach().flatten(0, -3)
+    if len(h) < 2 or bool(h.imag.any()) or bool((h == h[:1]).all()):
+        return
+    if h[0].numel() == 1 or bool((h.real.flatten(1).count_nonzero(1) > min(h.shape[-2:])).any()):
         warnings.warn(
-            f"the mean SNR at a receive antenna is {float(received.mean()):.0f} dB, since mean |h|² is {float(gain.mean()):.1e}: "
-            "normalise the channels, h / sqrt(mean |h|²), or give snr_db by a link budget that counts the path loss",
+            "the imaginary parts of all channels are zero: h must be complex baseband coefficients, amplitudes with phases",
             UserWarning,
             stacklevel=4,
         )

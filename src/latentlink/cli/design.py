@@ -13,7 +13,7 @@ from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.neural.codec.design import Codec
-from latentlink.numerics.doors import device_named, integer
+from latentlink.numerics.doors import device_named, integer, real
 from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import load
 from latentlink.storage.provenance import Provenance
@@ -70,7 +70,9 @@ def design(
     integer("--seed", seed or 0, 0, 2**64 - 1)
     path = _artifact(source)
     known = load(path).to(device_named(device))
-    radio = channel_at(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, budget).repeated(uses)
+    radio = channel_at(matrices(channel, reading, n_rx, n_tx, gain, seed).to(device), snr_db, real("--budget", budget, above=0.0)).repeated(
+        uses
+    )
     if isinstance(known, Codec):
         if power is not None:
             raise ValueError(f"--power {power} is for a pair: {source} is a codec, whose limit is that of its training")

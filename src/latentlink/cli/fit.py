@@ -1,5 +1,6 @@
 """`latentlink fit`: from files of latents and labels to a pair, a link and a head; or to a codec for every channel."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -127,7 +128,7 @@ def fit(
     temperature
         Temperature of the fisher goal.
     fidelity
-        Share of plain MSE in the goal.
+        Weight of plain MSE beside the goal, each normalised to what the modes explain of it; 1 makes them equal.
     shrinkage
         Regularisation relative to the mean variance, or "auto".
     complex_linear
@@ -154,7 +155,7 @@ def fit(
     goal = goal or ("mse" if classifier is None else "fisher" if isinstance(classifier, SoftmaxHead) else "logits")
     known = PilotKnowledge(pilots, classifier, moments=read.moments)
     own = (None, None) if method == "codec" and channel is not None else (gain, seed)  # they belong to the training then
-    radio = channel_at(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, budget).repeated(uses)
+    radio = channel_at(matrices(channel, reading, n_rx, n_tx, *own).to(device), snr_db, real("--budget", budget, above=0.0)).repeated(uses)
     radio = replace(radio, error_variance=radio.error_variance + real("--error-variance", error_variance, least=0.0))
     check_method(method, codec, radio, csi)
 
@@ -265,7 +266,8 @@ def _judge(
         )
     rows, ceiling = list_figures(found), {}
     if found.accuracy is not None and head is not None and labels is not None:
-        own = accuracy(head, test.y, labels).overall.value
+        with warnings.catch_warnings(action="ignore"):  # the evaluation has told of labels that the head lacks
+            own = accuracy(head, test.y, labels).overall.value
         rows.append(("accuracy (receiver's own latents)", f"{float(found.accuracy.mean()):.4g} ({own:.4g})"))
         ceiling = {"accuracy of the receiver's own latents": own}
     where = f"on {len(test)} held-out pilots"

@@ -16,7 +16,8 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> int:
     """Read an integer as it is written: 1.5 is none, nor are 0x10 and 1_000."""
     text = tokens[0].value.strip()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-        raise ValueError(f"must be an integer, got {text!r}")
+        limit = " of at most 18 digits" if re.fullmatch(r"[+-]?[0-9]+", text) else ""
+        raise ValueError(f"must be an integer{limit}, got {text[:80]!r}")
     return int(text)
 
 

@@ -1,5 +1,7 @@
 """Channels on the command line: those of a file, or one that is drawn; and what there is to say of a link over them."""
 
+import warnings
+
 from torch import Tensor
 
 from latentlink.bounds.capacity import capacity
@@ -9,6 +11,7 @@ from latentlink.cli.console import told_warnings
 from latentlink.cli.options import Reading
 from latentlink.data.readers.channels import read_channels
 from latentlink.links.solution import Solution
+from latentlink.numerics.doors import integer
 from latentlink.numerics.seeds import stream_generator
 
 _ANTENNAS = 8  # of the Rayleigh channel that is drawn where none is given
@@ -18,8 +21,11 @@ def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int 
     """Channels of a file, or one drawn."""
     if channel is None:
         generator = stream_generator(0 if seed is None else seed, "channel")
-        size = (_ANTENNAS if n_rx is None else n_rx, _ANTENNAS if n_tx is None else n_tx)
-        return rayleigh(*size, gain=1.0 if gain is None else gain, generator=generator).unsqueeze(-3)
+        size = (integer("--n-rx", _ANTENNAS if n_rx is None else n_rx), integer("--n-tx", _ANTENNAS if n_tx is None else n_tx))
+        try:
+            return rayleigh(*size, gain=1.0 if gain is None else gain, generator=generator).unsqueeze(-3)
+        except RuntimeError as error:
+            raise MemoryError(f"--n-rx {size[0]} and --n-tx {size[1]} make a channel that memory does not hold: give fewer") from error
     given = {"--gain": gain, "--seed": seed}
     if idle := [name for name, value in given.items() if value is not None]:
         raise ValueError(f"{', '.join(idle)} draw a channel, and --channel {channel} brings one: give one or the other")
@@ -35,6 +41,7 @@ def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int 
 def channel_at(h: Tensor, snr_db: float, power: float) -> Channel:
     """Channels at an SNR, with a line where what arrives is not what any radio hears."""
     with told_warnings():
+        warnings.filterwarnings("ignore", "the imaginary parts")  # which the reader of the file has told
         return Channel.from_grid(h, snr_db, power)
 
 

@@ -42,10 +42,20 @@ def as_labels(labels: AnyArray, count: int) -> Int[Tensor, "n"]:
         raise ValueError(f"labels must have shape ({count},), one per latent, got {tuple(values.shape)}{remedy}")
     if values.is_complex() or values.is_floating_point():
         raise ValueError(f"labels must be integers 0, 1, 2, …, got {values.dtype}; the numbers of a regression are targets, not labels")
-    values = values.long()
-    if values.numel() and (values.min() < 0 or values.max() >= _MAX_CLASSES):
-        raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, got {values.min().item()} to {values.max().item()}")
-    return values
+    found = values.long()
+    if found.numel() and (found.min() < 0 or found.max() >= _MAX_CLASSES):
+        raise ValueError(f"labels must be class numbers from 0 to {_MAX_CLASSES - 1}, {_wrong_numbers(values, found)}")
+    return found
+
+
+def _wrong_numbers(values: Tensor, found: Tensor) -> str:
+    """What came in place of class numbers, and the remedy; 64 bits without a sign may have wrapped in `found`."""
+    numbers = values.cpu().numpy()
+    got = f"got {numbers.min()} to {numbers.max()}"
+    if numbers.min() >= 0:
+        return f"{got}: number them anew, names, labels = np.unique(labels, return_inverse=True)"
+    unlabelled = int((found < 0).sum())
+    return f"{got}: are the {unlabelled} below 0 rows without a label? keep the others, rows = labels >= 0, in labels and all latents"
 
 
 def as_named_labels(labels: AnyLabels, count: int, names: Sequence[str] | None = None) -> Labels:
@@ -138,6 +148,10 @@ def as_words(labels: Any) -> NDArray[Any] | None:
             raise ValueError(f"labels must be class numbers or names, one per latent ({error})") from error
     if values.dtype.kind in "UST":
         values = values.astype(str if values.dtype.kind == "S" else object).astype(object)
+    if values.dtype.kind == "O" and values.ndim == 1 and (missing := [row for row, value in enumerate(values) if value is None]):
+        raise ValueError(
+            f"labels has {len(missing)} missing (None), the first in row {missing[0]}: drop these rows in labels and all latents"
+        )
     if values.dtype.kind != "O" or values.ndim != 1 or not any(isinstance(value, str) for value in values):
         return None if values.dtype.kind != "O" or values.ndim < 2 or not all(isinstance(value, str) for value in values.flat) else values
     check_words(values)

@@ -14,6 +14,7 @@ with λ' = λ tr Rx / d and c_i = ||Ryx v_i||² over the r directions that are n
 1: in this form nothing cancels where few pilots are fitted exactly, and RSS and freedom both vanish with λ.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,8 @@ from latentlink.numerics.doors import choice, real
 
 _DROPPED = 1e-10  # relative to the largest eigenvalue: below it eigenvectors are rounding
 _SAME_UNITS = 1e4  # ratio of variances up to which the units of dimensions do not matter
+_LOST = 0.01  # share of y that dropped directions explain, from which it is told
+_CHANCE = 4.0  # times what as many directions explain of noise, which is one pilot's share each
 _CANDIDATES = 10.0 ** torch.linspace(-8, 2, 161, dtype=torch.float64, device="cpu")  # λ, 16 a decade: GCV is flat around its minimum
 
 
@@ -81,6 +84,45 @@ def regularise(covariance: Tensor, shrinkage: float) -> Tensor:
     """Compute R_λ (d, d) of a real or complex covariance."""
     diagonal = covariance.diagonal()
     return covariance + shrinkage * diagonal.real.mean() * torch.diag(torch.ones_like(diagonal))
+
+
+def settle_shrinkage(
+    shrinkage: float | str, spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int
+) -> float:
+    """The shrinkage as a number, "auto" by `gcv_shrinkage`, whose arguments the others are.
+
+    A warning tells where directions are dropped that explain y, unless a shrinkage above zero asks for that.
+    """
+    if isinstance(shrinkage, str) or shrinkage == 0:
+        _warn_of_dropped(spectrum, explained, variance, count)
+    return gcv_shrinkage(spectrum, explained, variance, count) if isinstance(shrinkage, str) else float(shrinkage)
+
+
+def _warn_of_dropped(spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int) -> None:
+    """Tell where directions of x that are dropped as rounding explain a part of y that chance does not, such as of mixed units.
+
+    An eigenvalue e is known up to d eps of the largest, δ, so that c / (e + δ) is the least that its direction explains.
+
+    Args:
+        spectrum: the eigendecomposition of Rx.
+        explained: c_i = ||Ryx v_i||² (or ||W Ryx v_i||² for a goal).
+        variance: tr Ry (or tr W Ry Wᵀ).
+        count: n, number of pilots.
+    """
+    kept = len(spectrum.kept(0.0)[0])
+    e, c = spectrum.values[kept:], explained[kept:]
+    if len(e) == 0 or not spectrum.values[0] > 0 or not variance > 0:
+        return
+    doubt = len(spectrum.values) * torch.finfo(e.dtype).eps * spectrum.values[0]
+    share = float((c / (e + doubt)).sum() / variance)
+    if share > max(_LOST, _CHANCE * len(e) / count):
+        warnings.warn(
+            f"x has {len(e)} directions whose variances are below {_DROPPED:g} of the largest, which are dropped as rounding and explain "
+            f"at least {share:.0%} of y: what is called optimal lacks them; whiten x by an SVD of the centred latents before, or "
+            "standardise it before what mixed its units",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def check_shrinkage(shrinkage: float | str) -> float | str:

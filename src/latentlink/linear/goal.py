@@ -58,12 +58,13 @@ class OutputMetric(NamedTuple):
 @made_by("Goal.logits(head, y)")
 @dataclass(frozen=True, eq=False, init=False, repr=False)
 class Goal(Summarised):
-    """A weight on the receiver's latents: designs minimise E||W (y − ŷ)||², with a share of plain MSE if wanted.
+    """A weight on the receiver's latents: designs minimise E||W (y − ŷ)||², beside a weight on plain MSE if wanted.
 
     Attributes:
         weight: W (q, m).
-        fidelity: α ≥ 0, the share of plain MSE. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened cross-covariance: with
-            a small α the task gets its few modes first, and the remaining streams carry the rest of the latent; 0 is the task alone.
+        fidelity: α ≥ 0, the weight of plain MSE beside the goal. The metric is WᵀW / tr(W A Aᵀ Wᵀ) + α I / tr(A Aᵀ), A the whitened
+            cross-covariance: with a small α the task gets its few modes first, and the remaining streams carry the rest of the latent;
+            0 is the task alone, and 1 counts both alike.
 
     Raises:
         ValueError: weight is not a finite real matrix, or fidelity is negative or not finite.

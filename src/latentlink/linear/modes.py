@@ -28,7 +28,7 @@ from latentlink.channels.channel import Channel
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import alternating, packed_covariance, real_embedding
 from latentlink.latents.pilots import Pilots
-from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, units_of
+from latentlink.latents.whitening import Spectrum, check_shrinkage, settle_shrinkage, units_of
 from latentlink.linear.goal import DesignMetric, Goal
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import AnyArray, finite, flag
@@ -207,7 +207,7 @@ def semantic_modes(
             weight has not m columns.
 
     Warns:
-        UserWarning: moments of fewer than four pairs.
+        UserWarning: moments of fewer than four pairs, or directions of x that explain y and are dropped as rounding.
 
     References:
         [palomar2003joint] for the modes of plain MSE, [golub1979generalized] for λ.
@@ -232,8 +232,8 @@ def semantic_modes(
         spectrum = Spectrum.of(Rx)
     RyxV = Ryx @ spectrum.vectors
     metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
-    if isinstance(shrinkage, str):
-        shrinkage = gcv_shrinkage(spectrum, metric.weigh(RyxV).abs().square().sum(0), metric.variance(Ry), moments.count)
+    explained = metric.weigh(RyxV).abs().square().sum(0)
+    shrinkage = settle_shrinkage(shrinkage, spectrum, explained, metric.variance(Ry), moments.count)
     values, vectors = spectrum.kept(shrinkage)
     _, b, Vh = torch.linalg.svd(metric.weigh(RyxV[:, : len(values)]) * values.rsqrt(), full_matrices=False)
     present = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)
@@ -256,7 +256,7 @@ def semantic_modes(
         weighted_variance=metric.variance(Ry),
         task_weight=metric.real_weight(len(moments.mean_y)),
         plain_share=metric.alpha,
-        shrinkage=float(shrinkage),
+        shrinkage=shrinkage,
         widely_linear=widely_linear,
     )
 

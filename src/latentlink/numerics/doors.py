@@ -47,6 +47,8 @@ def as_tensor(name: str, value: Any) -> Tensor:
         value = np.asarray(_Lent(value)) if value.nbytes > _LARGE and value.dtype.kind in "biufc" else value.copy()
     try:
         numbers = np.asarray(value) if isinstance(value, float | list | tuple) else value  # Python's numbers are float64
+        if isinstance(numbers, np.ndarray) and numbers.dtype.kind not in "biufc":
+            raise TypeError(f"of {', '.join(dict.fromkeys(type(entry).__name__ for entry in value))}")
         return numbers if isinstance(numbers, Tensor) else torch.as_tensor(numbers, device="cpu")
     except (TypeError, RuntimeError, ValueError, OverflowError) as error:
         reason = f" ({str(error).splitlines()[0]})" if str(error) else ""
@@ -56,6 +58,13 @@ def as_tensor(name: str, value: Any) -> Tensor:
 def _refuse_other_arrays(name: str, value: Any) -> None:
     """Refuse what looks like an array and does not store a number for each entry, with what makes an array of it."""
     home, kind = type(value).__module__.partition(".")[0], type(value).__name__
+    if isinstance(value, Tensor) and (kind == "MaskedTensor" or value.is_nested):
+        remedy = "pad them, torch.nested.to_padded_tensor, or torch.stack those of one length"
+        if kind == "MaskedTensor":
+            remedy = f"drop the rows of masked entries in all arrays, or {name}.to_tensor(value) sets one"
+        raise ValueError(
+            f"{name} must be a tensor with a number for each entry, got a {'nested' if value.is_nested else 'masked'} one: {remedy}"
+        )
     if isinstance(value, Tensor) and not (value.layout == torch.strided and not value.is_meta and not value.is_quantized):
         if value.is_meta:
             raise ValueError(f"{name} must be a tensor with its numbers, got one on the meta device, which holds none")
@@ -114,7 +123,8 @@ def integer(name: str, value: object, least: int = 1, most: int = MOST) -> int:
     number = whole_number(value)
     if number is not None and least <= number <= most:
         return number
-    bound = f"an integer >= {least}" if most >= MOST and (number is None or number < least) else f"an integer from {least} to {most}"
+    small = number < least if number is not None else not isinstance(value, int) or value < least  # beyond 64 bits there is no number
+    bound = f"an integer >= {least}" if most >= MOST and small else f"an integer from {least} to {most}"
     raise ValueError(f"{name} must be {bound}, got {shown(value)}")
 
 
@@ -175,7 +185,10 @@ def device_named(name: str | torch.device) -> torch.device:
         torch.ones(1, device=name).item()  # the meta device holds nothing
         return torch.device(name)
     except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        if "backend" in reason:  # of an operator, which says nothing of the device
+            reason = "this build of PyTorch does not have it, or this machine lacks it; cpu is always there"
+        raise ValueError(f"device {str(name)!r} cannot be used here: {reason}") from error
 
 
 def device_or_precision(name: str, target: torch.device | torch.dtype | str) -> torch.device | torch.dtype:

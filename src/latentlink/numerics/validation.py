@@ -174,7 +174,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in _NUMBERS:
         return _NUMBERS[hint](value)
     if is_array(hint) or hint is Tensor:
-        return isinstance(value, hint) and holds_numbers(value)
+        return isinstance(value, Tensor) and holds_numbers(value) and isinstance(value, hint)
     if origin is not None:
         return _fits_container(value, origin, options)
     if not isinstance(hint, type):
@@ -238,8 +238,8 @@ def _is_instance(value: Any, kind: type) -> bool:
 
 
 def holds_numbers(tensor: Tensor) -> bool:
-    """Return True if every entry of a tensor is stored: it is not sparse, not quantised, nor on the meta device, which holds nothing."""
-    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    """Return True if every entry of a tensor is stored: it is not sparse, nested, quantised or on the meta device."""
+    return not tensor.is_nested and tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
 
 
 def whole_number(value: Any) -> int | None:

@@ -15,6 +15,10 @@ from torch import Tensor
 from latentlink.latents.packing import real_embedding
 from latentlink.numerics.parts import Parts
 
+_NO_GRADIENT = (
+    "h has equal singular values, whose vectors have no gradient: take that of expected_mse, a generalised gradient, since its one-sided "
+    "derivatives differ there, or add a small random matrix to h"
+)
 _EQUAL = 1e-8  # relative difference of squared singular values below which they count as equal
 
 
@@ -49,10 +53,19 @@ def _refuse_equal(amplitude: Float[Tensor, "*batch q"]) -> Callable[[Tensor | No
         squares = amplitude.detach().square()
         equal = ((squares[..., :-1] - squares[..., 1:]) <= _EQUAL * squares[..., :1]).any(-1)
         if bool((equal & (gradient != 0).any(-1).any(-1)).any()) or not bool(gradient.isfinite().all()):
-            raise ValueError(
-                "h has equal singular values, whose vectors have no gradient: take the gradient of expected_mse, which has one, or add a "
-                "small random matrix to h"
-            )
+            raise ValueError(_NO_GRADIENT)
+
+    return check
+
+
+def _refuse_undefined(amplitude: Float[Tensor, "*batch q"]) -> Callable[[Tensor], Tensor]:
+    """A hook of channels: channels of zeros, over which nothing is sent, have gradient zero; NaN of equal singular values is refused."""
+
+    def check(gradient: Tensor) -> Tensor:
+        gradient = gradient.masked_fill((amplitude.detach()[..., :1] == 0).unsqueeze(-1), 0.0)
+        if not bool(gradient.isfinite().all()):
+            raise ValueError(_NO_GRADIENT)
+        return gradient
 
     return check
 
@@ -78,9 +91,12 @@ class SpatialModes(Parts):
         for axis in range(h.ndim - 2):  # an expanded axis (repeated uses, an SNR sweep) is decomposed once
             if h.stride(axis) == 0 and h.shape[axis] > 0:
                 once = once.narrow(axis, 0, 1)
+        once = once.clone() if once.requires_grad else once  # a hook stays with the tensor that it is given to
         U, amplitude, Vh = torch.linalg.svd(once, full_matrices=False)
         for vectors in (U, Vh) if U.requires_grad else ():
             vectors.register_hook(_refuse_equal(amplitude))
+        if U.requires_grad:
+            once.register_hook(_refuse_undefined(amplitude))
         V = Vh.mH
         largest = V.gather(-2, V.detach().abs().argmax(-2, keepdim=True))
         phase = (largest / largest.abs()).conj()

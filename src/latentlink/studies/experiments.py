@@ -135,7 +135,11 @@ def open_experiment(study: AnyStudy, overrides: Sequence[str] = (), *, quick: bo
     if Path(output).is_file():
         raise ValueError(f"output must be a folder, got the file {output}")
     name = f"{made.name}-quick" if quick else made.name
-    return Experiment(made, cells(made), Results(Path(output) / name), text, quick)
+    try:
+        found = cells(made)
+    except ValueError as error:
+        raise ValueError(f"{study}: {error}" if isinstance(study, str | Path) else str(error)) from error
+    return Experiment(made, found, Results(Path(output) / name), text, quick)
 
 
 @validate_call

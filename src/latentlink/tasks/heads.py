@@ -1,5 +1,6 @@
 """Task heads, which make decisions of the receiver's latents. A softmax head is fitted here; any torch module serves in its place."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, TypeGuard, TypeVar
 
@@ -18,6 +19,7 @@ from latentlink.storage.artifacts import Saved, artifact
 
 _TOLERANCE = 3e-5  # on the gradient in coordinates where no curvature is above 1
 _UNUSED = 1000  # logits of classes that do not occur, beside two for each that does: a few classes may keep the numbers of ImageNet
+_FAR = 20  # numbers of classes that are left out between the largest and the others, beyond which it is told
 _CURVATURE = 0.5  # Böhning's bound on that of the cross-entropy along a feature of unit variance
 
 
@@ -135,6 +137,9 @@ def fit_head(
     Raises:
         ValueError: y, labels or names are malformed, only one class is present, or numbers of classes are far apart.
 
+    Warns:
+        UserWarning: one number is far above all others, as 255 for rows that are to be ignored.
+
     Example:
         >>> import torch, latentlink as ll
         >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
@@ -178,7 +183,21 @@ def _count_logits(labels: Int[Tensor, "n"]) -> int:
             f"labels must be numbered 0, 1, 2, … with few gaps, got {present} classes numbered up to {classes - 1}, which makes {classes} "
             "logits: number them anew, names, labels = np.unique(labels, return_inverse=True), or name them all, names=…"
         )
+    _warn_of_ignored(labels)
     return classes
+
+
+def _warn_of_ignored(labels: Int[Tensor, "n"]) -> None:
+    """Tell of a number far above all others, which count nearly without gaps: such as 255 of rows that are to be ignored."""
+    *others, last = labels.unique().tolist()
+    if len(others) > 1 and last - others[-1] > max(_FAR, others[-1]) and 2 * len(others) > others[-1]:
+        warnings.warn(
+            f"labels are {others[0]} to {others[-1]} and {last}, which makes {last + 1} logits: if the rows of {last} "
+            f"({int((labels == last).sum())}) are to be ignored, keep the others, rows = labels != {last}, in labels and "
+            "all latents; else number the classes anew",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch outputs"]:

@@ -61,7 +61,7 @@ def head_reader(head: nn.Module, synthesis: Tensor, mean_y: Tensor) -> Outputs:
 
 
 class Judge(ABC):
-    """An objective for given latents: a loss of its own, and a share of ||y − ŷ||² / tr Ry."""
+    """An objective for given latents: a loss of its own, and a weighted ||y − ŷ||² / tr Ry."""
 
     def __init__(self, objective: Any, y: Tensor, fidelity: Fidelity, read: Outputs | None = None) -> None:
         self.objective, self.share, self.fidelity, self.read = objective, objective.fidelity, fidelity, read

@@ -4,7 +4,7 @@ A decoder ends in ŷ = μy + Ψ ẑ, so an objective of ŷ is one of its coeffic
 
 ||y − ŷ||² = ||y − μy||² − 2 ẑᵀ Ψᵀ(y − μy) + ẑᵀ ΨᵀΨ ẑ,        head(ŷ) = (W Ψ) ẑ + head(μy)      (affine heads).
 
-Every objective may add a share `fidelity` of ||y − ŷ||² / tr Ry.
+Every objective may add, with a weight `fidelity`, ||y − ŷ||² / tr Ry.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class HeadDivergence(_Judged):
     Attributes:
         head: (n, m) → logits (n, c), any torch module; it is not changed.
         temperature: T > 0.
-        fidelity: share of ||y − ŷ||² / tr Ry.
+        fidelity: weight of ||y − ŷ||² / tr Ry.
 
     Raises:
         ValueError: naming the attribute that is out of range.
@@ -110,7 +110,7 @@ class Regression(_Judged):
 
     Attributes:
         head: (n, m) → (n, q), any torch module, or None.
-        fidelity: share of ||y − ŷ||² / tr Ry beside a head.
+        fidelity: weight of ||y − ŷ||² / tr Ry beside a head.
 
     Raises:
         ValueError: head is no module, or fidelity is out of range.
@@ -138,7 +138,7 @@ class Cosine(_Judged):
     """The angle between ŷ and y: the loss is 1 − cos(y, ŷ) and the score cos(y, ŷ), as in search by cosine similarity; no head, no labels.
 
     Attributes:
-        fidelity: share of ||y − ŷ||² / tr Ry.
+        fidelity: weight of ||y − ŷ||² / tr Ry.
 
     Raises:
         ValueError: fidelity is out of range.
@@ -165,7 +165,7 @@ class Retrieval(_Judged):
 
     Attributes:
         temperature: T > 0.
-        fidelity: share of ||y − ŷ||² / tr Ry.
+        fidelity: weight of ||y − ŷ||² / tr Ry.
 
     Raises:
         ValueError: naming the attribute that is out of range.

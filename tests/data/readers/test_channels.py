@@ -188,3 +188,8 @@ def test_damaged_files(tmp_path, suffix, damage):
     with pytest.raises(ValueError, match=r"damaged|empty file") as caught:
         read_channels(path)
     assert str(path) in str(caught.value)
+
+
+def test_channels_whose_squares_overflow_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"file.npy: has channels above 1e\+150, whose squares overflow"):
+        read_channels(written(tmp_path, ".npy", h=CHANNELS * 1e300), axes="latentlink")

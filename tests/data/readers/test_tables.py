@@ -9,7 +9,9 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.cli.inspect import inspect
 from latentlink.data.readers.latents import read_latents
+from latentlink.data.readers.targets import read_targets
 
 GENERATOR = np.random.default_rng(0)
 LATENTS = GENERATOR.standard_normal((6, 3)).astype(np.float32)
@@ -254,3 +256,18 @@ def test_arrays_of_hugging_face_are_tokens(tmp_path, monkeypatch):
     data.to_parquet(tmp_path / "e.parquet")
     for source in (data, tmp_path / "e.parquet"):
         np.testing.assert_array_equal(read_latents(source, pool="flatten").numpy(), TENSORS.reshape(6, 6))
+
+
+def test_addresses_of_the_hub_that_cannot_be_read_are_told_with_the_path(monkeypatch):
+    class ConnectError(Exception):  # of an HTTP library, and no OSError
+        pass
+
+    def load_dataset(kind, data_files, split):
+        raise ConnectError("Name or service not known")
+
+    hub = ModuleType("datasets")
+    hub.load_dataset = load_dataset
+    monkeypatch.setitem(sys.modules, "datasets", hub)
+    for reader in (read_latents, read_targets, inspect):
+        with pytest.raises(OSError, match=r"^hf://datasets/a/b/c.parquet: cannot be read from .*Name or service not known.*OWNER/NAME"):
+            reader("hf://datasets/a/b/c.parquet")

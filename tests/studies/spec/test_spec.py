@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from latentlink.studies.experiments import open_experiment
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import make_study, read_study
 from latentlink.studies.spec.study import Study
@@ -63,6 +64,7 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("methods=[{name: admm, active: 2}]", "active must be left out where constraint is null.*got 2"),
         ("methods=[{name: nosuch}]", "methods.0: name must be one of closed-form, .*module:attribute, got"),
         ("snr.snr_db=range(0,1000000000)", "at most 10000 values, got 1000000000"),
+        ("seeds=range(0,100000000000000000000)", "at most 10000 values, got 100000000000000000000"),
         ("seeds=range(0,10000) channel.uses=range(1,100)", "combinations"),
         ("methods=[{name: neural, validation: 1.0}]", "validation.*less than 1, got 1.0"),
         (
@@ -253,3 +255,10 @@ def test_what_lies_too_deep_or_is_no_list_is_refused():
             make_study({"name": "deep", "methods": [{"name": "closed-form"}], "seeds": value})
     with pytest.raises(ValueError, match="methods"):
         make_study({"name": "no list", "methods": 5}, ["seeds=1"])
+
+
+def test_too_many_cells_are_refused_with_the_name_of_the_file(tmp_path):
+    path = tmp_path / "sw.yaml"
+    path.write_text("{name: sw, methods: [{name: closed-form}], channel: {antennas: [1, 2, 4]}}")
+    with pytest.raises(ValueError, match=r"sw.yaml: methods.0 \(closed-form\): its lists have 300,000 combinations"):
+        open_experiment(path, ["seeds=range(0,10000)", "snr.snr_db=range(0,10)"])

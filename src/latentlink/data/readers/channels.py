@@ -17,7 +17,8 @@ from latentlink.data.readers.sources import AnyPath, locate
 from latentlink.numerics.validation import validate_call
 
 SUFFIXES = (*CONTAINERS, *matlab.SUFFIXES)
-_REAL = "amplitudes only? a link needs phases; save h.astype(complex) if real channels are meant"
+_REAL = "amplitudes only? a link needs complex baseband coefficients, amplitudes with phases"
+_LARGEST = 1e150  # whose square float64 holds, and sums of many
 _USUAL_GAIN = (1e-5, 1e5)  # beyond these, mean |h|² is a path loss and not a fading channel's
 
 
@@ -66,6 +67,8 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
         shapes = sorted({part.shape[1:] for part in parts})
         raise FileContentError(f"{path}: shards of several shapes, {shapes}, expected one (uses, rx, tx)")
     h = np.require(np.concatenate(parts), np.complex128, ["C", "W"])
+    if max(h.real.max(), -h.real.min(), h.imag.max(), -h.imag.min()) > _LARGEST:
+        raise FileContentError(f"{path}: has channels above {_LARGEST:.0e}, whose squares overflow: bring them to mean |h|² = 1")
     _warn(str(located.files[0]), h)
     return torch.from_numpy(h)
 

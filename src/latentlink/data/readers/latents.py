@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.hub import told_of_hub
 from latentlink.data.readers.opening import Source, open_source, read_array
 from latentlink.data.readers.pooling import Pooling, pool_latents
 from latentlink.data.readers.tables import Table
@@ -40,6 +41,7 @@ def read_latents(
 
     Raises:
         FileNotFoundError: the file is absent.
+        OSError: the Hugging Face Hub cannot be reached, or has no such file.
         ValueError: an unknown suffix, a damaged file, several arrays and no key, columns that are no features, or numbers that are not
             real, finite and (n, d).
         ImportError: the package that reads the format is not installed.
@@ -73,7 +75,8 @@ def latent_shards(
         >>> [(name, len(latents)) for name, latents in ll.data.latent_shards("vit-*.npy")]
         [('vit-0.npy', 250), ('vit-1.npy', 250)]
     """
-    opened = open_source(path, key)
+    with told_of_hub(path):
+        opened = open_source(path, key)
     for table in opened.tables:
         yield table.origin, latents_of_table(table, opened.key, columns, pool)
     for file in opened.files:

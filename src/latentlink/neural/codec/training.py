@@ -290,7 +290,7 @@ def codec_training(
 
 
 def named_objective(word: str, head: LinearHead | None, fidelity: float = 0.05) -> Objective:
-    """The objective of a word: "head" (its softmax or its outputs, with a share `fidelity` of MSE), "mse", "cosine" or "retrieval"."""
+    """The objective of a word: "head" (its softmax or its outputs, with a weight `fidelity` on MSE), "mse", "cosine" or "retrieval"."""
     objectives: dict[str, Objective] = {"mse": Regression(), "cosine": Cosine(), "retrieval": Retrieval()}
     if word != "head":
         return objectives[word]

@@ -79,7 +79,7 @@ class CodecMethod(Method):
     objective: Literal["head", "mse", "cosine", "retrieval"] | PlugIn = Field(
         "head", description="what it is trained for; module:attribute of an objective's class, which may take the receiver's `head`"
     )
-    fidelity: NotNegative = Field(0.05, description="share of plain MSE beside the divergence of the head")
+    fidelity: NotNegative = Field(0.05, description="weight of plain MSE beside the divergence of the head")
     power: MessageWord = Field("mean", description="what the power limits")
     peak: float | None = Field(None, ge=1, description="largest energy of a message over its budget")
     modes: Positive = Field(128, description="semantic modes that the networks work in")

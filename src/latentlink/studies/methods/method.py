@@ -170,7 +170,7 @@ class OnModes(Method):
 
     goal: GoalName = Field("none", description="what the error is weighted by: plain MSE, the head's logits or its Fisher information")
     temperature: AboveZero = Field(3.0, description="temperature of the Fisher goal")
-    fidelity: NotNegative = Field(0.01, description="share of plain MSE in a goal")
+    fidelity: NotNegative = Field(0.01, description="weight of plain MSE beside a goal")
     widely_linear: bool = Field(True, description="false: complex-linear in the packed latent, as in the paper")
     shrinkage: Literal["auto"] | NotNegative = Field("auto", description="regularisation of the whitening")
 

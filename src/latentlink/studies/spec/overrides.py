@@ -96,10 +96,10 @@ def _parse(text: str, override: str) -> Any:
     """The value of an override, in YAML; commas outside of brackets and quotes make a sweep."""
     if match := re.fullmatch(r"range\((-?\d+),\s*(-?\d+)(?:,\s*(-?[1-9]\d*))?\)", text):
         start, stop, step = (int(number or 1) for number in match.groups())
-        numbers = range(start, stop, step)
-        if len(numbers) > _MOST:
-            raise ValueError(f"override {override!r}: a range must have at most {_MOST} values, got {len(numbers)}")
-        return list(numbers)
+        count = max(0, -((start - stop) // step))  # len() of a range ends at 64 bits
+        if count > _MOST:
+            raise ValueError(f"override {override!r}: a range must have at most {_MOST} values, got {count}")
+        return list(range(start, stop, step))
     if match := re.fullmatch(r"choice\((.*)\)", text):
         text = match[1]
     outside = re.sub(r"""\[[^\]]*\]|\{[^}]*\}|'[^']*'|"[^"]*\"""", "", text)
