@@ -211,8 +211,8 @@ def test_what_commands_wrote_is_inspected_by_its_folder_and_lists_of_names_are_l
     inspect(str(files / "a"))
     shown = capsys.readouterr().out
     assert all(kind in shown for kind in ("pair: ", "link: ", "head: "))
-    (files / "names.txt").write_text("owl\nape\nape\n")
+    (files / "names.txt").write_text("owl\nape\nape\nowl\n")
     inspect("names.txt")
-    assert "3 of 2 classes, 1 to 2 each" in capsys.readouterr().out
+    assert "4 of 2 classes, 2 to 2 each" in capsys.readouterr().out
     with pytest.raises(ValueError, match="there is no nowhere: name a pair or a codec"):
         design(files.relative_to(files) / "nowhere")

@@ -148,8 +148,7 @@ def fit(
     if gain is not None:
         real("--gain", gain, above=0.0)
     read = read_or_stream(transmitter, receiver, labels, reading, output / "moments.safetensors", stream).to(device_named(device))
-    read = read if targets is None else read.with_targets(targets)
-    pilots = read.pilots
+    pilots = (read := read if targets is None else read.with_targets(targets)).pilots
     load_or_fit = partial(_head, saved=head, goal=goal)
     classifier = load_or_fit(pilots)
     goal = goal or ("mse" if classifier is None else "fisher" if isinstance(classifier, SoftmaxHead) else "logits")

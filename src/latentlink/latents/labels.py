@@ -148,11 +148,11 @@ def as_words(labels: Any) -> NDArray[Any] | None:
             raise ValueError(f"labels must be class numbers or names, one per latent ({error})") from error
     if values.dtype.kind in "UST":
         values = values.astype(str if values.dtype.kind == "S" else object).astype(object)
-    if values.dtype.kind == "O" and values.ndim == 1 and (missing := [row for row, value in enumerate(values) if value is None]):
-        raise ValueError(
-            f"labels has {len(missing)} missing (None), the first in row {missing[0]}: drop these rows in labels and all latents"
-        )
     if values.dtype.kind != "O" or values.ndim != 1 or not any(isinstance(value, str) for value in values):
+        if values.dtype.kind == "O" and values.ndim == 1 and (missing := [row for row, value in enumerate(values) if value is None]):
+            raise ValueError(
+                f"labels has {len(missing)} missing (None), the first in row {missing[0]}: drop these rows in labels and all latents"
+            )
         return None if values.dtype.kind != "O" or values.ndim < 2 or not all(isinstance(value, str) for value in values.flat) else values
     check_words(values)
     return values

@@ -58,10 +58,12 @@ def _refuse_equal(amplitude: Float[Tensor, "*batch q"]) -> Callable[[Tensor | No
     return check
 
 
-def _refuse_undefined(amplitude: Float[Tensor, "*batch q"]) -> Callable[[Tensor], Tensor]:
+def _refuse_undefined(amplitude: Float[Tensor, "*batch q"]) -> Callable[[Tensor | None], Tensor | None]:
     """A hook of channels: channels of zeros, over which nothing is sent, have gradient zero; NaN of equal singular values is refused."""
 
-    def check(gradient: Tensor) -> Tensor:
+    def check(gradient: Tensor | None) -> Tensor | None:
+        if gradient is None:  # nothing depends on the channels
+            return None
         gradient = gradient.masked_fill((amplitude.detach()[..., :1] == 0).unsqueeze(-1), 0.0)
         if not bool(gradient.isfinite().all()):
             raise ValueError(_NO_GRADIENT)
