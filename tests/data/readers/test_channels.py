@@ -144,7 +144,7 @@ def test_arrays_that_are_no_channels(tmp_path, name):
     ("axes", "message"),
     [
         ("matlab5", "must name rx and tx"),
-        ("n use tx", "must name rx and tx"),
+        ("n use n n", "must name rx and tx"),
         ("rx tx n", "name 3 axes"),
         ("sionna", r"expected \(n, n, rx, n, tx, use, use\) by axes='sionna'"),
         ("", "must name rx and tx"),
@@ -193,3 +193,16 @@ def test_damaged_files(tmp_path, suffix, damage):
 def test_channels_whose_squares_overflow_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"file.npy: has channels above 1e\+150, whose squares overflow"):
         read_channels(written(tmp_path, ".npy", h=CHANNELS * 1e300), axes="latentlink")
+
+
+@pytest.mark.parametrize("axes", [None, "matlab", "latentlink"])
+def test_one_long_matrix_may_be_many_channels_of_one_antenna(tmp_path, axes):
+    """MATLAB saves N×4×1 as N×4; what was one channel of 50×4 antennas then is what it says, if it is said."""
+    many = (GENERATOR.standard_normal((50, 4)) + 1j * GENERATOR.standard_normal((50, 4))).astype(np.complex64)
+    np.save(tmp_path / "h.npy", many)
+    if axes != "latentlink":
+        with pytest.raises(ValueError, match=r"h\.npy: got shape \(50, 4\), one channel of 50×4 antennas, or 50 channels of one antenna"):
+            read_channels(tmp_path / "h.npy", axes=axes)
+    np.testing.assert_array_equal(read_channels(tmp_path / "h.npy", axes="rx tx").numpy(), many[None, None])
+    np.testing.assert_array_equal(read_channels(tmp_path / "h.npy", axes="n tx").numpy(), many[:, None, None])
+    np.testing.assert_array_equal(read_channels(tmp_path / "h.npy", axes="n rx").numpy(), many[:, None, :, None])

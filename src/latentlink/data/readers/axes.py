@@ -19,6 +19,7 @@ import numpy as np
 from latentlink.data.readers.content import Array, Cells, FileContentError
 
 _MANY_ANTENNAS = 64  # at the transmitter, beyond which an axis that is longer than the first one rather counts channels
+_LONG, _TIMES = 16, 4  # an axis of one matrix that is longer, and so many times the other, may count channels of one antenna
 NAMES = ("n", "use", "rx", "tx")
 PRESETS: dict[str, tuple[str, ...]] = {
     "latentlink": ("n rx tx", "n use rx tx"),
@@ -61,19 +62,30 @@ def _said(origin: str, h: Array, axes: str) -> str:
         if not fitting:
             layouts = " or ".join(f"({', '.join(names.split())})" for names in preset)
             raise FileContentError(f"{origin}: got shape {h.shape}, expected {layouts} by axes={axes!r}")
+        _check_matrix(origin, h)
         return fitting[0]
     names = re.split(r"[\s,]+", axes.strip().strip("()").strip().lower())
     unknown = [name for name in names if name not in NAMES]
-    if unknown or names.count("rx") < 1 or names.count("tx") < 1:
-        raise FileContentError(f"{origin}: axes={axes!r} must name rx and tx, and n and use where they are; {_ASK}")
+    if unknown or not {"rx", "tx"} & set(names):
+        raise FileContentError(f"{origin}: axes={axes!r} must name rx and tx (one of them where the other end has one antenna); {_ASK}")
     if len(names) != h.ndim:
         raise FileContentError(f"{origin}: axes={axes!r} name {len(names)} axes, got shape {h.shape}")
     return " ".join(names)
 
 
+def _check_matrix(origin: str, h: Array) -> None:
+    """Refuse one matrix that may be many channels, of which an axis of length one was left out, as MATLAB does."""
+    if h.ndim == 2 and max(h.shape) > max(_LONG, _TIMES * min(h.shape)):
+        raise FileContentError(
+            f"{origin}: got shape {h.shape}, one channel of {h.shape[0]}×{h.shape[1]} antennas, or {max(h.shape)} channels of one antenna "
+            "at an end: say axes='rx tx' for one channel, or 'n tx', 'n rx', 'tx n' or 'rx n' for many (--axes on the command line)"
+        )
+
+
 def _recognised(origin: str, h: Array, matlab: bool) -> str:
     """The axes of a file that says nothing: one matrix, or channels of this package's own layout."""
     if h.ndim == 2:
+        _check_matrix(origin, h)
         return "rx tx"
     if h.ndim != 3:
         raise FileContentError(f"{origin}: got shape {h.shape}, whose {h.ndim} axes are ambiguous: {_ASK}")
