@@ -11,7 +11,7 @@ from torch import Tensor
 from latentlink.data.readers import matlab
 from latentlink.data.readers.axes import arrange
 from latentlink.data.readers.containers import CONTAINERS
-from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values, narrowed
 from latentlink.data.readers.opening import read_array
 from latentlink.data.readers.sources import AnyPath, locate
 from latentlink.numerics.validation import validate_call
@@ -61,7 +61,7 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
             raise FileContentError(f"{file}: got {array.dtype}, expected complex numbers: {_REAL}")
         check_kind(str(file), array, "complex numbers", "c")
         check_values(str(file), array)
-        parts.append(arrange(str(file), array, axes, file.suffix.lower() == ".mat"))
+        parts.append(arrange(str(file), narrowed(str(file), array, np.complex128), axes, file.suffix.lower() == ".mat"))
     if len({part.shape[1:] for part in parts}) > 1:
         shapes = sorted({part.shape[1:] for part in parts})
         raise FileContentError(f"{path}: shards of several shapes, {shapes}, expected one (uses, rx, tx)")

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values, narrowed
 from latentlink.data.readers.opening import Source, open_source, read_array
 from latentlink.data.readers.pooling import Pooling, pool_latents
 from latentlink.data.readers.tables import Table
@@ -114,4 +114,4 @@ def latents_of_array(origin: str, array: Array, pool: Pooling | None) -> Array:
         )
     pooled = pool_latents(origin, array, pool)
     double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
-    return np.asarray(pooled, np.float64 if double else np.float32)
+    return narrowed(origin, pooled, np.float64 if double else np.float32)

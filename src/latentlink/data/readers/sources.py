@@ -37,7 +37,7 @@ def locate(source: AnyPath | Sequence[AnyPath], key: str | None, suffixes: Colle
         suffixes: formats that the caller can read; the other files of a folder are no shards.
 
     Raises:
-        FileNotFoundError: the file is absent, or a pattern matches none.
+        FileNotFoundError: the file is absent, a link leads nowhere, or a pattern matches none.
         FileContentError: a folder holds no shards or shards of several formats, or keys contradict each other.
     """
     if isinstance(source, str | os.PathLike):
@@ -64,7 +64,7 @@ def _locate_one(source: str, key: str | None, suffixes: Collection[str]) -> Loca
         return Located(_folder(Path(source), suffixes), key)
     if Path(source).exists() or not glob.has_magic(source):
         return Located((_existing(Path(source), suffixes),), key)
-    found = [path for path in map(Path, glob.glob(source, recursive=True)) if path.is_file()]  # noqa: PTH207 (Path.glob refuses absolute patterns)
+    found = [path for path in map(Path, glob.glob(source, recursive=True)) if _is_entry(path)]  # noqa: PTH207 (Path.glob refuses absolute patterns)
     if not found:
         raise FileNotFoundError(f"{source}: no file matches this pattern, seen from {Path.cwd()}")
     return Located(tuple(_existing(path, suffixes) for path in in_order(found)), key)
@@ -75,8 +75,15 @@ def _refuse_null(source: str) -> None:
         raise FileContentError(f"{source!r}: a path holds no null character")
 
 
+def _is_entry(path: Path) -> bool:
+    """Tell files, and links to what is no longer there, which are refused as shards instead of being left out, from folders."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
 def _existing(path: Path, suffixes: Collection[str]) -> Path:
     """Check what can be checked before a file is opened."""
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(f"{path}: a link to {path.readlink()}, which is not there: bring it back, or remove the link")
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file, seen from {Path.cwd()}")
     if path.suffix.lower() not in suffixes:
@@ -90,7 +97,7 @@ def _existing(path: Path, suffixes: Collection[str]) -> Path:
 
 
 def _folder(folder: Path, suffixes: Collection[str]) -> tuple[Path, ...]:
-    shards = [path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in suffixes and path.name[0] not in "._"]
+    shards = [path for path in folder.iterdir() if _is_entry(path) and path.suffix.lower() in suffixes and path.name[0] not in "._"]
     formats = sorted({path.suffix.lower() for path in shards})
     if not shards:
         raise FileContentError(f"{folder}: a folder without shards, expected files of one of {', '.join(suffixes)}")
