@@ -15,6 +15,7 @@ from latentlink.studies.spec.overrides import apply_override, put
 from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
+_DEEPEST = 100  # lists and mappings within each other
 
 
 @validate_call
@@ -50,7 +51,7 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
     except IsADirectoryError as error:
         raise ValueError(f"{path}: must be a study file, got a folder") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = "it contains itself" if isinstance(error, RecursionError) else error
+        reason = "it contains itself, or is nested too deeply" if isinstance(error, RecursionError) else error
         raise ValueError(f"{path}: not a YAML file ({reason})") from error
     try:
         return make_study(content, overrides, quick, folder=path.parent)
@@ -94,7 +95,8 @@ def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False,
         put(content, key, value)
     for override in overrides:
         key = apply_override(content, override)
-        for method in content.get("methods") or ():
+        methods = content.get("methods")
+        for method in methods if isinstance(methods, list) else ():
             if isinstance(method, dict) and isinstance(method.get("at"), dict):
                 method["at"].pop(key, None)
     try:
@@ -107,19 +109,39 @@ def as_plain(value: Any, place: str = "study") -> Any:
     """A copy as a study file would hold it: NumPy's numbers, arrays and tensors are numbers and lists, paths are text.
 
     Raises:
-        ValueError: a study file cannot hold such a value; the message names its place.
+        ValueError: a study file cannot hold such a value, or so many or so deep ones; the message names its place.
     """
-    if isinstance(value, np.generic | np.ndarray | Tensor):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: as_plain(inner, f"{place}.{key}") for key, inner in value.items()}
-    if isinstance(value, list | tuple | range):
-        return [as_plain(inner, f"{place}.{number}") for number, inner in enumerate(value)]
-    if value is None or isinstance(value, bool | int | float | str | date):
-        return value
-    raise ValueError(f"{place} must be a number, text, a list or a mapping, as in a study file, got a {type(value).__name__}")
+    left = _MOST_VALUES
+
+    def plain(value: Any, place: str, depth: int) -> Any:
+        nonlocal left
+        left -= _size(value)
+        if left < 0:
+            raise ValueError(f"{place} must be of a study of at most {_MOST_VALUES} values, got more")
+        if depth > _DEEPEST:
+            raise ValueError(f"{place[:40]}… is more than {_DEEPEST} lists deep, or contains itself: write its values out")
+        if isinstance(value, np.generic | np.ndarray | Tensor):
+            return value.tolist()
+        if isinstance(value, Path):
+            return str(value)
+        if isinstance(value, Mapping):
+            return {key: plain(inner, f"{place}.{key}", depth + 1) for key, inner in value.items()}
+        if isinstance(value, list | tuple | range):
+            return [plain(inner, f"{place}.{number}", depth + 1) for number, inner in enumerate(value)]
+        if value is None or isinstance(value, bool | int | float | str | date):
+            return value
+        raise ValueError(f"{place} must be a number, text, a list or a mapping, as in a study file, got a {type(value).__name__}")
+
+    return plain(value, place, 0)
+
+
+def _size(value: Any) -> int:
+    """How many values of its own something holds, counted before any of them is looked at."""
+    if isinstance(value, np.ndarray):
+        return value.size
+    if isinstance(value, Tensor):
+        return value.numel()
+    return len(value) if isinstance(value, Mapping | list | tuple | range) else 0
 
 
 def _copy_aliases(value: Any) -> Any:
@@ -142,7 +164,9 @@ class _UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """A loader for which a key that comes twice in one mapping is an error."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"]
-        if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} comes twice", node.start_mark)
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} comes twice", node.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
