@@ -19,7 +19,7 @@ from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import device_named, integer
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.artifacts import load
-from latentlink.storage.atomic import atomic_path
+from latentlink.storage.atomic import atomic_path, check_writable
 from latentlink.tasks.heads import LinearHead, SoftmaxHead
 from latentlink.tasks.metrics import accuracy
 
@@ -83,6 +83,9 @@ def evaluate(
     checkpoint
         A file for the sums so far of latents that are read block by block, from which an interrupted command goes on.
     """
+    for written in (output, checkpoint):
+        if written is not None:
+            check_writable(written)
     integer("--seed", seed, 0, 2**64 - 1)
     link = link / "link.safetensors" if link.is_dir() else link
     if not link.is_file():

@@ -8,6 +8,7 @@ from latentlink.cli.options import USUAL_READING, Cluster, Integer, ReadingOptio
 from latentlink.data.sharded.second_order import moments_of_pairs
 from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import integer
+from latentlink.storage.atomic import check_writable
 
 
 def moments(
@@ -37,6 +38,7 @@ def moments(
     folds
         Disjoint parts whose moments are stored besides, for errors on held-out pilots.
     """
+    check_writable(output)
     integer("--folds", folds)
     pairs = open_pairs(transmitter, receiver, reading)
     with cluster_of(cluster) as workers, row_bar("moments") as shown:

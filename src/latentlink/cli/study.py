@@ -21,7 +21,7 @@ from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import arrange
 from latentlink.report.findings import write_markdown
 from latentlink.report.page import report_study
-from latentlink.storage.atomic import atomic_path, write_atomically
+from latentlink.storage.atomic import atomic_path, check_writable, write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
 from latentlink.studies.experiments import Experiment, open_experiment
 from latentlink.studies.result_files import write_archive
@@ -49,6 +49,7 @@ def run(
     """
     started = time.perf_counter()
     experiment = open_experiment(file, overrides, quick=quick, output=output)
+    check_writable(experiment.results.all_rows)
     ended = run_experiment(experiment, jobs, device, cluster, together)
     out.print(f"{ended} cells in {time.perf_counter() - started:.1f} s")
     same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != KEPT else [])]
@@ -138,6 +139,8 @@ def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output
     markdown
         Also write the printed table as Markdown into this file, with the findings in words.
     """
+    if markdown is not None:
+        check_writable(markdown)
     experiment = open_experiment(file, overrides, quick=quick, output=output)
     rows = experiment.rows()
     table = summarise(rows)

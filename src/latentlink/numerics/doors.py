@@ -32,7 +32,7 @@ def as_tensor(name: str, value: Any) -> Tensor:
     The memory of a large read-only array, such as a mapped file, is shared: nothing here writes into what it was given.
 
     Raises:
-        ValueError: it is no array of numbers, or its entries are not all there (masked, sparse, on the meta device); with the remedy.
+        ValueError: it is no array of numbers, or its entries are not all there (masked, sparse, nested, meta); with the remedy.
     """
     if type(value).__module__.partition(".")[0] in ("pandas", "polars") and len(getattr(value, "shape", ())) == 1:
         value = value.to_numpy()  # a column
@@ -56,6 +56,8 @@ def as_tensor(name: str, value: Any) -> Tensor:
 def _refuse_other_arrays(name: str, value: Any) -> None:
     """Refuse what looks like an array and does not store a number for each entry, with what makes an array of it."""
     home, kind = type(value).__module__.partition(".")[0], type(value).__name__
+    if isinstance(value, Tensor) and value.is_nested:
+        raise ValueError(f"{name} must be a dense tensor, got a nested one of {value.size(0)} parts: torch.stack parts of one shape")
     if isinstance(value, Tensor) and not (value.layout == torch.strided and not value.is_meta and not value.is_quantized):
         if value.is_meta:
             raise ValueError(f"{name} must be a tensor with its numbers, got one on the meta device, which holds none")

@@ -238,8 +238,8 @@ def _is_instance(value: Any, kind: type) -> bool:
 
 
 def holds_numbers(tensor: Tensor) -> bool:
-    """Return True if every entry of a tensor is stored: it is not sparse, not quantised, nor on the meta device, which holds nothing."""
-    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    """Return True if every entry of a tensor is stored: it is not nested, sparse or quantised, nor on the meta device."""
+    return tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta and not tensor.is_quantized
 
 
 def whole_number(value: Any) -> int | None:

@@ -38,6 +38,7 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
 
     Raises:
         FileNotFoundError: the file is absent.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: a damaged file, a missing key, real or not finite numbers, or axes that are unknown or not said.
         ImportError: HDF5 without h5py, or MATLAB without scipy.
 
@@ -58,7 +59,7 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
     for file in located.files:
         array = read_array(file, located.key)
         if array.dtype.kind in "biuf":
-            raise FileContentError(f"{file}: got {array.dtype}, expected complex numbers: {_REAL}")
+            raise FileContentError(f"{file}: got {array.dtype}, expected complex numbers: {_remedy(array)}")
         check_kind(str(file), array, "complex numbers", "c")
         check_values(str(file), array)
         parts.append(arrange(str(file), narrowed(str(file), array, np.complex128), axes, file.suffix.lower() == ".mat"))
@@ -68,6 +69,15 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
     h = np.require(np.concatenate(parts), np.complex128, ["C", "W"])
     _warn(str(located.files[0]), h)
     return torch.from_numpy(h)
+
+
+def _remedy(real: Array) -> str:
+    """What makes complex channels of real ones: parts along the last or the first axis are joined."""
+    parts = {"last": (-1, "h[..., 0] + 1j * h[..., 1]"), "first": (0, "h[0] + 1j * h[1]")}
+    for name, (axis, joined) in parts.items():
+        if real.ndim > 2 and real.shape[axis] == 2:
+            return f"if the {name} axis of {real.shape} holds real and imaginary parts, save {joined}; else: {_REAL}"
+    return _REAL
 
 
 def _warn(origin: str, h: Array) -> None:

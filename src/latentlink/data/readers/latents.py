@@ -40,6 +40,7 @@ def read_latents(
 
     Raises:
         FileNotFoundError: the file is absent.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: an unknown suffix, a damaged file, several arrays and no key, columns that are no features, or numbers that are not
             real, finite and (n, d).
         ImportError: the package that reads the format is not installed.

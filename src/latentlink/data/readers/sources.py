@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from latentlink.data.readers.content import FileContentError
+from latentlink.storage.refusals import naming_refusals
 
 AnyPath = str | os.PathLike[str]
 
@@ -38,13 +39,15 @@ def locate(source: AnyPath | Sequence[AnyPath], key: str | None, suffixes: Colle
 
     Raises:
         FileNotFoundError: the file is absent, a link leads nowhere, or a pattern matches none.
+        OSError: the system refuses to open a file; PermissionError where the right to read it is lacking.
         FileContentError: a folder holds no shards or shards of several formats, or keys contradict each other.
     """
     if isinstance(source, str | os.PathLike):
-        return _locate_one(os.fspath(source), key, suffixes)
+        with naming_refusals(source):
+            return _locate_one(os.fspath(source), key, suffixes)
     if not isinstance(source, Sequence) or not all(isinstance(part, str | os.PathLike) for part in source):
         raise FileContentError("path must be a file, a pattern, a folder or a list of files, got a list of other things")
-    parts = [_locate_one(os.fspath(part), key, suffixes) for part in source]
+    parts = [locate(part, key, suffixes) for part in source]
     keys = {part.key for part in parts}
     if len(keys) > 1:
         raise FileContentError(f"{source[0]} …: shards must be read by one key, got {', '.join(sorted(map(str, keys)))}")

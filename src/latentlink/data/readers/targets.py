@@ -15,6 +15,7 @@ def read_targets(path: Source, *, key: str | None = None) -> Float[Tensor, "n q"
 
     Raises:
         FileNotFoundError: the file is absent.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: as `read_latents`, for numbers that are not real, finite and (n, q) or (n,).
     """
     opened = open_source(path, key)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from latentlink.numerics.validation import validate_call
+from latentlink.storage.refusals import naming_refusals
 from latentlink.studies.spec.overrides import apply_override, put
 from latentlink.studies.spec.study import Study, explain
 
@@ -35,6 +36,7 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: it is not YAML, or not a study; the message names the file, the key, what was given and what was expected.
 
     Example:
@@ -45,7 +47,8 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
         (1, 2)
     """
     try:
-        content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
+        with naming_refusals(path):
+            content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
