@@ -6,17 +6,18 @@ from latentlink.numerics.extras import MissingExtra, require_extra
 
 
 def main() -> None:
-    """Run the command line; exit status 2 if the packages that it needs are not installed, 130 where it is interrupted."""
+    """Run the command line; exit status 2 if the packages that it needs are not installed, 130 if interrupted."""
     try:
         require_extra("lab", "The commands of latentlink", "cyclopts", "rich", "polars", "pydantic", "yaml")
-        from latentlink.cli import main as run_command_line
-
-        run_command_line()
     except MissingExtra as missing:
         sys.stderr.write(f"{missing}\n")
         sys.exit(2)
-    except KeyboardInterrupt:  # while packages are imported
-        sys.stderr.write("interrupted\n")
+    try:
+        from latentlink.cli import main as run_command_line
+
+        run_command_line()
+    except KeyboardInterrupt:  # while packages are imported, before commands look after it themselves
+        sys.stderr.write("interrupted before anything was done\n")
         sys.exit(130)
 
 

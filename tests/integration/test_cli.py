@@ -228,24 +228,3 @@ def test_fit_a_codec_and_use_its_link(run, files):
     assert "--method is linear" in run("fit", "tx.npy", "rx.pt", "labels.csv", "--rounds", 3, status=1).stderr
     twice = ("--method", "codec", "--flops", 9, "--microseconds", 3)
     assert "give one of them" in run("fit", "tx.npy", "rx.pt", "labels.csv", *twice, status=1).stderr
-
-
-def test_a_card_leaves_the_notes_of_others_alone(run, files):
-    pair = ("tx.npy", "rx.pt", "--n-tx", "2", "--n-rx", "2", "--output", "carded")
-    run("fit", *pair, "--card")
-    run("fit", *pair, "--card")  # a card of its own is written anew
-    (files / "carded" / "link.md").write_text("# My notes\n")
-    assert (
-        "link.md: is there already and is no card of link.safetensors"
-        in run("inspect", "carded/link.safetensors", "--card", status=1).stderr
-    )
-    assert (files / "carded" / "link.md").read_text() == "# My notes\n"
-
-
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(run, files):
-    (files / "taken").write_text("a file")
-    (files / "loop").symlink_to(files / "loop")
-    for name in ("taken", "taken/within", "loop"):
-        said = run("fit", "tx.npy", "rx.pt", "--n-tx", "2", "--n-rx", "2", "--output", name, status=1)
-        assert f"--output must be a folder or the name of a new one, got {name}" in " ".join(said.stderr.split())
-        assert said.stdout == ""

@@ -38,6 +38,7 @@ _USES = {
 _LINK = "latentlink evaluate {file} TX RX LABELS"
 # facts that are told elsewhere, or in no words
 _TOLD = ("work", "rows_read", "parts", "kind", "sha256", "conventions", "versions", "provenance", "format")
+_LAST = "checks every byte and shows the same."  # words with which every card ends
 _UNMEASURED = ("moments", "marginal")  # kinds that are neither good nor bad
 _WORDS = {
     "count": "pairs",
@@ -167,18 +168,24 @@ def word(value: object) -> str:
     return str(value)
 
 
-def write_card(path: Path) -> Path:
-    """Write the card of an artifact beside it, as Markdown, and return its path.
+def check_card(path: Path) -> Path:
+    """The place of an artifact's card, at which there may be an earlier card and no other file.
 
     Raises:
-        ValueError: a file of that name is no card of this artifact; or as `read_card`.
+        ValueError: a file is there that is no card.
     """
+    place = path.with_suffix(".md")
+    if place.exists() and not (place.is_file() and place.read_text("utf-8", "replace").rstrip().endswith(_LAST)):
+        raise ValueError(f"--card would write over {place}, which is no card of latentlink: move that file, or rename {path.name}")
+    return place
+
+
+def write_card(path: Path) -> Path:
+    """Write the card of an artifact beside it, as Markdown, and return its path; raises as `read_card` and `check_card`."""
+    written = check_card(path)
     templates = PackageLoader("latentlink.cli")
     pages = Environment(loader=templates, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     pages.filters["cell"] = _cell
-    written = path.with_suffix(".md")
-    if written.exists() and f"# {path.name}" not in written.read_text(encoding="utf-8", errors="replace").splitlines()[:1]:
-        raise ValueError(f"{written}: is there already and is no card of {path.name}: move it, or rename {path.name}")
     write_atomically(written, pages.get_template("card.md").render(card=read_card(path)).encode())
     return written
 

@@ -18,7 +18,7 @@ from latentlink.report.arrange import arrange
 from latentlink.report.curves import EXACT, SEPARATION
 from latentlink.report.figures import draw_wide
 from latentlink.report.plots import Frame, plot_accuracy
-from latentlink.storage.atomic import check_folder
+from latentlink.storage.atomic import check_writable
 from latentlink.storage.provenance import DataRecord, Provenance
 from latentlink.studies.channels import channel_of
 from latentlink.studies.experiments import Experiment, open_experiment
@@ -49,7 +49,7 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
     output
         Folder for the results.
     """
-    check_folder("--output", output)
+    check_writable(output / "results.parquet")
     started = time.perf_counter()
     experiment = open_experiment(STUDY, (*_find_data(overrides), *overrides), quick=quick)
     experiment = replace(experiment, results=Results(output))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from latentlink.cli.card import read_card, write_card
+from latentlink.cli.card import check_card, read_card, write_card
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name
@@ -16,6 +16,7 @@ from latentlink.neural.codec.design import Codec
 from latentlink.numerics.doors import device_named, integer, real
 from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import load
+from latentlink.storage.atomic import check_writable
 from latentlink.storage.provenance import Provenance
 
 
@@ -67,6 +68,9 @@ def design(
     card
         Also write a card in Markdown beside the link: what it is, from what it was made, and how good it was.
     """
+    check_writable(output)
+    if card:
+        check_card(output)
     integer("--seed", seed or 0, 0, 2**64 - 1)
     path = _artifact(source)
     known = load(path).to(device_named(device))

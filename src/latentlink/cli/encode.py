@@ -13,6 +13,7 @@ from latentlink.data.readers.images import read_images
 from latentlink.data.readers.writing import check_writable_suffix, write_array
 from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named, integer
+from latentlink.storage.atomic import check_writable
 
 
 def encode(
@@ -53,9 +54,10 @@ def encode(
     labels
         Also write the class numbers of the data set here.
     """
-    check_writable_suffix(output)
-    if labels is not None:
-        check_writable_suffix(labels)
+    for written in (output, labels):
+        if written is not None:
+            check_writable_suffix(written)
+            check_writable(written)
     if images is not None:
         if labels is not None:
             raise ValueError("--labels writes the classes of a data set; images from a file have none")

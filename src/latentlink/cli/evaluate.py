@@ -9,7 +9,7 @@ from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
 from latentlink.cli.beyond_memory import is_beyond_memory, measure_stream, refuse_what_needs_all
 from latentlink.cli.console import facts, read_pilots, told_warnings, wrote
-from latentlink.cli.measured import Rows, list_figures, list_power, print_accuracy, warn_of_power
+from latentlink.cli.measured import Rows, list_figures, list_power, print_accuracy, warn_of_error, warn_of_power
 from latentlink.cli.options import USUAL_READING, Device, Integer, Number, Reading, ReadingOptions
 from latentlink.cli.radio import channel_at, read_radio
 from latentlink.data.readers.targets import read_targets
@@ -20,7 +20,7 @@ from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import device_named, integer
 from latentlink.numerics.seeds import stream_generator
 from latentlink.storage.artifacts import load
-from latentlink.storage.atomic import atomic_path
+from latentlink.storage.atomic import atomic_path, check_writable
 from latentlink.tasks.heads import LinearHead, SoftmaxHead
 from latentlink.tasks.metrics import accuracy
 
@@ -84,6 +84,9 @@ def evaluate(
     checkpoint
         A file for the sums so far of latents that are read block by block, from which an interrupted command goes on.
     """
+    for written in (output, checkpoint):
+        if written is not None:
+            check_writable(written)
     integer("--seed", seed, 0, 2**64 - 1)
     link = link / "link.safetensors" if link.is_dir() else link
     if not link.is_file():
@@ -98,6 +101,7 @@ def evaluate(
     if is_beyond_memory(transmitter, receiver) if stream is None else stream:
         refuse_what_needs_all(retrieval, calibrate)
         seen = measure_stream(transceiver, sources, reading, checkpoint, channel=radio, head=reader, generator=seed)
+        warn_of_error(seen)
     else:
         seen = _measure(transceiver, sources, reading, radio, reader, seed, retrieval, calibrate)
     warn_of_power(seen, radio, "--calibrate brings it to the budget, as studies do")
@@ -127,6 +131,7 @@ def _measure(
     with told_warnings():
         seen = evaluation.evaluate(link, test.x, test.y, channel=radio, head=reader, gallery=gallery, generator=noise, **given)
     _print_figures(seen, test, reader, radio)
+    warn_of_error(seen, test)
     return seen
 
 

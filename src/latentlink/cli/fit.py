@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from latentlink.channels.channel import Channel
 from latentlink.cli.beyond_memory import ReadPilots, read_or_stream
-from latentlink.cli.card import write_card
+from latentlink.cli.card import check_card, write_card
 from latentlink.cli.console import facts, messages, source_name, told_warnings, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
 from latentlink.cli.measured import list_figures, list_power, name_figures
@@ -33,7 +33,7 @@ from latentlink.numerics.doors import device_named, integer, real
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import Saved, load
-from latentlink.storage.atomic import check_folder
+from latentlink.storage.atomic import check_writable
 from latentlink.storage.provenance import Provenance
 from latentlink.studies.shared import PilotKnowledge
 from latentlink.tasks.heads import LinearHead, SoftmaxHead, fit_head
@@ -143,10 +143,7 @@ def fit(
         Read latents block by block, as what is larger than memory has to be; without it where files take a quarter of the memory or more.
         Their moments are stored in the output folder, from which an interrupted command goes on; heads, codecs and the look take a sample.
     """
-    check_folder("--output", output)
-    integer("--seed", seed or 0, 0, 2**64 - 1)
-    if gain is not None:
-        real("--gain", gain, above=0.0)
+    _check_early(output, card, seed, gain)
     read = read_or_stream(transmitter, receiver, labels, reading, output / "moments.safetensors", stream).to(device_named(device))
     pilots = (read := read if targets is None else read.with_targets(targets)).pilots
     load_or_fit = partial(_head, saved=head, goal=goal)
@@ -183,6 +180,17 @@ def fit(
     settings = {"method": method, "power": power, "csi": csi, "channels of": channel_name(channel, seed), **told}
     artifacts = {"pair": modes, "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks}
     _write(output, artifacts, Provenance(read.records, settings, figures), card)
+
+
+def _check_early(output: Path, card: bool, seed: int | None, gain: float | None) -> None:
+    """Refuse numbers that cannot be, and before the work what could not be written after it."""
+    integer("--seed", seed or 0, 0, 2**64 - 1)
+    if gain is not None:
+        real("--gain", gain, above=0.0)
+    for name in ("pair", "head", "link", "codec"):
+        check_writable(output / f"{name}.safetensors")
+        if card:
+            check_card(output / f"{name}.safetensors")
 
 
 def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], made: Provenance, card: bool) -> None:

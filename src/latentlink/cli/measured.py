@@ -7,6 +7,8 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.cli.console import print_table, warn
 from latentlink.evaluation.figures import Evaluation
+from latentlink.latents.look import look, pairing_fault
+from latentlink.latents.pilots import Pilots
 from latentlink.links.calibration import TOLERANCE
 from latentlink.tasks.metrics import Accuracy, Rate
 
@@ -23,6 +25,7 @@ _WORDS = {
     "cosine": "cosine similarity",
     "power": "power per use",
 }
+_LOOKED_AT = 10_000  # rows whose pairing is tested where a link fails
 _FEW = 8  # outputs that are shown one by one
 
 
@@ -67,6 +70,15 @@ def warn_of_power(seen: Evaluation, radio: Channel, remedy: str) -> None:
             f"the link spends {float(seen.power.mean()):.4g} of a budget of {budget:.4g} on these latents (95 % interval {low:.4g} to "
             f"{high:.4g}), so that it looks better than links within the budget: {remedy}"
         )
+
+
+def warn_of_error(seen: Evaluation, test: Pilots | None = None) -> None:
+    """Warn where the link is worse than sending nothing, with what is wrong with the pairing of the test latents, where they are given."""
+    if float(seen.nmse.mean()) < 1:
+        return
+    fault = None if test is None else pairing_fault(look(test.x[:_LOOKED_AT], test.y[:_LOOKED_AT]))
+    reason = fault or "are the rows of both ends paired, and are the link and its channel those of these encoders?"
+    warn(f"on these latents the link is worse than one that sends nothing (NMSE {float(seen.nmse.mean()):.3g}, above 1): {reason}")
 
 
 def _power_interval(seen: Evaluation) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from latentlink.data.sharded.paired_rows import check_labels
 from latentlink.data.sharded.second_order import moments_of_pairs
 from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import integer
+from latentlink.storage.atomic import check_writable
 
 
 def moments(
@@ -38,6 +39,7 @@ def moments(
     folds
         Disjoint parts whose moments are stored besides, for errors on held-out pilots.
     """
+    check_writable(output)
     integer("--folds", folds)
     pairs = open_pairs(transmitter, receiver, reading)
     check_labels(pairs)

@@ -21,7 +21,7 @@ from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import arrange
 from latentlink.report.findings import write_markdown
 from latentlink.report.page import report_study
-from latentlink.storage.atomic import atomic_path, check_folder, write_atomically
+from latentlink.storage.atomic import atomic_path, check_writable, write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
 from latentlink.studies.experiments import Experiment, open_experiment
 from latentlink.studies.result_files import write_archive
@@ -49,6 +49,7 @@ def run(
     """
     started = time.perf_counter()
     experiment = open_experiment(file, overrides, quick=quick, output=output)
+    check_writable(experiment.results.all_rows)
     ended = run_experiment(experiment, jobs, device, cluster, together)
     out.print(f"{ended} cells in {time.perf_counter() - started:.1f} s")
     same = [str(file), *overrides, *(["--quick"] if quick else []), *(["--output", str(output)] if output != KEPT else [])]
@@ -62,7 +63,6 @@ def run_experiment(experiment: Experiment, jobs: int, device: str, cluster: str 
         ConnectionError: the cluster is lost; the results that arrived are stored.
         ValueError: cells failed; the others are stored. Or an option is refused.
     """
-    check_folder("--output", experiment.results.folder)
     device_named(device)
     check_together(together, cluster)
     missing = experiment.missing
@@ -139,6 +139,8 @@ def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output
     markdown
         Also write the printed table as Markdown into this file, with the findings in words.
     """
+    if markdown is not None:
+        check_writable(markdown)
     experiment = open_experiment(file, overrides, quick=quick, output=output)
     rows = experiment.rows()
     table = summarise(rows)

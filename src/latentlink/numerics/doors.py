@@ -32,7 +32,7 @@ def as_tensor(name: str, value: Any) -> Tensor:
     The memory of a large read-only array, such as a mapped file, is shared: nothing here writes into what it was given.
 
     Raises:
-        ValueError: it is no array of numbers, or its entries are not all there (masked, sparse, on the meta device); with the remedy.
+        ValueError: it is no array of numbers, or its entries are not all there (masked, sparse, nested, meta); with the remedy.
     """
     if type(value).__module__.partition(".")[0] in ("pandas", "polars") and len(getattr(value, "shape", ())) == 1:
         value = value.to_numpy()  # a column

@@ -75,8 +75,8 @@ def _expected_instance(kind: type) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: short ones as they are, others by their type."""
-    if isinstance(value, Tensor) and value.is_nested:  # has no shape
-        return f"a nested tensor {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, Tensor) and value.is_nested:
+        return f"a nested tensor {str(value.dtype).removeprefix('torch.')} of {value.size(0)} parts"
     if isinstance(value, Tensor):
         kind = "" if value.layout == torch.strided else f" ({str(value.layout).removeprefix('torch.')})"
         return f"a tensor {str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}{kind}{' on meta' if value.is_meta else ''}"

@@ -24,6 +24,7 @@ from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink.storage.fields import check_fields
 from latentlink.storage.provenance import Provenance
+from latentlink.storage.refusals import naming_refusals
 
 FORMAT_VERSION = 1
 CONVENTIONS = {
@@ -145,6 +146,7 @@ def load(path: str | os.PathLike[str], expected: type[Any] | UnionType = object)
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ArtifactError: it is no file, or foreign, truncated, changed, of a newer format version, of an unknown kind, malformed, or holds
             another class than expected.
 
@@ -221,7 +223,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
 
 def _content(path: str | os.PathLike[str]) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with naming_refusals(path):
+            return Path(path).read_bytes()
     except IsADirectoryError as error:
         raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it") from error
     except ValueError as error:

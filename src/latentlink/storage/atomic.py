@@ -21,7 +21,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be made or written, or the disk is full; `path` is then as it was before.
     """
-    target = _resolved(Path(path))  # a link is followed, not replaced
+    target = _resolved(path)
     draft = None
     try:
         if target.exists() and not target.is_file():
@@ -44,28 +44,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse early, before the work, a place at which `atomic_path` would fail; nothing is made there yet.
+
+    Raises:
+        OSError: links lead in a circle, a folder or another special file is there, or what should be a folder is a file or read-only.
+    """
+    target = _resolved(path)
+    try:
+        if target.exists() and not target.is_file():
+            raise IsADirectoryError(f"could not write {target}: it is there already and not a regular file: name another place")
+        above = next((folder for folder in target.parents if folder.exists() or folder.is_symlink()), target.parent)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(f"could not write {path}: {error.strerror}: name another place") from error
+    if not above.is_dir():
+        raise NotADirectoryError(f"could not write {target}: {above} is not a folder: name another place")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PermissionError(f"could not write {target}: {above} is read-only: name another place")
+
+
+def _resolved(path: str | os.PathLike[str]) -> Path:
+    """The target of a path: a link is followed, not replaced."""
+    try:
+        return Path(path).resolve()
+    except (RuntimeError, OSError) as error:  # a RuntimeError for circles before Python 3.13
+        reason = getattr(error, "strerror", None) or "links lead in a circle"
+        raise OSError(f"could not write {path}: {reason}: name another place") from error
+
+
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a whole file, or leave what was there; raises as `atomic_path` does."""
     with atomic_path(path) as draft:
         draft.write_bytes(content)
-
-
-def check_folder(name: str, folder: Path) -> None:
-    """Check that files can be written into a folder, which need not be there yet, before the work that they are of.
-
-    Raises:
-        OSError: it is a file, or lies in one, or cannot be written; the message has the name of the argument.
-    """
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists() or each.is_symlink())
-    if not there.is_dir():
-        raise NotADirectoryError(f"{name} must be a folder or the name of a new one, got {folder}, and {there} is no folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(f"{name} must be a folder that can be written, got {folder}, and {there} cannot be written")
-
-
-def _resolved(path: Path) -> Path:
-    """The path that links lead to."""
-    try:
-        return path.resolve()
-    except RuntimeError as error:  # what Python before 3.13 says of links that lead to themselves
-        raise OSError(errno.ELOOP, f"could not write {path}: its links lead to themselves") from error

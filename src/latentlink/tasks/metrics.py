@@ -14,7 +14,7 @@ from latentlink.numerics.doors import AnyArray, finite, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call
 from latentlink.tasks.heads import apply_head, class_name, decisions
-from latentlink.tasks.numbering import find_unseen
+from latentlink.tasks.numbering import find_unseen, find_wrong_numbers
 
 _Z95 = 1.959963984540054  # standard normal quantile at 97.5 %
 
@@ -103,7 +103,8 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
         ValueError: labels are malformed or their number is not n.
 
     Warns:
-        UserWarning: labels of classes that the head lacks, which count as errors.
+        UserWarning: labels of classes that the head lacks, which count as errors; names of classes that look numbered differently than in
+            the training of a head that knows no names.
 
     Example:
         >>> import torch, latentlink as ll
@@ -121,7 +122,11 @@ def accuracy(head: nn.Module, y_hat: AnyArray, labels: AnyLabels) -> Accuracy:
     decided = decisions(head, y_hat)
     named = labels_for(labels, y_hat.shape[-2], getattr(head, "classes", None))
     numbers = named.numbers.to(decided.device)
-    if (unseen := find_unseen(numbers, apply_head(head, y_hat.flatten(0, -2)[:1]).shape[-1], named.names)) is not None:
+    if named.names is not None and getattr(head, "classes", None) is None:  # numbered as they sort, and not as in the head's training
+        given = numbers.expand_as(decided).flatten()
+        for sentence in find_wrong_numbers(decided.flatten(), given, apply_head(head, y_hat.flatten(0, -2)[:1]).shape[-1], named.names):
+            warnings.warn(sentence, UserWarning, stacklevel=2)
+    elif (unseen := find_unseen(numbers, apply_head(head, y_hat.flatten(0, -2)[:1]).shape[-1], named.names)) is not None:
         warnings.warn(unseen, UserWarning, stacklevel=2)
     correct = decided == numbers
     rates = {class_name(head, c): _rate(correct[..., numbers == c]) for c in numbers.unique().tolist()}

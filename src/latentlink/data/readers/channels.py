@@ -11,7 +11,7 @@ from torch import Tensor
 from latentlink.data.readers import matlab
 from latentlink.data.readers.axes import arrange
 from latentlink.data.readers.containers import CONTAINERS
-from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values, narrowed
 from latentlink.data.readers.opening import read_array
 from latentlink.data.readers.sources import AnyPath, locate
 from latentlink.numerics.validation import validate_call
@@ -39,6 +39,7 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
 
     Raises:
         FileNotFoundError: the file is absent.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: a damaged file, a missing key, real or not finite numbers, or axes that are unknown or not said.
         ImportError: HDF5 without h5py, or MATLAB without scipy.
 
@@ -59,10 +60,10 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
     for file in located.files:
         array = read_array(file, located.key)
         if array.dtype.kind in "biuf":
-            raise FileContentError(f"{file}: got {array.dtype}, expected complex numbers: {_REAL}")
+            raise FileContentError(f"{file}: got {array.dtype}, expected complex numbers: {_remedy(array)}")
         check_kind(str(file), array, "complex numbers", "c")
         check_values(str(file), array)
-        parts.append(arrange(str(file), array, axes, file.suffix.lower() == ".mat"))
+        parts.append(arrange(str(file), narrowed(str(file), array, np.complex128), axes, file.suffix.lower() == ".mat"))
     if len({part.shape[1:] for part in parts}) > 1:
         shapes = sorted({part.shape[1:] for part in parts})
         raise FileContentError(f"{path}: shards of several shapes, {shapes}, expected one (uses, rx, tx)")
@@ -71,6 +72,15 @@ def read_channels(path: AnyPath | Sequence[AnyPath], *, key: str | None = None, 
         raise FileContentError(f"{path}: has channels above {_LARGEST:.0e}, whose squares overflow: bring them to mean |h|² = 1")
     _warn(str(located.files[0]), h)
     return torch.from_numpy(h)
+
+
+def _remedy(real: Array) -> str:
+    """What makes complex channels of real ones: parts along the last or the first axis are joined."""
+    parts = {"last": (-1, "h[..., 0] + 1j * h[..., 1]"), "first": (0, "h[0] + 1j * h[1]")}
+    for name, (axis, joined) in parts.items():
+        if real.ndim > 2 and real.shape[axis] == 2:
+            return f"if the {name} axis of {real.shape} holds real and imaginary parts, save {joined}; else: {_REAL}"
+    return _REAL
 
 
 def _warn(origin: str, h: Array) -> None:

@@ -5,6 +5,7 @@ Nothing is unpickled, and no more memory is taken than the file declares and hol
 
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -81,26 +82,40 @@ def _check_declared(origin: str, shape: tuple[int, ...], dtype: np.dtype[Any], h
     """Refuse arrays of objects, and a header that declares more than the file holds, or less."""
     if dtype.hasobject:
         raise FileContentError(f"{origin}: cannot be read: an array of objects, which is not unpickled: np.stack the rows and save numbers")
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > held:
-        raise FileContentError(f"{origin}: damaged: its header declares {shape} of {dtype}, and {held} bytes follow")
-    if (left := held - math.prod(shape) * dtype.itemsize) > 0:
-        declared = f"its header declares {shape} of {dtype}, and {left} more bytes follow the array"
-        raise FileContentError(f"{origin}: damaged, or several arrays in one file: {declared}; save each array in a file of its own")
+    declared = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or declared > held:
+        raise FileContentError(f"{origin}: damaged: its header declares {shape} of {dtype}, {declared} bytes, and {held} bytes follow")
+    if declared < held:
+        raise FileContentError(
+            f"{origin}: {held} bytes follow its header, expected the {declared} of {shape} {dtype} that it declares: its shape is damaged, "
+            "or several arrays were saved into one open file: save each into a file of its own"
+        )
 
 
 def _npz(path: Path, key: str | None) -> Array:
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        entries = {name.removesuffix(".npy"): name for name in names}
-        if len(entries) < len(names):
-            raise FileContentError(f"{path}: several of its arrays have one name ({', '.join(names)}): save them under names of their own")
-        entry = archive.getinfo(entries[choose(str(path), entries, key)])
+        entries = _members(path, archive)
+        name = choose(str(path), entries, key)
+        entry = archive.getinfo(entries[name])
         with archive.open(entry) as member:
             shape, fortran, dtype = _npy_header(path, member)
-            _check_declared(str(path), shape, dtype, entry.file_size - member.tell())
+            _check_declared(f"{path}::{name}", shape, dtype, entry.file_size - member.tell())
             content = member.read(math.prod(shape) * dtype.itemsize)
     array = np.frombuffer(bytearray(content), dtype) if content else np.zeros(0, dtype)
     return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, str]:
+    """The members of a .npz file by the names of their arrays, each of which has to stand for one member."""
+    members = archive.namelist()
+    entries = {name.removesuffix(".npy"): name for name in members}
+    if len(entries) < len(members):
+        stems = Counter(name.removesuffix(".npy") for name in members)
+        twice = sorted({name for name in members if stems[name.removesuffix(".npy")] > 1})
+        raise FileContentError(
+            f"{path}: several members are one array by name ({', '.join(twice[:10])}), expected one each: save them under other names"
+        )
+    return entries
 
 
 def _safetensors(path: Path, key: str | None) -> Array:

@@ -41,6 +41,26 @@ def check_kind(origin: str, array: Array, expected: str, kinds: str) -> None:
         raise FileContentError(f"{origin}: got {array.dtype}, expected {expected}")
 
 
+def narrowed(origin: str, array: Array, dtype: Any) -> Array:
+    """The numbers in another precision, into which all of them have to fit; NaN and infinities pass, and are told by `check_values`.
+
+    Raises:
+        FileContentError: finite numbers would become infinite, as those of long doubles can.
+    """
+    if not (array.dtype.kind in "fc" and array.dtype.itemsize > np.dtype(dtype).itemsize):
+        return np.asanyarray(array, dtype)
+    with np.errstate(over="ignore"):
+        found = np.asanyarray(array, dtype)
+    lost = np.isfinite(array) & ~np.isfinite(found)
+    if lost.any():
+        row = int(np.argwhere(lost)[0, 0]) if lost.ndim else 0
+        raise FileContentError(
+            f"{origin}: {int(lost.sum())} values of {array.dtype} are too large for {np.dtype(dtype)}, the first in row {row}: "
+            "scale the array down before saving it"
+        )
+    return found
+
+
 def check_values(origin: str, array: Array, row: int = 0) -> None:
     """Refuse an empty array and numbers that are not finite, naming the first such row; a block of rows is looked at at a time.
 

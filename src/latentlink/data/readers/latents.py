@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values, narrowed
 from latentlink.data.readers.hub import told_of_hub
 from latentlink.data.readers.opening import Source, open_source, read_array
 from latentlink.data.readers.pooling import Pooling, pool_latents
@@ -41,7 +41,8 @@ def read_latents(
 
     Raises:
         FileNotFoundError: the file is absent.
-        OSError: the Hugging Face Hub cannot be reached, or has no such file.
+        OSError: the system refuses to open it (PermissionError where the right to read it is lacking), or the Hugging Face Hub cannot be
+            reached or has no such file.
         ValueError: an unknown suffix, a damaged file, several arrays and no key, columns that are no features, or numbers that are not
             real, finite and (n, d).
         ImportError: the package that reads the format is not installed.
@@ -117,4 +118,4 @@ def latents_of_array(origin: str, array: Array, pool: Pooling | None) -> Array:
         )
     pooled = pool_latents(origin, array, pool)
     double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
-    return np.asarray(pooled, np.float64 if double else np.float32)
+    return narrowed(origin, pooled, np.float64 if double else np.float32)

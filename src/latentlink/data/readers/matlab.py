@@ -71,40 +71,60 @@ def _is_version_5(path: Path) -> bool:
 
 
 def _chosen(path: Path, file: Any, key: str | None) -> Any:
-    """The data set that a key names, or the only one; MATLAB's own ones do not count."""
-    names = [name for name in _names(file) if name[0] != "#"]
-    wanted = key if key is None or key in names else key.replace(".", "/").strip("/")
-    if wanted not in names and wanted is not None and file.get(wanted, getclass=True) is import_extra("h5py", "hdf5").Dataset:
-        return file[wanted]  # by a link
-    return file[choose(str(path), names, wanted)]
+    """The data set that a key names, or the only one; MATLAB's own ones do not count, nor do links where no key asks for them."""
+    found = {name: kind for name, kind in _names(file).items() if name[0] != "#"}
+    wanted = None if key is None or key in found else key.replace(".", "/").strip("/")
+    stored = [name for name, kind in found.items() if kind == "stored"]
+    name = key if key is not None and key in found else choose(str(path), stored if key is None and stored else found, wanted)
+    if found[name] == "external":
+        link = file.get(name, getlink=True)
+        raise FileContentError(f"{path}: {name} is a link to {link.path} in the file {link.filename}: read it there")
+    chosen = file[name]
+    if "MATLAB_sparse" in chosen.attrs:
+        raise _sparse(path, name)
+    return chosen
 
 
-def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> list[str]:
-    """The names of all data sets below a group, groups within themselves left out.
+def _sparse(path: Path, name: str) -> FileContentError:
+    remedy = f"save full({name}) in MATLAB, or {name}.toarray() in Python"
+    return FileContentError(f"{path}: {name} is a sparse matrix, expected a full one: {remedy}")
 
-    HDF5's own walk (`visititems`) does not end in files whose lists of links were damaged to lead back to themselves.
+
+def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> dict[str, str]:
+    """The names of all data sets below a group, with how they are there: stored, linked to in this file, or external, in another one.
+
+    HDF5's own walk (`visititems`) does not end in files whose lists of links were damaged to lead back to themselves. Groups within
+    themselves are left out, as are links to groups, and a sparse matrix of MATLAB is one name.
     """
     h5py = import_extra("h5py", "hdf5")
-    names, above = [], seen | {h5py.h5g.get_objinfo(group.id).objno}
+    names: dict[str, str] = {}
+    above = seen | {h5py.h5g.get_objinfo(group.id).objno}
     for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            continue  # another name of what is listed, or of another file
-        item = group[name]
-        if isinstance(item, h5py.Dataset):
-            names.append(prefix + name)
-        elif isinstance(item, h5py.Group) and h5py.h5g.get_objinfo(item.id).objno not in above:
-            names += _names(item, f"{prefix}{name}/", above)
+        link = group.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            names[prefix + name] = "external"
+            continue
+        try:
+            item = group[name]
+        except (KeyError, OSError, RuntimeError):
+            if isinstance(link, h5py.HardLink):
+                raise
+            continue  # a link that leads nowhere, or to itself
+        if isinstance(item, h5py.Dataset) or "MATLAB_sparse" in item.attrs:
+            names[prefix + name] = "stored" if isinstance(link, h5py.HardLink) else "linked"
+        elif isinstance(link, h5py.HardLink) and isinstance(item, h5py.Group) and h5py.h5g.get_objinfo(item.id).objno not in above:
+            names |= _names(item, f"{prefix}{name}/", above)
     return names
 
 
 def _check_dataset(path: Path, dataset: Any) -> None:
-    kind = dataset.attrs.get("MATLAB_class", b"")
-    if import_extra("h5py", "hdf5").check_string_dtype(dataset.dtype) is not None or kind in (b"char", "char"):
-        raise FileContentError(
-            f"{path}: {dataset.name} holds text, expected numbers: save the words as lines of a .txt or a column of a .csv"
-        )
+    if import_extra("h5py", "hdf5").check_string_dtype(dataset.dtype) is not None:
+        raise FileContentError(f"{path}: {dataset.name} holds text, expected numbers")
+    if dataset.attrs.get("MATLAB_class") in (b"char", "char"):
+        raise FileContentError(f"{path}: {dataset.name} holds text of MATLAB (char), expected numbers: save double(…) where they are meant")
     if dataset.attrs.get("MATLAB_empty", 0):
-        raise FileContentError(f"{path}: {dataset.name} is an empty array of MATLAB, which stores its sizes in place of numbers")
+        size = "×".join(str(int(length)) for length in np.asarray(dataset[()]).ravel()[:32])
+        raise FileContentError(f"{path}: {dataset.name} is an empty array of MATLAB ({size}), which holds nothing")
     if dataset.is_virtual:
         _check_sources(path, dataset)
     elif dataset.size and dataset.id.get_storage_size() == 0:
@@ -112,10 +132,16 @@ def _check_dataset(path: Path, dataset: Any) -> None:
 
 
 def _check_sources(path: Path, dataset: Any) -> None:
-    """Refuse a virtual data set of which a file is missing: HDF5 fills its part with zeros."""
+    """Refuse a virtual data set one of whose sources is missing: HDF5 would read zeros for it."""
+    h5py = import_extra("h5py", "hdf5")
     for source in dataset.virtual_sources():
-        if source.file_name != "." and not (path.parent / source.file_name).exists():
-            raise FileContentError(f"{path}: {dataset.name} is a view of {source.file_name}, which is not there: put it beside the file")
+        named, within = source.file_name.replace("%b", "0"), source.dset_name.replace("%b", "0")
+        at = path if named == "." else next((each for each in (path.parent / named, Path(named)) if each.is_file()), None)
+        if at is None:
+            raise FileContentError(f"{path}: {dataset.name} is made of other files, of which {named} is missing: put it beside this one")
+        with h5py.File(at, "r") as file:
+            if within not in file:
+                raise FileContentError(f"{path}: {dataset.name} is made of other files, of which {at} lacks {within}")
 
 
 def _dataset(path: Path, file: Any, dataset: Any) -> Array:
@@ -136,16 +162,18 @@ def _read_version_5(path: Path, key: str | None) -> Array:
     wanted = None if key is None else key.replace("/", ".").strip(".")
     variable = choose(str(path), names, None if wanted is None else wanted.split(".")[0])
     value = scipy_io.loadmat(path, variable_names=[variable], struct_as_record=True)[variable]
-    found = dict(_fields(variable, value))
+    found = dict(_fields(path, variable, value))
     return found[choose(str(path), found, wanted)]()
 
 
-def _fields(name: str, value: Array) -> list[tuple[str, Any]]:
+def _fields(path: Path, name: str, value: Any) -> list[tuple[str, Any]]:
     """The arrays of a variable, those of a struct by their fields, each with a function that returns it."""
+    if hasattr(value, "toarray"):
+        raise _sparse(path, name)
     if value.dtype.names is not None:
         if value.size != 1:
-            raise FileContentError(f"{name} is an array of {value.size} structs: save the field as one array")
-        return [pair for field in value.dtype.names for pair in _fields(f"{name}.{field}", value[field].ravel()[0])]
+            raise FileContentError(f"{path}: {name} is an array of {value.size} structs: save the field as one array")
+        return [pair for field in value.dtype.names for pair in _fields(path, f"{name}.{field}", value[field].ravel()[0])]
     if value.dtype == object:
         return [(name, lambda: _cells(Path(name), list(value.ravel(order="F"))))]
     return [(name, lambda: value)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from latentlink.data.readers.content import FileContentError
+from latentlink.storage.refusals import naming_refusals
 
 AnyPath = str | os.PathLike[str]
 
@@ -37,14 +38,16 @@ def locate(source: AnyPath | Sequence[AnyPath], key: str | None, suffixes: Colle
         suffixes: formats that the caller can read; the other files of a folder are no shards.
 
     Raises:
-        FileNotFoundError: the file is absent, or a pattern matches none.
+        FileNotFoundError: the file is absent, a link leads nowhere, or a pattern matches none.
+        OSError: the system refuses to open a file; PermissionError where the right to read it is lacking.
         FileContentError: a folder holds no shards or shards of several formats, or keys contradict each other.
     """
     if isinstance(source, str | os.PathLike):
-        return _locate_one(os.fspath(source), key, suffixes)
+        with naming_refusals(source):
+            return _locate_one(os.fspath(source), key, suffixes)
     if not isinstance(source, Sequence) or not all(isinstance(part, str | os.PathLike) for part in source):
         raise FileContentError("path must be a file, a pattern, a folder or a list of files, got a list of other things")
-    parts = [_locate_one(os.fspath(part), key, suffixes) for part in source]
+    parts = [locate(part, key, suffixes) for part in source]
     keys = {part.key for part in parts}
     if len(keys) > 1:
         raise FileContentError(f"{source[0]} …: shards must be read by one key, got {', '.join(sorted(map(str, keys)))}")
@@ -64,7 +67,7 @@ def _locate_one(source: str, key: str | None, suffixes: Collection[str]) -> Loca
         return Located(_folder(Path(source), suffixes), key)
     if Path(source).exists() or not glob.has_magic(source):
         return Located((_existing(Path(source), suffixes),), key)
-    found = [path for path in map(Path, glob.glob(source, recursive=True)) if path.is_file() or path.is_symlink()]  # noqa: PTH207 (Path.glob refuses absolute patterns)
+    found = [path for path in map(Path, glob.glob(source, recursive=True)) if _is_entry(path)]  # noqa: PTH207 (Path.glob refuses absolute patterns)
     if not found:
         raise FileNotFoundError(f"{source}: no file matches this pattern, seen from {Path.cwd()}")
     return Located(tuple(_existing(path, suffixes) for path in in_order(found)), key)
@@ -75,8 +78,15 @@ def _refuse_null(source: str) -> None:
         raise FileContentError(f"{source!r}: a path holds no null character")
 
 
+def _is_entry(path: Path) -> bool:
+    """Tell files, and links to what is no longer there, which are refused as shards instead of being left out, from folders."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
 def _existing(path: Path, suffixes: Collection[str]) -> Path:
     """Check what can be checked before a file is opened."""
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(f"{path}: a link to {path.readlink()}, which is not there: bring it back, or remove the link")
     if not path.exists():
         if path.is_symlink():
             raise FileNotFoundError(f"{path}: a link to {path.readlink()}, where there is no file: put the file there, or remove the link")
@@ -92,8 +102,7 @@ def _existing(path: Path, suffixes: Collection[str]) -> Path:
 
 
 def _folder(folder: Path, suffixes: Collection[str]) -> tuple[Path, ...]:
-    entries = [path for path in folder.iterdir() if path.is_file() or (path.is_symlink() and not path.is_dir())]
-    shards = [path for path in entries if path.suffix.lower() in suffixes and path.name[0] not in "._"]
+    shards = [path for path in folder.iterdir() if _is_entry(path) and path.suffix.lower() in suffixes and path.name[0] not in "._"]
     formats = sorted({path.suffix.lower() for path in shards})
     if not shards:
         raise FileContentError(f"{folder}: a folder without shards, expected files of one of {', '.join(suffixes)}")

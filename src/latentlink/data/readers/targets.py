@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.data.readers.content import check_kind
+from latentlink.data.readers.content import check_kind, narrowed
 from latentlink.data.readers.hub import told_of_hub
 from latentlink.data.readers.latents import join_shards
 from latentlink.data.readers.opening import Source, open_source, read_array
@@ -16,6 +16,7 @@ def read_targets(path: Source, *, key: str | None = None) -> Float[Tensor, "n q"
 
     Raises:
         FileNotFoundError: the file is absent.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: as `read_latents`, for numbers that are not real, finite and (n, q) or (n,).
     """
     with told_of_hub(path):
@@ -24,4 +25,4 @@ def read_targets(path: Source, *, key: str | None = None) -> Float[Tensor, "n q"
     parts += [(str(file), read_array(file, opened.key)) for file in opened.files]
     for origin, array in parts:
         check_kind(origin, array, "real numbers", "fiu")
-    return torch.from_numpy(join_shards([(origin, np.asarray(array, np.float64).reshape(len(array), -1)) for origin, array in parts]))
+    return torch.from_numpy(join_shards([(origin, narrowed(origin, array, np.float64).reshape(len(array), -1)) for origin, array in parts]))

@@ -1,6 +1,5 @@
 """Reading study files: YAML in which a key comes once, aliases are values of their own, and overrides and `quick` are applied."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,10 +11,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from latentlink.numerics.validation import validate_call
+from latentlink.storage.refusals import naming_refusals
 from latentlink.studies.spec.overrides import apply_override, put
 from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
+_DEEPEST = 100  # lists and mappings within each other
 
 
 @validate_call
@@ -35,6 +36,7 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: it is not YAML, or not a study; the message names the file, the key, what was given and what was expected.
 
     Example:
@@ -45,13 +47,14 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
         (1, 2)
     """
     try:
-        content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
+        with naming_refusals(path):
+            content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
         raise ValueError(f"{path}: must be a study file, got a folder") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = "its values lie too deep in each other, or contain themselves" if isinstance(error, RecursionError) else error
+        reason = "it contains itself, or is nested too deeply" if isinstance(error, RecursionError) else error
         raise ValueError(f"{path}: not a YAML file ({reason})") from error
     try:
         return make_study(content, overrides, quick, folder=path.parent)
@@ -109,42 +112,39 @@ def as_plain(value: Any) -> Any:
     """A copy as a study file would hold it: NumPy's numbers, arrays and tensors are numbers and lists, paths are text.
 
     Raises:
-        ValueError: a study file cannot hold such a value, or so many of them; the message names its place.
+        ValueError: a study file cannot hold such a value, or so many or so deep ones; the message names its place.
     """
     left = _MOST_VALUES
 
-    def copied(inner: Any, place: str) -> Any:
+    def plain(value: Any, place: str, depth: int) -> Any:
         nonlocal left
-        left -= _size(inner)
+        left -= _size(value)
         if left < 0:
-            raise ValueError(f"{place} must leave the study at most {_MOST_VALUES:,} values, got more: sweep over fewer")
-        if isinstance(inner, np.generic | np.ndarray | Tensor):
-            return inner.tolist()
-        if isinstance(inner, Path):
-            return str(inner)
-        if isinstance(inner, Mapping):
-            return {key: copied(each, f"{place}.{key}") for key, each in inner.items()}
-        if isinstance(inner, range):
-            return list(inner)
-        if isinstance(inner, list | tuple):
-            return [copied(each, f"{place}.{number}") for number, each in enumerate(inner)]
-        if inner is None or isinstance(inner, bool | int | float | str | date):
-            return inner
-        raise ValueError(f"{place} must be a number, text, a list or a mapping, as in a study file, got a {type(inner).__name__}")
+            raise ValueError(f"{place} must be of a study of at most {_MOST_VALUES} values, got more")
+        if depth > _DEEPEST:
+            raise ValueError(f"{place[:40]}… is more than {_DEEPEST} lists deep, or contains itself: write its values out")
+        if isinstance(value, np.generic | np.ndarray | Tensor):
+            return value.tolist()
+        if isinstance(value, Path):
+            return str(value)
+        if isinstance(value, Mapping):
+            return {key: plain(inner, f"{place}.{key}", depth + 1) for key, inner in value.items()}
+        if isinstance(value, list | tuple | range):
+            return [plain(inner, f"{place}.{number}", depth + 1) for number, inner in enumerate(value)]
+        if value is None or isinstance(value, bool | int | float | str | date):
+            return value
+        raise ValueError(f"{place} must be a number, text, a list or a mapping, as in a study file, got a {type(value).__name__}")
 
-    try:
-        return copied(value, "study")
-    except RecursionError as error:
-        raise ValueError(
-            "a study must be lists and mappings a few levels deep, got ones that lie too deep or contain themselves"
-        ) from error
+    return plain(value, place, 0)
 
 
 def _size(value: Any) -> int:
-    """How many values a range, an array or a tensor stands for; 1 for all else."""
-    if isinstance(value, range):
-        return max(0, -((value.start - value.stop) // value.step))
-    return int(value.size) if isinstance(value, np.ndarray) else value.numel() if isinstance(value, Tensor) else 1
+    """How many values of its own something holds, counted before any of them is looked at."""
+    if isinstance(value, np.ndarray):
+        return value.size
+    if isinstance(value, Tensor):
+        return value.numel()
+    return len(value) if isinstance(value, Mapping | list | tuple | range) else 0
 
 
 def _copy_aliases(value: Any) -> Any:
@@ -167,7 +167,9 @@ class _UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """A loader for which a key that comes twice in one mapping is an error."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"]
-        if twice := [key for key, times in Counter(keys).items() if times > 1]:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} comes twice", node.start_mark)
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} comes twice", node.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
