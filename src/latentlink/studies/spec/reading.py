@@ -108,7 +108,7 @@ def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False,
         raise ValueError(explain(error)) from error
 
 
-def as_plain(value: Any) -> Any:
+def as_plain(value: Any, place: str = "study") -> Any:
     """A copy as a study file would hold it: NumPy's numbers, arrays and tensors are numbers and lists, paths are text.
 
     Raises:
