@@ -144,7 +144,9 @@ def _size(value: Any) -> int:
         return value.size
     if isinstance(value, Tensor):
         return value.numel()
-    return len(value) if isinstance(value, Mapping | list | tuple | range) else 0
+    if isinstance(value, range):  # `len` ends at 64 bits
+        return max(0, -((value.start - value.stop) // value.step))
+    return len(value) if isinstance(value, Mapping | list | tuple) else 0
 
 
 def _copy_aliases(value: Any) -> Any:
