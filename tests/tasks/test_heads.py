@@ -186,8 +186,9 @@ def test_labels_that_are_no_class_numbers_are_refused_with_the_remedy():
     wrong = {
         r"got -1 to 2: are the 30 below 0 rows without a label\? keep the others, rows = labels >= 0": labels.where(labels > 0, -1),
         "got 9223372036854775808 to 9223372036854775810: number them anew": labels.numpy().astype(np.uint64) + np.uint64(2**63),
-        r"labels has 1 missing \(None\), the first in row 0: drop these rows": [None, *[0, 1] * 44, 1],
-        "labels: row 0 is None, expected the name of a class in every row: drop the rows": [None, *["a", "b"] * 44, "a"],
+        "labels: row 0 is None, expected a class in every row: drop the rows": [None, *[0, 1] * 44, 1],
+        "labels: row 1 is None, expected a class in every row: drop the rows without a label": ["a", None, *["a", "b"] * 43, "a", "b"],
+        "labels: row 2 is 3 among names of classes: write all as names, or as numbers": ["a", "b", 3, *["a", "b"] * 43, "a"],
     }
     for message, values in wrong.items():
         with pytest.raises(ValueError, match=message):

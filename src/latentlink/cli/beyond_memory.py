@@ -18,6 +18,7 @@ from latentlink.cli.console import facts, print_table, progress, read_pilots, to
 from latentlink.cli.measured import list_figures, list_power
 from latentlink.cli.options import Reading
 from latentlink.cli.provenance import data_records, file_name
+from latentlink.data.readers.hub import is_on_hub
 from latentlink.data.readers.opening import SUFFIXES
 from latentlink.data.readers.sources import locate
 from latentlink.data.readers.targets import read_targets
@@ -37,7 +38,6 @@ from latentlink.storage.provenance import DataRecord, digest_of
 from latentlink.tasks.heads import LinearHead
 
 FOLDS = 5  # of which one judges the design that is made from the others
-_HUB = "hf://"
 _SHARE = 0.25  # of this machine's memory, from which files are read block by block
 _ENTRIES = 2**26  # numbers in a sample
 _MOST = 100_000  # pairs in a sample
@@ -99,7 +99,7 @@ class ReadPilots:
 
 def is_beyond_memory(*sources: str) -> bool:
     """True where files are so large that they are read block by block."""
-    if any(source.startswith(_HUB) for source in sources) or not hasattr(os, "sysconf"):
+    if any(map(is_on_hub, sources)) or not hasattr(os, "sysconf"):
         return False
     size = sum(file.stat().st_size for source in sources for file in locate(source, None, SUFFIXES).files)
     return size > _SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -12,7 +12,6 @@ from latentlink.cli.options import USUAL_READING, Reading, ReadingOptions
 from latentlink.cli.radio import read_radio
 from latentlink.cli.results import is_result_file, show_results
 from latentlink.data.readers.content import FileContentError
-from latentlink.data.readers.hub import told_of_hub
 from latentlink.data.readers.labels import is_table, read_named_labels
 from latentlink.data.readers.latents import read_latents
 from latentlink.data.readers.opening import open_source, read_array
@@ -60,8 +59,7 @@ def inspect(file: str, *, card: bool = False, reading: ReadingOptions = USUAL_RE
     if (labels := _as_labels(file)) is not None:
         _show_labels(file, labels)
         return
-    with told_of_hub(file):
-        opened = open_source(file)
+    opened = open_source(file)
     for table in opened.tables:
         facts(table.origin, ((name or "(no name)", kind) for name, kind in table.schema.items()))
     stored = [

@@ -98,17 +98,21 @@ def number_words(words: NDArray[Any], names: Sequence[str] | None) -> Labels:
 
 
 def check_words(words: NDArray[Any], origin: str = "labels") -> None:
-    """Refuse what stands for a missing name of a class, which would become a class.
+    """Refuse rows that are missing, or are no name among names.
 
     Raises:
         ValueError: naming the first such row.
     """
-    for row, word in enumerate(words.tolist()):
-        if not isinstance(word, str) or word.strip() in MISSING:
+    rows = words.tolist()
+    for row, word in enumerate(rows):
+        if word is None or (isinstance(word, float) and word != word) or (isinstance(word, str) and word.strip() in MISSING):
             raise ValueError(
-                f"{origin}: row {row} is {word!r}, expected the name of a class in every row: drop the rows without a label, at both ends, "
+                f"{origin}: row {row} is {word!r}, expected a class in every row: drop the rows without a label, at both ends, "
                 "or give them a class of their own, such as 'unknown'"
             )
+    strange = [row for row, word in enumerate(rows) if not isinstance(word, str)]
+    if 0 < len(strange) < len(rows):
+        raise ValueError(f"{origin}: row {strange[0]} is {rows[strange[0]]!r} among names of classes: write all as names, or as numbers")
 
 
 def checked_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -148,11 +152,8 @@ def as_words(labels: Any) -> NDArray[Any] | None:
             raise ValueError(f"labels must be class numbers or names, one per latent ({error})") from error
     if values.dtype.kind in "UST":
         values = values.astype(str if values.dtype.kind == "S" else object).astype(object)
-    if values.dtype.kind != "O" or values.ndim != 1 or not any(isinstance(value, str) for value in values):
-        if values.dtype.kind == "O" and values.ndim == 1 and (missing := [row for row, value in enumerate(values) if value is None]):
-            raise ValueError(
-                f"labels has {len(missing)} missing (None), the first in row {missing[0]}: drop these rows in labels and all latents"
-            )
-        return None if values.dtype.kind != "O" or values.ndim < 2 or not all(isinstance(value, str) for value in values.flat) else values
-    check_words(values)
-    return values
+    if values.dtype.kind != "O":
+        return None
+    if values.ndim == 1:
+        check_words(values)
+    return values if values.size and all(isinstance(value, str) for value in values.flat) else None

@@ -122,7 +122,7 @@ def test_what_is_missing_is_no_class(tmp_path, missing):
     y = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
     for labels in (words, np.array(words, object), pandas.Series(words), tuple(words)):
         for take in (lambda labels: ll.fit_head(y, labels), lambda labels: ll.read_pairs(y_file(tmp_path, y), y_file(tmp_path, y), labels)):
-            with pytest.raises(ValueError, match=r"labels: row 2 is .*, expected the name of a class in every row: drop the rows"):
+            with pytest.raises(ValueError, match=r"labels: row 2 is .*, expected a class in every row: drop the rows"):
                 take(labels)
     for frame in (pl.DataFrame({"label": words}, strict=False), pandas.DataFrame({"label": words})):
         with pytest.raises(ValueError, match=r"row 2"):

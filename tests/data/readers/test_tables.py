@@ -10,6 +10,7 @@ import torch
 
 import latentlink as ll
 from latentlink.cli.inspect import inspect
+from latentlink.data.readers.labels import read_labels
 from latentlink.data.readers.latents import read_latents
 from latentlink.data.readers.targets import read_targets
 
@@ -141,14 +142,15 @@ def test_addresses_of_the_hub_go_to_hugging_face(monkeypatch):
 
     def load_dataset(kind, data_files, split):
         asked.append((kind, data_files, split))
-        return WIDE
+        return WIDE.with_columns(kind=pl.Series([0, 1, 1, 0, 0, 1]))
 
     hub = ModuleType("datasets")
     hub.load_dataset = load_dataset
     monkeypatch.setitem(sys.modules, "datasets", hub)
-    assert read_latents("hf://datasets/lab/pets/vit/*.parquet").shape == (6, 3)
+    assert read_latents("hf://datasets/lab/pets/vit/*.parquet", columns="f*").shape == (6, 3)
     assert read_latents("hf://datasets/lab/pets/vit/*.parquet", columns="f1").shape == (6, 1)
     assert asked[0] == ("parquet", "hf://datasets/lab/pets/vit/*.parquet", "train")
+    assert read_labels("hf://datasets/lab/pets/vit/*.parquet::kind").tolist() == [0, 1, 1, 0, 0, 1]
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ImportError, match=r"pip install latentlink\[huggingface\]"):
         read_latents("hf://datasets/lab/pets/vit/*.parquet")
@@ -268,6 +270,6 @@ def test_addresses_of_the_hub_that_cannot_be_read_are_told_with_the_path(monkeyp
     hub = ModuleType("datasets")
     hub.load_dataset = load_dataset
     monkeypatch.setitem(sys.modules, "datasets", hub)
-    for reader in (read_latents, read_targets, inspect):
+    for reader in (read_latents, read_targets, read_labels, lambda path: ll.read_pairs(path, path), inspect):
         with pytest.raises(OSError, match=r"^hf://datasets/a/b/c.parquet: cannot be read from .*Name or service not known.*OWNER/NAME"):
             reader("hf://datasets/a/b/c.parquet")

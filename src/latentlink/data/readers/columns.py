@@ -5,7 +5,7 @@ Names are compared without regard to case: `ID` is an id, and `Label` a label, w
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from latentlink.data.readers.content import FileContentError
 
@@ -29,9 +29,6 @@ class Columned(Protocol):
     @property
     def schema(self) -> Mapping[str, Any]:
         """The polars type of each column, in order."""
-
-
-S = TypeVar("S", bound=Columned)
 
 
 def is_no_feature(name: str, beside: Sequence[str] = ()) -> bool:
@@ -82,8 +79,8 @@ def role_of(shards: Sequence[Columned], wanted: Sequence[str]) -> str | None:
     return None
 
 
-def check_alike(shards: Sequence[S]) -> list[list[str]]:
-    """The columns of each shard in the order of the first shard, since columns are joined by their names.
+def check_alike(shards: Sequence[Columned]) -> None:
+    """Check that shards have the same columns, in whatever order, since columns are joined by their names.
 
     Raises:
         FileContentError: a shard has other columns than the first, or other kinds of values in one.
@@ -103,7 +100,6 @@ def check_alike(shards: Sequence[S]) -> list[list[str]]:
                 raise FileContentError(
                     f"{shard.origin}: column {name} is {shard.schema[name]}, expected {kind} as in {first.origin}: write all shards alike"
                 )
-    return [list(first.schema) for _ in shards]
 
 
 def _family(kind: Any) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from latentlink.data.readers import tables
 from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values
+from latentlink.data.readers.hub import is_on_hub
 from latentlink.data.readers.ids import are_words
 from latentlink.data.readers.lines import read_lines
 from latentlink.data.readers.opening import SUFFIXES, Source, open_source, read_array
@@ -50,7 +51,7 @@ def read_labels(path: Source, *, key: str | None = None, names: Sequence[str] | 
 
 def read_named_labels(path: Source, *, key: str | None = None, names: Sequence[str] | None = None) -> Labels:
     """Read class labels together with the names of the classes; the arguments and errors are those of `read_labels`."""
-    if isinstance(path, str | os.PathLike | list | tuple):
+    if isinstance(path, str | os.PathLike | list | tuple) and not is_on_hub(path):
         located = locate(path, key, SUFFIXES)
         if all(file.suffix.lower() in tables.DELIMITED and not is_table(file) for file in located.files):
             origin = str(located.files[0])

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values, narrowed
-from latentlink.data.readers.hub import told_of_hub
 from latentlink.data.readers.opening import Source, open_source, read_array
 from latentlink.data.readers.pooling import Pooling, pool_latents
 from latentlink.data.readers.tables import Table
@@ -76,8 +75,7 @@ def latent_shards(
         >>> [(name, len(latents)) for name, latents in ll.data.latent_shards("vit-*.npy")]
         [('vit-0.npy', 250), ('vit-1.npy', 250)]
     """
-    with told_of_hub(path):
-        opened = open_source(path, key)
+    opened = open_source(path, key)
     for table in opened.tables:
         yield table.origin, latents_of_table(table, opened.key, columns, pool)
     for file in opened.files:

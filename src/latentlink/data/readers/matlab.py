@@ -119,7 +119,9 @@ def _names(group: Any, prefix: str = "", seen: frozenset[int] = frozenset()) -> 
 
 def _check_dataset(path: Path, dataset: Any) -> None:
     if import_extra("h5py", "hdf5").check_string_dtype(dataset.dtype) is not None:
-        raise FileContentError(f"{path}: {dataset.name} holds text, expected numbers")
+        raise FileContentError(
+            f"{path}: {dataset.name} holds text, expected numbers: write words as lines of text, or as a column of a table"
+        )
     if dataset.attrs.get("MATLAB_class") in (b"char", "char"):
         raise FileContentError(f"{path}: {dataset.name} holds text of MATLAB (char), expected numbers: save double(…) where they are meant")
     if dataset.attrs.get("MATLAB_empty", 0):

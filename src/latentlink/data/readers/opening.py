@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 from latentlink.data.readers import matlab
 from latentlink.data.readers.containers import CONTAINERS
 from latentlink.data.readers.content import Array, FileContentError
+from latentlink.data.readers.hub import is_on_hub, load_from_hub
 from latentlink.data.readers.sources import AnyPath, locate
 from latentlink.data.readers.tables import COLUMNAR, DELIMITED, Table, alike, table_at, table_of
-from latentlink.numerics.extras import import_extra
 
 SUFFIXES = (*CONTAINERS, *COLUMNAR, *DELIMITED, *matlab.SUFFIXES)
 Source = AnyPath | Sequence[AnyPath] | Any  # a path, a pattern, a folder, a list of files, a frame or a data set
-_HUB = "hf://"
 _HELD_BYTES = 1 << 26  # shards of text that are larger together are parsed again when they are read, instead of being all in memory
 
 
@@ -58,15 +57,15 @@ def open_source(source: Source, key: str | None = None) -> Opened:
     Raises:
         FileNotFoundError: a file is absent.
         ValueError: the source is neither a path nor a frame, or its files cannot be read.
+        OSError: a path of the Hugging Face Hub cannot be read.
         ImportError: the package that reads the format is not installed.
     """
     table = table_of(source)
     if table is not None:
         return Opened((table,), (), key)
-    if isinstance(source, str | os.PathLike) and os.fspath(source).startswith(_HUB):
-        address, _, named = os.fspath(source).partition("::")
-        data = import_extra("datasets", "huggingface").load_dataset("parquet", data_files=address, split="train")
-        table = table_of(data)
+    if is_on_hub(source):
+        address, _, named = str(source).partition("::")
+        table = table_of(load_from_hub(address))
         return Opened(() if table is None else (table,), (), key or named or None)
     check_source("path", source)
     files, key = locate(source, key, SUFFIXES)

@@ -88,8 +88,6 @@ def _existing(path: Path, suffixes: Collection[str]) -> Path:
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(f"{path}: a link to {path.readlink()}, which is not there: bring it back, or remove the link")
     if not path.exists():
-        if path.is_symlink():
-            raise FileNotFoundError(f"{path}: a link to {path.readlink()}, where there is no file: put the file there, or remove the link")
         raise FileNotFoundError(f"{path}: there is no such file, seen from {Path.cwd()}")
     if path.suffix.lower() not in suffixes:
         raise FileContentError(f"{path}: suffix {path.suffix!r} cannot be read here, expected one of {', '.join(suffixes)}")

@@ -183,7 +183,8 @@ def table_of(source: Any) -> Table | None:
 
 def alike(tables: Sequence[Table]) -> tuple[Table, ...]:
     """Tables whose columns are in the order of the first one; raises FileContentError where their columns differ."""
-    return tuple(table.ordered(names) for table, names in zip(tables, check_alike(tables), strict=True))
+    check_alike(tables)
+    return tuple(table.ordered(list(tables[0].schema)) for table in tables)
 
 
 def _from_hugging_face(origin: str, data: Any) -> Table:

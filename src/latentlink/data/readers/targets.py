@@ -6,7 +6,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.data.readers.content import check_kind, narrowed
-from latentlink.data.readers.hub import told_of_hub
 from latentlink.data.readers.latents import join_shards
 from latentlink.data.readers.opening import Source, open_source, read_array
 
@@ -19,8 +18,7 @@ def read_targets(path: Source, *, key: str | None = None) -> Float[Tensor, "n q"
         OSError: the system refuses to open it; PermissionError where the right to read it is lacking.
         ValueError: as `read_latents`, for numbers that are not real, finite and (n, q) or (n,).
     """
-    with told_of_hub(path):
-        opened = open_source(path, key)
+    opened = open_source(path, key)
     parts = [(table.origin, table.features(None) if opened.key is None else table.column(opened.key)) for table in opened.tables]
     parts += [(str(file), read_array(file, opened.key)) for file in opened.files]
     for origin, array in parts:

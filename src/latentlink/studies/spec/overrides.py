@@ -96,7 +96,7 @@ def _parse(text: str, override: str) -> Any:
     """The value of an override, in YAML; commas outside of brackets and quotes make a sweep."""
     if match := re.fullmatch(r"range\((-?\d+),\s*(-?\d+)(?:,\s*(-?[1-9]\d*))?\)", text):
         start, stop, step = (int(number or 1) for number in match.groups())
-        count = max(0, -((start - stop) // step))  # len() of a range ends at 64 bits
+        count = length_of(range(start, stop, step))
         if count > _MOST:
             raise ValueError(f"override {override!r}: a range must have at most {_MOST} values, got {count}")
         return list(range(start, stop, step))
@@ -111,3 +111,8 @@ def _parse(text: str, override: str) -> Any:
 
 _FLAT = ("at", "quick")  # mappings whose keys are dotted names
 _MOST = 10_000  # values of a range
+
+
+def length_of(numbers: range) -> int:
+    """How many numbers a range has, of which `len` counts no more than 64 bits hold."""
+    return max(0, -((numbers.start - numbers.stop) // numbers.step))

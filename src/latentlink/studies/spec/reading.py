@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentlink.numerics.validation import validate_call
 from latentlink.storage.refusals import naming_refusals
-from latentlink.studies.spec.overrides import apply_override, put
+from latentlink.studies.spec.overrides import apply_override, length_of, put
 from latentlink.studies.spec.study import Study, explain
 
 _MOST_VALUES = 100_000  # of a file, aliases counted as often as they are used
@@ -144,8 +144,8 @@ def _size(value: Any) -> int:
         return value.size
     if isinstance(value, Tensor):
         return value.numel()
-    if isinstance(value, range):  # `len` ends at 64 bits
-        return max(0, -((value.start - value.stop) // value.step))
+    if isinstance(value, range):
+        return length_of(value)
     return len(value) if isinstance(value, Mapping | list | tuple) else 0
 
 
