@@ -42,8 +42,8 @@ def test_the_time_is_that_of_one_design_also_where_nothing_is_corrected(pair):
 
     def slow_at_first(budget):
         calls.append(1)
-        time.sleep(0.3 if len(calls) == 1 else 0.0)
+        time.sleep(1.5 if len(calls) == 1 else 0.0)
         return design(budget)
 
-    assert 3 * design_at_budget(slow_at_first, x, channel, tolerance=torch.inf).seconds < 0.25
+    assert 3 * design_at_budget(slow_at_first, x, channel, tolerance=torch.inf).seconds < 1.4
     assert len(calls) == 2

