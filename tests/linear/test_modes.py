@@ -211,6 +211,8 @@ def test_directions_of_mixed_units_that_are_dropped_are_told():
             match(1e6, shrinkage=shrinkage)
         for largest in (1.0, 1e3, 1e4):
             match(largest, shrinkage=shrinkage)
-    match(1e6, normal(4, 300, 6))  # what is dropped says nothing of y
+    with pytest.warns(UserWarning, match="no more than permuted rows") as told:
+        match(1e6, normal(4, 300, 6))  # what is dropped says nothing of y, and neither does the rest
+    assert len(told) == 1
     rank = (normal(5, 300, 6) @ normal(6, 6, 12)).float()  # single precision leaves noise in six directions
-    ll.semantic_modes(ll.Moments.from_pairs(rank, y), shrinkage=0.0)
+    ll.semantic_modes(ll.Moments.from_pairs(rank, rank @ normal(7, 12, 6).float()), shrinkage=0.0)

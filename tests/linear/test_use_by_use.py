@@ -18,6 +18,7 @@ def design(modes, one, power):
     return ll.ClosedForm(power=power).design(modes, one)
 
 
+@pytest.mark.filterwarnings("ignore:in these")  # among 60 pairs of latents there are independent ones
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
@@ -28,6 +29,7 @@ def design(modes, one, power):
 )
 def test_pooled_water_filling_is_never_worse(seed, shape, snr_db, d, widely_linear):
     n_rx, n_tx, uses = shape
+    d -= 0 if widely_linear else d % 2  # what pads an odd dimension counts in the error that is least, and not in the one expected
     modes = ll.semantic_modes(moments(seed, d, d, n=3 * d + 10), shrinkage=0.0, widely_linear=widely_linear)
     grids = channel(seed + 1, n_rx, n_tx, uses, snr_db, batch=(3,))
     pooled = design(modes, grids, ll.power.Mean()).expected_mse

@@ -12,19 +12,32 @@ them, so that rows that are paired by their class alone are found as well.
 The share of unpaired rows is Storey's estimate [storey2002direct]: a row's rank among 50 others, by the angle to its leave-one-out
 prediction, is uniform where it is unpaired and small where it is paired. (By the distance, rows of large norm rank far behind also where
 they are paired, and of weakly dependent pairs a quarter or more would look unpaired.)
+
+Moments alone tell less, but at once (`evidence`). Under permutations of the rows ||Ryx||² has the mean tr Rx tr Ry / (n − 1) and, but for
+a term of the kurtosis, the variance that [kazi1995refined] give, so that with v(R) = (n − 1) ||R||² − (tr R)² of standardised dimensions
+
+    ρ = ((n − 1) ||Ryx||² − tr Rx tr Ry) / √(v(Rx) v(Ry)),      z = ρ √((n + 1) (n − 2) / 2)
+
+has mean 0 and variance 1 where rows are not paired, and ρ = 1 for y = x. With a single direction at each end, z is below 4 in 99 of 100
+draws of unpaired rows.
 """
 
+import math
+import warnings
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latentlink.numerics.reprs import Summarised
+from latentlink.latents.moments import Moments
+from latentlink.numerics.reprs import Summarised, counted
 from latentlink.numerics.seeds import stream_generator
 
 ROWS, PARTS_X, PARTS_Y = 1000, 128, 32  # rows and principal components that are looked at
 LEAST_ROWS = 16  # with fewer, permuted rows explain as much
+LEAST_EVIDENCE = 4.0  # deviations of chance, below which moments look like those of permuted rows
+_FEWEST = 4  # pairs: two lie on a line in any two spaces, and three in a plane
 _DRAWS = 99
 _OTHERS = 50
 _RIDGES = 10.0 ** torch.linspace(-4, 3, 22, dtype=torch.float64, device="cpu")  # relative to the mean of s²
@@ -72,6 +85,48 @@ def measure_dependence(x: Float[Tensor, "n d"], y: Float[Tensor, "n m"], labels:
     permuted = torch.stack([_best_fit(u, s, y[_permutation(len(rows), classes, generator)], means)[0] for _ in range(_DRAWS)])
     threshold = float(permuted.max() + (permuted.max() - permuted.min()))
     return Dependence(max(0.0, float(r2)), threshold, _unpaired_share(u, s, y, strength, means, generator))
+
+
+def warn_of_chance(moments: Moments, stacklevel: int) -> None:
+    """Tell where a design for these moments would fit chance: the pairs are few, or their rows look permuted."""
+    if moments.count < _FEWEST:
+        fault = (
+            f"moments are of {counted(moments.count, 'pair')}, which a linear map nearly always fits without an error: what is "
+            "expected, and what is optimal, holds for these alone; take more, such as ten for each dimension of x"
+        )
+    elif evidence(moments) < LEAST_EVIDENCE:
+        fault = (
+            f"in these {moments.count} pairs x and y depend on each other no more than permuted rows do: what is called optimal fits "
+            "chance. Was one end shuffled, shifted or sorted? Join both on the observation's id (read_pairs does), and look(x, y) at them"
+        )
+    else:
+        return
+    warnings.warn(fault, UserWarning, stacklevel=stacklevel + 1)
+
+
+def evidence(moments: Moments) -> float:
+    """How many deviations x and y depend more on each other than permuted rows do, z of the module.
+
+    Args:
+        moments: of paired latents.
+
+    Returns:
+        z; infinite for fewer than twice as many pairs as x has effective dimensions, where paired rows would look permuted, too.
+    """
+    n = moments.count
+    dx, dy = (covariance.diagonal().clamp(min=0).sqrt() for covariance in (moments.cov_x, moments.cov_y))
+    inverse_x, inverse_y = (torch.where(d > 0, 1 / d, 0.0) for d in (dx, dy))
+    cross = (moments.cov_yx * inverse_x * inverse_y.unsqueeze(-1)).square().sum()
+    spread = [
+        (n - 1) * (covariance * inverse.outer(inverse)).square().sum() - (inverse > 0).sum().square()
+        for covariance, inverse in ((moments.cov_x, inverse_x), (moments.cov_y, inverse_y))
+    ]
+    scale = (spread[0].clamp(min=0) * spread[1].clamp(min=0)).sqrt()
+    excess = (n - 1) * cross - (inverse_x > 0).sum() * (inverse_y > 0).sum()
+    rank = (inverse_x > 0).sum().square() / (spread[0] + (inverse_x > 0).sum().square()) * (n - 1)  # participation ratio of x
+    if n < max(LEAST_ROWS, 2 * rank) or scale <= 1e-9 * n * cross:
+        return math.inf
+    return float(excess / scale) * ((n + 1) * (n - 2) / 2) ** 0.5
 
 
 def _centred(latents: Float[Tensor, "n d"], classes: Int[Tensor, "n"] | None) -> Float[Tensor, "n k"]:

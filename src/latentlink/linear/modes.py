@@ -16,7 +16,6 @@ weight is not complex-linear; there its metric is averaged with its image under 
 proper. Odd dimensions are padded, and the padding counts in R_λ and in the error.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.latents.dependence import warn_of_chance
 from latentlink.latents.moments import Moments
 from latentlink.latents.packing import alternating, packed_covariance, real_embedding
 from latentlink.latents.pilots import Pilots
@@ -38,7 +38,6 @@ from latentlink.numerics.reprs import Summarised, counted
 from latentlink.numerics.validation import validate_call
 from latentlink.storage.artifacts import Saved, artifact
 
-_FEWEST = 4  # pairs: two lie on a line in any two spaces, and three in a plane
 _RANK = 1e-14  # strengths below this share of the largest are rounding
 
 
@@ -207,7 +206,8 @@ def semantic_modes(
             weight has not m columns.
 
     Warns:
-        UserWarning: moments of fewer than four pairs, or directions of x that explain y and are dropped as rounding.
+        UserWarning: moments of fewer than four pairs or of pairs that look permuted, or directions of x that explain y and are dropped
+            as rounding.
 
     References:
         [palomar2003joint] for the modes of plain MSE, [golub1979generalized] for λ.
@@ -262,16 +262,11 @@ def semantic_modes(
 
 
 def _check(moments: object, goal: object, shrinkage: float | str, widely_linear: object) -> tuple[float | str, bool]:
-    """Check the arguments of `semantic_modes`; a ValueError names the wrong one, and a warning tells of few pairs."""
+    """Check the arguments of `semantic_modes`; a ValueError names the wrong one, and a warning tells of few or unpaired ones."""
     if isinstance(goal, Goal) and isinstance(moments, Moments) and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
-    if isinstance(moments, Moments) and moments.count < _FEWEST:
-        warnings.warn(
-            f"moments are of {counted(moments.count, 'pair')}, which a linear map nearly always fits without an error: what is "
-            "expected, and what is optimal, holds for these alone; take more, such as ten for each dimension of x",
-            UserWarning,
-            stacklevel=4,
-        )
+    if isinstance(moments, Moments):
+        warn_of_chance(moments, stacklevel=4)
     return check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
 
 
