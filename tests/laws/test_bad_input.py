@@ -9,7 +9,8 @@ import latentlink as ll
 
 def latents(n=60, d=5, seed=0):
     g = torch.Generator().manual_seed(seed)
-    return torch.randn(n, d, dtype=torch.float64, generator=g), torch.randn(n, d - 1, dtype=torch.float64, generator=g)
+    x = torch.randn(n, d, dtype=torch.float64, generator=g)
+    return x, 0.5 * x[:, 1:] + torch.randn(n, d - 1, dtype=torch.float64, generator=g)
 
 
 @pytest.fixture(scope="module")

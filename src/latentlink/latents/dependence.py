@@ -113,7 +113,7 @@ def evidence(moments: Moments) -> float:
     Returns:
         z; infinite for fewer than twice as many pairs as x has effective dimensions, where paired rows would look permuted, too.
     """
-    n = moments.count
+    moments, n = moments.without_rounding(), moments.count
     dx, dy = (covariance.diagonal().clamp(min=0).sqrt() for covariance in (moments.cov_x, moments.cov_y))
     inverse_x, inverse_y = (torch.where(d > 0, 1 / d, 0.0) for d in (dx, dy))
     cross = (moments.cov_yx * inverse_x * inverse_y.unsqueeze(-1)).square().sum()
