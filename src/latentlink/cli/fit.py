@@ -20,6 +20,7 @@ from latentlink.cli.options import USUAL_READING, AutoOrNumber, Device, Integer,
 from latentlink.cli.provenance import channel_name
 from latentlink.cli.radio import channel_at, link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
+from latentlink.latents.dependence import ChanceWarning
 from latentlink.latents.look import look
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.csi_names import CsiWord
@@ -156,7 +157,9 @@ def fit(
     check_method(method, codec, radio, csi)
 
     def modes_of(at: PilotKnowledge) -> tuple[SemanticModes, str]:
-        modes, name = _choose_modes(at, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChanceWarning)  # the look tells it
+            modes, name = _choose_modes(at, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
         return modes.named(source_name(transmitter), source_name(receiver)), name
 
     def design(at: PilotKnowledge, modes: SemanticModes) -> Solution:

@@ -87,21 +87,26 @@ def measure_dependence(x: Float[Tensor, "n d"], y: Float[Tensor, "n m"], labels:
     return Dependence(max(0.0, float(r2)), threshold, _unpaired_share(u, s, y, strength, means, generator))
 
 
+class ChanceWarning(UserWarning):
+    """In these pairs x and y depend on each other no more than permuted rows do."""
+
+
 def warn_of_chance(moments: Moments, stacklevel: int) -> None:
     """Tell where a design for these moments would fit chance: the pairs are few, or their rows look permuted."""
     if moments.count < _FEWEST:
-        fault = (
+        warnings.warn(
             f"moments are of {counted(moments.count, 'pair')}, which a linear map nearly always fits without an error: what is "
-            "expected, and what is optimal, holds for these alone; take more, such as ten for each dimension of x"
+            "expected, and what is optimal, holds for these alone; take more, such as ten for each dimension of x",
+            UserWarning,
+            stacklevel=stacklevel + 1,
         )
     elif evidence(moments) < LEAST_EVIDENCE:
-        fault = (
+        warnings.warn(
             f"in these {moments.count} pairs x and y depend on each other no more than permuted rows do: what is called optimal fits "
-            "chance. Was one end shuffled, shifted or sorted? Join both on the observation's id (read_pairs does), and look(x, y) at them"
+            "chance. Was one end shuffled, shifted or sorted? Join both on the observation's id (read_pairs does), and look(x, y) at them",
+            ChanceWarning,
+            stacklevel=stacklevel + 1,
         )
-    else:
-        return
-    warnings.warn(fault, UserWarning, stacklevel=stacklevel + 1)
 
 
 def evidence(moments: Moments) -> float:
@@ -124,7 +129,7 @@ def evidence(moments: Moments) -> float:
     scale = (spread[0].clamp(min=0) * spread[1].clamp(min=0)).sqrt()
     excess = (n - 1) * cross - (inverse_x > 0).sum() * (inverse_y > 0).sum()
     rank = (inverse_x > 0).sum().square() / (spread[0] + (inverse_x > 0).sum().square()) * (n - 1)  # participation ratio of x
-    if n < max(LEAST_ROWS, 2 * rank) or scale <= 1e-9 * n * cross:
+    if n < LEAST_ROWS or n < 2 * rank or scale <= 1e-9 * n * cross:
         return math.inf
     return float(excess / scale) * ((n + 1) * (n - 2) / 2) ** 0.5
 
