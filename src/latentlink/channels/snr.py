@@ -98,7 +98,7 @@ def convert_snr(
 
 def warn_of_gain(grid: Complex[Tensor, "*#batch u r t"], snr_db: Float[Tensor, "*#batch"]) -> None:
     """Tell where the SNR that arrives is not one of any radio, for all channels."""
-    gain = grid.detach().abs().double().square().mean((-3, -2, -1))
+    gain = torch.view_as_real(grid.detach().resolve_conj()).double().square().sum(-1).mean((-3, -2, -1))
     received = (snr_db + 10 * (grid.shape[-1] * gain).log10())[(gain > 0) & snr_db.isfinite()]
     if received.numel() and not bool(((received > _USUAL_SNR_DB[0]) & (received < _USUAL_SNR_DB[1])).any()):
         mean_gain = float(gain.mean())
