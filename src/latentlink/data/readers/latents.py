@@ -10,10 +10,12 @@ from torch import Tensor
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values, narrowed
 from latentlink.data.readers.opening import Source, open_source, read_array
 from latentlink.data.readers.pooling import Pooling, pool_latents
+from latentlink.data.readers.strays import check_columns
 from latentlink.data.readers.tables import Table
 from latentlink.numerics.validation import validate_call
 
-_BITS = 8192  # floats of half precision between 1e-4 and 1e4 are larger than this when their bits are read as integers
+_BITS, _MOSTLY = 8192, 0.97  # bits of half precision are integers above this but for values below 0.008; of uniform integers 7/8 are
+_LOOKED_AT = 4096  # rows
 
 
 @validate_call
@@ -109,11 +111,14 @@ def join_shards(shards: Sequence[tuple[str, Array]]) -> Array:
 def latents_of_array(origin: str, array: Array, pool: Pooling | None) -> Array:
     """Check the kind of numbers, pool, and bring integers and half precision to float32; raises as `read_latents`."""
     check_kind(origin, array, "real numbers", "fiu")
-    if array.dtype == np.uint16 and array.size and int(array[array > 0].min(initial=0xFFFF)) >= _BITS:
-        raise FileContentError(
-            f"{origin}: got uint16 whose values are all at least {_BITS}, as the bits of bfloat16 or float16 are: save them as float32, "
-            "such as torch.from_numpy(array).view(torch.bfloat16).float()"
-        )
+    if array.dtype in (np.uint16, np.int16) and array.size:
+        bits = np.asarray(array[:_LOOKED_AT]).view(np.uint16) & 0x7FFF  # without the sign
+        if (bits > 0).any() and (bits[bits > 0] >= _BITS).mean() > _MOSTLY:
+            raise FileContentError(
+                f"{origin}: got {array.dtype} whose values are nearly all at least {_BITS} from zero, as the bits of bfloat16 or float16 "
+                "are: save them as float32, such as torch.from_numpy(array).view(torch.bfloat16).float()"
+            )
+    check_columns(origin, array)
     pooled = pool_latents(origin, array, pool)
     double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
     return narrowed(origin, pooled, np.float64 if double else np.float32)

@@ -29,7 +29,8 @@ def pool_latents(origin: str, array: Array, pool: Pooling | None) -> Array:
     if array.ndim == 2:
         return array
     if array.ndim not in (3, 4):
-        raise FileContentError(f"{origin}: got shape {array.shape}, expected (n, d), tokens (n, T, d) or feature maps (n, C, H, W)")
+        remedy = "; rows that were saved one by one are joined by torch.stack or np.stack before" if array.ndim == 1 else ""
+        raise FileContentError(f"{origin}: got shape {array.shape}, expected (n, d), tokens (n, T, d) or feature maps (n, C, H, W){remedy}")
     if pool == "flatten":
         return array.reshape(len(array), -1)
     if array.ndim == 3 and array.shape[1] == 1:

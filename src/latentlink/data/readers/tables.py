@@ -136,7 +136,9 @@ class Table:
         if suspects and not lists and len(numbers) == len(names):
             features = [name for name in numbers if name not in suspects]
             prefix = os.path.commonprefix(features)  # noqa: RUF071 (of words)
-            remedy = f"columns={prefix + '*' if prefix and len(features) > 1 else features[:3]!r}"
+            shared = len(features) > 1 and prefix and not any(name.startswith(prefix) for name in suspects)
+            some = f"[{features[0]!r}, {features[1]!r}, …, {features[-1]!r}]" if len(features) > 4 else repr(features)
+            remedy = f"columns={repr(prefix + '*') if shared else some}"
             raise FileContentError(
                 f"{self.origin}: {self._described(suspects)} stand beside {len(features)} other numeric columns and look like ids, labels "
                 f"or row numbers, which are no features: name the features by columns, such as {remedy} (--columns on the command line)"
