@@ -79,7 +79,7 @@ def encode(
     *,
     batch_size: int = 64,
     shard_size: int = SHARD_SIZE,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     progress: EncodingProgress | None = None,
     executor: Executor | None = None,
 ) -> Float32[Tensor, "n d"]:
@@ -114,7 +114,7 @@ def encode(
     integer("number of images", len(images))
     latents = torch.empty(len(images), encoder.dim, device="cpu")
     missing = []
-    for shard in _shards(encoder, images, shard_size, cache_folder() if folder is None else folder):
+    for shard in _shards(encoder, images, shard_size, cache_folder() if folder is None else Path(folder)):
         stored = shard.read()
         if stored is None:
             missing.append(shard)

@@ -49,3 +49,10 @@ def test_many_keys_are_compared_in_one_pass(tmp_path):
     began = time.process_time()
     ll.studies.read_study(tmp_path / "s.yaml")
     assert time.process_time() - began < 30
+
+
+@pytest.mark.parametrize("date", ["2026-11-28", "2026-19-48", "2026-11-28 12:00:00"])
+def test_what_looks_like_a_date_is_refused_by_its_key(tmp_path, date):
+    (tmp_path / "s.yaml").write_text(f"{{name: s, methods: [{{name: closed-form}}], seeds: {date}}}")
+    with pytest.raises(ValueError, match=rf"s\.yaml: seeds.*'{date}'"):
+        ll.studies.read_study(str(tmp_path / "s.yaml"))

@@ -20,7 +20,7 @@ _DEEPEST = 100  # lists and mappings within each other
 
 
 @validate_call
-def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -> Study:
+def read_study(path: str | Path, overrides: Sequence[str] = (), quick: bool = False) -> Study:
     """Read the study of a YAML file.
 
     An override holds for all methods, also for those that have another value in `at`. Modules, folders and files that it names are looked
@@ -43,9 +43,10 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
         >>> from pathlib import Path
         >>> import latentlink as ll
         >>> size = Path("mine.yaml").write_text("{name: mine, methods: [{name: closed-form}]}")
-        >>> ll.studies.read_study(Path("mine.yaml"), ["seeds=1,2"]).seeds
+        >>> ll.studies.read_study("mine.yaml", ["seeds=1,2"]).seeds
         (1, 2)
     """
+    path = Path(path)
     try:
         with naming_refusals(path):
             content = _copy_aliases(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))
@@ -63,7 +64,7 @@ def read_study(path: Path, overrides: Sequence[str] = (), quick: bool = False) -
 
 
 @validate_call
-def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False, *, folder: Path | None = None) -> Study:
+def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False, *, folder: str | Path | None = None) -> Study:
     """Make a study of a mapping as a study file holds it.
 
     Args:
@@ -103,7 +104,7 @@ def make_study(content: Any, overrides: Sequence[str] = (), quick: bool = False,
             if isinstance(method, dict) and isinstance(method.get("at"), dict):
                 method["at"].pop(key, None)
     try:
-        return Study.model_validate(content, context={"folder": folder})
+        return Study.model_validate(content, context={"folder": None if folder is None else Path(folder)})
     except ValidationError as error:
         raise ValueError(explain(error)) from error
 
@@ -175,3 +176,7 @@ class _UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} comes twice", node.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+# a study has no dates: what looks like one stays the word that it is, and is refused by its key
+_UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
