@@ -28,7 +28,9 @@ def draw(summary: pl.DataFrame, path: Path) -> None:
     looks = assign_looks(Curve(name, family, "aware", (), ()) for name, family in methods)
     sizes, snrs = (links[name].unique().sort().to_list() for name in ("n_tx", "snr_db"))
     rows = math.ceil((len(panels) + 1) / COLUMNS)
-    figure, grid = plt.subplots(rows, COLUMNS, figsize=(9, 1.75 * rows + 0.6), sharex=True, sharey=True, squeeze=False, layout="constrained")
+    figure, grid = plt.subplots(
+        rows, COLUMNS, figsize=(9, 1.75 * rows + 0.6), sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
     axes = grid.flatten()
     for axis, (pair, group) in zip(axes, panels, strict=False):
         draw_pair(axis, group, sizes, snrs, looks)

@@ -1,11 +1,11 @@
 """One table and one figure of the benchmark: every ordered pair of encoders, every method, with 95 % intervals.
 
-    latentlink study keep studies/benchmark/images.yaml studies/benchmark/text.yaml
-    python studies/benchmark/pairs.py results/archive/benchmark-*.parquet --summary docs/results/benchmark-pairs.csv --figure docs/benchmark.png
+    python studies/benchmark/pairs.py results/archive/benchmark-*.parquet --figure benchmark.png
 
-The rows of studies are averaged over channels within each seed; the interval is Student's t over the seeds. `ahead` is the paired
-difference of the accuracy to that of BASELINE: same pilots, channels, noise and messages. The table that is printed is that of the page
-`docs/benchmarks.md`. Rows of one's own come beside those that are kept with `--beside docs/results/benchmark-pairs.csv`.
+The rows of studies are averaged over channels within each seed; the interval is Student's t over the seeds, or over the channels of a
+single seed. `ahead` is the paired difference of the accuracy to that of BASELINE: same pilots, channels, noise and messages. What is
+printed is the table of `docs/benchmarks.md`, and its findings. Rows of one's own come beside those that are kept with
+`--beside docs/results/benchmark-pairs.csv`.
 """
 
 import argparse
@@ -78,6 +78,21 @@ def write_estimate(row: dict[str, Any], best: bool) -> str:
     return mean if row["accuracy_low"] is None else f"{mean} ± {(row['accuracy_high'] - row['accuracy_low']) / 2:.3f}"
 
 
+def write_findings(summary: pl.DataFrame, antennas: int, snr_db: float) -> str:
+    """Write for every data set and method how far it is ahead of BASELINE at a point, and at how many points its interval says so."""
+    links = summary.filter(pl.col("ahead").is_not_null() & (pl.col("method") != BASELINE))
+    lines = []
+    for (data, method), group in links.group_by("data", "method", maintain_order=True):
+        here = group.filter((pl.col("n_tx") == antennas) & (pl.col("snr_db") == snr_db))["ahead"]
+        sure, behind = (group["ahead_low"] > 0).sum(), (group["ahead_high"] < 0).sum()
+        spread = "" if len(here) == 1 else f" (mean over {len(here)} pairs, {here.min():.3f} to {here.max():.3f})"
+        lines.append(
+            f"- {data}, {method}: ahead of {BASELINE} by {here.mean():.3f}{spread} at {antennas}×{antennas} and {snr_db:g} dB. Of its "
+            f"{len(group)} intervals at all points, {sure} lie above zero and {behind} below."
+        )
+    return "\n".join(lines)
+
+
 def find_ceiling(summary: pl.DataFrame, pair: tuple[Any, ...], name: str) -> float | None:
     """The accuracy of a pair without any channel, of a method's name among the ceilings; None where it was not measured."""
     here = summary.filter(pl.col("method") == name, *(pl.col(key) == value for key, value in zip(PAIR, pair, strict=True)))
@@ -110,7 +125,8 @@ def main() -> None:
         from figure import draw  # beside this file
 
         draw(summary, given.figure)
-    print(write_table(summary, given.antennas, given.snr_db))
+    at = given.antennas, given.snr_db
+    print(write_table(summary, *at), write_findings(summary, *at), sep="\n\n")
 
 
 if __name__ == "__main__":

