@@ -14,7 +14,7 @@ from latentlink.report.palette import Look, assign_looks
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-COLUMNS = 4
+COLUMNS = 3  # receivers of a transmitter, where there are four encoders
 GAP = 1.0  # between the groups of antennas, in steps of the SNR
 BOUND = "bound by capacity"
 INK = "#333333"
@@ -29,22 +29,25 @@ def draw(summary: pl.DataFrame, path: Path) -> None:
     sizes, snrs = (links[name].unique().sort().to_list() for name in ("n_tx", "snr_db"))
     rows = math.ceil((len(panels) + 1) / COLUMNS)
     figure, grid = plt.subplots(
-        rows, COLUMNS, figsize=(9, 1.75 * rows + 0.6), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        rows, COLUMNS, figsize=(7.2, 1.6 * rows + 0.6), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
     axes = grid.flatten()
-    for axis, (pair, group) in zip(axes, panels, strict=False):
+    for number, (axis, (pair, group)) in enumerate(zip(axes, panels, strict=False)):
         draw_pair(axis, group, sizes, snrs, looks)
         for name, line in ((ALIGNED, "--"), (OWN, "-")):
             if (level := find_ceiling(summary, pair, name)) is not None:
                 axis.axhline(level, color=INK, linewidth=0.8, linestyle=line, label=name)
         axis.set_title(f"{pair[1]}\n→ {pair[2]}", fontsize=8)
         name_groups(axis, sizes, snrs)
+        axis.tick_params(labelbottom=number + COLUMNS >= len(panels))  # the lowest of its column
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     for axis in axes[len(panels) :]:
         axis.axis("off")
     axes[len(panels)].legend(handles.values(), handles, loc="upper left", fontsize=8, frameon=False, borderaxespad=0)
     figure.supylabel("accuracy", fontsize=9)
-    figure.supxlabel(f"antennas; from left to right in each group, SNR of {', '.join(f'{snr:g}' for snr in snrs)} dB", fontsize=9)
+    figure.supxlabel(
+        f"antennas; from left to right in each group, SNR of {', '.join(f'{snr:g}' for snr in snrs)} dB".replace("-", "−"), fontsize=9
+    )
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 

@@ -134,3 +134,27 @@ def test_the_summary_has_the_means_of_the_studies(script):
     assert linear["seeds"].unique().to_list() == [3]
     images = linear.filter(pl.col("data") != "text").select("transmitter", "receiver").unique()
     assert len(images) == 4 * 3
+
+
+def test_what_the_page_says_of_the_table_is_in_the_summary():
+    summary = pl.read_csv(DOCS / "results" / "benchmark-pairs.csv", infer_schema_length=None)
+    words = " ".join((DOCS / "benchmarks.md").read_text(encoding="utf-8").partition("All image pairs agree")[2].split())
+    methods = ("complex-linear, MSE", "widely linear, MSE", "goal-oriented")
+    means = {row[:5]: row[5] for row in summary.select("transmitter", "receiver", "method", "n_tx", "snr_db", "accuracy").iter_rows()}
+    images = summary.filter((pl.col("data") != "text") & pl.col("n_tx").is_not_null())
+    points = images.select("transmitter", "receiver", "n_tx", "snr_db").unique().rows()
+    for transmitter, receiver, *point in points:
+        ordered = [means[transmitter, receiver, name, *point] for name in methods]
+        assert ordered == sorted(ordered)
+    goal = [means[t, r, methods[2], 4, 10.0] for t, r in images.select("transmitter", "receiver").unique().rows()]
+    assert f"has {min(goal):.3f} to {max(goal):.3f}" in words
+    near = [abs(means[t, r, methods[2], 8, 20.0] - means[t, r, "aligned, no channel", None, None]) for t, r, n, snr in points]
+    assert f"to within {max(near):.3f} in every image pair" in words
+    pair = ("mobilenet-v2", "efficientnet-lite0")
+    codec, goal = (means[*pair, name, 2, 20.0] for name in ("codec, one network for all", methods[2]))
+    assert f"{codec:.3f} against {goal:.3f} at 2×2 and 20 dB" in words
+    widely, goal = (means["wordllama", "minilm", name, 1, 20.0] for name in methods[1:])
+    assert f"({widely:.3f} against {goal:.3f} at 20 dB)" in words
+    for value in (means["minilm", "wordllama", methods[2], 8, 20.0], means["minilm", "wordllama", "receiver's latents", None, None],
+                  means["wordllama", "minilm", "receiver's latents", None, None]):  # fmt: skip
+        assert f"{value:.3f}" in words
