@@ -75,7 +75,7 @@ def write_table(summary: pl.DataFrame, antennas: int, snr_db: float) -> str:
 def write_estimate(row: dict[str, Any], best: bool) -> str:
     """Write a mean with half of its interval, bold if it is the best."""
     mean = f"**{row['accuracy']:.3f}**" if best else f"{row['accuracy']:.3f}"
-    return mean if row["accuracy_low"] is None else f"{mean} ± {(row['accuracy_high'] - row['accuracy_low']) / 2:.3f}"
+    return mean if row["accuracy_low"] is None else f"{mean}\u00a0±\u00a0{(row['accuracy_high'] - row['accuracy_low']) / 2:.3f}"
 
 
 def write_findings(summary: pl.DataFrame, antennas: int, snr_db: float) -> str:

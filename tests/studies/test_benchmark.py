@@ -73,7 +73,9 @@ def test_the_table_has_a_line_for_each_pair_with_its_best_method_bold(script, ro
     assert [line.split(" | ")[0].strip("| ") for line in body][1:] == ["large → small", "small → large"]
     for line in body:
         cells = dict(zip(header.strip("| ").split(" | "), line.strip("| ").split(" | "), strict=True))
-        means = {name: float(cells[name].split(" ± ")[0].strip("*")) for name in (pairs.BASELINE, "widely linear, MSE", "goal-oriented")}
+        means = {
+            name: float(cells[name].split("±")[0].strip("*\u00a0")) for name in (pairs.BASELINE, "widely linear, MSE", "goal-oriented")
+        }
         assert cells[max(means, key=means.get)].startswith("**")
         assert 0 < float(cells[pairs.OWN]) <= 1
 
