@@ -45,7 +45,7 @@ def rows(script, digits_forge, tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
     write_latents(script, folder / "latents")
     ends = ",".join(str(folder / "latents" / name) for name in ("small-to-large", "large-to-small"))
-    for name, *overrides in (("images", *DIGITS), ("text", f"data.folder={ends}", "~methods.codec")):
+    for name, *overrides in (("images", *DIGITS), ("text", f"data.folder={ends}")):
         command = ("study", "run", FOLDER / f"{name}.yaml", "--quick", *overrides, "pilots.per_class=20", "data.test=50")
         done = digits_forge.run(LATENTLINK, *command, folder=folder, env={"LATENTLINK_CACHE": str(folder / "cache")})
         assert done.returncode == 0, done.stdout + done.stderr
