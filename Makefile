@@ -1,10 +1,10 @@
-# make demo, make test, make typed, make lint, make bench, make docs: each sets up .venv first if it is not there.
+# make demo, make test, make typed, make lint, make bench, make benchmark, make docs: each sets up .venv first if it is not there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 
-.PHONY: demo test typed lint bench docs results fashion-mnist chromium
+.PHONY: demo test typed lint bench benchmark docs results fashion-mnist chromium
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -66,6 +66,12 @@ results: demo
 	cp demo/accuracy.png docs/accuracy.png
 	$(BIN)/latentlink study keep $(STUDIES)
 	$(BIN)/latentlink study archive results/archive results/latentlink-results.tar
+
+# All ordered pairs of encoders. `studies/benchmark/text.py` says what the text encoders need; their latents are made once.
+benchmark: $(VENV)/.installed
+	test -d studies/benchmark/latents || $(BIN)/python studies/benchmark/text.py
+	$(BIN)/latentlink study keep $(wildcard studies/benchmark/*.yaml)
+	$(BIN)/python studies/benchmark/pairs.py results/archive/benchmark-*.parquet --summary docs/results/benchmark-pairs.csv --figure docs/benchmark.png
 
 # The site, without network: docs/_build/html/index.html. One thread, since two that wait for each other take several times as long where
 # other work shares the processor: the matrices of the gallery are small.
