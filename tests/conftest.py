@@ -1,4 +1,9 @@
 import os
+
+# One thread of each kind, for this process and those that tests start: on small matrices and tables, more wait for each other and burn
+# processor time meanwhile. Libraries read it when they are imported.
+os.environ |= {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+
 import pickle
 from collections.abc import Iterator
 
@@ -10,7 +15,7 @@ import scheduling
 import sharing
 from processes import IMPORTS, Forge
 
-torch.set_num_threads(1)  # the matrices are small: more threads wait for each other
+torch.set_num_threads(1)
 settings.register_profile("laws", deadline=None, derandomize=True, database=None, max_examples=12)
 settings.load_profile("laws")
 
