@@ -4,6 +4,7 @@ import os
 # processor time meanwhile. Libraries read it when they are imported.
 os.environ |= {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 
+import gc
 import pickle
 from collections.abc import Iterator
 
@@ -23,6 +24,12 @@ settings.load_profile("laws")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long comes first, in the same order at all workers."""
     items.sort(key=lambda item: scheduling.place(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: the collector of garbage need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

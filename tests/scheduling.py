@@ -18,6 +18,7 @@ TOGETHER = {
 }
 LONGEST = (  # by processor time, from 45 s to 10 s where all take 1000 s; a file that is missing here begins later, and no more
     *("neural/codec/test_codec_training", "neural/codec/test_codec", "neural/codec/test_codec_pruning", "laws/test_optimality"),
+    *("packaging/test_benchmarks", "data/sharded/test_memory", "studies/methods/test_codec_method"),
     *("channels/tr38901/test_tr38901", "studies/test_tasks", "report/test_page", "laws/test_modes_of_torch"),
     *("studies/running/test_situation", "studies/running/test_ahead", "linear/admm/test_admm", "golden/test_numbers_hold"),
     *("laws/test_admm_never_beats_the_exact_design", "linear/admm/test_dual_bound", "studies/running/test_runner"),
