@@ -39,7 +39,7 @@ test: $(VENV)/.installed chromium
 # every design, transceiver and channel.
 TYPED := tests/conformance tests/channels tests/latents tests/links tests/streams tests/linear/test_modes.py tests/linear/test_csi_cases.py
 typed: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --jaxtyping-packages=latentlink,typechecks.checked $(TYPED)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --jaxtyping-packages=latentlink,typechecks.checked $(TYPED)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

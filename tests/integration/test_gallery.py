@@ -2,8 +2,6 @@
 
 import ast
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -117,13 +115,9 @@ def test_whatever_is_random_has_a_seed(script):
         assert "manual_seed" in source
 
 
-def test_a_script_runs_from_any_folder_without_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("PYTHONPATH", str(Path(ll.__file__).parents[1]))
-    done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", str(FASTEST)], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
+def test_a_script_runs_from_any_folder_without_a_warning(tmp_path, digits_forge):
+    code = f'import runpy, warnings; warnings.simplefilter("error", UserWarning); runpy.run_path({str(FASTEST)!r}, run_name="__main__")'
+    done = digits_forge.run(code, folder=tmp_path, env={"MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """What a CSI case expects is what a measurement gives, before and at the reception of messages."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -35,14 +36,19 @@ def setting(shape, shrinkage=0.0):
     return ll.semantic_modes(MOMENTS, shrinkage=shrinkage), truth, truth.estimated(0.2, generator=8)
 
 
+@cache
+def designed(name, shape, shrinkage=0.0):
+    modes, _, known = setting(shape, shrinkage)
+    return ll.ClosedForm(csi=CASES[name]).design(modes, known)
+
+
 @every_case
 @every_shape
 @pytest.mark.parametrize("measured", [False, True])
 def test_the_error_expected_at_reception_is_what_pilots_lose_on_the_way(name, shape, measured):
-    case, (modes, truth, known) = CASES[name], setting(shape, shrinkage=0.1)
+    case, (modes, truth, _) = CASES[name], setting(shape, shrinkage=0.1)
     received = truth.estimated(0.05, generator=9) if measured else None
-    solution = ll.ClosedForm(csi=case).design(modes, known)
-    used = case.at_reception(solution, modes, truth, received)
+    used = case.at_reception(designed(name, shape, shrinkage=0.1), modes, truth, received)
     lost = (ll.transmit(used.transceiver, X.expand(100, -1, -1), truth, generator=seeded(100)) - Y).square().sum(-1).mean(-1)
     assert abs(lost.mean() - used.expected_mse) <= SIGMAS * lost.std() / 10
     sent = used.transceiver.encode(X).abs().square().sum((-2, -1)).mean() / truth.uses
@@ -54,7 +60,7 @@ def test_the_error_expected_at_reception_is_what_pilots_lose_on_the_way(name, sh
 @every_shape
 def test_the_error_expected_of_an_estimate_is_the_mean_over_the_channels_that_it_leaves_open(name, shape):
     case, (modes, _, known) = CASES[name], setting(shape)
-    solution = ll.ClosedForm(csi=case).design(modes, known)
+    solution = designed(name, shape)
     one_error = 1 if shape == "block" else known.uses
     errors = ll.rayleigh(known.n_rx, known.n_tx, batch=(1000, one_error), generator=seeded(11))
     drawn = ll.Channel(known.h + known.error_variance.sqrt() * errors, known.noise_variance)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 
 import polars as pl
 import pytest
@@ -92,12 +93,17 @@ def rendered(texts, folder):
     return {name: html.unescape(document) for name, document in found}
 
 
+@cache
+def page_of(axis):
+    return page(STUDIES[axis](), axis=axis)
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """Pages by name, as they are and as the browser leaves them."""
     few = frame([row("neural", snr_db=db) for db in (0.0, 10.0)])
     evil = frame([row(EVIL, n) for n in (1, 4)] + [row("neural", n, dataset=EVIL) for n in (1, 4)])
-    texts = {axis: page(STUDIES[axis](), axis=axis) for axis in STUDIES}
+    texts = {axis: page_of(axis) for axis in STUDIES}
     texts["outage"] = page(fading_study(seeds=(1,)), axis="outage")
     texts["telephone"] = page(compression_study())
     texts["failing"] = page(few, axis="snr").replace("draw();\n", "draw();\n  undefinedFunction();\n", 1)
@@ -167,7 +173,7 @@ def test_a_script_error_is_seen(drawn):
 
 @pytest.mark.parametrize("axis", STUDIES)
 def test_the_page_is_one_file_that_asks_for_nothing(axis):
-    text = page(STUDIES[axis](), axis=axis)
+    text = page_of(axis)
     assert text.count("plotly.js v") == 1
     assert len(without_plotly(text)) < 300_000
     assert set(links_of(text)) == {"data:,"}

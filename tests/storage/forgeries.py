@@ -51,23 +51,20 @@ def forged(path: Path, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> 
     path.write_bytes(content.replace(BLANK.encode(), hashlib.sha256(content).hexdigest().encode(), 1))
 
 
-def forgeries(kind: str, path: Path) -> Iterator[str]:
-    """Write each forgery of a kind to a path, and yield what it is."""
+def forgeries(kind: str, path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Each forgery of a kind: what it is, and a function that writes it to a path."""
     KINDS[kind]().save(path)
     tensors, manifest = artifacts.read(path)
     for name, value in tensors.items():
         for word, change in OTHER_TENSORS.items():
-            forged(path, {**tensors, name: change(value)}, manifest)
-            yield f"{name} {word}"
-        forged(path, {other: each for other, each in tensors.items() if other != name}, manifest)
-        yield f"without {name}"
-    forged(path, {**tensors, "more": torch.zeros(3)}, manifest)
-    yield "with more"
+            yield f"{name} {word}", lambda name=name, value=value, change=change: forged(path, {**tensors, name: change(value)}, manifest)
+        others = {other: each for other, each in tensors.items() if other != name}
+        yield f"without {name}", lambda others=others: forged(path, others, manifest)
+    yield "with more", lambda: forged(path, {**tensors, "more": torch.zeros(3)}, manifest)
     for name in sorted(set(manifest) - UNREAD):
         for value in OTHER_FACTS:
             if value != manifest[name] or type(value) is not type(manifest[name]):
-                forged(path, tensors, {**manifest, name: value})
-                yield f"{name} = {value!r}"
+                yield f"{name} = {value!r}", lambda name=name, value=value: forged(path, tensors, {**manifest, name: value})
 
 
 def used(content: Any) -> None:

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import types
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -16,6 +17,7 @@ from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.plug_in import load_attribute
 from latentlink.studies.spec.reading import make_study, read_study
+from one_cause import latents_of_one_cause
 from studies.examples import write_study
 
 PRECODER = """
@@ -490,8 +492,8 @@ def test_a_codec_is_kept_under_the_code_of_its_objective_whose_failures_are_told
 
 def test_modes_are_named_by_their_goal():
     """`known.modes(goal)`, as docs/studies.md has it for code of one's own."""
-    pair = ll.data.device_pair("digits")
-    known = ll.studies.PilotKnowledge(pair.pilots, ll.fit_head(pair.pilots.y, pair.pilots.labels))
+    x, y, labels = latents_of_one_cause(np.random.default_rng(0), 300, 6, 5)
+    known = ll.studies.PilotKnowledge(ll.Pilots(x, y, labels), ll.fit_head(y, labels))
     assert known.modes(goal="mse") is known.modes(goal="none") is known.modes()
     assert known.modes("fisher") is not known.modes()
     with pytest.raises(ValueError, match="goal must be one of none, mse, fisher, logits, got 'accuracy'"):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -177,21 +178,30 @@ def _make_outage(table: Arranged, charts: list[Chart]) -> dict[str, Any]:
     }
 
 
-def render_page(page: dict[str, Any]) -> str:
-    """Render the page as HTML that asks for nothing outside of itself."""
+@cache
+def _templates() -> Any:
+    """The templates, which jinja compiles where they are asked for first."""
     jinja2 = import_extra("jinja2", "report")
-    offline = import_extra("plotly.offline", "report")
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+
+
+def render_page(page: dict[str, Any]) -> str:
+    """Render the page as HTML that asks for nothing outside of itself."""
+    offline = import_extra("plotly.offline", "report")
     charts = {chart.id: {"data": chart.data, "layout": chart.layout} for chart in page["charts"]}
     data = json.dumps(charts, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    return environment.get_template("report.html").render(
-        page=page,
-        charts=data.replace("<", "\\u003c").replace("&", "\\u0026"),  # may stand within a script element
-        plotly=offline.get_plotlyjs(),
-        style=(_TEMPLATES / "report.css").read_text("utf-8"),
-        script=(_TEMPLATES / "report.js").read_text("utf-8"),
+    return (
+        _templates()
+        .get_template("report.html")
+        .render(
+            page=page,
+            charts=data.replace("<", "\\u003c").replace("&", "\\u0026"),  # may stand within a script element
+            plotly=offline.get_plotlyjs(),
+            style=(_TEMPLATES / "report.css").read_text("utf-8"),
+            script=(_TEMPLATES / "report.js").read_text("utf-8"),
+        )
     )
 
 

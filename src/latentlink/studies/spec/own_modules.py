@@ -110,7 +110,8 @@ def _imports_from(home: Path | None) -> Iterator[list[Path]]:
     if home is None:
         yield files
         return
-    hidden = {name: module for name, module in sys.modules.items() if name in _BESIDE or _lies_in(home, name)}
+    tops = _tops_in(home)
+    hidden = {name: module for name, module in sys.modules.items() if name in _BESIDE or name.partition(".")[0] in tops}
     path, silent, before = list(sys.path), sys.dont_write_bytecode, set(sys.modules) - set(hidden)
     for name in hidden:
         del sys.modules[name]
@@ -121,18 +122,16 @@ def _imports_from(home: Path | None) -> Iterator[list[Path]]:
         yield files
     finally:
         sys.path[:], sys.dont_write_bytecode = path, silent
-        imported = [name for name in sys.modules if name not in before and "@" not in name and _lies_in(home, name)]
+        tops = _tops_in(home)
+        imported = [name for name in sys.modules if name not in before and "@" not in name and name.partition(".")[0] in tops]
         files += sorted(Path(file) for name in imported if (file := getattr(sys.modules[name], "__file__", None)) is not None)
         _BESIDE.update(imported)
         sys.modules.update({name: module for name, module in hidden.items() if name not in _BESIDE})
         _BESIDE.intersection_update(sys.modules)
 
 
-def _lies_in(home: Path, name: str) -> bool:
-    """True for a module of sys.modules whose top package lies in a folder; this package and the main module stay."""
-    top = name.partition(".")[0]
-    file = getattr(sys.modules.get(top), "__file__", None)
-    if file is None or top in ("__main__", _PACKAGE_NAME):
-        return False
-    place = Path(file)
-    return (place.parent.parent if place.stem == "__init__" else place.parent) == home
+def _tops_in(home: Path) -> set[str]:
+    """Name the top packages and modules of sys.modules that lie in a folder; this package and the main module stay."""
+    tops = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items()) if "." not in name]
+    places = {name: Path(file) for name, file in tops if file is not None and name not in ("__main__", _PACKAGE_NAME)}
+    return {name for name, place in places.items() if (place.parent.parent if place.stem == "__init__" else place.parent) == home}
