@@ -37,6 +37,7 @@ LATEST_S, MEMORY, PART = 1.0, 100 << 20, 10_000  # the arrays are of a kilobyte,
 DOCUMENTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 KEPT = Path("results/fuzz")  # files of findings
 SUFFIXES = {"artifact": "safetensors", "study": "yaml", "channels": "npy", "labels": "npy", "result": "parquet", "chunks": "h5"}
+LOADED = ["h5py", "polars", "rich.console", "scipy.io", "torch", "latentlink.studies.result_files"]
 console = Console()
 
 
@@ -190,7 +191,8 @@ class Reader:
         self._start(task)
 
     def _start(self, task: Task) -> None:
-        context = get_context("spawn")
+        context = get_context("forkserver")
+        context.set_forkserver_preload(LOADED)  # once for all processes, which are replaced often
         self.at = context.Array("d", [task.first, 0.0], lock=False)
         self.answers, there = context.Pipe(duplex=False)
         self.process = context.Process(target=read_many, args=(task, Path(self.folder.name), self.at, there))

@@ -17,6 +17,7 @@ import sharing
 from processes import IMPORTS, Forge
 
 torch.set_num_threads(1)
+os.fsync = lambda file: None  # no test outlives a power cut, and thousands of files wait for the disk
 settings.register_profile("laws", deadline=None, derandomize=True, database=None, max_examples=12)
 settings.load_profile("laws")
 

@@ -19,6 +19,8 @@ SOURCE = str(Path(latentlink.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCE}
 LATENTLINK = "from latentlink.__main__ import main; main()"
 IMPORTS = """
+import os
+os.fsync = lambda file: None
 import torch, torch._dynamo, polars, pydantic, cyclopts, rich.table, rich.progress, joblib, scipy.optimize, sklearn.datasets
 import matplotlib.figure, plotly.graph_objects, jinja2
 import latentlink.cli, latentlink.studies.experiments, latentlink.report.page

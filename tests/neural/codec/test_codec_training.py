@@ -33,11 +33,16 @@ def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(weights(a), weights(b), strict=True)) and torch.equal(a.gate.open, b.gate.open)
 
 
+def short_training(**changes):
+    """On few channels, for laws that do not depend on what is learnt."""
+    return training(**{"bank": (200, 32, 100), **changes})
+
+
 @cache
 def uninterrupted(budget):
     """A short training, and its end."""
     data, _, head, modes = world()
-    short = training(rounds=4, steps=5, bank=(200, 32, 100), budget=budget)
+    short = short_training(rounds=4, steps=5, budget=budget)
     return short, short.fit(modes, data, objectives.HeadDivergence(head))
 
 
@@ -57,11 +62,11 @@ def test_an_interrupted_training_goes_on_to_the_same_end(tmp_path, budget, stop)
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     data, _, head, modes = world()
-    path, short = tmp_path / "training", training(rounds=3, steps=2)
+    path, short = tmp_path / "training", short_training(rounds=3, steps=2)
     with pytest.raises(Stop):
         short.fit(modes, data, objectives.HeadDivergence(head), checkpoint=path, progress=stopping_after(1))
     for other, objective in (
-        (training(rounds=3, steps=2, seed=1), objectives.HeadDivergence(head)),
+        (short_training(rounds=3, steps=2, seed=1), objectives.HeadDivergence(head)),
         (short, objectives.HeadDivergence(head, 2.0)),
     ):
         with pytest.raises(ValueError, match="checkpoint must be of the same settings"):
@@ -75,7 +80,7 @@ def test_training_is_deterministic_and_leaves_the_global_generator_alone():
     data, _, head, modes = world()
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    first, second = (training(rounds=2, steps=5).fit(modes, data, objectives.HeadDivergence(head)) for _ in range(2))
+    first, second = (short_training(rounds=2, steps=5).fit(modes, data, objectives.HeadDivergence(head)) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert same(first.codec, second.codec)
 
@@ -90,7 +95,7 @@ def test_rounds_are_told_and_logged():
 
     data, _, head, modes = world()
     logger, told = Logger(), []
-    fit = training(rounds=3, steps=5).fit(
+    fit = short_training(rounds=3, steps=5).fit(
         modes, data, objectives.HeadDivergence(head), progress=lambda *facts: told.append(facts), logger=logger
     )
     assert [facts[:2] for facts in told] == [(1, 3), (2, 3), (3, 3)]
@@ -213,7 +218,7 @@ def test_the_estimate_of_time_is_about_what_training_takes():
 def test_dropout_is_of_the_training_alone(tmp_path):
     data, _, head, modes = world()
     torch.manual_seed(3)
-    before, short = torch.get_rng_state(), training(rounds=3, steps=6, dropout=0.2)
+    before, short = torch.get_rng_state(), short_training(rounds=3, steps=6, dropout=0.2)
     whole = short.fit(modes, data, objectives.HeadDivergence(head))
     assert torch.equal(torch.get_rng_state(), before)
     path = tmp_path / "training"
@@ -233,7 +238,9 @@ def test_weights_do_not_depend_on_what_other_threads_draw():
 
 def test_a_training_that_diverges_keeps_its_budget_and_its_numbers():
     data, unseen, head, modes = world()
-    fit = training(rounds=6, steps=5, learning_rate=1e8, budget=ll.budget.Flops(3000)).fit(modes, data, objectives.HeadDivergence(head))
+    fit = short_training(rounds=6, steps=5, learning_rate=1e8, budget=ll.budget.Flops(3000)).fit(
+        modes, data, objectives.HeadDivergence(head)
+    )
     assert flops(fit.codec) <= 3000
     solution = fit.codec.design(channel(batch=(3,)))
     assert solution.transceiver.encode(unseen.x).isfinite().all()
@@ -297,10 +304,10 @@ class Loudness:
 
 def test_sources_and_objectives_of_a_users_own(tmp_path):
     data, _, _, modes = world()
-    settings = training(draws=Bank(), rounds=2, steps=5, max_symbols=2)
+    settings = short_training(draws=Bank(), rounds=2, steps=5, max_symbols=2)
     with pytest.raises(Stop):
         settings.fit(modes, data, Loudness(), checkpoint=tmp_path / "t", progress=stopping_after(1))
-    resumed = training(draws=Bank(), rounds=2, steps=5, max_symbols=2).fit(modes, data, Loudness(), checkpoint=tmp_path / "t")
+    resumed = short_training(draws=Bank(), rounds=2, steps=5, max_symbols=2).fit(modes, data, Loudness(), checkpoint=tmp_path / "t")
     assert same(resumed.codec, settings.fit(modes, data, Loudness()).codec)
 
 
@@ -315,7 +322,7 @@ def test_complex_linear_modes_of_odd_number():
 
 def test_the_default_dtype_changes_nothing():
     data, _, head, modes = world()
-    settings = training(rounds=2, steps=4, dropout=0.2, augmentation=ll.Augmentation(mixed=0.3), budget=ll.budget.Flops(3000))
+    settings = short_training(rounds=2, steps=4, dropout=0.2, augmentation=ll.Augmentation(mixed=0.3), budget=ll.budget.Flops(3000))
     usual = settings.fit(modes, data, objectives.HeadDivergence(head))
     torch.set_default_dtype(torch.float64)
     try:
