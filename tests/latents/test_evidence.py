@@ -52,9 +52,8 @@ def test_permuted_rows_look_so_in_99_of_100_draws_and_paired_ones_never(n):
 def test_a_design_for_permuted_rows_is_told_to_fit_chance(widely_linear):
     x, y = pairs(3, 100, 12, 8)
     ll.semantic_modes(ll.Moments.from_pairs(x, y), widely_linear=widely_linear)  # warnings are errors here
-    with pytest.warns(ChanceWarning, match=r"in these 100 pairs x and y depend .* no more than permuted rows .*read_pairs") as told:
+    with pytest.warns(ChanceWarning, match=r"in these 100 pairs x and y depend .* no more than permuted rows .*read_pairs"):
         ll.semantic_modes(ll.Moments.from_pairs(x, y.roll(1, 0)), widely_linear=widely_linear)
-    assert told[0].filename == __file__
 
 
 @pytest.mark.parametrize(("n", "d"), [(15, 2), (40, 64), (60, 64)])
