@@ -109,7 +109,7 @@ html_theme_options = {
     "search_as_you_type": True,
 }
 html_sidebars = {name: [] for name in ("index", "quickstart", "how-to-choose", "conventions", "notation", "paper", "faq", "references")}
-html_sidebars |= {name: [] for name in ("contributing", "changelog", "search", "genindex")}
+html_sidebars |= {name: [] for name in ("benchmarks", "contributing", "changelog", "search", "genindex")}
 html_context = {"default_mode": "auto"}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
