@@ -174,6 +174,7 @@ def test_another_budget_leaves_channel_and_noise():
         (lambda: Channel(H.real), "h must be complex baseband coefficients, amplitudes with phases, got torch.float64"),
         (lambda: Channel.from_snr(H.real.numpy(), 20.0), "h must be complex"),
         (lambda: Channel.from_snr(H * 1e300, 20.0), "h has entries up to .*, whose squares overflow torch.float64: bring it to mean"),
+        (lambda: Channel(torch.full_like(H, 1.5e308)), r"h has entries up to 1\.5e\+308, whose squares overflow torch.float64"),
         (lambda: Channel(H.to(torch.complex64) * 1e30), "h has entries up to .*, whose squares overflow torch.float32"),
         (lambda: Channel(H[0, 0]), r"h must have shape \(..., uses, n_rx, n_tx\), got \(2, 3\)"),
         (lambda: Channel.from_snr(H[0, 0, 0], 20.0), r"h must have shape \(..., n_rx, n_tx\), got \(3,\)"),

@@ -1,5 +1,6 @@
 """A path loss that was left in the channels is told where an SNR is given to them; usual channels are not accused."""
 
+import math
 import warnings
 
 import pytest
@@ -36,3 +37,23 @@ def test_magnitudes_are_told_from_channels_with_phases():
         warnings.simplefilter("error")
         for h in (H, H[0].abs() + 0j, torch.eye(2).expand(5, 2, 2) + 0j, torch.rand(5, 2).diag_embed() + 0j, torch.zeros_like(H)):
             ll.Channel.from_snr(h, 20.0)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_a_prior_that_is_not_that_of_the_channels_is_told(factor):
+    channel = ll.Channel.from_snr(H * factor, 20.0 - 20 * math.log10(factor))
+    prior = factor**2
+    for known in (lambda **given: ll.csi.quantise_feedback(channel, 4, **given), lambda **given: channel.estimated(1e-8, **given)):
+        with pytest.warns(
+            UserWarning, match=r"gain is 1, the prior of each coefficient, and mean \|h\|² of the channels is .*: give gain=mean"
+        ):
+            known()
+        known(gain=prior)  # warnings are errors here
+
+
+def test_priors_of_faded_silent_and_hardly_known_channels_are_not_accused():
+    channel = ll.Channel.from_snr(H, 20.0)
+    assert channel.estimated(1e6, generator=0).error_variance.max() <= 1
+    ll.csi.quantise_feedback(channel.estimated(1e6, generator=0), 4)
+    ll.Channel(torch.zeros(1, 2, 2, dtype=torch.complex64)).estimated(0.0)
+    ll.csi.quantise_feedback(ll.Channel.from_snr(H[:1] * 0.02, 40.0), 4)

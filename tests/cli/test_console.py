@@ -1,9 +1,12 @@
 import re
+import warnings
 
 import pytest
 from rich.console import Console
 
+from latentlink import cli
 from latentlink.cli import console
+from latentlink.latents.dependence import ChanceWarning
 
 COLUMNS = ["method", "n_tx", "snr_db", *(f"mean of column {number}" for number in range(9))]
 ROWS = [[name, "16", "-10", *(f"{0.1234 * number:.3f}\n.19–.{number}3" for number in range(9))] for name in ("exact", "a method " * 9)]
@@ -60,3 +63,12 @@ def test_digests_and_paths_stay_on_one_line_to_be_copied(monkeypatch, capsys, wi
     assert sum(digest in line for line in shown) == sum(path in line for line in shown) == 2
     assert max(len(line) for line in shown if path not in line) <= max(width, len(digest) + 2)
     assert sum(line.count("word ") + line.endswith("word") for line in shown) == 40
+
+
+@pytest.mark.parametrize("category", [UserWarning, ChanceWarning])
+def test_what_this_package_warns_of_is_a_line(monkeypatch, capsys, category):
+    monkeypatch.setattr(cli, "app", lambda **settings: warnings.warn("rows look permuted", category, stacklevel=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        cli.main()
+    assert capsys.readouterr().err == "warning: rows look permuted\n"

@@ -274,11 +274,11 @@ def complex_matrices(name: str, value: AnyArray, ndim: int, shape: str) -> Tenso
         raise ValueError(f"{name} must be complex baseband coefficients, amplitudes with phases, got {matrices.dtype}, which has no phases")
     if matrices.ndim < ndim or 0 in matrices.shape[-ndim:]:
         raise ValueError(f"{name} must have shape {shape}, got {tuple(matrices.shape)}")
-    # real parts, since absolute values of complex numbers take several times as long
-    largest = 2**0.5 * float(torch.view_as_real(matrices.detach().resolve_conj()).abs().max()) if matrices.numel() else 0.0
+    # of real and imaginary parts, since absolute values of complex numbers take several times as long
+    largest = float(torch.view_as_real(matrices.detach().resolve_conj()).abs().max()) if matrices.numel() else 0.0
     if not math.isfinite(largest):
         raise ValueError(f"{name} has NaN or infinite entries")
-    if largest > (torch.finfo(matrices.real.dtype).max / matrices.shape[-ndim:].numel()) ** 0.5 and matrices.dtype != torch.complex32:
+    if largest > (torch.finfo(matrices.real.dtype).max / matrices.shape[-ndim:].numel() / 2) ** 0.5 and matrices.dtype != torch.complex32:
         raise ValueError(f"{name} has entries up to {largest:.1e}, whose squares overflow {matrices.real.dtype}: bring it to mean |h|² = 1")
     return matrices
 

@@ -10,7 +10,7 @@ import warnings
 from enum import Enum
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Float64
 from torch import Tensor
 
 from latentlink.numerics.doors import integer, real
@@ -18,6 +18,7 @@ from latentlink.numerics.expectations import made_by
 from latentlink.numerics.validation import validate_call
 
 _USUAL_GAIN = (1e-2, 1e2)  # mean |h|², within which snr_db is what is unusual
+_FAR = 1e4  # ratio of mean |h|² to its prior, beyond which the prior is of other channels; a deep fade is rarer than one in so many
 _USUAL_SNR_DB = (-60.0, 130.0)  # mean SNR at a receive antenna, beyond which a path loss or another scale was left in
 
 
@@ -96,9 +97,31 @@ def convert_snr(
     return snr_db - above_ours[source] + above_ours[target]
 
 
+def mean_square(h: Complex[Tensor, "*batch u r t"]) -> Float64[Tensor, "*batch"]:
+    """Compute the mean |h|² (…) of each channel, from its parts: absolute values of complex numbers take several times as long."""
+    return torch.view_as_real(h.detach().resolve_conj()).double().square().sum(-1).mean((-3, -2, -1))
+
+
+def warn_of_prior(found: float, expected: float, gain: float) -> None:
+    """Tell where the variance that is assumed of channels is not theirs by far, such as where a path loss was left in.
+
+    Args:
+        found: mean square of the channels, or of their estimates.
+        expected: what it is under the prior.
+        gain: the prior, for the message.
+    """
+    if found > 0 and not 1 / _FAR < found / expected < _FAR:
+        warnings.warn(
+            f"gain is {gain:.3g}, the prior of each coefficient, and mean |h|² of the channels is {found:.1e}: give "
+            "gain=mean |h|², or normalise the channels before, h / sqrt(mean |h|²)",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def warn_of_gain(grid: Complex[Tensor, "*#batch u r t"], snr_db: Float[Tensor, "*#batch"]) -> None:
     """Tell where the SNR that arrives is not one of any radio, for all channels."""
-    gain = torch.view_as_real(grid.detach().resolve_conj()).double().square().sum(-1).mean((-3, -2, -1))
+    gain = mean_square(grid)
     received = (snr_db + 10 * (grid.shape[-1] * gain).log10())[(gain > 0) & snr_db.isfinite()]
     if received.numel() and not bool(((received > _USUAL_SNR_DB[0]) & (received < _USUAL_SNR_DB[1])).any()):
         mean_gain = float(gain.mean())

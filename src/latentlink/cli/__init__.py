@@ -51,7 +51,7 @@ def main() -> None:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         """Print what this package warns of as a line; other warnings as usual."""
-        if category is UserWarning:
+        if category is UserWarning or category.__module__.partition(".")[0] == __package__.partition(".")[0]:
             errors.print("warning:", message, style="yellow", highlight=False, markup=False, soft_wrap=True)
         else:
             others(message, category, *where, **more)

@@ -88,6 +88,18 @@ def test_arrays_are_paired_by_their_order(tmp_path):
         read_pairs(tmp_path / "x.npy", tmp_path / "y.npy", tmp_path / "l.npy")
 
 
+@pytest.mark.parametrize("first", ["ids", "array"])
+def test_ids_at_one_end_alone_are_told_where_they_do_not_ascend(tmp_path, first):
+    shuffled = np.random.default_rng(0).permutation(8)
+    np.save(tmp_path / "x.npy", X)
+    ends = lambda ids: (semasia(Y, ids), tmp_path / "x.npy") if first == "ids" else (tmp_path / "x.npy", semasia(Y, ids))  # noqa: E731
+    with pytest.warns(
+        UserWarning, match=r"names its rows by id, which does not ascend, and .*x\.npy has no id: rows are paired by their order"
+    ):
+        assert len(read_pairs(*ends(shuffled)).x) == 8
+    assert len(read_pairs(*ends(np.arange(8))).x) == 8  # warnings are errors here
+
+
 def test_what_cannot_be_joined_is_refused():
     tx = semasia(X, np.arange(8))
     twice = pl.concat([semasia(Y, ORDER), semasia(Y, ORDER[:1], model="resnet")])

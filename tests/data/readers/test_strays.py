@@ -23,6 +23,14 @@ def test_a_counter_of_the_rows_is_refused(tmp_path, monkeypatch, suffix, column,
         ll.read_latents(path)
 
 
+def test_columns_that_were_named_are_features_whatever_they_hold(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("x.csv", np.column_stack([np.arange(60), X, np.arange(60) % 3]), delimiter=",", header=",".join("tabcdefg"), comments="")
+    with pytest.raises(ValueError, match=r"column 0 of 8 counts the rows.*by columns"):
+        ll.read_latents("x.csv")
+    assert ll.read_latents("x.csv", columns=["t", "a", "b", "g"]).shape == (60, 4)
+
+
 def test_labels_among_fractions_are_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", np.column_stack([X, np.arange(60) % 10]))

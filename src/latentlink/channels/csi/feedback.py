@@ -17,6 +17,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
+from latentlink.channels.snr import mean_square, warn_of_prior
 from latentlink.numerics.doors import integer, real
 from latentlink.numerics.validation import validate_call
 
@@ -72,6 +73,9 @@ def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel
     Raises:
         ValueError: bits is no integer from 1 to 32, or the gain is not positive and finite.
 
+    Warns:
+        UserWarning: a gain that is not that of the channels, by a factor of 10,000 or more.
+
     Example:
         >>> import latentlink as ll
         >>> channel = ll.Channel.from_snr(ll.rayleigh(2, 4, generator=0), snr_db=20.0)
@@ -81,6 +85,7 @@ def quantise_feedback(channel: Channel, bits: int, gain: float = 1.0) -> Channel
     """
     bits, gain = integer("bits", bits, 1, 32), real("gain", gain, above=0.0)
     once = channel.h.narrow(-3, 0, 1) if is_block_fading(channel.h) else channel.h
+    warn_of_prior(float((mean_square(once) + channel.error_variance).mean()), gain, gain)
     _, h, Vh = torch.linalg.svd(once, full_matrices=False)
     phi, psi = givens_angles(Vh.mH)
     V = from_givens_angles(

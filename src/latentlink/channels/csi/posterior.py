@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from latentlink.channels.snr import mean_square, warn_of_prior
 from latentlink.numerics.doors import real
 
 
@@ -23,6 +24,7 @@ def posterior(
         ValueError: the gain is not positive and finite.
     """
     gain = real("gain", gain, above=0.0)
+    warn_of_prior(float(mean_square(estimate).mean()), gain + float(error_variance.mean()), gain)
     trust = gain / (gain + error_variance)
     return trust[..., None, None, None] * estimate, trust * error_variance
 

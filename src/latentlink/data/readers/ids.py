@@ -57,6 +57,16 @@ def _objects(values: Sequence[Any]) -> Array:
     return array
 
 
+def warn_of_order(held: str, lacking: str, on: str) -> None:
+    """Tell that rows are paired by their order although one end names them in another; both ends are given by where they come from."""
+    warnings.warn(
+        f"{held} names its rows by {on}, which does not ascend, and {lacking} has no {on}: rows are paired by their order. Give both ends "
+        f"the column {on}, such as by polars.DataFrame({{{on!r}: ids, 'embedding': latents}}), or look(x, y) at the pairs",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def join_columns(origin: str, parts: Sequence[Array]) -> Array:
     """Join a column of several shards, numbers or words.
 

@@ -10,12 +10,9 @@ from torch import Tensor
 from latentlink.data.readers.content import Array, FileContentError, check_kind, check_values, narrowed
 from latentlink.data.readers.opening import Source, open_source, read_array
 from latentlink.data.readers.pooling import Pooling, pool_latents
-from latentlink.data.readers.strays import check_columns
+from latentlink.data.readers.strays import check_bits, check_columns
 from latentlink.data.readers.tables import Table
 from latentlink.numerics.validation import validate_call
-
-_BITS, _MOSTLY = 8192, 0.97  # bits of half precision are integers above this but for values below 0.008; of uniform integers 7/8 are
-_LOOKED_AT = 4096  # rows
 
 
 @validate_call
@@ -90,7 +87,7 @@ def latents_of_table(table: Table, key: str | None, columns: str | Sequence[str]
     """Read the latents of one table (k, d); the arguments and errors are those of `read_latents`."""
     if key is not None and columns is not None:
         raise FileContentError(f"{table.origin}: got key {key!r} and columns {columns!r}, expected one of them")
-    return latents_of_array(table.origin, table.features(columns) if key is None else table.column(key), pool)
+    return latents_of_array(table.origin, table.features(columns) if key is None else table.column(key), pool, named=columns is not None)
 
 
 def join_shards(shards: Sequence[tuple[str, Array]]) -> Array:
@@ -108,17 +105,19 @@ def join_shards(shards: Sequence[tuple[str, Array]]) -> Array:
     return np.require(first if len(shards) == 1 else np.concatenate([shard for _, shard in shards]), requirements=["C", "W"])
 
 
-def latents_of_array(origin: str, array: Array, pool: Pooling | None) -> Array:
-    """Check the kind of numbers, pool, and bring integers and half precision to float32; raises as `read_latents`."""
+def latents_of_array(origin: str, array: Array, pool: Pooling | None, named: bool = False) -> Array:
+    """Check the kind of numbers, pool, and bring integers and half precision to float32; raises as `read_latents`.
+
+    Args:
+        origin: where the array comes from, for messages.
+        array: (n, d), tokens or feature maps.
+        pool: as for `read_latents`.
+        named: True where the columns were named as features, and are taken as such.
+    """
     check_kind(origin, array, "real numbers", "fiu")
-    if array.dtype in (np.uint16, np.int16) and array.size:
-        bits = np.asarray(array[:_LOOKED_AT]).view(np.uint16) & 0x7FFF  # without the sign
-        if (bits > 0).any() and (bits[bits > 0] >= _BITS).mean() > _MOSTLY:
-            raise FileContentError(
-                f"{origin}: got {array.dtype} whose values are nearly all at least {_BITS} from zero, as the bits of bfloat16 or float16 "
-                "are: save them as float32, such as torch.from_numpy(array).view(torch.bfloat16).float()"
-            )
-    check_columns(origin, array)
+    check_bits(origin, array)
+    if not named:
+        check_columns(origin, array)
     pooled = pool_latents(origin, array, pool)
     double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
     return narrowed(origin, pooled, np.float64 if double else np.float32)

@@ -12,7 +12,7 @@ import torch
 
 from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.ids import are_words, ids_of, join_columns, join_ids
+from latentlink.data.readers.ids import are_words, ids_of, join_columns, join_ids, warn_of_order
 from latentlink.data.readers.labels import FoundLabels, number_found, read_or_take_labels
 from latentlink.data.readers.latents import join_shards, latent_shards, latents_of_table
 from latentlink.data.readers.opening import Source, check_source, open_source
@@ -73,7 +73,7 @@ def read_pairs(
             one end, no common id, or two ends whose labels differ.
 
     Warns:
-        UserWarning: observations that only one end has, which are left out.
+        UserWarning: observations that only one end has, which are left out; ids at one end alone, which do not ascend.
 
     Example:
         >>> import polars as pl, latentlink as ll
@@ -96,6 +96,9 @@ def read_pairs(
         left, right = join_ids((transmitter.origin, transmitter.ids), (receiver.origin, receiver.ids), wanted)
     else:
         check_counts((transmitter.origin, len(transmitter.latents)), (receiver.origin, len(receiver.latents)))
+        for end, other in ((transmitter, receiver), (receiver, transmitter)):
+            if end.ids is not None and not (end.ids[1:] > end.ids[:-1]).all():
+                warn_of_order(end.origin, other.origin, wanted)
         left = right = np.arange(len(transmitter.latents))
     x, y = (torch.from_numpy(_taken(end.latents, rows)) for end, rows in ((transmitter, left), (receiver, right)))
     ends = (transmitter, receiver)

@@ -1,4 +1,4 @@
-"""Columns of unnamed arrays that are no features: a counter of the rows, and what looks like labels."""
+"""Arrays whose numbers are not what they seem: bits of half precision, a column that counts the rows, and one that looks like labels."""
 
 import warnings
 
@@ -6,8 +6,25 @@ import numpy as np
 
 from latentlink.data.readers.content import Array, FileContentError
 
+_BITS, _MOSTLY = 8192, 0.97  # bits of half precision are integers above this but for values below 0.008; of uniform integers 7/8 are
 _ROWS, _NUMBERS = 4096, 2**22  # rows, and numbers, that are looked at
 _LEAST = 8  # rows, below which whole numbers may be chance
+
+
+def check_bits(origin: str, array: Array) -> None:
+    """Refuse integers of 16 bits that are the bits of floats.
+
+    Raises:
+        FileContentError: with how they become floats.
+    """
+    if array.dtype not in (np.uint16, np.int16):
+        return
+    bits = np.asarray(array[:_ROWS]).view(np.uint16) & 0x7FFF  # without the sign
+    if (bits > 0).any() and (bits[bits > 0] >= _BITS).mean() > _MOSTLY:
+        raise FileContentError(
+            f"{origin}: got {array.dtype} whose values are nearly all at least {_BITS} from zero, as the bits of bfloat16 or float16 "
+            "are: save them as float32, such as torch.from_numpy(array).view(torch.bfloat16).float()"
+        )
 
 
 def check_columns(origin: str, array: Array) -> None:
@@ -33,7 +50,7 @@ def check_columns(origin: str, array: Array) -> None:
     if len(counts) == 1:
         raise FileContentError(
             f"{origin}: column {counts[0]} of {array.shape[1]} counts the rows, {rows[0, counts[0]]:.0f}, {rows[1, counts[0]]:.0f}, …, "
-            f"which is no feature: save np.delete(array, {counts[0]}, 1), and the numbers apart as ids"
+            f"which is no feature: save np.delete(array, {counts[0]}, 1), or name the columns of a table that are features by columns"
         )
     strays = np.flatnonzero(whole & (rows.min(0) < rows.max(0)))
     if len(strays) == 1 and fractions.sum() == array.shape[1] - 1:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from latentlink.data.readers.columns import LABELS, role_of
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.ids import check_comparable, check_once, join_columns, join_ids
+from latentlink.data.readers.ids import check_comparable, check_once, join_columns, join_ids, warn_of_order
 from latentlink.data.readers.labels import FoundLabels
 from latentlink.data.readers.opening import Source, check_source
 from latentlink.data.readers.pairing import ID, check_agreement, check_counts
@@ -83,7 +83,7 @@ def pair_rows(
         ValueError: as for `read_pairs`; ids that both ends have in another order.
 
     Warns:
-        UserWarning: observations that only one end has, which are left out.
+        UserWarning: observations that only one end has, which are left out; ids at one end alone, which do not ascend.
     """
     wanted = ID if on is None else on
     check_source("tx", tx)
@@ -97,6 +97,9 @@ def pair_rows(
     transmitter, receiver = (without_columns(end, names) for end, names in zip(ends, roles, strict=True))
     if named[0] is None or named[1] is None:
         check_counts((transmitter.origin, len(transmitter)), (receiver.origin, len(receiver)))
+        for name, end, other in zip(named, (transmitter, receiver), (receiver, transmitter), strict=True):
+            if name is not None and not _ascend(end, name):
+                warn_of_order(end.origin, other.origin, name)
         return PairedRows(transmitter, receiver)
     return PairedRows(transmitter, receiver, _kept((transmitter, named[0]), (receiver, named[1])), on)
 
