@@ -132,3 +132,14 @@ def test_where_estimates_err_more_than_the_noise_the_floor_is_explained():
     )
     assert "At 20 dB the error of the channel estimates exceeds the noise" in text(rows)
     assert "channel estimates" not in text(rows.with_columns(error_variance=pl.lit(None, dtype=pl.Float64)))
+
+
+def test_rows_of_unpaired_pilots_are_told_first():
+    rows = study({"exact, goal-oriented": noisy(0.8), "Eigen-K": noisy(0.4)}).with_columns(dependence=pl.lit(0.7))
+    table = arrange(rows, "snr")
+    assert find_all(table)[0].sentences[0].startswith("In all rows the pilots' x and y depend on each other no more than permuted rows do")
+    assert "no more than permuted rows" in write_markdown(table)
+    some = rows.with_columns(dependence=pl.when(pl.col("seed") == 1).then(0.7).otherwise(40.0))
+    assert "In 6 of 24 rows" in text(some)
+    assert "permuted rows" not in text(rows.with_columns(dependence=pl.lit(40.0)))
+    assert "permuted rows" not in text(rows.with_columns(dependence=pl.lit(None, pl.Float64)))  # results of earlier versions

@@ -9,7 +9,7 @@ from latentlink.studies.dictionary import MEANINGS, describe_columns
 from latentlink.studies.rows import COLUMNS
 from studies.examples import run, write_study
 
-DOCS = Path(__file__).parents[2] / "docs" / "studies.md"
+DOCS = Path(__file__).parents[2] / "docs" / "results-and-reports.md"
 HEADING = "## All columns\n"
 
 

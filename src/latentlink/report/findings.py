@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from latentlink.evaluation.best import Behind, Ranking
+from latentlink.latents.dependence import LEAST_EVIDENCE
 from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import Arranged
 from latentlink.report.columns import Condition, describe_condition
@@ -43,7 +44,20 @@ class Finding:
 def find_all(table: Arranged) -> list[Finding]:
     """Find, under each condition, which methods win and tie by the task and by NMSE, the distance to limits, and what stands still."""
     found = [Finding(describe_condition(condition), tuple(_find(table, condition))) for condition in table.conditions]
-    return [finding for finding in found if finding.sentences]
+    return [finding for finding in (Finding("", tuple(_word_unpaired(table))), *found) if finding.sentences]
+
+
+def _word_unpaired(table: Arranged) -> list[str]:
+    """Say where designs fit chance, since x and y of the pilots depend on each other no more than permuted rows do."""
+    links = table.links.filter(pl.col("dependence").is_not_null())
+    unpaired = (links["dependence"] < LEAST_EVIDENCE).sum()
+    if not unpaired:
+        return []
+    where = "all rows" if unpaired == len(links) else f"{unpaired} of {len(links)} rows"
+    return [
+        f"In {where} the pilots' x and y depend on each other no more than permuted rows do, so that designs fit chance, and what follows "
+        "says nothing of paired latents: was one end shuffled, shifted or sorted?"
+    ]
 
 
 def write_markdown(table: Arranged) -> str:
@@ -61,11 +75,12 @@ def describe_intervals(table: Arranged) -> str:
     if seeds < 2 and channels < 2:
         return "One seed and one channel: there is no interval, so that no method is said to win or to tie."
     over = counted(seeds, "seed") if seeds > 1 else f"the {channels} channels of one seed, which say nothing of other pilots"
+    few = "; of two seeds they are wide, and few methods win" if seeds == 2 else ""
     return (
-        f"Brackets are intervals of the paired difference to the best over {over}, for these test messages (Student's t). They hold with "
-        "95 % for all methods together (multiple comparisons with the best, by Bonferroni), for each mean or point on its own. A method "
-        f"wins where no bracket holds zero. One ties with it where its bracket holds zero and nothing beyond ±{_ALIKE:g}; where it holds "
-        "zero and more, the data do not tell the two apart."
+        f"Brackets are intervals of the paired difference to the best over {over}, for these test messages (Student's t){few}. They hold "
+        "with 95 % for all methods together (multiple comparisons with the best, by Bonferroni), for each mean or point on its own. A "
+        "method wins where no bracket holds zero. One ties with it where its bracket holds zero and nothing beyond "
+        f"±{_ALIKE:g}; where it holds zero and more, the data do not tell the two apart."
     )
 
 

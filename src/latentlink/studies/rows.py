@@ -65,7 +65,7 @@ class Column:
 _IDENTITY = (
     *(Column(name, TEXT, "identity") for name in ("cell", "method", "family", "parameters", "status", "versions", "started")),
     *(Column(name, INTEGER, "identity") for name in ("seed", "channel", "d", "m", "pilots", "messages")),
-    *(Column(name, REAL, "identity") for name in ("wall_s", "noise_variance", "error_variance")),
+    *(Column(name, REAL, "identity") for name in ("dependence", "wall_s", "noise_variance", "error_variance")),
 )
 _PILOTS = (
     Column("dataset", TEXT, "pilots"),

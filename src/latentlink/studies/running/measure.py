@@ -30,6 +30,7 @@ from latentlink.evaluation.measurement import ENTRIES
 from latentlink.evaluation.papr import peaks
 from latentlink.evaluation.ranks import Ranks
 from latentlink.evaluation.readings import Outputs
+from latentlink.latents.dependence import evidence
 from latentlink.linear.design import ClosedForm
 from latentlink.links.calibration import TOLERANCE
 from latentlink.links.status import Status
@@ -74,7 +75,9 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     """Run a cell; `power_tolerance` is that of `design_at_budget`."""
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
-    columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "started": started.isoformat(timespec="seconds")}
+    dependence = known.shared("dependence", lambda: evidence(known.moments))
+    columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "dependence": dependence}
+    columns["started"] = started.isoformat(timespec="seconds")
     latents = cell.method.latents(known, scenario.test)
     if latents is not None:
         columns |= _score_latents(cell, latents, scenario)
