@@ -44,7 +44,8 @@ np.savetxt(folder / "labels-test.txt", labels[1200:], fmt="%d")
 # Reading them
 # ------------
 # ``read_pairs`` reads both ends and checks that they have the same number of rows. ``FILE::KEY`` names one of several arrays in a file.
-# Tables with a column ``id`` are joined on it, so that the order of the rows does not matter then.
+# Tables with a column ``id`` are joined on it, so that the order of the rows does not matter then; arrays are paired by their order.
+# If all your latents are in one set, ``pilots[rows]`` takes some of the pairs with their labels; the FAQ splits a set in this way.
 
 pilots = ll.read_pairs(folder / "tx.npy", f"{folder / 'rx.npz'}::latents", f"{folder / 'rx.npz'}::labels")
 print(pilots)
@@ -132,7 +133,7 @@ except ll.ArtifactError as error:
 # How many channel uses does a message need?
 # ------------------------------------------
 # With the modes at hand, such questions are answered within seconds: each point of the figure designs 50 links and sends all test latents
-# over each of them.
+# over each of them. The SNR is the power of one transmit antenna over the noise power at one receive antenna.
 
 loaded_modes = ll.load(folder / "pair.safetensors", ll.SemanticModes)
 uses = [1, 2, 3, 4, 6, 8]

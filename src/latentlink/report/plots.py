@@ -168,9 +168,11 @@ def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], looks: di
 def _make_scale(table: Arranged, points: list[CurvePoint]) -> Scale:
     axis = table.axis
     positive = min(point.x for point in points) > 0
-    label, uses = axis.label, table.links["uses"].drop_nulls().unique()
+    label, uses, references = axis.label, *(table.links[name].drop_nulls().unique() for name in ("uses", "snr_reference"))
     if axis.name == "antennas" and len(uses) == 1:
         label = f"{label}, {describe('uses', uses[0])}"
+    if axis.name == "snr" and len(references) == 1:
+        label = f"{describe('snr_reference', references[0])} (dB)"
     ticks = axis.ticks((point.x, point.at) for point in points) if positive or not axis.ratio else {}
     return Scale(label, axis.ratio and positive, ticks=ticks)
 
