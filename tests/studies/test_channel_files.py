@@ -117,6 +117,15 @@ def test_files_are_swept_like_any_value_also_beside_drawn_channels(tmp_path, mon
     assert set(ll.studies.summarise(rows)["channel_model"].drop_nulls()) == set(counts)
 
 
+def test_where_a_list_of_files_has_null_the_model_is_that_of_null(tmp_path):
+    h = measured(tmp_path / "h.npy")
+    models = ["rician", "tdl-c"]
+    some = cells(study(tmp_path, "seeds=1", file=["h.npy", None], model=models, n_rx=2, n_tx=3, draws=6))
+    assert sorted(cell.channel.model for cell in some) == ["file", "rician", "tdl-c"]  # a cell of the file for both models
+    (own,) = (cell for cell in some if cell.channel.file is not None)
+    assert torch.equal(channels(own).h, h)
+
+
 def test_a_method_may_have_a_file_of_its_own(tmp_path):
     h = measured(tmp_path / "h.npy")
     path = write_study(tmp_path, seeds=[1], methods=[{"name": "closed-form", "at": {"channel.file": "h.npy", "channel.antennas": None}}])

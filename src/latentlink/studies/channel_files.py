@@ -91,7 +91,8 @@ def complete(values: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
         return given
     name = given["file"]
     if given.get("model", FILE) != FILE:
-        raise ValueError(f"model must be left out where file brings the channels, got {given['model']!r} beside {name}")
+        remedy = "leave it out, or let file be a list with null, whose cells have the model"
+        raise ValueError(f"model must be left out where file brings the channels, got {given['model']!r} beside {name}: {remedy}")
     if not isinstance(name, str):
         raise ValueError(f"file must name a file of channels, got {name!r}")
     place = name if isinstance(name, Place) else Place.found(name, folder)
