@@ -155,10 +155,10 @@ def check_samples(file: str, axes: str | None) -> None:
         )
 
 
-def statistics_of(file: str, axes: str | None, gain: float | None) -> SampledStatistics:
+def statistics_of(file: str, axes: str | None, gain: float | None, device: torch.device) -> SampledStatistics:
     """Learn the second moments of all channels of a file over their uses, scaled as `draw_from_file` scales them."""
     h = channels_of(file, axes)
-    return SampledStatistics.of(_scale(file, axes, gain) * h, ResourceElements.contiguous(h.shape[1]))
+    return SampledStatistics.of(_scale(file, axes, gain) * h.to(device), ResourceElements.contiguous(h.shape[1]))
 
 
 def _scale(file: str, axes: str | None, gain: float | None) -> float:

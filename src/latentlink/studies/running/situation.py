@@ -102,7 +102,7 @@ def _draw_measured(cell: Cell, device: torch.device) -> Situation:
     at = cell.channel
     assert at.file is not None
     truth = channel_of(at, cell.ofdm, cell.snr, cell.seed, device)
-    statistics = statistics_of(at.file, at.axes, at.gain if at.normalise else None)
+    statistics = statistics_of(at.file, at.axes, at.gain if at.normalise else None, device)
     elements, generator = statistics.elements, Draw.ESTIMATES.generator(cell.seed, device=device)
     once = replace(truth, h=truth.h[..., : len(elements), :, :])  # one matrix serves any number of uses
     made = _ESTIMATORS[cell.csi.estimator](statistics, elements, elements, pilot_noise=float(pilot_noise(cell, truth)[0]))
