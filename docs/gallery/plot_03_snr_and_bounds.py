@@ -11,8 +11,9 @@ as the message. The accuracy is compared with the bound that follows from the ca
 # %%
 # Pair, modes and bounds
 # ----------------------
-# OPTA and the separation bound are statements on Gaussian latents with given second moments. To compare them with what is measured on the
-# test images, they are computed from the moments of the test images, without shrinkage.
+# Gaussian OPTA is the least error of any scheme for Gaussian latents with given second moments, and separation at finite length is a
+# prediction for a digital link of such latents. Real latents are not Gaussian, so that neither is a strict bound of what is measured here.
+# To compare them with the test images, they are computed from the moments of the test images, without shrinkage.
 
 import matplotlib.pyplot as plt
 import torch
@@ -76,7 +77,7 @@ top.plot(snrs_db, curves["bound"], color="black", linestyle=":", label="bound of
 top.axhline(own_latents, color="0.4", linestyle="--", label="receiver's own latents")
 top.set(ylabel="accuracy", ylim=(0, 1.02))
 top.legend(fontsize=11, loc="lower right")
-bottom.semilogy(snrs_db, curves["separation"], color="#D55E00", linestyle="-.", label="separate codes of this length")
+bottom.semilogy(snrs_db, curves["separation"], color="#D55E00", linestyle="-.", label="separation at finite length")
 bottom.semilogy(snrs_db, curves["nmse"], color="#0072B2", marker="o", label="exact linear design")
 bottom.semilogy(snrs_db, curves["opta"], color="black", linestyle=":", label="Gaussian OPTA")
 bottom.axhline(alignment, color="0.4", linestyle="--", label="alignment, no channel")

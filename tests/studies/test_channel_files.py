@@ -11,6 +11,7 @@ import torch
 import latentlink as ll
 from latentlink.studies.channels import channel_of
 from latentlink.studies.experiments import open_experiment
+from latentlink.studies.running.situation import draw_situation
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.reading import read_study
 from studies.examples import run, write_study
@@ -116,6 +117,15 @@ def test_files_are_swept_like_any_value_also_beside_drawn_channels(tmp_path, mon
     assert set(ll.studies.summarise(rows)["channel_model"].drop_nulls()) == set(counts)
 
 
+def test_where_a_list_of_files_has_null_the_model_is_that_of_null(tmp_path):
+    h = measured(tmp_path / "h.npy")
+    models = ["rician", "tdl-c"]
+    some = cells(study(tmp_path, "seeds=1", file=["h.npy", None], model=models, n_rx=2, n_tx=3, draws=6))
+    assert sorted(cell.channel.model for cell in some) == ["file", "rician", "tdl-c"]  # a cell of the file for both models
+    (own,) = (cell for cell in some if cell.channel.file is not None)
+    assert torch.equal(channels(own).h, h)
+
+
 def test_a_method_may_have_a_file_of_its_own(tmp_path):
     h = measured(tmp_path / "h.npy")
     path = write_study(tmp_path, seeds=[1], methods=[{"name": "closed-form", "at": {"channel.file": "h.npy", "channel.antennas": None}}])
@@ -159,11 +169,58 @@ def test_what_contradicts_the_file_is_told_before_anything_runs(tmp_path, channe
         cells(study(tmp_path, **channel))
 
 
-def test_estimates_of_files_are_refused(tmp_path):
-    measured(tmp_path / "h.npy")
-    path = write_study(tmp_path, channel={"file": "h.npy"}, csi={"known": "both-ends"}, methods=ONE)
-    with pytest.raises(ValueError, match=r"csi\.known must be perfect or unaware for channels of a file"):
-        cells(read_study(path))
+def smooth(path, n=150, uses=6):
+    """Write channels of three paths over six subcarriers, whose uses depend on one another."""
+    generator = np.random.default_rng(0)
+    paths = generator.normal(size=(n, 2, 3, 3)) + 1j * generator.normal(size=(n, 2, 3, 3))
+    turns = np.exp(-0.2j * np.outer(np.arange(uses), np.arange(3)))
+    np.save(path, np.einsum("nrtl,ul->nurt", paths, turns) / 6**0.5)
+
+
+@pytest.mark.parametrize("estimator", ["ls", "lmmse"])
+@pytest.mark.parametrize("robust", [False, True])
+def test_estimates_of_measured_channels_err_as_much_as_they_say(tmp_path, estimator, robust):
+    """Within 8 %: 150 channels × 6 pairs × 3 paths; the covariance over the uses helps an estimator that knows it."""
+    smooth(tmp_path / "h.npy")
+    methods = [{"name": "closed-form", "robust": robust}]
+    path = write_study(tmp_path, channel={"file": "h.npy", "axes": "latentlink"}, seeds=[1], snr={"snr_db": 10}, references=False,
+                       csi={"known": "both-ends", "estimator": estimator, "pilot_snr_db": 10}, methods=methods)  # fmt: skip
+    (cell,) = cells(read_study(path))
+    there = draw_situation(cell, CPU)
+    assert torch.equal(there.truth.h, channels(cell).h)
+    for seen in (there.estimate, there.received):
+        measured_error = (seen.h - there.truth.h).abs().square().mean().item()
+        assert measured_error == pytest.approx(seen.error_variance.mean().item(), rel=0.08)
+        assert (measured_error < 0.07) == (estimator == "lmmse")  # 0.1 by pilots of their own
+
+
+def test_every_case_of_csi_goes_with_measured_channels_and_one_matrix_serves_all_uses(tmp_path):
+    measured(tmp_path / "h.npy", n=50, n_rx=2, n_tx=2)
+    known = ["perfect", "both-ends", "transmitter", "receiver-only", "transmitter-only", "unaware"]
+    path = write_study(tmp_path, channel={"file": "h.npy", "uses": 2, "normalise": True, "draws": 20}, seeds=[1], methods=ONE,
+                       snr={"snr_db": 10}, csi={"known": known, "pilot_snr_db": 0}, references=False)  # fmt: skip
+    rows = run(path, tmp_path / "r")
+    error = dict(rows.group_by("csi").agg(pl.col("nmse").mean()).iter_rows())
+    assert sorted(error, key=error.get)[0] == "perfect"
+    assert [case for case in known if error[case] > 1] == ["unaware"]
+    taken = rows.filter(pl.col("csi") == "both-ends")["error_variance"].to_list()
+    assert taken == pytest.approx([0.5] * 20, rel=1e-6)  # gain 1 and pilots of 0 dB
+
+
+def test_estimates_with_an_age_or_of_few_channels_of_files_are_refused(tmp_path):
+    measured(tmp_path / "h.npy", n=50)
+    measured(tmp_path / "few.npy", uses=4)
+    for channel, csi, match in (
+        ({"file": "h.npy"}, {"delay_ms": 1}, r"csi\.delay_ms must be 0 for channels of a file.*age_channel"),
+        (
+            {"file": "few.npy", "axes": "latentlink"},
+            {},
+            r"from 6 channels × 6 antenna pairs, of which there must be 20 for each of the 4 use",
+        ),
+    ):
+        path = write_study(tmp_path, channel=channel, csi={"known": "both-ends", **csi}, methods=ONE)
+        with pytest.raises(ValueError, match=match):
+            cells(read_study(path))
 
 
 def test_data_and_encoders_of_files_have_the_names_that_the_study_gives(tmp_path):

@@ -78,6 +78,9 @@ class ResourceElements(Summarised):
     def contiguous(cls, count: int, first: int = 0, symbol: int = 0) -> "ResourceElements":
         """Take neighbouring subcarriers of one symbol, as in a narrow allocation.
 
+        Elements of a message lie in symbol 0 unless told otherwise, while those of `comb` are pilots, in symbols 2 and 11. Give both the
+        same symbol where channels are known in one symbol only, as measured ones are: `comb(12, 48, symbols=(0,))`.
+
         Args:
             count: number of elements.
             first: the lowest subcarrier.
@@ -137,6 +140,10 @@ class ResourceElements(Summarised):
     @classmethod
     def comb(cls, spacing: int, subcarriers: int, symbols: Sequence[int] = (2, 11)) -> "ResourceElements":
         """Take every `spacing`-th subcarrier of a band in some symbols, as radio pilots lie; the first in the middle of its share.
+
+        Pilots lie in symbols 2 and 11 of a slot unless told otherwise, as 5G's demodulation reference signals may, so that an estimator
+        can interpolate in time; elements of a message, such as those of `contiguous`, lie in symbol 0. Channels that are known in one
+        symbol only, as measured ones are, have their pilots there: `symbols=(0,)`.
 
         Args:
             spacing: distance of neighbouring pilots in subcarriers.

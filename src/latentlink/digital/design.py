@@ -137,7 +137,10 @@ class Digital(Summarised):
         like = code.coordinates.mean_x
         check_channel(channel, like)
         if bool((channel.error_variance > 0).any()):
-            raise ValueError("channel must be known exactly, got an error_variance above 0: neither rates nor demappers allow for one")
+            raise ValueError(
+                "channel must be known exactly, got an error_variance above 0: neither rates nor demappers allow for one; "
+                "channel.without_error() takes the estimate for the channel, at the price of lost blocks"
+            )
         return _solution(self.adaptation.link(code, channel.to(like.dtype)), code)
 
 

@@ -17,7 +17,7 @@ from latentlink.report.arrange import Arranged
 from latentlink.report.columns import KNOWN, Condition, list_settings
 
 REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
-EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation bound", "best network within the budget"
+EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation at finite length", "best network within the budget"
 CAPACITY = "bound by capacity"
 BANDS = {
     "t": "95 % of the mean over {over} (Student's t)",

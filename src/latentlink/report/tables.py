@@ -53,7 +53,7 @@ MEASURES = {
     "latency_batch_us": Measure("Latency per message, batched (µs)", "latency, batched (µs)", "{:,.1f}"),
     "exact_db": Measure("Distance to the exact optimum: MSE over the least of all linear links (dB)", "to exact (dB)", "{:+.2f}"),
     "opta_db": Measure("Distance to Gaussian OPTA: MSE over it (dB)", "to OPTA (dB)", "{:+.2f}"),
-    "separation_db": Measure("Distance to the separation bound: MSE over it (dB)", "to separation (dB)", "{:+.2f}"),
+    "separation_db": Measure("Distance to separation at finite length: MSE over it (dB)", "to separation (dB)", "{:+.2f}"),
     "block_error": Measure("Block error rate", "block error", "{:.3g}"),
     "message_bits": Measure("Bits per message", "bits per message", "{:,.1f}", ""),
 }

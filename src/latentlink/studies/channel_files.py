@@ -4,8 +4,9 @@
 
 The number of antennas, of uses and of channels are those of the file, and what a study says of them must not contradict it. A cell takes
 the first `draws` of the channels (all of them if `draws` is left out), the same for every seed; `take: random` chooses them anew for each
-seed, without repetition. The mean |h|² over all channels of the file is the gain, unless `normalise` brings it to `channel.gain`. A cell is
-identified by the numbers that it reads, wherever and in whatever format they are stored.
+seed, without repetition. The mean |h|² over all channels of the file is the gain, unless `normalise` brings it to `channel.gain`. What an
+estimator of the channel knows beforehand are the second moments of all channels of the file over the uses. A cell is identified by the
+numbers that it reads, wherever and in whatever format they are stored.
 """
 
 import warnings
@@ -19,6 +20,8 @@ import torch
 from jaxtyping import Complex128
 from torch import Tensor
 
+from latentlink.channels.csi.statistics import SampledStatistics
+from latentlink.channels.ofdm import ResourceElements
 from latentlink.data.readers.channels import SUFFIXES, read_channels
 from latentlink.data.readers.sources import locate
 from latentlink.numerics.identity import identity_of
@@ -26,6 +29,7 @@ from latentlink.studies.places import Place, path_of
 
 FILE = "file"  # `channel.model` of a cell whose channels are those of a file
 _Stamps = tuple[tuple[str, int, int], ...]
+_PER_USE = 20  # least number of samples (channels × antenna pairs) of each use, of which second moments are learnt
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def complete(values: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
         return given
     name = given["file"]
     if given.get("model", FILE) != FILE:
-        raise ValueError(f"model must be left out where file brings the channels, got {given['model']!r} beside {name}")
+        remedy = "leave it out, or let file be a list with null, whose cells have the model"
+        raise ValueError(f"model must be left out where file brings the channels, got {given['model']!r} beside {name}: {remedy}")
     if not isinstance(name, str):
         raise ValueError(f"file must name a file of channels, got {name!r}")
     place = name if isinstance(name, Place) else Place.found(name, folder)
@@ -134,6 +139,28 @@ def draw_from_file(
 ) -> Complex128[Tensor, "draws u r t"]:
     """Take the first channels of a file, or with a generator any of them, each at most once, and scale mean |h|² of all to a gain."""
     h = channels_of(file, axes)
-    scale = 1.0 if gain is None else (gain / facts_of(file, axes).gain) ** 0.5
+    scale = _scale(file, axes, gain)
     chosen = slice(draws) if generator is None else torch.randperm(len(h), generator=generator, device=generator.device)[:draws]
     return scale * h[chosen]
+
+
+def check_samples(file: str, axes: str | None) -> None:
+    """Refuse a file of too few channels for the second moments of its uses, with which an estimate would seem better than it is."""
+    n, uses, n_rx, n_tx = facts_of(file, axes).shape
+    if n * n_rx * n_tx < _PER_USE * uses:
+        raise ValueError(
+            f"csi.known must be perfect or unaware for {file}, got estimates, whose error is learnt from {n} channels × {n_rx * n_tx} "
+            f"antenna pairs, of which there must be {_PER_USE} for each of the {uses} use(s): give a file of more channels or fewer uses, "
+            "or take ll.csi.lmmse_estimator with ll.csi.ScatteringStatistics in Python (docs/csi.md)"
+        )
+
+
+def statistics_of(file: str, axes: str | None, gain: float | None, device: torch.device) -> SampledStatistics:
+    """Learn the second moments of all channels of a file over their uses, scaled as `draw_from_file` scales them."""
+    h = channels_of(file, axes)
+    return SampledStatistics.of(_scale(file, axes, gain) * h.to(device), ResourceElements.contiguous(h.shape[1]))
+
+
+def _scale(file: str, axes: str | None, gain: float | None) -> float:
+    """The factor that brings the mean |h|² of all channels of a file to a gain; 1 without one."""
+    return 1.0 if gain is None else float((gain / facts_of(file, axes).gain) ** 0.5)

@@ -52,3 +52,19 @@ def test_only_grey_8x8():
     train = digits("train")
     with pytest.raises(ValueError, match="must be at least two grey ones"):
         small_digit_encoders(train.subset([0]))
+
+
+def test_trains_on_one_thread_whatever_torch_computes_on(monkeypatch):
+    some, seen = digits("train").subset(slice(0, 40)), []
+    alone = small_digit_encoders(some)
+    monkeypatch.setattr(
+        "latentlink.data.encoders.small.on_terminal", lambda what: lambda *done: seen.append((torch.get_num_threads(), *done))
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert small_digit_encoders(some) == alone
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [(1, done, 80) for done in range(1, 81)]

@@ -144,7 +144,9 @@ class SampledStatistics(Summarised):
         index = []
         for elements in (rows, columns):
             if absent := [pair for pair in elements.pairs if pair not in place]:
-                raise ValueError(f"elements must be among the bank's, got (subcarrier, symbol) {absent[0]} which is not")
+                held = f"{len(self.elements)} elements in symbol(s) {', '.join(map(str, sorted(set(self.elements.symbols))))}"
+                remedy = "give pilots and message the bank's symbols, such as comb(…, symbols=(0,))"
+                raise ValueError(f"elements must be among the bank's {held}, got (subcarrier, symbol) {absent[0]} which is not: {remedy}")
             index.append(torch.tensor([place[pair] for pair in elements.pairs], device=self.matrix.device))
         return self.matrix[index[0]][:, index[1]]
 

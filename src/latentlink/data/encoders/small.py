@@ -1,6 +1,7 @@
 """Two small encoders for 8x8 digits, trained in seconds: a pair of latent spaces for machines without pretrained networks.
 
 They differ as those of two vendors would: in architecture (perceptron, convolutions), initial weights, order and half of the training data.
+They are trained on one thread: networks as small as these gain nothing from several, which wait for each other where cores are busy.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.encoders.image_encoder import Encoder, fingerprint
+from latentlink.numerics.progress import on_terminal
+from latentlink.numerics.threads import one_thread
 from latentlink.numerics.validation import validate_call
 
 SIDE = 8  # pixels
@@ -44,7 +47,8 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
     """Train a perceptron (96-d) and a small convolutional network (128-d), independently of each other, on grey 8x8 images.
 
     Each learns to classify its own half of the images (even rows, odd rows) by cross-entropy; the latent is the layer before the
-    classifier. The same images give the same encoders; the global random state does not change.
+    classifier. The same images give the same encoders, on however many threads torch computes otherwise; the global random state does
+    not change. Training takes seconds, and a line on the terminal tells how far it is.
 
     Args:
         images: grey images (n, 8, 8) with labels, such as `digits("train")`.
@@ -64,14 +68,19 @@ def small_digit_encoders(images: ImageSet) -> tuple[Encoder, Encoder]:
     if images.images.shape[1:] != (SIDE, SIDE) or len(images) < 2:
         raise ValueError(f"images must be at least two grey ones, (n, {SIDE}, {SIDE}), got {tuple(images.images.shape)}")
     even, odd = images.subset(slice(0, None, 2)), images.subset(slice(1, None, 2))
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
-        perceptron = _train("small-perceptron", _perceptron, PERCEPTRON_DIM, even, SEEDS[0])
-        convolutional = _train("small-convolutional", _convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1])
+    shown = on_terminal("epochs of training two small encoders")
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad(), one_thread():
+        perceptron = _train("small-perceptron", _perceptron, PERCEPTRON_DIM, even, SEEDS[0], lambda done: shown(done, 2 * EPOCHS))
+        convolutional = _train(
+            "small-convolutional", _convolutional, CONVOLUTIONAL_DIM, odd, SEEDS[1], lambda done: shown(EPOCHS + done, 2 * EPOCHS)
+        )
     return perceptron, convolutional
 
 
-def _train(name: str, build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int) -> Encoder:
-    """Train an encoder and a classifier with Adam on cross-entropy; call it within `fork_rng`."""
+def _train(
+    name: str, build: Callable[[], nn.Sequential], dim: int, images: ImageSet, seed: int, progress: Callable[[int], None]
+) -> Encoder:
+    """Train an encoder and a classifier with Adam on cross-entropy, and tell the epochs that are done; call it within `fork_rng`."""
     if images.labels is None:
         raise ValueError(f"images must have labels to train small encoders on, got none in {images.name}")
     torch.default_generator.manual_seed(seed)  # layers draw from it; torch.manual_seed would set the GPUs' too
@@ -79,7 +88,7 @@ def _train(name: str, build: Callable[[], nn.Sequential], dim: int, images: Imag
     classifier = nn.Linear(dim, len(images.classes))
     optimiser = torch.optim.Adam([*network.parameters(), *classifier.parameters()], lr=STEP)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(EPOCHS):
+    for epoch in range(EPOCHS):
         order = torch.randperm(len(images), generator=generator, device="cpu")
         for start in range(0, len(images), BATCH):
             batch = order[start : start + BATCH]
@@ -87,5 +96,6 @@ def _train(name: str, build: Callable[[], nn.Sequential], dim: int, images: Imag
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+        progress(epoch + 1)
     network = network.eval().requires_grad_(False)
     return Encoder(name, dim, fingerprint(network.state_dict(), name, "x / 127.5 - 1"), network)

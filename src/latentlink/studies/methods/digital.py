@@ -38,7 +38,10 @@ class DigitalMethod(OnModes):
 
     def check(self, point: Point) -> None:
         if point.csi.known != "perfect":
-            raise ValueError("csi.known must be perfect for digital, whose rates and demappers allow for no error of the channel")
+            raise ValueError(
+                f"csi.known must be perfect for digital, whose rates and demappers allow for no error of the channel, got "
+                f"{point.csi.known}: give the method `at: {{csi.known: perfect}}` of its own"
+            )
 
     def design(self, known: PilotKnowledge, channel: Channel, run: Run) -> Solution:
         alignment = AtTransmitter() if self.align == "transmitter" else AtReceiver()

@@ -3,7 +3,8 @@
 The estimate is made as a radio makes it: every antenna has a pilot on each `pilot_spacing`-th subcarrier of the band, in the first symbol;
 the message comes `delay_ms` later, with pilots of its own for a receiver that measures. The covariance of the model over the grid, which an
 estimator has to know, is learnt from other channels. Flat channels have one pilot a matrix, and age as Gauss–Markov processes with Jakes'
-correlation.
+correlation. Channels of a file have one pilot a matrix of each use, all of them are estimated together by their second moments over all
+channels of the file, and they have no age.
 """
 
 from dataclasses import replace
@@ -14,12 +15,13 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
 from latentlink.channels.csi.ageing import age_channel, age_estimate
-from latentlink.channels.csi.estimation import least_squares_estimator, lmmse_estimator
+from latentlink.channels.csi.estimation import ChannelEstimator, least_squares_estimator, lmmse_estimator
 from latentlink.channels.csi.feedback import quantise_feedback
 from latentlink.channels.csi.posterior import posterior
 from latentlink.channels.csi.statistics import SampledStatistics, correlation_over_time, doppler_hz
 from latentlink.channels.ofdm import ResourceElements, symbol_duration_s
 from latentlink.channels.tr38901.generate import grids
+from latentlink.studies.channel_files import statistics_of
 from latentlink.studies.channels import KMH, channel_of, elements_of, snr_db_of, standard_model
 from latentlink.studies.methods.method import Situation
 from latentlink.studies.seeding import Draw
@@ -27,6 +29,7 @@ from latentlink.studies.spec.cell import Cell
 
 _LEARNT = 200  # least number of channels from which statistics are learnt
 _PER_PILOT = 40  # antenna pairs of these channels for each pilot
+_ESTIMATORS = {"lmmse": lmmse_estimator, "ls": least_squares_estimator}
 
 
 def describe_situation(cell: Cell, there: Situation) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def draw_situation(cell: Cell, device: torch.device) -> Situation:
     if not cell.csi.estimated:
         truth = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
         return Situation(truth, truth, truth, cell.csi.known, cell.channel.gain)
-    there = (_draw_on_grid if cell.channel.standard else _draw_flat)(cell, device)
+    there = (_draw_on_grid if cell.channel.standard else _draw_flat if cell.channel.file is None else _draw_measured)(cell, device)
     if cell.csi.feedback_bits is not None:
         return replace(there, estimate=quantise_feedback(there.estimate, cell.csi.feedback_bits, cell.channel.gain))
     return there
@@ -87,12 +90,29 @@ def _draw_on_grid(cell: Cell, device: torch.device) -> Situation:
         return h[:, torch.tensor([place[pair] for pair in elements.pairs], device=device)]
 
     truth = Channel.from_grid(at(later), snr_db_of(cell.channel, cell.snr))
-    estimator = lmmse_estimator if cell.csi.estimator == "lmmse" else least_squares_estimator
     noise, generator = float(pilot_noise(cell, truth)[0]), Draw.ESTIMATES.generator(cell.seed, device=device)
-    before, now = (estimator(statistics, pilots, later, pilot_noise=noise) for pilots in (early, late))
+    before, now = (_ESTIMATORS[cell.csi.estimator](statistics, pilots, later, pilot_noise=noise) for pilots in (early, late))
     estimate = (before if cell.method.trusts_estimates else before.corrected()).known(truth, at(early), generator)
     received = now.corrected().known(truth, at(late), generator)
     return Situation(truth, estimate, received, cell.csi.known, cell.channel.gain)
+
+
+def _draw_measured(cell: Cell, device: torch.device) -> Situation:
+    """Channels of a file: both ends have pilots at the message's own elements, each end with noise of its own."""
+    at = cell.channel
+    assert at.file is not None
+    truth = channel_of(at, cell.ofdm, cell.snr, cell.seed, device)
+    statistics = statistics_of(at.file, at.axes, at.gain if at.normalise else None, device)
+    elements, generator = statistics.elements, Draw.ESTIMATES.generator(cell.seed, device=device)
+    once = replace(truth, h=truth.h[..., : len(elements), :, :])  # one matrix serves any number of uses
+    made = _ESTIMATORS[cell.csi.estimator](statistics, elements, elements, pilot_noise=float(pilot_noise(cell, truth)[0]))
+
+    def known(estimator: ChannelEstimator) -> Channel:
+        seen = estimator.known(once, once.h, generator)
+        return replace(seen, h=seen.h.expand(truth.h.shape))
+
+    estimate = known(made if cell.method.trusts_estimates else made.corrected())
+    return Situation(truth, estimate, known(made.corrected()), cell.csi.known, at.gain)
 
 
 def _draw_flat(cell: Cell, device: torch.device) -> Situation:

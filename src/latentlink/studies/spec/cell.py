@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from latentlink.data.encoders.catalogue import ENCODERS, is_encoder_name
+from latentlink.studies.channel_files import check_samples
 from latentlink.studies.channels import elements_of, standard_model
 from latentlink.studies.methods.catalogue import AnyMethod
 from latentlink.studies.sections import SECTIONS, Data, Encoders, PilotsAt, Point, Seed
@@ -62,9 +63,16 @@ class Cell(Point):
         known = self.csi.known
         if self.csi.feedback_bits is not None and known in ("both-ends", "transmitter-only"):
             raise ValueError(f"csi.feedback_bits must be null where csi.known is {known}: what is fed back is a precoder, not a channel")
-        if not self.channel.standard and self.channel.model != "rayleigh":
-            kind = "channels of a file" if self.channel.file else f"{self.channel.model} fading"
-            raise ValueError(f"csi.known must be perfect or unaware for {kind}, whose statistics are not known here")
+        if self.channel.file is not None:
+            if self.csi.age_s > 0:
+                raise ValueError(
+                    "csi.delay_ms must be 0 for channels of a file, which tells nothing of their changes with time, got "
+                    f"{self.csi.delay_ms:g}: leave it out, or age the channels by a model in Python, ll.csi.age_channel and "
+                    "ll.csi.age_estimate (docs/csi.md)"
+                )
+            check_samples(self.channel.file, self.channel.axes)
+        elif not self.channel.standard and self.channel.model != "rayleigh":
+            raise ValueError(f"csi.known must be perfect or unaware for {self.channel.model} fading, whose statistics are not known here")
         if self.channel.standard and self.csi.pilot_spacing > self.ofdm.subcarriers:
             raise ValueError(f"csi.pilot_spacing must be at most ofdm.subcarriers, {self.ofdm.subcarriers}, got {self.csi.pilot_spacing}")
 

@@ -77,5 +77,7 @@ def _product(sections: dict[str, dict[str, Any]], seeds: tuple[int, ...], where:
         chosen = {name: dict(section) for name, section in sections.items()}
         for (name, key), value in zip(axes, values, strict=True):
             chosen[name][key] = value
+        if None in axes.get(("channel", "file"), ()) and chosen["channel"]["file"] is not None:
+            chosen["channel"].pop("model", None)  # the model is that of the cells without a file
         for seed in seeds:
             yield {**chosen, "seed": seed}
