@@ -13,21 +13,25 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from latentlink.cli.logged import LoggedProgress, messages
 from latentlink.cli.options import Reading
 from latentlink.data.cache import EncodingProgress
 from latentlink.data.readers.pairing import read_pairs
 from latentlink.latents.pilots import Pilots
 
 out = Console()
-messages = Console(stderr=True)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
-    """A bar on stderr, with columns between it and the time left; its description is shortened, so that the bar does not move."""
+    """A bar on stderr, with columns between it and the time left; its description is shortened, so that the bar does not move.
+
+    Where stderr is no terminal there are lines in its place (`LoggedProgress`).
+    """
+    if not messages.is_terminal:
+        return LoggedProgress(*columns)
     width = max(12, messages.width // 3)
     about = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
-    shown = messages.is_terminal  # elsewhere it would leave an empty line
-    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True, disable=not shown)
+    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True)
 
 
 @contextmanager
