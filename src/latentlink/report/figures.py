@@ -142,7 +142,7 @@ def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
         linewidth=look.width,
         drawstyle="steps-post" if look.steps else "default",
         markevery=list(line.marked) if line.marked is not None else None,
-        zorder=(3 if look.width >= 2 else 2.5) if look.marker else 1.8,
+        zorder=4 if look.front else (3 if look.width >= 2 else 2.5) if look.marker else 1.8,
         marker=look.marker or ("_" if len(line.x) == 1 else ""),  # a limit is marked where it is a single point, which has no line to show
         markersize=3.6 * mark_points * look.size if look.marker else 9,
         markeredgewidth=0.7 if look.marker else None,
