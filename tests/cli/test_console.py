@@ -2,12 +2,13 @@ import re
 import time
 import warnings
 
+import polars as pl
 import pytest
 from rich.console import Console
 from rich.progress import TextColumn
 
 from latentlink import cli
-from latentlink.cli import console, logged
+from latentlink.cli import console, logged, study
 from latentlink.latents.dependence import ChanceWarning
 
 COLUMNS = ["method", "n_tx", "snr_db", *(f"mean of column {number}" for number in range(9))]
@@ -25,6 +26,22 @@ def test_tables_keep_whole_numbers_at_any_width(monkeypatch, capsys, width):
         assert text in shown, text
     assert shown.count("method") >= (1 if width == 400 else 2)
     assert len(re.findall("exact", shown)) == shown.count("n_tx")
+
+
+def test_a_sentence_says_which_columns_are_further_below(monkeypatch, capsys):
+    monkeypatch.setattr(console, "out", Console(width=60))
+    console.print_table("title", ["method", "accuracy", "nmse " * 5, "power " * 5], [["exact", "0.9", "0.1", "1"]])
+    told = " ".join(capsys.readouterr().out.split("title")[0].split())
+    needed = int(re.search(r"COLUMNS=(\d+)", told)[1])
+    assert told.startswith("1 column is in a further table below (power power")
+    monkeypatch.setattr(console, "out", Console(width=needed))
+    console.print_table("title", ["method", "accuracy", "nmse " * 5, "power " * 5], [["exact", "0.9", "0.1", "1"]])
+    assert "COLUMNS" not in capsys.readouterr().out
+
+
+def test_means_come_before_their_spread():
+    table = pl.DataFrame({name: [1.0] for name in ("method", "n_tx", "rows", "accuracy_std", "accuracy_worst", "accuracy", "nmse")})
+    assert study._order_columns(table).columns == ["method", "n_tx", "accuracy", "nmse", "rows", "accuracy_std", "accuracy_worst"]
 
 
 def test_long_names_leave_room_for_the_bar(monkeypatch):

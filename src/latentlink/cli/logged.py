@@ -9,7 +9,6 @@ from rich.progress import MofNCompleteColumn, Progress, ProgressColumn, Task, Ta
 
 from latentlink.numerics.progress import Seldom, write_seconds
 
-messages = Console(stderr=True)
 _EVERY_S = 30.0
 
 
@@ -20,8 +19,8 @@ class LoggedProgress(Progress):
     done, the time that has passed, and what is left at the rate since the first step that was seen: a task may be a resumed one.
     """
 
-    def __init__(self, *columns: ProgressColumn) -> None:
-        super().__init__(*columns, console=messages, disable=True)
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
+        super().__init__(*columns, console=console, disable=True)
         self._first: dict[TaskID, tuple[float, float]] = {}
         self._ended, self._thread = threading.Event(), threading.Thread(target=self._watch, daemon=True)
 
@@ -35,7 +34,7 @@ class LoggedProgress(Progress):
         if self._thread.is_alive():
             self._thread.join()
 
-    def update(self, task_id: TaskID, **changes: Any) -> None:  # type: ignore[override]  # the same keywords as Progress.update
+    def update(self, task_id: TaskID, **changes: Any) -> None:
         """Change a task as `Progress.update` does."""
         super().update(task_id, **changes)
         done = self._tasks[task_id].completed
@@ -48,7 +47,7 @@ class LoggedProgress(Progress):
             if seldom.is_due(time.monotonic()):
                 for task in self.tasks:
                     if task.visible and not task.finished:
-                        messages.print(self._word(task), markup=False, highlight=False, soft_wrap=True)
+                        self.console.print(self._word(task), markup=False, highlight=False, soft_wrap=True)
 
     def _word(self, task: Task) -> str:
         """Word how far a task is."""

@@ -134,7 +134,7 @@ def _list_once(data: list[_Trace]) -> None:
         if trace["showlegend"]:
             trace["showlegend"] = trace["legendgroup"] not in seen
             seen.add(trace["legendgroup"])
-    data.sort(key=lambda trace: ({"ink": 0, "front": 2}.get(trace.get("meta"), 1), -trace["legendrank"]))
+    data.sort(key=lambda trace: ({"ink": 0, "front": 2}.get(trace.get("meta", ""), 1), -trace["legendrank"]))
 
 
 def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
