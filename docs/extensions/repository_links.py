@@ -1,7 +1,8 @@
 """Links of pages to files of the repository outside of docs, which work as they stand on GitHub.
 
 On the site they lead to the published repository, where `DOCS_REPOSITORY` names one; otherwise a file is offered as a download, and the
-link to a folder is plain text. Links between pages are left as they are, and a link to docs/results is one to its first page.
+link to a folder is plain text. A file that a page of the site includes, such as the README of the examples, is linked as that page. Links
+between pages are left as they are, and a link to docs/results is one to its first page.
 """
 
 import os
@@ -9,7 +10,7 @@ import re
 from pathlib import Path
 
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
-PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "examples/README.md": "examples.md"}
 
 
 def rewrite(text, page, docs, repository, base):
@@ -23,8 +24,8 @@ def rewrite(text, page, docs, repository, base):
             return match[0]
         if path.is_dir() and (path / "README.md").exists():
             path = path / "README.md"
-        if path.parent == root and path.name in PAGES:
-            path = docs / PAGES[path.name]
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+        path = docs / PAGES[name] if name in PAGES else path
         if path.is_relative_to(docs) and path.is_file():
             return f"[{words}](/{path.relative_to(docs).as_posix()}{anchor})"
         if repository:

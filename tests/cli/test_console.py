@@ -1,11 +1,14 @@
 import re
+import time
 import warnings
 
+import polars as pl
 import pytest
 from rich.console import Console
+from rich.progress import TextColumn
 
 from latentlink import cli
-from latentlink.cli import console
+from latentlink.cli import console, logged, study
 from latentlink.latents.dependence import ChanceWarning
 
 COLUMNS = ["method", "n_tx", "snr_db", *(f"mean of column {number}" for number in range(9))]
@@ -25,7 +28,24 @@ def test_tables_keep_whole_numbers_at_any_width(monkeypatch, capsys, width):
     assert len(re.findall("exact", shown)) == shown.count("n_tx")
 
 
-def test_long_names_leave_room_for_the_bar():
+def test_a_sentence_says_which_columns_are_further_below(monkeypatch, capsys):
+    monkeypatch.setattr(console, "out", Console(width=60))
+    console.print_table("title", ["method", "accuracy", "nmse " * 5, "power " * 5], [["exact", "0.9", "0.1", "1"]])
+    told = " ".join(capsys.readouterr().out.split("title")[0].split())
+    needed = int(re.search(r"COLUMNS=(\d+)", told)[1])
+    assert told.startswith("1 column is in a further table below (power power")
+    monkeypatch.setattr(console, "out", Console(width=needed))
+    console.print_table("title", ["method", "accuracy", "nmse " * 5, "power " * 5], [["exact", "0.9", "0.1", "1"]])
+    assert "COLUMNS" not in capsys.readouterr().out
+
+
+def test_means_come_before_their_spread():
+    table = pl.DataFrame({name: [1.0] for name in ("method", "n_tx", "rows", "accuracy_std", "accuracy_worst", "accuracy", "nmse")})
+    assert study._order_columns(table).columns == ["method", "n_tx", "accuracy", "nmse", "rows", "accuracy_std", "accuracy_worst"]
+
+
+def test_long_names_leave_room_for_the_bar(monkeypatch):
+    monkeypatch.setattr(console, "messages", Console(stderr=True, force_terminal=True))
     shown = console.progress().columns[0].get_table_column()
     assert shown.no_wrap
     assert shown.overflow == "ellipsis"
@@ -72,3 +92,24 @@ def test_what_this_package_warns_of_is_a_line(monkeypatch, capsys, category):
         warnings.simplefilter("always")
         cli.main()
     assert capsys.readouterr().err == "warning: rows look permuted\n"
+
+
+def test_lines_tell_of_progress_where_stderr_is_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(logged, "_EVERY_S", 0.05)
+    with console.progress(TextColumn("{task.fields[of]}")) as bar:
+        task = bar.add_task("mine", total=100.0, of="0/4 cells")
+        time.sleep(0.2)
+        for count in (1, 2):
+            bar.update(task, advance=25.0, of=f"{count}/4 cells")
+            time.sleep(0.2)
+        bar.update(task, completed=100.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert "mine: 0/4 cells, 0 %, 0 s so far" in lines
+    assert "mine: 1/4 cells, 25 %, 0 s so far" in lines
+    assert any(re.fullmatch(r"mine: 2/4 cells, 50 %, . s so far, . s left", line) for line in lines)
+
+
+def test_what_is_short_leaves_a_log_alone(capsys):
+    with console.progress() as bar:
+        bar.update(bar.add_task("mine", total=2), completed=1)
+    assert capsys.readouterr().err == ""

@@ -25,6 +25,48 @@ def test_the_comparison_with_the_published_code_is_that_of_its_result_file():
     assert {method: measured[method] for method in said} == said
 
 
+def test_the_gaps_of_admm_in_the_theory_are_those_of_the_result_files():
+    text = (ROOT / "docs" / "theory" / "admm.md").read_text(encoding="utf-8")
+    gaps = points("comparison").filter(pl.col("gap").is_not_null())
+    for n in (4, 8):
+        said = [float(value) for value in re.findall(r"([0-9.]+) %", re.search(rf"^\| {n}×{n} \|.*$", text, re.MULTILINE)[0])]
+        methods = ("ADMM, complex-linear", "ADMM, complex-linear, 500 iterations", "ADMM, widely linear")
+        measured = [100 * gaps.filter(pl.col("method") == method, pl.col("n_tx") == n)["gap"].item() for method in methods]
+        assert said == pytest.approx(measured, rel=0.02)
+    for name in ("snr", "compression"):
+        (said,) = re.findall(rf"{name}\.csv\) (?:has )?at most ([0-9.]+) %", text)
+        assert float(said) == pytest.approx(100 * points(name)["gap"].max(), abs=0.006)
+
+
+def test_the_accuracies_in_the_theory_are_those_of_the_result_files():
+    rows = points("compression").filter(pl.col("pilots_per_class") == 420, pl.col("snr_reference").fill_null("transmit") == "transmit")
+    rows = rows.filter(pl.col("knowledge").fill_null("aware") == "aware")
+    pages = {name: (ROOT / "docs" / "theory" / f"{name}.md").read_text(encoding="utf-8") for name in ("goals", "networks", "widely-linear")}
+
+    def at(name, n, table=rows, column="accuracy"):
+        return table.filter(pl.col("method") == name, pl.col("n_tx") == n)[column].item()
+
+    def said(page):
+        lines = re.findall(r"^\| (\d)×\d \| ([0-9.| ]+) \|$", pages[page], re.MULTILINE)
+        return {int(n): [float(value) for value in values.split("|")] for n, values in lines}
+
+    exact = ("exact, widely linear", "exact, goal-oriented", "exact, complex-linear")
+    assert said("goals") == {n: pytest.approx([at(name, n) for name in exact[:2]], abs=6e-4) for n in (1, 2, 4, 8)}
+    both = re.search(r"accuracy of ([0-9.]+) widely linear and ([0-9.]+) complex-linear", pages["widely-linear"]).groups()
+    assert [float(value) for value in both] == pytest.approx([at(exact[0], 8), at(exact[2], 8)], abs=6e-4)
+    codec = points("codec-antennas")
+    for n, (linear, mean_accuracy, worst) in said("networks").items():
+        measured = [at("exact, goal-oriented", n, codec), at("codec", n, codec), at("codec", n, codec, "accuracy_worst")]
+        assert [linear, mean_accuracy, worst] == pytest.approx(measured, abs=6e-4)
+    for page, words, method, table in (
+        ("goals", "no channel reached ", "aligned, no channel", rows),
+        ("goals", "own latents ", "receiver's latents", rows),
+        ("networks", "without a channel reached ", "aligned, no channel", codec),
+    ):
+        ceiling = float(re.search(rf"{words}([0-9]\.[0-9]+)", pages[page])[1])
+        assert ceiling == pytest.approx(table.filter(pl.col("method") == method)["accuracy"].item(), abs=6e-4)
+
+
 def test_the_demo_on_the_page_of_benchmarks_is_that_of_its_result_file():
     means = points("demo").select("method", "n_tx", "accuracy", "power")
     measured = {(method.replace(",", ""), f"{n}×{n}" if n else None): accuracy for method, n, accuracy, _ in means.iter_rows()}

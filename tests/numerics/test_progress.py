@@ -1,8 +1,9 @@
-"""Progress shows on a terminal, and nowhere else."""
+"""Progress shows on a terminal, and seldom in a log."""
 
 import io
 
-from latentlink.numerics.progress import on_terminal
+from latentlink.numerics import progress
+from latentlink.numerics.progress import Seldom, on_terminal, write_seconds
 
 
 class Terminal(io.StringIO):
@@ -36,3 +37,30 @@ def test_a_note_is_shown_and_the_time_left_from_the_second_call_on():
     assert screen.getvalue().strip() == "training the codec: 3 of 5 (60%), training 0.5, validation 0.25"
     show(4, 5, ", training 0.5, validation 0.25")
     assert screen.getvalue().rstrip().endswith("training the codec: 4 of 5 (80%), training 0.5, validation 0.25, 0 s left")
+
+
+def test_a_log_has_whole_lines_with_the_time_of_each_and_what_is_left(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    log = io.StringIO()
+    show = on_terminal("training the codec", log)
+    for number in range(1, 11):
+        clock[0] += 12.0
+        show(number, 10, ", validation 0.5")
+    assert log.getvalue().splitlines() == [
+        "training the codec: 3 of 10 (30%), validation 0.5, 12 s each, 84 s left",
+        "training the codec: 6 of 10 (60%), validation 0.5, 12 s each, 48 s left",
+        "training the codec: 9 of 10 (90%), validation 0.5, 12 s each, 12 s left",
+    ]
+
+
+def test_lines_of_a_log_become_rarer():
+    seldom = Seldom(0.0)
+    due = [second for second in range(36_000) if seldom.is_due(float(second))]
+    assert due[:3] == [30, 60, 90]
+    assert len(due) < 120
+    assert due[-1] - due[-2] > 1500
+
+
+def test_lengths_of_time_have_the_unit_that_suits_them():
+    assert [write_seconds(seconds) for seconds in (8.4, 119, 300, 9000)] == ["8 s", "119 s", "5 min", "2.5 h"]

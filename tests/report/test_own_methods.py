@@ -10,7 +10,8 @@ from plotly import graph_objects
 from latentlink.report.arrange import arrange
 from latentlink.report.columns import describe, describe_condition
 from latentlink.report.curves import Curve, average_curves
-from latentlink.report.figures import draw_wide
+from latentlink.report.figures import _draw_column, draw_wide
+from latentlink.report.interactive import make_chart
 from latentlink.report.page import ReportMeta, write_report
 from latentlink.report.palette import FAMILIES, assign_looks
 from latentlink.report.plots import plot_accuracy
@@ -69,6 +70,17 @@ def test_own_methods_look_like_no_others_and_like_no_method_of_the_package():
         assert not found & {getattr(looks[each.label], part) for each in packaged}
     crowd = assign_looks(curve(f"method {number}", "own") for number in range(30))
     assert len({(look.colour, look.marker) for look in crowd.values()}) == 30
+
+
+def test_own_methods_are_drawn_in_front_of_all_others_with_a_line_of_their_own():
+    (plot,) = plot_accuracy(arrange(own_study(), "snr"))
+    packaged, mine = ({line.look.dash for line in plot.frames[0].lines if line.x and line.look.front is front} for front in (False, True))
+    assert len(mine) == 1
+    assert not mine & packaged
+    names = [trace["name"] for trace in make_chart([plot], [""], "own").data]
+    assert set(names[-2 * len(LABELS) :]) == LABELS  # in each of two frames
+    heights = [line.get_zorder() for line in _draw_column(plot).axes[0].lines]
+    assert heights.count(max(heights)) == len(LABELS)
 
 
 def test_every_marker_is_one_of_both_programs():

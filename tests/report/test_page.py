@@ -3,6 +3,7 @@ import html
 import json
 import re
 import shutil
+import struct
 import subprocess
 from functools import cache
 
@@ -294,3 +295,19 @@ def test_an_unknown_axis_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"axis must be one of compression, antennas, snr, flops, uses, .*outage, got 'time'"):
         write_report(snr_study(), meta(axis="time"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_panel_is_a_figure_of_its_own_at_the_width_of_a_journal(tmp_path):
+    files = write_report(snr_study(), meta(axis="snr"), tmp_path, panel="accuracy", width_in=3.3)
+    alone = {path.name: path for path in files if path.name.startswith("accuracy-alone-vs-snr")}
+    assert {path.suffix for path in alone.values()} == {".pdf", ".png"}
+    for name, path in alone.items():
+        if path.suffix == ".png":
+            width, height = struct.unpack(">II", path.read_bytes()[16:24])
+            assert width == 990
+            assert height < struct.unpack(">II", (tmp_path / name.replace("-alone", "")).read_bytes()[16:24])[1]
+    for panel in ("power", "recall_at_1"):
+        with pytest.raises(ValueError, match=f"panel must be one .*accuracy, nmse.*got '{panel}'"):
+            write_report(snr_study(), meta(axis="snr"), tmp_path, panel=panel)
+    with pytest.raises(ValueError, match="width must be between 2 and 20 inches, got 88"):
+        write_report(snr_study(), meta(axis="snr"), tmp_path, width_in=88.0)

@@ -1,8 +1,8 @@
 """The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
-Read `options`, `encodings`, `console`, `radio`, `provenance` and `card` (what commands share of arguments, terminals, channels, and of what
-is told of files), then `encode`, `moments` with `beyond_memory`, `fit` with `fit_codec`, `design`, `evaluate`, `inspect` with `results`,
-`study` and `demo`.
+Read `options`, `encodings`, `console` with `logged`, `radio`, `provenance` and `card` (what commands share of arguments, terminals,
+channels, and of what is told of files), then `encode`, `moments` with `beyond_memory`, `fit` with `fit_codec`, `design`, `evaluate`,
+`inspect` with `results`, `study` and `demo`.
 """
 
 import ast

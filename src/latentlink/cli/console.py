@@ -13,21 +13,27 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from latentlink.cli.logged import LoggedProgress
 from latentlink.cli.options import Reading
 from latentlink.data.cache import EncodingProgress
 from latentlink.data.readers.pairing import read_pairs
 from latentlink.latents.pilots import Pilots
+from latentlink.numerics.reprs import counted
 
 out = Console()
 messages = Console(stderr=True)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
-    """A bar on stderr, with columns between it and the time left; its description is shortened, so that the bar does not move."""
+    """A bar on stderr, with columns between it and the time left; its description is shortened, so that the bar does not move.
+
+    Where stderr is no terminal there are lines in its place (`LoggedProgress`).
+    """
+    if not messages.is_terminal:
+        return LoggedProgress(messages, *columns)
     width = max(12, messages.width // 3)
     about = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
-    shown = messages.is_terminal  # elsewhere it would leave an empty line
-    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True, disable=not shown)
+    return Progress(about, BarColumn(), *columns, TimeRemainingColumn(), console=messages, transient=True)
 
 
 @contextmanager
@@ -48,7 +54,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     """Print a table as wide as the terminal: where it is wider, its columns continue in further tables below.
 
     Every table begins with the first `fixed` columns, and no entry is ever cut; the first column is folded. Where these columns alone
-    are too wide, those of the fewest different values go to a heading, and the rows are grouped under the headings.
+    are too wide, those of the fewest different values go to a heading, and the rows are grouped under the headings. Where there are
+    several tables, a sentence above them says so, since what is seen first may be taken for all.
     """
     widths = _measure_columns(columns, rows)
     headed = _choose_headings(rows, fixed, widths, out.width)
@@ -57,12 +64,24 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         groups.setdefault(tuple(row[number] for number in headed), []).append(row)
     first = [number for number in range(fixed) if number not in headed]
     parts = list(_split_columns(first, range(fixed, len(columns)), widths, out.width))
+    if len(parts) > 1:
+        below = [columns[number] for part in parts[1:] for number in part[len(first) :]]
+        out.print(_word_below(below, len(parts) - 1, sum(widths)), style="dim", highlight=False, markup=False)
     for values, group in (groups or {(): []}).items():
         heading = ", ".join(f"{columns[number]}={value}" for number, value in zip(headed, values, strict=bool(groups)) if value)
         if heading:
             out.print(heading, style="bold", highlight=False, markup=False)
         for part in parts:
             _print_part(title, part, columns, group)
+
+
+def _word_below(columns: Sequence[str], tables: int, needed: int) -> str:
+    """Word which columns are not in the first table, and how to see all of them side by side."""
+    listed = ", ".join(column.replace("\n", " ") for column in columns)
+    where = "a further table" if tables == 1 else f"{tables} further tables"
+    count = f"{counted(len(columns), 'column')} {'is' if len(columns) == 1 else 'are'}"
+    wider = f"a wider terminal, or COLUMNS={needed} before the command, shows all columns side by side"
+    return f"{count} in {where} below ({listed}); {wider}."
 
 
 def _print_part(title: str, part: Sequence[int], columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

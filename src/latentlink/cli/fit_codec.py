@@ -1,5 +1,6 @@
 """A codec on the command line: its options, and its training with a bar."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -102,10 +103,13 @@ def train_codec(options: CodecOptions, settings: CodecTraining, modes: SemanticM
     unpaired = None if options.unpaired is None else read_latents(options.unpaired).to(known.pilots.x.device)
     score = "agreement" if options.objective == "head" else "score"
     with progress(MofNCompleteColumn(), TextColumn("{task.fields[score]}")) as bar:
-        task = bar.add_task("training the codec", total=settings.rounds, score="")
+        task = bar.add_task("training the codec", total=settings.rounds, score="rounds")
+        last = time.perf_counter()
 
         def update(number: int, rounds: int, loss: float, value: float) -> None:
-            bar.update(task, completed=number, score=f"validation {score} {value:.3f}")
+            nonlocal last
+            before, last = last, time.perf_counter()
+            bar.update(task, completed=number, score=f"rounds of {last - before:.1f} s, validation {score} {value:.3f}")
 
         fit = settings.fit(
             modes,

@@ -14,18 +14,19 @@ import polars as pl
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from latentlink.cli.console import encoding_bars, facts, messages, out, print_table, progress, wrote
-from latentlink.cli.options import KEPT, Cluster, Device, Jobs, Overrides, Quick, Results, StudyFile, Together
+from latentlink.cli.options import KEPT, Cluster, Device, Jobs, Number, Overrides, Quick, Results, StudyFile, Together
 from latentlink.execution.connecting import cluster_of
 from latentlink.numerics.doors import device_named
 from latentlink.numerics.reprs import counted
 from latentlink.report.arrange import arrange
+from latentlink.report.figures import WIDTH_IN
 from latentlink.report.findings import write_markdown
 from latentlink.report.page import report_study
 from latentlink.storage.atomic import atomic_path, check_writable, write_atomically
 from latentlink.studies.averages import as_markdown, as_text, summarise, summarise_points
 from latentlink.studies.experiments import Experiment, open_experiment
 from latentlink.studies.result_files import write_archive
-from latentlink.studies.rows import SETTINGS
+from latentlink.studies.rows import AVERAGED, SETTINGS
 from latentlink.studies.running.ahead import check_together
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.spec.cell import Cell
@@ -134,6 +135,8 @@ def status(file: StudyFile, *overrides: Overrides, quick: Quick = False, output:
 def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT, markdown: Path | None = None) -> None:
     """Print the means over seeds of every method and point, and write all rows as one Parquet file.
 
+    What varies comes first, then the means, then their spread. Columns for which the terminal is too narrow are in further tables below.
+
     Parameters
     ----------
     markdown
@@ -143,7 +146,7 @@ def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output
         check_writable(markdown)
     experiment = open_experiment(file, overrides, quick=quick, output=output)
     rows = experiment.rows()
-    table = summarise(rows)
+    table = _order_columns(summarise(rows))
     shown = [as_text(row, table.columns) for row in table.iter_rows()]
     settings = sum(name in SETTINGS for name in table.columns)
     print_table(f"{experiment.study.name}: {experiment.study.title}", table.columns, shown, fixed=1 + settings)
@@ -154,9 +157,31 @@ def results(file: StudyFile, *overrides: Overrides, quick: Quick = False, output
         wrote(markdown)
 
 
-def report(file: StudyFile, *overrides: Overrides, quick: Quick = False, output: Results = KEPT) -> None:
-    """Write the report of a study, report.html, and its figures, from its result files alone."""
-    wrote(*report_study(open_experiment(file, overrides, quick=quick, output=output)))
+def _order_columns(table: pl.DataFrame) -> pl.DataFrame:
+    """Put what varies before the means, and these before their spread and the number of rows."""
+    settings = [name for name in table.columns if name == "method" or name in SETTINGS]
+    means = [name for name in table.columns if name in AVERAGED]
+    return table.select(*settings, *means, *(name for name in table.columns if name not in (*settings, *means)))
+
+
+def report(
+    file: StudyFile,
+    *overrides: Overrides,
+    quick: Quick = False,
+    output: Results = KEPT,
+    panel: str | None = None,
+    width: Number = WIDTH_IN,
+) -> None:
+    """Write the report of a study, report.html, and its figures, from its result files alone.
+
+    Parameters
+    ----------
+    panel
+        Also draw the panel of one value alone, such as accuracy or nmse: PANEL-alone-vs-AXIS.pdf and .png.
+    width
+        Width of the figures in inches: 3.5 is a column of a paper, 7.16 both of them.
+    """
+    wrote(*report_study(open_experiment(file, overrides, quick=quick, output=output), panel, width))
 
 
 def schema(path: Path) -> None:

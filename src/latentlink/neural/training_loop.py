@@ -12,7 +12,6 @@ hash of all that the training depends on (`numerics.identity`); one that is dama
 import hashlib
 import io
 import math
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from latentlink.numerics.progress import is_watched, on_terminal
+from latentlink.numerics.progress import on_terminal
 from latentlink.storage.atomic import write_atomically
 
 HASH_BYTES = 32
@@ -249,7 +248,7 @@ def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def progress_callback(progress: object, doing: str) -> TrainingProgress | None:
-    """The callback of a `progress` argument: itself, or for True a line on the terminal, if there is one; None for False and None.
+    """The callback of a `progress` argument: itself, or for True one that writes to the terminal or a log; None for False and None.
 
     `doing` is what is done, in words for the line; another value is refused with a ValueError.
     """
@@ -257,7 +256,7 @@ def progress_callback(progress: object, doing: str) -> TrainingProgress | None:
         return progress
     if progress not in (True, False, None):
         raise ValueError(f"progress must be True, False or a callback (round, rounds, training loss, validation), got {progress!r}")
-    if not progress or not is_watched(sys.stderr):
+    if not progress:
         return None
     show = on_terminal(doing)
     return lambda number, count, training, validation: show(number, count, f", training {training:.4g}, validation {validation:.4g}")

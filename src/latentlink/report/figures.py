@@ -16,7 +16,7 @@ from latentlink.report.palette import BROKEN
 from latentlink.report.plots import Frame, Line, Plot
 from latentlink.storage.atomic import atomic_path
 
-_WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of the figure, the height of a frame and of a line of the legend
+WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of a paper's column, the height of a frame and of a line of the legend
 _NAME_CHARACTERS, _NOTE_CHARACTERS = 40, 88  # in a line of the legend and of the small print
 _INK = "#222222"
 _STYLE = {
@@ -30,13 +30,14 @@ _WIDE_STYLE = {
 }  # fmt: skip
 
 
-def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "") -> list[Path]:
+def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "", width_in: float = WIDTH_IN) -> list[Path]:
     """Draw each plot into STEM[-CONDITION].pdf and .png, one column of a paper wide; the same plots give the same bytes.
 
     Args:
         plots: the plots to draw.
         stem: path of the files without condition and suffix.
         note: small print above each figure: data, encoders, pilots.
+        width_in: width of the figures in inches.
 
     Raises:
         ImportError: matplotlib is not installed (extra `plot`).
@@ -49,9 +50,9 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "") -> list[Path
         words = re.sub(r"[^a-z0-9.]+", "-", title.lower().replace("×", "x").replace("−", "minus ")).strip("-")
         paths = [stem.with_name(f"{stem.name}{f'-{words}' if words else ''}.{kind}") for kind in ("pdf", "png")]
         with matplotlib.rc_context(_STYLE):
-            figure = _draw_column(plot)
+            figure = _draw_column(plot, width_in)
             figure.axes[0].set_title(_escape(title))
-            figure.suptitle(_escape(textwrap.fill(note, _NOTE_CHARACTERS)), fontsize=5, color="#666666")
+            figure.suptitle(_escape(textwrap.fill(note, max(20, int(_NOTE_CHARACTERS * width_in / WIDTH_IN)))), fontsize=5, color="#666666")
             files += _write(figure, paths, 300)
     return files
 
@@ -89,12 +90,12 @@ def _write(figure: Any, paths: list[Path], dots_per_inch: int) -> list[Path]:
     return paths
 
 
-def _draw_column(plot: Plot) -> Any:
-    """Draw frames above each other with one legend below them."""
-    rows = len(plot.frames)
+def _draw_column(plot: Plot, width_in: float = WIDTH_IN) -> Any:
+    """Draw frames above each other with one legend below them, of two columns in the width of a paper's column."""
+    rows, columns = len(plot.frames), max(1, round(2 * width_in / WIDTH_IN))
     names = {line.label or line.name for frame in plot.frames for line in frame.lines}
-    height = 0.5 + _FRAME_IN * rows + _ENTRY_IN * (math.ceil((len(names) + 1) / 2) + 1)
-    figure = _figure(_WIDTH_IN, height)
+    height = 0.5 + _FRAME_IN * rows + _ENTRY_IN * (math.ceil((len(names) + 1) / columns) + 1)
+    figure = _figure(width_in, height)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
     entries: dict[str, Any] = {}
     for (place,), frame in zip(axes, plot.frames, strict=True):
@@ -105,7 +106,8 @@ def _draw_column(plot: Plot) -> Any:
     if any(line.look.hollow for frame in plot.frames for line in frame.lines):
         style = {"color": "#777777", "linestyle": BROKEN[0], "linewidth": 1, "marker": "o", "markerfacecolor": "white", "markersize": 3.6}
         entries["broken, hollow: channel unknown at design"] = import_extra("matplotlib.lines", "plot").Line2D([], [], **style)
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, frameon=False, handlelength=3.4, columnspacing=1.0)
+    form = {"ncols": columns, "frameon": False, "handlelength": 3.4, "columnspacing": 1.0}
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", **form)
     return figure
 
 
@@ -142,7 +144,7 @@ def _draw_line(axes: Any, line: Line, mark_points: float) -> Any:
         linewidth=look.width,
         drawstyle="steps-post" if look.steps else "default",
         markevery=list(line.marked) if line.marked is not None else None,
-        zorder=(3 if look.width >= 2 else 2.5) if look.marker else 1.8,
+        zorder=4 if look.front else (3 if look.width >= 2 else 2.5) if look.marker else 1.8,
         marker=look.marker or ("_" if len(line.x) == 1 else ""),  # a limit is marked where it is a single point, which has no line to show
         markersize=3.6 * mark_points * look.size if look.marker else 9,
         markeredgewidth=0.7 if look.marker else None,

@@ -124,14 +124,17 @@ def _find_sides(plots: list[Plot], scale: Scale) -> list[float]:
 
 
 def _list_once(data: list[_Trace]) -> None:
-    """Give each name one legend entry, in the order of the traces; then draw the first ones last, so that exact designs lie on top."""
+    """Give each name one legend entry, in the order of the traces; then draw the first ones last, so that exact designs lie on top.
+
+    Methods of one's own lie in front of these.
+    """
     seen: set[str] = set()
     for rank, trace in enumerate(data):
         trace["legendrank"] = rank
         if trace["showlegend"]:
             trace["showlegend"] = trace["legendgroup"] not in seen
             seen.add(trace["legendgroup"])
-    data.sort(key=lambda trace: (trace.get("meta") != "ink", -trace["legendrank"]))
+    data.sort(key=lambda trace: ({"ink": 0, "front": 2}.get(trace.get("meta", ""), 1), -trace["legendrank"]))
 
 
 def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
@@ -147,6 +150,7 @@ def _make_traces(line: Line, sides: list[float]) -> list[_Trace]:
         across = {} if line.x else {"x": sides, "y": [line.y[0]] * 2}
         return [common | {"mode": mode, "line": stroke, "meta": "ink"} | across]
     stroke["color"] = look.colour
+    common |= {"meta": "front"} if look.front else {}
     marker = {
         "symbol": f"{look.symbol}-open" if look.hollow else look.symbol,
         "color": look.colour,

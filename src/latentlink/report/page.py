@@ -14,15 +14,16 @@ from latentlink.report.changes import list_changes
 from latentlink.report.columns import describe_source, list_facts, list_setup
 from latentlink.report.curves import CAPACITY, average_curves, list_bands
 from latentlink.report.digital import find_digital_wins
-from latentlink.report.figures import draw_figures
+from latentlink.report.figures import WIDTH_IN, draw_figures
 from latentlink.report.findings import describe_intervals, find_all
 from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
-from latentlink.report.plots import Plot, plot_accuracy, plot_distance, plot_tasks, plot_trade_off
+from latentlink.report.plots import Plot, choose_frames, plot_accuracy, plot_distance, plot_tasks, plot_trade_off
 from latentlink.report.tables import TOLERANCE, compare_methods, find_gaps, tabulate_papr, tabulate_power, tabulate_statuses
 from latentlink.storage.atomic import write_atomically
 from latentlink.studies.experiments import Experiment
 
+_NARROWEST_IN, _WIDEST_IN = 2.0, 20.0  # figures
 _LISTED = 20  # failed cells that the page names
 _TEMPLATES = Path(__file__).parent / "templates"
 _MEASURED = {
@@ -71,7 +72,9 @@ class ReportMeta:
     changes: tuple[str, ...] = ()
 
 
-def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> list[Path]:
+def write_report(
+    rows: pl.DataFrame, meta: ReportMeta, folder: str | Path, *, panel: str | None = None, width_in: float = WIDTH_IN
+) -> list[Path]:
     """Write report.html and its figures as .pdf and .png into a folder, each whole or not at all; the page is the first file returned.
 
     Figures are accuracy-vs-AXIS[-CONDITION], distance-vs-AXIS[-CONDITION] (to Gaussian OPTA) and, of 100 channels a cell,
@@ -81,19 +84,24 @@ def write_report(rows: pl.DataFrame, meta: ReportMeta, folder: str | Path) -> li
         rows: results, a row for each cell and channel draw; absent columns count as unknown, further ones are ignored.
         meta: about the study.
         folder: where files go; made if it is absent.
+        panel: a column, such as accuracy or nmse, of which there are figures of its own, too: PANEL-alone-vs-AXIS[-CONDITION].
+        width_in: width of the figures in inches.
 
     Raises:
-        ValueError: `rows` is no data frame, or meta.axis is no axis.
+        ValueError: `rows` is no data frame, meta.axis is no axis, nothing draws the panel, or the width is too small or large.
         ImportError: plotly, jinja2 (extra `report`) or matplotlib (extra `plot`) is not installed.
         OSError: a file cannot be written.
     """
     if not isinstance(rows, pl.DataFrame):
         raise ValueError(f"rows must be a polars DataFrame, got {type(rows).__name__}")
+    if not _NARROWEST_IN <= width_in <= _WIDEST_IN:
+        raise ValueError(f"width must be between {_NARROWEST_IN:g} and {_WIDEST_IN:g} inches, got {width_in:g}: a paper's column has 3.5")
     folder = Path(folder)
     study = arrange_all(rows, meta.axis)
     plots = plot_all(study)
     note = describe_source(study.rows) + (", quick form" if meta.quick else "")
-    drawn = [path for stem, some in plots.items() for path in draw_figures(some, folder / stem, note)]
+    figures = plots if panel is None else plots | plot_alone(plots, panel)
+    drawn = [path for stem, some in figures.items() for path in draw_figures(some, folder / stem, note, width_in)]
     page = folder / "report.html"
     write_atomically(page, render_page(make_page(study, meta, plots, [path.name for path in drawn])).encode())
     return [page, *drawn]
@@ -108,6 +116,16 @@ def plot_all(study: Arrangements) -> dict[str, list[Plot]]:
         plots[f"tasks-vs-{table.axis.name}"] = plot_tasks(table)
         plots[f"distance-vs-{table.axis.name}"] = plot_distance(table)
     return outage | plots if study.main.axis.name == "outage" else plots | outage
+
+
+def plot_alone(plots: dict[str, list[Plot]], panel: str) -> dict[str, list[Plot]]:
+    """Plot one panel without those above and below it, by the names of its files."""
+    alone = {stem: choose_frames(some, panel) for stem, some in plots.items()}
+    found = {f"{panel}-alone-{stem.partition('-')[2]}": some for stem, some in alone.items() if some}
+    if not found:
+        drawn = dict.fromkeys(frame.value for some in plots.values() for plot in some for frame in plot.frames if frame.value)
+        raise ValueError(f"panel must be one that the report of this study draws ({', '.join(drawn) or 'none'}), got {panel!r}")
+    return found
 
 
 def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]], files: list[str]) -> dict[str, Any]:
@@ -205,8 +223,8 @@ def render_page(page: dict[str, Any]) -> str:
     )
 
 
-def report_study(experiment: Experiment) -> list[Path]:
-    """Write report.html and the figures of an experiment into its folder; returns and raises as `write_report`."""
+def report_study(experiment: Experiment, panel: str | None = None, width_in: float = WIDTH_IN) -> list[Path]:
+    """Write report.html and the figures of an experiment into its folder; takes, returns and raises as `write_report`."""
     study, results = experiment.study, experiment.results
     runs = results.runs()
     missing = experiment.missing
@@ -226,4 +244,4 @@ def report_study(experiment: Experiment) -> list[Path]:
         quick=experiment.quick,
         changes=tuple(list_changes(experiment)),
     )
-    return write_report(experiment.rows(), meta, results.folder)
+    return write_report(experiment.rows(), meta, results.folder, panel=panel, width_in=width_in)

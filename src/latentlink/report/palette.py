@@ -2,7 +2,8 @@
 
 The hues are those of Okabe and Ito and of Tol, which the colour-blind can distinguish; no two methods of a family share a marker, so that
 the figures can also be read in grey. A design that does not know the channel is drawn with a dashed line and hollow markers. Methods of
-families that the package does not have share one family, in which a method's name says which colour and marker it prefers.
+families that the package does not have share one family, in which a method's name says which colour and marker it prefers; they are what a
+study of one's own is about, and so are drawn in front of all others, with a line of their own.
 """
 
 import hashlib
@@ -53,10 +54,11 @@ _USUAL: dict[str, dict[str, int]] = {  # beginnings of labels, the longer one fi
     "digital": {"digital": 0},
     "baseline": {"Eigen-K": 0, "First-K": 1, "Top-K": 2, "disjoint, procrustes": 3, "disjoint": 4},
 }
-_WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 1.5}
+_WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 2.0}
 _SIZES = {"digital": 1.5, "own": 1.5}  # stars and narrow shapes have little area
 SOLID = ("-", "solid")
 BROKEN = ((0, (3, 1.5)), "dash")
+CHAIN = ((0, (7, 1.2, 1.2, 1.2, 1.2, 1.2)), "14px,3px,3px,3px,3px,3px")  # of own methods
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Look:
         size: of the marks, relative to most.
         hollow: whether marks are empty.
         steps: whether the line is a staircase.
+        front: whether it is drawn in front of all others.
     """
 
     colour: str
@@ -82,6 +85,7 @@ class Look:
     size: float = 1.0
     hollow: bool = False
     steps: bool = False
+    front: bool = False
 
 
 INK_LOOKS = {
@@ -139,7 +143,9 @@ def _make_look(family: str, slot: int) -> Look:
     colours, markers = _COLOURS[family], list(_MARKERS[family].items())
     marker, symbol = markers[(slot + slot // len(colours)) % len(markers)]  # a colour that comes again has another marker
     colour = colours[slot % len(colours)]
-    return Look(colour, _WIDTHS.get(family, 1.3), marker=marker, symbol=symbol, size=_SIZES.get(family, 1.0))
+    own = family == _OWN
+    dash = CHAIN if own else SOLID
+    return Look(colour, _WIDTHS.get(family, 1.3), dash, marker=marker, symbol=symbol, size=_SIZES.get(family, 1.0), front=own)
 
 
 def sort_curves(curves: Iterable[Curve]) -> list[Curve]:

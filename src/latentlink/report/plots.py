@@ -94,11 +94,13 @@ class Frame:
         x: the horizontal scale.
         y: the vertical scale.
         lines: from the hindmost to the foremost.
+        value: the column whose means are drawn; "" where there is none.
     """
 
     x: Scale
     y: Scale
     lines: tuple[Line, ...]
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _make_frame(axis: Axis, x: Scale, value: str, curves: list[Curve], looks: di
     lines = [_draw_curve(curve, find_look(curve, looks), axis, value) for curve in curves]
     seen = [y for line in lines for y in line.y] or [1.0]
     ends = {"accuracy": (0.0, 1.0), "nmse": (0.0, min(_WORST_NMSE, 1.08 * max(seen)))}.get(value)
-    return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines))
+    return Frame(x, Scale(KNOWN[value].label, ends=ends, zero=value == DISTANCE), tuple(lines), value)
 
 
 def _make_scale(table: Arranged, points: list[CurvePoint]) -> Scale:
@@ -260,6 +262,12 @@ def _find_mark_size(point: CurvePoint) -> float:
     """Find the size of a mark in pixels: it grows with the number of complex symbols sent, so that compression shows too."""
     n_tx = str(point.at.get("antennas") or "1×1").split("×")[-1]
     return 6 + 2.2 * math.log2(1 + float(n_tx) * float(point.at.get("uses") or 1))
+
+
+def choose_frames(plots: Iterable[Plot], value: str) -> list[Plot]:
+    """Choose of each plot the frames that draw the means of a column, and leave out plots without one."""
+    chosen = [replace(plot, frames=tuple(frame for frame in plot.frames if frame.value == value)) for plot in plots]
+    return [plot for plot in chosen if plot.frames]
 
 
 def group_plots(plots: Iterable[Plot], most: int) -> list[tuple[Condition, str, list[Plot]]]:

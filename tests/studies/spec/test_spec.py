@@ -40,6 +40,8 @@ def test_the_schema_for_editors_is_the_one_we_ship():
         ("methods.closed-form.goal=bogus", "goal.*'fisher'.*'bogus'"),
         ("methods.nosuch.goal=none", "no section methods.nosuch"),
         ("methods.7.goal=none", "no section methods.7"),
+        ("methods.9={name: eigen-k}", r"'9' is not the number of one of the 2 entries; \+methods=.* appends an entry"),
+        ("+methods={name: nosuch}", "methods.2: name must be one of closed-form"),
         ("methods.0.at.channel.antenas=3", "methods.0 .closed-form..at: 'channel.antenas'.*did you mean channel.antennas"),
         ("methods.0.at.seed=3", "'seed' is no value"),
         ("methods.0.at.snr.snr_db=[]", "snr.snr_db must be a value"),
@@ -104,6 +106,21 @@ def test_overrides_sweep_and_reach_methods_by_name(tmp_path):
     assert {cell.method.goal for cell in mine} == {"none", "fisher"}
     assert {cell.seed for cell in mine} == {5}
     assert len(mine) == 6
+
+
+def test_a_plus_appends_an_entry_and_sets_what_is_no_list_of_entries(tmp_path):
+    path = write_study(tmp_path)
+    own = "+methods={name: eigen-k, aligner: [least-squares, procrustes]}"
+    before, after = cells(read_study(path)), cells(read_study(path, (own, "methods.eigen-k.label=mine", "+seeds=7", "+channel.uses=2")))
+    assert [cell.method.name for cell in before if cell.method.name == "eigen-k"] == []
+    mine = [cell.method for cell in after if cell.method.name == "eigen-k"]
+    assert {(method.title, method.aligner) for method in mine} == {("mine", "least-squares"), ("mine", "procrustes")}
+    assert {cell.method.name for cell in after} == {cell.method.name for cell in before} | {"eigen-k"}
+    assert {cell.seed for cell in after if cell.method.family != "reference"} == {7}
+    several = read_study(path, ("+methods=[{name: eigen-k}, {name: top-k}]",))
+    assert [method.name for method in several.methods][-2:] == ["eigen-k", "top-k"]
+    for sets in ("++methods=[{name: eigen-k}]", "methods=[{name: eigen-k}]"):
+        assert [method.name for method in read_study(path, (sets,)).methods] == ["eigen-k"]
 
 
 def test_a_tilde_takes_out(tmp_path):

@@ -189,8 +189,8 @@ def generate(
         chunk: number of channels computed and stored at a time, which bounds memory; channels do not depend on it.
         workers: number of processes; channels do not depend on it.
         cache: whether channels are stored on this machine and read from there.
-        progress: callback, called with (channels drawn, channels in all) after each chunk. If None, a line is written to stderr where that
-            is a terminal; pass `lambda done, total: None` for silence there too.
+        progress: callback, called with (channels drawn, channels in all) after each chunk. If None, a line is written to stderr, or
+            to a log one every 30 s at most; pass `lambda done, total: None` for silence.
         dtype: complex64 or complex128 (the models compute in complex64).
         settings: further attributes of `Model` (carrier_hz, delay_spread_s, speed_mps, subcarrier_spacing_hz, normalisation, …); `receive`
             and `transmit` may be panels of n_rx and n_tx antennas, and are linear arrays, cross-polarised if even, if not given.

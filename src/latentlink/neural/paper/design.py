@@ -113,7 +113,7 @@ class Neural(PairSchedule):
             checkpoint: file that holds the state while training (every few seconds, and where `progress` raises); if it is there, training
                 goes on from it to the same end. Removed at the end.
             progress: callback after each epoch with (epoch, epochs, training error, validation error), errors being total squared errors;
-                True for a line on the terminal, if output is not piped; False or None for nothing.
+                True for a line on the terminal, or in a log one every 30 s at most; False or None for nothing.
 
         Returns:
             Solution whose `expected_mse` is the error on validation pilots, which the choice of the best epoch makes a little optimistic;

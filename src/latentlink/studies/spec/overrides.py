@@ -2,13 +2,15 @@
 
     key=value       set            channel.antennas=4           (mappings are merged into what is there)
     key=a,b,c       sweep          channel.antennas=1,2,4       (or key=[a,b,c], range(1,5), choice(a,b))
-    +key=value      add            as key=value; so is ++key=value
+    +key=value      add            +methods={name: eigen-k}: an entry at the end of a list of mappings; else as key=value
+    ++key=value     set            as key=value
     ~key            take out       ~methods.neural
 
 A name goes into mappings by key, and into lists by number or, for lists of mappings, by `name`: to all entries of that name. Within `at`
 and `quick`, whose keys are dotted names themselves, the rest of a name is one key.
 """
 
+import copy
 import re
 from typing import Any
 
@@ -26,7 +28,10 @@ def apply_override(content: dict[str, Any], override: str) -> str:
         key = key.removeprefix("~")
         remove(content, key)
     elif separator and key:
-        put(content, key, _parse(text, override))
+        value = _parse(text, override)
+        adds = override.startswith("+") and not override.startswith("++")
+        if not (adds and append(content, key, value)):
+            put(content, key, value)
     else:
         raise ValueError(f"override must be key=value (channel.antennas=1,2,4) or ~key, got {override!r}")
     return key
@@ -44,7 +49,21 @@ def put(content: dict[str, Any], key: str, value: Any) -> None:
         elif last.isdigit() and int(last) < len(place):
             place[int(last)] = value
         else:
-            raise ValueError(f"{key}: {last!r} is not the number of one of the {len(place)} entries")
+            remedy = f"; +{'.'.join(path)}={{…}} appends an entry" if isinstance(value, dict) else ""
+            raise ValueError(f"{key}: {last!r} is not the number of one of the {len(place)} entries{remedy}")
+
+
+def append(content: dict[str, Any], key: str, value: Any) -> bool:
+    """Append a mapping, or several, to the list of that name, and return whether there is such a list; a ValueError as for `put`."""
+    path, last = _path(key)
+    entries = value if isinstance(value, list) else [value]
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
+        return False
+    lists = [place.get(last) for place in _places(content, path, key) if isinstance(place, dict)]
+    found = [each for each in lists if isinstance(each, list)]
+    for each in found:
+        each.extend(copy.deepcopy(entries))
+    return bool(found)
 
 
 def remove(content: dict[str, Any], key: str) -> None:
