@@ -2,6 +2,7 @@ import struct
 
 import polars as pl
 import pytest
+from matplotlib.image import imread
 
 from latentlink.report.arrange import arrange
 from latentlink.report.axes import choose_round_ticks, thin_out
@@ -37,6 +38,18 @@ def test_every_condition_is_a_figure_one_column_wide(tmp_path):
             assert b"CreationDate" not in content
         else:
             assert struct.unpack(">I", content[16:20])[0] == 1050  # 3.5 in at 300 dpi
+
+
+@pytest.mark.parametrize("name", ["short", "a method of one's own whose name says all that there is to say of it", "unbroken" * 4])
+def test_nothing_is_cut_at_the_edges(tmp_path, name):
+    """The legend once was wider than the figure: lines at its left and words at its right were cut."""
+    rows = compression_study().with_columns(method=pl.when(pl.col("method") == "Eigen-K").then(pl.lit(name)).otherwise("method"))
+    unaware = rows.filter(pl.col("snr_db").is_not_null()).with_columns(knowledge=pl.lit("unaware"))
+    for path in draw(pl.concat([rows, unaware]), "compression", tmp_path):
+        if path.suffix == ".png":
+            image = imread(path)
+            assert image[:, :3].min() == 1
+            assert image[:, -3:].min() == 1
 
 
 def test_one_point_one_seed_no_limits_and_nothing_at_all(tmp_path):

@@ -17,7 +17,8 @@ from latentlink.report.plots import Frame, Line, Plot
 from latentlink.storage.atomic import atomic_path
 
 WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of a paper's column, the height of a frame and of a line of the legend
-_NAME_CHARACTERS, _NOTE_CHARACTERS = 40, 88  # in a line of the legend and of the small print
+_NAME_CHARACTERS = (40, 32, 28, 24, 20, 16)  # in a line of the legend: the most that fit
+_NOTE_CHARACTERS = 88  # in a line of the small print
 _INK = "#222222"
 _STYLE = {
     "font.size": 7, "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "axes.labelsize": 7, "xtick.labelsize": 6.5,
@@ -72,7 +73,7 @@ def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -
             methods_first = tuple(sorted(frame.lines, key=lambda line: not line.look.colour))
             entries = _draw_frame(place, replace(frame, lines=methods_first), mark_points=1.25)
             place.set_xlabel(frame.x.label)
-            place.legend(entries.values(), entries.keys())
+            place.legend(entries.values(), [textwrap.fill(name, _NAME_CHARACTERS[0]) for name in entries])
         figure.suptitle(_escape(title), fontsize=9.5)
         _write(figure, [Path(path) for path in paths], 200)
 
@@ -106,9 +107,18 @@ def _draw_column(plot: Plot, width_in: float = WIDTH_IN) -> Any:
     if any(line.look.hollow for frame in plot.frames for line in frame.lines):
         style = {"color": "#777777", "linestyle": BROKEN[0], "linewidth": 1, "marker": "o", "markerfacecolor": "white", "markersize": 3.6}
         entries["broken, hollow: channel unknown at design"] = import_extra("matplotlib.lines", "plot").Line2D([], [], **style)
-    form = {"ncols": columns, "frameon": False, "handlelength": 3.4, "columnspacing": 1.0}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", **form)
+    _place_legend(figure, entries, columns)
     return figure
+
+
+def _place_legend(figure: Any, entries: dict[str, Any], columns: int) -> None:
+    """Place the legend below the frames, with names in lines so short that it is no wider than the figure."""
+    form = {"ncols": columns, "frameon": False, "handlelength": 3.4, "columnspacing": 1.0, "loc": "outside lower center"}
+    for characters in _NAME_CHARACTERS:
+        legend = figure.legend(entries.values(), [textwrap.fill(name, characters) for name in entries], **form)
+        if characters == _NAME_CHARACTERS[-1] or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, Any]:
@@ -119,7 +129,7 @@ def _draw_frame(axes: Any, frame: Frame, mark_points: float = 1.0) -> dict[str, 
     for line in frame.lines:
         handle = _draw_line(axes, line, mark_points)
         if line.listed:
-            entries.setdefault(_escape(textwrap.fill(line.label or line.name, _NAME_CHARACTERS)), handle)
+            entries.setdefault(_escape(line.label or line.name), handle)
     axes.set_ylabel(frame.y.label)
     _set_scales(axes, frame)
     return entries
