@@ -54,7 +54,7 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "", width_in: fl
             figure = _draw_column(plot, width_in)
             figure.axes[0].set_title(_escape(title))
             figure.suptitle(_escape(textwrap.fill(note, max(20, int(_NOTE_CHARACTERS * width_in / WIDTH_IN)))), fontsize=5, color="#666666")
-            files += _write(figure, paths, 300)
+            files += _write(figure, paths, 300, few_colours=True)
     return files
 
 
@@ -83,11 +83,15 @@ def _figure(width_in: float, height_in: float) -> Any:
     return import_extra("matplotlib.figure", "plot").Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def _write(figure: Any, paths: list[Path], dots_per_inch: int) -> list[Path]:
-    """Write a figure to each path, whole or not at all."""
+def _write(figure: Any, paths: list[Path], dots_per_inch: int, few_colours: bool = False) -> list[Path]:
+    """Write a figure to each path, whole or not at all; pictures of few colours take a third of the bytes."""
     for path in paths:
         with atomic_path(path) as draft:
             figure.savefig(draft, dpi=dots_per_inch, metadata={"CreationDate": None} if path.suffix == ".pdf" else {})
+            if few_colours and path.suffix == ".png":
+                image = import_extra("PIL.Image", "plot")
+                drawn = image.open(draft)
+                drawn.convert("RGB").quantize(256, dither=image.Dither.NONE).save(draft, "PNG", optimize=True, dpi=drawn.info["dpi"])
     return paths
 
 

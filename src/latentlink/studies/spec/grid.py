@@ -39,8 +39,9 @@ def cells(study: Study) -> tuple[Cell, ...]:
             point |= {name: dict(values) for name, values in _WITHOUT_CHANNEL.items()}
         else:
             for key, value in method["at"].items():
-                _put_at(point, key, value, where)
-        for chosen in _product({**point, "method": entry}, content["seeds"], where):
+                if key != "seeds":
+                    _put_at(point, key, value, where)
+        for chosen in _product({**point, "method": entry}, _seeds_of(method, content["seeds"], where), where):
             try:
                 cell = Cell.model_validate({**chosen, "metrics": content["metrics"]}, context={"folder": study.beside})
             except ValidationError as error:
@@ -52,6 +53,15 @@ def cells(study: Study) -> tuple[Cell, ...]:
                 )
     order = {group: number for number, group in enumerate(dict.fromkeys(cell.group for cell in found.values()))}
     return tuple(sorted(found.values(), key=lambda cell: order[cell.group]))
+
+
+def _seeds_of(method: dict[str, Any], seeds: tuple[int, ...], where: str) -> tuple[int, ...]:
+    """The seeds of one method: all of the study, or those of them that its `at` names."""
+    named = method["at"].get("seeds", seeds)
+    own = tuple(seed for seed in seeds if seed in (named if isinstance(named, list | tuple) else (named,)))
+    if not own:
+        raise ValueError(f"{where}.at: seeds must be some of the study's, {', '.join(map(str, seeds))}, got {named}")
+    return own
 
 
 def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
