@@ -1,5 +1,6 @@
 """The page of the paper says what the summaries of its studies say."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -70,3 +71,60 @@ def test_what_is_said_of_both_is_so(snr, faults):
         assert words in " ".join(PAGE.split())
         assert found == pytest.approx(told, abs=0.001)
     assert ((neural > admm) == (by_method["snr_db"] >= -5)).all()
+
+
+@pytest.fixture(scope="module")
+def compression():
+    return pl.read_csv(DOCS / "results" / "compression.csv").filter(pl.col("snr_reference") == "transmit")
+
+
+@pytest.mark.parametrize("pilots", [42, 420])
+def test_the_tables_of_compression_are_those_of_the_study(compression, pilots):
+    head, *lines = table_of(f"compression-{pilots}")
+    aware = compression.filter((pl.col("pilots_per_class") == pilots) & (pl.col("knowledge") == "aware"))
+    assert sorted(line[0] for line in lines) == sorted(aware["method"].unique())
+    for method, *cells in lines:
+        for antennas, cell in zip(head[1:], cells, strict=True):
+            found = aware.filter((pl.col("method") == method) & (pl.col("n_tx") == int(antennas.partition("×")[0])))["accuracy"].to_list()
+            assert cell == (shown(found[0]) if found else "")
+
+
+def test_what_is_said_of_compression_is_so(compression):
+    curves = {}
+    for pilots in (42, 420, 4200):
+        aware = compression.filter((pl.col("pilots_per_class") == pilots) & (pl.col("knowledge") == "aware"))
+        curves[pilots] = aware.pivot(on="method", index="n_tx", values="accuracy").sort("n_tx")
+    behind = max((of["ADMM, complex-linear"] - of["exact, complex-linear"]).abs().max() for of in curves.values())
+    assert 0.006 < behind < 0.007
+    many, few = curves[420], curves[42]
+    ahead = (many["neural"] - many["ADMM, complex-linear"]).to_list()
+    assert [value > 0 for value in ahead if value is not None] == [True] * 4 + [False]
+    assert max(value for value in ahead if value is not None) == pytest.approx(0.071, abs=5e-4)
+    assert (many["exact, widely linear"] - many["neural"]).min() == pytest.approx(0.030, abs=5e-4)
+    late = (few["neural"] - few["ADMM, complex-linear"]).to_list()
+    assert [value < 0 for value in late if value is not None] == [False] + [True] * 4
+    assert late[few["n_tx"].to_list().index(24)] == pytest.approx(-0.125, abs=5e-4)
+    assert compression.filter(pl.col("knowledge") == "unaware")["accuracy"].max() == pytest.approx(0.147, abs=5e-4)
+
+
+def test_the_table_of_operations_is_that_of_the_study():
+    flops = pl.read_csv(DOCS / "results" / "flops.csv").filter(pl.col("n_tx").is_not_null())
+    _, *lines = table_of("flops")
+    assert len(lines) == len(flops) / 2
+    for name, *cells in lines:
+        method, _, strength = name.partition(", λ = ")
+        rows = flops.filter((pl.col("method") == method) & (pl.col("pruning").fill_null(-1.0) == float(strength or -1)))
+        if share := re.fullmatch(r"neural, (\d+)% of the weights", name):
+            rows = flops.filter((pl.col("method") == "neural, budget") & ((pl.col("density") - float(share[1]) / 100).abs() < 1e-3))
+        assert rows["n_tx"].to_list() == [6, 10]
+        assert cells == [f"{value:.3f}" for row in rows.iter_rows(named=True) for value in (row["flops"] / 1e6, row["accuracy"])]
+
+
+def test_what_is_said_of_complexity_is_so():
+    flops = pl.read_csv(DOCS / "results" / "flops.csv").filter(pl.col("n_tx") == 10)
+    full, linear = (
+        flops.filter(condition).row(0, named=True) for condition in (pl.col("pruning") == 0, pl.col("method") == "exact, complex-linear")
+    )
+    assert full["flops"] / linear["flops"] == pytest.approx(130, abs=0.5)
+    assert full["accuracy"] == flops.filter(pl.col("method").str.starts_with("neural"))["accuracy"].max() == pytest.approx(0.698, abs=5e-4)
+    assert flops.filter(pl.col("pruning").is_in([20.0, 70.0]) & (pl.col("power") == 0)).height == 2
