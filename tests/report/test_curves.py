@@ -63,7 +63,7 @@ def test_draws_are_averaged_within_their_seed_first():
     [
         ((1, 2, 3), 1, "95 % of the mean over seeds (Student's t)"),
         ((1,), 3, "95 % of the mean over the channels of one seed (Student's t)"),
-        ((1, 2), 3, "lowest and highest of two seeds"),
+        ((1, 2), 3, "lowest and highest, of two, over seeds"),
     ],
 )
 def test_bands_are_worded_by_what_they_are_over(seeds, draws, words):

@@ -140,6 +140,9 @@ def test_rows_of_unpaired_pilots_are_told_first():
     assert find_all(table)[0].sentences[0].startswith("In all rows the pilots' x and y depend on each other no more than permuted rows do")
     assert "no more than permuted rows" in write_markdown(table)
     some = rows.with_columns(dependence=pl.when(pl.col("seed") == 1).then(0.7).otherwise(40.0))
-    assert "In 6 of 24 rows" in text(some)
+    assert "In 6 of 24 rows (seed 1) the pilots'" in text(some)
+    assert "they spoil the means that follow" in text(some)
+    unknown = rows.with_columns(dependence=pl.when(pl.col("seed") == 1).then(0.7).otherwise(None))
+    assert "In 6 of 24 rows" in text(unknown)
     assert "permuted rows" not in text(rows.with_columns(dependence=pl.lit(40.0)))
     assert "permuted rows" not in text(rows.with_columns(dependence=pl.lit(None, pl.Float64)))  # results of earlier versions

@@ -124,6 +124,14 @@ def test_where_a_list_of_files_has_null_the_model_is_that_of_null(tmp_path):
     assert sorted(cell.channel.model for cell in some) == ["file", "rician", "tdl-c"]  # a cell of the file for both models
     (own,) = (cell for cell in some if cell.channel.file is not None)
     assert torch.equal(channels(own).h, h)
+    channel = {"file": ["h.npy", None], "model": "rician", "n_rx": 2, "n_tx": 3, "draws": 6}
+    methods = [{"name": "closed-form"}, {"name": "eigen-k", "at": {"channel.file": "h.npy"}}]
+    content = cells(read_study(write_study(tmp_path, seeds=[1], channel=channel, methods=methods, references=False)))
+    assert sorted((cell.method.name, cell.channel.model) for cell in content if cell.snr == content[0].snr) == [
+        ("closed-form", "file"),
+        ("closed-form", "rician"),
+        ("eigen-k", "file"),
+    ]
 
 
 def test_a_method_may_have_a_file_of_its_own(tmp_path):

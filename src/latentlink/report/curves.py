@@ -21,7 +21,7 @@ EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation 
 CAPACITY = "bound by capacity"
 BANDS = {
     "t": "95 % of the mean over {over} (Student's t)",
-    "range": "lowest and highest of two {over}",
+    "range": "lowest and highest, of two, over {over}",
     "messages": "95 % over the test messages (Wilson), one seed and draw",
     "channels": "95 % of the channels",
     "none": "no band",

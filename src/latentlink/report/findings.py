@@ -49,14 +49,19 @@ def find_all(table: Arranged) -> list[Finding]:
 
 def _word_unpaired(table: Arranged) -> list[str]:
     """Say where designs fit chance, since x and y of the pilots depend on each other no more than permuted rows do."""
-    links = table.links.filter(pl.col("dependence").is_not_null())
-    unpaired = (links["dependence"] < LEAST_EVIDENCE).sum()
+    chance = table.links["dependence"] < LEAST_EVIDENCE  # null where it is not known
+    unpaired = chance.sum()
     if not unpaired:
         return []
-    where = "all rows" if unpaired == len(links) else f"{unpaired} of {len(links)} rows"
+    if unpaired == len(chance):
+        where, follows = "all rows", "what follows says nothing of paired latents"
+    else:
+        seeds = table.links.filter(chance.fill_null(False))["seed"].unique().sort().to_list()
+        where = f"{unpaired} of {len(chance)} rows ({'seed' if len(seeds) == 1 else 'seeds'} {_list([f'{seed:g}' for seed in seeds])})"
+        follows = "they spoil the means that follow"
     return [
-        f"In {where} the pilots' x and y depend on each other no more than permuted rows do, so that designs fit chance, and what follows "
-        "says nothing of paired latents: was one end shuffled, shifted or sorted?"
+        f"In {where} the pilots' x and y depend on each other no more than permuted rows do, so that designs fit chance, and {follows}: "
+        "was one end shuffled, shifted or sorted?"
     ]
 
 

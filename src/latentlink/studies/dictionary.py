@@ -19,7 +19,7 @@ MEANINGS = {
     "m": "dimensions of the receiver's latent",
     "pilots": "number of pilots",
     "messages": "number of test messages",
-    "dependence": "deviations by which x and y of the pilots depend more on each other than permuted rows do; below 4 they look unpaired",
+    "dependence": "deviations by which x and y of the pilots depend more on each other than permuted rows; null: too few to tell",
     "wall_s": "seconds that the cell took",
     "noise_variance": "σ² of a complex symbol at a receive antenna",
     "error_variance": "mean squared error of a channel coefficient that is known, where it is estimated",

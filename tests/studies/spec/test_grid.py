@@ -1,7 +1,5 @@
 from collections import Counter
 
-import pytest
-
 from latentlink.studies.spec.grid import cells
 from latentlink.studies.spec.study import Study
 from studies.examples import STUDY
@@ -30,14 +28,6 @@ def test_a_method_may_have_a_point_of_its_own():
     mine = [cell for cell in found if cell.method.name == "top-k"]
     assert {(cell.channel.antennas, cell.snr.snr_db) for cell in mine} == {(4, 5.0), (4, 6.0), (4, 7.0)}
     assert Counter(cell.method.name for cell in found) == {"closed-form": 4, "top-k": 3}
-
-
-def test_a_method_may_have_fewer_seeds():
-    methods = [{"name": "closed-form"}, {"name": "eigen-k", "at": {"seeds": [2, 9]}}, {"name": "first-k", "at": {"seeds": 1}}]
-    found = Counter((cell.method.name, cell.seed) for cell in cells(study(methods=methods, references=False)))
-    assert found == {("closed-form", 1): 4, ("closed-form", 2): 4, ("eigen-k", 2): 4, ("first-k", 1): 4}
-    with pytest.raises(ValueError, match=r"methods\.1 \(eigen-k\)\.at: seeds must be some of the study's, 1, 2, got \[9\]"):
-        cells(study(methods=[methods[0], {"name": "eigen-k", "at": {"seeds": [9]}}]))
 
 
 def test_the_same_cell_is_run_once():

@@ -119,6 +119,14 @@ def test_a_plus_appends_an_entry_and_sets_what_is_no_list_of_entries(tmp_path):
     assert {cell.seed for cell in after if cell.method.family != "reference"} == {7}
     several = read_study(path, ("+methods=[{name: eigen-k}, {name: top-k}]",))
     assert [method.name for method in several.methods][-2:] == ["eigen-k", "top-k"]
+    nested = read_study(path, ("+methods=[{name: closed-form, goal: [none, fisher]}, {name: top-k, at: {channel.antennas: [1, 2]}}]",))
+    assert [method.name for method in nested.methods][-2:] == ["closed-form", "top-k"]
+    assert nested.methods[-2].goal == ["none", "fisher"]
+    swept = read_study(path, ("methods.0={name: closed-form, at: {snr.snr_db: [0, 10]}, goal: fisher}",))
+    assert swept.methods[0].goal == "fisher"
+    for wrong in ("+methods=[top-k]", "+methods=[]", "+methods=top-k"):
+        with pytest.raises(ValueError, match=r"must append entries such as \{name: eigen-k\}, got .*; \+\+methods=… replaces all of them"):
+            read_study(path, (wrong,))
     for sets in ("++methods=[{name: eigen-k}]", "methods=[{name: eigen-k}]"):
         assert [method.name for method in read_study(path, (sets,)).methods] == ["eigen-k"]
 

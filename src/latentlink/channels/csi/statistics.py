@@ -144,11 +144,19 @@ class SampledStatistics(Summarised):
         index = []
         for elements in (rows, columns):
             if absent := [pair for pair in elements.pairs if pair not in place]:
-                held = f"{len(self.elements)} elements in symbol(s) {', '.join(map(str, sorted(set(self.elements.symbols))))}"
-                remedy = "give pilots and message the bank's symbols, such as comb(…, symbols=(0,))"
+                carriers, symbols = (sorted({pair[axis] for pair in self.elements.pairs}) for axis in (0, 1))
+                held = f"{len(place)} elements, subcarriers {_span(carriers)} in symbols {_span(symbols)}"
+                remedy = "give pilots and message elements that the bank has, or a bank that has theirs"
                 raise ValueError(f"elements must be among the bank's {held}, got (subcarrier, symbol) {absent[0]} which is not: {remedy}")
             index.append(torch.tensor([place[pair] for pair in elements.pairs], device=self.matrix.device))
         return self.matrix[index[0]][:, index[1]]
+
+
+def _span(numbers: list[int]) -> str:
+    """Rising numbers in words: "0 to 3" without a gap, else one by one."""
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 @validate_call

@@ -5,6 +5,7 @@ its scale. The result depends on nothing but the cell, except for the latencies,
 """
 
 import json
+import math
 import platform
 import time
 from collections.abc import Callable, Hashable
@@ -76,7 +77,7 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
     dependence = known.shared("dependence", lambda: evidence(known.moments))
-    columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "dependence": dependence}
+    columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "dependence": dependence if math.isfinite(dependence) else None}
     columns["started"] = started.isoformat(timespec="seconds")
     latents = cell.method.latents(known, scenario.test)
     if latents is not None:

@@ -39,9 +39,11 @@ def cells(study: Study) -> tuple[Cell, ...]:
             point |= {name: dict(values) for name, values in _WITHOUT_CHANNEL.items()}
         else:
             for key, value in method["at"].items():
-                if key != "seeds":
-                    _put_at(point, key, value, where)
-        for chosen in _product({**point, "method": entry}, _seeds_of(method, content["seeds"], where), where):
+                _put_at(point, key, value, where)
+        some = [section["file"] for section in (content["channel"], point["channel"]) if isinstance(section.get("file"), list)]
+        for chosen in _product({**point, "method": entry}, content["seeds"], where):
+            if any(None in files for files in some) and chosen["channel"].get("file") is not None:
+                chosen["channel"].pop("model", None)  # the model is that of the cells without a file
             try:
                 cell = Cell.model_validate({**chosen, "metrics": content["metrics"]}, context={"folder": study.beside})
             except ValidationError as error:
@@ -53,15 +55,6 @@ def cells(study: Study) -> tuple[Cell, ...]:
                 )
     order = {group: number for number, group in enumerate(dict.fromkeys(cell.group for cell in found.values()))}
     return tuple(sorted(found.values(), key=lambda cell: order[cell.group]))
-
-
-def _seeds_of(method: dict[str, Any], seeds: tuple[int, ...], where: str) -> tuple[int, ...]:
-    """The seeds of one method: all of the study, or those of them that its `at` names."""
-    named = method["at"].get("seeds", seeds)
-    own = tuple(seed for seed in seeds if seed in (named if isinstance(named, list | tuple) else (named,)))
-    if not own:
-        raise ValueError(f"{where}.at: seeds must be some of the study's, {', '.join(map(str, seeds))}, got {named}")
-    return own
 
 
 def _put_at(point: dict[str, Any], key: str, value: Any, where: str) -> None:
@@ -87,7 +80,5 @@ def _product(sections: dict[str, dict[str, Any]], seeds: tuple[int, ...], where:
         chosen = {name: dict(section) for name, section in sections.items()}
         for (name, key), value in zip(axes, values, strict=True):
             chosen[name][key] = value
-        if None in axes.get(("channel", "file"), ()) and chosen["channel"]["file"] is not None:
-            chosen["channel"].pop("model", None)  # the model is that of the cells without a file
         for seed in seeds:
             yield {**chosen, "seed": seed}

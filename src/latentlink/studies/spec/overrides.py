@@ -30,7 +30,7 @@ def apply_override(content: dict[str, Any], override: str) -> str:
     elif separator and key:
         value = _parse(text, override)
         adds = override.startswith("+") and not override.startswith("++")
-        if not (adds and append(content, key, value)):
+        if not (adds and append(content, key, value, override)):
             put(content, key, value)
     else:
         raise ValueError(f"override must be key=value (channel.antennas=1,2,4) or ~key, got {override!r}")
@@ -53,14 +53,20 @@ def put(content: dict[str, Any], key: str, value: Any) -> None:
             raise ValueError(f"{key}: {last!r} is not the number of one of the {len(place)} entries{remedy}")
 
 
-def append(content: dict[str, Any], key: str, value: Any) -> bool:
-    """Append a mapping, or several, to the list of that name, and return whether there is such a list; a ValueError as for `put`."""
+def append(content: dict[str, Any], key: str, value: Any, override: str) -> bool:
+    """Append a mapping, or several, to the list of mappings of that name, and return whether there is such a list.
+
+    Raises:
+        ValueError: as for `put`, or there is such a list and the value is no mapping.
+    """
     path, last = _path(key)
     entries = value if isinstance(value, list) else [value]
-    if not entries or not all(isinstance(entry, dict) for entry in entries):
-        return False
     lists = [place.get(last) for place in _places(content, path, key) if isinstance(place, dict)]
-    found = [each for each in lists if isinstance(each, list)]
+    found = [each for each in lists if isinstance(each, list) and any(isinstance(entry, dict) for entry in each)]
+    if found and (not entries or not all(isinstance(entry, dict) for entry in entries)):
+        raise ValueError(
+            f"override {override!r} must append entries such as {{name: eigen-k}}, got {value!r}; ++{key}=… replaces all of them"
+        )
     for each in found:
         each.extend(copy.deepcopy(entries))
     return bool(found)
@@ -121,11 +127,18 @@ def _parse(text: str, override: str) -> Any:
         return list(range(start, stop, step))
     if match := re.fullmatch(r"choice\((.*)\)", text):
         text = match[1]
-    outside = re.sub(r"""\[[^\]]*\]|\{[^}]*\}|'[^']*'|"[^"]*\"""", "", text)
     try:
-        return yaml.safe_load(f"[{text}]" if "," in outside else text)
+        return yaml.safe_load(f"[{text}]" if "," in _outside(text) else text)
     except yaml.YAMLError as error:
         raise ValueError(f"override {override!r}: {text!r} is not a value ({error})") from error
+
+
+def _outside(text: str) -> str:
+    """What is in neither quotes nor brackets, however deep."""
+    text, count = re.sub(r"""'[^']*'|"[^"]*\"""", "", text), 1
+    while count:
+        text, count = re.subn(r"\[[^][{}]*\]|\{[^][{}]*\}", "", text)
+    return text
 
 
 _FLAT = ("at", "quick")  # mappings whose keys are dotted names
