@@ -2,6 +2,10 @@
 
 H_u = U_u diag(h_u) V_uᴴ gives q = min(n_rx, n_tx) complex symbols per use. All uses may be pooled and sorted, strongest first. Symbols of K
 identical uses may be mixed by a unitary K-point DFT for each spatial mode: the singular values stay, and every use carries the same power.
+
+A matrix whose rows are orthogonal needs no SVD: its rows are the modes, in the order of their norms. Fed-back channels diag(ĥ) V̂ᴴ are such
+matrices, and equally quantised ĥ make their singular vectors arbitrary, so that an SVD would turn them as rounding has it, differently at
+the transmitter and at the receiver.
 """
 
 from collections.abc import Callable
@@ -19,6 +23,7 @@ _NO_GRADIENT = (
     "h has equal singular values, whose vectors have no gradient: take that of expected_mse, a generalised gradient, since its one-sided "
     "derivatives differ there, or add a small random matrix to h"
 )
+_ORTHOGONAL = 64  # units of rounding by which rows that are orthogonal may miss it
 _EQUAL = 1e-8  # relative difference of squared singular values below which they count as equal
 
 
@@ -72,6 +77,35 @@ def _refuse_undefined(amplitude: Float[Tensor, "*batch q"]) -> Callable[[Tensor 
     return check
 
 
+def _above_rank(amplitude: Float[Tensor, "*batch q"], h: Complex[Tensor, "*b r t"]) -> Float[Tensor, "*batch q"]:
+    """Singular values, those below the numerical rank set to zero."""
+    cut = max(h.shape[-2:]) * torch.finfo(amplitude.dtype).eps * amplitude[..., :1]
+    return torch.where(amplitude > cut, amplitude, 0.0)
+
+
+def _of_orthogonal_rows(h: Complex[Tensor, "*batch r t"]) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Norms (…, q) of the rows, falling, the beams (…, t, q) that they are, and unit vectors (…, r, q); None where rows are not orthogonal.
+
+    A single row has one singular vector, which an SVD finds as well; and singular vectors that have gradients are left to the SVD.
+    """
+    if h.shape[-2] < 2 or h.requires_grad or not h.numel():
+        return None
+    for some in (h[(0,) * (h.ndim - 2)], h):  # most channels are told by the first of them
+        gram = (some @ some.mH).abs()
+        off = gram - torch.diag_embed(gram.diagonal(dim1=-2, dim2=-1))
+        if bool((off.amax((-2, -1)) > _ORTHOGONAL * torch.finfo(gram.dtype).eps * gram.amax((-2, -1))).any()):
+            return None
+    q = min(h.shape[-2:])
+    norm, order = torch.linalg.vector_norm(h, dim=-1).sort(dim=-1, descending=True, stable=True)
+    norm, order = norm[..., :q], order[..., :q]
+    rows = h.gather(-2, order.unsqueeze(-1).expand(*order.shape, h.shape[-1]))
+    V = (rows / torch.where(norm > 0, norm, 1.0).unsqueeze(-1)).mH
+    if bool((norm == 0).any()):  # orthonormal to the others, whichever they are
+        V = torch.where((norm > 0).unsqueeze(-2), V, torch.linalg.qr(V).Q)
+    U = torch.nn.functional.one_hot(order, h.shape[-2]).mT.to(V)
+    return norm, V, U
+
+
 @dataclass(frozen=True, eq=False)
 class SpatialModes(Parts):
     """The parallel symbols of g groups of w channel uses each, q symbols in each group.
@@ -93,6 +127,9 @@ class SpatialModes(Parts):
         for axis in range(h.ndim - 2):  # an expanded axis (repeated uses, an SNR sweep) is decomposed once
             if h.stride(axis) == 0 and h.shape[axis] > 0:
                 once = once.narrow(axis, 0, 1)
+        if (rows := _of_orthogonal_rows(once)) is not None:
+            amplitude, V, U = rows
+            return cls(*(value.expand(*h.shape[:-2], *value.shape[once.ndim - 2 :]) for value in (_above_rank(amplitude, h), V, U)))
         once = once.clone() if once.requires_grad else once  # a hook stays with the tensor that it is given to
         U, amplitude, Vh = torch.linalg.svd(once, full_matrices=False)
         for vectors in (U, Vh) if U.requires_grad else ():
@@ -102,11 +139,9 @@ class SpatialModes(Parts):
         V = Vh.mH
         largest = V.gather(-2, V.detach().abs().argmax(-2, keepdim=True))
         phase = (largest / largest.abs()).conj()
-        rank_cut = max(h.shape[-2:]) * torch.finfo(amplitude.dtype).eps * amplitude[..., :1]
-        amplitude = torch.where(amplitude > rank_cut, amplitude, 0.0)
         uses = h.shape[:-2]
         return cls(
-            amplitude.expand(*uses, -1),
+            _above_rank(amplitude, h).expand(*uses, -1),
             (V * phase).expand(*uses, -1, -1),
             (U * phase).expand(*uses, -1, -1),
         )
