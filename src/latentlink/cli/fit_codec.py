@@ -16,7 +16,8 @@ from latentlink.data.readers.latents import read_latents
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import symbols
-from latentlink.neural.codec.training import CodecTraining, codec_training, named_objective
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.codec.words import codec_training, named_objective
 from latentlink.numerics.extras import import_extra
 from latentlink.power import MessageWord
 from latentlink.studies.shared import PilotKnowledge

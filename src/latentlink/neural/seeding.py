@@ -18,6 +18,7 @@ class CodecDraw(Stream):
     TRAINING_CHANNELS = "codec: channels to train on"
     VALIDATION_CHANNELS = "codec: channels to validate on"
     GATE_CHANNELS = "codec: channels to set the gate by"
+    POWER_CHANNELS = "codec: channels to fit the power to"
     TIMED_CHANNELS = "codec: channels to estimate the training's time by"
     IDENTITY = "codec: channels that distinguish distributions"
     ORDER = "codec: order of channels and pilots"

@@ -9,7 +9,7 @@ import torch
 import latentlink as ll
 from latentlink import objectives
 from latentlink.neural.codec.pruning import flops
-from latentlink.neural.codec.training import codec_training
+from latentlink.neural.codec.words import codec_training
 from neural.codec.clouds import channel, fitted, pilots, training, understood, world
 
 

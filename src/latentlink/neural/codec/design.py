@@ -6,34 +6,33 @@ the exact linear design is: the SVD makes parallel streams of the channel (`stre
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import in_precision_of
 from latentlink.linear.modes import SemanticModes
-from latentlink.linear.mse import parallel_mse
 from latentlink.linear.per_message import REFITTED
 from latentlink.links.link_file import limit_facts, limit_from, taken_out
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status
-from latentlink.neural.codec.ends import Ends, carry, decode, limit_messages, mean_scale, precode
+from latentlink.neural.codec.calibration import AtBudget, Calibration, linear_energy, linear_mse, measured
+from latentlink.neural.codec.ends import Ends
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
+from latentlink.neural.codec.power_fit import PowerFit, power_from
 from latentlink.neural.codec.streams import Streams, place_streams
 from latentlink.neural.codec.transceiver import CodecTransceiver
-from latentlink.neural.seeding import CodecDraw
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import integer
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import Saved, artifact
-
-_ENTRIES = 2**24  # hidden values held at a time
 
 CODEC = Status(
     "codec", "feasible: the trained codec, which did better than the exact linear design on validation pilots over channels of this kind"
@@ -43,41 +42,6 @@ LINEAR = Status(
     "feasible: the exact linear design, which the codec did not beat by the required margin on validation pilots over channels of "
     "this kind; training longer, or with more pilots, may help",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration(Parts):
-    """Latents of some pilots, by which the mean energy of the symbols at a channel is set and the error is estimated.
-
-    Attributes:
-        z: coordinates of all k modes (c, k).
-        projected: Ψᵀ(y − μy) (c, k).
-    """
-
-    z: Float[Tensor, "c k"]
-    projected: Float[Tensor, "c k"]
-
-    @classmethod
-    def of(cls, modes: SemanticModes, x: Float[Tensor, "c d"], y: Float[Tensor, "c m"]) -> "Calibration":
-        return cls(modes.coefficients(x).float(), ((y.to(modes.synthesis) - modes.mean_y) @ modes.synthesis).float())
-
-
-class AtBudget(NamedTuple):
-    """Results of the calibration at channels (c,), or with one more axis each.
-
-    Attributes:
-        scale: κ, which brings the mean energy to the budget (c, 1, 1).
-        direct_rx: gains of the linear decoder (c, 1, S).
-        gained: by how much the error is below that of the linear design (c,).
-        power: mean power relative to the budget (c,).
-        energy: E t² of each stream (c, S).
-    """
-
-    scale: Tensor
-    direct_rx: Tensor
-    gained: Tensor
-    power: Tensor
-    energy: Tensor
 
 
 @artifact("codec")
@@ -91,12 +55,13 @@ class Codec(Summarised, Parts, Saved):
         decoder: the receiver's network, float32.
         inputs: modes that the encoder reads (i,), those that the linear design sends first, 0 … min(most, k) − 1.
         outputs: modes that the decoder gives (o,), the same first.
-        calibration: latents by which powers and errors are estimated.
+        calibration: latents of pilots that the networks were not trained on, by which powers and errors are estimated.
         gate: which channels are served by the networks.
         limit: the power limit, Mean or PerMessage.
         ceiling: (max_symbols + 1,) strongest amplitude that the networks were trained on, by number of symbols; the features of better
             channels are clipped to it.
         most: number of streams at most.
+        power: what the networks spend as a function of the channel; None measures it on the calibration latents, at every channel.
 
     Example:
         >>> import torch, latentlink as ll
@@ -118,6 +83,7 @@ class Codec(Summarised, Parts, Saved):
     limit: PowerLimit
     ceiling: Float[Tensor, "s"]
     most: int
+    power: PowerFit | None = None
 
     def _facts(self) -> dict[str, str]:
         d, m = self.modes.mean_x.shape[-1], self.modes.mean_y.shape[-1]
@@ -176,63 +142,47 @@ class Codec(Summarised, Parts, Saved):
             active=active,
             encoders=modes.encoders,
         )
-        k = min(self.most, len(modes))
-        a, q, gain = (value[..., :k] for value in (streams.amplitude, streams.share, streams.gain))
-        linear = parallel_mse(modes, gain * a * torch.where(q > 0, q, 0.0).sqrt(), gain.square())  # error of the exact linear design
         off = REFITTED if self.limit.limits_messages else LINEAR
         status = torch.where(active, CODEC.code, off.code)
         return Solution(
             link,
             torch.where(sends, status, Status.NOTHING_TO_SEND.code),
-            linear - found.gained,
+            linear_mse(self, streams) - found.gained,
             found.power.to(streams.share) * channel.power,
             {"active": active, "bits": streams.bits, "stream_power": streams.share * (channel.uses * channel.power).unsqueeze(-1)},
         )
 
     @torch.no_grad()
     def _ends(self, streams: Streams, active: Bool[Tensor, "*batch"]) -> tuple[Ends, AtBudget]:
-        """Both ends at the power budget, and the results of the calibration."""
+        """Both ends at the power budget, with the energies and the error that are expected there."""
         streams, on = streams.to(torch.float32), active.flatten()
         flat = streams.each(lambda value: value.reshape(-1, value.shape[-1]))
-        channels = max(1, _ENTRIES // (max(*self.encoder.widths, *self.decoder.widths) * len(self.calibration.z)))
-        chunks = torch.arange(len(on), device=on.device).split(channels)
-        parts = [self._at_budget(flat[rows], on[rows]) for rows in chunks]
-        joined = (torch.cat(values) for values in zip(*parts, strict=True))
-        found = AtBudget(*(value.reshape((*active.shape, *value.shape[1:])) for value in joined))
-        ends = Ends.of(self.encoder, self.decoder, streams, active, self.ceiling)
-        return replace(ends.scaled(found.scale), direct_rx=found.direct_rx), found
+        found, rows = self._predicted(flat, on), self._unpredicted(flat, on).nonzero().flatten()
+        if len(rows):
+            for all_of_them, value in zip(found, measured(self, flat[rows], on[rows]), strict=True):
+                all_of_them[rows] = value
+        shaped = AtBudget(*(value.reshape((*active.shape, *value.shape[1:])) for value in found))
+        ends = Ends.of(self.encoder, self.decoder, streams, active, self.ceiling).scaled(shaped.scale)
+        return (replace(ends, direct_rx=shaped.direct_rx) if self.limit.limits_messages else ends), shaped
 
-    def _at_budget(self, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
-        """The results of the calibration at some channels (c,)."""
-        ends = Ends.of(self.encoder, self.decoder, streams, on, self.ceiling)
-        direct = streams.share.sqrt().unsqueeze(-2) * carry(self.calibration.z, self.most)  # what the linear design sends
+    def _predicted(self, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
+        """The results of the calibration by the fit of the power: exact where the codec is off."""
+        budget = linear_energy(self, streams)
+        scale, gained = torch.ones_like(budget), torch.zeros_like(budget)
         k = min(self.most, len(self.modes))
-        budget = streams.share[..., :k] @ self.modes.covariance.diagonal()[:k].to(streams.share)  # its mean energy over u·P
-        raw = precode(self.encoder, ends, self.calibration.z[:, self.inputs])
-        scale = mean_scale(self.limit, mean_energy(raw, direct, budget), budget)
-        t = limit_messages(self.limit, raw * scale)
-        power, gained = budget, torch.zeros_like(budget)
-        if self.limit.limits_messages:  # then nothing is linear any more, wherever the codec is off
-            ends, power = ends.refitted(self.calibration.z, t, streams), t.square().sum(-1).mean(-1)
-        if self.limit.limits_messages or bool(on.any()):
-            gained = self._gained(ends, t, direct, streams)
-            gained = gained if self.limit.limits_messages else torch.where(on, gained, 0.0)
-        return AtBudget(scale, ends.direct_rx, gained, power, t.square().mean(-2))
+        energy = streams.share * pad(self.modes.covariance.diagonal()[:k].to(streams.share), (0, self.most - k))
+        if self.power is not None and bool(on.any()):
+            spent, better, sent = self.power.predict(self.encoder, streams, self.ceiling)
+            sent = sent * ratio(budget, sent.sum(-1)).unsqueeze(-1)
+            scale, gained = torch.where(on, spent.rsqrt(), scale), torch.where(on, better, gained)
+            energy = torch.where(on.unsqueeze(-1), sent, energy)
+        return AtBudget(scale[:, None, None].clone(), streams.gain.unsqueeze(-2).clone(), gained, budget, energy)
 
-    def _gained(self, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c"]:
-        """By how much the codec's error on the calibration latents is below that of the linear design, with the same draw of noise."""
-        generator = CodecDraw.CALIBRATION_NOISE.generator(0, device=t.device)
-        noise = torch.randn(t.shape[-2:], generator=generator, device=t.device, dtype=t.dtype)
-        amplitude, outputs = streams.amplitude.unsqueeze(-2), self.outputs
-        gram, target = self.modes.gram.float(), self.calibration.projected
-
-        def change(z: Tensor, modes: Tensor) -> Tensor:
-            """||y − ŷ||² − ||y − μy||²."""
-            return ((z @ gram[modes][:, modes]) * z).sum(-1) - 2 * (z * target[:, modes]).sum(-1)
-
-        k = min(self.most, len(self.modes))
-        linear = change((streams.gain.unsqueeze(-2) * (amplitude * direct + noise))[..., :k], outputs[:k])
-        return (linear - change(decode(self.decoder, ends, amplitude * t + noise), outputs)).mean(-1)
+    def _unpredicted(self, streams: Streams, on: Bool[Tensor, "c"]) -> Bool[Tensor, "c"]:
+        """True for channels whose power has to be measured on the calibration latents."""
+        if self.limit.limits_messages:
+            return torch.ones_like(on)
+        return on if self.power is None else on & ~self.power.covers(streams)
 
     def with_gate(self, gate: Gate) -> "Codec":
         """The same codec with another gate: it is on for other channels."""
@@ -271,14 +221,6 @@ class Codec(Summarised, Parts, Saved):
             gate=Gate(**taken_out(tensors, "gate.")),
             limit=limit_from(tensors, manifest),
             most=2 * symbols,
+            power=power_from(tensors, symbols),
             **tensors,
         )
-
-
-def mean_energy(raw: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], linear: Float[Tensor, "c"]) -> Float[Tensor, "c"]:
-    """Mean energy (c,) of n messages; symbols and known mean energy of the linear design, for the same latents, are a control variate."""
-    e, f = raw.square().sum(-1), direct.square().sum(-1)
-    apart = f - f.mean(-1, keepdim=True)
-    slope = ratio((apart * e).sum(-1), apart.square().sum(-1))
-    mean = e.mean(-1)
-    return torch.maximum(mean - slope * (f.mean(-1) - linear), mean / 2)

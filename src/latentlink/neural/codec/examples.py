@@ -18,6 +18,7 @@ from latentlink.channels.channel import Channel
 from latentlink.channels.draws import ChannelSource
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes
+from latentlink.neural.codec.calibration import Calibration
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.streams import Streams, place_streams, symbols
 from latentlink.neural.seeding import CodecDraw
@@ -101,6 +102,11 @@ class Examples:
         self.wanted = self.objective.wanted(self.y, self.modes.synthesis[:, outputs], self.modes.mean_y)
         rows = torch.arange(len(self._held), device=self.z.device)
         self.held = Batch(self._z_held[:, inputs], self.wanted.of(self._held.y.float()), rows)
+
+    def calibration(self) -> Calibration:
+        """The pilots held back from training, as a codec carries them: as unseen as they are to the networks."""
+        y = self._held.y.float() - self.modes.mean_y
+        return Calibration(self._z_held, y @ self.modes.synthesis)
 
     def batch(self, count: int, random: Mapping[str, torch.Generator]) -> Batch:
         """Examples to train on, each pilot at most once; `random` has the generators by `CodecDraw`."""

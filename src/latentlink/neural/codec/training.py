@@ -8,22 +8,23 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-from latentlink.budget import named as named_budget
 from latentlink.channels.draws import ChannelDraws, ChannelSource
 from latentlink.evaluation.latency import median_us
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.links.shapes import check_latents
-from latentlink.neural.codec.design import Calibration, Codec
+from latentlink.neural.codec.calibration import Calibration, measured
+from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, CodecSchedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
+from latentlink.neural.codec.power_fit import LEAST_CHANNELS, PowerFit
 from latentlink.neural.codec.pruning import check_cost, cost_of
 from latentlink.neural.seeding import CodecDraw
 from latentlink.neural.training_loop import Checkpoint, Precision, ScalarLogger, TrainingProgress, progress_callback
@@ -31,12 +32,12 @@ from latentlink.numerics.doors import AnyArray, choice, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.identity import identity_of
 from latentlink.numerics.reprs import Summarised
-from latentlink.power import Mean, PerMessage, PowerLimit, named
-from latentlink.tasks.heads import LinearHead, SoftmaxHead
-from latentlink.tasks.objectives import Cosine, HeadDivergence, Objective, Regression, Retrieval
+from latentlink.power import Mean, PerMessage, PowerLimit
+from latentlink.tasks.objectives import Objective
 
 GATED = 256  # validation pilots at most that set the gate
 CALIBRATED = 256  # pilots that the codec carries to set its power by
+POWERED, FITTED = 512, 1024  # held-back pilots and channels to which its power is fitted
 TIMED_STEPS, TIMED_CHANNELS = 3, 1024  # steps by which the time of a training is estimated, and channels for them
 IDENTIFYING = 256  # channels drawn by which distributions are distinguished
 
@@ -223,7 +224,8 @@ class CodecTraining(CodecSchedule):
         with Checkpoint.at(checkpoint, identity, loop.device, "settings, pilots and objective") as state:
             loop.run(report, state)
             gate = self._gate(loop)
-        return CodecFit(loop.trained().with_gate(gate).with_ceiling(bank), {
+        codec = loop.trained().with_gate(gate).with_ceiling(bank)
+        return CodecFit(self._at_power(codec, loop.examples), {
             "training_loss": loop.series("training"),
             "validation_loss": loop.series("validation"),
             "validation_score": loop.series("score"),
@@ -262,38 +264,22 @@ class CodecTraining(CodecSchedule):
 
         return Gate.choose(fresh, score(~off) - score(off), self.margin)
 
+    @torch.no_grad()
+    def _at_power(self, codec: Codec, examples: Examples) -> Codec:
+        """The codec that sets its power by pilots held back from training, and by a fit of it where that is possible."""
+        held = examples.calibration()
+        codec = replace(codec, calibration=held[:POWERED])
+        fresh = draw_bank(self.draws, self.bank[2], codec, CodecDraw.POWER_CHANNELS.generator(self.seed))
+        served = fresh[codec.gate.of(fresh)][:FITTED]
+        if not codec.limit.limits_messages and len(served.amplitude) >= LEAST_CHANNELS:
+            everywhere = torch.ones(len(served.amplitude), dtype=torch.bool, device=served.amplitude.device)
+            found = measured(codec, served, everywhere)
+            log_energy = -2 * found.scale.flatten().log()
+            codec = replace(codec, power=PowerFit.of(codec.encoder, served, codec.ceiling, log_energy, found.gained, found.energy))
+        return replace(codec, calibration=held[:CALIBRATED])
+
     def identity(self, modes: SemanticModes, pilots: Pilots, objective: Objective, unpaired: Tensor | None = None) -> str:
         """A hash of all that a training depends on: settings, some of the channels drawn, modes, pilots and objective."""
         settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "draws"]
         drawn = self.draws.draw(IDENTIFYING, CodecDraw.IDENTITY.generator(self.seed))
         return identity_of(settings, drawn, modes.truncated(min(self.modes, len(modes))), pilots.x, pilots.y, objective, unpaired)
-
-
-def codec_training(
-    *, power: str = "mean", peak: float | None = None, flops: int | None = None, microseconds: float | None = None, **settings: Any
-) -> CodecTraining:
-    """The training that the words of a study file or of the command line ask for; `settings` are further fields of `CodecTraining`.
-
-    Args:
-        power: word of the power limit, "mean" or "per-message".
-        peak: largest power of a message over the mean budget, or None.
-        flops: budget of operations per message, or None.
-        microseconds: budget of time per message, or None.
-
-    Raises:
-        ValueError: a setting is out of range, or two exclude each other.
-    """
-    if peak is not None and power != Mean.word:
-        raise ValueError(f"peak limits messages whose mean is limited: give it with power mean, got {power}")
-    limit = named(power) if peak is None else Mean(peak=peak)
-    return CodecTraining(power=limit, budget=named_budget(flops=flops, microseconds=microseconds), **settings)
-
-
-def named_objective(word: str, head: LinearHead | None, fidelity: float = 0.05) -> Objective:
-    """The objective of a word: "head" (its softmax or its outputs, with a weight `fidelity` on MSE), "mse", "cosine" or "retrieval"."""
-    objectives: dict[str, Objective] = {"mse": Regression(), "cosine": Cosine(), "retrieval": Retrieval()}
-    if word != "head":
-        return objectives[word]
-    if head is None:
-        raise ValueError("objective must be mse, cosine or retrieval without a head, got head: give labels, targets or a saved head")
-    return HeadDivergence(head, fidelity=fidelity) if isinstance(head, SoftmaxHead) else Regression(head, fidelity=fidelity)

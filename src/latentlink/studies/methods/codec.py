@@ -15,7 +15,8 @@ from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.examples import Augmentation
-from latentlink.neural.codec.training import CodecTraining, codec_training, named_objective
+from latentlink.neural.codec.training import CodecTraining
+from latentlink.neural.codec.words import codec_training, named_objective
 from latentlink.numerics.doors import check_instance
 from latentlink.power import MessageWord
 from latentlink.storage.artifacts import load_if_there
