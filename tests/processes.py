@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import latentlink
+import latentlink_runtime
 
-SOURCE = str(Path(latentlink.__file__).parents[1])
+SOURCE = os.pathsep.join(str(Path(package.__file__).parents[1]) for package in (latentlink, latentlink_runtime))
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCE}
 LATENTLINK = "from latentlink.__main__ import main; main()"
 IMPORTS = """

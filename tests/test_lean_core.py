@@ -61,7 +61,7 @@ def lean():
 def test_the_requirements_are_those_of_the_core():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     core = {requirement.partition(">")[0] for requirement in project["dependencies"]}
-    assert core == {"torch", "numpy", "jaxtyping", "lazy-loader", "safetensors"}
+    assert core == {"torch", "numpy", "jaxtyping", "lazy-loader", "safetensors", "latentlink-runtime"}
 
 
 def test_the_core_designs_saves_loads_and_trains_without_the_lab(tmp_path, lean):

@@ -104,6 +104,16 @@ def cluster() -> None:
     command("study", "run", "smoke.yaml", "--cluster", "1")
 
 
+def radio() -> None:
+    assert import_module("latentlink_runtime.iq.zeromq").ZmqSource.__doc__
+    assert import_module("zmq").has("curve")
+
+
+def onnx() -> None:
+    assert import_module("latentlink.deploy.onnx").export_onnx.__doc__
+    assert import_module("onnxruntime").InferenceSession
+
+
 def timm() -> None:
     """Weights are downloaded at first use, so a model with random ones stands in."""
     import_module("torchvision")
@@ -135,7 +145,8 @@ def docs() -> None:
 
 TRIED = {
     "lab": lab, "plot": plot, "report": report, "eval": evaluation, "hdf5": hdf5, "huggingface": huggingface, "encoders": encoders,
-    "demo": demo, "cluster": cluster, "timm": timm, "tensorboard": tensorboard, "3gpp": standard, "digital": digital, "docs": docs,
+    "demo": demo, "cluster": cluster, "radio": radio, "onnx": onnx, "timm": timm, "tensorboard": tensorboard,
+    "3gpp": standard, "digital": digital, "docs": docs,
 }  # fmt: skip
 
 if __name__ == "__main__":

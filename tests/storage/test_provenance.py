@@ -9,6 +9,7 @@ import latentlink as ll
 from latentlink.cli.card import read_card, write_card
 from latentlink.storage import artifacts
 from latentlink.storage.provenance import DataRecord, Provenance, digest_of
+from latentlink_runtime.artifacts.artifact_file import seal
 
 X = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
 HEAD = ll.fit_head(X, torch.arange(40) % 3)
@@ -70,7 +71,7 @@ def forged(path, told):
     tensors, manifest = artifacts.read(path)
     blank = "0" * 64
     content = safetensors.torch.save(tensors, {"manifest": json.dumps({**manifest, "provenance": told, "sha256": blank}, sort_keys=True)})
-    path.write_bytes(artifacts._with_digest(content, blank, artifacts.hashlib.sha256(content).hexdigest()))
+    path.write_bytes(seal(content))
 
 
 FACTS = MADE.as_facts()

@@ -1,11 +1,10 @@
 """Saved pairs, links and heads: one safetensors file each, with a manifest that vouches for every byte.
 
-The safetensors header carries a JSON manifest (format version, kind, dimensions, conventions, …) and a SHA-256, taken over the whole file
-with the digest's own place filled with zeros. Safetensors has no checksum of its own; with this one no changed, truncated or foreign file
-is ever loaded as a link.
+The safetensors header carries a JSON manifest (format version, kind, dimensions, conventions, …) with a SHA-256 of the whole file.
+Safetensors has no checksum of its own; with this one no changed, truncated or foreign file is ever loaded as a link. The digest's one
+implementation is that of the runtime on devices, `latentlink_runtime.artifacts`.
 """
 
-import hashlib
 import importlib
 import json
 import os
@@ -25,31 +24,16 @@ from latentlink.storage.atomic import write_atomically
 from latentlink.storage.fields import check_fields
 from latentlink.storage.provenance import Provenance
 from latentlink.storage.refusals import naming_refusals
+from latentlink_runtime.artifacts.artifact_file import BLANK, FORMAT_VERSION, UNBOUNDED, seal, verify
+from latentlink_runtime.artifacts.artifact_file import ArtifactError as ArtifactError  # one class for both distributions
 
-FORMAT_VERSION = 1
 CONVENTIONS = {
     "snr_db": "sigma^2 = power / (n_tx * 10^(snr_db/10))",
     "noise": "CN(0, sigma^2) per receive antenna, sigma^2/2 per real dimension",
     "packing": "halves: [real; imaginary] per channel use",
     "power": "budget per channel use; power_limit says what it limits",
 }
-_UNBOUNDED = "ceiling"  # of the streams that a codec takes: infinite where there is none
-_BLANK = "0" * 64
 _PACKAGES = ("latentlink", "torch")  # whose versions a manifest names
-
-
-class ArtifactError(ValueError):
-    """The file is not a whole, unchanged latentlink artifact of a known kind and version; the message says which.
-
-    Example:
-        >>> from pathlib import Path
-        >>> import latentlink as ll
-        >>> size = Path("link.safetensors").write_text("no link")
-        >>> ll.load("link.safetensors")
-        Traceback (most recent call last):
-            ...
-        latentlink.storage.artifacts.ArtifactError: link.safetensors: not a safetensors file, or cut short (7 bytes)
-    """
 
 
 @runtime_checkable
@@ -120,7 +104,7 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str], provenance:
         "format": "latentlink",
         "format_version": FORMAT_VERSION,
         "kind": kind,
-        "sha256": _BLANK,
+        "sha256": BLANK,
         "conventions": CONVENTIONS,
         "versions": {name: str(importlib.import_module(name).__version__) for name in _PACKAGES},
         **({} if provenance is None else {"provenance": provenance.as_facts()}),
@@ -128,8 +112,7 @@ def save(kind: str, content: Artifact, path: str | os.PathLike[str], provenance:
     }
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     blank = safetensors.torch.save(tensors, {"manifest": json.dumps(manifest, sort_keys=True)})  # one key, since their order is lost
-    digest = hashlib.sha256(blank).hexdigest()
-    write_atomically(path, _with_digest(blank, _BLANK, digest))
+    write_atomically(path, seal(blank))
 
 
 @overload
@@ -198,23 +181,13 @@ def load_if_there(path: str | os.PathLike[str], expected: type[T]) -> T | None:
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The verified tensors and manifest of an artifact, whatever its kind; raises as `load` does."""
     content = _content(path)
-    text = _header(path, content).get("manifest")
-    if not isinstance(text, str):
-        raise ArtifactError(f"{path}: a safetensors file, but without a latentlink manifest (a foreign file, or its header was changed)")
-    manifest = _manifest(path, text)
-    digest = manifest["sha256"]
-    if hashlib.sha256(_with_digest(content, digest, _BLANK)).hexdigest() != digest:
-        raise ArtifactError(f"{path}: the SHA-256 does not match, the file was changed or cut after it was saved")
-    if manifest["format_version"] < 1:
-        raise ArtifactError(f"{path}: format version {manifest['format_version']} does not exist")
-    if manifest["format_version"] > FORMAT_VERSION:
-        raise ArtifactError(f"{path}: format version {manifest['format_version']} is newer than {FORMAT_VERSION}; update latentlink")
+    manifest = verify(content, path)
     try:
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ArtifactError(f"{path}: its tensors are malformed ({error})") from error
     numbers = {name: value for name, value in tensors.items() if value.is_floating_point()}
-    finite = {name: value.nan_to_num(posinf=0.0) if name.endswith(_UNBOUNDED) else value for name, value in numbers.items()}
+    finite = {name: value.nan_to_num(posinf=0.0) if name.endswith(UNBOUNDED) else value for name, value in numbers.items()}
     wrong = [name for name, value in finite.items() if not value.isfinite().all() or numbers[name].isnan().any()]
     if wrong:
         raise ArtifactError(f"{path}: NaN or infinite entries in {', '.join(sorted(wrong))}, which no artifact has")
@@ -229,32 +202,3 @@ def _content(path: str | os.PathLike[str]) -> bytes:
         raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it") from error
     except ValueError as error:
         raise ArtifactError(f"{path!r}: not a path ({error})") from error
-
-
-def _manifest(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: its manifest is not JSON ({error})") from error
-    kinds = {"format_version": int, "kind": str, "sha256": str}
-    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
-        raise ArtifactError(f"{path}: its manifest is not that of a latentlink artifact")
-    return manifest
-
-
-def _header(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
-    """The metadata of a safetensors file."""
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or length > len(content) - 8:
-        raise ArtifactError(f"{path}: not a safetensors file, or cut short ({len(content)} bytes)")
-    try:
-        header = json.loads(content[8 : 8 + length])
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not a safetensors file, or its header was changed ({error})") from error
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def _with_digest(content: bytes, old: str, new: str) -> bytes:
-    """The file with another digest in its manifest, which is JSON within the header's JSON."""
-    return content.replace(rf"\"sha256\": \"{old}\"".encode(), rf"\"sha256\": \"{new}\"".encode(), 1)

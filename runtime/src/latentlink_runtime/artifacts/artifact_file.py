@@ -1,0 +1,134 @@
+"""The file of a link, pair, codec or head: safetensors with a manifest, whose SHA-256 vouches for every byte.
+
+The metadata of the safetensors header has one entry, "manifest", a JSON object with at least `format_version`, `kind` and `sha256`. The
+digest is taken over the whole file with its own 64 hexadecimal digits replaced by zeros, so that no changed, truncated or foreign file
+passes. `latentlink` writes and reads its artifacts by these functions, too: there is no second implementation.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+FORMAT_VERSION = 1
+MAX_FILE_BYTES = 256 * 2**20
+MAX_HEADER_BYTES = 2**20
+BLANK = "0" * 64
+UNBOUNDED = "ceiling"  # of the streams that a codec takes: infinite where there is none
+
+Tensors = dict[str, np.ndarray[Any, Any]]
+
+
+class ArtifactError(ValueError):
+    """The file is not a whole, unchanged latentlink artifact of a known kind and version; the message says which.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import latentlink_runtime as lr
+        >>> size = Path("link.safetensors").write_text("no link")
+        >>> lr.load("link.safetensors")
+        Traceback (most recent call last):
+            ...
+        latentlink_runtime.artifacts.artifact_file.ArtifactError: link.safetensors: not a safetensors file, or cut short (7 bytes)
+    """
+
+
+def seal(blank: bytes) -> bytes:
+    """The file with its digest in place of the 64 zeros of its manifest."""
+    return _with_digest(blank, BLANK, hashlib.sha256(blank).hexdigest())
+
+
+def verify(content: bytes, name: str | os.PathLike[str], most_header: int | None = None) -> dict[str, Any]:
+    """The manifest of a file that is whole and unchanged.
+
+    Args:
+        content: every byte of the file.
+        name: the file's name, for messages.
+        most_header: bytes that its header may have; None for any number.
+
+    Raises:
+        ArtifactError: it is no safetensors file, has no manifest, was changed or cut, or is of a newer format version.
+    """
+    text = _metadata(content, name, most_header).get("manifest")
+    if not isinstance(text, str):
+        raise ArtifactError(f"{name}: a safetensors file, but without a latentlink manifest (a foreign file, or its header was changed)")
+    manifest = _manifest(text, name)
+    digest, version = manifest["sha256"], manifest["format_version"]
+    if hashlib.sha256(_with_digest(content, digest, BLANK)).hexdigest() != digest:
+        raise ArtifactError(f"{name}: the SHA-256 does not match, the file was changed or cut after it was saved")
+    if version < 1:
+        raise ArtifactError(f"{name}: format version {version} does not exist")
+    if version > FORMAT_VERSION:
+        raise ArtifactError(f"{name}: format version {version} is newer than {FORMAT_VERSION}; update latentlink")
+    return manifest
+
+
+def read(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> tuple[Tensors, dict[str, Any]]:
+    """The verified arrays and the manifest of an artifact, whatever its kind.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: there is no such file, or the system refuses to open it.
+        ArtifactError: as `verify`, or it is larger than `most`, or its tensors are malformed or not finite.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it")
+    size = path.stat().st_size
+    if size > most:
+        raise ArtifactError(f"{path}: has {size} bytes, expected at most {most}; no link, pair or codec is as large")
+    content = path.read_bytes()
+    manifest = verify(content, path, MAX_HEADER_BYTES)
+    try:
+        tensors = safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, LookupError, TypeError, ValueError, OverflowError) as error:
+        raise ArtifactError(f"{path}: its tensors are malformed ({error})") from error
+    wrong = [name for name, value in tensors.items() if not _is_finite(name, value)]
+    if wrong:
+        raise ArtifactError(f"{path}: NaN or infinite entries in {', '.join(sorted(wrong))}, which no artifact has")
+    return tensors, manifest
+
+
+def _is_finite(name: str, value: np.ndarray[Any, Any]) -> bool:
+    if not np.issubdtype(value.dtype, np.floating):
+        return True
+    return not np.isnan(value).any() if name.endswith(UNBOUNDED) else bool(np.isfinite(value).all())
+
+
+def _metadata(content: bytes, name: str | os.PathLike[str], most: int | None) -> dict[str, Any]:
+    """The metadata of a safetensors file."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > len(content) - 8:
+        raise ArtifactError(f"{name}: not a safetensors file, or cut short ({len(content)} bytes)")
+    if most is not None and length > most:
+        raise ArtifactError(f"{name}: its header has {length} bytes, expected at most {most}")
+    try:
+        header = json.loads(content[8 : 8 + length])
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{name}: not a safetensors file, or its header was changed ({error})") from error
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _manifest(text: str, name: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{name}: its manifest is not JSON ({error})") from error
+    kinds = {"format_version": int, "kind": str, "sha256": str}
+    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(key), kind) for key, kind in kinds.items()):
+        raise ArtifactError(f"{name}: its manifest is not that of a latentlink artifact")
+    return manifest
+
+
+def _with_digest(content: bytes, old: str, new: str) -> bytes:
+    """The file with another digest in its manifest, which is JSON within the header's JSON."""
+    return content.replace(rf"\"sha256\": \"{old}\"".encode(), rf"\"sha256\": \"{new}\"".encode(), 1)

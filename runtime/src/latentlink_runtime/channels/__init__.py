@@ -1,0 +1,1 @@
+"""Channels as a device knows them: read `channel`, then `spatial`, which makes parallel symbols of one."""

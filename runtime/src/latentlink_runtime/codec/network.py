@@ -1,0 +1,117 @@
+"""A network that is modulated by the channel: hidden units are scaled and shifted by functions of the channel's features c.
+
+    x_{l+1} = GELU( α_l(c) ⊙ (W_l x_l + b_l) + β_l(c) ),        out = W x_L + b + δ(c),        direct = 1 − γ(c)
+
+α, β, γ, δ are computed once per channel by a small network of their own; per message only the layers are computed, with α b + β as their
+bias.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.numerics.gelu import gelu
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Modulation:
+    """What the channels of a batch `...` make of a network; an axis of 1 stands for the messages.
+
+    Attributes:
+        scale: α (…, 1, h) of each hidden layer.
+        bias: α b + β (…, 1, h) of each hidden layer.
+        offset: b + δ (…, 1, out).
+        direct: 1 − γ (…, 1, 1), share of the linear part.
+    """
+
+    scale: tuple[Array, ...]
+    bias: tuple[Array, ...]
+    offset: Array
+    direct: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The network of the module.
+
+    Attributes:
+        layers: (W, b) of each hidden layer, W (h, in).
+        out: (W, b) of the output.
+        reader: (W, b) of the two layers that read the channel's features.
+        modulators: (W, b) of α − 1 and β, for each hidden layer.
+        last: (W, b) of δ and γ.
+    """
+
+    layers: tuple[tuple[Array, Array], ...]
+    out: tuple[Array, Array]
+    reader: tuple[tuple[Array, Array], ...]
+    modulators: tuple[tuple[Array, Array], ...]
+    last: tuple[Array, Array]
+
+    @classmethod
+    def from_tensors(cls, tensors: Tensors, prefix: str) -> "Network":
+        """The network whose arrays have names that begin with a prefix, such as "encoder."."""
+
+        def pair(name: str) -> tuple[Array, Array]:
+            weight, bias = tensors[f"{prefix}{name}.weight"], tensors[f"{prefix}{name}.bias"]
+            if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+                raise ValueError(f"{prefix}{name} must be a matrix and its bias, got {weight.shape} and {bias.shape}")
+            return weight, bias
+
+        def series(name: str, numbers: range) -> tuple[tuple[Array, Array], ...]:
+            return tuple(pair(f"{name}.{number}") for number in numbers)
+
+        count = sum(name.startswith(f"{prefix}layers.") and name.endswith(".weight") for name in tensors)
+        return cls(
+            series("layers", range(count)), pair("out"), series("reader", range(0, 4, 2)), series("modulators", range(count)), pair("last")
+        )
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that the first layer reads."""
+        return int((self.layers[0] if self.layers else self.out)[0].shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """Numbers of the output."""
+        return int(self.out[0].shape[0])
+
+    def read(self, features: Array) -> Array:
+        """What the reader makes of the features (…, c) of channels."""
+        for weight, bias in self.reader:
+            features = _silu(features @ weight.T + bias)
+        return features
+
+    def modulation(self, features: Array) -> Modulation:
+        """α, β, γ, δ at channels of these features (…, c)."""
+        read = self.read(features)[..., None, :]
+        pairs = [np.split(read @ weight.T + bias, 2, -1) for weight, bias in self.modulators]
+        last = read @ self.last[0].T + self.last[1]
+        return self.modulated(
+            tuple(1 + scale for scale, _ in pairs), tuple(shift for _, shift in pairs), last[..., :-1], 1 - last[..., -1:]
+        )
+
+    def modulated(self, scale: tuple[Array, ...], shift: tuple[Array, ...], offset: Array, direct: Array) -> Modulation:
+        """The modulation of given α, β, δ and 1 − γ, with the biases of the layers folded in."""
+        bias = tuple(a * own + b for a, b, (_, own) in zip(scale, shift, self.layers, strict=True))
+        return Modulation(scale, bias, offset + self.out[1], direct)
+
+    def __call__(self, x: Array, at: Modulation) -> Array:
+        """Outputs (…, n, out) for messages x (…, n, in) at the channels of a modulation."""
+        for (weight, _), scale, bias in zip(self.layers, at.scale, at.bias, strict=True):
+            units = x @ weight.T
+            if units.ndim == scale.ndim and units.shape[:-2] == scale.shape[:-2]:
+                units *= scale
+                units += bias
+            else:
+                units = units * scale + bias
+            x = gelu(units)
+        return x @ self.out[0].T + at.offset
+
+
+def _silu(x: Array) -> Array:
+    return x / (1 + np.exp(-x))

@@ -1,0 +1,63 @@
+"""The power of a codec as a function of the channel, so that no latents have to pass the networks when a channel is designed for.
+
+With u what the encoder's reader makes of the channel's features, a regression on [u, u²], standardised, gives
+
+    log( E‖raw‖² / E‖linear‖² ),        a gain in error,        E t_i² of every stream,
+
+of which κ² = E‖linear‖² / E‖raw‖² brings the mean energy of the symbols to the budget. It was fitted on channels whose bits lie between
+`least` and `most` for their number of symbols; others are left to the latents that the codec carries.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.codec.network import Network
+from latentlink_runtime.codec.streams import Streams
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class PowerFit:
+    """The regression of the module.
+
+    Attributes:
+        mean: means of the regressors (2 f,).
+        scale: standard deviations of the regressors (2 f,).
+        weight: of the standardised regressors and of 1 (2 f + 1, 2 + S).
+        least: fewest bits of a message that it was fitted to, by number of symbols.
+        most: most bits likewise; −1 where there was no channel.
+    """
+
+    mean: Array
+    scale: Array
+    weight: Array
+    least: Array
+    most: Array
+
+    @classmethod
+    def from_tensors(cls, tensors: Tensors, symbols: int) -> "PowerFit | None":
+        """The fit of a codec, or None where it has none."""
+        if "power.weight" not in tensors:
+            return None
+        fit = cls(*(tensors[f"power.{name}"] for name in ("mean", "scale", "weight", "least", "most")))
+        shapes = {"scale": fit.mean.shape, "weight": (len(fit.mean) + 1, 2 + 2 * symbols), "least": (symbols + 1,), "most": (symbols + 1,)}
+        for name, shape in shapes.items():
+            if getattr(fit, name).shape != shape:
+                raise ValueError(f"power.{name} must have shape {shape}, got {getattr(fit, name).shape}")
+        return fit
+
+    def covers(self, streams: Streams) -> Array:
+        """True for the channels that lie among those that it was fitted to."""
+        covered: Array = (streams.bits >= self.least[streams.symbols]) & (streams.bits <= self.most[streams.symbols])
+        return covered
+
+    def predict(self, encoder: Network, streams: Streams, ceiling: Array) -> tuple[Array, Array]:
+        """The energy (…) of what is sent relative to that of the linear design, and the energies (…, S) of the streams."""
+        u = encoder.read(streams.features(ceiling)).astype(np.float64)
+        x = (np.concatenate([u, u**2], -1) - self.mean) / self.scale.astype(np.float64)
+        found = (x @ self.weight[:-1].astype(np.float64) + self.weight[-1]).astype(np.float32)
+        return np.exp(found[..., 0]), np.maximum(found[..., 2:], 0) * streams.alive

@@ -1,0 +1,38 @@
+"""The receiver's head, which is linear in the latent: the logits of classes, or the outputs of a regression."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentlink_runtime.artifacts.artifact_file import Tensors
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Outputs W y + b of latents y.
+
+    Attributes:
+        weight: W (q, m).
+        bias: b (q,).
+        classes: the name of each class, or None where classes have numbers alone or the outputs are those of a regression.
+    """
+
+    weight: Array
+    bias: Array
+    classes: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "Head":
+        """The head of a file of the kind "head" or "regression head"."""
+        names = manifest.get("class_names")
+        weight, bias = tensors["weight"], tensors["bias"]
+        if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+            raise ValueError(f"weight must have shape (outputs, m) and bias (outputs,), got {weight.shape} and {bias.shape}")
+        return cls(weight, bias, None if names is None else tuple(names))
+
+    def __call__(self, y: Array) -> Array:
+        """Outputs (…, q) of latents y (…, m)."""
+        return y @ self.weight.T + self.bias
