@@ -1,0 +1,130 @@
+"""Samples by ZeroMQ as gr-zeromq speaks it: messages of raw complex64 vectors, `vlen` = antennas, PUSH to PULL.
+
+PUSH and PULL wait for each other, whereas PUB drops silently at its high-water mark. A reader empties its socket at every call, so that
+what waits is bounded by the budget here rather than by messages of unknown sizes in the socket.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from latentlink_runtime.iq.addresses import check_endpoint
+from latentlink_runtime.iq.buffer import SampleBuffer
+from latentlink_runtime.iq.protocol import BUDGET_S, TIMEOUT_S, Block, IQTimeoutError, check_most, check_samples, check_stream, finite
+
+try:
+    import zmq
+except ImportError as error:  # pragma: no cover
+    raise ImportError("samples by ZeroMQ need pyzmq: pip install 'latentlink-runtime[zmq]'") from error
+
+Array = np.ndarray[Any, Any]
+
+_MESSAGE_BYTES = 2**16  # what a sink sends at once
+_MOST_MESSAGE_BYTES = 2**24  # what a source takes at once: more closes the connection before it is stored
+_MOST_MESSAGES = 1024  # that one call takes from the socket
+
+
+class ZmqSource:
+    """A PULL socket.
+
+    Attributes:
+        rate: samples a second of each antenna.
+        antennas: number of antennas.
+        buffer: what waits, with its counts.
+        malformed: messages that were no whole vectors.
+        nonfinite: samples that were NaN or infinite, read as zeros.
+        endpoint: where it listens, or what it reads from.
+    """
+
+    def __init__(
+        self, endpoint: str, rate: float, antennas: int, *, bind: bool = False, budget_s: float = BUDGET_S, i_know: bool = False
+    ) -> None:
+        budget = check_stream(rate, antennas, budget_s)
+        check_endpoint(endpoint, i_know)
+        self.rate, self.antennas, self.malformed, self.nonfinite = rate, antennas, 0, 0
+        self.buffer = SampleBuffer(antennas, budget)
+        self._socket = _socket(zmq.PULL, endpoint, bind, budget * antennas * 8)
+        self.endpoint = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
+
+    def read(self, most: int, timeout: float = TIMEOUT_S) -> Block:
+        """The next 1 to `most` samples; IQTimeoutError if none come in time, EOFError after `close`."""
+        check_most(most)
+        if self._socket.closed:
+            raise EOFError("the source is closed")
+        end = time.monotonic() + max(timeout, 0)
+        self._drain()
+        while not len(self.buffer):
+            left = end - time.monotonic()
+            if left <= 0 or not self._socket.poll(max(1, round(1000 * left))):
+                break
+            self._drain()
+        return self.buffer.pop(most, 0)
+
+    def close(self) -> None:
+        """Close the socket; a second call does nothing."""
+        self._socket.close(linger=0)
+
+    def _drain(self) -> None:
+        for _ in range(_MOST_MESSAGES):
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=True)
+            except zmq.Again:
+                return
+            if len(parts) != 1 or not parts[0] or len(parts[0]) % (8 * self.antennas):
+                self.malformed += 1
+                continue
+            samples, wrong = finite(np.frombuffer(parts[0], "<c8").reshape(-1, self.antennas))
+            self.nonfinite += wrong
+            self.buffer.push(samples)
+
+
+class ZmqSink:
+    """A PUSH socket.
+
+    Attributes:
+        rate: samples a second of each antenna.
+        antennas: number of antennas.
+        dropped: samples that nobody took in time.
+        endpoint: where it listens, or what it sends to.
+    """
+
+    def __init__(
+        self, endpoint: str, rate: float, antennas: int, *, bind: bool = True, budget_s: float = BUDGET_S, i_know: bool = False
+    ) -> None:
+        budget = check_stream(rate, antennas, budget_s)
+        check_endpoint(endpoint, i_know)
+        self.rate, self.antennas, self.dropped = rate, antennas, 0
+        self._chunk = max(1, min(_MESSAGE_BYTES // (8 * antennas), budget))
+        self._socket = _socket(zmq.PUSH, endpoint, bind, budget * antennas * 8, self._chunk * antennas * 8)
+        self.endpoint = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
+
+    def write(self, samples: Array, timeout: float = TIMEOUT_S) -> None:
+        """Send samples (n, antennas); IQTimeoutError if they are not taken in time, what is left being dropped and counted."""
+        samples = check_samples(samples, self.antennas)
+        end = time.monotonic() + max(timeout, 0)
+        for start in range(0, len(samples), self._chunk):
+            if not self._socket.poll(max(0, round(1000 * (end - time.monotonic()))), zmq.POLLOUT):
+                self.dropped += len(samples) - start
+                raise IQTimeoutError(
+                    f"{len(samples) - start} of {len(samples)} samples were not taken within {timeout:g} s and are dropped"
+                )
+            self._socket.send(samples[start : start + self._chunk].tobytes(), zmq.NOBLOCK)
+
+    def close(self, linger_s: float = 0.0) -> None:
+        """Close the socket, after samples that are still waiting were taken or the time given is over."""
+        self._socket.close(linger=round(1000 * linger_s))
+
+
+def _socket(kind: int, endpoint: str, bind: bool, budget_bytes: int, message_bytes: int = _MESSAGE_BYTES) -> "zmq.Socket[bytes]":
+    """A socket whose queues hold about the budget."""
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.MAXMSGSIZE, _MOST_MESSAGE_BYTES)
+    socket.setsockopt(zmq.SNDHWM if kind == zmq.PUSH else zmq.RCVHWM, max(1, budget_bytes // message_bytes))
+    try:
+        (socket.bind if bind else socket.connect)(endpoint)
+    except zmq.ZMQError as error:
+        socket.close(linger=0)
+        raise OSError(f"{endpoint}: {error}; another process may be using it, so choose a fresh one") from error
+    return socket
