@@ -1,0 +1,181 @@
+"""The commands: each reads its files, opens its sockets, runs until it is told to end, and writes what it counted as a line of JSON."""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlink_runtime.artifacts.artifact_file import ArtifactError
+from latentlink_runtime.codec.design import CodecDesign
+from latentlink_runtime.control import keys
+from latentlink_runtime.control.receiver import ReceiverSession
+from latentlink_runtime.control.session import Identity
+from latentlink_runtime.control.transmitter import TransmitterSession
+from latentlink_runtime.iq.sigmf import SigMFSink, SigMFSource
+from latentlink_runtime.linear.design import LinearDesign
+from latentlink_runtime.loading import load
+from latentlink_runtime.radio.frame import FrameFormat, Placement
+from latentlink_runtime.radio.numerology import FRAME_FORMAT, LL_64_16
+from latentlink_runtime.serve import running
+from latentlink_runtime.serve.air import Air, carry, rayleigh
+from latentlink_runtime.serve.layout import Design, known_latents
+from latentlink_runtime.serve.metrics import MetricsServer
+from latentlink_runtime.serve.parser import parser
+from latentlink_runtime.serve.processes import Stop, die_with_parent
+from latentlink_runtime.serve.receive import ReceiverNode
+from latentlink_runtime.serve.transmit import TransmitterNode
+from latentlink_runtime.tasks.head import Head
+
+Array = np.ndarray[Any, Any]
+
+_CONVENTIONS = "latentlink serve 1: over_frequency, known messages first, padding in flags, report of one group a carrier or fewer"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0, or 2 for arguments and files that are not what they should be."""
+    given = parser().parse_args(arguments)
+    try:
+        if given.command == "keys":
+            keys.make_keys(given.name)
+            return 0
+        if not given.outlive_parent:
+            die_with_parent()
+        counts = {"tx": _tx, "rx": _rx, "air": _air, "replay": _replay}[given.command](given, Stop())
+    except (OSError, ValueError, ImportError) as error:
+        print(f"latentlink_runtime {given.command}: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(counts, sort_keys=True), flush=True)
+    return 0
+
+
+def _tx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
+    from latentlink_runtime.control.link import ControlClient
+    from latentlink_runtime.iq.zeromq import ZmqSink
+
+    design, identity, frame_format = _agreed(given)
+    rows, d = _array(given.latents, 2), known_latents(design, 1).shape[1]
+    if rows.shape[1] != d:
+        raise ValueError(f"{given.latents}: latents must have shape (messages, {d}), as the design's transmitter, got {rows.shape}")
+    session = TransmitterSession(identity)
+    node = TransmitterNode(design, frame_format, session, rate=given.rate, per_frame=given.per_frame)
+    pair, server = keys.read_secret(given.keys), keys.read_public(given.server_key)
+    with (
+        closing(ControlClient(given.control, pair, server, i_know=given.i_know)) as client,
+        closing(ZmqSink(given.iq, given.rate, given.n_tx, i_know=given.i_know)) as sink,
+        _published(given.metrics) as publish,
+    ):
+        running.transmit(node, client, sink, rows, given.per_frame, given.messages, stop, publish)
+        sink.close(1.0 if given.messages else 0.0)
+    return {**node.counts, **{f"session {name}": count for name, count in session.counts.items()}}
+
+
+def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
+    from latentlink_runtime.control.link import ControlServer
+    from latentlink_runtime.iq.zeromq import ZmqSource
+
+    design, identity, frame_format = _agreed(given)
+    session, kept = ReceiverSession(identity), running.Kept(given.out, given.per_frame, given.keep)
+    report = {"bits": given.bits, "groups": given.groups, "coherence_s": given.coherence}
+    labels = None if given.labels is None else _array(given.labels, 1)
+    node = ReceiverNode(design, frame_format, session, _head(given.head), labels, per_frame=given.per_frame, **report)
+    pair, allowed = keys.read_secret(given.keys), keys.AllowList(given.allowed)
+    if allowed.problem:
+        raise keys.KeyFileError(allowed.problem)
+    record = None if given.record is None else SigMFSink(given.record, given.rate, given.n_rx, fields={"pair": identity.pair})
+    try:
+        with (
+            closing(ControlServer(given.control, pair, allowed, i_know=given.i_know)) as server,
+            closing(ZmqSource(given.iq, given.rate, given.n_rx, i_know=given.i_know)) as source,
+            _published(given.metrics) as publish,
+        ):
+            running.receive(node, server, source, kept, given.messages, stop, publish, record)
+            node.counts["dropped_samples"] += source.buffer.dropped
+    finally:
+        kept.save()
+        if record is not None:
+            record.close()
+    return {**node.metrics(time.monotonic()), **{f"session {name}": count for name, count in session.counts.items()}}
+
+
+def _air(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
+    from latentlink_runtime.iq.zeromq import ZmqSink, ZmqSource
+
+    taps = rayleigh(given.seed, 4, given.n_rx, given.n_tx) if given.taps is None else _array(given.taps, 3)
+    if taps.shape[1:] != (given.n_rx, given.n_tx):
+        raise ValueError(f"taps must have shape (taps, {given.n_rx}, {given.n_tx}), got {taps.shape}; give --n-rx and --n-tx")
+    noise = 10 ** (-given.snr_db / 10)
+    air = Air(taps, noise, frequency=given.frequency, clock=1e-6 * given.ppm, delay=given.delay, seed=given.seed)
+    with (
+        closing(ZmqSource(given.source, given.rate, given.n_tx, i_know=given.i_know)) as source,
+        closing(ZmqSink(given.to, given.rate, given.n_rx, i_know=given.i_know)) as sink,
+    ):
+        carried = carry(source, sink, air, stop)
+        return {"samples": carried, "dropped_before": source.buffer.dropped, "dropped_after": sink.dropped}
+
+
+def _replay(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
+    from latentlink_runtime.iq.zeromq import ZmqSink
+
+    with closing(SigMFSource(given.recording)) as source:
+        sink = ZmqSink(given.to, source.rate, source.antennas, i_know=given.i_know)
+        try:
+            return {"samples": running.replay(source, sink, stop), "dropped": sink.dropped}
+        finally:
+            sink.close(1.0)
+
+
+def _agreed(given: argparse.Namespace) -> tuple[Design, Identity, FrameFormat]:
+    """The design, and what both ends must have in common."""
+    design = load(given.design)
+    if not isinstance(design, LinearDesign | CodecDesign):
+        raise ArtifactError(f"{given.design}: must be a pair or a codec, got a {type(design).__name__}; save the pair itself")
+    frame_format = FrameFormat(given.n_tx, placement=Placement.over_frequency(given.uses, LL_64_16.n_data))
+    conventions = f"{_CONVENTIONS}; uses {given.uses}; per frame {given.per_frame}"
+    identity = Identity(
+        pair=hashlib.sha256(given.design.read_bytes()).hexdigest(),
+        conventions=hashlib.sha256(conventions.encode()).hexdigest(),
+        numerology=frame_format.numerology.name,
+        format=FRAME_FORMAT,
+        n_tx=given.n_tx,
+        n_rx=given.n_rx,
+    )
+    return design, identity, frame_format
+
+
+@contextmanager
+def _published(port: int | None) -> Iterator[running.Publish]:
+    """What publishes metrics, at a port or nowhere."""
+    if port is None:
+        yield running.Publish(None)
+        return
+    with closing(MetricsServer(port)) as server:
+        print(json.dumps({"metrics": f"http://127.0.0.1:{server.port}/metrics"}), file=sys.stderr, flush=True)
+        yield running.Publish(server)
+
+
+def _head(path: Path | None) -> Head | None:
+    if path is None:
+        return None
+    head = load(path)
+    if not isinstance(head, Head):
+        raise ArtifactError(f"{path}: must be a head, got a {type(head).__name__}")
+    return head
+
+
+def _array(path: Path, axes: int) -> Array:
+    """An array of a .npy file, which has no pickles."""
+    array: Any = None
+    with suppress(ValueError, EOFError):
+        array = np.load(path, allow_pickle=False)
+    if not isinstance(array, np.ndarray) or array.ndim != axes or not array.size:
+        raise ValueError(
+            f"{path}: must be a .npy file of numbers with {axes} axes, got {getattr(array, 'shape', 'something else')}; np.save one"
+        )
+    return array

@@ -1,0 +1,79 @@
+"""The arguments of the commands."""
+
+import argparse
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(
+        "latentlink_runtime", description="Semantic MIMO links between processes: samples by ZeroMQ, control by CURVE."
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    keys = commands.add_parser("keys", help="make NAME.secret and NAME.public")
+    keys.add_argument("name", type=Path)
+    _tx(commands.add_parser("tx", help="send latents of a file"))
+    _rx(commands.add_parser("rx", help="receive latents, or a head's outputs"))
+    _air(commands.add_parser("air", help="carry samples from one address to another as an air does"))
+    replay = commands.add_parser("replay", help="send a SigMF recording")
+    replay.add_argument("recording", type=Path)
+    replay.add_argument("--to", required=True, metavar="ENDPOINT", help="where the samples are offered")
+    _common(replay)
+    return top
+
+
+def _tx(command: argparse.ArgumentParser) -> None:
+    _ends(command)
+    command.add_argument("--latents", type=Path, required=True, help=".npy of shape (messages, d), sent over and over")
+    command.add_argument("--server-key", type=Path, required=True, help="NAME.public of the receiver")
+
+
+def _rx(command: argparse.ArgumentParser) -> None:
+    _ends(command)
+    command.add_argument("--allowed", type=Path, required=True, help="file of public keys that are let in")
+    command.add_argument("--out", type=Path, help=".npy of what was decoded; NAME.rows.npy says which rows of the transmitter's they are")
+    command.add_argument("--keep", type=int, default=100_000, help="messages that are written at most")
+    command.add_argument("--head", type=Path, help="the receiver's linear head, whose outputs are wanted")
+    command.add_argument("--labels", type=Path, help=".npy of the label of each row of the transmitter's file, for the accuracy")
+    command.add_argument("--bits", type=int, default=6, help="of each angle and amplitude of a report")
+    command.add_argument("--groups", type=int, help="groups of carriers in a report; one a data carrier if not given")
+    command.add_argument("--coherence", type=float, default=2.0, help="seconds for which a report holds")
+    command.add_argument("--record", type=Path, help="SigMF recording of the samples that come")
+
+
+def _air(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--from", dest="source", required=True, metavar="ENDPOINT", help="where the transmitter offers samples")
+    command.add_argument("--to", required=True, metavar="ENDPOINT", help="where the receiver finds them")
+    command.add_argument("--taps", type=Path, help=".npy of shape (taps, n_rx, n_tx); Rayleigh taps of the seed if not given")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--snr-db", type=float, default=20.0, help="of a sample at a receive antenna")
+    command.add_argument("--frequency", type=float, default=0.0, help="carrier frequency offset in cycles a sample")
+    command.add_argument("--ppm", type=float, default=0.0, help="of the transmitter's clock against the receiver's")
+    command.add_argument("--delay", type=float, default=0.0, help="in samples")
+    _antennas(command)
+    _common(command)
+
+
+def _ends(command: argparse.ArgumentParser) -> None:
+    """What both ends have in common."""
+    command.add_argument("--design", type=Path, required=True, help="file of the pair or the codec, the same at both ends")
+    command.add_argument("--keys", type=Path, required=True, help="NAME.secret of this end")
+    command.add_argument("--control", required=True, metavar="ENDPOINT", help="where the receiver listens")
+    command.add_argument("--iq", required=True, metavar="ENDPOINT", help="of the samples")
+    command.add_argument("--uses", type=int, default=1, help="channel uses of a message")
+    command.add_argument("--per-frame", type=int, default=768, help="messages of a frame, the same at both ends")
+    command.add_argument("--messages", type=int, default=0, help="after which to end; 0 goes on until SIGTERM")
+    command.add_argument("--metrics", type=int, metavar="PORT", help="Prometheus text at http://127.0.0.1:PORT/metrics; 0 takes any port")
+    _antennas(command)
+    _common(command)
+
+
+def _antennas(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--n-tx", type=int, default=4, help="transmit antennas")
+    command.add_argument("--n-rx", type=int, default=4, help="receive antennas")
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rate", type=float, default=1e5, help="samples a second of each antenna")
+    command.add_argument("--i-know", action="store_true", help="allow addresses that other machines reach")
+    command.add_argument("--outlive-parent", action="store_true", help="go on when the process that started this one has ended")

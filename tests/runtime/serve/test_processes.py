@@ -1,0 +1,206 @@
+"""Three processes as a user starts them: messages arrive, all end cleanly when they are told to, and none outlives its parent."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import latentlink_runtime as lr
+from runtime.serve.loop import CONFORMANCE, conformance
+
+COMMAND = [sys.executable, "-m", "latentlink_runtime"]
+PATIENCE_S = 90
+PER_FRAME = 96
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(lr.__file__).parents[1])}
+pytest.importorskip("zmq")
+
+
+class Place:
+    """A folder with keys, latents and labels, and the processes that were started in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[subprocess.Popen[str]] = []
+        for name in ("tx", "rx"):
+            subprocess.run([*COMMAND, "keys", folder / name], check=True, env=ENVIRONMENT, timeout=PATIENCE_S)
+        (folder / "allowed").write_bytes((folder / "tx.public").read_bytes())
+        design, rng = conformance("pair"), np.random.default_rng(1)
+        self.z = rng.standard_normal((1000, len(design.strength)))
+        np.save(folder / "latents.npy", self.z @ np.linalg.pinv(design.analysis.astype(float)).T + design.mean_x)
+        self.y = self.z @ design.synthesis.T + design.mean_y
+        np.save(folder / "labels.npy", conformance("head")(self.y).argmax(-1))
+
+    def start(self, command: str, **given: object) -> subprocess.Popen[str]:
+        arguments = [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+        process = subprocess.Popen([*COMMAND, command, *arguments], env=ENVIRONMENT, stdout=-1, stderr=-1, text=True)
+        self.processes.append(process)
+        return process
+
+    def end(self, name: str) -> dict[str, object]:
+        return {"design": CONFORMANCE / "pair.safetensors", "keys": self.folder / f"{name}.secret", "control": self.at("c"),
+                "per_frame": PER_FRAME}  # fmt: skip
+
+    def tx(self, **given: object) -> subprocess.Popen[str]:
+        own = {"iq": self.at("a"), "latents": self.folder / "latents.npy", "server_key": self.folder / "rx.public"}
+        return self.start("tx", **self.end("tx"), **own, **given)
+
+    def rx(self, **given: object) -> subprocess.Popen[str]:
+        return self.start("rx", **self.end("rx"), iq=self.at("b"), allowed=self.folder / "allowed", **given)
+
+    def air(self, **given: object) -> subprocess.Popen[str]:
+        return self.start("air", **{"from": self.at("a"), "to": self.at("b")}, **given)
+
+    def at(self, name: str) -> str:
+        return f"ipc://{self.folder}/{name}"
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, float]:
+    """What a process counted."""
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, err) == (0, "")
+    counts: dict[str, float] = json.loads(out)
+    return counts
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="ll-") as folder:  # pytest's own are longer than an ipc address may be
+        place = Place(Path(folder))
+        yield place
+        for process in place.processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def test_messages_arrive_and_all_end_cleanly(place: Place) -> None:
+    tx, air = place.tx(), place.air(snr_db=20, frequency=0.004, ppm=10, delay=11.5)
+    counts = ended(place.rx(out=place.folder / "y.npy", messages=1000, record=place.folder / "air"))
+    for process in (tx, air):
+        process.send_signal(signal.SIGTERM)
+    sent, carried = ended(tx), ended(air)
+    y, rows = (np.load(place.folder / name) for name in ("y.npy", "y.rows.npy"))
+    design, there = conformance("pair"), rows >= 0
+    assert len(y) == len(rows) >= 1000
+    assert there.mean() > 0.9
+    wanted = place.y[rows[there] % len(place.y)]
+    assert ((y[there] - wanted) ** 2).sum() / ((wanted - design.mean_y) ** 2).sum() < 0.2
+    assert counts["ok"] >= 10
+    assert counts["frequency"] == pytest.approx(0.004, abs=1e-4)
+    assert sent["messages"] >= 1000
+    assert carried["samples"] > 10_000
+    replayed(place)
+
+
+def replayed(place: Place) -> None:
+    """A recording is sent as it was, and means nothing to another session."""
+    arguments = [place.folder / "air", "--to", place.at("r")]
+    process = subprocess.Popen([*COMMAND, "replay", *map(str, arguments)], env=ENVIRONMENT, stdout=-1, stderr=-1, text=True)
+    place.processes.append(process)
+    from latentlink_runtime.iq.zeromq import ZmqSource
+
+    source = ZmqSource(place.at("r"), 1e5, 4)
+    try:
+        first = source.read(1000, PATIENCE_S).samples
+    finally:
+        source.close()
+    content = np.fromfile(place.folder / "air.sigmf-data", "<c8").reshape(-1, 4)
+    np.testing.assert_array_equal(first, content[: len(first)])
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)["samples"] > 0
+
+
+def test_a_transmitter_that_has_sent_its_number_ends_after_all_have_arrived(place: Place) -> None:
+    air, rx = place.air(snr_db=20), place.rx(metrics=0)
+    assert rx.stderr is not None
+    address = json.loads(rx.stderr.readline())["metrics"]
+    sent = ended(place.tx(messages=960))
+    assert sent["messages"] == 960
+    wait_for(lambda: heard(address) >= 0.9 * 960)
+    for process in (air, rx):
+        process.send_signal(signal.SIGTERM)
+    assert ended(rx)["messages"] >= 0.9 * 960
+    ended(air)
+
+
+def test_a_transmitter_that_was_killed_is_heard_again_and_decisions_are_counted(place: Place) -> None:
+    first = place.tx()
+    place.air(snr_db=20)
+    rx = place.rx(head=CONFORMANCE / "head.safetensors", labels=place.folder / "labels.npy", messages=30_000, metrics=0)
+    assert rx.stderr is not None
+    address = json.loads(rx.stderr.readline())["metrics"]
+    wait_for(lambda: "latentlink_linked 1" in seen(address))
+    wait_for(lambda: heard(address) > 500)
+    first.kill()
+    first.wait(PATIENCE_S)
+    assert heard(address) < 25_000
+    second = place.tx()
+    counts = ended(rx)
+    assert counts["messages"] >= 30_000
+    second.send_signal(signal.SIGTERM)
+    assert 0 < ended(second)["messages"] < 30_000
+    assert counts["accuracy"] > 0.8
+    assert counts["known_faults"] == 0
+
+
+def test_a_receiver_that_was_killed_and_an_air_that_was_killed_are_found_again(place: Place) -> None:
+    place.tx()
+    air, rx = place.air(snr_db=20), place.rx(metrics=0)
+    assert rx.stderr is not None
+    address = json.loads(rx.stderr.readline())["metrics"]
+    wait_for(lambda: heard(address) > 500)
+    for process in (rx, air):
+        process.kill()
+        process.wait(PATIENCE_S)
+    place.air(snr_db=15, seed=5)
+    counts = ended(place.rx(messages=2000))
+    assert counts["snr_db"] < 18
+    assert counts["known_error"] < 0.5
+
+
+def test_no_process_outlives_its_parent(place: Place) -> None:
+    script = "import subprocess, sys, time\nprocess = subprocess.Popen(sys.argv[1:])\nprint(process.pid, flush=True)\ntime.sleep(600)\n"
+    ends = [*COMMAND, "air", "--from", place.at("a"), "--to", place.at("b")]
+    parent = subprocess.Popen([sys.executable, "-c", script, *ends], env=ENVIRONMENT, stdout=-1, text=True)
+    place.processes.append(parent)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    wait_for(lambda: (place.folder / "b").exists())
+    parent.kill()
+    parent.wait(PATIENCE_S)
+    wait_for(lambda: not is_running(child))
+
+
+def seen(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+        return str(answer.read().decode())
+
+
+def heard(address: str) -> float:
+    found = re.search(r"(?m)^latentlink_messages_total (\S+)", seen(address))
+    return 0.0 if found is None else float(found[1])
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(happened: object) -> None:
+    assert callable(happened)
+    end = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
