@@ -29,6 +29,7 @@ ROOMS = (
     "baselines",
     "digital",
     "neural",
+    "deploy",
     "data",
     "studies",
     "report",
