@@ -12,6 +12,7 @@ Rooms, each importing only those above it; read them in this order:
     radio       OFDM frames of several antennas: waveform, header, synchronisation, estimation, tracking
     iq          sources and sinks of samples: memory, ZeroMQ, UDP, SigMF files, SoapySDR
     control     messages between both ends, sessions and keys
+    serve       both ends and the air as processes, their metrics and their live page
 """
 
 from latentlink_runtime.artifacts.artifact_file import ArtifactError
