@@ -99,7 +99,7 @@ def main():
             "decode": (lambda at, r=r: at.decode(r)),
         }
         for name, call in calls.items():
-            times = {"NumPy": [], "ONNX": []}
+            times: dict[str, list[float]] = {"NumPy": [], "ONNX": []}
             for _ in range(rounds):
                 for which, at in (("NumPy", link), ("ONNX", onnx)):
                     begin = time.perf_counter()
