@@ -1,5 +1,6 @@
 """A Dask cluster as an executor, with schedulers and workers that are processes of their own and die as processes do."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -68,7 +69,7 @@ def test_a_loop_that_is_left_gives_up_the_rest_and_what_is_under_way_may_know_it
 
 def test_workers_of_other_versions_are_refused_by_name(tmp_path):
     other = tmp_path / "other"
-    shutil.copytree(Path(SOURCE) / "latentlink", other / "latentlink", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(SOURCE.split(os.pathsep)[0]) / "latentlink", other / "latentlink", ignore=shutil.ignore_patterns("__pycache__"))
     (other / "latentlink" / "power.py").write_text("raise SystemExit")
     with cluster(tmp_path, workers=1, env={"PYTHONPATH": str(other)}, prefix=("nice",)) as started:
         source = at_worker.describe()["latentlink's source"]

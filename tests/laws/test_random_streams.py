@@ -76,12 +76,12 @@ STARTS: list[int] = []
 
 
 def test_trainings_of_neighbouring_seeds_draw_no_channel_from_the_same_stream():
-    """The validation channels of seed 0 were the training channels of seed 1, and its gate's those of seed 2."""
+    """Four draws of each: the validation channels of seed 0 were the training channels of seed 1, and its gate's those of seed 2."""
     data, _, head, modes = world()
     STARTS.clear()
     for seed in range(3):
         training(seed=seed, rounds=1, steps=1, draws=Recording(antennas=(1, 2))).fit(modes, data, ll.objectives.HeadDivergence(head))
-    assert len(STARTS) == len(set(STARTS)) == 9
+    assert len(STARTS) == len(set(STARTS)) == 12
 
 
 def test_noise_does_not_depend_on_dropout_or_augmentation():
