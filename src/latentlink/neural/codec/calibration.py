@@ -6,7 +6,7 @@ more than on others, so that links would run as much too low.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -63,6 +63,7 @@ class AtBudget(NamedTuple):
     energy: Tensor
 
 
+@runtime_checkable
 class Served(Protocol):
     """What a codec's calibration needs to know of it; see `Codec`."""
 
