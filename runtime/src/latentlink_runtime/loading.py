@@ -34,6 +34,12 @@ def load(path: str | os.PathLike[str]) -> Any:
         OSError: there is no such file, or the system refuses to open it.
         ArtifactError: it is foreign, truncated, changed, too large, of a newer format version, malformed, or of a kind that needs
             `latentlink`.
+
+    Example:
+        >>> import latentlink_runtime as lr
+        >>> link = lr.load("runtime/conformance/link-mean-4x4-2.safetensors")
+        >>> link.channel.n_tx, link.channel.uses, len(link.mean_x)
+        (4, 2, 24)
     """
     tensors, manifest = read(path)
     kind = manifest["kind"]

@@ -244,8 +244,9 @@ class CsiAt(Section):
         return spacing | ({"delay_ms", "feedback_bits"} if self.known == "receiver-only" else set())
 
     def canonical(self, point: "Point") -> dict[str, Any]:
-        """All values that are not `ignored`."""
-        return self.model_dump(mode="json", exclude=self.ignored(point.channel))
+        """All values that are not `ignored`; where feedback is quantised, also the rule by which its beams are made."""
+        values = self.model_dump(mode="json", exclude=self.ignored(point.channel))
+        return values | ({"feedback_rule": 2} if values.get("feedback_bits") is not None else {})  # 2: as fed back, without an SVD
 
 
 class Snr(Section):

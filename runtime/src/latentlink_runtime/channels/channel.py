@@ -20,6 +20,12 @@ class Channel:
 
     Raises:
         ValueError: h is not complex, not finite or has other axes, or a number is negative or not finite.
+
+    Example:
+        >>> import numpy as np, latentlink_runtime as lr
+        >>> channel = lr.Channel(np.eye(2, dtype=complex)[None], noise_variance=0.01, error_variance=0.02)
+        >>> channel.uses, channel.n_rx, channel.n_tx, round(float(channel.effective_noise), 2)
+        (1, 2, 2, 0.03)
     """
 
     h: Array

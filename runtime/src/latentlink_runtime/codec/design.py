@@ -39,6 +39,13 @@ class CodecDesign:
         ceiling: strongest amplitude that the networks were trained on, by number of symbols.
         most: number of streams at most.
         power: what the networks spend as a function of the channel; None measures it on the latents, at every channel.
+
+    Example:
+        >>> import numpy as np, latentlink_runtime as lr
+        >>> codec = lr.load("runtime/conformance/codec-mean.safetensors")
+        >>> carriers = np.broadcast_to(np.eye(2, dtype=complex), (48, 1, 2, 2))  # a link for each of 48 carriers, in one call
+        >>> codec.design(lr.Channel(carriers, noise_variance=0.01)).encode(np.zeros((5, 24))).shape
+        (48, 5, 1, 2)
     """
 
     modes: LinearDesign

@@ -39,6 +39,13 @@ class CodecLink(Link):
         limit: the power limit.
         ceiling: strongest amplitudes that the networks were trained on, by number of symbols.
         active: (…) True where the codec is on, False where the linear design is alone.
+
+    Example:
+        >>> import numpy as np, latentlink_runtime as lr
+        >>> link = lr.load("runtime/conformance/codec-link-on.safetensors")
+        >>> s = link.encode(np.zeros((5, 24)))
+        >>> s.shape, link.decode(s).shape
+        ((5, 1, 4), (5, 18))
     """
 
     analysis: Array

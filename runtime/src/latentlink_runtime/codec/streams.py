@@ -20,7 +20,7 @@ from latentlink_runtime.numerics.waterfilling import mse_waterfilling, ratio
 Array = np.ndarray[Any, Any]
 
 NOISE_FLOOR = 1e-12  # of the strongest stream's received energy: what counts as noise where there is none
-_LEAST_SENT = 1e-9  # energy of a symbol that is hardly used, of an even share
+LEAST_SENT = 1e-9  # energy of a symbol that is hardly used, of an even share
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ def rematch_streams(streams: Streams, beams: Beams, energy: Array, channel: Chan
     M = channel.h @ B.reshape(*B.shape[:-2], beams.uses, -1, B.shape[-1])  # each beam lies within one use
     M = M.reshape(*M.shape[:-3], -1, M.shape[-1])
     q = M.shape[-1]
-    R = np.maximum((energy[..., : 2 * q : 2] + energy[..., 1 : 2 * q : 2]).astype(M.real.dtype), _LEAST_SENT / q)
+    R = np.maximum((energy[..., : 2 * q : 2] + energy[..., 1 : 2 * q : 2]).astype(M.real.dtype), LEAST_SENT / q)
     strongest = (np.abs(M) ** 2 * R[..., None, :]).sum((-2, -1))
     tiny = np.finfo(R.dtype).tiny
     noise = np.maximum(np.maximum(channel.effective_noise, NOISE_FLOOR * strongest), tiny)

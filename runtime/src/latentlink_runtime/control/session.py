@@ -52,7 +52,7 @@ class Identity:
     n_rx: int
 
     def fields(self) -> dict[str, Any]:
-        """As a message has them."""
+        """Return the fields by name, as a HELLO carries them."""
         return {name: getattr(self, name) for name in IDENTITY}
 
     def differences(self, fields: dict[str, Any]) -> list[str]:

@@ -38,8 +38,10 @@ class Link(ABC):
     def folded(self, head: Head) -> Head:
         """The head on coefficients in place of latents, (W Ψ) ẑ + W μy + b: a receiver that only decides never forms a latent.
 
-        Example:
-            link.folded(head)(link.receive(r)) are the outputs head(link.decode(r)).
+        Its outputs, `link.folded(head)(link.receive(r))`, are those of `head(link.decode(r))`.
+
+        Raises:
+            ValueError: the head takes latents of another dimension.
         """
         if head.weight.shape[1] != len(self.mean_y):
             raise ValueError(f"head must take latents of {len(self.mean_y)} dimensions, got {head.weight.shape[1]}")

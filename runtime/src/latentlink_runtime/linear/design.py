@@ -31,6 +31,13 @@ class LinearDesign:
         strength: b (k,), falling.
         mean_x: μx (d,).
         mean_y: μy (m,).
+
+    Example:
+        >>> import numpy as np, latentlink_runtime as lr
+        >>> pair = lr.load("runtime/conformance/pair.safetensors")
+        >>> link = pair.design(lr.Channel(np.eye(2, dtype=complex)[None], noise_variance=0.01))
+        >>> link.encode(np.zeros((5, 24))).shape  # five messages, one use, two antennas
+        (5, 1, 2)
     """
 
     analysis: Array

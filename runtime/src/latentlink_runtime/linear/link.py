@@ -35,6 +35,13 @@ class LinearLink(Link):
         moments_tz: E[t z'ᵀ] (…, g, 2q, 2q) with the coefficients that the receiver wants; None where it is I.
         limit: what the budget limits.
         awaits_channel: True if the decoder has to be matched to what the receiver measures before anything is received.
+
+    Example:
+        >>> import numpy as np, latentlink_runtime as lr
+        >>> link = lr.load("runtime/conformance/link-mean-4x4-2.safetensors")
+        >>> s = link.encode(np.zeros((5, 24)))
+        >>> s.shape, link.decode(s).shape
+        ((5, 2, 4), (5, 18))
     """
 
     analysis: Array

@@ -18,6 +18,11 @@ class Head:
         weight: W (q, m).
         bias: b (q,).
         classes: the name of each class, or None where classes have numbers alone or the outputs are those of a regression.
+
+    Example:
+        >>> import numpy as np, latentlink_runtime as lr
+        >>> lr.Head(np.eye(2), np.array([0.0, 1.0]))(np.array([[3.0, 4.0]]))
+        array([[3., 5.]])
     """
 
     weight: Array

@@ -6,7 +6,7 @@ more than on others, so that links would run as much too low.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -63,44 +63,35 @@ class AtBudget(NamedTuple):
     energy: Tensor
 
 
-@runtime_checkable
-class Served(Protocol):
-    """What a codec's calibration needs to know of it; see `Codec`."""
+@dataclass(frozen=True, eq=False)
+class Calibrated(Parts):
+    """The part of a codec that its calibration looks at; `Codec` says what each field is."""
 
-    @property
-    def modes(self) -> SemanticModes: ...
-    @property
-    def encoder(self) -> ModulatedMlp: ...
-    @property
-    def decoder(self) -> ModulatedMlp: ...
-    @property
-    def inputs(self) -> Int[Tensor, "i"]: ...
-    @property
-    def outputs(self) -> Int[Tensor, "o"]: ...
-    @property
-    def calibration(self) -> Calibration: ...
-    @property
-    def limit(self) -> PowerLimit: ...
-    @property
-    def ceiling(self) -> Float[Tensor, "s"]: ...
-    @property
-    def most(self) -> int: ...
+    modes: SemanticModes
+    encoder: ModulatedMlp
+    decoder: ModulatedMlp
+    inputs: Int[Tensor, "i"]
+    outputs: Int[Tensor, "o"]
+    calibration: Calibration
+    limit: PowerLimit
+    ceiling: Float[Tensor, "s"]
+    most: int
 
 
-def linear_energy(codec: Served, streams: Streams) -> Float[Tensor, "*batch"]:
+def linear_energy(codec: Calibrated, streams: Streams) -> Float[Tensor, "*batch"]:
     """The mean energy of a message of the linear design, relative to u·P."""
     k = min(codec.most, len(codec.modes))
     return streams.share[..., :k] @ codec.modes.covariance.diagonal()[:k].to(streams.share)
 
 
-def linear_mse(codec: Served, streams: Streams) -> Float[Tensor, "*batch"]:
+def linear_mse(codec: Calibrated, streams: Streams) -> Float[Tensor, "*batch"]:
     """The error that is expected of the linear design."""
     k = min(codec.most, len(codec.modes))
     a, q, gain = (value[..., :k].to(codec.modes.strength) for value in (streams.amplitude, streams.share, streams.gain))
     return parallel_mse(codec.modes, gain * a * torch.where(q > 0, q, 0.0).sqrt(), gain.square())
 
 
-def measured(codec: Served, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
+def measured(codec: Calibrated, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
     """The results of the calibration at channels (c,), of which `on` says where the networks are on; some channels at a time."""
     channels = max(1, _ENTRIES // (max(*codec.encoder.widths, *codec.decoder.widths) * len(codec.calibration.z)))
     chunks = torch.arange(len(on), device=on.device).split(channels)
@@ -108,7 +99,7 @@ def measured(codec: Served, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget
     return AtBudget(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
-def _measured(codec: Served, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
+def _measured(codec: Calibrated, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudget:
     ends = Ends.of(codec.encoder, codec.decoder, streams, on, codec.ceiling)
     direct = streams.share.sqrt().unsqueeze(-2) * carry(codec.calibration.z, codec.most)  # what the linear design sends
     budget = linear_energy(codec, streams)
@@ -124,7 +115,9 @@ def _measured(codec: Served, streams: Streams, on: Bool[Tensor, "c"]) -> AtBudge
     return AtBudget(scale, ends.direct_rx, gained, power, t.square().mean(-2))
 
 
-def _gained(codec: Served, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams) -> Float[Tensor, "c"]:
+def _gained(
+    codec: Calibrated, ends: Ends, t: Float[Tensor, "c n S"], direct: Float[Tensor, "c n S"], streams: Streams
+) -> Float[Tensor, "c"]:
     """By how much the codec's error is below that of the linear design, whose error on the same latents and noise is a control variate."""
     generator = CodecDraw.CALIBRATION_NOISE.generator(0, device=t.device)
     noise = torch.randn(t.shape[-2:], generator=generator, device=t.device, dtype=t.dtype)

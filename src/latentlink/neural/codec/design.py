@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -20,18 +20,17 @@ from latentlink.linear.per_message import REFITTED
 from latentlink.links.link_file import limit_facts, limit_from, taken_out
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status
-from latentlink.neural.codec.calibration import AtBudget, Calibration, linear_energy, linear_mse, measured
+from latentlink.neural.codec.calibration import AtBudget, Calibrated, Calibration, linear_energy, linear_mse, measured
 from latentlink.neural.codec.ends import Ends
 from latentlink.neural.codec.gate import Gate
-from latentlink.neural.codec.networks import ModulatedMlp, networks_facts, networks_from
+from latentlink.neural.codec.networks import networks_facts, networks_from
 from latentlink.neural.codec.power_fit import PowerFit, power_from
 from latentlink.neural.codec.streams import Streams, place_streams
 from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import integer
-from latentlink.numerics.parts import Parts, named_tensors
+from latentlink.numerics.parts import named_tensors
 from latentlink.numerics.reprs import Summarised, counted
-from latentlink.power import PowerLimit
 from latentlink.storage.artifacts import Saved, artifact
 
 CODEC = Status(
@@ -45,8 +44,8 @@ LINEAR = Status(
 
 
 @artifact("codec")
-@dataclass(frozen=True, eq=False)
-class Codec(Summarised, Parts, Saved):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Codec(Summarised, Calibrated, Saved):
     """Networks for every channel of up to `most` real streams (see the module).
 
     Attributes:
@@ -73,16 +72,7 @@ class Codec(Summarised, Parts, Saved):
         torch.Size([10])
     """
 
-    modes: SemanticModes
-    encoder: ModulatedMlp
-    decoder: ModulatedMlp
-    inputs: Int[Tensor, "i"]
-    outputs: Int[Tensor, "o"]
-    calibration: Calibration
     gate: Gate
-    limit: PowerLimit
-    ceiling: Float[Tensor, "s"]
-    most: int
     power: PowerFit | None = None
 
     def _facts(self) -> dict[str, str]:

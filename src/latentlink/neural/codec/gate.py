@@ -13,9 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from latentlink.neural.codec.streams import Streams
-
-SYMBOLS = (1, 2, 3, 4, 6, 8, 12)  # a channel's kind counts how many of these numbers its symbols are above
-BITS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0)  # per symbol, likewise
+from latentlink_runtime.codec.design import BITS, SYMBOLS  # a kind counts how many of these its bits a symbol, its symbols are above
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from latentlink.neural.codec.networks import ModulatedMlp
 from latentlink.neural.codec.streams import Streams
 from latentlink.numerics.parts import Parts
 
-RIDGE = 1e-4  # relative to standardised regressors
+RIDGE = 1e-6  # relative to standardised regressors: what is fitted has no noise but rounding
 _NOTHING = 1e30  # scale of a regressor that does not vary
 LEAST_CHANNELS = 256  # fewer make no fit: its error would be several percent
 
@@ -56,9 +56,7 @@ class PowerFit(Parts):
         """Fit to channels (c,) whose energies were computed from latents."""
         x = regressors(encoder, streams, ceiling)
         mean, deviation = x.mean(0), x.std(0, correction=0)
-        scale = torch.where(
-            deviation > 1e-6 * deviation.amax(), deviation, torch.finfo(torch.float32).max
-        )  # what does not vary says nothing
+        scale = torch.where(deviation > 1e-6 * deviation.amax(), deviation, _NOTHING)
         x = (x - mean) / scale
         wanted = torch.cat([log_energy.unsqueeze(-1), gained.unsqueeze(-1), energy], -1).double()
         level = wanted.mean(0)

@@ -23,9 +23,7 @@ from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts
 from latentlink.streams.spatial import SpatialModes
 from latentlink.streams.waterfilling import mse_waterfilling
-
-_LEAST_SENT = 1e-9  # energy of a symbol that is hardly used, of an even share
-NOISE_FLOOR = 1e-12  # of the strongest stream's received energy: what counts as noise where there is none
+from latentlink_runtime.codec.streams import LEAST_SENT, NOISE_FLOOR
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +150,7 @@ def rematch_streams(streams: Streams, beams: Beams, energy: Float[Tensor, "*batc
     B = beams.transmit.to(channel.h)
     M = (channel.h @ B.unflatten(-2, (beams.uses, -1))).flatten(-3, -2)  # each beam lies within one use
     q = M.shape[-1]
-    R = (energy[..., : 2 * q : 2] + energy[..., 1 : 2 * q : 2]).to(M.real).clamp(min=_LEAST_SENT / q)
+    R = (energy[..., : 2 * q : 2] + energy[..., 1 : 2 * q : 2]).to(M.real).clamp(min=LEAST_SENT / q)
     strongest = (M.abs().square() * R.unsqueeze(-2)).sum((-2, -1))
     noise = channel.effective_noise
     noise = torch.maximum(noise, NOISE_FLOOR * strongest).clamp(min=torch.finfo(R.dtype).tiny)
