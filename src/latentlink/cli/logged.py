@@ -16,12 +16,14 @@ class LoggedProgress(Progress):
     """A `Progress` that draws nothing, and prints a line for each task under way 30 s after the last one, whether or not it went on.
 
     After ten minutes the time between lines grows to 5 % of the time that has passed. A line tells what the columns of text tell, the share
-    done, the time that has passed, and what is left at the rate since the first step that was seen: a task may be a resumed one.
+    done, the time that has passed and, where it went on since the last line, what is left at the rate since the first step that was seen: a
+    task may be a resumed one.
     """
 
     def __init__(self, console: Console, *columns: ProgressColumn) -> None:
         super().__init__(*columns, console=console, disable=True)
         self._first: dict[TaskID, tuple[float, float]] = {}
+        self._shown: dict[TaskID, float] = {}
         self._ended, self._thread = threading.Event(), threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
@@ -57,7 +59,8 @@ class LoggedProgress(Progress):
             words.append(f"{task.percentage:.0f} %")
         words.append(f"{write_seconds(task.elapsed or 0.0)} so far")
         first, since = self._first.get(task.id, (task.completed, 0.0))
-        if task.total and task.completed > first:
+        if task.total and task.completed > max(first, self._shown.get(task.id, first)):  # no rate while nothing goes on
             left = (time.monotonic() - since) * (task.total - task.completed) / (task.completed - first)
             words.append(f"{write_seconds(left)} left")
+        self._shown[task.id] = task.completed
         return f"{task.description}: {', '.join(words)}"
