@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,17 @@ import numpy as np
 import pytest
 
 from latentlink_runtime.iq.protocol import IQTimeoutError
+from latentlink_runtime.serve.flow_graph import PYTHON, SCRIPT, has_gnuradio
 from runtime.radio.air import Air
 
 Array = np.ndarray[Any, Any]
 Through = Callable[[Array], Array]
 
-SCRIPT = Path(__file__).parents[3] / "examples" / "gnuradio" / "air.py"
-PYTHON = "/usr/bin/python3"
 MISSING = "GNU Radio is not installed for /usr/bin/python3, so nothing crosses its flow graph."
 RATE = 1e6
 PATIENCE_S = 30.0
 TAIL = 2000  # samples of silence behind what is sent
 KEPT = 64  # samples at most that a resampler keeps to itself
-
-
-@cache
-def has_gnuradio() -> bool:
-    """True where the system's Python has GNU Radio."""
-    try:
-        return subprocess.run([PYTHON, "-I", "-c", "import gnuradio.zeromq"], capture_output=True, timeout=PATIENCE_S).returncode == 0
-    except OSError:
-        return False
 
 
 def skip_without_gnuradio() -> None:

@@ -11,7 +11,7 @@ import yaml
 from runtime.gnuradio import airs, semantics
 from runtime.radio.air import Air
 
-FILE = airs.SCRIPT.with_suffix(".grc")
+FILE = Path(__file__).parents[3] / "examples" / "gnuradio" / "air.grc"
 
 
 def described() -> Air:

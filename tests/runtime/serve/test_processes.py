@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -166,6 +167,47 @@ def test_a_receiver_that_was_killed_and_an_air_that_was_killed_are_found_again(p
     counts = ended(place.rx(messages=2000))
     assert counts["snr_db"] < 18
     assert counts["known_error"] < 0.5
+
+
+def test_the_live_page_tells_events_and_points_and_view_finds_it(place: Place) -> None:
+    place.tx(numerology="ll-256-64")
+    place.air(snr_db=20)
+    log = place.folder / "frames.csv"
+    rx = place.rx(view=0, log=log, numerology="ll-256-64")
+    assert rx.stderr is not None
+    address = json.loads(rx.stderr.readline())["view"]
+    wait_for(lambda: log.exists() and log.read_text().count("\n") > 5)
+    wait_for(lambda: '"points":[]' not in seen(f"{address}/events?most=1"))
+    state = json.loads(seen(f"{address}/events?most=1").partition("data: ")[2])
+    assert any("linked" in event["text"] for event in state["events"])
+    assert state["values"]["snr_db"] > 10
+    port = address.rpartition(":")[2]
+    found = subprocess.run([*COMMAND, "view", "--port", port, "--no-browser"], capture_output=True, text=True, env=ENVIRONMENT, timeout=90)
+    assert (found.returncode, found.stdout) == (0, f"{address}\n")
+    rx.send_signal(signal.SIGTERM)
+    rx.communicate(timeout=PATIENCE_S)
+    gone = subprocess.run([*COMMAND, "view", "--port", port, "--no-browser"], capture_output=True, text=True, env=ENVIRONMENT, timeout=90)
+    assert gone.returncode == 2
+    assert "--view" in gone.stderr
+
+
+def test_samples_may_go_by_udp(place: Place) -> None:
+    ports = [free_port(), free_port()]
+    tx = place.start("tx", **{**place.end("tx"), "iq": f"udp://127.0.0.1:{ports[0]}", "latents": place.folder / "latents.npy",
+                              "server_key": place.folder / "rx.public"})  # fmt: skip
+    place.start("air", **{"from": f"udp://127.0.0.1:{ports[0]}", "to": f"udp://127.0.0.1:{ports[1]}"})
+    rx = place.start(
+        "rx", **{**place.end("rx"), "iq": f"udp://127.0.0.1:{ports[1]}", "allowed": place.folder / "allowed", "messages": 1000}
+    )
+    assert ended(rx)["messages"] >= 1000
+    tx.send_signal(signal.SIGTERM)
+    ended(tx)
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_no_process_outlives_its_parent(place: Place) -> None:

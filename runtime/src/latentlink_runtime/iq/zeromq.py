@@ -87,14 +87,23 @@ class ZmqSink:
         antennas: number of antennas.
         dropped: samples that nobody took in time.
         endpoint: where it listens, or what it sends to.
+        linger_s: seconds for which samples that wait may still be taken after `close`.
     """
 
     def __init__(
-        self, endpoint: str, rate: float, antennas: int, *, bind: bool = True, budget_s: float = BUDGET_S, i_know: bool = False
+        self,
+        endpoint: str,
+        rate: float,
+        antennas: int,
+        *,
+        bind: bool = True,
+        budget_s: float = BUDGET_S,
+        i_know: bool = False,
+        linger_s: float = 0.0,
     ) -> None:
         budget = check_stream(rate, antennas, budget_s)
         check_endpoint(endpoint, i_know)
-        self.rate, self.antennas, self.dropped = rate, antennas, 0
+        self.rate, self.antennas, self.dropped, self.linger_s = rate, antennas, 0, linger_s
         self._chunk = max(1, min(_MESSAGE_BYTES // (8 * antennas), budget))
         self._socket = _socket(zmq.PUSH, endpoint, bind, budget * antennas * 8, self._chunk * antennas * 8)
         self.endpoint = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
@@ -111,9 +120,9 @@ class ZmqSink:
                 )
             self._socket.send(samples[start : start + self._chunk].tobytes(), zmq.NOBLOCK)
 
-    def close(self, linger_s: float = 0.0) -> None:
-        """Close the socket, after samples that are still waiting were taken or the time given is over."""
-        self._socket.close(linger=round(1000 * linger_s))
+    def close(self) -> None:
+        """Close the socket; samples that wait may still be taken for `linger_s`. A second call does nothing."""
+        self._socket.close(linger=round(1000 * self.linger_s))
 
 
 def _socket(kind: int, endpoint: str, bind: bool, budget_bytes: int, message_bytes: int = _MESSAGE_BYTES) -> "zmq.Socket[bytes]":

@@ -77,6 +77,11 @@ class ReceivedFrame:
         """The transmitter's clock against ours in parts per million."""
         return 1e6 * self.clock.offset
 
+    @property
+    def snr_db(self) -> float:
+        """Mean power of the entries of Ĥ over σ̂² in dB: the SNR of a carrier at a receive antenna, of a transmit power of 1."""
+        return 10 * float(np.log10((np.abs(self.h) ** 2).mean() / self.noise_variance))
+
     def placed(self, start: int, frequency: float, noise_limit: float) -> "ReceivedFrame":
         """The frame with its place in the stream, its whole frequency offset, and the guard on its noise."""
         suspicious = self.suspicious or self.noise_variance > noise_limit

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,20 @@ from latentlink_runtime.iq.sigmf import SigMFSink, SigMFSource
 from latentlink_runtime.linear.design import LinearDesign
 from latentlink_runtime.loading import load
 from latentlink_runtime.radio.frame import FrameFormat, Placement
-from latentlink_runtime.radio.numerology import FRAME_FORMAT, LL_64_16
+from latentlink_runtime.radio.numerology import FRAME_FORMAT
 from latentlink_runtime.serve import running
 from latentlink_runtime.serve.air import Air, carry, rayleigh
+from latentlink_runtime.serve.flow_graph import run_flow_graph
+from latentlink_runtime.serve.keeping import FrameLog, Kept, Recording
 from latentlink_runtime.serve.layout import Design, known_latents
 from latentlink_runtime.serve.metrics import MetricsServer
-from latentlink_runtime.serve.parser import parser
+from latentlink_runtime.serve.parser import NUMEROLOGIES, parser
 from latentlink_runtime.serve.processes import Stop, die_with_parent
+from latentlink_runtime.serve.publish import Publisher
 from latentlink_runtime.serve.receive import ReceiverNode
+from latentlink_runtime.serve.streams import Radio, open_sink, open_source
 from latentlink_runtime.serve.transmit import TransmitterNode
+from latentlink_runtime.serve.view import View, ViewServer, open_page
 from latentlink_runtime.tasks.head import Head
 
 Array = np.ndarray[Any, Any]
@@ -38,18 +43,21 @@ Array = np.ndarray[Any, Any]
 _CONVENTIONS = "latentlink serve 1: over_frequency, known messages first, padding in flags, report of one group a carrier or fewer"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "latentlink_runtime") -> int:
     """Run a command; returns the exit status: 0, or 2 for arguments and files that are not what they should be."""
-    given = parser().parse_args(arguments)
+    given = parser(program).parse_args(arguments)
     try:
         if given.command == "keys":
             keys.make_keys(given.name)
+            return 0
+        if given.command == "view":
+            print(open_page(given.port, given.no_browser))
             return 0
         if not given.outlive_parent:
             die_with_parent()
         counts = {"tx": _tx, "rx": _rx, "air": _air, "replay": _replay}[given.command](given, Stop())
     except (OSError, ValueError, ImportError) as error:
-        print(f"latentlink_runtime {given.command}: {error}", file=sys.stderr)
+        print(f"{program} {given.command}: {error}", file=sys.stderr)
         return 2
     print(json.dumps(counts, sort_keys=True), flush=True)
     return 0
@@ -57,7 +65,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _tx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     from latentlink_runtime.control.link import ControlClient
-    from latentlink_runtime.iq.zeromq import ZmqSink
 
     design, identity, frame_format = _agreed(given)
     rows, d = _array(given.latents, 2), known_latents(design, 1).shape[1]
@@ -66,69 +73,71 @@ def _tx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     session = TransmitterSession(identity)
     node = TransmitterNode(design, frame_format, session, rate=given.rate, per_frame=given.per_frame)
     pair, server = keys.read_secret(given.keys), keys.read_public(given.server_key)
+    linger_s = 1.0 if given.messages else 0.0
     with (
         closing(ControlClient(given.control, pair, server, i_know=given.i_know)) as client,
-        closing(ZmqSink(given.iq, given.rate, given.n_tx, i_know=given.i_know)) as sink,
-        _published(given.metrics) as publish,
+        closing(open_sink(given.iq, given.rate, given.n_tx, i_know=given.i_know, radio=_radio(given), linger_s=linger_s)) as sink,
+        _published(given, "transmitter") as publish,
     ):
         running.transmit(node, client, sink, rows, given.per_frame, given.messages, stop, publish)
-        sink.close(1.0 if given.messages else 0.0)
+        node.counts["dropped_samples"] += sink.dropped
     return {**node.counts, **{f"session {name}": count for name, count in session.counts.items()}}
 
 
 def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     from latentlink_runtime.control.link import ControlServer
-    from latentlink_runtime.iq.zeromq import ZmqSource
 
     design, identity, frame_format = _agreed(given)
-    session, kept = ReceiverSession(identity), running.Kept(given.out, given.per_frame, given.keep)
+    session = ReceiverSession(identity)
     report = {"bits": given.bits, "groups": given.groups, "coherence_s": given.coherence}
     labels = None if given.labels is None else _array(given.labels, 1)
     node = ReceiverNode(design, frame_format, session, _head(given.head), labels, per_frame=given.per_frame, **report)
     pair, allowed = keys.read_secret(given.keys), keys.AllowList(given.allowed)
     if allowed.problem:
         raise keys.KeyFileError(allowed.problem)
-    record = None if given.record is None else SigMFSink(given.record, given.rate, given.n_rx, fields={"pair": identity.pair})
-    try:
+    with ExitStack() as open_files:
+        keep = [open_files.enter_context(closing(kept)) for kept in (Kept(given.out, given.per_frame, given.keep), FrameLog(given.log))]
+        record = None
+        if given.record is not None:
+            record = Recording(SigMFSink(given.record, given.rate, given.n_rx, fields={"pair": identity.pair}))
+            open_files.enter_context(closing(record))
         with (
             closing(ControlServer(given.control, pair, allowed, i_know=given.i_know)) as server,
-            closing(ZmqSource(given.iq, given.rate, given.n_rx, i_know=given.i_know)) as source,
-            _published(given.metrics) as publish,
+            closing(open_source(given.iq, given.rate, given.n_rx, i_know=given.i_know, radio=_radio(given))) as source,
+            _published(given, "receiver") as publish,
         ):
-            running.receive(node, server, source, kept, given.messages, stop, publish, record)
+            running.receive(node, server, source, keep, given.messages, stop, publish, record)
             node.counts["dropped_samples"] += source.buffer.dropped
-    finally:
-        kept.save()
-        if record is not None:
-            record.close()
     return {**node.metrics(time.monotonic()), **{f"session {name}": count for name, count in session.counts.items()}}
 
 
 def _air(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
-    from latentlink_runtime.iq.zeromq import ZmqSink, ZmqSource
-
     taps = rayleigh(given.seed, 4, given.n_rx, given.n_tx) if given.taps is None else _array(given.taps, 3)
     if taps.shape[1:] != (given.n_rx, given.n_tx):
         raise ValueError(f"taps must have shape (taps, {given.n_rx}, {given.n_tx}), got {taps.shape}; give --n-rx and --n-tx")
     noise = 10 ** (-given.snr_db / 10)
     air = Air(taps, noise, frequency=given.frequency, clock=1e-6 * given.ppm, delay=given.delay, seed=given.seed)
+    if given.gnuradio:
+        run_flow_graph(air, given.source, given.to, given.seed, stop)
+        return {}
     with (
-        closing(ZmqSource(given.source, given.rate, given.n_tx, i_know=given.i_know)) as source,
-        closing(ZmqSink(given.to, given.rate, given.n_rx, i_know=given.i_know)) as sink,
+        closing(open_source(given.source, given.rate, given.n_tx, i_know=given.i_know)) as source,
+        closing(open_sink(given.to, given.rate, given.n_rx, i_know=given.i_know)) as sink,
     ):
         carried = carry(source, sink, air, stop)
         return {"samples": carried, "dropped_before": source.buffer.dropped, "dropped_after": sink.dropped}
 
 
 def _replay(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
-    from latentlink_runtime.iq.zeromq import ZmqSink
+    with (
+        closing(SigMFSource(given.recording)) as source,
+        closing(open_sink(given.to, source.rate, source.antennas, i_know=given.i_know, radio=_radio(given), linger_s=1.0)) as sink,
+    ):
+        return {"samples": running.replay(source, sink, stop), "dropped": sink.dropped}
 
-    with closing(SigMFSource(given.recording)) as source:
-        sink = ZmqSink(given.to, source.rate, source.antennas, i_know=given.i_know)
-        try:
-            return {"samples": running.replay(source, sink, stop), "dropped": sink.dropped}
-        finally:
-            sink.close(1.0)
+
+def _radio(given: argparse.Namespace) -> Radio:
+    return Radio(given.carrier, given.gain)
 
 
 def _agreed(given: argparse.Namespace) -> tuple[Design, Identity, FrameFormat]:
@@ -136,12 +145,13 @@ def _agreed(given: argparse.Namespace) -> tuple[Design, Identity, FrameFormat]:
     design = load(given.design)
     if not isinstance(design, LinearDesign | CodecDesign):
         raise ArtifactError(f"{given.design}: must be a pair or a codec, got a {type(design).__name__}; save the pair itself")
-    frame_format = FrameFormat(given.n_tx, placement=Placement.over_frequency(given.uses, LL_64_16.n_data))
+    numerology = NUMEROLOGIES[given.numerology]
+    frame_format = FrameFormat(given.n_tx, numerology, placement=Placement.over_frequency(given.uses, numerology.n_data))
     conventions = f"{_CONVENTIONS}; uses {given.uses}; per frame {given.per_frame}"
     identity = Identity(
         pair=hashlib.sha256(given.design.read_bytes()).hexdigest(),
         conventions=hashlib.sha256(conventions.encode()).hexdigest(),
-        numerology=frame_format.numerology.name,
+        numerology=numerology.name,
         format=FRAME_FORMAT,
         n_tx=given.n_tx,
         n_rx=given.n_rx,
@@ -150,14 +160,24 @@ def _agreed(given: argparse.Namespace) -> tuple[Design, Identity, FrameFormat]:
 
 
 @contextmanager
-def _published(port: int | None) -> Iterator[running.Publish]:
-    """What publishes metrics, at a port or nowhere."""
-    if port is None:
-        yield running.Publish(None)
-        return
-    with closing(MetricsServer(port)) as server:
-        print(json.dumps({"metrics": f"http://127.0.0.1:{server.port}/metrics"}), file=sys.stderr, flush=True)
-        yield running.Publish(server)
+def _published(given: argparse.Namespace, what: str) -> Iterator[Publisher]:
+    """What publishes metrics and the live page, at the ports that were given."""
+    with ExitStack() as servers:
+        server: MetricsServer | None = None
+        view: View | None = None
+        if given.metrics is not None:
+            server = MetricsServer(given.metrics)
+            servers.enter_context(server)
+            _tell({"metrics": f"{server.address}/metrics"})
+        if given.view is not None:
+            view = View(f"{what}, {given.n_tx} to {given.n_rx} antennas")
+            page = servers.enter_context(ViewServer(view, given.view))
+            _tell({"view": page.address})
+        yield Publisher(server, view)
+
+
+def _tell(what: dict[str, str]) -> None:
+    print(json.dumps(what), file=sys.stderr, flush=True)
 
 
 def _head(path: Path | None) -> Head | None:

@@ -3,12 +3,16 @@
 import argparse
 from pathlib import Path
 
+from latentlink_runtime.radio.numerology import LL_64_16, LL_256_64
+from latentlink_runtime.serve.streams import KINDS
+from latentlink_runtime.serve.view import PORT
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
-    top = argparse.ArgumentParser(
-        "latentlink_runtime", description="Semantic MIMO links between processes: samples by ZeroMQ, control by CURVE."
-    )
+NUMEROLOGIES = {numerology.name: numerology for numerology in (LL_64_16, LL_256_64)}
+
+
+def parser(program: str = "latentlink_runtime") -> argparse.ArgumentParser:
+    """The parser of all commands, whose usage names the program."""
+    top = argparse.ArgumentParser(program, description="Semantic MIMO links between processes: samples as IQ streams, control by CURVE.")
     commands = top.add_subparsers(dest="command", required=True)
     keys = commands.add_parser("keys", help="make NAME.secret and NAME.public")
     keys.add_argument("name", type=Path)
@@ -17,8 +21,12 @@ def parser() -> argparse.ArgumentParser:
     _air(commands.add_parser("air", help="carry samples from one address to another as an air does"))
     replay = commands.add_parser("replay", help="send a SigMF recording")
     replay.add_argument("recording", type=Path)
-    replay.add_argument("--to", required=True, metavar="ENDPOINT", help="where the samples are offered")
+    replay.add_argument("--to", required=True, metavar="ADDRESS", help=f"where the samples are offered: {KINDS}")
+    _radio(replay)
     _common(replay)
+    view = commands.add_parser("view", help="open the live page of a process that was started with --view")
+    view.add_argument("--port", type=int, default=PORT, help="that was given to --view")
+    view.add_argument("--no-browser", action="store_true", help="say where the page is, and open nothing")
     return top
 
 
@@ -38,12 +46,14 @@ def _rx(command: argparse.ArgumentParser) -> None:
     command.add_argument("--bits", type=int, default=6, help="of each angle and amplitude of a report")
     command.add_argument("--groups", type=int, help="groups of carriers in a report; one a data carrier if not given")
     command.add_argument("--coherence", type=float, default=2.0, help="seconds for which a report holds")
-    command.add_argument("--record", type=Path, help="SigMF recording of the samples that come")
+    command.add_argument("--log", type=Path, help="CSV file with a line of each frame: SNR, offsets, what was lost")
+    command.add_argument("--record", type=Path, help="SigMF recording of the samples that come, its frames marked")
 
 
 def _air(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--from", dest="source", required=True, metavar="ENDPOINT", help="where the transmitter offers samples")
-    command.add_argument("--to", required=True, metavar="ENDPOINT", help="where the receiver finds them")
+    command.add_argument("--from", dest="source", required=True, metavar="ADDRESS", help="where the transmitter offers samples")
+    command.add_argument("--to", required=True, metavar="ADDRESS", help="where the receiver finds them")
+    command.add_argument("--gnuradio", action="store_true", help="let GNU Radio's flow graph be the air, by the system's Python")
     command.add_argument("--taps", type=Path, help=".npy of shape (taps, n_rx, n_tx); Rayleigh taps of the seed if not given")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--snr-db", type=float, default=20.0, help="of a sample at a receive antenna")
@@ -59,13 +69,21 @@ def _ends(command: argparse.ArgumentParser) -> None:
     command.add_argument("--design", type=Path, required=True, help="file of the pair or the codec, the same at both ends")
     command.add_argument("--keys", type=Path, required=True, help="NAME.secret of this end")
     command.add_argument("--control", required=True, metavar="ENDPOINT", help="where the receiver listens")
-    command.add_argument("--iq", required=True, metavar="ENDPOINT", help="of the samples")
+    command.add_argument("--iq", required=True, metavar="ADDRESS", help=f"of the samples: {KINDS}")
+    command.add_argument("--numerology", choices=NUMEROLOGIES, default=LL_64_16.name, help="of the frame; the longer one for long channels")
     command.add_argument("--uses", type=int, default=1, help="channel uses of a message")
     command.add_argument("--per-frame", type=int, default=768, help="messages of a frame, the same at both ends")
     command.add_argument("--messages", type=int, default=0, help="after which to end; 0 goes on until SIGTERM")
     command.add_argument("--metrics", type=int, metavar="PORT", help="Prometheus text at http://127.0.0.1:PORT/metrics; 0 takes any port")
+    command.add_argument("--view", type=int, metavar="PORT", help="live page at http://127.0.0.1:PORT; 0 takes any port")
+    _radio(command)
     _antennas(command)
     _common(command)
+
+
+def _radio(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--carrier", type=float, help="carrier frequency in Hz, of a radio")
+    command.add_argument("--gain", type=float, help="in dB, of a radio; the device's own if not given")
 
 
 def _antennas(command: argparse.ArgumentParser) -> None:

@@ -51,6 +51,8 @@ class Decoded:
         values: latents (n, m), or a head's outputs (n, classes), in the order of sending.
         lost: True (n,) for those that were damaged.
         frame: as it was received.
+        start: number of its first sample, as the source counts, early by some samples where the channel is short.
+        count: of its samples.
     """
 
     sequence: int
@@ -58,6 +60,8 @@ class Decoded:
     values: Array
     lost: Array
     frame: ReceivedFrame
+    start: int
+    count: int
 
 
 class ReceiverNode:
@@ -66,6 +70,7 @@ class ReceiverNode:
     Attributes:
         session: with the transmitter.
         counts: of frames by what became of them, messages, symbols lost, and known frames.
+        points: symbols of the newest frame, for a constellation.
         gauges: noise_variance, error_variance, snr_db, frequency and clock_ppm of the last frame, known_error of the last known messages.
 
     Args:
@@ -107,11 +112,12 @@ class ReceiverNode:
         self._labels, self._per_frame = labels, per_frame
         self._bits, self._groups, self._coherence_s = bits, groups, coherence_s
         self._known = known_coefficients(design, len(frame_format.placement.slots))
+        self.points: Array = np.zeros(0, complex)
         self._links: dict[int, tuple[Precoder, Head | None]] = {}
         self._outbox: list[tuple[bytes, Message]] = []
         self._receiver = Receiver(frame_format, session.identity.n_rx)
         self._last: int | None = None
-        self._name, self._clock, self._epoch_at = "", 0, 0.0
+        self._name, self._clock, self._base, self._epoch_at = "", 0, 0, 0.0
 
     def control(self, received: Iterable[tuple[bytes, Message]], now: float) -> list[tuple[bytes, Message]]:
         """What is to be sent, and to whom, after these messages and at this time."""
@@ -128,7 +134,7 @@ class ReceiverNode:
             self._clock = block.first + len(block.samples)
             return []
         if self.session.session != self._name or block.first != self._clock:
-            self._restart()
+            self._restart(block.first)
         self._clock = block.first + len(block.samples)
         before = Counter(self._receiver.counters)
         with np.errstate(divide="ignore", invalid="ignore"):  # zeros in place of lost samples have no noise to divide by
@@ -145,8 +151,9 @@ class ReceiverNode:
         age["linked"] = float(self.session.state == "linked")
         return {**{name: float(count) for name, count in self.counts.items()}, **self.gauges, **age, **accuracy}
 
-    def _restart(self) -> None:
-        """Begin with another session, or after samples of which nobody knows how many are missing."""
+    def _restart(self, first: int) -> None:
+        """Begin at this sample with another session, or after samples of which nobody knows how many are missing."""
+        self._base = first
         if self.session.session != self._name:
             self._name, self._last = self.session.session, None
             self._links.clear()
@@ -206,9 +213,16 @@ class ReceiverNode:
         lost = frame.lost_messages[first:count]
         self.counts["messages"] += len(lost)
         self.counts["lost_messages"] += int(lost.sum())
-        decoded = Decoded(frame.header.sequence, frame.header.epoch, values, lost, frame)
+        before, samples = self._length(frame)
+        decoded = Decoded(frame.header.sequence, frame.header.epoch, values, lost, frame, self._base + frame.start - before, samples)
         self._judge(decoded)
         return decoded
+
+    def _length(self, frame: ReceivedFrame) -> tuple[int, int]:
+        """Samples of a frame before the LTF's window, and all of them but the gap."""
+        numerology = self._format.numerology
+        symbols = self._format.ltf_symbols + numerology.header_symbols + self._format.payload_symbols(frame.header)
+        return numerology.stf_length + numerology.cyclic_prefix - numerology.lead, numerology.stf_length + numerology.symbol_length * symbols
 
     def _compare(self, z: Array, synthesis: Array, lost: Array) -> None:
         """The error of the known messages over their energy, within the modes that the link carries."""
@@ -232,6 +246,5 @@ class ReceiverNode:
 
     def _gauge(self, frame: ReceivedFrame) -> None:
         self.gauges["noise_variance"], self.gauges["error_variance"] = frame.noise_variance, float(frame.error_variance.mean())
-        signal = float((np.abs(frame.h) ** 2).mean())
-        self.gauges["snr_db"] = 10 * float(np.log10(signal / frame.noise_variance))
+        self.gauges["snr_db"], self.points = frame.snr_db, frame.elements
         self.gauges["frequency"], self.gauges["clock_ppm"] = frame.frequency, frame.clock_ppm

@@ -30,6 +30,7 @@ class TransmitterNode:
         session: with the receiver.
         sequence: number of the next frame.
         counts: frames, sounding frames, messages, dropped messages, known frames and reports that were no use.
+        elements: precoded symbols (elements, n_tx) of the newest frame of messages.
 
     Args:
         design: of the pair or the codec, the same at both ends.
@@ -72,6 +73,7 @@ class TransmitterNode:
         self._queue: deque[tuple[float, Array]] = deque()
         self._most = 2 * per_frame if queue is None else queue
         self._known = known_latents(design, pattern)
+        self.elements: Array = np.zeros((0, frame_format.n_tx))
         self._precoder: Precoder | None = None
         self._transmitter = Transmitter(frame_format, self._link)
         self._name, self._due, self._until_known = "", -np.inf, 0
@@ -162,5 +164,5 @@ class TransmitterNode:
             self.counts["known"] += 1
             latents = np.concatenate([self._known, latents])
         symbols = self._precoder.link.encode(by_pattern(latents, len(self._known)))
-        elements = in_order(symbols, len(latents)).reshape(-1, self._format.n_tx)
-        return self._transmitter.frame(self.sequence, elements, epoch=self.session.epoch, flags=flags_of(len(latents), is_known))
+        self.elements = in_order(symbols, len(latents)).reshape(-1, self._format.n_tx)
+        return self._transmitter.frame(self.sequence, self.elements, epoch=self.session.epoch, flags=flags_of(len(latents), is_known))

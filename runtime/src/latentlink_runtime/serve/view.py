@@ -13,11 +13,13 @@ import json
 import math
 import threading
 import time
+import webbrowser
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 from urllib.parse import parse_qs
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -107,6 +109,32 @@ class ViewServer(LoopbackServer):
             left -= 1
             if left == 0 or self._closed.wait(PERIOD_S):
                 return
+
+
+def open_page(port: int = PORT, no_browser: bool = False) -> str:
+    """Open the live page at a port of this machine in a browser, where there is one.
+
+    Args:
+        port: that a process was given by --view.
+        no_browser: only see that the page is there.
+
+    Returns:
+        The page's address.
+
+    Raises:
+        OSError: no live page answers at the port.
+    """
+    address = f"http://127.0.0.1:{port}"
+    try:
+        with urlopen(f"{address}/events?most=1", timeout=2) as answer:
+            found = answer.headers.get_content_type() == "text/event-stream"
+    except OSError:
+        found = False
+    if not found:
+        raise OSError(f"no live page answers at {address}: start tx or rx with --view {port}")
+    if not no_browser:
+        webbrowser.open(address)
+    return address
 
 
 def thinned(points: Any, most: int = MOST_POINTS) -> list[list[float]]:

@@ -1,0 +1,101 @@
+"""What a process tells those who look: its numbers for Prometheus, and the live page with its points and events.
+
+An event is a sentence on what changed since the last look: a session began, a precoder came into use, frames were refused.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from latentlink_runtime.serve.metrics import PERIOD_S, MetricsServer
+from latentlink_runtime.serve.view import View
+
+_EVENTS = {
+    "bad_header": "{} whose header did not decode",
+    "foreign": "{} of another link",
+    "stale": "{} of an unknown epoch",
+    "replayed": "{} that came before",
+    "malformed": "{} that contradict themselves",
+    "lost_symbols": "{} damaged",
+    "jumps": "{} where samples were missing",
+    "known_faults": "{} of known messages that came out wrong",
+    "dropped": "{} dropped, since the queue was full",
+    "late": "{} that the air did not take in time",
+    "rejected": "{} of the channel that were no use",
+    "refused": "{} refused",
+}
+_WHAT = {
+    "lost_symbols": "symbol",
+    "jumps": "place",
+    "known_faults": "frame",
+    "dropped": "message",
+    "rejected": "report",
+    "refused": "session",
+}
+
+
+class Node(Protocol):
+    """A transmitter or a receiver that tells what it counts."""
+
+    session: Any
+
+    def metrics(self, now: float) -> dict[str, float]:
+        """All counts and gauges by name."""
+
+
+class Publisher:
+    """Hands what a node tells to a server of metrics and to a live page, five times a second; does nothing where there is neither.
+
+    Args:
+        server: of metrics.
+        view: what the live page shows.
+    """
+
+    def __init__(self, server: MetricsServer | None = None, view: View | None = None) -> None:
+        self._server, self._view, self._due = server, view, 0.0
+        self._before: Mapping[str, float] = {}
+        self._state = "", "idle"
+
+    def __call__(self, node: Node, now: float, points: Any = ()) -> None:
+        """Publish what the node tells at this time, if it is due.
+
+        Args:
+            node: whose metrics and session are told.
+            now: the time.
+            points: complex symbols for the constellation of the page.
+        """
+        if (self._server is None and self._view is None) or now < self._due:
+            return
+        self._due = now + PERIOD_S
+        values = node.metrics(now)
+        if self._server is not None:
+            self._server.publish(values)
+        if self._view is not None:
+            counts = {**values, "refused": float(node.session.counts["refused"])}
+            reasons = getattr(node.session, "refused", []) if counts["refused"] > self._before.get("refused", 0) else []
+            self._view.show(points, values, [*self._changed(node.session), *grown(self._before, counts), *reasons])
+            self._before = counts
+
+    def _changed(self, session: Any) -> list[str]:
+        """Sentences on the session's name and state, if they are others than before."""
+        before, self._state = self._state, (session.session, session.state)
+        if before == self._state:
+            return []
+        name = session.session[:8]
+        if session.session != before[0]:
+            begun = f"session {name} began" if name else f"session {before[0][:8]} ended"
+            return [begun, *([f"session {name}: {session.state}"] if session.state == "linked" else [])]
+        return [f"session {name}: {session.state}" if name else session.state]
+
+
+def grown(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
+    """Sentences on the counts that grew."""
+    return [
+        sentence.format(counted(int(now[name] - before.get(name, 0)), _WHAT.get(name, "frame")))
+        for name, sentence in _EVENTS.items()
+        if now.get(name, 0) > before.get(name, 0)
+    ]
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words that agree with it."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,80 @@
+"""What is told to those who look: numbers as they are, and sentences on what changed."""
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from latentlink_runtime.serve.publish import Publisher, counted, grown
+from latentlink_runtime.serve.view import View
+from runtime.serve.loop import Loop, conformance
+from runtime.serve.test_nodes import air
+
+
+class Told:
+    """A server of metrics that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.values: list[dict[str, float]] = []
+
+    def publish(self, values: dict[str, float]) -> None:
+        self.values.append(values)
+
+
+def node(state: str = "idle", name: str = "", **counts: int) -> Any:
+    session = SimpleNamespace(
+        state=state, session=name, counts=Counter(refused=counts.pop("refused", 0)), refused=["n_tx: 2 here, 4 there"]
+    )
+    return SimpleNamespace(session=session, metrics=lambda now: {name: float(count) for name, count in counts.items()})
+
+
+def texts(view: View) -> list[str]:
+    return [event["text"] for event in view.state()["events"]]
+
+
+def test_only_what_grew_is_told_in_words_that_agree() -> None:
+    before = {"stale": 2.0, "bad_header": 1.0, "lost_symbols": 0.0}
+    now = {"stale": 3.0, "bad_header": 1.0, "lost_symbols": 12.0, "messages": 99.0, "refused": 1.0}
+    assert grown(before, now) == ["1 frame of an unknown epoch", "12 symbols damaged", "1 session refused"]
+    assert (counted(1, "frame"), counted(0, "frame")) == ("1 frame", "0 frames")
+
+
+def test_sessions_that_begin_link_and_end_are_events() -> None:
+    view = View()
+    publish = Publisher(None, view)
+    steps = [("idle", ""), ("sound", "abcdef1234567890"), ("linked", "abcdef1234567890"), ("linked", "abcdef1234567890"), ("idle", "")]
+    for time, (state, name) in enumerate(steps):
+        publish(node(state, name), float(time))
+    assert texts(view) == ["session abcdef12 began", "session abcdef12: linked", "session abcdef12 ended"]
+
+
+def test_a_refusal_is_told_with_what_the_other_end_named() -> None:
+    view = View()
+    Publisher(None, view)(node("hello", refused=1), 1.0)
+    assert texts(view) == ["hello", "1 session refused", "n_tx: 2 here, 4 there"]
+
+
+def test_it_publishes_twice_a_second_at_most_and_both_at_once() -> None:
+    server, view = Told(), View()
+    publish = Publisher(server, view)  # type: ignore[arg-type]
+    for time in np.arange(0, 2, 0.01):
+        publish(node("linked", "ab", messages=5), 1 + float(time), np.ones(3) * 1j)
+    assert 4 <= len(server.values) <= 5
+    assert server.values[-1] == {"messages": 5.0}
+    assert view.state()["values"] == {"messages": 5.0}
+    assert view.state()["points"] == [[0.0, 1.0]] * 3
+
+
+def test_real_nodes_tell_their_points_and_sessions() -> None:
+    loop, tx, rx = Loop(conformance("pair"), air()), View(), View()
+    publish = Publisher(None, tx), Publisher(None, rx)
+    for _ in range(4):
+        loop.run(0.03)
+        publish[0](loop.tx, 100 * loop.now, loop.tx.elements)
+        publish[1](loop.rx, 100 * loop.now, loop.rx.points)
+    assert any("linked" in text for text in texts(tx))
+    assert any("linked" in text for text in texts(rx))
+    assert 0 < len(rx.state()["points"]) <= 500
+    assert 0 < len(tx.state()["points"]) <= 500
+    assert rx.state()["values"]["snr_db"] > 0
