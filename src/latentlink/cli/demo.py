@@ -39,8 +39,8 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
     """Two encoders that were trained apart, a MIMO channel between them: what does the receiver understand?
 
     Runs studies/demo.yaml: three exact linear designs and a codec, one network for all channels, which is trained in the first run and
-    stored. Writes accuracy.png, accuracy.pdf, results.parquet, link.safetensors (the goal-oriented link over the first channel at 8×8),
-    codec.safetensors and head.safetensors. Without Fashion-MNIST it takes scikit-learn's digits and two small encoders.
+    stored. Writes accuracy.png, accuracy.pdf, results.parquet, pair.safetensors (the goal-oriented modes, which design a link for any
+    channel), link.safetensors (that of the first channel at 8×8), codec.safetensors and head.safetensors. Without Fashion-MNIST it takes scikit-learn's digits and two small encoders.
 
     Example: `latentlink demo channel.antennas=1,8 channel.draws=50 --output my-demo`
 
@@ -83,7 +83,7 @@ def _find_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _save_links(experiment: Experiment, rows: pl.DataFrame, output: Path, device: torch.device) -> list[Path]:
-    """Save the receiver's head, the codec, and the goal-oriented link over the first channel, with 8×8 antennas or else the most."""
+    """Save the receiver's head, the codec, the goal-oriented modes, and their link over the first channel at 8×8 or else the most antennas."""
     cells = sorted(experiment.cells, key=lambda cell: (cell.channel.shape[1] == _SHOWN, cell.channel.shape[1]))
     best = {type(cell.method): cell for cell in cells if getattr(cell.method, "goal", "fisher") == "fisher"}
     scenario = Runner(experiment.results, device=str(device)).scenario(cells[0])
@@ -98,7 +98,8 @@ def _save_links(experiment: Experiment, rows: pl.DataFrame, output: Path, device
         elif isinstance(cell.method, ClosedFormMethod):
             modes = cell.method.modes(known).named(scenario.transmitter, scenario.receiver)
             channel = channel_of(cell.channel, cell.ofdm, cell.snr, cell.seed, device)
-            written.append(output / "link.safetensors")
+            written += [output / "pair.safetensors", output / "link.safetensors"]
+            modes.save(written[-2], made)
             ClosedForm().design(modes, channel[0]).transceiver.to(torch.float32).save(written[-1], made)
     return written
 

@@ -222,7 +222,10 @@ class ReceiverNode:
         """Samples of a frame before the LTF's window, and all of them but the gap."""
         numerology = self._format.numerology
         symbols = self._format.ltf_symbols + numerology.header_symbols + self._format.payload_symbols(frame.header)
-        return numerology.stf_length + numerology.cyclic_prefix - numerology.lead, numerology.stf_length + numerology.symbol_length * symbols
+        return (
+            numerology.stf_length + numerology.cyclic_prefix - numerology.lead,
+            numerology.stf_length + numerology.symbol_length * symbols,
+        )
 
     def _compare(self, z: Array, synthesis: Array, lost: Array) -> None:
         """The error of the known messages over their energy, within the modes that the link carries."""
