@@ -1,10 +1,10 @@
-# make demo, make test, make typed, make lint, make bench, make benchmark, make docs: each sets up .venv first if it is not there.
+# make demo, make radio, make test, make typed, make lint, make bench, make benchmark, make docs: each sets up .venv first if it is not there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 
-.PHONY: demo test typed lint bench benchmark docs results fashion-mnist chromium gnuradio
+.PHONY: demo radio test typed lint bench benchmark docs results fashion-mnist chromium gnuradio
 
 $(VENV)/.installed: pyproject.toml runtime/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,14 +33,18 @@ gnuradio:
 	@if ! /usr/bin/python3 -I -c "import gnuradio.zeromq" 2>/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gnuradio) >/dev/null 2>&1 \
-				|| echo "Debian's package gnuradio could not be installed: the tests of links over GNU Radio will be skipped"; \
+				|| echo "Debian's package gnuradio could not be installed: what links send over it is skipped, or goes over the air in NumPy"; \
 		else \
-			echo "GNU Radio is not installed, which takes root and apt-get: the tests of links over it will be skipped"; \
+			echo "GNU Radio is not installed, which takes root and apt-get: tests of links over it will be skipped, and demonstrations go over the air in NumPy"; \
 		fi; \
 	fi
 
 demo: $(VENV)/.installed fashion-mnist
 	$(BIN)/latentlink demo $(DEMO)
+
+# The demo's links between processes, over GNU Radio where it is installed or can be.
+radio: $(VENV)/.installed fashion-mnist gnuradio
+	$(BIN)/latentlink radio demo $(DEMO)
 
 # Compiled modules are kept, also where the surroundings say otherwise: pytest compiles each test in each worker, at 15 s, and commands too.
 test: $(VENV)/.installed chromium gnuradio

@@ -85,9 +85,33 @@ def test_the_demo_is_a_study_and_falls_back_to_digits(run):
     assert (link.channel.n_tx, link.analysis.dtype) == (4, torch.float32)
     assert link.encoders == ("small-perceptron", "small-convolutional")
     assert "small-perceptron" in run("inspect", out / "link.safetensors").stdout
+    assert isinstance(ll.load(out / "pair.safetensors"), ll.SemanticModes)
     again = run(*small, code=BRIEFLY)
     assert "11 cells, 11 of them done" in again.stderr
     assert "goal-oriented" in again.stdout
+
+
+def test_the_demos_links_go_over_the_air(run):
+    pytest.importorskip("zmq")
+    small = ("channel.antennas=1,4", "methods.codec.width=32", "methods.codec.layers=1", "--quick", "--output", "out")
+    done = run("radio", "demo", *small, "--air", "numpy", "--antennas", 2, "--messages", 1600, code=BRIEFLY)
+    table = pl.read_csv(run.home / "out" / "radio" / "over-the-air.csv")
+    assert table["design"].to_list() == ["linear, goal-oriented", "codec"]
+    assert table["frames_lost"].to_list() == [0, 0]
+    assert ((table["nmse"] - table["simulated_nmse"]).abs() < 0.05).all()
+    assert (table["accuracy"] > 0.3).all()
+    assert "wrote out/radio/over-the-air.png" in done.stdout
+    wrong = run("radio", "demo", *small, "--snr-db", "ten", code=BRIEFLY, status=1)
+    assert "--snr-db must be numbers" in wrong.stderr
+
+
+def test_the_radios_commands_are_the_runtimes(run):
+    done = run("radio", "tx", "--help")
+    assert done.stdout.startswith("usage: latentlink radio tx")
+    np.save(run.home / "taps.npy", np.ones((2, 4, 4)))
+    ends = ("--from", "ipc://a", "--to", "ipc://b")
+    assert "latentlink radio air: taps must have" in run("radio", "air", *ends, "--n-rx", 3, "--taps", "taps.npy", status=2).stderr
+    assert "--design" in run("radio", "rx", status=2).stderr
 
 
 def test_fit_and_evaluate_from_files_alone(run, files):

@@ -8,8 +8,8 @@ import torch
 
 import latentlink as ll
 from latentlink.channels.snr import noise_variance_from_snr
+from latentlink.cli.channels import matrices
 from latentlink.cli.options import Reading
-from latentlink.cli.radio import matrices
 from latentlink.latents.packing import pack, unpack
 from latentlink.latents.whitening import Spectrum
 from latentlink.studies.methods.codec import Draws

@@ -1,4 +1,4 @@
-"""`python -m latentlink_runtime keys | tx | rx | air | replay`, with one BLAS thread."""
+"""`python -m latentlink_runtime keys | tx | rx | air | replay | view`, with one BLAS thread."""
 
 import os
 import sys
@@ -10,4 +10,4 @@ if __name__ == "__main__":
     environment = environment_of_one_thread(os.environ)
     if environment is not None:  # NumPy was imported with the package already, and its BLAS has read the environment
         os.execve(sys.executable, [sys.executable, "-m", "latentlink_runtime", *sys.argv[1:]], environment)
-    sys.exit(main())
+    sys.exit(main(program=os.environ.get("LATENTLINK_PROGRAM", "latentlink_runtime")))

@@ -1,8 +1,8 @@
 """The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
-Read `options`, `encodings`, `console` with `logged`, `radio`, `provenance` and `card` (what commands share of arguments, terminals,
+Read `options`, `encodings`, `console` with `logged`, `channels`, `provenance` and `card` (what commands share of arguments, terminals,
 channels, and of what is told of files), then `encode`, `moments` with `beyond_memory`, `fit` with `fit_codec`, `design`, `evaluate`,
-`inspect` with `results`, `study` and `demo`.
+`inspect` with `results`, `study`, `demo`, and `radio` with `radio_demo`.
 """
 
 import ast
@@ -19,12 +19,12 @@ import latentlink
 from latentlink.cli.encodings import spell_what_consoles_lack
 
 
-def _register(group: cyclopts.App, module: str, *names: str) -> None:
+def _register(group: cyclopts.App, module: str, *names: str, **settings: Any) -> None:
     """Add functions of a module of this package as commands, each with its docstring up to the parameters as help."""
     for function in ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")).body:
         if isinstance(function, ast.FunctionDef) and function.name in names:
             text = (ast.get_docstring(function) or "").partition("\n\nParameters\n---")[0]
-            group.command(f"latentlink.cli.{module}:{function.name}", name=function.name, help=text)
+            group.command(f"latentlink.cli.{module}:{function.name}", name=function.name, help=text, **settings)
 
 
 app = cyclopts.App(
@@ -39,6 +39,11 @@ for _name in ("demo", "encode", "moments", "fit", "design", "evaluate", "inspect
 _study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
 _register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")
 app.command(_study)
+_radio = cyclopts.App(name="radio", help="Run a link between processes that only share a file: over an air here, or radios.")
+_register(_radio, "radio", "export")
+_register(_radio, "radio", "keys", "tx", "rx", "air", "replay", "view", help_flags=())  # whose options, and help, are the runtime's
+_register(_radio, "radio_demo", "demo")
+app.command(_radio)
 app.register_install_completion_command(help="Let the shell complete commands and options: bash, zsh or fish.")
 _TOO_LARGE = ("OutOfMemoryError", "allocate memory", "overflow")  # of PyTorch, for tensors that no machine holds
 

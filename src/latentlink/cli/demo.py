@@ -40,7 +40,8 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
 
     Runs studies/demo.yaml: three exact linear designs and a codec, one network for all channels, which is trained in the first run and
     stored. Writes accuracy.png, accuracy.pdf, results.parquet, pair.safetensors (the goal-oriented modes, which design a link for any
-    channel), link.safetensors (that of the first channel at 8×8), codec.safetensors and head.safetensors. Without Fashion-MNIST it takes scikit-learn's digits and two small encoders.
+    channel), link.safetensors (that of the first channel at 8×8), codec.safetensors and head.safetensors. Without Fashion-MNIST it takes
+    scikit-learn's digits and two small encoders.
 
     Example: `latentlink demo channel.antennas=1,8 channel.draws=50 --output my-demo`
 
@@ -51,8 +52,7 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
     """
     check_writable(output / "results.parquet")
     started = time.perf_counter()
-    experiment = open_experiment(STUDY, (*_find_data(overrides), *overrides), quick=quick)
-    experiment = replace(experiment, results=Results(output))
+    experiment = open_demo(overrides, output, quick)
     run_experiment(experiment, jobs, device)
     rows = experiment.rows()
     plots = plot_accuracy(arrange(rows, "antennas"), channels=True)
@@ -70,6 +70,12 @@ def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = Fals
     out.print(f"{time.perf_counter() - started:.1f} s")
 
 
+def open_demo(overrides: tuple[str, ...], output: Path, quick: bool) -> Experiment:
+    """The demonstration study, with overrides, whose results are kept in a folder."""
+    experiment = open_experiment(STUDY, (*_find_data(overrides), *overrides), quick=quick)
+    return replace(experiment, results=Results(output))
+
+
 def _find_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
     """An override to digits where Fashion-MNIST is not on this machine and no other data are named."""
     if any(override.startswith("data.dataset=") for override in overrides):
@@ -83,7 +89,7 @@ def _find_data(overrides: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _save_links(experiment: Experiment, rows: pl.DataFrame, output: Path, device: torch.device) -> list[Path]:
-    """Save the receiver's head, the codec, the goal-oriented modes, and their link over the first channel at 8×8 or else the most antennas."""
+    """Save the receiver's head, the codec, the goal-oriented modes, and their link over the first channel at 8×8 or the most antennas."""
     cells = sorted(experiment.cells, key=lambda cell: (cell.channel.shape[1] == _SHOWN, cell.channel.shape[1]))
     best = {type(cell.method): cell for cell in cells if getattr(cell.method, "goal", "fisher") == "fisher"}
     scenario = Runner(experiment.results, device=str(device)).scenario(cells[0])

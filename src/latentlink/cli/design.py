@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from latentlink.cli.card import check_card, read_card, write_card
+from latentlink.cli.channels import channel_at, link_facts, matrices
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name
-from latentlink.cli.radio import channel_at, link_facts, matrices
 from latentlink.linear.design import ClosedForm
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.solution import Solution

@@ -8,10 +8,10 @@ import polars as pl
 from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
 from latentlink.cli.beyond_memory import is_beyond_memory, measure_stream, refuse_what_needs_all
+from latentlink.cli.channels import channel_at, read_radio
 from latentlink.cli.console import facts, read_pilots, told_warnings, wrote
 from latentlink.cli.measured import Rows, list_figures, list_power, print_accuracy, warn_of_error, warn_of_power
 from latentlink.cli.options import USUAL_READING, Device, Integer, Number, Reading, ReadingOptions
-from latentlink.cli.radio import channel_at, read_radio
 from latentlink.data.readers.targets import read_targets
 from latentlink.evaluation import evaluate as evaluation
 from latentlink.evaluation.figures import Evaluation

@@ -13,12 +13,12 @@ from cyclopts import Parameter
 from latentlink.channels.channel import Channel
 from latentlink.cli.beyond_memory import ReadPilots, read_or_stream
 from latentlink.cli.card import check_card, write_card
+from latentlink.cli.channels import channel_at, link_facts, matrices
 from latentlink.cli.console import facts, messages, source_name, told_warnings, warn, wrote
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
 from latentlink.cli.measured import list_figures, list_power, name_figures
 from latentlink.cli.options import USUAL_READING, AutoOrNumber, Device, Integer, Number, ReadingOptions
 from latentlink.cli.provenance import channel_name
-from latentlink.cli.radio import channel_at, link_facts, matrices
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.dependence import ChanceWarning
 from latentlink.latents.look import look

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from latentlink.cli.card import Card, read_card, word, write_card
+from latentlink.cli.channels import read_radio
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import USUAL_READING, Reading, ReadingOptions
-from latentlink.cli.radio import read_radio
 from latentlink.cli.results import is_result_file, show_results
 from latentlink.data.readers.content import FileContentError
 from latentlink.data.readers.labels import is_table, read_named_labels

@@ -1,63 +1,51 @@
-"""Channels on the command line: those of a file, or one that is drawn; and what there is to say of a link over them."""
+"""`latentlink radio`: a link between processes that only share a file of its design.
 
-import warnings
+The processes are those of the runtime, which need no PyTorch: a command takes the place of this process, with the options that
+`python -m latentlink_runtime COMMAND --help` tells.
+"""
 
-from torch import Tensor
+import os
+import sys
+from typing import Annotated, NoReturn
 
-from latentlink.bounds.capacity import capacity
-from latentlink.channels.channel import Channel
-from latentlink.channels.fading import rayleigh
-from latentlink.cli.console import told_warnings
-from latentlink.cli.options import Reading
-from latentlink.data.readers.channels import read_channels
-from latentlink.links.solution import Solution
-from latentlink.numerics.doors import integer
-from latentlink.numerics.seeds import stream_generator
+from cyclopts import Parameter
 
-_ANTENNAS = 8  # of the Rayleigh channel that is drawn where none is given
+Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
-def matrices(channel: str | None, reading: Reading, n_rx: int | None, n_tx: int | None, gain: float | None, seed: int | None) -> Tensor:
-    """Channels of a file, or one drawn."""
-    if channel is None:
-        generator = stream_generator(0 if seed is None else seed, "channel")
-        size = (integer("--n-rx", _ANTENNAS if n_rx is None else n_rx), integer("--n-tx", _ANTENNAS if n_tx is None else n_tx))
-        try:
-            return rayleigh(*size, gain=1.0 if gain is None else gain, generator=generator).unsqueeze(-3)
-        except RuntimeError as error:
-            raise MemoryError(f"--n-rx {size[0]} and --n-tx {size[1]} make a channel that memory does not hold: give fewer") from error
-    given = {"--gain": gain, "--seed": seed}
-    if idle := [name for name, value in given.items() if value is not None]:
-        raise ValueError(f"{', '.join(idle)} draw a channel, and --channel {channel} brings one: give one or the other")
-    h = read_radio(channel, reading)
-    for name, wanted, found in (("--n-rx", n_rx, h.shape[-2]), ("--n-tx", n_tx, h.shape[-1])):
-        if wanted is not None and wanted != found:
-            raise ValueError(
-                f"{name} must be {found}, what --channel {channel} holds as [N, uses, rx, tx], got {wanted}: are its --axes others?"
-            )
-    return h
+def keys(*words: Words) -> None:
+    """Make the keys of a device, NAME.secret and NAME.public: the transmitter and the receiver know each other by them."""
+    _become("keys", words)
 
 
-def channel_at(h: Tensor, snr_db: float, power: float) -> Channel:
-    """Channels at an SNR, with a line where what arrives is not what any radio hears."""
-    with told_warnings():
-        warnings.filterwarnings("ignore", "the imaginary parts")  # which the reader of the file has told
-        return Channel.from_grid(h, snr_db, power)
+def tx(*words: Words) -> None:
+    """Send latents of a file: sound the channel, take the receiver's report, precode, and go on until told to end."""
+    _become("tx", words)
 
 
-def read_radio(path: str, reading: Reading) -> Tensor:
-    """Channels of a file (N, uses, rx, tx), with a line for every warning of their reader."""
-    with told_warnings():
-        return read_channels(path, axes=reading.axes)
+def rx(*words: Words) -> None:
+    """Receive latents, or a head's decisions: measure the channel, report it, decode, count, and show it live with --view PORT."""
+    _become("rx", words)
 
 
-def link_facts(radio: Channel, snr_db: float, variance: Tensor, solution: Solution) -> dict[str, str | float]:
-    """What there is to say of a link before a message is sent, by name; `variance` is that of the receiver's latents."""
-    expected = solution.expected_mse
-    return {
-        "channel": f"{radio.n_rx}×{radio.n_tx}, {radio.uses} use(s), {snr_db:g} dB, {radio.batch.numel()} channel(s)",
-        "mean |h|²": float(radio.h.abs().square().mean()),
-        "capacity, bits per message": float(capacity(radio).mean()),
-        "expected NMSE on the pilots": "not known" if expected is None else float(expected.mean() / variance),
-        "status": "; ".join(solution.messages()),
-    }
+def air(*words: Words) -> None:
+    """Carry samples between both as an air does, with taps, noise and offsets; by GNU Radio's flow graph with --gnuradio."""
+    _become("air", words)
+
+
+def replay(*words: Words) -> None:
+    """Send a SigMF recording at its own rate."""
+    _become("replay", words)
+
+
+def view(*words: Words) -> None:
+    """Open the live page of a process that was started with --view."""
+    _become("view", words)
+
+
+def _become(command: str, words: tuple[str, ...]) -> NoReturn:
+    """Let the runtime's command take the place of this process, which keeps its number and its parent."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    environment = {**os.environ, "LATENTLINK_PROGRAM": "latentlink radio"}
+    os.execve(sys.executable, [sys.executable, "-m", "latentlink_runtime", command, *words], environment)

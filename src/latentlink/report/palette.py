@@ -117,6 +117,11 @@ def find_look(curve: Curve, looks: dict[str, Look]) -> Look:
     return replace(look, width=0.7 * look.width, dash=BROKEN, hollow=True) if curve.is_unaware else look
 
 
+def look_of(family: str, label: str) -> Look:
+    """The look of a method by its family and its label, as it has alone in a figure."""
+    return _make_look(family, _choose_slots(family, {label})[label])
+
+
 def _find_family(curve: Curve) -> str:
     return curve.family if curve.family in FAMILIES else _OWN
 

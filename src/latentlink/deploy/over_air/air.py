@@ -1,0 +1,61 @@
+"""The air of a run: taps between the antennas, noise, and what the clocks of both ends differ by."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentlink.numerics.doors import integer, real
+from latentlink_runtime.radio.numerology import LL_64_16, Numerology
+from latentlink_runtime.serve.air import rayleigh
+
+_TAPS = 4  # in samples; the cyclic prefix takes 13
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The air of a run, and how samples go through it.
+
+    Attributes:
+        n_tx: transmit antennas.
+        n_rx: receive antennas.
+        snr_db: SNR of a sample at a receive antenna in dB, for a transmit power of 1 and a mean gain of 1.
+        seed: of the taps and of the noise.
+        frequency: carrier frequency offset in cycles a sample.
+        ppm: by which the transmitter's clock is faster, in parts per million.
+        rate: samples a second of each antenna, by which the transmitter is paced.
+        per_frame: messages of a frame.
+        bits: of each angle and each amplitude that the receiver reports.
+        gnuradio: True where GNU Radio's flow graph is the air, else the one in NumPy.
+    """
+
+    n_tx: int = 4
+    n_rx: int = 4
+    snr_db: float = 20.0
+    seed: int = 0
+    frequency: float = 0.004
+    ppm: float = 20.0
+    rate: float = 5e4
+    per_frame: int = 768
+    bits: int = 6
+    gnuradio: bool = False
+    numerology: Numerology = field(default=LL_64_16, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("n_tx", "n_rx"):
+            integer(name, getattr(self, name), 1, 8)
+        for name in ("snr_db", "frequency", "ppm", "rate"):
+            real(name, getattr(self, name))
+
+    @property
+    def taps(self) -> np.ndarray:
+        """Taps (taps, n_rx, n_tx) of falling power, drawn by the seed."""
+        return rayleigh(self.seed, _TAPS, self.n_rx, self.n_tx)
+
+    @property
+    def carriers(self) -> Tensor:
+        """The channel (data carriers, 1, n_rx, n_tx) of each data carrier."""
+        numerology = self.numerology
+        turn = np.exp(-2j * np.pi * np.outer(numerology.carriers[numerology.data_index], np.arange(_TAPS)) / numerology.n_fft)
+        return torch.from_numpy(np.tensordot(turn, self.taps, 1))[:, None]

@@ -1,0 +1,84 @@
+"""Links of processes over an air: what arrives is what the simulation says, and a fault of the radio is seen as one."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import latentlink as ll
+import latentlink_runtime as lr
+from latentlink.deploy.over_air.air import Setting
+from latentlink.deploy.over_air.processes import Reception, send_over_air
+from latentlink.deploy.over_air.simulation import measure, simulate
+from latentlink_runtime.serve.air import Air
+
+pytest.importorskip("zmq")
+KIT = Path(lr.__file__).parents[2] / "conformance"
+SETTING = Setting(snr_db=12.0, seed=3, rate=1e5)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Pilots of the conformance kit, and its head."""
+    return runpy.run_path(str(KIT / "make.py"))["pairs"](), ll.load(KIT / "head.safetensors")
+
+
+def test_the_channel_of_each_carrier_is_that_of_the_air():
+    numerology = SETTING.numerology
+    H = Air(SETTING.taps).response(numerology.carriers[numerology.data_index], numerology.n_fft)
+    np.testing.assert_allclose(SETTING.carriers[:, 0].numpy(), H, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_tx", 9), ("n_rx", 0), ("snr_db", float("nan")), ("n_tx", 2.5)])
+def test_a_setting_names_what_it_cannot_be(name, value):
+    with pytest.raises(ValueError, match=name):
+        replace(SETTING, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["pair", "codec-mean"])
+def test_what_arrives_over_the_air_is_what_the_simulation_says(name, pairs):
+    pilots, head = pairs
+    messages = []
+    came = send_over_air(KIT / f"{name}.safetensors", pilots.x.numpy(), SETTING, 8000, view=0, told=messages.append)
+    assert messages[0].startswith("http://127.0.0.1:")
+    assert came.frames_sent == 11
+    assert came.frames_lost == came.lost == 0
+    assert len(came.values) == 11 * SETTING.per_frame
+    assert came.messages_per_second > 5000
+    assert came.counts["rx known_faults"] == 0
+    y, rows = pilots.y.float(), torch.from_numpy(came.rows)
+    here = measure(torch.from_numpy(came.values), y[rows], pilots.labels[rows], head, y.mean(0))
+    told = {column: came.mean(column) for column in ("noise_variance", "error_variance")}
+    there = simulate(ll.load(KIT / f"{name}.safetensors"), pilots.x.float(), y, pilots.labels, head, SETTING, told)
+    assert here.nmse == pytest.approx(there.nmse, abs=0.012)
+    assert here.accuracy == pytest.approx(there.accuracy, abs=0.02)
+    # the same with a receiver that leaves the error of its estimate out, or has other noise, is seen
+    worse = simulate(ll.load(KIT / f"{name}.safetensors"), pilots.x.float(), y, pilots.labels, head, SETTING,
+                     {**told, "noise_variance": 2 * told["noise_variance"]})  # fmt: skip
+    assert worse.nmse > there.nmse + 0.02
+
+
+def test_what_a_process_refuses_is_told_by_its_name(pairs):
+    pilots, _ = pairs
+    with pytest.raises(ValueError, match="must be a pair or a codec"):
+        send_over_air(KIT / "head.safetensors", pilots.x.numpy(), SETTING, 100)
+    with pytest.raises(ValueError, match="latents must have shape"):
+        send_over_air(KIT / "pair.safetensors", pilots.y.numpy(), SETTING, 100)
+    with pytest.raises(ValueError, match="messages"):
+        send_over_air(KIT / "pair.safetensors", pilots.x.numpy(), SETTING, 0)
+
+
+def test_a_reception_of_nothing_has_no_figures():
+    nothing = Reception(np.zeros((0, 0)), np.zeros(0, int), 0, [], 0, {})
+    assert np.isnan(nothing.mean("snr_db"))
+    assert np.isnan(nothing.messages_per_second)
+
+
+def test_messages_a_second_are_those_between_the_first_frame_and_the_last():
+    frames = [{"seconds": 0.5 * number, "messages": 100.0} for number in range(5)]
+    came = Reception(np.zeros((500, 3)), np.arange(500), 0, frames, 6, {})
+    assert came.messages_per_second == pytest.approx(200)
+    assert came.frames_lost == 1
