@@ -119,11 +119,10 @@ class Network:
     def modulation(self, features: Array) -> Modulation:
         """α, β, γ, δ at channels of these features (…, c)."""
         read = self.read(features)[..., None, :]
-        pairs = [np.split(read @ weight.T + bias, 2, -1) for weight, bias in self.modulators]
+        pairs = [(read @ weight.T + bias, len(bias) // 2) for weight, bias in self.modulators]
         last = read @ self.last[0].T + self.last[1]
-        return self.modulated(
-            tuple(1 + scale for scale, _ in pairs), tuple(shift for _, shift in pairs), last[..., :-1], 1 - last[..., -1:]
-        )
+        scale, shift = tuple(1 + both[..., :h] for both, h in pairs), tuple(both[..., h:] for both, h in pairs)
+        return self.modulated(scale, shift, last[..., :-1], 1 - last[..., -1:])
 
     def modulated(self, scale: tuple[Array, ...], shift: tuple[Array, ...], offset: Array, direct: Array) -> Modulation:
         """The modulation of given α, β, δ and 1 − γ, with the biases of the layers folded in."""

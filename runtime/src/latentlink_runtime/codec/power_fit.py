@@ -50,7 +50,8 @@ class PowerFit:
 
     def covers(self, streams: Streams) -> Array:
         """True for the channels that lie among those that it was fitted to."""
-        covered: Array = (streams.bits >= self.least[streams.symbols]) & (streams.bits <= self.most[streams.symbols])
+        bits, symbols = streams.bits, streams.symbols
+        covered: Array = (bits >= self.least[symbols]) & (bits <= self.most[symbols])
         return covered
 
     def predict(self, encoder: Network, streams: Streams, ceiling: Array) -> tuple[Array, Array]:
