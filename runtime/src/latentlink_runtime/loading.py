@@ -18,11 +18,14 @@ _READERS: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
     "codec": CodecDesign.from_file,
     "head": Head.from_file,
     "regression head": Head.from_file,
+    "device pair": LinearDesign.from_file,
+    "device codec": CodecDesign.from_file,
+    "device head": Head.from_file,
 }
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read a link, a pair, a codec or a head that `latentlink` saved, after checking every byte of it.
+    """Read a link, a pair, a codec or a head that `latentlink` saved, or made for devices, after checking every byte of it.
 
     Args:
         path: the file.

@@ -1,1 +1,1 @@
-"""Designs for devices that run no Python or no NumPy: read `graph`, which builds ONNX graphs node by node, then `onnx`, the codec's two."""
+"""Designs for devices: read `device`, which makes the file that the runtime needs, then `graph` and `onnx`, for devices that run no NumPy."""

@@ -47,10 +47,13 @@ class Graph:
         self._inputs.append(self._onnx.helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, axes))
         return name
 
-    def output(self, name: str, value: str, *axes: int | str) -> None:
-        """Give a value out under a name."""
-        self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name]))
+    def output(self, name: str, value: str, *axes: int | str) -> str:
+        """Give the value of a node out under a name, which is its name from then on, and is returned."""
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                names[:] = [name if own == value else own for own in names]
         self._outputs.append(self._onnx.helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, axes))
+        return name
 
     def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
         """An array that the file has."""
@@ -72,18 +75,13 @@ class Graph:
         """A constant of integers, such as axes."""
         return self.constant(f"integers {values}", np.array(values), np.int64)
 
-    def streams_of(self, value: str) -> str:
-        """How many numbers a value has in its last axis, as an integer of one entry."""
-        return self.node("Shape", value, start=_LAST, end=_LAST + 1)
-
-    def carry(self, value: str, count: str, most: int) -> str:
-        """The first numbers of a value, or zeros after them, `count` (a value of one integer, at most `most` more) in all."""
-        padded = self.node("Pad", value, self.integers(0, 0, 0, 0, 0, most))
-        return self.first(padded, count)
-
-    def first(self, value: str, count: str) -> str:
-        """The first numbers of a value."""
-        return self.node("Slice", value, self.integers(0), count, self.integers(_LAST))
+    def carry(self, value: str, given: int, wanted: int) -> str:
+        """The first `wanted` numbers of a value that has `given`, or all of them and zeros after them."""
+        if wanted == given:
+            return value
+        if wanted > given:
+            return self.node("Pad", value, self.integers(0, 0, 0, 0, 0, wanted - given))
+        return self.node("Slice", value, self.integers(0), self.integers(wanted), self.integers(_LAST))
 
     def gelu(self, value: str) -> str:
         """x (1 + erf(x / √2)) / 2, in the form that runtimes fuse into one operator."""

@@ -1,11 +1,13 @@
-"""A codec as two ONNX graphs that serve every channel: what the channel sets are inputs, what training set are constants.
+"""A codec as ONNX graphs that serve every channel: what the channel sets are inputs, what training set are constants.
 
-    transmitter.onnx   x, scale.l, bias.l, offset, direct, residual, beams          → symbols
-    receiver.onnx      symbols, scale.l, bias.l, offset, direct, evened, residual, beams → coefficients, y
+    transmitter.onnx    x, scale.l, bias.l, offset, direct, residual, beams               → symbols
+    receiver.onnx       symbols, scale.l, bias.l, offset, direct, evened, residual, beams → coefficients, y
+    coefficients.onnx   the same inputs                                                   → coefficients, and outputs of a head
 
-Numbers of messages, channels, streams and antennas are free. Symbols are interleaved, (re, im) of one antenna after the other and one use
-after the other; beams are a real matrix that takes streams to them, or back. `latentlink_runtime.onnx_link` makes the inputs of a link, and
-`examples/onnx/README.md` says how other languages do.
+The last forms no latent: runtimes compute a graph whole, and Ψ would be half of what a classifying receiver computes. Numbers of messages,
+channels and antennas are free, that of streams is what the codec was trained for; a channel of fewer has zeros there. Symbols are
+interleaved, (re, im) of one antenna after the other and one use after the other; beams are a real matrix that takes streams to them, or
+back. `latentlink_runtime.onnx_link` makes the inputs of a link, and `examples/onnx/README.md` says how other languages do.
 """
 
 import os
@@ -16,17 +18,18 @@ from typing import Any
 import numpy as np
 
 from latentlink.deploy.graph import Graph
-from latentlink_runtime.artifacts.artifact_file import verify
+from latentlink.storage.atomic import write_atomically
+from latentlink_runtime.artifacts.artifact_file import pair_digest
 from latentlink_runtime.codec.design import CodecDesign
 from latentlink_runtime.codec.link import CodecLink
 from latentlink_runtime.codec.network import Network
 from latentlink_runtime.linear.limit import Limit
 from latentlink_runtime.loading import load
+from latentlink_runtime.onnx_link import COEFFICIENTS, RECEIVER, TRANSMITTER
+from latentlink_runtime.onnx_session import FORMAT
+from latentlink_runtime.tasks.head import Head
 
 Array = np.ndarray[Any, Any]
-
-FORMAT = "1"
-TRANSMITTER, RECEIVER = "transmitter.onnx", "receiver.onnx"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,44 +58,46 @@ class Constants:
     def of(cls, codec: CodecDesign | CodecLink) -> "Constants":
         """The constants of a codec, or of a link of one."""
         rest: dict[str, Any] = {"encoder": codec.encoder, "decoder": codec.decoder, "limit": codec.limit}
-        if isinstance(codec, CodecLink):
-            return cls(codec.analysis, codec.synthesis, codec.mean_x, codec.mean_y, **rest)
-        modes = codec.modes
-        return cls(modes.analysis[codec.inputs], modes.synthesis[:, codec.outputs], modes.mean_x, modes.mean_y, **rest)
+        means = codec if isinstance(codec, CodecLink) else codec.modes
+        return cls(codec.analysis, codec.synthesis, means.mean_x, means.mean_y, **rest)
 
 
-def export_onnx(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write `transmitter.onnx` and `receiver.onnx` of a codec that was saved.
+def export_onnx(
+    path: str | os.PathLike[str], folder: str | os.PathLike[str], head: str | os.PathLike[str] | None = None
+) -> tuple[Path, Path, Path]:
+    """Write `transmitter.onnx`, `receiver.onnx` and `coefficients.onnx` of a codec that was saved.
 
     Args:
-        path: the file of a codec or of a codec's link.
-        folder: where the two files go; it is made, and files of these names are replaced.
+        path: the file of a codec, of a codec for devices, or of a codec's link.
+        folder: where the files go; it is made, and files of these names are replaced.
+        head: the file of a head that `coefficients.onnx` gives the outputs of, folded into the decoder; None for coefficients alone.
 
     Returns:
-        The paths of the transmitter's and the receiver's graph.
+        The paths of the three graphs, in the order above.
 
     Raises:
         ImportError: the package onnx is not installed.
         OSError: a file cannot be read or written.
-        ArtifactError: the file is no whole artifact.
-        ValueError: it is another artifact than a codec or a codec's link.
+        ArtifactError: a file is no whole artifact.
+        ValueError: the file is another artifact than a codec or a codec's link, or the head is none, or takes other latents.
 
     Example:
         codec.save("codec.safetensors")
-        export_onnx("codec.safetensors", "onnx")
+        export_onnx("codec.safetensors", "onnx", head="head.safetensors")
     """
     codec = load(path)
     if not isinstance(codec, CodecDesign | CodecLink):
         kind = type(codec).__name__
         raise ValueError(f"path must be the file of a codec or of a codec's link, got {path}, a {kind}; linear links need one product")
     constants = Constants.of(codec)
-    own = {"latentlink.format": FORMAT, "latentlink.codec": verify(Path(path).read_bytes(), path)["sha256"]}
+    own = {"latentlink.format": FORMAT, "latentlink.codec": pair_digest(path)}
+    graphs = {TRANSMITTER: transmitter(constants), RECEIVER: receiver(constants)}
+    graphs[COEFFICIENTS] = coefficients(constants, None if head is None else _read_head(head, len(constants.mean_y)))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files = folder / TRANSMITTER, folder / RECEIVER
-    for file, graph in zip(files, (transmitter(constants), receiver(constants)), strict=True):
-        file.write_bytes(graph.model(own, "latentlink").SerializeToString(deterministic=True))
-    return files
+    for name, graph in graphs.items():
+        write_atomically(folder / name, graph.model(own, "latentlink").SerializeToString(deterministic=True))
+    return folder / TRANSMITTER, folder / RECEIVER, folder / COEFFICIENTS
 
 
 def transmitter(constants: Constants) -> Graph:
@@ -100,14 +105,12 @@ def transmitter(constants: Constants) -> Graph:
     graph, encoder = Graph("transmitter"), constants.encoder
     x = graph.input("x", "batch", "messages", len(constants.mean_x))
     modulation = _modulation(graph, encoder)
-    direct, residual = (graph.input(name, "channels", 1, "streams") for name in ("direct", "residual"))
-    beams = graph.input("beams", "channels", "streams", "interleaved")
+    direct, residual = (graph.input(name, "channels", 1, encoder.outputs) for name in ("direct", "residual"))
+    beams = graph.input("beams", "channels", encoder.outputs, "interleaved")
     centred = graph.node("Sub", x, graph.constant("mean_x", constants.mean_x))
     z = graph.node("MatMul", centred, graph.constant("analysis", constants.analysis.T))
-    count = graph.streams_of(direct)
-    linear = graph.node("Mul", direct, graph.carry(z, count, encoder.outputs))
-    other = graph.first(_network(graph, encoder, z, modulation), count)
-    t = graph.node("Add", linear, graph.node("Mul", residual, other))
+    linear = graph.node("Mul", direct, graph.carry(z, encoder.inputs, encoder.outputs))
+    t = graph.node("Add", linear, graph.node("Mul", residual, _network(graph, encoder, z, modulation)))
     t = _limited(graph, t, constants.limit)
     graph.output("symbols", graph.node("MatMul", t, beams), "all", "messages", "interleaved")
     return graph
@@ -115,22 +118,44 @@ def transmitter(constants: Constants) -> Graph:
 
 def receiver(constants: Constants) -> Graph:
     """w = symbols · beams; ẑ = direct ⊙ w + residual g(evened ⊙ w); y = μy + Ψ ẑ."""
-    graph, decoder = Graph("receiver"), constants.decoder
-    symbols = graph.input("symbols", "batch", "messages", "interleaved")
-    modulation = _modulation(graph, decoder)
-    direct, evened = (graph.input(name, "channels", 1, "streams") for name in ("direct", "evened"))
-    residual = graph.input("residual", "channels", 1, 1)
-    beams = graph.input("beams", "channels", "interleaved", "streams")
-    w = graph.node("MatMul", symbols, beams)
-    linear = graph.carry(graph.node("Mul", direct, w), graph.integers(decoder.outputs), decoder.outputs)
-    read = graph.carry(graph.node("Mul", evened, w), graph.integers(decoder.inputs), decoder.inputs)
-    other = graph.node("Mul", residual, _network(graph, decoder, read, modulation))
-    coefficients = graph.node("Add", linear, other)
-    graph.output("coefficients", coefficients, "all", "messages", decoder.outputs)
-    y = graph.node("MatMul", coefficients, graph.constant("synthesis", constants.synthesis.T))
+    graph = Graph("receiver")
+    received = _received(graph, constants.decoder)
+    y = graph.node("MatMul", received, graph.constant("synthesis", constants.synthesis.T))
     y = graph.node("Add", y, graph.constant("mean_y", constants.mean_y))
     graph.output("y", y, "all", "messages", len(constants.mean_y))
     return graph
+
+
+def coefficients(constants: Constants, head: Head | None = None) -> Graph:
+    """ẑ as `receiver` has it, and with a head its outputs (W Ψ) ẑ + W μy + b; no latent is formed."""
+    graph = Graph("coefficients")
+    received = _received(graph, constants.decoder)
+    if head is not None:
+        weight, bias = head.weight @ constants.synthesis, head.weight @ constants.mean_y + head.bias
+        outputs = graph.node("MatMul", received, graph.constant("head", weight.T))
+        graph.output("outputs", graph.node("Add", outputs, graph.constant("head_bias", bias)), "all", "messages", len(bias))
+    return graph
+
+
+def _received(graph: Graph, decoder: Network) -> str:
+    """The coefficients ẑ, which are given out, too."""
+    symbols = graph.input("symbols", "batch", "messages", "interleaved")
+    modulation = _modulation(graph, decoder)
+    direct, evened = (graph.input(name, "channels", 1, decoder.inputs) for name in ("direct", "evened"))
+    residual = graph.input("residual", "channels", 1, 1)
+    w = graph.node("MatMul", symbols, graph.input("beams", "channels", "interleaved", decoder.inputs))
+    linear = graph.carry(graph.node("Mul", direct, w), decoder.inputs, decoder.outputs)
+    other = graph.node("Mul", residual, _network(graph, decoder, graph.node("Mul", evened, w), modulation))
+    received = graph.node("Add", linear, other)
+    return graph.output("coefficients", received, "all", "messages", decoder.outputs)
+
+
+def _read_head(path: str | os.PathLike[str], m: int) -> Head:
+    head = load(path)
+    if not isinstance(head, Head) or head.weight.shape[1] != m:
+        found = f"one of {head.weight.shape[1]}" if isinstance(head, Head) else f"a {type(head).__name__}"
+        raise ValueError(f"head must be the file of a head on latents of {m} dimensions, got {path}, {found}")
+    return head
 
 
 def _modulation(graph: Graph, network: Network) -> list[tuple[str, str]]:

@@ -3,11 +3,15 @@
 The metadata of the safetensors header has one entry, "manifest", a JSON object with at least `format_version`, `kind` and `sha256`. The
 digest is taken over the whole file with its own 64 hexadecimal digits replaced by zeros, so that no changed, truncated or foreign file
 passes. `latentlink` writes and reads its artifacts by these functions, too: there is no second implementation.
+
+A file for devices holds what they need of another one, whose SHA-256 its manifest has as `pair_sha256`: both are files of the same pair, and
+`pair_digest` is one for both.
 """
 
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
 BLANK = "0" * 64
 UNBOUNDED = "ceiling"  # of the streams that a codec takes: infinite where there is none
+DEVICE = "device "  # begins the kinds of files for devices
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -65,6 +70,8 @@ def verify(content: bytes, name: str | os.PathLike[str], most_header: int | None
         raise ArtifactError(f"{name}: format version {version} does not exist")
     if version > FORMAT_VERSION:
         raise ArtifactError(f"{name}: format version {version} is newer than {FORMAT_VERSION}; update latentlink")
+    if manifest["kind"].startswith(DEVICE) and not re.fullmatch("[0-9a-f]{64}", str(manifest.get("pair_sha256"))):
+        raise ArtifactError(f"{name}: pair_sha256 must be the 64 digits of the file that it was made of; export it again")
     return manifest
 
 
@@ -79,13 +86,7 @@ def read(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> tuple[Tens
         OSError: there is no such file, or the system refuses to open it.
         ArtifactError: as `verify`, or it is larger than `most`, or its tensors are malformed or not finite.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it")
-    size = path.stat().st_size
-    if size > most:
-        raise ArtifactError(f"{path}: has {size} bytes, expected at most {most}; no link, pair or codec is as large")
-    content = path.read_bytes()
+    content = _content(Path(path), most)
     manifest = verify(content, path, MAX_HEADER_BYTES)
     try:
         tensors = safetensors.numpy.load(content)
@@ -95,6 +96,43 @@ def read(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> tuple[Tens
     if wrong:
         raise ArtifactError(f"{path}: NaN or infinite entries in {', '.join(sorted(wrong))}, which no artifact has")
     return tensors, manifest
+
+
+def pair_digest(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> str:
+    """The SHA-256 by which two ends know that they have files of the same pair, as 64 hexadecimal digits.
+
+    That of the file itself, or, for a file for devices, that of the file which it was made of: an end with the one and an end with the other
+    agree.
+
+    Args:
+        path: the file of a pair, a codec or a link, or one for devices.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: there is no such file, or the system refuses to open it.
+        ArtifactError: it is not a whole, unchanged artifact; see `verify`.
+    """
+    content = _content(Path(path), most)
+    manifest = verify(content, path, MAX_HEADER_BYTES)
+    return str(manifest["pair_sha256"]) if manifest["kind"].startswith(DEVICE) else hashlib.sha256(content).hexdigest()
+
+
+def check_arrays(tensors: Tensors, shapes: dict[str, tuple[int, ...]], dtypes: tuple[Any, ...] = (np.float32, np.float64)) -> None:
+    """ValueError, by name, unless arrays have these shapes, and one of these types."""
+    for name, shape in shapes.items():
+        value = tensors[name]
+        if value.shape != shape or value.dtype not in dtypes:
+            kinds = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+            raise ValueError(f"{name} must be {kinds} of shape {shape}, got {value.dtype} {value.shape}")
+
+
+def _content(path: Path, most: int) -> bytes:
+    if path.is_dir():
+        raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it")
+    size = path.stat().st_size
+    if size > most:
+        raise ArtifactError(f"{path}: has {size} bytes, expected at most {most}; no link, pair or codec is as large")
+    return path.read_bytes()
 
 
 def _is_finite(name: str, value: np.ndarray[Any, Any]) -> bool:

@@ -82,6 +82,8 @@ class Channel:
 
     def astype(self, dtype: Any) -> "Channel":
         """The same channels in the precision of a real dtype."""
+        if self.h.real.dtype == dtype:
+            return self
         h = self.h.astype(np.result_type(dtype, np.complex64))
         return Channel(h, self.noise_variance, self.power, error_variance=self.error_variance)
 

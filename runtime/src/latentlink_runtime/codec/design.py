@@ -1,11 +1,12 @@
 """The codec's design for a channel: the linear design's streams, the networks at their SNRs, a gate, and the power at the budget."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.codec.ends import Ends, carry, precode
 from latentlink_runtime.codec.link import CodecLink
@@ -27,7 +28,7 @@ class CodecDesign:
     """Networks for every channel of up to `most` real streams.
 
     Attributes:
-        modes: the semantic modes that the codec works in.
+        modes: the semantic modes that the codec works in; of a file for devices Φ and Ψ are zero where the networks do not use them.
         covariance: variances (k,) of their coefficients.
         encoder: the transmitter's network.
         decoder: the receiver's network.
@@ -63,26 +64,42 @@ class CodecDesign:
 
     @classmethod
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "CodecDesign":
-        """The codec of a file of the kind "codec"."""
-        own = {name.removeprefix("modes."): value for name, value in tensors.items() if name.startswith("modes.")}
-        symbols = int(manifest["max_symbols"])
-        gate = tensors["gate.open"]
-        if tensors["ceiling"].shape != (symbols + 1,) or gate.shape != (len(SYMBOLS) + 1, len(BITS) + 1):
-            raise ValueError(f"ceiling must have shape ({symbols + 1},) and the gate {(len(SYMBOLS) + 1, len(BITS) + 1)}")
+        """The codec of a file of the kind "codec" or "device codec"; ValueError where its arrays do not fit together."""
+        encoder, decoder = (Network.from_tensors(tensors, f"{end}.") for end in ("encoder", "decoder"))
+        symbols, modes = int(manifest["max_symbols"]), _modes_of(tensors, manifest, encoder, decoder)
+        most, k = 2 * symbols, len(modes.strength)
+        told = {"encoder": encoder.widths, "decoder": decoder.widths, "features": 2 * most}
+        if manifest["networks"] != told or encoder.outputs != most or decoder.inputs != most:
+            raise ValueError(f"networks must be {manifest['networks']} with {most} streams between, as the manifest says, got {told}")
+        for name, network in (("encoder", encoder), ("decoder", decoder)):
+            if network.features != 2 * most:
+                raise ValueError(f"{name} must read {2 * most} features of a channel, got {network.features}")
+        check_arrays(tensors, {"ceiling": (symbols + 1,), "calibration.z": (len(tensors["calibration.z"]), k)}, (np.float32,))
+        check_arrays(tensors, {"gate.open": (len(SYMBOLS) + 1, len(BITS) + 1)}, (np.bool_,))
         return cls(
-            modes=LinearDesign.from_file(own, manifest),
-            covariance=np.diagonal(own["covariance"]),
-            encoder=Network.from_tensors(tensors, "encoder."),
-            decoder=Network.from_tensors(tensors, "decoder."),
+            modes=modes,
+            covariance=np.diagonal(tensors["modes.covariance"]) if tensors["modes.covariance"].ndim == 2 else tensors["modes.covariance"],
+            encoder=encoder,
+            decoder=decoder,
             inputs=tensors["inputs"],
             outputs=tensors["outputs"],
             latents=tensors["calibration.z"],
-            gate=gate,
+            gate=tensors["gate.open"],
             limit=Limit.from_manifest(manifest),
             ceiling=tensors["ceiling"],
-            most=2 * symbols,
-            power=PowerFit.from_tensors(tensors, symbols),
+            most=most,
+            power=PowerFit.from_tensors(tensors, symbols, encoder.units),
         )
+
+    @cached_property
+    def analysis(self) -> Array:
+        """Φ (i, d) of the modes that the encoder reads, in float32."""
+        return np.ascontiguousarray(_taken(self.modes.analysis, self.inputs), np.float32)
+
+    @cached_property
+    def synthesis(self) -> Array:
+        """Ψ (m, o) of the modes that the decoder gives, in float32."""
+        return np.ascontiguousarray(_taken(self.modes.synthesis.T, self.outputs).T, np.float32)
 
     def design(self, channel: Channel) -> CodecLink:
         """Both ends for every channel (…, u, n_rx, n_tx) of a batch; nothing is trained.
@@ -104,8 +121,8 @@ class CodecDesign:
         ends, energy = self._at_budget(streams, active)
         beams = replace(beams, transmit=beams.transmit.astype(np.complex64), receive=beams.receive.astype(np.complex64))
         return CodecLink(
-            analysis=np.ascontiguousarray(self.modes.analysis[self.inputs], np.float32),
-            synthesis=np.ascontiguousarray(self.modes.synthesis[:, self.outputs], np.float32),
+            analysis=self.analysis,
+            synthesis=self.synthesis,
             mean_x=self.modes.mean_x.astype(np.float32),
             mean_y=self.modes.mean_y.astype(np.float32),
             beams=beams,
@@ -169,6 +186,36 @@ class CodecDesign:
         a = streams.amplitude
         gain = a * (carry(self.latents, t.shape[-1]) * t).mean(-2) / (a**2 * (t**2).mean(-2) + 1)
         return replace(ends, direct_rx=np.where(ends.residual_rx > 0, ends.direct_rx, gain[..., None, :]))
+
+
+def _modes_of(tensors: Tensors, manifest: dict[str, Any], encoder: Network, decoder: Network) -> LinearDesign:
+    """The modes of a codec's file; one for devices has Φ (i, d) and Ψ (m, o) of those alone that the networks read and give."""
+    own = {name.removeprefix("modes."): value for name, value in tensors.items() if name.startswith("modes.")}
+    k, d, m = len(own["strength"]), int(manifest["tx_dim"]), int(manifest["rx_dim"])
+    for name, width in (("inputs", encoder.inputs), ("outputs", decoder.outputs)):
+        check_arrays(tensors, {name: (width,)}, (np.int64,))
+        if width and not 0 <= tensors[name].min() <= tensors[name].max() < k:
+            raise ValueError(f"{name} must be numbers of {k} modes, got {tensors[name].min()} to {tensors[name].max()}")
+    if manifest["kind"] == "codec":
+        check_arrays(own, {"covariance": (k, k)})
+        return LinearDesign.from_file(own, manifest)
+    inputs, outputs = tensors["inputs"], tensors["outputs"]
+    check_arrays(own, {"analysis": (len(inputs), d), "synthesis": (m, len(outputs)), "covariance": (k,)})
+    own |= {"analysis": _spread(own["analysis"], inputs, k), "synthesis": _spread(own["synthesis"].T, outputs, k).T}
+    return LinearDesign.from_file(own, manifest)
+
+
+def _taken(rows: Array, at: Array) -> Array:
+    return rows if np.array_equal(at, np.arange(len(rows))) else rows[at]
+
+
+def _spread(rows: Array, at: Array, count: int) -> Array:
+    """Rows at their places among `count` of them, the others zero."""
+    if np.array_equal(at, np.arange(count)):
+        return rows
+    every = np.zeros((count, rows.shape[1]), rows.dtype)
+    every[at] = rows
+    return every
 
 
 def mean_energy(raw: Array, direct: Array, linear: Array) -> Array:

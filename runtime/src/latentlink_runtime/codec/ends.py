@@ -77,8 +77,11 @@ class Ends:
 
 def carry(z: Array, streams: int) -> Array:
     """The first coordinates of z, one for each stream; 0 where there are more streams than coordinates."""
-    missing = streams - z.shape[-1]
-    return np.pad(z, [(0, 0)] * (z.ndim - 1) + [(0, missing)]) if missing > 0 else z[..., :streams]
+    if streams <= z.shape[-1]:
+        return z[..., :streams]
+    padded = np.zeros((*z.shape[:-1], streams), z.dtype)
+    padded[..., : z.shape[-1]] = z
+    return padded
 
 
 def precode(encoder: Network, ends: Ends, z: Array) -> Array:

@@ -6,6 +6,7 @@
 bias.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,7 @@ class Network:
 
     @classmethod
     def from_tensors(cls, tensors: Tensors, prefix: str) -> "Network":
-        """The network whose arrays have names that begin with a prefix, such as "encoder."."""
+        """The network whose arrays have names that begin with a prefix, such as "encoder."; ValueError where they do not fit together."""
 
         def pair(name: str) -> tuple[Array, Array]:
             weight, bias = tensors[f"{prefix}{name}.weight"], tensors[f"{prefix}{name}.bias"]
@@ -66,9 +67,38 @@ class Network:
             return tuple(pair(f"{name}.{number}") for number in numbers)
 
         count = sum(name.startswith(f"{prefix}layers.") and name.endswith(".weight") for name in tensors)
-        return cls(
-            series("layers", range(count)), pair("out"), series("reader", range(0, 4, 2)), series("modulators", range(count)), pair("last")
-        )
+        numbers = range(count)
+        network = cls(series("layers", numbers), pair("out"), series("reader", range(0, 4, 2)), series("modulators", numbers), pair("last"))
+        for name, (weight, _), shape in network._expected():
+            if weight.shape != shape or weight.dtype != np.float32:
+                raise ValueError(f"{prefix}{name} must be float32 {shape}, as its neighbours say, got {weight.dtype} {weight.shape}")
+        return network
+
+    def _expected(self) -> Iterator[tuple[str, tuple[Array, Array], tuple[int, int]]]:
+        """Name, arrays and expected shape of each layer: what one gives is what the next takes."""
+        widths, read = self.widths, len(self.reader[0][1])
+        for number, layer in enumerate((*self.layers, self.out)):
+            yield (f"layers.{number}" if layer is not self.out else "out"), layer, (widths[number + 1], widths[number])
+        yield "reader.0", self.reader[0], (read, self.features)
+        yield "reader.2", self.reader[1], (self.units, read)
+        for number, modulator in enumerate(self.modulators):
+            yield f"modulators.{number}", modulator, (2 * widths[number + 1], self.units)
+        yield "last", self.last, (self.outputs + 1, self.units)
+
+    @property
+    def features(self) -> int:
+        """Numbers of the channel that the reader reads."""
+        return int(self.reader[0][0].shape[1])
+
+    @property
+    def units(self) -> int:
+        """Numbers that the reader makes of a channel."""
+        return len(self.reader[1][1])
+
+    @property
+    def widths(self) -> list[int]:
+        """Widths of the layers, inputs first, as the manifest of a file has them."""
+        return [self.inputs, *(len(bias) for _, bias in self.layers), self.outputs]
 
     @property
     def inputs(self) -> int:
@@ -89,11 +119,10 @@ class Network:
     def modulation(self, features: Array) -> Modulation:
         """α, β, γ, δ at channels of these features (…, c)."""
         read = self.read(features)[..., None, :]
-        pairs = [np.split(read @ weight.T + bias, 2, -1) for weight, bias in self.modulators]
+        pairs = [(read @ weight.T + bias, len(bias) // 2) for weight, bias in self.modulators]
         last = read @ self.last[0].T + self.last[1]
-        return self.modulated(
-            tuple(1 + scale for scale, _ in pairs), tuple(shift for _, shift in pairs), last[..., :-1], 1 - last[..., -1:]
-        )
+        scale, shift = tuple(1 + both[..., :h] for both, h in pairs), tuple(both[..., h:] for both, h in pairs)
+        return self.modulated(scale, shift, last[..., :-1], 1 - last[..., -1:])
 
     def modulated(self, scale: tuple[Array, ...], shift: tuple[Array, ...], offset: Array, direct: Array) -> Modulation:
         """The modulation of given α, β, δ and 1 − γ, with the biases of the layers folded in."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
 from latentlink_runtime.codec.network import Network
 from latentlink_runtime.codec.streams import Streams
 
@@ -39,20 +39,19 @@ class PowerFit:
     most: Array
 
     @classmethod
-    def from_tensors(cls, tensors: Tensors, symbols: int) -> "PowerFit | None":
-        """The fit of a codec, or None where it has none."""
+    def from_tensors(cls, tensors: Tensors, symbols: int, units: int) -> "PowerFit | None":
+        """The fit of a codec whose encoder's reader has so many units, or None where it has none; ValueError for arrays of other shapes."""
         if "power.weight" not in tensors:
             return None
-        fit = cls(*(tensors[f"power.{name}"] for name in ("mean", "scale", "weight", "least", "most")))
-        shapes = {"scale": fit.mean.shape, "weight": (len(fit.mean) + 1, 2 + 2 * symbols), "least": (symbols + 1,), "most": (symbols + 1,)}
-        for name, shape in shapes.items():
-            if getattr(fit, name).shape != shape:
-                raise ValueError(f"power.{name} must have shape {shape}, got {getattr(fit, name).shape}")
-        return fit
+        names = ("mean", "scale", "weight", "least", "most")
+        shapes = ((2 * units,), (2 * units,), (2 * units + 1, 2 + 2 * symbols), (symbols + 1,), (symbols + 1,))
+        check_arrays(tensors, {f"power.{name}": shape for name, shape in zip(names, shapes, strict=True)}, (np.float32,))
+        return cls(*(tensors[f"power.{name}"] for name in names))
 
     def covers(self, streams: Streams) -> Array:
         """True for the channels that lie among those that it was fitted to."""
-        covered: Array = (streams.bits >= self.least[streams.symbols]) & (streams.bits <= self.most[streams.symbols])
+        bits, symbols = streams.bits, streams.symbols
+        covered: Array = (bits >= self.least[symbols]) & (bits <= self.most[symbols])
         return covered
 
     def predict(self, encoder: Network, streams: Streams, ceiling: Array) -> tuple[Array, Array]:

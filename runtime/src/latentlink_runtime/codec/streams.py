@@ -167,4 +167,6 @@ def rematch_streams(streams: Streams, beams: Beams, energy: Array, channel: Chan
 
 
 def _padded(values: Array, most: int) -> Array:
-    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, most - values.shape[-1])])
+    padded = np.zeros((*values.shape[:-1], most), values.dtype)
+    padded[..., : values.shape[-1]] = values
+    return padded

@@ -7,12 +7,12 @@ With the modes (Φ, Ψ, b) and the spatial modes H = U diag(h) Vᴴ, N = σ²/2 
 strongest with strongest. This minimises the (weighted) error of the latent under a budget on the mean power of the message.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.channels.spatial import SpatialModes
 from latentlink_runtime.linear.link import LinearLink
@@ -31,6 +31,7 @@ class LinearDesign:
         strength: b (k,), falling.
         mean_x: μx (d,).
         mean_y: μy (m,).
+        most: number of real streams at most, two a symbol, where modes beyond it were left out; None where the pair has all its modes.
 
     Example:
         >>> import numpy as np, latentlink_runtime as lr
@@ -45,17 +46,28 @@ class LinearDesign:
     strength: Array
     mean_x: Array
     mean_y: Array
+    most: int | None = None
 
     @classmethod
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "LinearDesign":
-        """The modes of a file of the kind "pair"."""
-        return cls(*(tensors[name] for name in ("analysis", "synthesis", "strength", "mean_x", "mean_y")))
+        """The modes of a file of the kind "pair" or "device pair"; ValueError where its arrays do not fit together."""
+        design = cls(*(tensors[name] for name in ("analysis", "synthesis", "strength", "mean_x", "mean_y")))
+        k, d, m = len(design.strength), int(manifest["tx_dim"]), int(manifest["rx_dim"])
+        check_arrays(tensors, {"analysis": (k, d), "synthesis": (m, k), "strength": (k,), "mean_x": (d,), "mean_y": (m,)})
+        symbols = manifest.get("max_symbols") if manifest["kind"] == "device pair" else None
+        return design if symbols is None else replace(design, most=2 * int(symbols))
 
     def design(self, channel: Channel, spatial: SpatialModes | None = None) -> LinearLink:
-        """The exact linear link for every channel (…, u, n_rx, n_tx) of a batch, in float32; `spatial` has its modes, or else the SVD."""
+        """The exact linear link for every channel (…, u, n_rx, n_tx) of a batch, in float32; `spatial` has its modes, or else the SVD.
+
+        Raises:
+            ValueError: the channel has more symbols than the modes of a file for devices were kept for.
+        """
         channel = channel.astype(np.float64)
         spatial = SpatialModes.of(channel) if spatial is None else spatial
         uses, q = spatial.amplitude.shape[-2:]
+        if self.most is not None and 2 * uses * q > self.most:
+            raise ValueError(f"channel must have at most {self.most // 2} symbols for this file, got {uses * q}; export it for more symbols")
         pooled, order = spatial.pooled()
         count = min(len(self.strength), 2 * uses * q)
         h = np.repeat(pooled[..., : -(-count // 2)], 2, -1)[..., :count]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
 
 Array = np.ndarray[Any, Any]
 
@@ -31,11 +31,14 @@ class Head:
 
     @classmethod
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "Head":
-        """The head of a file of the kind "head" or "regression head"."""
+        """The head of a file of the kind "head", "regression head" or "device head"."""
         names = manifest.get("class_names")
         weight, bias = tensors["weight"], tensors["bias"]
-        if weight.ndim != 2 or bias.shape != weight.shape[:1]:
-            raise ValueError(f"weight must have shape (outputs, m) and bias (outputs,), got {weight.shape} and {bias.shape}")
+        if weight.ndim != 2:
+            raise ValueError(f"weight must have shape (outputs, m), got {weight.shape}")
+        check_arrays(tensors, {"weight": weight.shape, "bias": weight.shape[:1]})
+        if names is not None and len(names) != len(bias):
+            raise ValueError(f"class_names must be {len(bias)}, one for each output, got {len(names)}")
         return cls(weight, bias, None if names is None else tuple(names))
 
     def __call__(self, y: Array) -> Array:
