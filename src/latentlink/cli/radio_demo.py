@@ -15,6 +15,7 @@ from latentlink.cli.console import out, print_table, warn, wrote
 from latentlink.cli.demo import demo as run_demo
 from latentlink.cli.demo import open_demo
 from latentlink.cli.options import Device, Integer, Jobs, Number, Overrides, Quick
+from latentlink.deploy.device import export_device
 from latentlink.deploy.over_air.air import Setting
 from latentlink.deploy.over_air.processes import Reception, send_over_air
 from latentlink.deploy.over_air.simulation import measure, simulate
@@ -74,7 +75,7 @@ def demo(
     """Send the demo's test images over the air: do they arrive as well as the simulation says?
 
     Starts a transmitter, an air and a receiver, which share a file of the design and nothing else, for the demo's linear link and for its
-    codec at each SNR. The air is GNU Radio's flow graph where the system has it: four taps between the antennas, noise, and clocks that
+    codec at each SNR. They read the file that devices need of it (`latentlink radio export`). The air is GNU Radio's flow graph where the system has it: four taps between the antennas, noise, and clocks that
     differ. The library then simulates the same links at the SNR that the receiver measured. Writes over-the-air.png, over-the-air.pdf and
     over-the-air.csv to the folder `radio` beside the demo's files, which the command makes first where they are missing.
 
@@ -165,12 +166,14 @@ def _task(overrides: tuple[str, ...], output: Path, quick: bool, device: str) ->
 
 
 def _run(label: str, output: Path, setting: Setting, task: Task, count: int, view: int | None) -> dict[str, object]:
-    """Send with a design, and simulate it with what the receiver measured."""
+    """Send with the file that devices need of a design, and simulate the design with what the receiver measured."""
     family, file = DESIGNS[label]
     design = load(output / file)
     if not isinstance(design, SemanticModes | Codec):
         raise ValueError(f"{output / file} must be a pair or a codec, got {type(design).__name__}; run the demo again")
-    came = send_over_air(output / file, task.x.numpy(), setting, count, view=view, told=lambda page: out.print(f"live page: {page}"))
+    device = output / "radio" / file.replace(".", ".device.")
+    export_device(output / file, device, setting.n_tx if isinstance(design, SemanticModes) else None)
+    came = send_over_air(device, task.x.numpy(), setting, count, view=view, told=lambda page: out.print(f"live page: {page}"))
     measured = {name: came.mean(name) for name in ("noise_variance", "error_variance", "frequency", "clock_ppm")}
     found = _figures(came, design, task, setting, measured)
     return {

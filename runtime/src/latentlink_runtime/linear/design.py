@@ -67,7 +67,9 @@ class LinearDesign:
         spatial = SpatialModes.of(channel) if spatial is None else spatial
         uses, q = spatial.amplitude.shape[-2:]
         if self.most is not None and 2 * uses * q > self.most:
-            raise ValueError(f"channel must have at most {self.most // 2} symbols for this file, got {uses * q}; export it for more symbols")
+            raise ValueError(
+                f"channel must have at most {self.most // 2} symbols for this file, got {uses * q}; export it for more symbols"
+            )
         pooled, order = spatial.pooled()
         count = min(len(self.strength), 2 * uses * q)
         h = np.repeat(pooled[..., : -(-count // 2)], 2, -1)[..., :count]

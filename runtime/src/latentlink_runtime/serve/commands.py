@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import ArtifactError
+from latentlink_runtime.artifacts.artifact_file import ArtifactError, pair_digest
 from latentlink_runtime.codec.design import CodecDesign
 from latentlink_runtime.control import keys
 from latentlink_runtime.control.receiver import ReceiverSession
@@ -149,7 +149,7 @@ def _agreed(given: argparse.Namespace) -> tuple[Design, Identity, FrameFormat]:
     frame_format = FrameFormat(given.n_tx, numerology, placement=Placement.over_frequency(given.uses, numerology.n_data))
     conventions = f"{_CONVENTIONS}; uses {given.uses}; per frame {given.per_frame}"
     identity = Identity(
-        pair=hashlib.sha256(given.design.read_bytes()).hexdigest(),
+        pair=pair_digest(given.design),
         conventions=hashlib.sha256(conventions.encode()).hexdigest(),
         numerology=numerology.name,
         format=FRAME_FORMAT,
