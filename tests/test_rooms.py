@@ -8,6 +8,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import latentlink
 
@@ -124,9 +125,11 @@ def test_the_package_itself_only_collects_names():
     assert [name for name in latentlink.__all__ if not hasattr(latentlink, name)] == []
 
 
-def test_a_stranger_meets_at_most_fifty_names():
+def test_a_stranger_meets_at_most_fifty_flat_names_and_twenty_namespaces():
     public = [name for name in dir(latentlink) if not name.startswith("_")]
-    assert len(public) <= 50, f"{len(public)}: {public}"
+    namespaces = [name for name in public if isinstance(getattr(latentlink, name), ModuleType)]
+    assert len(public) - len(namespaces) <= 50, f"{len(public) - len(namespaces)}: {public}"
+    assert len(namespaces) <= 20, namespaces
 
 
 def test_importing_the_package_brings_no_optional_dependency():

@@ -33,6 +33,7 @@ TITLES = {
     "studies": "Studies",
     "data": "Data and encoders",
     "nn": "Modules of PyTorch",
+    "deploy": "Devices and links over an air",
     "execution": "Execution",
 }
 

@@ -1,4 +1,4 @@
-from . import baselines, bounds, budget, channels, csi, data, digital, metrics, nn, objectives, power, studies, tr38901
+from . import baselines, bounds, budget, channels, csi, data, deploy, digital, metrics, nn, objectives, power, studies, tr38901
 from .channels.channel import Channel
 from .channels.fading import rayleigh
 from .data.readers.channels import read_channels
@@ -65,6 +65,7 @@ __all__ = [
     "choose_goal",
     "csi",
     "data",
+    "deploy",
     "digital",
     "evaluate",
     "fit_head",

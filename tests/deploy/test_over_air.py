@@ -10,14 +10,14 @@ import torch
 
 import latentlink as ll
 import latentlink_runtime as lr
-from latentlink.deploy.over_air.air import Setting
+from latentlink.deploy.over_air.air import AirSetting
 from latentlink.deploy.over_air.processes import Reception, send_over_air
-from latentlink.deploy.over_air.simulation import measure, simulate
+from latentlink.deploy.over_air.simulation import measure_arrival, simulate_over_air
 from latentlink_runtime.serve.air import Air
 
 pytest.importorskip("zmq")
 KIT = Path(lr.__file__).parents[2] / "conformance"
-SETTING = Setting(snr_db=12.0, seed=3, rate=1e5)
+SETTING = AirSetting(snr_db=12.0, seed=3, rate=1e5)
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +49,15 @@ def test_what_arrives_over_the_air_is_what_the_simulation_says(name, pairs):
     assert len(came.values) == 11 * SETTING.per_frame
     assert came.messages_per_second > 5000
     assert came.counts["rx known_faults"] == 0
-    y, rows = pilots.y.float(), torch.from_numpy(came.rows)
-    here = measure(torch.from_numpy(came.values), y[rows], pilots.labels[rows], head, y.mean(0))
-    told = {column: came.mean(column) for column in ("noise_variance", "error_variance")}
-    there = simulate(ll.load(KIT / f"{name}.safetensors"), pilots.x.float(), y, pilots.labels, head, SETTING, told)
+    design = ll.load(KIT / f"{name}.safetensors")
+    data = pilots.x.float(), pilots.y.float(), pilots.labels, head
+    here = measure_arrival(came.values, *data[1:], rows=came.rows)
+    noise, error = came.mean("noise_variance"), came.mean("error_variance")
+    there = simulate_over_air(design, *data, setting=SETTING, noise_variance=noise, error_variance=error)
     assert here.nmse == pytest.approx(there.nmse, abs=0.012)
     assert here.accuracy == pytest.approx(there.accuracy, abs=0.02)
-    # the same with a receiver that leaves the error of its estimate out, or has other noise, is seen
-    worse = simulate(ll.load(KIT / f"{name}.safetensors"), pilots.x.float(), y, pilots.labels, head, SETTING,
-                     {**told, "noise_variance": 2 * told["noise_variance"]})  # fmt: skip
-    assert worse.nmse > there.nmse + 0.02
+    worse = simulate_over_air(design, *data, setting=SETTING, noise_variance=2 * noise, error_variance=error)
+    assert worse.nmse > there.nmse + 0.02  # a fault of 3 dB would be seen
 
 
 def test_what_a_process_refuses_is_told_by_its_name(pairs):
@@ -82,3 +81,26 @@ def test_messages_a_second_are_those_between_the_first_frame_and_the_last():
     came = Reception(np.zeros((500, 3)), np.arange(500), 0, frames, 6, {})
     assert came.messages_per_second == pytest.approx(200)
     assert came.frames_lost == 1
+
+
+def test_an_arrival_that_cannot_be_measured_names_why(pairs):
+    pilots, head = pairs
+    y, labels = pilots.y.float(), pilots.labels
+    for values, rows, message in (
+        (np.zeros((0, y.shape[1])), None, "n > 0"),
+        (y[:5, :3], None, r"\(5, 3\)"),
+        (y[:5], torch.arange(4), "rows must have shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            measure_arrival(values, y, labels, head, rows=rows)
+    design, few = ll.load(KIT / "pair.safetensors"), (pilots.x[:40].float(), y[:40], labels[:40], head)
+    with pytest.raises(ValueError, match="at least 48 messages"):
+        simulate_over_air(design, *few, setting=SETTING, noise_variance=0.1, error_variance=0.0)
+    with pytest.raises(ValueError, match="noise_variance"):
+        simulate_over_air(design, pilots.x, y, labels, head, setting=SETTING, noise_variance=-1.0, error_variance=0.0)
+
+
+def test_a_perfect_arrival_has_no_error(pairs):
+    pilots, head = pairs
+    seen = measure_arrival(pilots.y[[3, 1]], pilots.y, pilots.labels, head, rows=[3 + len(pilots.y), 1])
+    assert seen.nmse == 0

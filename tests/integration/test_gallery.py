@@ -40,7 +40,7 @@ def calls(script: Path) -> list[str]:
 
 def test_there_are_enough_of_them_and_all_are_run():
     assert len(GALLERY) >= 12
-    assert len(TUTORIALS) == 5
+    assert len(TUTORIALS) == 6
     assert all(script.name.startswith("plot_") for script in SCRIPTS)  # what sphinx-gallery runs by default
     assert all((folder / "GALLERY_HEADER.rst").is_file() for folder in (DOCS / "gallery", DOCS / "tutorials"))
 

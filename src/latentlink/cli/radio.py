@@ -21,7 +21,8 @@ def export(*sources: Path, output: Path = Path("device"), max_symbols: Integer |
     """Write the files that devices need of saved pairs, codecs and heads: smaller ones, which the runtime reads without PyTorch.
 
     Writes NAME.device.safetensors for each file, and with --onnx the graphs of a codec, for devices that run no Python, to a folder NAME;
-    where there is a head among the files, they decide as it does. A device that has the full file and one that has this file understand each other.
+    where there is a head among the files, they decide as it does. A device that has the full file and one that has this file understand
+    each other.
 
     Example: `latentlink radio export demo/codec.safetensors demo/head.safetensors --output device`
 

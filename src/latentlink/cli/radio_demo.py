@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-import torch
 from torch import Tensor
 
 from latentlink.cli.console import messages as told
@@ -16,9 +15,9 @@ from latentlink.cli.demo import demo as run_demo
 from latentlink.cli.demo import open_demo
 from latentlink.cli.options import Device, Integer, Jobs, Number, Overrides, Quick
 from latentlink.deploy.device import export_device
-from latentlink.deploy.over_air.air import Setting
+from latentlink.deploy.over_air.air import AirSetting
 from latentlink.deploy.over_air.processes import Reception, send_over_air
-from latentlink.deploy.over_air.simulation import measure, simulate
+from latentlink.deploy.over_air.simulation import measure_arrival, simulate_over_air
 from latentlink.linear.modes import SemanticModes
 from latentlink.neural.codec.design import Codec
 from latentlink.report.figures import draw_wide
@@ -75,9 +74,10 @@ def demo(
     """Send the demo's test images over the air: do they arrive as well as the simulation says?
 
     Starts a transmitter, an air and a receiver, which share a file of the design and nothing else, for the demo's linear link and for its
-    codec at each SNR. They read the file that devices need of it (`latentlink radio export`). The air is GNU Radio's flow graph where the system has it: four taps between the antennas, noise, and clocks that
-    differ. The library then simulates the same links at the SNR that the receiver measured. Writes over-the-air.png, over-the-air.pdf and
-    over-the-air.csv to the folder `radio` beside the demo's files, which the command makes first where they are missing.
+    codec at each SNR. They read the file that devices need of it (`latentlink radio export`). The air is GNU Radio's flow graph where the
+    system has it: four taps between the antennas, noise, and clocks that differ. The library then simulates the same links at the SNR that
+    the receiver measured. Writes over-the-air.png, over-the-air.pdf and over-the-air.csv to the folder `radio` beside the demo's files,
+    which the command makes first where they are missing.
 
     Example: `latentlink radio demo --snr-db 5,20 --view 8080`
 
@@ -107,7 +107,7 @@ def demo(
     started = time.perf_counter()
     levels = _levels(snr_db, quick)
     count = messages if messages is not None else _FEW_MESSAGES if quick else 20_000
-    setting = Setting(antennas, antennas, rate=rate, frequency=frequency, ppm=ppm, gnuradio=_by_gnuradio(air))
+    setting = AirSetting(antennas, antennas, rate=rate, frequency=frequency, ppm=ppm, gnuradio=_by_gnuradio(air))
     if missing := [name for _, name in (*DESIGNS.values(), ("", "head.safetensors")) if not (output / name).exists()]:
         told.print(f"{output} has no {', '.join(missing)}: the demo comes first", highlight=False, markup=False)
         run_demo(*overrides, output=output, quick=quick, jobs=jobs, device=device)
@@ -165,7 +165,7 @@ def _task(overrides: tuple[str, ...], output: Path, quick: bool, device: str) ->
     return Task(name, test.x.float(), test.y.float(), test.labels, head)
 
 
-def _run(label: str, output: Path, setting: Setting, task: Task, count: int, view: int | None) -> dict[str, object]:
+def _run(label: str, output: Path, setting: AirSetting, task: Task, count: int, view: int | None) -> dict[str, object]:
     """Send with the file that devices need of a design, and simulate the design with what the receiver measured."""
     family, file = DESIGNS[label]
     design = load(output / file)
@@ -173,7 +173,7 @@ def _run(label: str, output: Path, setting: Setting, task: Task, count: int, vie
         raise ValueError(f"{output / file} must be a pair or a codec, got {type(design).__name__}; run the demo again")
     device = output / "radio" / file.replace(".", ".device.")
     export_device(output / file, device, setting.n_tx if isinstance(design, SemanticModes) else None)
-    came = send_over_air(device, task.x.numpy(), setting, count, view=view, told=lambda page: out.print(f"live page: {page}"))
+    came = send_over_air(device, task.x, setting, count, view=view, told=lambda page: out.print(f"live page: {page}"))
     measured = {name: came.mean(name) for name in ("noise_variance", "error_variance", "frequency", "clock_ppm")}
     found = _figures(came, design, task, setting, measured)
     return {
@@ -193,13 +193,15 @@ def _run(label: str, output: Path, setting: Setting, task: Task, count: int, vie
     }
 
 
-def _figures(came: Reception, design: SemanticModes | Codec, task: Task, setting: Setting, measured: dict[str, float]) -> dict[str, float]:
+def _figures(
+    came: Reception, design: SemanticModes | Codec, task: Task, setting: AirSetting, measured: dict[str, float]
+) -> dict[str, float]:
     """Accuracy and NMSE over the air and as simulated; NaN where nothing came."""
     if not len(came.values):
         return dict.fromkeys(("accuracy", "simulated_accuracy", "nmse", "simulated_nmse"), math.nan)
-    rows = torch.from_numpy(came.rows)
-    here = measure(torch.from_numpy(came.values), task.y[rows], task.labels[rows], task.head, task.y.mean(0))
-    there = simulate(design, task.x, task.y, task.labels, task.head, setting, measured)
+    here = measure_arrival(came.values, task.y, task.labels, task.head, rows=came.rows)
+    variances = {name: measured[name] for name in ("noise_variance", "error_variance")}
+    there = simulate_over_air(design, task.x, task.y, task.labels, task.head, setting=setting, **variances)
     return {"accuracy": here.accuracy, "simulated_accuracy": there.accuracy, "nmse": here.nmse, "simulated_nmse": there.nmse}
 
 
@@ -210,6 +212,6 @@ def _tell(row: dict[str, object]) -> None:
     told.print(f"{entries[0]}, {entries[1]}: {words}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _word_air(setting: Setting) -> str:
+def _word_air(setting: AirSetting) -> str:
     air = "over GNU Radio" if setting.gnuradio else "over the air in NumPy"
     return f"{air}: {len(setting.taps)} taps, frequency offset {setting.frequency:g} of the rate, clocks {setting.ppm:g} ppm apart"

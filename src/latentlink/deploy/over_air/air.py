@@ -14,7 +14,7 @@ _TAPS = 4  # in samples; the cyclic prefix takes 13
 
 
 @dataclass(frozen=True)
-class Setting:
+class AirSetting:
     """The air of a run, and how samples go through it.
 
     Attributes:
@@ -28,6 +28,16 @@ class Setting:
         per_frame: messages of a frame.
         bits: of each angle and each amplitude that the receiver reports.
         gnuradio: True where GNU Radio's flow graph is the air, else the one in NumPy.
+        numerology: of the frames.
+
+    Raises:
+        ValueError: antennas are not 1 to 8, or another field is out of range.
+
+    Example:
+        >>> import latentlink as ll
+        >>> air = ll.deploy.AirSetting(n_tx=2, n_rx=4, snr_db=10.0)
+        >>> air.taps.shape, tuple(air.carriers.shape)
+        ((4, 4, 2), (48, 1, 4, 2))
     """
 
     n_tx: int = 4
@@ -45,8 +55,13 @@ class Setting:
     def __post_init__(self) -> None:
         for name in ("n_tx", "n_rx"):
             integer(name, getattr(self, name), 1, 8)
-        for name in ("snr_db", "frequency", "ppm", "rate"):
-            real(name, getattr(self, name))
+        real("snr_db", self.snr_db)
+        real("frequency", self.frequency, above=-0.5, below=0.5)
+        real("ppm", self.ppm, above=-1e4, below=1e4)
+        real("rate", self.rate, above=0.0, most=1e9)
+        integer("per_frame", self.per_frame, 1, 4000)
+        integer("bits", self.bits, 1, 16)
+        integer("seed", self.seed, 0)
 
     @property
     def taps(self) -> np.ndarray:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from latentlink.deploy.over_air.air import Setting
-from latentlink.numerics.doors import integer
+from latentlink.deploy.over_air.air import AirSetting
+from latentlink.numerics.doors import AnyArray, as_tensor, integer
 from latentlink_runtime.control.keys import make_keys
 from latentlink_runtime.serve.processes import environment_of_one_thread
 
@@ -30,7 +30,7 @@ _QUIET_S, _POLL_S = 0.5, 0.05
 
 @dataclass(frozen=True, eq=False)
 class Reception:
-    """What came of the messages of a run.
+    """What came of the messages of a run, as `send_over_air` returns it.
 
     Attributes:
         values: latents (n, m) that were decoded.
@@ -39,6 +39,13 @@ class Reception:
         frames: lines of the receiver's log, one of each frame of messages.
         frames_sent: frames of messages that the transmitter sent.
         counts: what both ends counted, by name: "tx messages", "rx bad_header" and so on.
+
+    Example:
+        >>> import numpy as np, latentlink as ll
+        >>> frames = [{"seconds": 0.1 * number, "messages": 500.0, "snr_db": 20.0} for number in range(3)]
+        >>> came = ll.deploy.Reception(np.zeros((1500, 6)), np.arange(1500), lost=0, frames=frames, frames_sent=4, counts={})
+        >>> came.frames_lost, came.mean("snr_db"), round(came.messages_per_second)
+        (1, 20.0, 5000)
     """
 
     values: Array
@@ -67,7 +74,7 @@ class Reception:
 
 
 def send_over_air(
-    design: Path, latents: Array, setting: Setting, messages: int, *, view: int | None = None, told: Callable[[str], None] = print
+    design: Path, latents: AnyArray, setting: AirSetting, messages: int, *, view: int | None = None, told: Callable[[str], None] = print
 ) -> Reception:
     """Send rows of latents over and over through an air, between processes that are started for it and end with it.
 
@@ -79,16 +86,33 @@ def send_over_air(
         view: port of the receiver's live page; 0 takes any, None shows none.
         told: is told the page's address.
 
+    Returns:
+        What arrived, and what both ends counted.
+
     Raises:
         ValueError: messages is not positive, or the files and numbers are not what a process takes; it says which.
         OSError: a process ended before its time.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> x = torch.randn(480, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh()))
+        >>> with TemporaryDirectory() as folder:
+        ...     pair = Path(folder) / "pair.safetensors"
+        ...     modes.save(pair)
+        ...     came = ll.deploy.send_over_air(pair, x, ll.deploy.AirSetting(2, 2), messages=1000)
+        >>> came.frames_sent, came.values.shape[1]
+        (2, 6)
     """
+    rows = as_tensor("latents", latents).detach().cpu().float().numpy()
     integer("messages", messages)
     with tempfile.TemporaryDirectory(prefix="ll-") as name:  # short: addresses of ipc may have 107 letters
         folder = Path(name)
         for end in ("tx", "rx"):
             make_keys(folder / end)
-        np.save(folder / "latents.npy", latents)
+        np.save(folder / "latents.npy", rows)
         np.save(folder / "taps.npy", setting.taps)
         with _processes() as start:
             receiver = start("rx", *_receiver(design, folder, setting, view))
@@ -99,10 +123,10 @@ def send_over_air(
             sent = _finished(transmitter, messages / setting.rate * 20 + PATIENCE_S)
             _wait_until_quiet(folder / "frames.csv")
             heard = _ended(receiver)
-        return _read(folder, len(latents), sent, heard)
+        return _read(folder, len(rows), sent, heard)
 
 
-def _common(design: Path, folder: Path, setting: Setting, end: str, at: str) -> list[str]:
+def _common(design: Path, folder: Path, setting: AirSetting, end: str, at: str) -> list[str]:
     given = {
         "design": design,
         "keys": folder / f"{end}.secret",
@@ -114,18 +138,18 @@ def _common(design: Path, folder: Path, setting: Setting, end: str, at: str) -> 
     return [*_options(given), *_sizes(setting)]
 
 
-def _receiver(design: Path, folder: Path, setting: Setting, view: int | None) -> list[str]:
+def _receiver(design: Path, folder: Path, setting: AirSetting, view: int | None) -> list[str]:
     (folder / "allowed").write_bytes((folder / "tx.public").read_bytes())
     given = {"allowed": folder / "allowed", "out": folder / "y.npy", "log": folder / "frames.csv", "bits": setting.bits, "keep": 10**9}
     return [*_common(design, folder, setting, "rx", "received"), *_options(given | ({} if view is None else {"view": view}))]
 
 
-def _transmitter(design: Path, folder: Path, setting: Setting, messages: int) -> list[str]:
+def _transmitter(design: Path, folder: Path, setting: AirSetting, messages: int) -> list[str]:
     given = {"latents": folder / "latents.npy", "server-key": folder / "rx.public", "messages": messages}
     return [*_common(design, folder, setting, "tx", "sent"), *_options(given)]
 
 
-def _air(folder: Path, setting: Setting) -> list[str]:
+def _air(folder: Path, setting: AirSetting) -> list[str]:
     given = {
         "from": f"ipc://{folder}/sent",
         "to": f"ipc://{folder}/received",
@@ -138,7 +162,7 @@ def _air(folder: Path, setting: Setting) -> list[str]:
     return [*_options(given), *_sizes(setting), *(["--gnuradio"] if setting.gnuradio else [])]
 
 
-def _sizes(setting: Setting) -> list[str]:
+def _sizes(setting: AirSetting) -> list[str]:
     return _options({"n-tx": setting.n_tx, "n-rx": setting.n_rx, "rate": setting.rate})
 
 

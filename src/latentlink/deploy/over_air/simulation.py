@@ -5,7 +5,6 @@ its own; noise and errors have the variances that the receiver told. Everything 
 synchronisation, tracking, offsets of the clocks, the bytes of the report.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +13,12 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.channels.csi.feedback import quantise_feedback
-from latentlink.deploy.over_air.air import Setting
+from latentlink.deploy.over_air.air import AirSetting
 from latentlink.linear.closed_form import design_exactly
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.transceiver import Transceiver
 from latentlink.neural.codec.design import Codec
+from latentlink.numerics.doors import AnyArray, as_tensor, real
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import Mean
 from latentlink.tasks.heads import LinearHead, decisions
@@ -27,53 +27,114 @@ _REPEATS = 4  # draws of noise and errors
 
 
 @dataclass(frozen=True)
-class Figures:
+class Arrival:
     """How well latents arrived.
 
     Attributes:
         nmse: error over the energy of the latents around their mean.
         accuracy: share of messages for which the head decides as their labels say.
+
+    Example:
+        >>> import latentlink as ll
+        >>> ll.deploy.Arrival(nmse=0.25, accuracy=0.8)
+        Arrival(nmse=0.25, accuracy=0.8)
     """
 
     nmse: float
     accuracy: float
 
 
-def measure(values: Tensor, y: Tensor, labels: Tensor, head: LinearHead, around: Tensor) -> Figures:
-    """The figures of decoded latents (n, m) beside the receiver's own (n, m), whose energy counts around a mean (m,)."""
-    error = (values - y).square().sum(-1).mean() / (y - around).square().sum(-1).mean()
-    return Figures(float(error), float((decisions(head, values) == labels).double().mean()))
+def measure_arrival(values: AnyArray, y: AnyArray, labels: AnyArray, head: LinearHead, *, rows: AnyArray | None = None) -> Arrival:
+    """Measure latents that arrived over an air.
+
+    Args:
+        values: decoded latents (n, m).
+        y: the receiver's own latents (k, m).
+        labels: their classes (k,), as numbers.
+        head: of the receiver.
+        rows: row (n,) of `y` that each decoded latent is, modulo k; in the order of `y` if None.
+
+    Returns:
+        The error and the accuracy.
+
+    Raises:
+        ValueError: nothing arrived, or the sizes do not fit each other.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> y = torch.randn(200, 6, generator=torch.Generator().manual_seed(0))
+        >>> labels = (y[:, 0] > 0).long()
+        >>> head = ll.fit_head(y, labels)
+        >>> ll.deploy.measure_arrival(0.9 * y[:50], y, labels, head, rows=torch.arange(50)).nmse < 0.02
+        True
+    """
+    decoded, own, classes = as_tensor("values", values).float(), as_tensor("y", y).float(), as_tensor("labels", labels)
+    if decoded.ndim != 2 or not len(decoded) or decoded.shape[1:] != own.shape[1:] or len(classes) != len(own):
+        shapes = f"{tuple(decoded.shape)}, {tuple(own.shape)} and {tuple(classes.shape)}"
+        raise ValueError(f"values, y and labels must have shapes (n, m), (k, m) and (k,) with n > 0, got {shapes}")
+    which = torch.arange(len(decoded), device=decoded.device) if rows is None else as_tensor("rows", rows).long()
+    if which.shape != decoded.shape[:1]:
+        raise ValueError(f"rows must have shape ({len(decoded)},), one for each of values, got {tuple(which.shape)}")
+    wanted, numbers = own[which % len(own)], classes[which % len(own)]
+    error = (decoded - wanted).square().sum(-1).mean() / (wanted - own.mean(0)).square().sum(-1).mean()
+    return Arrival(float(error), float((decisions(head, decoded) == numbers).double().mean()))
 
 
-def simulate(
-    design: SemanticModes | Codec, x: Tensor, y: Tensor, labels: Tensor, head: LinearHead, setting: Setting, told: Mapping[str, float]
-) -> Figures:
-    """Send latents over the data carriers of an air, message i on carrier i modulo their number.
+def simulate_over_air(
+    design: SemanticModes | Codec,
+    x: AnyArray,
+    y: AnyArray,
+    labels: AnyArray,
+    head: LinearHead,
+    *,
+    setting: AirSetting,
+    noise_variance: float,
+    error_variance: float,
+) -> Arrival:
+    """Simulate the link of a design over the data carriers of an air, message i on carrier i modulo their number.
 
     Args:
         design: the semantic modes of a linear link, or a codec.
         x: latents (n, d) of the transmitter.
-        y: latents (n, m) of the receiver.
-        labels: classes (n,).
+        y: the receiver's own latents (n, m).
+        labels: their classes (n,), as numbers.
         head: of the receiver.
         setting: the air.
-        told: the receiver's `noise_variance`, of a carrier, and `error_variance`, of an entry of its estimate.
+        noise_variance: of a carrier at a receive antenna, as the receiver measured it.
+        error_variance: of an entry of the receiver's estimate of the channel, as it says.
 
     Returns:
         Means over several draws of noise and errors.
+
+    Raises:
+        ValueError: a variance is negative or not finite, or there are fewer messages than carriers.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(480, 8, generator=torch.Generator().manual_seed(0))
+        >>> y, labels = x[:, :6].tanh(), (x[:, 0] > 0).long()
+        >>> head, modes = ll.fit_head(y, labels), ll.semantic_modes(ll.Moments.from_pairs(x, y))
+        >>> air = ll.deploy.AirSetting(n_tx=4, n_rx=4)
+        >>> seen = ll.deploy.simulate_over_air(modes, x, y, labels, head, setting=air, noise_variance=0.01, error_variance=0.002)
+        >>> 0 < seen.nmse < 0.2
+        True
     """
+    noise, error = (
+        real(name, value, least=0.0) for name, value in (("noise_variance", noise_variance), ("error_variance", error_variance))
+    )
     generator = stream_generator(setting.seed, "over the air")
-    truth = Channel(setting.carriers, told["noise_variance"])
-    batches = len(x) // len(truth.h)
-    shape = (batches, len(truth.h))
-    kept = batches * len(truth.h)
-    spread = x[:kept].unflatten(0, shape).transpose(0, 1)
+    truth = Channel(setting.carriers, noise)
+    messages, own, classes = as_tensor("x", x).float(), as_tensor("y", y), as_tensor("labels", labels)
+    rounds, carriers = len(messages) // len(truth.h), len(truth.h)
+    if not rounds:
+        raise ValueError(f"x must have at least {carriers} messages, one for each data carrier, got {len(messages)}")
+    spread = messages[: rounds * carriers].unflatten(0, (rounds, carriers)).transpose(0, 1)
     found = []
     for _ in range(_REPEATS):
-        link = _link(design, truth, told["error_variance"], setting.bits, generator)
+        link = _link(design, truth, error, setting.bits, generator)
         values = link.decode(truth.apply(link.encode(spread), generator))
-        found.append(measure(values.transpose(0, 1).flatten(0, 1), y[:kept], labels[:kept], head, y.mean(0)))
-    return Figures(*(sum(getattr(each, name) for each in found) / len(found) for name in ("nmse", "accuracy")))
+        found.append(measure_arrival(values.transpose(0, 1).flatten(0, 1), own, classes, head))
+    return Arrival(*(sum(getattr(each, name) for each in found) / len(found) for name in ("nmse", "accuracy")))
 
 
 def _link(design: SemanticModes | Codec, truth: Channel, error: float, bits: int, generator: torch.Generator) -> Transceiver:
