@@ -78,8 +78,10 @@ bench: $(VENV)/.installed
 
 # What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.
 STUDIES := studies/demo.yaml studies/comparison.yaml studies/paper/compression.yaml studies/paper/snr.yaml studies/paper/flops.yaml $(wildcard studies/codec/*.yaml) $(wildcard studies/channels/*.yaml)
-results: demo
+results: demo radio
 	cp demo/accuracy.png docs/accuracy.png
+	cp demo/radio/over-the-air.png docs/over-the-air.png
+	cp demo/radio/over-the-air.csv docs/results/over-the-air.csv
 	$(BIN)/latentlink study keep $(STUDIES)
 	$(BIN)/latentlink study archive results/archive results/latentlink-results.tar
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import latentlink as ll
+from latentlink.report.over_air import table_over_air
 from latentlink.studies.sections import CsiAt
 
 ROOT = Path(__file__).parents[2]
@@ -231,3 +232,15 @@ def test_the_costs_on_devices_are_those_of_the_benchmark():
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert lines[0] == [*rows[0]]
     assert lines[2:] == [[*row.values()] for row in rows]
+
+
+def test_the_table_of_links_over_the_air_is_that_of_its_result_file():
+    rows = pl.read_csv(RESULTS / "over-the-air.csv")
+    page = (ROOT / "docs" / "over-the-air.md").read_text(encoding="utf-8")
+    lines = page.partition("<!-- over-the-air.csv -->\n")[2].partition("\n<!-- end -->")[0].splitlines()
+    header, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    columns, entries = table_over_air(rows)
+    assert header == [column.strip() for column in columns]
+    assert body == entries
+    assert rows["air"].unique().to_list() == ["gnuradio"]
+    assert rows["design"].n_unique() == 2

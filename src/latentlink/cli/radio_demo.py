@@ -63,7 +63,7 @@ def demo(
     antennas: Integer = 4,
     messages: Integer | None = None,
     air: Literal["auto", "gnuradio", "numpy"] = "auto",
-    rate: Number = 5e4,
+    rate: Number = 2.5e4,
     frequency: Number = 0.004,
     ppm: Number = 20.0,
     view: Integer | None = None,

@@ -46,7 +46,7 @@ class AirSetting:
     seed: int = 0
     frequency: float = 0.004
     ppm: float = 20.0
-    rate: float = 5e4
+    rate: float = 2.5e4
     per_frame: int = 768
     bits: int = 6
     gnuradio: bool = False
