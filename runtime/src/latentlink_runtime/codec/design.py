@@ -68,12 +68,9 @@ class CodecDesign:
         encoder, decoder = (Network.from_tensors(tensors, f"{end}.") for end in ("encoder", "decoder"))
         symbols, modes = int(manifest["max_symbols"]), _modes_of(tensors, manifest, encoder, decoder)
         most, k = 2 * symbols, len(modes.strength)
-        told = {"encoder": encoder.widths, "decoder": decoder.widths, "features": 2 * most}
-        if manifest["networks"] != told or encoder.outputs != most or decoder.inputs != most:
-            raise ValueError(f"networks must be {manifest['networks']} with {most} streams between, as the manifest says, got {told}")
-        for name, network in (("encoder", encoder), ("decoder", decoder)):
-            if network.features != 2 * most:
-                raise ValueError(f"{name} must read {2 * most} features of a channel, got {network.features}")
+        Network.check_told(encoder, decoder, manifest)
+        if encoder.outputs != most:
+            raise ValueError(f"networks must have two streams for each of {symbols} symbols, got {encoder.outputs}")
         check_arrays(tensors, {"ceiling": (symbols + 1,), "calibration.z": (len(tensors["calibration.z"]), k)}, (np.float32,))
         check_arrays(tensors, {"gate.open": (len(SYMBOLS) + 1, len(BITS) + 1)}, (np.bool_,))
         return cls(

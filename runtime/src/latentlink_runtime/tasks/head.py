@@ -36,7 +36,7 @@ class Head:
         weight, bias = tensors["weight"], tensors["bias"]
         if weight.ndim != 2:
             raise ValueError(f"weight must have shape (outputs, m), got {weight.shape}")
-        check_arrays(tensors, {"weight": weight.shape, "bias": weight.shape[:1]})
+        check_arrays(tensors, {"weight": (len(weight), int(manifest["latent_dim"])), "bias": weight.shape[:1]})
         if names is not None and len(names) != len(bias):
             raise ValueError(f"class_names must be {len(bias)}, one for each output, got {len(names)}")
         return cls(weight, bias, None if names is None else tuple(names))
