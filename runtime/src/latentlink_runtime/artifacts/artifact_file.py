@@ -117,6 +117,14 @@ def pair_digest(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> str
     return str(manifest["pair_sha256"]) if manifest["kind"].startswith(DEVICE) else hashlib.sha256(content).hexdigest()
 
 
+def whole(manifest: dict[str, Any], name: str) -> int:
+    """A size that a manifest tells; ValueError where it is none."""
+    value = manifest[name]
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    return value
+
+
 def check_arrays(
     tensors: Tensors,
     shapes: dict[str, tuple[int, ...]],

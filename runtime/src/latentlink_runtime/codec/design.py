@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.codec.ends import Ends, carry, precode
 from latentlink_runtime.codec.link import CodecLink
@@ -66,7 +66,7 @@ class CodecDesign:
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "CodecDesign":
         """The codec of a file of the kind "codec" or "device codec"; ValueError where its arrays do not fit together."""
         encoder, decoder = (Network.from_tensors(tensors, f"{end}.") for end in ("encoder", "decoder"))
-        symbols, modes = int(manifest["max_symbols"]), _modes_of(tensors, manifest, encoder, decoder)
+        symbols, modes = whole(manifest, "max_symbols"), _modes_of(tensors, manifest, encoder, decoder)
         most, k = 2 * symbols, len(modes.strength)
         Network.check_told(encoder, decoder, manifest)
         if encoder.outputs != most:
@@ -188,7 +188,7 @@ class CodecDesign:
 def _modes_of(tensors: Tensors, manifest: dict[str, Any], encoder: Network, decoder: Network) -> LinearDesign:
     """The modes of a codec's file; one for devices has Φ (i, d) and Ψ (m, o) of those alone that the networks read and give."""
     own = {name.removeprefix("modes."): value for name, value in tensors.items() if name.startswith("modes.")}
-    k, d, m = len(own["strength"]), int(manifest["tx_dim"]), int(manifest["rx_dim"])
+    k, d, m = len(own["strength"]), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
     for name, width in (("inputs", encoder.inputs), ("outputs", decoder.outputs)):
         check_arrays(tensors, {name: (width,)}, (np.int64,))
         if width and not 0 <= tensors[name].min() <= tensors[name].max() < k:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.codec.ends import Ends, decode, precode
 from latentlink_runtime.codec.network import Modulation, Network
@@ -80,7 +80,7 @@ class CodecLink(Link):
         ends = {name: tensors[f"ends.{name}"] for name in parts}
         return cls(
             **{name: tensors[name] for name in ("analysis", "synthesis", "mean_x", "mean_y", "energy", "ceiling", "active")},
-            beams=Beams(complex_from(tensors["beams.transmit"]), complex_from(tensors["beams.receive"]), int(manifest["channel_uses"])),
+            beams=Beams(complex_from(tensors["beams.transmit"]), complex_from(tensors["beams.receive"]), whole(manifest, "channel_uses")),
             streams=Streams(*(tensors[f"streams.{name}"] for name in ("amplitude", "share", "gain"))),
             channel=channel,
             encoder=encoder,
@@ -130,7 +130,7 @@ class CodecLink(Link):
 
 def _check(tensors: Tensors, manifest: dict[str, Any], encoder: Network, decoder: Network, channel: Channel) -> None:
     """ValueError unless the arrays of a saved link have the sizes that its manifest, its networks and its channel say."""
-    d, m, most, q = int(manifest["tx_dim"]), int(manifest["rx_dim"]), encoder.outputs, tensors["beams.transmit"].shape[-2]
+    d, m, most, q = whole(manifest, "tx_dim"), whole(manifest, "rx_dim"), encoder.outputs, tensors["beams.transmit"].shape[-2]
     if 2 * q > most:
         raise ValueError(f"beams.transmit must have at most {most // 2} symbols, got {q}")
     fixed = {"analysis": (encoder.inputs, d), "synthesis": (m, decoder.outputs), "mean_x": (d,), "mean_y": (m,)}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.linear.base import Link, check_latents, check_received, interleave
 from latentlink_runtime.linear.limit import Limit
@@ -74,7 +74,7 @@ class LinearLink(Link):
         """The link of a file of the kind "link"."""
         names = ("analysis", "synthesis", "mean_x", "mean_y", "streams", "precoder", "decoder")
         channel = channel_from(tensors, manifest)
-        s, d, m = int(manifest["streams"]), int(manifest["tx_dim"]), int(manifest["rx_dim"])
+        s, d, m = whole(manifest, "streams"), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
         check_arrays(tensors, {"analysis": (s, d), "synthesis": (m, s), "mean_x": (d,), "mean_y": (m,)})
         check_arrays(tensors, {"streams": (s,)}, (np.int64,), channel.batch)
         groups, slots = tensors["precoder"].shape[-3], tensors["precoder"].shape[-1]
@@ -189,7 +189,7 @@ class LinearLink(Link):
 
 def channel_from(tensors: Tensors, manifest: dict[str, Any]) -> Channel:
     """The channel of a saved link; complex matrices are stored as pairs of real numbers."""
-    sizes, batch = (int(manifest[name]) for name in ("channel_uses", "n_rx", "n_tx")), tuple(manifest["channels"])
+    sizes, batch = (whole(manifest, name) for name in ("channel_uses", "n_rx", "n_tx")), tuple(manifest["channels"])
     check_arrays(tensors, {"channel.h": (*batch, *sizes, 2)})
     numbers = ("noise_variance", "power", "error_variance")
     check_arrays(tensors, {f"channel.{name}": () for name in numbers}, batch=batch)
