@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import latentlink as ll
+from latentlink.deploy.device import export_device
 from latentlink.neural.codec.gate import Gate
 from latentlink.numerics.threads import one_thread
 
@@ -80,6 +81,15 @@ def codecs(modes: ll.SemanticModes, pilots: ll.Pilots, head: ll.SoftmaxHead) -> 
     return made
 
 
+def device_cases(cases: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Files for devices of the pair and the codec, and what is expected of them: what is expected of the full files."""
+    made = []
+    for full in ("pair.safetensors", "codec-mean.safetensors"):
+        device = export_device(HERE / full, HERE / full.replace(".", ".device.")).name
+        made += [{**case, "name": f"device-{case['name']}", "file": device} for case in cases if case["file"] == full]
+    return made
+
+
 def name_of(size: tuple[int, int, int]) -> str:
     """Antennas and uses, such as 4x4-2."""
     return f"{size[0]}x{size[1]}-{size[2]}"
@@ -119,6 +129,7 @@ def main() -> None:
                 link = codec.with_gate(gate).design(at).transceiver
                 link.save(HERE / f"codec-link-{word}.safetensors")
                 keep(f"codec-link-{word}", f"codec-link-{word}.safetensors", "link", link, at)
+    cases += device_cases(cases)
     (HERE / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
     print(f"{len(cases)} cases, {sum(path.stat().st_size for path in HERE.iterdir()) / 2**20:.2f} MiB")
 

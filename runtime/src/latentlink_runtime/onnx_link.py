@@ -107,9 +107,7 @@ class OnnxLink(Link):
 
     def encode(self, x: Array) -> Array:
         """Channel symbols s (…, n, u, n_tx), complex64, of latents x; ValueError as `CodecLink.encode`, or without transmitter.onnx."""
-        x = check_latents(x, len(self.mean_x), np.float32)
-        symbols = self._symbols(_three(x))
-        return symbols.view(np.complex64).reshape(*self._axes(symbols, x), self.link.beams.uses, -1)
+        return self._symbols(check_latents(x, len(self.mean_x), np.float32))
 
     def receive(self, r: Array) -> Array:
         """Coefficients ẑ (…, n, o) of received symbols r; ValueError as `CodecLink.receive`, or without a receiver's graph."""
@@ -134,30 +132,28 @@ class OnnxLink(Link):
 
     @cached_property
     def _symbols(self) -> BoundGraph:
-        return BoundGraph(self.graphs.transmitter, "x", self.sends, "symbols", TRANSMITTER)
+        symbols = self.link.beams.uses, self.link.channel.n_tx
+        return BoundGraph(self.graphs.transmitter, ("x", self.sends), "symbols", TRANSMITTER, self._batched, symbols)
 
     @cached_property
     def _latents(self) -> BoundGraph:
-        return BoundGraph(self.graphs.receiver, "symbols", self.receives, "y", RECEIVER)
+        return BoundGraph(self.graphs.receiver, ("symbols", self.receives), "y", RECEIVER, self._batched)
 
     @cached_property
     def _coefficients(self) -> BoundGraph:
         graph = self.graphs.receiver if self.graphs.coefficients is None else self.graphs.coefficients
-        return BoundGraph(graph, "symbols", self.receives, "coefficients", COEFFICIENTS)
+        return BoundGraph(graph, ("symbols", self.receives), "coefficients", COEFFICIENTS, self._batched)
 
     @cached_property
     def _outputs(self) -> BoundGraph:
-        return BoundGraph(self.graphs.coefficients, "symbols", self.receives, "outputs", COEFFICIENTS)
+        return BoundGraph(self.graphs.coefficients, ("symbols", self.receives), "outputs", COEFFICIENTS, self._batched)
+
+    @property
+    def _batched(self) -> bool:
+        return self.link.active.ndim > 0
 
     def _received(self, r: Array, graph: BoundGraph) -> Array:
-        flat = check_received(r, self.link.channel.uses, self.link.channel.n_rx, np.float32)
-        value = graph(_three(flat))
-        return value.reshape(*self._axes(value, flat), value.shape[-1])
-
-    def _axes(self, value: Array, given: Array) -> tuple[int, ...]:
-        """Axes of channels and messages: that of channels is gone where neither the link nor what it was given has one."""
-        shape: tuple[int, ...] = value.shape[:-1] if given.ndim > 2 or self.link.active.ndim else value.shape[1:-1]
-        return shape
+        return graph(check_received(r, self.link.channel.uses, self.link.channel.n_rx, np.float32))
 
 
 def load_onnx(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> OnnxDesign | OnnxLink:

@@ -44,48 +44,75 @@ def session(path: Path, codec: str) -> Any:
 
 
 class BoundGraph:
-    """One output of a graph as a function of messages: what the channel sets is bound once, the memory of the result once a shape.
+    """One output of a graph as a function of messages: what the channel sets is bound once, memory once for each shape of messages.
 
     Threads may share it: one computes at a time.
 
     Args:
         session: of the graph, or None where its file is not there.
-        given: the input that has the messages (batch, n, w).
-        feeds: the other inputs, with an axis of channels.
-        wanted: the output.
+        inputs: the input that has the messages; the others, with an axis of channels.
+        output: what is wanted of the graph.
         name: of the graph's file, for messages.
+        batched: True where the link has an axis of channels of its own.
+        symbols: (u, n_tx) where the output is complex symbols of these sizes, None where it is real numbers.
 
     Raises:
         ValueError: there is no session, or the graph has no such output.
     """
 
-    def __init__(self, session: Any, given: str, feeds: dict[str, Array], wanted: str, name: str) -> None:
-        sizes = {} if session is None else {output.name: output.shape[-1] for output in session.get_outputs()}
-        if wanted not in sizes:
+    def __init__(
+        self,
+        session: Any,
+        inputs: tuple[str, dict[str, Array]],
+        output: str,
+        name: str,
+        batched: bool,
+        symbols: tuple[int, int] | None = None,
+    ) -> None:
+        sizes = {} if session is None else {found.name: found.shape[-1] for found in session.get_outputs()}
+        if output not in sizes:
             lacks = "is not there" if session is None else "was exported without a head"
-            raise ValueError(f"{wanted} cannot be computed: {name} {lacks}; export it again, and copy it to the device")
-        self._session, self._given, self._wanted = session, given, wanted
-        self._channels = max(len(value) for value in feeds.values())
-        self._width = feeds["beams"].shape[-1] if isinstance(sizes[wanted], str) else sizes[wanted]
+            raise ValueError(f"{output} cannot be computed: {name} {lacks}; export it again, and copy it to the device")
+        self._given, self._feeds = inputs
+        self._session, self._output, self._batched, self._symbols = session, output, batched, symbols
+        self._channels = max(len(value) for value in self._feeds.values())
+        self._width = sizes[output] if symbols is None else 2 * symbols[0] * symbols[1]
         self._binding = session.io_binding()
-        for feed, value in feeds.items():
-            self._binding.bind_cpu_input(feed, value)
-        self._feeds, self._shape, self._lock = feeds, (), Lock()
-        self._result = np.empty(0, np.float32)
+        for feed, value in self._feeds.items():
+            _bind(self._binding.bind_input, feed, value)
+        self._lock, self._shape = Lock(), (0,)
+        self._messages = self._result = np.empty(0, np.float32)
 
     def __call__(self, messages: Array) -> Array:
-        """The output (batch or channels, n, numbers) of float32 messages (batch, n, w), each axis of channels of one size, or 1."""
+        """The output (…, n, numbers) of messages (n, w) or (channels, n, w), or (…, n, w) where the link has no axis of channels.
+
+        Raises:
+            ValueError: the axes of channels do not fit together.
+        """
         with self._lock:
             if messages.shape != self._shape:
-                self._bind_result(messages.shape)
+                self._bind_shape(messages.shape)
+            np.copyto(self._messages, messages)
             if self._result.size:
-                self._binding.bind_cpu_input(self._given, messages)
                 self._session.run_with_iobinding(self._binding)
             return self._result.copy()
 
-    def _bind_result(self, shape: tuple[int, ...]) -> None:
-        (batch,) = np.broadcast_shapes((shape[0],), (self._channels,))
-        self._result = np.empty((batch, shape[1], self._width), np.float32)
-        if prod(self._result.shape):
-            self._binding.bind_output(self._wanted, "cpu", 0, np.float32, self._result.shape, self._result.ctypes.data)
+    def _bind_shape(self, shape: tuple[int, ...]) -> None:
+        """Memory for messages of a shape, and for the result as it is given back."""
+        *lead, n, width = shape
+        if self._batched and len(lead) > 1:
+            raise ValueError(f"messages must have one axis of {self._channels} channels, got {tuple(lead)}")
+        (batch,) = np.broadcast_shapes((prod(lead),), (self._channels,))
+        messages = np.empty((prod(lead), n, width), np.float32)
+        result = np.empty((batch, n, self._width), np.float32)
+        if result.size:
+            _bind(self._binding.bind_input, self._given, messages)
+            _bind(self._binding.bind_output, self._output, result)
+        axes = (batch, n) if self._batched else (*lead, n)
+        complex_result = result if self._symbols is None else result.view(np.complex64)
+        self._messages, self._result = messages.reshape(shape), complex_result.reshape(*axes, *(self._symbols or (self._width,)))
         self._shape = shape
+
+
+def _bind(bind: Any, name: str, value: Array) -> None:
+    bind(name, "cpu", 0, np.float32, value.shape, value.ctypes.data)

@@ -23,7 +23,7 @@ from latentlink.storage.atomic import write_atomically
 from latentlink_runtime.artifacts.artifact_file import BLANK, DEVICE, FORMAT_VERSION, Tensors, pair_digest, read, seal
 from latentlink_runtime.loading import load
 
-_FACTS = ("tx_dim", "rx_dim", "modes", "max_symbols", "networks", "power_limit", "peak", "latent_dim", "classes", "class_names")
+_FACTS = ("tx_dim", "rx_dim", "modes", "max_symbols", "networks", "power_limit", "peak", "latent_dim", "outputs", "classes", "class_names")
 
 
 def export_device(source: str | os.PathLike[str], path: str | os.PathLike[str], max_symbols: int | None = None) -> Path:

@@ -117,13 +117,41 @@ def pair_digest(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> str
     return str(manifest["pair_sha256"]) if manifest["kind"].startswith(DEVICE) else hashlib.sha256(content).hexdigest()
 
 
-def check_arrays(tensors: Tensors, shapes: dict[str, tuple[int, ...]], dtypes: tuple[Any, ...] = (np.float32, np.float64)) -> None:
-    """ValueError, by name, unless arrays have these shapes, and one of these types."""
+def whole(manifest: dict[str, Any], name: str) -> int:
+    """A size that a manifest tells; ValueError where it is none."""
+    value = manifest[name]
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    return value
+
+
+def check_arrays(
+    tensors: Tensors,
+    shapes: dict[str, tuple[int, ...]],
+    dtypes: tuple[Any, ...] = (np.float32, np.float64),
+    batch: tuple[int, ...] | None = None,
+) -> None:
+    """ValueError, by name, unless arrays have these shapes, and one of these types.
+
+    Args:
+        tensors: of a file.
+        shapes: by name; with a batch the last axes alone.
+        dtypes: those that an array may have.
+        batch: the axes of channels, to which the first axes of an array have to broadcast; None where arrays have no such axes.
+    """
     for name, shape in shapes.items():
         value = tensors[name]
-        if value.shape != shape or value.dtype not in dtypes:
+        lead, own = value.shape[: value.ndim - len(shape)], value.shape[value.ndim - len(shape) :]
+        fits = value.ndim >= len(shape) and own == shape and _reaches(lead, batch or ())
+        if not fits or value.dtype not in dtypes:
             kinds = " or ".join(np.dtype(dtype).name for dtype in dtypes)
-            raise ValueError(f"{name} must be {kinds} of shape {shape}, got {value.dtype} {value.shape}")
+            axes = "" if batch is None else f"(a batch that broadcasts to {batch}, and) "
+            raise ValueError(f"{name} must be {kinds} of shape {axes}{shape}, got {value.dtype} {value.shape}")
+
+
+def _reaches(lead: tuple[int, ...], batch: tuple[int, ...]) -> bool:
+    """True if axes broadcast to those of a batch."""
+    return len(lead) <= len(batch) and all(size in (1, wanted) for size, wanted in zip(lead[::-1], batch[::-1], strict=False))
 
 
 def _content(path: Path, most: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.codec.ends import Ends, carry, precode
 from latentlink_runtime.codec.link import CodecLink
@@ -66,14 +66,11 @@ class CodecDesign:
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "CodecDesign":
         """The codec of a file of the kind "codec" or "device codec"; ValueError where its arrays do not fit together."""
         encoder, decoder = (Network.from_tensors(tensors, f"{end}.") for end in ("encoder", "decoder"))
-        symbols, modes = int(manifest["max_symbols"]), _modes_of(tensors, manifest, encoder, decoder)
+        symbols, modes = whole(manifest, "max_symbols"), _modes_of(tensors, manifest, encoder, decoder)
         most, k = 2 * symbols, len(modes.strength)
-        told = {"encoder": encoder.widths, "decoder": decoder.widths, "features": 2 * most}
-        if manifest["networks"] != told or encoder.outputs != most or decoder.inputs != most:
-            raise ValueError(f"networks must be {manifest['networks']} with {most} streams between, as the manifest says, got {told}")
-        for name, network in (("encoder", encoder), ("decoder", decoder)):
-            if network.features != 2 * most:
-                raise ValueError(f"{name} must read {2 * most} features of a channel, got {network.features}")
+        Network.check_told(encoder, decoder, manifest)
+        if encoder.outputs != most:
+            raise ValueError(f"networks must have two streams for each of {symbols} symbols, got {encoder.outputs}")
         check_arrays(tensors, {"ceiling": (symbols + 1,), "calibration.z": (len(tensors["calibration.z"]), k)}, (np.float32,))
         check_arrays(tensors, {"gate.open": (len(SYMBOLS) + 1, len(BITS) + 1)}, (np.bool_,))
         return cls(
@@ -191,7 +188,7 @@ class CodecDesign:
 def _modes_of(tensors: Tensors, manifest: dict[str, Any], encoder: Network, decoder: Network) -> LinearDesign:
     """The modes of a codec's file; one for devices has Φ (i, d) and Ψ (m, o) of those alone that the networks read and give."""
     own = {name.removeprefix("modes."): value for name, value in tensors.items() if name.startswith("modes.")}
-    k, d, m = len(own["strength"]), int(manifest["tx_dim"]), int(manifest["rx_dim"])
+    k, d, m = len(own["strength"]), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
     for name, width in (("inputs", encoder.inputs), ("outputs", decoder.outputs)):
         check_arrays(tensors, {name: (width,)}, (np.int64,))
         if width and not 0 <= tensors[name].min() <= tensors[name].max() < k:

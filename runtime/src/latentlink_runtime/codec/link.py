@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.codec.ends import Ends, decode, precode
 from latentlink_runtime.codec.network import Modulation, Network
@@ -67,8 +67,9 @@ class CodecLink(Link):
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "CodecLink":
         """The link of a file of the kind "codec link"."""
         encoder, decoder = (Network.from_tensors(tensors, f"{end}.") for end in ("encoder", "decoder"))
-        if tensors["analysis"].shape[0] != encoder.inputs:
-            raise ValueError(f"analysis must have {encoder.inputs} modes, which the encoder reads, got {len(tensors['analysis'])}")
+        Network.check_told(encoder, decoder, manifest)
+        channel = channel_from(tensors, manifest)
+        _check(tensors, manifest, encoder, decoder, channel)
 
         def modulation(end: str, network: Network) -> Modulation:
             numbers = range(len(network.layers))
@@ -79,9 +80,9 @@ class CodecLink(Link):
         ends = {name: tensors[f"ends.{name}"] for name in parts}
         return cls(
             **{name: tensors[name] for name in ("analysis", "synthesis", "mean_x", "mean_y", "energy", "ceiling", "active")},
-            beams=Beams(complex_from(tensors["beams.transmit"]), complex_from(tensors["beams.receive"]), int(manifest["channel_uses"])),
+            beams=Beams(complex_from(tensors["beams.transmit"]), complex_from(tensors["beams.receive"]), whole(manifest, "channel_uses")),
             streams=Streams(*(tensors[f"streams.{name}"] for name in ("amplitude", "share", "gain"))),
-            channel=channel_from(tensors),
+            channel=channel,
             encoder=encoder,
             decoder=decoder,
             ends=Ends(modulation("precoding", encoder), modulation("decoding", decoder), **ends),
@@ -125,3 +126,22 @@ class CodecLink(Link):
         streams, beams = rematch_streams(self.streams, self.beams, self.energy, measured)
         ends = self.ends.matched_to(self.decoder, streams, self.ceiling)
         return replace(self, streams=streams, beams=beams, ends=ends, channel=measured.astype(np.float32))
+
+
+def _check(tensors: Tensors, manifest: dict[str, Any], encoder: Network, decoder: Network, channel: Channel) -> None:
+    """ValueError unless the arrays of a saved link have the sizes that its manifest, its networks and its channel say."""
+    d, m, most, q = whole(manifest, "tx_dim"), whole(manifest, "rx_dim"), encoder.outputs, tensors["beams.transmit"].shape[-2]
+    if 2 * q > most:
+        raise ValueError(f"beams.transmit must have at most {most // 2} symbols, got {q}")
+    fixed = {"analysis": (encoder.inputs, d), "synthesis": (m, decoder.outputs), "mean_x": (d,), "mean_y": (m,)}
+    check_arrays(tensors, {**fixed, "ceiling": (most // 2 + 1,)}, (np.float32,))
+    shapes: dict[str, tuple[int, ...]] = {f"streams.{name}": (most,) for name in ("amplitude", "share", "gain")}
+    shapes |= {"beams.transmit": (channel.uses * channel.n_tx, q, 2), "beams.receive": (channel.uses * channel.n_rx, q, 2)}
+    shapes |= {f"ends.{name}": (1, 2 * q) for name in ("direct_tx", "residual_tx", "direct_rx", "evened")}
+    shapes |= {"energy": (most,), "ends.residual_rx": (1, 1)}
+    for end, network in (("precoding", encoder), ("decoding", decoder)):
+        shapes |= {f"ends.{end}.offset": (1, network.outputs), f"ends.{end}.direct": (1, 1)}
+        for number, (_, bias) in enumerate(network.layers):
+            shapes |= {f"ends.{end}.{kind}.{number}": (1, len(bias)) for kind in ("scale", "shift")}
+    check_arrays(tensors, shapes, (np.float32,), channel.batch)
+    check_arrays(tensors, {"active": ()}, (np.bool_,), channel.batch)

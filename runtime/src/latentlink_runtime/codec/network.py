@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
 from latentlink_runtime.numerics.gelu import gelu
 
 Array = np.ndarray[Any, Any]
@@ -59,8 +59,9 @@ class Network:
 
         def pair(name: str) -> tuple[Array, Array]:
             weight, bias = tensors[f"{prefix}{name}.weight"], tensors[f"{prefix}{name}.bias"]
-            if weight.ndim != 2 or bias.shape != weight.shape[:1]:
-                raise ValueError(f"{prefix}{name} must be a matrix and its bias, got {weight.shape} and {bias.shape}")
+            if weight.ndim != 2:
+                raise ValueError(f"{prefix}{name}.weight must be a matrix, got {weight.shape}")
+            check_arrays(tensors, {f"{prefix}{name}.bias": weight.shape[:1]}, (np.float32,))
             return weight, bias
 
         def series(name: str, numbers: range) -> tuple[tuple[Array, Array], ...]:
@@ -94,6 +95,16 @@ class Network:
     def units(self) -> int:
         """Numbers that the reader makes of a channel."""
         return len(self.reader[1][1])
+
+    @staticmethod
+    def check_told(encoder: "Network", decoder: "Network", manifest: dict[str, Any]) -> None:
+        """ValueError unless two networks have the widths that the manifest of a file tells, and the streams that they share."""
+        told = {"encoder": encoder.widths, "decoder": decoder.widths, "features": 2 * encoder.outputs}
+        if manifest["networks"] != told:
+            raise ValueError(f"networks must be {manifest['networks']}, as the manifest says, got {told}")
+        if decoder.inputs != encoder.outputs or {encoder.features, decoder.features} != {2 * encoder.outputs}:
+            streams = encoder.outputs, decoder.inputs, encoder.features / 2, decoder.features / 2
+            raise ValueError(f"both networks must have the same number of streams, got {streams}")
 
     @property
     def widths(self) -> list[int]:

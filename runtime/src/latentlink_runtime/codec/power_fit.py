@@ -41,7 +41,7 @@ class PowerFit:
     @classmethod
     def from_tensors(cls, tensors: Tensors, symbols: int, units: int) -> "PowerFit | None":
         """The fit of a codec whose encoder's reader has so many units, or None where it has none; ValueError for arrays of other shapes."""
-        if "power.weight" not in tensors:
+        if not any(name.startswith("power.") for name in tensors):
             return None
         names = ("mean", "scale", "weight", "least", "most")
         shapes = ((2 * units,), (2 * units,), (2 * units + 1, 2 + 2 * symbols), (symbols + 1,), (symbols + 1,))

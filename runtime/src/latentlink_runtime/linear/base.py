@@ -1,6 +1,7 @@
 """What every link offers: encode at the transmitter, receive and decode at the receiver, and a head that is folded into the decoder."""
 
 from abc import ABC, abstractmethod
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,10 @@ class Link(ABC):
 def check_latents(x: Any, d: int, dtype: Any) -> Array:
     """Latents (…, n, d) in the precision of a link; ValueError for others."""
     x = np.asarray(x)
-    if np.iscomplexobj(x) or x.ndim < 2 or x.shape[-1] != d:
+    if x.dtype.kind == "c" or x.ndim < 2 or x.shape[-1] != d:
         raise ValueError(f"x must be real latents of shape (..., n, {d}), got {x.dtype} {x.shape}")
     x = x.astype(dtype, copy=False)
-    if not np.isfinite(x.sum()) and not np.isfinite(x).all():
+    if not isfinite(x.sum()) and not np.isfinite(x).all():
         raise ValueError("x has NaN or infinite entries, or entries beyond the precision of the link")
     return x
 
@@ -64,10 +65,11 @@ def check_latents(x: Any, d: int, dtype: Any) -> Array:
 def check_received(r: Any, uses: int, n_rx: int, dtype: Any) -> Array:
     """Received symbols (…, n, u, n_rx) as interleaved real and imaginary parts (…, n, 2 u n_rx); ValueError for others."""
     r = np.asarray(r)
-    if not np.iscomplexobj(r) or r.ndim < 3 or r.shape[-2:] != (uses, n_rx):
+    if r.dtype.kind != "c" or r.ndim < 3 or r.shape[-2:] != (uses, n_rx):
         raise ValueError(f"r must be complex symbols of shape (..., n, {uses}, {n_rx}), got {r.dtype} {r.shape}")
-    flat = np.ascontiguousarray(r, np.result_type(dtype, np.complex64)).reshape(*r.shape[:-2], uses * n_rx).view(dtype)
-    if not np.isfinite(flat.sum()) and not np.isfinite(flat).all():
+    pairs = np.complex64 if dtype == np.float32 else np.complex128
+    flat = np.ascontiguousarray(r, pairs).reshape(*r.shape[:-2], uses * n_rx).view(dtype)
+    if not isfinite(flat.sum()) and not np.isfinite(flat).all():
         raise ValueError("r has NaN or infinite entries")
     return flat
 

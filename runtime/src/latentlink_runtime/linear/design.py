@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.channels.spatial import SpatialModes
 from latentlink_runtime.linear.link import LinearLink
@@ -52,10 +52,10 @@ class LinearDesign:
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "LinearDesign":
         """The modes of a file of the kind "pair" or "device pair"; ValueError where its arrays do not fit together."""
         design = cls(*(tensors[name] for name in ("analysis", "synthesis", "strength", "mean_x", "mean_y")))
-        k, d, m = len(design.strength), int(manifest["tx_dim"]), int(manifest["rx_dim"])
+        k, d, m = len(design.strength), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
         check_arrays(tensors, {"analysis": (k, d), "synthesis": (m, k), "strength": (k,), "mean_x": (d,), "mean_y": (m,)})
-        symbols = manifest.get("max_symbols") if manifest["kind"] == "device pair" else None
-        return design if symbols is None else replace(design, most=2 * int(symbols))
+        cut = manifest["kind"] == "device pair" and "max_symbols" in manifest
+        return replace(design, most=2 * whole(manifest, "max_symbols")) if cut else design
 
     def design(self, channel: Channel, spatial: SpatialModes | None = None) -> LinearLink:
         """The exact linear link for every channel (…, u, n_rx, n_tx) of a batch, in float32; `spatial` has its modes, or else the SVD.

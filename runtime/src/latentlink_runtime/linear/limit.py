@@ -30,6 +30,8 @@ class Limit:
         word, peak = manifest["power_limit"], manifest.get("peak")
         if word not in WORDS:
             raise ValueError(f"power_limit must be one of {', '.join(WORDS)}, got {word!r}")
+        if peak is not None and not (type(peak) in (int, float) and 0 < peak < float("inf")):
+            raise ValueError(f"peak must be a number above 0, got {peak!r}")
         return cls(word, None if peak is None else float(peak))
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.linear.base import Link, check_latents, check_received, interleave
 from latentlink_runtime.linear.limit import Limit
@@ -68,16 +68,25 @@ class LinearLink(Link):
         weights = np.moveaxis(parts[..., 0, :, :] - 1j * parts[..., 1, :, :], -3, -1)  # ẑ = Re Σ G r
         received = interleave(np.conj(self._of_streams(weights)))
         object.__setattr__(self, "_received", np.swapaxes(received, -1, -2))
-        offset = self.analysis @ self.mean_x
-        object.__setattr__(self, "_offset", offset.astype(self.analysis.dtype))
 
     @classmethod
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "LinearLink":
         """The link of a file of the kind "link"."""
         names = ("analysis", "synthesis", "mean_x", "mean_y", "streams", "precoder", "decoder")
+        channel = channel_from(tensors, manifest)
+        s, d, m = whole(manifest, "streams"), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
+        check_arrays(tensors, {"analysis": (s, d), "synthesis": (m, s), "mean_x": (d,), "mean_y": (m,)})
+        check_arrays(tensors, {"streams": (s,)}, (np.int64,), channel.batch)
+        groups, slots = tensors["precoder"].shape[-3], tensors["precoder"].shape[-1]
+        if groups < 1 or channel.uses % groups:
+            raise ValueError(f"precoder must have groups of the {channel.uses} uses, got {groups} of them")
+        width = 2 * channel.uses // groups
+        shapes = {"precoder": (groups, width * channel.n_tx, slots), "decoder": (groups, slots, width * channel.n_rx)}
+        shapes |= {name: (groups, slots, slots) for name in ("moments_zz", "moments_tz") if name in tensors}
+        check_arrays(tensors, shapes, batch=channel.batch)
         return cls(
             **{name: tensors[name] for name in names},
-            channel=channel_from(tensors),
+            channel=channel,
             moments_zz=tensors.get("moments_zz"),
             moments_tz=tensors.get("moments_tz"),
             limit=Limit.from_manifest(manifest),
@@ -178,14 +187,14 @@ class LinearLink(Link):
         return disturbance
 
 
-def channel_from(tensors: Tensors) -> Channel:
+def channel_from(tensors: Tensors, manifest: dict[str, Any]) -> Channel:
     """The channel of a saved link; complex matrices are stored as pairs of real numbers."""
-    h = tensors["channel.h"]
-    if h.ndim < 4 or h.shape[-1] != 2:
-        raise ValueError(f"channel.h must have shape (..., uses, n_rx, n_tx, 2), got {h.shape}")
-    return Channel(
-        complex_from(h), tensors["channel.noise_variance"], tensors["channel.power"], error_variance=tensors["channel.error_variance"]
-    )
+    sizes, batch = (whole(manifest, name) for name in ("channel_uses", "n_rx", "n_tx")), tuple(manifest["channels"])
+    check_arrays(tensors, {"channel.h": (*batch, *sizes, 2)})
+    numbers = ("noise_variance", "power", "error_variance")
+    check_arrays(tensors, {f"channel.{name}": () for name in numbers}, batch=batch)
+    noise_variance, power, error_variance = (tensors[f"channel.{name}"] for name in numbers)
+    return Channel(complex_from(tensors["channel.h"]), noise_variance, power, error_variance=error_variance)
 
 
 def complex_from(pairs: Array) -> Array:

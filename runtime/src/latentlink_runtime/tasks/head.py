@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays
+from latentlink_runtime.artifacts.artifact_file import Tensors, check_arrays, whole
 
 Array = np.ndarray[Any, Any]
 
@@ -36,9 +36,9 @@ class Head:
         weight, bias = tensors["weight"], tensors["bias"]
         if weight.ndim != 2:
             raise ValueError(f"weight must have shape (outputs, m), got {weight.shape}")
-        check_arrays(tensors, {"weight": weight.shape, "bias": weight.shape[:1]})
-        if names is not None and len(names) != len(bias):
-            raise ValueError(f"class_names must be {len(bias)}, one for each output, got {len(names)}")
+        check_arrays(tensors, {"weight": (len(weight), whole(manifest, "latent_dim")), "bias": weight.shape[:1]})
+        if names is not None and not (isinstance(names, list) and len(names) == len(bias) and all(isinstance(name, str) for name in names)):
+            raise ValueError(f"class_names must be {len(bias)} names, one for each output, got {names!r}")
         return cls(weight, bias, None if names is None else tuple(names))
 
     def __call__(self, y: Array) -> Array:
