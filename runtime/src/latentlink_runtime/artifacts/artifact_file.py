@@ -82,10 +82,14 @@ def read(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> tuple[Tens
     path = Path(path)
     if path.is_dir():
         raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it")
-    size = path.stat().st_size
-    if size > most:
-        raise ArtifactError(f"{path}: has {size} bytes, expected at most {most}; no link, pair or codec is as large")
-    content = path.read_bytes()
+    size, content = path.stat().st_size, b""
+    if size <= most:
+        with path.open("rb") as file:
+            content = file.read(most + 1)  # of what has no size, such as a pipe, as well
+    if max(size, len(content)) > most:
+        raise ArtifactError(
+            f"{path}: has {max(size, len(content))} bytes or more, expected at most {most}; no link, pair or codec is as large"
+        )
     manifest = verify(content, path, MAX_HEADER_BYTES)
     try:
         tensors = safetensors.numpy.load(content)
