@@ -471,6 +471,7 @@ def of_iq(folder: Path) -> Case:
         for _ in range(drawn.choice((1, 1, 2, 4))):
             start = drawn.randrange(len(samples))
             part = slice(start, start + drawn.choice((1, 16, 80, 500, 5000)))
+            samples, _ = without_nonfinite(np.ascontiguousarray(samples, np.complex64))
             match drawn.randrange(9):
                 case 0:
                     samples[part] = drawn.choice((0, 1, 1e15, 1e-38, 1j))

@@ -132,7 +132,8 @@ class SigMFSource:
         data, meta = _paths(path)
         with meta.open("rb") as file:
             described, self.annotations = parse_metadata(file.read(MAX_META_BYTES + 1), meta)
-        self.rate, self.antennas = float(described["core:sample_rate"]), int(described.get("core:num_channels", 1))
+        channels = described.get("core:num_channels")
+        self.rate, self.antennas = float(described["core:sample_rate"]), 1 if channels is None else int(channels)
         self.fields = {name.removeprefix(OWN): value for name, value in described.items() if name.startswith(OWN)}
         self.nonfinite, self._at = 0, 0
         self._datatype = described["core:datatype"]

@@ -21,8 +21,9 @@ from latentlink_runtime.iq.protocol import Block
 from latentlink_runtime.radio.frame import FrameFormat
 from latentlink_runtime.radio.header import SOUNDING
 from latentlink_runtime.radio.received import ReceivedFrame, per_carrier_channels
-from latentlink_runtime.radio.receiver import Receiver
+from latentlink_runtime.radio.receiver import Receiver, State
 from latentlink_runtime.serve.layout import (
+    SEQUENCES,
     Design,
     by_pattern,
     check_session,
@@ -65,7 +66,7 @@ class ReceiverNode:
 
     Attributes:
         session: with the transmitter.
-        counts: of frames by what became of them, messages, symbols lost, and known frames.
+        counts: of frames by what became of them, those missed between others, messages, symbols and samples lost, and known frames.
         gauges: noise_variance, error_variance, snr_db, frequency and clock_ppm of the last frame, known_error of the last known messages.
 
     Args:
@@ -111,7 +112,7 @@ class ReceiverNode:
         self._outbox: list[tuple[bytes, Message]] = []
         self._receiver = Receiver(frame_format, session.identity.n_rx)
         self._last: int | None = None
-        self._name, self._clock, self._epoch_at = "", 0, 0.0
+        self._name, self._clock, self._epoch_at, self._was_lost = "", 0, 0.0, False
 
     def control(self, received: Iterable[tuple[bytes, Message]], now: float) -> list[tuple[bytes, Message]]:
         """What is to be sent, and to whom, after these messages and at this time."""
@@ -130,12 +131,17 @@ class ReceiverNode:
         if self.session.session != self._name or block.first != self._clock:
             self._restart()
         self._clock = block.first + len(block.samples)
+        self.counts["lost_samples"] += block.lost
+        was_lost, self._was_lost = self._was_lost, block.lost == len(block.samples)
+        if was_lost and self._was_lost and self._receiver.state is State.SEARCH:
+            return []  # nothing is in a gap, which must not cost the time that samples behind it need
         before = Counter(self._receiver.counters)
-        with np.errstate(divide="ignore", invalid="ignore"):  # zeros in place of lost samples have no noise to divide by
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # zeros in place of lost samples have no noise to divide by
             frames = self._receiver.push(block.samples)
+            decoded = [one for frame in frames if (one := self._received(frame, now)) is not None]
         for reason in ("bad_header", "foreign"):
             self.counts[reason] += self._receiver.counters[reason] - before[reason]
-        return [decoded for frame in frames if (decoded := self._received(frame, now)) is not None]
+        return decoded
 
     def metrics(self, now: float) -> dict[str, float]:
         """All counts and gauges by name."""
@@ -159,6 +165,8 @@ class ReceiverNode:
         if not is_after(header.sequence, self._last):
             self.counts["replayed"] += 1
             return None
+        if self._last is not None:
+            self.counts["missed"] += (header.sequence - self._last - 1) % SEQUENCES
         self._last = header.sequence
         self.counts["symbols"] += len(frame.lost)
         self.counts["lost_symbols"] += int(frame.lost.sum())
