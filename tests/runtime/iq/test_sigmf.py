@@ -126,7 +126,7 @@ def test_hostile_metadata(tmp_path: Path, changed: dict[str, Any], word: str) ->
     path = record(tmp_path, numbered(20))
     meta = path.with_suffix(".sigmf-meta")
     content = json.loads(meta.read_text())
-    del content["global"]["latentlink:sha256"]
+    del content["global"]["latentlink:sha256"], content["global"]["core:recorder"]  # as of another's recording
     content["global"].update(changed)
     meta.write_text(json.dumps(content))
     with pytest.raises(IQError, match=word):
@@ -143,12 +143,20 @@ def test_what_is_no_metadata(tmp_path: Path, text: str) -> None:
         SigMFSource(path)
 
 
+def test_a_recording_of_ours_needs_its_digest(tmp_path: Path) -> None:
+    path = record(tmp_path, numbered(20))
+    meta = path.with_suffix(".sigmf-meta")
+    meta.write_text(meta.read_text().replace("latentlink:sha256", "latentlink:sha25G"))
+    with pytest.raises(IQError, match="SHA-256"):
+        SigMFSource(path)
+
+
 @pytest.mark.parametrize("annotations", [3, [3], [{}], [{"core:sample_start": -1}], [{"core:sample_start": 1.5}]])
 def test_hostile_annotations(tmp_path: Path, annotations: Any) -> None:
     path = record(tmp_path, numbered(20))
     meta = path.with_suffix(".sigmf-meta")
     content = json.loads(meta.read_text())
-    del content["global"]["latentlink:sha256"]
+    del content["global"]["latentlink:sha256"], content["global"]["core:recorder"]
     meta.write_text(json.dumps({**content, "annotations": annotations}))
     with pytest.raises(IQError, match="annotations"):
         SigMFSource(path)

@@ -16,8 +16,9 @@ from latentlink_runtime.feedback.links import link_from_feedback
 from latentlink_runtime.iq.memory import memory_pair
 from latentlink_runtime.radio.frame import FrameFormat
 from latentlink_runtime.serve.air import Air
+from latentlink_runtime.serve.decoded import Decoded
 from latentlink_runtime.serve.layout import by_pattern, in_order
-from latentlink_runtime.serve.receive import Decoded, ReceiverNode
+from latentlink_runtime.serve.receive import ReceiverNode
 from latentlink_runtime.serve.transmit import TransmitterNode
 
 Array = np.ndarray[Any, Any]

@@ -155,12 +155,17 @@ def _reaches(lead: tuple[int, ...], batch: tuple[int, ...]) -> bool:
 
 
 def _content(path: Path, most: int) -> bytes:
+    """All bytes of a file, of which no more are read than it may have."""
     if path.is_dir():
         raise ArtifactError(f"{path}: a folder, not a file; name the .safetensors file in it")
-    size = path.stat().st_size
-    if size > most:
-        raise ArtifactError(f"{path}: has {size} bytes, expected at most {most}; no link, pair or codec is as large")
-    return path.read_bytes()
+    size, content = path.stat().st_size, b""
+    if size <= most:
+        with path.open("rb") as file:
+            content = file.read(most + 1)  # of what has no size, such as a pipe, as well
+    if max(size, len(content)) > most:
+        found = max(size, len(content))
+        raise ArtifactError(f"{path}: has {found} bytes or more, expected at most {most}; no link, pair or codec is as large")
+    return content
 
 
 def _is_finite(name: str, value: np.ndarray[Any, Any]) -> bool:

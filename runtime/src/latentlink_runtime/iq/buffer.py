@@ -1,6 +1,7 @@
 """A bounded buffer between what brings samples and what reads them; it drops the oldest, and its clock goes on.
 
-Missing samples are numbers, not arrays: a gap of any length takes no memory, and is read as blocks of zeros.
+Where the budget is exceeded it drops half of it at once: a reader that is too slow finds whole frames between gaps, instead of a gap after
+every read. Missing samples are numbers, not arrays: a gap of any length takes no memory, and is read as blocks of zeros.
 """
 
 import threading
@@ -92,8 +93,9 @@ class SampleBuffer:
         return block
 
     def _trim(self) -> None:
-        """Drop the oldest samples beyond the budget; they are missing from then on."""
-        while (excess := self._held - self.budget) > 0:
+        """Drop the oldest samples where there are more than the budget, down to half of it; they are missing from then on."""
+        kept = self._held if self._held <= self.budget else max(1, self.budget // 2)
+        while (excess := self._held - kept) > 0:
             missing, samples = self._pieces.popleft()
             cut = min(excess, len(samples))
             self.dropped += cut

@@ -2,7 +2,8 @@
 
 Samples are cf32_le or ci16_le (±1 being ±32767), antennas interleaved. Annotations may have fields of our own, such as
 `latentlink:sequence` and `latentlink:epoch` of a frame. A recording is complete once its metadata are there: they are written last, at
-`close`. `core:sha512` vouches for every byte of the samples, and `latentlink:sha256`, where it is there, for what the metadata say.
+`close`. `core:sha512` vouches for every byte of the samples, and `latentlink:sha256`, which every recording of ours has, for what the
+metadata say.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from latentlink_runtime.iq.protocol import TIMEOUT_S, Block, IQError, check_most, check_samples, check_stream, finite, from_ci16, to_ci16
-from latentlink_runtime.iq.sigmf_metadata import MAX_ANNOTATIONS, MAX_META_BYTES, OWN, SAMPLE_BYTES, digest_of, parse_metadata
+from latentlink_runtime.iq.sigmf_metadata import MAX_ANNOTATIONS, MAX_META_BYTES, OWN, RECORDER, SAMPLE_BYTES, digest_of, parse_metadata
 
 Array = np.ndarray[Any, Any]
 
@@ -102,7 +103,7 @@ class SigMFSink:
                 "core:num_channels": self.antennas,
                 "core:version": VERSION,
                 "core:sha512": self._digest.hexdigest(),
-                "core:recorder": "latentlink-runtime",
+                "core:recorder": RECORDER,
                 "core:extensions": [_EXTENSION],
                 **self._fields,
             },
@@ -131,7 +132,8 @@ class SigMFSource:
         data, meta = _paths(path)
         with meta.open("rb") as file:
             described, self.annotations = parse_metadata(file.read(MAX_META_BYTES + 1), meta)
-        self.rate, self.antennas = float(described["core:sample_rate"]), int(described.get("core:num_channels", 1))
+        channels = described.get("core:num_channels")
+        self.rate, self.antennas = float(described["core:sample_rate"]), 1 if channels is None else int(channels)
         self.fields = {name.removeprefix(OWN): value for name, value in described.items() if name.startswith(OWN)}
         self.nonfinite, self._at = 0, 0
         self._datatype = described["core:datatype"]

@@ -10,7 +10,7 @@ from latentlink_runtime.iq.protocol import IQError, check_stream
 
 MAX_META_BYTES, MAX_ANNOTATIONS = 2**24, 2**17
 SAMPLE_BYTES = {"cf32_le": 8, "ci16_le": 4}
-OWN = "latentlink:"
+OWN, RECORDER = "latentlink:", "latentlink-runtime"
 
 
 def parse_metadata(content: bytes, path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -30,7 +30,8 @@ def parse_metadata(content: bytes, path: Path) -> tuple[dict[str, Any], list[dic
         raise IQError(f"{path}: must have an object 'global'")
     _check_global(path, described)
     own = described.pop(OWN + "sha256", None)
-    if own is not None and own != digest_of(whole):
+    is_ours = own is not None or described.get("core:recorder") == RECORDER
+    if is_ours and own != digest_of(whole):
         raise IQError(f"{path}: its SHA-256 is not that of what it says, it was changed after it was recorded")
     annotations = whole.get("annotations", [])
     if not isinstance(annotations, list) or len(annotations) > MAX_ANNOTATIONS or not all(_is_annotation(each) for each in annotations):

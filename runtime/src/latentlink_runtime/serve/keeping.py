@@ -10,7 +10,7 @@ import numpy as np
 from latentlink_runtime.iq.protocol import Block
 from latentlink_runtime.iq.sigmf import SigMFSink
 from latentlink_runtime.iq.sigmf_metadata import MAX_ANNOTATIONS
-from latentlink_runtime.serve.receive import Decoded
+from latentlink_runtime.serve.decoded import Decoded
 
 Array = np.ndarray[Any, Any]
 

@@ -35,6 +35,8 @@ COUNTERS = {
     "lost_messages": "Messages received in damaged symbols.",
     "symbols": "Payload symbols.",
     "lost_symbols": "Payload symbols that were not what was sent.",
+    "missed": "Frames that never came, by the numbers of those around them.",
+    "lost_samples": "Samples that were missing or came too fast, read as zeros.",
     "sounding": "Frames that only sound the channel.",
     "jumps": "Times that samples were missing without anyone knowing how many.",
 }

@@ -7,7 +7,6 @@ epoch that is not known is counted, and never decoded.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,10 @@ from latentlink_runtime.iq.protocol import Block
 from latentlink_runtime.radio.frame import FrameFormat
 from latentlink_runtime.radio.header import SOUNDING
 from latentlink_runtime.radio.received import ReceivedFrame, per_carrier_channels
-from latentlink_runtime.radio.receiver import Receiver
+from latentlink_runtime.radio.receiver import Receiver, State
+from latentlink_runtime.serve.decoded import Decoded, samples_of
 from latentlink_runtime.serve.layout import (
+    SEQUENCES,
     Design,
     by_pattern,
     check_session,
@@ -41,35 +42,12 @@ COHERENCE_S = 2.0
 _WORST_KNOWN = 1.0  # error of the known messages over their energy, which no receiver that is right exceeds
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """The messages of a frame, the known ones left out.
-
-    Attributes:
-        sequence: of the frame.
-        epoch: of its precoder.
-        values: latents (n, m), or a head's outputs (n, classes), in the order of sending.
-        lost: True (n,) for those that were damaged.
-        frame: as it was received.
-        start: number of its first sample, as the source counts, early by some samples where the channel is short.
-        count: of its samples.
-    """
-
-    sequence: int
-    epoch: int
-    values: Array
-    lost: Array
-    frame: ReceivedFrame
-    start: int
-    count: int
-
-
 class ReceiverNode:
     """Samples to latents, or to a head's outputs (see the module).
 
     Attributes:
         session: with the transmitter.
-        counts: of frames by what became of them, messages, symbols lost, and known frames.
+        counts: of frames by what became of them, those missed between others, messages, symbols and samples lost, and known frames.
         points: symbols of the newest frame, for a constellation.
         gauges: noise_variance, error_variance, snr_db, frequency and clock_ppm of the last frame, known_error of the last known messages.
 
@@ -117,7 +95,7 @@ class ReceiverNode:
         self._outbox: list[tuple[bytes, Message]] = []
         self._receiver = Receiver(frame_format, session.identity.n_rx)
         self._last: int | None = None
-        self._name, self._clock, self._base, self._epoch_at = "", 0, 0, 0.0
+        self._name, self._clock, self._base, self._epoch_at, self._was_lost = "", 0, 0, 0.0, False
 
     def control(self, received: Iterable[tuple[bytes, Message]], now: float) -> list[tuple[bytes, Message]]:
         """What is to be sent, and to whom, after these messages and at this time."""
@@ -136,12 +114,18 @@ class ReceiverNode:
         if self.session.session != self._name or block.first != self._clock:
             self._restart(block.first)
         self._clock = block.first + len(block.samples)
+        self.counts["lost_samples"] += block.lost
+        was_lost, self._was_lost = self._was_lost, block.lost == len(block.samples)
+        if was_lost and self._was_lost and self._receiver.state is State.SEARCH:
+            self._base += len(block.samples)
+            return []  # nothing is in a gap, which must not cost the time that samples behind it need
         before = Counter(self._receiver.counters)
-        with np.errstate(divide="ignore", invalid="ignore"):  # zeros in place of lost samples have no noise to divide by
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # zeros in place of lost samples have no noise to divide by
             frames = self._receiver.push(block.samples)
+            decoded = [one for frame in frames if (one := self._received(frame, now)) is not None]
         for reason in ("bad_header", "foreign"):
             self.counts[reason] += self._receiver.counters[reason] - before[reason]
-        return [decoded for frame in frames if (decoded := self._received(frame, now)) is not None]
+        return decoded
 
     def metrics(self, now: float) -> dict[str, float]:
         """All counts and gauges by name."""
@@ -166,6 +150,8 @@ class ReceiverNode:
         if not is_after(header.sequence, self._last):
             self.counts["replayed"] += 1
             return None
+        if self._last is not None:
+            self.counts["missed"] += (header.sequence - self._last - 1) % SEQUENCES
         self._last = header.sequence
         self.counts["symbols"] += len(frame.lost)
         self.counts["lost_symbols"] += int(frame.lost.sum())
@@ -213,19 +199,10 @@ class ReceiverNode:
         lost = frame.lost_messages[first:count]
         self.counts["messages"] += len(lost)
         self.counts["lost_messages"] += int(lost.sum())
-        before, samples = self._length(frame)
+        before, samples = samples_of(frame, self._format)
         decoded = Decoded(frame.header.sequence, frame.header.epoch, values, lost, frame, self._base + frame.start - before, samples)
         self._judge(decoded)
         return decoded
-
-    def _length(self, frame: ReceivedFrame) -> tuple[int, int]:
-        """Samples of a frame before the LTF's window, and all of them but the gap."""
-        numerology = self._format.numerology
-        symbols = self._format.ltf_symbols + numerology.header_symbols + self._format.payload_symbols(frame.header)
-        return (
-            numerology.stf_length + numerology.cyclic_prefix - numerology.lead,
-            numerology.stf_length + numerology.symbol_length * symbols,
-        )
 
     def _compare(self, z: Array, synthesis: Array, lost: Array) -> None:
         """The error of the known messages over their energy, within the modes that the link carries."""

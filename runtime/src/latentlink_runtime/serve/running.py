@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlink_runtime.iq.protocol import IQSink, IQSource, IQTimeoutError
+from latentlink_runtime.serve.decoded import Decoded
 from latentlink_runtime.serve.keeping import Recording
 from latentlink_runtime.serve.publish import Publisher
-from latentlink_runtime.serve.receive import Decoded, ReceiverNode
+from latentlink_runtime.serve.receive import ReceiverNode
 from latentlink_runtime.serve.transmit import TransmitterNode
 
 if TYPE_CHECKING:  # it needs pyzmq
