@@ -225,10 +225,11 @@ def test_the_table_of_snr_definitions_is_the_converters():
             assert float(value) == pytest.approx(there, abs=0.051)
 
 
-def test_the_costs_on_devices_are_those_of_the_benchmark():
-    rows = json.loads((RESULTS / "bench" / "runtime.json").read_text(encoding="utf-8"))["rows"]
+@pytest.mark.parametrize("name", ["runtime", "device-files"])
+def test_the_costs_on_devices_are_those_of_the_benchmark(name):
+    rows = json.loads((RESULTS / "bench" / f"{name}.json").read_text(encoding="utf-8"))["rows"]
     page = (ROOT / "docs" / "devices.md").read_text(encoding="utf-8")
-    table = page.partition("<!-- runtime.json -->\n")[2].partition("\n<!-- end -->")[0]
+    table = page.partition(f"<!-- {name}.json -->\n")[2].partition("\n<!-- end -->")[0]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert lines[0] == [*rows[0]]
     assert lines[2:] == [[*row.values()] for row in rows]

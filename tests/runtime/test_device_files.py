@@ -119,10 +119,7 @@ def test_a_pair_for_small_messages_has_their_modes_alone(tmp_path):
 @pytest.mark.parametrize("kind", ["head", "regression head"])
 def test_heads(kind, tmp_path):
     y = np.random.default_rng(4).normal(size=(200, 18))
-    if kind == "head":
-        made = ll.fit_head(y, np.where(y[:, 0] > 0, "high", "low"))
-    else:
-        made = ll.nn.RegressionHead.fit(y, y[:, :3])
+    made = ll.fit_head(y, np.where(y[:, 0] > 0, "high", "low")) if kind == "head" else ll.nn.RegressionHead.fit(y, y[:, :3])
     made.save(tmp_path / "head.safetensors")
     head, device = lr.load(tmp_path / "head.safetensors"), lr.load(export_device(tmp_path / "head.safetensors", tmp_path / "device"))
     np.testing.assert_allclose(device(y), head(y), rtol=0, atol=1e-6 * np.abs(head(y)).max())

@@ -80,8 +80,10 @@ class BoundGraph:
         self._binding = session.io_binding()
         for feed, value in self._feeds.items():
             _bind(self._binding.bind_input, feed, value)
-        self._lock, self._shape = Lock(), (0,)
-        self._messages = self._result = np.empty(0, np.float32)
+        self._lock = Lock()
+        self._shape: tuple[int, ...] = ()
+        self._messages: Array = np.empty(0, np.float32)
+        self._result: Array = self._messages
 
     def __call__(self, messages: Array) -> Array:
         """The output (…, n, numbers) of messages (n, w) or (channels, n, w), or (…, n, w) where the link has no axis of channels.
@@ -109,8 +111,8 @@ class BoundGraph:
             _bind(self._binding.bind_input, self._given, messages)
             _bind(self._binding.bind_output, self._output, result)
         axes = (batch, n) if self._batched else (*lead, n)
-        complex_result = result if self._symbols is None else result.view(np.complex64)
-        self._messages, self._result = messages.reshape(shape), complex_result.reshape(*axes, *(self._symbols or (self._width,)))
+        given_back: Array = result if self._symbols is None else result.view(np.complex64)
+        self._messages, self._result = messages.reshape(shape), given_back.reshape(*axes, *(self._symbols or (self._width,)))
         self._shape = shape
 
 

@@ -4,14 +4,15 @@ The metadata of the safetensors header has one entry, "manifest", a JSON object 
 digest is taken over the whole file with its own 64 hexadecimal digits replaced by zeros, so that no changed, truncated or foreign file
 passes. `latentlink` writes and reads its artifacts by these functions, too: there is no second implementation.
 
-A file for devices holds what they need of another one, whose SHA-256 its manifest has as `pair_sha256`: both are files of the same pair, and
-`pair_digest` is one for both.
+A file for devices holds what they need of another one, whose SHA-256 its manifest has as `pair_sha256`: both are files of the same pair,
+and `pair_digest` is one for both.
 """
 
 import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,8 @@ def read(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> tuple[Tens
 def pair_digest(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> str:
     """The SHA-256 by which two ends know that they have files of the same pair, as 64 hexadecimal digits.
 
-    That of the file itself, or, for a file for devices, that of the file which it was made of: an end with the one and an end with the other
-    agree.
+    That of the file itself, or, for a file for devices, that of the file which it was made of: an end with the one and an end with the
+    other agree.
 
     Args:
         path: the file of a pair, a codec or a link, or one for devices.
@@ -127,7 +128,7 @@ def whole(manifest: dict[str, Any], name: str) -> int:
 
 def check_arrays(
     tensors: Tensors,
-    shapes: dict[str, tuple[int, ...]],
+    shapes: Mapping[str, tuple[int, ...]],
     dtypes: tuple[Any, ...] = (np.float32, np.float64),
     batch: tuple[int, ...] | None = None,
 ) -> None:

@@ -7,7 +7,7 @@ With the modes (Φ, Ψ, b) and the spatial modes H = U diag(h) Vᴴ, N = σ²/2 
 strongest with strongest. This minimises the (weighted) error of the latent under a budget on the mean power of the message.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,11 +51,13 @@ class LinearDesign:
     @classmethod
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "LinearDesign":
         """The modes of a file of the kind "pair" or "device pair"; ValueError where its arrays do not fit together."""
-        design = cls(*(tensors[name] for name in ("analysis", "synthesis", "strength", "mean_x", "mean_y")))
-        k, d, m = len(design.strength), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
+        k, d, m = len(tensors["strength"]), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
         check_arrays(tensors, {"analysis": (k, d), "synthesis": (m, k), "strength": (k,), "mean_x": (d,), "mean_y": (m,)})
         cut = manifest["kind"] == "device pair" and "max_symbols" in manifest
-        return replace(design, most=2 * whole(manifest, "max_symbols")) if cut else design
+        return cls(
+            **{name: tensors[name] for name in ("analysis", "synthesis", "strength", "mean_x", "mean_y")},
+            most=2 * whole(manifest, "max_symbols") if cut else None,
+        )
 
     def design(self, channel: Channel, spatial: SpatialModes | None = None) -> LinearLink:
         """The exact linear link for every channel (…, u, n_rx, n_tx) of a batch, in float32; `spatial` has its modes, or else the SVD.
@@ -67,9 +69,7 @@ class LinearDesign:
         spatial = SpatialModes.of(channel) if spatial is None else spatial
         uses, q = spatial.amplitude.shape[-2:]
         if self.most is not None and 2 * uses * q > self.most:
-            raise ValueError(
-                f"channel must have at most {self.most // 2} symbols for this file, got {uses * q}; export it for more symbols"
-            )
+            raise ValueError(f"channel must have at most {self.most // 2} symbols for this file, got {uses * q}; export it for more")
         pooled, order = spatial.pooled()
         count = min(len(self.strength), 2 * uses * q)
         h = np.repeat(pooled[..., : -(-count // 2)], 2, -1)[..., :count]
