@@ -13,7 +13,7 @@ from latentlink_runtime.iq.protocol import IQTimeoutError
 from latentlink_runtime.iq.udp import UdpSink, UdpSource
 
 pytest.importorskip("zmq")
-from latentlink_runtime.iq.zeromq import ZmqSink, ZmqSource  # noqa: E402
+from latentlink_runtime.iq.zeromq import ZmqSink, ZmqSource
 
 RATE, SECONDS, CHUNK = 200_000.0, 1.5, 2000
 READ, OVERLOAD = 2048, 10
