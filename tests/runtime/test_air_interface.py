@@ -76,7 +76,9 @@ def test_caps_and_times():
         "messages of a frame": f"{transmitter.MAX_MESSAGES}",
         "groups, bits of a report": f"{report.MAX_GROUPS}, {report.MAX_BITS}",
         "file of a pair or a codec; its header": f"{MAX_FILE_BYTES // 2**20} MiB; 1 MiB",
-        "control: JSON, raw frames, queue": f"{wire.MAX_JSON_BYTES // 2**10} KiB, {wire.MAX_RAW} of 1 MiB, {QUEUE} messages",
+        "control: JSON, raw frames, queue": (
+            f"{wire.MAX_JSON_BYTES // 2**10} KiB, {wire.MAX_RAW} of {wire.MAX_RAW_BYTES // 2**10} KiB, {QUEUE} messages"
+        ),
         "keys that are let in": f"{MAX_KEYS}",
         "samples by UDP in a packet": f"{udp.MAX_PAYLOAD} bytes",
     }

@@ -13,7 +13,7 @@ import pytest
 from latentlink_runtime.control.keys import AllowList, make_keys
 from latentlink_runtime.control.receiver import ReceiverSession
 from latentlink_runtime.control.transmitter import TransmitterSession
-from latentlink_runtime.control.wire import Message, encode
+from latentlink_runtime.control.wire import MAX_RAW, MAX_RAW_BYTES, Message, encode
 from latentlink_runtime.iq.addresses import AddressError
 from runtime.control.ends import DIGEST, IDENTITY
 
@@ -144,13 +144,40 @@ def test_a_flood_is_bounded(world: Any) -> None:
     server = world.server()
     client = world.client(server.endpoint)
     until(lambda: client.send(BEAT), server)
-    big = Message("csi", 1, "0" * 16, {"e": 1, "c": 1.0}, (bytes(2**19),))
+    big = Message("csi", 1, "0" * 16, {"e": 1, "c": 1.0}, (bytes(MAX_RAW_BYTES),))
     dropped = client.counts["dropped"]
     sent = sum(client.send(big) for _ in range(4 * QUEUE + 50))
     assert client.counts["dropped"] - dropped == 4 * QUEUE + 50 - sent > 0
     until(lambda: server.counts["received"] == sent + 1, server)
     assert client.send(BEAT)
     until(lambda: server.counts["received"] == sent + 2, server)
+
+
+def test_the_largest_frame_crosses_the_wire_and_a_larger_one_never_arrives(world: Any) -> None:
+    server = world.server()
+    client = world.client(server.endpoint)
+    until(lambda: client.send(BEAT), server)
+    largest = Message("csi", 1, "0" * 16, {"e": 1, "c": 1.0}, (bytes(MAX_RAW_BYTES),))
+    assert client.send(largest)
+    until(lambda: server.counts["received"] == 2, server)
+    client._socket.send_multipart([b"x", bytes(MAX_RAW_BYTES + 1)])
+    until(lambda: server.counts["let in"] == 2, server)  # the connection was closed and is there again
+    assert server.counts["malformed"] == 0
+
+
+def test_a_message_of_many_frames_is_skipped_and_holds_nobody_up(world: Any) -> None:
+    server = world.server()
+    client = world.client(server.endpoint)
+    until(lambda: client.send(BEAT), server)
+    client._socket.send_multipart([b"x"] * 30_000)
+    client._socket.send_multipart(encode(BEAT))
+    polls = 0
+    while server.counts["received"] < 2:
+        server.poll(1.0)
+        polls += 1
+        assert len(server._parts) <= 2 + MAX_RAW + 2
+    assert server.counts["malformed"] == 1
+    assert polls >= 4
 
 
 class Ends:

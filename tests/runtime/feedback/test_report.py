@@ -10,7 +10,7 @@ import pytest
 
 from latentlink_runtime.feedback.codes import NOTHING, code_power, power_code
 from latentlink_runtime.feedback.givens import from_givens_angles, givens_angles
-from latentlink_runtime.feedback.report import HEADER_BYTES, FeedbackError, Report, group_of, report_bytes
+from latentlink_runtime.feedback.report import HEADER_BYTES, MAX_BYTES, FeedbackError, Report, group_of, report_bytes
 from runtime.feedback.designs import channels
 
 GOLDEN: list[dict[str, Any]] = json.loads(Path(__file__).with_name("golden.json").read_text())
@@ -30,6 +30,10 @@ def resealed(content: bytes) -> bytes:
 def test_sizes(antennas: int, bits: int, groups: int, size: int) -> None:
     report = Report.measure(channels(48, antennas, antennas, 1), 0.1, bits=bits, groups=groups)
     assert len(report.to_bytes()) == report_bytes(antennas, antennas, bits, groups) == size
+
+
+def test_the_largest_report_is_within_the_cap() -> None:
+    assert MAX_BYTES // 2 < report_bytes(16, 16, 16, 256) <= MAX_BYTES
 
 
 @pytest.mark.parametrize("bits", range(1, 17))

@@ -61,10 +61,23 @@ def test_a_message_beyond_the_cap_is_never_stored() -> None:
     push = zmq.Context.instance().socket(zmq.PUSH)
     push.setsockopt(zmq.RECONNECT_IVL, 10)
     push.connect(source.endpoint)
-    push.send(bytes(2**24 + 8))
+    push.send(bytes(2**20 + 8))
     push.send(numbered(1, 1).tobytes())
     samples, _ = read_all(source, 1)
     assert samples[0, 0] == 1j
+    push.close(linger=0)
+    source.close()
+
+
+def test_messages_of_many_frames_are_skipped_and_hold_nobody_up() -> None:
+    source = ZmqSource(ANY, 1e6, 1, bind=True)
+    push = zmq.Context.instance().socket(zmq.PUSH)
+    push.connect(source.endpoint)
+    push.send_multipart([numbered(1, 1).tobytes()] * 20_000)
+    push.send(numbered(2, 1).tobytes())
+    samples, _ = read_all(source, 2)
+    assert (source.malformed, len(source.buffer), source.buffer.dropped) == (1, 0, 0)
+    np.testing.assert_array_equal(samples, numbered(2, 1))
     push.close(linger=0)
     source.close()
 

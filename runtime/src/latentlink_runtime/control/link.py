@@ -3,6 +3,10 @@
 The ROUTER answers ZAP itself while it is polled: a new connection's key (32 bytes there) is looked up in the allow-list. A key that is not
 on it, a wrong key of the server, or no CURVE at all gets no answer. A domain is enforced, so that a missing ZAP handler lets nobody in.
 All queues are bounded; what does not fit is dropped and counted, since every message of the sessions is repeated or replaced.
+
+libzmq bounds each frame of a message before it takes it in, and the messages that wait, but not the frames of one message, which it puts
+together before anybody sees them: a peer with a key that is let in can have the process hold as much as it sends in one. What is too long
+is skipped here piece by piece, so that it takes no more memory and no time of others; the rest is up to a limit of the process's memory.
 """
 
 from collections import Counter
@@ -22,6 +26,8 @@ MOST_AT_ONCE = 64  # that one poll takes
 MAX_PEERS = 64
 _DOMAIN, _ZAP = b"latentlink", "inproc://zeromq.zap.01"
 _MOST_FRAMES = 2 + MAX_RAW
+_MOST_SKIPPED = 8192  # frames that one poll takes from a message that is too long
+_CURVE_BYTES = 33  # that CURVE adds to each frame
 
 
 class Received(NamedTuple):
@@ -42,13 +48,14 @@ class _End:
         self.counts = Counter[str]()
         if zmq.curve_public(keys.secret) != keys.public:
             raise ValueError("keys must belong together: the public key is not that of the secret key; read both from one NAME.secret")
+        self._parts: list[Any] = []
         self._context: zmq.Context[Any] = zmq.Context()  # of its own: one ZAP handler is there for all sockets of a context
         self._socket = self._context.socket(kind)
         for option, value in (
             (zmq.LINGER, 0),
             (zmq.SNDHWM, QUEUE),
             (zmq.RCVHWM, QUEUE),
-            (zmq.MAXMSGSIZE, max(MAX_RAW_BYTES, MAX_JSON_BYTES)),
+            (zmq.MAXMSGSIZE, max(MAX_RAW_BYTES, MAX_JSON_BYTES) + _CURVE_BYTES),
             (zmq.RECONNECT_IVL, 50),
             (zmq.RECONNECT_IVL_MAX, 1000),
             (zmq.HANDSHAKE_IVL, 5000),
@@ -61,11 +68,17 @@ class _End:
         self._context.destroy(linger=0)
 
     def _taken(self) -> list[Any] | None:
-        """The next message's frames; None if there is none."""
-        try:
-            return self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            return None
+        """The next message's frames, of too many the first ones and the last; None if there is none, or not to its end."""
+        for _ in range(_MOST_SKIPPED):
+            try:
+                frame = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return None
+            self._parts = [*self._parts[: 1 + _MOST_FRAMES], frame]
+            if not frame.more:
+                parts, self._parts = self._parts, []
+                return parts
+        return None
 
     def _decoded(self, frames: list[Any]) -> Message | None:
         try:

@@ -2,7 +2,7 @@
 
     frame 0   b"LLC1" and the first 16 bytes of SHA-256 over the lengths (u32, big-endian) and contents of all other frames
     frame 1   JSON, at most 4 KiB: v = 1, t = type, n = number, rising in each direction, s = session, and the type's own fields
-    frames 2… at most 4 of raw bytes, of at most 1 MiB each
+    frames 2… at most 4 of raw bytes, of at most 128 KiB each, more than the largest report has
 
 CURVE guards the wire; the digest guards the code at both ends of it, and whoever carries messages without CURVE. A message with an unknown,
 missing or doubled field, or a field out of its range, is refused whole.
@@ -17,7 +17,7 @@ from typing import Any
 
 MAGIC = b"LLC1"
 VERSION = 1
-MAX_JSON_BYTES, MAX_RAW, MAX_RAW_BYTES = 4096, 4, 2**20
+MAX_JSON_BYTES, MAX_RAW, MAX_RAW_BYTES = 4096, 4, 2**17
 MAX_NUMBER = 2**53
 
 Check = Callable[[Any], bool]

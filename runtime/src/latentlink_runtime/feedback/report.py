@@ -25,7 +25,7 @@ from latentlink_runtime.feedback.givens import angle_count
 Array = np.ndarray[Any, Any]
 
 VERSION = 1
-MAX_ANTENNAS, MAX_BITS, MAX_GROUPS, MAX_BYTES = 16, 16, 256, 2**20
+MAX_ANTENNAS, MAX_BITS, MAX_GROUPS, MAX_BYTES = 16, 16, 256, 2**17
 _HEADER = struct.Struct(">2sBHBBBBBhhh")
 HEADER_BYTES = _HEADER.size + 4
 

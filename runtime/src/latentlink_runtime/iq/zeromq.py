@@ -1,7 +1,8 @@
 """Samples by ZeroMQ as gr-zeromq speaks it: messages of raw complex64 vectors, `vlen` = antennas, PUSH to PULL.
 
 PUSH and PULL wait for each other, whereas PUB drops silently at its high-water mark. A reader empties its socket at every call, so that
-what waits is bounded by the budget here rather than by messages of unknown sizes in the socket.
+what waits is bounded by the budget here rather than by messages of unknown sizes in the socket. A message of several frames is no samples
+and is skipped frame by frame; libzmq puts it together before that, however long it is, so only those may write that shall.
 """
 
 import time
@@ -21,8 +22,8 @@ except ImportError as error:  # pragma: no cover
 Array = np.ndarray[Any, Any]
 
 _MESSAGE_BYTES = 2**16  # what a sink sends at once
-_MOST_MESSAGE_BYTES = 2**24  # what a source takes at once: more closes the connection before it is stored
-_MOST_MESSAGES = 1024  # that one call takes from the socket
+_MOST_MESSAGE_BYTES = 2**20  # what a source takes at once: more closes the connection before it is stored
+_MOST_FRAMES = 8192  # that one call takes from the socket
 
 
 class ZmqSource:
@@ -44,6 +45,7 @@ class ZmqSource:
         check_endpoint(endpoint, i_know)
         self.rate, self.antennas, self.malformed, self.nonfinite = rate, antennas, 0, 0
         self.buffer = SampleBuffer(antennas, budget)
+        self._is_first = True  # of its message, is the next frame
         self._socket = _socket(zmq.PULL, endpoint, bind, budget * antennas * 8)
         self.endpoint = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
@@ -66,15 +68,16 @@ class ZmqSource:
         self._socket.close(linger=0)
 
     def _drain(self) -> None:
-        for _ in range(_MOST_MESSAGES):
+        for _ in range(_MOST_FRAMES):
             try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=True)
+                content = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            if len(parts) != 1 or not parts[0] or len(parts[0]) % (8 * self.antennas):
-                self.malformed += 1
+            was_first, self._is_first = self._is_first, not self._socket.getsockopt(zmq.RCVMORE)
+            if not (was_first and self._is_first) or not content or len(content) % (8 * self.antennas):
+                self.malformed += self._is_first  # once a message
                 continue
-            samples, wrong = finite(np.frombuffer(parts[0], "<c8").reshape(-1, self.antennas))
+            samples, wrong = finite(np.frombuffer(content, "<c8").reshape(-1, self.antennas))
             self.nonfinite += wrong
             self.buffer.push(samples)
 
