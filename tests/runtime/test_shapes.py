@@ -65,7 +65,7 @@ def test_numbers_of_modes_that_are_not_there_are_refused(tmp_path: Path) -> None
         for number in (-1, 18, 2**62):
             other = tensors[name].copy()
             other[3] = number
-            with pytest.raises(lr.ArtifactError, match=f"{name} must be numbers of the 18 modes"):
+            with pytest.raises(lr.ArtifactError, match=name):
                 lr.load(write(tmp_path / "changed.safetensors", {**tensors, name: other}, manifest))
 
 
@@ -77,10 +77,11 @@ def test_a_batch_of_channels_is_read(tmp_path: Path) -> None:
         for name, value in tensors.items()
         if name not in ("analysis", "synthesis", "mean_x", "mean_y")
     }
+    manifest = {**manifest, "channels": [3]}
     assert lr.load(write(tmp_path / "batch.safetensors", {**tensors, **batch}, manifest)).encode(np.zeros((1, 24))).shape == (3, 1, 2, 4)
     with pytest.raises(lr.ArtifactError, match="precoder must"):
         lr.load(write(tmp_path / "batch.safetensors", {**tensors, **batch, "precoder": batch["precoder"][:2]}, manifest))
-    with pytest.raises(lr.ArtifactError, match=r"analysis must have shape \(s, d\)"):
+    with pytest.raises(lr.ArtifactError, match="analysis must"):
         lr.load(write(tmp_path / "batch.safetensors", {**tensors, **batch, "analysis": tensors["analysis"][None]}, manifest))
 
 

@@ -51,7 +51,7 @@ class LinearDesign:
     @classmethod
     def from_file(cls, tensors: Tensors, manifest: dict[str, Any]) -> "LinearDesign":
         """The modes of a file of the kind "pair" or "device pair"; ValueError where its arrays do not fit together."""
-        k, d, m = len(tensors["strength"]), whole(manifest, "tx_dim"), whole(manifest, "rx_dim")
+        k, d, m = (whole(manifest, name) for name in ("modes", "tx_dim", "rx_dim"))
         check_arrays(tensors, {"analysis": (k, d), "synthesis": (m, k), "strength": (k,), "mean_x": (d,), "mean_y": (m,)})
         cut = manifest["kind"] == "device pair" and "max_symbols" in manifest
         return cls(
