@@ -25,6 +25,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 NOT_RUN = {  # what has an example that cannot run here in a moment, and why
     "data.cifar10": "needs the files of the data set",
     "data.fashion_mnist": "needs the files of the data set",
+    "deploy.export_onnx": "trains a codec",
     "data.small_digit_encoders": "trains two networks for seconds",
     "execution.Cluster": "starts the workers of a cluster",
     "execution.ClusterLost": "needs a cluster that is lost",

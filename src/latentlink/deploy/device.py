@@ -46,8 +46,11 @@ def export_device(source: str | os.PathLike[str], path: str | os.PathLike[str], 
         ValueError: it is an artifact of another kind, or `max_symbols` is below 1 or given where the source is no pair.
 
     Example:
-        modes.save("pair.safetensors")
-        export_device("pair.safetensors", "pair.device.safetensors", max_symbols=16)
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> ll.semantic_modes(ll.Moments.from_pairs(x, x[:, :6].tanh())).save("pair.safetensors")
+        >>> ll.deploy.export_device("pair.safetensors", "pair.device.safetensors", max_symbols=2).name
+        'pair.device.safetensors'
     """
     load(source)  # what a device could not read is told here
     tensors, manifest = read(source)

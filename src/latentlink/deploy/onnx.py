@@ -82,8 +82,10 @@ def export_onnx(
         ValueError: the file is another artifact than a codec or a codec's link, or the head is none, or takes other latents.
 
     Example:
-        codec.save("codec.safetensors")
-        export_onnx("codec.safetensors", "onnx", head="head.safetensors")
+        >>> import latentlink as ll
+        >>> codec = ll.CodecTraining().fit(modes, pilots, objective).codec  # doctest: +SKIP
+        >>> codec.save("codec.safetensors")  # doctest: +SKIP
+        >>> ll.deploy.export_onnx("codec.safetensors", "onnx", head="head.safetensors")  # doctest: +SKIP
     """
     codec = load(path)
     if not isinstance(codec, CodecDesign | CodecLink):
