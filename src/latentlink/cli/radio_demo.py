@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from torch import Tensor
@@ -173,7 +173,8 @@ def _run(label: str, output: Path, setting: AirSetting, task: Task, count: int, 
         raise ValueError(f"{output / file} must be a pair or a codec, got {type(design).__name__}; run the demo again")
     device = output / "radio" / file.replace(".", ".device.")
     export_device(output / file, device, setting.n_tx if isinstance(design, SemanticModes) else None)
-    came = send_over_air(device, task.x, setting, count, view=view, told=lambda page: out.print(f"live page: {page}"))
+    shown: dict[str, Any] = {} if view is None else {"view": view, "head": output / "head.safetensors", "labels": task.labels}
+    came = send_over_air(device, task.x, setting, count, **shown, told=lambda page: out.print(f"live page: {page}"))
     measured = {name: came.mean(name) for name in ("noise_variance", "error_variance", "frequency", "clock_ppm")}
     found = _figures(came, design, task, setting, measured)
     return {

@@ -91,7 +91,8 @@ def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     session = ReceiverSession(identity)
     report = {"bits": given.bits, "groups": given.groups, "coherence_s": given.coherence}
     labels = None if given.labels is None else _array(given.labels, 1)
-    node = ReceiverNode(design, frame_format, session, _head(given.head), labels, per_frame=given.per_frame, **report)
+    head = _head(given.head)
+    node = ReceiverNode(design, frame_format, session, head, labels, per_frame=given.per_frame, latents=given.latents, **report)
     pair, allowed = keys.read_secret(given.keys), keys.AllowList(given.allowed)
     if allowed.problem:
         raise keys.KeyFileError(allowed.problem)
@@ -107,7 +108,6 @@ def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
             _published(given, "receiver") as publish,
         ):
             running.receive(node, server, source, keep, given.messages, stop, publish, record)
-            node.counts["dropped_samples"] += source.buffer.dropped
     return {**node.metrics(time.monotonic()), **{f"session {name}": count for name, count in session.counts.items()}}
 
 

@@ -42,6 +42,7 @@ def _rx(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, help=".npy of what was decoded; NAME.rows.npy says which rows of the transmitter's they are")
     command.add_argument("--keep", type=int, default=100_000, help="messages that are written at most")
     command.add_argument("--head", type=Path, help="the receiver's linear head, whose outputs are wanted")
+    command.add_argument("--latents", action="store_true", help="keep latents although there is a head, which is for --labels alone")
     command.add_argument("--labels", type=Path, help=".npy of the label of each row of the transmitter's file, for the accuracy")
     command.add_argument("--bits", type=int, default=6, help="of each angle and amplitude of a report")
     command.add_argument("--groups", type=int, help="groups of carriers in a report; one a data carrier if not given")

@@ -19,6 +19,7 @@ _EVENTS = {
     "jumps": "{} where samples were missing",
     "known_faults": "{} of known messages that came out wrong",
     "dropped": "{} dropped, since the queue was full",
+    "dropped_samples": "{} dropped, since the receiver was late",
     "late": "{} that the air did not take in time",
     "rejected": "{} of the channel that were no use",
     "refused": "{} refused",
@@ -28,6 +29,7 @@ _WHAT = {
     "jumps": "place",
     "known_faults": "frame",
     "dropped": "message",
+    "dropped_samples": "sample",
     "rejected": "report",
     "refused": "session",
 }

@@ -55,9 +55,10 @@ class ReceiverNode:
         design: of the pair or the codec, the same at both ends.
         frame_format: what both ends agreed on.
         session: with the transmitter.
-        head: whose outputs are wanted in place of latents.
+        head: whose outputs are wanted in place of latents, and compared to labels.
         labels: of a transmitter that sends rows of a file, row (s per_frame + i) mod n as message i of frame s; for the accuracy.
         per_frame: messages of a frame, for the labels.
+        latents: True where latents are wanted although there is a head, which is for labels alone.
         bits: of the report.
         groups: of carriers in it; one a data carrier if None.
         coherence_s: seconds for which a report holds; another is sent after half of them.
@@ -75,6 +76,7 @@ class ReceiverNode:
         labels: Array | None = None,
         *,
         per_frame: int = 768,
+        latents: bool = False,
         bits: int = 6,
         groups: int | None = None,
         coherence_s: float = COHERENCE_S,
@@ -87,7 +89,7 @@ class ReceiverNode:
             link.folded(head)
         self.session, self.counts, self.gauges = session, Counter[str](), dict[str, float]()
         self._design, self._format, self._head = design, frame_format, head
-        self._labels, self._per_frame = labels, per_frame
+        self._labels, self._per_frame, self._wants_latents = labels, per_frame, latents or head is None
         self._bits, self._groups, self._coherence_s = bits, groups, coherence_s
         self._known = known_coefficients(design, len(frame_format.placement.slots))
         self.points: Array = np.zeros(0, complex)
@@ -195,14 +197,15 @@ class ReceiverNode:
         if has_known(frame.header):
             first = len(self._known)
             self._compare(z[:first], link.synthesis, frame.lost_messages[:first])
-        values = z[first:] @ link.synthesis.T + link.mean_y if head is None else head(z[first:])
+        outputs = None if head is None or (self._wants_latents and self._labels is None) else head(z[first:])
+        values: Array = z[first:] @ link.synthesis.T + link.mean_y if self._wants_latents or outputs is None else outputs
         lost = frame.lost_messages[first:count]
         self.counts["messages"] += len(lost)
         self.counts["lost_messages"] += int(lost.sum())
         before, samples = samples_of(frame, self._format)
-        decoded = Decoded(frame.header.sequence, frame.header.epoch, values, lost, frame, self._base + frame.start - before, samples)
-        self._judge(decoded)
-        return decoded
+        if outputs is not None:
+            self._judge(outputs, frame.header.sequence, lost)
+        return Decoded(frame.header.sequence, frame.header.epoch, values, lost, frame, self._base + frame.start - before, samples)
 
     def _compare(self, z: Array, synthesis: Array, lost: Array) -> None:
         """The error of the known messages over their energy, within the modes that the link carries."""
@@ -215,14 +218,14 @@ class ReceiverNode:
         self.gauges["known_error"] = float(error / energy)
         self.counts["known_faults"] += self.gauges["known_error"] > _WORST_KNOWN
 
-    def _judge(self, decoded: Decoded) -> None:
+    def _judge(self, outputs: Array, sequence: int, lost: Array) -> None:
         """Count right decisions where labels are known."""
         if self._labels is None:
             return
-        rows = (decoded.sequence * self._per_frame + np.arange(len(decoded.values))) % len(self._labels)
-        right = decoded.values.argmax(-1) == self._labels[rows]
-        self.counts["labelled"] += int((~decoded.lost).sum())
-        self.counts["right"] += int((right & ~decoded.lost).sum())
+        rows = (sequence * self._per_frame + np.arange(len(outputs))) % len(self._labels)
+        right = outputs.argmax(-1) == self._labels[rows]
+        self.counts["labelled"] += int((~lost).sum())
+        self.counts["right"] += int((right & ~lost).sum())
 
     def _gauge(self, frame: ReceivedFrame) -> None:
         self.gauges["noise_variance"], self.gauges["error_variance"] = frame.noise_variance, float(frame.error_variance.mean())

@@ -81,6 +81,8 @@ def receive(
             for decoded in node.push(block, time.monotonic()):
                 for keeper in keepers:
                     keeper(decoded)
+        if (waiting := getattr(source, "buffer", None)) is not None:
+            node.counts["dropped_samples"], node.gauges["queue_age"] = waiting.dropped, len(waiting) / source.rate
     peer = node.session.peer
     for message in node.session.bye(time.monotonic(), "the receiver ends"):
         server.send(peer, message)

@@ -74,7 +74,15 @@ class Reception:
 
 
 def send_over_air(
-    design: Path, latents: AnyArray, setting: AirSetting, messages: int, *, view: int | None = None, told: Callable[[str], None] = print
+    design: Path,
+    latents: AnyArray,
+    setting: AirSetting,
+    messages: int,
+    *,
+    view: int | None = None,
+    head: Path | None = None,
+    labels: AnyArray | None = None,
+    told: Callable[[str], None] = print,
 ) -> Reception:
     """Send rows of latents over and over through an air, between processes that are started for it and end with it.
 
@@ -84,6 +92,8 @@ def send_over_air(
         setting: the air.
         messages: to be sent, rounded up to whole frames.
         view: port of the receiver's live page; 0 takes any, None shows none.
+        head: file of the receiver's head, by which the page tells the accuracy; with labels.
+        labels: classes (n,) of the latents.
         told: is told the page's address.
 
     Returns:
@@ -114,8 +124,12 @@ def send_over_air(
             make_keys(folder / end)
         np.save(folder / "latents.npy", rows)
         np.save(folder / "taps.npy", setting.taps)
+        judged = {}
+        if head is not None and labels is not None:
+            np.save(folder / "labels.npy", as_tensor("labels", labels).cpu().numpy())
+            judged = {"head": head, "labels": folder / "labels.npy"}
         with _processes() as start:
-            receiver = start("rx", *_receiver(design, folder, setting, view))
+            receiver = start("rx", *_receiver(design, folder, setting, view), *_options(judged), *(["--latents"] if judged else []))
             if view is not None:
                 told(_page(receiver))
             start("air", *_air(folder, setting))
