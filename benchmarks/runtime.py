@@ -172,8 +172,10 @@ def main():
         for cells in (*messages("linear", (ll.load(linear), lr.load(linear)), x), *messages("codec", ends, x), decisions(folder, ends, x)):
             table.add_row(*cells)
         known = lr.Channel(channel.h.resolve_conj().numpy(), channel.noise_variance.numpy())
-        designs: Any = (ll.load(design), channel), (lr.load(design), known), (load_onnx(design, folder / "design.onnx"), known)
-        table.add_row(*row("codec: design, one channel (µs)", take_turns([partial(codec.design, at) for codec, at in designs], 5)))
+        designs: Any = (ll.load(design), channel), (lr.load(design), known)
+        for what, change in (("", {}), (", its power from latents", {"power": None})):
+            calls = [partial(replace(each, **change).design, at) for each, at in designs]
+            table.add_row(*row(f"codec: design, one channel{what} (µs)", take_turns(calls, 5)))
         (a, large), (b, small), (c, more) = start(TORCH, design), start(NUMPY, design), start(ONNX, design, folder / "design.onnx")
         saved = files(folder)
     table.add_row(*row("start to the first message (s)", [a, b, c], 2))

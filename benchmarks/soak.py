@@ -32,7 +32,7 @@ from record import record
 KIT = Path(lr.__file__).parents[2] / "conformance"
 COMMAND = [sys.executable, "-m", "latentlink_runtime"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(lr.__file__).parents[1])}
-OVERLOAD, TURN_S = 10, 0.1
+OVERLOAD, TURN_S = 10, 0.01
 MOST_GROWTH = 1.05  # of the memory, from the beginning to the end of what is measured
 PATIENCE_S = 60
 SLACK_MB = 10.0  # for two buffers of the receiver's, beside the interpreter's own
@@ -145,17 +145,21 @@ def rate_of(name: str, told: list[dict[str, float]]) -> float:
     return (told[-1].get(name, 0.0) - told[0].get(name, 0.0)) / (told[-1]["at"] - told[0]["at"])
 
 
-def slowed(link: Link, duty: float, seconds: float) -> list[Sample]:
-    """Let the receiver run for a part of the time only."""
-    samples, end, pid = [], time.monotonic() + seconds, link.processes["rx"].pid
-    while time.monotonic() < end:
-        os.kill(pid, signal.SIGCONT)
-        time.sleep(duty * TURN_S)
-        os.kill(pid, signal.SIGSTOP)
+def slowed(link: Link, share: float, seconds: float) -> list[Sample]:
+    """Let the receiver have a share of a processor only, by signals that stop and continue it."""
+    samples, begun, pid = [], time.monotonic(), link.processes["rx"].pid
+    first = computed(pid)
+    while (passed := time.monotonic() - begun) < seconds:
+        os.kill(pid, signal.SIGCONT if computed(pid) - first < share * passed else signal.SIGSTOP)
         samples.append(link.sample("rx"))
-        time.sleep((1 - duty) * TURN_S)
+        time.sleep(TURN_S)
     os.kill(pid, signal.SIGCONT)
     return samples
+
+
+def computed(pid: int) -> float:
+    """Seconds that the first thread of a process has run."""
+    return 1e-9 * int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
 def soaked(link: Link, minutes: float, every: float, table: Table) -> tuple[bool, list[Sample], float]:
@@ -195,12 +199,12 @@ def overloaded(link: Link, seconds: float, usual: list[Sample], computing: float
     time.sleep(8.0)
     _, after = watched(link, 10.0, 1.0)
     most = max(sample.megabytes for sample in samples)
-    order = during[1].get('frames_total{result="replayed"}', 0.0) - during[0].get('frames_total{result="replayed"}', 0.0)
+    order, began = (during[1].get(key, 0.0) - during[0].get(key, 0.0) for key in ('frames_total{result="replayed"}', "jumps_total"))
     table.add_row(f"at a {OVERLOAD}th of its computing, {seconds:.0f} s: memory at most (MB)", f"{most:.1f}")
     table.add_row("   messages a second", f"{rate_of('messages_total', during):,.0f}")
     table.add_row("   frames missed a second; samples lost a second",
                   f"{rate_of('missed_total', during):.1f}; {rate_of('lost_samples_total', during):,.0f}")  # fmt: skip
-    table.add_row("   frames out of order", f"{order:.0f}")
+    table.add_row("   frames out of order; jumps", f"{order:.0f}; {began:.0f}")
     table.add_row("   messages a second, from 10 s afterwards on", f"{rate_of('messages_total', after):,.0f}")
     return most < normal + SLACK_MB and order == 0 and rate_of("messages_total", after) > 0
 

@@ -137,6 +137,8 @@ def test_what_no_device_file_can_be_made_of_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         export_device(FOLDER / "missing.safetensors", tmp_path / "no")
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ll.ArtifactError, match=r"a device pair, which latentlink_runtime\.load reads; latentlink needs the file"):
+        ll.load(FOLDER / "pair.device.safetensors")
 
 
 @pytest.mark.parametrize("digest", [None, 3, "abc", "G" * 64, "a" * 65])

@@ -24,7 +24,7 @@ from latentlink.storage.atomic import write_atomically
 from latentlink.storage.fields import check_fields
 from latentlink.storage.provenance import Provenance
 from latentlink.storage.refusals import naming_refusals
-from latentlink_runtime.artifacts.artifact_file import BLANK, FORMAT_VERSION, UNBOUNDED, seal, verify
+from latentlink_runtime.artifacts.artifact_file import BLANK, DEVICE, FORMAT_VERSION, UNBOUNDED, seal, verify
 from latentlink_runtime.artifacts.artifact_file import ArtifactError as ArtifactError  # one class for both distributions
 
 CONVENTIONS = {
@@ -143,6 +143,8 @@ def load(path: str | os.PathLike[str], expected: type[Any] | UnionType = object)
     """
     tensors, manifest = read(path)
     kind = manifest["kind"]
+    if kind.startswith(DEVICE):
+        raise ArtifactError(f"{path}: a {kind}, which latentlink_runtime.load reads; latentlink needs the file that it was made of")
     if kind not in _HOMES:
         raise ArtifactError(f"{path}: unknown kind {kind!r}, expected one of {sorted(_HOMES)}")
     importlib.import_module(_HOMES[kind])

@@ -97,6 +97,15 @@ def test_a_lost_welcome_is_sent_again() -> None:
     assert len({message.session for _, _, message in world.said if message.type == "welcome"}) == 1
 
 
+def test_a_welcome_that_was_lost_for_longer_than_a_session_lives_is_no_end() -> None:
+    """The receiver answers no nonce by two sessions: a transmitter that kept its own would never be heard again."""
+    world = World(keep=lambda message: message.type != "welcome" or world.now > 4.0)
+    world.run(8.5)
+    assert (world.tx.state, world.rx.state) == ("linked", "linked")
+    nonces = [message.session for _, _, message in world.said if message.type == "hello"]
+    assert len(nonces) > len(set(nonces)) > 1
+
+
 def test_one_csi_is_outstanding_and_the_same_is_resent_after_a_second() -> None:
     world = World(keep=lambda message: message.type != "ack" or world.now > 2.5)
     world.run(4.0)

@@ -23,6 +23,7 @@ from typing import Any
 from latentlink_runtime.control.wire import IDENTITY, Message
 
 BEAT_S, MISSED_BEATS = 0.5, 3
+LOST_S = MISSED_BEATS * BEAT_S  # of silence, after which a session is over
 FIRST_HELLO_S, LAST_HELLO_S = 0.2, 5.0
 RESEND_S, EPOCHS, NONCES = 1.0, 16, 64
 SECRET_BYTES = 32
@@ -100,7 +101,7 @@ class Session:
         return True
 
     def _is_lost(self, now: float) -> bool:
-        return now - self._heard_at >= MISSED_BEATS * BEAT_S
+        return now - self._heard_at >= LOST_S
 
     def _misplaced(self) -> list[Message]:
         self.counts["misplaced"] += 1

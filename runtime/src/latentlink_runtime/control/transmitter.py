@@ -3,7 +3,18 @@
 import secrets
 from dataclasses import dataclass
 
-from latentlink_runtime.control.session import BEAT_S, FIRST_HELLO_S, LAST_HELLO_S, OLD, SECRET_BYTES, Identity, Random, Session, is_later
+from latentlink_runtime.control.session import (
+    BEAT_S,
+    FIRST_HELLO_S,
+    LAST_HELLO_S,
+    LOST_S,
+    OLD,
+    SECRET_BYTES,
+    Identity,
+    Random,
+    Session,
+    is_later,
+)
 from latentlink_runtime.control.wire import Message
 
 
@@ -116,9 +127,15 @@ class TransmitterSession(Session):
         self.pending = self.current = None
         self._nonce, self._digest = self._random(8).hex(), ""
         self._hello_at: float | None = None
+        self._nonce_at: float | None = None
         self._wait = FIRST_HELLO_S
 
     def _hello(self, now: float) -> list[Message]:
+        """A HELLO; under another nonce once the receiver has ended what it may have begun for this one, as it answers none twice."""
+        if self._nonce_at is None:
+            self._nonce_at = now
+        elif now - self._nonce_at >= LOST_S:
+            self._nonce, self._nonce_at = self._random(8).hex(), now
         self._hello_at, self._wait = now + self._wait, min(2 * self._wait, LAST_HELLO_S)
         return [self._message(now, "hello", self.identity.fields(), session=self._nonce)]
 
