@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
-from latentlink.latents.moments import as_pairs
+from latentlink.latents.rows import as_pairs
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, choice, finite, integer, real
 from latentlink.numerics.validation import validate_call

@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.latents.moments import Moments, as_latents
+from latentlink.latents.moments import Moments
+from latentlink.latents.rows import as_latents
 from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage, regularise
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, integer
@@ -177,7 +178,7 @@ def unaligned(x: AnyArray, dim: int) -> Float[Tensor, "n m"]:
 def _spectrum_with_shrinkage(moments: Moments, shrinkage: float | str) -> tuple[Spectrum, float]:
     """The spectrum of Rx, and the shrinkage λ, chosen by generalised cross-validation where it is "auto"."""
     spectrum = Spectrum.of(moments.cov_x)
-    if not isinstance(shrinkage, str):
-        return spectrum, float(shrinkage)
+    if not isinstance(shrinkage, str) or moments.estimated:  # which are regularised already
+        return spectrum, 0.0 if isinstance(shrinkage, str) else float(shrinkage)
     explained = (moments.cov_yx @ spectrum.vectors).square().sum(0)
     return spectrum, gcv_shrinkage(spectrum, explained, moments.cov_y.trace(), moments.count)

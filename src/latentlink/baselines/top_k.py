@@ -28,8 +28,9 @@ from latentlink.baselines.alignment import LeastSquares
 from latentlink.baselines.first_k_eigen_k import Baseline, prepare, sends
 from latentlink.baselines.top_k_transceiver import TopKTransceiver, largest
 from latentlink.channels.channel import Channel
-from latentlink.latents.moments import Moments, as_latents
+from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
+from latentlink.latents.rows import as_latents
 from latentlink.latents.whitening import Spectrum
 from latentlink.links.solution import Solution
 from latentlink.links.status import Status

@@ -12,7 +12,7 @@ from latentlink.evaluation.figures import Evaluation
 from latentlink.evaluation.measurement import ENTRIES, Measurement
 from latentlink.evaluation.readings import Task, task_of
 from latentlink.latents.labels import AnyLabels, as_targets, labels_for
-from latentlink.latents.moments import CHUNK, LatentChunks, as_latents, paired_chunks
+from latentlink.latents.rows import CHUNK, LatentChunks, as_latents, paired_chunks
 from latentlink.links.own import AnyLink, OwnTransceiver, as_transceiver
 from latentlink.links.shapes import broadcast_batch
 from latentlink.links.transceiver import Transceiver

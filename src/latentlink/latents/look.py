@@ -9,7 +9,8 @@ from torch import Tensor
 
 from latentlink.latents.dependence import LEAST_ROWS, Dependence, measure_dependence
 from latentlink.latents.labels import AnyLabels, as_named_labels
-from latentlink.latents.moments import Moments, as_pairs
+from latentlink.latents.moments import Moments
+from latentlink.latents.rows import as_pairs
 from latentlink.numerics.doors import AnyArray
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.latents.merging import Merging, check_covariance
-from latentlink.latents.moments import CHUNK, LatentChunks
+from latentlink.latents.rows import CHUNK, LatentChunks
 from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
@@ -52,14 +52,15 @@ class Marginal(Summarised, Saved):
         chunks = LatentChunks("x", x)
         marginal = None
         for start in range(0, chunks.count, CHUNK):
-            part = cls._of_chunk(chunks[start : start + CHUNK])
+            part = cls.of_chunk(chunks[start : start + CHUNK])
             marginal = part if marginal is None else marginal + part
             chunks.release()
         assert marginal is not None
         return marginal.checked()
 
     @classmethod
-    def _of_chunk(cls, x: Float[Tensor, "n d"]) -> "Marginal":
+    def of_chunk(cls, x: Float[Tensor, "n d"]) -> "Marginal":
+        """Those of the rows of a chunk, finite ones."""
         x = x.double()
         mean = x.mean(0)
         x = x - mean

@@ -19,80 +19,18 @@ from torch import Tensor
 
 from latentlink.latents.folds import fold_numbers
 from latentlink.latents.merging import Merging, check_covariance, merge_parts
-from latentlink.numerics.doors import AnyArray, as_array, finite, integer, release
+from latentlink.latents.rows import CHUNK, paired_chunks
+from latentlink.latents.without_pairs import WithoutPairs
+from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
-
-CHUNK = 4096  # rows centred at a time: large enough for the matrix products, small beside the data
-
-
-def as_latents(name: str, value: AnyArray) -> Float[Tensor, "n d"]:
-    """Check latents at the public door: a real, finite, non-empty matrix, tensor or NumPy array.
-
-    Raises:
-        ValueError: naming `name`, for complex, non-matrix, empty, NaN or infinite input.
-    """
-    latents = finite(name, value).detach()  # latents that an encoder computed with gradients would keep its graph in memory
-    _check_shape(name, tuple(latents.shape), latents.is_complex())
-    return latents
-
-
-def _check_shape(name: str, shape: tuple[int, ...], is_complex: bool) -> None:
-    if is_complex:
-        raise ValueError(f"{name} must be real latents of shape (n, dim), got complex {shape}")
-    if len(shape) != 2:
-        several = f": pool its axes, {name}.mean(1), {name}[:, 0] or {name}.flatten(1)" if len(shape) > 2 else ""
-        raise ValueError(f"{name} must have shape (n, dim), got {shape}{several}")
-    if 0 in shape:
-        raise ValueError(f"{name} is empty, got shape {shape}; at least one latent of one dimension is needed")
-
-
-class LatentChunks:
-    """Latents at the public door that are looked at, converted and checked a chunk of rows at a time.
-
-    Attributes:
-        count: n, number of rows.
-        dimension: d of a latent.
-
-    Raises:
-        ValueError: as `as_latents`; for NaN and infinite entries when their chunk is taken.
-    """
-
-    def __init__(self, name: str, value: AnyArray) -> None:
-        self.name, self.value = name, as_array(name, value)
-        shape = tuple(self.value.shape)
-        _check_shape(name, shape, self.value.is_complex() if isinstance(self.value, Tensor) else self.value.dtype.kind == "c")
-        self.count, self.dimension = shape
-
-    def __getitem__(self, rows: slice) -> Float[Tensor, "rows d"]:
-        return finite(self.name, self.value[rows]).detach()
-
-    def release(self) -> None:
-        """Let go of the memory in which a mapped file was looked at so far."""
-        release(self.value)
-
-
-def as_pairs(x: AnyArray, y: AnyArray) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m"]]:
-    """Check paired latents at the public door; raises as `as_latents`, and where x and y differ in length."""
-    x, y = as_latents("x", x), as_latents("y", y)
-    if len(x) != len(y):
-        raise ValueError(f"x and y must pair row by row, got {len(x)} and {len(y)} rows")
-    return x, y
-
-
-def paired_chunks(x: AnyArray, y: AnyArray) -> tuple[LatentChunks, LatentChunks]:
-    """Take paired latents at the public door a chunk at a time; raises as `LatentChunks`, and where x and y differ in length."""
-    ends = LatentChunks("x", x), LatentChunks("y", y)
-    if ends[0].count != ends[1].count:
-        raise ValueError(f"x and y must pair row by row, got {ends[0].count} and {ends[1].count} rows")
-    return ends
 
 
 @made_by("Moments.from_pairs(x, y)")
 @artifact("moments")
 @dataclass(frozen=True, eq=False, repr=False)
-class Moments(Summarised, Saved):
+class Moments(Summarised, Saved, WithoutPairs):
     """Count, means and centred covariances (1/n normalised, float64) of pairs of latents; `a + b` merges, `a - b` removes.
 
     Attributes:
@@ -103,6 +41,8 @@ class Moments(Summarised, Saved):
         cov_yx: cross-covariance of y and x (m, d).
         cov_y: covariance of y (m, m).
         folds: the same moments of disjoint parts of the pairs, whose merger this is; empty if none were asked for.
+        estimated: True where `cov_yx` was not counted over pairs but estimated, by class means or an aligner: it is regularised already,
+            so that designs take it as it is.
 
     They are saved by `save`, and read back by `latentlink.load`.
 
@@ -120,9 +60,13 @@ class Moments(Summarised, Saved):
     cov_yx: Float[Tensor, "m d"]
     cov_y: Float[Tensor, "m m"]
     folds: "tuple[Moments, ...]" = ()
+    estimated: bool = False
 
     def _facts(self) -> dict[str, str]:
-        facts = {"count": f"{self.count} pairs", "dimensions": f"{len(self.mean_x)} → {len(self.mean_y)}"}
+        facts = {
+            "count": f"{self.count} pairs" if not self.estimated else f"estimated, as {self.count} pairs",
+            "dimensions": f"{len(self.mean_x)} → {len(self.mean_y)}",
+        }
         return facts | ({"folds": f"{len(self.folds)} folds"} if self.folds else {})
 
     @classmethod
@@ -248,13 +192,15 @@ class Moments(Summarised, Saved):
             cov_yx=merging.covariance(self.cov_yx, other.cov_yx, dy, dx),
             cov_y=merging.covariance(self.cov_y, other.cov_y, dy, dy),
             folds=tuple(a._combined(b, sign) for a, b in zip(self.folds, other.folds, strict=True)),
+            estimated=self.estimated and other.estimated,
         )
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         names = ("mean_x", "mean_y", "cov_x", "cov_yx", "cov_y")
         parts = {"": self} | {f"folds.{number}.": fold for number, fold in enumerate(self.folds)}
         tensors = {f"{prefix}{name}": getattr(part, name) for prefix, part in parts.items() for name in names}
-        return tensors, {"count": self.count, "fold_counts": [fold.count for fold in self.folds]}
+        facts = {"count": self.count, "fold_counts": [fold.count for fold in self.folds]}
+        return tensors, facts | ({"estimated": True} if self.estimated else {})
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Moments":
@@ -277,7 +223,7 @@ class Moments(Summarised, Saved):
         folds = tuple(part(f"folds.{number}.", count) for number, count in enumerate(counts))
         if folds and sum(fold.count for fold in folds) != manifest["count"]:
             raise ValueError(f"fold_counts must add up to count, got {counts} and {manifest['count']}")
-        return replace(part("", manifest["count"]), folds=folds)
+        return replace(part("", manifest["count"]), folds=folds, estimated=manifest.get("estimated", False) is True)
 
     def without_rounding(self) -> "Moments":
         """The moments with exact zeros for dimensions that vary no more than the rounding error of their mean; without folds."""

@@ -19,8 +19,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.latents.labels import as_labels
-from latentlink.latents.moments import as_latents
 from latentlink.latents.pilots import Pilots
+from latentlink.latents.rows import as_latents
 from latentlink.numerics.doors import AnyArray, choice, integer
 from latentlink.numerics.extras import import_extra
 from latentlink.numerics.reprs import Summarised

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlink.latents.labels import AnyLabels, as_named_labels, as_targets
-from latentlink.latents.moments import as_pairs
+from latentlink.latents.rows import as_pairs
 from latentlink.numerics.doors import AnyArray, as_tensor
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts

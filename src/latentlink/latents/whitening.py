@@ -87,13 +87,13 @@ def regularise(covariance: Tensor, shrinkage: float) -> Tensor:
 
 
 def settle_shrinkage(
-    shrinkage: float | str, spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int
+    shrinkage: float | str, spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int, warns: bool = True
 ) -> float:
     """The shrinkage as a number, "auto" by `gcv_shrinkage`, whose arguments the others are.
 
-    A warning tells where directions are dropped that explain y, unless a shrinkage above zero asks for that.
+    A warning tells where directions are dropped that explain y, unless a shrinkage above zero asks for that, or `warns` is False.
     """
-    if isinstance(shrinkage, str) or shrinkage == 0:
+    if warns and (isinstance(shrinkage, str) or shrinkage == 0):
         _warn_of_dropped(spectrum, explained, variance, count)
     return gcv_shrinkage(spectrum, explained, variance, count) if isinstance(shrinkage, str) else float(shrinkage)
 

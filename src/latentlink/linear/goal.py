@@ -20,8 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from latentlink.latents.moments import as_latents
 from latentlink.latents.packing import packed_covariance, real_embedding
+from latentlink.latents.rows import as_latents
 from latentlink.latents.whitening import Spectrum
 from latentlink.numerics.doors import AnyArray, real
 from latentlink.numerics.expectations import made_by

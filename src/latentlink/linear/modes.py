@@ -194,16 +194,17 @@ def semantic_modes(
     Args:
         moments: means and covariances of the semantic pilots.
         goal: metric of the error that the receiver wants; None is plain MSE of the latents.
-        shrinkage: λ ≥ 0 relative to the mean variance of x, or "auto" (generalised cross-validation). Where dimensions of x have such
-            different units that some would be dropped as rounding, they are standardised first.
+        shrinkage: λ ≥ 0 relative to the mean variance of x, or "auto" (generalised cross-validation; 0 for estimated moments, which are
+            regularised already). Where dimensions of x have such different units that some would be dropped as rounding, they are
+            standardised first.
         widely_linear: True for maps that are real-linear in the latents, False for complex-linear maps of the packed latents.
 
     Returns:
         All modes of strength above rounding errors, at most min(d, q); none where x and y are uncorrelated.
 
     Raises:
-        ValueError: moments or goal are of another type, the shrinkage is neither "auto" nor a finite number ≥ 0, or the goal's
-            weight has not m columns.
+        ValueError: moments or goal are of another type, the shrinkage is neither "auto" nor a finite number ≥ 0, or is given twice, or
+            the goal's weight has not m columns.
 
     Warns:
         UserWarning: moments of fewer than four pairs or of pairs that look permuted, or directions of x that explain y and are dropped
@@ -233,7 +234,7 @@ def semantic_modes(
     RyxV = Ryx @ spectrum.vectors
     metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
     explained = metric.weigh(RyxV).abs().square().sum(0)
-    shrinkage = settle_shrinkage(shrinkage, spectrum, explained, metric.variance(Ry), moments.count)
+    shrinkage = settle_shrinkage(shrinkage, spectrum, explained, metric.variance(Ry), moments.count, warns=not moments.estimated)
     values, vectors = spectrum.kept(shrinkage)
     _, b, Vh = torch.linalg.svd(metric.weigh(RyxV[:, : len(values)]) * values.rsqrt(), full_matrices=False)
     present = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)
@@ -265,9 +266,14 @@ def _check(moments: object, goal: object, shrinkage: float | str, widely_linear:
     """Check the arguments of `semantic_modes`; a ValueError names the wrong one, and a warning tells of few or unpaired ones."""
     if isinstance(goal, Goal) and isinstance(moments, Moments) and goal.weight.shape[1] != len(moments.mean_y):
         raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
-    if isinstance(moments, Moments):
+    if isinstance(moments, Moments) and not moments.estimated:
         warn_of_chance(moments, stacklevel=4)
-    return check_shrinkage(shrinkage), flag("widely_linear", widely_linear)
+    shrinkage = check_shrinkage(shrinkage)
+    if isinstance(moments, Moments) and moments.estimated:
+        if shrinkage not in ("auto", 0.0):
+            raise ValueError(f'shrinkage must be "auto" or 0 for estimated moments, which are regularised already, got {shrinkage}')
+        shrinkage = 0.0
+    return shrinkage, flag("widely_linear", widely_linear)
 
 
 def check_pair(modes: SemanticModes, pilots: Pilots) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.latents.moments import as_latents
+from latentlink.latents.rows import as_latents
 from latentlink.links.calibration import bring_to_budget
 from latentlink.links.operation_count import OperationCount
 from latentlink.numerics.doors import AnyArray

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from latentlink.latents.labels import AnyLabels, as_named_labels, checked_names
-from latentlink.latents.moments import as_latents
+from latentlink.latents.rows import as_latents
 from latentlink.numerics.doors import AnyArray, as_tensor, device_named, integer, real
 from latentlink.numerics.gradients import with_gradients
 from latentlink.numerics.minimise import minimise

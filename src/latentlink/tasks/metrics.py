@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlink.latents.labels import AnyLabels, labels_for
-from latentlink.latents.moments import as_latents
+from latentlink.latents.rows import as_latents
 from latentlink.numerics.doors import AnyArray, finite, integer, real
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.latents.labels import as_targets
-from latentlink.latents.moments import as_latents
+from latentlink.latents.rows import as_latents
 from latentlink.numerics.doors import AnyArray, real
 from latentlink.storage.artifacts import artifact
 from latentlink.tasks.heads import LinearHead

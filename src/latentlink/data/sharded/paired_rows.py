@@ -20,7 +20,7 @@ from latentlink.data.readers.opening import Source, check_source
 from latentlink.data.readers.pairing import ID, check_agreement, check_counts
 from latentlink.data.readers.pooling import Pooling
 from latentlink.data.readers.rows import LatentRows, open_rows, without_columns
-from latentlink.latents.moments import CHUNK
+from latentlink.latents.rows import CHUNK
 
 _BLOCK = 2**21  # numbers of both ends that are read at a time, where a chunk of rows has not more
 
