@@ -1,7 +1,7 @@
 """The conformance kit: what any implementation must make of the files in `conformance/`.
 
 `cases.json` lists the cases: the file, and the file of what is expected. A "link" is encoded and decoded as it is; a "design" makes a link
-for the channel of the case first, from a pair or a codec. Expected files are plain safetensors of float32, complex numbers as pairs of real
+for the channel of the case first, from a pair or a codec, or from a file of either for devices. Expected files are plain safetensors of float32, complex numbers as pairs of real
 ones in the last axis:
 
     x                        latents of the messages (n, d)
