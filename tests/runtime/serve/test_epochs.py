@@ -47,7 +47,7 @@ def test_a_node_never_uses_a_report_of_another_epoch() -> None:
     loop.run(0.1)
     former = [message for message in heard if message.type == "csi"][-1]
     loop.tx.session.bye(loop.now)
-    loop.run(0.5)
+    loop.run(0.35)
     newest = [message for message in heard if message.type == "csi" and message.session == loop.tx.session.session]
     assert len(newest) >= 3
     tx, epoch = loop.tx, newest[-1].fields["e"]
