@@ -47,8 +47,8 @@ def told_known_latents(tensors, codec, c=48):
     analysis, mean = tensors[f"{name}analysis"], tensors[f"{name}mean_x"]
     k = len(analysis)
     deviation = np.sqrt(np.diagonal(tensors["modes.covariance"])) if codec else 1.0
-    bits = np.unpackbits(np.frombuffer(hashlib.shake_128(f"latentlink known messages {c} {k}".encode()).digest(c * k // 8 + 1), np.uint8))
-    return mean + (np.linalg.pinv(analysis) @ ((1 - 2.0 * bits[: c * k].reshape(c, k)) * deviation).T).T
+    bits = np.unpackbits(np.frombuffer(hashlib.shake_128(f"latentlink known messages {c}".encode()).digest(c * k // 8 + 1), np.uint8))
+    return mean + (np.linalg.pinv(analysis) @ ((1 - 2.0 * bits[: c * k].reshape(k, c).T) * deviation).T).T
 
 
 def test_padding_and_known_messages():
@@ -57,8 +57,8 @@ def test_padding_and_known_messages():
     assert f"flags `{flags:02x}`: the header above becomes `{made.pack(bytes(range(32))).hex()}`" in TEXT
     assert (layout.messages_of(made), layout.has_known(made)) == (85, True)
     assert [layout.flags_of(n, False) for n in (1, 15, 16, 17)] == [15, 1, 0, 15]
-    first = "".join("+-"[int(s < 0)] for s in header.signs("latentlink known messages 48 18", 8))
-    assert f'signs("latentlink known messages 48 18") begins `{first}`' in TEXT
+    first = "".join("+-"[int(s < 0)] for s in header.signs("latentlink known messages 48", 8))
+    assert f'signs("latentlink known messages 48") begins `{first}`' in TEXT
     for name in ("pair", "codec-mean"):
         path = KIT / f"{name}.safetensors"
         known = layout.known_latents(lr.load(path), 48)
