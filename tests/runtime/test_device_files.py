@@ -89,6 +89,7 @@ def test_both_ends_agree_whichever_file_they_have(name, tmp_path):
     full, device = both(name, tmp_path)
     assert pair_digest(full) == pair_digest(device) == hashlib.sha256(full.read_bytes()).hexdigest()
     assert pair_digest(full) != pair_digest(FOLDER / "codec-peak.safetensors")
+    assert pair_digest(full) == pair_digest(FOLDER / f"{name}.device.safetensors"), "the kit's own is of an older file"
     for seed in range(20):
         content = Report.measure(channels(4, 4, 48, seed).h[:, 0], 0.1, bits=6).to_bytes()
         made = [link_from_feedback(lr.load(path), content, 48).digest for path in (full, device)]

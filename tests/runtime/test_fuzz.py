@@ -58,7 +58,7 @@ def test_what_takes_long_or_much_memory_is_found(fuzz: Any, monkeypatch: pytest.
     kept: list[bytes] = []
 
     def case(drawn: random.Random) -> bool:
-        kept.append(drawn.randbytes(2**18))
+        kept.append(drawn.randbytes(2**19))
         return True
 
     monkeypatch.setitem(fuzz.KINDS, "key", fuzz.Kind(1.0, 2**20, lambda folder: case))

@@ -11,7 +11,17 @@ import latentlink_runtime as lr
 from latentlink_runtime.artifacts.artifact_file import BLANK, read, seal
 
 KIT = Path(__file__).parents[2] / "runtime" / "conformance"
-FILES = [path for path in sorted(KIT.glob("*.safetensors")) if ".expected." not in path.name]
+NAMES = (
+    "pair",
+    "head",
+    "link-mean-2x4-4",
+    "link-per-message-4x2-3",
+    "link-equal-4x4-2",
+    "codec-mean",
+    "codec-per-message",
+    "codec-link-on",
+)
+FILES = [KIT / f"{name}.safetensors" for name in NAMES]
 
 UNREAD = {"gram", "covariance", "variance", "weighted_variance", "calibration.projected"}  # by the runtime
 

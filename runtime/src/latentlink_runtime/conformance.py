@@ -1,8 +1,8 @@
 """The conformance kit: what any implementation must make of the files in `conformance/`.
 
 `cases.json` lists the cases: the file, and the file of what is expected. A "link" is encoded and decoded as it is; a "design" makes a link
-for the channel of the case first, from a pair or a codec. Expected files are plain safetensors of float32, complex numbers as pairs of real
-ones in the last axis:
+for the channel of the case first, from a pair or a codec, or from the file of one for devices. Expected files are plain safetensors of
+float32, complex numbers as pairs of real ones in the last axis:
 
     x                        latents of the messages (n, d)
     channel.h, …             the channel (u, n_rx, n_tx), its noise_variance, power and error_variance

@@ -89,7 +89,7 @@ class Model(World):
         self.late = 0.001
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(60))
 def test_they_always_link_again_by_the_same_report(seed: int) -> None:
     model = Model(seed)
     while model.now < DISTURBED_S:

@@ -15,7 +15,7 @@ from latentlink_runtime.iq.udp import UdpSink, UdpSource
 pytest.importorskip("zmq")
 from latentlink_runtime.iq.zeromq import ZmqSink, ZmqSource
 
-RATE, SECONDS, CHUNK = 200_000.0, 1.5, 2000
+RATE, SECONDS, CHUNK = 200_000.0, 0.9, 2000
 READ, OVERLOAD = 2048, 10
 
 

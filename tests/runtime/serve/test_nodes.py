@@ -1,22 +1,26 @@
 """Laws of both nodes over an air: they link by themselves, lose nothing to the simulation, and never decode what they cannot know."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from latentlink.deploy.device import export_device
 from latentlink_runtime.control.receiver import ReceiverSession
 from latentlink_runtime.control.session import Identity
 from latentlink_runtime.control.transmitter import TransmitterSession
 from latentlink_runtime.feedback.codes import code_power
 from latentlink_runtime.feedback.report import Report
 from latentlink_runtime.iq.protocol import Block
+from latentlink_runtime.loading import load
 from latentlink_runtime.radio.frame import FrameFormat, Placement
 from latentlink_runtime.serve.air import Air, rayleigh
+from latentlink_runtime.serve.layout import known_coefficients
 from latentlink_runtime.serve.receive import ReceiverNode
 from latentlink_runtime.serve.transmit import TransmitterNode
 from latentlink_runtime.tasks.head import Head
-from runtime.serve.loop import IDENTITY, PER_FRAME, Loop, conformance
+from runtime.serve.loop import CONFORMANCE, IDENTITY, PER_FRAME, Loop, conformance
 
 
 def air(seed: int = 3, snr_db: float = 20.0, **given: Any) -> Air:
@@ -231,3 +235,16 @@ def test_what_does_not_belong_together_is_refused() -> None:
         with pytest.raises(ValueError, match="latents"):
             node.offer(latents, 0.0)
     assert len(node) == 0
+
+
+def test_an_end_with_fewer_modes_knows_the_same_messages(tmp_path: Path) -> None:
+    full = conformance("pair")
+    cut = load(export_device(CONFORMANCE / "pair.safetensors", tmp_path / "cut.safetensors", max_symbols=4))
+    assert len(cut.strength) == 8 < len(full.strength)
+    np.testing.assert_array_equal(known_coefficients(cut, 48), known_coefficients(full, 48)[:, :8])
+    loop = Loop(full, air())
+    loop.rx = ReceiverNode(cut, loop.format, loop.rx.session, coherence_s=10.0)
+    loop.run(0.05)
+    assert loop.rx.counts["known"] >= 1
+    assert loop.rx.counts["known_faults"] == 0
+    assert loop.rx.gauges["known_error"] < 0.2

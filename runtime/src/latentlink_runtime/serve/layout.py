@@ -55,10 +55,10 @@ def messages_of(header: Header) -> int:
 
 
 def known_coefficients(design: Design, count: int) -> Array:
-    """Coefficients z (count, k) of the known messages."""
+    """Coefficients z (count, k) of the known messages, whose signs do not depend on k: an end may have fewer modes than the other."""
     modes, spread = (design.modes, np.sqrt(design.covariance)) if isinstance(design, CodecDesign) else (design, 1.0)
     k = len(modes.strength)
-    return signs(f"latentlink known messages {count} {k}", count * k).reshape(count, k) * spread
+    return signs(f"latentlink known messages {count}", count * k).reshape(k, count).T * spread
 
 
 def known_latents(design: Design, count: int) -> Array:
