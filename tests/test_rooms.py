@@ -25,6 +25,7 @@ ROOMS = (
     "links",
     "tasks",
     "evaluation",
+    "alignment",
     "linear",
     "bounds",
     "baselines",

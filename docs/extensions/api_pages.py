@@ -25,6 +25,7 @@ TITLES = {
     "budget": "Complexity budgets",
     "channels": "Channels",
     "tr38901": "3GPP channels",
+    "alignment": "Links from few pairs or none",
     "bounds": "Limits",
     "baselines": "Baselines",
     "digital": "The digital competitor",

@@ -1,4 +1,4 @@
-from . import baselines, bounds, budget, channels, csi, data, deploy, digital, metrics, nn, objectives, power, studies, tr38901
+from . import alignment, baselines, bounds, budget, channels, csi, data, deploy, digital, metrics, nn, objectives, power, studies, tr38901
 from .channels.channel import Channel
 from .channels.fading import rayleigh
 from .data.readers.channels import read_channels
@@ -58,6 +58,7 @@ __all__ = [
     "Status",
     "Transceiver",
     "__version__",
+    "alignment",
     "baselines",
     "bounds",
     "budget",

@@ -1,0 +1,3 @@
+from .ends import Concepts, Marginal
+
+__all__ = ["Concepts", "Marginal"]
