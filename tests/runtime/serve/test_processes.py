@@ -149,7 +149,7 @@ def test_a_transmitter_that_was_killed_is_heard_again_and_decisions_are_counted(
     counts = ended(rx)
     assert counts["messages"] >= 30_000
     second.send_signal(signal.SIGTERM)
-    assert 0 < ended(second)["messages"] < 30_000
+    assert ended(second)["messages"] > 5_000
     assert counts["accuracy"] > 0.8
     assert counts["known_faults"] == 0
 
