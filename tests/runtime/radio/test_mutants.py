@@ -48,8 +48,8 @@ def estimates_with(change: Callable[[ChannelEstimate], ChannelEstimate]) -> Call
     """Estimates changed before they are used."""
 
     def apply(patch: Patch) -> None:
-        right = receiver.estimate_channel
-        patch.setattr(receiver, "estimate_channel", lambda *arguments: change(right(*arguments)))
+        right = estimate.estimate_channel
+        patch.setattr(estimate, "estimate_channel", lambda *arguments: change(right(*arguments)))
 
     return apply
 
@@ -107,7 +107,7 @@ def no_smoothing(patch: Patch) -> None:
     """Each carrier's least squares, kept as it is."""
     right = estimate.estimate_channel
     patch.setattr(
-        receiver, "estimate_channel", lambda grid, shape: replace(right(grid, shape), h=estimate.least_squares(grid, shape))
+        estimate, "estimate_channel", lambda grid, shape: replace(right(grid, shape), h=estimate.least_squares(grid, shape))
     )  # fmt: skip
 
 

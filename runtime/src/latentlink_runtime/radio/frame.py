@@ -110,6 +110,15 @@ class FrameFormat:
         """OFDM symbols of the long training field."""
         return self.n_tx * self.numerology.ltf_repetitions
 
+    def times(self, first: int, symbols: int) -> Array:
+        """Times (symbols,) in samples, after the LTF's middle, of symbols counted from the header's first."""
+        return self.numerology.symbol_length * (np.arange(first, first + symbols) + (self.ltf_symbols + 1) / 2)
+
+    @property
+    def training_times(self) -> Array:
+        """Times of the LTF's symbols."""
+        return self.times(-self.ltf_symbols, self.ltf_symbols)
+
     def precoded_symbols(self, header: Header) -> int:
         """Precoded pilot symbols of a frame."""
         return self.streams if header.kind == PRECODED else 0
