@@ -276,3 +276,23 @@ def test_garbage_of_the_right_period_costs_little_and_gives_no_frame() -> None:
     stream = np.tile(noise(rng, (16, 2), 1.0), (6000, 1)) + noise(rng, (96_000, 2), 0.01)
     assert not receiver.push(stream)
     assert sum(receiver.counters[reason] for reason in ("bad_header", "repeated")) < 200
+
+
+@pytest.mark.parametrize("snr_db", [20, 45])
+def test_structured_channels_make_no_frame_suspicious(snr_db: int) -> None:
+    """Training that cancels at an antenna in some symbols, or a channel of one far tap, is no damage; nor is what clocks leave at any SNR."""
+    rng, frames, wrong = np.random.default_rng(7), 0, 0
+    for n in (1, 2, 4):
+        dft = np.exp(2j * np.pi * np.outer(range(n), range(n)) / n)
+        far, silent = np.concatenate([np.zeros((8, n, n)), dft[None]]), rayleigh(rng, 3, n, n)
+        silent[..., 0] *= n > 1  # an antenna that nobody hears
+        transmitter = Transmitter(FrameFormat(n))
+        for taps in (np.eye(n)[None], dft[None], far, silent, rayleigh(rng, 12, n, n)):
+            for frequency, clock in ((0.0, 0.0), (0.004, 20e-6)):
+                sent = [transmitter.frame(number, noise(rng, (480, n), 1 / n)) for number in range(2)]
+                air = Air(np.asarray(taps, complex), 10 ** (-snr_db / 10), frequency=frequency, clock=clock)
+                came = Receiver(FrameFormat(n), n).push(air(np.concatenate([np.zeros((300, n)), *sent, np.zeros((400, n))]), rng, 500))
+                frames += len(came)
+                wrong += sum(frame.suspicious or bool(frame.lost.any()) for frame in came)
+    assert frames == 60
+    assert wrong <= 3

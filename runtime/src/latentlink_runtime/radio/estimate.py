@@ -20,6 +20,7 @@ from latentlink_runtime.radio.numerology import Numerology
 
 Array = np.ndarray[Any, Any]
 
+DISTORTION = 1e-3  # of the signal, which radios and clocks leave however little noise there is, and which is none of the guards' business
 _LEAST_SHARE = 1e-4  # of the energy of delays that a dimension must have to be kept
 _LEAST_NOISE = 1e-12  # of the mean |Ĥ|², so that weights stay finite where there is no noise at all
 _DELAY_STEP = 0.5  # samples
@@ -94,7 +95,8 @@ def estimate_channel(received: Array, frame_format: FrameFormat) -> ChannelEstim
     tau = error * kept * (1 + _UNCERTAINTY / c.shape[1] ** 2)
     training = waveform.training_matrix(frame_format.n_tx)
     parts = (np.abs(outside @ training) ** 2).sum((0, 1))
-    unevenness = float(parts.max() / max(float(parts.mean()), np.finfo(float).tiny))
+    distorted = DISTORTION * float((np.abs(alone @ training) ** 2).sum((0, 1)).mean()) + np.finfo(float).tiny
+    unevenness = float((parts.max() + distorted) / (parts.mean() + distorted))
     h = (Q @ (W @ c)).reshape(alone.shape)
     return ChannelEstimate(h, error * numerology.ltf_repetitions, np.maximum(tau, 0.0), unevenness, late_share(p, numerology))
 

@@ -66,7 +66,7 @@ class Prefixes:
         symbols = len(shift)
         whole = self.samples[: symbols * length].reshape(symbols, length, -1)
         signal = np.maximum((np.abs(whole[:, prefix:]) ** 2).mean(1) - self.noise_variance, 0.0)
-        before = np.concatenate([signal[:1], signal[:-1]])
+        before = np.concatenate([signal[: self.training].max(0, keepdims=True), signal[:-1]])  # the short training field's is not known
         starts = length * np.arange(symbols) + np.rint(shift).astype(int)
         index = np.clip(starts[:, None] + np.arange(prefix), 0, len(self.samples) - self.numerology.n_fft - 1)
         apart = self.samples[index] - self.samples[index + self.numerology.n_fft]

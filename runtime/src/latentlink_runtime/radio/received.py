@@ -11,7 +11,7 @@ import numpy as np
 
 from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.radio import damage, track
-from latentlink_runtime.radio.estimate import ChannelEstimate, delay_basis
+from latentlink_runtime.radio.estimate import DISTORTION, ChannelEstimate, delay_basis
 from latentlink_runtime.radio.frame import FrameFormat, Placement, precoded_pilots, take_elements
 from latentlink_runtime.radio.header import Header
 from latentlink_runtime.radio.prefix import Prefixes, limit
@@ -57,6 +57,7 @@ class ReceivedFrame:
         element_symbol: payload symbol (messages u,) of each element.
         lost: True (symbols,) for payload symbols that are not what was sent; all of them in a suspicious frame.
         chi_square: χ² (symbols,) of the pilots over that of the header where the latter is above 1; 1 where nothing happened.
+        constellation: QPSK symbols (header symbols, K) of the header as they came, combined over antennas, those sent being ±1 ± j over √2.
         header_misfit: χ² of the header, each symbol at its best phase; above 1 by the distortion that the training does not show.
         precoded: H B (data carriers, n_rx, q) as the precoded pilots tell it, with errors of variance σ̂² / q; None in other kinds.
         frequency: carrier frequency offset in cycles a sample.
@@ -77,6 +78,7 @@ class ReceivedFrame:
     element_symbol: Array
     lost: Array
     chi_square: Array
+    constellation: Array
     header_misfit: float
     precoded: Array | None
     frequency: float
@@ -122,8 +124,7 @@ def assemble(
     first = frame_format.precoded_symbols(header)
     elements, symbol = take_elements(frame_format, header, payload[first:])
     best = track.best_phase(head, theta[:heads])
-    misfits = track.misfit(head, best)
-    misfit = float(misfits.mean())
+    misfit = float((misfits := track.misfit(head, best)).mean())
     bend = track.bend(head, best, frame_format.header_grid(content), numerology.header_repetitions)
     chi_square = track.misfit(pilot, theta[heads:]) / max(misfit, 1.0)
     lost = _lost(frame_format, heard.prefixes, chi_square, prefix, freedom)
@@ -138,6 +139,7 @@ def assemble(
         symbol + first,
         lost,
         chi_square,
+        frame_format.header_grid(content) * np.exp(-1j * best) * head.correlation / head.weight,
         misfit,
         _precoded(payload[:first, numerology.data_index]) if first else None,
         line.frequency,
@@ -166,7 +168,8 @@ def is_bent(frame_format: FrameFormat, estimate: ChannelEstimate, bend: float) -
     each = estimate.h.shape[1] * (frame_format.numerology.n_used - delay_basis(frame_format.numerology).shape[1])
     share = float((estimate.error_variance / estimate.disturbance).mean())
     chance = 0.5 / np.sqrt(frame_format.numerology.n_used * frame_format.numerology.header_repetitions * estimate.h.shape[1])
-    limit = share + _LARGEST_BEND + _DEVIATIONS * chance
+    distorted = DISTORTION * float((np.abs(estimate.h) ** 2).mean()) / float(estimate.disturbance.mean())
+    limit = share + _LARGEST_BEND + _DEVIATIONS * chance + distorted
     return bool(bend > limit or estimate.unevenness > 1 + _DEVIATIONS / np.sqrt(each))
 
 
