@@ -8,6 +8,8 @@ import numpy as np
 from latentlink_runtime.radio.frame import FrameFormat, build_frame
 from latentlink_runtime.radio.header import MAX_MESSAGES, PRECODED, SOUNDING, UNIT, Header
 
+__all__ = ["MAX_MESSAGES", "Transmitter"]
+
 Array = np.ndarray[Any, Any]
 
 
