@@ -100,7 +100,7 @@ def prediction() -> None:
 
 
 def decoder_noise() -> None:
-    """The noise that the decoder is matched to is that of the elements, |y − Ĥ s|², within 5 %: the loop's NMSE sees none of its share τ̂."""
+    """The noise that the decoder is matched to is |y − Ĥ s|² within 5 %; the NMSE of a loop does not see its share τ̂."""
     air = short_frames()
     frames = air.receive()
     errors = [(np.abs(air.residual(frame)) ** 2).mean() for frame in frames]
