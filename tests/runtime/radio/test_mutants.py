@@ -24,6 +24,7 @@ LAWS = (
     laws.longest_payload,
     laws.noise_variance,
     laws.prediction,
+    laws.decoder_noise,
     laws.channel_error,
     laws.clock,
 )
@@ -134,6 +135,12 @@ def pilots_late(patch: Patch) -> None:
     patch.setattr(received, "pilots", lambda numerology, n_tx, symbols: right(numerology, n_tx, symbols + 1)[1:])
 
 
+def no_error_at_decoder(patch: Patch) -> None:
+    """Decoders matched to σ̂² without τ̂."""
+    right = laws.per_carrier_channels
+    patch.setattr(laws, "per_carrier_channels", lambda frame: right(replace(frame, error_variance=0 * frame.error_variance)))
+
+
 MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
     "H conjugated": (frames_with(lambda frame: replace(frame, h=frame.h.conj())), laws.short_payload),
     "H transposed": (frames_with(lambda frame: replace(frame, h=np.swapaxes(frame.h, 1, 2))), laws.short_payload),
@@ -172,6 +179,8 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
         estimates_with(lambda value: replace(value, error_variance=0 * value.error_variance)),
         laws.prediction,
     ),
+    "estimate's error left out at the decoder": (no_error_at_decoder, laws.decoder_noise),
+    "coarse CFO only": (lines_with(lambda line: replace(line, phase=0.0, frequency=0.0)), laws.clock),
 }
 
 

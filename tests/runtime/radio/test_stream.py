@@ -175,6 +175,17 @@ def test_a_shift_by_symbols_that_pilots_do_not_see_loses_all_that_follows(antenn
     assert hit.lost[4:].all()
 
 
+def test_a_frame_that_begins_where_a_cut_one_would_go_on_is_heard() -> None:
+    air = loop(68, 2, 2, 20, 2, symbols=40)
+    first, second = air.receive()
+    at = first.start + 80 * (2 + 8 + 5)
+    cut = np.concatenate([air.stream[:at], air.stream[second.start - 320 - 40 :]])
+    frames = Receiver(air.frame_format, 2).push(cut)
+    assert [frame.header.sequence for frame in frames] == [0, 1]
+    assert frames[0].lost[5:].all()
+    assert not frames[1].lost.any()
+
+
 @pytest.mark.parametrize("samples", [-18, -9, -1, 1, 9, 18])
 def test_a_shift_that_pilots_hardly_see_loses_all_that_follows_and_nothing_before(samples: int) -> None:
     air = loop(66, 2, 2, 20, 1, symbols=8)

@@ -199,11 +199,10 @@ class Receiver:
         if not frame.suspicious:
             self.clock = self.clock.after(frame.clock)
         self._noise.append(candidate.estimate.noise_variance)
-        self.counters["frames"] += 1
-        self.counters["suspicious"] += frame.suspicious
-        self.counters["lost_symbols"] += int(frame.lost.sum())
+        self.counters.update(frames=1, suspicious=int(frame.suspicious), lost_symbols=int(frame.lost.sum()))
         self._done.append(replace(frame, counters=dict(self.counters)))
-        length = numerology.symbol_length * (self.frame_format.ltf_symbols + symbols) - numerology.cyclic_prefix
+        kept = numerology.header_symbols + int(np.flatnonzero(~frame.lost).max(initial=-1)) + 1  # another frame may be in what is lost
+        length = numerology.symbol_length * (self.frame_format.ltf_symbols + kept) - numerology.cyclic_prefix
         self._at, self._failures, self.state = candidate.ltf + length, 0, State.SEARCH
         return True
 

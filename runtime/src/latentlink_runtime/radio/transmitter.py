@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from latentlink_runtime.radio.frame import FrameFormat, build_frame
-from latentlink_runtime.radio.header import PRECODED, SOUNDING, UNIT, Header
+from latentlink_runtime.radio.header import MAX_MESSAGES, PRECODED, SOUNDING, UNIT, Header
+
+__all__ = ["MAX_MESSAGES", "Transmitter"]
 
 Array = np.ndarray[Any, Any]
-
-MAX_MESSAGES = 255 * UNIT
 
 
 @dataclass(frozen=True, eq=False)
