@@ -291,12 +291,12 @@ def test_garbage_of_the_right_period_costs_little_and_gives_no_frame() -> None:
 
 @pytest.mark.parametrize("snr_db", [20, 45])
 def test_structured_channels_make_no_frame_suspicious(snr_db: int) -> None:
-    """Training that cancels at an antenna in some symbols, or a channel of one far tap, is no damage; nor is what clocks leave at any SNR."""
+    """Training that cancels at an antenna in some symbols, or a channel of one far tap, is no damage; nor is what clocks leave."""
     rng, frames, wrong = np.random.default_rng(7), 0, 0
-    for n in (1, 2, 4):
+    for n in (2, 3, 4):
         dft = np.exp(2j * np.pi * np.outer(range(n), range(n)) / n)
         far, silent = np.concatenate([np.zeros((8, n, n)), dft[None]]), rayleigh(rng, 3, n, n)
-        silent[..., 0] *= n > 1  # an antenna that nobody hears
+        silent[..., 0] = 0  # an antenna that nobody hears
         transmitter = Transmitter(FrameFormat(n))
         for taps in (np.eye(n)[None], dft[None], far, silent, rayleigh(rng, 12, n, n)):
             for frequency, clock in ((0.0, 0.0), (0.004, 20e-6)):
