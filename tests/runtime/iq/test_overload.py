@@ -68,3 +68,26 @@ def test_what_is_read_is_young_and_in_order(ends: Callable[[], tuple[Any, Any]])
     assert (np.diff(numbers) > 0).all()
     assert len(numbers) + zeros >= 0.5 * RATE * SECONDS
     assert zeros > 3 * len(numbers)
+
+
+def test_one_hiccup_loses_what_is_beyond_the_budget_and_a_slow_reader_half_of_it() -> None:
+    sink, source = memory_pair(1000.0, 1, 1.0)
+    hold = np.ones((100, 1), np.complex64)
+    for _ in range(13):  # while the reader is away
+        sink.write(hold)
+    assert (len(source.buffer), source.buffer.dropped) == (1000, 300)
+    for _ in range(40):  # and catches up, through the gap first
+        sink.write(hold[:20])
+        source.read(200)
+    assert 300 <= source.buffer.dropped <= 300 + 2 * 20
+    while len(source.buffer):
+        source.read(1000)
+    before, most = source.buffer.dropped, 0
+    for _ in range(30):  # and is slow
+        last = source.buffer.dropped
+        sink.write(hold)
+        most = max(most, source.buffer.dropped - last)
+        while source.read(10).lost:
+            pass
+    assert most >= 500
+    assert source.buffer.dropped > before
