@@ -62,7 +62,7 @@ def test_a_receiver_that_is_fed_at_ten_times_its_rate(symbols: int, frames: int,
     assert last is not None
     assert counts["missed"] == sequences[-1] - last - len(sequences)
     assert counts["lost_samples"] <= source.buffer.dropped
-    assert counts["lost_samples"] > 0.8 * source.buffer.dropped > 0.5 * len(whole)
+    assert counts["lost_samples"] > 0.6 * source.buffer.dropped > 0.3 * len(whole)
     carried = now * RATE / OVERLOAD / len(whole) * frames * 48 * symbols  # messages of as many samples as were read
     assert counts["messages"] - counts["lost_messages"] > share * carried
     assert all(np.isfinite(frame.values[~frame.lost]).all() for frame in decoded)
