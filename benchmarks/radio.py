@@ -113,7 +113,8 @@ def measure(design: Any, snr_db: float) -> dict[str, float]:
     link.connect()
     d = getattr(design, "modes", design).analysis.shape[-1]
     alone = Receiver(FrameFormat(ANTENNAS), ANTENNAS, key=link.rx.session.secret)
-    times, messages = [], 0
+    times: list[tuple[float, float, float]] = []
+    messages = 0
     while len(times) < FRAMES:
         link.now += 0.01
         link.talk()
