@@ -75,7 +75,7 @@ class Link:
         self.answers: list[Any] = []
 
     def talk(self) -> None:
-        """Let the messages of the control plane go to and fro."""
+        """Let the messages of the control plane go both ways."""
         sent = [(b"peer", message) for message in self.tx.control(self.answers, self.now)]
         self.answers = [message for _, message in self.rx.control(sent, self.now)]
 
