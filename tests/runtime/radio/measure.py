@@ -161,8 +161,8 @@ def shifts(seeds: int = 30, trials: int = 60) -> None:
                     error = (np.abs(air.residual(got[k])) ** 2).reshape(4, -1).mean(1) / air.variance
                     damaged, accepted = damaged + int((error > 3).sum()), accepted + int(((error > 3) & ~got[k].lost).sum())
                     sound, refused = sound + int((error < 2).sum()), refused + int(((error < 2) & got[k].lost).sum())
-        tell = f"{antennas}x{antennas} {level} dB: {accepted} of {damaged} damaged symbols accepted, {refused} of {sound} sound ones of cut frames"
-        print(f"{tell} lost, {missed} of {follows} next frames missed")
+        tell = f"{antennas}x{antennas} {level} dB: {accepted} of {damaged} damaged symbols accepted, {refused} of {sound} sound ones of"
+        print(f"{tell} the same frames lost, {missed} of {follows} next frames missed")
 
 
 def main() -> None:
