@@ -75,7 +75,7 @@ class Link:
         self.answers: list[Any] = []
 
     def talk(self) -> None:
-        """Let the messages of the control plane go to and fro."""
+        """Let the messages of the control plane go both ways."""
         sent = [(b"peer", message) for message in self.tx.control(self.answers, self.now)]
         self.answers = [message for _, message in self.rx.control(sent, self.now)]
 
@@ -113,7 +113,7 @@ def measure(design: Any, snr_db: float) -> dict[str, float]:
     link.connect()
     d = getattr(design, "modes", design).analysis.shape[-1]
     alone = Receiver(FrameFormat(ANTENNAS), ANTENNAS, key=link.rx.session.secret)
-    times: list[Any] = []
+    times: list[tuple[float, float, float]] = []
     messages = 0
     while len(times) < FRAMES:
         link.now += 0.01

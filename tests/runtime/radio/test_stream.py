@@ -175,6 +175,17 @@ def test_a_shift_by_symbols_that_pilots_do_not_see_loses_all_that_follows(antenn
     assert hit.lost[4:].all()
 
 
+@pytest.mark.parametrize("power", [0.01, 0.2, 4.0])
+def test_payloads_of_any_power_lose_no_symbol(power: float) -> None:
+    rng = np.random.default_rng(69)
+    frame_format = FrameFormat(4)
+    transmitter, receiver = Transmitter(frame_format), Receiver(frame_format, 4)
+    for number in range(12):
+        samples = transmitter.frame(number, noise(rng, (16 * 48, 4), power / 4))
+        (frame,) = receiver.push(Air(rayleigh(rng, 4, 4, 4, decay=1.0), 0.01)(samples, rng, 500))
+        assert not frame.lost.any()
+
+
 def test_a_frame_that_begins_where_a_cut_one_would_go_on_is_heard() -> None:
     air = loop(68, 2, 2, 20, 2, symbols=40)
     first, second = air.receive()

@@ -17,8 +17,7 @@ from latentlink_runtime.radio.numerology import Numerology
 
 Array = np.ndarray[Any, Any]
 
-_APART = 0.02
-_LEAST_USUAL = 0.3  # of a mean's median over the training
+_BETWEEN = 0.02  # of the signal of two symbols
 DEVIATIONS = 4.75  # of a normal variable, which it passes with the probability 10⁻⁶
 
 
@@ -41,27 +40,28 @@ class Prefixes:
     training: int
 
     def chi_square(self, shift: Array) -> tuple[Array, float]:
-        """A mean (symbols,) of |d|² / E|d|², symbol l coming `shift[l]` samples late, and of how many complex values it is: 1 if sound.
+        """A mean (symbols,) of |d|² / E|d|², symbol l `shift[l]` samples late, and of how many complex values it is; at most 1 if sound.
 
-        Places of the prefix weigh 1 / (E|d|²)², so that those which late paths spoil say nothing. E|d|² is raised to its median over the
-        training's symbols where it is below, and the mean taken over its own: neither σ² nor Λ need be quite right.
+        Places of the prefix weigh 1 / (E|d|²)², so that those which late paths spoil say nothing. Noise and late paths are raised to their
+        median over the training's symbols at places where they are below, and then all brought to it: σ² and Λ need not be quite right.
         """
-        energy, expected = self._energies(shift)
+        energy, expected, between = self._energies(shift)
         known = slice(self.training)
         expected = expected * np.maximum(np.median((energy / expected).mean(2)[known], axis=0), 1.0)[:, None]
-        weight = 1 / expected[known].mean((0, 2)) ** 2
-        mean = (energy / expected).mean(2) @ weight / weight.sum()
-        chi_square: Array = mean / max(float(np.median(mean[known])), _LEAST_USUAL)
-        spoilt = 1 - float((2 * self.noise_variance / expected[known]).mean((0, 2)) @ weight / weight.sum())
-        return chi_square, float(weight.sum() ** 2 / (weight**2).sum()) * self._apart(spoilt)
+        weight = 1 / (expected + between)[known].mean((0, 2)) ** 2
+        weight /= weight.sum()
+        usual = max(float(np.median((energy / expected).mean(2)[known] @ weight)), np.finfo(float).tiny)
+        chi_square: Array = (energy / (usual * expected + between)).mean(2) @ weight
+        spoilt = 1 - float((2 * self.noise_variance / expected[known]).mean((0, 2)) @ weight)
+        return chi_square, 1 / float((weight**2).sum()) * self._apart(spoilt)
 
     def _apart(self, spoilt: float) -> float:
         """Complex values for each place: antennas share what late paths bring, this part, and the used carriers tie places together."""
         antennas = self.samples.shape[1]
         return self.numerology.n_used / self.numerology.n_fft * antennas / (1 + (antennas - 1) * max(spoilt, 0.0) ** 2)
 
-    def _energies(self, shift: Array) -> tuple[Array, Array]:
-        """|d|² and E|d|² (symbols, CP, n_rx)."""
+    def _energies(self, shift: Array) -> tuple[Array, Array, Array]:
+        """|d|² (symbols, CP, n_rx), what noise and late paths make of it, and (symbols, 1, n_rx) what paths between samples may."""
         length, prefix = self.numerology.symbol_length, self.numerology.cyclic_prefix
         symbols = len(shift)
         whole = self.samples[: symbols * length].reshape(symbols, length, -1)
@@ -70,7 +70,8 @@ class Prefixes:
         starts = length * np.arange(symbols) + np.rint(shift).astype(int)
         index = np.clip(starts[:, None] + np.arange(prefix), 0, len(self.samples) - self.numerology.n_fft - 1)
         apart = self.samples[index] - self.samples[index + self.numerology.n_fft]
-        return np.abs(apart) ** 2, 2 * self.noise_variance + (self.late[:, None] + _APART) * (signal + before)[:, None]
+        both = (signal + before)[:, None]
+        return np.abs(apart) ** 2, 2 * self.noise_variance + self.late[:, None] * both, _BETWEEN * both
 
 
 def limit(freedom: float) -> float:

@@ -192,7 +192,7 @@ def _head(path: Path | None) -> Head | None:
 def _array(path: Path, axes: int) -> Array:
     """An array of a .npy file, which has no pickles."""
     array: Any = None
-    with suppress(ValueError, EOFError):
+    with suppress(ValueError, EOFError, MemoryError, OverflowError):
         array = np.load(path, allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.ndim != axes or not array.size:
         raise ValueError(

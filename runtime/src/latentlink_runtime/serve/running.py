@@ -22,7 +22,7 @@ Stop = Callable[[], bool]
 
 _FAREWELL_S = 0.5
 _IDLE_S, _READ_S, _WRITE_S = 0.002, 0.01, 0.2  # below the sessions' beats of 0.5 s
-_MOST = 8192  # samples of a read
+_MOST = 4096  # samples of a read, between which control is heard
 
 
 def transmit(
