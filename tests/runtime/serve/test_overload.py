@@ -37,7 +37,7 @@ def stream(loop: Loop, frames: int, messages: int) -> np.ndarray[Any, Any]:
     return np.concatenate(pieces)
 
 
-@pytest.mark.parametrize(("symbols", "frames", "share"), [(10, 400, 0.8), (80, 100, 0.5)])
+@pytest.mark.parametrize(("symbols", "frames", "share"), [(10, 400, 0.8), (80, 100, 0.4)])
 def test_a_receiver_that_is_fed_at_ten_times_its_rate(symbols: int, frames: int, share: float) -> None:
     """Virtual time: a read of n samples takes n / (rate / 10), while the source goes on at its rate."""
     loop = linked(48 * symbols)

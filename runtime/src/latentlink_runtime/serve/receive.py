@@ -122,9 +122,8 @@ class ReceiverNode:
             self._base += len(block.samples)
             return []  # nothing is in a gap, which must not cost the time that samples behind it need
         before = Counter(self._receiver.counters)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # zeros in place of lost samples have no noise to divide by
-            frames = self._receiver.push(block.samples)
-            decoded = [one for frame in frames if (one := self._received(frame, now)) is not None]
+        frames = self._receiver.push(block.samples)
+        decoded = [one for frame in frames if (one := self._received(frame, now)) is not None]
         for reason in ("bad_header", "foreign"):
             self.counts[reason] += self._receiver.counters[reason] - before[reason]
         return decoded
