@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from latentlink_runtime.iq.protocol import BUDGET_S
 from latentlink_runtime.radio.numerology import LL_64_16, LL_256_64
 from latentlink_runtime.serve.streams import KINDS
 from latentlink_runtime.serve.view import PORT
@@ -62,6 +63,7 @@ def _air(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ppm", type=float, default=0.0, help="of the transmitter's clock against the receiver's")
     command.add_argument("--delay", type=float, default=0.0, help="in samples")
     _antennas(command)
+    _radio(command)
     _common(command)
 
 
@@ -94,5 +96,8 @@ def _antennas(command: argparse.ArgumentParser) -> None:
 
 def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rate", type=float, default=1e5, help="samples a second of each antenna")
+    command.add_argument(
+        "--queue", type=float, default=BUDGET_S, metavar="SECONDS", help="of samples that wait at most; older ones are lost"
+    )
     command.add_argument("--i-know", action="store_true", help="allow addresses that other machines reach")
     command.add_argument("--outlive-parent", action="store_true", help="go on when the process that started this one has ended")
