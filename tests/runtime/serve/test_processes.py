@@ -246,3 +246,10 @@ def wait_for(happened: object) -> None:
     while not happened():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_both_ends_say_why_a_session_was_refused(place: Place) -> None:
+    rx, tx = place.rx(n_rx=2), place.tx()
+    for process in (rx, tx):
+        assert process.stderr is not None
+        assert process.stderr.readline() == "the session was refused: n_rx is 2 at the receiver, 4 at the transmitter\n"
