@@ -74,6 +74,7 @@ bench: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/streaming.py
 	$(BIN)/python benchmarks/cluster.py
 	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python benchmarks/radio.py
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.

@@ -34,7 +34,7 @@ COMMAND = [sys.executable, "-m", "latentlink_runtime"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(lr.__file__).parents[1])}
 OVERLOAD, TURN_S = 10, 0.01
 MOST_GROWTH = 1.05  # of the memory, from the beginning to the end of what is measured
-PATIENCE_S = 60
+PATIENCE_S = WARM_UP_S = 60
 SLACK_MB = 10.0  # for two buffers of the receiver's, beside the interpreter's own
 
 
@@ -164,7 +164,7 @@ def computed(pid: int) -> float:
 
 def soaked(link: Link, minutes: float, every: float, table: Table) -> tuple[bool, list[Sample], float]:
     """Rows of the growth of each process; whether none grew, the receiver's samples, and the computing it takes, a second."""
-    time.sleep(min(60.0, 12 * minutes))  # a fifth of the time, or a minute
+    time.sleep(WARM_UP_S)
     samples, told = watched(link, 60 * minutes, every)
     flat = True
     for name, taken in samples.items():
@@ -184,6 +184,7 @@ def soaked(link: Link, minutes: float, every: float, table: Table) -> tuple[bool
     table.add_row(
         "messages in damaged symbols (of all)", f"{rate_of('lost_messages_total', told) / max(rate_of('messages_total', told), 1):.5f}"
     )
+    table.add_row("samples lost a second, as the receiver was late", f"{rate_of('lost_samples_total', told):,.1f}")
     table.add_row("accuracy at first, at last", f"{first['accuracy']:.4f}, {last['accuracy']:.4f}")
     rx = samples["rx"]
     return flat, rx, (rx[-1].computing - rx[0].computing) / (rx[-1].seconds - rx[0].seconds)

@@ -135,7 +135,8 @@ plt.show()
 # %%
 # Did it arrive as the simulation says?
 # -------------------------------------
-# ``y.npy`` has the decoded latents, and ``y.rows.npy`` which row of the transmitter's file each of them is. The simulation sends the same
+# ``y.npy`` has the decoded latents, and ``y.rows.npy`` the number of each message: modulo the rows of the transmitter's file, its row
+# there. The simulation sends the same
 # latents over the same taps in PyTorch, with the noise and the estimate's error that the receiver measured: what the radio does beside
 # that, such as synchronisation and tracking, would show as a difference.
 
@@ -153,7 +154,7 @@ for name, figures in (("over the air", over_air), ("simulated", simulated)):
 # ---------------
 # Each device installs ``latentlink-runtime[zmq]`` alone, which is NumPy, safetensors and pyzmq. Control messages are authenticated and
 # encrypted; IQ samples are plain by nature, and an analogue payload cannot be authenticated, which :doc:`/air-interface` explains together
-# with every field of the frame. Addresses that other machines reach have to be confirmed by ``--i-know``. :doc:`/devices` has the unit for
-# systemd, the container file, and what encoding costs.
+# with every field of the frame. Addresses that other machines reach have to be confirmed by ``--i-know``. The folder
+# ``examples/deploy`` has a unit for systemd and a file for a container; :doc:`/devices` tells what encoding costs.
 
 temporary.cleanup()

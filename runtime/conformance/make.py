@@ -15,6 +15,7 @@ from latentlink.numerics.threads import one_thread
 
 HERE = Path(__file__).parent
 SIZES = ((1, 1, 1), (2, 2, 1), (4, 4, 2), (8, 8, 1), (4, 2, 3), (2, 4, 4), (1, 4, 2), (3, 3, 1))  # n_rx, n_tx, uses
+LARGEST = (2, 4, 4)
 MESSAGES = 5
 POWER = 2.0
 
@@ -61,7 +62,8 @@ def linear_links(modes: ll.SemanticModes, pilots: ll.Pilots) -> dict[str, tuple[
     made: dict[str, tuple[Any, ll.Channel]] = {}
     for number, size in enumerate(SIZES):
         at = channel(*size, seed=number)
-        words = limits if number == 2 else {"mean": limits["mean"], "per-message": limits["per-message"]}
+        few = ("mean",) if size == LARGEST else ("mean", "per-message")  # whose files are the largest
+        words = limits if number == 2 else {word: limits[word] for word in few}
         for word, limit in words.items():
             made[f"link-{word}-{name_of(size)}"] = ll.ClosedForm(power=limit).design(modes, at).transceiver, at
     at = channel(*SIZES[2], seed=2)

@@ -54,7 +54,7 @@ class TorchLink:
 def test_the_kit_has_every_kind_of_link_and_fits_into_two_megabytes():
     assert len(CASES) >= 40
     assert {case.kind for case in CASES} == {"link", "design"}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2 * 2**20
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2_000_000
     limits = {lr.load(case.link).limit.word for case in CASES if not case.link.name.startswith("pair.")}
     codec = lr.load(FOLDER / "codec-mean.safetensors")
     assert codec.power is not None

@@ -1,6 +1,7 @@
 """Every array of a file has to fit the others: a right digest over wrong shapes is refused when the file is read, and never at use."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,27 @@ def test_a_batch_of_channels_is_read(tmp_path: Path) -> None:
         lr.load(write(tmp_path / "batch.safetensors", {**tensors, **batch, "precoder": batch["precoder"][:2]}, manifest))
     with pytest.raises(lr.ArtifactError, match="analysis must"):
         lr.load(write(tmp_path / "batch.safetensors", {**tensors, **batch, "analysis": tensors["analysis"][None]}, manifest))
+
+
+def test_reading_takes_at_most_twice_the_file(tmp_path: Path) -> None:
+    manifest = {**read(KIT / "head.safetensors")[1], "latent_dim": 2000, "classes": 500}
+    path = write(tmp_path / "large.safetensors", {"weight": np.zeros((500, 2000)), "bias": np.zeros(500)}, manifest)
+    tracemalloc.start()
+    try:
+        lr.load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.05 * path.stat().st_size
+
+
+def test_a_digest_that_is_none_is_refused(tmp_path: Path) -> None:
+    for digest in ("\ud800", "0" * 63, "G" * 64, "ä" * 64, ""):
+        path = tmp_path / "changed.safetensors"
+        header = json.dumps({"__metadata__": {"manifest": json.dumps({"sha256": digest, "kind": "pair", "format_version": 1})}}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+        with pytest.raises(lr.ArtifactError, match="manifest"):
+            lr.load(path)
 
 
 def test_what_has_no_end_is_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:

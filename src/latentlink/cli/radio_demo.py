@@ -28,7 +28,7 @@ from latentlink.studies.running.runner import Runner
 from latentlink.tasks.heads import LinearHead, decisions
 from latentlink_runtime.serve.flow_graph import PYTHON, has_gnuradio
 
-DESIGNS = {"linear, goal-oriented": ("exact", "pair.safetensors"), "codec": ("codec", "codec.safetensors")}
+DESIGNS = {"linear": ("exact", "pair.safetensors"), "codec": ("codec", "codec.safetensors")}
 _FEW_DB, _FEW_MESSAGES = (20.0,), 3000
 
 

@@ -72,7 +72,7 @@ def _row(row: dict[str, Any]) -> list[str]:
     return [
         row["design"],
         f"{row['snr_db']:g} dB",
-        f"{measured:.1f} dB" if measured == measured else "no link",
+        f"{round(measured, 1) + 0.0:.1f} dB" if measured == measured else "no link",
         *numbers,
         lost,
         f"{speed:,.0f}" if speed == speed else "",

@@ -17,6 +17,7 @@ from latentlink_runtime.channels.channel import Channel
 from latentlink_runtime.feedback.links import link_from_feedback
 from latentlink_runtime.feedback.report import Report
 from latentlink_runtime.radio.frame import FrameFormat
+from latentlink_runtime.radio.numerology import LL_64_16, Numerology
 from latentlink_runtime.radio.received import ReceivedFrame, per_carrier_channels
 from latentlink_runtime.radio.receiver import Receiver
 from latentlink_runtime.radio.transmitter import Transmitter
@@ -27,7 +28,6 @@ Array = np.ndarray[Any, Any]
 
 KIT = Path(__file__).parents[3] / "runtime" / "conformance"
 SYMBOLS = 40
-CARRIERS = 48
 SOUNDINGS = 2
 
 
@@ -70,24 +70,26 @@ class Outcome:
     sent: int
 
 
-def over(through: Through, air: Air, name: str, frames: int, seed: int = 0) -> Outcome:
+def over(
+    through: Through, air: Air, name: str, frames: int, seed: int = 0, *, numerology: Numerology = LL_64_16, symbols: int = SYMBOLS
+) -> Outcome:
     """The link of a pair or a codec of the kit, after sounding frames, over an air of these taps and this noise."""
     rng = np.random.default_rng(seed)
     n_rx, n_tx = air.taps.shape[1:]
-    frame_format = FrameFormat(n_tx)
+    frame_format, carriers = FrameFormat(n_tx, numerology), numerology.n_data
     transmitter, receiver = Transmitter(frame_format), Receiver(frame_format, n_rx)
     sounding = receiver.push(through(np.concatenate([transmitter.frame(number) for number in range(SOUNDINGS)])))
     assert len(sounding) == SOUNDINGS
     design, report = lr.load(KIT / f"{name}.safetensors"), reported(sounding[-1])
-    link = link_from_feedback(design, report, CARRIERS).link
-    which = rng.integers(len(kit()[0]), size=(frames, CARRIERS, SYMBOLS))
+    link = link_from_feedback(design, report, carriers).link
+    which = rng.integers(len(kit()[0]), size=(frames, carriers, symbols))
     payloads = [np.swapaxes(link.encode(kit()[0][chosen]), 0, 1).reshape(-1, n_tx) for chosen in which]
     stream = np.concatenate([transmitter.frame(SOUNDINGS + number, payload) for number, payload in enumerate(payloads)])
     got = receiver.push(through(stream))
     known = [(which[frame.header.sequence - SOUNDINGS], frame) for frame in got]
-    variance = air.noise_variance * frame_format.numerology.n_used / frame_format.numerology.n_fft
+    variance = air.noise_variance * numerology.n_used / numerology.n_fft
     loop = [figures(link.matched_to(per_carrier_channels(frame)), received(frame), chosen) for chosen, frame in known]
-    simulated = [simulation(link, air, frame, chosen, variance, rng) for chosen, frame in known]
+    simulated = [simulation(link, air, frame, chosen, variance, rng, numerology) for chosen, frame in known]
     ratio = float(np.mean([frame.noise_variance for frame in got]) / variance)
     return Outcome(mean(loop), mean(simulated), got, ratio, frames)
 
@@ -100,12 +102,13 @@ def reported(frame: ReceivedFrame, bits: int = 6) -> bytes:
 
 def received(frame: ReceivedFrame) -> Array:
     """Elements (carriers, symbols, 1, n_rx)."""
-    return np.swapaxes(frame.elements.reshape(SYMBOLS, CARRIERS, 1, -1), 0, 1)
+    return np.swapaxes(frame.elements.reshape(-1, len(frame.data_index), 1, frame.elements.shape[1]), 0, 1)
 
 
-def simulation(link: Any, air: Air, frame: ReceivedFrame, chosen: Array, variance: float, rng: np.random.Generator) -> Figures:
+def simulation(
+    link: Any, air: Air, frame: ReceivedFrame, chosen: Array, variance: float, rng: np.random.Generator, numerology: Numerology
+) -> Figures:
     """The link over the true taps in true noise, known up to an error as large as the frame's estimate has it."""
-    numerology = FrameFormat(air.taps.shape[2]).numerology
     H = Air(air.taps).response(numerology.carriers[numerology.data_index], numerology.n_fft)[:, None]
     tau = float(frame.error_variance.mean())
     known = Channel(H + noise(rng, H.shape, tau), variance, error_variance=tau)

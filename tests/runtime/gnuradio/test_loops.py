@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from latentlink_runtime.radio.numerology import LL_256_64
 from runtime.gnuradio import airs, semantics
 from runtime.gnuradio.airs import Through
 from runtime.radio.air import Air, rayleigh
@@ -46,6 +47,19 @@ def test_the_loops_error_is_the_simulations(
     assert outcome.noise_ratio == pytest.approx(1, abs=0.1)
     assert [frame.frequency for frame in outcome.frames] == pytest.approx([FREQUENCY] * FRAMES, abs=2e-5)
     assert outcome.frames[-1].clock.offset == pytest.approx(CLOCK, abs=15e-6)
+
+
+@pytest.mark.parametrize("snr_db", [10, 20])
+@pytest.mark.parametrize("taps", [20, 60])
+def test_long_channels_have_the_simulations_error_with_256_carriers(taps: int, snr_db: float, tmp_path: Path) -> None:
+    decay = 0.1 ** (1 / taps)
+    air = Air(rayleigh(np.random.default_rng(taps), taps, 4, 4, decay), 10 ** (-snr_db / 10), frequency=0.004, clock=20e-6)
+    with airs.of_numpy(air, tmp_path) as through:
+        outcome = semantics.over(through, air, "pair", 4, numerology=LL_256_64, symbols=10)
+    assert len(outcome.frames) == outcome.sent
+    assert not any(frame.lost.any() for frame in outcome.frames)
+    assert outcome.loop.nmse == pytest.approx(outcome.simulation.nmse, abs=0.005)
+    assert outcome.noise_ratio == pytest.approx(1, abs=0.1)
 
 
 def test_the_flow_graph_is_the_numpy_air_up_to_single_precision(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Laws of streams whose reader is 10 times too slow: what it reads is at most half a second old, in order, and what is missing is known."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,11 @@ def by_zeromq() -> tuple[Any, Any]:
     return ZmqSink(source.endpoint, RATE, 1, bind=False), source
 
 
+def by_zeromq_without_tcp() -> tuple[Any, Any]:
+    source = ZmqSource(f"ipc://@latentlink-overload-{os.getpid()}", RATE, 1, bind=True)
+    return ZmqSink(source.endpoint, RATE, 1, bind=False), source
+
+
 def by_udp() -> tuple[Any, Any]:
     source = UdpSource("127.0.0.1", 0, RATE, 1)
     return UdpSink(*source.address, RATE, 1), source
@@ -43,7 +49,7 @@ def write(sink: Any, begun: float) -> None:
             continue
 
 
-@pytest.mark.parametrize("ends", [by_memory, by_udp, by_zeromq])
+@pytest.mark.parametrize("ends", [by_memory, by_udp, by_zeromq, by_zeromq_without_tcp])
 def test_what_is_read_is_young_and_in_order(ends: Callable[[], tuple[Any, Any]]) -> None:
     sink, source = ends()
     begun = time.monotonic()
@@ -64,7 +70,30 @@ def test_what_is_read_is_young_and_in_order(ends: Callable[[], tuple[Any, Any]])
         writer.join()
         sink.close()
         source.close()
-    assert max(ages) <= 0.5
+    assert max(ages) <= 0.5  # 0.25 s that wait, 0.1 s of a read, and what sockets hold
     assert (np.diff(numbers) > 0).all()
     assert len(numbers) + zeros >= 0.5 * RATE * SECONDS
     assert zeros > 3 * len(numbers)
+
+
+def test_one_hiccup_loses_what_is_beyond_the_budget_and_a_slow_reader_half_of_it() -> None:
+    sink, source = memory_pair(1000.0, 1, 1.0)
+    hold = np.ones((100, 1), np.complex64)
+    for _ in range(13):  # while the reader is away
+        sink.write(hold)
+    assert (len(source.buffer), source.buffer.dropped) == (1000, 300)
+    for _ in range(40):  # and catches up, through the gap first
+        sink.write(hold[:20])
+        source.read(200)
+    assert 300 <= source.buffer.dropped <= 300 + 2 * 20
+    while len(source.buffer):
+        source.read(1000)
+    before, most = source.buffer.dropped, 0
+    for _ in range(30):  # and is slow
+        last = source.buffer.dropped
+        sink.write(hold)
+        most = max(most, source.buffer.dropped - last)
+        while source.read(10).lost:
+            pass
+    assert most >= 500
+    assert source.buffer.dropped > before

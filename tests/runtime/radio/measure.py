@@ -1,6 +1,6 @@
 """Figures that are too slow for tests, from the folder of tests:
 
-python -m runtime.radio.measure reception | errors | cost | headers | faults | pilots | noise | low
+python -m runtime.radio.measure reception | errors | cost | headers | faults | shifts | pilots | noise | low
 """
 
 import sys
@@ -141,6 +141,30 @@ def faults(trials: int = 200, seed: int = 77, pilots: tuple[int, ...] = LL_64_16
     print(count)
 
 
+def shifts(seeds: int = 30, trials: int = 60) -> None:
+    """Drops and doubles of 1 to 1,000 samples that begin within a frame of 4 payload symbols, a fresh channel each frame."""
+    for antennas, level in ((1, 10), (1, 20), (2, 10), (2, 20), (4, 10), (4, 20)):
+        damaged = accepted = sound = refused = follows = missed = 0
+        for seed in range(seeds):
+            rng = np.random.default_rng([seed, antennas, level])
+            air = loop(seed, antennas, antennas, level, 8, symbols=4, frequency=0.004, clock=20e-6)
+            ends, stream = np.cumsum([0] + [len(sent.samples) for sent in air.sent]), air.stream
+            for _ in range(trials):
+                k = int(rng.integers(1, 6))
+                at = int(ends[k]) + air.sent[k].first + int(rng.integers(0, 1296 + 80 * antennas))
+                count = int(np.exp(rng.uniform(0, np.log(1000)))) * (1 if rng.random() < 0.5 else -1)
+                moved = np.concatenate([stream[ends[k] : at], stream[at + count : ends[k + 2]]])
+                got = {frame.header.sequence: frame for frame in Receiver(air.frame_format, antennas).push(moved)}
+                if int(ends[k + 1]) + air.sent[k + 1].first >= at + max(count, 0):
+                    follows, missed = follows + 1, missed + (k + 1 not in got)
+                if k in got:
+                    error = (np.abs(air.residual(got[k])) ** 2).reshape(4, -1).mean(1) / air.variance
+                    damaged, accepted = damaged + int((error > 3).sum()), accepted + int(((error > 3) & ~got[k].lost).sum())
+                    sound, refused = sound + int((error < 2).sum()), refused + int(((error < 2) & got[k].lost).sum())
+        tell = f"{antennas}x{antennas} {level} dB: {accepted} of {damaged} damaged symbols accepted, {refused} of {sound} sound ones of"
+        print(f"{tell} the same frames lost, {missed} of {follows} next frames missed")
+
+
 def main() -> None:
     """What the command line names."""
     tasks = {
@@ -152,6 +176,7 @@ def main() -> None:
         "noise": silence,
         "faults": faults,
         "pilots": blind_pilots,
+        "shifts": shifts,
     }
     for name in sys.argv[1:]:
         tasks[name]()

@@ -155,3 +155,15 @@ def test_converters_out_of_range_are_refused(fields: dict[str, float], message: 
         FrontEnd(**fields)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="power"):
         FrontEnd().gain(0.0)
+
+
+def test_the_headers_constellation_is_qpsk_as_noisy_as_the_channel() -> None:
+    for snr_db, n_rx in ((10, 1), (25, 4)):
+        air = loop(63, n_rx, 2, snr_db, 1, symbols=2, frequency=0.005, clock=30e-6)
+        frame = air.receive()[0]
+        points = frame.constellation
+        assert points.shape == (8, 52)
+        nearest = (np.sign(points.real) + 1j * np.sign(points.imag)) / np.sqrt(2)
+        energy = (np.abs(frame.h) ** 2).sum((1, 2)) / 2
+        error = np.abs(points - nearest) ** 2
+        np.testing.assert_allclose(np.median(error * energy) / np.log(2), air.variance, rtol=0.5)

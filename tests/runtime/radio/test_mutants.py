@@ -24,6 +24,7 @@ LAWS = (
     laws.longest_payload,
     laws.noise_variance,
     laws.prediction,
+    laws.decoder_noise,
     laws.channel_error,
     laws.clock,
 )
@@ -48,8 +49,8 @@ def estimates_with(change: Callable[[ChannelEstimate], ChannelEstimate]) -> Call
     """Estimates changed before they are used."""
 
     def apply(patch: Patch) -> None:
-        right = receiver.estimate_channel
-        patch.setattr(receiver, "estimate_channel", lambda *arguments: change(right(*arguments)))
+        right = estimate.estimate_channel
+        patch.setattr(estimate, "estimate_channel", lambda *arguments: change(right(*arguments)))
 
     return apply
 
@@ -107,7 +108,7 @@ def no_smoothing(patch: Patch) -> None:
     """Each carrier's least squares, kept as it is."""
     right = estimate.estimate_channel
     patch.setattr(
-        receiver, "estimate_channel", lambda grid, shape: replace(right(grid, shape), h=estimate.least_squares(grid, shape))
+        estimate, "estimate_channel", lambda grid, shape: replace(right(grid, shape), h=estimate.least_squares(grid, shape))
     )  # fmt: skip
 
 
@@ -132,6 +133,12 @@ def pilots_late(patch: Patch) -> None:
     """Pilots of the symbol before."""
     right = received.pilots
     patch.setattr(received, "pilots", lambda numerology, n_tx, symbols: right(numerology, n_tx, symbols + 1)[1:])
+
+
+def no_error_at_decoder(patch: Patch) -> None:
+    """Decoders matched to σ̂² without τ̂."""
+    right = laws.per_carrier_channels
+    patch.setattr(laws, "per_carrier_channels", lambda frame: right(replace(frame, error_variance=0 * frame.error_variance)))
 
 
 MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
@@ -172,6 +179,8 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
         estimates_with(lambda value: replace(value, error_variance=0 * value.error_variance)),
         laws.prediction,
     ),
+    "estimate's error left out at the decoder": (no_error_at_decoder, laws.decoder_noise),
+    "coarse CFO only": (lines_with(lambda line: replace(line, phase=0.0, frequency=0.0)), laws.clock),
 }
 
 

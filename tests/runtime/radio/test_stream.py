@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latentlink_runtime.radio.frame import FrameFormat
-from latentlink_runtime.radio.numerology import LL_64_16
+from latentlink_runtime.radio.numerology import LL_64_16, LL_256_64, Numerology
 from latentlink_runtime.radio.received import ReceivedFrame
 from latentlink_runtime.radio.receiver import Receiver, State
 from latentlink_runtime.radio.transmitter import Transmitter
@@ -128,34 +128,82 @@ def test_frames_are_heard_from_mid_stream() -> None:
 def damaged(air: Loop, rng: np.random.Generator) -> tuple[np.ndarray, int, int, int]:
     """The stream with 1 to 400 samples dropped or doubled somewhere; where, and how many more or fewer it has."""
     stream = air.stream
-    at, count = int(rng.integers(2000, len(stream) - 2000)), int(np.exp(rng.uniform(0, 6)))
+    at, count = int(rng.integers(2000, len(stream) - 2000)), int(np.exp(rng.uniform(0, np.log(1000))))
     if rng.random() < 0.5:
         return np.concatenate([stream[:at], stream[at + count :]]), at, at + count, -count
     return np.concatenate([stream[:at], stream[at - count :]]), at, at, count
 
 
-def test_drops_and_doubles_lose_no_untouched_frame_and_damaged_symbols_are_flagged() -> None:
-    rng = np.random.default_rng(10)
-    air = loop(48, 4, 4, 10, 7, symbols=4, same=True, frequency=0.004, clock=20e-6)
-    ends = np.cumsum([len(sent.samples) for sent in air.sent])
+@pytest.mark.parametrize(("antennas", "snr_db"), [(1, 20), (2, 10), (2, 20), (4, 10), (4, 20)])
+def test_drops_and_doubles_lose_no_untouched_frame_and_damaged_symbols_are_flagged(antennas: int, snr_db: int) -> None:
     accepted = flagged = 0
-    for _ in range(40):
-        stream, first, last, _ = damaged(air, rng)
+    for seed in range(3):
+        rng = np.random.default_rng([10, seed])
+        air = loop(480 + seed, antennas, antennas, snr_db, 5, symbols=4, frequency=0.004, clock=20e-6)
+        whole = {frame.header.sequence for frame in air.receive()}
+        ends = np.cumsum([len(sent.samples) for sent in air.sent])
         begin = [int(end) - len(sent.samples) + sent.first for end, sent in zip(ends, air.sent, strict=True)]
-        length = 320 + 320 + 640 + 4 * 80 + 40
-        untouched = {k for k, start in enumerate(begin) if start + length <= first or start >= last}
-        frames = {frame.header.sequence: frame for frame in Receiver(air.frame_format, 4).push(stream)}
-        assert untouched <= set(frames)
-        for sequence, frame in frames.items():
-            error = (np.abs(air.residual(frame)) ** 2).reshape(4, -1).mean(1) / air.variance
-            if sequence in untouched:
-                assert not frame.lost.any()
-                assert error.max() < 2
-            else:
-                accepted += int(((error > 3) & ~frame.lost).sum())
-                flagged += int(frame.lost.sum())
+        length = 320 + 80 * antennas + 640 + 4 * 80 + 40
+        for _ in range(20):
+            stream, first, last, _ = damaged(air, rng)
+            untouched = {k for k, start in enumerate(begin) if start + length <= first or start >= last}
+            frames = {frame.header.sequence: frame for frame in Receiver(air.frame_format, antennas).push(stream)}
+            assert untouched & whole <= set(frames)
+            for sequence, frame in frames.items():
+                error = (np.abs(air.residual(frame)) ** 2).reshape(4, -1).mean(1) / air.variance
+                if sequence in untouched:
+                    assert not frame.lost.any()
+                    assert error.max() < 3
+                else:
+                    accepted += int(((error > 3) & ~frame.lost).sum())
+                    flagged += int(frame.lost.sum())
     assert flagged > 0
     assert accepted <= 0.01 * (accepted + flagged)
+
+
+@pytest.mark.parametrize("antennas", [1, 2])
+@pytest.mark.parametrize("late", [0, 3, 40])
+@pytest.mark.parametrize("symbols", [-2, -1, 1, 2])
+def test_a_shift_by_symbols_that_pilots_do_not_see_loses_all_that_follows(antennas: int, late: int, symbols: int) -> None:
+    air = loop(65, antennas, antennas, 20, 1, symbols=8, tail=600)
+    frame = air.receive()[0]
+    assert not frame.lost.any()
+    at = frame.start + 80 * (antennas + 8 + 3) - 13 + late
+    count = 80 * antennas * symbols
+    moved = np.concatenate([air.stream[:at], air.stream[at - count :]])
+    hit = Receiver(air.frame_format, antennas).push(moved)[0]
+    assert hit.lost[4:].all()
+
+
+@pytest.mark.parametrize("power", [0.01, 0.2, 4.0])
+def test_payloads_of_any_power_lose_no_symbol(power: float) -> None:
+    rng = np.random.default_rng(69)
+    frame_format = FrameFormat(4)
+    transmitter, receiver = Transmitter(frame_format), Receiver(frame_format, 4)
+    for number in range(12):
+        samples = transmitter.frame(number, noise(rng, (16 * 48, 4), power / 4))
+        (frame,) = receiver.push(Air(rayleigh(rng, 4, 4, 4, decay=1.0), 0.01)(samples, rng, 500))
+        assert not frame.lost.any()
+
+
+def test_a_frame_that_begins_where_a_cut_one_would_go_on_is_heard() -> None:
+    air = loop(68, 2, 2, 20, 2, symbols=40)
+    first, second = air.receive()
+    at = first.start + 80 * (2 + 8 + 5)
+    cut = np.concatenate([air.stream[:at], air.stream[second.start - 320 - 40 :]])
+    frames = Receiver(air.frame_format, 2).push(cut)
+    assert [frame.header.sequence for frame in frames] == [0, 1]
+    assert frames[0].lost[5:].all()
+    assert not frames[1].lost.any()
+
+
+@pytest.mark.parametrize("samples", [-18, -9, -1, 1, 9, 18])
+def test_a_shift_that_pilots_hardly_see_loses_all_that_follows_and_nothing_before(samples: int) -> None:
+    air = loop(66, 2, 2, 20, 1, symbols=8)
+    frame = air.receive()[0]
+    at = frame.start + 80 * (2 + 8 + 3) + 30
+    hit = Receiver(air.frame_format, 2).push(np.concatenate([air.stream[:at], air.stream[at - samples :]]))[0]
+    assert hit.lost.tolist() == 3 * [False] + 5 * [True]
 
 
 def test_a_burst_on_one_symbol_loses_it_and_leaves_the_others_as_they_are() -> None:
@@ -188,11 +236,32 @@ def test_a_sudden_rise_of_noise_is_suspicious() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "message"), [(np.zeros(5), r"shape \(n, 2\)"), (np.zeros((5, 3)), r"shape \(n, 2\)"), (np.full((5, 2), np.nan), "NaN")]
+    ("samples", "message"),
+    [
+        (np.zeros(5), r"shape \(n, 2\)"),
+        (np.zeros((5, 3)), r"shape \(n, 2\)"),
+        (np.full((5, 2), np.nan), "NaN"),
+        (np.full((5, 2), 1e39), "at most"),
+    ],
 )
 def test_samples_of_another_shape_or_not_finite_are_refused(samples: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Receiver(FrameFormat(2), 2).push(samples)
+
+
+@pytest.mark.parametrize("numerology", [LL_64_16, LL_256_64], ids=lambda numerology: numerology.name)
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-200])
+def test_constant_stretches_in_place_of_lost_samples_are_no_frame_and_make_no_warning(value: float, numerology: Numerology) -> None:
+    air = loop(67, 2, 2, 20, 2, symbols=2, frame_format=FrameFormat(2, numerology))
+    body = air.sent[0].first + numerology.stf_length
+    length = numerology.symbol_length
+    for first in (0, body - 40, body, body + 2 * length, body + 2 * length + numerology.header_symbols * length):
+        stream = air.stream
+        stream[first : first + 2 * length + 64] = value
+        frames = {frame.header.sequence: frame for frame in Receiver(air.frame_format, 2).push(stream)}
+        assert not frames[1].lost.any()
+        assert first == 0 or 0 not in frames or frames[0].lost.any()
+    assert not Receiver(air.frame_format, 2).push(np.full((20_000, 2), value))
 
 
 def test_frames_with_no_more_than_the_gap_between_them_are_all_heard() -> None:
@@ -229,3 +298,23 @@ def test_garbage_of_the_right_period_costs_little_and_gives_no_frame() -> None:
     stream = np.tile(noise(rng, (16, 2), 1.0), (6000, 1)) + noise(rng, (96_000, 2), 0.01)
     assert not receiver.push(stream)
     assert sum(receiver.counters[reason] for reason in ("bad_header", "repeated")) < 200
+
+
+@pytest.mark.parametrize("snr_db", [20, 45])
+def test_structured_channels_make_no_frame_suspicious(snr_db: int) -> None:
+    """Training that cancels at an antenna in some symbols, or a channel of one far tap, is no damage; nor is what clocks leave."""
+    rng, frames, wrong = np.random.default_rng(7), 0, 0
+    for n in (2, 3, 4):
+        dft = np.exp(2j * np.pi * np.outer(range(n), range(n)) / n)
+        far, silent = np.concatenate([np.zeros((8, n, n)), dft[None]]), rayleigh(rng, 3, n, n)
+        silent[..., 0] = 0  # an antenna that nobody hears
+        transmitter = Transmitter(FrameFormat(n))
+        for taps in (np.eye(n)[None], dft[None], far, silent, rayleigh(rng, 12, n, n)):
+            for frequency, clock in ((0.0, 0.0), (0.004, 20e-6)):
+                sent = [transmitter.frame(number, noise(rng, (480, n), 1 / n)) for number in range(2)]
+                air = Air(np.asarray(taps, complex), 10 ** (-snr_db / 10), frequency=frequency, clock=clock)
+                came = Receiver(FrameFormat(n), n).push(air(np.concatenate([np.zeros((300, n)), *sent, np.zeros((400, n))]), rng, 500))
+                frames += len(came)
+                wrong += sum(frame.suspicious or bool(frame.lost.any()) for frame in came)
+    assert frames == 60
+    assert wrong <= 3

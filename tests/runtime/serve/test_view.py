@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import urllib.request
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -108,8 +110,27 @@ def browser(folder, address, *options):
     return done.stdout
 
 
+@contextmanager
+def shown(view):
+    """Serves a view that goes on showing, as a process does: a browser may take long to start."""
+    over = threading.Event()
+
+    def go_on():
+        while not over.wait(0.2):
+            filled(view)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        with ViewServer(view, 0) as server:
+            yield server
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_chromium_shows_the_numbers_and_texts_as_texts(tmp_path):
-    with ViewServer(filled(View("receiver, 4 × 4")), 0) as server:
+    with shown(filled(View("receiver, 4 × 4"))) as server:
         document = browser(tmp_path, server.address, "--dump-dom")
     assert ">live</p>" in document
     assert "<title>latentlink receiver, 4 × 4</title>" in document
@@ -125,7 +146,7 @@ def test_chromium_shows_the_numbers_and_texts_as_texts(tmp_path):
 def test_chromium_draws_the_page(size, tmp_path):
     """Pixels of the constellation are there, and on a telephone nothing is wider than the window."""
     image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed: the screenshot was not looked at")
-    with ViewServer(filled(View("receiver, 4 × 4")), 0) as server:
+    with shown(filled(View("receiver, 4 × 4"))) as server:
         browser(tmp_path, server.address, f"--window-size={size}", f"--screenshot={tmp_path / 'page.png'}")
     pixels = image.imread(tmp_path / "page.png")[..., :3]
     assert pixels.shape[1] == int(size.split(",")[0])

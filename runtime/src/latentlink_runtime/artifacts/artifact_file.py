@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import safetensors
@@ -24,6 +24,7 @@ FORMAT_VERSION = 1
 MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
 BLANK = "0" * 64
+_PIECE = 2**20
 UNBOUNDED = "ceiling"  # of the streams that a codec takes: infinite where there is none
 DEVICE = "device "  # begins the kinds of files for devices
 
@@ -65,7 +66,7 @@ def verify(content: bytes, name: str | os.PathLike[str], most_header: int | None
         raise ArtifactError(f"{name}: a safetensors file, but without a latentlink manifest (a foreign file, or its header was changed)")
     manifest = _manifest(text, name)
     digest, version = manifest["sha256"], manifest["format_version"]
-    if hashlib.sha256(_with_digest(content, digest, BLANK)).hexdigest() != digest:
+    if _digest_of(content, digest) != digest:
         raise ArtifactError(f"{name}: the SHA-256 does not match, the file was changed or cut after it was saved")
     if version < 1:
         raise ArtifactError(f"{name}: format version {version} does not exist")
@@ -93,6 +94,7 @@ def read(path: str | os.PathLike[str], most: int = MAX_FILE_BYTES) -> tuple[Tens
         tensors = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, LookupError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(f"{path}: its tensors are malformed ({error})") from error
+    del content  # of which the tensors are a copy
     wrong = [name for name, value in tensors.items() if not _is_finite(name, value)]
     if wrong:
         raise ArtifactError(f"{path}: NaN or infinite entries in {', '.join(sorted(wrong))}, which no artifact has")
@@ -162,11 +164,22 @@ def _content(path: Path, most: int) -> bytes:
     size, content = path.stat().st_size, b""
     if size <= most:
         with path.open("rb") as file:
-            content = file.read(most + 1)  # of what has no size, such as a pipe, as well
+            content = _pieces(file, size, most)
     if max(size, len(content)) > most:
         found = max(size, len(content))
         raise ArtifactError(f"{path}: has {found} bytes or more, expected at most {most}; no link, pair or codec is as large")
     return content
+
+
+def _pieces(file: BinaryIO, size: int, most: int) -> bytes:
+    """What a file has, in one piece as large as it says it is; of one that has no size, such as a pipe, little more than `most`."""
+    content = file.read(size + 1)
+    if len(content) <= size:
+        return content
+    parts = [content]
+    while parts[-1] and sum(map(len, parts)) <= most:
+        parts.append(file.read(_PIECE))
+    return b"".join(parts)
 
 
 def _is_finite(name: str, value: np.ndarray[Any, Any]) -> bool:
@@ -196,11 +209,28 @@ def _manifest(text: str, name: str | os.PathLike[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{name}: its manifest is not JSON ({error})") from error
     kinds = {"format_version": int, "kind": str, "sha256": str}
-    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(key), kind) for key, kind in kinds.items()):
+    is_whole = isinstance(manifest, dict) and all(isinstance(manifest.get(key), kind) for key, kind in kinds.items())
+    if not is_whole or not re.fullmatch(r"[0-9a-f]{64}", manifest["sha256"]):
         raise ArtifactError(f"{name}: its manifest is not that of a latentlink artifact")
     return manifest
 
 
 def _with_digest(content: bytes, old: str, new: str) -> bytes:
     """The file with another digest in its manifest, which is JSON within the header's JSON."""
-    return content.replace(rf"\"sha256\": \"{old}\"".encode(), rf"\"sha256\": \"{new}\"".encode(), 1)
+    return content.replace(_entry(old), _entry(new), 1)
+
+
+def _digest_of(content: bytes, told: str) -> str:
+    """SHA-256 of the file with zeros in place of the digest that it tells, without a copy of it."""
+    whole, entry = memoryview(content), _entry(told)
+    place = content.find(entry)
+    if place < 0:
+        return ""
+    hasher = hashlib.sha256(whole[:place])
+    hasher.update(_entry(BLANK))
+    hasher.update(whole[place + len(entry) :])
+    return hasher.hexdigest()
+
+
+def _entry(digest: str) -> bytes:
+    return rf"\"sha256\": \"{digest}\"".encode()

@@ -44,6 +44,8 @@ def make_keys(path: str | os.PathLike[str]) -> KeyPair:
         raise ImportError("CURVE keys need pyzmq: pip install 'latentlink-runtime[zmq]'") from error
     pair = KeyPair(*zmq.curve_keypair())
     secret, public = (Path(f"{os.fspath(path)}.{end}") for end in ("secret", "public"))
+    if taken := [str(file) for file in (secret, public) if os.path.lexists(file)]:
+        raise FileExistsError(f"{', '.join(taken)}: there are keys of this name already; choose another name, or remove them")
     for file, mode, content in ((secret, 0o600, pair.public + b"\n" + pair.secret + b"\n"), (public, 0o644, pair.public + b"\n")):
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as out:
             out.write(content)
@@ -60,6 +62,8 @@ def read_secret(path: str | os.PathLike[str]) -> KeyPair:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
+        if str(path).endswith(".public"):
+            raise KeyFileError(f"{path}: is a public key; the secret one of this end is in NAME.secret")
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or status.st_uid not in (os.geteuid(), 0):
             raise KeyFileError(f"{path}: must be a file that only its owner may read, got mode {status.st_mode & 0o777:04o}: chmod 600 it")
         lines = file.read(MAX_BYTES).split()

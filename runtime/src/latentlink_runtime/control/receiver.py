@@ -36,12 +36,14 @@ class ReceiverSession(Session):
         secret: of the session.
         counts: of messages and frames by what became of them.
         peer: whom the session is with, as the owner names it.
+        refused: what differed where a session was refused last.
         epochs: the last 16 that were sent and not refused, by number.
     """
 
     def __init__(self, identity: Identity, random: Random = secrets.token_bytes) -> None:
         super().__init__(identity, "idle", random)
         self.peer: bytes = b""
+        self.refused: list[str] = []
         self.epochs: dict[int, Epoch] = {}
         self._nonces: list[str] = []  # of hellos that were answered: none is answered by another session
         self._welcome: Message | None = None
@@ -150,6 +152,7 @@ class ReceiverSession(Session):
             return [self._refusal(message, ["the receiver is busy with another transmitter"])]
         if differences := self.identity.differences(message.fields):
             self.counts["refused"] += 1
+            self.refused = differences
             return [self._refusal(message, differences)]
         self._nonces = [*self._nonces[1 - NONCES :], message.session]
         self._begin(now, "sound", self._random(8).hex(), self._random(SECRET_BYTES))

@@ -57,8 +57,9 @@ class Identity:
         return {name: getattr(self, name) for name in IDENTITY}
 
     def differences(self, fields: dict[str, Any]) -> list[str]:
-        """Every field in which the other end differs."""
-        return [f"{name} is {mine} here and {fields[name]} there" for name, mine in self.fields().items() if fields[name] != mine]
+        """Every field in which a transmitter's differ from this receiver's."""
+        own = self.fields().items()
+        return [f"{name} is {mine} at the receiver, {fields[name]} at the transmitter" for name, mine in own if fields[name] != mine]
 
 
 class Session:

@@ -1,7 +1,9 @@
 """A bounded buffer between what brings samples and what reads them; it drops the oldest, and its clock goes on.
 
-Where the budget is exceeded it drops half of it at once: a reader that is too slow finds whole frames between gaps, instead of a gap after
-every read. Missing samples are numbers, not arrays: a gap of any length takes no memory, and is read as blocks of zeros.
+A reader that was late once loses what is beyond the budget. One that is too slow for longer, and finds the budget exceeded again before it
+has read everything, loses half of the budget at once: it has whole frames between gaps then, instead of a gap after every read.
+
+Missing samples are numbers, not arrays: a gap of any length takes no memory, and is read as blocks of zeros.
 """
 
 import threading
@@ -35,6 +37,7 @@ class SampleBuffer:
         self._pieces: deque[tuple[int, Array]] = deque()  # samples, and how many are missing before them
         self._held = self._missing = 0  # _missing: at the end, before samples that are still to come
         self._ended = False
+        self._is_late = self._was_read = False  # dropped since nothing waited last; samples were read since
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
@@ -90,11 +93,16 @@ class SampleBuffer:
             self._held -= len(parts[-1])
         block = Block(parts[0] if len(parts) == 1 else np.concatenate(parts), self.clock, lost)
         self.clock += len(block.samples)
+        self._was_read = self._was_read or lost < len(block.samples)
+        self._is_late = self._is_late and self._held > 0
         return block
 
     def _trim(self) -> None:
-        """Drop the oldest samples where there are more than the budget, down to half of it; they are missing from then on."""
-        kept = self._held if self._held <= self.budget else max(1, self.budget // 2)
+        """Drop the oldest samples beyond the budget, or half of it; they are missing from then on."""
+        if self._held <= self.budget:
+            return
+        kept = max(1, self.budget // 2) if self._is_late and self._was_read else self.budget
+        self._is_late, self._was_read = True, False
         while (excess := self._held - kept) > 0:
             missing, samples = self._pieces.popleft()
             cut = min(excess, len(samples))

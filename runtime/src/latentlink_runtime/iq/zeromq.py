@@ -23,6 +23,8 @@ Array = np.ndarray[Any, Any]
 
 _MESSAGE_BYTES = 2**16  # what a sink sends at once
 _MOST_MESSAGE_BYTES = 2**20  # what a source takes at once: more closes the connection before it is stored
+_MOST_BUFFER_BYTES = 2**22
+_REFILL_MS = 1  # until a queue that was full has more
 _MOST_FRAMES = 8192  # that one call takes from the socket
 
 
@@ -68,11 +70,16 @@ class ZmqSource:
         self._socket.close(linger=0)
 
     def _drain(self) -> None:
+        taken, whole = 0, int(self._socket.getsockopt(zmq.RCVHWM))
         for _ in range(_MOST_FRAMES):
             try:
                 content = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
-                return
+                if taken < whole or not self._socket.poll(_REFILL_MS):
+                    return
+                taken = 0  # the queue was full, so that there is more behind it, which grows old
+                continue
+            taken += 1
             was_first, self._is_first = self._is_first, not self._socket.getsockopt(zmq.RCVMORE)
             if not (was_first and self._is_first) or not content or len(content) % (8 * self.antennas):
                 self.malformed += self._is_first  # once a message
@@ -133,6 +140,8 @@ def _socket(kind: int, endpoint: str, bind: bool, budget_bytes: int, message_byt
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, _MOST_MESSAGE_BYTES)
+    buffer = min(max(budget_bytes // 2, _MESSAGE_BYTES), _MOST_BUFFER_BYTES)
+    socket.setsockopt(zmq.SNDBUF if kind == zmq.PUSH else zmq.RCVBUF, buffer)  # the system's would hold seconds of slow streams
     socket.setsockopt(zmq.SNDHWM if kind == zmq.PUSH else zmq.RCVHWM, max(1, budget_bytes // message_bytes))
     try:
         (socket.bind if bind else socket.connect)(endpoint)

@@ -1,7 +1,7 @@
 """Frames between symbols of messages and samples of radios.
 
-Read `numerology`, `waveform`, `header` and `frame`, then `transmitter`; `synchronise`, `estimate` and `track`, then `received` and
-`receiver`, which puts them together over a `sample_buffer`; and `front_end`.
+Read `numerology`, `waveform`, `header` and `frame`, then `transmitter`; `synchronise`, `estimate`, `header_reception` and `track`; `prefix`
+and `damage`; then `received` and `receiver`, which puts them together over a `sample_buffer`; and `front_end`.
 """
 
 from latentlink_runtime.radio.frame import FrameFormat, Placement

@@ -20,11 +20,13 @@ from latentlink_runtime.radio.numerology import Numerology
 
 Array = np.ndarray[Any, Any]
 
+DISTORTION = 1e-3  # of the signal, which radios and clocks leave however little noise there is, and which is none of the guards' business
 _LEAST_SHARE = 1e-4  # of the energy of delays that a dimension must have to be kept
 _LEAST_NOISE = 1e-12  # of the mean |Ĥ|², so that weights stay finite where there is no noise at all
 _DELAY_STEP = 0.5  # samples
 _STEPS = 6
 _UNCERTAINTY = 0.3
+_UNSURE = 1.0  # samples by which a delay may be later than it seems
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +38,14 @@ class ChannelEstimate:
         noise_variance: σ̂² of a carrier at a receive antenna.
         error_variance: τ̂ (K,), of an entry of Ĥ.
         unevenness: the largest of the LTF symbols' parts of σ̂² over their mean: 1 but for chance, more where samples are missing in one.
+        late: share (CP,) of the channel's power that comes more than 0, 1, … samples after the window's beginning; None if not known.
     """
 
     h: Array
     noise_variance: float
     error_variance: Array
     unevenness: float = 1.0
+    late: Array | None = None
 
     @property
     def disturbance(self) -> Array:
@@ -85,28 +89,51 @@ def estimate_channel(received: Array, frame_format: FrameFormat) -> ChannelEstim
     outside = (flat - Q @ c).reshape(alone.shape)
     floor = _LEAST_NOISE * float((np.abs(flat) ** 2).mean()) + np.finfo(float).tiny
     error = max(float((np.abs(outside) ** 2).sum()) / (flat.size - c.size), floor)
-    W = smoother(c, error, delay_atoms(numerology))
+    p = delay_power(c, error, delay_atoms(numerology))
+    W = smoother(p, error, delay_atoms(numerology))
     kept = np.einsum("kd,de,ke->k", Q, W, Q.conj(), optimize=True).real
     tau = error * kept * (1 + _UNCERTAINTY / c.shape[1] ** 2)
     training = waveform.training_matrix(frame_format.n_tx)
     parts = (np.abs(outside @ training) ** 2).sum((0, 1))
-    unevenness = float(parts.max() / max(float(parts.mean()), np.finfo(float).tiny))
+    distorted = DISTORTION * float((np.abs(alone @ training) ** 2).sum((0, 1)).mean()) + np.finfo(float).tiny
+    unevenness = float((parts.max() + distorted) / (parts.mean() + distorted))
     h = (Q @ (W @ c)).reshape(alone.shape)
-    return ChannelEstimate(h, error * numerology.ltf_repetitions, np.maximum(tau, 0.0), unevenness)
+    return ChannelEstimate(h, error * numerology.ltf_repetitions, np.maximum(tau, 0.0), unevenness, late_share(p, numerology))
 
 
-def smoother(c: Array, error: float, atoms: Array) -> Array:
-    """W (dimensions, dimensions) of coefficients c (dimensions, pairs) with white errors of this variance."""
-    noise = error * np.eye(len(c))
+def estimate_from_samples(samples: Array, frame_format: FrameFormat, times: Array, clock: float) -> ChannelEstimate:
+    """Ĥ, σ̂² and τ̂ of samples (n, n_rx) from the first LTF body on, a clock's offset taken out of its symbols at these times."""
+    numerology = frame_format.numerology
+    received = waveform.demodulate(numerology, samples, 0, frame_format.ltf_symbols)
+    turn = numerology.carriers * clock * times[:, None] / numerology.n_fft
+    return estimate_channel(received * np.exp(-2j * np.pi * turn)[..., None], frame_format)
+
+
+def delay_power(c: Array, error: float, atoms: Array) -> Array:
+    """p (delays,): the power of each delay, of coefficients c (dimensions, pairs) with white errors of this variance."""
     S = c @ c.conj().T / c.shape[1]
     mean = max(float(np.trace(S).real) - error * len(c), 0.1 * error)
     p = np.full(atoms.shape[1], mean / (np.abs(atoms) ** 2).sum())
     for _ in range(_STEPS):
-        B = np.linalg.solve((atoms * p) @ atoms.conj().T + noise, atoms)
+        B = np.linalg.solve((atoms * p) @ atoms.conj().T + error * np.eye(len(c)), atoms)
         wanted = np.einsum("dg,dg->g", B.conj(), S @ B).real
         p = p * wanted / np.einsum("dg,dg->g", atoms.conj(), B).real
+    return p
+
+
+def smoother(p: Array, error: float, atoms: Array) -> Array:
+    """W (dimensions, dimensions) of coefficients with white errors of this variance, the delays having the powers p."""
     R = (atoms * p) @ atoms.conj().T
-    return np.linalg.solve(R + noise, R)  # they commute
+    return np.linalg.solve(R + error * np.eye(len(R)), R)  # they commute
+
+
+def late_share(p: Array, numerology: Numerology) -> Array:
+    """Share (CP,) of the power p of delays that comes more than 0, 1, … samples after the window's beginning."""
+    first, last = _delays(numerology)
+    delays = np.arange(first, last + _DELAY_STEP / 2, _DELAY_STEP)
+    later = delays > np.arange(numerology.cyclic_prefix)[:, None] - _UNSURE
+    share: Array = later @ p / max(float(p.sum()), np.finfo(float).tiny)
+    return share
 
 
 def _delays(numerology: Numerology) -> tuple[float, float]:

@@ -54,6 +54,45 @@ class Placement:
         each = data_carriers // uses
         return cls(np.arange(each)[:, None] + each * np.arange(uses), data_carriers)
 
+    @classmethod
+    def of_elements(cls, subcarriers: Any, symbols: Any, data_carriers: int) -> "Placement":
+        """One message on these resource elements and, symbol by symbol and carrier by carrier, copies moved to where none overlap.
+
+        `latentlink.channels.ResourceElements` has the arguments as attributes of the same names; its subcarrier k is data carrier k.
+
+        Args:
+            subcarriers: data carrier (u,) of each use of a message.
+            symbols: OFDM symbol (u,) of each; only how far they are apart matters.
+            data_carriers: of a symbol.
+
+        Raises:
+            ValueError: the two are no integers >= 0 of one length, an element comes twice, a subcarrier is no data carrier, or the symbols
+                are further apart than the longest frame is.
+
+        Example:
+            >>> Placement.of_elements((6, 18, 30, 42), (0, 0, 0, 0), 48).slots[:2].tolist()
+            [[0, 12, 24, 36], [1, 13, 25, 37]]
+        """
+        k, at = (np.asarray(numbers) for numbers in (subcarriers, symbols))
+        if k.ndim != 1 or k.shape != at.shape or not k.size or any(n.dtype.kind not in "iu" or n.min() < 0 for n in (k, at)):
+            raise ValueError(f"subcarriers and symbols must be integers >= 0 of one length, got {subcarriers!r} and {symbols!r}")
+        if k.max() >= data_carriers:
+            raise ValueError(f"subcarriers must be below {data_carriers}, the data carriers of a symbol, got {k.max()}; spread over fewer")
+        span, longest = int(at.max() - at.min()), headers.MAX_MESSAGES // data_carriers
+        if span >= longest:
+            raise ValueError(f"symbols must be less than {longest} apart, as the longest frame has them, got {span}; spread over fewer")
+        base = (at - at.min()) * data_carriers + k - k.min()
+        free = np.ones((2 * span + 1) * data_carriers, bool)
+        free[base] = len(np.unique(base)) == len(base)
+        slots = []
+        for moved in range(span + 1):
+            for right in range(data_carriers - int(k.max() - k.min())):
+                slot = base + moved * data_carriers + right
+                if free[slot].all():
+                    free[slot] = False
+                    slots.append(slot)
+        return cls(np.array(slots if slots else [base]), data_carriers)
+
     @property
     def uses(self) -> int:
         """u, elements of a message."""
@@ -109,6 +148,15 @@ class FrameFormat:
     def ltf_symbols(self) -> int:
         """OFDM symbols of the long training field."""
         return self.n_tx * self.numerology.ltf_repetitions
+
+    def times(self, first: int, symbols: int) -> Array:
+        """Times (symbols,) in samples, after the LTF's middle, of symbols counted from the header's first."""
+        return self.numerology.symbol_length * (np.arange(first, first + symbols) + (self.ltf_symbols + 1) / 2)
+
+    @property
+    def training_times(self) -> Array:
+        """Times of the LTF's symbols."""
+        return self.times(-self.ltf_symbols, self.ltf_symbols)
 
     def precoded_symbols(self, header: Header) -> int:
         """Precoded pilot symbols of a frame."""

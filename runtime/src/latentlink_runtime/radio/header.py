@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 
 SOUNDING, MESSAGES, PRECODED = 0, 1, 2  # kinds of frames
 UNIT = 16  # messages that byte 11 counts in
+MAX_MESSAGES = 255 * UNIT
 HEADER_BYTES = 16
 _TAG_BYTES = 4
 _BLOCKS, _BITS, _CHIPS = 26, 5, 16

@@ -10,18 +10,38 @@ from typing import Any
 import numpy as np
 
 from latentlink_runtime.channels.channel import Channel
-from latentlink_runtime.radio import track
-from latentlink_runtime.radio.estimate import ChannelEstimate, delay_basis
+from latentlink_runtime.radio import damage, track
+from latentlink_runtime.radio.estimate import DISTORTION, ChannelEstimate, delay_basis
 from latentlink_runtime.radio.frame import FrameFormat, Placement, precoded_pilots, take_elements
 from latentlink_runtime.radio.header import Header
+from latentlink_runtime.radio.prefix import Prefixes, limit
 from latentlink_runtime.radio.track import Clock, Observation
 from latentlink_runtime.radio.waveform import pilots
 
 Array = np.ndarray[Any, Any]
 
 _LARGEST_BEND = 0.25  # of the header's channel from Ĥ, over σ̂² + τ̂, beyond τ̂'s share
-_LARGEST_RATIO = 4.0  # of the worst header symbol's misfit to the median: samples were missing or doubled within the header
+_LARGEST_RATIO = 3.0  # of the worst header symbol's misfit to the median: samples were missing or doubled within the header
+_LARGEST_STEP, _STEP_DEVIATIONS = 0.5, 4.0  # of misfits from a header symbol on, all of which are above all before it
+_FEWEST_OF_STEP = 3  # symbols before and after it: distortion may be in one or two
+_LEAST_MISFIT = 0.4  # of the header: σ̂² was not noise
+_LARGEST_CLOCK = 500e-6  # what no oscillator has, but a shift within the header seems to have
 _DEVIATIONS = 6.0  # of the bend, and of the LTF symbols' parts of σ̂²
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What is left of a frame once its header is known.
+
+    Attributes:
+        received: carriers (symbols, K, n_rx) of header, payload, and one symbol more where the gap is as long.
+        times: (symbols,) after the LTF's middle, in samples.
+        prefixes: of the LTF, the header and the payload.
+    """
+
+    received: Array
+    times: Array
+    prefixes: Prefixes
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +57,7 @@ class ReceivedFrame:
         element_symbol: payload symbol (messages u,) of each element.
         lost: True (symbols,) for payload symbols that are not what was sent; all of them in a suspicious frame.
         chi_square: χ² (symbols,) of the pilots over that of the header where the latter is above 1; 1 where nothing happened.
+        constellation: QPSK symbols (header symbols, K) of the header as they came, combined over antennas, those sent being ±1 ± j over √2.
         header_misfit: χ² of the header, each symbol at its best phase; above 1 by the distortion that the training does not show.
         precoded: H B (data carriers, n_rx, q) as the precoded pilots tell it, with errors of variance σ̂² / q; None in other kinds.
         frequency: carrier frequency offset in cycles a sample.
@@ -57,6 +78,7 @@ class ReceivedFrame:
     element_symbol: Array
     lost: Array
     chi_square: Array
+    constellation: Array
     header_misfit: float
     precoded: Array | None
     frequency: float
@@ -90,22 +112,24 @@ class ReceivedFrame:
 
 
 def assemble(
-    frame_format: FrameFormat, header: Header, content: bytes, estimate: ChannelEstimate, received: Array, times: Array, clock: Clock
+    frame_format: FrameFormat, header: Header, content: bytes, estimate: ChannelEstimate, heard: Heard, clock: Clock
 ) -> ReceivedFrame:
-    """The frame of received carriers (symbols, K, n_rx) from the header on, at these times after the LTF's middle."""
+    """The frame of what was heard."""
     numerology, heads = frame_format.numerology, frame_format.numerology.header_symbols
-    known = _observation(frame_format, content, estimate, received, times)
-    head, pilot = known.part(slice(None, heads)), known.part(slice(heads, None))
-    line, theta = _tracked(frame_format, known, clock)
-    payload = received[heads:] * np.exp(-1j * theta[heads:])[..., None]
+    known = _observation(frame_format, content, estimate, heard.received, heard.times)
+    end = heads + frame_format.payload_symbols(header)
+    head, pilot = known.part(slice(None, heads)), known.part(slice(heads, end))
+    line, theta, prefix, freedom = _tracked(frame_format, known.part(slice(end)), clock, heard.prefixes)
+    payload = pilot.received * np.exp(-1j * theta[heads:])[..., None]
     first = frame_format.precoded_symbols(header)
     elements, symbol = take_elements(frame_format, header, payload[first:])
     best = track.best_phase(head, theta[:heads])
-    misfits = track.misfit(head, best)
-    misfit = float(misfits.mean())
+    misfit = float((misfits := track.misfit(head, best)).mean())
     bend = track.bend(head, best, frame_format.header_grid(content), numerology.header_repetitions)
-    n_rx = estimate.h.shape[1]
     chi_square = track.misfit(pilot, theta[heads:]) / max(misfit, 1.0)
+    lost = _lost(frame_format, heard.prefixes, chi_square, prefix, freedom)
+    if len(lost) and damage.ends_elsewhere(known.part(slice(heads, None)), theta[heads:], lost):
+        lost = damage.from_first(lost)
     return ReceivedFrame(
         header,
         estimate.h,
@@ -113,18 +137,30 @@ def assemble(
         estimate.error_variance,
         elements,
         symbol + first,
-        track.lost_symbols(chi_square, len(numerology.pilots) * n_rx),
+        lost,
         chi_square,
+        frame_format.header_grid(content) * np.exp(-1j * best) * head.correlation / head.weight,
         misfit,
         _precoded(payload[:first, numerology.data_index]) if first else None,
         line.frequency,
         line.clock,
         0,
-        is_bent(frame_format, estimate, bend) or float(misfits.max()) > _LARGEST_RATIO * float(np.median(misfits)),
+        is_bent(frame_format, estimate, bend)
+        or is_shifted(misfits, line.clock, prefix[: heard.prefixes.training], freedom, estimate.h.shape[:2]),
         {},
         frame_format.placement,
         numerology.data_index,
     )
+
+
+def is_shifted(misfits: Array, clock: Clock, prefix: Array, prefix_freedom: float, values: tuple[int, ...]) -> bool:
+    """True where samples were missing or doubled within the training, as the χ² of header symbols or of prefixes tell, or the clock."""
+    allowed = 1 + max(_LARGEST_STEP, _STEP_DEVIATIONS / np.sqrt(values[0] * values[1]))
+    places = range(_FEWEST_OF_STEP, len(misfits) - _FEWEST_OF_STEP + 1)
+    steps = any(float(misfits[at:].min()) > allowed * float(misfits[:at].max()) for at in places)
+    uneven = float(misfits.max()) > _LARGEST_RATIO * float(np.median(misfits))
+    broken = float(prefix.max()) > limit(prefix_freedom)
+    return steps or uneven or broken or float(misfits.mean()) < _LEAST_MISFIT or abs(clock.offset) > _LARGEST_CLOCK
 
 
 def is_bent(frame_format: FrameFormat, estimate: ChannelEstimate, bend: float) -> bool:
@@ -132,7 +168,8 @@ def is_bent(frame_format: FrameFormat, estimate: ChannelEstimate, bend: float) -
     each = estimate.h.shape[1] * (frame_format.numerology.n_used - delay_basis(frame_format.numerology).shape[1])
     share = float((estimate.error_variance / estimate.disturbance).mean())
     chance = 0.5 / np.sqrt(frame_format.numerology.n_used * frame_format.numerology.header_repetitions * estimate.h.shape[1])
-    limit = share + _LARGEST_BEND + _DEVIATIONS * chance
+    distorted = DISTORTION * float((np.abs(estimate.h) ** 2).mean()) / float(estimate.disturbance.mean())
+    limit = share + _LARGEST_BEND + _DEVIATIONS * chance + distorted
     return bool(bend > limit or estimate.unevenness > 1 + _DEVIATIONS / np.sqrt(each))
 
 
@@ -161,21 +198,30 @@ def _observation(frame_format: FrameFormat, content: bytes, estimate: ChannelEst
     return Observation(received, expected, times, estimate.disturbance, delay_variance)
 
 
-def _tracked(frame_format: FrameFormat, known: Observation, clock: Clock) -> tuple[track.Line, Array]:
-    """The line of phases, and θ (symbols, K) of all symbols; those that are lost even at their own best phase have no say."""
+def _tracked(frame_format: FrameFormat, known: Observation, clock: Clock, prefixes: Prefixes) -> tuple[track.Line, Array, Array, float]:
+    """The line of phases, θ (symbols, K) of all symbols, and χ² of the LTF's and their prefixes.
+
+    Symbols that are lost even at their own best phase have no say.
+    """
     numerology, heads = frame_format.numerology, frame_format.numerology.header_symbols
-    freedom = len(numerology.pilots) * known.received.shape[-1]
     line = track.fit_line(known, numerology.carriers, numerology.n_fft, clock)
     theta = line.theta(known.times, numerology.carriers, numerology.n_fft)
     fit = track.misfit(known, track.best_phase(known, theta))
-    sound = ~track.lost_symbols(fit / max(float(fit[:heads].mean()), 1.0), freedom)
-    sound[:heads] = True
-    if not sound.all():
+    prefix, freedom = prefixes.chi_square(np.concatenate([np.zeros(frame_format.ltf_symbols), -line.clock.offset * known.times]))
+    lost = _lost(frame_format, prefixes, fit[heads:] / max(float(fit[:heads].mean()), 1.0), prefix, freedom)
+    if lost.any():
+        sound = np.concatenate([np.ones(heads, bool), ~lost])
         known = replace(known, expected=known.expected * sound[:, None, None])
         line = track.fit_line(known, numerology.carriers, numerology.n_fft, clock)
         theta = line.theta(known.times, numerology.carriers, numerology.n_fft)
     theta[heads:] += track.remaining_phase(known.part(slice(heads, None)), theta[heads:])[:, None]
-    return line, theta
+    return line, theta, prefix, freedom
+
+
+def _lost(frame_format: FrameFormat, prefixes: Prefixes, chi_square: Array, prefix: Array, prefix_freedom: float) -> Array:
+    """True (symbols,) for payload symbols that are damaged, as far as they tell it themselves."""
+    freedom = len(frame_format.numerology.pilots) * prefixes.samples.shape[1]
+    return damage.lost_symbols(chi_square, freedom, prefix[prefixes.training :], prefix_freedom)
 
 
 def _precoded(received: Array) -> Array:

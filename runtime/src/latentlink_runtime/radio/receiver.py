@@ -15,24 +15,25 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.radio import header as headers
 from latentlink_runtime.radio import synchronise as sync
-from latentlink_runtime.radio.estimate import ChannelEstimate, estimate_channel
+from latentlink_runtime.radio.estimate import ChannelEstimate, estimate_from_samples
 from latentlink_runtime.radio.frame import FrameFormat
 from latentlink_runtime.radio.header import Header, HeaderError
+from latentlink_runtime.radio.header_reception import heard_header
 from latentlink_runtime.radio.numerology import STF_PERIOD
-from latentlink_runtime.radio.received import ReceivedFrame, assemble
+from latentlink_runtime.radio.prefix import Prefixes
+from latentlink_runtime.radio.received import Heard, ReceivedFrame, assemble
 from latentlink_runtime.radio.sample_buffer import SampleBuffer
 from latentlink_runtime.radio.track import Clock
 from latentlink_runtime.radio.waveform import demodulate
 
 Array = np.ndarray[Any, Any]
 
+LARGEST = float(np.finfo(np.float32).max)
 SKIP = 120  # samples after a detection that came to nothing
 _FORGIVEN = 4000  # samples after which an earlier failure no longer counts
 _PATIENCE = 4  # failures before skips double, up to 16-fold
-_HYPOTHESES = np.arange(-3, 4)
-_HYPOTHESIS_TURNS = 0.1  # cycles at the header's end between neighbouring hypotheses
+_MOVED = 0.002  # cycles by which a clock that was not known moved the LTF's outermost carrier, from which on the channel is estimated anew
 _NOISE_FRAMES, _NOISE_RATIO = 15, 4.0
 
 
@@ -94,13 +95,15 @@ class Receiver:
         """The frames that end in the next samples (n, n_rx) of the stream.
 
         Raises:
-            ValueError: samples have another shape, or are not finite.
+            ValueError: samples have another shape, are not finite, or are larger than complex64 has them.
         """
         samples = np.asarray(samples)
         if samples.ndim != 2 or samples.shape[1] != self.n_rx:
             raise ValueError(f"samples must have shape (n, {self.n_rx}), got {samples.shape}; put antennas last")
         if not np.isfinite(samples).all():
             raise ValueError("samples have NaN or infinite entries; replace lost samples by zeros")
+        if max(np.abs(part).max(initial=0.0) for part in (samples.real, samples.imag)) > LARGEST:
+            raise ValueError(f"samples must be at most {LARGEST:.2g}, as complex64 has them; scale them to full scale 1")
         if not self._buffer.push(samples):
             return []
         while self._steps[self.state]():
@@ -133,7 +136,7 @@ class Receiver:
         start = sync.stf_start(stretch, numerology)
         if abs(first + start - self._failed_start) <= STF_PERIOD:
             return self._fail("repeated", self._failed_start)
-        periodic = stretch[_inside(sync.periodic_stretch(numerology, start), len(stretch))]
+        periodic = stretch[sync.periodic_stretch(numerology, start, len(stretch))]
         frequency = sync.frequency_offset(periodic)
         if sync.tones(periodic, frequency) < sync.FEWEST_TONES:
             return self._fail("carriers", first + start)
@@ -153,10 +156,10 @@ class Receiver:
             return False
         turned = samples * self._derotation(first, len(samples))
         start = max(sync.timing(turned, self.frame_format), 0)
-        received = demodulate(numerology, turned, start, self.frame_format.ltf_symbols)
         candidate.ltf = first + start
-        turn = numerology.carriers * self.clock.offset * self.times(-len(received), len(received))[:, None] / numerology.n_fft
-        candidate.estimate = estimate_channel(received * np.exp(-2j * np.pi * turn)[..., None], self.frame_format)
+        candidate.estimate = estimate_from_samples(turned[start:], self.frame_format, self.frame_format.training_times, self.clock.offset)
+        if not float((np.abs(candidate.estimate.h) ** 2).sum()) > 0:
+            return self._fail("silent", self._failed_start)
         self.state = State.HEADER
         return True
 
@@ -167,18 +170,14 @@ class Receiver:
         received = self._symbols(numerology.header_symbols)
         if received is None:
             return False
-        h = np.einsum("kat,lkt->lka", estimate.h, self.frame_format.header_beams())
-        soft = (h.conj() * received).sum(-1) / estimate.disturbance
-        turns = self.times(0, numerology.header_symbols)
-        turn = np.exp(-2j * np.pi * _HYPOTHESIS_TURNS * _HYPOTHESES[:, None] * turns / turns[-1])
+        times = self.frame_format.times(0, numerology.header_symbols)
         try:
-            header, content = headers.receive(self.frame_format.header_soft(soft * turn[..., None]), self.key)
+            header, content = heard_header(self.frame_format, estimate, received, times, self.key)
         except HeaderError:
             return self._fail("bad_header", self._failed_start)
         if self.link is not None and header.link != self.link:
             return self._fail("foreign", self._failed_start)
-        self._candidate.header, self._candidate.content = header, content
-        self.state = State.PAYLOAD
+        self._candidate.header, self._candidate.content, self.state = header, content, State.PAYLOAD
         return True
 
     def _payload(self) -> bool:
@@ -187,26 +186,30 @@ class Receiver:
         assert candidate.estimate is not None
         assert candidate.header is not None
         symbols = numerology.header_symbols + self.frame_format.payload_symbols(candidate.header)
-        received = self._symbols(symbols)
+        received = self._symbols(symbols + (numerology.gap >= numerology.symbol_length))
         if received is None:
             return False
-        times = self.times(0, symbols)
-        frame = assemble(self.frame_format, candidate.header, candidate.content, candidate.estimate, received, times, self.clock)
+        heard = Heard(received, self.frame_format.times(0, len(received)), self._prefixes(len(received)))
+        frame = assemble(self.frame_format, candidate.header, candidate.content, candidate.estimate, heard, self.clock)
+        if abs(frame.clock.offset - self.clock.offset) * self._reach() > _MOVED:
+            samples = heard.prefixes.samples[numerology.cyclic_prefix :]
+            candidate.estimate = estimate_from_samples(samples, self.frame_format, self.frame_format.training_times, frame.clock.offset)
+            frame = assemble(self.frame_format, candidate.header, candidate.content, candidate.estimate, heard, self.clock)
         frame = frame.placed(candidate.ltf, candidate.frequency, self._noise_limit())
         if not frame.suspicious:
             self.clock = self.clock.after(frame.clock)
         self._noise.append(candidate.estimate.noise_variance)
-        self.counters["frames"] += 1
-        self.counters["suspicious"] += frame.suspicious
-        self.counters["lost_symbols"] += int(frame.lost.sum())
+        self.counters.update(frames=1, suspicious=int(frame.suspicious), lost_symbols=int(frame.lost.sum()))
         self._done.append(replace(frame, counters=dict(self.counters)))
-        length = numerology.symbol_length * (self.frame_format.ltf_symbols + symbols) - numerology.cyclic_prefix
+        kept = numerology.header_symbols + int(np.flatnonzero(~frame.lost).max(initial=-1)) + 1  # another frame may be in what is lost
+        length = numerology.symbol_length * (self.frame_format.ltf_symbols + kept) - numerology.cyclic_prefix
         self._at, self._failures, self.state = candidate.ltf + length, 0, State.SEARCH
         return True
 
-    def times(self, first: int, symbols: int) -> Array:
-        """Times (symbols,) in samples, after the LTF's middle, of symbols counted from the header's first."""
-        return self.frame_format.numerology.symbol_length * (np.arange(first, first + symbols) + (self.frame_format.ltf_symbols + 1) / 2)
+    def _reach(self) -> float:
+        """Cycles by which a clock of offset 1 turns the outermost carrier over half of the LTF."""
+        numerology = self.frame_format.numerology
+        return float(np.abs(numerology.carriers).max() * np.abs(self.frame_format.training_times).max()) / numerology.n_fft
 
     def _symbols(self, symbols: int) -> Array | None:
         """Carriers (symbols, K, n_rx) from the header's first symbol on, or None where samples are missing."""
@@ -214,6 +217,18 @@ class Receiver:
         first = self._candidate.ltf + numerology.symbol_length * self.frame_format.ltf_symbols
         samples = self._buffer.take(first, numerology.symbol_length * symbols - numerology.cyclic_prefix)
         return None if samples is None else demodulate(numerology, samples * self._derotation(first, len(samples)), 0, symbols)
+
+    def _prefixes(self, symbols: int) -> Prefixes:
+        """The samples of the LTF and so many symbols, with their prefixes."""
+        numerology, estimate = self.frame_format.numerology, self._candidate.estimate
+        assert estimate is not None
+        assert estimate.late is not None
+        training = self.frame_format.ltf_symbols + numerology.header_symbols
+        first = self._candidate.ltf - numerology.cyclic_prefix
+        samples = self._buffer.take(first, numerology.symbol_length * (self.frame_format.ltf_symbols + symbols))
+        assert samples is not None
+        noise = estimate.noise_variance * numerology.n_fft / numerology.n_used
+        return Prefixes(numerology, samples * self._derotation(first, len(samples)), estimate.late, noise, training)
 
     def _derotation(self, first: int, count: int) -> Array:
         """What takes the frequency offset out of samples (count, 1), `first` being the number of the first."""
@@ -232,9 +247,3 @@ class Receiver:
     def _noise_limit(self) -> float:
         """σ̂² above which a frame is suspicious: 4 × the running median."""
         return _NOISE_RATIO * float(np.median(self._noise)) if self._noise else np.inf
-
-
-def _inside(stretch: slice, length: int) -> slice:
-    """The stretch, moved into 0 … length."""
-    move = min(max(-stretch.start, 0), max(length - stretch.stop, 0)) + min(length - stretch.stop, 0)
-    return slice(stretch.start + move, stretch.stop + move)

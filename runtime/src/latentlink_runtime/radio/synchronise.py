@@ -69,9 +69,11 @@ def stf_start(samples: Array, numerology: Numerology) -> int:
     return round(STF_PERIOD * (peak - width + (0.5 * (after - before) / sharp if sharp > 0 else 0.0)))
 
 
-def periodic_stretch(numerology: Numerology, start: int) -> slice:
-    """The samples that are surely periodic of an STF that begins at `start`."""
-    return slice(start + _RINGING, start + numerology.stf_length - STF_PERIOD)
+def periodic_stretch(numerology: Numerology, start: int, length: int) -> slice:
+    """The samples that are surely periodic of an STF that begins at `start`, moved into a stretch of this length."""
+    first, last = start + _RINGING, start + numerology.stf_length - STF_PERIOD
+    move = min(max(-first, 0), max(length - last, 0)) + min(length - last, 0)
+    return slice(first + move, last + move)
 
 
 def frequency_offset(stretch: Array) -> float:

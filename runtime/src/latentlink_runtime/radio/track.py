@@ -19,7 +19,6 @@ Array = np.ndarray[Any, Any]
 PRIOR_DEVIATION = 30e-6  # of a clock that was never heard
 DRIFT_DEVIATION = 0.5e-6  # from one frame to the next
 SURPRISE_DEVIATIONS = 4.0
-LOST_DEVIATIONS, DOUBTFUL_DEVIATIONS = 6.0, 2.0
 FAR = 0.25  # samples that a clock moved at a frame's end, from which on carriers no longer add up in the first fit
 _FIRST = 16  # symbols
 _STEPS = 4
@@ -181,21 +180,6 @@ def bend(observation: Observation, theta: Array, symbols: Array, repetitions: in
     if count == 1:
         return common - 1.0  # a numerology whose header is one symbol cannot tell distortion
     return (count * common - float((np.abs(alike) ** 2).mean())) / (count - 1)
-
-
-def lost_symbols(chi_square: Array, freedom: int) -> Array:
-    """True (symbols,) for those whose χ² of so many complex values is above 1 + 6 / √freedom, or 1 + 2 / √freedom beside a lost one.
-
-    Pilots see a shift of all that follows by chance more or less; that it happened is known from the symbol that saw it best.
-    """
-    lost: Array = chi_square > 1 + LOST_DEVIATIONS / np.sqrt(freedom)
-    doubtful = chi_square > 1 + DOUBTFUL_DEVIATIONS / np.sqrt(freedom)
-    for order in (slice(None), slice(None, None, -1)):
-        seen = False
-        for symbol in np.arange(len(lost))[order]:
-            lost[symbol] |= seen and doubtful[symbol]
-            seen = bool(lost[symbol])
-    return lost
 
 
 def _coarse_frequency(phasor: Array, times: Array) -> float:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from latentlink_runtime.radio.frame import FrameFormat, build_frame
-from latentlink_runtime.radio.header import PRECODED, SOUNDING, UNIT, Header
+from latentlink_runtime.radio.header import MAX_MESSAGES, PRECODED, SOUNDING, UNIT, Header
+
+__all__ = ["MAX_MESSAGES", "Transmitter"]
 
 Array = np.ndarray[Any, Any]
-
-MAX_MESSAGES = 255 * UNIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Transmitter:
             sequence: number of the frame, 0 … 2²⁴ − 1.
             payload: complex elements (messages u, n_tx), message by message, with E Σ|s|² = 1; None sounds the channel.
             epoch: number of the precoder.
-            flags: a byte for the user.
+            flags: a byte for whoever makes messages of it: `serve.layout` has padding and known messages there.
             precoder: (data carriers, n_tx, q) beams, tr B Bᴴ = 1; given, the frame is of kind 2 with q precoded pilot symbols.
 
         Raises:

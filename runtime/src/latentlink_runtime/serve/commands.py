@@ -76,7 +76,7 @@ def _tx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     linger_s = 1.0 if given.messages else 0.0
     with (
         closing(ControlClient(given.control, pair, server, i_know=given.i_know)) as client,
-        closing(open_sink(given.iq, given.rate, given.n_tx, i_know=given.i_know, radio=_radio(given), linger_s=linger_s)) as sink,
+        closing(open_sink(given.iq, given.rate, given.n_tx, **_at(given), linger_s=linger_s)) as sink,
         _published(given, "transmitter") as publish,
     ):
         running.transmit(node, client, sink, rows, given.per_frame, given.messages, stop, publish)
@@ -104,7 +104,7 @@ def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
             open_files.enter_context(closing(record))
         with (
             closing(ControlServer(given.control, pair, allowed, i_know=given.i_know)) as server,
-            closing(open_source(given.iq, given.rate, given.n_rx, i_know=given.i_know, radio=_radio(given))) as source,
+            closing(open_source(given.iq, given.rate, given.n_rx, **_at(given))) as source,
             _published(given, "receiver") as publish,
         ):
             running.receive(node, server, source, keep, given.messages, stop, publish, record)
@@ -121,8 +121,8 @@ def _air(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
         run_flow_graph(air, given.source, given.to, given.seed, stop)
         return {}
     with (
-        closing(open_source(given.source, given.rate, given.n_tx, i_know=given.i_know)) as source,
-        closing(open_sink(given.to, given.rate, given.n_rx, i_know=given.i_know)) as sink,
+        closing(open_source(given.source, given.rate, given.n_tx, **_at(given))) as source,
+        closing(open_sink(given.to, given.rate, given.n_rx, **_at(given))) as sink,
     ):
         carried = carry(source, sink, air, stop)
         return {"samples": carried, "dropped_before": source.buffer.dropped, "dropped_after": sink.dropped}
@@ -131,13 +131,14 @@ def _air(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
 def _replay(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     with (
         closing(SigMFSource(given.recording)) as source,
-        closing(open_sink(given.to, source.rate, source.antennas, i_know=given.i_know, radio=_radio(given), linger_s=1.0)) as sink,
+        closing(open_sink(given.to, source.rate, source.antennas, **_at(given), linger_s=1.0)) as sink,
     ):
         return {"samples": running.replay(source, sink, stop), "dropped": sink.dropped}
 
 
-def _radio(given: argparse.Namespace) -> Radio:
-    return Radio(given.carrier, given.gain)
+def _at(given: argparse.Namespace) -> dict[str, Any]:
+    """How streams of samples are opened."""
+    return {"i_know": given.i_know, "radio": Radio(given.carrier, given.gain), "budget_s": given.queue}
 
 
 def _agreed(given: argparse.Namespace) -> tuple[Design, Identity, FrameFormat]:
@@ -192,7 +193,7 @@ def _head(path: Path | None) -> Head | None:
 def _array(path: Path, axes: int) -> Array:
     """An array of a .npy file, which has no pickles."""
     array: Any = None
-    with suppress(ValueError, EOFError):
+    with suppress(ValueError, EOFError, MemoryError, OverflowError):
         array = np.load(path, allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.ndim != axes or not array.size:
         raise ValueError(

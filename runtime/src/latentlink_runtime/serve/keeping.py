@@ -31,9 +31,10 @@ COLUMNS = (
 
 
 class Kept:
-    """What was decoded, for a file NAME.npy, and which row of the transmitter's each message is, for NAME.rows.npy; −1 if it was lost.
+    """What was decoded, for a file NAME.npy, and the number of each message, for NAME.rows.npy; −1 if it was lost.
 
-    Rows go on counting where the transmitter begins its file again: row r of n is r mod n.
+    Numbers go on where the transmitter begins its file of n rows again, and count frames that only sounded the channel: message r is row
+    r mod n.
 
     Attributes:
         path: NAME.npy, or None to keep nothing.

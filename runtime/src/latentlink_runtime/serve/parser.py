@@ -2,7 +2,9 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+from latentlink_runtime.iq.protocol import BUDGET_S
 from latentlink_runtime.radio.numerology import LL_64_16, LL_256_64
 from latentlink_runtime.serve.streams import KINDS
 from latentlink_runtime.serve.view import PORT
@@ -14,20 +16,33 @@ def parser(program: str = "latentlink_runtime") -> argparse.ArgumentParser:
     """The parser of all commands, whose usage names the program."""
     top = argparse.ArgumentParser(program, description="Semantic MIMO links between processes: samples as IQ streams, control by CURVE.")
     commands = top.add_subparsers(dest="command", required=True)
-    keys = commands.add_parser("keys", help="make NAME.secret and NAME.public")
+    keys = _command(commands, "keys", help="make NAME.secret and NAME.public")
     keys.add_argument("name", type=Path)
-    _tx(commands.add_parser("tx", help="send latents of a file"))
-    _rx(commands.add_parser("rx", help="receive latents, or a head's outputs"))
-    _air(commands.add_parser("air", help="carry samples from one address to another as an air does"))
-    replay = commands.add_parser("replay", help="send a SigMF recording")
+    _tx(_command(commands, "tx", help="send latents of a file"))
+    _rx(_command(commands, "rx", help="receive latents, or a head's outputs"))
+    _air(_command(commands, "air", help="carry samples from one address to another as an air does"))
+    replay = _command(commands, "replay", help="send a SigMF recording")
     replay.add_argument("recording", type=Path)
     replay.add_argument("--to", required=True, metavar="ADDRESS", help=f"where the samples are offered: {KINDS}")
     _radio(replay)
     _common(replay)
-    view = commands.add_parser("view", help="open the live page of a process that was started with --view")
+    view = _command(commands, "view", help="open the live page of a process that was started with --view")
     view.add_argument("--port", type=int, default=PORT, help="that was given to --view")
     view.add_argument("--no-browser", action="store_true", help="say where the page is, and open nothing")
     return top
+
+
+def _command(commands: Any, name: str, **settings: str) -> argparse.ArgumentParser:
+    """A command whose help tells the defaults."""
+    made: argparse.ArgumentParser = commands.add_parser(name, formatter_class=_Defaults, **settings)
+    return made
+
+
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Help with the default of every option that has one which says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
 
 
 def _tx(command: argparse.ArgumentParser) -> None:
@@ -39,10 +54,11 @@ def _tx(command: argparse.ArgumentParser) -> None:
 def _rx(command: argparse.ArgumentParser) -> None:
     _ends(command)
     command.add_argument("--allowed", type=Path, required=True, help="file of public keys that are let in")
-    command.add_argument("--out", type=Path, help=".npy of what was decoded; NAME.rows.npy says which rows of the transmitter's they are")
-    command.add_argument("--keep", type=int, default=100_000, help="messages that are written at most")
+    numbered = "modulo the rows of the transmitter's file its row, and -1 if damaged"
+    command.add_argument("--out", type=Path, help=f".npy of what was decoded, written at the end; NAME.rows.npy has its number: {numbered}")
+    command.add_argument("--keep", type=int, default=100_000, help="messages that --out keeps at most")
     command.add_argument("--head", type=Path, help="the receiver's linear head, whose outputs are wanted")
-    command.add_argument("--latents", action="store_true", help="keep latents although there is a head, which is for --labels alone")
+    command.add_argument("--latents", action="store_true", help="keep latents, and use the head for the accuracy alone")
     command.add_argument("--labels", type=Path, help=".npy of the label of each row of the transmitter's file, for the accuracy")
     command.add_argument("--bits", type=int, default=6, help="of each angle and amplitude of a report")
     command.add_argument("--groups", type=int, help="groups of carriers in a report; one a data carrier if not given")
@@ -56,12 +72,13 @@ def _air(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", required=True, metavar="ADDRESS", help="where the receiver finds them")
     command.add_argument("--gnuradio", action="store_true", help="let GNU Radio's flow graph be the air, by the system's Python")
     command.add_argument("--taps", type=Path, help=".npy of shape (taps, n_rx, n_tx); Rayleigh taps of the seed if not given")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, default=0, help="of taps and noise")
     command.add_argument("--snr-db", type=float, default=20.0, help="of a sample at a receive antenna")
     command.add_argument("--frequency", type=float, default=0.0, help="carrier frequency offset in cycles a sample")
     command.add_argument("--ppm", type=float, default=0.0, help="of the transmitter's clock against the receiver's")
     command.add_argument("--delay", type=float, default=0.0, help="in samples")
     _antennas(command)
+    _radio(command)
     _common(command)
 
 
@@ -93,6 +110,9 @@ def _antennas(command: argparse.ArgumentParser) -> None:
 
 
 def _common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--rate", type=float, default=1e5, help="samples a second of each antenna")
+    command.add_argument("--rate", type=float, default=1e5, help="samples a second of each antenna, the same for all of tx, air and rx")
+    command.add_argument(
+        "--queue", type=float, default=BUDGET_S, metavar="SECONDS", help="of samples that wait at most; older ones are lost"
+    )
     command.add_argument("--i-know", action="store_true", help="allow addresses that other machines reach")
     command.add_argument("--outlive-parent", action="store_true", help="go on when the process that started this one has ended")

@@ -3,16 +3,20 @@
 An event is a sentence on what changed since the last look: a session began, a precoder came into use, frames were refused.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from latentlink_runtime.serve.metrics import PERIOD_S, MetricsServer
 from latentlink_runtime.serve.view import View
 
+SILENCE_S = 5.0  # of a receiver, after which a transmitter says so
+_SILENT = f"no answer from the receiver for {SILENCE_S:g} s: is it running, and is NAME.public of this end in its list?"
 _EVENTS = {
     "bad_header": "{} whose header did not decode",
     "foreign": "{} of another link",
     "stale": "{} of an unknown epoch",
+    "missed": "{} missed between others",
     "replayed": "{} that came before",
     "malformed": "{} that contradict themselves",
     "lost_symbols": "{} damaged",
@@ -56,6 +60,31 @@ class Publisher:
         self._server, self._view, self._due = server, view, 0.0
         self._before: Mapping[str, float] = {}
         self._state = "", "idle"
+        self._refused: list[str] = []
+        self._unknown, self._was_silent = 0.0, False
+        self._begun: float | None = None
+
+    def warn(self, session: Any, unanswered: bool, unknown: float, now: float) -> None:
+        """Say on stderr, once each, why nothing happens: a session was refused, nobody answers, or a key is not let in.
+
+        Args:
+            session: of this end.
+            unanswered: True for a transmitter that has no session.
+            unknown: connections of keys that were not let in.
+            now: the time.
+        """
+        self._begun = now if self._begun is None or not unanswered else self._begun
+        said = []
+        if session.refused and session.refused != self._refused:
+            said.append(f"the session was refused: {'; '.join(session.refused)}")
+        elif unanswered and not session.refused and now - self._begun >= SILENCE_S and not self._was_silent:
+            said.append(_SILENT)
+            self._was_silent = True
+        if unknown > self._unknown:
+            said.append("a device was not let in, whose key is not in the list: append its NAME.public")
+        for sentence in said:
+            print(sentence, file=sys.stderr, flush=True)
+        self._refused, self._unknown = list(session.refused), max(unknown, self._unknown)
 
     def __call__(self, node: Node, now: float, points: Any = ()) -> None:
         """Publish what the node tells at this time, if it is due.

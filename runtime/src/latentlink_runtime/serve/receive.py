@@ -48,7 +48,7 @@ class ReceiverNode:
     Attributes:
         session: with the transmitter.
         counts: of frames by what became of them, those missed between others, messages, symbols and samples lost, and known frames.
-        points: symbols of the newest frame, for a constellation.
+        points: QPSK symbols of the newest frame's header, for a constellation.
         gauges: noise_variance, error_variance, snr_db, frequency and clock_ppm of the last frame, known_error of the last known messages.
 
     Args:
@@ -122,9 +122,8 @@ class ReceiverNode:
             self._base += len(block.samples)
             return []  # nothing is in a gap, which must not cost the time that samples behind it need
         before = Counter(self._receiver.counters)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # zeros in place of lost samples have no noise to divide by
-            frames = self._receiver.push(block.samples)
-            decoded = [one for frame in frames if (one := self._received(frame, now)) is not None]
+        frames = self._receiver.push(block.samples)
+        decoded = [one for frame in frames if (one := self._received(frame, now)) is not None]
         for reason in ("bad_header", "foreign"):
             self.counts[reason] += self._receiver.counters[reason] - before[reason]
         return decoded
@@ -229,5 +228,5 @@ class ReceiverNode:
 
     def _gauge(self, frame: ReceivedFrame) -> None:
         self.gauges["noise_variance"], self.gauges["error_variance"] = frame.noise_variance, float(frame.error_variance.mean())
-        self.gauges["snr_db"], self.points = frame.snr_db, frame.elements
+        self.gauges["snr_db"], self.points = frame.snr_db, frame.constellation
         self.gauges["frequency"], self.gauges["clock_ppm"] = frame.frequency, frame.clock_ppm

@@ -22,7 +22,7 @@ Stop = Callable[[], bool]
 
 _FAREWELL_S = 0.5
 _IDLE_S, _READ_S, _WRITE_S = 0.002, 0.01, 0.2  # below the sessions' beats of 0.5 s
-_MOST = 8192  # samples of a read
+_MOST = 4096  # samples of a read, between which control is heard
 
 
 def transmit(
@@ -46,6 +46,7 @@ def transmit(
             node.offer(rows[(node.sequence * per_frame + np.arange(per_frame)) % len(rows)], now)
         samples = node.step(now)
         publish(node, now, node.elements)
+        publish.warn(node.session, node.session.state == "hello", 0.0, now)
         if samples is not None:
             try:
                 sink.write(samples, _WRITE_S)
@@ -74,6 +75,7 @@ def receive(
         for peer, message in node.control(heard, now):
             server.send(peer, message)
         publish(node, now, node.points)
+        publish.warn(node.session, False, server.counts["not let in"], now)
         with suppress(IQTimeoutError):
             block = source.read(_MOST, _READ_S)
             if record is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from latentlink_runtime.iq.addresses import AddressError
+from latentlink_runtime.iq.protocol import BUDGET_S
 
 if TYPE_CHECKING:  # each needs what only it needs
     from latentlink_runtime.iq.soapy import SoapySink, SoapySource
@@ -36,7 +37,9 @@ class Radio:
     gain: float | None = None
 
 
-def open_source(address: str, rate: float, antennas: int, *, i_know: bool = False, radio: Radio | None = None) -> "Source":
+def open_source(
+    address: str, rate: float, antennas: int, *, i_know: bool = False, radio: Radio | None = None, budget_s: float = BUDGET_S
+) -> "Source":
     """What is read at an address.
 
     Args:
@@ -45,6 +48,7 @@ def open_source(address: str, rate: float, antennas: int, *, i_know: bool = Fals
         antennas: number of antennas.
         i_know: allow addresses that other machines reach.
         radio: what a radio is set to.
+        budget_s: seconds of samples that wait at most.
 
     Raises:
         AddressError: the address is malformed, or reaches beyond this machine without `i_know`.
@@ -55,19 +59,26 @@ def open_source(address: str, rate: float, antennas: int, *, i_know: bool = Fals
     if address.startswith("udp:"):
         from latentlink_runtime.iq.udp import UdpSource
 
-        return UdpSource(*host_and_port(address), rate, antennas, i_know=i_know)
+        return UdpSource(*host_and_port(address), rate, antennas, budget_s=budget_s, i_know=i_know)
     if address.startswith("soapy:"):
         from latentlink_runtime.iq.soapy import SoapySource
 
         frequency, gain = _tuned(address, radio)
-        return SoapySource(address.removeprefix("soapy:"), rate, frequency, antennas, gain=gain)
+        return SoapySource(address.removeprefix("soapy:"), rate, frequency, antennas, gain=gain, budget_s=budget_s)
     from latentlink_runtime.iq.zeromq import ZmqSource
 
-    return ZmqSource(address, rate, antennas, i_know=i_know)
+    return ZmqSource(address, rate, antennas, budget_s=budget_s, i_know=i_know)
 
 
 def open_sink(
-    address: str, rate: float, antennas: int, *, i_know: bool = False, radio: Radio | None = None, linger_s: float = 0.0
+    address: str,
+    rate: float,
+    antennas: int,
+    *,
+    i_know: bool = False,
+    radio: Radio | None = None,
+    budget_s: float = BUDGET_S,
+    linger_s: float = 0.0,
 ) -> "Sink":
     """What is written at an address; other arguments, and errors, are those of `open_source`.
 
@@ -77,6 +88,7 @@ def open_sink(
         antennas: number of antennas.
         i_know: allow addresses that other machines reach.
         radio: what a radio is set to.
+        budget_s: seconds of samples that wait at most, where they wait here.
         linger_s: seconds for which samples that wait may still be taken once the sink is closed.
     """
     if address.startswith("udp:"):
@@ -90,7 +102,7 @@ def open_sink(
         return SoapySink(address.removeprefix("soapy:"), rate, frequency, antennas, gain=gain)
     from latentlink_runtime.iq.zeromq import ZmqSink
 
-    return ZmqSink(address, rate, antennas, i_know=i_know, linger_s=linger_s)
+    return ZmqSink(address, rate, antennas, budget_s=budget_s, i_know=i_know, linger_s=linger_s)
 
 
 def host_and_port(address: str) -> tuple[str, int]:

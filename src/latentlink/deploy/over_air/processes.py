@@ -26,6 +26,7 @@ Array = np.ndarray[Any, Any]
 
 PATIENCE_S = 20.0  # for a session, and for what is still on its way at the end
 _QUIET_S, _POLL_S = 0.5, 0.05
+_QUEUE_S = 2.0  # of samples that may wait: nobody waits for a message here, and other work may hold an air up
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +178,7 @@ def _air(folder: Path, setting: AirSetting) -> list[str]:
 
 
 def _sizes(setting: AirSetting) -> list[str]:
-    return _options({"n-tx": setting.n_tx, "n-rx": setting.n_rx, "rate": setting.rate})
+    return _options({"n-tx": setting.n_tx, "n-rx": setting.n_rx, "rate": setting.rate, "queue": _QUEUE_S})
 
 
 def _options(given: dict[str, Any]) -> list[str]:
