@@ -1,0 +1,3 @@
+from .running_modes import RunningModes
+
+__all__ = ["RunningModes"]
