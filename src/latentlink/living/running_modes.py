@@ -101,7 +101,9 @@ class RunningModes(Summarised, Parts):
         if goal.fidelity > 0:
             raise ValueError(f"goal must have no fidelity, which takes all modes, got {goal.fidelity:g}: Goal(goal.weight)")
         if goal.weight.shape[1] != len(moments.mean_y):
-            raise ValueError(f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}")
+            raise ValueError(
+                f"goal must weigh latents of dimension {len(moments.mean_y)}, got a weight of shape {tuple(goal.weight.shape)}"
+            )
         n, W = moments.count, goal.weight.to(moments.cov_yx)
         spectrum, weighted = Spectrum.of(moments.cov_x), (W @ moments.cov_y * W).sum()
         if not spectrum.mean_variance > 0:
