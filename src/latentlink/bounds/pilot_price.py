@@ -8,8 +8,10 @@ is fitted, by least squares, by
 a being the error of unlimited pilots. The error is Jensen's loss of a convex function of the whitened cross-covariance: smooth, of order
 1 / n, where strengths and gains are apart, and kinked, of order 1 / √n, where they tie or ridge decides. So the truth is told between both
 exponents rather than by a fitted one, which is noise. It may be below both where parts of the folds have hardly more pairs than a
-well-conditioned x has dimensions: there the error falls faster than 1 / n. For unbiased moments the error that a design expects of itself is too small in the
-mean by at least as much as its true error is too large, and the ratio of held-out to expected error limits the price from above.
+well-conditioned x has dimensions: there the error falls faster than 1 / n.
+
+For unbiased moments the error that a design expects of itself is too small in the mean, as its true error is too large. So the ratio of
+held-out to expected error limits the price from above; with a sampled Rx that is measured, not proved.
 """
 
 from dataclasses import dataclass, replace
