@@ -8,7 +8,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.links.link_file import channel_from, link_facts, limit_from, saved_tensors
+from latentlink.links.link_file import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
 from latentlink.links.shapes import broadcast_batch, check_factor, check_latents, check_received, check_same_transmitter
 from latentlink.links.transceiver import BaseTransceiver

@@ -7,6 +7,8 @@ from latentlink.numerics.doors import integer, real
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 
+_EDGE = 1e-6  # accuracies nearer to 0 or 1 cannot have been measured
+
 
 @made_by("living.AgreementTest.of(pilots, accuracy)")
 @dataclass(frozen=True)
@@ -39,14 +41,14 @@ class AgreementTest(Summarised):
 
         Args:
             pilots: n, number of decisions that will be compared.
-            accuracy: share of agreements while all is well, in (0, 1), measured on pilots that the design has not seen.
+            accuracy: share of agreements while all is well, from 1e-6 to 1 − 1e-6, measured on pilots that the design has not seen.
             false_alarms: largest probability of a false alarm, in (0, 1).
 
         Raises:
             ValueError: an argument is out of its range, or so few pilots cannot raise an alarm that is so rarely false.
         """
         n = integer("pilots", pilots, most=10**6)
-        p, most = real("accuracy", accuracy, above=0.0, below=1.0), real("false_alarms", false_alarms, above=0.0, below=1.0)
+        p, most = real("accuracy", accuracy, least=_EDGE, most=1 - _EDGE), real("false_alarms", false_alarms, above=0.0, below=1.0)
         total, at_most = 0.0, -1
         while (further := total + _probability(n, at_most + 1, p)) <= most:
             total, at_most = further, at_most + 1

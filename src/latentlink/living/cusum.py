@@ -3,7 +3,8 @@
     s_t = max(0, s_{t−1} + z_t − a),        alarm where s_t > h,
 
 z_t the standardised figure of message t, a the allowance. In one pass over many messages, s_t = C_t − min(0, min_{j ≤ t} C_j) with C_t the
-sum of all z − a up to t. a = δ/2 finds a shift of the mean by δ deviations soonest, of all tests with as many false alarms [lorden1971].
+sum of all z − a up to t. For independent normal figures and rare false alarms, a = δ/2 finds a shift of the mean by δ deviations as soon as
+any test does, in the worst case [lorden1971procedures].
 """
 
 import math

@@ -154,7 +154,11 @@ class Watch(Summarised):
 
 def _entropies(head: nn.Module, y_hat: AnyArray, name: str = "y_hat") -> Float[Tensor, "n"]:
     """The entropy (n,) in nats of the head's softmax on latents (n, m)."""
-    logits = apply_head(head, as_latents(name, y_hat)).detach().double()
+    latents = as_latents(name, y_hat)
+    try:
+        logits = apply_head(head, latents).detach().double()
+    except ValueError as error:
+        raise ValueError(f"{name} must be latents that the head reads, got shape {tuple(latents.shape)}: {error}") from error
     if logits.shape[-1] < 2:
         raise ValueError("head must be a classifier with at least two outputs, got one output")
     log_p = torch.log_softmax(logits, -1)
