@@ -32,7 +32,7 @@ def pair() -> ll.data.DevicePair:
 def known() -> tuple[ll.SoftmaxHead, ll.Goal, ll.Moments]:
     """The receiver's head, the goal, and the moments of all pilots."""
     pilots = pair().pilots
-    head = ll.fit_head(pilots.y, pilots.labels)
+    head = ll.fit_head(pilots.y, labels(pilots))
     return head, ll.Goal.fisher(head, pilots.y, temperature=3.0), ll.Moments.from_pairs(pilots.x, pilots.y)
 
 
@@ -52,7 +52,7 @@ def turned(images: Tensor, degrees: float) -> Tensor:
 @cache
 def shifted(name: str) -> Tensor:
     """Latents of the transmitter for the first test images, changed."""
-    seen = ll.data.fashion_mnist("test").subset(TEST)
+    seen = ll.data.fashion_mnist("test").subset(slice(TEST))
     changes = {
         "rotated 30°": lambda images: turned(images, 30.0),
         "rotated 10°": lambda images: turned(images, 10.0),
@@ -72,7 +72,17 @@ def accuracy(found: ll.SemanticModes, x: Tensor, first: int = 0) -> float:
     """Accuracy of the closed form for these modes on test images from `first` on."""
     test, solution = pair().test[first:TEST], ll.ClosedForm().design(found, CHANNEL)
     seen = ll.evaluate(solution, x[first:TEST], test.y, channel=CHANNEL, head=known()[0], labels=test.labels, generator=0)
-    return float(seen.accuracy.mean())
+    return mean(seen.accuracy)
+
+
+def mean(values: Tensor | None) -> float:
+    assert values is not None
+    return float(values.double().mean())
+
+
+def labels(pilots: ll.Pilots) -> Tensor:
+    assert pilots.labels is not None
+    return pilots.labels
 
 
 def best_of(runs: int, function: object) -> float:
@@ -115,16 +125,16 @@ def encoders() -> Table:
         "own images", "accuracy", "power", title="Encoder update by composition, EfficientNet-Lite0 → Lite1, receiver MobileNetV2"
     )
     pilots, test, lite1 = pair().pilots, pair().test[:TEST], ll.data.encoder("efficientnet-lite1", 64)
-    head = ll.fit_head(pilots.x, pilots.labels)
+    head = ll.fit_head(pilots.x, labels(pilots))
     before = ll.semantic_modes(ll.Moments.from_pairs(pilots.y, pilots.x), ll.Goal.fisher(head, pilots.x, temperature=3.0))
-    new = ll.data.encode(lite1, ll.data.fashion_mnist("train").subset(OWN))
-    unseen = ll.data.encode(lite1, ll.data.fashion_mnist("test").subset(TEST))
+    new = ll.data.encode(lite1, ll.data.fashion_mnist("train").subset(slice(OWN)))
+    unseen = ll.data.encode(lite1, ll.data.fashion_mnist("test").subset(slice(TEST)))
 
     def row(name: str, found: ll.SemanticModes, x: Tensor) -> None:
         solution = ll.ClosedForm().design(found, CHANNEL)
         seen = ll.evaluate(solution, x, test.x, channel=CHANNEL, head=head, labels=test.labels, generator=0)
         power = solution.transceiver.encode(x).abs().square().sum((-2, -1)).mean()
-        table.add_row(name, f"{float(seen.accuracy.mean()):.4f}", f"{float(power):.2f}")
+        table.add_row(name, f"{mean(seen.accuracy):.4f}", f"{float(power):.2f}")
 
     row("old encoder", before, test.y)
     row("new encoder, old link", before, unseen)
@@ -166,7 +176,7 @@ def watching() -> Table:
     streams = {"unchanged": test.x[:TEST], **{name: shifted(name) for name in ("rotated 30°", "noise 20", "rotated 10°", "inverted")}}
     for name, x in streams.items():
         y_hat = arrived(x, 2)
-        right = float((head(y_hat).argmax(-1) == test.labels[:TEST]).double().mean())
+        right = float((head(y_hat).argmax(-1) == labels(test)[:TEST]).double().mean())
         table.add_row(name, f"{watch.delay_for(y_hat):.0f}", f"{right:.3f}")
     table.add_row("between false alarms, one standard error", " to ".join(f"{value:.0f}" for value in watch.between), "")
     return table
@@ -207,15 +217,14 @@ def deciding() -> Table:
     """The transmitter's decision as one of ten points."""
     table = Table("antennas", "receiver's head on aligned latents", "own head, 6,000 labels", "power", title="The decision sent, 20 dB")
     pilots, test, (head, *_) = pair().pilots, pair().test[:TEST], known()
-    assert pilots.labels is not None
-    own = ll.fit_head(pilots.x[:OWN], pilots.labels[:OWN])
+    own = ll.fit_head(pilots.x[:OWN], labels(pilots)[:OWN])
     for n, seed in ((1, 1), (2, 1), (4, 1), (8, 2)):
         channel = ll.Channel.from_snr(ll.rayleigh(n, n, batch=(8,), generator=seed), snr_db=20.0)
         cells, power = [], 0.0
         for classifier in (None, own):
             solution = ll.baselines.DecisionLink(head, classifier).design(pilots, channel)
             seen = ll.evaluate(solution, test.x, test.y, channel=channel, head=head, labels=test.labels, generator=0)
-            cells.append(f"{float(seen.accuracy.mean()):.4f} (NMSE {float(seen.nmse.mean()):.2f})")
+            cells.append(f"{mean(seen.accuracy):.4f} (NMSE {float(seen.nmse.mean()):.2f})")
             power = float(solution.transceiver.encode(test.x).abs().square().sum((-2, -1)).mean())
         table.add_row(f"{n}×{n}", *cells, f"{power:.3f}")
     return table

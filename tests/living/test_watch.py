@@ -90,7 +90,7 @@ def test_messages_may_come_one_by_one_and_an_alarm_stays():
 
 def test_too_few_calibrating_messages_are_told():
     with pytest.warns(UserWarning, match=r"y_hat has 60 messages.*calibrate on about \d+ messages"):
-        ll.living.Watch.calibrated(HEAD, normal(1, 60, 3), false_alarms=1 / 2000)
+        ll.living.Watch.calibrated(HEAD, normal(1, 60, 3), false_alarms=1 / 400)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ll.living.Watch.calibrated(HEAD, normal(1, 20_000, 3), false_alarms=1 / 200)

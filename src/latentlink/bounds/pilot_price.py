@@ -43,6 +43,14 @@ class PilotPrice(Summarised):
         bound_db: held-out error over the error that the design expects (…); the price is hardly above it.
         held_out: error (sizes, …) on unseen pairs, for designs from `counts` pairs.
         counts: mean numbers of pairs (sizes,), increasing.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> moments = ll.Moments.from_pairs(x, x[:, :6].tanh(), folds=10)
+        >>> price = ll.bounds.pilot_price(moments, ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0))
+        >>> price.counts
+        tensor([150., 250., 350., 450.], dtype=torch.float64)
     """
 
     low_db: Float[Tensor, "*batch"]
@@ -77,6 +85,9 @@ def pilot_price(
         goal: goal of `semantic_modes`, in whose metric the error is then told.
         design: design that is asked about, with a mean or per-use power limit; ClosedForm() if not given.
         splits: number of folds to hold out in turn; all of them if not given. Each takes up to four eigendecompositions of Rx.
+
+    Returns:
+        The price in dB for each channel, with the errors on unseen pairs that it is told from.
 
     Raises:
         ValueError: the moments keep fewer than four folds, splits is no integer >= 1, or the design limits single messages or has a decoder

@@ -44,6 +44,16 @@ class Memory(Summarised):
         shrinkage: λ for `semantic_modes(memory.moments, goal, memory.shrinkage)`; "auto" does not know how many pairs there were.
         candidates: the m that were tried, increasing.
         losses: least held-out error (candidates,) of each, relative to that of sending nothing.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> y = x[:, :6].tanh()
+        >>> memory = ll.living.remember(ll.Moments.from_pairs(x[:400], y[:400]), x[400:], y[400:])
+        >>> memory.candidates
+        (50, 100, 200, 400, 800)
+        >>> ll.semantic_modes(memory.moments, shrinkage=memory.shrinkage)
+        SemanticModes(6 modes, 8 → 6, MSE, shrinkage ...)
     """
 
     moments: Moments
