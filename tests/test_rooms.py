@@ -27,6 +27,7 @@ ROOMS = (
     "evaluation",
     "alignment",
     "linear",
+    "living",
     "bounds",
     "baselines",
     "digital",

@@ -26,6 +26,7 @@ TITLES = {
     "channels": "Channels",
     "tr38901": "3GPP channels",
     "alignment": "Links from few pairs or none",
+    "living": "Links that live",
     "bounds": "Limits",
     "baselines": "Baselines",
     "digital": "The digital competitor",

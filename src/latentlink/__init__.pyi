@@ -1,4 +1,21 @@
-from . import alignment, baselines, bounds, budget, channels, csi, data, deploy, digital, metrics, nn, objectives, power, studies, tr38901
+from . import (
+    alignment,
+    baselines,
+    bounds,
+    budget,
+    channels,
+    csi,
+    data,
+    deploy,
+    digital,
+    living,
+    metrics,
+    nn,
+    objectives,
+    power,
+    studies,
+    tr38901,
+)
 from .channels.channel import Channel
 from .channels.fading import rayleigh
 from .data.readers.channels import read_channels
@@ -71,6 +88,7 @@ __all__ = [
     "evaluate",
     "fit_head",
     "held_out",
+    "living",
     "load",
     "look",
     "metrics",

@@ -118,6 +118,8 @@ DESIGNS: dict[str, Design] = {
     "disjoint": Design(ll.baselines.Disjoint, moments),
     "top-k": Design(lambda: ll.baselines.TopK(pilots=pilots()), moments),
     "top-k, aligned before": Design(lambda: ll.baselines.TopK(k=3, align="before", draws=128), moments),
+    "decision": Design(ll.baselines.DecisionLink, pilots),
+    "decision, averaged": Design(lambda: ll.baselines.DecisionLink(averages=True), pilots),
     "digital": Design(ll.digital.Digital, code),
     "digital, by a genie": Design(lambda: ll.digital.Digital(adaptation=ll.digital.Genie()), code),
     "neural": Design(

@@ -12,7 +12,10 @@ from conformance.registry import DESIGNS, D, M, channel, pilots, solution
 from latentlink.links.operation_count import OperationCount
 from oracles import seeded
 
-LINKS = ("exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "digital", "digital, by a genie", "neural", "codec")
+LINKS = (
+    "exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "decision", "decision, averaged", "digital",
+    "digital, by a genie", "neural", "codec",
+)  # fmt: skip
 every_link = pytest.mark.parametrize("name", LINKS)
 X = pilots().x[:6]
 

@@ -127,6 +127,14 @@ def _measured_tasks() -> ll.metrics.Evaluation:
 
 
 @cache
+def watch() -> ll.living.Watch:
+    """A watch over the exact link, from few messages."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return ll.living.Watch.calibrated(head(), pilots().y, false_alarms=0.05)
+
+
+@cache
 def instances() -> dict[str, Any]:
     """An object of every public class, by the name of the class."""
     link, decided = solution("exact").transceiver, head()(pilots().y).argmax(-1)
@@ -134,8 +142,14 @@ def instances() -> dict[str, Any]:
     estimator = ll.csi.lmmse_estimator(ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7), elements(), elements(), pilot_noise=0.1)
     bank = ll.rayleigh(2, 2, batch=(50, registry.USES), generator=0)
     made = [
-        *(solution(name).transceiver for name in ("exact", "top-k", "digital", "digital, by a genie")),
-        *(DESIGNS[name].method() for name in ("exact", "admm", "first-k", "eigen-k", "disjoint", "digital")),
+        *(solution(name).transceiver for name in ("exact", "top-k", "decision", "digital", "digital, by a genie")),
+        *(DESIGNS[name].method() for name in ("exact", "admm", "first-k", "eigen-k", "disjoint", "decision", "digital")),
+        ll.bounds.Handshake.of_numbers(20, 4, channel()),
+        ll.bounds.pilot_price(ll.Moments.from_pairs(pilots().x, pilots().y, 4), channel()),
+        ll.living.AgreementTest.of(25, 0.8),
+        ll.living.remember(moments(), pilots().x[:30], pilots().y[:30]),
+        ll.living.RunningModes.of(moments(), ll.Goal(torch.eye(2, registry.M))),
+        watch(),
         ll.baselines.TopK(k=3, align="before", draws=16),
         ll.Neural(hidden_tx=3, hidden_rx=3, epochs=1, batch_size=64, precision="float32"),
         ll.CodecTraining(
@@ -354,6 +368,8 @@ def by_name() -> dict[str, Callable[[], Any]]:
         "names": None,
         "classes": None,
         "targets": pilots().x[:, :2],
+        "memory": 50,
+        "shift": 1.0,
     }
     return {name: (lambda value=value: value) for name, value in cases.items()}
 
@@ -403,6 +419,16 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "OperationCount.of": {"table": list},
     "Moments.training_folds": {},
     "PilotSelection.indices": {"labels": lambda: pilots().labels},
+    "remember": {"past": moments, "x": lambda: pilots().x[:30], "y": lambda: pilots().y[:30]},
+    "pilot_price": {"moments": lambda: ll.Moments.from_pairs(pilots().x, pilots().y, 4), "splits": lambda: 1},
+    "Watch.calibrated": {"false_alarms": lambda: 0.05},
+    "AgreementTest.of": {"pilots": lambda: 25, "accuracy": lambda: 0.8},
+    "AgreementTest.alarms_at": {"accuracy": lambda: 0.5},
+    "Handshake.of_numbers": {"pilots": lambda: 20, "numbers": lambda: 4},
+    "Handshake.of_decisions": {"pilots": lambda: 20, "classes": lambda: 4},
+    "Handshake.pays_after": {"gain": lambda: 0.1},
+    "RunningModes.of": {"goal": lambda: ll.Goal(torch.eye(2, registry.M))},
+    "SemanticModes.re_encoded": {"old": lambda: pilots().x, "new": lambda: pilots().x},
     "held_out": {"moments": lambda: ll.Moments.from_pairs(pilots().x, pilots().y, 3)},
     "Neural.design": {"channel": lambda: channel((1,))},
     "Neural.estimated_seconds": {"channel": lambda: channel((1,))},
@@ -421,6 +447,13 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
 RESULTS = {  # what designs and measurements return, made by hand at one's own risk
     "LinearTransceiver",
     "TopKTransceiver",
+    "DecisionTransceiver",
+    "Handshake",
+    "PilotPrice",
+    "AgreementTest",
+    "Memory",
+    "RunningModes",
+    "Watch",
     "DigitalTransceiver",
     "GenieTransceiver",
     "Codec",

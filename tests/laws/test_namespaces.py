@@ -12,6 +12,7 @@ SPACES = (
     "budget",
     "channels",
     "tr38901",
+    "living",
     "bounds",
     "baselines",
     "digital",

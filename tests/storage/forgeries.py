@@ -21,6 +21,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "codec": codec,
     "link": lambda: solution("exact").transceiver,
     "per use": lambda: solution("exact, per use").transceiver,
+    "decision link": lambda: solution("decision").transceiver,
     "top-k link": lambda: solution("top-k").transceiver,
     "digital link": lambda: solution("digital").transceiver,
     "genie link": lambda: solution("digital, by a genie").transceiver,

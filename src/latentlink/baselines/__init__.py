@@ -1,7 +1,7 @@
 """The baselines that a joint design is compared with: alignment, selection and equalisation, each designed for itself.
 
-Read `alignment` and `equalisers` (their parts), then `first_k_eigen_k` (both, and the disjoint design) and `top_k` with
-`top_k_transceiver`.
+Read `alignment` and `equalisers` (their parts), then `first_k_eigen_k` (both, and the disjoint design), `top_k` with
+`top_k_transceiver`, and `decision_link` with `constellation` and `decision_transceiver`.
 """
 
 import lazy_loader

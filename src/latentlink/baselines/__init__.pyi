@@ -1,4 +1,6 @@
 from .alignment import Alignment, LeastSquares, Procrustes, unaligned
+from .decision_link import DecisionLink
+from .decision_transceiver import DecisionTransceiver
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from .first_k_eigen_k import Disjoint, EigenK, FirstK
 from .top_k import TopK
@@ -6,6 +8,8 @@ from .top_k_transceiver import TopKTransceiver
 
 __all__ = [
     "Alignment",
+    "DecisionLink",
+    "DecisionTransceiver",
     "Disjoint",
     "EigenK",
     "FirstK",

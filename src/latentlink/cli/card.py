@@ -23,6 +23,7 @@ _KINDS = {
     "codec": "a codec: networks trained once, which design a link for any channel",
     "codec link": "both ends of a codec's link for its channels",
     "neural link": "both ends of the paper's neural link, trained for its channels",
+    "decision link": "both ends of a link that sends the transmitter's decision",
     "top-k link": "both ends of a link that sends the largest entries of the latent",
     "digital link": "both ends of a digital link: quantisers, code and modulation",
     "genie link": "both ends of a digital link that is told the messages' numbers of bits",

@@ -30,6 +30,7 @@ from latentlink.latents.packing import alternating, packed_covariance, real_embe
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.whitening import Spectrum, check_shrinkage, settle_shrinkage, units_of
 from latentlink.linear.goal import DesignMetric, Goal
+from latentlink.linear.re_encoding import ChangedTransmitter
 from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.numerics.doors import AnyArray, finite, flag
 from latentlink.numerics.expectations import made_by
@@ -44,7 +45,7 @@ _RANK = 1e-14  # strengths below this share of the largest are rounding
 @made_by("semantic_modes(moments, goal)")
 @artifact("pair")
 @dataclass(frozen=True, eq=False, repr=False)
-class SemanticModes(Summarised, Parts, Saved):
+class SemanticModes(Summarised, Parts, Saved, ChangedTransmitter):
     """A pair of latent spaces in k matched real coordinates, strongest first (see the module).
 
     Attributes:

@@ -71,6 +71,7 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "head": "latentlink.tasks.heads",
     "regression head": "latentlink.tasks.regression",
     "top-k link": "latentlink.baselines.top_k_transceiver",
+    "decision link": "latentlink.baselines.decision_transceiver",
     "digital link": "latentlink.digital.transceiver",
     "genie link": "latentlink.digital.genie",
     "neural link": "latentlink.neural.paper.transceiver",
