@@ -57,5 +57,10 @@ class Centred:
         return ResidualRidge.of(self.x, self.y - self.x @ T0.mT, self.mean_variance)
 
     def moments(self, T: Float[Tensor, "m d"]) -> Moments:
-        """The moments of this map, counted as so many pairs as there are pilots."""
-        return Moments.from_aligner(T, self.tx, self.rx).counted_as(len(self.x))
+        """The moments of this map, counted as so many pairs as there are pilots.
+
+        No regression explains more than the variance of y, which is known of all latents: a map of few pilots that does is scaled down.
+        """
+        explained, variance = (T @ self.tx.covariance * T).sum(), self.rx.covariance.trace()
+        scale = (variance / explained).sqrt() if explained > variance else 1.0
+        return Moments.from_aligner(scale * T, self.tx, self.rx).counted_as(len(self.x))

@@ -69,9 +69,6 @@ class FewPairs(Summarised):
 
         Raises:
             ValueError: dimensions differ, or one of these is of another kind.
-
-        Warns:
-            UserWarning: the map gives more variance than y has, as of pilots that are larger than other latents.
         """
         pairs = Centred.of(pilots, tx, rx, goal)
         estimator = SpreadPrior.of(self.prior, pairs) if isinstance(self.prior, Spread) else PriorMean.of(self.prior, pairs)

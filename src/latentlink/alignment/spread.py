@@ -121,7 +121,13 @@ class Spread(Summarised):
         return torch.cat([_nearest(rows, own.components, 1)[1].squeeze(1) for rows in z.split(_ROWS)])
 
     def shares(self, x: Float[Tensor, "k d"]) -> Float[Tensor, "n k"]:
-        """The share (n, k) that each own latent has of each of the observations x, before rows are brought to the sum one."""
+        """The share (n, k) that each own latent has of each of the observations x (k, d), before rows are brought to the sum one.
+
+        Raises:
+            ValueError: x is of another dimension.
+        """
+        if x.shape[-1] != self.x.shape[1]:
+            raise ValueError(f"x must be of the graph's latents of dimension {self.x.shape[1]}, got {x.shape[-1]}")
         nodes = self.nodes(x)
         start = torch.zeros(len(self.x), len(x), dtype=self.own.mean.dtype, device=nodes.device)
         start[nodes, torch.arange(len(x), device=nodes.device)] = 1 - self.reach

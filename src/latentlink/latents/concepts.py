@@ -126,7 +126,7 @@ class Concepts(Summarised, Saved):
         names = None if self.names is None else tuple(dict.fromkeys((*self.names, *(other.names or ()))))
         a, b = (each._over(names, len(names) if names is not None else classes) for each in (self, other))
         counts = a.counts + b.counts
-        means = a.means + (b.counts / counts.clamp(min=1)).unsqueeze(-1) * (b.means - a.means)
+        means = a.means + (b.counts.double() / counts.clamp(min=1)).unsqueeze(-1) * (b.means - a.means)
         return Concepts(self.marginal + other.marginal, counts, torch.where((a.counts > 0).unsqueeze(-1), means, b.means), names)
 
     def __radd__(self, other: int) -> "Concepts":
