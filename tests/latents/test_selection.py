@@ -157,7 +157,7 @@ BAD = [
     ({"per_class": True}, "got True"),
     ({"per_class": 1.5}, r"got 1\.5"),
     ({"per_class": "some"}, "got 'some'"),
-    ({"method": "nearest"}, "method must be one of random, centroid, got 'nearest'"),
+    ({"method": "nearest"}, "method must be one of random, centroid, medoid, herding, got 'nearest'"),
     ({"grouping": "kmeans"}, "grouping must be one of label, cluster, got 'kmeans'"),
     ({"if_short": "warn"}, "if_short must be one of error, all"),
     ({"seed": -1}, "seed must be an integer >= 0"),
@@ -197,3 +197,64 @@ def test_clusters_without_scikit_learn_name_the_extra(monkeypatch):
 
 def test_selections_can_be_compared_and_hashed():
     assert len({PilotSelection(4), PilotSelection(4), PilotSelection(5)}) == 2
+
+
+@pytest.mark.parametrize("method", ["random", "medoid", "herding"])
+def test_a_number_in_all_needs_no_labels(method):
+    data = training_set(13, (40, 40, 40), spread=20.0)
+    selection = PilotSelection(count=9, method=method, seed=3)
+    rows = selection.indices(data.x)
+    assert (rows.diff() > 0).all()
+    assert len(rows) == 9
+    assert torch.equal(rows, selection.indices(data.x, data.labels))
+    assert torch.equal(rows, selection.indices(data.x.float() + 50))
+    assert len(selection.choose(Pilots(data.x, data.y))) == 9
+    if method != "random":  # they stand for all
+        assert (data.labels[rows].bincount(minlength=3) >= 2).all()
+
+
+def test_medoids_are_nearest_to_the_centres_of_clusters():
+    data = training_set(14, (30, 30, 30), spread=50.0)
+    found = PilotSelection(count=3, method="medoid").indices(data.x)
+    assert torch.equal(found, PilotSelection(1, "centroid", "cluster").indices(data.x, data.labels))
+
+
+def test_herding_matches_the_mean_of_a_kernel_and_fewer_are_among_more():
+    data = training_set(15, (60, 30, 20), spread=3.0)
+    x = data.x - data.x.mean(0)
+    apart = torch.cdist(x, x)
+    kernel = (-apart.square() / (2 * torch.pdist(x).median().square())).exp()
+
+    def distance(rows):
+        return float(kernel.mean() - 2 * kernel[rows].mean() + kernel[rows][:, rows].mean())
+
+    few, more = (PilotSelection(count=count, method="herding").indices(data.x) for count in (6, 20))
+    assert set(few.tolist()) < set(more.tolist())
+    chosen = []
+    for found in range(20):  # the greedy choice by brute force
+        score = kernel.mean(1) - kernel[:, chosen].sum(1) / (found + 1)
+        score[chosen] = -torch.inf
+        chosen.append(int(score.argmax()))
+    assert more.tolist() == sorted(chosen)
+    by_chance = [distance(PilotSelection(count=20, seed=seed).indices(data.x)) for seed in range(20)]
+    assert distance(more) < min(by_chance)
+    assert PilotSelection(count=4, method="herding").indices(torch.ones(9, 2)).tolist() == [0, 1, 2, 3]
+
+
+def test_a_number_in_all_and_one_of_each_class_do_not_go_together():
+    data = training_set(16)
+    for arguments, message in (
+        ({"method": "medoid"}, "count must be the number of pilots in all for method='medoid'"),
+        ({"per_class": 5, "method": "herding"}, "count must be the number"),
+        ({"per_class": 5, "count": 9}, "per_class and count cannot both be given, got 5 and 9"),
+        ({"method": "centroid", "count": 9}, "method must be random, medoid or herding with count"),
+        ({"count": 9, "grouping": "cluster"}, "grouping and clusters go with per_class"),
+        ({"count": 0}, "count must be an integer >= 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            PilotSelection(**arguments)
+    with pytest.raises(ValueError, match="count: x has 34 latents, 35 were asked for"):
+        PilotSelection(count=35).choose(data)
+    assert len(PilotSelection(count=35, if_short="all").choose(data)) == 34
+    with pytest.raises(ValueError, match="fewer different latents"):
+        PilotSelection(count=3, method="medoid").indices(torch.ones(9, 2))

@@ -193,7 +193,7 @@ def test_versions_and_kinds_to_come_are_refused(tmp_path):
         ll.load(path)
     sealed(path, {"kind": "sonnet"})
     kinds = "'genie link', 'head', 'link', 'marginal', 'moments', 'neural link', 'pair', 'regression head', 'top-k link'"
-    with pytest.raises(ll.ArtifactError, match=rf"unknown kind 'sonnet', expected one of \['channels', 'codec', .*{kinds}\]"):
+    with pytest.raises(ll.ArtifactError, match=rf"unknown kind 'sonnet', expected one of \['channels', 'codec', .*'concepts', .*{kinds}\]"):
         ll.load(path)
 
 

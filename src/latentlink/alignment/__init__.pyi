@@ -1,3 +1,16 @@
+from .decision_pilots import DecisionPilots
 from .ends import Concepts, Marginal
+from .few_pairs import FewPairs
+from .published import ParsevalFrame, RelativeRepresentation, WhitenedProcrustes
+from .spread import Spread
 
-__all__ = ["Concepts", "Marginal"]
+__all__ = [
+    "Concepts",
+    "DecisionPilots",
+    "FewPairs",
+    "Marginal",
+    "ParsevalFrame",
+    "RelativeRepresentation",
+    "Spread",
+    "WhitenedProcrustes",
+]

@@ -18,7 +18,7 @@ from torch import Tensor
 from latentlink.latents.labels import AnyLabels, as_named_labels, checked_names
 from latentlink.latents.marginal import Marginal
 from latentlink.latents.rows import CHUNK, LatentChunks
-from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.doors import AnyArray, finite, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
 
@@ -126,7 +126,7 @@ class Concepts(Summarised, Saved):
         names = None if self.names is None else tuple(dict.fromkeys((*self.names, *(other.names or ()))))
         a, b = (each._over(names, len(names) if names is not None else classes) for each in (self, other))
         counts = a.counts + b.counts
-        means = a.means + (b.counts / counts.clamp(min=1)).unsqueeze(-1) * (b.means - a.means)
+        means = a.means + (b.counts.double() / counts.clamp(min=1)).unsqueeze(-1) * (b.means - a.means)
         return Concepts(self.marginal + other.marginal, counts, torch.where((a.counts > 0).unsqueeze(-1), means, b.means), names)
 
     def __radd__(self, other: int) -> "Concepts":
@@ -191,7 +191,8 @@ class Concepts(Summarised, Saved):
 
 
 def _checked(probability: AnyArray, given: int, classes: int) -> Tensor:
-    values = torch.as_tensor(probability, dtype=torch.float64)
-    if values.shape != (given,) or classes != given or not bool(values.isfinite().all()) or bool((values < 0).any()):
-        raise ValueError(f"probability must be {given} numbers >= 0, one for each class, got shape {tuple(values.shape)}")
+    values = finite("probability", probability).double()
+    if values.shape != (given,) or classes != given or bool((values < 0).any()):
+        many = f"{given} classes" if given == classes else f"{given} classes of the transmitter, of {classes} at both ends"
+        raise ValueError(f"probability must be {given} numbers >= 0, one for each of {many}, got shape {tuple(values.shape)}")
     return values

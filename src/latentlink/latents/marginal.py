@@ -60,7 +60,7 @@ class Marginal(Summarised, Saved):
 
     @classmethod
     def of_chunk(cls, x: Float[Tensor, "n d"]) -> "Marginal":
-        """Those of the rows of a chunk, finite ones."""
+        """The marginal of the rows of a chunk, finite ones."""
         x = x.double()
         mean = x.mean(0)
         x = x - mean

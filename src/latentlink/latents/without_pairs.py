@@ -19,6 +19,7 @@ from latentlink.latents.marginal import Marginal
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.numerics.doors import AnyArray, check_instance, finite, integer
 
+_SEEN = 1e-12  # singular values of a goal's weight below this share of the largest are rounding
 _EXPLAINED = 1.02  # of the variance of y, beyond which a map is no regression, rounding and sampling aside
 
 
@@ -125,19 +126,21 @@ class WithoutPairs:
         for name, end in (("tx", tx), ("rx", rx)):
             check_instance(name, end, Concepts, f"alignment.Concepts.from_labels({name[0]}, labels) makes them")
         shared, x = tx.shared_with(rx, probability), tx.marginal
+        if goal is not None and goal.weight.shape[1] != shared.means_y.shape[1]:
+            dim, got = shared.means_y.shape[1], tuple(goal.weight.shape)
+            raise ValueError(f"goal must weigh latents of dimension {dim}, got a weight of shape {got}")
         T = regress_on_classes(x.covariance, shared, x.count, shrinkage, None if goal is None else goal.weight)
         if rest is None:
             return cls.from_aligner(T, tx, rx)
         if goal is None:
             raise ValueError("rest needs a goal, whose complement the pairs fill: give goal=, or leave rest out")
+        check_instance("rest", rest, WithoutPairs, "Moments.from_pairs(x, y) or alignment.FewPairs().fit(pilots, tx, rx) makes them")
         if rest.cov_yx.shape != T.shape:
             raise ValueError(f"rest must be moments of the same latents (m, d) = {tuple(T.shape)}, got {tuple(rest.cov_yx.shape)}")
-        W = goal.weight.to(T)
-        beside = rest.regression() - T
-        return cls.from_aligner(T + beside - torch.linalg.pinv(W) @ (W @ beside), tx, rx)
+        return cls.from_aligner(filled(T, rest.regression(), goal.weight), tx, rx)
 
     def regression(self) -> Float[Tensor, "m d"]:
-        """T (m, d) of y on x: Ryx R_λ⁻¹, λ by generalised cross-validation where `cov_yx` was counted and 0 where it was estimated."""
+        """The map T (m, d) of y on x: Ryx R_λ⁻¹, λ by generalised cross-validation, or 0 where `cov_yx` was estimated."""
         spectrum = Spectrum.of(self.cov_x)
         explained = (self.cov_yx @ spectrum.vectors).square().sum(0)
         shrinkage = 0.0 if self.estimated else gcv_shrinkage(spectrum, explained, self.cov_y.trace(), self.count)
@@ -160,3 +163,17 @@ class WithoutPairs:
         own: Any = self
         counted: Self = replace(own, count=integer("count", count), folds=())
         return counted
+
+
+def filled(T: Float[Tensor, "m d"], rest: Float[Tensor, "m d"], weight: Float[Tensor, "q m"]) -> Float[Tensor, "m d"]:
+    """The map that is T in what the goal W sees and `rest` in what it leaves open: T + (I − W⁺W) (rest − T).
+
+    Args:
+        T: map (m, d) of x.
+        rest: another.
+        weight: W (q, m) of the goal.
+    """
+    _, strengths, rows = torch.linalg.svd(weight.to(T), full_matrices=False)
+    seen = rows[strengths > _SEEN * strengths.max()]
+    beside = rest - T
+    return T + beside - seen.mT @ (seen @ beside)

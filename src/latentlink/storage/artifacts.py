@@ -66,6 +66,7 @@ _READERS: dict[str, Any] = {}  # the class of each kind
 _HOMES = {  # the module that registers a kind, imported when a file of that kind is first read
     "moments": "latentlink.latents.moments",
     "marginal": "latentlink.latents.marginal",
+    "concepts": "latentlink.latents.concepts",
     "pair": "latentlink.linear.modes",
     "link": "latentlink.linear.transceiver",
     "head": "latentlink.tasks.heads",

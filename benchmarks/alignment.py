@@ -1,0 +1,189 @@
+"""Links from few pairs or none, on the demo's encoders: `python benchmarks/alignment.py [concepts] [pairs] [draws=3]`.
+
+The transmitter has x of images 0–5,999 and the receiver y of images 6,000–11,999, so that no image is at both ends; pairs are drawn from
+the first half. The head is fitted on all 12,000 labelled y; the goal is its Fisher metric at temperature 3. Eight Rayleigh channels at
+20 dB, seeds 1 (4×4) and 2 (8×8), 4,000 test images. `concepts`
+takes full latents; `pairs` takes 300 principal components at each end, which costs every method about 0.008. Tables and floors are written
+to results/bench/alignment-*.json. Nothing is chosen here.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+import latentlink as ll
+from latentlink.latents.without_pairs import WithoutPairs
+from record import record
+
+HALF, COMPONENTS, COUNTS, SNR_DB = 6000, 300, (10, 20, 42, 100, 420), 20.0
+ANTENNAS = ((4, 1), (8, 2))
+
+
+@dataclass
+class Setting:
+    """Latents of both ends, and what the receiver makes of them."""
+
+    x: Tensor
+    y: Tensor
+    labels: Tensor
+    test_x: Tensor
+    test_y: Tensor
+    test_labels: Tensor
+    head: ll.SoftmaxHead
+    goal: ll.Goal
+
+    @classmethod
+    def demo(cls) -> "Setting":
+        """The demo's pair of encoders."""
+        pair = ll.data.device_pair("fashion-mnist")
+        pilots, test = pair.pilots, pair.test
+        head = ll.fit_head(pilots.y, pilots.require_labels())
+        goal = ll.Goal.fisher(head, pilots.y, temperature=3.0, fidelity=0.01)
+        ends = (pilots.x.double(), pilots.y.double(), pilots.require_labels(), test.x.double(), test.y.double(), test.require_labels())
+        return cls(*ends, head, goal)
+
+    def in_components(self, count: int) -> "Setting":
+        """The same in the leading principal components of what each end has."""
+        (mean_x, Vx), (mean_y, Vy) = leading(self.x[:HALF], count), leading(self.y[HALF:], count)
+        head = ll.SoftmaxHead(count, self.head.out_features).double()
+        with torch.no_grad():
+            head.weight.copy_(self.head.weight.double() @ Vy)
+            head.bias.copy_(self.head.weight.double() @ mean_y + self.head.bias.double())
+        x, test_x = ((x - mean_x) @ Vx for x in (self.x, self.test_x))
+        y, test_y = ((y - mean_y) @ Vy for y in (self.y, self.test_y))
+        goal = ll.Goal(self.goal.weight @ Vy, self.goal.fidelity)
+        return Setting(x, y, self.labels, test_x, test_y, self.test_labels, head, goal)
+
+    def evaluated(self, moments: WithoutPairs, sizes: tuple[tuple[int, int], ...] = ANTENNAS) -> list[tuple[float, float, float]]:
+        """Accuracy, NMSE and power for each number of antennas."""
+        assert isinstance(moments, ll.Moments)
+        modes, found = ll.semantic_modes(moments, self.goal), []
+        for antennas, seed in sizes:
+            channel = ll.Channel.from_snr(ll.rayleigh(antennas, antennas, batch=(8,), generator=seed), snr_db=SNR_DB)
+            solution = ll.ClosedForm().design(modes, channel)
+            e = ll.evaluate(solution, self.test_x, self.test_y, channel=channel, head=self.head, labels=self.test_labels, generator=0)
+            assert e.accuracy is not None
+            found.append((float(e.accuracy.mean()), float(e.nmse.mean()), float(e.power.mean())))
+        return found
+
+
+def leading(latents: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The mean and the leading principal components (d, count)."""
+    mean = latents.mean(0)
+    return mean, torch.linalg.eigh((latents - mean).mT @ (latents - mean)).eigenvectors.flip(-1)[:, :count]
+
+
+def floors_table(name: str, rows: list[tuple[str, float, float, bool]]) -> None:
+    """Print and keep what was reached beside the floors; the last entry says whether larger is better."""
+    table = Table("what", "measured", "floor", "met", title=f"Floors: {name}")
+    for what, measured, floor, larger in rows:
+        table.add_row(what, f"{measured:.4f}", f"{'≥' if larger else '≤'} {floor}", "yes" if (measured >= floor) == larger else "NO")
+    Console().print(table)
+    record(f"alignment-{name}-floors", table)
+
+
+def concepts(at: Setting) -> None:
+    """Links from labels at both ends, with and without pairs for the rest."""
+    tx = ll.alignment.Concepts.from_labels(at.x[:HALF], at.labels[:HALF])
+    rx = ll.alignment.Concepts.from_labels(at.y[HALF:], at.labels[HALF:])
+    table = Table("pairs", "4×4 accuracy", "NMSE", "8×8 accuracy", "NMSE", "power", title="Labels at both ends")
+    found = {}
+    for count in (0, 42, 420, 12_000):
+        start = time.perf_counter()
+        if count == 12_000:
+            moments = ll.Moments.from_pairs(at.x, at.y)
+        else:
+            rows = ll.PilotSelection(count=max(count, 1)).indices(at.x[:HALF])
+            rest = ll.alignment.FewPairs().fit(ll.Pilots(at.x[rows], at.y[rows]), tx, rx) if count else None
+            moments = ll.Moments.from_concepts(tx, rx, rest, goal=at.goal)
+        four, eight = found[count] = at.evaluated(moments)
+        table.add_row(f"{count:,}", *(f"{value:.4f}" for value in (*four[:2], *eight)))
+        Console().print(f"{count} pairs: {four} {eight} in {time.perf_counter() - start:.0f} s")
+    Console().print(table)
+    record("alignment-concepts", table)
+    moved = [abs(found[count][size][0] - found[0][size][0]) for count in (42, 420) for size in (0, 1)]
+    floors_table(
+        "concepts",
+        [
+            ("no pairs, 4×4", found[0][0][0], 0.825, True),
+            ("no pairs, 8×8", found[0][1][0], 0.835, True),
+            ("accuracy moved by pairs as rest, at most", max(moved), 0.002, False),
+            ("8×8 NMSE, 42 pairs as rest", found[42][1][1], 0.69, False),
+            ("8×8 NMSE, 420 pairs as rest", found[420][1][1], 0.62, False),
+        ],
+    )
+
+
+def estimates(at: Setting, count: int, draw: int, spread: ll.alignment.Spread, ends: tuple) -> Iterator[tuple[str, WithoutPairs]]:
+    """Moments of every method from this number of pilots."""
+    tx, rx, deciding = ends
+    own, alignment = at.x[:HALF], ll.alignment
+
+    def chosen(method: str) -> ll.Pilots:
+        rows = ll.PilotSelection(count=count, method=method, seed=draw).indices(own)  # type: ignore[arg-type]
+        return ll.Pilots(own[rows], at.y[rows])
+
+    pilots, medoids = chosen("random"), chosen("medoid")
+    yield "today", ll.Moments.from_pairs(pilots.x, pilots.y)
+    yield "ridge", alignment.FewPairs().fit(pilots, tx, rx, at.goal)
+    yield "graph", alignment.FewPairs(spread).fit(pilots, tx, rx, at.goal)
+    yield "medoids, today", ll.Moments.from_pairs(medoids.x, medoids.y)
+    yield "medoids, graph", alignment.FewPairs(spread).fit(medoids, tx, rx, at.goal)
+    if draw == 0:
+        yield "herding, graph", alignment.FewPairs(spread).fit(chosen("herding"), tx, rx, at.goal)
+    decided = alignment.DecisionPilots(pilots.x, at.head(pilots.y).argmax(1))
+    means = decided.pairs(deciding)
+    yield "decisions, ridge", alignment.FewPairs().fit(means, tx, rx, at.goal)
+    yield "decisions, graph", alignment.FewPairs(spread).fit(means, tx, rx, at.goal)
+    if len(decided.decisions.unique()) == len(deciding.counts):  # every class is among the pilots
+        yield "decisions, concepts", ll.Moments.from_concepts(decided.concepts(spread), deciding, goal=at.goal)
+    yield "whitened Procrustes", alignment.WhitenedProcrustes().fit(pilots, tx, rx, at.goal)
+    yield "Parseval frame", alignment.ParsevalFrame().fit(pilots, tx, rx, at.goal)
+    yield "relative", alignment.RelativeRepresentation().fit(pilots, tx, rx, at.goal)
+
+
+def pairs(at: Setting, draws: int) -> None:
+    """Links from few pairs, without labels at the transmitter."""
+    spread = ll.alignment.Spread(at.x[:HALF])
+    ends = [ll.alignment.Marginal.from_latents(latents) for latents in (at.x[:HALF], at.y[HALF:])]
+    deciding = ll.alignment.Concepts.from_labels(at.y[HALF:], at.head(at.y[HALF:]).argmax(1))
+    found: dict[str, dict[int, list[float]]] = {}
+    for count in COUNTS:
+        start = time.perf_counter()
+        for draw in range(draws):
+            for name, moments in estimates(at, count, draw, spread, (*ends, deciding)):
+                found.setdefault(name, {}).setdefault(count, []).append(at.evaluated(moments, ANTENNAS[:1])[0][0])
+        shown = {name: round(sum(by[count]) / len(by[count]), 3) for name, by in found.items() if count in by}
+        Console().print(f"{count} pilots in {time.perf_counter() - start:.0f} s: {shown}")
+    mean = {name: {count: sum(values) / len(values) for count, values in by.items()} for name, by in found.items()}
+    table = Table("method", *map(str, COUNTS), title="Few pairs, accuracy at 4×4, 300 components")
+    for name, by in mean.items():
+        table.add_row(name, *(f"{by[count]:.3f}" if count in by else "" for count in COUNTS))
+    Console().print(table)
+    record("alignment-pairs", table)
+    rows = [(f"medoids, graph, {count}", mean["medoids, graph"][count], floor, True) for count, floor in MEDOIDS.items()]
+    rows += [(f"graph − today, {count}", mean["graph"][count] - mean["today"][count], floor, True) for count, floor in GAINS.items()]
+    rows += [(f"decisions, ridge, {count}", mean["decisions, ridge"][count], floor, True) for count, floor in DECISIONS.items()]
+    floors_table("pairs", rows)
+
+
+MEDOIDS = {10: 0.60, 20: 0.69, 42: 0.71, 100: 0.735}
+GAINS = {10: 0.08, 42: 0.08, 100: 0.03, 420: -0.005}
+DECISIONS = {100: 0.67, 420: 0.76}
+
+
+if __name__ == "__main__":
+    wanted = [word for word in sys.argv[1:] if "=" not in word] or ["concepts", "pairs"]
+    number = next((int(word.removeprefix("draws=")) for word in sys.argv[1:] if word.startswith("draws=")), 3)
+    torch.set_num_threads(1)
+    demo = Setting.demo()
+    if "concepts" in wanted:
+        concepts(demo)
+    if "pairs" in wanted:
+        pairs(demo.in_components(COMPONENTS), number)
