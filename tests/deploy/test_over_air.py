@@ -87,12 +87,21 @@ def test_an_arrival_that_cannot_be_measured_names_why(pairs):
     pilots, head = pairs
     y, labels = pilots.y.float(), pilots.labels
     for values, rows, message in (
-        (np.zeros((0, y.shape[1])), None, "n > 0"),
+        (y[:2], [-1, -1], "n > 0"),
         (y[:5, :3], None, r"\(5, 3\)"),
-        (y[:5], torch.arange(4), "rows must have shape"),
+        (y[:2], [0.0, 1.0], "rows must be integers"),
+        (y[:2] * torch.nan, None, "values"),
+        (y[:5], torch.arange(4), "rows must be integers of shape"),
     ):
         with pytest.raises(ValueError, match=message):
             measure_arrival(values, y, labels, head, rows=rows)
+    with pytest.raises(ValueError, match="design must be SemanticModes or a Codec"):
+        simulate_over_air(
+            ll.load(KIT / "head.safetensors"), pilots.x, y, labels, head, setting=SETTING, noise_variance=0.1, error_variance=0.0
+        )
+    with pytest.raises(ValueError, match="pair row by row"):
+        simulate_over_air(ll.load(KIT / "pair.safetensors"), pilots.x, y[:50], labels[:50], head, setting=SETTING, noise_variance=0.1,
+                          error_variance=0.0)  # fmt: skip
     design, few = ll.load(KIT / "pair.safetensors"), (pilots.x[:40].float(), y[:40], labels[:40], head)
     with pytest.raises(ValueError, match="at least 48 messages"):
         simulate_over_air(design, *few, setting=SETTING, noise_variance=0.1, error_variance=0.0)
@@ -102,5 +111,12 @@ def test_an_arrival_that_cannot_be_measured_names_why(pairs):
 
 def test_a_perfect_arrival_has_no_error(pairs):
     pilots, head = pairs
-    seen = measure_arrival(pilots.y[[3, 1]], pilots.y, pilots.labels, head, rows=[3 + len(pilots.y), 1])
+    seen = measure_arrival(pilots.y[[3, 1, 5]], pilots.y, pilots.labels, head, rows=torch.tensor([3 + len(pilots.y), 1, -1]))
     assert seen.nmse == 0
+
+
+def test_an_air_that_dies_is_told(pairs, monkeypatch):
+    pilots, _ = pairs
+    monkeypatch.setattr(AirSetting, "taps", property(lambda self: np.full((1, 4, 4), np.nan)))
+    with pytest.raises(ValueError, match="taps must be finite"):
+        send_over_air(KIT / "pair.safetensors", pilots.x, SETTING, 500)

@@ -45,4 +45,16 @@ def test_the_table_says_where_there_was_no_link():
     columns, rows = table_over_air(ROWS)
     assert [len(entries) for entries in rows] == [len(columns)] * 4
     assert rows[2][2:7] == ["no link", "", "", "", ""]
-    assert rows[0] == ["linear", "10 dB", "10.2 dB", "0.800", "0.810", "0.800", "0.800", "1 of 10", "1,234"]
+    assert rows[0] == ["linear", "10 dB", "10.2", "0.800", "0.810", "0.800", "0.800", "1/10", "1,234"]
+
+
+def test_without_any_link_there_is_a_figure_of_the_ceiling_and_a_table(tmp_path):
+    silent = ROWS.filter(pl.col("snr_db") == -20.0)
+    plot = plot_over_air(silent)
+    assert [len(frame.lines) for frame in plot.frames] == [1, 0]
+    draw_wide(plot, [tmp_path / "figure.png"], "title")
+    assert table_over_air(silent)[1][0][2] == "no link"
+
+
+def test_one_snr_has_an_axis_of_whole_numbers():
+    assert plot_over_air(ROWS.filter(pl.col("snr_db") == 10.0)).frames[0].x.ends == (9.0, 11.0)

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from latentlink.cli.console import facts, wrote
 from latentlink.cli.options import Integer
 
+_EXPORTED = ("pair", "codec", "head", "regression head")
 Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
@@ -46,6 +47,10 @@ def export(*sources: Path, output: Path = Path("device"), max_symbols: Integer |
     kinds = {source: str(read(source)[1]["kind"]) for source in sources}
     if onnx and "codec" not in kinds.values():
         raise ValueError(f"--onnx is for codecs, and there is none among {', '.join(kinds.values())}")
+    if wrong := [f"{source} (a {kind})" for source, kind in kinds.items() if kind not in _EXPORTED]:
+        raise ValueError(f"files must be of a {', a '.join(_EXPORTED)}, got {', '.join(wrong)}; links are read by devices as they are")
+    if max_symbols is not None and "pair" not in kinds.values():
+        raise ValueError("--max-symbols is for pairs, and there is none among the files; a codec has a number of its own")
     names = [source.name.removesuffix(".safetensors") for source in sources]
     if len(set(names)) < len(names):
         raise ValueError(f"files must have names of their own in one folder, got {', '.join(names)}; export them to several folders")

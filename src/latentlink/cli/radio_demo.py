@@ -1,12 +1,16 @@
 """`latentlink radio demo`: the demo's test images over an air, between processes, beside the simulation of the same."""
 
 import math
+import signal
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+import torch
 from torch import Tensor
 
 from latentlink.cli.console import messages as told
@@ -102,6 +106,7 @@ def demo(
     view
         Port of the receivers' live page at 127.0.0.1; 0 takes any.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that processes and their folder go, too
     folder = output / "radio"
     check_writable(folder / "over-the-air.csv")
     started = time.perf_counter()
@@ -120,9 +125,9 @@ def demo(
     table = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS))
     files = [folder / f"over-the-air.{suffix}" for suffix in ("png", "pdf", "csv")]
     title = f"{task.name}, {antennas}×{antennas} antennas"
-    draw_wide(plot_over_air(table), files[:2], f"{title}\n{_word_air(setting)}")
     with atomic_path(files[2]) as draft:
         table.write_csv(draft, float_precision=6)
+    draw_wide(plot_over_air(table), files[:2], f"{title}\n{_word_air(setting)}")
     print_table(f"{title}; {_word_air(setting)}", *table_over_air(table))
     wrote(*files)
     out.print(f"{time.perf_counter() - started:.1f} s")
@@ -200,9 +205,11 @@ def _figures(
     """Accuracy and NMSE over the air and as simulated; NaN where nothing came."""
     if not len(came.values):
         return dict.fromkeys(("accuracy", "simulated_accuracy", "nmse", "simulated_nmse"), math.nan)
+    seen = torch.from_numpy(np.unique(came.rows))  # the same images for both, where they are enough for all carriers
+    seen = seen if len(seen) >= len(setting.carriers) else torch.arange(len(task.x), device="cpu")
     here = measure_arrival(came.values, task.y, task.labels, task.head, rows=came.rows)
     variances = {name: measured[name] for name in ("noise_variance", "error_variance")}
-    there = simulate_over_air(design, task.x, task.y, task.labels, task.head, setting=setting, **variances)
+    there = simulate_over_air(design, task.x[seen], task.y[seen], task.labels[seen], task.head, setting=setting, **variances)
     return {"accuracy": here.accuracy, "simulated_accuracy": there.accuracy, "nmse": here.nmse, "simulated_nmse": there.nmse}
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from latentlink_runtime.control.keys import AllowList, KeyPair, z85
 from latentlink_runtime.control.wire import MAX_JSON_BYTES, MAX_RAW, MAX_RAW_BYTES, Message, WireError, decode, encode
-from latentlink_runtime.iq.addresses import check_endpoint
+from latentlink_runtime.iq.addresses import check_endpoint, check_free
 
 try:
     import zmq
@@ -113,6 +113,7 @@ class ControlServer(_End):
 
     def __init__(self, endpoint: str, keys: KeyPair, allowed: AllowList, *, i_know: bool = False) -> None:
         check_endpoint(endpoint, i_know)
+        check_free(endpoint)
         super().__init__(zmq.ROUTER, keys)
         self._allowed = allowed
         self._routes: dict[bytes, bytes] = {}

@@ -4,6 +4,7 @@ IQ samples are neither secret nor authentic by nature. An address that other mac
 """
 
 import ipaddress
+import socket
 
 I_KNOW = "pass i_know=True (--i-know on the command line) if other machines shall reach it"
 
@@ -34,3 +35,16 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def check_free(endpoint: str) -> None:
+    """OSError if a process listens at an ipc endpoint: ZeroMQ would take it away from that process without a word."""
+    scheme, _, path = endpoint.partition("://")
+    if scheme != "ipc":
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return
+    raise OSError(f"{endpoint}: another process listens there; choose a fresh one")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlink_runtime.iq.addresses import check_endpoint
+from latentlink_runtime.iq.addresses import check_endpoint, check_free
 from latentlink_runtime.iq.buffer import SampleBuffer
 from latentlink_runtime.iq.protocol import BUDGET_S, TIMEOUT_S, Block, IQTimeoutError, check_most, check_samples, check_stream, finite
 
@@ -143,6 +143,8 @@ def _socket(kind: int, endpoint: str, bind: bool, budget_bytes: int, message_byt
     buffer = min(max(budget_bytes // 2, _MESSAGE_BYTES), _MOST_BUFFER_BYTES)
     socket.setsockopt(zmq.SNDBUF if kind == zmq.PUSH else zmq.RCVBUF, buffer)  # the system's would hold seconds of slow streams
     socket.setsockopt(zmq.SNDHWM if kind == zmq.PUSH else zmq.RCVHWM, max(1, budget_bytes // message_bytes))
+    if bind:
+        check_free(endpoint)
     try:
         (socket.bind if bind else socket.connect)(endpoint)
     except zmq.ZMQError as error:

@@ -40,6 +40,7 @@ from latentlink_runtime.tasks.head import Head
 
 Array = np.ndarray[Any, Any]
 
+_MOST_DB = 200.0
 _CONVENTIONS = "latentlink serve 1: over_frequency, known messages first, padding in flags, report of one group a carrier or fewer"
 
 
@@ -68,6 +69,9 @@ def _tx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
 
     design, identity, frame_format = _agreed(given)
     rows, d = _array(given.latents, 2), known_latents(design, 1).shape[1]
+    if not np.isfinite(rows).all():
+        row = int(np.flatnonzero(~np.isfinite(rows).all(1))[0])
+        raise ValueError(f"{given.latents}: row {row} has NaN or infinite entries; leave such rows out")
     if rows.shape[1] != d:
         raise ValueError(f"{given.latents}: latents must have shape (messages, {d}), as the design's transmitter, got {rows.shape}")
     session = TransmitterSession(identity)
@@ -96,18 +100,20 @@ def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     pair, allowed = keys.read_secret(given.keys), keys.AllowList(given.allowed)
     if allowed.problem:
         raise keys.KeyFileError(allowed.problem)
-    with ExitStack() as open_files:
-        keep = [open_files.enter_context(closing(kept)) for kept in (Kept(given.out, given.per_frame, given.keep), FrameLog(given.log))]
+    kept = Kept(given.out, given.per_frame, given.keep)
+    with (
+        closing(ControlServer(given.control, pair, allowed, i_know=given.i_know)) as server,
+        closing(open_source(given.iq, given.rate, given.n_rx, **_at(given))) as source,
+        _published(given, "receiver") as publish,
+        ExitStack() as files,  # written once everything else is there: none is replaced by a start that fails
+    ):
+        log = files.enter_context(closing(FrameLog(given.log)))
+        files.enter_context(closing(kept))
         record = None
         if given.record is not None:
             record = Recording(SigMFSink(given.record, given.rate, given.n_rx, fields={"pair": identity.pair}))
-            open_files.enter_context(closing(record))
-        with (
-            closing(ControlServer(given.control, pair, allowed, i_know=given.i_know)) as server,
-            closing(open_source(given.iq, given.rate, given.n_rx, **_at(given))) as source,
-            _published(given, "receiver") as publish,
-        ):
-            running.receive(node, server, source, keep, given.messages, stop, publish, record)
+            files.enter_context(closing(record))
+        running.receive(node, server, source, (kept, log), given.messages, stop, publish, record)
     return {**node.metrics(time.monotonic()), **{f"session {name}": count for name, count in session.counts.items()}}
 
 
@@ -115,6 +121,8 @@ def _air(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     taps = rayleigh(given.seed, 4, given.n_rx, given.n_tx) if given.taps is None else _array(given.taps, 3)
     if taps.shape[1:] != (given.n_rx, given.n_tx):
         raise ValueError(f"taps must have shape (taps, {given.n_rx}, {given.n_tx}), got {taps.shape}; give --n-rx and --n-tx")
+    if not abs(given.snr_db) <= _MOST_DB:
+        raise ValueError(f"--snr-db must be from {-_MOST_DB:g} to {_MOST_DB:g}, got {given.snr_db}")
     noise = 10 ** (-given.snr_db / 10)
     air = Air(taps, noise, frequency=given.frequency, clock=1e-6 * given.ppm, delay=given.delay, seed=given.seed)
     if given.gnuradio:
@@ -195,7 +203,7 @@ def _array(path: Path, axes: int) -> Array:
     array: Any = None
     with suppress(ValueError, EOFError, MemoryError, OverflowError):
         array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.ndim != axes or not array.size:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc" or array.ndim != axes or not array.size:
         raise ValueError(
             f"{path}: must be a .npy file of numbers with {axes} axes, got {getattr(array, 'shape', 'something else')}; np.save one"
         )

@@ -39,9 +39,17 @@ class Kept:
     Attributes:
         path: NAME.npy, or None to keep nothing.
         most: messages that are kept.
+
+    Raises:
+        ValueError: the path does not end in .npy.
+        FileNotFoundError: its folder is not there.
     """
 
     def __init__(self, path: Path | None, per_frame: int, most: int) -> None:
+        if path is not None and path.suffix != ".npy":
+            raise ValueError(f"--out must be a file NAME.npy, got {path}")
+        if path is not None and not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
         self.path, self.most, self._per_frame, self._count = path, most, per_frame, 0
         self._values: list[Array] = []
         self._rows: list[Array] = []
@@ -59,8 +67,11 @@ class Kept:
         """Write both files, if anything came."""
         if self.path is None or not self._values:
             return
-        np.save(self.path, np.concatenate(self._values))
-        np.save(self.path.with_suffix(".rows.npy"), np.concatenate(self._rows))
+        for path, parts in ((self.path, self._values), (self.path.with_suffix(".rows.npy"), self._rows)):
+            draft = path.with_suffix(".part")
+            with draft.open("wb") as file:
+                np.save(file, np.concatenate(parts))
+            draft.replace(path)
 
 
 class FrameLog:

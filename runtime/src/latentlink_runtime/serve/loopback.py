@@ -57,7 +57,10 @@ class LoopbackServer:
             check_host(host)
         except AddressError:
             raise AddressError(f"host must be loopback, got {host!r}; forward the port by ssh -L to see it from another machine") from None
-        self._server = ThreadingHTTPServer((host, port), _handler(dict(routes)))
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(dict(routes)))
+        except OSError as error:
+            raise OSError(f"port {port} of {host} cannot be listened at ({error.strerror}); 0 takes any that is free") from error
         self._server.daemon_threads, self._server.block_on_close = True, False
         self.port = int(self._server.server_address[1])
         self.address = f"http://{host}:{self.port}"

@@ -1,6 +1,7 @@
 """The arguments of the commands."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,24 @@ def _command(commands: Any, name: str, **settings: str) -> argparse.ArgumentPars
     return made
 
 
+def _natural(text: str) -> int:
+    """An integer from 0."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"must be an integer from 0, got {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, got {text!r}")
+    return number
+
+
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
     """Help with the default of every option that has one which says something."""
 
@@ -56,13 +75,13 @@ def _rx(command: argparse.ArgumentParser) -> None:
     command.add_argument("--allowed", type=Path, required=True, help="file of public keys that are let in")
     numbered = "modulo the rows of the transmitter's file its row, and -1 if damaged"
     command.add_argument("--out", type=Path, help=f".npy of what was decoded, written at the end; NAME.rows.npy has its number: {numbered}")
-    command.add_argument("--keep", type=int, default=100_000, help="messages that --out keeps at most")
+    command.add_argument("--keep", type=_natural, default=100_000, help="messages that --out keeps at most")
     command.add_argument("--head", type=Path, help="the receiver's linear head, whose outputs are wanted")
     command.add_argument("--latents", action="store_true", help="keep latents, and use the head for the accuracy alone")
     command.add_argument("--labels", type=Path, help=".npy of the label of each row of the transmitter's file, for the accuracy")
     command.add_argument("--bits", type=int, default=6, help="of each angle and amplitude of a report")
     command.add_argument("--groups", type=int, help="groups of carriers in a report; one a data carrier if not given")
-    command.add_argument("--coherence", type=float, default=2.0, help="seconds for which a report holds")
+    command.add_argument("--coherence", type=_positive, default=2.0, help="seconds for which a report holds")
     command.add_argument("--log", type=Path, help="CSV file with a line of each frame: SNR, offsets, what was lost")
     command.add_argument("--record", type=Path, help="SigMF recording of the samples that come, its frames marked")
 
@@ -91,7 +110,7 @@ def _ends(command: argparse.ArgumentParser) -> None:
     command.add_argument("--numerology", choices=NUMEROLOGIES, default=LL_64_16.name, help="of the frame; the longer one for long channels")
     command.add_argument("--uses", type=int, default=1, help="channel uses of a message")
     command.add_argument("--per-frame", type=int, default=768, help="messages of a frame, the same at both ends")
-    command.add_argument("--messages", type=int, default=0, help="after which to end; 0 goes on until SIGTERM")
+    command.add_argument("--messages", type=_natural, default=0, help="after which to end; 0 goes on until SIGTERM")
     command.add_argument("--metrics", type=int, metavar="PORT", help="Prometheus text at http://127.0.0.1:PORT/metrics; 0 takes any port")
     command.add_argument("--view", type=int, metavar="PORT", help="live page at http://127.0.0.1:PORT; 0 takes any port")
     _radio(command)
@@ -110,9 +129,9 @@ def _antennas(command: argparse.ArgumentParser) -> None:
 
 
 def _common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--rate", type=float, default=1e5, help="samples a second of each antenna, the same for all of tx, air and rx")
+    command.add_argument("--rate", type=_positive, default=1e5, help="samples a second of each antenna, the same for all of tx, air and rx")
     command.add_argument(
-        "--queue", type=float, default=BUDGET_S, metavar="SECONDS", help="of samples that wait at most; older ones are lost"
+        "--queue", type=_positive, default=BUDGET_S, metavar="SECONDS", help="of samples that wait at most; older ones are lost"
     )
     command.add_argument("--i-know", action="store_true", help="allow addresses that other machines reach")
     command.add_argument("--outlive-parent", action="store_true", help="go on when the process that started this one has ended")

@@ -61,7 +61,7 @@ class TransmitterNode:
         pattern = len(frame_format.placement.slots)
         if not 1 <= per_frame <= MAX_MESSAGES - pattern:
             raise ValueError(f"per_frame must be 1 to {MAX_MESSAGES - pattern}, beside {pattern} known messages, got {per_frame}")
-        if rate <= 0 or known_every < 1 or sound_s < 0 or (queue is not None and queue < 1):
+        if not 0 < rate < np.inf or known_every < 1 or sound_s < 0 or (queue is not None and queue < 1):
             raise ValueError(
                 f"rate, known_every and queue must be above 0 and sound_s not below, got {rate}, {known_every}, {queue}, {sound_s}"
             )

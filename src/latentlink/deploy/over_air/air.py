@@ -55,7 +55,7 @@ class AirSetting:
     def __post_init__(self) -> None:
         for name in ("n_tx", "n_rx"):
             integer(name, getattr(self, name), 1, 8)
-        real("snr_db", self.snr_db)
+        real("snr_db", self.snr_db, least=-200.0, most=200.0)
         real("frequency", self.frequency, above=-0.5, below=0.5)
         real("ppm", self.ppm, above=-1e4, below=1e4)
         real("rate", self.rate, above=0.0, most=1e9)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,9 +133,11 @@ def send_over_air(
             receiver = start("rx", *_receiver(design, folder, setting, view), *_options(judged), *(["--latents"] if judged else []))
             if view is not None:
                 told(_page(receiver))
-            start("air", *_air(folder, setting))
+            air = start("air", *_air(folder, setting))
             transmitter = start("tx", *_transmitter(design, folder, setting, messages))
-            sent = _finished(transmitter, messages / setting.rate * 20 + PATIENCE_S)
+            sent = _finished(transmitter, (receiver, air), messages / setting.rate * 20 + PATIENCE_S)
+            if 0 < sent.get("messages", 0) < messages:
+                raise OSError(f"only {sent['messages']:g} of {messages} messages were sent in time: is the machine too busy for this rate?")
             _wait_until_quiet(folder / "frames.csv")
             heard = _ended(receiver)
         return _read(folder, len(rows), sent, heard)
@@ -219,12 +221,16 @@ def _page(receiver: "subprocess.Popen[str]") -> str:
         raise OSError(f"the receiver has no live page: {line.strip()}") from error
 
 
-def _finished(process: "subprocess.Popen[str]", seconds: float) -> dict[str, float]:
-    """What the transmitter counted, which ends by itself, or is told to after so many seconds."""
-    try:
-        return _counts(process, process.communicate(timeout=seconds))
-    except subprocess.TimeoutExpired:
-        return _ended(process)
+def _finished(process: "subprocess.Popen[str]", others: Iterable["subprocess.Popen[str]"], seconds: float) -> dict[str, float]:
+    """What the transmitter counted, which ends by itself, or is told to after so many seconds; OSError if another process ends before."""
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        for other in others:
+            if other.poll() is not None:
+                _counts(other, other.communicate())
+                raise OSError("a process of the link ended before the transmitter had sent its messages")
+        time.sleep(_POLL_S)
+    return _ended(process) if process.poll() is None else _counts(process, process.communicate())
 
 
 def _ended(process: "subprocess.Popen[str]") -> dict[str, float]:

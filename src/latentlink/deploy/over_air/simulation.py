@@ -14,11 +14,13 @@ from torch import Tensor
 from latentlink.channels.channel import Channel
 from latentlink.channels.csi.feedback import quantise_feedback
 from latentlink.deploy.over_air.air import AirSetting
+from latentlink.latents.labels import as_labels
+from latentlink.latents.moments import as_pairs
 from latentlink.linear.closed_form import design_exactly
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.transceiver import Transceiver
 from latentlink.neural.codec.design import Codec
-from latentlink.numerics.doors import AnyArray, as_tensor, real
+from latentlink.numerics.doors import AnyArray, as_tensor, finite, real
 from latentlink.numerics.seeds import stream_generator
 from latentlink.power import Mean
 from latentlink.tasks.heads import LinearHead, decisions
@@ -52,7 +54,7 @@ def measure_arrival(values: AnyArray, y: AnyArray, labels: AnyArray, head: Linea
         y: the receiver's own latents (k, m).
         labels: their classes (k,), as numbers.
         head: of the receiver.
-        rows: row (n,) of `y` that each decoded latent is, modulo k; in the order of `y` if None.
+        rows: row (n,) of `y` that each decoded latent is, modulo k, those below 0 being left out as damaged; in the order of `y` if None.
 
     Returns:
         The error and the accuracy.
@@ -68,13 +70,17 @@ def measure_arrival(values: AnyArray, y: AnyArray, labels: AnyArray, head: Linea
         >>> ll.deploy.measure_arrival(0.9 * y[:50], y, labels, head, rows=torch.arange(50)).nmse < 0.02
         True
     """
-    decoded, own, classes = as_tensor("values", values).float(), as_tensor("y", y).float(), as_tensor("labels", labels)
-    if decoded.ndim != 2 or not len(decoded) or decoded.shape[1:] != own.shape[1:] or len(classes) != len(own):
-        shapes = f"{tuple(decoded.shape)}, {tuple(own.shape)} and {tuple(classes.shape)}"
-        raise ValueError(f"values, y and labels must have shapes (n, m), (k, m) and (k,) with n > 0, got {shapes}")
-    which = torch.arange(len(decoded), device=decoded.device) if rows is None else as_tensor("rows", rows).long()
-    if which.shape != decoded.shape[:1]:
-        raise ValueError(f"rows must have shape ({len(decoded)},), one for each of values, got {tuple(which.shape)}")
+    decoded, own = finite("values", values).float(), finite("y", y).float()
+    classes = as_labels(labels, len(own))
+    which = torch.arange(len(decoded), device=decoded.device) if rows is None else as_tensor("rows", rows)
+    if which.shape != decoded.shape[:1] or which.is_floating_point() or which.is_complex():
+        raise ValueError(
+            f"rows must be integers of shape ({len(decoded)},), one for each of values, got {which.dtype} {tuple(which.shape)}"
+        )
+    decoded, which = decoded[which >= 0], which[which >= 0].long()
+    if decoded.ndim != 2 or not len(decoded) or decoded.shape[1:] != own.shape[1:]:
+        shapes = f"{tuple(decoded.shape)} and {tuple(own.shape)}"
+        raise ValueError(f"values that arrived and y must have shapes (n, m) and (k, m) with n > 0, got {shapes}")
     wanted, numbers = own[which % len(own)], classes[which % len(own)]
     error = (decoded - wanted).square().sum(-1).mean() / (wanted - own.mean(0)).square().sum(-1).mean()
     return Arrival(float(error), float((decisions(head, decoded) == numbers).double().mean()))
@@ -122,9 +128,12 @@ def simulate_over_air(
     noise, error = (
         real(name, value, least=0.0) for name, value in (("noise_variance", noise_variance), ("error_variance", error_variance))
     )
+    if not isinstance(design, SemanticModes | Codec):
+        raise ValueError(f"design must be SemanticModes or a Codec, which design for the air's channels, got {type(design).__name__}")
     generator = stream_generator(setting.seed, "over the air")
     truth = Channel(setting.carriers, noise)
-    messages, own, classes = as_tensor("x", x).float(), as_tensor("y", y), as_tensor("labels", labels)
+    messages, own = (each.float() for each in as_pairs(x, y))
+    classes = as_labels(labels, len(own))
     rounds, carriers = len(messages) // len(truth.h), len(truth.h)
     if not rounds:
         raise ValueError(f"x must have at least {carriers} messages, one for each data carrier, got {len(messages)}")
