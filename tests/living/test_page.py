@@ -24,8 +24,8 @@ def test_every_block_runs_and_gives_what_the_page_says(capsys):
 
 def test_its_figures_are_those_of_the_result_files():
     page = PAGE.read_text(encoding="utf-8")
-    for row in rows("price"):
-        assert "| " + " | ".join(row) + " |" in page
+    for row in (*rows("price"), *rows("memory")):
+        assert ("| " + " | ".join(row) + " |") in page
     before, stale, *updated = (f"{float(row[1]):.3f}" for row in rows("encoders"))
     assert f"accuracy of {before}, and {stale}" in page
     assert " / ".join(updated) in page
