@@ -7,7 +7,7 @@ of Z Y on them,
 
 v their mean variance and λ₀ of least generalised cross-validation error. Pilots are held out in up to ten folds, spread without them, and
 predicted by γ T₀ and the ridge of the residuals, with γ from 0 (no graph) to 1; γ and the strength have the least error. So a graph that
-misleads is not used.
+misleads is not used, and at γ = 0 the estimate is that without a graph.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,10 @@ class SpreadPrior:
             errors = torch.stack([fold.errors(strengths, weight) for fold in self.folds]).sum(0)
             best, part = divmod(int(errors.argmin()), len(_PARTS))
         T0 = _PARTS[part] * self.prior
-        return T0 + self.pairs.ridge(T0).correction(strengths[best])
+        ridge, strength = self.pairs.ridge(T0), strengths[best]
+        if part == 0 and isinstance(shrinkage, str):  # no graph: the same as without one
+            strength, _ = (ridge if weight is None else ridge.weighed(weight)).best_shrinkage()
+        return T0 + ridge.correction(strength)
 
 
 def _folds(pairs: Centred, chosen: Int[Tensor, "c"], reached: Float[Tensor, "n c"], at_pilots: Float[Tensor, "k n"]) -> "list[HeldOut]":
