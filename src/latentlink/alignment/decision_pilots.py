@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from latentlink.alignment.spread import Spread, to_shares
+from latentlink.alignment.spread import Spread, taken_for
 from latentlink.latents.concepts import Concepts
 from latentlink.latents.labels import AnyLabels, as_named_labels
 from latentlink.latents.pilots import Pilots
@@ -98,6 +98,6 @@ class DecisionPilots(Summarised):
         if own is None:
             return Concepts.from_labels(self.x, self.decisions, self.names)
         classes = torch.nn.functional.one_hot(self.decisions).to(own.own.mean)
-        shares = to_shares(own.shares(self.x)) @ classes
-        reached = shares.sum(1) > 0
-        return Concepts.from_labels(own.x[reached], shares[reached].argmax(1), self.names)
+        decided = taken_for(own.shares(self.x) @ classes)
+        reached = decided < classes.shape[1]
+        return Concepts.from_labels(own.x[reached], decided[reached], self.names)

@@ -1,12 +1,13 @@
 """The prior mean that a neighbour graph gives, used as far as it predicts pilots that were held out.
 
-With the shares Z (n × K) that the transmitter's latents X_o have of the pilots (see `spread`), the prior mean is the ridge of Z Y on them,
+With Z (n × K) one where the transmitter's latents X_o are taken for a pilot (see `spread`), and zero elsewhere, the prior mean is the ridge
+of Z Y on them,
 
     T₀ = (Z Y)ᵀ X_o (X_oᵀ X_o + n λ₀ v I)⁻¹,
 
 v their mean variance and λ₀ of least generalised cross-validation error. Pilots are held out in up to ten folds, spread without them, and
 predicted by γ T₀ and the ridge of the residuals, with γ from 0 (no graph) to 1; γ and the strength have the least error. So a graph that
-misleads is not used.
+misleads is not used, and at γ = 0 the estimate is that without a graph.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from latentlink.alignment.centred import Centred
 from latentlink.alignment.residual_ridge import STRENGTHS, ResidualRidge
-from latentlink.alignment.spread import Spread, to_shares
+from latentlink.alignment.spread import Spread, taken_for
 from latentlink.latents.folds import fold_numbers
 from latentlink.latents.representatives import evenly
 from latentlink.latents.whitening import gcv_shrinkage
@@ -75,7 +76,7 @@ class SpreadPrior:
         own, count = spread.own, len(pairs.x)
         chosen = evenly(count, _MOST, pairs.x.device)
         reached = spread.shares(pairs.x[chosen] + pairs.tx.mean)
-        targets = to_shares(reached) @ pairs.y[chosen]
+        targets = torch.cat([pairs.y[chosen], torch.zeros_like(pairs.y[:1])])[taken_for(reached)]
         crossed = own.spectrum.vectors.mT @ own.centred.mT / len(own.centred)
         explained = crossed @ targets
         variance = (targets - targets.mean(0)).square().sum() / len(targets)
@@ -94,7 +95,10 @@ class SpreadPrior:
             errors = torch.stack([fold.errors(strengths, weight) for fold in self.folds]).sum(0)
             best, part = divmod(int(errors.argmin()), len(_PARTS))
         T0 = _PARTS[part] * self.prior
-        return T0 + self.pairs.ridge(T0).correction(strengths[best])
+        ridge, strength = self.pairs.ridge(T0), strengths[best]
+        if part == 0 and isinstance(shrinkage, str):  # no graph: the same as without one
+            strength, _ = (ridge if weight is None else ridge.weighed(weight)).best_shrinkage()
+        return T0 + ridge.correction(strength)
 
 
 def _folds(pairs: Centred, chosen: Int[Tensor, "c"], reached: Float[Tensor, "n c"], at_pilots: Float[Tensor, "k n"]) -> "list[HeldOut]":
@@ -103,7 +107,7 @@ def _folds(pairs: Centred, chosen: Int[Tensor, "c"], reached: Float[Tensor, "n c
     Args:
         pairs: all K pilots.
         chosen: numbers of those that are spread.
-        reached: their shares, before rows are brought to the sum one.
+        reached: their shares.
         at_pilots: the ridge's prediction (K, n) at the pilots of what the own latents have.
     """
     count = len(pairs.x)
@@ -116,7 +120,9 @@ def _folds(pairs: Centred, chosen: Int[Tensor, "c"], reached: Float[Tensor, "n c
     for fold in range(min(_FOLDS, count)):
         known = numbers != fold
         spread = known[chosen]
-        prior = at_pilots @ (to_shares(reached[:, spread]) @ pairs.y[chosen[spread]])
+        numbered = taken_for(reached[:, spread])
+        sums = at_pilots.new_zeros(count, int(spread.sum()) + 1).index_add_(1, numbered, at_pilots)[:, :-1]
+        prior = sums @ pairs.y[chosen[spread]]
         both = torch.cat([pairs.y, pairs.y - prior], 1)
         ridge = ResidualRidge.of(coordinates[known], both[known], pairs.mean_variance)
         found.append(HeldOut(ridge, coordinates[~known], both[~known]))
