@@ -441,6 +441,15 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "GenieTransceiver.lost": {"x": lambda: pilots().x[:5]},
     "StandardDraws.draw": {"count": lambda: 1},
     "Moments.from_pairs": {"folds": lambda: 2},
+    "Moments.from_aligner": {
+        "A": lambda: 0.1 * torch.eye(registry.M, registry.D, dtype=torch.float64),
+        "tx": lambda: ll.data.Marginal.from_latents(pilots().x),
+        "rx": lambda: ll.data.Marginal.from_latents(pilots().y),
+    },
+    "Moments.from_concepts": {
+        "tx": lambda: ll.alignment.Concepts.from_labels(pilots().x, pilots().labels),
+        "rx": lambda: ll.alignment.Concepts.from_labels(pilots().y, pilots().labels),
+    },
     "Pilots.__getitem__": {"rows": lambda: [0, 1, 2]},
     "tr38901.generate": {"n_rx": lambda: 1, "n_tx": lambda: 1},
 }

@@ -125,6 +125,8 @@ class WithoutPairs:
         """
         for name, end in (("tx", tx), ("rx", rx)):
             check_instance(name, end, Concepts, f"alignment.Concepts.from_labels({name[0]}, labels) makes them")
+        if goal is not None and not isinstance(getattr(goal, "weight", None), Tensor):
+            raise ValueError(f"goal must be a Goal, such as Goal.fisher(head, y), got {type(goal).__name__}")
         shared, x = tx.shared_with(rx, probability), tx.marginal
         if goal is not None and goal.weight.shape[1] != shared.means_y.shape[1]:
             dim, got = shared.means_y.shape[1], tuple(goal.weight.shape)

@@ -15,7 +15,7 @@ from latentlink.channels.channel import Channel
 from latentlink.channels.csi.feedback import quantise_feedback
 from latentlink.deploy.over_air.air import AirSetting
 from latentlink.latents.labels import as_labels
-from latentlink.latents.moments import as_pairs
+from latentlink.latents.rows import as_pairs
 from latentlink.linear.closed_form import design_exactly
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.transceiver import Transceiver
