@@ -251,3 +251,29 @@ def test_refusals():
         Concepts.from_labels(np.array([[1e200], [-1e200]]), [0, 1])
     with pytest.warns(UserWarning, match="times the variance that y has"):
         Moments.from_aligner(100 * torch.eye(5, 6), tx, rx)
+
+
+def test_counting_as_fewer_pairs_does_not_forget_how_sure_they_are():
+    x = seeded_pairs(0, 4000, 30)
+    old, new = Moments.from_pairs(*x), Moments.from_pairs(*seeded_pairs(1, 40, 30))
+    mixed = old.counted_as(80) + new
+    assert mixed.count == 120
+    assert mixed.effective_count == pytest.approx(120**2 / (80**2 / 4000 + 40))
+    assert old.counted_as(80).effective_count == pytest.approx(4000)
+    assert old.counted_as(80).counted_as(4000).effective_count == pytest.approx(4000)
+    assert (mixed - new).effective_count == pytest.approx(4000)
+    plain = ll.semantic_modes(old).shrinkage
+    assert ll.semantic_modes(old.counted_as(31)).shrinkage == plain  # 31 pairs of 30 dimensions would be shrunk to nearly nothing
+    assert old.effective_count == 4000
+
+
+def test_moments_that_count_as_others_are_saved(tmp_path):
+    mixed = Moments.from_pairs(*seeded_pairs(0, 300, 5)).counted_as(20)
+    mixed.save(tmp_path / "moments.safetensors")
+    assert ll.load(tmp_path / "moments.safetensors").effective_count == pytest.approx(300)
+
+
+def seeded_pairs(seed, count, dimension):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, dimension, generator=generator)
+    return x, x[:, :4].tanh() + torch.randn(count, 4, generator=generator)

@@ -181,4 +181,4 @@ def _spectrum_with_shrinkage(moments: Moments, shrinkage: float | str) -> tuple[
     if not isinstance(shrinkage, str) or moments.estimated:  # which are regularised already
         return spectrum, 0.0 if isinstance(shrinkage, str) else float(shrinkage)
     explained = (moments.cov_yx @ spectrum.vectors).square().sum(0)
-    return spectrum, gcv_shrinkage(spectrum, explained, moments.cov_y.trace(), moments.count)
+    return spectrum, gcv_shrinkage(spectrum, explained, moments.cov_y.trace(), moments.effective_count)

@@ -21,7 +21,7 @@ from latentlink.latents.folds import fold_numbers
 from latentlink.latents.merging import Merging, check_covariance, merge_parts
 from latentlink.latents.rows import CHUNK, paired_chunks
 from latentlink.latents.without_pairs import WithoutPairs
-from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.doors import AnyArray, integer, real
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
@@ -43,6 +43,8 @@ class Moments(Summarised, Saved, WithoutPairs):
         folds: the same moments of disjoint parts of the pairs, whose merger this is; empty if none were asked for.
         estimated: True where `cov_yx` was not counted over pairs but estimated, by class means or an aligner: it is regularised already,
             so that designs take it as it is.
+        squared_weights: Σ w² over the pairs, of weights w whose sum is the count; None where all are 1, as long as nothing was `counted_as`
+            another number.
 
     They are saved by `save`, and read back by `latentlink.load`.
 
@@ -61,6 +63,7 @@ class Moments(Summarised, Saved, WithoutPairs):
     cov_y: Float[Tensor, "m m"]
     folds: "tuple[Moments, ...]" = ()
     estimated: bool = False
+    squared_weights: float | None = None
 
     def _facts(self) -> dict[str, str]:
         facts = {
@@ -193,6 +196,7 @@ class Moments(Summarised, Saved, WithoutPairs):
             cov_y=merging.covariance(self.cov_y, other.cov_y, dy, dy),
             folds=tuple(a._combined(b, sign) for a, b in zip(self.folds, other.folds, strict=True)),
             estimated=self.estimated and other.estimated,
+            squared_weights=_added(self, other, sign),
         )
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -200,7 +204,8 @@ class Moments(Summarised, Saved, WithoutPairs):
         parts = {"": self} | {f"folds.{number}.": fold for number, fold in enumerate(self.folds)}
         tensors = {f"{prefix}{name}": getattr(part, name) for prefix, part in parts.items() for name in names}
         facts = {"count": self.count, "fold_counts": [fold.count for fold in self.folds]}
-        return tensors, facts | ({"estimated": True} if self.estimated else {})
+        weighed = {} if self.squared_weights is None else {"squared_weights": self.squared_weights}
+        return tensors, facts | weighed | ({"estimated": True} if self.estimated else {})
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Moments":
@@ -223,7 +228,11 @@ class Moments(Summarised, Saved, WithoutPairs):
         folds = tuple(part(f"folds.{number}.", count) for number, count in enumerate(counts))
         if folds and sum(fold.count for fold in folds) != manifest["count"]:
             raise ValueError(f"fold_counts must add up to count, got {counts} and {manifest['count']}")
-        return replace(part("", manifest["count"]), folds=folds, estimated=manifest.get("estimated", False) is True)
+        squares = manifest.get("squared_weights")
+        weighed = None if squares is None else real("squared_weights", squares, above=0.0)
+        return replace(
+            part("", manifest["count"]), folds=folds, estimated=manifest.get("estimated", False) is True, squared_weights=weighed
+        )
 
     def without_rounding(self) -> "Moments":
         """The moments with exact zeros for dimensions that vary no more than the rounding error of their mean; without folds."""
@@ -242,3 +251,11 @@ class Moments(Summarised, Saved, WithoutPairs):
             raise ValueError("moments must have folds for held-out values, got none: Moments.from_pairs(x, y, folds=5)")
         parts = self.folds
         return tuple((self.merged(parts[:j] + parts[j + 1 :]), held_out) for j, held_out in enumerate(parts))
+
+
+def _added(a: Moments, b: Moments, sign: int) -> float | None:
+    """Σ w² of both, or of what is left of the first; None where all pairs count alike."""
+    if a.squared_weights is None and b.squared_weights is None:
+        return None
+    squares = [float(each.count) if each.squared_weights is None else each.squared_weights for each in (a, b)]
+    return max(squares[0] + sign * squares[1], 1e-12)

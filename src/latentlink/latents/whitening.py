@@ -87,7 +87,7 @@ def regularise(covariance: Tensor, shrinkage: float) -> Tensor:
 
 
 def settle_shrinkage(
-    shrinkage: float | str, spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int, warns: bool = True
+    shrinkage: float | str, spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: float, warns: bool = True
 ) -> float:
     """The shrinkage as a number, "auto" by `gcv_shrinkage`, whose arguments the others are.
 
@@ -98,7 +98,7 @@ def settle_shrinkage(
     return gcv_shrinkage(spectrum, explained, variance, count) if isinstance(shrinkage, str) else float(shrinkage)
 
 
-def _warn_of_dropped(spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: int) -> None:
+def _warn_of_dropped(spectrum: Spectrum, explained: Float[Tensor, "r"], variance: Float[Tensor, ""], count: float) -> None:
     """Tell where directions of x that are dropped as rounding explain a part of y that chance does not, such as of mixed units.
 
     An eigenvalue e is known up to d eps of the largest, δ, so that c / (e + δ) is the least that its direction explains.
@@ -134,7 +134,7 @@ def gcv_shrinkage(
     spectrum: Spectrum,
     explained: Float[Tensor, "r"],
     variance: Float[Tensor, ""],
-    count: int,
+    count: float,
 ) -> float:
     """Find the shrinkage λ of least generalised cross-validation error, among 0 and a logarithmic grid from 1e-8 to 100.
 

@@ -39,6 +39,12 @@ class WithoutPairs:
     cov_yx: Float[Tensor, "m d"]
     cov_y: Float[Tensor, "m m"]
     estimated: bool
+    squared_weights: float | None
+
+    @property
+    def effective_count(self) -> float:
+        """(Σ w)² / Σ w², the number of equal pairs that chance affects as much; the count, where all pairs count alike."""
+        return self.count if self.squared_weights is None else self.count**2 / self.squared_weights
 
     @classmethod
     def from_aligner(cls, A: AnyArray, tx: Marginal | Concepts, rx: Marginal | Concepts) -> Self:
@@ -145,12 +151,14 @@ class WithoutPairs:
         """The map T (m, d) of y on x: Ryx R_λ⁻¹, λ by generalised cross-validation, or 0 where `cov_yx` was estimated."""
         spectrum = Spectrum.of(self.cov_x)
         explained = (self.cov_yx @ spectrum.vectors).square().sum(0)
-        shrinkage = 0.0 if self.estimated else gcv_shrinkage(spectrum, explained, self.cov_y.trace(), self.count)
+        shrinkage = 0.0 if self.estimated else gcv_shrinkage(spectrum, explained, self.cov_y.trace(), self.effective_count)
         values, vectors = spectrum.kept(shrinkage)
         return self.cov_yx @ vectors / values @ vectors.mT
 
     def counted_as(self, count: int) -> Self:
         """The same means and covariances as if of so many pairs: memory of the past, `old.counted_as(84) + new`; without folds.
+
+        How sure they are is not forgotten: shrinkage is chosen for as many equal pairs as chance affects as much (`effective_count`).
 
         Raises:
             ValueError: count is no integer >= 1.
@@ -163,7 +171,9 @@ class WithoutPairs:
             Moments(120 pairs, 8 → 8)
         """
         own: Any = self
-        counted: Self = replace(own, count=integer("count", count), folds=())
+        number = integer("count", count)
+        squares = (float(self.count) if self.squared_weights is None else self.squared_weights) * (number / self.count) ** 2
+        counted: Self = replace(own, count=number, folds=(), squared_weights=squares)
         return counted
 
 

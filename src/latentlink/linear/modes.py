@@ -235,7 +235,7 @@ def semantic_modes(
     RyxV = Ryx @ spectrum.vectors
     metric = DesignMetric.of(goal, RyxV, spectrum, widely_linear)
     explained = metric.weigh(RyxV).abs().square().sum(0)
-    shrinkage = settle_shrinkage(shrinkage, spectrum, explained, metric.variance(Ry), moments.count, warns=not moments.estimated)
+    shrinkage = settle_shrinkage(shrinkage, spectrum, explained, metric.variance(Ry), moments.effective_count, warns=not moments.estimated)
     values, vectors = spectrum.kept(shrinkage)
     _, b, Vh = torch.linalg.svd(metric.weigh(RyxV[:, : len(values)]) * values.rsqrt(), full_matrices=False)
     present = b > _RANK * b.max() if len(b) else torch.zeros(0, dtype=torch.bool, device=b.device)

@@ -8,8 +8,8 @@ the scene has moved. On held-out pairs the error is that of the aligned latents,
 
 W and f the goal's weight and fidelity, ȳ the mean of the held-out pairs' y; without a goal it is the second term alone.
 
-The shrinkage λ is chosen beside m, by the same error, and costs nothing more. Generalised cross-validation cannot: it takes the number of
-pairs that the moments count as for the number that they were computed of, and many pairs that count as few would be shrunk to nothing.
+The shrinkage λ is chosen beside m, by the same error, and costs nothing more: generalised cross-validation judges errors on the past and
+on new pairs alike, of which the latter alone are to come.
 """
 
 from dataclasses import dataclass
