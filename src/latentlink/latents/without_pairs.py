@@ -7,7 +7,7 @@ Every estimator therefore ends in moments, and designs, codecs, limits and cases
 
 import warnings
 from dataclasses import replace
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,12 +23,25 @@ _SEEN = 1e-12  # singular values of a goal's weight below this share of the larg
 _EXPLAINED = 1.02  # of the variance of y, beyond which a map is no regression, rounding and sampling aside
 
 
+@runtime_checkable
+class LinearMap(Protocol):
+    """The part of an alignment that is asked for here."""
+
+    @property
+    def matrix(self) -> Tensor:
+        """A (m, d)."""
+
+
+@runtime_checkable
 class Weighing(Protocol):
     """The part of a goal that is asked for here."""
 
     @property
     def weight(self) -> Tensor:
         """W (q, m)."""
+
+
+P = TypeVar("P", bound="WithoutPairs")
 
 
 class WithoutPairs:
@@ -47,7 +60,7 @@ class WithoutPairs:
         return self.count if self.squared_weights is None else self.count**2 / self.squared_weights
 
     @classmethod
-    def from_aligner(cls, A: AnyArray, tx: Marginal | Concepts, rx: Marginal | Concepts) -> Self:
+    def from_aligner(cls: type[P], A: AnyArray | LinearMap, tx: Marginal | Concepts, rx: Marginal | Concepts) -> P:
         """Take the word of a linear map for how y follows from x, with what each end knows by itself: Ryx = A Rx.
 
         So every aligner, of whatever paper, gets our designs, channels and limits.
@@ -87,12 +100,12 @@ class WithoutPairs:
                 stacklevel=2,
             )
         make: Any = cls
-        found: Self = make(min(x.count, y.count), x.mean, y.mean, x.covariance, cov_yx, y.covariance, estimated=True)
+        found: P = make(min(x.count, y.count), x.mean, y.mean, x.covariance, cov_yx, y.covariance, estimated=True)
         return found
 
     @classmethod
     def from_concepts(
-        cls,
+        cls: type[P],
         tx: Concepts,
         rx: Concepts,
         rest: "WithoutPairs | None" = None,
@@ -100,7 +113,7 @@ class WithoutPairs:
         goal: Weighing | None = None,
         shrinkage: float | str = "auto",
         probability: AnyArray | None = None,
-    ) -> Self:
+    ) -> P:
         """Estimate moments without any pair, from the class means at both ends: Ryx = T Rx with T = B R_λ⁻¹ of `class_regression`.
 
         Such a link carries the classes and nothing else of y. With pairs as `rest`, these fill what the goal leaves open,
@@ -155,7 +168,7 @@ class WithoutPairs:
         values, vectors = spectrum.kept(shrinkage)
         return self.cov_yx @ vectors / values @ vectors.mT
 
-    def counted_as(self, count: int) -> Self:
+    def counted_as(self: P, count: int) -> P:
         """The same means and covariances as if of so many pairs: memory of the past, `old.counted_as(84) + new`; without folds.
 
         How sure they are is not forgotten: shrinkage is chosen for as many equal pairs as chance affects as much (`effective_count`).
@@ -173,7 +186,7 @@ class WithoutPairs:
         own: Any = self
         number = integer("count", count)
         squares = (float(self.count) if self.squared_weights is None else self.squared_weights) * (number / self.count) ** 2
-        counted: Self = replace(own, count=number, folds=(), squared_weights=squares)
+        counted: P = replace(own, count=number, folds=(), squared_weights=squares)
         return counted
 
 

@@ -13,7 +13,7 @@ x_old, and images outnumber its dimensions, nothing changes at all.
 """
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -24,6 +24,8 @@ from latentlink.latents.rows import as_latents
 from latentlink.latents.whitening import Spectrum, gcv_shrinkage
 from latentlink.numerics.doors import AnyArray
 
+M = TypeVar("M", bound="ChangedTransmitter")
+
 
 class ChangedTransmitter:
     """What modes become where the transmitter's encoder or scene has changed; the base of `SemanticModes`."""
@@ -32,7 +34,7 @@ class ChangedTransmitter:
     strength: Float[Tensor, "k"]
     mean_x: Float[Tensor, "d"]
 
-    def re_encoded(self, old: AnyArray, new: AnyArray) -> Self:
+    def re_encoded(self: M, old: AnyArray, new: AnyArray) -> M:
         """The modes for another encoder at the transmitter, from images of its own that both encoders have seen; the receiver stays.
 
         A design on them has the precoder's streams, powers and the decoder that it had before. Fields that tell of the pilots (`gram`,
@@ -71,7 +73,7 @@ class ChangedTransmitter:
         weights = directions / variances @ (directions.mT @ (seen.mean_y / self.strength))
         return self._changed(analysis=analysis, mean_x=seen.mean_x - seen.cov_x @ (analysis.mT @ weights))
 
-    def recentred(self, x: AnyArray) -> Self:
+    def recentred(self: M, x: AnyArray) -> M:
         """The modes with the mean of these latents x (n, d), where the scene has moved them: a repair that takes neither labels nor pairs.
 
         Raises:
@@ -89,7 +91,7 @@ class ChangedTransmitter:
             raise ValueError(f"x must have shape (n, {len(self.mean_x)}), got {len(mean)} dimensions")
         return self._changed(mean_x=mean)
 
-    def _changed(self, **tensors: Tensor) -> Self:
+    def _changed(self: M, **tensors: Tensor) -> M:
         own: Any = self
-        changed: Self = replace(own, **{name: value.to(self.strength) for name, value in tensors.items()})
+        changed: M = replace(own, **{name: value.to(self.strength) for name, value in tensors.items()})
         return changed
