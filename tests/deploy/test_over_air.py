@@ -54,10 +54,10 @@ def test_what_arrives_over_the_air_is_what_the_simulation_says(name, pairs):
     here = measure_arrival(came.values, *data[1:], rows=came.rows)
     noise, error = came.mean("noise_variance"), came.mean("error_variance")
     there = simulate_over_air(design, *data, setting=SETTING, noise_variance=noise, error_variance=error)
-    assert here.nmse == pytest.approx(there.nmse, abs=0.012)
-    assert here.accuracy == pytest.approx(there.accuracy, abs=0.02)
+    assert here.nmse == pytest.approx(there.nmse, abs=0.02)
+    assert here.accuracy == pytest.approx(there.accuracy, abs=0.05)  # one report, and with it one error of it, lasts for the run
     worse = simulate_over_air(design, *data, setting=SETTING, noise_variance=2 * noise, error_variance=error)
-    assert worse.nmse > there.nmse + 0.02  # a fault of 3 dB would be seen
+    assert worse.nmse > there.nmse + 0.03  # a fault of 3 dB would be seen
 
 
 def test_what_a_process_refuses_is_told_by_its_name(pairs):
