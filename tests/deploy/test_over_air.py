@@ -13,7 +13,6 @@ import latentlink_runtime as lr
 from latentlink.deploy.over_air.air import AirSetting
 from latentlink.deploy.over_air.processes import Reception, send_over_air
 from latentlink.deploy.over_air.simulation import measure_arrival, simulate_over_air
-from latentlink_runtime.serve.air import Air
 
 pytest.importorskip("zmq")
 KIT = Path(lr.__file__).parents[2] / "conformance"
@@ -28,7 +27,7 @@ def pairs():
 
 def test_the_channel_of_each_carrier_is_that_of_the_air():
     numerology = SETTING.numerology
-    H = Air(SETTING.taps).response(numerology.carriers[numerology.data_index], numerology.n_fft)
+    H = np.fft.fft(SETTING.taps, numerology.n_fft, axis=0)[numerology.carriers[numerology.data_index]]
     np.testing.assert_allclose(SETTING.carriers[:, 0].numpy(), H, atol=1e-12)
 
 
@@ -66,6 +65,8 @@ def test_what_a_process_refuses_is_told_by_its_name(pairs):
         send_over_air(KIT / "head.safetensors", pilots.x.numpy(), SETTING, 100)
     with pytest.raises(ValueError, match="latents must have shape"):
         send_over_air(KIT / "pair.safetensors", pilots.y.numpy(), SETTING, 100)
+    with pytest.raises(ValueError, match="head and labels must come together"):
+        send_over_air(KIT / "pair.safetensors", pilots.x, SETTING, 100, labels=pilots.labels)
     with pytest.raises(ValueError, match="messages"):
         send_over_air(KIT / "pair.safetensors", pilots.x.numpy(), SETTING, 0)
 

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,10 +119,13 @@ def demo(
         run_demo(*overrides, output=output, quick=quick, jobs=jobs, device=device)
     task = _task(overrides, output, quick, device)
     rows = []
-    for label in DESIGNS:
-        for level in levels:
+    try:
+        for label, level in product(DESIGNS, levels):
             rows.append(_run(label, output, replace(setting, snr_db=level), task, count, view))
             _tell(rows[-1])
+    except KeyboardInterrupt:
+        told.print("interrupted: runs over the air are not kept, and the same command makes them anew")
+        sys.exit(130)
     table = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS))
     files = [folder / f"over-the-air.{suffix}" for suffix in ("png", "pdf", "csv")]
     title = f"{task.name}, {antennas}×{antennas} antennas"

@@ -34,6 +34,7 @@ def test_keys_are_written_and_never_overwritten(tmp_path: Path, capsys: pytest.C
         ({"--per-frame": "5000"}, "per_frame"),
         ({"--latents": "nan.npy"}, "row 3 has NaN"),
         ({"--latents": "text.npy"}, "2 axes"),
+        ({"--latents": "complex.npy"}, "real numbers with 2 axes, got complex128"),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, object], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
@@ -43,6 +44,7 @@ def test_what_is_wrong_is_named(changed: dict[str, object], named: str, tmp_path
     np.save("latents.npy", np.zeros((5, 24)))
     np.save("flat.npy", np.zeros(5))
     np.save("nan.npy", np.where(np.arange(5)[:, None] == 3, np.nan, np.zeros((5, 24))))
+    np.save("complex.npy", np.zeros((5, 24), complex))
     np.save("text.npy", np.full((5, 24), "a"))
     np.save("pickle.npy", np.array([{}], object), allow_pickle=True)
     for name in ("tx", "rx"):

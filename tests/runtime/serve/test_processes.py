@@ -253,3 +253,10 @@ def test_both_ends_say_why_a_session_was_refused(place: Place) -> None:
     for process in (rx, tx):
         assert process.stderr is not None
         assert process.stderr.readline() == "the session was refused: n_rx is 2 at the receiver, 4 at the transmitter\n"
+    tx.kill()
+    tx.wait(PATIENCE_S)
+    other = place.tx(uses=2, n_rx=2)
+    assert other.stderr is not None
+    said = other.stderr.readline()
+    assert "refused: conventions (uses, per-frame, version) is " in said
+    assert said.endswith(" at the transmitter\n")  # whole, although digests are long

@@ -29,6 +29,9 @@ RESEND_S, EPOCHS, NONCES = 1.0, 16, 64
 SECRET_BYTES = 32
 OLD = 2  # coherence times after which nothing is left of a CSI
 
+_SHOWN = 40  # letters of a value that differs: with all of them a reason would be longer than a message takes
+_WORDS = {"conventions": "conventions (uses, per-frame, version)"}
+
 Random = Callable[[int], bytes]
 
 
@@ -57,9 +60,13 @@ class Identity:
         return {name: getattr(self, name) for name in IDENTITY}
 
     def differences(self, fields: dict[str, Any]) -> list[str]:
-        """Every field in which a transmitter's differ from this receiver's."""
+        """Every field in which a transmitter's differ from this receiver's; digests by their first 40 digits."""
         own = self.fields().items()
-        return [f"{name} is {mine} at the receiver, {fields[name]} at the transmitter" for name, mine in own if fields[name] != mine]
+        return [
+            f"{_WORDS.get(name, name)} is {str(mine)[:_SHOWN]} at the receiver, {str(fields[name])[:_SHOWN]} at the transmitter"
+            for name, mine in own
+            if fields[name] != mine
+        ]
 
 
 class Session:

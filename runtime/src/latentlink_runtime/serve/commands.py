@@ -41,6 +41,7 @@ from latentlink_runtime.tasks.head import Head
 Array = np.ndarray[Any, Any]
 
 _MOST_DB = 200.0
+_KINDS = {"biuf": "real numbers", "biu": "integers", "biufc": "numbers"}
 _CONVENTIONS = "latentlink serve 1: over_frequency, known messages first, padding in flags, report of one group a carrier or fewer"
 
 
@@ -94,7 +95,7 @@ def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
     design, identity, frame_format = _agreed(given)
     session = ReceiverSession(identity)
     report = {"bits": given.bits, "groups": given.groups, "coherence_s": given.coherence}
-    labels = None if given.labels is None else _array(given.labels, 1)
+    labels = None if given.labels is None else _array(given.labels, 1, "biu")
     head = _head(given.head)
     node = ReceiverNode(design, frame_format, session, head, labels, per_frame=given.per_frame, latents=given.latents, **report)
     pair, allowed = keys.read_secret(given.keys), keys.AllowList(given.allowed)
@@ -118,7 +119,7 @@ def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
 
 
 def _air(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
-    taps = rayleigh(given.seed, 4, given.n_rx, given.n_tx) if given.taps is None else _array(given.taps, 3)
+    taps = rayleigh(given.seed, 4, given.n_rx, given.n_tx) if given.taps is None else _array(given.taps, 3, "biufc")
     if taps.shape[1:] != (given.n_rx, given.n_tx):
         raise ValueError(f"taps must have shape (taps, {given.n_rx}, {given.n_tx}), got {taps.shape}; give --n-rx and --n-tx")
     if not abs(given.snr_db) <= _MOST_DB:
@@ -198,13 +199,16 @@ def _head(path: Path | None) -> Head | None:
     return head
 
 
-def _array(path: Path, axes: int) -> Array:
-    """An array of a .npy file, which has no pickles."""
+def _array(path: Path, axes: int, kinds: str = "biuf") -> Array:
+    """An array of a .npy file, which has no pickles, of NumPy's kinds of numbers; ValueError for anything else."""
     array: Any = None
     with suppress(ValueError, EOFError, MemoryError, OverflowError):
         array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc" or array.ndim != axes or not array.size:
-        raise ValueError(
-            f"{path}: must be a .npy file of numbers with {axes} axes, got {getattr(array, 'shape', 'something else')}; np.save one"
-        )
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds or array.ndim != axes or not array.size:
+        raise ValueError(f"{path}: must be a .npy file of {_KINDS[kinds]} with {axes} axes, got {_told(array)}; np.save one")
     return array
+
+
+def _told(array: Any) -> str:
+    """What came in place of an array, in words."""
+    return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "something else"

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from latentlink_runtime.serve.loopback import Answer, LoopbackServer
 
 PORT = 9464
-PERIOD_S = 0.5
 PREFIX = "latentlink_"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -98,6 +98,7 @@ def _air(command: argparse.ArgumentParser) -> None:
     command.add_argument("--delay", type=float, default=0.0, help="in samples")
     _antennas(command)
     _radio(command)
+    _rate(command)
     _common(command)
 
 
@@ -115,6 +116,7 @@ def _ends(command: argparse.ArgumentParser) -> None:
     command.add_argument("--view", type=int, metavar="PORT", help="live page at http://127.0.0.1:PORT; 0 takes any port")
     _radio(command)
     _antennas(command)
+    _rate(command)
     _common(command)
 
 
@@ -128,8 +130,11 @@ def _antennas(command: argparse.ArgumentParser) -> None:
     command.add_argument("--n-rx", type=int, default=4, help="receive antennas")
 
 
-def _common(command: argparse.ArgumentParser) -> None:
+def _rate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rate", type=_positive, default=1e5, help="samples a second of each antenna, the same for all of tx, air and rx")
+
+
+def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--queue", type=_positive, default=BUDGET_S, metavar="SECONDS", help="of samples that wait at most; older ones are lost"
     )

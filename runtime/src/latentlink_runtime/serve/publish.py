@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from latentlink_runtime.serve.metrics import PERIOD_S, MetricsServer
-from latentlink_runtime.serve.view import View
+from latentlink_runtime.serve.metrics import MetricsServer
+from latentlink_runtime.serve.view import PERIOD_S, View
 
 SILENCE_S = 5.0  # of a receiver, after which a transmitter says so
 _SILENT = f"no answer from the receiver for {SILENCE_S:g} s: is it running, and is NAME.public of this end in its list?"
@@ -102,7 +102,7 @@ class Publisher:
             self._server.publish(values)
         if self._view is not None:
             counts = {**values, "refused": float(node.session.counts["refused"])}
-            reasons = getattr(node.session, "refused", []) if counts["refused"] > self._before.get("refused", 0) else []
+            reasons = node.session.refused if counts["refused"] > self._before.get("refused", 0) else []
             self._view.show(points, values, [*self._changed(node.session), *grown(self._before, counts), *reasons])
             self._before = counts
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from latentlink.numerics.doors import integer, real
 from latentlink_runtime.radio.numerology import LL_64_16, Numerology
-from latentlink_runtime.serve.air import rayleigh
+from latentlink_runtime.serve.air import Air, rayleigh
 
 _TAPS = 4  # in samples; the cyclic prefix takes 13
 
@@ -72,5 +72,4 @@ class AirSetting:
     def carriers(self) -> Tensor:
         """The channel (data carriers, 1, n_rx, n_tx) of each data carrier."""
         numerology = self.numerology
-        turn = np.exp(-2j * np.pi * np.outer(numerology.carriers[numerology.data_index], np.arange(_TAPS)) / numerology.n_fft)
-        return torch.from_numpy(np.tensordot(turn, self.taps, 1))[:, None]
+        return torch.from_numpy(Air(self.taps).response(numerology.carriers[numerology.data_index], numerology.n_fft))[:, None]

@@ -119,6 +119,10 @@ def send_over_air(
     """
     rows = as_tensor("latents", latents).detach().cpu().float().numpy()
     integer("messages", messages)
+    if (head is None) != (labels is None):
+        raise ValueError(
+            f"head and labels must come together, for the accuracy on the page, got {'labels' if head is None else 'a head'} alone"
+        )
     with tempfile.TemporaryDirectory(prefix="ll-") as name:  # short: addresses of ipc may have 107 letters
         folder = Path(name)
         for end in ("tx", "rx"):
