@@ -53,6 +53,8 @@ NOT_CALLED = {  # what is not called at all, and why
     "device_pair": "trains encoders",
     "small_digit_encoders": "trains encoders",
     "digits": "reads a data set",
+    "send_over_air": "starts processes",
+    "export_onnx": "trains a codec",
     "cifar10": "reads a data set",
     "fashion_mnist": "reads a data set",
 }
@@ -99,6 +101,7 @@ def folder() -> Path:
     np.save(made / "h.npy", channel().h[:, 0].numpy())
     np.save(made / "images.npy", np.zeros((4, 8, 8), np.uint8))
     solution("exact").transceiver.save(made / "link.safetensors")
+    modes().save(made / "pair.safetensors")
     (made / "study.yaml").write_text("name: small\nmethods: [{name: closed-form}]\n")
     return made
 
@@ -124,6 +127,12 @@ def _measured_tasks() -> ll.metrics.Evaluation:
     link, targets = solution("exact").transceiver, pilots().x[:, :2]
     head, y = ll.nn.RegressionHead.fit(pilots().y, targets), pilots().y
     return ll.evaluate(link, pilots().x, y, channel=channel(), head=head, targets=targets, gallery=y, generator=0)
+
+
+@cache
+def concepts(end: str) -> ll.alignment.Concepts:
+    """Class means of one end."""
+    return ll.alignment.Concepts.from_labels(getattr(pilots(), end), pilots().labels)
 
 
 @cache
@@ -232,6 +241,16 @@ def instances() -> dict[str, Any]:
         ll.data.from_callable("flat", lambda images: images.flatten(1).float(), 64, "1"),
         images,
         ll.data.Marginal.from_latents(pilots().x),
+        concepts("x"),
+        ll.alignment.FewPairs(),
+        ll.alignment.Spread(pilots().x),
+        ll.alignment.DecisionPilots(pilots().x[:30], pilots().labels[:30]),
+        ll.alignment.WhitenedProcrustes(),
+        ll.alignment.ParsevalFrame(),
+        ll.alignment.RelativeRepresentation(),
+        ll.deploy.AirSetting(),
+        ll.deploy.Arrival(0.1, 0.9),
+        ll.deploy.Reception(np.zeros((2, 3)), np.arange(2), 0, [{"seconds": 0.0, "messages": 2.0}], 1, {}),
         ll.nn.RegressionHead.fit(pilots().y, pilots().x[:, :2]),
         ll.nn.ChannelLayer(channel()),
         Threads(2),
@@ -441,14 +460,27 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "GenieTransceiver.lost": {"x": lambda: pilots().x[:5]},
     "StandardDraws.draw": {"count": lambda: 1},
     "Moments.from_pairs": {"folds": lambda: 2},
+    "Reception.mean": {"column": lambda: "messages"},
+    "measure_arrival": {"values": lambda: pilots().y, "rows": lambda: torch.arange(registry.N)},
+    "simulate_over_air": {
+        "design": modes,
+        "setting": lambda: ll.deploy.AirSetting(2, 2),
+        "noise_variance": lambda: 0.1,
+    },
+    "Concepts.shared_with": {"receiver": lambda: concepts("y")},
+    "fit": {"tx": lambda: concepts("x"), "rx": lambda: concepts("y")},
+    "DecisionPilots.pairs": {"rx": lambda: concepts("y")},
+    "DecisionPilots": {"x": lambda: pilots().x[:30], "decisions": lambda: pilots().labels[:30], "names": lambda: None},
+    "Concepts.named": {"names": lambda: ("a", "b", "c", "d")},
+    "export_device": {"source": lambda: folder() / "pair.safetensors", "path": lambda: folder() / "device.safetensors"},
     "Moments.from_aligner": {
         "A": lambda: 0.1 * torch.eye(registry.M, registry.D, dtype=torch.float64),
         "tx": lambda: ll.data.Marginal.from_latents(pilots().x),
         "rx": lambda: ll.data.Marginal.from_latents(pilots().y),
     },
     "Moments.from_concepts": {
-        "tx": lambda: ll.alignment.Concepts.from_labels(pilots().x, pilots().labels),
-        "rx": lambda: ll.alignment.Concepts.from_labels(pilots().y, pilots().labels),
+        "tx": lambda: concepts("x"),
+        "rx": lambda: concepts("y"),
     },
     "Pilots.__getitem__": {"rows": lambda: [0, 1, 2]},
     "tr38901.generate": {"n_rx": lambda: 1, "n_tx": lambda: 1},

@@ -12,6 +12,7 @@ SPACES = (
     "budget",
     "channels",
     "tr38901",
+    "alignment",
     "living",
     "bounds",
     "baselines",
@@ -22,6 +23,7 @@ SPACES = (
     "data",
     "execution",
     "nn",
+    "deploy",
 )
 
 

@@ -49,7 +49,10 @@ class DecisionPilots(Summarised):
 
     def __init__(self, x: AnyArray, decisions: AnyLabels, names: Sequence[str] | None = None) -> None:
         latents = as_latents("x", x)
-        numbers, known = as_named_labels(decisions, len(latents), names)
+        try:
+            numbers, known = as_named_labels(decisions, len(latents), names)
+        except ValueError as error:  # which calls decisions labels
+            raise ValueError(f"decisions of x: {error}") from error
         for name, value in (("x", latents), ("decisions", numbers.to(latents.device)), ("names", known)):
             object.__setattr__(self, name, value)
 

@@ -116,7 +116,9 @@ class Spread(Summarised):
         return torch.sparse_coo_tensor(W.indices(), root[W.indices()].prod(0) * W.values(), (n, n), check_invariants=False).coalesce()
 
     def nodes(self, x: Float[Tensor, "k d"]) -> Int[Tensor, "k"]:
-        """The own latent (k,) that is nearest to each of the observations x."""
+        """The own latent (k,) that is nearest to each of the observations x (k, d); a ValueError if x is of another dimension."""
+        if x.shape[-1] != self.x.shape[1]:
+            raise ValueError(f"x must be of the graph's latents of dimension {self.x.shape[1]}, got {x.shape[-1]}")
         own = self.own
         z = (x.to(own.mean) - own.mean) @ own.spectrum.vectors[:, : own.components.shape[1]]
         return torch.cat([_nearest(rows, own.components, 1)[1].squeeze(1) for rows in z.split(_ROWS)])
@@ -127,8 +129,6 @@ class Spread(Summarised):
         Raises:
             ValueError: x is of another dimension.
         """
-        if x.shape[-1] != self.x.shape[1]:
-            raise ValueError(f"x must be of the graph's latents of dimension {self.x.shape[1]}, got {x.shape[-1]}")
         nodes = self.nodes(x)
         start = torch.zeros(len(self.x), len(x), dtype=self.own.mean.dtype, device=nodes.device)
         start[nodes, torch.arange(len(x), device=nodes.device)] = 1 - self.reach

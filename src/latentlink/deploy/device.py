@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.artifacts import CONVENTIONS
 from latentlink.storage.atomic import write_atomically
 from latentlink_runtime.artifacts.artifact_file import BLANK, DEVICE, FORMAT_VERSION, Tensors, pair_digest, read, seal
@@ -26,6 +27,7 @@ from latentlink_runtime.loading import load
 _FACTS = ("tx_dim", "rx_dim", "modes", "max_symbols", "networks", "power_limit", "peak", "latent_dim", "outputs", "classes", "class_names")
 
 
+@validate_call
 def export_device(source: str | os.PathLike[str], path: str | os.PathLike[str], max_symbols: int | None = None) -> Path:
     """Write the file that a device needs of a saved pair, codec or head; `latentlink_runtime.load` reads it as it reads the full one.
 

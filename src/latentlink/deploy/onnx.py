@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from latentlink.deploy.graph import Graph
+from latentlink.numerics.validation import validate_call
 from latentlink.storage.atomic import write_atomically
 from latentlink_runtime.artifacts.artifact_file import pair_digest
 from latentlink_runtime.codec.design import CodecDesign
@@ -62,6 +63,7 @@ class Constants:
         return cls(codec.analysis, codec.synthesis, means.mean_x, means.mean_y, **rest)
 
 
+@validate_call
 def export_onnx(
     path: str | os.PathLike[str], folder: str | os.PathLike[str], head: str | os.PathLike[str] | None = None
 ) -> tuple[Path, Path, Path]:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlink.numerics.doors import integer, real
+from latentlink.numerics.doors import check_instance, flag, integer, real
+from latentlink.numerics.reprs import Summarised
 from latentlink_runtime.radio.numerology import LL_64_16, Numerology
 from latentlink_runtime.serve.air import Air, rayleigh
 
@@ -14,7 +15,7 @@ _TAPS = 4  # in samples; the cyclic prefix takes 13
 
 
 @dataclass(frozen=True)
-class AirSetting:
+class AirSetting(Summarised):
     """The air of a run, and how samples go through it.
 
     Attributes:
@@ -62,6 +63,8 @@ class AirSetting:
         integer("per_frame", self.per_frame, 1, 4000)
         integer("bits", self.bits, 1, 16)
         integer("seed", self.seed, 0)
+        flag("gnuradio", self.gnuradio)
+        check_instance("numerology", self.numerology, Numerology, "latentlink_runtime.radio.numerology has LL_64_16 and LL_256_64")
 
     @property
     def taps(self) -> np.ndarray:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from latentlink.deploy.over_air.air import AirSetting
-from latentlink.numerics.doors import AnyArray, as_tensor, integer
+from latentlink.numerics.doors import AnyArray, as_tensor, choice, integer
+from latentlink.numerics.reprs import Summarised
 from latentlink_runtime.control.keys import make_keys
 from latentlink_runtime.serve.processes import environment_of_one_thread
 
@@ -30,7 +31,7 @@ _QUEUE_S = 2.0  # of samples that may wait: nobody waits for a message here, and
 
 
 @dataclass(frozen=True, eq=False)
-class Reception:
+class Reception(Summarised):
     """What came of the messages of a run, as `send_over_air` returns it.
 
     Attributes:
@@ -62,8 +63,11 @@ class Reception:
         return self.frames_sent - len(self.frames)
 
     def mean(self, column: str) -> float:
-        """Mean of a column of the log over frames; NaN where there are none."""
-        return float(np.mean([frame[column] for frame in self.frames])) if self.frames else math.nan
+        """Mean of a column of the log over frames, NaN where there are none; a ValueError if the log has no such column."""
+        if not self.frames:
+            return math.nan
+        choice("column", column, self.frames[0])
+        return float(np.mean([frame[column] for frame in self.frames]))
 
     @property
     def messages_per_second(self) -> float:

@@ -15,21 +15,24 @@ from latentlink.channels.channel import Channel
 from latentlink.channels.csi.feedback import quantise_feedback
 from latentlink.deploy.over_air.air import AirSetting
 from latentlink.latents.labels import as_labels
-from latentlink.latents.rows import as_pairs
+from latentlink.latents.rows import as_latents, as_pairs
 from latentlink.linear.closed_form import design_exactly
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.transceiver import Transceiver
 from latentlink.neural.codec.design import Codec
-from latentlink.numerics.doors import AnyArray, as_tensor, finite, real
+from latentlink.numerics.doors import AnyArray, as_tensor, real
+from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.seeds import stream_generator
+from latentlink.numerics.validation import validate_call
 from latentlink.power import Mean
 from latentlink.tasks.heads import LinearHead, decisions
 
 _REPEATS = 4  # draws of noise and errors
+_MOST = 1e30  # of a variance: squares of its square are still numbers
 
 
 @dataclass(frozen=True)
-class Arrival:
+class Arrival(Summarised):
     """How well latents arrived.
 
     Attributes:
@@ -46,6 +49,7 @@ class Arrival:
     accuracy: float
 
 
+@validate_call
 def measure_arrival(values: AnyArray, y: AnyArray, labels: AnyArray, head: LinearHead, *, rows: AnyArray | None = None) -> Arrival:
     """Measure latents that arrived over an air.
 
@@ -70,7 +74,7 @@ def measure_arrival(values: AnyArray, y: AnyArray, labels: AnyArray, head: Linea
         >>> ll.deploy.measure_arrival(0.9 * y[:50], y, labels, head, rows=torch.arange(50)).nmse < 0.02
         True
     """
-    decoded, own = finite("values", values).float(), finite("y", y).float()
+    decoded, own = as_latents("values", values).float(), as_latents("y", y).float()
     classes = as_labels(labels, len(own))
     which = torch.arange(len(decoded), device=decoded.device) if rows is None else as_tensor("rows", rows)
     if which.shape != decoded.shape[:1] or which.is_floating_point() or which.is_complex():
@@ -86,6 +90,7 @@ def measure_arrival(values: AnyArray, y: AnyArray, labels: AnyArray, head: Linea
     return Arrival(float(error), float((decisions(head, decoded) == numbers).double().mean()))
 
 
+@validate_call
 def simulate_over_air(
     design: SemanticModes | Codec,
     x: AnyArray,
@@ -126,10 +131,8 @@ def simulate_over_air(
         True
     """
     noise, error = (
-        real(name, value, least=0.0) for name, value in (("noise_variance", noise_variance), ("error_variance", error_variance))
+        real(name, value, least=0.0, most=_MOST) for name, value in (("noise_variance", noise_variance), ("error_variance", error_variance))
     )
-    if not isinstance(design, SemanticModes | Codec):
-        raise ValueError(f"design must be SemanticModes or a Codec, which design for the air's channels, got {type(design).__name__}")
     generator = stream_generator(setting.seed, "over the air")
     truth = Channel(setting.carriers, noise)
     messages, own = (each.float() for each in as_pairs(x, y))
