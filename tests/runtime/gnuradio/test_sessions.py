@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from latentlink_runtime.serve.metrics import PERIOD_S
+from latentlink_runtime.serve.view import PERIOD_S
 from runtime.gnuradio import airs
 from runtime.radio.air import Air, rayleigh
 from runtime.serve.loop import CONFORMANCE
