@@ -37,7 +37,7 @@ def texts(view: View) -> list[str]:
 def test_only_what_grew_is_told_in_words_that_agree() -> None:
     before = {"stale": 2.0, "bad_header": 1.0, "lost_symbols": 0.0}
     now = {"stale": 3.0, "bad_header": 1.0, "lost_symbols": 12.0, "messages": 99.0, "refused": 1.0}
-    assert grown(before, now) == ["1 frame of an unknown epoch", "12 symbols damaged", "1 session refused"]
+    assert list(grown(before, now).values()) == ["1 frame of an unknown epoch", "12 symbols damaged", "1 session refused"]
     assert (counted(1, "frame"), counted(0, "frame")) == ("1 frame", "0 frames")
 
 
@@ -53,7 +53,18 @@ def test_sessions_that_begin_link_and_end_are_events() -> None:
 def test_a_refusal_is_told_with_what_the_other_end_named() -> None:
     view = View()
     Publisher(None, view)(node("hello", refused=1), 1.0)
-    assert texts(view) == ["hello", "1 session refused", "n_tx: 2 here, 4 there"]
+    assert texts(view) == ["hello", "n_tx: 2 here, 4 there", "1 session refused"]
+
+
+def test_counts_that_grow_for_ever_drive_no_event_away() -> None:
+    view = View()
+    publish = Publisher(None, view)
+    for time in range(100):
+        publish(node("linked", "abcdef12", missed=3 * time, late=time // 50), float(time))
+    assert texts(view) == ["session abcdef12 began", "session abcdef12: linked", "1 frame that the air did not take in time",
+                           "297 frames missed between others"]  # fmt: skip
+    publish(node("idle", "", missed=300, late=1), 100.0)
+    assert texts(view)[-2:] == ["session abcdef12 ended", "3 frames missed between others"]
 
 
 def test_it_publishes_five_times_a_second_at_most_and_both_at_once() -> None:

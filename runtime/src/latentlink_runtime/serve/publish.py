@@ -1,6 +1,7 @@
 """What a process tells those who look: its numbers for Prometheus, and the live page with its points and events.
 
-An event is a sentence on what changed since the last look: a session began, a precoder came into use, frames were refused.
+An event is a sentence on what changed since the last look: a session began, a precoder came into use. What is counted, such as frames
+that were refused, is one sentence of each kind with the number since the session's state last changed.
 """
 
 import sys
@@ -59,6 +60,8 @@ class Publisher:
     def __init__(self, server: MetricsServer | None = None, view: View | None = None) -> None:
         self._server, self._view, self._due = server, view, 0.0
         self._before: Mapping[str, float] = {}
+        self._since: Mapping[str, float] = {}
+        self._changes = 0
         self._state = "", "idle"
         self._refused: list[str] = []
         self._unknown, self._was_silent = 0.0, False
@@ -103,7 +106,11 @@ class Publisher:
         if self._view is not None:
             counts = {**values, "refused": float(node.session.counts["refused"])}
             reasons = node.session.refused if counts["refused"] > self._before.get("refused", 0) else []
-            self._view.show(points, values, [*self._changed(node.session), *grown(self._before, counts), *reasons])
+            changed, news = self._changed(node.session), grown(self._before, counts)
+            if changed:
+                self._since, self._changes = self._before, self._changes + 1
+            totals = {f"{name} {self._changes}": text for name, text in grown(self._since, counts).items() if name in news}
+            self._view.show(points, values, [*changed, *reasons], totals)
             self._before = counts
 
     def _changed(self, session: Any) -> list[str]:
@@ -118,13 +125,13 @@ class Publisher:
         return [f"session {name}: {session.state}" if name else session.state]
 
 
-def grown(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
-    """Sentences on the counts that grew."""
-    return [
-        sentence.format(counted(int(now[name] - before.get(name, 0)), _WHAT.get(name, "frame")))
+def grown(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, str]:
+    """Sentences on the counts that grew, by name."""
+    return {
+        name: sentence.format(counted(int(now[name] - before.get(name, 0)), _WHAT.get(name, "frame")))
         for name, sentence in _EVENTS.items()
         if now.get(name, 0) > before.get(name, 0)
-    ]
+    }
 
 
 def counted(number: int, what: str) -> str:

@@ -52,20 +52,29 @@ class View:
         self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
         self._number, self._shown_at = 0, time.monotonic()
 
-    def show(self, points: Any = (), values: Mapping[str, float | None] | None = None, events: Iterable[str] = ()) -> None:
+    def show(
+        self,
+        points: Any = (),
+        values: Mapping[str, float | None] | None = None,
+        events: Iterable[str] = (),
+        totals: Mapping[str, str] | None = None,
+    ) -> None:
         """Show what is there now.
 
         Args:
             points: complex symbols of any shape, of which at most 500 are shown, evenly chosen; those that are not finite are left out.
             values: numbers by name, as `metrics.MetricsServer.publish` takes them.
             events: what happened since the last call, a short sentence each.
+            totals: sentences by name, each instead of the last one of that name: what happens again and again drives no event away.
         """
         chosen, numbers = thinned(points), {name: _finite(value) for name, value in (values or {}).items()}
-        now = [{"t": round(time.time(), 1), "text": str(text)[:MOST_LETTERS]} for text in events]
+        told = [*((None, text) for text in events), *(totals or {}).items()]
+        now = [{"t": round(time.time(), 1), "text": str(text)[:MOST_LETTERS], "total": name} for name, text in told]
         with self._lock:
             self._points, self._values, self._shown_at = chosen, numbers, time.monotonic()
             self._number += 1
-            self._events.extend(now)
+            kept = [event for event in self._events if event["total"] is None or event["total"] not in (totals or {})]
+            self._events = deque([*kept, *now], maxlen=MOST_EVENTS)
 
     def state(self) -> dict[str, Any]:
         """What the page is told: title, number of the update, its time and age in seconds, points, values and events, the newest last."""
@@ -77,7 +86,7 @@ class View:
                 "age_s": round(time.monotonic() - self._shown_at, 2),
                 "points": self._points,
                 "values": self._values,
-                "events": list(self._events),
+                "events": [{"t": event["t"], "text": event["text"]} for event in self._events],
             }
 
 
