@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import i0
 
 Array = np.ndarray[Any, Any]
 
@@ -62,7 +63,7 @@ def resample(samples: Array, at: Array) -> Array:
     padded = np.concatenate([np.zeros((_REACH, samples.shape[1])), samples, np.zeros((_REACH + 1, samples.shape[1]))])
     for offset in range(1 - _REACH, _REACH + 1):
         apart = at - (base + offset)
-        window = np.i0(8.0 * np.sqrt(np.clip(1 - (apart / _REACH) ** 2, 0, None))) / np.i0(8.0)
+        window = i0(8.0 * np.sqrt(np.clip(1 - (apart / _REACH) ** 2, 0, None))) / i0(8.0)
         place = np.clip(base + offset + _REACH, 0, len(padded) - 1)
         out += (np.sinc(apart) * window)[:, None] * padded[place]
     return out

@@ -134,7 +134,10 @@ def damaged(air: Loop, rng: np.random.Generator) -> tuple[np.ndarray, int, int, 
     return np.concatenate([stream[:at], stream[at - count :]]), at, at, count
 
 
-@pytest.mark.parametrize(("antennas", "snr_db"), [(1, 20), (2, 10), (2, 20), (4, 10), (4, 20)])
+@pytest.mark.parametrize(
+    ("antennas", "snr_db"),
+    [(1, 20), (2, 10), (4, 20), pytest.param(2, 20, marks=pytest.mark.sweep), pytest.param(4, 10, marks=pytest.mark.sweep)],
+)
 def test_drops_and_doubles_lose_no_untouched_frame_and_damaged_symbols_are_flagged(antennas: int, snr_db: int) -> None:
     accepted = flagged = 0
     for seed in range(3):

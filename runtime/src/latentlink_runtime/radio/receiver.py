@@ -31,6 +31,7 @@ Array = np.ndarray[Any, Any]
 
 LARGEST = float(np.finfo(np.float32).max)
 SKIP = 120  # samples after a detection that came to nothing
+_AHEAD = 128  # steps of the search at once: what is behind a frame would be looked at again after each
 _FORGIVEN = 4000  # samples after which an earlier failure no longer counts
 _PATIENCE = 4  # failures before skips double, up to 16-fold
 _MOVED = 0.002  # cycles by which a clock that was not known moved the LTF's outermost carrier, from which on the channel is estimated anew
@@ -117,7 +118,8 @@ class Receiver:
         stretch = self._buffer.rest(self._at, sync.detector_span(self.frame_format.numerology))
         if stretch is None:
             return False
-        metric = sync.metric(stretch, self.frame_format.numerology)
+        ahead = sync.detector_span(self.frame_format.numerology) + STF_PERIOD * _AHEAD
+        metric = sync.metric(stretch[:ahead], self.frame_format.numerology)
         found = np.flatnonzero(metric > sync.threshold(self.n_rx, self.frame_format.numerology))
         self._at += STF_PERIOD * int(found[0] if len(found) else len(metric))
         if not len(found):

@@ -10,6 +10,7 @@ symbols and taken out by its share above noise. Then χ², a symbol's mean of |Y
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,12 +71,12 @@ class Observation:
         """Some of the symbols."""
         return replace(self, received=self.received[symbols], expected=self.expected[symbols], times=self.times[symbols])
 
-    @property
+    @cached_property
     def correlation(self) -> Array:
         """c = Σ_a X* Y / ν (symbols, K)."""
         return np.einsum("lka,lka->lk", self.expected.conj(), self.received) / self.noise
 
-    @property
+    @cached_property
     def weight(self) -> Array:
         """Σ_a |X|² / ν (symbols, K): the SNR."""
         return np.einsum("lka,lka->lk", self.expected.conj(), self.expected).real / self.noise

@@ -26,6 +26,7 @@ def zadoff_chu(root: int, length: int) -> Array:
     return np.delete(np.exp(-1j * np.pi * root * n * (n + 1) / length), length // 2)
 
 
+@lru_cache(maxsize=32)
 def hadamard(order: int) -> Array:
     """The Hadamard matrix (order, order) of Sylvester's construction; order is a power of two."""
     matrix = np.ones((1, 1))
@@ -34,6 +35,7 @@ def hadamard(order: int) -> Array:
     return matrix
 
 
+@lru_cache(maxsize=64)
 def training_matrix(n: int, repetitions: int = 1) -> Array:
     """W (n, n × repetitions), entries of modulus 1 and orthogonal rows: Hadamard, or DFT where n is no power of two; not symmetric."""
     power_of_two = n & (n - 1) == 0
