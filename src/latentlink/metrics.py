@@ -1,7 +1,8 @@
 """What a link achieved: task accuracy, errors of the latent, power peaks, operations and latency."""
 
 from latentlink.evaluation.amplifier import Amplifier
-from latentlink.evaluation.figures import Evaluation, RegressionFigures, RetrievalFigures
+from latentlink.evaluation.clusters import clustering
+from latentlink.evaluation.figures import ClusteringFigures, Evaluation, RegressionFigures, RetrievalFigures
 from latentlink.evaluation.latency import MeasuredLatency, latency
 from latentlink.evaluation.papr import Peaks, peaks
 from latentlink.links.operation_count import OperationCount
@@ -10,6 +11,7 @@ from latentlink.tasks.metrics import Accuracy, Rate, accuracy, agreement, mse, n
 __all__ = [
     "Accuracy",
     "Amplifier",
+    "ClusteringFigures",
     "Evaluation",
     "MeasuredLatency",
     "OperationCount",
@@ -19,6 +21,7 @@ __all__ = [
     "RetrievalFigures",
     "accuracy",
     "agreement",
+    "clustering",
     "latency",
     "mse",
     "nmse",

@@ -21,6 +21,8 @@ _WORDS = {
     "output_nmse": "NMSE of the head's outputs",
     "recall_at_1": "recall@1",
     "recall_at_10": "recall@10",
+    "adjusted_rand": "adjusted Rand index of clusters",
+    "mutual_information": "mutual information of clusters, normalised",
     "nmse": "NMSE",
     "cosine": "cosine similarity",
     "power": "power per use",

@@ -1,6 +1,9 @@
 from .cache import encode
 from .datasets.cifar import cifar10
+from .datasets.clip_art import clip_art
 from .datasets.images import DatasetNotFound, ImageSet, digits, fashion_mnist
+from .datasets.texts import TextSet, TitledImages
+from .datasets.wordnet import wordnet
 from .encoders.catalogue import encoder
 from .encoders.image_encoder import Encoder, from_callable
 from .encoders.small import small_digit_encoders
@@ -23,7 +26,10 @@ __all__ = [
     "Encoder",
     "ImageSet",
     "Marginal",
+    "TextSet",
+    "TitledImages",
     "cifar10",
+    "clip_art",
     "device_pair",
     "digits",
     "encode",
@@ -41,5 +47,6 @@ __all__ = [
     "read_pairs",
     "sample_pairs",
     "small_digit_encoders",
+    "wordnet",
     "write_array",
 ]

@@ -1,9 +1,9 @@
 """The cache of latents: encoded in shards, each written atomically as soon as it is computed, found again by what it depends on.
 
-A shard's folder is named by the encoder's fingerprint and its file by the SHA-256 of its own images, so no entry is ever out of date, and
-sets that begin alike share their shards: the first 12,000 images of a set are not encoded again when all are. An interrupted encoding
-resumes at the first missing shard; a damaged shard (its digest does not match) counts as missing. Two processes at once compute some
-shards twice and nothing worse: shards appear by renaming, and both write the same latents.
+A shard's folder is named by the encoder's fingerprint and its file by the SHA-256 of its own images or texts, so no entry is ever out of
+date, and sets that begin alike share their shards: the first 12,000 images of a set are not encoded again when all are. An interrupted
+encoding resumes at the first missing shard; a damaged shard (its digest does not match) counts as missing. Two processes at once compute
+some shards twice and nothing worse: shards appear by renaming, and both write the same latents.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from latentlink.data.datasets.images import ImageSet
+from latentlink.data.datasets.texts import Observations, TextSet, seen_by
 from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.execution.executor import Executor
 from latentlink.execution.local import Threads
@@ -30,7 +31,9 @@ from latentlink.storage.folders import cache_folder
 
 EncodingProgress = Callable[[str, int, int], object]  # called with (what is encoded by what, images done, images in all)
 
-SHARD_SIZE = 2000  # images: divides the sizes of the data sets and of the studies, so that parts of a set end where shards do
+Part = UInt8[np.ndarray, "n ..."] | tuple[str, ...]  # pixels, or texts
+
+SHARD_SIZE = 2000  # observations: divides the sizes of the data sets and of the studies, so that parts of a set end where shards do
 LOG = logging.getLogger(__name__)
 
 
@@ -75,7 +78,7 @@ class Shard:
 @validate_call
 def encode(
     encoder: Encoder,
-    images: ImageSet,
+    images: Observations,
     *,
     batch_size: int = 64,
     shard_size: int = SHARD_SIZE,
@@ -83,12 +86,12 @@ def encode(
     progress: EncodingProgress | None = None,
     executor: Executor | None = None,
 ) -> Float32[Tensor, "n d"]:
-    """Encode a set of images, computing only the latents that are not in the cache.
+    """Encode a set of images or texts, computing only the latents that are not in the cache.
 
     Args:
         encoder: gives d.
-        images: n of them.
-        batch_size: images that go through the encoder together; on CPUs 32 to 128 are about twice as fast as 256.
+        images: n of them; or a `TextSet` for an encoder of texts, or `TitledImages`, of which the encoder sees its part.
+        batch_size: images or texts that go through the encoder together; on CPUs 32 to 128 are about twice as fast as 256.
         shard_size: images in one file, the most that an interruption can lose; another size is encoded anew.
         folder: the cache, `cache_folder()` if not given; its files are `latents/<encoder>/<images>.safetensors`.
         progress: callback, called after each batch that is computed with (description, images done, images to compute); after each
@@ -99,7 +102,8 @@ def encode(
         Latents (n, d) on the CPU.
 
     Raises:
-        ValueError: there are no images, a size is below one, or the encoder returned NaN, infinity or another shape.
+        ValueError: there are no images, the encoder takes texts and these are images (or the other way round), a size is below one, or the
+            encoder returned NaN, infinity or another shape.
         OSError: the cache cannot be written, or the cluster is lost.
 
     Example:
@@ -111,10 +115,11 @@ def encode(
     """
     integer("batch_size", batch_size)
     integer("shard_size", shard_size)
-    integer("number of images", len(images))
-    latents = torch.empty(len(images), encoder.dim, device="cpu")
+    seen = seen_by(encoder.sees, images, encoder.name)
+    integer("number of images", len(seen))
+    latents = torch.empty(len(seen), encoder.dim, device="cpu")
     missing = []
-    for shard in _shards(encoder, images, shard_size, cache_folder() if folder is None else Path(folder)):
+    for shard in _shards(encoder, seen, shard_size, cache_folder() if folder is None else Path(folder)):
         stored = shard.read()
         if stored is None:
             missing.append(shard)
@@ -126,11 +131,10 @@ def encode(
         nonlocal done
         done += images_done
         if progress is not None:
-            progress(f"{images.name} → {encoder.name}", done, to_compute)
+            progress(f"{seen.name} → {encoder.name}", done, to_compute)
 
-    encoding = _Encoding(encoder, images.name, batch_size, count if executor is None else None)
-    pixels = images.images.cpu().numpy()  # views of arrays are pickled alone, those of tensors with all they are views of
-    parts = [(shard.start, pixels[shard.start : shard.stop]) for shard in missing]
+    encoding = _Encoding(encoder, seen.name, batch_size, count if executor is None else None)
+    parts = [(shard.start, _part(seen, shard.start, shard.stop)) for shard in missing]
     for ended in (Threads(1) if executor is None else executor).run(encoding, parts):
         shard, computed = missing[ended.number], ended.result()
         shard.write(computed)
@@ -142,7 +146,7 @@ def encode(
 
 @dataclass(frozen=True, eq=False)
 class _Encoding:
-    """The encoding of a shard, from its first image's number and its pixels.
+    """The encoding of a shard, from the number of its first observation and its pixels or texts.
 
     Attributes:
         encoder: gives d.
@@ -156,30 +160,45 @@ class _Encoding:
     batch_size: int
     count: Callable[[int], None] | None = None
 
-    def __call__(self, part: tuple[int, UInt8[np.ndarray, "n ..."]]) -> Float32[Tensor, "n d"]:
-        start, pixels = part
+    def __call__(self, numbered: tuple[int, Part]) -> Float32[Tensor, "n d"]:
+        start, part = numbered
         latents = []
-        for first in range(0, len(pixels), self.batch_size):
-            latents.append(self.encoder(torch.from_numpy(pixels[first : first + self.batch_size])).cpu())
+        for first in range(0, len(part), self.batch_size):
+            some = part[first : first + self.batch_size]
+            latents.append(self.encoder(torch.from_numpy(some) if isinstance(some, np.ndarray) else some).cpu())
             bad = (~latents[-1].isfinite()).any(1)
             if bad.any():
                 number = start + first + int(bad.nonzero()[0])
-                raise ValueError(f"encoder {self.encoder.name} returned NaN or infinity for image {number} of {self.name}")
+                raise ValueError(
+                    f"encoder {self.encoder.name} returned NaN or infinity for {self.encoder.sees[:-1]} {number} of {self.name}"
+                )
             if self.count is not None:
                 self.count(len(latents[-1]))
         return torch.cat(latents)
 
 
-def _shards(encoder: Encoder, images: ImageSet, shard_size: int, folder: Path) -> list[Shard]:
+def _part(seen: ImageSet | TextSet, start: int, stop: int) -> Part:
+    """The pixels or texts from one row to another; views of arrays are pickled alone, those of tensors with all they are views of."""
+    return seen.texts[start:stop] if isinstance(seen, TextSet) else seen.images.cpu().numpy()[start:stop]
+
+
+def _shards(encoder: Encoder, seen: ImageSet | TextSet, shard_size: int, folder: Path) -> list[Shard]:
     home = folder / "latents" / hashlib.sha256(f"{encoder.fingerprint} {encoder.dim}".encode()).hexdigest()
-    n = len(images)
+    n = len(seen)
     shards = []
     for start in range(0, n, shard_size):
-        part = images.images[start : start + shard_size].cpu().contiguous()
-        key = hashlib.sha256(f"{tuple(part.shape)}".encode())
-        key.update(part.numpy().data)
-        shards.append(Shard(home / f"{key.hexdigest()}.safetensors", start, min(start + shard_size, n), encoder.dim))
+        key = _key(_part(seen, start, start + shard_size))
+        shards.append(Shard(home / f"{key}.safetensors", start, min(start + shard_size, n), encoder.dim))
     return shards
+
+
+def _key(part: Part) -> str:
+    """SHA-256 of what is encoded: texts with their lengths, so that no two lists of them run together alike."""
+    if not isinstance(part, np.ndarray):
+        return hashlib.sha256("".join(f"{len(text)} {text}" for text in part).encode()).hexdigest()
+    key = hashlib.sha256(f"{part.shape}".encode())
+    key.update(np.ascontiguousarray(part).data)
+    return key.hexdigest()
 
 
 def _digest(latents: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Two devices that see the same images: pilots and test latents of a pair of encoders, from the data sets on this machine."""
+"""Two devices that observe the same: pilots and test latents of a pair of encoders, from the data sets on this machine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ import torch
 
 from latentlink.data.cache import EncodingProgress, encode
 from latentlink.data.datasets.cifar import cifar10
-from latentlink.data.datasets.images import DatasetNotFound, ImageSet, Split, digits, fashion_mnist
+from latentlink.data.datasets.clip_art import clip_art
+from latentlink.data.datasets.images import DatasetNotFound, Split, digits, fashion_mnist
+from latentlink.data.datasets.texts import Observations
+from latentlink.data.datasets.wordnet import wordnet
 from latentlink.data.encoders.catalogue import encoder
 from latentlink.data.encoders.image_encoder import Encoder
 from latentlink.data.encoders.small import small_digit_encoders
@@ -20,10 +23,22 @@ from latentlink.numerics.doors import choice, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call
 
-Dataset = Literal["auto", "fashion-mnist", "cifar-10", "digits"]
-Loader = Callable[[Split], ImageSet]
+Dataset = Literal["auto", "fashion-mnist", "cifar-10", "digits", "wordnet", "clip-art"]
+Loader = Callable[[Split], Observations]
 
-_WORDS = {"fashion-mnist": "Fashion-MNIST", "cifar-10": "CIFAR-10", "digits": "scikit-learn's digits at 8 px"}
+_WORDS = {
+    "fashion-mnist": "Fashion-MNIST",
+    "cifar-10": "CIFAR-10",
+    "digits": "scikit-learn's digits at 8 px",
+    "wordnet": "WordNet's definitions",
+    "clip-art": "clip art with titles",
+}
+_FROM_FOLDERS: dict[str, Callable[[Split, Path | str | None], Observations]] = {
+    "fashion-mnist": fashion_mnist,
+    "cifar-10": cifar10,
+    "wordnet": wordnet,
+    "clip-art": clip_art,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +50,7 @@ class DevicePair(Summarised):
         test: unseen latents at both ends, with labels.
         transmitter: name of the transmitter's encoder.
         receiver: name of the receiver's encoder.
-        dataset: the images, described in words.
+        dataset: the observations, described in words.
         note: one sentence on what was missing and what replaced it; empty if nothing was.
 
     Example:
@@ -68,28 +83,30 @@ def device_pair(
     folder: Path | str | None = None,
     executor: Executor | None = None,
 ) -> DevicePair:
-    """Encode (or find in the cache) the first images of the training and test set with both encoders.
+    """Encode (or find in the cache) the first observations of the training and test set with both encoders.
 
     The pilots are the candidates for a selection: `PilotSelection(42).choose(pair.pilots)` takes 42 of each class.
 
     Args:
-        dataset: a name, or a function that returns the `ImageSet` of the split "train" or "test". "auto" is Fashion-MNIST where it is
-            installed, and otherwise digits.
+        dataset: a name, or a function that returns the `ImageSet`, `TextSet` or `TitledImages` of the split "train" or "test". "auto" is
+            Fashion-MNIST where it is installed, and otherwise digits; "wordnet" has texts, and "clip-art" images with titles, of which
+            each encoder sees what it takes.
         transmitter: an `Encoder`, or the name of one (see `encoder`). Digits come with two small encoders, whatever is given here.
         receiver: likewise.
-        pilots: number of training images, fewer if the set has fewer; None takes all.
-        test: number of test images, likewise.
+        pilots: number of training observations, fewer if the set has fewer; None takes all.
+        test: number of test observations, likewise.
         image_size: pixels to which images are scaled; 64 or more is advised. None is each encoder's own size: 64, and for timm's models
             the size that they were trained at. It applies to encoders that are given by name.
         device: torch device of the encoders; latents are returned on the CPU.
         progress: callback, called after each batch with (description, images done, images to compute).
-        folder: where the files of Fashion-MNIST or CIFAR-10 are; without it the folder that LATENTLINK_DATA names.
+        folder: where the files of the data set are, of any but digits; without it the folder that LATENTLINK_DATA names.
         executor: computes several shards of latents at a time, for instance on a cluster (see `encode`).
 
     Raises:
         DatasetNotFound: the data set is not on this machine.
-        ImportError: an encoder's package is missing (extra `encoders` or `timm`).
-        ValueError: an unknown data set or encoder, fewer than one image asked for, or a damaged file.
+        ImportError: an encoder's package is missing (extra `encoders`, `text` or `timm`).
+        ValueError: an unknown data set or encoder, an encoder of texts for images alone (or the other way round), fewer than one
+            observation asked for, or a damaged file.
 
     Example:
         >>> import torch, latentlink as ll
@@ -106,13 +123,13 @@ def device_pair(
     if not callable(dataset):
         choice("dataset", dataset, get_args(Dataset))
     try:
-        seen = _images(dataset, folder)
+        seen = _observations(dataset, folder)
     except DatasetNotFound as missing:
         if dataset != "auto":
             raise
         dataset = "digits"
         note = f"Fashion-MNIST was not found, so this is digits with two small encoders. {missing}"
-        seen = _images(dataset, None)
+        seen = _observations(dataset, None)
     name = seen["train"].name.removesuffix("-train")
     words = _WORDS.get(name, name)
     if dataset == "digits":
@@ -123,7 +140,7 @@ def device_pair(
         words = f"{words} at {' and '.join(sizes)} px" if sizes else words
     at_transmitter, at_receiver = (used.to(device) for used in encoders)
 
-    def paired(images: ImageSet) -> Pilots:
+    def paired(images: Observations) -> Pilots:
         x, y = (encode(used, images, progress=progress, executor=executor) for used in (at_transmitter, at_receiver))
         return Pilots(x, y, images.labels, names=images.classes if images.labels is not None else None)
 
@@ -143,14 +160,13 @@ def _digit_encoders() -> tuple[Encoder, Encoder]:
     return small_digit_encoders(digits("train"))
 
 
-def _images(dataset: Dataset | Loader, folder: Path | str | None) -> dict[Split, ImageSet]:
-    """The training and test images of a data set; a folder is refused where none is read."""
-    if dataset in ("auto", "fashion-mnist"):
-        return {split: fashion_mnist(split, folder) for split in get_args(Split)}
-    if dataset == "cifar-10":
-        return {split: cifar10(split, folder) for split in get_args(Split)}
+def _observations(dataset: Dataset | Loader, folder: Path | str | None) -> dict[Split, Observations]:
+    """The training and test observations of a data set; a folder is refused where none is read."""
+    named = "fashion-mnist" if dataset == "auto" else dataset
+    if isinstance(named, str) and named in _FROM_FOLDERS:
+        return {split: _FROM_FOLDERS[named](split, folder) for split in get_args(Split)}
     if folder is not None:
-        raise ValueError(f"folder must not be given for {dataset}, which reads no files of Fashion-MNIST or CIFAR-10, got {str(folder)!r}")
+        raise ValueError(f"folder must not be given for {dataset}, which reads no files of a data set, got {str(folder)!r}")
     return {split: dataset(split) if callable(dataset) else digits(split) for split in get_args(Split)}
 
 

@@ -41,6 +41,7 @@ def evaluate(
     targets: AnyArray | None = None,
     task: Task | None = None,
     gallery: AnyArray | None = None,
+    clusters: int | None = None,
     generator: int | torch.Generator | None = None,
     amplifier: Amplifier | None = None,
     entries: int = ENTRIES,
@@ -63,6 +64,8 @@ def evaluate(
         task: "classification" or "regression", where neither labels nor targets tell.
         gallery: latents (g, m) among which each ŷ is searched for by cosine; row i belongs to message i, further rows are distractors.
             The receiver's own latents are gallery=y.
+        clusters: number of clusters that decoded latents and y are grouped into, to be compared (`metrics.clustering`; needs the extra
+            `eval`); the coefficients of all messages are then kept in memory.
         generator: a seed or the source of the noise.
         amplifier: the transmitter's amplifier, where it is not ideal; power is measured behind it.
         entries: numbers in the largest intermediate tensor, which bound the memory that this takes.
@@ -71,7 +74,7 @@ def evaluate(
         Figures (…) of each channel, means over the n messages.
 
     Raises:
-        ValueError: shapes do not fit, or there are labels or targets but no head, or both of them.
+        ValueError: shapes do not fit, there are labels or targets but no head, or both of them, or fewer messages than clusters.
 
     Warns:
         UserWarning: an own transceiver sends a message differently beside others; labels are outside of the head, or numbered differently
@@ -100,6 +103,7 @@ def evaluate(
         head=head,
         task=task,
         gallery=None if gallery is None else _as_gallery(gallery, wanted),
+        clusters=None if clusters is None else doors.integer("clusters", clusters, 1, wanted.count),
         amplifier=amplifier,
         noise=doors.as_generator(generator, "noise", channel.h.device),
         entries=doors.integer("entries", entries),

@@ -71,6 +71,31 @@ class RetrievalFigures(Summarised):
         return {"recall_at_1": self.recall_at_1, "recall_at_10": self.recall_at_10}
 
 
+@dataclass(frozen=True, eq=False)
+class ClusteringFigures(Summarised):
+    """How well clusters of decoded latents agree with those of the receiver's own, for each channel of a batch `...`.
+
+    Attributes:
+        adjusted_rand: adjusted Rand index (…): 1 for the same clusters, 0 in the mean for unrelated ones.
+        mutual_information: normalised mutual information (…) in [0, 1], which is above 0 for unrelated ones too.
+        clusters: number of clusters at both ends.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> y = torch.randn(500, 6, generator=torch.Generator().manual_seed(0))
+        >>> ll.metrics.clustering(y, y, clusters=5)
+        ClusteringFigures(adjusted_rand 1, mutual_information 1, clusters 5)
+    """
+
+    adjusted_rand: Float[Tensor, "*batch"]
+    mutual_information: Float[Tensor, "*batch"]
+    clusters: int
+
+    def means(self) -> dict[str, Float[Tensor, "*batch"]]:
+        """The figures of each channel (…) by name."""
+        return {"adjusted_rand": self.adjusted_rand, "mutual_information": self.mutual_information}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation(Summarised):
     """The figures that were measured for each channel of a batch `...`, over n messages each.
@@ -89,6 +114,7 @@ class Evaluation(Summarised):
         agreement: share (…) on which a classifier decides on ŷ as on y; None without one.
         regression: of a head with real outputs; None where there is none.
         retrieval: None without a gallery.
+        clustering: None where no number of clusters is given.
 
     Example:
         >>> import torch, latentlink as ll
@@ -114,11 +140,12 @@ class Evaluation(Summarised):
     agreement: Float[Tensor, "*batch"] | None
     regression: RegressionFigures | None
     retrieval: RetrievalFigures | None
+    clustering: ClusteringFigures | None = None
 
     def figures(self) -> dict[str, Float[Tensor, "*batch"]]:
         """The figures of each channel (…) by name, without those of single classes, outputs and antennas."""
         found = {name: getattr(self, name) for name in ("accuracy", "agreement")}
-        for task in (self.regression, self.retrieval):
+        for task in (self.regression, self.retrieval, self.clustering):
             found |= {} if task is None else task.means()
         found |= {name: getattr(self, name) for name in ("mse", "nmse", "cosine", "power", "power_error", "peak_power")}
         return {name: value for name, value in found.items() if value is not None}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.amplifier import Amplifier
+from latentlink.evaluation.clusters import Clusters
 from latentlink.evaluation.figures import Evaluation
 from latentlink.evaluation.ranks import Ranks
 from latentlink.evaluation.readings import Decisions, Outputs, Task
@@ -31,6 +32,7 @@ class Measurement:
         channel: the channels really passed, a batch `...`.
         head: the receiver's, if any, and `task` what it does (see `readings.task_of`).
         gallery: latents (g, m) that are searched for each message, row i for message i in the order in which they are added.
+        clusters: into how many the latents are grouped, if they are; all coefficients ẑ are then kept.
         amplifier: of the transmitter, where it is not ideal.
         noise: the source of the noise.
         entries: numbers in the largest intermediate tensor.
@@ -44,6 +46,7 @@ class Measurement:
         head: nn.Module | None = None,
         task: Task | None = None,
         gallery: Float[Tensor, "g m"] | None = None,
+        clusters: int | None = None,
         amplifier: Amplifier | None = None,
         noise: torch.Generator | None = None,
         entries: int = ENTRIES,
@@ -55,6 +58,7 @@ class Measurement:
         self.decisions = Decisions(head, reading) if head is not None and reading is not None and task == "classification" else None
         self.outputs = Outputs(head, reading) if head is not None and reading is not None and task == "regression" else None
         self.ranks = None if gallery is None else Ranks(gallery, psi, link.mean_y, entries)
+        self.clusters = None if clusters is None else Clusters(clusters, psi)
         width = head.out_features if head is not None and is_affine(head) else len(link.mean_y)  # other heads need ŷ itself
         self.widest = max(2 * channel.uses * max(channel.n_tx, channel.n_rx), psi.shape[-1], width)
         self.count, self.variance = 0, Spread()
@@ -88,6 +92,8 @@ class Measurement:
                 self.outputs.add(z, y[rows], None if targets is None else targets[rows])
             if self.ranks is not None:
                 self.ranks.add(first + rows.to(z.device), z)
+            if self.clusters is not None:
+                self.clusters.add(z, y[rows])
             self.count += len(rows)
 
     def _count_power(self, s: Complex[Tensor, "*batch n u t"]) -> None:
@@ -132,4 +138,5 @@ class Measurement:
             agreement=None if self.decisions is None else self.decisions.agreement(n, like),
             regression=None if self.outputs is None else self.outputs.figures(n, like),
             retrieval=None if self.ranks is None else self.ranks.figures(n, like),
+            clustering=None if self.clusters is None else self.clusters.figures(like),
         )

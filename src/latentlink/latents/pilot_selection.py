@@ -13,7 +13,6 @@ medoids of clusters, or by herding (`representatives`).
 """
 
 import operator
-import warnings
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,12 +20,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from latentlink.latents.k_means import FewLatents, group_by_k_means
 from latentlink.latents.labels import as_labels
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.representatives import herd, leading_components
 from latentlink.latents.rows import as_latents
 from latentlink.numerics.doors import AnyArray, choice, integer
-from latentlink.numerics.extras import import_extra
 from latentlink.numerics.reprs import Summarised
 
 SelectionMethod = Literal["random", "centroid", "medoid", "herding"]
@@ -180,13 +179,7 @@ def _sort_by_distance(x: Float[Tensor, "n d"], groups: Int[Tensor, "n"]) -> Int[
 
 def _cluster(x: Float[Tensor, "n d"], count: int, seed: int, starts: int | Literal["auto"] = "auto") -> Int[Tensor, "n"]:
     """Group the latents by k-means, the best of so many starts."""
-    kmeans = import_extra("sklearn.cluster", "eval").KMeans(count, random_state=seed, n_init=starts)
-    convergence = import_extra("sklearn.exceptions", "eval").ConvergenceWarning
-    one_thread = import_extra("threadpoolctl", "eval").threadpool_limits(limits=1)  # several add up in any order: no two runs are equal
-    with one_thread, warnings.catch_warnings():
-        warnings.simplefilter("error", convergence)
-        try:
-            found = kmeans.fit_predict(x.cpu().numpy())
-        except convergence as error:
-            raise ValueError(f"grouping: x has fewer different latents than the {count} clusters, one for each class or pilot") from error
-    return torch.as_tensor(found, dtype=torch.int64, device=x.device)
+    try:
+        return group_by_k_means(x, count, seed, starts)
+    except FewLatents as error:
+        raise ValueError(f"grouping: x has fewer different latents than the {count} clusters, one for each class or pilot") from error

@@ -21,7 +21,12 @@ from latentlink.report.curves import REFERENCES, average_levels
 from latentlink.report.paired import Paired, pair
 from latentlink.report.tables import MEASURES
 
-_TASKS = ("accuracy", "r2", "recall_at_1")  # figures of the receiver's task, of which the first that was measured compares methods
+_TASKS = (
+    "accuracy",
+    "r2",
+    "recall_at_1",
+    "adjusted_rand",
+)  # figures of the receiver's task, of which the first that was measured compares methods
 _LIMITS = {"nmse": (("opta_db", "Gaussian OPTA"), ("exact_db", "the exact optimum"))}
 _STILL, _MOVING = 0.01, 0.05  # range over the points of a method that stands still, and of the best one beside it
 _ALIKE = 0.05  # end of the interval around zero up to which methods are said to tie

@@ -25,7 +25,7 @@ from latentlink.report.curves import (
 from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 
 DISTANCE = "opta_db"
-TASKS = ("r2", "recall_at_1", "recall_at_10", "cosine")  # beside the accuracy
+TASKS = ("r2", "recall_at_1", "recall_at_10", "adjusted_rand", "cosine")  # beside the accuracy
 _WORST_NMSE = 1.25  # that is shown: what exceeds it is worse than sending nothing and would only flatten the rest
 _COSTS = {
     "flops": ("FLOPs per message", "FLOPs"),
@@ -129,7 +129,7 @@ def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
 
 
 def plot_tasks(table: Arranged) -> list[Plot]:
-    """Plot the further figures of the receiver's task that were measured: R², recall and cosine similarity, each in a frame of its own."""
+    """Plot the further figures of the receiver's task that were measured, R², recall, clusters and cosine, each in a frame of its own."""
     measured = [value for value in TASKS if table.links[value].is_not_null().any()]
     curves = {value: sort_curves(average_curves(table, value)) for value in measured}
     drawn_above = [*average_curves(table, "accuracy"), *average_curves(table, "nmse")]  # in the same looks

@@ -45,6 +45,8 @@ MEASURES = {
     "output_nmse": Measure("NMSE of the head's outputs", "NMSE of outputs", "{:.3g}"),
     "recall_at_1": Measure("Recall@1", "recall@1", "{:.3f}", "largest"),
     "recall_at_10": Measure("Recall@10", "recall@10", "{:.3f}", "largest"),
+    "adjusted_rand": Measure("Adjusted Rand index of clusters", "adjusted Rand", "{:.3f}", "largest"),
+    "mutual_information": Measure("Mutual information of clusters, normalised", "mutual information", "{:.3f}", "largest"),
     "cosine": Measure("Cosine similarity of the latent", "cosine", "{:.3f}", "largest"),
     "nmse": Measure("NMSE of the latent", "NMSE", "{:.3f}"),
     "flops": Measure("FLOPs", "FLOPs", "{:,.0f}"),
@@ -57,7 +59,7 @@ MEASURES = {
     "block_error": Measure("Block error rate", "block error", "{:.3g}"),
     "message_bits": Measure("Bits per message", "bits per message", "{:,.1f}", ""),
 }
-_TASKS = ("accuracy", "r2", "output_nmse", "recall_at_1", "recall_at_10", "cosine")
+_TASKS = ("accuracy", "r2", "output_nmse", "recall_at_1", "recall_at_10", "adjusted_rand", "mutual_information", "cosine")
 _ALONG = (*_TASKS, "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
 ABSENT = "–"
 TOLERANCE = 0.05  # how far from the budget, P = 1 in every study, a link may spend before it is flagged

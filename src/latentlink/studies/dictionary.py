@@ -70,6 +70,8 @@ MEANINGS = {
     "output_nmse": "error of the head's real outputs against those on the receiver's latent, over their variance",
     "recall_at_1": "share of messages whose own latent is the nearest to ŷ by cosine of all test latents",
     "recall_at_10": "share of messages whose own latent is among the ten nearest",
+    "adjusted_rand": "adjusted Rand index of the clusters of ŷ and of y, as many as classes, or ten without labels",
+    "mutual_information": "normalised mutual information of the same clusters",
     "cosine": "mean cosine similarity of ŷ and the receiver's latent",
     "mse": "mean squared error of the latent",
     "nmse": "the error over the variance of the latents",

@@ -1,5 +1,7 @@
 """Latents in a folder: {train,test}-{transmitter,receiver}, with labels or targets where there are any, in any format."""
 
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from latentlink.data.readers.opening import SUFFIXES
@@ -48,3 +50,20 @@ def find_file(folder: Path, name: str) -> Path:
 def _list_files(folder: Path, name: str) -> list[Path]:
     """The files, or folders of shards, of a name, whatever their format."""
     return [path for path in (folder / f"{name}{suffix}" for suffix in (*SUFFIXES, "")) if path.exists()]
+
+
+def files_digest(folder: Path) -> str:
+    """SHA-256 of the latents and labels in a folder, shards too; that of nothing where there are none."""
+    named = [*folder.glob("train-*"), *folder.glob("test-*")] if folder.is_dir() else []
+    found = {file for path in named for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()}
+    return _digest(folder, tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(found)))
+
+
+@lru_cache
+def _digest(folder: Path, stamped: tuple[tuple[Path, int, int], ...]) -> str:
+    """SHA-256 of files, each of which has its time of modification and size here: a changed one is read again."""
+    digest = hashlib.sha256()
+    for path, _, _ in stamped:
+        with path.open("rb") as file:
+            digest.update(f"{path.relative_to(folder).as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

@@ -138,6 +138,8 @@ _RESULTS = (
     Column("output_nmse", metric="accuracy", averaged=True, label="NMSE of the head's outputs"),
     Column("recall_at_1", metric="recall", averaged=True, range="share", label="recall@1"),
     Column("recall_at_10", metric="recall", averaged=True, range="share", label="recall@10"),
+    Column("adjusted_rand", metric="clustering", averaged=True, range="real", label="adjusted Rand index of clusters"),
+    Column("mutual_information", metric="clustering", averaged=True, range="share", label="mutual information of clusters, normalised"),
     Column("cosine", metric="cosine", averaged=True, range="real", label="cosine similarity of the latent"),
     Column("mse", metric="mse"),
     Column("nmse", metric="mse", averaged=True, label="NMSE of the latent"),

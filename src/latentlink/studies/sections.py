@@ -4,9 +4,7 @@ The sections that say where a cell measures are collected in a `Point`; those of
 (`canonical(point)`) identify a cell.
 """
 
-import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from latentlink.linear.csi_names import CsiWord
 from latentlink.studies.channel_files import FILE, complete, facts_of
+from latentlink.studies.latent_files import files_digest
 from latentlink.studies.places import NamedPlace, path_of
 from latentlink.studies.spec.plug_in import MaybePlugIn, PlugIn, is_plug_in, source_digest
 
@@ -54,9 +53,10 @@ class Section(BaseModel):
 class Data(Section):
     """The source of the observations."""
 
-    dataset: Literal["fashion-mnist", "cifar-10", "digits", "files"] | PlugIn = Field(
+    dataset: Literal["fashion-mnist", "cifar-10", "digits", "wordnet", "clip-art", "files"] | PlugIn = Field(
         "fashion-mnist",
-        description="images, or files of latents, or module:attribute of a function that returns the images of the split train or test",
+        description="images, texts (wordnet), images with titles (clip-art), files of latents, or module:attribute of a function that "
+        "returns the images or texts of the split train or test",
     )
     folder: NamedPlace | None = Field(
         None,
@@ -73,6 +73,11 @@ class Data(Section):
     def encoded(self) -> bool:
         """True where the study's encoders encode it: digits have their own, and files hold latents."""
         return self.dataset not in ("digits", "files")
+
+    @property
+    def pictured(self) -> bool:
+        """True where an encoder sees images, which are scaled."""
+        return self.encoded and self.dataset != "wordnet"
 
     @model_validator(mode="after")
     def _names_what_has_no_name(self) -> "Data":
@@ -104,7 +109,8 @@ class Encoders(Section):
     def canonical(self, point: "Point") -> dict[str, Any] | None:
         """All values; None where the data bring their own encoders or need none."""
         ends = {"transmitter": identify(self.transmitter), "receiver": identify(self.receiver)}
-        return {**super().canonical(point), **ends} if point.data.encoded else None
+        size = {} if point.data.pictured else {"image_size_px": None}
+        return {**super().canonical(point), **ends, **size} if point.data.encoded else None
 
 
 class PilotsAt(Section):
@@ -275,23 +281,6 @@ class Point(Section):
 
 
 SECTIONS: dict[str, Any] = {name: field.annotation for name, field in Point.model_fields.items()}
-
-
-def files_digest(folder: Path) -> str:
-    """SHA-256 of the latents and labels in a folder, shards too; that of nothing where there are none."""
-    named = [*folder.glob("train-*"), *folder.glob("test-*")] if folder.is_dir() else []
-    found = {file for path in named for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()}
-    return _digest(folder, tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(found)))
-
-
-@lru_cache
-def _digest(folder: Path, stamped: tuple[tuple[Path, int, int], ...]) -> str:
-    """SHA-256 of files, each of which has its time of modification and size here: a changed one is read again."""
-    digest = hashlib.sha256()
-    for path, _, _ in stamped:
-        with path.open("rb") as file:
-            digest.update(f"{path.relative_to(folder).as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
 
 
 def identify(name: str) -> str | list[str]:

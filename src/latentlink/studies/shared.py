@@ -6,8 +6,6 @@ when they are first asked for (see `thread_safe_cache`), so that cells may run i
 
 import copy
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -16,23 +14,19 @@ from torch import Tensor
 from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes
 from latentlink.bounds.accuracy import AccuracyBound
 from latentlink.data.cache import EncodingProgress
-from latentlink.data.datasets.images import ImageSet
-from latentlink.data.encoders.image_encoder import Encoder, fingerprint
-from latentlink.data.pairs import DevicePair, device_pair
 from latentlink.execution.executor import Executor
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.numerics.doors import check_instance, choice, finite
+from latentlink.numerics.doors import choice
 from latentlink.numerics.identity import identity_of
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
-from latentlink.studies.latent_files import find_file, read_splits
-from latentlink.studies.sections import Data, Encoders, PilotsAt, identify
+from latentlink.studies.device_pairs import load_pair
+from latentlink.studies.sections import Data, Encoders, PilotsAt
 from latentlink.studies.seeding import Draw
-from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
 from latentlink.studies.thread_safe_cache import ThreadSafeCache
 from latentlink.tasks.heads import LinearHead, SoftmaxHead, decisions, fit_head
 from latentlink.tasks.regression import RegressionHead
@@ -221,77 +215,3 @@ def fit_receiver_head(candidates: Pilots) -> LinearHead | None:
     head = fit_head(candidates.y, candidates.require_labels(), names=candidates.names)
     head.save(path)
     return head
-
-
-def load_pair(
-    data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None, executor: Executor | None = None
-) -> DevicePair:
-    """Candidates for pilots and test latents, with the names of data and encoders."""
-    if data.dataset == "files":
-        folder = data.place or Path()
-        train, test = read_splits(folder)
-        transmitter = data.transmitter or find_file(folder, "train-transmitter").name
-        receiver = data.receiver or find_file(folder, "train-receiver").name
-        return DevicePair(train[: data.train], test[: data.test], transmitter, receiver, data.name or folder.resolve().name)
-    pair = device_pair(
-        _dataset(data.dataset),
-        _encoder(encoders.transmitter, encoders.image_size_px),
-        _encoder(encoders.receiver, encoders.image_size_px),
-        pilots=data.train,
-        test=data.test,
-        image_size=encoders.image_size_px,
-        device=device,
-        progress=progress,
-        folder=data.place,
-        executor=executor,
-    )
-    return pair if data.name is None else replace(pair, dataset=data.name)
-
-
-def _dataset(name: str) -> Any:
-    """A name for `device_pair`, or the function `module:attribute` that returns the images of a split."""
-    if not is_plug_in(name):
-        return name
-
-    def load(split: str) -> Any:
-        with blame(name):
-            images: ImageSet = load_attribute(name)(split)
-            check_instance("what is returned", images, ImageSet, "latentlink.data.ImageSet(...)")
-            return images
-
-    return load
-
-
-@dataclass(frozen=True)
-class _OwnEncoder(Encoder):
-    """An encoder outside of the package; its failures name its `module:attribute`, `own`."""
-
-    own: str = ""
-    asked_size: int | None = None  # pixels
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        """The encoder is made anew where it is loaded, as its function may be of a module that has no name there."""
-        return _own_encoder_at, (self.own, self.asked_size, str(self.device))
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Encode images as `Encoder` does; a PlugInError where the function fails, or returns no finite latents of the dimension."""
-        with blame(self.own):
-            return finite("latents", super().__call__(images))
-
-
-def _encoder(name: str, size: int | None) -> Any:
-    """A name for `device_pair`, or the encoder that `module:attribute` is or makes."""
-    if not is_plug_in(name):
-        return name
-    made = load_attribute(name)
-    with blame(name):
-        if not isinstance(made, Encoder):
-            made = made(**({"size": size} if size is not None and accepts(made, "size") else {}))
-        check_instance("encoder", made, Encoder, "latentlink.data.from_callable(...)")
-    identity = fingerprint({}, made.fingerprint, *identify(name))  # other code is another encoder
-    return _OwnEncoder(made.name, made.dim, identity, made.function, made.device, made.size, name, size)
-
-
-def _own_encoder_at(name: str, size: int | None, device: str) -> Encoder:
-    made: Encoder = _encoder(name, size)
-    return made.to(device)

@@ -75,14 +75,7 @@ class ImageSet(Summarised):
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
             raise ValueError(f"images of {self.name} must be uint8 (n, H, W) or (n, H, W, 3), got {self.images.dtype} {shape}")
-        if self.labels is None:
-            return
-        if self.labels.dtype != torch.int64 or self.labels.shape != shape[:1]:
-            got = f"{self.labels.dtype} {tuple(self.labels.shape)}"
-            raise ValueError(f"labels of {self.name} must be int64 ({shape[0]},), one an image, got {got}; one-hot labels? argmax(1)")
-        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
-            span = f"{int(self.labels.min())} to {int(self.labels.max())}"
-            raise ValueError(f"labels of {self.name} must be 0 to {len(self.classes) - 1} for {len(self.classes)} classes, got {span}")
+        check_classes(self.name, self.labels, shape[0], self.classes, "images")
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
@@ -98,6 +91,18 @@ class ImageSet(Summarised):
             return replace(self, images=self.images[chosen], labels=None if self.labels is None else self.labels[chosen])
         except IndexError as error:
             raise IndexError(f"indices must be a slice, image numbers below {len(self.images)} or a mask of all images: {error}") from error
+
+
+def check_classes(name: str, labels: Tensor | None, count: int, classes: tuple[str, ...], what: str) -> None:
+    """Check that there is a class number for each observation of a set, and a name for each class; a ValueError says what is wrong."""
+    if labels is None:
+        return
+    if labels.dtype != torch.int64 or labels.shape != (count,):
+        got = f"{labels.dtype} {tuple(labels.shape)}"
+        raise ValueError(f"labels of {name} must be int64 ({count},), one for each of the {what}, got {got}; one-hot labels? argmax(1)")
+    if count and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+        span = f"{int(labels.min())} to {int(labels.max())}"
+        raise ValueError(f"labels of {name} must be 0 to {len(classes) - 1} for {len(classes)} classes, got {span}")
 
 
 @validate_call

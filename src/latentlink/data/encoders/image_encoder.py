@@ -1,4 +1,4 @@
-"""An encoder: the function that turns a device's images into its latents, its preprocessing, and the fingerprint that identifies it.
+"""An encoder: the function that turns a device's images or texts into its latents, preprocessing, and the fingerprint that identifies it.
 
 The fingerprint covers everything that the latents depend on (weights, preprocessing, image size). Latents are cached under it, so two
 encoders with the same fingerprint must give the same latents.
@@ -6,15 +6,16 @@ encoders with the same fingerprint must give the same latents.
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
-from latentlink.numerics.doors import as_tensor, device_named, integer
+from latentlink.data.datasets.texts import Sense
+from latentlink.numerics.doors import as_tensor, choice, device_named, integer
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call
 
@@ -23,15 +24,16 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True)
 class Encoder(Summarised):
-    """A map from images to latents, with what identifies it.
+    """A map from images, or from texts, to latents, with what identifies it.
 
     Attributes:
         name: shown in reports and messages.
         dim: d, the length of a latent.
         fingerprint: SHA-256 (hexadecimal) over everything that the latents depend on.
-        function: maps uint8 images on `device` to (n, d); a torch module or any callable.
+        function: maps uint8 images on `device`, or a list of texts, to (n, d); a torch module or any callable.
         device: where images are moved before `function` is called.
         size: pixels, the side of the square that images are first scaled to; None if the encoder does not scale them.
+        sees: "images" or "texts".
 
     Example:
         >>> import torch, latentlink as ll
@@ -46,21 +48,37 @@ class Encoder(Summarised):
     function: Callable[[Tensor], Any] = field(repr=False, compare=False)
     device: torch.device = field(default=torch.device("cpu"), compare=False)
     size: int | None = field(default=None, compare=False)
+    sees: Sense = field(default="images", compare=False)
 
-    def __call__(self, images: UInt8[Tensor, "n ..."]) -> Float32[Tensor, "n d"]:
-        """Encode a batch of grey (n, H, W) or colour (n, H, W, 3) images to float32 latents on the encoder's device.
+    def __call__(self, images: UInt8[Tensor, "n ..."] | Sequence[str]) -> Float32[Tensor, "n d"]:
+        """Encode a batch of grey (n, H, W) or colour (n, H, W, 3) images, or of texts, to float32 latents on the encoder's device.
 
         Raises:
-            ValueError: the images have another shape or type, or `function` did not return (n, d) real numbers.
+            ValueError: the images have another shape or type, there are texts for an encoder of images or the other way round, or
+                `function` did not return (n, d) real numbers.
         """
+        function: Callable[[Any], Any] = self.function
+        observed = self._texts(images) if self.sees == "texts" else self._images(images)
+        with torch.inference_mode():
+            latents = as_tensor(f"what encoder {self.name} returns", function(observed))
+        if tuple(latents.shape) != (len(observed), self.dim) or latents.is_complex():
+            got = f"{latents.dtype} {tuple(latents.shape)}"
+            raise ValueError(
+                f"encoder {self.name} must return real ({len(observed)}, {self.dim}) for {len(observed)} {self.sees}, got {got}"
+            )
+        return latents.to(torch.float32).clone()  # a copy outside inference mode: an ordinary tensor that autograd accepts
+
+    def _images(self, images: UInt8[Tensor, "n ..."] | Sequence[str]) -> UInt8[Tensor, "n ..."]:
+        if not isinstance(images, Tensor):
+            raise ValueError(f"encoder {self.name} takes images, a uint8 tensor, got {type(images).__name__}")
         if images.dtype != torch.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
             raise ValueError(f"images must be uint8 (n, H, W) or (n, H, W, 3), got {images.dtype} {tuple(images.shape)}")
-        with torch.inference_mode():
-            latents = as_tensor(f"what encoder {self.name} returns", self.function(images.to(self.device)))
-        if tuple(latents.shape) != (len(images), self.dim) or latents.is_complex():
-            got = f"{latents.dtype} {tuple(latents.shape)}"
-            raise ValueError(f"encoder {self.name} must return real ({len(images)}, {self.dim}) for {len(images)} images, got {got}")
-        return latents.to(torch.float32).clone()  # a copy outside inference mode: an ordinary tensor that autograd accepts
+        return images.to(self.device)
+
+    def _texts(self, texts: UInt8[Tensor, "n ..."] | Sequence[str]) -> list[str]:
+        if isinstance(texts, str | Tensor) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"encoder {self.name} takes a list of texts, got {type(texts).__name__}")
+        return list(texts)
 
     def to(self, device: torch.device | str) -> "Encoder":
         """Return the same encoder on another device; a callable that is no module only receives its images there."""
@@ -146,7 +164,7 @@ def image_encoder(name: str, dim: int, network: nn.Module, preprocessing: Prepro
 
 
 @validate_call
-def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, version: str) -> Encoder:
+def from_callable(name: str, function: Callable[[Any], Any], dim: int, version: str, sees: Sense = "images") -> Encoder:
     """Make an encoder of any function.
 
     Latents are cached under `name`, `dim` and `version`; the function's code is not looked at. **Change `version` whenever the function
@@ -154,15 +172,17 @@ def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, versio
 
     Args:
         name: shown in reports and messages; part of the identity.
-        function: maps uint8 images (n, H, W) or (n, H, W, 3) to (n, d), as a tensor or anything that `torch.as_tensor` accepts.
+        function: maps uint8 images (n, H, W) or (n, H, W, 3), or a list of n texts, to (n, d), as a tensor or anything that
+            `torch.as_tensor` accepts.
         dim: d.
         version: part of the identity.
+        sees: "images", or "texts" for a function of a list of strings.
 
     Returns:
         The encoder, for `encode` and `device_pair`.
 
     Raises:
-        ValueError: `dim` is below one.
+        ValueError: `dim` is below one, or `sees` is another word.
 
     Example:
         >>> import latentlink as ll
@@ -171,7 +191,8 @@ def from_callable(name: str, function: Callable[[Tensor], Any], dim: int, versio
         ('shades', 64)
     """
     integer("dim", dim)
-    return Encoder(name, dim, fingerprint({}, "callable", name, version, dim), function)
+    facts = () if choice("sees", sees, get_args(Sense)) == "images" else (sees,)
+    return Encoder(name, dim, fingerprint({}, "callable", name, version, dim, *facts), function, sees=sees)
 
 
 def build_without_drawing(build: Callable[[], Built]) -> Built:

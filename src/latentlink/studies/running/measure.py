@@ -25,6 +25,7 @@ from latentlink.bounds.finite_length import separation
 from latentlink.bounds.opta import opta
 from latentlink.channels.channel import Channel
 from latentlink.evaluation.amplifier import Amplifier
+from latentlink.evaluation.clusters import clustering
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.evaluation.latency import latency
 from latentlink.evaluation.measurement import ENTRIES
@@ -52,6 +53,7 @@ _SYMBOLS = 10_000  # of an antenna, from which its peaks are known at 10⁻³
 _BLOCKS = 512  # most messages on which lost blocks are measured
 _BATCH = 256  # messages at a time in the batched latency
 TIMED_MESSAGES = 73 * _BATCH  # that take as long as timing a network: its dense and its sparse form are tried, then the faster one timed
+_CLUSTERS = 10  # where no classes tell their number
 _MOST_SYMBOLS = 2**26  # held at a time, for peaks
 
 
@@ -140,10 +142,17 @@ def _measure_link(
 
 
 def _describe_task(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
-    """The receiver's head with what it is measured by, and the latents that are searched where recall is asked for."""
+    """The receiver's head with what it is measured by, and the latents that are searched or the clusters, where these are asked for."""
     test = scenario.test
     gallery = test.y if "recall" in cell.metrics else None
-    return {"head": scenario.head, "labels": test.labels, "targets": test.targets, "gallery": gallery}
+    clusters = _count_clusters(scenario) if "clustering" in cell.metrics else None
+    return {"head": scenario.head, "labels": test.labels, "targets": test.targets, "gallery": gallery, "clusters": clusters}
+
+
+def _count_clusters(scenario: ScenarioData) -> int:
+    """As many clusters as classes, or ten without labels; no more than messages."""
+    labels = scenario.test.labels
+    return min(_CLUSTERS if labels is None else len(labels.unique()), len(scenario.test))
 
 
 def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
@@ -211,6 +220,8 @@ def _score_latents(cell: Cell, latents: Tensor, scenario: ScenarioData) -> dict[
         ranks = Ranks(test.y, torch.eye(m, device=latents.device), latents.new_zeros(m), ENTRIES)
         ranks.add(torch.arange(len(test), device=latents.device), latents)
         found |= ranks.figures(len(test), latents).means()
+    if "clustering" in cell.metrics:
+        found |= clustering(latents, test.y, _count_clusters(scenario)).means()
     return found
 
 
@@ -229,7 +240,7 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "m": scenario.test.y.shape[1],
         "folder": cell.data.folder and str(cell.data.folder),
         "train": cell.data.train,
-        "image_size_px": cell.encoders.image_size_px if cell.data.encoded else None,
+        "image_size_px": cell.encoders.image_size_px if cell.data.pictured else None,
         "pilots_per_class": cell.pilots.per_class,
         "selection": cell.pilots.method,
         "grouping": cell.pilots.grouping,

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from latentlink.data.encoders.catalogue import ENCODERS, is_encoder_name
+from latentlink.data.encoders.catalogue import ENCODERS, TEXT_ENCODERS, is_encoder_name
 from latentlink.studies.channel_files import check_samples
 from latentlink.studies.channels import elements_of, standard_model
 from latentlink.studies.methods.catalogue import AnyMethod
@@ -21,7 +21,7 @@ from latentlink.studies.spec.plug_in import is_plug_in
 
 RESULTS_VERSION = 7  # designs average over channels of their own seed
 
-MetricName = Literal["accuracy", "mse", "cosine", "recall", "limits", "power", "papr", "flops", "latency"]
+MetricName = Literal["accuracy", "mse", "cosine", "recall", "clustering", "limits", "power", "papr", "flops", "latency"]
 
 
 class Cell(Point):
@@ -36,9 +36,9 @@ class Cell(Point):
         for end in ("transmitter", "receiver") if self.data.encoded else ():
             name = getattr(self.encoders, end)
             if not is_plug_in(name) and not is_encoder_name(name):
-                near = difflib.get_close_matches(name, ENCODERS, 1)
+                near = difflib.get_close_matches(name, [*ENCODERS, *TEXT_ENCODERS], 1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
-                known = f"{', '.join(ENCODERS)}, timm:NAME or module:attribute"
+                known = f"{', '.join((*ENCODERS, *TEXT_ENCODERS))}, timm:NAME or module:attribute"
                 raise ValueError(f"encoders.{end} must be one of {known}, got {name!r}{hint}")
         return self
 
