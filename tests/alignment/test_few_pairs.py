@@ -210,7 +210,7 @@ def test_decisions_stand_for_class_means():
     assert (len(named), repr(named)) == (20, "DecisionPilots(20 decisions, 5 classes)")
     with pytest.raises(ValueError, match="names at one alone"):
         named.pairs(rx)
-    with pytest.raises(ValueError, match="rx must have latents of every class that was decided, got none of class 4"):
+    with pytest.raises(ValueError, match="rx must have latents of every class in decisions, got none of class 4"):
         ll.alignment.DecisionPilots(x[:20], group[:20]).pairs(ll.alignment.Concepts.from_labels(y[group < 4], group[group < 4]))
     with pytest.raises(ValueError, match="labels must have shape"):
         ll.alignment.DecisionPilots(x[:20], group[:19])

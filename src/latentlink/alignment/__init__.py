@@ -2,7 +2,8 @@
 
 Read `latents.marginal`, `latents.concepts` and `latents.without_pairs` first, which have the theorem that makes this possible; then
 `centred` (pilots around the means of all latents), `residual_ridge` (few pairs in dual form) and `few_pairs` (the estimator); `spread` and
-`spread_prior` (a graph of the transmitter's own latents as its prior), `decision_pilots` (answers by class) and `published` (baselines).
+`spread_prior` (a graph of the transmitter's own latents as its prior), `decision_pilots` (answers by class), `pseudo_pairs` (what a
+codec is trained on without pairs) and `published` (baselines).
 """
 
 import lazy_loader

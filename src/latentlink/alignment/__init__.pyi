@@ -1,6 +1,7 @@
 from .decision_pilots import DecisionPilots
 from .ends import Concepts, Marginal
 from .few_pairs import FewPairs
+from .pseudo_pairs import pseudo_pairs
 from .published import ParsevalFrame, RelativeRepresentation, WhitenedProcrustes
 from .spread import Spread
 
@@ -13,4 +14,5 @@ __all__ = [
     "RelativeRepresentation",
     "Spread",
     "WhitenedProcrustes",
+    "pseudo_pairs",
 ]

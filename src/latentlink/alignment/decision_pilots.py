@@ -72,17 +72,7 @@ class DecisionPilots(Summarised):
         Raises:
             ValueError: the receiver has no latents of a class that was decided, or one of both alone has names.
         """
-        check_instance("rx", rx, Concepts, "alignment.Concepts.from_labels(y, labels) makes them")
-        if (self.names is None) != (rx.names is None):
-            raise ValueError("decisions and rx must both have names of classes or neither, got names at one alone")
-        names = self.names or tuple(map(str, range(int(self.decisions.max()) + 1)))
-        places = {name: number for number, name in enumerate(rx.names or map(str, range(len(rx.counts))))}
-        present = [names[number] for number in self.decisions.unique().tolist()]
-        missing = [name for name in present if name not in places or not int(rx.counts[places[name]])]
-        if missing:
-            raise ValueError(f"rx must have latents of every class that was decided, got none of class {', '.join(missing)}")
-        place = torch.tensor([places.get(name, 0) for name in names], device=rx.means.device)
-        return Pilots(self.x, rx.means[place[self.decisions.to(place.device)]], self.decisions, names=self.names)
+        return Pilots(self.x, means_of(rx, self.decisions, self.names, "decisions"), self.decisions, names=self.names)
 
     def concepts(self, own: Spread | None = None) -> Concepts:
         """Class means at the transmitter by the receiver's decisions, for `Moments.from_concepts`.
@@ -104,3 +94,18 @@ class DecisionPilots(Summarised):
         decided = taken_for(own.shares(self.x) @ classes)
         reached = decided < classes.shape[1]
         return Concepts.from_labels(own.x[reached], decided[reached], self.names)
+
+
+def means_of(rx: Concepts, numbers: Int64[Tensor, "k"], names: tuple[str, ...] | None, what: str) -> Float[Tensor, "k m"]:
+    """The receiver's class means (k, m) of these classes, found by name where they have names; `what` is named if one is missing."""
+    check_instance("rx", rx, Concepts, "alignment.Concepts.from_labels(y, labels) makes them")
+    if (names is None) != (rx.names is None):
+        raise ValueError(f"{what} and rx must both have names of classes or neither, got names at one alone")
+    own = names or tuple(map(str, range(int(numbers.max()) + 1)))
+    places = {name: number for number, name in enumerate(rx.names or map(str, range(len(rx.counts))))}
+    present = [own[number] for number in numbers.unique().tolist()]
+    missing = [name for name in present if name not in places or not int(rx.counts[places[name]])]
+    if missing:
+        raise ValueError(f"rx must have latents of every class in {what}, got none of class {', '.join(missing)}")
+    place = torch.tensor([places.get(name, 0) for name in own], device=rx.means.device)
+    return rx.means[place[numbers.to(place.device)]]

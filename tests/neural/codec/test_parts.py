@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latentlink as ll
+from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
 from latentlink.neural.codec.ends import limit_messages, mean_scale
-from latentlink.neural.codec.examples import Examples, cross_fitted_coordinates, draw_bank
+from latentlink.neural.codec.examples import Examples, draw_bank
 from latentlink.neural.codec.gate import Gate, kinds_of
 from latentlink.neural.codec.loop import simulate
 from latentlink.neural.codec.networks import ModulatedMlp

@@ -28,7 +28,6 @@ from latentlink.numerics.reprs import Summarised
 from latentlink.tasks.objectives import Objective, Wanted
 
 VALIDATED = 1024  # validation pilots at most that are sent over every validation channel
-_LEAST_SHRINKAGE = 1e-6  # of a fold in cross-fitting, where the modes have none
 LEAST_DRAWN = 2**14  # channels that are drawn before a source is said to have none that fits
 
 
@@ -150,37 +149,3 @@ def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.
     order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator, device="cpu")  # they come by size
     joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
     return joined.to(torch.float32)[order.to(strength.device)]
-
-
-def cross_fitted_coordinates(modes: SemanticModes, pilots: Pilots, folds: int, generator: torch.Generator) -> Float[Tensor, "n k"]:
-    """z (n, k) of all pilots, which the modes were made of, each by modes that were made without it: cross-fitting.
-
-    With M = WᵀW the metric of the modes, Φ is the ridge regression of the coordinates c that y itself has, on x,
-
-        c = diag(b)⁻² Ψᵀ M (y − μy),        Φ = E[c (x − μx)ᵀ] R_λ⁻¹,
-
-    so that on the pilots it was made of, z = Φ (x − μx) predicts y better than it will for unseen ones, most where pilots are few.
-    Networks that are trained and judged on such z trust it too much. Here the pilots are cut into folds, and the z of each fold is by the
-    regression on all others.
-
-    Raises:
-        ValueError: the modes are complex-linear, or there are more folds than pilots.
-    """
-    if not modes.widely_linear:
-        raise ValueError("folds must be 1 for complex-linear modes, whose coordinates are no real regression")
-    if folds > len(pilots):
-        raise ValueError(f"folds must be at most the number of pilots, {len(pilots)}, got {folds}")
-    x, y = pilots.x.double() - modes.mean_x.double(), pilots.y.double() - modes.mean_y.double()
-    W, Psi, b = modes.weight, modes.synthesis.double(), modes.strength.double()
-    M_Psi = Psi if W is None else W.double().mT @ (W.double() @ Psi)
-    c = y @ M_Psi / b.square()
-    part = torch.randperm(len(x), generator=generator, device="cpu").to(x.device) % folds
-    z = x.new_zeros(len(x), len(b))
-    gram, cross = x.mT @ x, x.mT @ c
-    for fold in range(folds):
-        own = part == fold
-        n = int((~own).sum())
-        R, C = (gram - x[own].mT @ x[own]) / n, (cross - x[own].mT @ c[own]) / n
-        ridge = max(modes.shrinkage, _LEAST_SHRINKAGE) * R.diagonal().mean()
-        z[own] = x[own] @ torch.cholesky_solve(C, torch.linalg.cholesky(R + ridge * torch.eye(len(R), dtype=R.dtype, device=R.device)))
-    return z

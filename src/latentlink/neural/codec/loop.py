@@ -119,7 +119,7 @@ class CodecLoop(TrainingLoop):
         """Loss and score on validation pilots over validation channels, always with the same noise."""
         noise = CodecDraw.VALIDATION_NOISE.generator(self.schedule.seed, device=self.device)
         losses, scores = loss_and_score(self.codec, self.examples.held, self.held, noise)
-        return {"validation": float(losses.mean()), "score": float(scores.mean())}
+        return {"validation": float(losses.mean(-1).mean()), "score": float(scores.mean(-1).mean())}
 
     def adapt(self, loss: float) -> None:
         """Leave out units after half of the rounds."""
@@ -159,8 +159,8 @@ class CodecLoop(TrainingLoop):
 @torch.no_grad()
 def loss_and_score(
     codec: Codec, batch: Batch, streams: Streams, generator: torch.Generator, active: Tensor | None = None
-) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
-    """Loss (c,) and score (c,) of a codec on a batch over each of the channels (c,), with noise of `generator`.
+) -> tuple[Float[Tensor, "c n"], Float[Tensor, "c n"]]:
+    """Loss (c, n) and score (c, n) of a codec for each message of a batch over each of the channels (c,), with noise of `generator`.
 
     `active` (c,) is False where the linear design alone is judged; None has the codec on everywhere.
     """
@@ -168,8 +168,8 @@ def loss_and_score(
     for rows in torch.arange(len(streams.amplitude), device=streams.amplitude.device).split(CHANNELS_AT_ONCE):
         on = None if active is None else active[rows]
         z = simulate(codec, batch.z, streams[rows], generator, active=on)
-        losses.append(batch.wanted.loss(z, batch.rows).mean(-1))
-        scores.append(batch.wanted.score(z, batch.rows).mean(-1))
+        losses.append(batch.wanted.loss(z, batch.rows))
+        scores.append(batch.wanted.score(z, batch.rows))
     return torch.cat(losses), torch.cat(scores)
 
 

@@ -1,7 +1,8 @@
 """From pilots to a codec: settings, the untrained codec that is the exact linear design, training, pruning, and the gate.
 
 Before training the codec *is* the exact linear design at every channel. In the end validation pilots are sent over fresh channels by the
-codec and by the linear design, with the same noise; the gate (`gate.py`) opens for the kinds of channels where the codec scored higher.
+codec and by the linear design, with the same noise; the gate (`gate.py`) opens for the kinds of channels where the codec scored higher,
+if it did so over all pilots.
 """
 
 import math
@@ -19,8 +20,9 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.modes import SemanticModes, check_pair
 from latentlink.links.shapes import check_latents
 from latentlink.neural.codec.calibration import Calibration, measured
+from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.examples import Augmentation, Examples, cross_fitted_coordinates, draw_bank
+from latentlink.neural.codec.examples import Augmentation, Examples, draw_bank
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, CodecSchedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
@@ -92,7 +94,7 @@ class CodecTraining(CodecSchedule):
         augmentation: how pilots are varied, against too few of them.
         folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
-        margin: standard errors by which the codec must be ahead of the linear design to be used.
+        margin: standard errors by which the codec must be ahead of the linear design to be used, over channels of a kind and over pilots.
         budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None leaves out none.
         bank: numbers of channels to train on, to validate on, and to set the gate by (`BankSizes`).
         precision: precision of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
@@ -252,7 +254,11 @@ class CodecTraining(CodecSchedule):
         return Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], unpaired, self.augmentation, coordinates)
 
     def _gate(self, loop: CodecLoop) -> Gate:
-        """Open where the codec scored higher than the linear design on validation pilots over fresh channels."""
+        """Open where the codec scored higher than the linear design on validation pilots over fresh channels.
+
+        The error of a kind is one over channels, on the same pilots. So that no luck with these opens it, the mean gain over all channels
+        must exceed as many standard errors over pilots.
+        """
         fresh = draw_bank(self.draws, self.bank[2], loop.codec, CodecDraw.GATE_CHANNELS.generator(self.seed))
         held = loop.examples.held
         batch = held._replace(z=held.z[:GATED], rows=held.rows[:GATED])
@@ -262,7 +268,10 @@ class CodecTraining(CodecSchedule):
             noise = CodecDraw.GATE_NOISE.generator(self.seed, device=loop.device)  # the same for both
             return loss_and_score(loop.codec, batch, fresh, noise, active)[1]
 
-        return Gate.choose(fresh, score(~off) - score(off), self.margin)
+        gained = score(~off) - score(off)
+        gate, by_pilot = Gate.choose(fresh, gained.mean(-1), self.margin), gained.double().mean(0)
+        ahead = by_pilot.mean() > self.margin * by_pilot.std() / len(by_pilot) ** 0.5
+        return Gate(gate.open & ahead.to(gate.open.device))
 
     @torch.no_grad()
     def _at_power(self, codec: Codec, examples: Examples) -> Codec:

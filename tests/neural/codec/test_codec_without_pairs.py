@@ -1,0 +1,60 @@
+"""A codec from the classes at both ends, on observations of their own: better than the linear design, and shut where labels say nothing."""
+
+from functools import cache
+
+import torch
+
+import latentlink as ll
+from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
+from neural.codec.clouds import channel, pilots, training, understood, world
+from oracles import seeded
+
+
+@cache
+def known(shuffled=False):
+    """Modes and pseudo-pairs, of labelled x and of y of other observations."""
+    at_tx, at_rx, head = pilots(480), pilots(480, seed=11), world()[2]
+    labels = at_tx.labels[torch.randperm(480, generator=seeded(0))] if shuffled else at_tx.labels
+    tx, rx = ll.alignment.Concepts.from_labels(at_tx.x, labels), ll.alignment.Concepts.from_labels(at_rx.y, at_rx.labels)
+    goal = ll.Goal.fisher(head, at_rx.y, 3.0, 0.01)
+    moments = ll.Moments.from_concepts(tx, rx, goal=goal)
+    return moments, goal, ll.semantic_modes(moments, goal), ll.alignment.pseudo_pairs(at_tx.x, labels, rx, moments, goal)
+
+
+def fitted(modes, made, folds):
+    settings = training(rounds=2, steps=40, channels=4, folds=folds, bank=(300, 16, 200))
+    return settings.fit(modes, made, ll.objectives.HeadDivergence(world()[2]), progress=None)
+
+
+def test_it_is_ahead_of_the_linear_design_on_latents_that_it_has_not_seen():
+    _, _, modes, made = known()
+    codec, radio = fitted(modes, made, 10).codec, channel(1, 1, batch=(40,), seed=8)
+    linear = ll.ClosedForm().design(modes, radio).transceiver.to(torch.float32)
+    assert understood(codec.design(radio).transceiver, radio).mean() > understood(linear, radio).mean() + 0.1
+
+
+def test_where_labels_say_nothing_of_x_the_gate_stays_shut():
+    _, _, modes, made = known(shuffled=True)
+    for folds in (1, 10):  # by channels alone, luck with the pilots would open it
+        fit = fitted(modes, made, folds)
+        assert not fit.codec.gate.open.any()
+    radio = channel(2, 2, batch=(5,), seed=8)
+    solution, linear = fit.codec.design(radio), ll.ClosedForm().design(modes, radio)
+    assert not solution.trace["active"].any()
+    torch.testing.assert_close(solution.expected_mse, linear.expected_mse, rtol=1e-5, atol=0.0)
+
+
+def test_cross_fitting_leaves_a_latent_out_of_the_regression_on_classes_and_leaves_the_rest_alone():
+    moments, goal, modes, made = known()
+    x, W, n = made.x.double() - modes.mean_x, goal.weight, len(made)
+    P, wanted = torch.linalg.pinv(W) @ W, made.y - modes.mean_y
+    T, R = moments.regression(), x.mT @ x / n
+    ridge = (W @ wanted.mT @ x / n - W @ T @ R).norm() / (W @ T).norm()  # λ v, of the normal equations
+    left = wanted[1:].mT @ x[1:] @ torch.linalg.inv(x[1:].mT @ x[1:] + n * ridge * torch.eye(len(R)))
+    expected = (P @ left + (torch.eye(len(P)) - P) @ T) @ x[0]
+    M = modes.weight.mT @ modes.weight
+    by_hand = modes.synthesis.mT @ M @ expected / modes.strength.square()
+    crossed = cross_fitted_coordinates(modes, made, n, seeded(0))
+    strong = modes.strength > 1e-3  # others are of directions that the head hardly sees
+    torch.testing.assert_close(crossed[0, strong], by_hand[strong], rtol=1e-6, atol=1e-6)
+    assert not torch.allclose(crossed[0], modes.coefficients(made.x[:1])[0].double(), rtol=1e-3, atol=1e-3)
