@@ -1,13 +1,11 @@
 """A codec from the classes at both ends, with few pairs or none: `python benchmarks/codec_without_pairs.py [0] [42] [420] [all]`.
 
-A fifth case, `shuffled`, is a trap: labels that were shuffled at the transmitter.
-
 On the demo's encoders. As in benchmarks/alignment.py, the transmitter has labelled x of images 0–5,999 and the receiver labelled y of
 images 6,000–11,999; pairs are drawn from the first half. The linear design is of `Moments.from_concepts`, and the codec is trained on
-`pseudo_pairs` with the demo's settings (15 rounds, 10 folds). Beside them stand the design and the codec of 12,000 pairs (`all`), and a
-trap: labels that were shuffled at the transmitter. 20 Rayleigh channels of gain 1 at 20 dB of each size, seeds 101 to 108, noise of seed 0,
-4,000 test images, which decide nothing. A codec is saved in results/bench/codecs as soon as it is trained, and read from there by the next
-run; an interrupted training goes on from its last round. Each takes a minute or two on two free cores.
+`pseudo_pairs` with the settings of the demo, for 10 rounds. Beside them stand the design and the codec of 12,000 pairs (`all`). A fifth
+case, `shuffled`, is a trap: labels that were shuffled at the transmitter. 20 Rayleigh channels of gain 1 at 20 dB of each size, seeds 101
+to 108, noise of seed 0; 4,000 test images, which decide nothing. A codec is saved in results/bench/codecs as soon as it is trained, and
+read from there by the next run; an interrupted training goes on from its last round. Each takes some two minutes of one core.
 """
 
 import sys
@@ -25,7 +23,7 @@ from record import FOLDER, record
 
 SIZES, CHANNELS, FIRST_SEED = (1, 2, 4, 8), 20, 100
 DRAWS = ll.channels.ChannelDraws(antennas=(1, 2, 4, 8, 16), uses=(1,))
-TRAINING = ll.CodecTraining(rounds=15, patience=15, folds=10, draws=DRAWS)
+TRAINING = ll.CodecTraining(rounds=10, folds=10, draws=DRAWS)
 
 
 class Known(NamedTuple):

@@ -56,5 +56,3 @@ def test_what_does_not_fit_is_named():
         make(X, LABELS, TX, moments)
     with pytest.raises(ValueError, match=r"goal must weigh latents of dimension 6, got a weight of shape \(2, 3\)"):
         make(X, LABELS, RX, moments, ll.Goal(torch.ones(2, 3)))
-    with pytest.raises(ValueError, match=r"moments must be a Moments, such as Moments.from_concepts\(tx, rx\)"):
-        make(X, LABELS, RX, None)

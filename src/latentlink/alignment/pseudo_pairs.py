@@ -19,9 +19,11 @@ from latentlink.latents.moments import Moments
 from latentlink.latents.pilots import Pilots
 from latentlink.latents.rows import as_latents
 from latentlink.latents.without_pairs import Weighing, seen_by
-from latentlink.numerics.doors import AnyArray, check_instance
+from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.validation import validate_call
 
 
+@validate_call
 def pseudo_pairs(
     x: AnyArray,
     labels: AnyLabels,
@@ -59,7 +61,6 @@ def pseudo_pairs(
     """
     latents = as_latents("x", x)
     numbers, known = as_named_labels(labels, len(latents), names)
-    check_instance("moments", moments, Moments, "Moments.from_concepts(tx, rx) makes them")
     d, m = len(moments.mean_x), len(moments.mean_y)
     if latents.shape[1] != d:
         raise ValueError(f"x must be of the moments' latents of dimension {d}, got {latents.shape[1]} dimensions")

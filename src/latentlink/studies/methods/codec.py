@@ -42,7 +42,7 @@ from latentlink.studies.shared import PilotKnowledge, ScenarioData
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute, source_digest
 from latentlink.tasks.objectives import Objective
 
-_TRAINING_VERSION = 3  # of what a training gives: raise it when that changes
+_TRAINING_VERSION = 4  # of what a training gives: raise it when that changes
 _SETTINGS = {
     *("power", "flops", "microseconds", "modes", "width", "layers", "max_symbols"),
     *("rounds", "learning_rate", "dropout", "folds", "validation"),
