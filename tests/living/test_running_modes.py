@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.numerics.parts import named_tensors
 from oracles import normal, pairs
 
 D, M = 9, 6
@@ -97,3 +98,17 @@ def test_what_it_does_not_take_is_refused_by_name():
         first(300).update(X, Y, memory=0)
     with pytest.raises(ValueError, match="latents x that vary"):
         ll.living.RunningModes.of(ll.Moments.from_pairs(torch.ones(9, D), Y[:9]), GOAL)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_saved_modes_go_on_as_if_they_had_never_been_away(tmp_path, dtype):
+    x, y = normal(1, 60, 5), normal(2, 60, 4)
+    running = ll.living.RunningModes.of(ll.Moments.from_pairs(x[:40], y[:40]), ll.Goal(torch.eye(2, 4))).to(dtype).update(x[40:50], y[40:50])
+    running.save(tmp_path / "modes.safetensors")
+    again = ll.load(tmp_path / "modes.safetensors", ll.living.RunningModes)
+    for memory in (None, 30):
+        went_on, came_back = (each.update(x[50:], y[50:], memory) for each in (running, again))
+        for name, value in named_tensors(went_on).items():
+            assert torch.equal(value, named_tensors(came_back)[name])
+        assert (went_on.count, went_on.ridge) == (came_back.count, came_back.ridge)
+        assert torch.equal(went_on.modes().analysis, came_back.modes().analysis)

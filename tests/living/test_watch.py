@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from latentlink.living.cusum import cusum
 from oracles import normal, seeded
 
 RATE = 1 / 100
+STATE = ("statistic", "count", "alarmed_at", "rising_since", "alarm")
 HEAD = torch.nn.Linear(3, 2).double()
 HEAD.weight.data, HEAD.bias.data = torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]]).double(), torch.zeros(2).double()
 
@@ -137,3 +139,47 @@ def test_blocks_are_runs_of_the_series_of_the_wanted_mean_length():
     assert float(goes_on) == pytest.approx(1 - (1 - 1 / 50) / 6, abs=0.01)
     assert places.min() == 0
     assert places.max() == 49
+
+
+def test_a_saved_watch_goes_on_as_if_it_had_never_been_away(tmp_path):
+    """Bit by bit, after any message; also one whose messages are a head's outputs, and one of an unbounded time between alarms."""
+    y, faint = normal(1, 5000, 3), 0.5 * normal(2, 60, 3)
+    named = ll.fit_head(y, ["left" if value < 0 else "right" for value in y[:, 0]])
+    logits = named(y)
+    for head, clean, rows in ((named, y, faint), (torch.nn.Identity(), logits, named(faint)), (HEAD, y, faint)):
+        watch = ll.living.Watch.calibrated(head, clean, false_alarms=RATE)
+        assert named.classes == getattr(watch.head, "classes", named.classes)
+        for cut in (0, 1, 17, 59):
+            before = watch.update(rows[:cut]) if cut else watch
+            before.save(tmp_path / "watch.safetensors")
+            after = ll.load(tmp_path / "watch.safetensors", ll.living.Watch)
+            assert repr(after) == repr(before)
+            assert after.between == before.between
+            went_on, came_back = before.update(rows[cut:]), after.update(rows[cut:])
+            assert [getattr(came_back, name) for name in STATE] == [getattr(went_on, name) for name in STATE]
+            assert came_back.delay_for(1.0) == went_on.delay_for(1.0)
+    replace(watch, between=(3.0, math.inf)).save(tmp_path / "watch.safetensors")
+    assert ll.load(tmp_path / "watch.safetensors").between == (3.0, math.inf)
+
+
+def test_a_head_that_no_file_holds_is_refused_with_the_remedy(tmp_path):
+    watch = ll.living.Watch.calibrated(torch.nn.Sequential(HEAD), normal(1, 5000, 3), false_alarms=RATE)
+    with pytest.raises(ValueError, match=r"head must be linear to be saved.*got Sequential.*Identity"):
+        watch.save(tmp_path / "watch.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_beginning_of_a_change_is_where_the_statistic_last_left_zero():
+    y = normal(1, 20_000, 3)
+    watch = ll.living.Watch.calibrated(HEAD, y, false_alarms=RATE)
+    rows = torch.cat([normal(2, 40, 3), 0.1 * normal(3, 40, 3)])
+    at_once, single = watch.update(rows), watch
+    statistics = watch.statistics(rows)
+    for row in rows:
+        single = single.update(row[None])
+    alarm = at_once.alarmed_at
+    zeros = [number for number, s in enumerate(statistics[:alarm].tolist(), 1) if s == 0]
+    assert at_once.rising_since == zeros[-1] + 1 == single.rising_since
+    assert 30 < at_once.rising_since <= 45
+    assert at_once.update(10 * y[:500]).rising_since == at_once.rising_since  # as it was at the alarm
+    assert float(statistics[-1]) == at_once.statistic

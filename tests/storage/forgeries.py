@@ -15,11 +15,28 @@ from conformance.registry import channel, codec, modes, pilots, solution
 from latentlink.storage import artifacts
 
 BLANK = "0" * 64
+
+
+def watch() -> ll.living.Watch:
+    """A watch that has seen messages."""
+    y = pilots().y
+    return ll.living.Watch.calibrated(ll.fit_head(y, pilots().labels), y, false_alarms=0.05).update(y[:5])
+
+
+def running_modes() -> ll.living.RunningModes:
+    """Modes that have followed a few pairs."""
+    x, y = pilots().x, pilots().y
+    first = ll.living.RunningModes.of(ll.Moments.from_pairs(x[:40], y[:40]), ll.Goal(torch.eye(2, y.shape[1])))
+    return first.update(x[40:50], y[40:50])
+
+
 KINDS: dict[str, Callable[[], Any]] = {
     "pair": modes,
     "head": lambda: ll.fit_head(pilots().y, pilots().labels),
     "codec": codec,
     "link": lambda: solution("exact").transceiver,
+    "watch": watch,
+    "running modes": running_modes,
     "per use": lambda: solution("exact, per use").transceiver,
     "decision link": lambda: solution("decision").transceiver,
     "top-k link": lambda: solution("top-k").transceiver,
@@ -76,6 +93,10 @@ def used(content: Any) -> None:
         content(pilots().y[:3])
     elif isinstance(content, ll.Codec):
         content.design(channel())
+    elif isinstance(content, ll.living.Watch):
+        content.update(pilots().y[:3])
+    elif isinstance(content, ll.living.RunningModes):
+        ll.ClosedForm().design(content.update(pilots().x[:3], pilots().y[:3]).modes(), channel())
     elif not getattr(getattr(content, "link", content), "awaits_channel", False):
         ll.transmit(content, pilots().x[:3], content.channel, generator=0)
 

@@ -16,6 +16,8 @@ _KINDS = {
     "unfinished moments": "moments under way; the command or call that computes them goes on from here",
     "marginal": "count, mean and covariance of the latents of one end",
     "unfinished marginal": "a marginal under way; the call that computes it goes on from here",
+    "running modes": "semantic modes for a goal that follow each new pair, with all that an update needs of the pairs so far",
+    "watch": "a watch over received latents: the law of their decisions' entropy while all is well, and what has arrived since",
     "pair": "semantic modes: what two devices agree on once, from which links are designed for any channel",
     "link": "both ends of a linear link for its channels",
     "head": "the receiver's classifier",
@@ -34,13 +36,14 @@ _USES = {
     "pair": "latentlink design {file} --n-tx 4 --n-rx 4 --snr-db 10",
     "codec": "latentlink design {file} --n-tx 4 --n-rx 4 --snr-db 10",
     "head": "latentlink evaluate link.safetensors TX RX LABELS --head {file}",
+    "watch": "latentlink watch MESSAGES --state {file}",
     "regression head": "latentlink evaluate link.safetensors TX RX --targets TARGETS --head {file}",
 }
 _LINK = "latentlink evaluate {file} TX RX LABELS"
 # facts that are told elsewhere, or in no words
 _TOLD = ("work", "rows_read", "parts", "kind", "sha256", "conventions", "versions", "provenance", "format")
 _LAST = "checks every byte and shows the same."  # words with which every card ends
-_UNMEASURED = ("moments", "marginal")  # kinds that are neither good nor bad
+_UNMEASURED = ("moments", "marginal", "running modes", "watch")  # kinds that are neither good nor bad
 _WORDS = {
     "count": "pairs",
     "fold_counts": "pairs in each fold",

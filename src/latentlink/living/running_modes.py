@@ -25,22 +25,29 @@ from latentlink.latents.rows import as_pairs
 from latentlink.latents.whitening import Spectrum, check_shrinkage, gcv_shrinkage
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes
-from latentlink.numerics.doors import AnyArray, integer
+from latentlink.numerics.doors import AnyArray, integer, real
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted
 from latentlink.numerics.validation import validate_call
+from latentlink.storage.artifacts import Saved, artifact
 
+_TENSORS = (
+    *("mean_x", "mean_y", "precision", "scatter", "weight", "regression"),
+    *("variance_x", "variance", "weighted_variance"),
+)
 _LEAST = 1e-10  # ridge, relative to the largest eigenvalue of Rx: what designs drop as rounding
 
 
 @made_by("living.RunningModes.of(moments, goal)")
+@artifact("running modes")
 @dataclass(frozen=True, eq=False, repr=False)
-class RunningModes(Summarised, Parts):
+class RunningModes(Summarised, Parts, Saved):
     """All that modes for a goal need of the pairs so far; `update` returns those with further pairs, and leaves this one as it is.
 
     In float32 (`.to(torch.float32)`) an update takes less than half the time. Rounding adds up: slowly (4e-7 of the strengths over 1,000
-    pairs in 1,280 dimensions), but begin anew by `of` now and then.
+    pairs in 1,280 dimensions), but begin anew by `of` now and then. They are saved by `save`, read back by `latentlink.load`, and go on as
+    if they had never been away.
 
     Attributes:
         count: n, number of pairs that count.
@@ -192,3 +199,16 @@ class RunningModes(Summarised, Parts):
             shrinkage=float(self.ridge * len(self.mean_x) / self.variance_x),
             widely_linear=True,
         )
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return {name: getattr(self, name) for name in _TENSORS}, {"count": float(self.count), "ridge": float(self.ridge)}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "RunningModes":
+        """The modes of a saved file; a ValueError names what cannot be."""
+        if bool((tensors["precision"].diagonal() < 0).any()):
+            raise ValueError("precision must have no negative entry on its diagonal")
+        for name in ("variance_x", "variance", "weighted_variance"):
+            real(name, float(tensors[name]), least=0.0)
+        count, ridge = (real(name, manifest[name], above=0.0) for name in ("count", "ridge"))
+        return cls(count=count, ridge=ridge, **{name: tensors[name] for name in _TENSORS})

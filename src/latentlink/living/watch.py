@@ -4,11 +4,15 @@ For each message it adds up how far the entropy of the head's decision is above 
 (`cusum`). The threshold is found by simulation: streams put together of blocks of the calibrating messages (`blocks`), since neither the
 law of entropies nor their dependence is known. A change that leaves the law of received latents as it is, such as two equally likely
 classes that change places, is seen by no test of this kind; `AgreementTest` sees it.
+
+A statistic that has left 0 and not come back says when a change began: of all places of one change, the message after it was last 0 is the
+likeliest [page1954continuous].
 """
 
 import math
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -17,23 +21,36 @@ from torch import Tensor, nn
 from latentlink.latents.rows import as_latents
 from latentlink.living.blocks import Dependence
 from latentlink.living.cusum import Walks, cusum
-from latentlink.numerics.doors import AnyArray, real
+from latentlink.numerics.doors import AnyArray, integer, real
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised
 from latentlink.numerics.validation import validate_call
-from latentlink.tasks.heads import apply_head
+from latentlink.storage.artifacts import Saved, artifact
+from latentlink.tasks.heads import SoftmaxHead, apply_head, is_affine
 
 _RAREST = 1e-5  # false alarms a message; a rarer one would take minutes of simulation
+_NUMBERS: dict[str, dict[str, float]] = {  # that are saved, and their limits
+    "mean": {"least": 0.0},
+    "deviation": {"above": 0.0},
+    "allowance": {"above": 0.0},
+    "threshold": {"least": 0.0},
+    "false_alarms": {"least": _RAREST, "most": 0.1},
+    "correlation_time": {"least": 1.0},
+    "statistic": {"least": 0.0},
+}
 _DOUBT = 2.0  # factor by which the time between false alarms may be wrong before that is told
 
 
 @made_by("living.Watch.calibrated(head, y_hat)")
+@artifact("watch")
 @dataclass(frozen=True, eq=False, repr=False)
-class Watch(Summarised):
+class Watch(Summarised, Saved):
     """The state of a watch; `update` returns the next one. Once alarmed it stays so, until it is `restarted`.
 
+    It is saved by `save`, read back by `latentlink.load`, and goes on as if it had never been away.
+
     Attributes:
-        head: classifier of the receiver's latents.
+        head: classifier of the receiver's latents; `torch.nn.Identity()` where what arrives are its outputs already.
         mean: mean entropy in nats while all is well.
         deviation: its standard deviation over messages.
         allowance: a, deviations that are forgiven at each message.
@@ -45,6 +62,8 @@ class Watch(Summarised):
         statistic: s, of the last message.
         count: messages so far.
         alarmed_at: number of the message that raised the alarm, counted from 1; None before.
+        rising_since: number of the message with which the statistic last left 0: of the last one, or of the alarm; the next message
+            where it is 0.
 
     Example:
         >>> import torch, latentlink as ll
@@ -67,6 +86,7 @@ class Watch(Summarised):
     statistic: float = 0.0
     count: int = 0
     alarmed_at: int | None = None
+    rising_since: int = 1
 
     def _facts(self) -> dict[str, str]:
         state = f"statistic {self.statistic:.3g} of {self.threshold:.3g}"
@@ -124,14 +144,24 @@ class Watch(Summarised):
         Raises:
             ValueError: y_hat is malformed, or the head cannot read it.
         """
-        statistics = cusum(self._standardised(y_hat), self.allowance, self.statistic)
-        passed = (statistics > self.threshold).nonzero()
-        alarmed_at = self.alarmed_at if self.alarm or len(passed) == 0 else self.count + int(passed[0]) + 1
-        return replace(self, statistic=float(statistics[-1]), count=self.count + len(statistics), alarmed_at=alarmed_at)
+        s = self.statistics(y_hat)
+        passed = (s > self.threshold).nonzero()
+        count = self.count + len(s)
+        if self.alarm:
+            return replace(self, statistic=float(s[-1]), count=count)
+        end = int(passed[0]) if len(passed) else len(s) - 1
+        zeros = (s[: end + 1] == 0).nonzero()
+        since = self.count + int(zeros[-1]) + 2 if len(zeros) else self.rising_since
+        alarmed_at = self.count + end + 1 if len(passed) else None
+        return replace(self, statistic=float(s[-1]), count=count, alarmed_at=alarmed_at, rising_since=since)
+
+    def statistics(self, y_hat: AnyArray) -> Float[Tensor, "n"]:
+        """The statistic s (n,) after each of further messages, of which `update` keeps the last; takes and raises as `update`."""
+        return cusum(self.standardised(y_hat), self.allowance, self.statistic)
 
     def restarted(self) -> "Watch":
         """The watch as it was calibrated, after whatever raised the alarm has been mended."""
-        return replace(self, statistic=0.0, count=0, alarmed_at=None)
+        return replace(self, statistic=0.0, count=0, alarmed_at=None, rising_since=1)
 
     def delay_for(self, shift: float | AnyArray) -> float:
         """Mean number of messages from a change to the alarm, by simulation; inf where no alarm came in as long as two false ones take.
@@ -145,11 +175,56 @@ class Watch(Summarised):
         if isinstance(shift, int | float):
             block = Dependence.of(self.calibrating).block
             return Walks.of(self.calibrating, block, self.allowance, self.false_alarms, real("shift", shift)).mean_time(self.threshold)
-        z = self._standardised(shift, "shift")
+        z = self.standardised(shift, "shift")
         return Walks.of(z, Dependence.of(z).block, self.allowance, self.false_alarms).mean_time(self.threshold)
 
-    def _standardised(self, y_hat: AnyArray, name: str = "y_hat") -> Float[Tensor, "n"]:
+    def standardised(self, y_hat: AnyArray, name: str = "y_hat") -> Float[Tensor, "n"]:
+        """By how many deviations (n,) the entropy of each decision is above its mean while all is well; takes and raises as `update`."""
         return (_entropies(self.head, y_hat, name) - self.mean) / self.deviation
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of the saved file.
+
+        Raises:
+            ValueError: the head is none that can be saved.
+        """
+        tensors, facts = _head_to_tensors(self.head)
+        low, high = self.between
+        numbers = {name: getattr(self, name) for name in (*_NUMBERS, "count", "alarmed_at", "rising_since")}
+        between = [low, high if math.isfinite(high) else None]
+        return {"calibrating": self.calibrating, **tensors}, {**facts, **numbers, "between": between}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Watch":
+        """The watch of a saved file; a ValueError names what cannot be."""
+        numbers = {name: real(name, manifest[name], **limits) for name, limits in _NUMBERS.items()}
+        count, alarmed_at = integer("count", manifest["count"], 0), manifest["alarmed_at"]
+        since = integer("rising_since", manifest["rising_since"], 1, count + 1)
+        low, high = manifest["between"]
+        between = real("between", low, least=1.0), math.inf if high is None else real("between", high, least=low)
+        alarmed_at = None if alarmed_at is None else integer("alarmed_at", alarmed_at, 1, count)
+        state = {"count": count, "alarmed_at": alarmed_at, "rising_since": since, "calibrating": tensors["calibrating"]}
+        return cls(head=_head_from_tensors(tensors, manifest), between=between, **state, **numbers)
+
+
+def _head_to_tensors(head: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The head's tensors and facts; none of one that gives back what it is given."""
+    if isinstance(head, nn.Identity):
+        return {}, {"latent_dim": None, "classes": None}
+    if not is_affine(head):
+        raise ValueError(
+            f"head must be linear to be saved with its watch, got {type(head).__name__}: watch its outputs, "
+            "Watch.calibrated(torch.nn.Identity(), head(y_hat))"
+        )
+    named = {"class_names": list(head.classes)} if isinstance(head, SoftmaxHead) and head.classes is not None else {}
+    bias = head.weight.new_zeros(head.out_features) if head.bias is None else head.bias
+    return {"weight": head.weight, "bias": bias}, {"latent_dim": head.in_features, "classes": head.out_features, **named}
+
+
+def _head_from_tensors(tensors: dict[str, Tensor], manifest: dict[str, Any]) -> nn.Module:
+    if "weight" not in tensors:
+        return nn.Identity()
+    return SoftmaxHead.from_tensors({name: tensors[name] for name in ("weight", "bias")}, manifest)
 
 
 def _entropies(head: nn.Module, y_hat: AnyArray, name: str = "y_hat") -> Float[Tensor, "n"]:

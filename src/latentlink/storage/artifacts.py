@@ -69,6 +69,8 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "concepts": "latentlink.latents.concepts",
     "pair": "latentlink.linear.modes",
     "link": "latentlink.linear.transceiver",
+    "running modes": "latentlink.living.running_modes",
+    "watch": "latentlink.living.watch",
     "head": "latentlink.tasks.heads",
     "regression head": "latentlink.tasks.regression",
     "top-k link": "latentlink.baselines.top_k_transceiver",
