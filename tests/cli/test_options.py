@@ -34,6 +34,7 @@ BEFORE = {  # what a command has to be given beside its options
     "fit": ["x.npy", "y.npy", "labels.npy"],
     "design": ["pair.safetensors"],
     "evaluate": ["out", "x.npy", "y.npy", "labels.npy"],
+    "watch": ["y.npy"],
     "encode": ["--dataset", "digits"],
     "study run": ["study.yaml"],
     "demo": [],

@@ -103,7 +103,9 @@ def test_what_it_does_not_take_is_refused_by_name():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_saved_modes_go_on_as_if_they_had_never_been_away(tmp_path, dtype):
     x, y = normal(1, 60, 5), normal(2, 60, 4)
-    running = ll.living.RunningModes.of(ll.Moments.from_pairs(x[:40], y[:40]), ll.Goal(torch.eye(2, 4))).to(dtype).update(x[40:50], y[40:50])
+    running = (
+        ll.living.RunningModes.of(ll.Moments.from_pairs(x[:40], y[:40]), ll.Goal(torch.eye(2, 4))).to(dtype).update(x[40:50], y[40:50])
+    )
     running.save(tmp_path / "modes.safetensors")
     again = ll.load(tmp_path / "modes.safetensors", ll.living.RunningModes)
     for memory in (None, 30):

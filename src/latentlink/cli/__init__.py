@@ -2,7 +2,7 @@
 
 Read `options`, `encodings`, `console` with `logged`, `channels`, `provenance` and `card` (what commands share of arguments, terminals,
 channels, and of what is told of files), then `encode`, `moments` with `beyond_memory`, `fit` with `fit_codec`, `design`, `evaluate`,
-`inspect` with `results`, `study`, `demo`, and `radio` with `radio_demo`.
+`watch` with `watched`, `inspect` with `results`, `study`, `demo`, and `radio` with `radio_demo`.
 """
 
 import ast
@@ -34,7 +34,7 @@ app = cyclopts.App(
     version=latentlink.__version__,
     suppress_keyboard_interrupt=False,
 )
-for _name in ("demo", "encode", "moments", "fit", "design", "evaluate", "inspect"):
+for _name in ("demo", "encode", "moments", "fit", "design", "evaluate", "watch", "inspect"):
     _register(app, _name, _name)
 _study = cyclopts.App(name="study", help="Run experiments that are described by a YAML file, and look at them.")
 _register(_study, "study", "run", "status", "results", "report", "schema", "keep", "archive")
@@ -49,7 +49,7 @@ _TOO_LARGE = ("OutOfMemoryError", "allocate memory", "overflow")  # of PyTorch, 
 
 
 def main() -> None:
-    """Run the command line: exit status 0 is success, 1 an error in what was given, 2 wrong usage, 130 an interruption."""
+    """Run the command line: exit status 0 is success, 1 an error in what was given, 2 wrong usage, 3 an alarm, 130 an interruption."""
     spell_what_consoles_lack()
     errors = Console(stderr=True)
     others = warnings.showwarning

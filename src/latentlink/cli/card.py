@@ -53,6 +53,21 @@ _WORDS = {
     "x": "latents",
     "on": "rows joined on",
 }  # what is said in place of names that a manifest has
+_OF_KIND = {
+    "watch": {
+        "count": "messages watched",
+        "alarmed_at": "alarm at message",
+        "rising_since": "statistic rising since message",
+        "statistic": "statistic",
+        "mean": "mean entropy while all is well, nats",
+        "deviation": "its standard deviation",
+        "false_alarms": "false alarms a message",
+        "between": "messages between false alarms, at one standard error",
+        "correlation_time": "messages until they forget each other",
+        "latent_dim": "dimension of a message",
+    },
+    "running modes": {"count": "pairs that count"},
+}  # and of names that say another thing in one kind of file
 
 
 class Card(NamedTuple):
@@ -116,7 +131,7 @@ def card_of(path: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, An
         raise ArtifactError(f"{path}: {error}") from error
     sources, settings = _sources_and_settings(manifest.get("work"))
     stated = {
-        _WORDS.get(name, name): _word_fact(name, value)
+        (_WORDS | _OF_KIND.get(kind, {})).get(name, name): _word_fact(name, value)
         for name, value in manifest.items()
         if name not in _TOLD and (name, value) != ("fold_counts", [])
     }

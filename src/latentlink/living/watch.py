@@ -197,13 +197,13 @@ class Watch(Summarised, Saved):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "Watch":
         """The watch of a saved file; a ValueError names what cannot be."""
-        numbers = {name: real(name, manifest[name], **limits) for name, limits in _NUMBERS.items()}
+        numbers: dict[str, Any] = {name: real(name, manifest[name], **limits) for name, limits in _NUMBERS.items()}
         count, alarmed_at = integer("count", manifest["count"], 0), manifest["alarmed_at"]
         since = integer("rising_since", manifest["rising_since"], 1, count + 1)
         low, high = manifest["between"]
         between = real("between", low, least=1.0), math.inf if high is None else real("between", high, least=low)
         alarmed_at = None if alarmed_at is None else integer("alarmed_at", alarmed_at, 1, count)
-        state = {"count": count, "alarmed_at": alarmed_at, "rising_since": since, "calibrating": tensors["calibrating"]}
+        state: dict[str, Any] = {"count": count, "alarmed_at": alarmed_at, "rising_since": since, "calibrating": tensors["calibrating"]}
         return cls(head=_head_from_tensors(tensors, manifest), between=between, **state, **numbers)
 
 

@@ -115,7 +115,7 @@ def choose_round_ticks(low: float, high: float) -> dict[float, str]:
     places = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
     if low < high and sum(low <= x <= high for x in places) < 2:
         places = _step_through(low, high)
-    return {x: _abbreviate(x) for x in places if low / 1.6 <= x <= high * 1.6}
+    return {x: abbreviate(x) for x in places if low / 1.6 <= x <= high * 1.6}
 
 
 def _step_through(low: float, high: float) -> list[float]:
@@ -128,7 +128,8 @@ def _step_through(low: float, high: float) -> list[float]:
     return [low, high]
 
 
-def _abbreviate(number: float) -> str:
+def abbreviate(number: float) -> str:
+    """Write a number with a letter for its thousands, millions or milliards."""
     for power, unit in ((9, "G"), (6, "M"), (3, "k")):
         if number >= 10**power:
             return f"{number / 10**power:.10g} {unit}"

@@ -17,6 +17,7 @@ from latentlink.report.plots import Frame, Line, Plot
 from latentlink.storage.atomic import atomic_path
 
 WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of a paper's column, the height of a frame and of a line of the legend
+_TALL_IN = 5.2  # of a figure of its own, such as that of a watch
 _NAME_CHARACTERS = (40, 32, 28, 24, 20, 16)  # in a line of the legend: the most that fit
 _NOTE_CHARACTERS = 88  # in a line of the small print
 _INK = "#222222"
@@ -76,6 +77,19 @@ def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -
             place.legend(entries.values(), [textwrap.fill(name, _NAME_CHARACTERS[0]) for name in entries])
         figure.suptitle(_escape(title), fontsize=9.5)
         _write(figure, [Path(path) for path in paths], 200)
+
+
+def draw_tall(plot: Plot, path: str | os.PathLike[str], title: str, width_in: float = _TALL_IN) -> None:
+    """Draw the frames of a plot above each other with one legend below them, into a file of any of matplotlib's formats.
+
+    Raises:
+        ImportError: matplotlib is not installed (extra `plot`).
+        OSError: the file cannot be written.
+    """
+    with import_extra("matplotlib", "plot").rc_context(_STYLE):
+        figure = _draw_column(plot, width_in)
+        figure.suptitle(_escape(title), fontsize=7)
+        _write(figure, [Path(path)], 300)
 
 
 def _figure(width_in: float, height_in: float) -> Any:

@@ -26,7 +26,7 @@ from latentlink_runtime.radio.numerology import FRAME_FORMAT
 from latentlink_runtime.serve import running
 from latentlink_runtime.serve.air import Air, carry, rayleigh
 from latentlink_runtime.serve.flow_graph import run_flow_graph
-from latentlink_runtime.serve.keeping import FrameLog, Kept, Recording
+from latentlink_runtime.serve.keeping import FrameLog, Kept, Recording, ValueStream
 from latentlink_runtime.serve.layout import Design, known_latents
 from latentlink_runtime.serve.metrics import MetricsServer
 from latentlink_runtime.serve.parser import NUMEROLOGIES, parser
@@ -61,7 +61,8 @@ def main(arguments: list[str] | None = None, program: str = "latentlink_runtime"
     except (OSError, ValueError, ImportError) as error:
         print(f"{program} {given.command}: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(counts, sort_keys=True), flush=True)
+    streamed = str(getattr(given, "stream", None)) == "-"  # standard output has arrays then
+    print(json.dumps(counts, sort_keys=True), file=sys.stderr if streamed else sys.stdout, flush=True)
     return 0
 
 
@@ -109,12 +110,13 @@ def _rx(given: argparse.Namespace, stop: Stop) -> dict[str, float]:
         ExitStack() as files,  # written once everything else is there: none is replaced by a start that fails
     ):
         log = files.enter_context(closing(FrameLog(given.log)))
+        stream = files.enter_context(closing(ValueStream(given.stream)))
         files.enter_context(closing(kept))
         record = None
         if given.record is not None:
             record = Recording(SigMFSink(given.record, given.rate, given.n_rx, fields={"pair": identity.pair}))
             files.enter_context(closing(record))
-        running.receive(node, server, source, (kept, log), given.messages, stop, publish, record)
+        running.receive(node, server, source, (kept, log, stream), given.messages, stop, publish, record)
     return {**node.metrics(time.monotonic()), **{f"session {name}": count for name, count in session.counts.items()}}
 
 

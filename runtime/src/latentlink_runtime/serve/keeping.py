@@ -1,9 +1,14 @@
-"""What a receiver keeps of what it decoded: the values, a line of each frame, and a recording of the samples with its frames marked."""
+"""What a receiver keeps of what it decoded: the values, at the end or as they come, a line of each frame, and a recording of the samples.
+
+Values as they come are arrays in NumPy's format one after the other, so that whoever follows them knows what is complete.
+"""
 
 import csv
+import io
+import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -72,6 +77,33 @@ class Kept:
             with draft.open("wb") as file:
                 np.save(file, np.concatenate(parts))
             draft.replace(path)
+
+
+class ValueStream:
+    """What was decoded, as it comes: for each frame an array (n, m) of its messages that were not damaged, in NumPy's format.
+
+    An existing file is replaced. `latentlink watch` follows it, and `numpy.load` reads one frame after the other from the open file.
+
+    Args:
+        path: of the file; "-" is standard output, and None writes nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._file: BinaryIO | None = None if path is None else sys.stdout.buffer if str(path) == "-" else path.open("wb")
+
+    def __call__(self, decoded: Decoded) -> None:
+        """Write the messages of a frame, if any came whole."""
+        if self._file is None or decoded.lost.all():
+            return
+        content = io.BytesIO()
+        np.save(content, decoded.values[~decoded.lost].astype(np.float32))
+        self._file.write(content.getvalue())
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None and self._file is not sys.stdout.buffer:
+            self._file.close()
 
 
 class FrameLog:

@@ -76,6 +76,8 @@ def _rx(command: argparse.ArgumentParser) -> None:
     numbered = "modulo the rows of the transmitter's file its row, and -1 if damaged"
     command.add_argument("--out", type=Path, help=f".npy of what was decoded, written at the end; NAME.rows.npy has its number: {numbered}")
     command.add_argument("--keep", type=_natural, default=100_000, help="messages that --out keeps at most")
+    stream = ".npy arrays one after the other, of each frame as it comes without what was damaged; - is standard output"
+    command.add_argument("--stream", type=Path, help=f"file that latentlink watch follows: {stream}")
     command.add_argument("--head", type=Path, help="the receiver's linear head, whose outputs are wanted")
     command.add_argument("--latents", action="store_true", help="keep latents, and use the head for the accuracy alone")
     command.add_argument("--labels", type=Path, help=".npy of the label of each row of the transmitter's file, for the accuracy")

@@ -90,6 +90,11 @@ def delimited(path: Path) -> Parsed:
     check_encoding(path)
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = [line.strip("\r\n") for line in itertools.islice(iter(lambda: file.readline(_LONGEST), ""), _LOOKED_AT)]
+    return described(path, lines)
+
+
+def described(path: Path, lines: list[str]) -> Parsed:
+    """How a text is to be read whose first lines, without their ends, these are; `path` is its name. Raises and warns as `delimited`."""
     skipped = next((number for number, line in enumerate(lines) if not line.lstrip().startswith("#")), len(lines))
     rows = [line.strip(" ") for line in lines[skipped:] if line.strip()]
     if not rows:
@@ -108,7 +113,7 @@ def delimited(path: Path) -> Parsed:
             f"{path}: the first row, {', '.join(first[:4])}{', …' if width > 4 else ''}, was taken for the numbers of the columns, as "
             "pandas writes them; if it is an observation, write a header of names above it",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     if not counting:
         _check_commas(path, separator, rows)
@@ -160,4 +165,4 @@ def _check_commas(path: Path, separator: str, rows: list[str]) -> None:
     if not any(mark in rows[0] for mark in ",;\t ") and len(rows) > 1 and "," in rows[1] and '"' not in rows[1]:
         raise FileContentError(f"{path}: the first row is {rows[0][:40]!r}, and the next {rows[1][:40]!r} has more columns: {remedy}")
     if separator == "," and all(_INTEGER_PAIR.fullmatch(row) for row in rows):
-        warnings.warn(f"{path}: was read as two columns of integers; {remedy}", UserWarning, stacklevel=6)
+        warnings.warn(f"{path}: was read as two columns of integers; {remedy}", UserWarning, stacklevel=7)

@@ -80,7 +80,7 @@ class Table:
         Raises:
             FileContentError: columns that are no features stand beside the features, a pattern matches nothing, or values are missing.
         """
-        names = self._named(columns) if columns is not None else self._found()
+        names = self.feature_names(columns)
         if len(names) == 1 and self.schema[names[0]].is_nested():
             return self.column(names[0])
         wrong = [name for name in names if not self.schema[name].is_numeric()]
@@ -90,6 +90,10 @@ class Table:
         for column in frame.get_columns():
             _refuse_missing(self.origin, column)
         return np.asarray(_plain(frame).to_numpy())
+
+    def feature_names(self, columns: str | Sequence[str] | None) -> list[str]:
+        """The columns that are features; the argument and errors are those of `features`."""
+        return self._named(columns) if columns is not None else self._found()
 
     def without(self, names: Collection[str]) -> "Table":
         """The table without some of its columns."""
