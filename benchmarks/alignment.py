@@ -84,7 +84,7 @@ def floors_table(name: str, rows: list[tuple[str, float, float, bool]]) -> None:
     for what, measured, floor, larger in rows:
         table.add_row(what, f"{measured:.4f}", f"{'≥' if larger else '≤'} {floor}", "yes" if (measured >= floor) == larger else "NO")
     Console().print(table)
-    record(f"alignment-{name}-floors", table)
+    record(f"{name}-floors", table)
 
 
 def concepts(at: Setting) -> None:
@@ -110,7 +110,7 @@ def concepts(at: Setting) -> None:
     record("alignment-concepts", table)
     moved = [abs(found[count][size][0] - found[0][size][0]) for count in (42, 420) for size in (0, 1)]
     floors_table(
-        "concepts",
+        "alignment-concepts",
         [
             ("no pairs, 4×4", found[0][0][0], 0.825, True),
             ("no pairs, 8×8", found[0][1][0], 0.835, True),
@@ -177,7 +177,7 @@ def pairs(full: Setting, draws: int) -> None:
         gains = GAINS if "," in beside else dict.fromkeys(COUNTS, -0.005)  # in the same coordinates it must not lose
         rows += [(f"graph − {beside}, {count}", mean["graph"][count] - mean[beside][count], floor, True) for count, floor in gains.items()]
     rows += [(f"decisions, ridge, {count}", mean["decisions, ridge"][count], floor, True) for count, floor in DECISIONS.items()]
-    floors_table("pairs", rows)
+    floors_table("alignment-pairs", rows)
 
 
 MEDOIDS = {10: 0.60, 20: 0.69, 42: 0.71, 100: 0.735}
