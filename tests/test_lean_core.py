@@ -21,7 +21,21 @@ class WithoutLab(PathFinder):
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutLab
 """
-NAMESPACES = ("power", "csi", "budget", "channels", "tr38901", "bounds", "baselines", "digital", "metrics", "data", "nn", "deploy")
+NAMESPACES = (
+    "power",
+    "csi",
+    "budget",
+    "channels",
+    "tr38901",
+    "bounds",
+    "baselines",
+    "digital",
+    "metrics",
+    "data",
+    "nn",
+    "nonlinear",
+    "deploy",
+)
 A_USERS_SCRIPT = """
 import torch
 import latentlink as ll

@@ -27,6 +27,7 @@ ROOMS = (
     "evaluation",
     "alignment",
     "linear",
+    "nonlinear",
     "living",
     "bounds",
     "baselines",

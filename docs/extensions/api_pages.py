@@ -27,6 +27,7 @@ TITLES = {
     "tr38901": "3GPP channels",
     "alignment": "Links from few pairs or none",
     "living": "Links that live",
+    "nonlinear": "Beyond linear without training",
     "bounds": "Limits",
     "baselines": "Baselines",
     "digital": "The digital competitor",

@@ -65,6 +65,26 @@ def modes() -> ll.SemanticModes:
 
 
 @cache
+def lifted() -> ll.nonlinear.Lifted:
+    return ll.nonlinear.Lifted.of_latents(pilots().x, features=12)
+
+
+@cache
+def lifted_modes() -> ll.SemanticModes:
+    return ll.semantic_modes(lifted().moments(pilots().x, pilots().y))
+
+
+@cache
+def mixture() -> ll.nonlinear.MixtureDecoder:
+    return ll.nonlinear.MixtureDecoder.of(modes(), pilots())
+
+
+@cache
+def lifted_mixture() -> ll.nonlinear.MixtureDecoder:
+    return ll.nonlinear.MixtureDecoder.of(lifted_modes(), ll.Pilots(lifted().of(pilots().x), pilots().y, pilots().labels))
+
+
+@cache
 def code() -> ll.digital.LatentCode:
     return ll.digital.Digital().code(modes(), pilots())
 
@@ -120,6 +140,11 @@ DESIGNS: dict[str, Design] = {
     "top-k, aligned before": Design(lambda: ll.baselines.TopK(k=3, align="before", draws=128), moments),
     "decision": Design(ll.baselines.DecisionLink, pilots),
     "decision, averaged": Design(lambda: ll.baselines.DecisionLink(averages=True), pilots),
+    "lifted": Design(lambda: ll.nonlinear.LiftedLink(lifted()), lifted_modes),
+    "mixture": Design(lambda: ll.nonlinear.MixtureLink(mixture()), modes),
+    "mixture, lifted": Design(
+        lambda: ll.nonlinear.LiftedLink(lifted(), by=ll.nonlinear.MixtureLink(lifted_mixture())), lifted_modes, uncertain=True
+    ),
     "digital": Design(ll.digital.Digital, code),
     "digital, by a genie": Design(lambda: ll.digital.Digital(adaptation=ll.digital.Genie()), code),
     "neural": Design(

@@ -13,8 +13,8 @@ from latentlink.links.operation_count import OperationCount
 from oracles import seeded
 
 LINKS = (
-    "exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "decision", "decision, averaged", "digital",
-    "digital, by a genie", "neural", "codec",
+    "exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "decision", "decision, averaged", "lifted",
+    "mixture", "mixture, lifted", "digital", "digital, by a genie", "neural", "codec",
 )  # fmt: skip
 every_link = pytest.mark.parametrize("name", LINKS)
 X = pilots().x[:6]

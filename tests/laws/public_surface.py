@@ -151,8 +151,13 @@ def instances() -> dict[str, Any]:
     estimator = ll.csi.lmmse_estimator(ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7), elements(), elements(), pilot_noise=0.1)
     bank = ll.rayleigh(2, 2, batch=(50, registry.USES), generator=0)
     made = [
-        *(solution(name).transceiver for name in ("exact", "top-k", "decision", "digital", "digital, by a genie")),
-        *(DESIGNS[name].method() for name in ("exact", "admm", "first-k", "eigen-k", "disjoint", "decision", "digital")),
+        *(solution(name).transceiver for name in ("exact", "top-k", "decision", "digital", "digital, by a genie", "lifted", "mixture")),
+        *(
+            DESIGNS[name].method()
+            for name in ("exact", "admm", "first-k", "eigen-k", "disjoint", "decision", "digital", "lifted", "mixture")
+        ),
+        registry.lifted(),
+        registry.mixture(),
         ll.bounds.Handshake.of_numbers(20, 4, channel()),
         ll.bounds.pilot_price(ll.Moments.from_pairs(pilots().x, pilots().y, 4), channel()),
         ll.living.AgreementTest.of(25, 0.8),
@@ -394,6 +399,7 @@ def by_name() -> dict[str, Callable[[], Any]]:
 
 
 OWN: dict[str, dict[str, Callable[[], Any]]] = {
+    "MixtureTransceiver.of": {"decoder": registry.mixture, "link": lambda: solution("exact").transceiver},
     "Channel.from_snr": {"h": lambda: channel().h[:, 0]},
     "read_channels": {"path": lambda: folder() / "h.npy"},
     "read_labels": {"path": lambda: folder() / "labels.npy"},

@@ -79,7 +79,7 @@ class Spread(Summarised):
         if rows.count <= neighbours:
             raise ValueError(f"x must have more rows than a latent has neighbours, got {rows.count} rows and {neighbours} neighbours")
         chosen = evenly(rows.count, _MOST, torch.device("cpu")).tolist()
-        taken = rows[slice(None)] if len(chosen) == rows.count else _taken(rows, chosen)
+        taken = rows[slice(None)] if len(chosen) == rows.count else rows.taken(chosen)
         object.__setattr__(self, "x", taken)
         object.__setattr__(self, "neighbours", neighbours)
         object.__setattr__(self, "reach", real("reach", reach, above=0.0, below=1.0))
@@ -147,12 +147,3 @@ def taken_for(shares: Float[Tensor, "n k"]) -> Int[Tensor, "n"]:
 def _nearest(rows: Float[Tensor, "b c"], z: Float[Tensor, "n c"], count: int) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b k"]]:
     found = torch.cdist(rows, z).topk(count, dim=1, largest=False)
     return found.values, found.indices
-
-
-def _taken(rows: LatentChunks, chosen: list[int]) -> Float[Tensor, "k d"]:
-    """Some of the rows, copied, without looking at all of a file at once."""
-    parts = []
-    for row in chosen:
-        parts.append(rows[slice(row, row + 1)].clone())
-    rows.release()
-    return torch.cat(parts)

@@ -31,6 +31,13 @@ def evenly(count: int, most: int, device: torch.device) -> Int[Tensor, "k"]:
     return torch.arange(min(count, most), device=device) * count // min(count, most)
 
 
+def median_distance(x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """The median distance of different rows, in float64; 1 where all are alike."""
+    apart = torch.pdist(x.double())
+    apart = apart[apart > 0]
+    return apart.median() if len(apart) else apart.new_ones(())
+
+
 def herd(x: Float[Tensor, "n d"], count: int) -> Int[Tensor, "count"]:
     """Choose rows by herding, in the order in which they are found.
 
@@ -39,10 +46,7 @@ def herd(x: Float[Tensor, "n d"], count: int) -> Int[Tensor, "count"]:
         count: of rows, at most n.
     """
     z = leading_components(x)
-    some = z[evenly(len(z), _MEDIAN, z.device)]
-    apart = torch.pdist(some)
-    apart = apart[apart > 0]
-    width = 2 * apart.median().square() if len(apart) else torch.ones_like(z[0, 0])
+    width = 2 * median_distance(z[evenly(len(z), _MEDIAN, z.device)]).square()
     others = z[evenly(len(z), _MOST, z.device)]
     density = torch.cat([(-torch.cdist(rows, others).square() / width).exp().mean(1) for rows in z.split(_ROWS)])
     covered, free, chosen = torch.zeros_like(density), torch.ones_like(density, dtype=torch.bool), []

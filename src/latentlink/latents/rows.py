@@ -1,5 +1,6 @@
 """Rows of latents at the public door: what every function that takes latents asks of them, and how they are taken a chunk at a time."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -48,6 +49,12 @@ class LatentChunks:
 
     def __getitem__(self, rows: slice) -> Float[Tensor, "rows d"]:
         return finite(self.name, self.value[rows]).detach()
+
+    def taken(self, numbers: list[int]) -> Float[Tensor, "rows d"]:
+        """Copies of some of the rows, without looking at all of a file at once; at least one number."""
+        parts = [self[slice(number, number + 1)].clone() for number in numbers]
+        self.release()
+        return torch.cat(parts)
 
     def release(self) -> None:
         """Let go of the memory in which a mapped file was looked at so far."""
