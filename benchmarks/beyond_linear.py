@@ -1,14 +1,16 @@
-"""What lifted latents and the decoder of a mixture gain over the linear link: `python benchmarks/beyond_linear.py [components=0]`.
+"""What lifted latents and the decoder of a mixture gain over the linear link: `python benchmarks/beyond_linear.py images images-300 nouns`.
 
-The demo's encoders, 12,000 labelled pairs, all latents or so many principal components of each end; the goal is the Fisher metric of the
-head on y at temperature 3. Eight Rayleigh channels at 20 dB, 1×1, 2×2, 4×4 and 8×8, seeded by their number of antennas, 4,000 test images.
-Differences to the linear link are over the same images, channels and noise; their standard error is over images, each one's mean over the
-channels. All defaults: 1,000 features, whose width is the median distance of latents. Nothing is chosen here.
+The demo's encoders with 12,000 labelled pairs, all of their latents or so many principal components of each end, or a pair of `unseen.py`;
+the goal is the Fisher metric of the head on y at temperature 3. Eight Rayleigh channels at 20 dB, 1×1, 2×2, 4×4 and 8×8, seeded by their
+number of antennas, 4,000 test images (2,400 texts). Differences to the linear link are over the same messages, channels and noise; their
+standard error is over messages, each one's mean over the channels. All defaults: 1,000 features, whose width is the median distance of
+latents. Nothing is chosen here.
 """
 
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,8 +19,9 @@ from rich.table import Table
 from torch import Tensor
 
 import latentlink as ll
-from alignment import HALF, SNR_DB, Setting
+from alignment import SNR_DB, Setting
 from record import record
+from unseen import LATENTS, SETS, setting
 
 SIZES = (1, 2, 4, 8)
 CHANNELS = 8
@@ -38,8 +41,9 @@ def designs(at: Setting) -> Iterator[tuple[str, Any, ll.SemanticModes]]:
     yield f"{FEATURES:,} features", ll.nonlinear.LiftedLink(lifted), modes
     mixture = ll.nonlinear.MixtureDecoder.of(modes, ll.Pilots(lifted.of(at.x), at.y, at.labels))
     yield "both", ll.nonlinear.LiftedLink(lifted, by=ll.nonlinear.MixtureLink(mixture)), modes
-    tx = ll.alignment.Concepts.from_labels(at.x[:HALF], at.labels[:HALF])
-    rx = ll.alignment.Concepts.from_labels(at.y[HALF:], at.labels[HALF:])
+    half = len(at.x) // 2
+    tx = ll.alignment.Concepts.from_labels(at.x[:half], at.labels[:half])
+    rx = ll.alignment.Concepts.from_labels(at.y[half:], at.labels[half:])
     modes = ll.semantic_modes(ll.Moments.from_concepts(tx, rx, goal=at.goal), at.goal)
     yield "labels, no pair", ll.ClosedForm(), modes
     yield "labels, mixture decoder", ll.nonlinear.MixtureLink(ll.nonlinear.MixtureDecoder.from_concepts(modes, tx, rx)), modes
@@ -60,32 +64,34 @@ def measured(at: Setting, design: Any, modes: ll.SemanticModes, antennas: int) -
     return right, error, power
 
 
-def main(components: int) -> None:
-    """Measure all designs, and print and keep the table."""
-    at = Setting.demo()
-    at = at.in_components(components) if components else at
+def main(name: str, at: Setting) -> None:
+    """Measure all designs on a pair of encoders, and print and keep the table."""
     table = Table(
         "design",
         *(f"{size}×{size} {what}" for size in SIZES for what in ("accuracy", "− linear", "NMSE")),
-        title=f"Beyond linear, {components or 'all'} components",
+        title=f"Beyond linear, {name}",
     )
     base: dict[int, Tensor] = {}
-    for name, design, modes in designs(at):
+    for method, design, modes in designs(at):
         start, cells = time.perf_counter(), []
         for size in SIZES:
             right, error, power = measured(at, design, modes, size)
             base.setdefault(size, right)
             gain = right - base[size]
-            difference = f"{gain.mean():+.3f} ± {gain.std() / len(gain) ** 0.5:.3f}" if name != LINEAR else ""
+            difference = f"{gain.mean():+.3f} ± {gain.std() / len(gain) ** 0.5:.3f}" if method != LINEAR else ""
             cells += [f"{right.mean():.3f}", difference, f"{error.mean():.3f}"]
-            assert power < 1.1, f"{name} radiates {power}"
-        table.add_row(name, *cells)
-        Console().print(f"{name} in {time.perf_counter() - start:.0f} s: {cells}")
+            assert power < 1.1, f"{method} radiates {power}"
+        table.add_row(method, *cells)
+        Console().print(f"{method} in {time.perf_counter() - start:.0f} s: {cells}")
     Console(width=200).print(table)
-    record(f"beyond-linear-{components or 'all'}", table)
+    record(f"beyond-linear-{name}", table)
 
 
 if __name__ == "__main__":
-    given = dict(word.split("=", 1) for word in sys.argv[1:])
+    given = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
     torch.set_num_threads(1)
-    main(int(given.get("components", 0)))
+    for wanted in [word for word in sys.argv[1:] if "=" not in word] or ["images"]:
+        if wanted in SETS:
+            main(wanted, setting(Path(given.get("latents", LATENTS)) / SETS[wanted]))
+        else:
+            main(wanted, Setting.demo() if wanted == "images" else Setting.demo().in_components(int(wanted.removeprefix("images-"))))

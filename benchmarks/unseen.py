@@ -94,7 +94,7 @@ def few(at: Setting, name: str, draws: int) -> list[tuple[str, float, float, boo
         error = gain.std(1) / draws**0.5
         table.add_row("graph − today", *(f"{m:+.3f} ± {e:.3f}" for m, e in zip(gain.mean(1).tolist(), error.tolist(), strict=True)))
         Console().print(table)
-        record(f"unseen-{name}-few-{antennas}", table)
+        record(f"unseen-{name}-few-{antennas[0]}x{antennas[0]}", table)
         rows_of_floors += [
             (f"graph − today, {count}, {antennas}", float(mean), -LOSS, True) for count, mean in zip(COUNTS, gain.mean(1), strict=True)
         ]
