@@ -111,6 +111,17 @@ def test_bounds_that_are_no_links_win_nothing():
     assert "genie" not in seen
 
 
+def test_where_the_decision_is_not_beaten_is_said_plainly():
+    decision = study({"decision sent": noisy(0.8)}, family="decision")
+    rising = lambda db, s: noisy(0.75)(db, s) + 0.1 * (db == 20)  # noqa: E731
+    others = study({"codec": rising, "exact, goal-oriented": noisy(0.5)})
+    seen = text(pl.concat([decision, others]))
+    told = "“decision sent”, which sends the transmitter's decision alone, is beaten by no method that sends more at 0 dB (0.750 by “codec”"
+    assert told in seen
+    assert "and is beaten at 20 dB (0.850 by “codec” against 0.800)." in seen
+    assert "decision alone" not in text(others) + text(decision)
+
+
 def test_every_condition_has_findings_of_its_own_and_markdown_has_all():
     table = arrange(compression_study(), "compression")
     titles = [finding.title for finding in find_all(table)]

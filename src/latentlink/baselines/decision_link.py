@@ -19,7 +19,7 @@ from latentlink.links.solution import Solution
 from latentlink.links.status import Status
 from latentlink.numerics.doors import check_instance, flag
 from latentlink.numerics.reprs import Summarised
-from latentlink.tasks.heads import apply_head, fit_head, is_affine
+from latentlink.tasks.heads import LinearHead, apply_head, fit_head, is_affine
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,14 @@ class DecisionLink(Summarised):
         if self.head is None and pilots.labels is None:
             raise ValueError("pilots must have labels where no head is given: Pilots(x, y, labels), or DecisionLink(head)")
         head = self.head if self.head is not None else fit_head(pilots.y, pilots.labels)  # type: ignore[arg-type]
-        weight, bias = _layer(head, pilots.y, "head")
-        moments = Moments.from_pairs(pilots.x, pilots.y)
-        aligned = weight @ moments.regression()
-        return aligned, weight @ moments.mean_y + bias - aligned @ moments.mean_x
+        return _layer(aligned_classifier(head, Moments.from_pairs(pilots.x, pilots.y)), pilots.x, "head")
+
+
+def aligned_classifier(head: nn.Module, moments: Moments) -> LinearHead:
+    """The head of y behind the linear regression of y on x: W T x + W (μy − T μx) + b, as one layer of x in float64."""
+    weight, bias = _layer(head, moments.mean_y.unsqueeze(0), "head")
+    aligned = weight @ moments.regression()
+    return LinearHead.from_tensors({"weight": aligned, "bias": weight @ moments.mean_y + bias - aligned @ moments.mean_x}, {})
 
 
 def _layer(made: nn.Module, latents: Tensor, name: str) -> tuple[Tensor, Tensor]:

@@ -49,6 +49,8 @@ class DecisionTransceiver(BaseTransceiver):
     channel: Channel
     averages: bool = False
 
+    has_rates = True  # a new design at another power may place its points otherwise
+
     @property
     def mean_y(self) -> Float[Tensor, "m"]:
         """Σ π_c E[y | c] (m,)."""

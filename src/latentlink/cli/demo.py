@@ -38,10 +38,10 @@ _SHOWN = 8  # antennas of the link that is saved, if the study has them
 def demo(*overrides: Overrides, output: Path = Path("demo"), quick: Quick = False, jobs: Jobs = 2, device: Device = "cpu") -> None:
     """Two encoders that were trained apart, a MIMO channel between them: what does the receiver understand?
 
-    Runs studies/demo.yaml: three exact linear designs and a codec, one network for all channels, which is trained in the first run and
-    stored. Writes accuracy.png, accuracy.pdf, results.parquet, pair.safetensors (the goal-oriented modes, which design a link for any
-    channel), link.safetensors (that of the first channel at 8×8), codec.safetensors and head.safetensors. Without Fashion-MNIST it takes
-    scikit-learn's digits and two small encoders.
+    Runs studies/demo.yaml: three exact linear designs, a codec, one network for all channels, which is trained in the first run and stored,
+    and a transmitter that sends its decision. Writes accuracy.png, accuracy.pdf, results.parquet, pair.safetensors (the goal-oriented
+    modes, which design a link for any channel), link.safetensors (that of the first channel at 8×8), codec.safetensors and
+    head.safetensors. Without Fashion-MNIST it takes scikit-learn's digits and two small encoders.
 
     Example: `latentlink demo channel.antennas=1,8 channel.draws=50 --output my-demo`
 

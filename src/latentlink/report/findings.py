@@ -6,7 +6,7 @@ at all points, or with all seeds, takes no part in the comparison over the sweep
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -105,7 +105,7 @@ def _find(table: Arranged, condition: Condition) -> list[str]:
         if overall is not None:
             sentences += [_word_ranking(overall, measured)]
             sentences += _word_ceiling(condition, measured, overall.best) + _word_limits(measured, overall.best)
-        sentences += _word_points(measured) + _word_floor(measured) if value == task else []
+        sentences += _word_points(measured) + _word_decisions(measured) + _word_floor(measured) if value == task else []
         sentences += _word_still(measured) if value == "accuracy" else _word_worthless(measured)
         sentences += _word_incomplete(measured, overall) if value == task else []
     return sentences
@@ -152,6 +152,28 @@ def _word_points(measured: Paired) -> list[str]:
     words = [f"{_quote(name)} wins at {_list(places)}" for name, places in winners.items() if name]
     words += [f"none wins at {_list(winners[''])}"] if "" in winners else []
     return [f"By {short} at single points, {'; '.join(words)}."]
+
+
+def _word_decisions(measured: Paired) -> list[str]:
+    """Say of each method that sends the transmitter's decision where the best of those that send more beats it, and where none does."""
+    deciding = set(measured.links.filter(pl.col("family") == "decision")["name"])
+    return [_word_decision(name, deciding, measured) for name in measured.at if name in deciding] if deciding < set(measured.at) else []
+
+
+def _word_decision(decision: str, deciding: set[str], measured: Paired) -> str:
+    won: dict[bool, list[str]] = {False: [], True: []}
+    for place in measured.places:
+        found = measured.rank([place])
+        rival = next((name for name in found.means if name not in deciding), None) if found is not None else None
+        if found is None or rival is None or decision not in found.means:
+            continue
+        between = replace(measured, at={name: measured.at[name] for name in (decision, rival)}).rank([place])
+        where = f"at {measured.describe(place)} " if len(measured.places) > 1 else ""
+        beats = between is not None and between.best == rival and not between.behind[decision].ties
+        won[beats].append(f"{where}({found.means[rival]:.3f} by {_quote(rival)} against {found.means[decision]:.3f})")
+    words = [f"is beaten by no method that sends more {_list(won[False])}"] if won[False] else []
+    words += [f"is beaten {_list(won[True])}"] if won[True] else []
+    return f"{_quote(decision)}, which sends the transmitter's decision alone, {', and '.join(words)}." if words else ""
 
 
 def _word_limits(measured: Paired, best: str) -> list[str]:

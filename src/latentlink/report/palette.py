@@ -14,7 +14,7 @@ from typing import Any
 from latentlink.report.curves import BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, SEPARATION, Curve
 
 Marker = str | tuple[Any, ...]
-FAMILIES = ("codec", "exact", "admm", "neural", "digital", "own", "baseline")
+FAMILIES = ("codec", "exact", "admm", "neural", "digital", "decision", "own", "baseline")
 _OWN = "own"  # every family that is none of the others
 _COLOURS = {
     "codec": ("#b2182b", "#4d4d4d", "#878787", "#6a3d9a"),
@@ -22,6 +22,7 @@ _COLOURS = {
     "admm": ("#d55e00", "#f0a35e", "#b5492b"),
     "neural": ("#d986b8", "#882255", "#aa3377"),
     "digital": ("#9a4dff", "#00a9b7", "#8d6e3f"),
+    "decision": ("#4daf00", "#2f6d00", "#a4cf5f"),
     "own": ("#c51b7d", "#1b7837", "#332288", "#8c510a", "#01665e", "#e7298a", "#5aae61"),
     "baseline": ("#009e73", "#e69f00", "#999933", "#44aa99", "#a67c52", "#7f9f3f"),
 }
@@ -36,6 +37,7 @@ _MARKERS: dict[str, dict[Marker, str]] = {  # plotly's word for matplotlib's
     "admm": {"D": "diamond", "d": "diamond-tall", "8": "octagon"},
     "neural": {"*": "star", "P": "cross", "X": "x"},
     "digital": {(4, 1, 0): "star-diamond", (6, 1, 0): "hexagram", (3, 1, 0): "star-triangle-up"},
+    "decision": {(3, 1, 180): "star-triangle-down", (4, 1, 45): "star-square", (4, 2, 45): "x-thin"},
     "own": {_HOURGLASS: "hourglass", _BOWTIE: "bowtie", _WIDE: "diamond-wide", **dict(_OF_CORNERS)},
     "baseline": {"v": "triangle-down", "<": "triangle-left", ">": "triangle-right", "p": "pentagon", "h": "hexagon", "H": "hexagon2"},
 }
@@ -52,10 +54,11 @@ _USUAL: dict[str, dict[str, int]] = {  # beginnings of labels, the longer one fi
     "admm": {"ADMM, complex-linear": 0, "ADMM, widely linear": 1},
     "neural": {"neural, hard thresholds": 0, "neural, soft thresholds": 1, "neural": 2},
     "digital": {"digital": 0},
+    "decision": {"decision sent, own labels": 1, "decision sent": 0},
     "baseline": {"Eigen-K": 0, "First-K": 1, "Top-K": 2, "disjoint, procrustes": 3, "disjoint": 4},
 }
 _WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 2.0}
-_SIZES = {"digital": 1.5, "own": 1.5}  # stars and narrow shapes have little area
+_SIZES = {"digital": 1.5, "decision": 1.5, "own": 1.5}  # stars and narrow shapes have little area
 SOLID = ("-", "solid")
 BROKEN = ((0, (3, 1.5)), "dash")
 CHAIN = ((0, (7, 1.2, 1.2, 1.2, 1.2, 1.2)), "14px,3px,3px,3px,3px,3px")  # of own methods

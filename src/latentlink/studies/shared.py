@@ -208,10 +208,15 @@ def fit_receiver_head(candidates: Pilots) -> LinearHead | None:
     """
     if candidates.labels is None:
         return None if candidates.targets is None else RegressionHead.fit(candidates.y, candidates.targets)
-    identity = identity_of(candidates.y, candidates.require_labels(), *((candidates.names,) if candidates.names else ()))
+    return fit_stored_head(candidates.y, candidates.require_labels(), candidates.names)
+
+
+def fit_stored_head(latents: Tensor, labels: Tensor, names: tuple[str, ...] | None) -> SoftmaxHead:
+    """A classifier of latents, fitted once on this machine."""
+    identity = identity_of(latents, labels, *((names,) if names else ()))
     path = cache_folder() / "heads" / f"{identity}-{_HEAD_VERSION}.safetensors"
     if (before := load_if_there(path, SoftmaxHead)) is not None:
-        return before.to(candidates.y.device)
-    head = fit_head(candidates.y, candidates.require_labels(), names=candidates.names)
+        return before.to(latents.device)
+    head = fit_head(latents, labels, names=names)
     head.save(path)
     return head

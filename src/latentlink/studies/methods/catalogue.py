@@ -6,6 +6,7 @@ from pydantic import Discriminator, Tag
 
 from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, ReferenceMethod, TopKMethod
 from latentlink.studies.methods.codec import CodecMethod
+from latentlink.studies.methods.decision import DecisionMethod
 from latentlink.studies.methods.digital import DigitalMethod
 from latentlink.studies.methods.labels_only import LabelsOnlyMethod
 from latentlink.studies.methods.linear import AdmmMethod, ClosedFormMethod
@@ -16,7 +17,15 @@ from latentlink.studies.spec.plug_in import is_plug_in
 
 OWN = "module:attribute"
 _LEARNT: tuple[type[Method], ...] = (ClosedFormMethod, LabelsOnlyMethod, AdmmMethod, NeuralMethod, CodecMethod)
-_OTHERS: tuple[type[Method], ...] = (FirstKMethod, TopKMethod, EigenKMethod, DisjointMethod, DigitalMethod, ReferenceMethod)
+_OTHERS: tuple[type[Method], ...] = (
+    FirstKMethod,
+    TopKMethod,
+    EigenKMethod,
+    DisjointMethod,
+    DecisionMethod,
+    DigitalMethod,
+    ReferenceMethod,
+)
 METHODS: dict[str, type[Method]] = {method.model_fields["name"].default: method for method in (*_LEARNT, *_OTHERS)} | {OWN: OwnMethod}
 
 
