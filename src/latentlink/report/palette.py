@@ -50,6 +50,7 @@ _USUAL: dict[str, dict[str, int]] = {  # beginnings of labels, the longer one fi
         "goal-oriented": 3,
         "widely linear, MSE": 4,
         "complex-linear, MSE": 5,
+        "labels only": 2,
     },
     "admm": {"ADMM, complex-linear": 0, "ADMM, widely linear": 1},
     "neural": {"neural, hard thresholds": 0, "neural, soft thresholds": 1, "neural": 2},

@@ -128,10 +128,13 @@ def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
     return _plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in drawn})
 
 
-def plot_tasks(table: Arranged) -> list[Plot]:
-    """Plot the further figures of the receiver's task that were measured, R², recall, clusters and cosine, each in a frame of its own."""
+def plot_tasks(table: Arranged, channels: bool = False) -> list[Plot]:
+    """Plot the further figures of the receiver's task that were measured, R², recall, clusters and cosine, each in a frame of its own.
+
+    Bands as in `average_curves`.
+    """
     measured = [value for value in TASKS if table.links[value].is_not_null().any()]
-    curves = {value: sort_curves(average_curves(table, value)) for value in measured}
+    curves = {value: sort_curves(average_curves(table, value, channels)) for value in measured}
     drawn_above = [*average_curves(table, "accuracy"), *average_curves(table, "nmse")]  # in the same looks
     looks = assign_looks([*drawn_above, *(curve for some in curves.values() for curve in some)])
     return _plot_conditions(table, {value: average_levels(table, value) + curves[value] for value in measured}, looks) if measured else []

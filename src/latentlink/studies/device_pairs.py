@@ -71,7 +71,7 @@ class _OwnEncoder(Encoder):
         return _own_encoder_at, (self.own, self.asked_size, str(self.device))
 
     def __call__(self, images: Tensor | Sequence[str]) -> Tensor:
-        """Encode images or texts as `Encoder` does; a PlugInError where the function fails, or returns no finite latents of the dimension."""
+        """Encode images or texts as `Encoder` does; a PlugInError where the function fails, or returns no finite latents."""
         with blame(self.own):
             return finite("latents", super().__call__(images))
 

