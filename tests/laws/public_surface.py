@@ -57,6 +57,8 @@ NOT_CALLED = {  # what is not called at all, and why
     "export_onnx": "trains a codec",
     "cifar10": "reads a data set",
     "fashion_mnist": "reads a data set",
+    "wordnet": "reads a data set",
+    "clip_art": "reads a data set",
 }
 
 
@@ -148,6 +150,7 @@ def instances() -> dict[str, Any]:
     """An object of every public class, by the name of the class."""
     link, decided = solution("exact").transceiver, head()(pilots().y).argmax(-1)
     images = ll.data.ImageSet("pictures", torch.zeros(4, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), ("cat",))
+    titles = ll.data.TextSet("titles", ("a cat",) * 4, images.labels, images.classes)
     estimator = ll.csi.lmmse_estimator(ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7), elements(), elements(), pilot_noise=0.1)
     bank = ll.rayleigh(2, 2, batch=(50, registry.USES), generator=0)
     made = [
@@ -234,6 +237,7 @@ def instances() -> dict[str, Any]:
         ll.evaluate(link, pilots().x, pilots().y, channel=channel(), head=head(), labels=pilots().labels, generator=0),
         _measured_tasks().regression,
         _measured_tasks().retrieval,
+        ll.metrics.clustering(pilots().y, pilots().y, clusters=3),
         ll.metrics.MeasuredLatency(1.0, 2.0),
         link.flops,
         ll.metrics.peaks(link, pilots().x),
@@ -245,6 +249,8 @@ def instances() -> dict[str, Any]:
         ll.data.DevicePair(pilots(), pilots(), "left", "right", "clouds"),
         ll.data.from_callable("flat", lambda images: images.flatten(1).float(), 64, "1"),
         images,
+        titles,
+        ll.data.TitledImages(images, titles),
         ll.data.Marginal.from_latents(pilots().x),
         concepts("x"),
         ll.alignment.FewPairs(),
@@ -513,6 +519,7 @@ RESULTS = {  # what designs and measurements return, made by hand at one's own r
     "Marginal",
     "RegressionFigures",
     "RetrievalFigures",
+    "ClusteringFigures",
     "Accuracy",
     "Rate",
     "Peaks",

@@ -120,6 +120,12 @@ def timm() -> None:
     assert import_module("timm").create_model("vit_tiny_patch16_224", num_classes=0)(torch.zeros(1, 3, 224, 224)).shape == (1, 192)
 
 
+def text() -> None:
+    latents = ll.data.encoder("wordllama")(["a cat", "a kitten", "the stock market"])
+    cat, kitten, market = torch.nn.functional.normalize(latents, dim=1)
+    assert cat @ kitten > cat @ market
+
+
 def tensorboard() -> None:
     writer = import_module("torch.utils.tensorboard").SummaryWriter(str(FOLDER / "logs"))
     writer.add_scalar("score", 1.0)
@@ -145,7 +151,7 @@ def docs() -> None:
 
 TRIED = {
     "lab": lab, "plot": plot, "report": report, "eval": evaluation, "hdf5": hdf5, "huggingface": huggingface, "encoders": encoders,
-    "demo": demo, "cluster": cluster, "radio": radio, "onnx": onnx, "timm": timm, "tensorboard": tensorboard,
+    "demo": demo, "cluster": cluster, "radio": radio, "onnx": onnx, "timm": timm, "text": text, "tensorboard": tensorboard,
     "3gpp": standard, "digital": digital, "docs": docs,
 }  # fmt: skip
 

@@ -59,8 +59,14 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "", width_in: fl
     return files
 
 
-def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -> None:
+def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str, legend_columns: int = 1) -> None:
     """Draw the frames of a plot beside each other, each with its legend, two columns wide, into a file for each path.
+
+    Args:
+        plot: the frames.
+        paths: the files.
+        title: above all frames.
+        legend_columns: of each legend; two leave more of a frame free where it has many lines.
 
     Raises:
         ImportError: matplotlib is not installed (extra `plot`).
@@ -74,7 +80,7 @@ def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str) -
             methods_first = tuple(sorted(frame.lines, key=lambda line: not line.look.colour))
             entries = _draw_frame(place, replace(frame, lines=methods_first), mark_points=1.25)
             place.set_xlabel(frame.x.label)
-            place.legend(entries.values(), [textwrap.fill(name, _NAME_CHARACTERS[0]) for name in entries])
+            place.legend(entries.values(), [textwrap.fill(name, _NAME_CHARACTERS[0]) for name in entries], ncols=legend_columns)
         figure.suptitle(_escape(title), fontsize=9.5)
         _write(figure, [Path(path) for path in paths], 200)
 

@@ -41,6 +41,7 @@ MOST_PIXELS = 3_000_000  # of a file: few are larger, and take seconds each
 SIGNED = {"gerald_g": ("ganson",)}  # artists who sign file names by another name
 _HASH = 8  # differences in a row and rows of the perceptual hash
 _ALIKE = 4  # of its 64 bits, in which two pictures of the same thing may differ
+_CLEAR = 2  # levels of 255, beyond what scaling changes in one colour
 _VERSION = 1  # raise it when the same files give another choice or other pictures
 Picture = UInt8[np.ndarray, "side side 3"]
 
@@ -87,7 +88,7 @@ def clip_art(split: Split, folder: Path | str | None = None) -> TitledImages:
     """
     choice("split", split, get_args(Split))
     places = places_of("clip-art", folder) or [DEBIAN_FOLDER]
-    root = next((place for place in places if any(place.glob("*/**/*.png"))), None)
+    root = next((place for place in reversed(places) if any(place.glob("*/**/*.png"))), None)
     if root is None:
         raise DatasetNotFound(
             f"no folders of PNG drawings in {', '.join(map(str, places))}: install Debian's package openclipart-png (131 MB), or point the "
@@ -201,7 +202,7 @@ def read_picture(path: Path) -> Picture:
 
 
 def difference_hash(picture: Picture) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Whether each of 8 × 9 mean shades is brighter than its right neighbour: 64 bits that scaling and colour hardly change."""
+    """Whether each of 8 × 9 mean shades is clearly brighter than its right neighbour: 64 bits that scaling and colour hardly change."""
     pillow = import_extra("PIL.Image", "plot")
     shades = np.asarray(pillow.fromarray(picture).convert("L").resize((_HASH + 1, _HASH), pillow.Resampling.BOX), dtype=np.int16)
-    return (shades[:, :-1] > shades[:, 1:]).reshape(-1)
+    return (shades[:, :-1] - shades[:, 1:] > _CLEAR).reshape(-1)
