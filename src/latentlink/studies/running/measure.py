@@ -150,7 +150,7 @@ def _describe_task(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
 
 
 def _count_clusters(scenario: ScenarioData) -> int:
-    """As many clusters as classes, or ten without labels; no more than messages."""
+    """Return the number of classes, or ten without labels; no more than messages."""
     labels = scenario.test.labels
     return min(_CLUSTERS if labels is None else len(labels.unique()), len(scenario.test))
 
