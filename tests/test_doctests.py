@@ -52,7 +52,10 @@ def examples():
     """The docstrings with examples, of each module: name and line within it."""
     parser, found = doctest.DocTestParser(), {}
     for path in sorted(SOURCE.rglob("*.py")):
-        name, tree = path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+        name, content = path.relative_to(SOURCE).as_posix(), path.read_text(encoding="utf-8")
+        if ">>>" not in content:
+            continue
+        tree = ast.parse(content)
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (text := ast.get_docstring(node)):
                 test = parser.get_doctest(text, {}, getattr(node, "name", name), name, node.body[0].lineno - 1)

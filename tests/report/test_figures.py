@@ -43,7 +43,8 @@ def test_every_condition_is_a_figure_one_column_wide(tmp_path):
 @pytest.mark.parametrize("name", ["short", "a method of one's own whose name says all that there is to say of it", "unbroken" * 4])
 def test_nothing_is_cut_at_the_edges(tmp_path, name):
     """The legend once was wider than the figure: lines at its left and words at its right were cut."""
-    rows = compression_study().with_columns(method=pl.when(pl.col("method") == "Eigen-K").then(pl.lit(name)).otherwise("method"))
+    one = compression_study(pilots=(420,)).filter(pl.col("snr_reference").fill_null("transmit") == "transmit")
+    rows = one.with_columns(method=pl.when(pl.col("method") == "Eigen-K").then(pl.lit(name)).otherwise("method"))
     unaware = rows.filter(pl.col("snr_db").is_not_null()).with_columns(knowledge=pl.lit("unaware"))
     for path in draw(pl.concat([rows, unaware]), "compression", tmp_path):
         if path.suffix == ".png":
