@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +27,24 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(lr.__file__).parents[1])}
 pytest.importorskip("zmq")
 
 
+@cache
+def keys() -> dict[str, bytes]:
+    """Files of keys of both ends, as the command makes them: once for all tests, since each process starts for long."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("tx", "rx"):
+            subprocess.run([*COMMAND, "keys", Path(folder) / name], check=True, env=ENVIRONMENT, timeout=PATIENCE_S)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
 class Place:
     """A folder with keys, latents and labels, and the processes that were started in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[str]] = []
-        for name in ("tx", "rx"):
-            subprocess.run([*COMMAND, "keys", folder / name], check=True, env=ENVIRONMENT, timeout=PATIENCE_S)
+        for file, content in keys().items():
+            (folder / file).write_bytes(content)
+            (folder / file).chmod(0o600)
         (folder / "allowed").write_bytes((folder / "tx.public").read_bytes())
         design, rng = conformance("pair"), np.random.default_rng(1)
         self.z = rng.standard_normal((1000, len(design.strength)))
@@ -137,19 +148,19 @@ def test_a_transmitter_that_has_sent_its_number_ends_after_all_have_arrived(plac
 def test_a_transmitter_that_was_killed_is_heard_again_and_decisions_are_counted(place: Place) -> None:
     first = place.tx()
     place.air(snr_db=20)
-    rx = place.rx(head=CONFORMANCE / "head.safetensors", labels=place.folder / "labels.npy", messages=30_000, metrics=0)
+    rx = place.rx(head=CONFORMANCE / "head.safetensors", labels=place.folder / "labels.npy", messages=20_000, metrics=0)
     assert rx.stderr is not None
     address = json.loads(rx.stderr.readline())["metrics"]
     wait_for(lambda: "latentlink_linked 1" in seen(address))
     wait_for(lambda: heard(address) > 500)
     first.kill()
     first.wait(PATIENCE_S)
-    assert heard(address) < 25_000
+    assert heard(address) < 15_000
     second = place.tx()
     counts = ended(rx)
-    assert counts["messages"] >= 30_000
+    assert counts["messages"] >= 20_000
     second.send_signal(signal.SIGTERM)
-    assert ended(second)["messages"] > 5_000
+    assert ended(second)["messages"] > 4_000
     assert counts["accuracy"] > 0.8
     assert counts["known_faults"] == 0
 
@@ -164,7 +175,7 @@ def test_a_receiver_that_was_killed_and_an_air_that_was_killed_are_found_again(p
         process.kill()
         process.wait(PATIENCE_S)
     place.air(snr_db=15, seed=5)
-    counts = ended(place.rx(messages=2000))
+    counts = ended(place.rx(messages=10_000))  # frames with known messages are every 50th, of 96 messages each
     assert counts["snr_db"] < 18
     assert counts["known_error"] < 0.5
 
