@@ -16,7 +16,7 @@ from latentlink.data.datasets.images import DatasetNotFound, fashion_mnist
 from latentlink.latents.pilots import Pilots
 from latentlink.linear.design import ClosedForm
 from latentlink.report.arrange import arrange
-from latentlink.report.curves import EXACT, REFERENCES, SEPARATION
+from latentlink.report.curves import CAPACITY, EXACT, REFERENCES, SEPARATION
 from latentlink.report.figures import draw_wide
 from latentlink.report.plots import Frame, Plot, plot_accuracy, plot_tasks
 from latentlink.report.tables import MEASURES
@@ -116,7 +116,9 @@ def _frames(rows: pl.DataFrame, kind: Kind) -> list[Frame]:
     if len(plots) != 1:
         raise ValueError(f"the demo draws one figure, and its overrides sweep over more than antennas, which gives {len(plots)}")
     tasks = plot_tasks(table, channels=True) if kind.listed else []
-    without = [(frame, _LEFT_OUT) for frame in plots[0].frames]
+    # the bound is on the receiver's own decisions, which a link may improve on where its encoder is the weaker one
+    hidden = (*_LEFT_OUT, CAPACITY) if kind.listed else _LEFT_OUT
+    without = [(frame, hidden) for frame in plots[0].frames]
     without += [(frame, (_TRIVIAL,)) for plot in tasks for frame in plot.frames]
     return [replace(frame, lines=tuple(line for line in frame.lines if line.name not in names)) for frame, names in without]
 
