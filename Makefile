@@ -101,9 +101,11 @@ bench: $(VENV)/.installed
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.
-STUDIES := studies/demo.yaml studies/comparison.yaml studies/paper/compression.yaml studies/paper/snr.yaml studies/paper/flops.yaml $(wildcard studies/codec/*.yaml) $(wildcard studies/channels/*.yaml)
-results: demo radio
+STUDIES := studies/demo.yaml studies/demo-text.yaml studies/demo-cross-modal.yaml studies/comparison.yaml studies/paper/compression.yaml studies/paper/snr.yaml studies/paper/flops.yaml $(wildcard studies/codec/*.yaml) $(wildcard studies/channels/*.yaml)
+results: demo demo-text demo-cross-modal radio
 	cp demo/accuracy.png docs/accuracy.png
+	cp demo/text/accuracy.png docs/demo-text.png
+	cp demo/cross-modal/accuracy.png docs/demo-cross-modal.png
 	cp demo/radio/over-the-air.png docs/over-the-air.png
 	cp demo/radio/over-the-air.csv docs/results/over-the-air.csv
 	$(BIN)/latentlink study keep $(STUDIES)

@@ -101,7 +101,7 @@ def demo(
     bands = f"mean and 95 % band over {channels} channels, {row['messages']} unseen {shown.observed} each"
     figures = [output / "accuracy.png", output / "accuracy.pdf"]
     drawn = tuple(frames[value] for value in ("accuracy", *(shown.drawn or ("nmse",))) if value in frames)
-    draw_wide(Plot((), drawn), figures, f"{title}\n{bands}", legend_columns=2 if shown.drawn else 1)
+    draw_wide(Plot((), drawn), figures, f"{title}\n{bands}", legend_below=bool(shown.drawn))
     for frame in [frames[value] for value in ("accuracy", *shown.listed) if value in frames] or drawn[:1]:
         _print_values(rows, frame, title)
     out.print("mean over channels, 95 % band below; power: measured on unseen latents, budget 1")

@@ -19,6 +19,7 @@ from latentlink.storage.atomic import atomic_path
 WIDTH_IN, _FRAME_IN, _ENTRY_IN = 3.5, 1.7, 0.125  # of a paper's column, the height of a frame and of a line of the legend
 _TALL_IN = 5.2  # of a figure of its own, such as that of a watch
 _NAME_CHARACTERS = (40, 32, 28, 24, 20, 16)  # in a line of the legend: the most that fit
+_WIDE_COLUMNS = 5  # of a legend below frames that are two columns wide
 _NOTE_CHARACTERS = 88  # in a line of the small print
 _INK = "#222222"
 _STYLE = {
@@ -59,14 +60,14 @@ def draw_figures(plots: Iterable[Plot], stem: Path, note: str = "", width_in: fl
     return files
 
 
-def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str, legend_columns: int = 1) -> None:
+def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str, legend_below: bool = False) -> None:
     """Draw the frames of a plot beside each other, each with its legend, two columns wide, into a file for each path.
 
     Args:
         plot: the frames.
         paths: the files.
         title: above all frames.
-        legend_columns: of each legend; two leave more of a frame free where it has many lines.
+        legend_below: one legend below all frames, where they have too many lines for one in each.
 
     Raises:
         ImportError: matplotlib is not installed (extra `plot`).
@@ -74,13 +75,18 @@ def draw_wide(plot: Plot, paths: Iterable[str | os.PathLike[str]], title: str, l
         OSError: a file cannot be written.
     """
     with import_extra("matplotlib", "plot").rc_context(_WIDE_STYLE):
-        figure = _figure(4.6 * len(plot.frames), 3.9)
+        figure = _figure(4.6 * len(plot.frames), 4.3 if legend_below else 3.9)
         axes = figure.subplots(1, len(plot.frames), squeeze=False)
+        shared: dict[str, Any] = {}
         for place, frame in zip(axes[0], plot.frames, strict=True):
             methods_first = tuple(sorted(frame.lines, key=lambda line: not line.look.colour))
             entries = _draw_frame(place, replace(frame, lines=methods_first), mark_points=1.25)
             place.set_xlabel(frame.x.label)
-            place.legend(entries.values(), [textwrap.fill(name, _NAME_CHARACTERS[0]) for name in entries], ncols=legend_columns)
+            _add_entries(shared, entries)
+            if not legend_below:
+                place.legend(entries.values(), [textwrap.fill(name, _NAME_CHARACTERS[0]) for name in entries])
+        if legend_below:
+            figure.legend(shared.values(), list(shared), ncols=_WIDE_COLUMNS, frameon=False, loc="outside lower center")
         figure.suptitle(_escape(title), fontsize=9.5)
         _write(figure, [Path(path) for path in paths], 200)
 
@@ -124,15 +130,20 @@ def _draw_column(plot: Plot, width_in: float = WIDTH_IN) -> Any:
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
     entries: dict[str, Any] = {}
     for (place,), frame in zip(axes, plot.frames, strict=True):
-        for label, handle in _draw_frame(place, frame).items():
-            if not any(known.startswith(f"{label} (") for known in entries):
-                entries.setdefault(label, handle)
+        _add_entries(entries, _draw_frame(place, frame))
     axes[-1, 0].set_xlabel(plot.frames[-1].x.label)
     if any(line.look.hollow for frame in plot.frames for line in frame.lines):
         style = {"color": "#777777", "linestyle": BROKEN[0], "linewidth": 1, "marker": "o", "markerfacecolor": "white", "markersize": 3.6}
         entries["broken, hollow: channel unknown at design"] = import_extra("matplotlib.lines", "plot").Line2D([], [], **style)
     _place_legend(figure, entries, columns)
     return figure
+
+
+def _add_entries(entries: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add the entries of another frame to a legend, but for those that it has, perhaps with a number behind them."""
+    for label, handle in more.items():
+        if not any(known.startswith(f"{label} (") for known in entries):
+            entries.setdefault(label, handle)
 
 
 def _place_legend(figure: Any, entries: dict[str, Any], columns: int) -> None:
