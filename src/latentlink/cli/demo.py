@@ -118,7 +118,7 @@ def _frames(rows: pl.DataFrame, kind: Kind) -> list[Frame]:
     tasks = plot_tasks(table, channels=True) if kind.listed else []
     # the bound is on the receiver's own decisions, which a link may improve on where its encoder is the weaker one
     hidden = (*_LEFT_OUT, CAPACITY) if kind.listed else _LEFT_OUT
-    without = [(frame, hidden) for frame in plots[0].frames]
+    without: list[tuple[Frame, tuple[str, ...]]] = [(frame, hidden) for frame in plots[0].frames]
     without += [(frame, (_TRIVIAL,)) for plot in tasks for frame in plot.frames]
     return [replace(frame, lines=tuple(line for line in frame.lines if line.name not in names)) for frame, names in without]
 

@@ -1,5 +1,6 @@
 """`latentlink encode`: images or texts to latents, in a file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ from latentlink.cli.options import Cluster, Device, Integer
 from latentlink.data import cache
 from latentlink.data.datasets.cifar import cifar10
 from latentlink.data.datasets.clip_art import clip_art
-from latentlink.data.datasets.images import ImageSet, digits, fashion_mnist
+from latentlink.data.datasets.images import ImageSet, Split, digits, fashion_mnist
 from latentlink.data.datasets.texts import Observations
 from latentlink.data.datasets.wordnet import wordnet
 from latentlink.data.encoders.catalogue import encoder as encoder_by_name
@@ -68,7 +69,13 @@ def encode(
         pixels = read_images(images)
         chosen: Observations = ImageSet(images.stem, pixels)
     else:
-        sets = {"fashion-mnist": fashion_mnist, "cifar-10": cifar10, "digits": digits, "wordnet": wordnet, "clip-art": clip_art}
+        sets: dict[str, Callable[[Split], Observations]] = {
+            "fashion-mnist": fashion_mnist,
+            "cifar-10": cifar10,
+            "digits": digits,
+            "wordnet": wordnet,
+            "clip-art": clip_art,
+        }
         chosen = sets[dataset](split)
     if limit is not None:
         chosen = chosen.subset(slice(0, integer("--limit", limit)))

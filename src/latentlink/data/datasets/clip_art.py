@@ -202,7 +202,7 @@ def read_picture(path: Path) -> Picture:
 
 
 def difference_hash(picture: Picture) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return 64 bits that tell which mean shades are clearly brighter than their right neighbours; scaling and colour hardly change them."""
+    """Return 64 bits, which mean shades are clearly brighter than their right neighbours; scaling and colour hardly change them."""
     pillow = import_extra("PIL.Image", "plot")
     shades = np.asarray(pillow.fromarray(picture).convert("L").resize((_HASH + 1, _HASH), pillow.Resampling.BOX), dtype=np.int16)
     return (shades[:, :-1] - shades[:, 1:] > _CLEAR).reshape(-1)
