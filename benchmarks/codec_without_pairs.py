@@ -37,12 +37,13 @@ def from_classes(at: Setting, count: int, labels: Tensor) -> Known:
     """Classes at both ends, by these labels (6000,) at the transmitter, and `count` pairs for the rest."""
     x, alignment = at.x[:HALF], ll.alignment
     tx, rx = alignment.Concepts.from_labels(x, labels), alignment.Concepts.from_labels(at.y[HALF:], at.labels[HALF:])
-    moments = ll.Moments.from_concepts(tx, rx, goal=at.goal)
-    if count:
-        rows = ll.PilotSelection(count=count).indices(x)
-        rest = alignment.FewPairs(prior=moments).fit(ll.Pilots(x[rows], at.y[rows]), tx, rx)
-        moments = ll.Moments.from_concepts(tx, rx, rest, goal=at.goal)
-    return Known(moments, alignment.pseudo_pairs(x, labels, rx, moments, at.goal))
+    classes = ll.Moments.from_concepts(tx, rx, goal=at.goal)
+    if not count:
+        return Known(classes, alignment.pseudo_pairs(x, labels, rx))
+    rows = ll.PilotSelection(count=count).indices(x)
+    rest = alignment.FewPairs(prior=classes).fit(ll.Pilots(x[rows], at.y[rows]), tx, rx)
+    filled = ll.Moments.from_concepts(tx, rx, rest, goal=at.goal)
+    return Known(filled, alignment.pseudo_pairs(x, labels, rx, classes, filled))
 
 
 def known(at: Setting, case: str) -> Known:

@@ -482,7 +482,7 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "Concepts.shared_with": {"receiver": lambda: concepts("y")},
     "fit": {"tx": lambda: concepts("x"), "rx": lambda: concepts("y")},
     "DecisionPilots.pairs": {"rx": lambda: concepts("y")},
-    "pseudo_pairs": {"rx": lambda: concepts("y"), "names": lambda: None},
+    "pseudo_pairs": {"rx": lambda: concepts("y"), "classes": moments, "filled": moments, "names": lambda: None},
     "DecisionPilots": {"x": lambda: pilots().x[:30], "decisions": lambda: pilots().labels[:30], "names": lambda: None},
     "Concepts.named": {"names": lambda: ("a", "b", "c", "d")},
     "export_device": {"source": lambda: folder() / "pair.safetensors", "path": lambda: folder() / "device.safetensors"},

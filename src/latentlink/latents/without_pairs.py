@@ -198,11 +198,7 @@ def filled(T: Float[Tensor, "m d"], rest: Float[Tensor, "m d"], weight: Float[Te
         rest: another.
         weight: W (q, m) of the goal.
     """
-    seen, beside = seen_by(weight.to(T)), rest - T
+    _, strengths, rows = torch.linalg.svd(weight.to(T), full_matrices=False)
+    seen = rows[strengths > _SEEN * strengths.max()]
+    beside = rest - T
     return T + beside - seen.mT @ (seen @ beside)
-
-
-def seen_by(weight: Float[Tensor, "q m"]) -> Float[Tensor, "r m"]:
-    """An orthonormal basis (r, m) of the directions of y that a goal W sees: W⁺W = basisᵀ basis."""
-    _, strengths, rows = torch.linalg.svd(weight, full_matrices=False)
-    return rows[strengths > _SEEN * strengths.max()]
