@@ -52,8 +52,7 @@ class Handshake(Summarised):
         Raises:
             ValueError: pilots or numbers is no integer >= 1.
         """
-        reals = integer("pilots", pilots) * integer("numbers", numbers)
-        uses = -(-reals // (2 * min(channel.n_tx, channel.n_rx)))
+        uses = uses_of_numbers(integer("pilots", pilots), integer("numbers", numbers), min(channel.n_tx, channel.n_rx))
         return cls(int(pilots), torch.full_like(channel.power, uses))
 
     @classmethod
@@ -79,3 +78,8 @@ class Handshake(Summarised):
             ValueError: gain is not in (0, 1], or uses is no integer >= 1.
         """
         return self.uses / (real("gain", gain, above=0.0, most=1.0) * integer("uses", uses))
+
+
+def uses_of_numbers(pilots: int, numbers: int, symbols: int) -> int:
+    """Channel uses of `numbers` real numbers for each pilot, two for each of the symbols of a use."""
+    return -(-pilots * numbers // (2 * symbols))

@@ -30,6 +30,7 @@ from latentlink.numerics.doors import integer
 from latentlink.numerics.reprs import Summarised, counted, spread
 from latentlink.numerics.validation import validate_call
 
+EXPONENTS = (1.0, 0.5)  # of the fits between which the price lies
 _SHARES = (0.3, 0.5, 0.7, 0.9)  # of the folds that are trained on
 
 
@@ -108,18 +109,45 @@ def pilot_price(
     if design.power.limits_messages or (design.csi.receiver_measures and channel.uncertain):
         raise ValueError(f"design must have a mean or per-use limit and a decoder that is known at its design, got {design!r}")
     splits = len(folds) if splits is None else integer("splits", splits)
-    sizes = sorted({min(len(folds) - 1, max(1, round(share * len(folds)))) for share in _SHARES})
-    whole = semantic_modes(moments, goal)
+    return price_of_modes(moments, semantic_modes(moments, goal), channel, goal, design, "auto", splits, len(_SHARES))
+
+
+def price_of_modes(
+    moments: Moments,
+    whole: SemanticModes,
+    channel: Channel,
+    goal: Goal | None,
+    design: ClosedForm,
+    shrinkage: float | str,
+    splits: int,
+    sizes: int,
+) -> PilotPrice:
+    """The price, where the modes of all pairs are there already and fewer numbers of pairs may be tried; arguments are not checked.
+
+    Args:
+        moments: as for `pilot_price`.
+        whole: their semantic modes.
+        channel: as for `pilot_price`.
+        goal: likewise.
+        design: likewise.
+        shrinkage: of all modes.
+        splits: number of folds to hold out in turn.
+        sizes: numbers of pairs that are tried, from two to four, the largest always among them.
+    """
+    folds = moments.folds
+    shares = _SHARES if sizes == len(_SHARES) else (_SHARES[1], *_SHARES[4 - sizes + 1 :])
+    parts_of = sorted({min(len(folds) - 1, max(1, round(share * len(folds)))) for share in shares})
     errors, counts = [], []
-    for size in sizes:
+    for size in parts_of:
         parts = [
             (Moments.merged([folds[(out + 1 + k) % len(folds)] for k in range(size)]), fold) for out, fold in enumerate(folds[:splits])
         ]
-        errors.append(torch.stack([_unseen(semantic_modes(seen, goal), fold, whole, channel, design) for seen, fold in parts]).mean(0))
+        modes = ((semantic_modes(seen, goal, shrinkage), fold) for seen, fold in parts)
+        errors.append(torch.stack([_unseen(each, fold, whole, channel, design) for each, fold in modes]).mean(0))
         counts.append(sum(seen.count for seen, _ in parts) / len(parts))
     held_out = torch.stack(errors)
     n = torch.tensor(counts, dtype=held_out.dtype, device=held_out.device)
-    low, high = (_price(held_out, n, moments.count, exponent) for exponent in (1.0, 0.5))
+    low, high = (price_in_db(held_out, n, moments.count, exponent) for exponent in EXPONENTS)
     expected = _unseen(whole, moments, whole, channel, design)
     return PilotPrice(low, torch.maximum(low, high), _db(held_out[-1], expected), held_out, n)
 
@@ -143,7 +171,9 @@ def _unseen(modes: SemanticModes, unseen: Moments, metric: SemanticModes, channe
     return link_mse(there, link)
 
 
-def _price(held_out: Float[Tensor, "sizes *batch"], n: Float[Tensor, "sizes"], count: int, exponent: float) -> Float[Tensor, "*batch"]:
+def price_in_db(
+    held_out: Float[Tensor, "sizes *batch"], n: Float[Tensor, "sizes"], count: float, exponent: float
+) -> Float[Tensor, "*batch"]:
     """The price (…) in dB at so many pairs, by the fit a + c n^-exponent with c not negative."""
     t = n**-exponent
     centred = (t - t.mean()).reshape(-1, *(1 for _ in held_out.shape[1:]))

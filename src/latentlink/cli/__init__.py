@@ -1,8 +1,8 @@
 """The command line: small files of commands, imported when a command is used; help texts are read from their source.
 
 Read `options`, `encodings`, `console` with `logged`, `channels`, `provenance` and `card` (what commands share of arguments, terminals,
-channels, and of what is told of files), then `encode`, `moments` with `beyond_memory`, `fit` with `fit_codec`, `design`, `evaluate`,
-`watch` with `watched`, `inspect` with `results`, `study`, `demo`, and `radio` with `radio_demo`.
+channels, and of what is told of files), then `encode`, `moments` with `beyond_memory`, `fit` with `fit_codec` and `pilot_costs`, `design`,
+`evaluate`, `watch` with `watched`, `inspect` with `results`, `study`, `demo`, and `radio` with `radio_demo`.
 """
 
 import ast

@@ -18,6 +18,7 @@ from latentlink.cli.console import facts, messages, source_name, told_warnings, 
 from latentlink.cli.fit_codec import USUAL_CODEC, CodecOptions, check_method, train_codec
 from latentlink.cli.measured import list_figures, list_power, name_figures
 from latentlink.cli.options import USUAL_READING, AutoOrNumber, Device, Integer, Number, ReadingOptions
+from latentlink.cli.pilot_costs import Asked, tell_costs
 from latentlink.cli.provenance import channel_name
 from latentlink.evaluation.evaluate import evaluate
 from latentlink.latents.dependence import ChanceWarning
@@ -162,24 +163,24 @@ def fit(
             modes, name = _choose_modes(at, radio, goal, temperature, fidelity, shrinkage, not complex_linear)
         return modes.named(source_name(transmitter), source_name(receiver)), name
 
-    def design(at: PilotKnowledge, modes: SemanticModes) -> Solution:
+    def form(at: PilotKnowledge) -> ClosedForm:
         messages_of = {"x": at.pilots.x, "y": at.pilots.y} if power == "per-message" else {}
-        return ClosedForm(power=named(power, **messages_of), csi=csi_named(csi, gain=1.0 if gain is None else gain)).design(modes, radio)
+        return ClosedForm(power=named(power, **messages_of), csi=csi_named(csi, gain=1.0 if gain is None else gain))
 
-    seen = look(pilots.x, pilots.y, pilots.labels, moments=known.moments)
-    facts("pilots", (read.facts() | seen.facts()).items())
-    warn(*seen.warnings)
+    _show_pilots(read, known)
     modes, goal_name = modes_of(known)
     networks = None
     if method == "codec":
         training = codec.training(power, 1.0 if gain is None else gain, seed or 0)
         networks = train_codec(codec, training, modes, known, output / "codec.training")
-    solution = design(known, modes) if networks is None else networks.design(radio)
+    solution = form(known).design(modes, radio) if networks is None else networks.design(radio)
     sizes = f"{len(modes)}, shrinkage {modes.shrinkage:.3g}"
     told = {"goal": goal_name, "semantic modes": sizes, **link_facts(radio, snr_db, modes.variance, solution)}
     facts("link", told.items())
     judged = method == "linear" and goal != "auto" and csi == "perfect" and not radio.uncertain
-    figures = _judge(read, load_or_fit, radio, lambda at: design(at, modes_of(at)[0])) if judged else {}
+    figures = _judge(read, load_or_fit, radio, lambda at: form(at).design(modes_of(at)[0], radio)) if judged else {}
+    asked = Asked(method, goal, fidelity, shrinkage, not complex_linear, form(known))
+    figures |= tell_costs(known, modes, radio, asked, figures)
     settings = {"method": method, "power": power, "csi": csi, "channels of": channel_name(channel, seed), **told}
     artifacts = {"pair": modes, "head": classifier, "link": solution.transceiver.to(torch.float32), "codec": networks}
     _write(output, artifacts, Provenance(read.records, settings, figures), card)
@@ -194,6 +195,13 @@ def _check_early(output: Path, card: bool, seed: int | None, gain: float | None)
         check_writable(output / f"{name}.safetensors")
         if card:
             check_card(output / f"{name}.safetensors")
+
+
+def _show_pilots(read: ReadPilots, known: PilotKnowledge) -> None:
+    """Print what the pilots are, and what is odd about them."""
+    seen = look(known.pilots.x, known.pilots.y, known.pilots.labels, moments=known.moments)
+    facts("pilots", (read.facts() | seen.facts()).items())
+    warn(*seen.warnings)
 
 
 def _write(output: Path, artifacts: Mapping[str, Saved | Transceiver | None], made: Provenance, card: bool) -> None:

@@ -18,6 +18,7 @@ from latentlink.report.figures import WIDTH_IN, draw_figures
 from latentlink.report.findings import describe_intervals, find_all
 from latentlink.report.interactive import Chart, make_chart, make_charts
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
+from latentlink.report.pilot_prices import tabulate_pilot_costs
 from latentlink.report.plots import Plot, choose_frames, plot_accuracy, plot_distance, plot_tasks, plot_trade_off
 from latentlink.report.tables import TOLERANCE, compare_methods, find_gaps, tabulate_papr, tabulate_power, tabulate_statuses
 from latentlink.storage.atomic import write_atomically
@@ -151,6 +152,7 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "power": tabulate_power(main),
         "papr": tabulate_papr(main),
         "digital": find_digital_wins(main),
+        "pilot_costs": tabulate_pilot_costs(main),
         "statuses": tabulate_statuses(main),
         "gaps": find_gaps(main),
         "facts": list_facts(rows),
