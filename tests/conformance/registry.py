@@ -5,10 +5,13 @@ Latents are small and clustered, channels three 2×2 matrices of two uses each; 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+import torch
+
 import latentlink as ll
+from latentlink.baselines.gated import kinds_of
 from oracles import normal, seeded
 
 D, M, USES, N = 7, 5, 2, 240
@@ -35,6 +38,13 @@ class Design:
     double: bool = True
     unique: bool = True
     awaits: bool = False
+
+
+class Served:
+    """A gate over designs as a design: what it is made of is what is known of the latents."""
+
+    def design(self, known: ll.baselines.Gated, channel: ll.Channel) -> ll.Solution:
+        return known.design(channel)
 
 
 class Trained:
@@ -98,6 +108,15 @@ def codec() -> ll.Codec:
     return training.fit(modes(), pilots(), ll.objectives.Regression()).codec
 
 
+@cache
+def gated() -> ll.baselines.Gated:
+    """The decision serves the second of the channels of these laws, the linear design the others."""
+    designs = {"linear": partial(ll.ClosedForm().design, modes()), "decision": partial(ll.baselines.DecisionLink().design, pilots())}
+    serves = torch.zeros(8, 14, dtype=torch.long)
+    serves.view(-1)[kinds_of(channel())[1]] = 1
+    return ll.baselines.Gated(designs, serves)
+
+
 def channel(batch: tuple[int, ...] = (3,), uncertain: bool = False) -> ll.Channel:
     """Channels of two uses that differ, of power 1.5."""
     h = ll.rayleigh(2, 2, batch=(*batch, USES), generator=seeded(11))
@@ -145,6 +164,7 @@ DESIGNS: dict[str, Design] = {
     "mixture, lifted": Design(
         lambda: ll.nonlinear.LiftedLink(lifted(), by=ll.nonlinear.MixtureLink(lifted_mixture())), lifted_modes, uncertain=True
     ),
+    "gated": Design(Served, gated),
     "digital": Design(ll.digital.Digital, code),
     "digital, by a genie": Design(lambda: ll.digital.Digital(adaptation=ll.digital.Genie()), code),
     "neural": Design(

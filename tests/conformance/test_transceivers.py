@@ -13,7 +13,7 @@ from latentlink.links.operation_count import OperationCount
 from oracles import seeded
 
 LINKS = (
-    "exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "decision", "decision, averaged", "lifted",
+    "exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "decision", "decision, averaged", "gated", "lifted",
     "mixture", "mixture, lifted", "digital", "digital, by a genie", "neural", "codec",
 )  # fmt: skip
 every_link = pytest.mark.parametrize("name", LINKS)

@@ -154,11 +154,12 @@ def instances() -> dict[str, Any]:
     estimator = ll.csi.lmmse_estimator(ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7), elements(), elements(), pilot_noise=0.1)
     bank = ll.rayleigh(2, 2, batch=(50, registry.USES), generator=0)
     made = [
-        *(solution(name).transceiver for name in ("exact", "top-k", "decision", "digital", "digital, by a genie", "lifted", "mixture")),
+        *(solution(name).transceiver for name in ("exact", "top-k", "decision", "gated", "digital", "lifted", "mixture")),
         *(
             DESIGNS[name].method()
             for name in ("exact", "admm", "first-k", "eigen-k", "disjoint", "decision", "digital", "lifted", "mixture")
         ),
+        registry.gated(),
         registry.lifted(),
         registry.mixture(),
         ll.bounds.Handshake.of_numbers(20, 4, channel()),
@@ -496,12 +497,20 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
         "rx": lambda: concepts("y"),
     },
     "Pilots.__getitem__": {"rows": lambda: [0, 1, 2]},
+    "Gated": {"designs": lambda: registry.gated().designs, "serves": lambda: registry.gated().serves},
+    "Gated.choose": {
+        "designs": lambda: registry.gated().designs,
+        "held": lambda: pilots()[:20],
+        "draws": lambda: ll.channels.ChannelDraws(antennas=(2,), uses=(2,)),
+        "channels": lambda: 2,
+    },
     "tr38901.generate": {"n_rx": lambda: 1, "n_tx": lambda: 1},
 }
 RESULTS = {  # what designs and measurements return, made by hand at one's own risk
     "LinearTransceiver",
     "TopKTransceiver",
     "DecisionTransceiver",
+    "GatedTransceiver",
     "Handshake",
     "PilotPrice",
     "AgreementTest",

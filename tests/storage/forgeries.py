@@ -39,6 +39,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "running modes": running_modes,
     "per use": lambda: solution("exact, per use").transceiver,
     "decision link": lambda: solution("decision").transceiver,
+    "gated link": lambda: solution("gated").transceiver,
     "top-k link": lambda: solution("top-k").transceiver,
     "digital link": lambda: solution("digital").transceiver,
     "genie link": lambda: solution("digital, by a genie").transceiver,

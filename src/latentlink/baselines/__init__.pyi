@@ -3,6 +3,8 @@ from .decision_link import DecisionLink
 from .decision_transceiver import DecisionTransceiver
 from .equalisers import MmseEqualiser, SvdEqualiser, ZeroForcing
 from .first_k_eigen_k import Disjoint, EigenK, FirstK
+from .gated import Gated
+from .gated_transceiver import GatedTransceiver
 from .top_k import TopK
 from .top_k_transceiver import TopKTransceiver
 
@@ -13,6 +15,8 @@ __all__ = [
     "Disjoint",
     "EigenK",
     "FirstK",
+    "Gated",
+    "GatedTransceiver",
     "LeastSquares",
     "MmseEqualiser",
     "Procrustes",

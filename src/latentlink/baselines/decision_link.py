@@ -4,7 +4,7 @@ It takes one of c points for one of c classes, over all uses of a message; the r
 of y for that decision, on which its own head then decides. Nothing of y but the class arrives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,12 @@ class DecisionLink(Summarised):
             if made is not None and not is_affine(made):
                 raise ValueError(f"{name} must be one linear layer, such as fit_head(y, labels) makes, got {type(made).__name__}")
         flag("averages", self.averages)
+
+    def fitted(self, pilots: Pilots) -> "DecisionLink":
+        """The same with its classifier, made once from pilots for many designs, which takes most of their time; raises as `design`."""
+        check_instance("pilots", pilots, Pilots, "Pilots(x, y, labels)")
+        weight, bias = self._classifier(pilots)
+        return replace(self, classifier=LinearHead.from_tensors({"weight": weight, "bias": bias}, {}))
 
     def design(self, pilots: Pilots, channel: Channel) -> Solution[DecisionTransceiver]:
         """Design classifier, points and class means for every channel of the batch.

@@ -25,6 +25,7 @@ _KINDS = {
     "codec": "a codec: networks trained once, which design a link for any channel",
     "codec link": "both ends of a codec's link for its channels",
     "neural link": "both ends of the paper's neural link, trained for its channels",
+    "gated link": "both ends of several links, of which one serves each channel",
     "decision link": "both ends of a link that sends the transmitter's decision",
     "top-k link": "both ends of a link that sends the largest entries of the latent",
     "digital link": "both ends of a digital link: quantisers, code and modulation",

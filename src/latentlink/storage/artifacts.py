@@ -83,6 +83,7 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "genie link": "latentlink.digital.genie",
     "neural link": "latentlink.neural.paper.transceiver",
     "codec": "latentlink.neural.codec.design",
+    "gated link": "latentlink.baselines.gated_transceiver",
     "codec link": "latentlink.neural.codec.transceiver",
     "channels": "latentlink.channels.tr38901.generate",
 }
@@ -155,9 +156,8 @@ def load(path: str | os.PathLike[str], expected: type[Any] | UnionType = object)
         raise ArtifactError(f"{path}: a {kind}, which latentlink_runtime.load reads; latentlink needs the file that it was made of")
     if kind not in _HOMES:
         raise ArtifactError(f"{path}: unknown kind {kind!r}, expected one of {sorted(_HOMES)}")
-    importlib.import_module(_HOMES[kind])
     try:
-        content = _READERS[kind].from_tensors(dict(tensors), manifest)
+        content = content_of(kind, dict(tensors), manifest)
         check_fields(content)
         _check_same(tensors, manifest, *content.to_tensors())
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -165,6 +165,12 @@ def load(path: str | os.PathLike[str], expected: type[Any] | UnionType = object)
     if not isinstance(content, expected):
         raise ArtifactError(f"{path}: expected a {getattr(expected, '__name__', expected)}, got a {kind} ({type(content).__name__})")
     return content
+
+
+def content_of(kind: str, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Any:
+    """The artifact of a kind from its tensors and facts, which may be a part of a file; raises what its class does, or a LookupError."""
+    importlib.import_module(_HOMES[kind])
+    return _READERS[kind].from_tensors(tensors, manifest)
 
 
 def _check_same(tensors: dict[str, Tensor], manifest: dict[str, Any], again: dict[str, Tensor], facts: dict[str, Any]) -> None:

@@ -1,0 +1,92 @@
+"""Codec, decision sent, and a gate over both, at one antenna: `python benchmarks/deciding.py`.
+
+The demo's pair, 12,000 pilots and codec (trained once, some minutes, and stored), 40 channels a row, all 4,000 test images, at equal
+measured power. The gate looks at the 1,200 pilots that the codec's training held back, over 768 Rayleigh channels of −10 to 30 dB; a
+decision is fitted to the 10,800 others, by their pairs or by their labels. Test images are for the table alone.
+"""
+
+from functools import partial
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import latentlink as ll
+from latentlink.neural.seeding import CodecDraw
+from latentlink.studies.methods.codec import CodecMethod
+from latentlink.studies.methods.method import Run
+from latentlink.studies.shared import fit_receiver_head
+from record import record
+
+COUNT = 40
+DRAWS = ll.channels.ChannelDraws(antennas=(1, 2), uses=(1, 2))  # for the gate
+ROWS = {
+    **{f"Rayleigh, gain {gain:g}, {snr_db} dB": (snr_db, gain, "rayleigh") for gain in (1.0, 0.5) for snr_db in (0, 10, 20)},
+    **{f"Rician, K = 10, {snr_db} dB": (snr_db, 1.0, "rician") for snr_db in (0, 20)},
+    **{f"TDL-C, two uses over the band, {snr_db} dB": (snr_db, 1.0, "TDL-C") for snr_db in (0, 20)},
+}
+
+
+def channels(snr_db: float, gain: float, model: str) -> ll.Channel:
+    """The channels of a row, at one antenna."""
+    if model == "TDL-C":
+        standard = ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-C"), antennas=(1,), uses=(2,), snr_db=(snr_db, snr_db))
+        return standard.draw(COUNT, torch.Generator().manual_seed(7))[0]
+    h = ll.rayleigh(1, 1, gain, batch=(COUNT,), generator=7) if model == "rayleigh" else ll.rician(1, 1, 10.0, batch=(COUNT,), generator=7)
+    return ll.Channel.from_snr(h, snr_db=snr_db)
+
+
+def designs(pilots: ll.Pilots, head: ll.SoftmaxHead) -> tuple[dict[str, ll.baselines.Gated], ll.Pilots]:
+    """The codec with each of two decisions, from pairs and from labels, behind a gate."""
+    method = CodecMethod.model_validate({"rounds": 15, "folds": 10, "draws": {"antennas": [1, 2, 4, 8, 16], "uses": [1]}})  # the demo's
+    codec = method.codec(ll.studies.PilotKnowledge(pilots, head), Run(0, torch.device("cpu")))
+    training = method.training(0)
+    order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(training.seed))
+    count = round(training.validation * len(pilots))
+    held, rest = pilots[order[:count]], pilots[order[count:]]
+    own = ll.fit_head(rest.x, rest.require_labels())
+    found = {}
+    for name, classifier in (("pairs", None), ("labels", own)):
+        decision = ll.baselines.DecisionLink(head, classifier).fitted(rest)
+        both = {"codec": codec.design, "decision": partial(decision.design, rest)}
+        found[name] = ll.baselines.Gated.choose(both, held, head, DRAWS, channels=768)
+        console.print(name, found[name].serves.tolist())
+    return found, held
+
+
+def compare() -> Table:
+    """Accuracy of the codec, of either decision, and of the gate over the codec and that decision."""
+    titles = (
+        "1×1",
+        "codec",
+        *(f"{word}, {name}" for name in ("pairs", "labels") for word in ("decision", "gate over both", "share of it")),
+    )
+    table = Table(*titles, title="Codec, decision and a gate over both, accuracy at one antenna")
+    pair = ll.data.device_pair("fashion-mnist")
+    pilots, test, head = pair.pilots, pair.test, fit_receiver_head(pair.pilots)
+    gates, _ = designs(pilots, head)
+    for title, row in ROWS.items():
+        channel = channels(*row)
+        cells: list[str] = []
+        for gate in gates.values():
+            link = gate.design(channel).transceiver
+            one = [link.links[0], link.links[1], link][1 if cells else 0 :]
+            cells += [f"{accuracy(each, test, head, channel):.3f}" for each in one] + [f"{float(link.serves.double().mean()):.0%}"]
+        table.add_row(title, *cells)
+        console.print(title, *cells)
+    return table
+
+
+def accuracy(link: ll.Transceiver, test: ll.Pilots, head: ll.SoftmaxHead, channel: ll.Channel) -> float:
+    """Mean over channels, at the power budget and with the same noise for every link."""
+    seen = ll.evaluate(link.calibrated(test.x), test.x, test.y, channel=channel, head=head, labels=test.labels, generator=0)
+    assert seen.accuracy is not None
+    return float(seen.accuracy.mean())
+
+
+console = Console()
+
+if __name__ == "__main__":
+    made = compare()
+    console.print(made)
+    record("deciding", made)
