@@ -2,12 +2,14 @@
 
 The first design is the default. Another one takes a kind of channel only where its links scored higher on the same channels, messages and
 noise, at equal measured power, by more than `margin` standard errors of that difference over channels; among those, the one with the
-highest mean. Kinds are those of the codec's own gate: the number of symbols of a message, and the bits that a symbol carries. Both ends know
-the channel and the table, so that they agree without a word; messages are the same for all channels, so the promise is one on these pilots.
+highest mean. Kinds are told apart as by the codec's own gate: the number of symbols of a message, and the bits that a symbol carries. Both
+ends know the channel and the table, so that they agree without a word. Messages are the same for all channels: the promise is one on these
+pilots.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +30,8 @@ from latentlink.numerics.seeds import stream_generator
 from latentlink_runtime.codec.design import BITS, SYMBOLS
 
 Designer = Callable[[Channel], Solution]
+_AT_ONCE = 2**16  # messages over channels, which meet the same noise whatever the link
+_TOGETHER = 2**62  # numbers in memory: all messages in one part, for parts of other sizes would meet other noise
 _KINDS = (len(SYMBOLS) + 1, len(BITS) + 1)
 
 
@@ -105,7 +109,9 @@ class Gated(Summarised):
         margin, seed = real("margin", margin, least=0.0), integer("seed", seed, 0, 2**31 - 1)
         drawn = draws.draw(integer("channels", channels), stream_generator(seed, "channels of a gate over designs"))
         drawn = [channel.to(held.x.device) for channel in drawn]
-        scores = torch.cat([torch.stack([_score(made._link(name, one), held, head, one, seed) for name in designs], -1) for one in drawn])
+        few = max(1, _AT_ONCE // len(held))
+        parts = [channel[start : start + few] for channel in drawn for start in range(0, channel.batch.numel(), few)]
+        scores = torch.cat([torch.stack([_score(made._link(name, one), held, head, one, seed) for name in designs], -1) for one in parts])
         kinds = torch.cat([kinds_of(channel) for channel in drawn])
         return cls(designs, _best(scores.double(), kinds, margin).view(_KINDS).cpu())
 
@@ -153,19 +159,22 @@ def kinds_of(channel: Channel) -> Int[Tensor, "*batch"]:
     return size * _KINDS[1] + torch.bucketize(per_symbol, torch.tensor(BITS, dtype=per_symbol.dtype, device=per_symbol.device))
 
 
-def _checked(name: str, solution: Solution) -> Solution:
+def _checked(name: str, solution: Any) -> Solution[BaseTransceiver]:
     check_instance(f"what the design {name!r} returns", solution, Solution, "a latentlink.Solution")
     link = solution.transceiver
     if not isinstance(link, BaseTransceiver) or link.side_symbols:
         raise ValueError(f"designs must give links of the package without side information, got {type(link).__name__} of {name!r}")
-    return solution
+    made: Solution[BaseTransceiver] = solution
+    return made
 
 
 def _score(link: BaseTransceiver, held: Pilots, head: nn.Module, channel: Channel, seed: int) -> Float[Tensor, "c"]:
     """The share (c,) of held-out pilots that the head decides rightly, at the power budget, with the same noise for every link."""
+    link = link.to(torch.float32)
     link = link.calibrated(held.x) if link.scalable else link
     noise = stream_generator(seed, "noise of a gate over designs", device=channel.h.device)
-    seen = evaluate(link, held.x, held.y, channel=channel, head=head, labels=held.labels, task="classification", generator=noise)
+    task: dict[str, Any] = {"head": head, "labels": held.labels, "task": "classification"}
+    seen = evaluate(link, held.x, held.y, channel=channel, generator=noise, entries=_TOGETHER, **task)
     found = seen.agreement if held.labels is None else seen.accuracy
     assert found is not None
     return found

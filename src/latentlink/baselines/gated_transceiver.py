@@ -2,7 +2,7 @@
 
     s = s_i(x),      ŷ = μ_i + Ψ_i ẑ_i(r),      i the link that serves the channel.
 
-Coefficients of all links stand side by side, those of the others being zero, with one more for each link whose μ_i is not that of the first:
+Coefficients of all links stand side by side, those of links that do not serve being zero, with one more for each link but the first:
 
     ŷ = μ_0 + [Ψ_0, Ψ_1, μ_1 − μ_0, …] [ẑ_0; ẑ_1; 1; …].
 """
@@ -127,7 +127,7 @@ class GatedTransceiver(BaseTransceiver):
     def from_tensors(cls, tensors: dict[str, Tensor], manifest: dict[str, Any]) -> "GatedTransceiver":
         """The link of a saved file."""
         kinds = [facts["kind"] for facts in manifest["links"]]
-        if not kinds or any(not kind.endswith(" link") and kind != "link" or kind == cls.artifact_kind for kind in kinds):
+        if not kinds or any(kind.split()[-1:] != ["link"] or kind == cls.artifact_kind for kind in kinds):
             raise ValueError(f"links must be of kinds of links, at least one, got {kinds}")
         parts = [taken_out(tensors, f"links.{number}.") for number in range(len(kinds))]
         links = tuple(content_of(facts["kind"], part, facts) for part, facts in zip(parts, manifest["links"], strict=True))
