@@ -154,7 +154,10 @@ def instances() -> dict[str, Any]:
     estimator = ll.csi.lmmse_estimator(ll.csi.ScatteringStatistics(rms_delay_spread_s=1e-7), elements(), elements(), pilot_noise=0.1)
     bank = ll.rayleigh(2, 2, batch=(50, registry.USES), generator=0)
     made = [
-        *(solution(name).transceiver for name in ("exact", "top-k", "decision", "gated", "digital", "lifted", "mixture")),
+        *(
+            solution(name).transceiver
+            for name in ("exact", "top-k", "decision", "gated", "digital", "digital, by a genie", "lifted", "mixture")
+        ),
         *(
             DESIGNS[name].method()
             for name in ("exact", "admm", "first-k", "eigen-k", "disjoint", "decision", "digital", "lifted", "mixture")
