@@ -37,7 +37,7 @@ from latentlink.power import AllocatedWord, named
 from latentlink.storage.artifacts import Saved, load
 from latentlink.storage.atomic import check_writable
 from latentlink.storage.provenance import Provenance
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.tasks.heads import LinearHead, SoftmaxHead, fit_head
 from latentlink.tasks.metrics import accuracy
 from latentlink.tasks.regression import RegressionHead

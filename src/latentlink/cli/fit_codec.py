@@ -20,7 +20,7 @@ from latentlink.neural.codec.training import CodecTraining
 from latentlink.neural.codec.words import codec_training, named_objective
 from latentlink.numerics.extras import import_extra
 from latentlink.power import MessageWord
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.knowledge import PilotKnowledge
 
 
 @dataclass(frozen=True)

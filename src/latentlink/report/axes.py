@@ -1,7 +1,8 @@
 """The axes that results may be drawn against: where a row lies on one, and how its ticks are worded.
 
 On some axes null is a setting of its own, the absence of what the axis limits (a quantiser, a clipped amplifier). It lies to the right
-of all numbers, as far from the last one as numbers lie from each other in the mean, and has a name in place of a number.
+of all numbers, as far from the last one as numbers lie from each other in the mean, and has a name in place of a number. On a logarithmic
+axis of counts, zero lies to the left of all of them in the same way.
 """
 
 import math
@@ -25,6 +26,7 @@ class Axis:
         ratio: whether it is logarithmic.
         unlimited: what null is called on it; where this is empty, rows with null take no part.
         own_places: whether each method has places of its own, so that no two methods share one.
+        from_zero: whether it is logarithmic and yet has a place for zero.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Axis:
     ratio: bool = False
     unlimited: str = ""
     own_places: bool = False
+    from_zero: bool = False
 
     @property
     def label(self) -> str:
@@ -42,10 +45,15 @@ class Axis:
     @property
     def place(self) -> str:
         """Return the column of a row's place: `column`, or the one that `place_rows` adds."""
-        return f"{self.column}_place" if self.unlimited else self.column
+        return f"{self.column}_place" if self.unlimited or self.from_zero else self.column
 
     def place_rows(self, links: pl.DataFrame) -> pl.DataFrame:
-        """Add the column `place` to the rows where null has a place on the axis."""
+        """Add the column `place` to the rows where null, or zero, has a place of its own on the axis."""
+        if self.from_zero:
+            counts = links.filter(pl.col(self.column) > 0)[self.column].unique().sort().to_list()
+            ratio = (counts[-1] / counts[0]) ** (1 / (len(counts) - 1)) if len(counts) > 1 else 2.0
+            before = counts[0] / ratio if counts else 1.0
+            return links.with_columns(pl.col(self.column).replace(0.0, before).alias(self.place))
         if not self.unlimited:
             return links
         numbers = links[self.column].drop_nulls().unique().sort().to_list()
@@ -61,6 +69,8 @@ class Axis:
             return at.get("antennas") or f"{x:g}"
         if self.unlimited and at.get(self.column) is None:
             return self.unlimited
+        if self.from_zero and at.get(self.column) == 0:
+            return "0"
         return f"{x:g}".replace("-", "−")
 
     def ticks(self, points: Iterable[tuple[float, dict[str, Any]]]) -> dict[float, str]:
@@ -78,6 +88,7 @@ AXES = {
         Axis("antennas", "n_tx", "antennas", ratio=True),
         Axis("snr", "snr_db", "SNR"),
         Axis("flops", "flops", "FLOPs", ratio=True, own_places=True),
+        Axis("pairs", "pilot_count", "pairs", ratio=True, from_zero=True),
         Axis("uses", "uses", "channel uses", ratio=True),
         Axis("pilot-snr", "pilot_snr_db", "the SNR of the channel's pilots"),
         Axis("delay", "delay_ms", "the age of the channel estimate"),

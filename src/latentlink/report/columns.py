@@ -130,11 +130,17 @@ def list_setup(rows: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 def _word_pilots(rows: pl.DataFrame) -> str:
-    """Word the number of pilots, and how many of each class they are."""
-    chosen = rows.select("pilots_per_class", "pilots").drop_nulls("pilots").unique().sort("pilots", "pilots_per_class")
+    """Word the number of pilots, and how many of each class they are where they are chosen so."""
+    columns = ("pilots", "pilots_per_class", "pilot_count")
+    chosen = rows.select(columns).drop_nulls("pilots").unique().sort(columns)
     if chosen.is_empty():
         return "unknown"
-    return ", ".join(f"{pilots:g} ({f'{each:g} per class' if each else 'the whole training set'})" for each, pilots in chosen.iter_rows())
+
+    def worded(pilots: float, each: float | None, count: float | None) -> str:
+        how = "" if count is not None else f" ({each:g} per class)" if each else " (the whole training set)"
+        return f"{pilots:g}{how}"
+
+    return ", ".join(worded(*row) for row in chosen.iter_rows())
 
 
 def _word_channels(links: pl.DataFrame) -> str:

@@ -164,11 +164,16 @@ def find_best_within_budget(curves: list[Curve]) -> list[Curve]:
 
 
 def average_levels(table: Arranged, value: str) -> list[Curve]:
-    """Average the ceilings and the floor of each condition (accuracy), or what alignment without a channel leaves (NMSE)."""
+    """Average the ceilings and the floor of each condition (accuracy), or what alignment without a channel leaves (NMSE).
+
+    References of all pairs stand beside every condition of pilots that has none of its own.
+    """
     found = []
     for condition in table.conditions:
         pilots = [pl.col(name).eq_missing(pl.lit(setting)) for name, setting in condition if name in list_settings("pilots")]
         here = table.references.filter(pl.lit(True), *pilots)
+        if here.is_empty():
+            here = table.references.filter(pl.col("pilots_per_class").is_null() & pl.col("pilot_count").is_null())
         labels = REFERENCES[1:2] if value == "nmse" else REFERENCES
         means = {label: here.filter(pl.col("method") == label)[value].mean() for label in labels}
         if table.axis.own_places:

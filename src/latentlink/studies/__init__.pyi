@@ -1,7 +1,7 @@
 from .averages import summarise
 from .dictionary import describe_columns
 from .experiments import Experiment, open_experiment, report, results, run
-from .shared import PilotKnowledge
+from .knowledge import PilotKnowledge
 from .spec.plug_in import PlugInError
 from .spec.reading import make_study, read_study
 from .spec.study import Study

@@ -77,7 +77,11 @@ _PILOTS = (
     Column("pilots_per_class", INTEGER, "pilots", phrase="{} pilots per class", absent="whole training set as pilots"),
     Column("selection", TEXT, "pilots", phrase="{} pilots"),
     Column("grouping", TEXT, "pilots", phrase="grouped by {}"),
-)
+    Column("pilot_count", INTEGER, "pilots", phrase="{} pilots", one="1 pilot", absent="", label="pairs"),
+    Column("unpaired", TEXT, "pilots", absent="", values={
+        "all": "own latents of all training observations", "halves": "own latents of half of the training set at each end",
+    }),
+)  # fmt: skip
 _CHANNEL = (
     Column("channel_model", TEXT, "channel", values={
         "rayleigh": "Rayleigh", "rician": "Rician", "kronecker": "Kronecker", "umi": "UMi", "uma": "UMa", "rma": "RMa", "inh": "InH",

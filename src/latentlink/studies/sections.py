@@ -8,18 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from latentlink.linear.csi_names import CsiWord
 from latentlink.studies.channel_files import FILE, complete, facts_of
 from latentlink.studies.latent_files import files_digest
+from latentlink.studies.pilots_at import PilotsAt
 from latentlink.studies.places import NamedPlace, path_of
+from latentlink.studies.section import AboveZero, NotNegative, Positive, Section
 from latentlink.studies.spec.plug_in import MaybePlugIn, PlugIn, is_plug_in, source_digest
-
-Positive = Annotated[int, Field(ge=1, strict=True)]  # strict: true is no number
-Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
-NotNegative = Annotated[float, Field(ge=0)]
-AboveZero = Annotated[float, Field(gt=0)]
 
 
 def _is_linear(value: Any) -> Any:
@@ -32,22 +29,6 @@ def _is_linear(value: Any) -> Any:
 KFactor = Annotated[float, BeforeValidator(_is_linear), Field(ge=0)]
 Standard = Literal["tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e", "umi", "uma", "rma", "inh"]
 Fading = Literal["rayleigh", "rician", "kronecker", Standard]
-
-
-def _leave_out_example(schema: dict[str, Any]) -> None:
-    """Describe a section in an editor by its docstring without the example in Python."""
-    if "description" in schema:
-        schema["description"] = schema["description"].split("\n\nExample:")[0]
-
-
-class Section(BaseModel):
-    """The base of all sections: unknown keys, later changes, NaN and infinity are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_leave_out_example)
-
-    def canonical(self, point: "Point") -> Any:
-        """The values that make a difference at a point, as JSON holds them; None where none does."""
-        return self.model_dump(mode="json")
 
 
 class Data(Section):
@@ -111,14 +92,6 @@ class Encoders(Section):
         ends = {"transmitter": identify(self.transmitter), "receiver": identify(self.receiver)}
         size = {} if point.data.pictured else {"image_size_px": None}
         return {**super().canonical(point), **ends, **size} if point.data.encoded else None
-
-
-class PilotsAt(Section):
-    """Semantic pilots: observations whose latents both devices know."""
-
-    per_class: Positive | None = Field(None, description="pilots of each class (or cluster); null takes the whole training set")
-    method: Literal["random", "centroid"] = Field("random", description="which members of a group: any, or those nearest to its mean")
-    grouping: Literal["label", "cluster"] = Field("label", description="groups are classes, or clusters of the transmitter's latents")
 
 
 class ChannelAt(Section):

@@ -1,112 +1,37 @@
 """Data that cells share, computed once: latents, the receiver's head, pilots, moments, semantic modes.
 
-`ScenarioData` holds the data of all cells of one pair of devices, `PilotKnowledge` those of cells with the same pilots. Values are made
-when they are first asked for (see `thread_safe_cache`), so that cells may run in threads and none repeats the work of another.
+`ScenarioData` holds the data of all cells of one pair of devices, `knowledge.PilotKnowledge` those of cells with the same pilots. Values
+are made when they are first asked for (see `thread_safe_cache`), so that cells may run in threads and none repeats the work of another.
 """
 
 import copy
-from collections.abc import Callable, Hashable
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from latentlink.baselines.alignment import Alignment, LeastSquares, Procrustes
 from latentlink.bounds.accuracy import AccuracyBound
 from latentlink.data.cache import EncodingProgress
 from latentlink.execution.executor import Executor
 from latentlink.latents.moments import Moments
 from latentlink.latents.pilot_selection import PilotSelection
 from latentlink.latents.pilots import Pilots
-from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
-from latentlink.numerics.doors import choice
 from latentlink.numerics.identity import identity_of
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.device_pairs import load_pair
-from latentlink.studies.sections import Data, Encoders, PilotsAt
+from latentlink.studies.knowledge import PilotKnowledge
+from latentlink.studies.pilots_at import PilotsAt, Unpaired
+from latentlink.studies.sections import Data, Encoders
 from latentlink.studies.seeding import Draw
 from latentlink.studies.thread_safe_cache import ThreadSafeCache
+from latentlink.studies.unpaired import OwnLatents
 from latentlink.tasks.heads import LinearHead, SoftmaxHead, decisions, fit_head
 from latentlink.tasks.regression import RegressionHead
 
-GoalName = Literal["none", "fisher", "logits"]
-T = TypeVar("T")
 _HEAD_VERSION = 1  # raise it when `fit_head` gives another head
 _ENOUGH = 2  # test latents per dimension that limits may be drawn by
-
-
-class PilotKnowledge:
-    """The knowledge of two devices about each other's latents, from their pilots; methods design from it.
-
-    Attributes:
-        pilots: latents x (n, d) and y (n, m) of the same observations, with labels or targets where there are any.
-        classifier: the receiver's head, fitted to its own training latents, or None where nothing asks for it.
-        others: the transmitter's latents (u, d) of observations that are no pilots, or None.
-        moments: of the pilots, or of more pairs, of which the pilots are a sample.
-
-    Example:
-        >>> import torch, latentlink as ll
-        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
-        >>> known = ll.studies.PilotKnowledge(ll.Pilots(x, x[:, :6].tanh()), classifier=None)
-        >>> known.modes()  # computed once
-        SemanticModes(6 modes, 8 → 6, MSE, shrinkage ...)
-    """
-
-    def __init__(self, pilots: Pilots, classifier: LinearHead | None, others: Tensor | None = None, moments: Moments | None = None) -> None:
-        self.pilots, self.classifier, self.others = pilots, classifier, others
-        self.moments = Moments.from_pairs(pilots.x, pilots.y) if moments is None else moments
-        self._cache = ThreadSafeCache()
-
-    @property
-    def head(self) -> LinearHead:
-        """The receiver's classifier or regression.
-
-        Raises:
-            ValueError: there is none.
-        """
-        if self.classifier is None:
-            raise ValueError("this needs the receiver's head: give the pilots' labels or targets, or a saved head")
-        return self.classifier
-
-    def _softmax(self) -> SoftmaxHead:
-        """The head of a goal that is a classifier's."""
-        if isinstance(self.head, SoftmaxHead):
-            return self.head
-        raise ValueError("goal must be logits (the outputs) or none where the receiver's head is a regression, got fisher")
-
-    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """A value of another kind that is made of these pilots, once for all cells."""
-        return self._cache.get(key, make)
-
-    def alignment(self, aligner: LeastSquares | Procrustes) -> Alignment:
-        """The alignment of the two latent spaces, for baselines."""
-        return self._cache.get(aligner, lambda: aligner.fit(self.moments.without_rounding()))
-
-    def modes(
-        self,
-        goal: GoalName | Literal["mse"] = "none",
-        temperature: float = 3.0,
-        fidelity: float = 0.01,
-        widely_linear: bool = True,
-        shrinkage: Any = "auto",
-    ) -> SemanticModes:
-        """Return the semantic modes for a goal, which are computed once; "none" and "mse" are both plain MSE.
-
-        Raises:
-            ValueError: the goal is none of "none", "mse", "fisher" and "logits", or `semantic_modes` refuses the other settings.
-        """
-        goals: dict[str, Callable[[], Goal | None]] = {
-            "none": lambda: None,
-            "mse": lambda: None,
-            "fisher": lambda: Goal.fisher(self._softmax(), self.pilots.y, temperature, fidelity),
-            "logits": lambda: Goal.logits(self.head, self.pilots.y, fidelity),
-        }
-        make = goals[choice("goal", goal, goals)]
-        plain = goal in ("none", "mse")
-        key = ("none", widely_linear, shrinkage) if plain else (goal, temperature, fidelity, widely_linear, shrinkage)
-        return self._cache.get(key, lambda: semantic_modes(self.moments, make(), shrinkage, widely_linear))
 
 
 class ScenarioData:
@@ -146,28 +71,46 @@ class ScenarioData:
         """The knowledge that cells with these pilots share."""
 
         def selected() -> PilotKnowledge:
-            if at.per_class is None:
-                return PilotKnowledge(self.candidates, self.head)
-            if at.grouping == "label":
-                self._check_enough(at.per_class)
-            selection = PilotSelection(at.per_class, at.method, at.grouping, Draw.PILOTS.seed(seed), "all")  # clusters differ in size
-            chosen = selection.indices(self.candidates.x, self.candidates.labels)
-            others = torch.ones(len(self.candidates), dtype=torch.bool, device=chosen.device)
+            own = None if at.unpaired is None else self.own_latents(at.unpaired)
+            candidates = self.candidates if own is None else own.transmitter
+            if at.count == 0:
+                return PilotKnowledge(None, self.head, candidates.x, own=own)
+            if at.per_class is None and at.count is None:
+                return PilotKnowledge(candidates, self.head, own=own)
+            chosen = self._chosen(at, candidates, seed)
+            others = torch.ones(len(candidates), dtype=torch.bool, device=chosen.device)
             others[chosen] = False
-            return PilotKnowledge(self.candidates[chosen], self.head, self.candidates.x[others] if bool(others.any()) else None)
+            return PilotKnowledge(candidates[chosen], self.head, candidates.x[others] if bool(others.any()) else None, own=own)
 
         return self._cache.get((at, seed), selected)
 
-    def _check_enough(self, wanted: int) -> None:
-        if self.candidates.labels is None:
+    def own_latents(self, unpaired: Unpaired) -> OwnLatents:
+        """The latents that each end has without partners, which all cells share."""
+        return self._cache.get(("own", unpaired), lambda: OwnLatents(self.candidates, unpaired, self.head))
+
+    def _chosen(self, at: PilotsAt, candidates: Pilots, seed: int) -> Tensor:
+        """The rows of the candidates that become pilots."""
+        if at.count is not None:
+            if at.count > len(candidates):
+                raise ValueError(f"pilots.count must be at most {len(candidates)}, the observations to choose from, got {at.count}")
+            method: Any = at.method
+            return PilotSelection(count=at.count, method=method, seed=Draw.PILOTS.seed(seed)).indices(candidates.x)
+        assert at.per_class is not None
+        if at.grouping == "label":
+            self._check_enough(at.per_class, candidates)
+        selection = PilotSelection(at.per_class, at.method, at.grouping, Draw.PILOTS.seed(seed), "all")  # clusters differ in size
+        return selection.indices(candidates.x, candidates.labels)
+
+    def _check_enough(self, wanted: int, candidates: Pilots) -> None:
+        if candidates.labels is None:
             raise ValueError(f"pilots.per_class must be null where the data have no labels, which takes all pilots, got {wanted}")
-        labels, counts = self.candidates.labels.unique(return_counts=True)
+        labels, counts = candidates.labels.unique(return_counts=True)
         if int(counts.min()) < wanted:
             rarest = int(labels[counts.argmin()])
             raise ValueError(
                 f"pilots.per_class must be at most {int(counts.min())}, the observations of class "
-                f"{self.candidates.names[rarest] if self.candidates.names else rarest} among the "
-                f"{len(self.candidates)} that data.train leaves, or null for all of them, got {wanted}"
+                f"{candidates.names[rarest] if candidates.names else rarest} among the "
+                f"{len(candidates)} that data.train leaves, or null for all of them, got {wanted}"
             )
 
     def forget(self, at: PilotsAt, seed: int) -> None:

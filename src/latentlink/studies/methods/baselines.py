@@ -13,9 +13,10 @@ from latentlink.baselines.top_k import TopK
 from latentlink.channels.channel import Channel
 from latentlink.latents.pilots import Pilots
 from latentlink.links.solution import Solution
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.sections import Point, Positive
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.section import Positive
+from latentlink.studies.sections import Point
 
 _TOP_K_PILOTS = 2048  # most pilots from which Top-K learns how its largest entries are distributed
 

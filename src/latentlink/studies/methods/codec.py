@@ -22,23 +22,13 @@ from latentlink.power import MessageWord
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
 from latentlink.studies.channels import standard_model
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.method import Method, Run, Training
-from latentlink.studies.sections import (
-    AboveZero,
-    ChannelAt,
-    Fading,
-    KFactor,
-    NotNegative,
-    OfdmAt,
-    PilotsAt,
-    Point,
-    Positive,
-    Section,
-    Standard,
-    identify,
-)
+from latentlink.studies.pilots_at import PilotsAt
+from latentlink.studies.section import AboveZero, NotNegative, Positive, Section
+from latentlink.studies.sections import ChannelAt, Fading, KFactor, OfdmAt, Point, Standard, identify
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import PilotKnowledge, ScenarioData
+from latentlink.studies.shared import ScenarioData
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, is_plug_in, load_attribute, source_digest
 from latentlink.tasks.objectives import Objective
 

@@ -8,8 +8,9 @@ from torch import nn
 from latentlink.baselines.decision_link import DecisionLink, aligned_classifier
 from latentlink.channels.channel import Channel
 from latentlink.links.solution import Solution
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.method import Method, Run
-from latentlink.studies.shared import PilotKnowledge, fit_stored_head
+from latentlink.studies.shared import fit_stored_head
 from latentlink.tasks.heads import SoftmaxHead
 
 

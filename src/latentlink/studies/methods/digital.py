@@ -9,9 +9,10 @@ from latentlink.digital.adaptation import BlockError, Genie
 from latentlink.digital.design import AtReceiver, AtTransmitter, Digital
 from latentlink.digital.source.latent_code import LatentCode
 from latentlink.links.solution import Solution
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.method import OnModes, Run
-from latentlink.studies.sections import AboveZero, Point
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.section import AboveZero
+from latentlink.studies.sections import Point
 
 
 class DigitalMethod(OnModes):

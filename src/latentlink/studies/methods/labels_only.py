@@ -6,8 +6,8 @@ from latentlink.latents.concepts import Concepts
 from latentlink.latents.moments import Moments
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.linear import ClosedFormMethod
-from latentlink.studies.shared import PilotKnowledge
 from latentlink.tasks.heads import SoftmaxHead
 
 

@@ -14,13 +14,14 @@ from latentlink.linear.csi_names import named as csi_named
 from latentlink.linear.design import ClosedForm
 from latentlink.links.solution import Solution
 from latentlink.power import AllocatedWord, PowerLimit, ProjectedWord, named
-from latentlink.studies.methods.method import OnModes, Run, Situation
-from latentlink.studies.sections import AboveZero, NotNegative, Point, Positive
+from latentlink.studies.knowledge import PilotKnowledge
+from latentlink.studies.methods.method import OnEstimates, Run, Situation
+from latentlink.studies.section import AboveZero, NotNegative, Positive
+from latentlink.studies.sections import Point
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import PilotKnowledge
 
 
-class ClosedFormMethod(OnModes):
+class ClosedFormMethod(OnEstimates):
     """The exact linear design."""
 
     name: Literal["closed-form"] = "closed-form"
@@ -66,7 +67,7 @@ class ClosedFormMethod(OnModes):
         return csi_named(there.known, robust=self.robust, gain=there.gain, seed=Draw.LEFT_OPEN.seed(run.seed))
 
 
-class AdmmMethod(OnModes):
+class AdmmMethod(OnEstimates):
     """The paper's biconvex ADMM."""
 
     family: ClassVar[str] = "admm"

@@ -20,9 +20,14 @@ from latentlink.links.solution import Solution
 from latentlink.links.status import Status
 from latentlink.links.transceiver import Transceiver
 from latentlink.neural.training_loop import TrainingProgress
-from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Point, Section
+from latentlink.studies.estimators import Answers, Named, words_for
+from latentlink.studies.knowledge import GoalName, PilotKnowledge
+from latentlink.studies.pilots_at import PilotsAt
+from latentlink.studies.section import AboveZero, NotNegative, Section
+from latentlink.studies.sections import Point, identify
 from latentlink.studies.seeding import Draw
-from latentlink.studies.shared import GoalName, PilotKnowledge, ScenarioData
+from latentlink.studies.shared import ScenarioData
+from latentlink.studies.spec.plug_in import PlugIn, is_plug_in
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ class Method(Section):
     gain_controlled: ClassVar[bool] = True
     one_channel_at_a_time: ClassVar[bool] = False
     is_trained: ClassVar[bool] = False
+    takes_estimators: ClassVar[bool] = False
     label: str | None = Field(None, description="its name in tables and figures")
 
     @property
@@ -126,13 +132,18 @@ class Method(Section):
         """True where the design uses an estimate of the channel as if it were the channel."""
         return False
 
+    @property
+    def silent(self) -> set[str]:
+        """Fields that make no difference at their values, which neither rows nor ids of cells mention."""
+        return set()
+
     def describe(self) -> str:
         """A name made of the parameters that distinguish it."""
         raise NotImplementedError
 
     def canonical(self, point: Point) -> dict[str, Any]:
         """The parameters that make a difference at a point."""
-        return self.model_dump(mode="json", exclude={"label"})
+        return self.model_dump(mode="json", exclude={"label", *self.silent})
 
     def check(self, point: Point) -> None:
         """Raise ValueError where the method cannot be used at a point."""
@@ -183,3 +194,34 @@ class OnModes(Method):
         if self.goal != "none":
             return "goal-oriented" if self.goal == "fisher" else f"goal-oriented ({self.goal})"
         return "widely linear" if self.widely_linear else "complex-linear"
+
+
+class OnEstimates(OnModes):
+    """A method that needs nothing but semantic modes, from moments of pairs or of an estimator that needs few or none."""
+
+    takes_estimators: ClassVar[bool] = True
+    estimator: Named | PlugIn = Field(
+        "pairs",
+        description="how moments are estimated: pairs takes those of the pilots; others use what each end has for itself "
+        "(`pilots.unpaired`), or are module:attribute of a class with the `fit` of `alignment.FewPairs`",
+    )
+    answers: Answers = Field("latents", description="what the receiver answers for a pilot: its latent, or the class that it decides for")
+
+    @property
+    def silent(self) -> set[str]:
+        return {"estimator", "answers"} if self.estimator == "pairs" else {"answers"} if self.answers == "latents" else set()
+
+    @property
+    def own(self) -> str:
+        return self.estimator if is_plug_in(self.estimator) else ""
+
+    def canonical(self, point: Point) -> dict[str, Any]:
+        values = super().canonical(point)
+        return values | ({"estimator": identify(self.estimator)} if "estimator" in values else {})
+
+    def modes(self, known: PilotKnowledge) -> SemanticModes:
+        parameters = (self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
+        return known.modes(*parameters, self.estimator, self.answers)
+
+    def kind(self) -> str:
+        return ", ".join(filter(None, (super().kind(), words_for(self.estimator, self.answers))))

@@ -11,9 +11,11 @@ from latentlink.channels.channel import Channel
 from latentlink.links.solution import Solution
 from latentlink.neural.paper.design import Neural, NeuralJob
 from latentlink.neural.paper.pruning import HardThreshold, SoftThreshold
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.method import Method, Run, Training
-from latentlink.studies.sections import AboveZero, NotNegative, PilotsAt, Positive
-from latentlink.studies.shared import PilotKnowledge, ScenarioData
+from latentlink.studies.pilots_at import PilotsAt
+from latentlink.studies.section import AboveZero, NotNegative, Positive
+from latentlink.studies.shared import ScenarioData
 
 _SETTINGS = {each.name for each in fields(Neural)} - {"pruning", "budget", "seed"}
 _THRESHOLDS = {"hard": HardThreshold, "soft": SoftThreshold}

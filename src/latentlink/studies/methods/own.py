@@ -22,9 +22,9 @@ from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Transceiver
 from latentlink.numerics.doors import as_tensor, check_instance, finite
 from latentlink.numerics.reprs import counted
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.method import Method, Run
 from latentlink.studies.sections import Point, identify
-from latentlink.studies.shared import PilotKnowledge
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, load_attribute
 
 

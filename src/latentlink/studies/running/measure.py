@@ -78,8 +78,8 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     """Run a cell; `power_tolerance` is that of `design_at_budget`."""
     started, clock = datetime.now(UTC), time.perf_counter()
     known = scenario.known(cell.pilots, cell.seed)
-    dependence = known.shared("dependence", lambda: evidence(known.moments))
-    columns = _identify(cell, scenario) | {"pilots": len(known.pilots), "dependence": dependence if math.isfinite(dependence) else None}
+    dependence = known.shared("dependence", lambda: evidence(known.moments) if known.count else math.inf)
+    columns = _identify(cell, scenario) | {"pilots": known.count, "dependence": dependence if math.isfinite(dependence) else None}
     columns["started"] = started.isoformat(timespec="seconds")
     latents = cell.method.latents(known, scenario.test)
     if latents is not None:
@@ -232,7 +232,7 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "cell": cell.id,
         "method": method.title,
         "family": method.family,
-        "parameters": method.model_dump_json(exclude={"label"}),
+        "parameters": method.model_dump_json(exclude={"label", *method.silent}),
         "dataset": scenario.dataset,
         "transmitter": scenario.transmitter,
         "receiver": scenario.receiver,
@@ -244,6 +244,8 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "pilots_per_class": cell.pilots.per_class,
         "selection": cell.pilots.method,
         "grouping": cell.pilots.grouping,
+        "pilot_count": cell.pilots.count,
+        "unpaired": cell.pilots.unpaired,
         "seed": cell.seed,
         "messages": len(scenario.test),
         "largest_class": None if labels is None else float(labels.bincount().max()) / len(labels),

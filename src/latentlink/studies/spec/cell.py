@@ -8,15 +8,18 @@ import difflib
 import hashlib
 import json
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
 from latentlink.data.encoders.catalogue import ENCODERS, TEXT_ENCODERS, is_encoder_name
 from latentlink.studies.channel_files import check_samples
 from latentlink.studies.channels import elements_of, standard_model
+from latentlink.studies.estimators import check as check_estimator
 from latentlink.studies.methods.catalogue import AnyMethod
-from latentlink.studies.sections import SECTIONS, Data, Encoders, PilotsAt, Point, Seed
+from latentlink.studies.pilots_at import PilotsAt
+from latentlink.studies.section import Seed
+from latentlink.studies.sections import SECTIONS, Data, Encoders, Point
 from latentlink.studies.spec.plug_in import is_plug_in
 
 RESULTS_VERSION = 7  # designs average over channels of their own seed
@@ -57,7 +60,18 @@ class Cell(Point):
         if self.csi.estimated:
             self._check_estimates()
         self.method.check(self)
+        self._check_pilots()
         return self
+
+    def _check_pilots(self) -> None:
+        """Refuse pilots from which the method cannot design."""
+        method: Any = self.method
+        if method.takes_estimators:
+            check_estimator(method.estimator, method.answers, method.goal, self.pilots)
+            if self.pilots.count == 0 and method.name == "closed-form" and method.power == "per-message":
+                raise ValueError("power must not be per-message where pilots.count is 0: its decoder is fitted to pilots")
+        elif self.pilots.count == 0 and getattr(method, "kind", "") not in ("own", "unaligned"):
+            raise ValueError(f"pilots.count must be at least 1 for {method.title}, got 0: closed-form and admm take estimator concepts")
 
     def _check_estimates(self) -> None:
         known = self.csi.known

@@ -7,10 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from latentlink.studies.methods.catalogue import METHODS, union_of
-from latentlink.studies.sections import SECTIONS, Section, Seed
+from latentlink.studies.section import Section, Seed
+from latentlink.studies.sections import SECTIONS
 from latentlink.studies.spec.cell import MetricName
 
-Against = Literal["compression", "antennas", "snr", "flops", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"]
+Against = Literal[
+    "compression", "antennas", "snr", "flops", "pairs", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"
+]
 _NAME, _NAME_WORDS = r"^[a-z0-9][a-z0-9-]*$", "lower-case letters, digits and hyphens"
 _AT: Any = (dict[str, Any], Field(default_factory=dict, description="other values of the study for this method, by dotted name"))
 
