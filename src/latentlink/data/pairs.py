@@ -123,13 +123,13 @@ def device_pair(
     if not callable(dataset):
         choice("dataset", dataset, get_args(Dataset))
     try:
-        seen = _observations(dataset, folder)
+        seen = observations_of(dataset, folder)
     except DatasetNotFound as missing:
         if dataset != "auto":
             raise
         dataset = "digits"
         note = f"Fashion-MNIST was not found, so this is digits with two small encoders. {missing}"
-        seen = _observations(dataset, None)
+        seen = observations_of(dataset, None)
     name = seen["train"].name.removesuffix("-train")
     words = _WORDS.get(name, name)
     if dataset == "digits":
@@ -160,7 +160,7 @@ def _digit_encoders() -> tuple[Encoder, Encoder]:
     return small_digit_encoders(digits("train"))
 
 
-def _observations(dataset: Dataset | Loader, folder: Path | str | None) -> dict[Split, Observations]:
+def observations_of(dataset: Dataset | Loader, folder: Path | str | None) -> dict[Split, Observations]:
     """The training and test observations of a data set; a folder is refused where none is read."""
     named = "fashion-mnist" if dataset == "auto" else dataset
     if isinstance(named, str) and named in _FROM_FOLDERS:

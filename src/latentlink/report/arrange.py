@@ -144,15 +144,15 @@ def _find_varying(links: pl.DataFrame, axis: Axis, points: tuple[str, ...]) -> l
 
 
 def _word_differences(links: pl.DataFrame, differing: list[str]) -> pl.Series:
-    """Word what a label adds where methods merely differ in a setting: those with an uncommon value say so."""
-    suffixes = [""] * len(links)
+    """Word what a label adds where methods merely differ in a setting: those with an uncommon value say so, unless the label does."""
+    labels, suffixes = links["label"].to_list(), [""] * len(links)
     for name in differing:
         values = links[name].to_list()
         usual = links[name].drop_nulls().mode(maintain_order=True)
         common = usual[0] if len(usual) else None
         words = {value: describe(name, value) for value in set(values)}
         for number, value in enumerate(values):
-            if value != common and words[value]:
+            if value != common and words[value] and words[value] not in labels[number]:
                 suffixes[number] += f", {words[value]}"
     return pl.Series("suffix", suffixes, dtype=pl.String)
 

@@ -89,6 +89,8 @@ AXES = {
         Axis("snr", "snr_db", "SNR"),
         Axis("flops", "flops", "FLOPs", ratio=True, own_places=True),
         Axis("pairs", "pilot_count", "pairs", ratio=True, from_zero=True),
+        Axis("new", "new_observations", "new observations", ratio=True, from_zero=True),
+        Axis("alarms", "alarm_every", "messages between false alarms", ratio=True),
         Axis("uses", "uses", "channel uses", ratio=True),
         Axis("pilot-snr", "pilot_snr_db", "the SNR of the channel's pilots"),
         Axis("delay", "delay_ms", "the age of the channel estimate"),

@@ -25,7 +25,7 @@ from latentlink.report.curves import (
 from latentlink.report.palette import Look, assign_looks, find_look, sort_curves
 
 DISTANCE = "opta_db"
-TASKS = ("r2", "recall_at_1", "recall_at_10", "adjusted_rand", "cosine")  # beside the accuracy
+TASKS = ("r2", "recall_at_1", "recall_at_10", "adjusted_rand", "cosine", "alarm_delay", "alarm_interval")  # beside the accuracy
 _WORST_NMSE = 1.25  # that is shown: what exceeds it is worse than sending nothing and would only flatten the rest
 _COSTS = {
     "flops": ("FLOPs per message", "FLOPs"),

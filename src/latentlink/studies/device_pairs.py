@@ -10,10 +10,13 @@ from torch import Tensor
 from latentlink.data.cache import EncodingProgress
 from latentlink.data.datasets.images import ImageSet
 from latentlink.data.datasets.texts import Observations
+from latentlink.data.encoders.catalogue import encoder as encoder_named
 from latentlink.data.encoders.image_encoder import Encoder, fingerprint
-from latentlink.data.pairs import DevicePair, device_pair
+from latentlink.data.pairs import DevicePair, device_pair, observations_of
 from latentlink.execution.executor import Executor
 from latentlink.numerics.doors import check_instance, finite
+from latentlink.studies.drift import Changed, changed
+from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.latent_files import find_file, read_splits
 from latentlink.studies.sections import Data, Encoders, identify
 from latentlink.studies.spec.plug_in import accepts, blame, is_plug_in, load_attribute
@@ -42,6 +45,24 @@ def load_pair(
         executor=executor,
     )
     return pair if data.name is None else replace(pair, dataset=data.name)
+
+
+def load_changed(drift: DriftAt, pair: DevicePair, data: Data, encoders: Encoders, device: str, **encoding: Any) -> Changed:
+    """What the transmitter of a loaded pair sees after a change; `encoding` are arguments of `data.encode`.
+
+    Raises:
+        ValueError: the observations are no images.
+    """
+    loaded = observations_of(_dataset(data.dataset), data.place)
+    images: dict[str, ImageSet] = {}
+    for split, seen, count in (("train", loaded["train"], len(pair.pilots)), ("test", loaded["test"], len(pair.test))):
+        part = seen.subset(slice(count))
+        if not isinstance(part, ImageSet):
+            raise ValueError(f"drift must be left out where data.dataset is {data.dataset}, which has no images, got {drift.words}")
+        images[split] = part
+    there = _encoder(drift.transmitter or encoders.transmitter, encoders.image_size_px)
+    used = encoder_named(there, encoders.image_size_px) if isinstance(there, str) else there
+    return changed(drift, pair, images, used.to(device), **encoding)
 
 
 def _dataset(name: str) -> Any:

@@ -1,5 +1,6 @@
 """What two devices know about each other's latents: pilots, what each end has beside them, and the moments and modes that follow."""
 
+import copy
 from collections.abc import Callable, Hashable
 from typing import Any, Literal, TypeVar
 
@@ -11,7 +12,9 @@ from latentlink.latents.pilots import Pilots
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.numerics.doors import choice
+from latentlink.studies.drift import News
 from latentlink.studies.estimators import Answers, Known, estimate
+from latentlink.studies.repairs import REPAIRS, Past, Repair
 from latentlink.studies.thread_safe_cache import ThreadSafeCache
 from latentlink.studies.unpaired import OwnLatents
 from latentlink.tasks.heads import LinearHead, SoftmaxHead
@@ -51,6 +54,7 @@ class PilotKnowledge:
             raise ValueError("pilots must be Pilots(x, y) where the ends have no latents of their own, got None")
         self._pilots, self.classifier, self.others, self.own = pilots, classifier, others, own
         self._moments = Moments.from_pairs(pilots.x, pilots.y) if moments is None and pilots is not None else moments
+        self.news: News | None = None
         self._cache = ThreadSafeCache()
 
     @property
@@ -127,11 +131,27 @@ class PilotKnowledge:
         source = () if estimator == "pairs" else (estimator, answers)
 
         def made() -> SemanticModes:
-            wanted = self._goal(*settings) if settings else None
+            wanted = self.goal(*settings)
             moments = self.estimated(estimator, answers, wanted) if source else self.moments
             return semantic_modes(moments, wanted, shrinkage, widely_linear)
 
         return self._cache.get(("modes", *settings, widely_linear, shrinkage, *source), made)
+
+    def with_news(self, news: News) -> "PilotKnowledge":
+        """The same with observations after a change at the transmitter, from which a link may be repaired."""
+        found = copy.copy(self)
+        found.news = news
+        return found
+
+    def repaired(self, repair: Repair, modes: SemanticModes, goal: Goal | None, widely_linear: bool, shrinkage: Any) -> SemanticModes:
+        """Modes of the past, repaired by the news.
+
+        Raises:
+            ValueError: there are no news, or too few.
+        """
+        if self.news is None:
+            raise ValueError(f"repair {repair} needs new observations, and drift.new is 0")
+        return REPAIRS[repair](Past(modes, self.moments, goal, self.news, widely_linear, shrinkage))
 
     def estimated(self, estimator: str, answers: Answers = "latents", goal: Goal | None = None) -> Moments:
         """The moments by an estimator of `studies.estimators`.
@@ -143,8 +163,10 @@ class PilotKnowledge:
             raise ValueError(f"estimator {estimator} needs latents that each end has without partners: give own, or pilots.unpaired")
         return estimate(estimator, Known(self.own, self._pilots, answers, goal))
 
-    def _goal(self, name: GoalName, temperature: float, fidelity: float) -> Goal:
-        """A goal of the receiver, which weighs by all latents that it has."""
+    def goal(self, name: GoalName | Literal["mse"] = "none", temperature: float = 3.0, fidelity: float = 0.01) -> Goal | None:
+        """A goal of the receiver, which weighs by all latents that it has; None for plain MSE."""
+        if name in ("none", "mse"):
+            return None
         y = self.pilots.y if self.own is None else self.own.receiver.y
         if name == "fisher":
             return Goal.fisher(self._softmax(), y, temperature, fidelity)

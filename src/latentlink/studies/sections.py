@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from latentlink.linear.csi_names import CsiWord
 from latentlink.studies.channel_files import FILE, complete, facts_of
+from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.latent_files import files_digest
 from latentlink.studies.pilots_at import PilotsAt
 from latentlink.studies.places import NamedPlace, path_of
@@ -251,6 +252,7 @@ class Point(Section):
     ofdm: OfdmAt
     csi: CsiAt
     snr: Snr
+    drift: DriftAt
 
 
 SECTIONS: dict[str, Any] = {name: field.annotation for name, field in Point.model_fields.items()}

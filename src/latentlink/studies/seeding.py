@@ -10,6 +10,8 @@ class Draw(Stream):
     """The draws of a study; each member is used in one place."""
 
     PILOTS = "pilots"
+    NEWS = "new observations after a change"
+    ALARMS = "noise of watched messages"
     CHANNELS = "channels"
     STATISTICS = "channel statistics"
     ESTIMATES = "channel estimates"

@@ -20,7 +20,9 @@ from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.numerics.identity import identity_of
 from latentlink.storage.artifacts import load_if_there
 from latentlink.storage.folders import cache_folder
-from latentlink.studies.device_pairs import load_pair
+from latentlink.studies.device_pairs import load_changed, load_pair
+from latentlink.studies.drift import Changed
+from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.pilots_at import PilotsAt, Unpaired
 from latentlink.studies.sections import Data, Encoders
@@ -41,17 +43,33 @@ class ScenarioData:
     """
 
     def __init__(
-        self, data: Data, encoders: Encoders, device: str, progress: EncodingProgress | None = None, executor: Executor | None = None
+        self,
+        data: Data,
+        encoders: Encoders,
+        device: str,
+        progress: EncodingProgress | None = None,
+        executor: Executor | None = None,
+        drift: DriftAt | None = None,
     ) -> None:
         pair = load_pair(data, encoders, device, progress, executor)
         self.dataset, self.transmitter, self.receiver = pair.dataset, pair.transmitter, pair.receiver
         self.candidates, self.test = pair.pilots.to(device), pair.test.to(device)
         self.head = fit_receiver_head(self.candidates)
+        self.changed: Changed | None = None
+        if drift is not None and drift.happened:
+            found = load_changed(drift, pair, data, encoders, device, progress=progress, executor=executor)
+            self.changed, self.test = found.to(device), found.measured.pairs.to(device)
         self._cache = ThreadSafeCache()
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name != "_cache"}
-        return state | {"candidates": self.candidates.to("cpu"), "test": self.test.to("cpu"), "head": self._head_on("cpu")}
+        after = None if self.changed is None else self.changed.to("cpu")
+        return state | {
+            "candidates": self.candidates.to("cpu"),
+            "test": self.test.to("cpu"),
+            "head": self._head_on("cpu"),
+            "changed": after,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _cache=ThreadSafeCache())
@@ -60,6 +78,7 @@ class ScenarioData:
         """The same on another device."""
         moved = copy.copy(self)
         moved.candidates, moved.test, moved.head = self.candidates.to(device), self.test.to(device), self._head_on(device)
+        moved.changed = None if self.changed is None else self.changed.to(device)
         moved._cache = ThreadSafeCache()
         return moved
 
@@ -83,6 +102,21 @@ class ScenarioData:
             return PilotKnowledge(candidates[chosen], self.head, candidates.x[others] if bool(others.any()) else None, own=own)
 
         return self._cache.get((at, seed), selected)
+
+    def known_after(self, at: PilotsAt, seed: int, drift: DriftAt) -> PilotKnowledge:
+        """The knowledge of the past, with so many new observations of a change, which the seed draws."""
+        past = self.known(at, seed)
+        if self.changed is None or drift.new == 0:
+            return past
+        there = self.changed.known
+
+        def drawn() -> PilotKnowledge:
+            if drift.new > len(there.before):
+                raise ValueError(f"drift.new must be at most {len(there.before)}, the observations to learn from, got {drift.new}")
+            rows = torch.randperm(len(there.before), generator=Draw.NEWS.generator(seed), device="cpu")[: drift.new]
+            return past.with_news(there[rows.to(there.before.device)])
+
+        return past.shared(("news", drift.new), drawn)
 
     def own_latents(self, unpaired: Unpaired) -> OwnLatents:
         """The latents that each end has without partners, which all cells share."""

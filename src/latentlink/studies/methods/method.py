@@ -23,6 +23,8 @@ from latentlink.neural.training_loop import TrainingProgress
 from latentlink.studies.estimators import Answers, Named, words_for
 from latentlink.studies.knowledge import GoalName, PilotKnowledge
 from latentlink.studies.pilots_at import PilotsAt
+from latentlink.studies.repairs import Repair
+from latentlink.studies.repairs import words_for as words_of_repair
 from latentlink.studies.section import AboveZero, NotNegative, Section
 from latentlink.studies.sections import Point, identify
 from latentlink.studies.seeding import Draw
@@ -207,9 +209,16 @@ class OnEstimates(OnModes):
     )
     answers: Answers = Field("latents", description="what the receiver answers for a pilot: its latent, or the class that it decides for")
 
+    repair: Repair = Field(
+        "stale",
+        description="what is done after a change (`drift`): stale, nothing; recentred and re-encoded from latents of the transmitter; "
+        "remembered, kept and fresh from new pairs",
+    )
+
     @property
     def silent(self) -> set[str]:
-        return {"estimator", "answers"} if self.estimator == "pairs" else {"answers"} if self.answers == "latents" else set()
+        usual = {"estimator": "pairs", "answers": "latents", "repair": "stale"}
+        return {name for name, value in usual.items() if getattr(self, name) == value}
 
     @property
     def own(self) -> str:
@@ -220,8 +229,13 @@ class OnEstimates(OnModes):
         return values | ({"estimator": identify(self.estimator)} if "estimator" in values else {})
 
     def modes(self, known: PilotKnowledge) -> SemanticModes:
-        parameters = (self.goal, self.temperature, self.fidelity, self.widely_linear, self.shrinkage)
-        return known.modes(*parameters, self.estimator, self.answers)
+        wanted = (self.goal, self.temperature, self.fidelity)
+        parameters = (*wanted, self.widely_linear, self.shrinkage, self.estimator, self.answers)
+        modes = known.modes(*parameters)
+        if self.repair == "stale":
+            return modes
+        key = ("repaired", self.repair, len(known.news.before) if known.news is not None else 0, *parameters)
+        return known.shared(key, lambda: known.repaired(self.repair, modes, known.goal(*wanted), self.widely_linear, self.shrinkage))
 
     def kind(self) -> str:
-        return ", ".join(filter(None, (super().kind(), words_for(self.estimator, self.answers))))
+        return ", ".join(filter(None, (super().kind(), words_for(self.estimator, self.answers), words_of_repair(self.repair))))

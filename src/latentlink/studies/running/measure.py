@@ -39,6 +39,7 @@ from latentlink.links.status import Status
 from latentlink.links.transceiver import Transceiver
 from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
+from latentlink.studies.running.alarms import watched
 from latentlink.studies.running.gain_control import design_at_budget
 from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
@@ -77,7 +78,7 @@ class Measured:
 def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float = TOLERANCE) -> Measured:
     """Run a cell; `power_tolerance` is that of `design_at_budget`."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    known = scenario.known(cell.pilots, cell.seed)
+    known = scenario.known_after(cell.pilots, cell.seed, cell.drift)
     dependence = known.shared("dependence", lambda: evidence(known.moments) if known.count else math.inf)
     columns = _identify(cell, scenario) | {"pilots": known.count, "dependence": dependence if math.isfinite(dependence) else None}
     columns["started"] = started.isoformat(timespec="seconds")
@@ -109,7 +110,7 @@ def _measure_link(
 ) -> tuple[Transceiver, dict[str, Any]]:
     """The designed link in the precision of a deployed one, and the columns of what was measured."""
     method, channel, test = cell.method, there.truth, scenario.test
-    known = scenario.known(cell.pilots, cell.seed)
+    known = scenario.known_after(cell.pilots, cell.seed, cell.drift)
     controlled = design_at_budget(
         lambda budget: method.design_for(known, there.with_power(budget), run), test.x, channel, method.gain_controlled, power_tolerance
     )
@@ -136,6 +137,7 @@ def _measure_link(
         "design_s": controlled.seconds,
         **(_find_limits(scenario, channel, seen.mse) if "limits" in cell.metrics else {}),
         **(_count_operations(cell, link) if "flops" in cell.metrics else {}),
+        **(watched(scenario, link, channel, cell.drift, cell.seed) if "alarms" in cell.metrics else {}),
         **(_measure_peaks(cell, scenario, link, amplifier) if "papr" in cell.metrics else {}),
         **link.measured(test.x[:_BLOCKS], send),
     }
@@ -246,6 +248,7 @@ def _identify(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
         "grouping": cell.pilots.grouping,
         "pilot_count": cell.pilots.count,
         "unpaired": cell.pilots.unpaired,
+        **cell.drift.columns,
         "seed": cell.seed,
         "messages": len(scenario.test),
         "largest_class": None if labels is None else float(labels.bincount().max()) / len(labels),

@@ -101,10 +101,10 @@ class Runner:
             Exception: that loading a data set or an encoder of the package raises, which no cell can do without.
         """
         missing = [cell for cell in cells if not self.results.done(cell)]
-        loads = {(cell.data, cell.encoders): cell for cell in missing}
+        loads = {cell.scene: cell for cell in missing}
         sound = {pair: self._loads(cell) for pair, cell in loads.items()}  # latents and head first, with all cores
-        whole = [cell for cell in missing if sound[cell.data, cell.encoders]]
-        alone = [cell for cell in missing if not sound[cell.data, cell.encoders]]  # these fail at once
+        whole = [cell for cell in missing if sound[cell.scene]]
+        alone = [cell for cell in missing if not sound[cell.scene]]  # these fail at once
         self._take(alone, Threads(1).run(self.workbench, alone), done)
         if self.cluster is None:
             self._run_here(whole, done, epochs)

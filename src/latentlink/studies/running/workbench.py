@@ -136,11 +136,11 @@ class Workbench:
 
         def load() -> ScenarioData | Exception:
             try:
-                return ScenarioData(cell.data, cell.encoders, self.device, self.progress, self.encoders)
+                return ScenarioData(cell.data, cell.encoders, self.device, self.progress, self.encoders, cell.drift.scene)
             except Exception as error:
                 return error
 
-        found = self.scenarios.get((cell.data, cell.encoders), load)
+        found = self.scenarios.get(cell.scene, load)
         if isinstance(found, Exception):
             raise found
         return found

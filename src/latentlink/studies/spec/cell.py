@@ -15,16 +15,18 @@ from pydantic import model_validator
 from latentlink.data.encoders.catalogue import ENCODERS, TEXT_ENCODERS, is_encoder_name
 from latentlink.studies.channel_files import check_samples
 from latentlink.studies.channels import elements_of, standard_model
+from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.estimators import check as check_estimator
 from latentlink.studies.methods.catalogue import AnyMethod
 from latentlink.studies.pilots_at import PilotsAt
+from latentlink.studies.repairs import check as check_repair
 from latentlink.studies.section import Seed
 from latentlink.studies.sections import SECTIONS, Data, Encoders, Point
 from latentlink.studies.spec.plug_in import is_plug_in
 
 RESULTS_VERSION = 7  # designs average over channels of their own seed
 
-MetricName = Literal["accuracy", "mse", "cosine", "recall", "clustering", "limits", "power", "papr", "flops", "latency"]
+MetricName = Literal["accuracy", "mse", "cosine", "recall", "clustering", "limits", "power", "papr", "flops", "latency", "alarms"]
 
 
 class Cell(Point):
@@ -61,6 +63,7 @@ class Cell(Point):
             self._check_estimates()
         self.method.check(self)
         self._check_pilots()
+        self._check_drift()
         return self
 
     def _check_pilots(self) -> None:
@@ -90,20 +93,41 @@ class Cell(Point):
         if self.channel.standard and self.csi.pilot_spacing > self.ofdm.subcarriers:
             raise ValueError(f"csi.pilot_spacing must be at most ofdm.subcarriers, {self.ofdm.subcarriers}, got {self.csi.pilot_spacing}")
 
+    def _check_drift(self) -> None:
+        """Refuse changes of what the study does not encode, and repairs that lack something."""
+        if self.drift.happened and not self.data.encoded:
+            raise ValueError(
+                f"drift must be left out where data.dataset is {self.data.dataset}: it changes images, or the encoder of a study"
+            )
+        name = self.drift.transmitter
+        if name is not None and not (is_plug_in(name) or is_encoder_name(name)):
+            raise ValueError(f"drift.transmitter must be one of {', '.join(ENCODERS)}, timm:NAME or module:attribute, got {name!r}")
+        check_repair(getattr(self.method, "repair", "stale"), self.drift, getattr(self.method, "estimator", "pairs"))
+        if ("alarms" in self.metrics) != (self.drift.alarm_every is not None) and self.method.family != "reference":
+            raise ValueError("drift.alarm_every and the metric alarms go together: the first says how rare a false alarm is")
+
     @property
     def has_own_latents(self) -> bool:
         """True where its data set or an encoder is code outside of the package."""
-        names = (self.data.dataset, *(self.encoders.transmitter, self.encoders.receiver) * self.data.encoded)
+        changes = (self.drift.kind, self.drift.transmitter or "")
+        names = (self.data.dataset, *changes, *(self.encoders.transmitter, self.encoders.receiver) * self.data.encoded)
         return any(map(is_plug_in, names))
 
     @cached_property
     def id(self) -> str:
         """The name of the cell's result file."""
         facts = {name: getattr(self, name).canonical(self) for name in (*SECTIONS, "method")}
+        if facts["drift"] is None:  # a cell without it is what it was before studies knew of changes
+            del facts["drift"]
         facts |= {"results_version": RESULTS_VERSION, "seed": self.seed, "metrics": sorted(set(self.metrics))}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
     @property
-    def group(self) -> tuple[Data, Encoders, PilotsAt, int]:
+    def scene(self) -> tuple[Data, Encoders, DriftAt]:
+        """Cells that agree in this share latents."""
+        return self.data, self.encoders, self.drift.scene
+
+    @property
+    def group(self) -> tuple[Data, Encoders, DriftAt, PilotsAt, int]:
         """Cells that agree in this share latents, pilots, moments and modes."""
-        return self.data, self.encoders, self.pilots, self.seed
+        return *self.scene, self.pilots, self.seed

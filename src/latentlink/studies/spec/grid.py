@@ -19,6 +19,7 @@ _WITHOUT_CHANNEL: dict[str, dict[str, Any]] = {  # references pass no channel: o
     "snr": {"snr_db": 0.0},
     "ofdm": {},
     "csi": {},
+    "drift": {},
 }
 
 

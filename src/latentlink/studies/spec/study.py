@@ -12,7 +12,20 @@ from latentlink.studies.sections import SECTIONS
 from latentlink.studies.spec.cell import MetricName
 
 Against = Literal[
-    "compression", "antennas", "snr", "flops", "pairs", "uses", "pilot-snr", "delay", "speed", "feedback", "clipping", "outage"
+    "compression",
+    "antennas",
+    "snr",
+    "flops",
+    "pairs",
+    "new",
+    "alarms",
+    "uses",
+    "pilot-snr",
+    "delay",
+    "speed",
+    "feedback",
+    "clipping",
+    "outage",
 ]
 _NAME, _NAME_WORDS = r"^[a-z0-9][a-z0-9-]*$", "lower-case letters, digits and hyphens"
 _AT: Any = (dict[str, Any], Field(default_factory=dict, description="other values of the study for this method, by dotted name"))
@@ -39,7 +52,7 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, int | float | str) else value
 
 
-_Data, _Encoders, _Pilots, _Channel, _Ofdm, _Csi, _Snr = (make_sweep(section) for section in SECTIONS.values())
+_Data, _Encoders, _Pilots, _Channel, _Ofdm, _Csi, _Snr, _Drift = (make_sweep(section) for section in SECTIONS.values())
 _Method: Any = union_of({name: make_sweep(method, at=_AT) for name, method in METHODS.items()})
 
 
@@ -71,6 +84,7 @@ class Study(Section):
     ofdm: _Ofdm = _Ofdm()  # type: ignore[valid-type]
     csi: _Csi = _Csi()  # type: ignore[valid-type]
     snr: _Snr = _Snr()  # type: ignore[valid-type]
+    drift: _Drift = _Drift()  # type: ignore[valid-type]
     methods: Annotated[list[_Method], Field(min_length=1)]
     references: bool = Field(True, description="also measure the ceilings (own latents, aligned without a channel) and the floor")
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = (27, 42, 100, 123, 144, 200)
