@@ -1,6 +1,8 @@
 """The exact linear design from labels alone, as a method of studies: two ends that never saw the same observation."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
 
 from latentlink.latents.concepts import Concepts
 from latentlink.latents.moments import Moments
@@ -17,7 +19,16 @@ class LabelsOnlyMethod(ClosedFormMethod):
     Of the pilots, the transmitter sees those of even numbers and the receiver those of odd ones.
     """
 
+    takes_estimators: ClassVar[bool] = False
     name: Literal["labels-only"] = "labels-only"  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _has_its_own_estimator(self) -> "LabelsOnlyMethod":
+        if self.silent != {"estimator", "answers", "repair"}:
+            raise ValueError(
+                "estimator, answers and repair must be left out of labels-only: closed-form with estimator concepts takes them"
+            )
+        return self
 
     def describe(self) -> str:
         return f"labels only, {super().describe().removeprefix('exact, ')}"

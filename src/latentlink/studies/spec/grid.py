@@ -38,7 +38,7 @@ def cells(study: Study) -> tuple[Cell, ...]:
         point: dict[str, dict[str, Any]] = {name: getattr(study, name).model_dump(exclude_unset=True) for name in SECTIONS}
         if entry["name"] == "reference":
             point |= {name: dict(values) for name, values in _WITHOUT_CHANNEL.items()}
-            if study.pilots.count is not None:  # the ceiling of all numbers of pilots is that of all pairs
+            if content["pilots"]["count"] is not None:  # the ceiling of all numbers of pilots is that of all pairs
                 point["pilots"] = {}
         else:
             for key, value in method["at"].items():
