@@ -41,6 +41,13 @@ class PilotsAt(Section):
             raise ValueError("unpaired must be all or halves where count is 0: without pairs, each end needs latents of its own")
         return self
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Columns of a result row."""
+        values = self.model_dump()
+        names = {"per_class": "pilots_per_class", "method": "selection", "count": "pilot_count"}
+        return {names.get(name, name): value for name, value in values.items()}
+
     def canonical(self, point: Any) -> dict[str, Any]:
         """All values that make a difference; nothing is chosen where there are no pilots."""
         values = self.model_dump(mode="json")
