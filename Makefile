@@ -101,7 +101,7 @@ bench: $(VENV)/.installed
 	mkdir -p docs/results/bench && cp results/bench/*.json docs/results/bench/
 
 # What docs/results holds: tables and means of every study, in the form that its `docs` section names, and the figures that the docs link.
-STUDIES := studies/demo.yaml studies/demo-text.yaml studies/demo-cross-modal.yaml studies/comparison.yaml studies/paper/compression.yaml studies/paper/snr.yaml studies/paper/flops.yaml $(wildcard studies/codec/*.yaml) $(wildcard studies/channels/*.yaml)
+STUDIES := studies/demo.yaml studies/demo-text.yaml studies/demo-cross-modal.yaml studies/comparison.yaml studies/paper/compression.yaml studies/paper/snr.yaml studies/paper/flops.yaml $(wildcard studies/codec/*.yaml) $(wildcard studies/channels/*.yaml) $(wildcard studies/live/*.yaml)
 results: demo demo-text demo-cross-modal radio
 	cp demo/accuracy.png docs/accuracy.png
 	cp demo/text/accuracy.png docs/demo-text.png

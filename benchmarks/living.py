@@ -15,6 +15,7 @@ from rich.table import Table
 from torch import Tensor
 
 import latentlink as ll
+from latentlink.data.datasets.changes import CHANGES
 from latentlink.data.datasets.images import ImageSet
 from record import record
 
@@ -42,30 +43,14 @@ def modes() -> ll.SemanticModes:
     return ll.semantic_modes(moments, goal)
 
 
-def turned(images: Tensor, degrees: float) -> Tensor:
-    angle = torch.tensor(degrees).deg2rad()
-    matrix = torch.stack([torch.stack([angle.cos(), -angle.sin(), angle * 0]), torch.stack([angle.sin(), angle.cos(), angle * 0])])
-    grid = torch.nn.functional.affine_grid(matrix.expand(len(images), -1, -1), [len(images), 1, *images.shape[1:]], align_corners=False)
-    return torch.nn.functional.grid_sample(images.float().unsqueeze(1), grid, align_corners=False).squeeze(1).round().to(torch.uint8)
-
-
 @cache
 def shifted(name: str) -> Tensor:
     """Latents of the transmitter for the first test images, changed."""
     seen = ll.data.fashion_mnist("test").subset(slice(TEST))
-    changes = {
-        "rotated 30°": lambda images: turned(images, 30.0),
-        "rotated 10°": lambda images: turned(images, 10.0),
-        "noise 20": lambda images: _noisy(images, 20.0),
-        "inverted": lambda images: 255 - images,
-    }
-    changed = ImageSet(f"{seen.name}, {name}", changes[name](seen.images), seen.labels, seen.classes)
+    kind, _, amount = name.partition(" ")
+    images = CHANGES[kind][0](seen.images, float(amount.rstrip("°") or 1))
+    changed = ImageSet(f"{seen.name}, {name}", images, seen.labels, seen.classes)
     return ll.data.encode(ll.data.encoder("mobilenet-v2", 64), changed)
-
-
-def _noisy(images: Tensor, deviation: float) -> Tensor:
-    noise = deviation * torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
-    return (images.float() + noise).clamp(0, 255).round().to(torch.uint8)
 
 
 def accuracy(found: ll.SemanticModes, x: Tensor, first: int = 0) -> float:

@@ -95,7 +95,7 @@ class Cell(Point):
 
     def _check_drift(self) -> None:
         """Refuse changes of what the study does not encode, and repairs that lack something."""
-        if self.drift.happened and not self.data.encoded:
+        if self.drift.happened and not self.data.pictured:
             raise ValueError(
                 f"drift must be left out where data.dataset is {self.data.dataset}: it changes images, or the encoder of a study"
             )
