@@ -200,4 +200,5 @@ def frame(values: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.Da
     rows["accuracy_low"] = [None if interval is None else interval.low for interval in intervals]
     rows["accuracy_high"] = [None if interval is None else interval.high for interval in intervals]
     asked = [column for column in COLUMNS.values() if column.name in rows and column.metric in ("", *metrics)]
-    return pl.DataFrame({column.name: pl.Series(column.name, rows[column.name], dtype=column.dtype) for column in asked})
+    found = pl.DataFrame({column.name: pl.Series(column.name, rows[column.name], dtype=column.dtype) for column in asked})
+    return found.with_columns(pl.col(name).fill_nan(None) for name in ("alarm_delay", "alarm_interval") if name in found.columns)

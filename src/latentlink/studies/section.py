@@ -1,11 +1,8 @@
 """The base of all sections of a study file, and the numbers that their keys may have."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-if TYPE_CHECKING:
-    from latentlink.studies.sections import Point
 
 Positive = Annotated[int, Field(ge=1, strict=True)]  # strict: true is no number
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
@@ -24,6 +21,6 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_leave_out_example)
 
-    def canonical(self, point: "Point") -> Any:
-        """The values that make a difference at a point, as JSON holds them; None where none does."""
+    def canonical(self, point: Any) -> Any:
+        """The values that make a difference at a point (`sections.Point`), as JSON holds them; None where none does."""
         return self.model_dump(mode="json")

@@ -4,7 +4,6 @@ The watch is calibrated on messages before the change. Delays are of messages af
 observations before it: neither has calibrated anything. All messages come in one order, drawn from the cell's seed.
 """
 
-import math
 import warnings
 from typing import Any
 
@@ -43,6 +42,7 @@ def watched(scenario: ScenarioData, link: Transceiver, channel: Channel, drift: 
     return {"alarm_delay": _finite(delays), "alarm_interval": _finite(intervals)}
 
 
-def _finite(numbers: list[float]) -> Tensor | list[float | None]:
-    """The numbers, with null for an alarm that did not come."""
-    return torch.tensor(numbers) if all(map(math.isfinite, numbers)) else [value if math.isfinite(value) else None for value in numbers]
+def _finite(numbers: list[float]) -> Tensor:
+    """The numbers, NaN for an alarm that did not come."""
+    found = torch.tensor(numbers, dtype=torch.float64, device="cpu")
+    return found.masked_fill(found.isinf(), torch.nan)
