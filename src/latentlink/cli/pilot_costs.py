@@ -24,7 +24,7 @@ from latentlink.linear.design import ClosedForm
 from latentlink.linear.goal import Goal
 from latentlink.linear.modes import SemanticModes, semantic_modes
 from latentlink.numerics.reprs import counted
-from latentlink.studies.shared import PilotKnowledge
+from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.tasks.heads import SoftmaxHead
 
 _FOLDS = 10
