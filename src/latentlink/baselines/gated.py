@@ -31,7 +31,7 @@ from latentlink_runtime.codec.design import BITS, SYMBOLS
 
 Designer = Callable[[Channel], Solution]
 _AT_ONCE = 2**16  # messages over channels, which meet the same noise whatever the link
-_TOGETHER = 2**62  # numbers in memory: all messages in one part, for parts of other sizes would meet other noise
+_TOGETHER = 2**31 - 1  # numbers in memory: all messages in one part, for parts of other sizes would meet other noise
 _KINDS = (len(SYMBOLS) + 1, len(BITS) + 1)
 
 
