@@ -2,8 +2,9 @@
 
 Channels are distinguished by their number of symbols and by the bits a symbol carries. The codec is on for a kind only where it scored
 higher than the linear design on the same channels, messages and noise, by more than `margin` standard errors of that difference over
-channels. The messages are the same for all channels, so the error does not cover how well they stand for others: with few pilots the
-promise is one on these pilots.
+channels. The messages are the same for all channels, so that error does not cover how well they stand for others: with few pilots the
+promise is one on these pilots. A training therefore opens the gate only if the mean gain over all channels that would be served exceeds as
+many standard errors over the messages.
 """
 
 from dataclasses import dataclass

@@ -256,8 +256,8 @@ class CodecTraining(CodecSchedule):
     def _gate(self, loop: CodecLoop) -> Gate:
         """Open where the codec scored higher than the linear design on validation pilots over fresh channels.
 
-        The error of a kind is one over channels, on the same pilots. So that no luck with these opens it, the mean gain over all channels
-        must exceed as many standard errors over pilots.
+        The error of a kind is one over channels, on the same pilots. So that no luck with these opens it, the mean gain over the channels
+        that would be served must exceed as many standard errors over pilots.
         """
         fresh = draw_bank(self.draws, self.bank[2], loop.codec, CodecDraw.GATE_CHANNELS.generator(self.seed))
         held = loop.examples.held
@@ -269,7 +269,8 @@ class CodecTraining(CodecSchedule):
             return loss_and_score(loop.codec, batch, fresh, noise, active)[1]
 
         gained = score(~off) - score(off)
-        gate, by_pilot = Gate.choose(fresh, gained.mean(-1), self.margin), gained.double().mean(0)
+        gate = Gate.choose(fresh, gained.mean(-1), self.margin)
+        by_pilot = gained[gate.of(fresh)].double().mean(0)  # NaN where no channel is served
         ahead = by_pilot.mean() > self.margin * by_pilot.std() / len(by_pilot) ** 0.5
         return Gate(gate.open & ahead.to(gate.open.device))
 
