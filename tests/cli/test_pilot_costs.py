@@ -48,7 +48,7 @@ def test_the_price_is_that_of_the_library(told):
 @pytest.mark.filterwarnings("ignore")
 def test_more_dimensions_than_pilots_lose_nothing_in_their_span():
     """The price of rotated latents is that of the latents themselves."""
-    y = torch.tensor(Y[:60])
+    y = torch.tensor(Y[:60]).double()
     x = y @ normal(1, 5, 90) + normal(2, 60, 90)
     channel = ll.Channel.from_snr(ll.rayleigh(2, 2, generator=0), snr_db=20.0)
     rotated, basis = in_span(x)

@@ -12,7 +12,8 @@ def rows(part):
     return [list(row.values()) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
 
 
-def test_every_block_runs_and_gives_what_the_page_says(capsys):
+def test_every_block_runs_and_gives_what_the_page_says(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         exec(block, names)

@@ -30,7 +30,7 @@ from latentlink.tasks.heads import SoftmaxHead
 _FOLDS = 10
 _LEAST = 40  # pilots: folds of at least four
 _DESIGNS, _AT = 12, 420  # that are tried in a span of so many dimensions, and fewer in larger ones, by the cube
-_SAME_UNITS = 1e4  # ratio of variances beyond which designs standardise dimensions, so that they must not be rotated
+_SAME_UNITS = 1e9  # ratio of variances beyond which designs standardise dimensions, so that they must not be rotated
 
 
 class Asked(NamedTuple):
