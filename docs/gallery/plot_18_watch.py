@@ -66,7 +66,9 @@ figure, axes = plt.subplots(figsize=(6.8, 4.2), layout="constrained")
 colours = ("0.55", "#56b4e9", "#0072b2", "#d55e00")
 for (noise, (statistic, after)), colour in zip(traces.items(), colours, strict=True):
     numbers = range(1, len(statistic) + 1)
-    axes.semilogy(numbers, statistic.clamp(min=0.3), color=colour, linewidth=1.2, label=f"noise of {noise:g} deviations" if noise else "no change")
+    axes.semilogy(
+        numbers, statistic.clamp(min=0.3), color=colour, linewidth=1.2, label=f"noise of {noise:g} deviations" if noise else "no change"
+    )
     if after.alarm:
         axes.plot(after.alarmed_at, statistic[after.alarmed_at - 1], "v", color=colour, markersize=9, markeredgecolor="black")
 axes.axhline(watch.threshold, color="black", linestyle="--", label="threshold: a false alarm in 2,500 messages")

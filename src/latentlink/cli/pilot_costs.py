@@ -30,7 +30,7 @@ from latentlink.tasks.heads import SoftmaxHead
 _FOLDS = 10
 _LEAST = 40  # pilots: folds of at least four
 _DESIGNS, _AT = 12, 420  # that are tried in a span of so many dimensions, and fewer in larger ones, by the cube
-_SAME_UNITS = 1e9  # ratio of variances beyond which designs standardise dimensions, so that they must not be rotated
+_SHORTEST = 1e-5  # of the longest axis: the square of it is what designs drop as rounding
 
 
 class Asked(NamedTuple):
@@ -120,13 +120,17 @@ def _price(known: PilotKnowledge, modes: SemanticModes, channel: Channel, asked:
 
 
 def in_span(latents: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n r"], Float[Tensor, "d r"] | None]:
-    """Latents in an orthonormal basis of what they span about their mean, and that basis; as they are where it would have no fewer axes."""
-    variance = latents.var(0, correction=0)
-    varying = variance[variance > 0]
-    if len(latents) >= latents.shape[1] or not len(varying) or varying.max() > _SAME_UNITS * varying.min():
+    """Latents in the principal axes of what they span about their mean, and these axes; as they are where they would have no fewer.
+
+    Nothing is rotated either where some axis is so short that a design would drop it as rounding unless it standardises dimensions first.
+    """
+    if len(latents) >= latents.shape[1]:
         return latents, None
-    basis = torch.linalg.qr((latents - latents.mean(0)).mT)[0]
-    return latents @ basis, basis
+    _, lengths, axes = torch.linalg.svd(latents - latents.mean(0), full_matrices=False)
+    real = lengths > max(latents.shape) * torch.finfo(latents.dtype).eps * lengths[0]
+    if not bool(real.any()) or bool((lengths[real] < _SHORTEST * lengths[0]).any()):
+        return latents, None
+    return latents @ axes[real].mT, axes[real].mT
 
 
 def _word_handshake(known: PilotKnowledge, channel: Channel, measured: Mapping[str, float]) -> str:
