@@ -7,7 +7,8 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 COLUMNS = (("accuracy", 4), ("accuracy", 8), ("recall_at_1", 8), ("recall_at_10", 8), ("recall_at_10", 16), ("adjusted_rand", 8))
-ORDER = ("labels only, goal-oriented", "goal-oriented", "widely linear, MSE", "complex-linear, MSE", "disjoint", "First-K")
+OURS = ("labels only, goal-oriented", "goal-oriented", "widely linear, MSE")
+ORDER = (*OURS, "decision sent, own labels", "decision sent", "complex-linear, MSE", "disjoint", "First-K")
 REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
 
 

@@ -84,7 +84,7 @@ class ClusteringFigures(Summarised):
         >>> import torch, latentlink as ll
         >>> y = torch.randn(500, 6, generator=torch.Generator().manual_seed(0))
         >>> ll.metrics.clustering(y, y, clusters=5)
-        ClusteringFigures(adjusted_rand 1, mutual_information 1, clusters 5)
+        ClusteringFigures(adjusted_rand=1, mutual_information=1, clusters=5)
     """
 
     adjusted_rand: Float[Tensor, "*batch"]
