@@ -49,7 +49,7 @@ def own(tmp_path, monkeypatch):
 
 
 def test_texts_are_demonstrated_by_a_figure_and_tables_with_the_link_from_labels_alone(own, tmp_path, capsys):
-    demo(*own, "methods.labels-only.goal=fisher", kind="text", quick=True, jobs=1)
+    demo(*own, kind="text", quick=True, jobs=1)
     shown = capsys.readouterr().out
     for word in ("accuracy", "recall@1", "recall@10", "adjusted Rand", "labels only"):
         assert word in shown, word

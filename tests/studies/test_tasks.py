@@ -52,6 +52,22 @@ def test_searches_and_angles_are_measured_where_they_are_asked_for(tmp_path):
     assert plain["recall_at_1"].null_count() == plain["cosine"].null_count() == len(plain)
 
 
+def test_clusters_are_compared_where_it_is_asked_for(tmp_path):
+    methods = [
+        {"name": "closed-form"},
+        {"name": "closed-form", "estimator": "concepts", "at": {"pilots.unpaired": "all"}, "label": "labels"},
+    ]
+    asked = ["accuracy", "clustering", "mse"]
+    path = write(tmp_path, "labels", metrics=asked, methods=methods, snr={"snr_db": 20}, pilots={"per_class": None})
+    rows = run(path, tmp_path / "r")
+    found = dict(rows.select("method", "adjusted_rand").iter_rows())
+    assert found["receiver's latents"] == 1
+    assert found["exact, widely linear"] > 0.3
+    assert found["labels"] > 0.15  # the classes are clusters here
+    assert rows["mutual_information"].is_between(0, 1).all()
+    assert "adjusted_rand" in summarise(rows).columns
+
+
 def test_names_of_classes_change_no_figure(tmp_path):
     numbered, named = (run(write(tmp_path / kind, kind), tmp_path / f"r-{kind}") for kind in ("labels", "names"))
     for figure in ("accuracy", "agreement", "nmse"):

@@ -8,7 +8,6 @@ from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, F
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.decision import DecisionMethod
 from latentlink.studies.methods.digital import DigitalMethod
-from latentlink.studies.methods.labels_only import LabelsOnlyMethod
 from latentlink.studies.methods.linear import AdmmMethod, ClosedFormMethod
 from latentlink.studies.methods.method import Method
 from latentlink.studies.methods.neural import NeuralMethod
@@ -16,7 +15,7 @@ from latentlink.studies.methods.own import OwnMethod
 from latentlink.studies.spec.plug_in import is_plug_in
 
 OWN = "module:attribute"
-_LEARNT: tuple[type[Method], ...] = (ClosedFormMethod, LabelsOnlyMethod, AdmmMethod, NeuralMethod, CodecMethod)
+_LEARNT: tuple[type[Method], ...] = (ClosedFormMethod, AdmmMethod, NeuralMethod, CodecMethod)
 _OTHERS: tuple[type[Method], ...] = (
     FirstKMethod,
     TopKMethod,
