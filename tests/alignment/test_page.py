@@ -24,3 +24,11 @@ def test_its_figures_of_unseen_encoders_are_those_of_the_result_files():
     for name in ("labels", "few-4x4", "few-8x8"):
         for row in json.loads((bench / f"unseen-nouns-{name}.json").read_text(encoding="utf-8"))["rows"]:
             assert f"| {' | '.join(row.values())} |" in PAGE
+
+
+def test_its_figures_of_many_draws_are_those_of_the_result_files():
+    bench = Path(__file__).parents[2] / "docs" / "results" / "bench"
+    tables = [json.loads((bench / f"alignment-draws-{count}.json").read_text(encoding="utf-8"))["rows"] for count in (10, 42, 100)]
+    for of_a_method in zip(*tables, strict=True):
+        cells = [f"{float(row['mean']):.3f} ± {float(row['standard error']):.3f}" for row in of_a_method]
+        assert f"| {of_a_method[0]['method']} | {' | '.join(cells)} |" in PAGE
