@@ -1,0 +1,43 @@
+"""The page on links without pairs says what the summaries of its studies say, and these say what the page claims."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "without-pairs.md"
+
+
+def accuracies(name):
+    """A row for each method of a study, with the accuracy by number of pilots."""
+    summary = pl.read_csv(PAGE.parent / "results" / f"{name}.csv").filter(pl.col("pilot_count").is_not_null())
+    return summary.pivot(on="pilot_count", index="method", values="accuracy", maintain_order=True)
+
+
+def table_of(name):
+    """The lines of the table of a study."""
+    found = accuracies(name)
+    counts = sorted((column for column in found.columns if column != "method"), key=int)
+    lines = [" | ".join(["| accuracy, pilots", *(f"{int(count):,}" for count in counts)]) + " |", "|" + "---|" * (len(counts) + 1)]
+    for row in found.select("method", *counts).iter_rows():
+        lines.append("| " + " | ".join([row[0], *("" if value is None else f"{value:.3f}" for value in row[1:])]) + " |")
+    return lines
+
+
+@pytest.mark.parametrize("name", re.findall(r"<!-- (live-[a-z-]+) -->", PAGE.read_text(encoding="utf-8")))
+def test_the_tables_are_those_of_the_studies(name):
+    shown = PAGE.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")[2].partition("\n<!-- end -->")[0]
+    assert shown.splitlines() == table_of(name)
+
+
+def test_what_the_page_claims_of_them_is_so():
+    by = {row["method"]: row for row in accuracies("live-pairs").to_dicts()}
+    classes = [by["class means"][count] for count in ("0", "10", "420")]
+    assert max(classes) - min(classes) < 0.002
+    assert all(abs(by["class means and pairs"][count] - classes[0]) < 0.002 for count in ("10", "20", "42", "100", "420"))
+    assert classes[0] > by["pairs alone"]["4200"]
+    for count in ("10", "20", "42", "100"):
+        assert by["few pairs on a graph"][count] > max(
+            by[other][count] for other in by if "class means" not in other and "graph" not in other
+        )
