@@ -32,7 +32,7 @@ def channels(snr_db: float, gain: float, model: str) -> ll.Channel:
     if model == "TDL-C":
         standard = ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-C"), antennas=(1,), uses=(2,), snr_db=(snr_db, snr_db))
         return standard.draw(COUNT, torch.Generator().manual_seed(7))[0]
-    h = ll.rayleigh(1, 1, gain, batch=(COUNT,), generator=7) if model == "rayleigh" else ll.rician(1, 1, 10.0, batch=(COUNT,), generator=7)
+    h = ll.rayleigh(1, 1, gain, batch=(COUNT,), generator=7) if model == "rayleigh" else ll.channels.rician(1, 1, 10.0, batch=(COUNT,), generator=7)
     return ll.Channel.from_snr(h, snr_db=snr_db)
 
 

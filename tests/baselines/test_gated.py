@@ -49,9 +49,9 @@ def test_chosen_on_held_out_pilots_it_is_the_better_design_on_unseen_ones():
     head, modes = ll.fit_head(known.y, known.labels), ll.semantic_modes(ll.Moments.from_pairs(known.x, known.y))
     linear, decision = partial(ll.ClosedForm().design, modes), partial(ll.baselines.DecisionLink(head).fitted(known).design, known)
     draws = ll.channels.ChannelDraws(antennas=(1, 4), uses=(1,), snr_db=(0.0, 20.0))
-    chosen = ll.baselines.Gated.choose({"linear": linear, "decision": decision}, held, head, draws, channels=24)
+    chosen = ll.baselines.Gated.choose({"linear": linear, "decision": decision}, held, head, draws, channels=60)
     for n in (1, 4):
-        radio = ll.Channel.from_snr(ll.rayleigh(n, n, batch=(8,), generator=seeded(9)), snr_db=10.0)
+        radio = ll.Channel.from_snr(ll.rayleigh(n, n, batch=(20,), generator=seeded(9)), snr_db=10.0)
         link = chosen.design(radio).transceiver
         seen = [
             ll.evaluate(one, test.x, test.y, channel=radio, head=head, labels=test.labels, generator=0).accuracy.mean()
