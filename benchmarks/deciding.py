@@ -6,6 +6,7 @@ decision is fitted to the 10,800 others, by their pairs or by their labels. Test
 """
 
 from functools import partial
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -32,7 +33,8 @@ def channels(snr_db: float, gain: float, model: str) -> ll.Channel:
     if model == "TDL-C":
         standard = ll.tr38901.StandardDraws(model=ll.tr38901.Model("TDL-C"), antennas=(1,), uses=(2,), snr_db=(snr_db, snr_db))
         return standard.draw(COUNT, torch.Generator().manual_seed(7))[0]
-    h = ll.rayleigh(1, 1, gain, batch=(COUNT,), generator=7) if model == "rayleigh" else ll.channels.rician(1, 1, 10.0, batch=(COUNT,), generator=7)
+    settings: dict[str, Any] = {"gain": gain, "batch": (COUNT,), "generator": 7}
+    h = ll.channels.rician(1, 1, 10.0, **settings) if model == "rician" else ll.rayleigh(1, 1, **settings)
     return ll.Channel.from_snr(h, snr_db=snr_db)
 
 
