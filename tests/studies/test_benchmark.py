@@ -93,27 +93,11 @@ def test_rows_of_ones_own_come_beside_those_that_are_kept(forge, rows, tmp_path)
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
-def test_glosses_are_chosen_by_class_once_each(script, tmp_path):
-    text = script("text")
-    file = tmp_path / "data.noun"
-    nouns = [f"{n:08d} {5 + n % 12:02d} n 01 word 0 000 @ | gloss {n}; an example \n" for n in range(120)]
-    file.write_text("  1 the licence\n" + "".join(nouns) + "00000999 05 n 01 word 0 000 @ | gloss 7; another \n", encoding="utf-8")
-    glosses = text.read_glosses(file)
-    assert ("animal", "gloss 0") in glosses
-    assert len(glosses) == 119  # two nouns share gloss 7
-    splits = text.choose(glosses, 6, 2)
-    assert len(splits["train"]) == 12 * 6
-    assert len(set(splits["train"]) | set(splits["test"])) == 12 * 8
-    assert splits == text.choose(glosses, 6, 2)
-    with pytest.raises(SystemExit, match="9 glosses"):
-        text.choose(glosses, 9, 1)
-
-
 def test_without_its_packages_or_wordnet_the_script_says_what_to_install(forge, tmp_path):
     run = f"import runpy; runpy.run_path({str(FOLDER / 'text.py')!r}, run_name='__main__')"
-    done = forge.run(run, "--wordnet", str(tmp_path / "data.noun"), folder=tmp_path)
+    done = forge.run(run, "--wordnet", str(tmp_path), folder=tmp_path)
     assert done.returncode == 1
-    assert "apt-get install wordnet-base" in done.stderr
+    assert "install Debian's package wordnet-base" in done.stderr
 
 
 def test_the_page_shows_the_table_and_the_findings_of_its_summary(script):
