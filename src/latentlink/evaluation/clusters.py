@@ -1,7 +1,7 @@
 """How well the clusters of decoded latents agree with those of the receiver's own: what is left of the structure that no label names.
 
 Both are grouped by k-means into as many clusters, each by itself and in its 50 leading principal components, and the two groupings of the
-same messages are compared by the adjusted Rand index and by their mutual information [hubert1985comparing; vinh2010information]:
+same messages are compared by the adjusted Rand index and by their mutual information [hubert1985comparing, vinh2010information]:
 
     ARI = (Σ_ij C(n_ij, 2) − E) / ((Σ_i C(a_i, 2) + Σ_j C(b_j, 2)) / 2 − E),   E = Σ_i C(a_i, 2) Σ_j C(b_j, 2) / C(n, 2),
     NMI = 2 I(A; B) / (H(A) + H(B)),
