@@ -48,3 +48,11 @@ def test_decisions_are_as_far_behind_latents_as_the_page_says():
     counts = [count for count in by["latents"] if count != "method"]
     for graph, most in (("", 0.05), (", on a graph", 0.03)):
         assert max(by[f"latents{graph}"][count] - by[f"decisions{graph}"][count] for count in counts) < most
+
+
+def test_the_update_of_an_encoder_is_told_as_it_was_measured():
+    page = (PAGE.parent / "links-that-live.md").read_text(encoding="utf-8")
+    summary = pl.read_csv(PAGE.parent / "results" / "live-update.csv").filter(pl.col("new_observations").is_not_null())
+    by = {name: [f"{value:.3f}" for value in part.sort("new_observations")["accuracy"]] for (name,), part in summary.group_by("method")}
+    assert f"own images the link has {' / '.join(by['re-encoded, own images'])}, and" in page
+    assert f"new pairs {' / '.join(by['new pairs'])}; as it is, {by['stale'][0]}" in page
