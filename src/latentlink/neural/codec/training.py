@@ -268,9 +268,9 @@ class CodecTraining(CodecSchedule):
             noise = CodecDraw.GATE_NOISE.generator(self.seed, device=loop.device)  # the same for both
             return loss_and_score(loop.codec, batch, fresh, noise, active)[1]
 
-        gained = score(~off) - score(off)
-        gate = Gate.choose(fresh, gained.mean(-1), self.margin)
-        by_pilot = gained[gate.of(fresh)].double().mean(0)  # NaN where no channel is served
+        codec, linear = score(~off), score(off)
+        gate = Gate.choose(fresh, codec.mean(-1) - linear.mean(-1), self.margin)
+        by_pilot = (codec - linear)[gate.of(fresh)].double().mean(0)  # NaN where no channel is served
         ahead = by_pilot.mean() > self.margin * by_pilot.std() / len(by_pilot) ** 0.5
         return Gate(gate.open & ahead.to(gate.open.device))
 
