@@ -2,11 +2,11 @@
 
 On the demo's encoders. As in benchmarks/alignment.py, the transmitter has labelled x of images 0–5,999 and the receiver labelled y of
 images 6,000–11,999; pairs are drawn from the first half. The linear design is of `Moments.from_concepts`, and the codec is trained on
-`pseudo_pairs` in 32 modes for 5 rounds, else with the demo's settings. Beside them stand the design and the codec of 12,000 pairs
-(`all`, 128 modes, 10 rounds). A fifth case, `shuffled`, is a trap: labels that were shuffled at the transmitter. 20 Rayleigh channels of
-gain 1 at 20 dB of each size, seeds 101 to 108, noise of seed 0; 4,000 test images, which decide nothing. A codec is saved in
-results/bench/codecs as soon as it is trained, and read from there by the next run; an interrupted training goes on from its last round.
-Each takes some two minutes of one core.
+`pseudo_pairs` in 32 modes for 5 rounds, else with the demo's settings. Beside them stand the design and the codec of 12,000 pairs (`all`,
+128 modes, 10 rounds). A fifth case, `shuffled`, is a trap: labels that were shuffled at the transmitter. 20 Rayleigh channels of gain 1 at
+20 dB of each size, seeds 101 to 108, noise of seed 0; 4,000 test images, which decide nothing. A codec is saved in results/bench/codecs as
+soon as it is trained, and read from there by the next run; an interrupted training goes on from its last round. Each takes one or two
+minutes of one core.
 """
 
 import sys
