@@ -94,7 +94,7 @@ class CodecTraining(CodecSchedule):
         augmentation: how pilots are varied, against too few of them.
         folds: number of folds; above 1, coordinates of pilots are by modes made without them (`cross_fitted_coordinates`).
         validation: share of the pilots that is held back to stop by and to set the gate by.
-        margin: standard errors by which the codec must be ahead of the linear design to be used, over channels of a kind and over pilots.
+        margin: standard errors over channels of a kind by which the codec must be ahead of the linear design to be used there.
         budget: `budget.Flops(flops)` or `budget.Latency(microseconds)`, met by leaving out whole units halfway; None leaves out none.
         bank: numbers of channels to train on, to validate on, and to set the gate by (`BankSizes`).
         precision: precision of the matrix products in training; "auto" is bfloat16 where the device has it in hardware, else float32.
@@ -256,8 +256,8 @@ class CodecTraining(CodecSchedule):
     def _gate(self, loop: CodecLoop) -> Gate:
         """Open where the codec scored higher than the linear design on validation pilots over fresh channels.
 
-        The error of a kind is one over channels, on the same pilots. So that no luck with these opens it, the mean gain over the channels
-        that would be served must exceed as many standard errors over pilots.
+        The error of a kind is one over channels, on the same pilots. So that luck with these seldom opens it, the mean gain over the
+        channels that would be served must exceed one standard error over pilots: two would keep out true gains where a dozen are held back.
         """
         fresh = draw_bank(self.draws, self.bank[2], loop.codec, CodecDraw.GATE_CHANNELS.generator(self.seed))
         held = loop.examples.held
@@ -271,7 +271,7 @@ class CodecTraining(CodecSchedule):
         codec, linear = score(~off), score(off)
         gate = Gate.choose(fresh, codec.mean(-1) - linear.mean(-1), self.margin)
         by_pilot = (codec - linear)[gate.of(fresh)].double().mean(0)  # NaN where no channel is served
-        ahead = by_pilot.mean() > self.margin * by_pilot.std() / len(by_pilot) ** 0.5
+        ahead = by_pilot.mean() > by_pilot.std() / len(by_pilot) ** 0.5
         return Gate(gate.open & ahead.to(gate.open.device))
 
     @torch.no_grad()
