@@ -56,3 +56,19 @@ def test_the_update_of_an_encoder_is_told_as_it_was_measured():
     by = {name: [f"{value:.3f}" for value in part.sort("new_observations")["accuracy"]] for (name,), part in summary.group_by("method")}
     assert f"own images the link has {' / '.join(by['re-encoded, own images'])}, and" in page
     assert f"new pairs {' / '.join(by['new pairs'])}; as it is, {by['stale'][0]}" in page
+
+
+def repairs():
+    """The lines of the table of repairs: accuracies from 42 and 420 new observations."""
+    summary = pl.read_csv(PAGE.parent / "results" / "live-drift.csv").filter(pl.col("drift").is_not_null()).sort("new_observations")
+    kinds = summary["drift"].unique(maintain_order=True).sort(descending=True).to_list()
+    lines = ["| accuracy from 42 and 420 new observations | " + " | ".join(kinds) + " |", "|" + "---|" * (len(kinds) + 1)]
+    for method in summary["method"].unique(maintain_order=True):
+        found = [summary.filter((pl.col("method") == method) & (pl.col("drift") == kind))["accuracy"] for kind in kinds]
+        lines.append(f"| {method} | " + " | ".join(" / ".join(f"{value:.3f}" for value in some) for some in found) + " |")
+    return lines
+
+
+def test_the_repairs_are_told_as_they_were_measured():
+    page = (PAGE.parent / "links-that-live.md").read_text(encoding="utf-8")
+    assert page.partition("<!-- live-drift -->\n")[2].partition("\n<!-- end -->")[0].splitlines() == repairs()
