@@ -5,6 +5,7 @@ measured power. The gate looks at the 1,200 pilots that the codec's training hel
 decision is fitted to the 10,800 others, by their pairs or by their labels. Test images are for the table alone.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -50,7 +51,7 @@ def designs(pilots: ll.Pilots, head: ll.SoftmaxHead) -> tuple[dict[str, ll.basel
     found = {}
     for name, classifier in (("pairs", None), ("labels", own)):
         decision = ll.baselines.DecisionLink(head, classifier).fitted(rest)
-        both = {"codec": codec.design, "decision": partial(decision.design, rest)}
+        both: dict[str, Callable[[ll.Channel], Any]] = {"codec": codec.design, "decision": partial(decision.design, rest)}
         found[name] = ll.baselines.Gated.choose(both, held, head, DRAWS, channels=384)
         console.print(name, found[name].serves.tolist())
     return found, held
@@ -66,6 +67,7 @@ def compare() -> Table:
     table = Table(*titles, title="Codec, decision and a gate over both, accuracy at one antenna")
     pair = ll.data.device_pair("fashion-mnist")
     pilots, test, head = pair.pilots, pair.test, fit_receiver_head(pair.pilots)
+    assert isinstance(head, ll.SoftmaxHead)
     gates, _ = designs(pilots, head)
     for title, row in ROWS.items():
         channel = channels(*row)
