@@ -24,9 +24,11 @@ SPACES = ("", *(f".{name}" for name in ll.__all__ if isinstance(getattr(ll, name
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 NOT_RUN = {  # what has an example that cannot run here in a moment, and why
     "data.cifar10": "needs the files of the data set",
+    "data.clip_art": "needs the drawings of the library",
     "data.fashion_mnist": "needs the files of the data set",
     "deploy.export_onnx": "trains a codec",
     "data.small_digit_encoders": "trains two networks for seconds",
+    "data.wordnet": "needs the files of WordNet",
     "execution.Cluster": "starts the workers of a cluster",
     "execution.ClusterLost": "needs a cluster that is lost",
     "execution.connect": "starts the workers of a cluster",

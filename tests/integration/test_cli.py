@@ -71,6 +71,8 @@ def test_the_demo_is_a_study_and_falls_back_to_digits(run):
     assert sorted(links["method"].unique()) == [
         "codec, one network for all",
         "complex-linear, MSE",
+        "decision sent",
+        "decision sent, own labels",
         "goal-oriented",
         "widely linear, MSE",
     ]
@@ -87,7 +89,7 @@ def test_the_demo_is_a_study_and_falls_back_to_digits(run):
     assert "small-perceptron" in run("inspect", out / "link.safetensors").stdout
     assert isinstance(ll.load(out / "pair.safetensors"), ll.SemanticModes)
     again = run(*small, code=BRIEFLY)
-    assert "11 cells, 11 of them done" in again.stderr
+    assert "15 cells, 15 of them done" in again.stderr
     assert "goal-oriented" in again.stdout
 
 

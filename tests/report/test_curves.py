@@ -159,5 +159,5 @@ def test_values_that_are_none_take_no_part():
 
 
 def test_an_unknown_axis_is_refused():
-    with pytest.raises(ValueError, match=r"axis must be one of compression, antennas, snr, flops, uses, .*outage, got 'time'"):
+    with pytest.raises(ValueError, match=r"axis must be one of compression, antennas, snr, flops, .*outage, got 'time'"):
         average_curves(arrange(snr_study(), "time"), "accuracy")

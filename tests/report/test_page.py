@@ -292,7 +292,7 @@ def test_how_it_was_run_is_told():
 
 
 def test_an_unknown_axis_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"axis must be one of compression, antennas, snr, flops, uses, .*outage, got 'time'"):
+    with pytest.raises(ValueError, match=r"axis must be one of compression, antennas, snr, flops, .*outage, got 'time'"):
         write_report(snr_study(), meta(axis="time"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

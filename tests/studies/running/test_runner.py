@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from latentlink.studies import shared
+from latentlink.studies import knowledge, shared
 from latentlink.studies.result_files import Results
 from latentlink.studies.running.runner import Runner
 from latentlink.studies.running.workbench import Quiet
@@ -85,7 +85,8 @@ def test_what_cells_share_is_made_once(tmp_path, monkeypatch):
 
         return wrapper
 
-    monkeypatch.setattr(shared, "semantic_modes", counted("modes", shared.semantic_modes))
+    for module in (shared, knowledge):
+        monkeypatch.setattr(module, "semantic_modes", counted("modes", module.semantic_modes))
     monkeypatch.setattr(shared, "fit_head", counted("heads", shared.fit_head))
     run(write_study(tmp_path), tmp_path / "r", jobs=2)
     assert counts == {"modes": 2 + 1, "heads": 1}  # for each seed, and of the test latents

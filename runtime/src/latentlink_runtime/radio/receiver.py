@@ -115,17 +115,16 @@ class Receiver:
 
     def _search(self) -> bool:
         """Look for the STF, step by step; False where samples are missing."""
-        stretch = self._buffer.rest(self._at, sync.detector_span(self.frame_format.numerology))
+        span = sync.detector_span(self.frame_format.numerology)
+        stretch = self._buffer.rest(self._at, span)
         if stretch is None:
             return False
-        ahead = sync.detector_span(self.frame_format.numerology) + STF_PERIOD * _AHEAD
-        metric = sync.metric(stretch[:ahead], self.frame_format.numerology)
+        metric = sync.metric(stretch[: span + STF_PERIOD * _AHEAD], self.frame_format.numerology)
         found = np.flatnonzero(metric > sync.threshold(self.n_rx, self.frame_format.numerology))
         self._at += STF_PERIOD * int(found[0] if len(found) else len(metric))
-        if not len(found):
-            return True
-        self.counters["detections"] += 1
-        self.state = State.PLATEAU
+        if len(found):
+            self.counters["detections"] += 1
+            self.state = State.PLATEAU
         return True
 
     def _plateau(self) -> bool:
