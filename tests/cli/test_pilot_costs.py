@@ -1,5 +1,6 @@
 """`latentlink fit` says what its pilots cost, the same as the library, or why it does not."""
 
+import math
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 import latentlink as ll
 from latentlink.cli.fit import fit
 from latentlink.cli.inspect import inspect
-from latentlink.cli.pilot_costs import in_span
+from latentlink.cli.pilot_costs import in_span, word_price
 from one_cause import latents_of_one_cause
 from oracles import normal
 
@@ -84,3 +85,18 @@ def test_a_file_keeps_the_price(told, capsys):
     told(goal="mse")
     inspect("link/link.safetensors")
     assert re.search(r"price of the pilots, dB, from +\d", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ((0.2, 0.7, 0.9), "about 0.2 to 0.7 dB of the error against unlimited ones; at most 0.9 dB"),
+        ((0.2, math.inf, 0.9), "about 0.2 to 0.9 dB of the error against unlimited ones, which is the most that they may"),
+        ((0.2, 0.7, 0.5), "about 0.2 to 0.5 dB of the error against unlimited ones, which is the most that they may"),
+        ((0.2, 0.7, 0.1), "at most 0.1 dB of the error against unlimited ones"),
+    ],
+)
+def test_the_price_never_exceeds_its_bound(figures, told):
+    low, high, bound = (torch.tensor([value], dtype=torch.float64) for value in figures)
+    price = ll.bounds.PilotPrice(low, high, bound, torch.ones(2, 1), torch.ones(2))
+    assert word_price(price, 42, goal=False) == f"these 42 pilots cost {told}"

@@ -14,11 +14,11 @@ def test_pytorch_is_imported_beside_them():
     assert done.returncode == 0, done.stderr
 
 
-def test_changed_files_are_refused_or_right():
+def test_changed_files_are_refused_or_right(forge, tmp_path):
     """Some of the mutations that `benchmarks/fuzz.py` makes, of the formats whose libraries were ended by them, and of artifacts."""
     kinds = ("mat", "parquet", "artifact")
-    command = [sys.executable, str(FOLDER / "fuzz.py"), "--mutations", "300", "--processes", "1", "--kinds", *kinds]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    script = f"import runpy, sys\nsys.path.insert(0, {str(FOLDER)!r})\nrunpy.run_path({str(FOLDER / 'fuzz.py')!r}, run_name='__main__')"
+    done = forge.run(script, "--mutations", 300, "--processes", 1, "--kinds", *kinds, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if " accepted, " in line]
     assert len(lines) == len(kinds)

@@ -79,11 +79,14 @@ def tell_costs(
 
 
 def word_price(price: PilotPrice, count: int, goal: bool) -> str:
-    """The price in one sentence, in the mean over channels."""
+    """The price in one sentence, in the mean over channels; what the folds tell ends at the bound."""
     low, high, bound = (max(0.0, float(value.mean())) for value in (price.low_db, price.high_db, price.bound_db))
-    of = "the goal's error" if goal else "the error"
-    between = f"about {low:.2g} to {high:.2g} dB" if math.isfinite(high) else f"about {low:.2g} dB or more"
-    return f"these {count} pilots cost {between} of {of} against unlimited ones; at most {bound:.2g} dB"
+    of = ("the goal's error" if goal else "the error") + " against unlimited ones"
+    if bound <= low:
+        return f"these {count} pilots cost at most {bound:.2g} dB of {of}"
+    if bound < high:
+        return f"these {count} pilots cost about {low:.2g} to {bound:.2g} dB of {of}, which is the most that they may"
+    return f"these {count} pilots cost about {low:.2g} to {high:.2g} dB of {of}; at most {bound:.2g} dB"
 
 
 def _why_not(known: PilotKnowledge, channel: Channel, asked: Asked) -> str | None:
