@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -136,12 +136,17 @@ def test_a_transmitter_that_has_sent_its_number_ends_after_all_have_arrived(plac
     air, rx = place.air(snr_db=20), place.rx(metrics=0)
     assert rx.stderr is not None
     address = json.loads(rx.stderr.readline())["metrics"]
-    sent = ended(place.tx(messages=960))
-    assert sent["messages"] == 960
-    wait_for(lambda: heard(address) >= 0.9 * 960)
+    arrived = 0.0
+    for _ in range(3):  # a machine that is busy with other work loses samples, and says so
+        before = heard(address)
+        assert ended(place.tx(messages=960))["messages"] == 960
+        arrived = within(5.0, lambda: heard(address) - before, 0.9 * 960)  # noqa: B023
+        if arrived >= 0.9 * 960:
+            break
+    assert arrived >= 0.9 * 960
     for process in (air, rx):
         process.send_signal(signal.SIGTERM)
-    assert ended(rx)["messages"] >= 0.9 * 960
+    assert ended(rx)["messages"] >= arrived
     ended(air)
 
 
@@ -249,6 +254,14 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def within(seconds: float, count: Callable[[], float], wanted: float) -> float:
+    """A count as soon as it is what is wanted, or what it is in the end."""
+    end = time.monotonic() + seconds
+    while (found := count()) < wanted and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
 
 
 def wait_for(happened: object) -> None:
