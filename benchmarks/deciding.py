@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import latentlink as ll
-from latentlink.neural.seeding import CodecDraw
+from latentlink.neural.codec.examples import split
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.method import Run
 from latentlink.studies.shared import fit_receiver_head
@@ -44,9 +44,7 @@ def designs(pilots: ll.Pilots, head: ll.SoftmaxHead) -> tuple[dict[str, ll.basel
     method = CodecMethod.model_validate({"rounds": 15, "folds": 10, "draws": {"antennas": [1, 2, 4, 8, 16], "uses": [1]}})  # the demo's
     codec = method.codec(ll.studies.PilotKnowledge(pilots, head), Run(0, torch.device("cpu")))
     training = method.training(0)
-    order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(training.seed))
-    count = round(training.validation * len(pilots))
-    held, rest = pilots[order[:count]], pilots[order[count:]]
+    rest, held = (pilots[rows] for rows in split(len(pilots), training.validation, training.seed))
     own = ll.fit_head(rest.x, rest.require_labels())
     found = {}
     for name, classifier in (("pairs", None), ("labels", own)):

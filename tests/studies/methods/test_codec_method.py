@@ -127,3 +127,14 @@ def test_kronecker_channels_keep_the_names_of_other_cells(tmp_path):
 def test_codecs_of_two_seeds_are_trained_on_other_channels_of_a_3gpp_model():
     draws = Draws.model_validate({"model": "cdl-c"})
     assert draws.source(1) == draws.source(1) != draws.source(2)
+
+
+def test_behind_a_gate_it_shares_its_training_and_gains_by_decisions(tmp_path, monkeypatch):
+    count = trainings(monkeypatch)
+    gated = SMALL | {"name": "codec-or-decision", "gate_channels": 200}
+    fading = {"antennas": 1, "draws": 20}
+    path = write_study(tmp_path, methods=[SMALL, gated, {"name": "decision"}], channel=fading, snr={"snr_db": 10}, seeds=[1])
+    rows, _ = run(path, tmp_path / "results")
+    assert len(count) == 1
+    means = {name: some["accuracy"].mean() for (name,), some in rows.group_by("method")}
+    assert means["codec"] < means["codec or decision"] <= means["decision sent"]  # which serves some of the channels, by few pilots

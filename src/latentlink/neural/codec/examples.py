@@ -149,3 +149,10 @@ def draw_bank(source: ChannelSource, count: int, codec: Codec, generator: torch.
     order = torch.randperm(sum(len(part.amplitude) for part in parts), generator=generator, device="cpu")  # they come by size
     joined = Streams(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Streams)))
     return joined.to(torch.float32)[order.to(strength.device)]
+
+
+def split(count: int, share: float, seed: int) -> tuple[Int[Tensor, "rest"], Int[Tensor, "held"]]:
+    """The numbers of the pilots that are trained on, and of the share that is held back to stop by and to set the gate by."""
+    order = torch.randperm(count, generator=CodecDraw.SPLIT.generator(seed), device="cpu")
+    held = min(count - 2, max(2, round(share * count)))
+    return order[held:], order[:held]

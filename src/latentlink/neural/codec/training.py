@@ -22,7 +22,7 @@ from latentlink.links.shapes import check_latents
 from latentlink.neural.codec.calibration import Calibration, measured
 from latentlink.neural.codec.cross_fitting import cross_fitted_coordinates
 from latentlink.neural.codec.design import Codec
-from latentlink.neural.codec.examples import Augmentation, Examples, draw_bank
+from latentlink.neural.codec.examples import Augmentation, Examples, draw_bank, split
 from latentlink.neural.codec.gate import Gate
 from latentlink.neural.codec.loop import CodecLoop, CodecSchedule, loss_and_score
 from latentlink.neural.codec.networks import ModulatedMlp
@@ -245,13 +245,12 @@ class CodecTraining(CodecSchedule):
         return self.rounds * self.steps * median_us(lambda: loop.step(0), TIMED_STEPS, loop.device) / 1e6
 
     def _examples(self, codec: Codec, pilots: Pilots, objective: Objective, unpaired: Tensor | None) -> Examples:
-        order = torch.randperm(len(pilots), generator=CodecDraw.SPLIT.generator(self.seed), device="cpu")
-        held = min(len(order) - 2, max(2, round(self.validation * len(order))))
+        rest, held = split(len(pilots), self.validation, self.seed)
         coordinates = None
         if self.folds > 1:
             every = cross_fitted_coordinates(codec.modes, pilots, self.folds, CodecDraw.FOLDS.generator(self.seed))
-            coordinates = every[order[held:]], every[order[:held]]
-        return Examples(codec.modes, objective, pilots[order[held:]], pilots[order[:held]], unpaired, self.augmentation, coordinates)
+            coordinates = every[rest], every[held]
+        return Examples(codec.modes, objective, pilots[rest], pilots[held], unpaired, self.augmentation, coordinates)
 
     def _gate(self, loop: CodecLoop) -> Gate:
         """Open where the codec scored higher than the linear design on validation pilots over fresh channels.

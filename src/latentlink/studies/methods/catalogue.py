@@ -6,6 +6,7 @@ from pydantic import Discriminator, Tag
 
 from latentlink.studies.methods.baselines import DisjointMethod, EigenKMethod, FirstKMethod, ReferenceMethod, TopKMethod
 from latentlink.studies.methods.codec import CodecMethod
+from latentlink.studies.methods.codec_or_decision import CodecOrDecisionMethod
 from latentlink.studies.methods.decision import DecisionMethod
 from latentlink.studies.methods.digital import DigitalMethod
 from latentlink.studies.methods.linear import AdmmMethod, ClosedFormMethod
@@ -15,7 +16,7 @@ from latentlink.studies.methods.own import OwnMethod
 from latentlink.studies.spec.plug_in import is_plug_in
 
 OWN = "module:attribute"
-_LEARNT: tuple[type[Method], ...] = (ClosedFormMethod, AdmmMethod, NeuralMethod, CodecMethod)
+_LEARNT: tuple[type[Method], ...] = (ClosedFormMethod, AdmmMethod, NeuralMethod, CodecMethod, CodecOrDecisionMethod)
 _OTHERS: tuple[type[Method], ...] = (
     FirstKMethod,
     TopKMethod,

@@ -114,6 +114,10 @@ class CodecMethod(Method):
         """The parameters, with the digest of an objective of one's own, and the version of training."""
         return super().canonical(point) | {"objective": identify(self.objective), "training": _TRAINING_VERSION}
 
+    def trained_by(self) -> str:
+        """The parameters of the training, by which methods share it."""
+        return self.model_dump_json(include=set(CodecMethod.model_fields) - {"label", "name"})
+
     def training(self, seed: int) -> CodecTraining:
         """The settings of the training in a cell of this seed."""
         return codec_training(
@@ -122,7 +126,7 @@ class CodecMethod(Method):
             draws=self.draws.source(seed),
             patience=self.rounds,
             augmentation=Augmentation(noise=self.noise, moved=self.moved, mixed=self.mixed),
-            seed=Draw.DESIGN.seed(seed, self.name),
+            seed=Draw.DESIGN.seed(seed, "codec"),
         )
 
     def inputs(self, known: PilotKnowledge) -> tuple[SemanticModes, Pilots, Objective]:
@@ -149,7 +153,7 @@ class CodecMethod(Method):
         known = scenario.known(at, seed)
         settings, inputs = self.training(seed), self.inputs(known)
         return Training(
-            key=(at, seed, self.model_dump_json(exclude={"label"})),
+            key=(at, seed, self.trained_by()),
             estimated_seconds=lambda: settings.estimated_seconds(*inputs),
             untrained_link=lambda: settings.untrained(*inputs[:2]).design(channel).transceiver,
             serves_all_channels=True,
@@ -168,7 +172,7 @@ class CodecMethod(Method):
             fit.codec.save(path)
             return fit.codec
 
-        return known.shared((self.model_dump_json(exclude={"label"}), run.seed), train)
+        return known.shared((self.trained_by(), run.seed), train)
 
     def _unpaired(self, known: PilotKnowledge) -> Tensor | None:
         return known.others if self.unpaired else None
