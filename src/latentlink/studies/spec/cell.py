@@ -117,7 +117,7 @@ class Cell(Point):
     def id(self) -> str:
         """The name of the cell's result file."""
         facts = {name: getattr(self, name).canonical(self) for name in (*SECTIONS, "method")}
-        if facts["drift"] is None:  # a cell without it is what it was before studies knew of changes
+        if facts["drift"] is None:  # so that ids of cells do not depend on a section that they do not have
             del facts["drift"]
         facts |= {"results_version": RESULTS_VERSION, "seed": self.seed, "metrics": sorted(set(self.metrics))}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
