@@ -51,7 +51,7 @@ def watch(
 
     Example: `latentlink watch decoded.npy --head link/head.safetensors --calibrate clean.npy --plot watch.png`
 
-    Example: `latentlink radio rx … --head head.safetensors --stream - | latentlink watch - --logits --calibrate clean.npy`
+    Example: `latentlink radio rx … --head head.safetensors --stream - | latentlink watch - --logits --calibrate clean-logits.npy`
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def watch(
     logits
         Messages are outputs of the head already.
     calibrate
-        Decoded latents that arrived while all was well, consecutive ones; the more, the better the rate of false alarms is known.
+        Messages of the same kind that arrived while all was well, consecutive ones; the more, the better the rate of false alarms is known.
     false_alarms
         Mean number of messages between two false alarms, from 10 to 100000; 2500 if not given.
     shift

@@ -97,7 +97,8 @@ class Cell(Point):
         """Refuse changes of what the study does not encode, and repairs that lack something."""
         if self.drift.happened and not self.data.pictured:
             raise ValueError(
-                f"drift must be left out where data.dataset is {self.data.dataset}: it changes images, or the encoder of a study"
+                f"drift must be left out where data.dataset is {self.data.dataset}: it changes "
+                "the images of a data set or names a new encoder for them; take fashion-mnist, cifar-10 or images of your own"
             )
         name = self.drift.transmitter
         if name is not None and not (is_plug_in(name) or is_encoder_name(name)):
