@@ -1,6 +1,7 @@
 import re
 import time
 import warnings
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -92,6 +93,14 @@ def test_what_this_package_warns_of_is_a_line(monkeypatch, capsys, category):
         warnings.simplefilter("always")
         cli.main()
     assert capsys.readouterr().err == "warning: rows look permuted\n"
+
+
+def test_an_error_of_the_system_names_its_file_first(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "app", lambda **settings: Path("missing.safetensors").read_bytes())
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err == "error: missing.safetensors: No such file or directory\n"
 
 
 def test_lines_tell_of_progress_where_stderr_is_no_terminal(monkeypatch, capsys):

@@ -73,11 +73,16 @@ def main() -> None:
         scarce = isinstance(error, RuntimeError) and any(sign in f"{type(error).__name__} {error}" for sign in _TOO_LARGE)
         if isinstance(error, RuntimeError) and not scarce:
             raise
-        reason = f"{type(error).__name__}: there is not enough memory" if scarce or not str(error) else str(error)
+        reason = f"{type(error).__name__}: there is not enough memory" if scarce or not str(error) else _words(error)
         errors.print("error:", reason, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     finally:
         warnings.showwarning = others
+
+
+def _words(error: Exception) -> str:
+    """What an error says; one of the system names its file first, as all others do, and not its number."""
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename and error.strerror else str(error)
 
 
 def _leave(status: int) -> NoReturn:
