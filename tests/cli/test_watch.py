@@ -229,6 +229,9 @@ BAD = {
     "another dimension after it": ("y.npy", as_arrays(QUIET, QUIET[:, :2]), r"y\.npy: after 60 rows come some of shape \(2,\)"),
     "complex numbers": ("y.npy", as_arrays(QUIET + 0j), r"y\.npy: got complex128, expected real numbers"),
     "objects": ("y.npy", None, r"y\.npy: .*(objects|pickle)"),
+    "lines that end as of old": ("y.csv", b"a,b,c\r1,2,3\r4,5,6\r", r"y\.csv: line 1 has carriage returns within it"),
+    "a field without end": ("y.csv", b"a,b,c\n" + b"1" * 200_000 + b",2,3\n", r"y\.csv: has a line that cannot be divided into fields"),
+    "brackets without end": ("y.npy", as_arrays(QUIET)[:10] + b"}" * 118, r"y\.npy: is no array, or arrays one after the other"),
     "a log of frames": ("f.csv", None, r"f\.csv: is the log of frames .* --stream FILE"),
 }
 
@@ -246,6 +249,21 @@ def test_what_cannot_be_watched_is_named_and_nothing_is_written(folder, state, w
     with pytest.raises(ValueError, match=message):
         watch(name, state=state, plot=Path("watch.png"))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_what_is_not_there_or_holds_nothing_is_said_to_be_so(folder, state, monkeypatch):
+    np.save("none.npy", QUIET[:0])
+    with pytest.raises(ValueError, match=r"--calibrate none\.npy: holds no messages"):
+        watched("none.npy", calibrate="none.npy")
+    with pytest.raises(FileNotFoundError, match=r"later\.csv: there is no such file yet"):
+        watch("later.csv", state=state, follow=True)
+    monkeypatch.setattr("sys.stdin", None)  # as Python has it where a shell closed it
+    with pytest.raises(ValueError, match="standard input: is closed"):
+        watch("-", state=state)
+    (folder / "empty").mkdir()
+    for name in ("empty", ""):
+        with pytest.raises((ValueError, OSError), match=r"shards|suffix|no such file"):
+            watch(name, state=state)
 
 
 def test_bad_options_are_refused_by_name(folder):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from latentlink.cli.options import Reading
 from latentlink.cli.provenance import file_name
@@ -133,13 +133,21 @@ def _calibrated(request: Request, state: Path | None, reading: Reading) -> Sessi
     if (request.head is None) == (not request.logits):
         raise ValueError(f"give --head, the receiver's head, or else --logits where messages are its outputs already{where}")
     head: nn.Module = nn.Identity() if request.head is None else load(request.head, SoftmaxHead)
-    clean = torch.from_numpy(np.concatenate([each.latents for each in messages_of(request.calibrate, reading)]))
+    clean = _clean(request.calibrate, reading)
     if isinstance(head, SoftmaxHead) and clean.shape[1] != head.in_features:
         raise ValueError(f"{request.calibrate}: holds messages of {clean.shape[1]} numbers, and {request.head} reads {head.in_features}")
     record = DataRecord.of(_ROLE, file_name(request.calibrate), clean)
     settings = _settings(request)
     watch = Watch.calibrated(head, clean, false_alarms=1 / float(settings["false alarms"]), shift=float(settings["shift"]))
     return Session(watch, Provenance((record,), settings))
+
+
+def _clean(source: str, reading: Reading) -> Tensor:
+    """All messages of a source to calibrate on; a ValueError where there are none, or none that came whole."""
+    found = [each.latents for each in messages_of(source, reading)]
+    if not found:
+        raise ValueError(f"--calibrate {source}: holds no messages, or none that came whole; name about 2000 of when all was well")
+    return torch.from_numpy(np.concatenate(found))
 
 
 def _settings(request: Request) -> dict[str, Plain]:
@@ -157,7 +165,7 @@ def _check_same(state: Path, request: Request, made: Provenance, reading: Readin
     given["shift"] = request.shift is not None
     other = [name for name, said in given.items() if said and made.settings.get(name) != wanted[name]]
     if request.calibrate is not None:
-        clean = torch.from_numpy(np.concatenate([each.latents for each in messages_of(request.calibrate, reading)]))
+        clean = _clean(request.calibrate, reading)
         record = DataRecord.of(_ROLE, file_name(request.calibrate), clean)
         other += [_ROLE] if record.sha256 != made.data[0].sha256 else []
     if other:
@@ -190,8 +198,7 @@ def messages_of(source: str, reading: Reading, time: str | None = None, follow: 
 
 def _whole(source: Path) -> Array | None:
     """True for messages that came whole, by the numbers that a receiver wrote beside them; None where there are none."""
-    beside = source.with_suffix(".rows.npy")
-    if source.suffix.lower() != ".npy" or not beside.is_file():
+    if source.suffix.lower() != ".npy" or not (beside := source.with_suffix(".rows.npy")).is_file():
         return None
     try:
         rows = np.load(beside, mmap_mode="r", allow_pickle=False)

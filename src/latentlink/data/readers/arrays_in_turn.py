@@ -2,6 +2,7 @@
 
 import io
 import math
+import tokenize
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -93,7 +94,7 @@ def _header_of(name: str, data: bytearray) -> _Header | None:
             return None
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, in_columns, dtype = reader(file)
-    except ValueError as error:
+    except (ValueError, tokenize.TokenError) as error:  # the latter of brackets that are never closed
         raise FileContentError(f"{name}: is no array, or arrays one after the other, as np.save writes them ({error})") from error
     check_kind(name, np.empty(0, dtype), "real numbers", "fiu")
     if not shape or not math.prod(shape[1:]):

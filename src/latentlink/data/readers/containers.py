@@ -4,6 +4,7 @@ Nothing is unpickled, and no more memory is taken than the file declares and hol
 """
 
 import math
+import tokenize
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -75,7 +76,10 @@ def _npy_header(name: object, file: Any) -> tuple[tuple[int, ...], bool, np.dtyp
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise FileContentError(f"{name}: a .npy file of version {version}, which is unknown here")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(file)
+    try:
+        return read(file)
+    except tokenize.TokenError as error:  # brackets that are never closed
+        raise FileContentError(f"{name}: damaged: its header cannot be read ({error})") from error
 
 
 def _check_declared(origin: str, shape: tuple[int, ...], dtype: np.dtype[Any], held: int) -> None:

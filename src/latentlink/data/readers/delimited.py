@@ -9,6 +9,8 @@ import io
 import itertools
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -90,7 +92,17 @@ def delimited(path: Path) -> Parsed:
     check_encoding(path)
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = [line.strip("\r\n") for line in itertools.islice(iter(lambda: file.readline(_LONGEST), ""), _LOOKED_AT)]
-    return described(path, lines)
+    with naming_csv_errors(path):
+        return described(path, lines)
+
+
+@contextmanager
+def naming_csv_errors(name: str | Path) -> Iterator[None]:
+    """Turn what the csv module refuses of a line, such as a field without an end, into a FileContentError that names the source."""
+    try:
+        yield
+    except csv.Error as error:
+        raise FileContentError(f"{name}: has a line that cannot be divided into fields ({error}): is it one message a line?") from error
 
 
 def described(path: Path, lines: list[str]) -> Parsed:

@@ -32,9 +32,11 @@ def pieces_of(source: str, follow: bool = False) -> Iterator[bytes]:
     Raises:
         FileNotFoundError: the file is absent.
         OSError: the system refuses to open it.
-        FileContentError: the file that is followed was cut short or replaced by another.
+        FileContentError: standard input is closed, or the file that is followed was cut short or replaced by another.
     """
     if source == STDIN:
+        if sys.stdin is None or sys.stdin.closed:
+            raise FileContentError("standard input: is closed; pipe messages into it, or name a file")
         yield from iter(lambda: os.read(sys.stdin.fileno(), _PIECE), b"")
         return
     with naming_refusals(source):

@@ -54,6 +54,8 @@ def stream_latents(
     streamed = source == STDIN or (path.is_file() and path.suffix.lower() in (*DELIMITED, ".npy"))
     if not streamed:
         if follow:
+            if not path.exists():
+                raise FileNotFoundError(f"{name}: there is no such file yet, seen from {Path.cwd()}; follow it when its writer has made it")
             raise FileContentError(f"{name}: only lines of text ({', '.join(DELIMITED)}), .npy and standard input (-) can be followed")
         _refuse_time(name, time)
         yield from _by_rows(source, columns, pool)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from latentlink.data.readers.content import Array, FileContentError
-from latentlink.data.readers.delimited import described, is_number
+from latentlink.data.readers.delimited import described, is_number, naming_csv_errors
 from latentlink.data.readers.frames import EXTRA, InMemory
 from latentlink.data.readers.tables import Table
 from latentlink.numerics.extras import import_extra
@@ -40,12 +40,15 @@ def lines_of(
     waiting: list[_Line] = []  # a header has no message below it yet
     for lines in _complete(name, pieces):
         waiting += lines
-        form = form or _Form.of(name, waiting, columns, time)
+        with naming_csv_errors(name):
+            form = form or _Form.of(name, waiting, columns, time)
         if form is not None:
             messages = [(number, line) for number, line in waiting if number > form.before and line.strip()]
             waiting = []
             if messages:
-                yield form.read(messages)
+                with naming_csv_errors(name):
+                    read = form.read(messages)
+                yield read
     if form is None:
         raise FileContentError(f"{name}: holds no messages")
 
@@ -61,7 +64,10 @@ def _complete(name: str, pieces: Iterator[bytes]) -> Iterator[list[_Line]]:
             raise FileContentError(f"{name}: cannot be read as text, it is damaged or something else ({error})") from error
         if "\0" in text:
             raise FileContentError(f"{name}: is encoded as UTF-16, or is no text: save it as UTF-8, such as by encoding='utf-8'")
-        return [(place, line.strip("\r")) for place, line in enumerate(text.split("\n"), number)]
+        lines = [(place, line.strip("\r")) for place, line in enumerate(text.split("\n"), number)]
+        if wrong := next((place for place, line in lines if "\r" in line), None):
+            raise FileContentError(f"{name}: line {wrong} has carriage returns within it: save it with line feeds, one message a line")
+        return lines
 
     for piece in pieces:
         head, end, tail = piece.rpartition(b"\n")
