@@ -6,6 +6,8 @@ import pytest
 import torch
 
 import latentlink as ll
+from latentlink.studies.drift import _change
+from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.experiments import open_experiment
 from latentlink.studies.running.workbench import Workbench
 from studies.examples import write_latents
@@ -122,6 +124,8 @@ def test_an_estimator_may_be_code_of_ones_own(tmp_path):
         ),
         ({"drift": {"new": 5}}, "kind or transmitter must say what has changed"),
         ({"drift": {"kind": "inverted", "amount": 2}}, "amount goes with kind rotated, noise or dimmed"),
+        ({"drift": {"kind": "noise", "amount": -5}}, "amount must be at least 0 for kind noise, got -5"),
+        ({"drift": {"kind": "noise", "alarm_every": 5}, "metrics": ["alarms"]}, "alarm_every must be from 10 to 100000"),
         ({"drift": {"kind": "rotated", "transmitter": "mobilenet-v2"}}, "kind must be none where transmitter names"),
         ({"drift": {"transmitter": "nosuch"}}, "drift.transmitter must be one of"),
         ({"drift": {"kind": "rotated"}, "data": {"dataset": "digits"}}, "drift must be left out where data.dataset is digits"),
@@ -160,6 +164,13 @@ def test_a_new_encoder_that_is_an_affine_map_of_the_old_one_changes_nothing(tmp_
     assert composed == pytest.approx(before, rel=0.02)
     assert stale > 2 * before
     assert rows[2]["drift"].item() == "lab_drift:new at the transmitter"
+
+
+@pytest.mark.parametrize(("kind", "same"), [("rotated", True), ("noise", True), ("dimmed", False)])
+def test_an_amount_of_zero_is_taken_at_its_word(kind, same):
+    images = torch.randint(0, 256, (2, 5, 5), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    seen = _change(DriftAt(kind=kind, amount=0), ll.data.ImageSet("two", images, torch.zeros(2, dtype=torch.int64), ("a",))).images
+    assert torch.equal(seen, images if same else torch.zeros_like(images))
 
 
 def test_a_brighter_scene_is_mended_by_its_mean_and_by_new_pairs(tmp_path):

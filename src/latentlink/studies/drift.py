@@ -84,7 +84,7 @@ def _change(drift: DriftAt, images: ImageSet) -> ImageSet:
     if drift.transmitter is not None:
         return images
     if not is_plug_in(drift.kind):
-        return replace(images, images=CHANGES[drift.kind][0](images.images, drift.strength or 1.0))
+        return replace(images, images=CHANGES[drift.kind][0](images.images, 1.0 if drift.strength is None else drift.strength))
     with blame(drift.kind):
         found = load_attribute(drift.kind)(images.images)
         if not isinstance(found, Tensor) or found.shape != images.images.shape or found.dtype != torch.uint8:

@@ -37,6 +37,10 @@ class DriftAt(Section):
             raise ValueError("kind or transmitter must say what has changed where there are new observations or alarms, got neither")
         if self.amount is not None and CHANGES.get(self.kind, (None, None))[1] is None:
             raise ValueError(f"amount goes with kind rotated, noise or dimmed, got {self.amount:g} for {self.kind}")
+        if self.kind in ("noise", "dimmed") and self.amount is not None and self.amount < 0:
+            raise ValueError(f"amount must be at least 0 for kind {self.kind}, got {self.amount:g}")
+        if self.alarm_every is not None and not 10 <= self.alarm_every <= 100_000:
+            raise ValueError(f"alarm_every must be from 10 to 100000 messages, as a watch can be calibrated for, got {self.alarm_every}")
         if self.transmitter is not None and self.alarm_every is not None:
             raise ValueError("alarm_every goes with a kind of change: a new encoder is known to its device, and needs no watch")
         return self
