@@ -78,3 +78,10 @@ def test_numbers_of_clusters_that_cannot_be(clusters):
     y, _ = blobs()
     with pytest.raises(ValueError, match="clusters must be"):
         ll.metrics.clustering(y, y, clusters=clusters)
+
+
+def test_no_channels_have_no_figures_and_squares_that_overflow_are_refused():
+    y = blobs()[0]
+    assert ll.metrics.clustering(y.expand(0, N, M), y, clusters=4).adjusted_rand.shape == (0,)
+    with pytest.raises(ValueError, match="y_hat is too large: its squares overflow"):
+        ll.metrics.clustering(y.double() * 1e200, y, clusters=4)

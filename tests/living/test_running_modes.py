@@ -114,3 +114,9 @@ def test_saved_modes_go_on_as_if_they_had_never_been_away(tmp_path, dtype):
             assert torch.equal(value, named_tensors(came_back)[name])
         assert (went_on.count, went_on.ridge) == (came_back.count, came_back.ridge)
         assert torch.equal(went_on.modes().analysis, came_back.modes().analysis)
+
+
+def test_pairs_whose_squares_overflow_leave_no_modes_behind():
+    for x, y in ((X[:5] * 1e200, Y[:5]), (X[:5] * 1e160, Y[:5] * 1e160)):
+        with pytest.raises(ValueError, match="x or y is too large: its squares overflow"):
+            first(300).update(x, y)

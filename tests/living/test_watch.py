@@ -183,3 +183,10 @@ def test_the_beginning_of_a_change_is_where_the_statistic_last_left_zero():
     assert 30 < at_once.rising_since <= 45
     assert at_once.update(10 * y[:500]).rising_since == at_once.rising_since  # as it was at the alarm
     assert float(statistics[-1]) == at_once.statistic
+
+
+@pytest.mark.parametrize("returned", [lambda y: None, lambda y: torch.complex(y, y)])
+def test_a_head_that_returns_no_real_outputs_is_named(returned):
+    head = type("Other", (torch.nn.Module,), {"forward": lambda self, y: returned(y)})()
+    with pytest.raises(ValueError, match="head must return a real tensor of outputs"):
+        ll.living.Watch.calibrated(head, torch.randn(50, 3))

@@ -131,3 +131,8 @@ def test_what_does_not_fit_is_refused():
         ll.nonlinear.LiftedLink(lifted(), by=ll.nonlinear.LiftedLink(lifted())).design(lifted_modes(), channel())
     with pytest.raises(ValueError, match="mixtures must be of the same modes"):
         mixture() + ll.nonlinear.MixtureDecoder.of(modes().truncated(2), pilots())
+
+
+def test_a_width_without_a_finite_inverse_is_refused():
+    with pytest.raises(ValueError, match="width must be large enough"):
+        ll.nonlinear.Lifted.of_latents(pilots().x, 4, width=1e-320)

@@ -41,7 +41,7 @@ def clustering(y_hat: AnyArray, y: AnyArray, clusters: int = 10) -> ClusteringFi
         The agreement, of both measures 1 where the clusters are the same and about 0 where they have nothing in common.
 
     Raises:
-        ValueError: the shapes do not fit, or there are fewer messages than clusters.
+        ValueError: the shapes do not fit, squares of latents overflow, or there are fewer messages than clusters.
         ImportError: scikit-learn is not installed (extra `eval`).
 
     Example:
@@ -53,6 +53,9 @@ def clustering(y_hat: AnyArray, y: AnyArray, clusters: int = 10) -> ClusteringFi
     wanted, found = as_latents("y", y), finite("y_hat", y_hat)
     if found.is_complex() or found.ndim < 2 or found.shape[-2:] != wanted.shape:
         raise ValueError(f"y_hat must be real, (..., n, m) with y (n, m), got {tuple(found.shape)} and {tuple(wanted.shape)}")
+    for name, latents in (("y_hat", found), ("y", wanted)):
+        if not bool(torch.isfinite(latents.double().square().sum())):
+            raise ValueError(f"{name} is too large: its squares overflow float64; scale the latents down")
     groups = Clusters(integer("clusters", clusters, 1, len(wanted)))
     groups.add(found, wanted)
     return groups.figures(found if found.is_floating_point() else found.double())
@@ -84,6 +87,8 @@ class Clusters:
     def figures(self, like: Tensor) -> ClusteringFigures:
         """The agreement of the clusters of all messages so far, for each channel, in the precision of a tensor."""
         z, own = torch.cat(self.decoded, -2), self._group(torch.cat(self.wanted))
+        if not z.shape[:-2].numel():
+            return ClusteringFigures(like.new_zeros(z.shape[:-2]), like.new_zeros(z.shape[:-2]), self.count)
         each = (
             [agreement(self._group(self._place(some)), own) for some in z.flatten(0, -3)]
             if z.ndim > 2

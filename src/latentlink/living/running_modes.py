@@ -141,7 +141,7 @@ class RunningModes(Summarised, Parts, Saved):
             memory: pairs that all past ones count as together; all that they are if None. Given each time, it is exponential forgetting.
 
         Raises:
-            ValueError: x or y is malformed or of another dimension, or memory is no integer >= 1.
+            ValueError: x or y is malformed, of another dimension or so large that its squares overflow, or memory is no integer >= 1.
         """
         x, y = (each.to(self.precision) for each in as_pairs(x, y))
         if (x.shape[1], y.shape[1]) != (len(self.mean_x), len(self.mean_y)):
@@ -155,6 +155,8 @@ class RunningModes(Summarised, Parts, Saved):
             Zx, Zy = torch.cat([Zx, x - mean_x]), torch.cat([Zy, y - mean_y])
         projected, weighted = Zx @ past.precision, Zy @ past.weight.mT
         inner = torch.addmm(torch.diag(Zx.new_ones(len(Zx))), projected, Zx.mT)
+        if not bool(torch.isfinite(inner).all() & torch.isfinite(weighted).all()):
+            raise ValueError(f"x or y is too large: its squares overflow {inner.dtype}; scale the latents down")
         gain = torch.linalg.solve(inner, projected)
         share = k / (n + k)
         return RunningModes(

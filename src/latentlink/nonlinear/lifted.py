@@ -85,6 +85,8 @@ class Lifted(Summarised, Parts, Saved):
         sigma = _median_distance(LatentChunks("x", x)) if width is None else real("width", width, above=0.0)
         generator, d = torch.Generator().manual_seed(seed), len(known.mean)
         directions = torch.randn(d, features, generator=generator, dtype=torch.float64, device="cpu").to(known.mean.device) / sigma
+        if not bool(torch.isfinite(directions).all()):
+            raise ValueError(f"width must be large enough for its inverse to be a finite number, got {sigma:g}: scale the latents up")
         phases = 2 * torch.pi * torch.rand(features, generator=generator, dtype=torch.float64, device="cpu").to(known.mean.device)
         variance = known.covariance.trace()
         return cls(known.mean, torch.where(variance > 0, variance, 1.0).sqrt(), directions, phases)

@@ -210,12 +210,15 @@ def apply_head(head: nn.Module, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "
     rows = y.flatten(0, -2) if parameter is None else y.flatten(0, -2).to(parameter)
     training = [module for module in head.modules() if module.training]
     try:
-        outputs: Tensor = head.eval()(rows)
+        outputs = head.eval()(rows)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"head cannot read latents of shape (n, {y.shape[-1]}): {error}") from error
     finally:
         for module in training:
             module.training = True
+    if not isinstance(outputs, Tensor) or outputs.is_complex():
+        got = "complex outputs" if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise ValueError(f"head must return a real tensor of outputs (n, q), got {got}: wrap it in a module that does")
     if outputs.ndim == 1 and len(outputs) == len(rows):
         outputs = outputs.unsqueeze(-1)
     if outputs.ndim != 2 or len(outputs) != len(rows):
