@@ -72,3 +72,20 @@ def repairs():
 def test_the_repairs_are_told_as_they_were_measured():
     page = (PAGE.parent / "links-that-live.md").read_text(encoding="utf-8")
     assert page.partition("<!-- live-drift -->\n")[2].partition("\n<!-- end -->")[0].splitlines() == repairs()
+
+
+def delays():
+    """The lines of the table of the watch: messages to the alarm by the false alarms that are allowed, and messages between these."""
+    summary = pl.read_csv(PAGE.parent / "results" / "live-monitor.csv").filter(pl.col("alarm_every").is_not_null()).sort("alarm_every")
+    every = summary["alarm_every"].unique(maintain_order=True).to_list()
+    lines = ["| messages to the alarm, for one false alarm in | " + " | ".join(f"{one:,}" for one in every) + " |", "|" + "---|" * 5]
+    for method in dict.fromkeys(pl.read_csv(PAGE.parent / "results" / "live-monitor.csv")["method"]):
+        found = summary.filter(pl.col("method") == method)
+        lines.append(f"| {method} | " + " | ".join(f"{value:,.0f}" for value in found["alarm_delay"]) + " |")
+    between = summary.filter(pl.col("method") == "rotated 30°")["alarm_interval"]
+    return [*lines, "| between false alarms, as measured | " + " | ".join(f"{value:,.0f}" for value in between) + " |"]
+
+
+def test_the_delays_of_the_watch_are_told_as_they_were_measured():
+    page = (PAGE.parent / "links-that-live.md").read_text(encoding="utf-8")
+    assert page.partition("<!-- live-monitor -->\n")[2].partition("\n<!-- end -->")[0].splitlines() == delays()

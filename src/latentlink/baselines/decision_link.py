@@ -109,8 +109,11 @@ def aligned_classifier(head: nn.Module, moments: Moments) -> LinearHead:
 
 
 def _layer(made: nn.Module, latents: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear classifier in float64; a ValueError if it does not read these latents or has one output."""
+    """Weight and bias of a linear classifier in float64; a ValueError if it does not read these latents, has one output or odd weights."""
     assert is_affine(made)
+    for part, value in made.named_parameters():
+        if value.is_complex() or not bool(value.isfinite().all()):
+            raise ValueError(f"{name} must have finite real weights, got others in its {part}: fit it anew")
     if apply_head(made, latents[:1]).shape[-1] < 2:
         raise ValueError(f"{name} must have at least two outputs to decide, got one")
     weight = made.weight.detach().to(latents.device).double()
