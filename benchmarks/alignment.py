@@ -132,10 +132,10 @@ def estimates(at: Setting, count: int, draw: int, spread: ll.alignment.Spread, e
         return ll.Pilots(own[rows], at.y[rows])
 
     pilots, medoids = chosen("random"), chosen("medoid")
-    yield "today", ll.Moments.from_pairs(pilots.x, pilots.y)
+    yield "pairs alone", ll.Moments.from_pairs(pilots.x, pilots.y)
     yield "ridge", alignment.FewPairs().fit(pilots, tx, rx, at.goal)
     yield "graph", alignment.FewPairs(spread).fit(pilots, tx, rx, at.goal)
-    yield "medoids, today", ll.Moments.from_pairs(medoids.x, medoids.y)
+    yield "medoids, pairs alone", ll.Moments.from_pairs(medoids.x, medoids.y)
     yield "medoids, graph", alignment.FewPairs(spread).fit(medoids, tx, rx, at.goal)
     if draw == 0:
         yield "herding, graph", alignment.FewPairs(spread).fit(chosen("herding"), tx, rx, at.goal)
@@ -161,8 +161,8 @@ def pairs(full: Setting, draws: int) -> None:
         start = time.perf_counter()
         for draw in range(draws):
             drawn = ll.PilotSelection(count=count, seed=draw).indices(full.x[:HALF])
-            today = full.evaluated(ll.Moments.from_pairs(full.x[drawn], full.y[drawn]), ANTENNAS[:1])[0][0]
-            found.setdefault("today, all dimensions", {}).setdefault(count, []).append(today)
+            alone = full.evaluated(ll.Moments.from_pairs(full.x[drawn], full.y[drawn]), ANTENNAS[:1])[0][0]
+            found.setdefault("pairs alone, all dimensions", {}).setdefault(count, []).append(alone)
             for name, moments in estimates(at, count, draw, spread, (*ends, deciding)):
                 found.setdefault(name, {}).setdefault(count, []).append(at.evaluated(moments, ANTENNAS[:1])[0][0])
         shown = {name: round(sum(by[count]) / len(by[count]), 3) for name, by in found.items() if count in by}
@@ -174,7 +174,7 @@ def pairs(full: Setting, draws: int) -> None:
     Console().print(table)
     record("alignment-pairs", table)
     rows = [(f"medoids, graph, {count}", mean["medoids, graph"][count], floor, True) for count, floor in MEDOIDS.items()]
-    for beside in ("today, all dimensions", "today"):
+    for beside in ("pairs alone, all dimensions", "pairs alone"):
         gains = GAINS if "," in beside else dict.fromkeys(COUNTS, -0.005)  # in the same coordinates it must not lose
         rows += [(f"graph − {beside}, {count}", mean["graph"][count] - mean[beside][count], floor, True) for count, floor in gains.items()]
     rows += [(f"decisions, ridge, {count}", mean["decisions, ridge"][count], floor, True) for count, floor in DECISIONS.items()]
@@ -186,7 +186,14 @@ def many_draws(full: Setting, draws: int, counts: tuple[int, ...]) -> None:
     at = full.in_components(COMPONENTS)
     own, spread = at.x[:HALF], ll.alignment.Spread(at.x[:HALF])
     tx, rx = (ll.alignment.Marginal.from_latents(latents) for latents in (own, at.y[HALF:]))
-    names = ("today, all dimensions", "today", "graph", "medoids, graph", "graph − today, all dimensions", "graph − today")
+    names = (
+        "pairs alone, all dimensions",
+        "pairs alone",
+        "graph",
+        "medoids, graph",
+        "graph − pairs alone, all dimensions",
+        "graph − pairs alone",
+    )
     for count in counts:
         found = torch.zeros(draws, 4, dtype=torch.float64)
         for draw in range(draws):

@@ -28,7 +28,7 @@ from record import record
 LATENTS = Path("studies/benchmark/latents")
 SETS = {"nouns": "wordllama-to-minilm", "verbs": "verbs/minilm-to-wordllama"}
 NAMES = [f"{antennas}×{antennas}" for antennas, _ in ANTENNAS]
-METHODS = ("today", "ridge", "graph", "medoids, graph", "herding, graph")
+METHODS = ("pairs alone", "ridge", "graph", "medoids, graph", "herding, graph")
 WITHIN, LOSS = 0.02, 0.005
 
 
@@ -79,7 +79,7 @@ def few(at: Setting, name: str, draws: int) -> list[tuple[str, float, float, boo
                     continue  # it draws nothing
                 rows = ll.PilotSelection(count=count, method=chosen, seed=draw).indices(own)  # type: ignore[arg-type]
                 pilots = ll.Pilots(own[rows], at.y[rows])
-                if method == "today":
+                if method == "pairs alone":
                     moments = ll.Moments.from_pairs(pilots.x, pilots.y)
                 else:
                     moments = ll.alignment.FewPairs(None if method == "ridge" else spread).fit(pilots, ends[0], ends[1], at.goal)
@@ -90,13 +90,14 @@ def few(at: Setting, name: str, draws: int) -> list[tuple[str, float, float, boo
         table = Table("method", *map(str, COUNTS), title=f"Few pairs, {name}, accuracy at {antennas}, {draws} draws")
         for place, method in enumerate(METHODS):
             table.add_row(method, *(f"{value:.3f}" for value in found[place, :, :, size].nanmean(1).tolist()))
-        gain = found[METHODS.index("graph"), :, :, size] - found[METHODS.index("today"), :, :, size]
+        gain = found[METHODS.index("graph"), :, :, size] - found[METHODS.index("pairs alone"), :, :, size]
         error = gain.std(1) / draws**0.5
-        table.add_row("graph − today", *(f"{m:+.3f} ± {e:.3f}" for m, e in zip(gain.mean(1).tolist(), error.tolist(), strict=True)))
+        table.add_row("graph − pairs alone", *(f"{m:+.3f} ± {e:.3f}" for m, e in zip(gain.mean(1).tolist(), error.tolist(), strict=True)))
         Console().print(table)
         record(f"unseen-{name}-few-{antennas[0]}x{antennas[0]}", table)
         rows_of_floors += [
-            (f"graph − today, {count}, {antennas}", float(mean), -LOSS, True) for count, mean in zip(COUNTS, gain.mean(1), strict=True)
+            (f"graph − pairs alone, {count}, {antennas}", float(mean), -LOSS, True)
+            for count, mean in zip(COUNTS, gain.mean(1), strict=True)
         ]
     return rows_of_floors
 

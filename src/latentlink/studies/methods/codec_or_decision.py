@@ -14,7 +14,6 @@ from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.codec import CodecMethod
 from latentlink.studies.methods.method import Run
 from latentlink.studies.section import Positive
-from latentlink.studies.seeding import Draw
 from latentlink.tasks.heads import SoftmaxHead, fit_head
 
 
@@ -51,5 +50,5 @@ class CodecOrDecisionMethod(CodecMethod):
         own = fit_head(rest.x, rest.require_labels()) if self.classifier == "labels" else None
         decision = DecisionLink(head, own).fitted(rest)
         designs: dict[str, Designer] = {"codec": self.codec(known, run).design, "decision": partial(decision.design, rest)}
-        seed = Draw.DESIGN.seed(run.seed, self.name)
+        seed = run.design_seed(self.name)
         return Gated.choose(designs, held, head, settings.draws, channels=self.gate_channels, seed=seed)
