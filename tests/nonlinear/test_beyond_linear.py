@@ -114,6 +114,15 @@ def test_where_classes_are_apart_and_symbols_few_it_errs_less():
     assert errors[0] < 0.8 * errors[1]
 
 
+def test_classes_in_the_coordinates_of_other_modes_are_refused():
+    others = ll.semantic_modes(moments(), shrinkage=0.3)
+    with pytest.raises(ValueError, match="modes must be those in which the decoder knows the classes"):
+        ll.nonlinear.MixtureLink(mixture()).design(others, channel())
+    with pytest.raises(ValueError, match="mixtures must be of the same modes"):
+        mixture() + ll.nonlinear.MixtureDecoder.of(others, pilots())
+    ll.nonlinear.MixtureLink(mixture().to(torch.float32)).design(modes(), channel())  # rounded, and the same all the same
+
+
 def test_what_does_not_fit_is_refused():
     limited = ll.ClosedForm(power=ll.power.PerMessage(x=pilots().x, y=pilots().y))
     with pytest.raises(ValueError, match="link must not limit single messages"):

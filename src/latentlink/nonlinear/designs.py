@@ -13,7 +13,7 @@ from latentlink.links.solution import Solution
 from latentlink.links.status import Status
 from latentlink.nonlinear.lifted import Lifted
 from latentlink.nonlinear.lifted_transceiver import LiftedTransceiver, checked
-from latentlink.nonlinear.mixture import MixtureDecoder
+from latentlink.nonlinear.mixture import MixtureDecoder, same_mode
 from latentlink.nonlinear.mixture_transceiver import MixtureTransceiver
 from latentlink.numerics.doors import check_instance
 from latentlink.numerics.reprs import Summarised
@@ -129,6 +129,8 @@ class MixtureLink(Summarised):
         check_channel(channel, modes.strength)
         if len(modes.mean_y) != self.decoder.means_y.shape[1]:
             raise ValueError(f"modes must be of latents → {self.decoder.means_y.shape[1]}, as the decoder's are, got {len(modes.mean_y)}")
+        if not same_mode(self.decoder.first_mode, modes.analysis[:1].sum(0)):
+            raise ValueError("modes must be those in which the decoder knows the classes, got others: MixtureDecoder.of(modes, pilots)")
         found = self.by.design(modes, channel)
         link = MixtureTransceiver.of(self.decoder, found.transceiver)
         status = mark_status(found.status, found.status == found.status, MIXTURE)

@@ -12,7 +12,7 @@ Where few pilots tell of a class, its covariances lean on those within all class
 counts for k pilots, the fewest of which a covariance of k numbers could be counted at all: (n_c C_c + k C) / (n_c + k).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +28,8 @@ from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts, named_tensors
 from latentlink.numerics.reprs import Summarised
 from latentlink.storage.artifacts import Saved, artifact
+
+_SAME = 1e-4  # relative difference of a row of Φ up to which modes are the same: single precision rounds less
 
 
 class Classes(NamedTuple):
@@ -63,6 +65,7 @@ class MixtureDecoder(Summarised, Parts, Saved):
         means_y: mean latents (c, m) at the receiver, likewise.
         cov_zz: Cov(z | c) (c, k, k), as counted.
         cov_yz: Cov(y, z | c) (c, m, k), as counted.
+        first_mode: row (d,) of Φ of the first mode, by which other modes are told apart from these.
 
     They are saved by `save`, and read back by `latentlink.load`.
 
@@ -80,6 +83,7 @@ class MixtureDecoder(Summarised, Parts, Saved):
     means_y: Float[Tensor, "c m"]
     cov_zz: Float[Tensor, "c k k"]
     cov_yz: Float[Tensor, "c m k"]
+    first_mode: Float[Tensor, "d"]
 
     def _facts(self) -> dict[str, str]:
         classes, k = int((self.counts > 0).sum()), self.means_z.shape[1]
@@ -106,7 +110,7 @@ class MixtureDecoder(Summarised, Parts, Saved):
         for start in range(0, len(pilots.x), CHUNK):
             some = pilots[slice(start, start + CHUNK)]
             assert some.labels is not None
-            part = cls._of_chunk(modes.coefficients(some.x), some.y.to(modes.strength), some.labels, classes)
+            part = cls._of_chunk(modes, modes.coefficients(some.x), some.y.to(modes.strength), some.labels, classes)
             found = part if found is None else found + part
         assert found is not None
         return found
@@ -137,10 +141,11 @@ class MixtureDecoder(Summarised, Parts, Saved):
         within_zz, within_yz = modes.covariance - (weight * zc).mT @ zc, modes.synthesis - (weight * yc).mT @ zc
         counts = (shared.probability * count).round().long().clamp(min=1)
         each = (len(counts), -1, -1)
-        return cls(counts, z, y, _positive(within_zz).expand(each).contiguous(), within_yz.expand(each).contiguous())
+        within = _positive(within_zz).expand(each).contiguous(), within_yz.expand(each).contiguous()
+        return cls(counts, z, y, *within, modes.analysis[:1].sum(0))
 
     @classmethod
-    def _of_chunk(cls, z: Tensor, y: Tensor, labels: Tensor, classes: int) -> "MixtureDecoder":
+    def _of_chunk(cls, modes: SemanticModes, z: Tensor, y: Tensor, labels: Tensor, classes: int) -> "MixtureDecoder":
         counts = torch.bincount(labels, minlength=classes)
         share = counts.clamp(min=1).to(z).unsqueeze(-1)
         means = [rows.new_zeros(classes, rows.shape[1]).index_add_(0, labels, rows) / share for rows in (z, y)]
@@ -149,16 +154,18 @@ class MixtureDecoder(Summarised, Parts, Saved):
             own = labels == c
             around, beside = z[own] - means[0][c], y[own] - means[1][c]
             zz[c], yz[c] = around.mT @ around / len(around), beside.mT @ around / len(around)
-        return cls(counts, means[0], means[1], zz, yz)
+        return cls(counts, means[0], means[1], zz, yz, modes.analysis[:1].sum(0))
 
     def __add__(self, other: "MixtureDecoder") -> "MixtureDecoder":
-        """Merge with those of other pilots, class by class, by Chan's formula; a ValueError where the modes or latents differ in number."""
+        """Merge with those of other pilots, class by class, by Chan's formula; a ValueError where the modes or latents are others."""
         check_instance("other", other, MixtureDecoder, "MixtureDecoder.of(modes, pilots)")
         if self.cov_yz.shape[1:] != other.cov_yz.shape[1:]:
             sizes = [tuple(each.cov_yz.shape[1:]) for each in (self, other)]
             raise ValueError(f"mixtures must be of the same modes and latents, got (m, k) = {sizes[0]} and {sizes[1]}")
+        if not same_mode(self.first_mode, other.first_mode):
+            raise ValueError("mixtures must be of the same modes, got coefficients of others: count both with one `modes`")
         classes = max(len(self.counts), len(other.counts))
-        a, b = (each.each(lambda value: _padded(value, classes)) for each in (self, other))
+        a, b = (each._padded(classes) for each in (self, other))
         counts = a.counts + b.counts
         share = (b.counts.to(a.means_z) / counts.clamp(min=1)).unsqueeze(-1)
         dz, dy = b.means_z - a.means_z, b.means_y - a.means_y
@@ -168,7 +175,13 @@ class MixtureDecoder(Summarised, Parts, Saved):
             return first + part * (second - first) + part * (1 - part) * left.unsqueeze(-1) * dz.unsqueeze(-2)
 
         zz, yz = merged(a.cov_zz, b.cov_zz, dz), merged(a.cov_yz, b.cov_yz, dy)
-        return MixtureDecoder(counts, a.means_z + share * dz, a.means_y + share * dy, zz, yz)
+        return MixtureDecoder(counts, a.means_z + share * dz, a.means_y + share * dy, zz, yz, self.first_mode)
+
+    def _padded(self, classes: int) -> "MixtureDecoder":
+        """The same with zeros for further classes."""
+        values = {name: value for name, value in named_tensors(self).items() if name != "first_mode"}
+        more = {name: torch.cat([value, value.new_zeros(classes - len(value), *value.shape[1:])]) for name, value in values.items()}
+        return replace(self, **more)
 
     def classes(self, k: int) -> Classes:
         """The Gaussians of the classes that have pilots, for the k strongest modes, leaning on the covariance within all classes."""
@@ -194,9 +207,10 @@ class MixtureDecoder(Summarised, Parts, Saved):
         return found
 
 
-def _padded(value: Tensor, classes: int) -> Tensor:
-    """The values of each class, with zeros for further classes."""
-    return torch.cat([value, value.new_zeros(classes - len(value), *value.shape[1:])])
+def same_mode(first: Float[Tensor, "d"], other: Float[Tensor, "e"]) -> bool:
+    """Return whether two rows of Φ are the same up to the rounding of single precision."""
+    own, second = first.double(), other.to(first.device).double()
+    return own.shape == second.shape and bool((own - second).norm() <= _SAME * own.norm())
 
 
 def _positive(covariance: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:
