@@ -1,0 +1,10 @@
+"""Many users: broadcast, several sensors, interference and fairness, each with one design call and a bound beside it.
+
+Read `moments` and `modes` (what devices want of each other, in coordinates), `links` (the channels between them), `problem` (the equations of
+every user's error) and `solution` (each user's link as an ordinary one); then `exact` (where the optimum is known), `descent` and `polish`, and `design`, which every
+design is.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
