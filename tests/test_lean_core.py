@@ -33,6 +33,7 @@ NAMESPACES = (
     "metrics",
     "data",
     "nn",
+    "networks",
     "nonlinear",
     "deploy",
 )

@@ -33,6 +33,7 @@ ROOMS = (
     "baselines",
     "digital",
     "neural",
+    "networks",
     "deploy",
     "data",
     "studies",

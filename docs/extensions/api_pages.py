@@ -28,6 +28,7 @@ TITLES = {
     "alignment": "Links from few pairs or none",
     "living": "Links that live",
     "nonlinear": "Beyond linear without training",
+    "networks": "Many users",
     "bounds": "Limits",
     "baselines": "Baselines",
     "digital": "The digital competitor",

@@ -21,6 +21,7 @@ import scipy.sparse
 import torch
 
 import latentlink as ll
+import network_cases
 from conformance import registry
 from conformance.registry import DESIGNS, channel, codec, modes, moments, pilots, solution
 from latentlink.execution import Ended, Threads
@@ -31,6 +32,7 @@ from oracles import normal, seeded
 
 NOT_CALLED = {  # what is not called at all, and why
     "Transceiver": "a protocol",
+    "NetworkDesign": "a protocol",
     "GridStatistics": "a protocol",
     "ChannelSource": "a protocol",
     "Objective": "a protocol",
@@ -270,10 +272,24 @@ def instances() -> dict[str, Any]:
         ll.nn.ChannelLayer(channel()),
         Threads(2),
         Ended(0, 1.0),
+        *network_objects(),
         ll.nn.Decoder(link),
         ll.nn.Precoder(link),
     ]
     return {type(each).__name__: each for each in made}
+
+
+def network_objects() -> list[Any]:
+    """An object of every public class of networks."""
+    solution = network_cases.solution("broadcast")
+    return [
+        network_cases.moments("broadcast"),
+        network_cases.modes("broadcast"),
+        network_cases.links("broadcast"),
+        solution,
+        solution.transmitters[0],
+        solution.receivers[0],
+    ]
 
 
 @cache
@@ -507,6 +523,20 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
         "draws": lambda: ll.channels.ChannelDraws(antennas=(2,), uses=(2,)),
         "channels": lambda: 2,
     },
+    "NetworkModes.pair": {"user": lambda: 0},
+    "NetworkModes.sources_of": {"user": lambda: 0},
+    "NetworkMoments.from_pilots": {"x": lambda: [pilots().x], "y": lambda: [pilots().y]},
+    "NetworkMoments.of_source": {"i": lambda: 0},
+    "NetworkMoments.of_user": {"k": lambda: 0},
+    "network_modes": {"moments": lambda: network_cases.moments("broadcast"), "goals": lambda: None},
+    "Links": {"h": lambda: [[channel().h]]},
+    "Links.from_snr": {"h": lambda: [[channel().h]]},
+    "Links.apply": {"s": lambda: [torch.ones(4, 1, 2, dtype=torch.complex128)]},
+    "Links.channel": {"receiver": lambda: 0, "transmitter": lambda: 0},
+    "Links.own": {"k": lambda: 0},
+    "NetworkSolution.user": {"k": lambda: 0},
+    "NetworkSolution.matched_to": {"links": lambda: network_cases.links("broadcast")},
+    "NetworkReceiver.decode": {"r": lambda: network_cases.received()},
     "tr38901.generate": {"n_rx": lambda: 1, "n_tx": lambda: 1},
 }
 RESULTS = {  # what designs and measurements return, made by hand at one's own risk
@@ -527,6 +557,11 @@ RESULTS = {  # what designs and measurements return, made by hand at one's own r
     "Evaluation",
     "Alignment",
     "SemanticModes",
+    "NetworkModes",
+    "NetworkMoments",
+    "NetworkSolution",
+    "NetworkTransmitter",
+    "NetworkReceiver",
     "Moments",
     "Marginal",
     "RegressionFigures",

@@ -14,6 +14,7 @@ SPACES = (
     "tr38901",
     "alignment",
     "living",
+    "networks",
     "nonlinear",
     "bounds",
     "baselines",

@@ -1,8 +1,8 @@
 """Many users: broadcast, several sensors, interference and fairness, each with one design call and a bound beside it.
 
-Read `moments` and `modes` (what devices want of each other, in coordinates), `links` (the channels between them), `problem` (the equations of
-every user's error) and `solution` (each user's link as an ordinary one); then `exact` (where the optimum is known), `descent` and `polish`, and `design`, which every
-design is.
+Read `moments`, `modes` and `coordinates` (what devices want of each other), `links` (the channels between them), `problem` (the equations
+of every user's error) and `solution` (each user's link as an ordinary one); then `exact` (where the optimum is known), `descent` and
+`polish`, and `design`, which every design is.
 """
 
 import lazy_loader

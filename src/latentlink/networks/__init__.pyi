@@ -1,6 +1,7 @@
+from .coordinates import network_modes
 from .design import NetworkDesign
 from .links import Links
-from .modes import NetworkModes, network_modes
+from .modes import NetworkModes
 from .moments import NetworkMoments
 from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
 

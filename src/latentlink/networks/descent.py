@@ -9,8 +9,8 @@ power is best. *One budget* P for all: more power never hurts, so that with s = 
 
     min over F, G of Σ_k ||…||² + (s − 1) Σ_k ||G_k||²      (noise of variance 1),
 
-a linear solve with μ = Σ_k ||G_k||² / P, after which F is scaled back to P. The objective never rises. Two convex blocks (transmitters whose
-sources are independent, or one transmitter) have stationary limit points [grippo2000convergence].
+a linear solve with μ = Σ_k ||G_k||² / P, after which F is scaled back to P. The objective never rises. Two convex blocks (transmitters
+whose sources are independent, or one transmitter) have stationary limit points [grippo2000convergence].
 """
 
 from typing import Literal

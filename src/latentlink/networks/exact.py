@@ -1,7 +1,7 @@
 """Where the optimum of a network is known: the closed form of one real channel for stacked goals.
 
-If every user sees the same whitened channel H, Σ_k J_k is the error of one receiver that wants the stack B = [B_1; B_2; …], whose closed form
-(`linear/closed_form.py`) is the optimum: with H = U diag(h) Vᵀ and B = … diag(b) V_Bᵀ,
+If every user sees the same whitened channel H, Σ_k J_k is the error of one receiver that wants the stack B = [B_1; B_2; …], whose closed
+form (`linear/closed_form.py`) is the optimum: with H = U diag(h) Vᵀ and B = … diag(b) V_Bᵀ,
 
     F = V diag(√p) V_Bᵀ,      Σ_i b_i² / (1 + p_i h_i²)      by MSE water-filling, strongest with strongest.
 """

@@ -1,7 +1,7 @@
 """The last steps of a design: L-BFGS over precoders that meet the budget by construction.
 
 Block descent has long plateaus, which a quasi-Newton method has not. F(X) is X scaled to the budget: to the whole of one budget, or down
-to each transmitter's where it exceeds it. The gradient is the envelope's (`Problem.objective`), without its radial part where the scale acts.
+to each transmitter's where it exceeds it. The gradient is the envelope's (`Problem.objective`), without its radial part where X is scaled.
 """
 
 import torch

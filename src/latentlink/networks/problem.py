@@ -15,7 +15,7 @@ A channel's error of variance τ counts as white noise τ P of a transmitter at 
 """
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from jaxtyping import Bool, Float
@@ -68,7 +68,7 @@ class Problem(Parts):
         H = torch.stack([_padded(whitened[k], r) for k in receiver_of], -3)
         q = max(len(each) for each in modes.wanted)
         B = torch.stack([_padded(each, q) for each in modes.wanted])
-        ends = torch.tensor([0, *(2 * links.uses * each.n_tx for each in links.table[0])]).cumsum(0).tolist()
+        ends = [0, *accumulate(2 * links.uses * each.n_tx for each in links.table[0])]
         rows = tuple(slice(a, b) for a, b in pairwise(ends))
         columns = tuple(_columns_of(modes, transmitter_of, t) for t in range(links.transmitters))
         power = torch.stack([links.uses * each.power for each in links.table[0]], -1)
@@ -163,7 +163,7 @@ def real_channel(channel: Channel) -> Float[Tensor, "*batch r2 t2"]:
 
 
 def noise_covariance(row: tuple[Channel, ...]) -> Float[Tensor, "*batch r2 r2"]:
-    """The covariance (…, 2 u n_rx, 2 u n_rx) of a receiver's noise: white, channel errors of all transmitters at full power, interference."""
+    """The covariance (…, 2 u n_rx, 2 u n_rx) of a receiver's noise: white, channel errors at full power, interference from outside."""
     white = row[0].noise_variance + sum(each.error_variance * each.power for each in row)
     size = 2 * row[0].uses * row[0].n_rx
     covariance = white[..., None, None] / 2 * torch.eye(size, dtype=white.dtype, device=white.device)
