@@ -9,8 +9,7 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, Scalars
-from latentlink.channels.snr import noise_variance_from_snr
-from latentlink.numerics.doors import AnyArray, as_generator, as_tensor
+from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted, spread
@@ -72,10 +71,10 @@ class Links(Summarised, Parts):
             raise ValueError("h must be a table [receiver][transmitter] of matrices (..., u, n_rx, n_tx), with as many in each row")
         R, T = len(rows), len(rows[0])
         noise, budget = _each("noise_variance", noise_variance, R), _each("power", power, T)
-        errors = error_variance if isinstance(error_variance, list | tuple) else [[error_variance] * T] * R
+        errors = [list(row) if isinstance(row, list | tuple) else [row] * T for row in _each("error_variance", error_variance, R)]
         outside = [None] * R if interference is None else list(interference)
-        if len(errors) != R or any(len(row) != T for row in errors):
-            raise ValueError(f"error_variance must be a number or a table of {R} × {T}")
+        if any(len(row) != T for row in errors):
+            raise ValueError(f"error_variance must be a number, one for each of {R} receivers, or a table of {R} × {T}")
         if len(outside) != R:
             raise ValueError(f"interference must be one covariance or None for each of {R} receivers, got {len(outside)}")
         made = [[_channel(rows[k][t], noise[k], budget[t], errors[k][t], outside[k], (k, t)) for t in range(T)] for k in range(R)]
@@ -108,11 +107,8 @@ class Links(Summarised, Parts):
             Links(1 network, 2 receivers, 1 transmitter, 1 use, SNR 10 dB)
         """
         rows = [[_with_uses(matrix) for matrix in row] for row in h]
-        P, snr = as_tensor("power", power), as_tensor("snr_db", snr_db)
-        if not bool(snr.isfinite().all()):
-            raise ValueError("snr_db must be finite, got NaN or infinity")
-        noise = [noise_variance_from_snr(snr, P, row[min(k, len(row) - 1)].shape[-1]) for k, row in enumerate(rows)]
-        return cls(rows, noise, power, **settings)
+        own = [Channel.from_grid(row[min(k, len(row) - 1)], snr_db, power) for k, row in enumerate(rows) if row]
+        return cls(rows, [each.noise_variance for each in own], power, **settings)
 
     @property
     def receivers(self) -> int:
@@ -135,11 +131,14 @@ class Links(Summarised, Parts):
         return self.table[0][0].batch
 
     def channel(self, receiver: int, transmitter: int) -> Channel:
-        """The channel of one pair of devices, as if nobody else sent."""
+        """The channel of one pair of devices, as if nobody else sent; a ValueError where there is no such device."""
+        receiver = integer("receiver", receiver, 0, self.receivers - 1)
+        transmitter = integer("transmitter", transmitter, 0, self.transmitters - 1)
         return self.table[receiver][transmitter]
 
     def own(self, k: int) -> Channel:
-        """The channel of user k and the transmitter of source k (or the only one), as if nobody else sent."""
+        """The channel of user k and the transmitter of source k (or the only one), as if nobody else sent; a ValueError without user k."""
+        k = integer("k", k, 0, max(len(self.receiver_of or self.table), len(self.transmitter_of or self.table[0])) - 1)
         users = self.receiver_of or tuple(range(self.receivers))
         sources = self.transmitter_of or tuple(range(self.transmitters))
         return self.table[users[min(k, len(users) - 1)]][sources[min(k, len(sources) - 1)]]
@@ -201,6 +200,8 @@ def _each(name: str, value: Any, count: int) -> list[Any]:
 
 def _with_uses(matrix: AnyArray) -> Tensor:
     h = as_tensor("h", matrix)
+    if h.ndim < 2:
+        raise ValueError(f"h must be a table of matrices (n_rx, n_tx) or (..., uses, n_rx, n_tx), got one of shape {tuple(h.shape)}")
     return h.unsqueeze(-3) if h.ndim == 2 else h
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.latents.moments import Moments
-from latentlink.numerics.doors import AnyArray
+from latentlink.numerics.doors import AnyArray, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.reprs import Summarised, counted
 
@@ -41,7 +41,7 @@ class NetworkMoments(Summarised):
 
     def __post_init__(self) -> None:
         sources = len(self.cross)
-        if not self.pairs or not sources or any(len(row) != sources for row in (*self.pairs, *self.cross)):
+        if len(self.pairs) == 0 or not sources or any(len(row) != sources for row in (*self.pairs, *self.cross)):
             raise ValueError("pairs must be a table [user][source] and cross a square table of sources, each with one entry at least")
         for k, row in enumerate(self.pairs):
             if all(pair is None for pair in row):
@@ -96,11 +96,13 @@ class NetworkMoments(Summarised):
         return len(self.pairs)
 
     def of_source(self, i: int) -> Moments:
-        """The moments of source i with the first user that sees what it sees."""
+        """The moments of source i with the first user that sees what it sees; a ValueError without source i."""
+        i = integer("i", i, 0, self.sources - 1)
         return next(row[i] for row in self.pairs if row[i] is not None)  # type: ignore[return-value]
 
     def of_user(self, k: int) -> Moments:
-        """The moments of user k with the first source that sees what it wants."""
+        """The moments of user k with the first source that sees what it wants; a ValueError without user k."""
+        k = integer("k", k, 0, self.users - 1)
         return next(pair for pair in self.pairs[k] if pair is not None)
 
     def __add__(self, other: "NetworkMoments") -> "NetworkMoments":
