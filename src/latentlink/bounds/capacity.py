@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.links.shapes import check_channel
 from latentlink.numerics.validation import validate_call
 from latentlink.streams.spatial import SpatialModes
 from latentlink.streams.waterfilling import capacity_waterfilling
@@ -26,7 +27,7 @@ def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
         C (…) in bits per message.
 
     Raises:
-        ValueError: channel is no Channel.
+        ValueError: channel is no Channel, or has interference.
 
     Example:
         >>> import torch, latentlink as ll
@@ -39,6 +40,7 @@ def capacity(channel: Channel) -> Float[Tensor, "*batch"]:
 
 def capacity_gains(channel: Channel) -> Float[Tensor, "*batch s"]:
     """One plus the SNR, 1 + p_i h_i² / σ², of each symbol of a message (…, s), by water-filling."""
+    check_channel(channel)
     h = SpatialModes.of(channel.h).pooled().amplitude
     noise = channel.noise_variance.unsqueeze(-1)
     alive = (h > 0) & (h.square() * torch.finfo(h.dtype).max > noise)

@@ -1,23 +1,21 @@
 """The channel between the two devices: r_u = H_u s_u + v_u over u channel uses, v ~ CN(0, σ² I), Σ_u E||s_u||² ≤ u·P."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.csi.posterior import posterior
+from latentlink.channels.interference import checked_interference, drawn_interference, of_more_uses
+from latentlink.channels.matrices import Scalars, broadcast, complex_matrices, not_negative, real_numbers
 from latentlink.channels.snr import noise_variance_from_snr, snr_db_from_noise_variance, warn_of_gain, warn_of_phases
-from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, finite, integer
+from latentlink.numerics.doors import AnyArray, as_generator, finite, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted, spread
 
-Scalars = AnyArray | float | np.number[Any] | Sequence[Any]
 _SCALARS = ("noise_variance", "power", "error_variance")
 
 
@@ -31,6 +29,8 @@ class Channel(Summarised, Parts):
         noise_variance: σ² ≥ 0 (…), of the complex noise at one receive antenna; half of it per real dimension; 0 is noise-free.
         power: P ≥ 0 (…), mean transmit power per channel use.
         error_variance: τ ≥ 0 (…), variance of each entry of H around h given what is known; 0 is perfect CSI (see `estimated`).
+        interference: covariance (…, 2 u n_rx, 2 u n_rx) of Gaussian interference beside that noise, such as other users' signals: of the
+            real parts of all uses and antennas, then of their imaginary parts; None without it.
 
     Raises:
         ValueError: naming the argument that is real, has the wrong shape, is not finite or negative, or does not broadcast with the others.
@@ -45,17 +45,29 @@ class Channel(Summarised, Parts):
     noise_variance: Float[Tensor, "*batch"]
     power: Float[Tensor, "*batch"]
     error_variance: Float[Tensor, "*batch"]
+    interference: Float[Tensor, "*batch r2 r2"] | None = None
 
-    def __init__(self, h: AnyArray, noise_variance: Scalars = 0.0, power: Scalars = 1.0, *, error_variance: Scalars = 0.0) -> None:
+    def __init__(
+        self,
+        h: AnyArray,
+        noise_variance: Scalars = 0.0,
+        power: Scalars = 1.0,
+        *,
+        error_variance: Scalars = 0.0,
+        interference: AnyArray | None = None,
+    ) -> None:
         h = complex_matrices("h", h, 3, "(..., uses, n_rx, n_tx)")
         values = {
             name: not_negative(name, value, h)
             for name, value in (("noise_variance", noise_variance), ("power", power), ("error_variance", error_variance))
         }
-        batch = _broadcast(h=h.shape[:-3], **{name: value.shape for name, value in values.items()})
+        outside = None if interference is None else checked_interference(interference, h)
+        batches = {} if outside is None else {"interference": outside.shape[:-2]}
+        batch = broadcast(h=h.shape[:-3], **{name: value.shape for name, value in values.items()}, **batches)
         object.__setattr__(self, "h", h.expand(*batch, *h.shape[-3:]))
         for name, value in values.items():
             object.__setattr__(self, name, value.expand(batch))
+        object.__setattr__(self, "interference", None if outside is None else outside.expand(*batch, *outside.shape[-2:]))
 
     @classmethod
     def from_snr(cls, h: AnyArray, snr_db: Scalars, power: Scalars = 1.0) -> "Channel":
@@ -86,13 +98,13 @@ class Channel(Summarised, Parts):
             Channel(100 channels, 2×4, 12 uses, SNR 20 dB, power 1)
         """
         grid = complex_matrices("grid", grid, 3, "(..., uses, n_rx, n_tx)")
-        snr_db = _numbers("snr_db", snr_db, grid)
+        snr_db = real_numbers("snr_db", snr_db, grid)
         if snr_db.isnan().any() or snr_db.isneginf().any():
             raise ValueError("snr_db must be finite, or +inf for no noise, got NaN or -inf")
         power = not_negative("power", power, grid)
         if (power == 0).any():
             raise ValueError("power must be positive for an SNR to say anything about the noise, got 0")
-        _broadcast(h=grid.shape[:-3], snr_db=snr_db.shape, power=power.shape)
+        broadcast(h=grid.shape[:-3], snr_db=snr_db.shape, power=power.shape)
         noise_variance = noise_variance_from_snr(snr_db, power, grid.shape[-1])
         if not noise_variance.isfinite().all():
             raise ValueError(f"snr_db must leave the noise finite, got {float(snr_db.min()):g} dB")
@@ -140,6 +152,11 @@ class Channel(Summarised, Parts):
         """True if any channel of the batch is known only up to an error."""
         return bool((self.error_variance > 0).any())
 
+    @property
+    def coloured(self) -> bool:
+        """True if there is interference, so that the noise is not white."""
+        return self.interference is not None
+
     def without_error(self) -> "Channel":
         """The channels with error variance zero: a naive design takes an estimate for the true channel."""
         return replace(self, error_variance=torch.zeros_like(self.error_variance))
@@ -147,10 +164,11 @@ class Channel(Summarised, Parts):
     def flattened(self) -> "Channel":
         """The same channels with one batch dimension."""
         values = {name: getattr(self, name).reshape(-1) for name in _SCALARS}
-        return type(self)(self.h.reshape(-1, *self.h.shape[-3:]), **values)
+        outside = None if self.interference is None else self.interference.reshape(-1, *self.interference.shape[-2:])
+        return type(self)(self.h.reshape(-1, *self.h.shape[-3:]), **values, interference=outside)
 
     def repeated(self, uses: int) -> "Channel":
-        """Block fading: each use of h comes `uses` times in a row.
+        """Block fading: each use of h comes `uses` times in a row; its interference is independent in each of them.
 
         Raises:
             ValueError: `uses` is no integer >= 1.
@@ -162,11 +180,12 @@ class Channel(Summarised, Parts):
         """
         uses = integer("uses", uses)
         copies = self.h.unsqueeze(-3).expand(*self.h.shape[:-2], uses, *self.h.shape[-2:])
-        return replace(self, h=copies.flatten(-4, -3) if self.uses > 1 else copies.squeeze(-4))
+        outside = None if self.interference is None else of_more_uses(self.interference, self.uses, uses)
+        return replace(self, h=copies.flatten(-4, -3) if self.uses > 1 else copies.squeeze(-4), interference=outside)
 
     def with_power(self, power: Scalars) -> "Channel":
         """The same channels and noise under another budget P (broadcast with the batch)."""
-        return type(self)(self.h, self.noise_variance, power, error_variance=self.error_variance)
+        return type(self)(self.h, self.noise_variance, power, error_variance=self.error_variance, interference=self.interference)
 
     def estimated(self, error_variance: Scalars, gain: float = 1.0, generator: torch.Generator | int | None = None) -> "Channel":
         """Estimate the channels from one noisy measurement Ĥ = H + E', E' ~ CN(0, error_variance), per use.
@@ -190,7 +209,7 @@ class Channel(Summarised, Parts):
             0.2
         """
         variance = not_negative("error_variance", error_variance, self.h)
-        h = self.h.expand(*_broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
+        h = self.h.expand(*broadcast(h=self.batch, error_variance=variance.shape), *self.h.shape[-3:])
         once = h.narrow(-3, 0, 1) if is_block_fading(h) else h
         source = as_generator(generator, "estimation error", once.device)
         noise = torch.randn(once.shape, dtype=once.dtype, device=once.device, generator=source)
@@ -208,9 +227,11 @@ class Channel(Summarised, Parts):
         matrices = (*keys, slice(None), slice(None), slice(None)) if any(key is ... for key in keys) else index  # "..." ends at the batch
         try:
             h, values = self.h[matrices], {name: getattr(self, name)[index] for name in _SCALARS}
+            square = (*keys, slice(None), slice(None)) if any(key is ... for key in keys) else index
+            outside = None if self.interference is None else self.interference[square]
         except (TypeError, ValueError, RuntimeError, IndexError) as error:
             raise IndexError(f"index must be one of a tensor of shape {tuple(self.batch)}: {str(error).splitlines()[0]}") from error
-        return type(self)(h, **values)
+        return type(self)(h, **values, interference=outside)
 
     @property
     def sizes(self) -> dict[str, str]:
@@ -224,7 +245,9 @@ class Channel(Summarised, Parts):
 
     def _facts(self) -> dict[str, str]:
         error = f"error variance {spread(self.error_variance)}" if self.uncertain else ""
-        return {**self.sizes, "SNR": f"SNR {spread(self.snr_db)} dB", "power": f"power {spread(self.power)}", "error variance": error}
+        coloured = "" if self.interference is None else f"interference {spread(self.interference.diagonal(dim1=-2, dim2=-1).sum(-1))}"
+        facts = {"SNR": f"SNR {spread(self.snr_db)} dB", "power": f"power {spread(self.power)}", "error variance": error}
+        return {**self.sizes, **facts, "interference": coloured}
 
     def apply(self, s: AnyArray, generator: torch.Generator | int | None = None) -> Complex[Tensor, "*b n u r"]:
         """Send n messages s (…, n, u, n_tx) through each channel: r = H s + v, fresh noise for each.
@@ -248,53 +271,14 @@ class Channel(Summarised, Parts):
             raise ValueError(f"s must be complex, got {s.dtype}")
         if s.ndim < 3 or s.shape[-2:] != (self.uses, self.n_tx):
             raise ValueError(f"s must end in (uses, n_tx) = {(self.uses, self.n_tx)}, got {tuple(s.shape)}")
-        _broadcast(h=self.batch, s=s.shape[:-3])
+        broadcast(h=self.batch, s=s.shape[:-3])
         r = (s.transpose(-3, -2) @ self.h.to(s.dtype).mT).transpose(-3, -2)
-        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=as_generator(generator, "noise", r.device))
-        return r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
-
-
-def _broadcast(**shapes: torch.Size) -> torch.Size:
-    try:
-        return torch.Size(torch.broadcast_shapes(*shapes.values()))
-    except RuntimeError as error:
-        got = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
-        raise ValueError(f"batch shapes must broadcast, got {got}") from error
+        generator = as_generator(generator, "noise", r.device)
+        noise = torch.randn(r.shape, dtype=r.dtype, device=r.device, generator=generator)
+        r = r + self.noise_variance.to(r.real.dtype).sqrt()[..., None, None, None] * noise
+        return r if self.interference is None else r + drawn_interference(self.interference, r, generator)
 
 
 def is_block_fading(h: Complex[Tensor, "*batch u r t"]) -> bool:
     """Return True if all uses of every channel of the batch have the same matrix."""
     return h.shape[-3] == 1 or h.stride(-3) == 0 or bool((h == h.narrow(-3, 0, 1)).all())
-
-
-def complex_matrices(name: str, value: AnyArray, ndim: int, shape: str) -> Tensor:
-    """Finite complex matrices of at least `ndim` axes, none of the last ones empty; ValueError naming `name` for others."""
-    matrices = as_tensor(name, value)
-    if not matrices.is_complex():
-        raise ValueError(f"{name} must be complex baseband coefficients, amplitudes with phases, got {matrices.dtype}, which has no phases")
-    if matrices.ndim < ndim or 0 in matrices.shape[-ndim:]:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(matrices.shape)}")
-    # of real and imaginary parts, since absolute values of complex numbers take several times as long
-    largest = float(torch.view_as_real(matrices.detach().resolve_conj()).abs().max()) if matrices.numel() else 0.0
-    if not math.isfinite(largest):
-        raise ValueError(f"{name} has NaN or infinite entries")
-    if largest > (torch.finfo(matrices.real.dtype).max / matrices.shape[-ndim:].numel() / 2) ** 0.5 and matrices.dtype != torch.complex32:
-        raise ValueError(f"{name} has entries up to {largest:.1e}, whose squares overflow {matrices.real.dtype}: bring it to mean |h|² = 1")
-    return matrices
-
-
-def not_negative(name: str, value: Scalars, like: Tensor) -> Tensor:
-    """Finite real numbers >= 0 in the precision and on the device of a tensor; ValueError naming `name` for others."""
-    values = _numbers(name, value, like)
-    if not values.isfinite().all() or (values < 0).any():
-        raise ValueError(f"{name} must be finite and not negative, got {values.tolist() if values.numel() < 9 else tuple(values.shape)}")
-    return values
-
-
-def _numbers(name: str, value: Scalars, like: Tensor) -> Tensor:
-    if isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be a number or an array of numbers, got {value}")
-    values = as_tensor(name, value)
-    if values.is_complex():
-        raise ValueError(f"{name} must be real, got complex numbers")
-    return values.to(dtype=like.real.dtype, device=like.device)

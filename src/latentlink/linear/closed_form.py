@@ -58,9 +58,12 @@ def expected_on(
     return Solution(link, status, mse, link.expected_power(modes.covariance), trace)
 
 
-def in_precision_of(modes: SemanticModes, channel: Channel) -> Channel:
-    """The channel in the precision of the modes; a ValueError if modes or channel are of another type, or on different devices."""
-    check_channel(channel, modes.strength)
+def in_precision_of(modes: SemanticModes, channel: Channel, coloured: bool = False) -> Channel:
+    """The channel in the precision of the modes; a ValueError if modes or channel are of another type, or on different devices.
+
+    Interference is refused unless the design serves it (`coloured`).
+    """
+    check_channel(channel, modes.strength, coloured)
     return channel.to(modes.strength.dtype)
 
 

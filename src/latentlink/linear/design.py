@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import LinearSolution, in_precision_of
+from latentlink.linear.coloured import design_in_interference
 from latentlink.linear.csi_cases import BothEnds, CsiCase
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.reprs import Summarised
@@ -56,6 +57,9 @@ class ClosedForm(Summarised):
             - `candidate` (…), where the channel is uncertain: number of the `robust.both_ends.Candidate` that was taken.
 
         Raises:
-            ValueError: modes or known are of another type or on different devices, or power and csi do not go together.
+            ValueError: modes or known are of another type or on different devices, or power, csi and interference do not go together.
         """
-        return self.csi.design(modes, in_precision_of(modes, known), self.power)
+        known = in_precision_of(modes, known, coloured=True)
+        if known.coloured:
+            return design_in_interference(modes, known, self.power, self.csi)
+        return self.csi.design(modes, known, self.power)

@@ -14,6 +14,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from latentlink.channels.channel import Channel, is_block_fading
+from latentlink.channels.interference import blocks_of_groups
 from latentlink.latents.packing import real_embedding
 from latentlink.links.link_file import channel_from, limit_from, link_facts, saved_tensors
 from latentlink.links.operation_count import REAL_WEIGHT, OperationCount
@@ -133,12 +134,13 @@ class LinearTransceiver(BaseTransceiver):
     def matched_to(self, channel: Channel) -> "LinearTransceiver":
         """The same precoder with the LMMSE decoder for another channel, G = E[t z'ᵀ] Mᵀ (M E[z' z'ᵀ] Mᵀ + C)^{-1}, M = H F̃.
 
-        C is the covariance of the noise and, where the channel is known only up to an error E, of E s, that error times the signal.
+        C is the covariance of the noise and, where the channel is known only up to an error E, of E s, that error times the signal; and
+        of interference, within each group of uses.
 
         Raises:
             ValueError: the antennas or uses differ from the precoder's, or the batches do not broadcast.
         """
-        check_same_transmitter(channel, self.channel)
+        check_same_transmitter(channel, self.channel, coloured=True)
         batch = broadcast_batch("channel", channel.batch, self.batch)
         channel = channel.to(self.precoder.dtype)
         M = self._effective(channel)
@@ -186,7 +188,7 @@ class LinearTransceiver(BaseTransceiver):
         """
         channel = self.channel if channel is None else channel.to(self.precoder.dtype)
         T = self._between_streams(self.decoder @ self._effective(channel))
-        if not bool((channel.error_variance > 0).any()):  # the noise of different groups is independent
+        if not channel.uncertain and not channel.coloured:  # the noise of different groups is independent
             return T, channel.noise_variance[..., None, None] / 2 * self._between_streams(self.decoder @ self.decoder.mT)
         s = self.streams.shape[-1]
         C = torch.eye(s, dtype=T.dtype, device=T.device) if covariance is None else covariance
@@ -196,11 +198,17 @@ class LinearTransceiver(BaseTransceiver):
         disturbed = disturbed if is_block_fading(channel.h) else disturbed * eye.real
         noise = channel.noise_variance[..., None, None] * eye + channel.error_variance[..., None, None] * disturbed
         G = self._combiner()
-        return T, torch.einsum("...aur,...uv,...bvr->...ab", G, noise.expand(*G.shape[:-3], -1, -1), G.conj()).real / 2
+        covariance = torch.einsum("...aur,...uv,...bvr->...ab", G, noise.expand(*G.shape[:-3], -1, -1), G.conj()).real / 2
+        if channel.interference is None:
+            return T, covariance
+        rows = torch.cat([G.real.flatten(-2), -G.imag.flatten(-2)], -1)
+        return T, covariance + rows @ channel.interference @ rows.mT
 
     def group_response(self) -> tuple[Float[Tensor, "*batch g q2 q2"], Float[Tensor, "*batch g q2 q2"]]:
         """T and noise covariance (…, g, 2q, 2q) between the slots of each group, on the decoder's channel if it is known exactly."""
         noise = self.channel.noise_variance[..., None, None, None] / 2 * (self.decoder @ self.decoder.mT)
+        if self.channel.interference is not None:
+            noise = noise + self.decoder @ blocks_of_groups(self.channel.interference, self.decoder.shape[-3]) @ self.decoder.mT
         return self.decoder @ self._effective(self.channel), noise
 
     def _combiner(self) -> Complex[Tensor, "*batch s u r"]:
@@ -261,7 +269,8 @@ class LinearTransceiver(BaseTransceiver):
         eye = torch.eye(width, dtype=F.dtype, device=F.device)
         noise = channel.noise_variance[..., None, None, None] * eye + channel.error_variance[..., None, None, None] * correlation
         per_antenna = torch.kron(noise, torch.eye(channel.n_rx, dtype=noise.dtype, device=noise.device))
-        return real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
+        disturbance = real_embedding(per_antenna.expand(*per_antenna.shape[:-3], groups, -1, -1)) / 2
+        return disturbance if channel.interference is None else disturbance + blocks_of_groups(channel.interference, groups)
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         facts = link_facts(self.channel, len(self.mean_x), len(self.mean_y), self.power_limit)

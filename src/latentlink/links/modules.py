@@ -134,7 +134,7 @@ class ChannelLayer(Summarised, nn.Module):
 
     def __init__(self, channel: Channel, *, seed: int | torch.Generator | None = None) -> None:
         super().__init__()
-        check_channel(channel)
+        check_channel(channel, coloured=True)
         self.channel = TensorHolder(channel)
         self.source = as_generator(seed, "noise", None if isinstance(seed, torch.Generator) else channel.h.device, "seed")
 

@@ -141,7 +141,7 @@ def as_transceiver(link: AnyLink, channel: Channel, dimension: int = 0) -> Trans
     Raises:
         ValueError: it has no `encode` or no `decode`, or channel is no Channel.
     """
-    check_channel(channel)
+    check_channel(channel, coloured=True)
     found = codes_of(link)
     return found if isinstance(found, BaseTransceiver) else OwnTransceiver(found, channel, dimension)
 

@@ -27,16 +27,21 @@ def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = Non
     return r
 
 
-def check_channel(channel: object, like: Tensor | None = None) -> None:
-    """Check that the argument is a channel, on the device of a tensor if one is given."""
+def check_channel(channel: object, like: Tensor | None = None, coloured: bool = False) -> None:
+    """Check that the argument is a channel, on the device of a tensor if one is given, and without interference unless that is served."""
     check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
+    if isinstance(channel, Channel) and channel.coloured and not coloured:
+        raise ValueError(
+            "channel must have no interference here: only ClosedForm with Mean() power and its links serve coloured noise; leave it out, "
+            "or count its mean power as noise_variance"
+        )
     if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
         raise ValueError(f"channel must be on {like.device}, where the latents are, got {channel.h.device}")
 
 
-def check_same_transmitter(channel: Channel, designed: Channel) -> None:
-    """Check that a channel has the transmit antennas and uses that a transmitter was designed for."""
-    check_channel(channel)
+def check_same_transmitter(channel: Channel, designed: Channel, coloured: bool = False) -> None:
+    """Check that a channel has the transmit antennas and uses that a transmitter was designed for (`coloured` as in `check_channel`)."""
+    check_channel(channel, coloured=coloured)
     got, expected = (channel.uses, channel.n_tx), (designed.uses, designed.n_tx)
     if got != expected:
         raise ValueError(f"channel must have (uses, n_tx) = {expected} as the precoder has, got {got}")

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
-from latentlink.channels.channel import Channel, Scalars
+from latentlink.channels.channel import Channel
+from latentlink.channels.matrices import Scalars
 from latentlink.numerics.doors import AnyArray, as_generator, as_tensor, integer
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
@@ -222,11 +223,11 @@ def _agreeing(table: list[list[Channel]]) -> tuple[tuple[Channel, ...], ...]:
         if len({each.n_rx for each in row}) > 1 or any(a.n_tx != b.n_tx for a, b in zip(row, table[0], strict=True)):
             shapes = [[tuple(each.h.shape[-2:]) for each in row] for row in table]
             raise ValueError(f"h must have n_rx of receiver {k} in its row and n_tx of a transmitter in its column, got {shapes}")
-    shapes = [each.batch for row in table for each in row]
+    batches = [each.batch for row in table for each in row]
     try:
-        batch = torch.broadcast_shapes(*shapes)
+        batch = torch.broadcast_shapes(*batches)
     except RuntimeError as error:
-        raise ValueError(f"batch shapes of h, noise_variance and power must broadcast, got {[tuple(s) for s in shapes]}") from error
+        raise ValueError(f"batch shapes of h, noise_variance and power must broadcast, got {[tuple(s) for s in batches]}") from error
     return tuple(tuple(_expanded(each, torch.Size(batch)) for each in row) for row in table)
 
 
@@ -234,7 +235,7 @@ def _expanded(channel: Channel, batch: torch.Size) -> Channel:
     """A channel with a larger batch."""
     if channel.batch == batch:
         return channel
-    outside = getattr(channel, "interference", None)
+    outside = channel.interference
     settings = {} if outside is None else {"interference": outside.expand(*batch, *outside.shape[-2:])}
     return Channel(
         channel.h.expand(*batch, *channel.h.shape[-3:]), channel.noise_variance.expand(batch), channel.power.expand(batch),

@@ -21,11 +21,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from latentlink.channels.channel import Channel
-from latentlink.latents.packing import real_embedding
 from latentlink.networks.links import Links
 from latentlink.networks.modes import NetworkModes
 from latentlink.numerics.parts import Parts
+from latentlink.streams.whitened import whitened
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +32,7 @@ class Problem(Parts):
     """A batch of networks in whitened real coordinates: K users, c coordinates, a antenna dimensions of all transmitters (see the module).
 
     Attributes:
-        H: (…, K, r, a) whitened channels to each user from all transmitters; users of fewer antennas have rows of zeros.
+        H: (…, K, r, a) whitened channels to each user from all transmitters; users of fewer antennas have rows of zeros in each half.
         B: (K, q, c) what each user wants; users of fewer rows have rows of zeros.
         C: (c, c) covariance of the coordinates, the identity within each transmitter.
         most: (K,) tr B_k C^{-1} B_kᵀ.
@@ -63,9 +62,9 @@ class Problem(Parts):
         """
         modes, links = modes.to(torch.float64), links.to(torch.float64)
         transmitter_of, receiver_of = places(modes, links)
-        whitened = [_whitened_row(links.table[k]) for k in range(links.receivers)]
-        r = max(row.shape[-2] for row in whitened)
-        H = torch.stack([_padded(whitened[k], r) for k in receiver_of], -3)
+        seen = [whitened(links.table[k]) for k in range(links.receivers)]
+        r = max(row.shape[-2] for row in seen)
+        H = torch.stack([_padded(seen[k].unflatten(-2, (2, -1)), r // 2).flatten(-3, -2) for k in receiver_of], -3)
         q = max(len(each) for each in modes.wanted)
         B = torch.stack([_padded(each, q) for each in modes.wanted])
         ends = [0, *accumulate(2 * links.uses * each.n_tx for each in links.table[0])]
@@ -150,36 +149,6 @@ def places(modes: NetworkModes, links: Links) -> tuple[tuple[int, ...], tuple[in
             )
         found.append(numbers)
     return found[0], found[1]
-
-
-def real_channel(channel: Channel) -> Float[Tensor, "*batch r2 t2"]:
-    """The real embedding (…, 2 u n_rx, 2 u n_tx) of a block-diagonal channel, real parts of all uses and antennas first."""
-    h = channel.h
-    u, r, t = h.shape[-3:]
-    blocks = torch.zeros(*h.shape[:-3], u, r, u, t, dtype=h.dtype, device=h.device)
-    index = torch.arange(u, device=h.device)
-    blocks[..., index, :, index, :] = h.movedim(-3, 0)
-    return real_embedding(blocks.flatten(-4, -3).flatten(-2))
-
-
-def noise_covariance(row: tuple[Channel, ...]) -> Float[Tensor, "*batch r2 r2"]:
-    """The covariance (…, 2 u n_rx, 2 u n_rx) of a receiver's noise: white, channel errors at full power, interference from outside."""
-    white = row[0].noise_variance + sum(each.error_variance * each.power for each in row)
-    size = 2 * row[0].uses * row[0].n_rx
-    covariance = white[..., None, None] / 2 * torch.eye(size, dtype=white.dtype, device=white.device)
-    outside = getattr(row[0], "interference", None)
-    return covariance if outside is None else covariance + outside
-
-
-def _whitened_row(row: tuple[Channel, ...]) -> Float[Tensor, "*batch r2 a"]:
-    """L^{-1} [H_1, H_2, …] (…, r, a) of one receiver, L Lᵀ its noise covariance, kept definite where there is no noise."""
-    H = torch.cat([real_channel(each) for each in row], -1)
-    N = noise_covariance(row)
-    power = sum(each.power for each in row)
-    floor = 1e-15 * (H.square().sum((-2, -1)) * power / H.shape[-2] + N.diagonal(dim1=-2, dim2=-1).mean(-1))
-    floor = torch.where(floor > 0, floor, 1.0)
-    eye = torch.eye(N.shape[-1], dtype=N.dtype, device=N.device)
-    return torch.linalg.solve_triangular(torch.linalg.cholesky(N + floor[..., None, None] * eye), H, upper=False)
 
 
 def _white_within(C: Float[Tensor, "c c"], columns: tuple[slice, ...]) -> Float[Tensor, "c c"]:

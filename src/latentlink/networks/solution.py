@@ -20,9 +20,10 @@ from latentlink.linear.transceiver import LinearTransceiver
 from latentlink.links.status import name_of
 from latentlink.networks.links import Links
 from latentlink.networks.modes import NetworkModes
-from latentlink.networks.problem import noise_covariance, places, real_channel
+from latentlink.networks.problem import places
 from latentlink.numerics.doors import AnyArray, finite, integer
 from latentlink.numerics.reprs import Summarised, spread
+from latentlink.streams.whitened import noise_covariance, real_channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +150,10 @@ class NetworkSolution(Summarised):
             errors.append(self.modes.weighted_variance[k] - explained)
         return torch.stack(errors, -1)
 
+    def status_names(self) -> list[str]:
+        """The distinct names of the statuses of the batch."""
+        return sorted({name_of(int(code)) for code in self.status.unique()})
+
     def user(self, k: int) -> LinearTransceiver:
         """The link of user k as an ordinary transceiver, to evaluate, save, age or compare.
 
@@ -218,7 +223,7 @@ class NetworkSolution(Summarised):
         at = self._coordinates(others)
         M = self._arriving(k)[..., at]
         interference = M @ self.modes.correlation[at[:, None], at] @ M.mT
-        outside = getattr(row[0], "interference", None)
+        outside = row[0].interference
         interference = interference if outside is None else interference + outside
         silent = [t for t in range(len(row)) if t not in senders]
         noise = row[0].noise_variance + sum(row[t].error_variance * self._power(self.modes.correlation, t) for t in silent)
@@ -256,9 +261,8 @@ class NetworkSolution(Summarised):
         return self.modes.variance[k] - 2 * (T * gram).sum((-2, -1)) + (gram * received).sum((-2, -1))
 
     def _facts(self) -> dict[str, str]:
-        statuses = ", ".join(sorted(name_of(int(code)) for code in self.status.unique()))
         facts: dict[str, Any] = self.links._facts()
-        return {**facts, "status": statuses, "weighted error": f"weighted error {spread(self.weighted.sum(-1))}"}
+        return {**facts, "status": ", ".join(self.status_names()), "weighted error": f"weighted error {spread(self.weighted.sum(-1))}"}
 
 
 def _loaded(S: Float[Tensor, "*batch r r"]) -> Float[Tensor, "*batch r r"]:

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
-from latentlink.channels.channel import Channel, complex_matrices
+from latentlink.channels.channel import Channel
 from latentlink.channels.csi.statistics import correlation_over_time, doppler_hz
+from latentlink.channels.matrices import complex_matrices
 from latentlink.numerics.doors import AnyArray, as_generator, real
 from latentlink.numerics.validation import validate_call
 

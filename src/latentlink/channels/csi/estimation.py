@@ -17,8 +17,9 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from latentlink.channels.channel import Channel, Scalars, not_negative
+from latentlink.channels.channel import Channel
 from latentlink.channels.csi.statistics import GridStatistics
+from latentlink.channels.matrices import Scalars, not_negative
 from latentlink.channels.ofdm import ResourceElements
 from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import as_generator, finite
