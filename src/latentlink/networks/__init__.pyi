@@ -1,6 +1,7 @@
 from .cooperative import Cooperative
 from .coordinates import network_modes
 from .design import NetworkDesign
+from .fair import Fair
 from .game import SemanticGame
 from .links import Links
 from .modes import NetworkModes
@@ -10,6 +11,7 @@ from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
 
 __all__ = [
     "Cooperative",
+    "Fair",
     "Links",
     "MultipleAccess",
     "NetworkDesign",

@@ -1,0 +1,93 @@
+"""Fairness: the least of the worst user's error, by weights that rise where a user is behind.
+
+Each round multiplies the weight of user k by exp(η (J_k / mean − 1)), J_k relative to the user's own variance, and designs anew; the round
+whose worst user is best off is kept. A weighted sum is never above the worst user's error, so that with weights of sum 1 the least weighted
+sum is a bound: exactly where the inner design is optimal, else by its own bound.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlink.links.status import Status
+from latentlink.networks.design import CONVERGED, Designed, Outcome
+from latentlink.networks.multiple_access import CLOSED
+from latentlink.networks.problem import Problem
+from latentlink.numerics.doors import check_instance, integer, real
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fair(Designed):
+    """Min-max fairness over users, by any design of the least sum.
+
+    Attributes:
+        by: the design of weighted sums, such as Broadcast(), MultipleAccess() or Cooperative(); fewer starts and steps save time.
+        rounds: of weights.
+        rate: η of the first round; it falls with the root of the round.
+
+    Raises:
+        ValueError: `by` is no such design, the rounds are no integer ≥ 1, or the rate is not above 0.
+
+    Returns of `design` beside those of others: `trace["worst"]` (…), the worst user's J_k relative to its variance; `trace["worst_bound"]`
+    (…), what no design of that kind can be below; `trace["weights"]` (…, K). `trace["gap"]` is that of the worst user.
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = [torch.randn(500, 8, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
+        >>> moments = ll.networks.NetworkMoments.from_pilots(x=x, y=[each.tanh() for each in x], observations="own")
+        >>> h = [[ll.rayleigh(2, 2, generator=2 * k + t) for t in range(2)] for k in range(2)]
+        >>> modes, links = ll.networks.network_modes(moments), ll.networks.Links.from_snr(h, snr_db=10.0)
+        >>> fair = ll.networks.Fair(by=ll.networks.Cooperative(starts=1, polish=20)).design(modes, links)
+        >>> usual = ll.networks.Cooperative(starts=1, polish=20).design(modes, links)
+        >>> bool(fair.weighted.max() < usual.weighted.max())
+        True
+    """
+
+    by: Designed = field()
+    rounds: int = 40
+    rate: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_instance("by", self.by, Designed, "networks.Broadcast()")
+        integer("rounds", self.rounds, 1)
+        real("rate", self.rate, above=0.0)
+
+    def solve(self, problem: Problem) -> Outcome:
+        """Find precoders of a batch of problems."""
+        total = problem.most
+        own = problem.weighed(torch.where(total > 0, 1 / torch.where(total > 0, total, 1.0), 0.0))  # J_k relative to what there is to win
+        users = problem.H.shape[-3]
+        weights = torch.full((*problem.batch, users), 1 / users, dtype=total.dtype, device=total.device)
+        best = self.by.solve(own.weighed(weights))
+        worst = own.errors(best.F).amax(-1)
+        bound = torch.zeros_like(worst)
+        outcome, kept = best, weights
+        for number in range(1, self.rounds + 1):
+            J = own.errors(outcome.F)
+            bound = torch.maximum(bound, self._bound(own, outcome, weights))
+            best, kept, worst = _better(best, outcome, kept, weights, worst, J.amax(-1))
+            step = self.rate / number**0.5 * (J / J.mean(-1, keepdim=True).clamp(min=1e-300) - 1)
+            weights = torch.softmax(weights.clamp(min=1e-12).log() + step, -1)
+            outcome = self.by.solve(own.weighed(weights))
+        best, kept, worst = _better(best, outcome, kept, weights, worst, own.errors(outcome.F).amax(-1))
+        bound = torch.maximum(bound, self._bound(own, outcome, weights))
+        closed = worst - bound <= CLOSED * bound
+        status = torch.where(closed, Status.OPTIMAL.code, CONVERGED.code)
+        gap = (worst - bound) / bound.clamp(min=1e-300)
+        trace = {"worst": worst, "worst_bound": bound, "weights": kept, "gap": gap}
+        return Outcome(best.F, status, torch.full_like(worst, -torch.inf), trace)
+
+    def _bound(self, own: Problem, outcome: Outcome, weights: Float[Tensor, "*batch K"]) -> Float[Tensor, "*batch"]:
+        """What the worst user's error is at least: the bound of the weighted sum, whose weights have the sum 1."""
+        known = torch.where(outcome.bound.isfinite(), outcome.bound, 0.0)
+        exactly = (own.errors(outcome.F) * weights).sum(-1)
+        return torch.where(outcome.status == Status.OPTIMAL.code, torch.maximum(known, exactly * (1 - CLOSED)), known)
+
+
+def _better(best: Outcome, now: Outcome, kept: Tensor, weights: Tensor, worst: Tensor, found: Tensor) -> tuple[Outcome, Tensor, Tensor]:
+    """For every network the round whose worst user is better off."""
+    ahead = found < worst
+    F = torch.where(ahead[..., None, None], now.F, best.F)
+    return replace(best, F=F), torch.where(ahead.unsqueeze(-1), weights, kept), torch.where(ahead, found, worst)
