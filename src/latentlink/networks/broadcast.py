@@ -7,10 +7,10 @@ needs no term of its own: what another user is sent are columns of F of no use t
 is whatever meets the bound of `broadcast_bounds`, as users on orthogonal channels do.
 
 *Otherwise* the problem is not convex. Several starts (`starts`) take some steps of block descent (`descent`), whose federated form has each
-user send H_kᵀG_kᵀG_kH_k and H_kᵀG_kᵀB_k; the best is polished by L-BFGS (`polish`), since block descent has long plateaus.
+user send H_kᵀG_kᵀG_kH_k and H_kᵀG_kᵀB_k, and then of L-BFGS (`polish`), since block descent has long plateaus; the best is kept.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool
@@ -20,7 +20,7 @@ from latentlink.links.status import Status
 from latentlink.networks.broadcast_bounds import broadcast_bound
 from latentlink.networks.descent import descend
 from latentlink.networks.design import CONVERGED, Designed, Outcome
-from latentlink.networks.equivalent import stacked
+from latentlink.networks.equivalent import shares, stacked
 from latentlink.networks.exact import Exact, exact
 from latentlink.networks.one_transmitter import check_one_transmitter
 from latentlink.networks.polish import polish
@@ -42,9 +42,9 @@ class Broadcast(Designed):
 
     Attributes:
         starts: the number of starts at most, in the order equivalent channel, mean channel, each user's own closed form, random ones; with
-            private messages SLNR and block-diagonal precoders come first.
+            private messages SLNR comes first, and block diagonalisation after the mean channel.
         steps: of block descent from each start.
-        polish: the most steps of L-BFGS from the best.
+        polish: the most steps of L-BFGS from where that ends.
 
     Raises:
         ValueError: a number is no integer, or too small.
@@ -72,16 +72,16 @@ class Broadcast(Designed):
     def solve(self, problem: Problem) -> Outcome:
         """Find precoders of a batch of problems of one transmitter."""
         check_one_transmitter(problem)
+        heard = torch.where(shares(problem)[..., None, None] > 0, problem.H, 0.0)  # users of no weight change nothing
+        problem = replace(problem, H=heard)
         equal, known = of_equal_channels(problem)
         if bool(equal.all()):
             status = torch.full(equal.shape, Status.OPTIMAL.code, device=known.F.device)
             return Outcome(known.F, status, known.error, {"gap": torch.zeros_like(known.error)})
         begun = starts(problem, self.starts)
-        descended = descend(problem, perturbed(problem, begun), self.steps, "sum")
-        J = problem.errors(descended).sum(-1)
-        F = polish(problem, better(problem, descended), self.polish, "sum")
-        F = better(problem, torch.stack([F, better(problem, begun)]))
-        F = torch.where(equal[..., None, None], known.F, F)
+        found = polish(problem, descend(problem, perturbed(problem, begun), self.steps, "sum"), self.polish, "sum")
+        J = problem.errors(found).sum(-1)
+        F = torch.where(equal[..., None, None], known.F, better(problem, torch.cat([found, begun])))
         bound = torch.where(equal, known.error, broadcast_bound(problem))
         reached = problem.errors(F).sum(-1)
         closed = equal | (reached - bound <= _CLOSED * bound + _ROUNDING * problem.most.sum(-1))

@@ -36,7 +36,6 @@ _PAIRS = 45  # users of more pairs than this are bounded without them
 def broadcast_bound(problem: Problem) -> Float[Tensor, "*batch"]:
     """The largest of the bounds (…) of Σ_k J_k for one transmitter."""
     R = problem.H.mT @ problem.H
-    R = torch.where(shares(problem)[..., None, None] > 0, R, 0.0)  # users of no weight set no limit
     users, every = R.shape[-3], groups(problem)
     found = [alone(problem).sum(-1), _grouped(problem, R, every), _mean_channel(problem, R)]
     if len(every) > 1:

@@ -9,7 +9,7 @@ by rounds, with multipliers U_k and a penalty ϱ = ρ / P,
     G_k = LMMSE decoder for F_k,
     F_k = (H_kᵀG_kᵀG_kH_k + ϱ I)^{-1} (H_kᵀG_kᵀB_k + ϱ (Z − U_k)),      Z = Σ_k (F_k + U_k) / K scaled down to P,      U_k ← U_k + F_k − Z
 
-[fiorellino2026federated]. Block descent (`descent`) has no ρ and is federated where users send H_kᵀG_kᵀG_kH_k and H_kᵀG_kᵀB_k instead.
+[dipoce2026federated]. Block descent (`descent`) has no ρ and is federated where users send H_kᵀG_kᵀG_kH_k and H_kᵀG_kᵀB_k instead.
 """
 
 from dataclasses import dataclass

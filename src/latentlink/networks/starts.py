@@ -21,9 +21,10 @@ def starts(problem: Problem, count: int) -> Float[Tensor, "starts *batch a c"]:
     once = equivalent_channel(problem, mean)
     found = [better(problem, torch.stack([once, equivalent_channel(problem, once)])), mean]
     if len(groups(problem)) > 1:
-        found = [leakage_aware(problem), block_diagonal(problem), *found]
-    users, power = problem.H.shape[-3], problem.power.sum(-1)
-    found += [exact(stacked(problem.B), problem.H[..., k, :, :], power).F for k in range(min(users, count - len(found)))]
+        found = [leakage_aware(problem), *found, block_diagonal(problem)]
+    served = [k for k in range(problem.H.shape[-3]) if bool(problem.B[..., k, :, :].any())]
+    power = problem.power.sum(-1)
+    found += [exact(stacked(problem.B), problem.H[..., k, :, :], power).F for k in served[: max(count - len(found), 0)]]
     found += [_random(problem, number) for number in range(count - len(found))]
     return torch.stack(torch.broadcast_tensors(*found[:count]))
 

@@ -74,7 +74,7 @@ class TimeDivision(Designed):
         users, n_tx = problem.H.shape[-3], problem.H.shape[-1] // (2 * problem.uses)
         if problem.uses < users:
             raise ValueError(
-                f"links must have uses for each of {users} users, got {problem.uses} in all: give more, or take Broadcast, which serves all in one"
+                f"links must have uses for each of {users} users, got {problem.uses}: give more, or take Broadcast, which serves all in one"
             )
         own = [problem.H[..., k, :, :] * _mask(problem, k, users, n_tx) for k in range(users)]
         parts, _ = parallel(problem.B.unbind(-3), own, problem.power.sum(-1))
