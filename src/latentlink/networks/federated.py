@@ -15,6 +15,8 @@ by rounds, with multipliers U_k and a penalty ϱ = ρ / P,
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from latentlink.networks.descent import within_separate
 from latentlink.networks.design import Designed, Outcome
@@ -54,18 +56,24 @@ class FederatedAdmm(Designed):
     def solve(self, problem: Problem) -> Outcome:
         """What the transmitter has after the last round."""
         check_one_transmitter(problem)
-        H, B, P = problem.H, problem.B, problem.power.sum(-1)
-        penalty = (self.rho / torch.where(P > 0, P, 1.0))[..., None, None, None]
-        loading = penalty * torch.eye(H.shape[-1], dtype=H.dtype, device=H.device)
-        eye = torch.eye(H.shape[-2], dtype=H.dtype, device=H.device)
-        Z = mean_channel(problem)
-        F = Z.unsqueeze(-3).expand(*Z.shape[:-2], H.shape[-3], *Z.shape[-2:])
-        U = torch.zeros_like(F)
-        for _ in range(self.rounds):
-            M = H @ F
-            G = torch.cholesky_solve(M @ B.mT, torch.linalg.cholesky(M @ M.mT + eye)).mT
-            through = G @ H
-            F = torch.linalg.solve(through.mT @ through + loading, through.mT @ B + penalty * (Z.unsqueeze(-3) - U))
-            Z = within_separate(problem, (F + U).mean(-3))
-            U = U + F - Z.unsqueeze(-3)
+        Z, F = consensus(problem, mean_channel(problem), self.rho, self.rounds)
         return baseline(problem, Z, disagreement=(F - Z.unsqueeze(-3)).square().sum((-3, -2, -1)).sqrt())
+
+
+def consensus(
+    problem: Problem, Z: Float[Tensor, "*batch a c"], rho: float, rounds: int
+) -> tuple[Float[Tensor, "*batch a c"], Float[Tensor, "*batch K a c"]]:
+    """The transmitter's precoder Z and the users' copies F_k after some rounds from a common start."""
+    H, B, P = problem.H, problem.B, problem.power.sum(-1)
+    penalty = (rho / torch.where(P > 0, P, 1.0))[..., None, None, None]
+    loading = penalty * torch.eye(H.shape[-1], dtype=H.dtype, device=H.device)
+    eye = torch.eye(H.shape[-2], dtype=H.dtype, device=H.device)
+    F = Z.unsqueeze(-3).expand(*Z.shape[:-2], H.shape[-3], *Z.shape[-2:])
+    U = torch.zeros_like(F)
+    for _ in range(rounds):
+        M = H @ F
+        through = torch.cholesky_solve(M @ B.mT, torch.linalg.cholesky(M @ M.mT + eye)).mT @ H  # G_k H_k
+        F = torch.linalg.solve(through.mT @ through + loading, through.mT @ B + penalty * (Z.unsqueeze(-3) - U))
+        Z = within_separate(problem, (F + U).mean(-3))
+        U = U + F - Z.unsqueeze(-3)
+    return Z, F

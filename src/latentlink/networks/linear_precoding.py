@@ -44,8 +44,9 @@ class BlockDiagonal(Designed):
     def solve(self, problem: Problem) -> Outcome:
         """Precoders in the null spaces; a ValueError where the others' channels leave a user none."""
         check_one_transmitter(problem)
-        room = torch.linalg.matrix_norm(_nulled(problem)).amax(tuple(range(len(problem.batch))))
-        for k in range(problem.H.shape[-3]):
+        users = problem.H.shape[-3]
+        room = torch.linalg.matrix_norm(_nulled(problem)).reshape(-1, users).sum(0)
+        for k in range(users):
             if float(room[k]) == 0 and bool(problem.H[..., k, :, :].any()):
                 raise ValueError(
                     f"links must have more transmit antennas than the other users have receive antennas together, for block "
