@@ -289,6 +289,12 @@ def network_objects() -> list[Any]:
         solution,
         solution.transmitters[0],
         solution.receivers[0],
+        ll.networks.Broadcast(starts=2, steps=2, polish=2),
+        ll.networks.BlockDiagonal(),
+        ll.networks.FederatedAdmm(rounds=2),
+        ll.networks.ReusedDesign(),
+        ll.networks.Slnr(),
+        ll.networks.TimeDivision(overheard=True),
     ]
 
 
@@ -535,6 +541,10 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "Links.channel": {"receiver": lambda: 0, "transmitter": lambda: 0},
     "Links.own": {"k": lambda: 0},
     "NetworkSolution.user": {"k": lambda: 0},
+    **{
+        f"{name}.design": {"modes": lambda: network_cases.modes("broadcast"), "links": lambda: network_cases.links("broadcast", uses=3, n_tx=6)}
+        for name in ("Broadcast", "BlockDiagonal", "FederatedAdmm", "ReusedDesign", "Slnr", "TimeDivision")
+    },
     "NetworkSolution.matched_to": {"links": lambda: network_cases.links("broadcast")},
     "NetworkReceiver.decode": {"r": lambda: network_cases.received()},
     "tr38901.generate": {"n_rx": lambda: 1, "n_tx": lambda: 1},
@@ -619,6 +629,7 @@ LEFT_OUT = {  # parts of designs that only designs call, with arguments that onl
     "alignment",
     "rows",
     "run",
+    "solve",
     "transceiver",
     "wanted",
 }

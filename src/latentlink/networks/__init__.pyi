@@ -1,17 +1,25 @@
+from .broadcast import Broadcast
 from .cooperative import Cooperative
 from .coordinates import network_modes
 from .design import NetworkDesign
 from .fair import Fair
+from .federated import FederatedAdmm
 from .game import SemanticGame
+from .linear_precoding import BlockDiagonal, Slnr
 from .links import Links
 from .modes import NetworkModes
 from .moments import NetworkMoments
 from .multiple_access import MultipleAccess
+from .reused import ReusedDesign
 from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
+from .time_division import TimeDivision
 
 __all__ = [
+    "BlockDiagonal",
+    "Broadcast",
     "Cooperative",
     "Fair",
+    "FederatedAdmm",
     "Links",
     "MultipleAccess",
     "NetworkDesign",
@@ -20,6 +28,9 @@ __all__ = [
     "NetworkReceiver",
     "NetworkSolution",
     "NetworkTransmitter",
+    "ReusedDesign",
     "SemanticGame",
+    "Slnr",
+    "TimeDivision",
     "network_modes",
 ]

@@ -17,7 +17,7 @@ from latentlink.networks.game import SemanticGame, is_game
 from latentlink.networks.multiple_access import searched
 from latentlink.networks.pricing import answer_prices
 from latentlink.networks.problem import Problem
-from latentlink.networks.starts import own_designs
+from latentlink.networks.several_transmitters import own_designs
 from latentlink.numerics.doors import choice, integer
 
 

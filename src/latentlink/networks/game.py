@@ -22,7 +22,7 @@ from latentlink.links.status import Status
 from latentlink.networks.design import Designed, Outcome
 from latentlink.networks.exact import exact
 from latentlink.networks.problem import Problem
-from latentlink.networks.starts import own_designs
+from latentlink.networks.several_transmitters import own_designs
 from latentlink.numerics.division import root
 from latentlink.numerics.doors import choice, flag, integer, real
 from latentlink.streams.waterfilling import mse_waterfilling

@@ -14,7 +14,7 @@ from latentlink.networks.descent import Budget, descend, within_sum
 from latentlink.networks.design import CONVERGED, Designed, Outcome
 from latentlink.networks.polish import polish
 from latentlink.networks.problem import Problem
-from latentlink.networks.starts import best_of, cooperative_bound, own_designs, random_precoders
+from latentlink.networks.several_transmitters import best_of, cooperative_bound, own_designs, random_precoders
 from latentlink.numerics.doors import choice, integer
 
 CLOSED = 1e-6  # relative gap to the bound below which a design is called optimal

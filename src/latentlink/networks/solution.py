@@ -102,7 +102,7 @@ class NetworkSolution(Summarised):
         >>> links = ll.networks.Links.from_snr([[ll.rayleigh(2, 2, generator=k)] for k in range(2)], snr_db=10.0)
         >>> solution = ll.networks.Broadcast().design(modes, links)
         >>> solution.user(1)
-        LinearTransceiver(8 → 8, 2×2, 1 use...)
+        LinearTransceiver(1 channel, 2×2, 1 use, ...)
     """
 
     modes: NetworkModes
