@@ -295,6 +295,10 @@ def network_objects() -> list[Any]:
         ll.networks.ReusedDesign(),
         ll.networks.Slnr(),
         ll.networks.TimeDivision(overheard=True),
+        ll.networks.MultipleAccess(starts=1, steps=2, polish=2),
+        ll.networks.Cooperative(starts=1, steps=2, polish=2),
+        ll.networks.SemanticGame(rounds=2),
+        ll.networks.Fair(by=ll.networks.Broadcast(starts=1, steps=2, polish=0), rounds=2),
     ]
 
 
@@ -542,8 +546,18 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "Links.own": {"k": lambda: 0},
     "NetworkSolution.user": {"k": lambda: 0},
     **{
-        f"{name}.design": {"modes": lambda: network_cases.modes("broadcast"), "links": lambda: network_cases.links("broadcast", uses=3, n_tx=6)}
-        for name in ("Broadcast", "BlockDiagonal", "FederatedAdmm", "ReusedDesign", "Slnr", "TimeDivision")
+        f"{name}.design": {
+            "modes": lambda: network_cases.modes("broadcast"),
+            "links": lambda: network_cases.links("broadcast", uses=3, n_tx=6),
+        }
+        for name in ("Broadcast", "BlockDiagonal", "FederatedAdmm", "ReusedDesign", "Slnr", "TimeDivision", "Fair", "MultipleAccess")
+    },
+    **{
+        f"{name}.design": {
+            "modes": lambda: network_cases.modes("interference"),
+            "links": lambda: network_cases.links("interference"),
+        }
+        for name in ("SemanticGame", "Cooperative")
     },
     "NetworkSolution.matched_to": {"links": lambda: network_cases.links("broadcast")},
     "NetworkReceiver.decode": {"r": lambda: network_cases.received()},
@@ -588,6 +602,7 @@ RESULTS = {  # what designs and measurements return, made by hand at one's own r
     "ImageSet",
 }
 LEFT_OUT = {  # parts of designs that only designs call, with arguments that only they make
+    "improved",
     "project",
     "allocate",
     "limits_of",

@@ -1,8 +1,9 @@
 """Many users: broadcast, several sensors, interference and fairness, each with one design call and a bound beside it.
 
 Read `moments`, `modes` and `coordinates` (what devices want of each other), `links` (the channels between them), `problem` (the equations
-of every user's error) and `solution` (each user's link as an ordinary one); then `exact` (where the optimum is known), `descent` and
-`polish`, and `design`, which every design is.
+of every user's error) and `solution` (each user's link as an ordinary one); `exact` (where the optimum is known), `descent` and `polish`,
+and `design`, which every design is. Then the designs: `broadcast` with `equivalent`, `broadcast_bounds` and `starts`, its baselines
+`linear_precoding`, `time_division`, `federated` and `reused`; `multiple_access`, `game`, `pricing` and `cooperative`; `fair` over any.
 """
 
 import lazy_loader

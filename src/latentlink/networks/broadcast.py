@@ -13,12 +13,12 @@ user send H_kᵀG_kᵀG_kH_k and H_kᵀG_kᵀB_k, and then of L-BFGS (`polish`),
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from latentlink.links.status import Status
 from latentlink.networks.broadcast_bounds import broadcast_bound
-from latentlink.networks.descent import descend
+from latentlink.networks.descent import FURTHER, descend
 from latentlink.networks.design import CONVERGED, Designed, Outcome
 from latentlink.networks.equivalent import shares, stacked
 from latentlink.networks.exact import Exact, exact
@@ -87,6 +87,10 @@ class Broadcast(Designed):
         closed = equal | (reached - bound <= _CLOSED * bound + _ROUNDING * problem.most.sum(-1))
         status = torch.where(closed, Status.OPTIMAL.code, CONVERGED.code)
         return Outcome(F, status, bound, {"start": J.argmin(0)})
+
+    def improved(self, problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
+        """Go on from precoders of a problem whose weights were a little different, by some rounds of block descent."""
+        return descend(problem, F, FURTHER, "sum")
 
 
 def of_equal_channels(problem: Problem) -> tuple[Bool[Tensor, "*batch"], Exact]:

@@ -1,7 +1,7 @@
 """Pairs on one band that cooperate: the least sum of all users' errors.
 
-Given the decoders the transmitters' precoders decouple, so that block descent (`descent`) has two blocks; the other way is to let each pair in
-turn answer what it costs the others (`pricing`). Where interference is as strong as the signal, local optima differ by a tenth and more:
+Given the decoders the transmitters' precoders decouple, so that block descent (`descent`) has two blocks; the other way is to let each pair
+in turn answer what it costs the others (`pricing`). Where interference is as strong as the signal, local optima differ by a tenth and more:
 several starts are followed, among them the equilibrium of the selfish game. No optimum is known; the bound serves every user alone.
 """
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from latentlink.networks.descent import Budget
+from latentlink.networks.descent import FURTHER, Budget, descend
 from latentlink.networks.design import Designed, Outcome
 from latentlink.networks.game import SemanticGame, is_game
 from latentlink.networks.multiple_access import searched
@@ -66,7 +67,7 @@ class Cooperative(Designed):
     def solve(self, problem: Problem) -> Outcome:
         """Find precoders of a batch of problems."""
         first: list[Tensor] = [own_designs(problem)]
-        if is_game(problem):
+        if problem.H.shape[-3] > 1 and is_game(problem):
             first = [SemanticGame().solve(problem).F, *first]
         first = first[: self.starts]
         steps = self.steps
@@ -74,3 +75,7 @@ class Cooperative(Designed):
             first, steps = [answer_prices(problem, F, self.steps) for F in first], 0
         outcome = searched(problem, first, self.budget, self.starts if self.method == "descent" else len(first), steps, self.polish)
         return Outcome(outcome.F, outcome.status, outcome.bound, {"starts": torch.full_like(outcome.status, len(first))})
+
+    def improved(self, problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
+        """Go on from precoders of a problem whose weights were a little different, by some rounds of block descent."""
+        return descend(problem, F, FURTHER, self.budget)

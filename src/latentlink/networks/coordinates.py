@@ -43,6 +43,9 @@ def network_modes(
         blocks: the number of Krylov blocks for sources that depend on each other.
         coordinates: the most of each source, the strongest; None for all. Plain MSE of large latents has as many as dimensions.
 
+    Returns:
+        The modes, with `left_out` telling what the limit of coordinates gave up.
+
     Raises:
         ValueError: moments, goals, weights or numbers are of another type or size; naming the argument.
 
@@ -59,7 +62,9 @@ def network_modes(
     metrics = [_metric(goal, moments, k) for k, goal in enumerate(goals)]
     varieties = torch.stack([metric.variance(moments.of_user(k).cov_y) for k, metric in enumerate(metrics)])
     scales = (torch.tensor(weights, dtype=varieties.dtype, device=varieties.device) / torch.where(varieties > 0, varieties, 1.0)).sqrt()
-    metrics = [DesignMetric(None if m.W is None else m.W * s, m.alpha * float(s) ** 2) for m, s in zip(metrics, scales, strict=True)]
+    metrics = [
+        _scaled(metric, float(scale), moments.of_user(k).cov_y) for k, (metric, scale) in enumerate(zip(metrics, scales, strict=True))
+    ]
     whitened = [_Whitened.of(moments, metrics, i, shrinkage, float(sum(weights))) for i in range(moments.sources)]
     bases = _bases([each.rows for each in whitened], _crossed(moments, whitened), blocks, most)
     return _assembled(moments, metrics, whitened, bases, scales.square() * varieties)
@@ -181,6 +186,13 @@ def _metric(goal: Goal | None, moments: NetworkMoments, k: int) -> DesignMetric:
         return DesignMetric(None, 1.0) if goal is None else DesignMetric(goal.weight.to(pair.cov_y), 0.0)
     spectrum = Spectrum.of(pair.cov_x)
     return DesignMetric.of(goal, pair.cov_yx @ spectrum.vectors, spectrum, widely_linear=True)
+
+
+def _scaled(metric: DesignMetric, scale: float, like: Tensor) -> DesignMetric:
+    """A metric times a scale; that of a user of no weight has one row of zeros."""
+    if scale == 0:
+        return DesignMetric(like.new_zeros(1, len(like)), 0.0)
+    return DesignMetric(None if metric.W is None else metric.W * scale, metric.alpha * scale**2)
 
 
 def _of_users(goals: Any, weights: Any, moments: NetworkMoments) -> tuple[list[Goal | None], list[float]]:

@@ -22,6 +22,7 @@ from torch import Tensor
 from latentlink.networks.problem import Problem
 
 Budget = Literal["separate", "sum"]
+FURTHER = 4  # rounds that go on from other weights
 _NEWTON = 30  # steps of the secular equation; it converges quadratically from below
 
 
@@ -92,7 +93,7 @@ def within_budget(
     w = turned.square().sum(-1, keepdim=True)
     P = power[..., None, None]
     mu = (w.sqrt() / torch.where(P > 0, P, 1.0).sqrt() - values).amax(-2, keepdim=True).clamp(min=0)
-    tiny = 1e-14 * values.amax(-2, keepdim=True) + torch.finfo(w.dtype).tiny
+    tiny = 1e-14 * values.amax(-2, keepdim=True) + 1e-90  # whose third power is finite
     for _ in range(_NEWTON):
         inverse = 1 / (values + mu).clamp(min=tiny)
         spent = (w * inverse.square()).sum(-2, keepdim=True)

@@ -42,7 +42,13 @@ class Outcome:
 @made_by("networks.Broadcast()")
 @runtime_checkable
 class NetworkDesign(Protocol):
-    """Anything that designs a network; classes outside this package may be such."""
+    """Anything that designs a network; classes outside this package may be such.
+
+    Example:
+        >>> import latentlink as ll
+        >>> isinstance(ll.networks.Broadcast(), ll.networks.NetworkDesign)
+        True
+    """
 
     def design(self, modes: NetworkModes, links: Links) -> NetworkSolution:
         """Design all precoders and decoders for every network of the batch."""
@@ -55,6 +61,10 @@ class Designed(Summarised):
     def solve(self, problem: Problem) -> Outcome:
         """Find precoders of a batch of problems."""
         raise NotImplementedError
+
+    def improved(self, problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
+        """Go on from precoders of a problem whose weights were a little different; designs that cannot begin anew."""
+        return self.solve(problem).F
 
     @validate_call
     def design(self, modes: NetworkModes, links: Links) -> NetworkSolution:

@@ -1,11 +1,11 @@
 """Fairness: the least of the worst user's error, by weights that rise where a user is behind.
 
-Each round multiplies the weight of user k by exp(η (J_k / mean − 1)), J_k relative to the user's own variance, and designs anew; the round
-whose worst user is best off is kept. A weighted sum is never above the worst user's error, so that with weights of sum 1 the least weighted
-sum is a bound: exactly where the inner design is optimal, else by its own bound.
+Each round multiplies the weight of user k by exp(η (J_k / mean − 1)), J_k relative to what there is to win for the user, and goes on from
+the last precoders; the round whose worst user is best off is kept. A weighted sum with weights of sum 1 is never above the worst user's
+error, so that a bound on any such sum is one on that.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -46,7 +46,7 @@ class Fair(Designed):
     """
 
     by: Designed = field()
-    rounds: int = 40
+    rounds: int = 60
     rate: float = 2.0
 
     def __post_init__(self) -> None:
@@ -56,38 +56,32 @@ class Fair(Designed):
 
     def solve(self, problem: Problem) -> Outcome:
         """Find precoders of a batch of problems."""
-        total = problem.most
-        own = problem.weighed(torch.where(total > 0, 1 / torch.where(total > 0, total, 1.0), 0.0))  # J_k relative to what there is to win
+        most = problem.most
+        own = problem.weighed(torch.where(most > 0, 1 / torch.where(most > 0, most, 1.0), 0.0))  # J_k relative to what there is to win
         users = problem.H.shape[-3]
-        weights = torch.full((*problem.batch, users), 1 / users, dtype=total.dtype, device=total.device)
-        best = self.by.solve(own.weighed(weights))
-        worst = own.errors(best.F).amax(-1)
-        bound = torch.zeros_like(worst)
-        outcome, kept = best, weights
+        weights = torch.full((*problem.batch, users), 1 / users, dtype=most.dtype, device=most.device)
+        F = best = self.by.solve(own.weighed(weights)).F
+        kept, J = weights, own.errors(F)
+        worst = J.amax(-1)
         for number in range(1, self.rounds + 1):
-            J = own.errors(outcome.F)
-            bound = torch.maximum(bound, self._bound(own, outcome, weights))
-            best, kept, worst = _better(best, outcome, kept, weights, worst, J.amax(-1))
             step = self.rate / number**0.5 * (J / J.mean(-1, keepdim=True).clamp(min=1e-300) - 1)
             weights = torch.softmax(weights.clamp(min=1e-12).log() + step, -1)
-            outcome = self.by.solve(own.weighed(weights))
-        best, kept, worst = _better(best, outcome, kept, weights, worst, own.errors(outcome.F).amax(-1))
-        bound = torch.maximum(bound, self._bound(own, outcome, weights))
+            F = self.by.improved(own.weighed(weights), F)
+            J = own.errors(F)
+            ahead = J.amax(-1) < worst
+            best, kept = torch.where(ahead[..., None, None], F, best), torch.where(ahead.unsqueeze(-1), weights, kept)
+            worst = torch.minimum(worst, J.amax(-1))
+        bound = self._bound(own, kept)
         closed = worst - bound <= CLOSED * bound
         status = torch.where(closed, Status.OPTIMAL.code, CONVERGED.code)
-        gap = (worst - bound) / bound.clamp(min=1e-300)
-        trace = {"worst": worst, "worst_bound": bound, "weights": kept, "gap": gap}
-        return Outcome(best.F, status, torch.full_like(worst, -torch.inf), trace)
+        trace = {"worst": worst, "worst_bound": bound, "weights": kept, "gap": (worst - bound) / bound.clamp(min=1e-300)}
+        return Outcome(best, status, torch.full_like(worst, -torch.inf), trace)
 
-    def _bound(self, own: Problem, outcome: Outcome, weights: Float[Tensor, "*batch K"]) -> Float[Tensor, "*batch"]:
-        """What the worst user's error is at least: the bound of the weighted sum, whose weights have the sum 1."""
-        known = torch.where(outcome.bound.isfinite(), outcome.bound, 0.0)
-        exactly = (own.errors(outcome.F) * weights).sum(-1)
-        return torch.where(outcome.status == Status.OPTIMAL.code, torch.maximum(known, exactly * (1 - CLOSED)), known)
-
-
-def _better(best: Outcome, now: Outcome, kept: Tensor, weights: Tensor, worst: Tensor, found: Tensor) -> tuple[Outcome, Tensor, Tensor]:
-    """For every network the round whose worst user is better off."""
-    ahead = found < worst
-    F = torch.where(ahead[..., None, None], now.F, best.F)
-    return replace(best, F=F), torch.where(ahead.unsqueeze(-1), weights, kept), torch.where(ahead, found, worst)
+    def _bound(self, own: Problem, weights: Float[Tensor, "*batch K"]) -> Float[Tensor, "*batch"]:
+        """What the worst user's error is at least: the bound of a weighted sum with weights of sum 1, or what one user has alone."""
+        users = weights.shape[-1]
+        tried = [
+            weights,
+            *torch.eye(users, dtype=weights.dtype, device=weights.device).expand(*weights.shape[:-1], users, users).unbind(-2),
+        ]
+        return torch.stack([self.by.solve(own.weighed(each)).bound for each in tried]).nan_to_num(neginf=0.0).amax(0)

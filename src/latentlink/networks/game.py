@@ -7,8 +7,8 @@ same power: with β_i = (b_{2i}² + b_{2i+1}²)^{1/2} and singular values h_i of
 
     2 I + Σ_{j≠k} H_kj Q_j H_kjᴴ,      Q_j = E s_j s_jᴴ,
 
-pair k plays the MSE water-filling of β over h with half its budget in each half. An equilibrium is told by the residual gain of every pair's
-exact best answer, never by a number of rounds.
+pair k plays the MSE water-filling of β over h with half its budget in each half. An equilibrium is told by the residual gain of every
+pair's exact best answer, never by a number of rounds.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,12 @@ from latentlink.numerics.division import root
 from latentlink.numerics.doors import choice, flag, integer, real
 from latentlink.streams.waterfilling import mse_waterfilling
 
-EQUILIBRIUM = Status("equilibrium", "in equilibrium: no user's own closed form gains more than the tolerance while the others stay (trace['gain'])")
+EQUILIBRIUM = Status(
+    "equilibrium", "in equilibrium: no user's own closed form gains more than the tolerance while the others stay (trace['gain'])"
+)
 CYCLING = Status(
-    "cycling", "feasible, the best round of a game that did not settle: trace['gain'] is what a user would gain by changing; see Cooperative"
+    "cycling",
+    "feasible, the best round of a game that did not settle: trace['gain'] is what a user would gain by changing; see Cooperative",
 )
 
 
@@ -90,7 +93,7 @@ class SemanticGame(Designed):
             answers, gains = self._answers(problem, F)
             now = gains.amax(-1)
             J = problem.errors(F).sum(-1)
-            better = ~settled & ((J < least) | (now <= self.tolerance) | gain.isinf())
+            better = ~settled & ((least > J) | (now <= self.tolerance) | gain.isinf())
             best, least = torch.where(better[..., None, None], F, best), torch.where(better, J, least)
             gain = torch.where(better, now, gain)
             settled = settled | (now <= self.tolerance)
@@ -128,7 +131,7 @@ class SemanticGame(Designed):
 def is_game(problem: Problem) -> bool:
     """Return True if there is one transmitter for each user, whose sources only that user wants, and sources are independent."""
     users = problem.H.shape[-3]
-    if len(problem.rows) != users or not bool((problem.C - torch.eye(len(problem.C)).to(problem.C)).abs().max() < 1e-12):
+    if len(problem.rows) != users or not bool((problem.C - torch.diag(torch.ones_like(problem.C[0]))).abs().max() < 1e-12):
         return False
     own = torch.zeros(users, len(problem.C), dtype=torch.bool, device=problem.C.device)
     for k, columns in enumerate(problem.columns):
@@ -207,5 +210,3 @@ def _improper_answer(problem: Problem, others: Float[Tensor, "*batch a c"], k: i
     white = (vectors * values.rsqrt().unsqueeze(-2)).mT @ problem.H[..., k, :, rows]
     found = exact(problem.B[..., k, :, columns], white, problem.power[..., k])
     return _Played(found.F, found.error)
-
-

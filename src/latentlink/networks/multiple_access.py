@@ -1,16 +1,18 @@
 """Several sensors, one receiver: precoders for one band, decoded together.
 
-Block descent (`descent`) from every sensor's own design and from random ones, then L-BFGS. Sensors whose latents depend on each other add up
-over the air where they agree; those that do not share the receiver's space knowingly, which is most of the gain. The bound lets the sensors
-cooperate (`starts.cooperative_bound`).
+Block descent (`descent`) from every sensor's own design and from random ones, then L-BFGS. Sensors whose latents depend on each other add
+up over the air where they agree; those that do not share the receiver's space knowingly, which is most of the gain. The bound lets the
+sensors cooperate (`starts.cooperative_bound`).
 """
 
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from latentlink.links.status import Status
-from latentlink.networks.descent import Budget, descend, within_sum
+from latentlink.networks.descent import FURTHER, Budget, descend, within_sum
 from latentlink.networks.design import CONVERGED, Designed, Outcome
 from latentlink.networks.polish import polish
 from latentlink.networks.problem import Problem
@@ -60,13 +62,17 @@ class MultipleAccess(Designed):
         """Find precoders of a batch of problems."""
         return searched(problem, [own_designs(problem)], self.budget, self.starts, self.steps, self.polish)
 
+    def improved(self, problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
+        """Go on from precoders of a problem whose weights were a little different, by some rounds of block descent."""
+        return descend(problem, F, FURTHER, self.budget)
 
-def searched(problem: Problem, first: list[torch.Tensor], budget: Budget, starts: int, steps: int, polishing: int) -> Outcome:
+
+def searched(problem: Problem, first: list[Tensor], budget: Budget, starts: int, steps: int, polishing: int) -> Outcome:
     """Block descent and L-BFGS from given starts and random ones, as many as asked for; the best for each network, with the bound."""
     begun = [*first, *(random_precoders(problem, number) for number in range(starts - len(first)))][: max(starts, 1)]
     if budget == "sum":
         begun = [within_sum(problem, F) for F in begun]
-    F = best_of(problem, [polish(problem, descend(problem, F, steps, budget), polishing, budget) for F in begun])
+    F = best_of(problem, [*begun, *(polish(problem, descend(problem, F, steps, budget), polishing, budget) for F in begun)])
     bound = cooperative_bound(problem, budget)
     J = problem.errors(F).sum(-1)
     closed = J - bound <= CLOSED * bound

@@ -4,8 +4,8 @@ J_j is a minimum over decoders of functions that are linear in Q_k = F_k F_kᵀ,
 
     Π_k = Σ_{j≠k} H_jkᵀ G_jᵀ G_j H_jk,
 
-bounds it from above. So pair k's step, min over ||F||² ≤ P of J_k(F) + tr Fᵀ Π_k F, never raises the sum (majorise–minimise). It is the closed
-form in the metric Ω = Π_k + μ I: with R_k^{1/2} Ω^{-1/2} = U diag(h) Vᵀ,
+bounds it from above. So pair k's step, min over ||F||² ≤ P of J_k(F) + tr Fᵀ Π_k F, never raises the sum (majorise–minimise). It is the
+closed form in the metric Ω = Π_k + μ I: with H_k Ω^{-1/2} = U diag(h) Vᵀ, H_k whitened by interference too,
 
     F = Ω^{-1/2} V diag(√p) V_Bᵀ,      p = (b / h − 1 / h²)⁺,      μ ≥ 0 by bisection so that ||F||² ≤ P.
 """

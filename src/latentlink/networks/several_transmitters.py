@@ -54,7 +54,9 @@ def cooperative_bound(problem: Problem, budget: str) -> Float[Tensor, "*batch"]:
         power = power @ serves.to(power).mT if budget == "separate" else power.sum(-1, keepdim=True).expand(*power.shape[:-1], users)
         H = problem.H * torch.cat(
             [
-                (serves[:, t].to(theta) * theta[..., t : t + 1].rsqrt())[..., None, None].expand(*theta.shape[:-1], users, 1, rows.stop - rows.start)
+                (serves[:, t].to(theta) * theta[..., t : t + 1].rsqrt())[..., None, None].expand(
+                    *theta.shape[:-1], users, 1, rows.stop - rows.start
+                )
                 for t, rows in enumerate(problem.rows)
             ],
             -1,

@@ -35,6 +35,15 @@ class NetworkTransmitter:
         mean_x: μ_i (d_i,) of each.
         precoder: F (…, 2 u n_tx, Σ c_i).
         shape: (u, n_tx).
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.networks.network_modes(ll.networks.NetworkMoments.from_pilots(x=[x], y=[x.tanh(), x.sin()]))
+        >>> links = ll.networks.Links.from_snr([[ll.rayleigh(2, 2, generator=k)] for k in range(2)], snr_db=10.0)
+        >>> solution = ll.networks.Broadcast(starts=2).design(modes, links)
+        >>> solution.transmitters[0].encode(x).shape
+        torch.Size([500, 1, 2])
     """
 
     analysis: tuple[Float[Tensor, "_c _d"], ...]
@@ -66,6 +75,16 @@ class NetworkReceiver:
         synthesis: Ψ (m, c).
         mean_y: μ (m,).
         decoder: G̃ (…, c, 2 u n_rx).
+
+    Example:
+        >>> import torch, latentlink as ll
+        >>> x = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+        >>> modes = ll.networks.network_modes(ll.networks.NetworkMoments.from_pilots(x=[x], y=[x.tanh(), x.sin()]))
+        >>> links = ll.networks.Links.from_snr([[ll.rayleigh(2, 2, generator=k)] for k in range(2)], snr_db=10.0)
+        >>> solution = ll.networks.Broadcast(starts=2).design(modes, links)
+        >>> r = links.apply([solution.transmitters[0].encode(x)], generator=0)
+        >>> [receiver.decode(each).shape for receiver, each in zip(solution.receivers, r)]
+        [torch.Size([500, 8]), torch.Size([500, 8])]
     """
 
     synthesis: Float[Tensor, "m c"]

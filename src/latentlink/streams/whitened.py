@@ -1,8 +1,8 @@
 """Channels as real matrices over all uses of a message, and whitened by noise that is not white.
 
-Coordinates are the real parts of all uses and antennas, use by use, then the imaginary parts. Noise of covariance N is white after N^{-1/2},
-so that any problem over H with that noise is one over N^{-1/2} H with noise of variance 1. With the symmetric root a complex channel in
-proper noise stays the real embedding of one; improper noise splits its pairs of equal singular values.
+Coordinates are the real parts of all uses and antennas, use by use, then the imaginary parts. Noise of covariance N is white after
+N^{-1/2}, so that any problem over H with that noise is one over N^{-1/2} H with noise of variance 1. With the symmetric root a complex
+channel in proper noise stays the real embedding of one; improper noise splits its pairs of equal singular values.
 """
 
 from collections.abc import Sequence
