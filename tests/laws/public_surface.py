@@ -542,7 +542,10 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "Links.own": {"k": lambda: 0},
     "NetworkSolution.user": {"k": lambda: 0},
     **{
-        f"{name}.design": {"modes": lambda: network_cases.modes("broadcast"), "links": lambda: network_cases.links("broadcast", uses=3, n_tx=6)}
+        f"{name}.design": {
+            "modes": lambda: network_cases.modes("broadcast"),
+            "links": lambda: network_cases.links("broadcast", uses=3, n_tx=6),
+        }
         for name in ("Broadcast", "BlockDiagonal", "FederatedAdmm", "ReusedDesign", "Slnr", "TimeDivision")
     },
     "NetworkSolution.matched_to": {"links": lambda: network_cases.links("broadcast")},
