@@ -49,4 +49,4 @@ def _random(problem: Problem, number: int) -> Float[Tensor, "*batch a c"]:
 
 def _normal(problem: Problem, *names: str | int) -> Float[Tensor, "a c"]:
     shape = (problem.H.shape[-1], problem.B.shape[-1])
-    return torch.randn(shape, dtype=torch.float64, generator=stream_generator(0, "broadcast", *names)).to(problem.H)
+    return torch.randn(shape, dtype=torch.float64, device="cpu", generator=stream_generator(0, "broadcast", *names)).to(problem.H)
