@@ -8,7 +8,7 @@ each user. Tables go to results/bench/broadcast-*.json. One thread.
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import torch
 from rich.console import Console
@@ -19,7 +19,7 @@ import latentlink as ll
 from fashion import drawn, latents, network
 from latentlink.networks.descent import descend
 from latentlink.networks.design import Outcome
-from latentlink.networks.equivalent import mean_channel
+from latentlink.networks.equivalent import mean_channel, strongest
 from latentlink.networks.exact import exact
 from latentlink.networks.federated import consensus
 from latentlink.networks.one_transmitter import baseline
@@ -48,17 +48,9 @@ def links(antennas: tuple[int, int], users: int, snr_db: float, uses: int = 1, b
 
 
 def accuracies(
-    solution: nw.NetworkSolution, names: Sequence[str], sent: Sequence[Tensor], labels: Sequence[Tensor], draws: int
-) -> list[float]:
-    """The accuracy in % of every user by its head, over the first draws."""
-    heads = [latents(name).head for name in names]
-    return heads_accuracies(solution, heads, sent, labels, draws)
-
-
-def heads_accuracies(
     solution: nw.NetworkSolution, heads: Sequence[ll.SoftmaxHead], sent: Sequence[Tensor], labels: Sequence[Tensor], draws: int
 ) -> list[float]:
-    """The same for given heads; the decoder is merged with the head, so that no latents are made."""
+    """The accuracy in % of every user over the first draws; its decoder is merged with its head, so that no latents are made."""
     found = solution.links[:draws].apply([solution.transmitters[0].encode(*sent)[:draws]], 0)
     right = []
     for receiver, head, r, truth in zip(solution.receivers, heads, found, labels, strict=True):
@@ -70,8 +62,8 @@ def heads_accuracies(
 
 
 def common_accuracies(solution: nw.NetworkSolution, draws: int = 40) -> str:
-    source = latents("mobilenet")
-    return words(accuracies(solution, USERS, [source.test], [latents(name).labels for name in USERS], draws))
+    users = [latents(name) for name in USERS]
+    return words(accuracies(solution, [each.head for each in users], [latents("mobilenet").test], [each.labels for each in users], draws))
 
 
 def words(values: Sequence[float]) -> str:
@@ -121,24 +113,18 @@ def floors() -> None:
 
 def convergence() -> None:
     """Excess over the best known after so many steps, 20 draws."""
-    table, done = shown(
-        "Excess over the best known, mean / max of 20 draws", ["setting", "from", "0", "5", "20", "30", "100", "300"], "convergence"
-    )
-    settings = {**COMMON, "4×4, 20 dB": (4, 1, 20.0)}
-    for setting, (n, uses, snr_db) in settings.items():
+    counts = (0, 5, 20, 30, 100, 300)
+    table, done = shown("Excess over the best known, mean / max of 20 draws", ["setting", "from", *map(str, counts)], "convergence")
+    for setting, (n, uses, snr_db) in {**COMMON, "4×4, 20 dB": (4, 1, 20.0)}.items():
         problem = Problem.of(common(), links((n, n), 3, snr_db, uses, batch=20))
         best = problem.errors(nw.Broadcast(starts=12, polish=300).solve(problem).F).sum(-1)
-        begun = {"mean channel": mean_channel(problem), "equivalent channel": starts(problem, 1)[0]}
-        for name, F in begun.items():
-            table.add_row(
-                setting, f"descent, {name}", *(excess(problem, descend(problem, F, n, "sum"), best) for n in (0, 5, 20, 30, 100, 300))
-            )
-            table.add_row(
-                setting, f"L-BFGS, {name}", *(excess(problem, polish(problem, F, n, "sum"), best) for n in (0, 5, 20, 30, 100, 300))
-            )
+        mean_start = mean_channel(problem, strongest(problem))
+        for name, F in {"mean channel": mean_start, "equivalent channel": starts(problem, 1)[0]}.items():
+            for method, go in {"descent": descend, "L-BFGS": polish}.items():
+                table.add_row(setting, f"{method}, {name}", *(excess(problem, go(problem, F, count, "sum"), best) for count in counts))
         row = []
-        for rounds in (0, 5, 20, 30, 100, 300):
-            tried = {rho: consensus(problem, begun["mean channel"], rho, rounds)[0] for rho in PENALTIES}
+        for rounds in counts:
+            tried = {rho: consensus(problem, mean_start, rho, rounds)[0] for rho in PENALTIES}
             rho = min(tried, key=lambda rho: float(problem.errors(tried[rho]).sum(-1).mean()))
             row.append(f"{excess(problem, tried[rho], best)} (ρ {rho:g})")
         table.add_row(setting, "federated ADMM, best ρ", *row)
@@ -167,7 +153,7 @@ def private() -> None:
                 continue
             solution = design.design(modes, over)
             J, bound = solution.trace["objective"], solution.bound - modes.rest.sum()
-            found = accuracies(solution, [b for _, b in PAIRS], sent, labels, 16)
+            found = accuracies(solution, [latents(b).head for _, b in PAIRS], sent, labels, 16)
             table.add_row(f"{n_tx}×2, {snr_db:g} dB", name, mean(J), mean(bound), f"{sum(found) / 3:.1f} ({words(found)})")
     done()
 
@@ -178,7 +164,6 @@ class Uncoordinated(nw.Slnr):
     def solve(self, problem: Problem) -> Outcome:
         users = problem.H.shape[-3]
         parts = [exact(problem.B[k], problem.H[..., k, :, :], problem.power[..., 0] / users).F for k in range(users)]
-
         return baseline(problem, sum(parts[1:], parts[0]))
 
 
@@ -186,7 +171,7 @@ def speed() -> None:
     """The equivalent channel and 30 steps on a batch of 100, one thread; and the default design."""
     table, done = shown("Time a channel, three users, 4×4, 10 dB, batch of 100", ["what", "ms"], "speed")
     problem = Problem.of(common(), links((4, 4), 3, 10.0))
-    table.add_row("two closed forms + 30 steps", f"{timed(lambda: descend(problem, starts(problem, 1)[0], 30, 'sum')) / 100:.2f}")
+    table.add_row("two closed forms + 30 steps", f"{timed(lambda: by_descent(problem, 30)) / 100:.2f}")
     table.add_row("the same, and bounds", f"{timed(lambda: nw.Broadcast(starts=1, polish=0).solve(problem)) / 100:.2f}")
     table.add_row("one start, polished", f"{timed(lambda: nw.Broadcast(starts=1).solve(problem)) / 100:.2f}")
     table.add_row("five starts, polished (default)", f"{timed(lambda: nw.Broadcast().solve(problem)) / 100:.2f}")
@@ -209,22 +194,22 @@ def ten() -> None:
     heads = [head_on(name, k % 3) for k, name in enumerate(names)]
     goals = [ll.Goal.fisher(head, latents(name).pilots.float(), temperature=3.0) for name, head in zip(names, heads, strict=True)]
     moments = nw.NetworkMoments.from_pilots([latents("mobilenet").pilots], [latents(name).pilots for name in names])
-    modes, over = nw.network_modes(moments, goals), links((4, 4), 10, 10.0, batch=20)
+    modes, over = nw.network_modes(moments, goals), links((4, 4), 10, 10.0)
     problem = Problem.of(modes, over)
     labels = [latents(name).labels for name in names]
     columns = [
         "iterations",
         "ρ",
-        "J broadcast",
+        "J descent",
         "J ADMM",
-        "accuracy broadcast: mean (worst)",
-        "ADMM",
+        "accuracy descent",
+        "accuracy ADMM",
         "ms ADMM",
-        "ms broadcast to the same J",
+        "ms descent to the same J",
         "ratio",
     ]
-    table, done = shown("Ten users, 4×4, 10 dB, 20 draws: block descent and tuned federated ADMM", columns, "ten")
-    begun = mean_channel(problem)
+    table, done = shown("Ten users, 4×4, 10 dB, 100 draws: block descent and tuned federated ADMM", columns, "ten")
+    begun = mean_channel(problem, strongest(problem))
     path = [starts(problem, 1)[0]]
     for _ in range(300):
         path.append(descend(problem, path[-1], 1, "sum"))
@@ -234,8 +219,8 @@ def ten() -> None:
         errors = {rho: float(problem.errors(F).sum(-1).mean()) for rho, F in tried.items()}
         rho = min(errors, key=errors.__getitem__)
         steps = next((n for n, J in enumerate(means) if errors[rho] >= J), None)
-        slow = timed(lambda rho=rho, rounds=rounds: consensus(problem, mean_channel(problem), rho, rounds))
-        fast = None if steps is None else timed(lambda steps=steps: descend(problem, starts(problem, 1)[0], steps, "sum"))
+        slow = timed(partial(by_consensus, problem, rho, rounds))
+        fast = None if steps is None else timed(partial(by_descent, problem, steps))
         accuracy = [ten_accuracy(modes, over, F, heads, labels) for F in (path[rounds], tried[rho])]
         ends = ["never", ""] if fast is None else [f"{fast:.0f} ({steps} steps)", f"{slow / fast:.0f}"]
         table.add_row(str(rounds), f"{rho:g}", f"{means[rounds]:.4f}", f"{errors[rho]:.4f}", *accuracy, f"{slow:.0f}", *ends)
@@ -243,6 +228,14 @@ def ten() -> None:
     J, found = solution.trace["objective"], ten_accuracy(modes, over, solution.precoder, heads, labels)
     table.add_row("30 + 150 L-BFGS", "", mean(J), "", found, "", "", "", "")
     done()
+
+
+def by_consensus(problem: Problem, rho: float, rounds: int) -> Tensor:
+    return consensus(problem, mean_channel(problem, strongest(problem)), rho, rounds)[0]
+
+
+def by_descent(problem: Problem, steps: int) -> Tensor:
+    return descend(problem, starts(problem, 1)[0], steps, "sum")
 
 
 def head_on(name: str, third: int) -> ll.SoftmaxHead:
@@ -254,7 +247,7 @@ def head_on(name: str, third: int) -> ll.SoftmaxHead:
 def ten_accuracy(modes: nw.NetworkModes, over: nw.Links, F: Tensor, heads: list[ll.SoftmaxHead], labels: list[Tensor]) -> str:
     nothing = torch.zeros(over.batch)
     solution = nw.NetworkSolution(modes, over, F, nothing.long(), nothing.double())
-    found = heads_accuracies(solution, heads, [latents("mobilenet").test], labels, 20)
+    found = accuracies(solution, heads, [latents("mobilenet").test], labels, 40)
     return f"{sum(found) / len(found):.2f} ({min(found):.2f})"
 
 

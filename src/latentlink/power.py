@@ -29,12 +29,13 @@ from latentlink.numerics.division import ratio
 from latentlink.numerics.doors import AnyArray, choice, finite, integer, real
 from latentlink.numerics.validation import validate_call
 from latentlink.streams.allocation import Allocation, Placement
+from latentlink.streams.leakage import Leakage
 from latentlink.streams.per_use import PerUseProblem
 from latentlink.streams.power_limit import PowerLimit
 from latentlink.streams.projections import Precoders, row_power, scale_antennas, scale_into
 from latentlink.streams.spatial import SpatialModes
 
-__all__ = ["NAMES", "Equal", "Mean", "OneUseAtATime", "PerAntenna", "PerMessage", "PerUse", "PowerLimit", "named"]
+__all__ = ["NAMES", "Equal", "Leakage", "Mean", "OneUseAtATime", "PerAntenna", "PerMessage", "PerUse", "PowerLimit", "named"]
 
 
 def __dir__() -> list[str]:

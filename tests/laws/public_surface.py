@@ -208,6 +208,7 @@ def instances() -> dict[str, Any]:
         ll.power.PerUse(max_iterations=5),
         ll.power.PerMessage(x=pilots().x, y=pilots().y),
         ll.power.PerAntenna(),
+        ll.power.Leakage(channel().h, 0.1),
         ll.power.Equal(),
         ll.power.OneUseAtATime(),
         ll.csi.BothEnds(),
@@ -436,6 +437,8 @@ def by_name() -> dict[str, Callable[[], Any]]:
 
 OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "MixtureTransceiver.of": {"decoder": registry.mixture, "link": lambda: solution("exact").transceiver},
+    "Leakage": {"h": lambda: channel().h, "cap": lambda: average(0.1)},
+    "Leakage.correlation": {"channel": channel},
     "Channel.from_snr": {"h": lambda: channel().h[:, 0]},
     "read_channels": {"path": lambda: folder() / "h.npy"},
     "read_labels": {"path": lambda: folder() / "labels.npy"},

@@ -1,14 +1,16 @@
 """The closed form: the exact linear design, for any power limit and any knowledge of the channel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import LinearSolution, in_precision_of
 from latentlink.linear.coloured import design_in_interference
 from latentlink.linear.csi_cases import BothEnds, CsiCase
+from latentlink.linear.leakage import design_with_leakage
 from latentlink.linear.modes import SemanticModes
 from latentlink.numerics.reprs import Summarised
-from latentlink.power import Mean, PowerLimit
+from latentlink.power import Leakage, Mean, PowerLimit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,7 @@ class ClosedForm(Summarised):
             PerAntenna() see Admm.
         csi: knowledge of the channel: BothEnds() share what is known; Perfect(), Transmitter(), ReceiverOnly(), TransmitterOnly() or
             Unaware().
+        leakage: limits of what primary users receive (cognitive radio), each a `power.Leakage`; with Mean() and BothEnds() only.
 
     Raises:
         ValueError: power is not a power limit, or csi is not a CSI case.
@@ -38,6 +41,7 @@ class ClosedForm(Summarised):
 
     power: PowerLimit = field(default_factory=Mean)
     csi: CsiCase = field(default_factory=BothEnds)
+    leakage: Sequence[Leakage] = ()
 
     def design(self, modes: SemanticModes, known: Channel) -> LinearSolution:
         """Design precoder and decoder for every channel of the batch at once.
@@ -54,12 +58,16 @@ class ClosedForm(Summarised):
 
             - `stream_power` (…, s): power of each mode;
             - `gap` (…), for PerUse on uses that differ: distance of the weighted error to a lower bound, relative to it;
+            - `leakage` (…, L) of each primary, `bound` and `error` (…) of the weighted error and their relative `gap`, where leakage is
+              limited;
             - `candidate` (…), where the channel is uncertain: number of the `robust.both_ends.Candidate` that was taken.
 
         Raises:
             ValueError: modes or known are of another type or on different devices, or power, csi and interference do not go together.
         """
         known = in_precision_of(modes, known, coloured=True)
+        if len(self.leakage) > 0:
+            return design_with_leakage(modes, known, self.leakage, self.power, self.csi)
         if known.coloured:
             return design_in_interference(modes, known, self.power, self.csi)
         return self.csi.design(modes, known, self.power)

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from latentlink.linear.priced import priced_form
 from latentlink.networks.problem import Problem
-from latentlink.numerics.division import root
 
 _BISECTIONS = 40
 
@@ -57,10 +57,6 @@ def priced(
 
 def _at(b: Tensor, VBh: Tensor, H: Tensor, prices: Tensor, mu: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch a c"]:
     """The minimiser of J(F) + tr Fᵀ(Π + μ I)F."""
-    values, vectors = torch.linalg.eigh(prices)
-    inverse = (vectors * (values.clamp(min=0) + mu.unsqueeze(-1)).rsqrt().unsqueeze(-2)) @ vectors.mT
-    _, h, Vh = torch.linalg.svd(H @ inverse, full_matrices=False)
-    s = min(b.shape[-1], h.shape[-1])
-    safe = torch.where(h[..., :s] > 0, h[..., :s], 1.0)
-    p = torch.where(h[..., :s] > 0, (b[..., :s] / safe - safe**-2).clamp(min=0), 0.0)
-    return inverse @ (Vh[..., :s, :].mT * root(p).unsqueeze(-2)) @ VBh[..., :s, :]
+    eye = torch.eye(prices.shape[-1], dtype=prices.dtype, device=prices.device)
+    F = priced_form(b, H, prices + mu[..., None, None] * eye).F
+    return F @ VBh[..., : F.shape[-1], :]
