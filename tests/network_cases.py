@@ -71,3 +71,12 @@ def solution(kind: str) -> "ll.networks.NetworkSolution":
 def received() -> Tensor:
     """What the first receiver of a broadcast receives of five messages."""
     return links("broadcast").apply([solution("broadcast").transmitters[0].encode(latents()[:5])], 0)[0]
+
+
+@cache
+def surface(batch: int = 3, uses: int = 1, elements: int = 5, direct: float = 0.3) -> "ll.surfaces.Surface":
+    """A surface beside a direct path."""
+    source = torch.Generator().manual_seed(0)
+    shapes = ((2, 2, direct), (elements, 2, 1.0), (2, elements, 0.3))
+    drawn = [gain**0.5 * ll.rayleigh(r, t, batch=(batch, uses), generator=source).to(torch.complex128) for r, t, gain in shapes]
+    return ll.surfaces.Surface(*drawn)

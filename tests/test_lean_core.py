@@ -34,6 +34,7 @@ NAMESPACES = (
     "data",
     "nn",
     "networks",
+    "surfaces",
     "nonlinear",
     "deploy",
 )

@@ -33,6 +33,7 @@ ROOMS = (
     "baselines",
     "digital",
     "neural",
+    "surfaces",
     "networks",
     "deploy",
     "data",

@@ -29,6 +29,7 @@ TITLES = {
     "living": "Links that live",
     "nonlinear": "Beyond linear without training",
     "networks": "Many users",
+    "surfaces": "Reconfigurable surfaces",
     "bounds": "Limits",
     "baselines": "Baselines",
     "digital": "The digital competitor",

@@ -4,9 +4,9 @@ Read the packages from the bottom up; each imports only those before it. `numeri
 items at a time. `latents` has the pilots and their moments, `channels` the channels, what is known of them and the 3GPP models, `streams`
 their parallel streams, `alignment` moments without (many) pairs, `power` the limits of the budget. `links` is the interface of every
 transceiver, `tasks` what the receiver wants, `evaluation` how a link is measured. Designs are in `linear` (exact and ADMM), `nonlinear`
-(without training), `baselines`, `digital` and `neural`, limits in `bounds`, links that follow what changes in `living`, many users in
-`networks`. `deploy` writes codecs for other runtimes, `data` reads files and encodes images and texts, `studies` runs experiments, `report`
-draws them, `cli` is the command line. `csi`, `budget`, `metrics`, `objectives` and `nn` collect public names.
+(without training), `baselines`, `digital` and `neural`, limits in `bounds`, links that follow what changes in `living`, surfaces in
+`surfaces`, many users in `networks`. `deploy` writes codecs for other runtimes, `data` reads files and encodes images and texts, `studies`
+runs experiments, `report` draws them, `cli` is the command line. `csi`, `budget`, `metrics`, `objectives` and `nn` collect public names.
 """
 
 import lazy_loader

@@ -16,6 +16,7 @@ from . import (
     objectives,
     power,
     studies,
+    surfaces,
     tr38901,
 )
 from .channels.channel import Channel
@@ -105,6 +106,7 @@ __all__ = [
     "read_pairs",
     "semantic_modes",
     "studies",
+    "surfaces",
     "tr38901",
     "transmit",
 ]

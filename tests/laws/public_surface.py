@@ -282,8 +282,12 @@ def instances() -> dict[str, Any]:
 
 def network_objects() -> list[Any]:
     """An object of every public class of networks."""
-    solution = network_cases.solution("broadcast")
+    solution, surface = network_cases.solution("broadcast"), network_cases.surface()
     return [
+        surface,
+        ll.surfaces.StackedSurface([surface.incident, surface.reflected]),
+        ll.surfaces.SurfaceDesign(starts=1, steps=2),
+        ll.surfaces.SurfaceDesign(starts=1, steps=2).design(modes(), surface, 10.0),
         network_cases.moments("broadcast"),
         network_cases.modes("broadcast"),
         network_cases.links("broadcast"),
@@ -547,6 +551,11 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "Links.apply": {"s": lambda: [torch.ones(4, 1, 2, dtype=torch.complex128)]},
     "Links.channel": {"receiver": lambda: 0, "transmitter": lambda: 0},
     "Links.own": {"k": lambda: 0},
+    "Surface.pulled_back": {"phases": lambda: torch.zeros(5, dtype=torch.float64), "slope": lambda: network_cases.surface().direct},
+    "StackedSurface.pulled_back": {"phases": lambda: torch.zeros(5, dtype=torch.float64), "slope": lambda: network_cases.surface().direct},
+    **{f"{name}.{call}": {"phases": lambda: torch.zeros(5)} for name in ("Surface", "StackedSurface") for call in ("matrix", "channel")},
+    "SurfaceDesign.design": {"surface": lambda: network_cases.surface()},
+    "StackedSurface": {"layers": lambda: [network_cases.surface().incident, network_cases.surface().reflected]},
     "NetworkSolution.user": {"k": lambda: 0},
     **{
         f"{name}.design": {
@@ -585,6 +594,7 @@ RESULTS = {  # what designs and measurements return, made by hand at one's own r
     "Alignment",
     "SemanticModes",
     "NetworkModes",
+    "SurfaceSolution",
     "NetworkMoments",
     "NetworkSolution",
     "NetworkTransmitter",

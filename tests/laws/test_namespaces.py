@@ -15,6 +15,7 @@ SPACES = (
     "alignment",
     "living",
     "networks",
+    "surfaces",
     "nonlinear",
     "bounds",
     "baselines",
