@@ -19,7 +19,7 @@ import latentlink as ll
 from fashion import drawn, latents, network
 from latentlink.networks.descent import descend
 from latentlink.networks.design import Outcome
-from latentlink.networks.equivalent import mean_channel
+from latentlink.networks.equivalent import mean_channel, strongest
 from latentlink.networks.exact import exact
 from latentlink.networks.federated import consensus
 from latentlink.networks.one_transmitter import baseline
@@ -48,17 +48,9 @@ def links(antennas: tuple[int, int], users: int, snr_db: float, uses: int = 1, b
 
 
 def accuracies(
-    solution: nw.NetworkSolution, names: Sequence[str], sent: Sequence[Tensor], labels: Sequence[Tensor], draws: int
-) -> list[float]:
-    """The accuracy in % of every user by its head, over the first draws."""
-    heads = [latents(name).head for name in names]
-    return heads_accuracies(solution, heads, sent, labels, draws)
-
-
-def heads_accuracies(
     solution: nw.NetworkSolution, heads: Sequence[ll.SoftmaxHead], sent: Sequence[Tensor], labels: Sequence[Tensor], draws: int
 ) -> list[float]:
-    """The same for given heads; the decoder is merged with the head, so that no latents are made."""
+    """The accuracy in % of every user over the first draws; its decoder is merged with its head, so that no latents are made."""
     found = solution.links[:draws].apply([solution.transmitters[0].encode(*sent)[:draws]], 0)
     right = []
     for receiver, head, r, truth in zip(solution.receivers, heads, found, labels, strict=True):
@@ -70,8 +62,8 @@ def heads_accuracies(
 
 
 def common_accuracies(solution: nw.NetworkSolution, draws: int = 40) -> str:
-    source = latents("mobilenet")
-    return words(accuracies(solution, USERS, [source.test], [latents(name).labels for name in USERS], draws))
+    users = [latents(name) for name in USERS]
+    return words(accuracies(solution, [each.head for each in users], [latents("mobilenet").test], [each.labels for each in users], draws))
 
 
 def words(values: Sequence[float]) -> str:
@@ -128,7 +120,7 @@ def convergence() -> None:
     for setting, (n, uses, snr_db) in settings.items():
         problem = Problem.of(common(), links((n, n), 3, snr_db, uses, batch=20))
         best = problem.errors(nw.Broadcast(starts=12, polish=300).solve(problem).F).sum(-1)
-        begun = {"mean channel": mean_channel(problem), "equivalent channel": starts(problem, 1)[0]}
+        begun = {"mean channel": mean_channel(problem, strongest(problem)), "equivalent channel": starts(problem, 1)[0]}
         for name, F in begun.items():
             table.add_row(
                 setting, f"descent, {name}", *(excess(problem, descend(problem, F, n, "sum"), best) for n in (0, 5, 20, 30, 100, 300))
@@ -137,7 +129,7 @@ def convergence() -> None:
                 setting, f"L-BFGS, {name}", *(excess(problem, polish(problem, F, n, "sum"), best) for n in (0, 5, 20, 30, 100, 300))
             )
         row = []
-        for rounds in (0, 5, 20, 30, 100, 300):
+        for rounds in counts:
             tried = {rho: consensus(problem, begun["mean channel"], rho, rounds)[0] for rho in PENALTIES}
             rho = min(tried, key=lambda rho: float(problem.errors(tried[rho]).sum(-1).mean()))
             row.append(f"{excess(problem, tried[rho], best)} (ρ {rho:g})")
@@ -167,7 +159,7 @@ def private() -> None:
                 continue
             solution = design.design(modes, over)
             J, bound = solution.trace["objective"], solution.bound - modes.rest.sum()
-            found = accuracies(solution, [b for _, b in PAIRS], sent, labels, 16)
+            found = accuracies(solution, [latents(b).head for _, b in PAIRS], sent, labels, 16)
             table.add_row(f"{n_tx}×2, {snr_db:g} dB", name, mean(J), mean(bound), f"{sum(found) / 3:.1f} ({words(found)})")
     done()
 
@@ -224,7 +216,7 @@ def ten() -> None:
         "ratio",
     ]
     table, done = shown("Ten users, 4×4, 10 dB, 20 draws: block descent and tuned federated ADMM", columns, "ten")
-    begun = mean_channel(problem)
+    begun = mean_channel(problem, strongest(problem))
     path = [starts(problem, 1)[0]]
     for _ in range(300):
         path.append(descend(problem, path[-1], 1, "sum"))
@@ -234,7 +226,7 @@ def ten() -> None:
         errors = {rho: float(problem.errors(F).sum(-1).mean()) for rho, F in tried.items()}
         rho = min(errors, key=errors.__getitem__)
         steps = next((n for n, J in enumerate(means) if errors[rho] >= J), None)
-        slow = timed(lambda rho=rho, rounds=rounds: consensus(problem, mean_channel(problem), rho, rounds))
+        slow = timed(lambda rho=rho, rounds=rounds: consensus(problem, mean_channel(problem, strongest(problem)), rho, rounds))
         fast = None if steps is None else timed(lambda steps=steps: descend(problem, starts(problem, 1)[0], steps, "sum"))
         accuracy = [ten_accuracy(modes, over, F, heads, labels) for F in (path[rounds], tried[rho])]
         ends = ["never", ""] if fast is None else [f"{fast:.0f} ({steps} steps)", f"{slow / fast:.0f}"]
@@ -254,7 +246,7 @@ def head_on(name: str, third: int) -> ll.SoftmaxHead:
 def ten_accuracy(modes: nw.NetworkModes, over: nw.Links, F: Tensor, heads: list[ll.SoftmaxHead], labels: list[Tensor]) -> str:
     nothing = torch.zeros(over.batch)
     solution = nw.NetworkSolution(modes, over, F, nothing.long(), nothing.double())
-    found = heads_accuracies(solution, heads, [latents("mobilenet").test], labels, 20)
+    found = accuracies(solution, heads, [latents("mobilenet").test], labels, 20)
     return f"{sum(found) / len(found):.2f} ({min(found):.2f})"
 
 

@@ -6,8 +6,9 @@ needs no term of its own: what another user is sent are columns of F of no use t
 *Exact*: where R_k is the same for all users who want and hear anything, the closed form of the stack [B_1; B_2; …] is the optimum, and so
 is whatever meets the bound of `broadcast_bounds`, as users on orthogonal channels do.
 
-*Otherwise* the problem is not convex. Several starts (`starts`) take some steps of block descent (`descent`), whose federated form has each
-user send H_kᵀG_kᵀG_kH_k and H_kᵀG_kᵀB_k, and then of L-BFGS (`polish`), since block descent has long plateaus; the best is kept.
+*Otherwise* the problem is not convex. Several starts (`starts`) take some steps of block descent (`descent`), whose federated
+form has each user send H_kᵀG_kᵀG_kH_k and H_kᵀG_kᵀB_k, and then of L-BFGS (`polish`), since block descent has long plateaus; the best is
+kept.
 """
 
 from dataclasses import dataclass, replace

@@ -67,9 +67,10 @@ def _transmitters(
     """Every transmitter's precoder in turn, with one multiplier μ for all or that of its own budget."""
     F = F.clone()
     for t, (rows, columns) in enumerate(zip(problem.rows, problem.columns, strict=True)):
-        others = F @ problem.C[:, columns]
-        others = others - F[..., :, columns] @ problem.C[columns, columns] if len(problem.rows) > 1 else torch.zeros_like(others)
-        wanted = D[..., rows, columns] - A[..., rows, :] @ others
+        wanted = D[..., rows, columns]
+        if len(problem.rows) > 1:
+            others = F @ problem.C[:, columns] - F[..., :, columns] @ problem.C[columns, columns]
+            wanted = wanted - A[..., rows, :] @ others
         own = A[..., rows, rows]
         if mu is None:
             F[..., rows, columns] = within_budget(own, wanted, problem.power[..., t])

@@ -5,8 +5,8 @@ If the users want the same, B_kᵀB_k = c_k BᵀB with Σ c_k = 1, the sum of th
     Σ_k J_k = tr B (Σ_k c_k (I + FᵀR_kF)^{-1}) Bᵀ = tr B (I + FᵀR F)^{-1} Bᵀ      at      R = S (I − QS)^{-1},
     S = Σ_k c_k H_kᵀ (I + H_k Q H_kᵀ)^{-1} H_k,
 
-so that the closed form on R is repeated from the mean of the R_k. With E = Σ_k c_k (I + FᵀR_kF)^{-1}, R = S + S F E^{-1} Fᵀ S: nothing
-that may be singular is inverted, as some R_k are where users have fewer antennas than the transmitter. For users who want different
+so that the closed form on R is repeated from the mean of the R_k. With Q = W Wᵀ and E = Σ_k c_k (I + WᵀR_kW)^{-1}, R = S + S W E^{-1} Wᵀ S:
+nothing that may be singular is inverted, as some R_k are where users have fewer antennas than the transmitter. For users who want different
 things it is a start for block descent, with c_k their shares of ΣB_k². As a matrix function's inverse is convex,
 
     closed form of (B, Σ_k c_k R_k)  ≤  least Σ_k J_k  ≤  closed form of (B, (Σ_k c_k R_k^{-1})^{-1}).
@@ -38,28 +38,35 @@ def factor(R: Float[Tensor, "*batch a a"]) -> Float[Tensor, "*batch a a"]:
     return values.clamp(min=0).sqrt().unsqueeze(-1) * vectors.mT
 
 
-def mean_channel(problem: Problem) -> Float[Tensor, "*batch a c"]:
-    """Precoders (…, a, c): the closed form of the stack on Σ_k c_k R_k."""
+def strongest(problem: Problem) -> Float[Tensor, "*#batch n c"]:
+    """diag(b) V_Bᵀ of the stack, in as many rows as can be sent: all that its closed form takes of it."""
+    _, b, Vh = torch.linalg.svd(stacked(problem.B), full_matrices=False)
+    n = min(b.shape[-1], problem.H.shape[-1])
+    return b[..., :n, None] * Vh[..., :n, :]
+
+
+def mean_channel(problem: Problem, rows: Float[Tensor, "*#batch n c"]) -> Float[Tensor, "*batch a c"]:
+    """Precoders (…, a, c): the closed form of the stack's strongest rows on Σ_k c_k R_k."""
     gains = problem.H.mT @ problem.H
-    return _closed_form(problem, (shares(problem)[..., None, None] * gains).sum(-3))
+    return _closed_form(problem, rows, (shares(problem)[..., None, None] * gains).sum(-3))
 
 
-def equivalent_channel(problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
-    """Precoders (…, a, c) after one round: the closed form of the stack on the equivalent channel at F."""
-    c, M = shares(problem)[..., None, None], problem.received(F)
+def equivalent_channel(problem: Problem, rows: Float[Tensor, "*#batch n c"], F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
+    """Precoders (…, a, c) after one round: the closed form of the stack's strongest rows on the equivalent channel at F."""
+    c, W = shares(problem)[..., None, None], factor(F @ F.mT).mT  # Q = W Wᵀ, of fewer columns than F
+    M = problem.received(W)
     inner = torch.cholesky_solve(problem.H, torch.linalg.cholesky(M @ M.mT + _eye(M.shape[-2], M)))
     S = (c * (problem.H.mT @ inner)).sum(-3)
-    left = torch.cholesky_inverse(torch.linalg.cholesky(M.mT @ M + _eye(M.shape[-1], M)))
-    E = (c * left).sum(-3)
+    E = (c * torch.cholesky_inverse(torch.linalg.cholesky(M.mT @ M + _eye(M.shape[-1], M)))).sum(-3)
     E = E + torch.finfo(E.dtype).eps * _eye(E.shape[-1], E)
-    SF = S @ F
-    R = S + SF @ torch.linalg.solve_ex(E, SF.mT).result
+    SW = S @ W
+    R = S + SW @ torch.linalg.solve_ex(E, SW.mT).result
     R = torch.where(R.isfinite().all(-1, keepdim=True).all(-2, keepdim=True), R, S)
-    return _closed_form(problem, (R + R.mT) / 2)
+    return _closed_form(problem, rows, (R + R.mT) / 2)
 
 
-def _closed_form(problem: Problem, R: Float[Tensor, "*batch a a"]) -> Float[Tensor, "*batch a c"]:
-    return exact(stacked(problem.B), factor(R), problem.power.sum(-1)).F
+def _closed_form(problem: Problem, rows: Float[Tensor, "*#batch n c"], R: Float[Tensor, "*batch a a"]) -> Float[Tensor, "*batch a c"]:
+    return exact(rows, factor(R), problem.power.sum(-1)).F
 
 
 def _eye(n: int, like: Tensor) -> Float[Tensor, "n n"]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from latentlink.networks.descent import within_separate
 from latentlink.networks.design import Designed, Outcome
-from latentlink.networks.equivalent import mean_channel
+from latentlink.networks.equivalent import mean_channel, strongest
 from latentlink.networks.one_transmitter import baseline, check_one_transmitter
 from latentlink.networks.problem import Problem
 from latentlink.numerics.doors import integer, real
@@ -56,7 +56,7 @@ class FederatedAdmm(Designed):
     def solve(self, problem: Problem) -> Outcome:
         """What the transmitter has after the last round."""
         check_one_transmitter(problem)
-        Z, F = consensus(problem, mean_channel(problem), self.rho, self.rounds)
+        Z, F = consensus(problem, mean_channel(problem, strongest(problem)), self.rho, self.rounds)
         return baseline(problem, Z, disagreement=(F - Z.unsqueeze(-3)).square().sum((-3, -2, -1)).sqrt())
 
 

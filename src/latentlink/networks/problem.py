@@ -96,12 +96,22 @@ class Problem(Parts):
 
     def lmmse(self, F: Float[Tensor, "*batch a c"]) -> tuple[Float[Tensor, "*batch K q r"], Float[Tensor, "*batch K"]]:
         """The decoders G_k (…, K, q, r) and the errors J_k (…, K) of precoders F."""
-        M = self.received(F)
-        S = M @ self.C @ M.mT
+        M = self.received(self._narrow(F))
+        S = M @ M.mT if self._white else M @ self.C @ M.mT
         S = S + torch.eye(S.shape[-1], dtype=S.dtype, device=S.device)
-        wanted = M @ self.B.mT  # (…, K, r, q)
+        sent = F @ self.B.flatten(-3, -2).mT  # (…, a, K q): of what each user wants
+        wanted = self.H @ sent.unflatten(-1, self.B.shape[-3:-1]).movedim(-2, -3)  # (…, K, r, q)
         G = torch.cholesky_solve(wanted, torch.linalg.cholesky(S)).mT
         return G, self.most - (G * wanted.mT).sum((-2, -1))
+
+    @property
+    def _white(self) -> bool:
+        """True if C = I and F has no blocks of zeros, as with one transmitter."""
+        return len(self.rows) == 1
+
+    def _narrow(self, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a n"]:
+        """W with W Wᵀ = F Fᵀ and no more columns than rows, where that is all that counts."""
+        return torch.linalg.qr(F.mT, "r").R.mT if self._white and F.shape[-1] > F.shape[-2] else F
 
     def errors(self, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch K"]:
         """The errors J_k (…, K) of precoders F."""
@@ -116,6 +126,8 @@ class Problem(Parts):
         """Σ_k J_k (…) and its gradient (…, a, c) within the entries that there are."""
         G, J = self.lmmse(F)
         A, D = self.normal(G)
+        if self._white:
+            return J.sum(-1), 2 * (A @ F - D)
         return J.sum(-1), 2 * (A @ F @ self.C - D) * self.allowed
 
     def spent(self, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch T"]:

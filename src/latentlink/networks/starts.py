@@ -6,7 +6,7 @@ from torch import Tensor
 
 from latentlink.networks.broadcast_bounds import groups
 from latentlink.networks.descent import within_sum
-from latentlink.networks.equivalent import equivalent_channel, mean_channel, stacked
+from latentlink.networks.equivalent import equivalent_channel, mean_channel, strongest
 from latentlink.networks.exact import exact
 from latentlink.networks.linear_precoding import block_diagonal, leakage_aware
 from latentlink.networks.problem import Problem
@@ -17,14 +17,15 @@ _PERTURBED = 1e-3  # relative size of what is added to a start: columns of zeros
 
 def starts(problem: Problem, count: int) -> Float[Tensor, "starts *batch a c"]:
     """So many precoders of full power: those of all users first, then each user's own closed form, then random ones."""
-    mean = mean_channel(problem)
-    once = equivalent_channel(problem, mean)
-    found = [better(problem, torch.stack([once, equivalent_channel(problem, once)])), mean]
+    rows = strongest(problem)
+    mean = mean_channel(problem, rows)
+    once = equivalent_channel(problem, rows, mean)
+    found = [better(problem, torch.stack([once, equivalent_channel(problem, rows, once)])), mean]
     if len(groups(problem)) > 1:
         found = [leakage_aware(problem), *found, block_diagonal(problem)]
     served = [k for k in range(problem.H.shape[-3]) if bool(problem.B[..., k, :, :].any())]
     power = problem.power.sum(-1)
-    found += [exact(stacked(problem.B), problem.H[..., k, :, :], power).F for k in served[: max(count - len(found), 0)]]
+    found += [exact(rows, problem.H[..., k, :, :], power).F for k in served[: max(count - len(found), 0)]]
     found += [_random(problem, number) for number in range(count - len(found))]
     return torch.stack(torch.broadcast_tensors(*found[:count]))
 
