@@ -8,7 +8,7 @@ each user. Tables go to results/bench/broadcast-*.json. One thread.
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import torch
 from rich.console import Console
@@ -164,7 +164,6 @@ class Uncoordinated(nw.Slnr):
     def solve(self, problem: Problem) -> Outcome:
         users = problem.H.shape[-3]
         parts = [exact(problem.B[k], problem.H[..., k, :, :], problem.power[..., 0] / users).F for k in range(users)]
-
         return baseline(problem, sum(parts[1:], parts[0]))
 
 
@@ -172,7 +171,7 @@ def speed() -> None:
     """The equivalent channel and 30 steps on a batch of 100, one thread; and the default design."""
     table, done = shown("Time a channel, three users, 4×4, 10 dB, batch of 100", ["what", "ms"], "speed")
     problem = Problem.of(common(), links((4, 4), 3, 10.0))
-    table.add_row("two closed forms + 30 steps", f"{timed(lambda: descend(problem, starts(problem, 1)[0], 30, 'sum')) / 100:.2f}")
+    table.add_row("two closed forms + 30 steps", f"{timed(lambda: by_descent(problem, 30)) / 100:.2f}")
     table.add_row("the same, and bounds", f"{timed(lambda: nw.Broadcast(starts=1, polish=0).solve(problem)) / 100:.2f}")
     table.add_row("one start, polished", f"{timed(lambda: nw.Broadcast(starts=1).solve(problem)) / 100:.2f}")
     table.add_row("five starts, polished (default)", f"{timed(lambda: nw.Broadcast().solve(problem)) / 100:.2f}")
@@ -220,8 +219,8 @@ def ten() -> None:
         errors = {rho: float(problem.errors(F).sum(-1).mean()) for rho, F in tried.items()}
         rho = min(errors, key=errors.__getitem__)
         steps = next((n for n, J in enumerate(means) if errors[rho] >= J), None)
-        slow = timed(lambda rho=rho, rounds=rounds: consensus(problem, mean_channel(problem, strongest(problem)), rho, rounds))
-        fast = None if steps is None else timed(lambda steps=steps: descend(problem, starts(problem, 1)[0], steps, "sum"))
+        slow = timed(partial(by_consensus, problem, rho, rounds))
+        fast = None if steps is None else timed(partial(by_descent, problem, steps))
         accuracy = [ten_accuracy(modes, over, F, heads, labels) for F in (path[rounds], tried[rho])]
         ends = ["never", ""] if fast is None else [f"{fast:.0f} ({steps} steps)", f"{slow / fast:.0f}"]
         table.add_row(str(rounds), f"{rho:g}", f"{means[rounds]:.4f}", f"{errors[rho]:.4f}", *accuracy, f"{slow:.0f}", *ends)
@@ -229,6 +228,14 @@ def ten() -> None:
     J, found = solution.trace["objective"], ten_accuracy(modes, over, solution.precoder, heads, labels)
     table.add_row("30 + 150 L-BFGS", "", mean(J), "", found, "", "", "", "")
     done()
+
+
+def by_consensus(problem: Problem, rho: float, rounds: int) -> Tensor:
+    return consensus(problem, mean_channel(problem, strongest(problem)), rho, rounds)[0]
+
+
+def by_descent(problem: Problem, steps: int) -> Tensor:
+    return descend(problem, starts(problem, 1)[0], steps, "sum")
 
 
 def head_on(name: str, third: int) -> ll.SoftmaxHead:
