@@ -54,7 +54,7 @@ def test_each_objective_is_best_at_its_own():
     worths = {"semantic": semantic_error(modes(), noise, power), "capacity": minus_capacity(noise, power), "gain": minus_gain}
     for name, worth in worths.items():
         values = {other: worth(solution.channel.h)[0] for other, solution in found.items()}
-        assert all(bool((values[name] <= value + 5e-3 * value.abs()).all()) for value in values.values())
+        assert all(bool((values[name] <= value + 0.01 * value.abs()).all()) for value in values.values())
         random = worth(surface.matrix(6.28 * torch.rand(3, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))))[0]
         assert bool((values[name] <= random).all())
 

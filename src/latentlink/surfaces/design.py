@@ -1,8 +1,8 @@
 """The design of a surface for one link: phases for what the receiver wants, with the closed form inside.
 
-A start of phases zero goes to the greatest gain first, which is an easy landscape, then to the objective; others are random. The best is
-kept for each channel. Maximising capacity from ordinary starts often stops short of what the semantic solution carries, so that the latter
-is among its starts: a comparison with fewer would be unfair.
+A start of phases zero goes to the greatest gain first, which is an easy landscape, then to the objective. The semantic error and capacity
+take each other's solution as a second start, since each gets stuck where the other does not: a comparison of one start of each would be
+unfair to either. Further starts are random. The best is kept for each channel.
 """
 
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ class SurfaceDesign(Summarised):
     Attributes:
         objective: "semantic" for the least weighted error of the closed form, "capacity" or "gain" for comparison.
         bits: of each element's phase; None for continuous phases.
-        starts: the number of starts: by gain first, then random ones.
+        starts: the number of starts: by gain first, by the other objective, then random ones.
         steps: of L-BFGS from each start.
         sweeps: over the elements at most, for phases of few levels.
 
@@ -120,9 +120,10 @@ class SurfaceDesign(Summarised):
             "gain": minus_gain,
         }
         worth: Worth = worths[self.objective]
-        begun = [follow(wide, minus_gain, zero, _TOWARDS_GAIN), *(_random(zero, number) for number in range(1, self.starts))]
-        if self.objective == "capacity":
-            begun.append(follow(wide, worths["semantic"], begun[0], self.steps))
+        begun = [follow(wide, minus_gain, zero, _TOWARDS_GAIN)]
+        if self.objective != "gain":
+            begun.append(follow(wide, worths["semantic" if self.objective == "capacity" else "capacity"], begun[0], self.steps))
+        begun = [*begun, *(_random(zero, number) for number in range(2, self.starts))][: self.starts]
         found = [follow(wide, worth, each, self.steps) for each in begun]
         if self.bits is not None:
             found = [on_levels(wide, worth, each, self.bits, self.sweeps) for each in found]
