@@ -42,8 +42,8 @@ class Broadcast(Designed):
     number of the start that led there.
 
     Attributes:
-        starts: the number of starts at most, in the order equivalent channel, mean channel, each user's own closed form, random ones; with
-            private messages SLNR comes first, and block diagonalisation after the mean channel.
+        starts: the number of starts at most, in the order equivalent channel, mean channel, random ones; with private
+            messages SLNR comes first, and block diagonalisation after the mean channel.
         steps: of block descent from each start.
         polish: the most steps of L-BFGS from where that ends.
 

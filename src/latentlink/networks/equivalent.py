@@ -20,6 +20,8 @@ from latentlink.networks.exact import exact
 from latentlink.networks.problem import Problem
 from latentlink.numerics.division import ratio
 
+_UNTIED = 1e-3  # relative difference that is put between equal gains
+
 
 def shares(problem: Problem) -> Float[Tensor, "*#batch K"]:
     """c_k (…, K), each user's part of what is wanted; zero for users of no weight."""
@@ -42,13 +44,14 @@ def strongest(problem: Problem) -> Float[Tensor, "*#batch n c"]:
     """diag(b) V_Bᵀ of the stack, in as many rows as can be sent: all that its closed form takes of it."""
     _, b, Vh = torch.linalg.svd(stacked(problem.B), full_matrices=False)
     n = min(b.shape[-1], problem.H.shape[-1])
-    return b[..., :n, None] * Vh[..., :n, :]
+    rows = b[..., :n, None] * Vh[..., :n, :]
+    return rows * _sign(rows)
 
 
 def mean_channel(problem: Problem, rows: Float[Tensor, "*#batch n c"]) -> Float[Tensor, "*batch a c"]:
     """Precoders (…, a, c): the closed form of the stack's strongest rows on Σ_k c_k R_k."""
     gains = problem.H.mT @ problem.H
-    return _closed_form(problem, rows, (shares(problem)[..., None, None] * gains).sum(-3))
+    return for_all(problem, rows, (shares(problem)[..., None, None] * gains).sum(-3))
 
 
 def equivalent_channel(problem: Problem, rows: Float[Tensor, "*#batch n c"], F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
@@ -62,11 +65,28 @@ def equivalent_channel(problem: Problem, rows: Float[Tensor, "*#batch n c"], F: 
     SW = S @ W
     R = S + SW @ torch.linalg.solve_ex(E, SW.mT).result
     R = torch.where(R.isfinite().all(-1, keepdim=True).all(-2, keepdim=True), R, S)
-    return _closed_form(problem, rows, (R + R.mT) / 2)
+    return for_all(problem, rows, (R + R.mT) / 2)
 
 
-def _closed_form(problem: Problem, rows: Float[Tensor, "*#batch n c"], R: Float[Tensor, "*batch a a"]) -> Float[Tensor, "*batch a c"]:
-    return exact(rows, factor(R), problem.power.sum(-1)).F
+def for_all(problem: Problem, rows: Float[Tensor, "*#batch n c"], R: Float[Tensor, "*batch a a"]) -> Float[Tensor, "*batch a c"]:
+    """The closed form of the stack's strongest rows on gains R.
+
+    On one channel the signs of beams and the places of messages in a complex channel's equal pairs are nothing; for several users they are
+    a choice, which is made alike everywhere, for rounding would decide where descent ends.
+    """
+    mean = R.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    slope = torch.linspace(0, 1, R.shape[-1], dtype=R.dtype, device=R.device).diag()
+    F = exact(rows, factor(R + _UNTIED * mean * slope), problem.power.sum(-1)).F
+    size = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    unit = rows / torch.where(size > 0, size, 1.0)
+    beams = F @ unit.mT
+    return (beams * _sign(beams.mT).mT) @ unit
+
+
+def _sign(rows: Float[Tensor, "*batch n c"]) -> Float[Tensor, "*batch n 1"]:
+    """1 or −1 for each row, so that it points along one fixed direction."""
+    along = (rows @ torch.linspace(1, 2, rows.shape[-1], dtype=rows.dtype, device=rows.device)).unsqueeze(-1)
+    return torch.where(along < 0, -1.0, 1.0)
 
 
 def _eye(n: int, like: Tensor) -> Float[Tensor, "n n"]:

@@ -1,4 +1,4 @@
-"""Where the descent of a broadcast begins: closed forms that serve all users more or less, and what each user alone would be sent."""
+"""Where the descent of a broadcast begins: closed forms that serve all users more or less, then random precoders."""
 
 import torch
 from jaxtyping import Float
@@ -7,7 +7,6 @@ from torch import Tensor
 from latentlink.networks.broadcast_bounds import groups
 from latentlink.networks.descent import within_sum
 from latentlink.networks.equivalent import equivalent_channel, mean_channel, strongest
-from latentlink.networks.exact import exact
 from latentlink.networks.linear_precoding import block_diagonal, leakage_aware
 from latentlink.networks.problem import Problem
 from latentlink.numerics.seeds import stream_generator
@@ -16,16 +15,13 @@ _PERTURBED = 1e-3  # relative size of what is added to a start: columns of zeros
 
 
 def starts(problem: Problem, count: int) -> Float[Tensor, "starts *batch a c"]:
-    """So many precoders of full power: those of all users first, then each user's own closed form, then random ones."""
+    """So many precoders of full power: closed forms for all users first, then random ones."""
     rows = strongest(problem)
     mean = mean_channel(problem, rows)
     once = equivalent_channel(problem, rows, mean)
     found = [better(problem, torch.stack([once, equivalent_channel(problem, rows, once)])), mean]
     if len(groups(problem)) > 1:
         found = [leakage_aware(problem), *found, block_diagonal(problem)]
-    served = [k for k in range(problem.H.shape[-3]) if bool(problem.B[..., k, :, :].any())]
-    power = problem.power.sum(-1)
-    found += [exact(rows, problem.H[..., k, :, :], power).F for k in served[: max(count - len(found), 0)]]
     found += [_random(problem, number) for number in range(count - len(found))]
     return torch.stack(torch.broadcast_tensors(*found[:count]))
 
