@@ -303,6 +303,10 @@ def network_objects() -> list[Any]:
         ll.networks.MultipleAccess(starts=1, steps=2, polish=2),
         ll.networks.Cooperative(starts=1, steps=2, polish=2),
         ll.networks.SemanticGame(rounds=2),
+        ll.networks.SharedSurface(by=ll.networks.Broadcast(starts=1, steps=2, polish=0), starts=1, steps=2),
+        ll.networks.SharedSurface(by=ll.networks.Broadcast(starts=1, steps=2, polish=0), starts=1, steps=0).design(
+            network_cases.modes("broadcast", 1), [[surface]], 10.0
+        ),
         ll.networks.Fair(by=ll.networks.Broadcast(starts=1, steps=2, polish=0), rounds=2),
     ]
 
@@ -554,6 +558,7 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "Surface.pulled_back": {"phases": lambda: torch.zeros(5, dtype=torch.float64), "slope": lambda: network_cases.surface().direct},
     "StackedSurface.pulled_back": {"phases": lambda: torch.zeros(5, dtype=torch.float64), "slope": lambda: network_cases.surface().direct},
     **{f"{name}.{call}": {"phases": lambda: torch.zeros(5)} for name in ("Surface", "StackedSurface") for call in ("matrix", "channel")},
+    "SharedSurface.design": {"modes": lambda: network_cases.modes("broadcast", 1), "surfaces": lambda: [[network_cases.surface()]]},
     "SurfaceDesign.design": {"surface": lambda: network_cases.surface()},
     "StackedSurface": {"layers": lambda: [network_cases.surface().incident, network_cases.surface().reflected]},
     "NetworkSolution.user": {"k": lambda: 0},
@@ -595,6 +600,7 @@ RESULTS = {  # what designs and measurements return, made by hand at one's own r
     "SemanticModes",
     "NetworkModes",
     "SurfaceSolution",
+    "SharedPhases",
     "NetworkMoments",
     "NetworkSolution",
     "NetworkTransmitter",

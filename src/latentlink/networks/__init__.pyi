@@ -11,6 +11,7 @@ from .modes import NetworkModes
 from .moments import NetworkMoments
 from .multiple_access import MultipleAccess
 from .reused import ReusedDesign
+from .shared_surface import SharedPhases, SharedSurface
 from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
 from .time_division import TimeDivision
 
@@ -30,6 +31,8 @@ __all__ = [
     "NetworkTransmitter",
     "ReusedDesign",
     "SemanticGame",
+    "SharedPhases",
+    "SharedSurface",
     "Slnr",
     "TimeDivision",
     "network_modes",

@@ -8,7 +8,7 @@ channel in proper noise stays the real embedding of one; improper noise splits i
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
@@ -19,12 +19,23 @@ _FLOOR = 1e-15  # of what arrives: noise of this share keeps a noise-free receiv
 
 def real_channel(channel: Channel) -> Float[Tensor, "*batch r2 t2"]:
     """The real embedding (…, 2 u n_rx, 2 u n_tx) of a channel that is block-diagonal over its uses."""
-    h = channel.h
+    return real_uses(channel.h)
+
+
+def real_uses(h: Complex[Tensor, "*batch u r t"]) -> Float[Tensor, "*batch r2 t2"]:
+    """The real embedding (…, 2 u r, 2 u t) of the matrices of all uses, block by block."""
     u, r, t = h.shape[-3:]
     blocks = torch.zeros(*h.shape[:-3], u, r, u, t, dtype=h.dtype, device=h.device)
     index = torch.arange(u, device=h.device)
     blocks[..., index, :, index, :] = h.movedim(-3, 0)
     return real_embedding(blocks.flatten(-4, -3).flatten(-2))
+
+
+def complex_uses(slope: Float[Tensor, "*batch r2 t2"], uses: int) -> Complex[Tensor, "*batch u r t"]:
+    """The gradient (…, u, r, t) of the matrices of all uses from that of their real embedding: the adjoint of `real_uses`."""
+    (a, b), (c, d) = (half.unflatten(-1, (2, -1)).unbind(-2) for half in slope.unflatten(-2, (2, -1)).unbind(-3))
+    whole = torch.complex(a + d, c - b).unflatten(-2, (uses, -1)).unflatten(-1, (uses, -1))
+    return whole.diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
 
 
 def noise_covariance(row: Sequence[Channel]) -> Float[Tensor, "*batch r2 r2"]:
