@@ -12,6 +12,7 @@ import torch
 
 import latentlink as ll
 from latentlink.baselines.gated import kinds_of
+from latentlink.links.shapes import check_channel
 from oracles import normal, seeded
 
 D, M, USES, N = 7, 5, 2, 240
@@ -132,8 +133,48 @@ def admm(**settings: Any) -> Design:
     return Design(lambda: ll.Admm(**settings, max_iterations=20), modes)
 
 
+class Broadcasting:
+    """The link of the first of two users of one transmitter."""
+
+    def design(self, known: "ll.networks.NetworkModes", channel: ll.Channel) -> ll.Solution:
+        check_channel(channel)
+        links = ll.networks.Links([[channel.h], [channel.h.flip(-2)]], [channel.noise_variance] * 2, [channel.power])
+        found = ll.networks.Broadcast(starts=1, polish=20).design(known, links)
+        return ll.Solution(found.user(0), found.status, found.expected_mse[..., 0], found.expected_power.sum(-1), found.trace)
+
+
+class Sensing:
+    """The link of a receiver and two sensors, each with one of the antennas and a part of the latent."""
+
+    def design(self, known: "ll.networks.NetworkModes", channel: ll.Channel) -> ll.Solution:
+        check_channel(channel)
+        table = [[channel.h[..., :1], channel.h[..., 1:]]]
+        links = ll.networks.Links(table, channel.noise_variance, [channel.power / 2] * 2)
+        found = ll.networks.MultipleAccess(starts=1, polish=20).design(known, links)
+        return ll.Solution(found.user(0), found.status, found.expected_mse[..., 0], found.expected_power.sum(-1), found.trace)
+
+
+def listeners() -> "ll.networks.NetworkModes":
+    """Two users of one latent."""
+    return ll.networks.network_modes(ll.networks.NetworkMoments.from_pilots([pilots().x], [pilots().y, pilots().y.tanh()]))
+
+
+def two_sensors() -> "ll.networks.NetworkModes":
+    """Two sensors that see one scene."""
+    x = pilots().x
+    return ll.networks.network_modes(ll.networks.NetworkMoments.from_pilots([x[:, :3], x[:, 3:]], [pilots().y]))
+
+
+def quiet() -> ll.ClosedForm:
+    """The exact design beside a primary user."""
+    return ll.ClosedForm(leakage=[ll.power.Leakage(ll.rayleigh(1, 2, generator=5).to(torch.complex128), 0.2)])
+
+
 DESIGNS: dict[str, Design] = {
     "exact": linear(),
+    "exact, beside a primary": Design(quiet, modes, unique=False),
+    "broadcast": Design(Broadcasting, listeners, unique=False),
+    "sensors": Design(Sensing, two_sensors, unique=False),
     "exact, per use": Design(lambda: ll.ClosedForm(power=ll.power.PerUse(max_iterations=100)), modes, unique=False),
     "exact, per message": Design(lambda: ll.ClosedForm(power=ll.power.PerMessage(x=pilots().x, y=pilots().y)), modes),
     "exact, equal": linear(power=ll.power.Equal()),
