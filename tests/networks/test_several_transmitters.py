@@ -137,3 +137,22 @@ def test_what_is_no_design_or_budget_is_refused():
     ):
         with pytest.raises(ValueError, match=says):
             made()
+
+
+@pytest.mark.parametrize("kind", ["interference", "sensors"])
+def test_transmitters_in_turn_do_not_disturb_each_other(kind):
+    """What pairs reach in turn is the closed form of each in its own uses; sharing all uses is better."""
+    modes, links = cases.modes(kind), cases.links(kind, uses=3)
+    turns = nw.TimeDivision().design(modes, links)
+    problem = Problem.of(modes, links)
+    assert bool((problem.spent(turns.precoder) <= problem.power * (1 + 1e-9)).all())
+    if kind == "interference":
+        own = [
+            ll.ClosedForm().design(modes.pair(k), ll.Channel(links.own(k).h[..., k : k + 1, :, :], links.own(k).noise_variance, 3.0))
+            for k in range(3)
+        ]
+        torch.testing.assert_close(turns.expected_mse, torch.stack([each.expected_mse for each in own], -1), rtol=1e-7, atol=0.0)
+    together = (nw.Cooperative(starts=2) if kind == "interference" else nw.MultipleAccess()).design(modes, links)
+    assert bool((together.trace["objective"] <= turns.trace["objective"]).all())
+    with pytest.raises(ValueError, match="uses"):
+        nw.TimeDivision().design(modes, cases.links(kind))

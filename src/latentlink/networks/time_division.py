@@ -1,6 +1,7 @@
 """Time division: the uses of a message are split over the users, use j for user j mod K, each with its closed form there.
 
-One budget serves all uses, with one water level over all users' pairs of strengths and gains.
+One budget serves all uses, with one water level over all users' pairs of strengths and gains. Several transmitters take turns instead, use
+j for transmitter j mod T, each with all its energy in its own uses: nobody disturbs another, and what sensors send is designed together.
 """
 
 from dataclasses import dataclass, replace
@@ -10,23 +11,30 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.links.status import Status
+from latentlink.networks.descent import descend
 from latentlink.networks.design import Designed, Outcome
 from latentlink.networks.exact import parallel
 from latentlink.networks.links import Links
 from latentlink.networks.modes import NetworkModes
-from latentlink.networks.one_transmitter import baseline, check_one_transmitter
+from latentlink.networks.one_transmitter import baseline
+from latentlink.networks.polish import polish
 from latentlink.networks.problem import Problem, places
+from latentlink.networks.several_transmitters import cooperative_bound, own_designs
 from latentlink.networks.solution import NetworkSolution
 from latentlink.numerics.validation import validate_call
+
+_STEPS, _POLISH = 60, 100  # of the design of several transmitters
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TimeDivision(Designed):
-    """Every user in uses of its own, a baseline of `Broadcast` (see the module).
+    """Every user, or every transmitter, in uses of its own: a baseline of all other designs (see the module).
 
     Attributes:
         overheard: every receiver decodes what is sent in all uses, to the others as well, which helps where they want similar latents;
-            otherwise the links of the solution are zero in the uses of others, which a receiver does not listen to.
+            otherwise the links of the solution are zero in the uses of others, which a receiver does not listen to. It matters for one
+            transmitter only.
 
     Example:
         >>> import torch, latentlink as ll
@@ -52,10 +60,11 @@ class TimeDivision(Designed):
             NetworkSolution, whose links are those that receivers listen to.
 
         Raises:
-            ValueError: there are fewer uses than users, several transmitters, or two users at one receiver that listens in some uses only.
+            ValueError: there are fewer uses than users of one transmitter, or than transmitters, or two users at one receiver that listens
+                in some uses only.
         """
         solution = super().design(modes, links)
-        if self.overheard:
+        if self.overheard or links.transmitters > 1:
             return solution
         receiver_of = places(modes, links)[1]
         if len(set(receiver_of)) < len(receiver_of):
@@ -69,8 +78,9 @@ class TimeDivision(Designed):
         return replace(heard, bound=solution.bound, trace={**heard.trace, "gap": gap})
 
     def solve(self, problem: Problem) -> Outcome:
-        """The closed form of every user in its own uses."""
-        check_one_transmitter(problem)
+        """The closed form of every user in its own uses, or every transmitter's precoder in its own."""
+        if len(problem.rows) > 1:
+            return _in_turns(problem)
         users, n_tx = problem.H.shape[-3], problem.H.shape[-1] // (2 * problem.uses)
         if problem.uses < users:
             raise ValueError(
@@ -79,6 +89,20 @@ class TimeDivision(Designed):
         own = [problem.H[..., k, :, :] * _mask(problem, k, users, n_tx) for k in range(users)]
         parts, _ = parallel(problem.B.unbind(-3), own, problem.power.sum(-1))
         return baseline(problem, sum(parts[1:], parts[0]))
+
+
+def _in_turns(problem: Problem) -> Outcome:
+    """Every transmitter in its own uses, with all its energy there."""
+    turns = len(problem.rows)
+    if problem.uses < turns:
+        raise ValueError(
+            f"links must have uses for each of {turns} transmitters, got {problem.uses}: give more, or a design that shares them"
+        )
+    masks = [_mask(problem, t, turns, (rows.stop - rows.start) // (2 * problem.uses)) for t, rows in enumerate(problem.rows)]
+    apart = replace(problem, H=problem.H * torch.cat(masks))
+    F = polish(apart, descend(apart, own_designs(apart), _STEPS, "separate"), _POLISH, "separate")
+    status = torch.full(problem.batch, Status.BASELINE.code, device=F.device)
+    return Outcome(F * torch.cat(masks).unsqueeze(-1), status, cooperative_bound(problem, "separate"))
 
 
 def _mask(problem: Problem, k: int, users: int, n_tx: int) -> Float[Tensor, "a"]:
