@@ -211,7 +211,7 @@ def test_networks_that_do_not_fit_are_refused():
         ll.networks.Broadcast().design(cases.modes("broadcast"), ll.networks.Links([[h]] * 2))
     with pytest.raises(ValueError, match="one transmitter"):
         ll.networks.Broadcast().design(cases.modes("interference"), cases.links("interference"))
-    with pytest.raises(ValueError, match="must be a game"):
+    with pytest.raises(ValueError, match="must be pairs for a game"):
         ll.networks.SemanticGame().design(cases.modes("broadcast"), cases.links("broadcast"))
     with pytest.raises(ValueError, match="pairs"):
         ll.networks.NetworkMoments(((None,),), ((None,),))

@@ -8,7 +8,8 @@ import torch
 import latentlink as ll
 import network_cases as cases
 from latentlink.networks.exact import exact
-from latentlink.networks.game import CYCLING, alone_with_own
+from latentlink.networks.game import CYCLING
+from latentlink.networks.pairs import alone_with_own
 from latentlink.networks.pricing import answer_prices, priced
 from latentlink.networks.problem import Problem
 from latentlink.networks.several_transmitters import cooperative_bound, own_designs, random_precoders
@@ -112,6 +113,20 @@ def test_sensors_share_what_is_near_the_best_that_cooperation_could():
         assert bool((solution.bound <= solution.weighted.sum(-1) * (1 + 1e-12)).all())
     prices = replace(problem, power=problem.power * torch.tensor([1.0, 4.0]))
     assert bool((cooperative_bound(prices, "separate") >= cooperative_bound(prices, "sum") * (1 - 1e-12)).all())
+
+
+def test_prices_of_power_bound_sensors_as_well_as_a_grid_of_prices_does():
+    """Any prices give a bound; those of the ascent are as good as the best of a fine grid, and equal prices are one budget's."""
+    problem = Problem.of(cases.modes("sensors"), cases.links("sensors", batch=6, uses=2))
+    problem = replace(problem, H=problem.H * torch.cat([torch.full((4 * 2,), 0.3), torch.ones(4 * 2)]))
+    found, grid = cooperative_bound(problem, "separate"), []
+    for a in torch.linspace(0.02, 0.98, 49).tolist():
+        priced_power = torch.tensor([a, 1 - a])
+        weights = priced_power.rsqrt().repeat_interleave(8)
+        priced_one = replace(problem, H=problem.H * weights, power=problem.power * priced_power)
+        grid.append(cooperative_bound(priced_one, "sum"))
+    assert bool((found >= torch.stack(grid).amax(0) * (1 - 1e-6)).all())
+    assert bool((found <= problem.errors(nw.MultipleAccess().solve(problem).F).sum(-1)).all())
 
 
 def test_fairness_helps_the_worst_user_and_knows_what_it_cannot_pass():

@@ -8,23 +8,27 @@ several starts are followed, among them the equilibrium of the selfish game. No 
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.networks.descent import FURTHER, Budget, descend
 from latentlink.networks.design import Designed, Outcome
-from latentlink.networks.game import SemanticGame, is_game
-from latentlink.networks.multiple_access import searched
+from latentlink.networks.game import SemanticGame
+from latentlink.networks.multiple_access import best_ended, started
+from latentlink.networks.pairs import are_pairs, are_proper
 from latentlink.networks.pricing import answer_prices
 from latentlink.networks.problem import Problem
 from latentlink.networks.several_transmitters import own_designs
 from latentlink.numerics.doors import choice, integer
 
+_GAME = 200  # rounds of the game at most, whose end is a start
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cooperative(Designed):
     """Joint precoders of several transmitters and receivers, with the least sum of errors that was found.
+
+    `status` is OPTIMAL where the gap to the bound is closed, else "converged"; `trace["start"]` is the number of the start that led there.
 
     Attributes:
         budget: "separate" for a budget of each transmitter, "sum" for one that they share.
@@ -34,7 +38,8 @@ class Cooperative(Designed):
         polish: steps of L-BFGS after it.
 
     Raises:
-        ValueError: a budget or method of another name, a number that is no integer ≥ 0 (≥ 1 for starts), or prices with one budget.
+        ValueError: a budget or method of another name, a number that is no integer ≥ 0 (≥ 1 for starts), or prices with one budget; at
+            `design`: prices, where the network is not one of pairs (see `pairs`).
 
     References:
         [christensen2008weighted, shi2011iteratively] for block descent of weighted errors, there with weights that follow rates.
@@ -67,14 +72,14 @@ class Cooperative(Designed):
     def solve(self, problem: Problem) -> Outcome:
         """Find precoders of a batch of problems."""
         first: list[Tensor] = [own_designs(problem)]
-        if problem.H.shape[-3] > 1 and is_game(problem):
-            first = [SemanticGame().solve(problem).F, *first]
-        first = first[: self.starts]
-        steps = self.steps
+        if problem.H.shape[-3] > 1 and are_pairs(problem):
+            first = [SemanticGame(proper=are_proper(problem), rounds=_GAME).solve(problem).F, *first]
+        begun = started(problem, first, self.budget, self.starts)
         if self.method == "prices":
-            first, steps = [answer_prices(problem, F, self.steps) for F in first], 0
-        outcome = searched(problem, first, self.budget, self.starts if self.method == "descent" else len(first), steps, self.polish)
-        return Outcome(outcome.F, outcome.status, outcome.bound, {"starts": torch.full_like(outcome.status, len(first))})
+            ended = [answer_prices(problem, F, self.steps) for F in begun]
+        else:
+            ended = [descend(problem, F, self.steps, self.budget) for F in begun]
+        return best_ended(problem, begun, ended, self.budget, self.polish)
 
     def improved(self, problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
         """Go on from precoders of a problem whose weights were a little different, by some rounds of block descent."""

@@ -2,7 +2,7 @@
 
 Block descent (`descent`) from every sensor's own design and from random ones, then L-BFGS. Sensors whose latents depend on each other add
 up over the air where they agree; those that do not share the receiver's space knowingly, which is most of the gain. The bound lets the
-sensors cooperate (`starts.cooperative_bound`).
+sensors cooperate (`several_transmitters.cooperative_bound`).
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,14 @@ from latentlink.networks.several_transmitters import best_of, cooperative_bound,
 from latentlink.numerics.doors import choice, integer
 
 CLOSED = 1e-6  # relative gap to the bound below which a design is called optimal
+_ROUNDING = 1e-13  # of all that is wanted, below which a gap is rounding
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultipleAccess(Designed):
     """Joint precoders of several sensors for one receiver.
+
+    `status` is OPTIMAL where the gap to the bound is closed, else "converged"; `trace["start"]` is the number of the start that led there.
 
     Attributes:
         budget: "separate" for a budget of each sensor, "sum" for one that they share.
@@ -60,20 +63,26 @@ class MultipleAccess(Designed):
 
     def solve(self, problem: Problem) -> Outcome:
         """Find precoders of a batch of problems."""
-        return searched(problem, [own_designs(problem)], self.budget, self.starts, self.steps, self.polish)
+        begun = started(problem, [own_designs(problem)], self.budget, self.starts)
+        return best_ended(problem, begun, [descend(problem, F, self.steps, self.budget) for F in begun], self.budget, self.polish)
 
     def improved(self, problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
         """Go on from precoders of a problem whose weights were a little different, by some rounds of block descent."""
         return descend(problem, F, FURTHER, self.budget)
 
 
-def searched(problem: Problem, first: list[Tensor], budget: Budget, starts: int, steps: int, polishing: int) -> Outcome:
-    """Block descent and L-BFGS from given starts and random ones, as many as asked for; the best for each network, with the bound."""
-    begun = [*first, *(random_precoders(problem, number) for number in range(starts - len(first)))][: max(starts, 1)]
-    if budget == "sum":
-        begun = [within_sum(problem, F) for F in begun]
-    F = best_of(problem, [*begun, *(polish(problem, descend(problem, F, steps, budget), polishing, budget) for F in begun)])
+def started(problem: Problem, first: list[Tensor], budget: Budget, starts: int) -> list[Tensor]:
+    """So many starts within the budget: given ones first, then random ones."""
+    begun = [*first, *(random_precoders(problem, number) for number in range(starts - len(first)))][:starts]
+    return [within_sum(problem, F) for F in begun] if budget == "sum" else begun
+
+
+def best_ended(problem: Problem, begun: list[Tensor], ended: list[Tensor], budget: Budget, polishing: int) -> Outcome:
+    """The best for each network of where steps from several starts ended, after L-BFGS, and of the starts; with the bound."""
+    ended = [polish(problem, F, polishing, budget) for F in ended]
+    F = best_of(problem, [*begun, *ended])
     bound = cooperative_bound(problem, budget)
     J = problem.errors(F).sum(-1)
-    closed = J - bound <= CLOSED * bound
-    return Outcome(F, torch.where(closed, Status.OPTIMAL.code, CONVERGED.code), bound)
+    closed = J - bound <= CLOSED * bound + _ROUNDING * problem.most.sum(-1)
+    start = torch.stack([problem.errors(F).sum(-1) for F in ended]).argmin(0)
+    return Outcome(F, torch.where(closed, Status.OPTIMAL.code, CONVERGED.code), bound, {"start": start})

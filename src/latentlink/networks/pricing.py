@@ -15,16 +15,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.linear.priced import priced_form
+from latentlink.networks.pairs import require_pairs
 from latentlink.networks.problem import Problem
 
 _BISECTIONS = 40
 
 
 def answer_prices(problem: Problem, F: Float[Tensor, "*batch a c"], rounds: int) -> Float[Tensor, "*batch a c"]:
-    """Some rounds, in each of which every pair in turn answers the others' prices; Σ_k J_k never rises."""
+    """Some rounds, in each of which every pair in turn answers the others' prices; Σ_k J_k never rises.
+
+    Raises:
+        ValueError: the network is not one of pairs.
+    """
+    require_pairs(problem, 'method="prices"')
     F = F.clone()
     for _ in range(rounds):
         for k, (rows, columns) in enumerate(zip(problem.rows, problem.columns, strict=True)):
+            if columns.start == columns.stop:
+                continue
             G, _ = problem.lmmse(F)
             through = G @ problem.H[..., rows]
             through = torch.cat([through[..., :k, :, :], through[..., k + 1 :, :, :]], -3).flatten(-3, -2)

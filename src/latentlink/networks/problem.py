@@ -140,6 +140,11 @@ class Problem(Parts):
         """The problem with further weights (…, K) of the users' errors; B and `most` then have the batch's dimensions."""
         return replace(self, B=self.B * weights.sqrt()[..., None, None], most=self.most * weights)
 
+    def of_batch(self, some: Bool[Tensor, "*batch"]) -> "Problem":
+        """Some of the batch, with one batch dimension."""
+        B, most = (self.B[some], self.most[some]) if self.B.ndim > 3 else (self.B, self.most)
+        return replace(self, H=self.H[some], B=B, most=most, power=self.power.expand(*self.batch, -1)[some])
+
 
 def places(modes: NetworkModes, links: Links) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The transmitter of each source and the receiver of each user.

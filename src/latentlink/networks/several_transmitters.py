@@ -9,8 +9,9 @@ from latentlink.networks.exact import exact
 from latentlink.networks.problem import Problem
 from latentlink.numerics.seeds import stream_generator
 
-_FACTORS = torch.tensor([0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.2, 1.4, 1.8, 2.5, 4.0, 10.0], dtype=torch.float64, device="cpu")
-_SWEEPS = 2  # over the transmitters' prices, where there are three or more
+_ROUNDS = 20  # of prices, after which the bound no longer moves in the fifth digit
+_RATE = 0.7
+_LEAST = 1e-6  # of shares of budgets, and of prices
 
 
 def own_designs(problem: Problem) -> Float[Tensor, "*batch a c"]:
@@ -38,51 +39,42 @@ def cooperative_bound(problem: Problem, budget: str) -> Float[Tensor, "*batch"]:
     """A bound (…) on Σ_k J_k: transmitters that know all sources and share their power at prices θ_t, each user served alone.
 
     Budgets ||F_t||² ≤ P_t imply Σ_t θ_t ||F_t||² ≤ Σ_t θ_t P_t, under which one transmitter with all antennas and coordinates has a closed
-    form on H_k diag(θ)^{-1/2}. The best prices are searched transmitter by transmitter; any prices give a bound. A user is served by the
-    transmitters that have something it wants, or sources that depend on such. Users who see the same channel are one receiver.
+    form on H_k diag(θ)^{-1/2}. Any prices give a bound; the dual that they maximise rises along ||F_t||² − P_t, so that they follow
+    θ_t ← θ_t (||F_t||² / P_t)^{0.7}. A user is served by the transmitters that have something it wants, or sources that depend on such.
+    Users who see the same channel are one receiver.
     """
     values, vectors = torch.linalg.eigh(problem.C)
     kept = values > 1e-9 * values.max() if len(values) else values > 0
-    B = problem.B @ (vectors[:, kept] * values[kept].rsqrt())
-    users = problem.H.shape[-3]
-    same = users > 1 and bool((problem.H - problem.H[..., :1, :, :]).abs().max() <= 1e-12 * problem.H.abs().max())
-    serves = _serving(problem) | torch.full_like(_serving(problem), same)
-    theta = torch.ones_like(problem.power)
-
-    def value(theta: Float[Tensor, "*b T"]) -> Float[Tensor, "*b"]:
-        power = theta * problem.power
-        power = power @ serves.to(power).mT if budget == "separate" else power.sum(-1, keepdim=True).expand(*power.shape[:-1], users)
-        H = problem.H * torch.cat(
-            [
-                (serves[:, t].to(theta) * theta[..., t : t + 1].rsqrt())[..., None, None].expand(
-                    *theta.shape[:-1], users, 1, rows.stop - rows.start
-                )
-                for t, rows in enumerate(problem.rows)
-            ],
-            -1,
-        )
-        if same:
-            return exact(B.flatten(-3, -2), H[..., 0, :, :], power[..., 0]).error
-        return torch.stack([exact(B[..., k, :, :], H[..., k, :, :], power[..., k]).error for k in range(users)]).sum(0)
-
-    best = value(theta)
-    if budget == "sum" or len(problem.rows) == 1:
-        return best
-    for _ in range(_SWEEPS if len(problem.rows) > 2 else 1):
-        for t in range(1, len(problem.rows)):
-            centre = theta.clone()
-            for factor in _FACTORS.tolist():
-                tried = centre.clone()
-                tried[..., t] *= factor
-                found = value(tried)
-                theta = torch.where((found > best).unsqueeze(-1), tried, theta)
-                best = torch.maximum(best, found)
+    B, H = problem.B @ (vectors[:, kept] * values[kept].rsqrt()), problem.H
+    serves = _serving(problem).to(H)
+    if H.shape[-3] > 1 and bool(((H - H[..., :1, :, :]).abs() <= 1e-12 * H.abs().max()).all()):
+        B, H, serves = B.flatten(-3, -2).unsqueeze(-3), H[..., :1, :, :], torch.ones_like(serves[:1])
+    theta, best = torch.ones_like(problem.power), torch.full(problem.batch, -torch.inf, dtype=H.dtype, device=H.device)
+    for _ in range(_ROUNDS if budget == "separate" and len(problem.rows) > 1 else 1):
+        total = theta * problem.power
+        error, spent = torch.zeros_like(best), torch.zeros_like(theta)
+        for k, serving in enumerate(serves if budget == "separate" else torch.ones_like(serves)):
+            price = _by_antenna(problem, theta.rsqrt() * serves[k])
+            found = exact(B[..., k, :, :], H[..., k, :, :] * price, (total * serving).sum(-1))
+            error, F = error + found.error, found.F * price.mT
+            spent = spent + torch.stack([F[..., rows, :].square().sum((-2, -1)) for rows in problem.rows], -1)
+        best = torch.maximum(best, error)
+        offered = problem.power * serves.sum(0)
+        share = torch.where(offered > 0, spent / torch.where(offered > 0, offered, 1.0), 1.0)
+        theta = theta * share.clamp(min=_LEAST) ** _RATE
+        theta = (theta / theta.mean(-1, keepdim=True)).clamp(min=_LEAST)
     return best
+
+
+def _by_antenna(problem: Problem, each: Float[Tensor, "*batch T"]) -> Float[Tensor, "*batch 1 a"]:
+    """The value of each transmitter at each of its antennas."""
+    parts = [each[..., t, None].expand(*each.shape[:-1], rows.stop - rows.start) for t, rows in enumerate(problem.rows)]
+    return torch.cat(parts, -1).unsqueeze(-2)
 
 
 def _serving(problem: Problem) -> Bool[Tensor, "K T"]:
     """Which transmitters can help which user: those with sources that it wants, or that depend on such."""
-    wants = (problem.B.abs().amax(-2) > 0).flatten(0, -3).any(0) if problem.B.ndim > 3 else problem.B.abs().amax(-2) > 0
+    wants = (problem.B.square().sum(-2) > 0).flatten(0, -3).any(0) if problem.B.ndim > 3 else problem.B.square().sum(-2) > 0
     told = wants | ((wants.to(problem.C) @ (problem.C.abs() > 1e-12).to(problem.C)) > 0)
     return torch.stack([told[:, columns].any(-1) for columns in problem.columns], -1)
 
