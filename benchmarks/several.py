@@ -16,6 +16,7 @@ from torch import Tensor
 
 import latentlink as ll
 from fashion import ENCODERS, drawn, latents, network
+from latentlink.networks.problem import Problem
 from latentlink.surfaces.objectives import semantic_error
 from record import record
 
@@ -60,14 +61,14 @@ def accuracy(links: Sequence[ll.LinearTransceiver], x: Sequence[Tensor], y: Sequ
 def interference() -> None:
     """Row c of the floors: the selfish game, cooperation, and each alone."""
     modes = network([a for a, _ in PAIRS], [b for _, b in PAIRS], "own")
-    table = shown(
-        "Three pairs, 4×4, 100 draws", ["SNR/INR dB", "design", "J", "settled", "rounds: median, most", "ms a channel", "accuracy"]
-    )
+    columns = ["SNR/INR dB", "design", "J", "settled", "rounds: median, most", "game over it: mean, most", "worse off", "ms a channel"]
+    table = shown("Three pairs, 4×4, 100 draws", [*columns, "accuracy"])
     for snr, inr in ((10.0, 0.0), (10.0, 10.0), (20.0, 20.0)):
         h, cross = drawn(*[(4, 4)] * 9), 10 ** ((inr - snr) / 20)
         links = nw.Links.from_snr([[h[3 * k + t] * (1.0 if t == k else cross) for t in range(3)] for k in range(3)], snr)
         designs = {
             "game, sequential": nw.SemanticGame(),
+            "game, sequential, best answers only": nw.SemanticGame(damping=0.0),
             "game, simultaneous": nw.SemanticGame(order="simultaneous"),
             "game, widely linear, 30 rounds": nw.SemanticGame(proper=False, rounds=30),
             "cooperative, 60 steps from the game": nw.Cooperative(starts=1, polish=0),
@@ -75,21 +76,23 @@ def interference() -> None:
             "cooperative": nw.Cooperative(),
             "fair": nw.Fair(by=nw.Cooperative(starts=1)),
         }
-        nash = None
+        nash = selfish = None
         for name, design in designs.items():
             start = time.perf_counter()
             solution = design.design(modes, links)
             cost = 10 * (time.perf_counter() - start)
             J = solution.trace["objective"]
-            nash = J if nash is None else nash
+            nash, selfish = (J, solution.weighted) if nash is None else (nash, selfish)
             settled, rounds = "", ""
+            over = f"{(nash / J).mean():.2f}, {(nash / J).max():.2f}"
+            worse = f"{100 * float((solution.weighted > selfish * (1 + 1e-3)).double().mean()):.0f} % of users"
             if "gain" in solution.trace:
                 settled = f"{100 * float((solution.trace['gain'] <= 1e-10).double().mean()):.0f} %"
                 rounds = f"{float(solution.trace['rounds'].median()):.0f}, {float(solution.trace['rounds'].max()):.0f}"
             elif name != "fair":
                 settled = f"below the game: {100 * float((nash > J).double().mean()):.0f} %"
             right = accuracy([solution.user(k) for k in range(3)], [latents(a).test for a, _ in PAIRS], [b for _, b in PAIRS])
-            table.add_row(f"{snr:g}/{inr:g}", name, f"{J.mean():.4f}", settled, rounds, f"{cost:.1f}", right)
+            table.add_row(f"{snr:g}/{inr:g}", name, f"{J.mean():.4f}", settled, rounds, over, worse, f"{cost:.1f}", right)
         table.add_row(f"{snr:g}/{inr:g}", "bound", f"{(nw.Cooperative(starts=1).design(modes, links).bound - modes.rest.sum()).mean():.4f}")
     kept(table, "interference")
 
@@ -107,28 +110,76 @@ def half(side: str, name: str) -> tuple[Tensor, Tensor]:
     return seen("train", 12000), seen("test", 4000)
 
 
+def of_sensors(sees: str) -> tuple[list[tuple[Tensor, Tensor]], nw.NetworkModes]:
+    """Pilots and test latents of MobileNetV2 and Lite0, and the modes of a receiver that wants Lite1's."""
+    whole = [(latents(name).pilots, latents(name).test) for name in ("mobilenet", "lite0")]
+    pairs = [half("left", "mobilenet"), half("right", "lite0")] if sees == "halves" else whole
+    of = latents("lite1")
+    return pairs, nw.network_modes(nw.NetworkMoments.from_pilots([each[0] for each in pairs], [of.pilots]), of.goal)
+
+
+def turns(h: list[Tensor]) -> list[Tensor]:
+    """Channels of two uses in which each sensor is heard in a use of its own, with the energy of both."""
+    return [each * (torch.arange(2) == t)[:, None, None] for t, each in enumerate(h)]
+
+
 def sensors() -> None:
     """Row b of the floors: two sensors, one receiver; whole weighted errors."""
-    table = shown("Two sensors → Lite1, 2×2, two uses, 100 draws", ["sees", "SNR dB", "design", "weighted error", "bound", "accuracy"])
-    whole = [(latents(name).pilots, latents(name).test) for name in ("mobilenet", "lite0")]
-    for sees, pairs in {"halves": [half("left", "mobilenet"), half("right", "lite0")], "whole": whole}.items():
+    table = shown(
+        "Two sensors → Lite1, 2×2, two uses, 100 draws", ["sees", "SNR dB", "design", "weighted error", "bound", "gap", "accuracy"]
+    )
+    h = [each.expand(-1, 2, -1, -1) for each in drawn((2, 2), (2, 2))]
+    for sees in ("halves", "whole"):
+        pairs, modes = of_sensors(sees)
         of = latents("lite1")
-        modes = nw.network_modes(nw.NetworkMoments.from_pilots([each[0] for each in pairs], [of.pilots]), of.goal)
-        h = [each.expand(-1, 2, -1, -1) for each in drawn((2, 2), (2, 2))]
+        alone = [nw.network_modes(nw.NetworkMoments.from_pilots([each[0]], [of.pilots]), of.goal) for each in pairs]
         for snr in (0.0, 10.0):
             links = nw.Links.from_snr([h], snr)
-            designs = {
-                "own designs, decoded together": nw.MultipleAccess(starts=1, steps=0, polish=0),
-                "joint, 60 steps": nw.MultipleAccess(starts=1, polish=0),
-                "joint": nw.MultipleAccess(),
-                "joint, one budget": nw.MultipleAccess(budget="sum"),
+            cases = {
+                **{f"sensor {t + 1} alone": (nw.MultipleAccess(), alone[t], nw.Links.from_snr([[h[t]]], snr), [t]) for t in (0, 1)},
+                "own designs, decoded together": (nw.MultipleAccess(starts=1, steps=0, polish=0), modes, links, [0, 1]),
+                "a use for each, designed together": (nw.MultipleAccess(), modes, nw.Links.from_snr([turns(h)], snr), [0, 1]),
+                "joint, 60 steps": (nw.MultipleAccess(starts=1, polish=0), modes, links, [0, 1]),
+                "joint": (nw.MultipleAccess(), modes, links, [0, 1]),
+                "joint, one budget": (nw.MultipleAccess(budget="sum"), modes, links, [0, 1]),
             }
-            for name, design in designs.items():
-                solution = design.design(modes, links)
-                right = accuracy([solution.user(0)], [torch.cat([each[1] for each in pairs], -1)], ["lite1"])
-                table.add_row(sees, f"{snr:g}", name, f"{solution.weighted.sum(-1).mean():.4f}", f"{solution.bound.mean():.4f}", right)
+            for name, (design, wanted, over, heard) in cases.items():
+                solution = design.design(wanted, over)
+                right = accuracy([solution.user(0)], [torch.cat([pairs[t][1] for t in heard], -1)], ["lite1"])
+                error, bound = solution.weighted.sum(-1), solution.bound
+                gap = f"{100 * float((error / bound - 1).mean()):.1f} %"
+                table.add_row(sees, f"{snr:g}", name, f"{error.mean():.4f}", f"{bound.mean():.4f}", gap, right)
         table.add_row(sees, "", "no channel", f"{modes.rest.sum():.4f}")
     kept(table, "sensors")
+
+
+def phases() -> None:
+    """What a phase between sensors costs that the design does not know: halves, 2×2, 0 dB, 24 draws of channels, 8 of phases each."""
+    _, modes = of_sensors("halves")
+    h = [each[:24].expand(-1, 2, -1, -1) for each in drawn((2, 2), (2, 2))]
+    links = nw.Links.from_snr([h], 0.0)
+    joint, apart = (nw.MultipleAccess().design(modes, each) for each in (links, nw.Links.from_snr([turns(h)], 0.0)))
+    problem = Problem.of(modes, links)
+    G, _ = problem.lmmse(joint.precoder)
+    source = torch.Generator().manual_seed(1)
+    table = shown(
+        f"Phase errors between two sensors; a use for each of them: {apart.weighted.sum(-1).mean():.4f}",
+        ["phase error, degrees", "decoder of what arrives", "decoder that is not told"],
+    )
+    for spread in (0.0, 10.0, 20.0, 45.0, 90.0, None):
+        told, untold = [], []
+        for _ in range(8):
+            angle = torch.randn(24, generator=source) * torch.pi * (spread or 0.0) / 180
+            angle = 2 * torch.pi * torch.rand(24, generator=source) if spread is None else angle
+            turned = nw.Links.from_snr([[h[0], h[1] * torch.exp(1j * angle.double())[:, None, None, None]]], 0.0)
+            told.append(joint.matched_to(turned).weighted.sum(-1).mean())
+            M = Problem.of(modes, turned).received(joint.precoder)
+            eye = torch.eye(M.shape[-2], dtype=M.dtype)
+            explained = 2 * (G * (M @ problem.B.mT).mT).sum((-2, -1)) - ((G @ (M @ problem.C @ M.mT + eye)) * G).sum((-2, -1))
+            untold.append((modes.weighted_variance - explained).sum(-1).mean())
+        row = [f"{float(torch.stack(each).mean()):.4f}" for each in (told, untold)]
+        table.add_row("uniform" if spread is None else f"{spread:g}", *row)
+    kept(table, "phases")
 
 
 def pair_modes() -> ll.SemanticModes:
@@ -197,7 +248,7 @@ def surfaces() -> None:
     kept(table, "surfaces")
 
 
-PARTS = {part.__name__: part for part in (interference, sensors, primaries, surfaces)}
+PARTS = {part.__name__: part for part in (interference, sensors, phases, primaries, surfaces)}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

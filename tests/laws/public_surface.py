@@ -550,6 +550,7 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "NetworkMoments.of_source": {"i": lambda: 0},
     "NetworkMoments.of_user": {"k": lambda: 0},
     "network_modes": {"moments": lambda: network_cases.moments("broadcast"), "goals": lambda: None},
+    "power_game_contraction": {"links": lambda: network_cases.links("interference", n_rx=1, n_tx=1)},
     "Links": {"h": lambda: [[channel().h]]},
     "Links.from_snr": {"h": lambda: [[channel().h]]},
     "Links.apply": {"s": lambda: [torch.ones(4, 1, 2, dtype=torch.complex128)]},

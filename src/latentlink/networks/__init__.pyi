@@ -10,6 +10,7 @@ from .links import Links
 from .modes import NetworkModes
 from .moments import NetworkMoments
 from .multiple_access import MultipleAccess
+from .power_game import power_game_contraction
 from .reused import ReusedDesign
 from .shared_surface import SharedPhases, SharedSurface
 from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
@@ -36,4 +37,5 @@ __all__ = [
     "Slnr",
     "TimeDivision",
     "network_modes",
+    "power_game_contraction",
 ]
