@@ -5,7 +5,9 @@ import torch
 
 import latentlink as ll
 import network_cases as cases
+from latentlink.networks.answers import answer, noise_at
 from latentlink.networks.game import CYCLING, EQUILIBRIUM
+from latentlink.networks.problem import Problem
 
 nw = ll.networks
 EVERY = [
@@ -50,6 +52,32 @@ def test_proper_signals_refuse_improper_interference_from_outside():
     assert nw.SemanticGame(proper=False, rounds=2).design(cases.modes("interference"), heard).weighted.isfinite().all()
     together = nw.Cooperative(starts=2, polish=5).design(cases.modes("interference"), heard)
     assert bool((together.trace["objective"] >= together.bound - cases.modes("interference").rest.sum() - 1e-12).all())
+
+
+@pytest.mark.parametrize("dimensions", [2, 3, 5, 6])
+def test_proper_answers_are_proper_and_their_errors_are_what_arrives(dimensions):
+    """With an odd number of modes too, of which the last is half a symbol: it is not sent."""
+    x = [cases.latents(k)[:, :dimensions] for k in range(3)]
+    modes = nw.network_modes(nw.NetworkMoments.from_pilots(x, [each.tanh() for each in x], "own"))
+    problem = Problem.of(modes, _pairs(0.4, antennas=4))
+    F = nw.SemanticGame(rounds=2).solve(problem).F
+    for k, (rows, columns) in enumerate(zip(problem.rows, problem.columns, strict=True)):
+        sent = torch.complex(*F[..., rows, columns].unflatten(-2, (2, -1)).unbind(-3))
+        torch.testing.assert_close(sent @ sent.mT, torch.zeros(4, 4, 4, dtype=torch.complex128), rtol=0.0, atol=1e-12)
+        played = answer(problem, noise_at(problem, F, k, True), k)
+        after = F.clone()
+        after[..., rows, columns] = played.F
+        torch.testing.assert_close(problem.errors(after)[..., k], played.error, rtol=1e-10, atol=1e-12)
+        assert bool((problem.spent(after)[..., k] <= problem.power[..., k] * (1 + 1e-12)).all())
+        assert bool((played.error <= problem.errors(F)[..., k] * (1 + 1e-12)).all())
+
+
+def test_one_real_mode_cannot_be_proper():
+    x = [cases.latents(k)[:, :1] for k in range(3)]
+    modes = nw.network_modes(nw.NetworkMoments.from_pilots(x, [each.tanh() for each in x], "own"))
+    with pytest.raises(ValueError, match="proper=False"):
+        nw.SemanticGame().design(modes, _pairs(0.4))
+    assert bool((nw.Cooperative(starts=2, polish=5).design(modes, _pairs(0.4)).expected_power > 0).all())
 
 
 @pytest.mark.parametrize("snr_db", [60.0, 120.0])

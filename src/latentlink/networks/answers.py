@@ -5,7 +5,8 @@ channel, whitened by complex noise of covariance N_k = 2 I + Σ_{j≠k} H_kj Q_j
 
     Q_k = 2 Σ_i p_i v_i v_iᴴ,      J_k = Σ_i β_i² / (1 + p_i h_i²),      p the MSE water-filling of β over h with half the budget.
 
-All stays complex, so that interference is proper to the last bit. *Widely linear*: the closed form of the real channel, whitened by
+All stays complex, so that interference is proper to the last bit. The last of an odd number of modes is not sent: one real mode, by
+itself or as half a symbol, is improper however it is sent. *Widely linear*: the closed form of the real channel, whitened by
 N_k = I + Σ_{j≠k} H_kj F_j F_jᵀ H_kjᵀ.
 """
 
@@ -53,16 +54,17 @@ def answer(problem: Problem, noise: Shaped[Tensor, "*batch r r"], k: int) -> Ans
         found = exact(B, torch.linalg.solve_triangular(L, problem.H[..., k, :, problem.rows[k]], upper=False), power)
         return Answer(found.F, found.error)
     _, h, Vh = torch.linalg.svd(2**0.5 * torch.linalg.solve_triangular(L, _complex(problem, k, k), upper=False), full_matrices=False)
-    _, b, VBh = torch.linalg.svd(B, full_matrices=False)
-    if b.shape[-1] % 2:
-        b, VBh = torch.nn.functional.pad(b, (0, 1)), torch.nn.functional.pad(VBh, (0, 0, 0, 1))
-    beta = b.square().unflatten(-1, (-1, 2)).sum(-1).sqrt() if b.numel() else b
+    _, b, VBh = torch.linalg.svd(B, full_matrices=True)
+    even = B.shape[-1] // 2 * 2
+    b = torch.nn.functional.pad(b, (0, max(even - b.shape[-1], 0)))
+    beta = b[..., :even].square().unflatten(-1, (even // 2, 2)).sum(-1).sqrt()
     s = min(beta.shape[-1], h.shape[-1])
     paired = beta[..., :s].expand(*h.shape[:-1], s)
     p = mse_waterfilling(paired, h[..., :s], torch.ones_like(power), power / 2)
     v = Vh[..., :s, :].mH * root(p).unsqueeze(-2)
     beams = torch.stack([torch.cat([v.real, v.imag], -2), torch.cat([-v.imag, v.real], -2)], -1).flatten(-2)  # those of v and of j v
     error = (paired.square() / (1 + p * h[..., :s].square())).sum(-1) + beta[..., s:].square().sum(-1)
+    error = error + b[..., even:].square().sum(-1)
     return Answer(beams @ VBh[..., : 2 * s, :], error)
 
 

@@ -15,7 +15,7 @@ from latentlink.networks.descent import FURTHER, Budget, descend
 from latentlink.networks.design import Designed, Outcome
 from latentlink.networks.game import SemanticGame
 from latentlink.networks.multiple_access import best_ended, started
-from latentlink.networks.pairs import are_pairs, are_proper
+from latentlink.networks.pairs import are_pairs, can_be_proper
 from latentlink.networks.pricing import answer_prices
 from latentlink.networks.problem import Problem
 from latentlink.networks.several_transmitters import own_designs
@@ -73,7 +73,7 @@ class Cooperative(Designed):
         """Find precoders of a batch of problems."""
         first: list[Tensor] = [own_designs(problem)]
         if problem.H.shape[-3] > 1 and are_pairs(problem):
-            first = [SemanticGame(proper=are_proper(problem), rounds=_GAME).solve(problem).F, *first]
+            first = [SemanticGame(proper=can_be_proper(problem), rounds=_GAME).solve(problem).F, *first]
         begun = started(problem, first, self.budget, self.starts)
         if self.method == "prices":
             ended = [answer_prices(problem, F, self.steps) for F in begun]

@@ -23,7 +23,7 @@ from torch import Tensor
 from latentlink.links.status import Status
 from latentlink.networks.answers import answer, noise_at
 from latentlink.networks.design import Designed, Outcome
-from latentlink.networks.pairs import alone_with_own, are_proper, require_pairs
+from latentlink.networks.pairs import alone_with_own, can_be_proper, is_complex, require_pairs
 from latentlink.networks.problem import Problem
 from latentlink.numerics.doors import choice, flag, integer, real
 
@@ -77,7 +77,7 @@ class SemanticGame(Designed):
 
     Raises:
         ValueError: an order of another name, or numbers out of range; at `design`: the network is not one of pairs (see `pairs`), or
-            interference from outside is improper, which proper signals do not answer.
+            interference from outside is improper or a source has one coordinate, where signals cannot be proper.
 
     References:
         [scutari2008optimal, scutari2009mimo] for games of rates.
@@ -170,5 +170,10 @@ class SemanticGame(Designed):
 
 def _require_game(problem: Problem, proper: bool) -> None:
     require_pairs(problem, "a game")
-    if proper and not are_proper(problem):
+    if proper and not is_complex(problem):
         raise ValueError("links must have proper interference from outside for proper=True: make it proper, or play with proper=False")
+    if proper and not can_be_proper(problem):
+        raise ValueError(
+            "modes must have two coordinates of a source at least for proper=True, got one, and one real mode is improper however it is "
+            "sent: play with proper=False"
+        )

@@ -33,7 +33,12 @@ def require_pairs(problem: Problem, what: str) -> None:
         )
 
 
-def are_proper(problem: Problem) -> bool:
+def can_be_proper(problem: Problem) -> bool:
+    """Return True if pairs can signal properly: interference from outside is proper, and no user wants one real mode only."""
+    return is_complex(problem) and all(columns.stop - columns.start != 1 for columns in problem.columns)
+
+
+def is_complex(problem: Problem) -> bool:
     """Return True if every whitened channel is the real embedding of a complex one: interference from outside is proper."""
     size = problem.H.abs().max() if problem.H.numel() else problem.H.new_zeros(())
     for rows in problem.rows:
