@@ -97,6 +97,24 @@ def interference() -> None:
     kept(table, "interference")
 
 
+def parallel() -> None:
+    """The condition of games of powers beside what games on parallel uses do: three pairs of one antenna, eight uses."""
+    modes = network([a for a, _ in PAIRS], [b for _, b in PAIRS], "own")
+    columns = ["SNR/INR dB", "ρ: median", "ρ < 1", "settled", "of these with ρ < 1", "best answers only", "rounds: median, most"]
+    table = shown("Three pairs of one antenna, eight uses, 100 draws", columns)
+    h = drawn(*[(8, 1, 1)] * 9)
+    for snr, inr in ((0.0, -20.0), (0.0, -10.0), (10.0, -20.0), (10.0, -10.0), (10.0, 0.0), (10.0, 10.0)):
+        cross = 10 ** ((inr - snr) / 20)
+        links = nw.Links.from_snr([[h[3 * k + t] * (1.0 if t == k else cross) for t in range(3)] for k in range(3)], snr)
+        radius = nw.power_game_contraction(links)
+        solution, plain = (nw.SemanticGame(damping=share).design(modes, links) for share in (0.5, 0.0))
+        settled, sure = solution.trace["gain"] <= 1e-10, radius < 1
+        counts = [int(each.sum()) for each in (sure, settled, settled & sure, plain.trace["gain"] <= 1e-10)]
+        rounds = f"{float(solution.trace['rounds'].median()):.0f}, {float(solution.trace['rounds'].max()):.0f}"
+        table.add_row(f"{snr:g}/{inr:g}", f"{float(radius.median()):.2f}", *map(str, counts), rounds)
+    kept(table, "parallel")
+
+
 def half(side: str, name: str) -> tuple[Tensor, Tensor]:
     """Latents of pilots and test images of which an encoder sees one half; the other is black."""
 
@@ -248,7 +266,7 @@ def surfaces() -> None:
     kept(table, "surfaces")
 
 
-PARTS = {part.__name__: part for part in (interference, sensors, phases, primaries, surfaces)}
+PARTS = {part.__name__: part for part in (interference, parallel, sensors, phases, primaries, surfaces)}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
