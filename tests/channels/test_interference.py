@@ -1,12 +1,19 @@
 """Interference of a channel: what it is made of, what arrives, and links that are optimal in it."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 import latentlink as ll
+import latentlink_runtime as lr
 from conformance.registry import channel, modes, moments, pilots
 from latentlink.channels.interference import blocks_of_groups, of_more_uses
+from latentlink.cli.evaluate import evaluate
 from latentlink.linear.mse import link_mse
+from latentlink.streams.whitened import noise_covariance, real_channel, whitened
+from laws import public_surface
 
 
 def _covariance(size: int, seed: int = 0, batch: tuple[int, ...] = ()) -> torch.Tensor:
@@ -103,10 +110,132 @@ def test_what_is_no_covariance_is_refused(value, says):
         ll.Channel(ll.rayleigh(2, 2, batch=(3, 1), generator=0), 0.1, interference=value)
 
 
-def test_designs_that_do_not_serve_it_say_so():
+REFUSING = (
+    ll.Admm(),
+    ll.ClosedForm(power=ll.power.PerUse()),
+    ll.ClosedForm(csi=ll.csi.TransmitterOnly()),
+    ll.ClosedForm(csi=ll.csi.ReceiverOnly()),
+    ll.ClosedForm(csi=ll.csi.Transmitter(draws=2)),  # of an estimate
+)
+
+
+@pytest.mark.parametrize("design", REFUSING, ids=str)
+def test_designs_that_do_not_serve_it_say_so(design):
+    seen = _coloured().estimated(0.1, generator=0)
+    with pytest.raises(ValueError, match=r"channel\.interference must be None .* leave it out"):
+        design.design(modes(), seen)
+
+
+def test_what_is_known_of_the_channel_decides():
+    exact, seen, modes = _coloured(), _coloured().estimated(0.1, generator=0), _exact_modes()
+    best = ll.ClosedForm().design(modes, exact)
+    for case in (ll.csi.Perfect(), ll.csi.BothEnds(robust=False), ll.csi.Transmitter()):
+        assert torch.equal(ll.ClosedForm(csi=case).design(modes, exact).expected_mse, best.expected_mse)
+    naive, robust = (ll.ClosedForm(csi=case).design(modes, seen) for case in (ll.csi.BothEnds(robust=False), ll.csi.BothEnds()))
+    assert naive.status_names() == ["baseline"]
+    assert bool((naive.expected_mse > robust.expected_mse).all())
+    torch.testing.assert_close(naive.expected_mse, link_mse(modes, naive.transceiver, seen))
+    unaware = ll.ClosedForm(csi=ll.csi.Unaware()).design(modes, exact)  # which knows of no interference, and is judged in it
+    assert bool((ll.csi.Unaware().at_reception(unaware, modes, truth=exact).expected_mse > best.expected_mse).all())
+
+
+def test_groups_of_uses_share_what_disturbs_them():
+    """A link of one group a use, matched to interference that uses have in common: its noise is what arrives, across groups too."""
     seen = _coloured()
-    for design in (ll.Admm(), ll.ClosedForm(power=ll.power.PerUse()), ll.ClosedForm(csi=ll.csi.Unaware())):
-        with pytest.raises(ValueError, match="interference"):
-            design.design(modes(), seen)
-    with pytest.raises(ValueError, match="interference"):
-        ll.bounds.capacity(seen)
+    link = ll.ClosedForm().design(_exact_modes(), channel().to(torch.float64)).transceiver.matched_to(seen)
+    assert link.decoder.shape[-3] == seen.uses == 2
+    silence = torch.zeros(*seen.batch, 20000, seen.uses, seen.n_tx, dtype=torch.complex128)
+    z = link.receive(seen.apply(silence, 0))
+    _, noise = link.response()
+    assert float((z.mT @ z / z.shape[-2] - noise).norm() / noise.norm()) < 0.03
+    _, within = link.group_response()
+    torch.testing.assert_close(within.diagonal(dim1=-2, dim2=-1).sum((-2, -1)), noise.diagonal(dim1=-2, dim2=-1).sum(-1))
+
+
+def test_nothing_is_lost_on_the_way():
+    seen = _coloured()
+    white, interference = ll.Channel(seen.h, seen.noise_variance, seen.power), seen.interference
+    same = (seen.with_power(2.0), seen.without_error(), seen.estimated(0.1, generator=0), seen.flattened(), seen.to(torch.float64))
+    assert all(torch.equal(each.interference, interference) for each in same)
+    assert torch.equal(seen[1:].interference, interference[1:])
+    assert torch.equal(seen[..., 0].interference, interference[0])
+    assert seen.coloured
+    assert not white.coloured
+    assert not seen.unaware().coloured
+    assert "interference" in repr(seen)
+    assert "interference" not in repr(white)
+    s = torch.ones(*seen.batch, 5, seen.uses, seen.n_tx, dtype=torch.complex128)
+    none = ll.Channel(seen.h, seen.noise_variance, seen.power, interference=0 * interference)
+    assert torch.equal(none.apply(s, 0), white.apply(s, 0))  # the white noise is drawn first, as without interference
+
+
+@pytest.mark.parametrize("rank", [1, 7])
+def test_a_receiver_without_noise_stays_finite(rank):
+    seen = replace(_coloured(rank=rank), noise_variance=0.0)
+    for precision in (torch.float64, torch.float32):
+        solution = ll.ClosedForm().design(_exact_modes().to(precision), seen.to(precision))
+        assert bool(solution.expected_mse.isfinite().all())
+        assert bool(solution.transceiver.decoder.isfinite().all())
+
+
+def test_decoders_of_mixtures_count_it():
+    clean, plain = channel().to(torch.float64), modes().to(torch.float64)
+    eye = torch.eye(2 * clean.uses * clean.n_rx, dtype=torch.float64)
+    louder = ll.Channel(clean.h, clean.noise_variance + 0.2, clean.power)
+    coloured = ll.Channel(clean.h, clean.noise_variance, clean.power, interference=0.1 * eye)
+    decoder = ll.nonlinear.MixtureDecoder.of(plain, pilots())
+    link = ll.nonlinear.MixtureLink(decoder).design(plain, louder).transceiver
+    torch.testing.assert_close(link.matched_to(coloured).whitening, link.whitening)
+    ll.nonlinear.MixtureLink(decoder).design(plain, coloured)
+
+
+def test_whitening_leaves_noise_of_variance_one():
+    seen = _coloured()
+    N = noise_covariance([seen])
+    H = real_channel(seen)
+    torch.testing.assert_close(whitened([seen]).mT @ whitened([seen]), H.mT @ torch.linalg.solve(N, H))
+    s = torch.randn(*seen.batch, 3, seen.uses, seen.n_tx, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
+    r = ll.Channel(seen.h).apply(s)
+    stacked = [torch.cat([each.real.flatten(-2), each.imag.flatten(-2)], -1) for each in (s, r)]
+    torch.testing.assert_close(stacked[0] @ H.mT, stacked[1])
+
+
+def test_devices_and_commands_refuse_such_links(tmp_path):
+    path = tmp_path / "link.safetensors"
+    ll.ClosedForm().design(_exact_modes(), _coloured()[0]).transceiver.save(path)
+    with pytest.raises(ValueError, match=r"channel\.interference must not be in the file"):
+        lr.load(path)
+    for name, latents in (("x", pilots().x), ("y", pilots().y)):
+        np.save(tmp_path / f"{name}.npy", latents.numpy())
+    with pytest.raises(ValueError, match=r"channel\.interference must be None where --channel or --snr-db"):
+        evaluate(path, str(tmp_path / "x.npy"), str(tmp_path / "y.npy"), snr_db=10.0)
+
+
+HONOURING = {  # what takes a channel with interference: it counts there, or nothing of the noise does
+    "ClosedForm.design", "LiftedLink.design", "MixtureLink.design", "held_out", "bounds.pilot_price",  # by its design
+    "BothEnds.design", "Perfect.design", "Transmitter.design", "Unaware.design",
+    "BothEnds.at_reception", "Perfect.at_reception", "ReceiverOnly.at_reception", "Transmitter.at_reception",
+    "TransmitterOnly.at_reception", "Unaware.at_reception",
+    "LinearTransceiver", "LinearTransceiver.matched_to", "LiftedTransceiver.matched_to", "MixtureTransceiver.matched_to",
+    "TopKTransceiver.matched_to",
+    "evaluate", "transmit", "nn.ChannelLayer", "data.evaluate_shards",  # sent through
+    "ChannelEstimator.known", "csi.age_estimate", "csi.quantise_feedback",  # kept
+    "ActiveAntennas.usable", "ConstantModulus.usable", "SparsePrecoder.usable", "surfaces.SurfaceSolution",
+    "ActiveAntennas.check", "ConstantModulus.check", "SparsePrecoder.check", "Handshake.of_numbers", "csi.feedback_bits",  # sizes
+    "Leakage.correlation", "Amplifier.above_mean", "metrics.latency",
+    "baselines.DecisionTransceiver", "digital.DigitalTransceiver", "digital.GenieTransceiver",  # made by designs, which refuse it
+}  # fmt: skip
+
+
+def test_whatever_takes_a_channel_counts_its_interference_or_refuses_it():
+    taking = {}
+    for name, subject in public_surface.subjects()[0].items():
+        for parameter, value in subject.valid.items():
+            if isinstance(value, ll.Channel):
+                taking[name] = subject, parameter, value
+    assert set(taking) > HONOURING
+    for name in taking.keys() - HONOURING:
+        subject, parameter, value = taking[name]
+        coloured = replace(value, interference=torch.eye(2 * value.uses * value.n_rx))
+        with pytest.raises(ValueError, match=r"channel\.interference must be None|cannot be matched to another channel"):
+            subject.outcome(parameter, coloured)

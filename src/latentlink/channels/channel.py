@@ -139,12 +139,12 @@ class Channel(Summarised, Parts):
 
     @property
     def snr_db(self) -> Float[Tensor, "*batch"]:
-        """SNR per transmit antenna in dB (…), +inf without noise."""
+        """SNR per transmit antenna in dB (…), +inf without noise; interference does not count."""
         return snr_db_from_noise_variance(self.noise_variance, self.power, self.n_tx)
 
     @property
     def effective_noise(self) -> Float[Tensor, "*batch"]:
-        """Effective noise σ² + τ P (…) of a use with power P: the noise, and the signal through the unknown error of the channel."""
+        """Effective noise σ² + τ P (…) of a use with power P: white noise and the signal through the unknown error, no interference."""
         return self.noise_variance + self.error_variance * self.power
 
     @property
@@ -217,7 +217,7 @@ class Channel(Summarised, Parts):
         return replace(self, h=mean.expand(h.shape), error_variance=uncertainty)
 
     def unaware(self) -> "Channel":
-        """The paper's channel-unaware design point: H = I and no noise, at the same power."""
+        """The paper's channel-unaware design point: H = I without noise or interference, at the same power."""
         eye = torch.eye(self.n_rx, self.n_tx, dtype=self.h.dtype, device=self.h.device)
         return type(self)(eye.expand(self.h.shape), power=self.power)
 

@@ -35,6 +35,16 @@ def checked_interference(interference: AnyArray, h: Complex[Tensor, "*b u r t"])
     return covariance
 
 
+def no_interference(interference: Tensor | None, where: str = "here") -> None:
+    """Refuse the interference of a channel where it is not served, with a ValueError that says where; the one check of all the library."""
+    if interference is not None:
+        raise ValueError(
+            f"channel.interference must be None {where}, got a covariance of shape {tuple(interference.shape)}: only ClosedForm with "
+            "power.Mean() and exact channels, or an estimate that both ends know, and its links serve coloured noise; leave it out, or "
+            "count its mean power as noise_variance"
+        )
+
+
 def drawn_interference(
     covariance: Float[Tensor, "*batch r2 r2"], like: Complex[Tensor, "*batch n u r"], generator: torch.Generator | None
 ) -> Complex[Tensor, "*batch n u r"]:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.channels.interference import no_interference
 from latentlink.numerics.doors import choice, integer, real
 from latentlink.numerics.validation import validate_call
 
@@ -54,7 +55,7 @@ def equalised_snr_db(channel: Channel, kind: Literal["zf", "mmse"] = "zf") -> Fl
         SNRs (…, u, n_tx) in dB.
 
     Raises:
-        ValueError: kind is neither "zf" nor "mmse", or there is no noise.
+        ValueError: kind is neither "zf" nor "mmse", there is no noise, or there is interference.
 
     Example:
         >>> import torch, latentlink as ll
@@ -63,6 +64,7 @@ def equalised_snr_db(channel: Channel, kind: Literal["zf", "mmse"] = "zf") -> Fl
         [tensor([16.5300, 16.5300]), tensor([16.5900, 16.5900])]
     """
     choice("kind", kind, ("zf", "mmse"))
+    no_interference(channel.interference, "for the SNR of an equaliser in white noise")
     if bool((channel.noise_variance == 0).any()):
         raise ValueError("channel must have noise for an SNR, got noise_variance 0")
     snr = (channel.power / (channel.n_tx * channel.noise_variance))[..., None, None]

@@ -7,6 +7,7 @@ import polars as pl
 
 from latentlink.baselines.alignment import unaligned
 from latentlink.channels.channel import Channel
+from latentlink.channels.interference import no_interference
 from latentlink.cli.beyond_memory import is_beyond_memory, measure_stream, refuse_what_needs_all
 from latentlink.cli.channels import channel_at, read_radio
 from latentlink.cli.console import facts, read_pilots, told_warnings, wrote
@@ -174,6 +175,7 @@ def _channel(transceiver: Transceiver, path: str | None, snr_db: float | None, r
     designed = transceiver.channel
     if path is None and snr_db is None:
         return designed
+    no_interference(designed.interference, "where --channel or --snr-db replaces what the link was designed for")
     h = designed.h if path is None else read_radio(path, reading).to(designed.h.device)
     if path is not None and h.shape[-3] == 1:
         h = h.expand(*h.shape[:-3], designed.uses, *h.shape[-2:])

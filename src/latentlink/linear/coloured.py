@@ -8,8 +8,8 @@ real singular value carries one mode: improper noise splits the two of a symbol.
 import torch
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import ROBUST, LinearSolution, expected_on, mark_status
-from latentlink.linear.csi_cases import BothEnds, CsiCase
+from latentlink.channels.interference import no_interference
+from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status
 from latentlink.linear.modes import SemanticModes
 from latentlink.links.status import Status
 from latentlink.numerics.division import root
@@ -18,18 +18,23 @@ from latentlink.streams.waterfilling import mse_waterfilling
 from latentlink.streams.whitened import whitened
 
 
-def design_in_interference(modes: SemanticModes, channel: Channel, limit: PowerLimit, case: CsiCase) -> LinearSolution:
-    """The optimal pair for channels with interference; a channel's error counts as white noise.
+def design_in_any_noise(modes: SemanticModes, channel: Channel, limit: PowerLimit) -> LinearSolution:
+    """The optimal pair for channels with or without interference; a channel's error counts as white noise.
 
     Raises:
-        ValueError: the power limit, the case or the modes have no design there.
+        ValueError: there is interference, for which the power limit or the modes have no design.
     """
+    if not channel.coloured:
+        return design_exactly(modes, channel, limit)
     if limit != Mean():
-        raise ValueError(f"power must be Mean() for a channel with interference, got {limit!r}")
-    if not isinstance(case, BothEnds):
-        raise ValueError(f"csi must be BothEnds() for a channel with interference, got {case!r}")
+        no_interference(channel.interference, f"with power={limit!r}")
     if not modes.widely_linear:
         raise ValueError("modes must be widely linear for a channel with interference: semantic_modes(…, widely_linear=True)")
+    return _design_in_interference(modes, channel)
+
+
+def _design_in_interference(modes: SemanticModes, channel: Channel) -> LinearSolution:
+    """The closed form of the whitened channel, all of whose uses are one group."""
     exact = channel.to(torch.float64)
     _, h, Vh = torch.linalg.svd(whitened([exact]), full_matrices=False)
     h = torch.where(h > torch.finfo(h.dtype).eps * max(Vh.shape[-2:]) * h[..., :1], h, 0.0)

@@ -23,7 +23,8 @@ from typing import ClassVar
 import torch
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import ROBUST, LinearSolution, design_exactly, expected_on, mark_status
+from latentlink.linear.closed_form import ROBUST, LinearSolution, expected_on, mark_status
+from latentlink.linear.coloured import design_in_any_noise
 from latentlink.linear.csi_solutions import as_baseline, chosen, judged_by, require_pooled, statistical_root, trusting
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.robust.at_transmitter import choose_for_transmitter
@@ -129,11 +130,11 @@ class BothEnds(CsiCase):
         flag("robust", self.robust)
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
-        """Choose the best of several precoders under mean power (`robust.both_ends`); under other limits the error is white noise."""
+        """Choose the best of several precoders under mean power (`robust.both_ends`); else τ P is white noise."""
         if not self.robust:
             return trusting(modes, known, limit)
-        if not known.uncertain or limit != Mean():
-            return design_exactly(modes, known, limit)
+        if not known.uncertain or known.coloured or limit != Mean():
+            return design_in_any_noise(modes, known, limit)
         best = choose_for_both_ends(modes, known)
         solution = chosen(modes, best)
         optimal = best.decoded.error_variance if known.uses == 1 else 0.0  # of one use, unless the decoder trusts the estimate
@@ -181,10 +182,9 @@ class Transmitter(CsiCase):
         Its standard error is `trace["expected_mse_error"]` (…). The decoder is the one for the estimate until `at_reception`.
         """
         if not known.uncertain:
-            return design_exactly(modes, known, limit)
-        require_pooled(limit, self)
-        best = choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust)
-        solution = chosen(modes, best)
+            return design_in_any_noise(modes, known, limit)
+        require_pooled(limit, self, known)
+        solution = chosen(modes, choose_for_transmitter(modes, known, draws=self.draws, seed=self.seed, robust=self.robust))
         return replace(solution, status=mark_status(solution.status, known.error_variance > 0, ROBUST if self.robust else Status.BASELINE))
 
 
@@ -224,11 +224,11 @@ class ReceiverOnly(CsiCase):
         The link refuses to receive until `at_reception` has matched its decoder. Of `known` only the sizes, the noise and the power matter.
 
         Raises:
-            ValueError: the correlation is not a Hermitian matrix of the transmit antennas.
+            ValueError: the correlation is not a Hermitian matrix of the transmit antennas, or there is interference.
         """
         root = statistical_root(self.gain * known.n_rx, self.correlation, known)
         there = Channel(root.expand(*known.h.shape[:-2], -1, -1), known.noise_variance, known.power)
-        solution = as_baseline(design_exactly(modes, there, limit))
+        solution = as_baseline(design_in_any_noise(modes, there, limit))
         unmatched = solution.transceiver.matched_to(Channel(torch.zeros_like(known.h), known.noise_variance))
         return replace(solution, transceiver=replace(unmatched, awaits_channel=True))
 
@@ -272,7 +272,7 @@ class TransmitterOnly(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design the precoder that equalises the channel known to the transmitter, for the decoder agreed beforehand."""
-        require_pooled(limit, self)
+        require_pooled(limit, self, known)
         level = agreed_level(modes, known, self.gain, self.multiples, draws=self.draws, seed=self.seed)
         fixed = design_for_identity(modes, level, known)
         link = replace(fixed, precoder=pre_equalise(modes, fixed, known).to(fixed.precoder).contiguous())
@@ -297,4 +297,4 @@ class Unaware(CsiCase):
 
     def design(self, modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
         """Design exactly for the identity; only the sizes and the power of `known` matter, and the expected MSE is known at reception."""
-        return as_baseline(design_exactly(modes, known.unaware(), limit))
+        return as_baseline(design_in_any_noise(modes, known.unaware(), limit))

@@ -8,7 +8,9 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
-from latentlink.linear.closed_form import LinearSolution, design_exactly, mark_status
+from latentlink.channels.interference import no_interference
+from latentlink.linear.closed_form import LinearSolution, mark_status
+from latentlink.linear.coloured import design_in_any_noise
 from latentlink.linear.modes import SemanticModes
 from latentlink.linear.mse import link_mse
 from latentlink.linear.robust.both_ends import Choice
@@ -30,7 +32,7 @@ def chosen(modes: SemanticModes, best: Choice) -> LinearSolution:
 
 def trusting(modes: SemanticModes, known: Channel, limit: PowerLimit) -> LinearSolution:
     """The exact design for an estimate as if it were the channel; expected is its error on the channels that the estimate leaves open."""
-    exact = design_exactly(modes, known.without_error(), limit)
+    exact = design_in_any_noise(modes, known.without_error(), limit)
     if not known.uncertain:
         return exact
     mse = None if limit.limits_messages else link_mse(modes, exact.transceiver, known)
@@ -53,15 +55,21 @@ def judged_by(truth: Channel, solution: LinearSolution, modes: SemanticModes) ->
     return replace(solution, status=status, expected_mse=mse, expected_power=power, trace=trace)
 
 
-def require_pooled(limit: PowerLimit, case: object) -> None:
-    """Raise ValueError where a case has no design within a limit."""
+def require_pooled(limit: PowerLimit, case: object, known: Channel) -> None:
+    """Raise ValueError where a case has no design within a limit, or in interference."""
+    no_interference(known.interference, f"with {type(case).__name__}")
     if limit != Mean():
         remedy = "use csi=BothEnds() for other limits" if type(limit).allocate is not PowerLimit.allocate else "see ll.Admm for it"
         raise ValueError(f"power must be Mean() with {type(case).__name__}, got {limit!r}: {remedy}")
 
 
 def statistical_root(scale: float, correlation: Any, like: Channel) -> Complex[Tensor, "t t"]:
-    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere."""
+    """√scale R^{1/2} on its min(n_rx, n_tx) strongest directions: more symbols than receive antennas would interfere.
+
+    Raises:
+        ValueError: the correlation is none, or the channels have interference, whose directions statistics of H leave open.
+    """
+    no_interference(like.interference, "where the transmitter knows only statistics")
     eye = torch.eye(like.n_tx, dtype=like.h.dtype, device=like.h.device)
     R = eye if correlation is None else finite("correlation", correlation).to(eye)
     if R.shape != eye.shape or not torch.allclose(R, R.mH, atol=1e-6):

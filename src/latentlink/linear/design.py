@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from latentlink.channels.channel import Channel
 from latentlink.linear.closed_form import LinearSolution, in_precision_of
-from latentlink.linear.coloured import design_in_interference
 from latentlink.linear.csi_cases import BothEnds, CsiCase
 from latentlink.linear.leakage import design_with_leakage
 from latentlink.linear.modes import SemanticModes
@@ -63,11 +62,10 @@ class ClosedForm(Summarised):
             - `candidate` (…), where the channel is uncertain: number of the `robust.both_ends.Candidate` that was taken.
 
         Raises:
-            ValueError: modes or known are of another type or on different devices, or power, csi and interference do not go together.
+            ValueError: modes or known are of another type or on different devices, or power, csi and interference do not go together:
+                interference is served with Mean() power by BothEnds(), Perfect() and Unaware(), and by Transmitter() of exact channels.
         """
         known = in_precision_of(modes, known, coloured=True)
         if len(self.leakage) > 0:
             return design_with_leakage(modes, known, self.leakage, self.power, self.csi)
-        if known.coloured:
-            return design_in_interference(modes, known, self.power, self.csi)
         return self.csi.design(modes, known, self.power)

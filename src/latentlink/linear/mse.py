@@ -51,7 +51,7 @@ def response_mse(
     """
     s = streams.shape[-1]
     groups, slots = precoder.shape[-3], precoder.shape[-1]
-    certain = not channel.uncertain
+    certain = not channel.uncertain and not channel.coloured  # interference correlates groups of uses
     apart = certain and _apart(modes, s)
     entries = 4 * groups * slots**2 if apart else (s + 1) * (channel.uses * channel.n_tx + s)
     count = max(1, _AT_ONCE // entries)

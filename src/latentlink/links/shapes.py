@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from latentlink.channels.channel import Channel
+from latentlink.channels.interference import no_interference
 from latentlink.numerics.doors import AnyArray, check_instance, finite
 
 
@@ -30,11 +31,8 @@ def check_received(r: AnyArray, channel: Channel, batch: torch.Size | None = Non
 def check_channel(channel: object, like: Tensor | None = None, coloured: bool = False) -> None:
     """Check that the argument is a channel, on the device of a tensor if one is given, and without interference unless that is served."""
     check_instance("channel", channel, Channel, "Channel.from_snr(h, snr_db)")
-    if isinstance(channel, Channel) and channel.coloured and not coloured:
-        raise ValueError(
-            "channel must have no interference here: only ClosedForm with Mean() power and its links serve coloured noise; leave it out, "
-            "or count its mean power as noise_variance"
-        )
+    if isinstance(channel, Channel) and not coloured:
+        no_interference(channel.interference)
     if isinstance(channel, Channel) and like is not None and channel.h.device != like.device:
         raise ValueError(f"channel must be on {like.device}, where the latents are, got {channel.h.device}")
 

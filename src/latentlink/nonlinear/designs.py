@@ -73,7 +73,7 @@ class LiftedLink(Summarised):
             ValueError: modes are of other latents, the design gives links of another kind, or refuses modes or channel.
         """
         check_instance("modes", modes, SemanticModes, "semantic_modes(lifted.moments(x, y)) makes them")
-        check_channel(channel, modes.strength)
+        check_channel(channel, modes.strength, coloured=True)
         expected = len(self.lifted.mean) + len(self.lifted.phases)
         if len(modes.mean_x) != expected:
             raise ValueError(f"modes must be of lifted latents of dimension {expected}, got {len(modes.mean_x)}: lifted.moments(x, y)")
@@ -126,7 +126,7 @@ class MixtureLink(Summarised):
                 a channel, or it refuses modes or channel.
         """
         check_instance("modes", modes, SemanticModes, "semantic_modes(moments) makes them")
-        check_channel(channel, modes.strength)
+        check_channel(channel, modes.strength, coloured=True)
         if len(modes.mean_y) != self.decoder.means_y.shape[1]:
             raise ValueError(f"modes must be of latents → {self.decoder.means_y.shape[1]}, as the decoder's are, got {len(modes.mean_y)}")
         if not same_mode(self.decoder.first_mode, modes.analysis[:1].sum(0)):

@@ -196,7 +196,7 @@ def _received(link: LinearTransceiver) -> Float[Tensor, "*batch a s"]:
 
 
 def _disturbance(link: LinearTransceiver, classes: Classes) -> Float[Tensor, "*batch c a a"]:
-    """The covariance N of the noise for each class, and of E s for a channel error E, correlated over uses that share one error."""
+    """The covariance N of the noise for each class, of interference, and of E s for a channel error E, which uses may share."""
     channel, F = link.channel, _symbols(link)
     eye = torch.eye(channel.uses, dtype=F.dtype, device=F.device)
     second = classes.cov_zz + classes.means_z.unsqueeze(-1) * classes.means_z.unsqueeze(-2)
@@ -204,4 +204,5 @@ def _disturbance(link: LinearTransceiver, classes: Classes) -> Float[Tensor, "*b
     sent = sent if is_block_fading(channel.h) else sent * eye
     between = channel.noise_variance[..., None, None, None] * eye + channel.error_variance[..., None, None, None] * sent
     per_antenna = torch.kron(between, torch.eye(channel.n_rx, dtype=F.dtype, device=F.device))
-    return real_embedding(per_antenna) / 2
+    white = real_embedding(per_antenna) / 2
+    return white if channel.interference is None else white + channel.interference.unsqueeze(-3)

@@ -188,7 +188,16 @@ class LinearLink(Link):
 
 
 def channel_from(tensors: Tensors, manifest: dict[str, Any]) -> Channel:
-    """The channel of a saved link; complex matrices are stored as pairs of real numbers."""
+    """The channel of a saved link; complex matrices are stored as pairs of real numbers.
+
+    Raises:
+        ValueError: an array has another shape, or the link was designed for interference, which devices do not serve.
+    """
+    if "channel.interference" in tensors:
+        raise ValueError(
+            "channel.interference must not be in the file of a device's link: the runtime serves white noise only; design the link without "
+            "it, with its mean power in noise_variance"
+        )
     sizes, batch = (whole(manifest, name) for name in ("channel_uses", "n_rx", "n_tx")), tuple(manifest["channels"])
     check_arrays(tensors, {"channel.h": (*batch, *sizes, 2)})
     numbers = ("noise_variance", "power", "error_variance")

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from latentlink.channels.channel import Channel
+from latentlink.channels.interference import no_interference
 from latentlink.numerics.division import ratio
 from latentlink.numerics.parts import Parts
 from latentlink.streams.spatial import SpatialModes
@@ -114,8 +115,9 @@ def place_streams(strength: Float[Tensor, "k"], channel: Channel, most: int) -> 
     """The streams (`most` of them) of every channel, as the exact linear design of modes of this strength uses them, and their beams.
 
     Raises:
-        ValueError: the channel has more than `most` real streams.
+        ValueError: the channel has interference, or more than `most` real streams.
     """
+    no_interference(channel.interference, "for a codec")
     if 2 * symbols(channel) > most:
         size = f"{symbols(channel)} ({channel.uses} use(s) of {channel.n_rx}×{channel.n_tx})"
         raise ValueError(f"channel must have at most {most // 2} symbols for this codec, got {size}; train it with more max_symbols")
