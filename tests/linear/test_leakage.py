@@ -25,6 +25,29 @@ def _design(cap: object, uses: int = 1) -> tuple[ll.SemanticModes, ll.Channel, t
     return modes, channel, primary, ll.ClosedForm(leakage=[ll.power.Leakage(primary, cap)]).design(modes, channel)
 
 
+@pytest.mark.parametrize(("uses", "snr_db"), [(4, 10.0), (8, 10.0), (1, 60.0)])
+def test_the_gap_closes_where_singular_values_tie_at_the_maximum(uses, snr_db):
+    """Gaps of several percent were left open for a quarter of the channels whose uses differ."""
+    source = torch.Generator().manual_seed(5)
+    h = ll.rayleigh(2, 2, batch=(10, uses), generator=source).to(torch.complex128)
+    primary = ll.rayleigh(1, 2, batch=(10, uses), generator=source).to(torch.complex128)
+    modes, channel = _case()[0], ll.Channel.from_grid(h, snr_db)
+    solution = ll.ClosedForm(leakage=[ll.power.Leakage(primary, 0.5)]).design(modes, channel)
+    assert solution.status_names() == ["optimal"]
+    assert bool((solution.trace["gap"] <= 1e-4).all())
+    assert bool((solution.trace["leakage"] <= 0.5 * (1 + 1e-9)).all())
+
+
+def test_no_modes_and_errors_of_channels():
+    modes, channel, primary = _case()
+    design = ll.ClosedForm(leakage=[ll.power.Leakage(primary, 0.1)])
+    assert design.design(modes.truncated(0), channel).status_names() == ["nothing to send"]
+    estimated = channel.estimated(0.1, generator=0)
+    found = design.design(modes, estimated)
+    spent = found.trace["stream_power"].sum(-1)
+    assert torch.equal(found.status == ll.Status.OPTIMAL.code, spent >= 1 - 1e-4)  # τ P is the noise at full power
+
+
 @pytest.mark.parametrize("uses", [1, 2])
 def test_the_gap_closes_and_limits_hold(uses):
     before = None
