@@ -1,5 +1,6 @@
 """What every design of a network does: from modes and links to a feasible solution, with what is known of it."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -55,12 +56,12 @@ class NetworkDesign(Protocol):
         ...
 
 
-class Designed(Summarised):
+class Designed(Summarised, ABC):
     """A design that finds precoders of a `Problem`: subclasses have `solve`."""
 
+    @abstractmethod
     def solve(self, problem: Problem) -> Outcome:
         """Find precoders of a batch of problems."""
-        raise NotImplementedError
 
     def improved(self, problem: Problem, F: Float[Tensor, "*batch a c"]) -> Float[Tensor, "*batch a c"]:
         """Go on from precoders of a problem whose weights were a little different; designs that cannot begin anew."""
