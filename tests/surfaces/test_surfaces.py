@@ -8,6 +8,7 @@ import torch
 import latentlink as ll
 import network_cases as cases
 from conformance.registry import modes
+from latentlink.surfaces.bounds import least_error
 from latentlink.surfaces.objectives import minus_capacity, minus_gain, semantic_error
 from oracles import normal
 
@@ -92,6 +93,19 @@ def test_one_antenna_at_each_end_meets_its_bound():
     for objective in ("gain", "capacity"):
         trace = ll.surfaces.SurfaceDesign(objective=objective).design(modes(), surface, 40.0).trace
         torch.testing.assert_close(trace["bound"], trace["objective"], rtol=2e-3, atol=0.0)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.5, 3.0, 40.0, 1e6])
+def test_no_split_is_below_the_least_error(gain):
+    noise, budget, total = (torch.tensor(value, dtype=torch.float64) for value in (0.2, 1.5, gain))
+    X = (4 * budget * total / noise).sqrt()
+    for b in (torch.ones(4, dtype=torch.float64), normal(7, 6).abs().sort(descending=True).values):
+        bound = least_error(b, noise, budget, total, streams=2)
+        shares = torch.rand(500, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) ** 4
+        x = X * shares / shares.sum(-1, keepdim=True)
+        assert bool((bound <= (b[:4].square() / (1 + x.square())).sum(-1) + b[4:].square().sum() + 1e-12).all())
+    equal = 1 - X / 8 if X <= 4 else 1 / (1 + (X / 4).square())
+    torch.testing.assert_close(least_error(torch.ones(4, dtype=torch.float64), noise, budget, total, 2), 4 * equal, rtol=1e-9, atol=1e-12)
 
 
 def _single(stack: "ll.surfaces.StackedSurface", antennas: int = 2) -> "ll.surfaces.StackedSurface":
