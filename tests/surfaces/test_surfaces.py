@@ -135,6 +135,13 @@ def test_batches_precision_and_dead_surfaces():
             assert bool(found.phases.isfinite().all() & found.link.expected_mse.isfinite().all())
 
 
+@pytest.mark.parametrize(("snr_db", "power"), [(torch.inf, 1.0), (1e30, 1.0), (10.0, 5e-324)])
+@pytest.mark.parametrize("objective", WORTHS)
+def test_phases_are_finite_without_noise_or_power(objective, snr_db, power):
+    found = ll.surfaces.SurfaceDesign(objective=objective, starts=2).design(modes(), cases.surface(), snr_db, power)
+    assert bool(found.phases.isfinite().all() & found.trace["objective"].isfinite().all())
+
+
 @pytest.mark.parametrize(
     ("made", "says"),
     [
