@@ -42,6 +42,12 @@ def network(sources: list[str], users: list[str], observations: str = "same") ->
     return ll.networks.network_modes(moments, [latents(name).goal for name in users])
 
 
+def pair_modes() -> ll.SemanticModes:
+    """The semantic modes of MobileNetV2 → Lite0."""
+    a, b = latents("mobilenet"), latents("lite0")
+    return ll.semantic_modes(ll.Moments.from_pairs(a.pilots, b.pilots), b.goal)
+
+
 def drawn(*shapes: tuple[int, int] | tuple[int, int, int], batch: int = 100, seed: int = 0) -> list[Tensor]:
     """Rayleigh channels (batch, u, n_rx, n_tx) of gain 1 in the order given, complex128; (u, n_rx, n_tx) draws u uses that differ."""
     source = torch.Generator().manual_seed(seed)

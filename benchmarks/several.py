@@ -1,4 +1,4 @@
-"""Interference, sensors, primaries and surfaces on Fashion-MNIST: `python benchmarks/several.py [PART] …` with parts from `PARTS`.
+"""Interference, sensors and primaries on Fashion-MNIST: `python benchmarks/several.py [PART] …` with parts from `PARTS`.
 
 Latents and goals are those of `fashion.py`, channels Rayleigh, SNR per transmit antenna. J is the users' weighted error above what no
 channel could avoid, but for sensors, where it is the whole weighted error. Accuracy is on 4,000 test images and the first 12 draws, over
@@ -15,9 +15,8 @@ from rich.table import Table
 from torch import Tensor
 
 import latentlink as ll
-from fashion import ENCODERS, drawn, latents, network
+from fashion import ENCODERS, drawn, latents, network, pair_modes
 from latentlink.networks.problem import Problem
-from latentlink.surfaces.objectives import semantic_error
 from record import record
 
 nw = ll.networks
@@ -200,12 +199,6 @@ def phases() -> None:
     kept(table, "phases")
 
 
-def pair_modes() -> ll.SemanticModes:
-    """The semantic modes of MobileNetV2 → Lite0."""
-    a, b = latents("mobilenet"), latents("lite0")
-    return ll.semantic_modes(ll.Moments.from_pairs(a.pilots, b.pilots), b.goal)
-
-
 def primaries() -> None:
     """Limits at a primary user with two antennas, 4×4 at 10 dB."""
     modes = pair_modes()
@@ -234,39 +227,7 @@ def primaries() -> None:
     kept(table, "primaries")
 
 
-def surfaces() -> None:
-    """Row d of the floors: 64 elements beside a blocked path."""
-    modes, of = pair_modes(), latents("lite0")
-    columns = ["SNR dB", "phases", "J", "ms a channel", "accuracy"]
-    table = shown("A surface of 64 elements, 4×4, direct gain 0.1, 100 draws", columns)
-    direct, reflected, incident = drawn((4, 4), (4, 64), (64, 4))
-    surface = ll.surfaces.Surface(0.1**0.5 * direct, incident, 1e-3**0.5 * reflected)
-    designs = {
-        "gain": ll.surfaces.SurfaceDesign(objective="gain"),
-        "capacity": ll.surfaces.SurfaceDesign(objective="capacity"),
-        "semantic": ll.surfaces.SurfaceDesign(),
-        "semantic, 2 bits": ll.surfaces.SurfaceDesign(bits=2, starts=1),
-        "semantic, 1 bit": ll.surfaces.SurfaceDesign(bits=1, starts=1),
-    }
-    for snr in (-10.0, 0.0, 10.0):
-        random = 6.2832 * torch.rand(100, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-        rows = {"no surface": ll.Channel.from_grid(surface.direct, snr), "random": surface.channel(random, snr)}
-        cost = dict.fromkeys(rows, "")
-        for name, design in designs.items():
-            start = time.perf_counter()
-            rows[name] = design.design(modes, surface, snr).channel
-            cost[name] = f"{10 * (time.perf_counter() - start):.1f}"
-        for name, channel in rows.items():
-            J = semantic_error(modes, channel.noise_variance, channel.power)(channel.h)[0] / modes.weighted_variance
-            some = channel[:40]
-            link = ll.ClosedForm().design(modes, some)
-            e = ll.evaluate(link, latents("mobilenet").test, of.test, channel=some, head=of.head, labels=of.labels, generator=0)
-            assert e.accuracy is not None
-            table.add_row(f"{snr:g}", name, f"{float(J.mean()):.4f}", cost[name], f"{100 * float(e.accuracy.mean()):.1f}")
-    kept(table, "surfaces")
-
-
-PARTS = {part.__name__: part for part in (interference, parallel, sensors, phases, primaries, surfaces)}
+PARTS = {part.__name__: part for part in (interference, parallel, sensors, phases, primaries)}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -558,7 +558,11 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     "Links.own": {"k": lambda: 0},
     "Surface.pulled_back": {"phases": lambda: torch.zeros(5, dtype=torch.float64), "slope": lambda: network_cases.surface().direct},
     "StackedSurface.pulled_back": {"phases": lambda: torch.zeros(5, dtype=torch.float64), "slope": lambda: network_cases.surface().direct},
-    **{f"{name}.{call}": {"phases": lambda: torch.zeros(5)} for name in ("Surface", "StackedSurface") for call in ("matrix", "channel")},
+    **{
+        f"{name}.{call}": {"phases": lambda: torch.zeros(5)}
+        for name in ("Surface", "StackedSurface")
+        for call in ("matrix", "channel", "gain_bound")
+    },
     "SharedSurface.design": {"modes": lambda: network_cases.modes("broadcast", 1), "surfaces": lambda: [[network_cases.surface()]]},
     "SurfaceDesign.design": {"surface": lambda: network_cases.surface()},
     "StackedSurface": {"layers": lambda: [network_cases.surface().incident, network_cases.surface().reflected]},

@@ -8,6 +8,7 @@ import torch
 import latentlink as ll
 import network_cases as cases
 from conformance.registry import modes
+from latentlink.surfaces.bounds import least_error
 from latentlink.surfaces.objectives import minus_capacity, minus_gain, semantic_error
 from oracles import normal
 
@@ -72,8 +73,44 @@ def test_the_search_over_levels_is_near_the_best_of_all():
 
 def test_more_bits_are_never_worse_and_none_are_best():
     surface = cases.surface(elements=8)
-    J = [ll.surfaces.SurfaceDesign(bits=bits, starts=1).design(modes(), surface, 5.0).trace["objective"] for bits in (1, 2, 4, None)]
-    assert all(bool((after <= before * (1 + 1e-3)).all()) for before, after in pairwise(J))
+    J = [ll.surfaces.SurfaceDesign(bits=bits, starts=1).design(modes(), surface, 5.0).trace["objective"] for bits in (1, 2, 3, 4)]
+    assert all(bool((after <= before * (1 + 1e-12)).all()) for before, after in pairwise(J))
+    continuous = ll.surfaces.SurfaceDesign(starts=1).design(modes(), surface, 5.0).trace["objective"]
+    assert bool((continuous <= J[-1] * (1 + 1e-3)).all())
+
+
+@pytest.mark.parametrize("objective", WORTHS)
+@pytest.mark.parametrize("made", [lambda: cases.surface(uses=2), lambda: cases.surface(direct=0.0), _stack, lambda: _single(_stack(2))])
+def test_no_phases_pass_the_bound(objective, made):
+    surface, design = made(), ll.surfaces.SurfaceDesign(objective=objective, starts=2)
+    for snr_db in (-20.0, 0.0, 30.0):
+        trace = design.design(modes(), surface, snr_db).trace
+        assert bool((trace["bound"] <= trace["objective"] + 1e-9 * trace["objective"].abs()).all())
+
+
+def test_one_antenna_at_each_end_meets_its_bound():
+    surface = _single(_stack(), antennas=1)  # all paths add up
+    for objective in ("gain", "capacity"):
+        trace = ll.surfaces.SurfaceDesign(objective=objective).design(modes(), surface, 40.0).trace
+        torch.testing.assert_close(trace["bound"], trace["objective"], rtol=2e-3, atol=0.0)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.5, 3.0, 40.0, 1e6])
+def test_no_split_is_below_the_least_error(gain):
+    noise, budget, total = (torch.tensor(value, dtype=torch.float64) for value in (0.2, 1.5, gain))
+    X = (4 * budget * total / noise).sqrt()
+    for b in (torch.ones(4, dtype=torch.float64), normal(7, 6).abs().sort(descending=True).values):
+        bound = least_error(b, noise, budget, total, streams=2)
+        shares = torch.rand(500, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) ** 4
+        x = X * shares / shares.sum(-1, keepdim=True)
+        assert bool((bound <= (b[:4].square() / (1 + x.square())).sum(-1) + b[4:].square().sum() + 1e-12).all())
+    equal = 1 - X / 8 if X <= 4 else 1 / (1 + (X / 4).square())
+    torch.testing.assert_close(least_error(torch.ones(4, dtype=torch.float64), noise, budget, total, 2), 4 * equal, rtol=1e-9, atol=1e-12)
+
+
+def _single(stack: "ll.surfaces.StackedSurface", antennas: int = 2) -> "ll.surfaces.StackedSurface":
+    """The first and the last layers of propagation of a stack, about one layer of elements."""
+    return ll.surfaces.StackedSurface([stack.layers[0][..., :3, :antennas], stack.layers[-1][..., :antennas, :]])
 
 
 def test_without_a_direct_path_a_common_phase_changes_nothing():
@@ -96,6 +133,13 @@ def test_batches_precision_and_dead_surfaces():
         for name in WORTHS:
             found = ll.surfaces.SurfaceDesign(objective=name, starts=1).design(modes(), dead, 10.0)
             assert bool(found.phases.isfinite().all() & found.link.expected_mse.isfinite().all())
+
+
+@pytest.mark.parametrize(("snr_db", "power"), [(torch.inf, 1.0), (10.0, 5e-324)])
+@pytest.mark.parametrize("objective", WORTHS)
+def test_phases_are_finite_without_noise_or_power(objective, snr_db, power):
+    found = ll.surfaces.SurfaceDesign(objective=objective, starts=2).design(modes(), cases.surface(), snr_db, power)
+    assert bool(found.phases.isfinite().all() & found.trace["objective"].isfinite().all())
 
 
 @pytest.mark.parametrize(

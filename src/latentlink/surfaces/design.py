@@ -21,6 +21,7 @@ from latentlink.numerics.doors import choice, integer
 from latentlink.numerics.reprs import Summarised, spread
 from latentlink.numerics.seeds import stream_generator
 from latentlink.numerics.validation import validate_call
+from latentlink.surfaces.bounds import least_error, most_capacity
 from latentlink.surfaces.objectives import Worth, minus_capacity, minus_gain, semantic_error
 from latentlink.surfaces.phases import follow, on_levels
 from latentlink.surfaces.surface import StackedSurface, Surface
@@ -38,7 +39,7 @@ class SurfaceSolution(Summarised):
         channel: what the surface makes of the channels.
         link: the closed form on it.
         trace: `objective` (…), the value that was minimised: the weighted error above what no channel avoids, minus the capacity in bits,
-            or minus the gain.
+            or minus the gain; `bound` (…), below which no phases take it; `start` (…), the number of the start that it was found from.
 
     Example:
         >>> import torch, latentlink as ll
@@ -121,6 +122,7 @@ class SurfaceDesign(Summarised):
         }
         worth: Worth = worths[self.objective]
         begun = [follow(wide, minus_gain, zero, _TOWARDS_GAIN)]
+        gain = wide.gain_bound(begun[0])
         if self.objective != "gain":
             begun.append(follow(wide, worths["semantic" if self.objective == "capacity" else "capacity"], begun[0], self.steps))
         begun = [*begun, *(_random(zero, number) for number in range(2, self.starts))][: self.starts]
@@ -131,8 +133,16 @@ class SurfaceDesign(Summarised):
         best = values.argmin(0)
         phases = torch.stack(found).gather(0, best[None, ..., None].expand(1, *found[0].shape)).squeeze(0)
         channel = wide.channel(phases, snr_db, power).to(modes.strength.dtype)
-        trace = {"objective": values.amin(0).to(modes.strength), "start": best}
+        trace = {"objective": values.amin(0).to(modes.strength), "bound": self._bound(modes, first, gain).to(modes.strength), "start": best}
         return SurfaceSolution(phases.to(modes.strength), channel, ClosedForm().design(modes, channel), trace)
+
+    def _bound(self, modes: SemanticModes, channel: Channel, gain: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """What no channel of such a gain, of the sizes of the given one, takes the objective below."""
+        u, *antennas = channel.h.shape[-3:]
+        noise, budget, streams = channel.noise_variance, u * channel.power, u * min(antennas)
+        if self.objective == "semantic":
+            return least_error(modes.strength.double(), noise, budget, gain, streams)
+        return -(most_capacity(noise, budget, gain, streams) if self.objective == "capacity" else gain)
 
 
 def _random(like: Float[Tensor, "*batch n"], number: int) -> Float[Tensor, "*batch n"]:

@@ -7,6 +7,7 @@ All are functions of the squared singular values g_i of H over all uses, so that
 and the gradient of H is U diag(2 h_i ∂J/∂g_i) Vᴴ. It is unique where singular values are equal, unlike their vectors.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from latentlink.linear.modes import SemanticModes
 from latentlink.streams.waterfilling import capacity_waterfilling, mse_waterfilling
+
+_SILENT = 1e-30  # the least cost of a stream, as a share of the power
 
 Worth = Callable[[Tensor], tuple[Tensor, Tensor]]  # H (…, u, r, t) to values (…), the less the better, and gradients of H
 
@@ -42,17 +45,19 @@ def semantic_error(modes: SemanticModes, noise: Float[Tensor, "*batch"], power: 
 
 
 def minus_capacity(noise: Float[Tensor, "*batch"], power: Float[Tensor, "*batch"]) -> Worth:
-    """−Σ_i log2(1 + p_i g_i / σ²) with budget u·P."""
+    """−Σ_i log2(1 + p_i g_i / σ²) with budget u·P, finite without noise: a stream's SNR counts as 300 dB at most."""
 
     def worth(H: Complex[Tensor, "*batch u r t"]) -> tuple[Tensor, Tensor]:
         U, h, Vh = torch.linalg.svd(H, full_matrices=False)
         pooled, order = h.flatten(-2).sort(dim=-1, descending=True, stable=True)
         alive = pooled.square() > torch.finfo(h.dtype).tiny
-        cost = torch.where(alive, noise.unsqueeze(-1) / torch.where(alive, pooled, 1.0).square(), torch.inf)
-        p = capacity_waterfilling(cost, (H.shape[-3] * power).expand(pooled.shape[:-1]))
-        loud = torch.where(p > 0, noise.unsqueeze(-1) + p * pooled.square(), 1.0)
-        value = -torch.where(p > 0, 1 + p / torch.where(p > 0, cost, 1.0), 1.0).log2().sum(-1)
-        return value, _at_modes(U, -2 * p * pooled / loud / torch.log(torch.full_like(loud, 2.0)), order, h, Vh)
+        safe = torch.where(alive, pooled, 1.0)
+        budget = (H.shape[-3] * power).expand(pooled.shape[:-1])
+        floor = (_SILENT * budget).clamp(min=torch.finfo(h.dtype).tiny).unsqueeze(-1)
+        cost = torch.where(alive, torch.maximum(noise.unsqueeze(-1) / safe.square(), floor), torch.inf)
+        p = capacity_waterfilling(cost, budget)
+        value = -torch.where(p > 0, 1 + p / cost, 1.0).log2().sum(-1)
+        return value, _at_modes(U, -2 / math.log(2) / safe * torch.where(p > 0, p / (cost + p), 0.0), order, h, Vh)
 
     return worth
 

@@ -1,6 +1,7 @@
 """Phases of the least value: L-BFGS over all of them, or a search over few levels element by element.
 
-H is affine in every e^{jθ_i}, so that the search tries all levels of one element at once, a batch of channels. Both never get worse.
+H is affine in every e^{jθ_i}, so that the search tries all levels of one element at once, a batch of channels. Both never get worse. The
+search of b bits begins at what b − 1 bits found where rounding is not better, so that more bits are never worse than fewer.
 """
 
 import torch
@@ -25,20 +26,37 @@ def follow(surface: Phased, worth: Worth, phases: Float[Tensor, "*batch n"], ste
 
 
 def on_levels(surface: Phased, worth: Worth, phases: Float[Tensor, "*batch n"], bits: int, sweeps: int) -> Float[Tensor, "*batch n"]:
-    """The nearest of 2^bits levels, then element by element the best level with all others fixed, until no element changes."""
+    """The nearest of 2^bits levels, or what fewer bits found where that is better, then searched element by element."""
     step = 2 * torch.pi / 2**bits
-    levels = step * torch.arange(2**bits, dtype=phases.dtype, device=phases.device)
-    phases = (phases / step).round() * step % (2 * torch.pi)
+    start = (phases / step).round() * step % (2 * torch.pi)
+    if bits > 1:
+        fewer = on_levels(surface, worth, phases, bits - 1, sweeps)
+        better = worth(surface.matrix(fewer))[0] < worth(surface.matrix(start))[0]
+        start = torch.where(better.unsqueeze(-1), fewer, start)
+    return _searched(surface, worth, start, step * torch.arange(2**bits, dtype=phases.dtype, device=phases.device), sweeps)
+
+
+def _searched(
+    surface: Phased, worth: Worth, phases: Float[Tensor, "*batch n"], levels: Float[Tensor, " levels"], sweeps: int
+) -> Float[Tensor, "*batch n"]:
+    """Each element in turn at its best level with all others fixed, until no element changes: H = A + e^{jθ_i} B of one element."""
+    turns = torch.polar(torch.ones_like(levels), levels).reshape(-1, *[1] * (phases.ndim + 2))
+    value, _ = worth(surface.matrix(phases))
     for _ in range(sweeps):
         before = phases
         for element in range(phases.shape[-1]):
-            tried = phases.unsqueeze(0).expand(len(levels), *phases.shape).clone()
-            tried[..., element] = levels.reshape(-1, *[1] * (phases.ndim - 1))
-            values, _ = worth(surface.matrix(tried))
-            now, _ = worth(surface.matrix(phases))
-            best = values.min(0)
-            phases = phases.clone()
-            phases[..., element] = torch.where(best.values < now, levels[best.indices], phases[..., element])
+            ahead, opposite = (surface.matrix(_at(phases, element, phases.new_tensor(angle))) for angle in (0.0, torch.pi))
+            tried, _ = worth((ahead + opposite) / 2 + turns * (ahead - opposite) / 2)
+            least, level = tried.min(0)
+            phases = _at(phases, element, torch.where(least < value, levels[level], phases[..., element]))
+            value = torch.minimum(least, value)
         if torch.equal(before, phases):
             break
     return phases
+
+
+def _at(phases: Float[Tensor, "*batch n"], element: int, angle: Tensor) -> Float[Tensor, "*batch n"]:
+    """The same phases but for one element."""
+    changed = phases.clone()
+    changed[..., element] = angle
+    return changed

@@ -26,6 +26,7 @@ from latentlink.numerics.doors import AnyArray, finite
 from latentlink.numerics.expectations import made_by
 from latentlink.numerics.parts import Parts
 from latentlink.numerics.reprs import Summarised, counted
+from latentlink.surfaces.bounds import gain_of_layers, gain_over_phases
 
 
 class Phased(Protocol):
@@ -47,6 +48,10 @@ class Phased(Protocol):
 
     def pulled_back(self, phases: Float[Tensor, "*batch n"], slope: Complex[Tensor, "*batch u r t"]) -> Float[Tensor, "*batch n"]:
         """The gradient (…, n) of the phases from that of H."""
+        ...
+
+    def gain_bound(self, phases: AnyArray) -> Float[Tensor, "*batch"]:
+        """What ||H||² exceeds at no phases."""
         ...
 
 
@@ -129,6 +134,11 @@ class Surface(_OfPhases):
         inner = torch.einsum("...unt,...urt,...urn->...n", self.incident, slope.conj(), self.reflected)
         return (1j * turn * inner).real
 
+    def gain_bound(self, phases: AnyArray) -> Float[Tensor, "*batch"]:
+        """What ||H||² over all uses exceeds at no phases; the closer the nearer the given ones (…, n) are to the greatest gain."""
+        turn = _turns(phases, self.elements, self.direct)
+        return gain_over_phases(*_columns(self.direct, self.incident, self.reflected, turn))
+
     def _facts(self) -> dict[str, str]:
         r, t = self.direct.shape[-2:]
         return {"elements": counted(self.elements, "element"), "antennas": f"{r}×{t}"}
@@ -194,12 +204,32 @@ class StackedSurface(_OfPhases):
             behind = turn.conj()[..., None, :, None] * behind
         return torch.cat(list(reversed(found)), -1)
 
+    def gain_bound(self, phases: AnyArray) -> Float[Tensor, "*batch"]:
+        """What ||H||² over all uses exceeds at no phases; of several layers it is the same whatever phases (…, n) are given.
+
+        One layer is a surface without a direct path. Several are bounded by what they could do with any unitary matrices in place of
+        phases, Σ_i Π_l σ_i²(A_l).
+        """
+        turns = self._turns(phases)
+        if len(turns) == 1:
+            incident, reflected = self.layers
+            direct = torch.zeros_like(reflected[..., :1] * incident[..., :1, :])
+            return gain_over_phases(*_columns(direct, incident, reflected, turns[0]))
+        return gain_of_layers(self.layers).expand(torch.broadcast_shapes(self.batch, turns[0].shape[:-1]))
+
     def _turns(self, phases: AnyArray) -> tuple[Complex[Tensor, "*batch n"], ...]:
         return _turns(phases, self.elements, self.layers[0]).split([each.shape[-2] for each in self.layers[:-1]], -1)
 
     def _facts(self) -> dict[str, str]:
         sizes = ", ".join(str(each.shape[-2]) for each in self.layers[:-1])
         return {"layers": f"layers of {sizes} elements", "antennas": f"{self.layers[-1].shape[-2]}×{self.layers[0].shape[-1]}"}
+
+
+def _columns(direct: Tensor, incident: Tensor, reflected: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
+    """W (…, u r t, n + 1) and v (…, n + 1) with vec H = W v: the path of every element, and the direct one."""
+    paths = torch.einsum("...urn,...unt->...urtn", reflected, incident)
+    W = torch.cat([paths, direct.unsqueeze(-1)], -1).flatten(-4, -2)
+    return W, torch.cat([turn, torch.ones_like(direct[..., 0, 0, :1].expand(*turn.shape[:-1], 1))], -1)
 
 
 def _turns(phases: AnyArray, elements: int, like: Tensor) -> Complex[Tensor, "*batch n"]:
