@@ -75,13 +75,13 @@ def interference() -> None:
             "cooperative": nw.Cooperative(),
             "fair": nw.Fair(by=nw.Cooperative(starts=1)),
         }
-        nash = selfish = None
         for name, design in designs.items():
             start = time.perf_counter()
             solution = design.design(modes, links)
             cost = 10 * (time.perf_counter() - start)
             J = solution.trace["objective"]
-            nash, selfish = (J, solution.weighted) if nash is None else (nash, selfish)
+            if name == "game, sequential":
+                nash, selfish = J, solution.weighted
             settled, rounds = "", ""
             over = f"{(nash / J).mean():.2f}, {(nash / J).max():.2f}"
             worse = f"{100 * float((solution.weighted > selfish * (1 + 1e-3)).double().mean()):.0f} % of users"

@@ -221,3 +221,16 @@ def test_what_is_made_names_its_device():
                 if node.func.attr in MADE and not keywords & {"device", None}:
                     places.append(f"{name}:{node.lineno}: torch.{node.func.attr}(…) must name its device")
     assert not places, "\n".join(places)
+
+
+def test_protocols_can_be_checked_where_calls_are():
+    """The check of types at every call asks every protocol of an annotation whether an argument is one."""
+    unchecked = [
+        f"{name}: {node.name} lacks @runtime_checkable"
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and any(getattr(base, "id", "") == "Protocol" for base in node.bases)
+        and not any(getattr(mark, "id", "") == "runtime_checkable" for mark in node.decorator_list)
+    ]
+    assert not unchecked, "\n".join(unchecked)

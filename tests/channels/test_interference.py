@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,10 +9,8 @@ import latentlink as ll
 import latentlink_runtime as lr
 from conformance.registry import channel, modes, moments, pilots
 from latentlink.channels.interference import blocks_of_groups, of_more_uses
-from latentlink.cli.evaluate import evaluate
 from latentlink.linear.mse import link_mse
 from latentlink.streams.whitened import noise_covariance, real_channel, whitened
-from laws import public_surface
 
 
 def _covariance(size: int, seed: int = 0, batch: tuple[int, ...] = ()) -> torch.Tensor:
@@ -200,42 +197,8 @@ def test_whitening_leaves_noise_of_variance_one():
     torch.testing.assert_close(stacked[0] @ H.mT, stacked[1])
 
 
-def test_devices_and_commands_refuse_such_links(tmp_path):
+def test_devices_refuse_such_links(tmp_path):
     path = tmp_path / "link.safetensors"
     ll.ClosedForm().design(_exact_modes(), _coloured()[0]).transceiver.save(path)
     with pytest.raises(ValueError, match=r"channel\.interference must not be in the file"):
         lr.load(path)
-    for name, latents in (("x", pilots().x), ("y", pilots().y)):
-        np.save(tmp_path / f"{name}.npy", latents.numpy())
-    with pytest.raises(ValueError, match=r"channel\.interference must be None where --channel or --snr-db"):
-        evaluate(path, str(tmp_path / "x.npy"), str(tmp_path / "y.npy"), snr_db=10.0)
-
-
-HONOURING = {  # what takes a channel with interference: it counts there, or nothing of the noise does
-    "ClosedForm.design", "LiftedLink.design", "MixtureLink.design", "held_out", "bounds.pilot_price",  # by its design
-    "BothEnds.design", "Perfect.design", "Transmitter.design", "Unaware.design",
-    "BothEnds.at_reception", "Perfect.at_reception", "ReceiverOnly.at_reception", "Transmitter.at_reception",
-    "TransmitterOnly.at_reception", "Unaware.at_reception",
-    "LinearTransceiver", "LinearTransceiver.matched_to", "LiftedTransceiver.matched_to", "MixtureTransceiver.matched_to",
-    "TopKTransceiver.matched_to",
-    "evaluate", "transmit", "nn.ChannelLayer", "data.evaluate_shards",  # sent through
-    "ChannelEstimator.known", "csi.age_estimate", "csi.quantise_feedback",  # kept
-    "ActiveAntennas.usable", "ConstantModulus.usable", "SparsePrecoder.usable", "surfaces.SurfaceSolution",
-    "ActiveAntennas.check", "ConstantModulus.check", "SparsePrecoder.check", "Handshake.of_numbers", "csi.feedback_bits",  # sizes
-    "Leakage.correlation", "Amplifier.above_mean", "metrics.latency",
-    "baselines.DecisionTransceiver", "digital.DigitalTransceiver", "digital.GenieTransceiver",  # made by designs, which refuse it
-}  # fmt: skip
-
-
-def test_whatever_takes_a_channel_counts_its_interference_or_refuses_it():
-    taking = {}
-    for name, subject in public_surface.subjects()[0].items():
-        for parameter, value in subject.valid.items():
-            if isinstance(value, ll.Channel):
-                taking[name] = subject, parameter, value
-    assert set(taking) > HONOURING
-    for name in taking.keys() - HONOURING:
-        subject, parameter, value = taking[name]
-        coloured = replace(value, interference=torch.eye(2 * value.uses * value.n_rx))
-        with pytest.raises(ValueError, match=r"channel\.interference must be None|cannot be matched to another channel"):
-            subject.outcome(parameter, coloured)

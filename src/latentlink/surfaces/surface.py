@@ -14,7 +14,7 @@ Phases are the same in all channel uses.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Complex, Float
@@ -29,6 +29,7 @@ from latentlink.numerics.reprs import Summarised, counted
 from latentlink.surfaces.bounds import gain_of_layers, gain_over_phases
 
 
+@runtime_checkable
 class Phased(Protocol):
     """A channel that depends on phases."""
 

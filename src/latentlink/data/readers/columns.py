@@ -5,7 +5,7 @@ Names are compared without regard to case: `ID` is an id, and `Label` a label, w
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from latentlink.data.readers.content import FileContentError
 
@@ -19,6 +19,7 @@ _NOT_FEATURES = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
+@runtime_checkable
 class Columned(Protocol):
     """The protocol of a shard with named columns."""
 

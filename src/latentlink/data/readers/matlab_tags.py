@@ -11,7 +11,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from latentlink.data.readers.content import FileContentError
 
@@ -21,6 +21,7 @@ _HOLDERS = {1, 2, 3}  # classes of matrices that hold matrices: cells, structs a
 _DEEPEST, _CHUNK = 32, 2**20
 
 
+@runtime_checkable
 class _Stream(Protocol):
     def read(self, count: int, /) -> bytes: ...
 
