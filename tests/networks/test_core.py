@@ -53,6 +53,19 @@ def test_every_user_has_an_ordinary_link_that_is_measured_as_expected(kind, tmp_
     assert bool((solution.expected_power <= torch.stack([each.power for each in links.table[0]], -1) * (1 + 1e-9)).all())
 
 
+@pytest.mark.parametrize("kind", [*cases.KINDS, "sensors that repeat each other"])
+def test_decoders_have_the_error_that_precoders_are_designed_for(kind):
+    """The error of the decoders, from the pilots' moments, is that of the designs' objective, also where sources depend on each other."""
+    if kind == "sensors that repeat each other":
+        x = cases.latents()
+        kind, moments = "sensors", ll.networks.NetworkMoments.from_pilots([x[:, :4], x[:, :4]], [x.tanh()])
+    else:
+        moments = cases.moments(kind)
+    modes = ll.networks.network_modes(moments, shrinkage=0.0)
+    solution = DESIGNS[kind].design(modes, cases.links(kind))
+    torch.testing.assert_close(solution.expected_mse / modes.variance, solution.weighted / modes.weighted_variance, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("kind", cases.KINDS)
 def test_what_arrives_over_all_links_at_once_has_the_expected_error(kind):
     modes, links = cases.modes(kind), cases.links(kind)

@@ -1,6 +1,6 @@
 """The result of a network's design: every device's end, what is known of the outcome, and each user's link as an ordinary one.
 
-With precoders F and decoders G̃_k, which estimate the coordinates z from what arrives, user k has
+With precoders F, what arrives M_k z + v_k, and decoders G̃_k = M_kᵀ (M_k C M_kᵀ + N_k)⁻¹, user k has
 
     ŷ_k = μ_k + Ψ_k G̃_k r_k,      E||y_k − ŷ_k||² = tr R_yk − 2 tr(G̃_k M_k Γ_k) + tr(Γ_k G̃_k (M_k C' M_kᵀ + N_k) G̃_kᵀ),      Γ_k = Ψ_kᵀ Ψ_k,
 
@@ -183,26 +183,52 @@ class NetworkSolution(Summarised):
         Raises:
             ValueError: there is no user k.
         """
-        of = self.modes.sources_of(integer("k", k, 0, self.modes.users - 1))
+        return self._link(k, self.modes.sources_of(integer("k", k, 0, self.modes.users - 1)))
+
+    def among_others(self, k: int) -> LinearTransceiver:
+        """The link of user k with the latents of all sources, so that what others are sent is simulated as it is.
+
+        Its latents x are those of all sources, one after the other along the last axis, and its antennas those of all transmitters; in
+        `user(k)` what others send is Gaussian interference of the same covariance.
+
+        Raises:
+            ValueError: there is no user k.
+
+        Example:
+            >>> import torch, latentlink as ll
+            >>> x = [torch.randn(500, 8, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
+            >>> moments = ll.networks.NetworkMoments.from_pilots(x=x, y=[each.tanh() for each in x], observations="own")
+            >>> links = ll.networks.Links.from_snr([[ll.rayleigh(2, 2, generator=2 * k + t) for t in range(2)] for k in range(2)], 10.0)
+            >>> solution = ll.networks.SemanticGame().design(ll.networks.network_modes(moments), links)
+            >>> link = solution.among_others(0)
+            >>> seen = ll.evaluate(link, torch.cat(x, -1), x[0].tanh(), channel=link.channel, generator=0)
+            >>> bool((seen.mse / solution.expected_mse[..., 0] - 1).abs().max() < 0.1)
+            True
+        """
+        integer("k", k, 0, self.modes.users - 1)
+        return self._link(k, tuple(range(self.modes.sources)))
+
+    def matched_to(self, links: Links) -> "NetworkSolution":
+        """The same precoders with decoders for other links, as the receivers measure them; their budgets stay."""
+        return replace(self, links=links, trace={}, bound=torch.full_like(self.bound, -torch.inf))
+
+    def _link(self, k: int, of: tuple[int, ...]) -> LinearTransceiver:
+        """The link of user k that has the latents of some sources, the LMMSE decoder in its channel and what arrives as noise of it."""
         at, senders = self._coordinates(of), self._senders(of)
         rows = self._rows(senders)
         F = self.precoder[..., rows, :][..., at]
         channel = self._user_channel(k, of, senders)
         C = self.modes.correlation[at[:, None], at]
         white = bool((C - torch.eye(len(C), dtype=C.dtype, device=C.device)).abs().max() < 1e-12) if len(C) else True
-        moments = None if white else C.expand(*self.precoder.shape[:-2], 1, -1, -1)
+        moments = None if white else C.expand(*self.precoder.shape[:-2], 1, -1, -1)  # what is wanted, Ψ t, has E[t zᵀ] = I
         streams = torch.arange(len(at), device=at.device).expand(*self.precoder.shape[:-2], -1)
         decoder = F.new_zeros(*F.shape[:-2], 1, len(at), 2 * channel.uses * channel.n_rx)
         link = LinearTransceiver(
             torch.block_diag(*(self.modes.analysis[i] for i in of)), self.modes.synthesis[k][:, at],
             torch.cat([self.modes.mean_x[i] for i in of]), self.modes.mean_y[k],
-            streams, F.unsqueeze(-3), decoder, channel, moments_zz=moments, moments_tz=moments,
+            streams, F.unsqueeze(-3), decoder, channel, moments_zz=moments,
         )  # fmt: skip
         return link.matched_to(channel)
-
-    def matched_to(self, links: Links) -> "NetworkSolution":
-        """The same precoders with decoders for other links, as the receivers measure them; their budgets stay."""
-        return replace(self, links=links, trace={}, bound=torch.full_like(self.bound, -torch.inf))
 
     def _transmitter(self, t: int) -> NetworkTransmitter:
         of = tuple(i for i, place in enumerate(self._places[0]) if place == t)
@@ -268,9 +294,9 @@ class NetworkSolution(Summarised):
         return noise_covariance(tuple(each.with_power(power) for each, power in zip(row, sent, strict=True)))
 
     def _decoder(self, k: int) -> Float[Tensor, "*batch c r2"]:
-        """G̃_k (…, c, r), the LMMSE estimate of all coordinates."""
+        """G̃_k (…, c, r): with Ψ_k = E[y_k zᵀ], Ψ_k G̃_k r is the LMMSE estimate."""
         M, C = self._arriving(k), self.modes.correlation
-        return torch.linalg.solve(_loaded(M @ C @ M.mT + self._noise(k)), M @ C).mT
+        return torch.linalg.solve(_loaded(M @ C @ M.mT + self._noise(k)), M).mT
 
     def _mse(self, k: int) -> Float[Tensor, "*batch"]:
         M, G = self._arriving(k), self._decoder(k)
