@@ -2,6 +2,7 @@ from .broadcast import Broadcast
 from .cooperative import Cooperative
 from .coordinates import network_modes
 from .design import NetworkDesign
+from .devices import NetworkReceiver, NetworkTransmitter
 from .fair import Fair
 from .federated import FederatedAdmm
 from .game import SemanticGame
@@ -13,7 +14,7 @@ from .multiple_access import MultipleAccess
 from .power_game import power_game_contraction
 from .reused import ReusedDesign
 from .shared_surface import SharedPhases, SharedSurface
-from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
+from .solution import NetworkSolution
 from .time_division import TimeDivision
 
 __all__ = [

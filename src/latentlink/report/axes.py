@@ -57,8 +57,11 @@ class Axis:
         if not self.unlimited:
             return links
         numbers = links[self.column].drop_nulls().unique().sort().to_list()
-        step = (numbers[-1] - numbers[0]) / (len(numbers) - 1) if len(numbers) > 1 else 1.0
-        beyond = numbers[-1] + step if numbers else 0.0
+        if self.ratio:
+            beyond = numbers[-1] * 2.0 if numbers else 1.0
+        else:
+            step = (numbers[-1] - numbers[0]) / (len(numbers) - 1) if len(numbers) > 1 else 1.0
+            beyond = numbers[-1] + step if numbers else 0.0
         return links.with_columns(pl.col(self.column).fill_null(beyond).alias(self.place))
 
     def name_tick(self, x: float, at: dict[str, Any]) -> str:
@@ -97,6 +100,12 @@ AXES = {
         Axis("speed", "speed_kmh", "speed"),
         Axis("feedback", "feedback_bits", "feedback bits", unlimited="∞"),
         Axis("clipping", "clipping_db", "the clipping level", unlimited="none"),
+        Axis("users", "users", "users"),
+        Axis("inr", "inr_db", "the INR of other pairs", unlimited="as own"),
+        Axis("phase-error", "phase_error_deg", "the phase error of sensors"),
+        Axis("elements", "elements", "elements of a surface", ratio=True),
+        Axis("bits", "bits", "bits of a surface's phases", unlimited="∞"),
+        Axis("iterations", "iterations", "iterations of the design", ratio=True, unlimited="end"),
         Axis("outage", "accuracy", "outage"),  # a point is a condition: the distribution over its channels
     )
 }

@@ -19,6 +19,7 @@ from latentlink.report.columns import KNOWN, Condition, list_settings
 REFERENCES = ("receiver's latents", "aligned, no channel", "unaligned")
 EXACT, OPTA, SEPARATION, BUDGET = "exact optimum", "Gaussian OPTA", "separation at finite length", "best network within the budget"
 CAPACITY = "bound by capacity"
+BOUND = "bound on all linear designs"
 BANDS = {
     "t": "95 % of the mean over {over} (Student's t)",
     "range": "lowest and highest, of two, over {over}",

@@ -17,6 +17,7 @@ from latentlink.report.digital import find_digital_wins
 from latentlink.report.figures import WIDTH_IN, draw_figures
 from latentlink.report.findings import describe_intervals, find_all
 from latentlink.report.interactive import Chart, make_chart, make_charts
+from latentlink.report.networks import compare_games, plot_errors, plot_users
 from latentlink.report.outage import collect_distributions, plot_outage, tabulate_fairness, tabulate_outage
 from latentlink.report.pilot_prices import tabulate_pilot_costs
 from latentlink.report.plots import Plot, choose_frames, plot_accuracy, plot_distance, plot_tasks, plot_trade_off
@@ -78,8 +79,9 @@ def write_report(
 ) -> list[Path]:
     """Write report.html and its figures as .pdf and .png into a folder, each whole or not at all; the page is the first file returned.
 
-    Figures are accuracy-vs-AXIS[-CONDITION], distance-vs-AXIS[-CONDITION] (to Gaussian OPTA) and, of 100 channels a cell,
-    outage[-CONDITION]. The axis of the study is always drawn; another one where the study sweeps it too and few conditions come of it.
+    Figures are accuracy-vs-AXIS[-CONDITION], distance-vs-AXIS[-CONDITION] (to Gaussian OPTA), of 100 channels a cell outage[-CONDITION],
+    and of networks errors-vs-AXIS[-CONDITION], users-vs-AXIS-user-K[-CONDITION] and anarchy[-CONDITION]. The axis of the study is always
+    drawn; another one where the study sweeps it too and few conditions come of it.
 
     Args:
         rows: results, a row for each cell and channel draw; absent columns count as unknown, further ones are ignored.
@@ -116,6 +118,9 @@ def plot_all(study: Arrangements) -> dict[str, list[Plot]]:
         plots[f"accuracy-vs-{table.axis.name}"] = plot_accuracy(table)
         plots[f"tasks-vs-{table.axis.name}"] = plot_tasks(table)
         plots[f"distance-vs-{table.axis.name}"] = plot_distance(table)
+        plots[f"errors-vs-{table.axis.name}"] = plot_errors(table)
+        plots[f"users-vs-{table.axis.name}"] = plot_users(table)
+    plots["anarchy"] = list(compare_games(study.main).plots)
     return outage | plots if study.main.axis.name == "outage" else plots | outage
 
 
@@ -153,6 +158,7 @@ def make_page(study: Arrangements, meta: ReportMeta, plots: dict[str, list[Plot]
         "papr": tabulate_papr(main),
         "digital": find_digital_wins(main),
         "pilot_costs": tabulate_pilot_costs(main),
+        "network": _make_network(study, charts),
         "statuses": tabulate_statuses(main),
         "gaps": find_gaps(main),
         "facts": list_facts(rows),
@@ -183,6 +189,17 @@ def _make_section(table: Arranged, charts: dict[str, list[Chart]]) -> dict[str, 
         "bounded": any(trace["name"] == CAPACITY for chart in drawn for trace in chart.data),
         "distances": charts[f"distance-{along}"],
         "comparisons": compare_methods(table),
+    }
+
+
+def _make_network(study: Arrangements, charts: dict[str, list[Chart]]) -> dict[str, Any]:
+    """Make the part of the page on networks: errors, users, and games beside cooperation."""
+    along = [f"vs-{table.axis.name}" for table in study.drawn]
+    return {
+        "errors": [chart for name in along for chart in charts[f"errors-{name}"]],
+        "users": [chart for name in along for chart in charts[f"users-{name}"]],
+        "anarchy": charts["anarchy"],
+        "prices": compare_games(study.main).tables,
     }
 
 

@@ -11,14 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latentlink.report.curves import BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, SEPARATION, Curve
+from latentlink.report.curves import BOUND, BUDGET, CAPACITY, EXACT, OPTA, REFERENCES, SEPARATION, Curve
 
 Marker = str | tuple[Any, ...]
-FAMILIES = ("codec", "exact", "admm", "neural", "digital", "decision", "own", "baseline")
+FAMILIES = ("codec", "exact", "network", "admm", "neural", "digital", "decision", "own", "baseline")
 _OWN = "own"  # every family that is none of the others
 _COLOURS = {
     "codec": ("#b2182b", "#4d4d4d", "#878787", "#6a3d9a"),
     "exact": ("#0072b2", "#56b4e9", "#7b6fd0", "#00798c", "#edae49", "#d1495b"),
+    "network": ("#0072b2", "#56b4e9", "#cc3311", "#7b6fd0", "#00798c", "#edae49"),
     "admm": ("#d55e00", "#f0a35e", "#b5492b"),
     "neural": ("#d986b8", "#882255", "#aa3377"),
     "digital": ("#9a4dff", "#00a9b7", "#8d6e3f"),
@@ -34,6 +35,7 @@ _OF_CORNERS = zip(_CORNERS, ("triangle-ne", "triangle-se", "triangle-sw", "trian
 _MARKERS: dict[str, dict[Marker, str]] = {  # plotly's word for matplotlib's
     "codec": {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"},
     "exact": {"o": "circle", "^": "triangle-up", "s": "square"},
+    "network": {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "P": "cross", "X": "x"},
     "admm": {"D": "diamond", "d": "diamond-tall", "8": "octagon"},
     "neural": {"*": "star", "P": "cross", "X": "x"},
     "digital": {(4, 1, 0): "star-diamond", (6, 1, 0): "hexagram", (3, 1, 0): "star-triangle-up"},
@@ -52,13 +54,14 @@ _USUAL: dict[str, dict[str, int]] = {  # beginnings of labels, the longer one fi
         "complex-linear, MSE": 5,
         "labels only": 2,
     },
+    "network": {"broadcast": 0, "joint": 0, "cooperative": 0, "fair": 1, "game": 2},
     "admm": {"ADMM, complex-linear": 0, "ADMM, widely linear": 1},
     "neural": {"neural, hard thresholds": 0, "neural, soft thresholds": 1, "neural": 2},
     "digital": {"digital": 0},
     "decision": {"decision sent, own labels": 1, "decision sent": 0},
     "baseline": {"Eigen-K": 0, "First-K": 1, "Top-K": 2, "disjoint, procrustes": 3, "disjoint": 4},
 }
-_WIDTHS = {"codec": 2.0, "exact": 2.0, "own": 2.0}
+_WIDTHS = {"codec": 2.0, "exact": 2.0, "network": 2.0, "own": 2.0}
 _SIZES = {"digital": 1.5, "decision": 1.5, "own": 1.5}  # stars and narrow shapes have little area
 SOLID = ("-", "solid")
 BROKEN = ((0, (3, 1.5)), "dash")
@@ -96,6 +99,7 @@ INK_LOOKS = {
     EXACT: Look("", 2.4),
     OPTA: Look("", 1.2, ("-.", "dashdot")),
     SEPARATION: Look("", 1.2, ((0, (5, 1.5, 1, 1.5, 1, 1.5)), "8px,3px,2px,3px,2px,3px")),
+    BOUND: Look("", 1.4, ((0, (8, 2, 1.5, 2)), "10px,3px,2px,3px")),
     CAPACITY: Look("", 1.3, ((0, (6, 1.5)), "longdash")),
     BUDGET: Look("", 0.7, steps=True),
     REFERENCES[0]: Look("", 0.9),

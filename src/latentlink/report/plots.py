@@ -125,7 +125,7 @@ def plot_accuracy(table: Arranged, channels: bool = False) -> list[Plot]:
     best = find_best_within_budget(methods["accuracy"])
     limits = {"accuracy": best if table.axis.own_places else average_limits(table, "accuracy"), "nmse": average_limits(table, "nmse")}
     drawn = [value for value in methods if methods[value]] or [*methods]
-    return _plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in drawn})
+    return plot_conditions(table, {value: average_levels(table, value) + limits[value] + methods[value] for value in drawn})
 
 
 def plot_tasks(table: Arranged, channels: bool = False) -> list[Plot]:
@@ -137,7 +137,7 @@ def plot_tasks(table: Arranged, channels: bool = False) -> list[Plot]:
     curves = {value: sort_curves(average_curves(table, value, channels)) for value in measured}
     drawn_above = [*average_curves(table, "accuracy"), *average_curves(table, "nmse")]  # in the same looks
     looks = assign_looks([*drawn_above, *(curve for some in curves.values() for curve in some)])
-    return _plot_conditions(table, {value: average_levels(table, value) + curves[value] for value in measured}, looks) if measured else []
+    return plot_conditions(table, {value: average_levels(table, value) + curves[value] for value in measured}, looks) if measured else []
 
 
 def plot_distance(table: Arranged) -> list[Plot]:
@@ -147,10 +147,10 @@ def plot_distance(table: Arranged) -> list[Plot]:
     """
     distances = sort_curves(average_curves(table, DISTANCE))
     looks = assign_looks([*average_curves(table, "accuracy"), *average_curves(table, "nmse"), *distances])
-    return _plot_conditions(table, {DISTANCE: distances}, looks)
+    return plot_conditions(table, {DISTANCE: distances}, looks)
 
 
-def _plot_conditions(table: Arranged, curves: dict[str, list[Curve]], looks: dict[str, Look] | None = None) -> list[Plot]:
+def plot_conditions(table: Arranged, curves: dict[str, list[Curve]], looks: dict[str, Look] | None = None) -> list[Plot]:
     """Make a plot for each condition that has curves, a frame for each value."""
     looks = looks or assign_looks(curve for some in curves.values() for curve in some)
     found = []

@@ -48,7 +48,10 @@ MEASURES = {
     "adjusted_rand": Measure("Adjusted Rand index of clusters", "adjusted Rand", "{:.3f}", "largest"),
     "mutual_information": Measure("Mutual information of clusters, normalised", "mutual information", "{:.3f}", "largest"),
     "cosine": Measure("Cosine similarity of the latent", "cosine", "{:.3f}", "largest"),
+    "worst_accuracy": Measure("Accuracy of the worst user", "worst user", "{:.3f}", "largest"),
     "nmse": Measure("NMSE of the latent", "NMSE", "{:.3f}"),
+    "objective": Measure("Weighted errors of all users, above what no channel could avoid", "weighted errors", "{:.4f}"),
+    "worst_error": Measure("Weighted error of the worst user", "worst error", "{:.4f}"),
     "flops": Measure("FLOPs", "FLOPs", "{:,.0f}"),
     "density": Measure("Weights left", "weights left", "{:.1%}", ""),
     "latency_us": Measure("Latency, one message (µs)", "latency, one message (µs)", "{:,.0f}"),
@@ -60,7 +63,8 @@ MEASURES = {
     "message_bits": Measure("Bits per message", "bits per message", "{:,.1f}", ""),
 }
 _TASKS = ("accuracy", "r2", "output_nmse", "recall_at_1", "recall_at_10", "adjusted_rand", "mutual_information", "cosine")
-_ALONG = (*_TASKS, "nmse", "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each along an axis
+_OF_NETWORKS = ("worst_accuracy", "objective", "worst_error")
+_ALONG = (*_TASKS, "nmse", *_OF_NETWORKS, "exact_db", "opta_db", "separation_db", "block_error", "message_bits")  # a table of each
 ABSENT = "–"
 TOLERANCE = 0.05  # how far from the budget, P = 1 in every study, a link may spend before it is flagged
 

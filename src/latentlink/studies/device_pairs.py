@@ -34,8 +34,8 @@ def load_pair(
         return DevicePair(train[: data.train], test[: data.test], transmitter, receiver, data.name or folder.resolve().name)
     pair = device_pair(
         _dataset(data.dataset),
-        _encoder(encoders.transmitter, encoders.image_size_px),
-        _encoder(encoders.receiver, encoders.image_size_px),
+        make_encoder(encoders.transmitter, encoders.image_size_px),
+        make_encoder(encoders.receiver, encoders.image_size_px),
         pilots=data.train,
         test=data.test,
         image_size=encoders.image_size_px,
@@ -53,16 +53,22 @@ def load_changed(drift: DriftAt, pair: DevicePair, data: Data, encoders: Encoder
     Raises:
         ValueError: the observations are no images.
     """
-    loaded = observations_of(_dataset(data.dataset), data.place)
-    images: dict[str, ImageSet] = {}
-    for split, seen, count in (("train", loaded["train"], len(pair.pilots)), ("test", loaded["test"], len(pair.test))):
-        part = seen.subset(slice(count))
-        if not isinstance(part, ImageSet):
-            raise ValueError(f"drift must be left out where data.dataset is {data.dataset}, which has no images, got {drift.words}")
-        images[split] = part
-    there = _encoder(drift.transmitter or encoders.transmitter, encoders.image_size_px)
+    train, test = load_images(data, (len(pair.pilots), len(pair.test)), f"drift must be left out, got {drift.words}")
+    images = {"train": train, "test": test}
+    there = make_encoder(drift.transmitter or encoders.transmitter, encoders.image_size_px)
     used = encoder_named(there, encoders.image_size_px) if isinstance(there, str) else there
     return changed(drift, pair, images, used.to(device), **encoding)
+
+
+def load_images(data: Data, counts: tuple[int, int], remedy: str) -> tuple[ImageSet, ImageSet]:
+    """The first images of the splits train and test; a ValueError with the remedy where the observations are no images."""
+    loaded, found = observations_of(_dataset(data.dataset), data.place), []
+    for seen, count in zip((loaded["train"], loaded["test"]), counts, strict=True):
+        part = seen.subset(slice(count))
+        if not isinstance(part, ImageSet):
+            raise ValueError(f"{remedy}: data.dataset {data.dataset} has no images")
+        found.append(part)
+    return found[0], found[1]
 
 
 def _dataset(name: str) -> Any:
@@ -97,7 +103,7 @@ class _OwnEncoder(Encoder):
             return finite("latents", super().__call__(images))
 
 
-def _encoder(name: str, size: int | None) -> Any:
+def make_encoder(name: str, size: int | None) -> Any:
     """A name for `device_pair`, or the encoder that `module:attribute` is or makes."""
     if not is_plug_in(name):
         return name
@@ -111,5 +117,5 @@ def _encoder(name: str, size: int | None) -> Any:
 
 
 def _own_encoder_at(name: str, size: int | None, device: str) -> Encoder:
-    made: Encoder = _encoder(name, size)
+    made: Encoder = make_encoder(name, size)
     return made.to(device)

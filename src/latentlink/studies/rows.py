@@ -98,6 +98,21 @@ _CHANNEL = (
     Column("new_observations", INTEGER, "channel", phrase="{} new observations", one="1 new observation", absent="",
            label="new observations"),
     Column("alarm_every", INTEGER, "channel", phrase="a false alarm in {}", absent="", label="messages between false alarms, as meant"),
+    Column("scenario", TEXT, "channel", absent="", values={
+        "common": "one latent for all users", "private": "a message for each user", "sensors": "sensors that report to one receiver",
+        "pairs": "pairs on one band",
+    }),
+    Column("users", INTEGER, "channel", phrase="{} users", one="1 user", absent="", label="users"),
+    Column("sees", TEXT, "channel", absent="", values={"whole": "whole images", "parts": "strips of images"}),
+    Column("user_gains_db", TEXT, "channel", phrase="users at {} dB", absent=""),
+    Column("inr_db", REAL, "channel", phrase="INR {} dB", absent="", label="INR of each other pair (dB)"),
+    Column("phase_error_deg", REAL, "channel", phrase="phase error {}°", absent="", label="phase error of sensors (degrees)"),
+    Column("elements", INTEGER, "channel", phrase="{} elements", absent="", values={"0": "no surface"}, label="elements of the surface"),
+    Column("bits", INTEGER, "channel", phrase="phases of {} bits", one="phases of 1 bit", absent="continuous phases",
+           label="bits of each phase"),
+    Column("direct_db", REAL, "channel", phrase="direct paths at {} dB", absent=""),
+    Column("element_db", REAL, "channel", phrase="paths over an element at {} dB", absent=""),
+    Column("iterations", INTEGER, "channel", phrase="{} iterations", one="1 iteration", absent="", label="iterations of the design"),
     Column("snr_db", REAL, "channel", phrase="{} dB", label="SNR (dB)"),
     Column("snr_reference", TEXT, "channel", absent="SNR reference unknown", values={
         "transmit": "SNR per transmit antenna", "receive": "SNR per receive antenna",
@@ -149,6 +164,13 @@ _RESULTS = (
     Column("adjusted_rand", metric="clustering", averaged=True, range="real", label="adjusted Rand index of clusters"),
     Column("mutual_information", metric="clustering", averaged=True, range="share", label="mutual information of clusters, normalised"),
     Column("cosine", metric="cosine", averaged=True, range="real", label="cosine similarity of the latent"),
+    Column("worst_accuracy", metric="accuracy", averaged=True, range="share", label="accuracy of the worst user"),
+    Column("user_accuracy", pl.List(pl.Float64()), metric="accuracy", range="share"),
+    Column("user_nmse", pl.List(pl.Float64()), metric="mse"),
+    Column("user_error", pl.List(pl.Float64())),
+    Column("worst_error", averaged=True, label="weighted error of the worst user"),
+    Column("objective", averaged=True, label="weighted errors of all users, above what no channel could avoid"),
+    Column("objective_bound", averaged=True, label="bound on the weighted errors"),
     Column("mse", metric="mse"),
     Column("nmse", metric="mse", averaged=True, label="NMSE of the latent"),
     Column("expected_mse", metric="mse"),
@@ -201,4 +223,5 @@ def frame(values: dict[str, Any], draws: int, metrics: tuple[str, ...]) -> pl.Da
     rows["accuracy_high"] = [None if interval is None else interval.high for interval in intervals]
     asked = [column for column in COLUMNS.values() if column.name in rows and column.metric in ("", *metrics)]
     found = pl.DataFrame({column.name: pl.Series(column.name, rows[column.name], dtype=column.dtype) for column in asked})
-    return found.with_columns(pl.col(name).fill_nan(None) for name in ("alarm_delay", "alarm_interval") if name in found.columns)
+    unknown = ("alarm_delay", "alarm_interval", "objective_bound", "gap")
+    return found.with_columns(pl.col(name).fill_nan(None) for name in unknown if name in found.columns)

@@ -14,6 +14,7 @@ from latentlink.linear.csi_names import CsiWord
 from latentlink.studies.channel_files import FILE, complete, facts_of
 from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.latent_files import files_digest
+from latentlink.studies.network_at import NetworkAt
 from latentlink.studies.pilots_at import PilotsAt
 from latentlink.studies.places import NamedPlace, path_of
 from latentlink.studies.section import AboveZero, NotNegative, Positive, Section
@@ -253,6 +254,7 @@ class Point(Section):
     csi: CsiAt
     snr: Snr
     drift: DriftAt
+    network: NetworkAt
 
 
 SECTIONS: dict[str, Any] = {name: field.annotation for name, field in Point.model_fields.items()}

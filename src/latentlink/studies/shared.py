@@ -24,6 +24,8 @@ from latentlink.studies.device_pairs import load_changed, load_pair
 from latentlink.studies.drift import Changed
 from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.knowledge import PilotKnowledge
+from latentlink.studies.network_at import NetworkAt
+from latentlink.studies.network_data import NetworkData, NetworkKnowledge, load_network
 from latentlink.studies.pilots_at import PilotsAt, Unpaired
 from latentlink.studies.sections import Data, Encoders
 from latentlink.studies.seeding import Draw
@@ -50,6 +52,7 @@ class ScenarioData:
         progress: EncodingProgress | None = None,
         executor: Executor | None = None,
         drift: DriftAt | None = None,
+        network: NetworkAt | None = None,
     ) -> None:
         pair = load_pair(data, encoders, device, progress, executor)
         self.dataset, self.transmitter, self.receiver = pair.dataset, pair.transmitter, pair.receiver
@@ -59,7 +62,14 @@ class ScenarioData:
         if drift is not None and drift.happened:
             found = load_changed(drift, pair, data, encoders, device, progress=progress, executor=executor)
             self.changed, self.test = found.to(device), found.measured.pairs.to(device)
+        self.network: NetworkData | None = None
+        if network is not None and network.present:
+            self._load_network(network, data, encoders, device, progress=progress, executor=executor)
         self._cache = ThreadSafeCache()
+
+    def _load_network(self, network: NetworkAt, data: Data, encoders: Encoders, device: str, **encoding: Any) -> None:
+        self.network = load_network(network, data, encoders, device, fit_receiver_head, **encoding)
+        self._own_images = network.own_images
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name != "_cache"}
@@ -69,6 +79,7 @@ class ScenarioData:
             "test": self.test.to("cpu"),
             "head": self._head_on("cpu"),
             "changed": after,
+            "network": None if self.network is None else self.network.to("cpu"),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -79,6 +90,7 @@ class ScenarioData:
         moved = copy.copy(self)
         moved.candidates, moved.test, moved.head = self.candidates.to(device), self.test.to(device), self._head_on(device)
         moved.changed = None if self.changed is None else self.changed.to(device)
+        moved.network = None if self.network is None else self.network.to(device)
         moved._cache = ThreadSafeCache()
         return moved
 
@@ -102,6 +114,19 @@ class ScenarioData:
             return PilotKnowledge(candidates[chosen], self.head, candidates.x[others] if bool(others.any()) else None, own=own)
 
         return self._cache.get((at, seed), selected)
+
+    def network_known(self, at: PilotsAt, seed: int) -> NetworkKnowledge:
+        """The knowledge that cells of a network with these pilots share, which are rows of every device's training latents."""
+        assert self.network is not None
+        data = self.network
+
+        def selected() -> NetworkKnowledge:
+            everything = at.per_class is None and at.count is None
+            of_first = data.users[0][0]
+            rows = torch.arange(len(of_first), device=of_first.y.device) if everything else self._chosen(at, of_first, seed)
+            return NetworkKnowledge.of(data, rows, self._own_images)
+
+        return self._cache.get(("network", at, seed), selected)
 
     def known_after(self, at: PilotsAt, seed: int, drift: DriftAt) -> PilotKnowledge:
         """The knowledge of the past, with so many new observations of a change, which the seed draws."""
@@ -150,6 +175,7 @@ class ScenarioData:
     def forget(self, at: PilotsAt, seed: int) -> None:
         """Free what the cells of a finished group shared."""
         self._cache.drop((at, seed))
+        self._cache.drop(("network", at, seed))
 
     @property
     def accuracy_bound(self) -> AccuracyBound:

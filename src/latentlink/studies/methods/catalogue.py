@@ -11,6 +11,20 @@ from latentlink.studies.methods.decision import DecisionMethod
 from latentlink.studies.methods.digital import DigitalMethod
 from latentlink.studies.methods.linear import AdmmMethod, ClosedFormMethod
 from latentlink.studies.methods.method import Method
+from latentlink.studies.methods.networks import (
+    AloneMethod,
+    BlockDiagonalMethod,
+    BroadcastMethod,
+    CooperativeMethod,
+    FairMethod,
+    FederatedAdmmMethod,
+    GameMethod,
+    MultipleAccessMethod,
+    OwnDesignsMethod,
+    ReusedDesignMethod,
+    SlnrMethod,
+    TimeDivisionMethod,
+)
 from latentlink.studies.methods.neural import NeuralMethod
 from latentlink.studies.methods.own import OwnMethod
 from latentlink.studies.spec.plug_in import is_plug_in
@@ -26,7 +40,23 @@ _OTHERS: tuple[type[Method], ...] = (
     DigitalMethod,
     ReferenceMethod,
 )
-METHODS: dict[str, type[Method]] = {method.model_fields["name"].default: method for method in (*_LEARNT, *_OTHERS)} | {OWN: OwnMethod}
+_NETWORKS: tuple[type[Method], ...] = (
+    BroadcastMethod,
+    MultipleAccessMethod,
+    GameMethod,
+    CooperativeMethod,
+    FairMethod,
+    TimeDivisionMethod,
+    BlockDiagonalMethod,
+    SlnrMethod,
+    FederatedAdmmMethod,
+    ReusedDesignMethod,
+    OwnDesignsMethod,
+    AloneMethod,
+)
+METHODS: dict[str, type[Method]] = {method.model_fields["name"].default: method for method in (*_LEARNT, *_OTHERS, *_NETWORKS)} | {
+    OWN: OwnMethod
+}
 
 
 def kind_of(method: Any) -> str | None:

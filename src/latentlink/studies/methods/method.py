@@ -22,6 +22,9 @@ from latentlink.links.transceiver import Transceiver
 from latentlink.neural.training_loop import TrainingProgress
 from latentlink.studies.estimators import Answers, Named, words_for
 from latentlink.studies.knowledge import GoalName, PilotKnowledge
+from latentlink.studies.methods.network_situation import NetworkSituation, Served
+from latentlink.studies.network_at import Scenario
+from latentlink.studies.network_data import NetworkKnowledge
 from latentlink.studies.pilots_at import PilotsAt
 from latentlink.studies.repairs import Repair
 from latentlink.studies.repairs import words_for as words_of_repair
@@ -118,6 +121,7 @@ class Method(Section):
     one_channel_at_a_time: ClassVar[bool] = False
     is_trained: ClassVar[bool] = False
     takes_estimators: ClassVar[bool] = False
+    scenarios: ClassVar[tuple[Scenario, ...]] = ("none",)
     label: str | None = Field(None, description="its name in tables and figures")
 
     @property
@@ -138,6 +142,11 @@ class Method(Section):
     def silent(self) -> set[str]:
         """Fields that make no difference at their values, which neither rows nor ids of cells mention."""
         return set()
+
+    @property
+    def iterations(self) -> int | None:
+        """The number of iterations of a network's design that a study asks for, which figures may be drawn against."""
+        return None
 
     def describe(self) -> str:
         """A name made of the parameters that distinguish it."""
@@ -172,6 +181,10 @@ class Method(Section):
             return solution
         status = solution.status.masked_fill(solution.status == Status.OPTIMAL.code, Status.BASELINE.code)
         return replace(solution, status=status, expected_mse=None)  # optimal for another channel, of which alone an error is expected
+
+    def serve(self, known: NetworkKnowledge, there: NetworkSituation, run: Run) -> Served:
+        """The links of all users of a network; of methods whose `scenarios` are others than none."""
+        raise NotImplementedError
 
     def expected_mse(self, known: PilotKnowledge, solution: Solution) -> Tensor | None:
         """The error that the design expects; asked for once a cell, however often it was designed."""

@@ -4,6 +4,9 @@
         def __init__(self, strength: float = 1.0, seed: int = 0): ...
         def design(self, known, channel) -> ll.Solution: ...
 
+In a network (section `network`) design gets the links of all devices in place of a channel, `design(known, links)`, with a
+`NetworkKnowledge` whose `x`, `y` and `modes(...)` are those of all devices, and returns a `NetworkSolution` of `ll.networks`.
+
 `channel` is the `Channel` to design for, with a batch of channels, and `known` is the `PilotKnowledge`: `pilots` (x, y, labels), `moments`,
 `head` (the receiver's classifier), `others` (latents x of no pilot, or None) and `modes(...)`, the semantic modes, made once for all cells
 that share pilots. A parameter `seed` that the file leaves out is drawn from the cell's seed. A class attribute `label` names the method in
@@ -12,7 +15,7 @@ tables and figures; `gain_controlled = False` leaves its power as it is designed
 
 import inspect
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from pydantic import ConfigDict, model_validator
 
@@ -20,10 +23,14 @@ from latentlink.channels.channel import Channel
 from latentlink.links.own import as_transceiver
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Transceiver
+from latentlink.networks.solution import NetworkSolution
 from latentlink.numerics.doors import as_tensor, check_instance, finite
 from latentlink.numerics.reprs import counted
 from latentlink.studies.knowledge import PilotKnowledge
 from latentlink.studies.methods.method import Method, Run
+from latentlink.studies.methods.network_situation import NetworkSituation, Served
+from latentlink.studies.network_at import Scenario
+from latentlink.studies.network_data import NetworkKnowledge
 from latentlink.studies.sections import Point, identify
 from latentlink.studies.spec.plug_in import PlugIn, accepts, blame, load_attribute
 
@@ -33,6 +40,7 @@ class OwnMethod(Method):
 
     model_config = ConfigDict(extra="allow")
     family: ClassVar[str] = "own"
+    scenarios: ClassVar[tuple[Scenario, ...]] = get_args(Scenario)
     name: PlugIn
 
     @property
@@ -81,6 +89,19 @@ class OwnMethod(Method):
                     finite(name, value)
             solution.statuses()
             return replace(solution, transceiver=link)
+
+    def serve(self, known: NetworkKnowledge, there: NetworkSituation, run: Run) -> Served:
+        if there.surfaces is not None:
+            raise ValueError(f"network.elements must be 0 for {self.name!r}: methods of one's own design links, and no surface")
+        target = load_attribute(self.name)
+        drawn = {"seed": run.design_seed(self.name)} if accepts(target, "seed") else {}
+        with blame(self.name):
+            solution = target(**(drawn | self.parameters)).design(known, there.links)
+            check_instance("what design returns", solution, NetworkSolution, "a solution of ll.networks")
+            finite("precoder", solution.precoder)
+            if solution.status.shape != there.links.batch:
+                raise ValueError(f"status must have batch {tuple(there.links.batch)}, got {tuple(solution.status.shape)}")
+        return Served.of(solution, there.in_truth(solution.links) if there.turned is not None else None)
 
 
 def _check_batch(solution: Solution, link: Transceiver, channel: Channel) -> None:

@@ -41,6 +41,7 @@ from latentlink.studies.methods.method import Run, Situation
 from latentlink.studies.rows import frame
 from latentlink.studies.running.alarms import watched
 from latentlink.studies.running.gain_control import design_at_budget
+from latentlink.studies.running.measure_network import measure_network
 from latentlink.studies.running.situation import describe_situation, draw_situation
 from latentlink.studies.seeding import Draw
 from latentlink.studies.shared import ScenarioData
@@ -86,6 +87,9 @@ def measure(cell: Cell, scenario: ScenarioData, run: Run, power_tolerance: float
     if latents is not None:
         columns |= _score_latents(cell, latents, scenario)
         return Measured(frame(columns | {"wall_s": time.perf_counter() - clock}, 1, cell.metrics))
+    if cell.network.present:
+        columns |= measure_network(cell, scenario, run)
+        return Measured(frame(columns | {"wall_s": time.perf_counter() - clock}, cell.channel.draws, cell.metrics))
     there = draw_situation(cell, run.device)
     parts = [_measure_link(cell, scenario, power_tolerance, *part) for part in designed_apart(cell, there, run)]
     link, results = parts[0]
@@ -158,8 +162,7 @@ def _count_clusters(scenario: ScenarioData) -> int:
 
 
 def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor) -> dict[str, Any]:
-    """Limits by the latents' moments: the least error of any linear link, Gaussian OPTA and the distance to it, a separate digital link of
-    finite length, and the bound on accuracy by capacity."""
+    """Limits by the latents' moments: the least error of linear links, Gaussian OPTA, separation at finite length, accuracy by capacity."""
     modes, bits = scenario.limit_modes, capacity(channel)
     # shares of the variance, which differs a little between two samples
     optimum = ClosedForm().design(modes, channel).expected_mse
@@ -181,8 +184,7 @@ def _find_limits(scenario: ScenarioData, channel: Channel, measured_mse: Tensor)
 
 
 def _measure_peaks(cell: Cell, scenario: ScenarioData, link: Transceiver, amplifier: Amplifier | None) -> dict[str, Any]:
-    """Peak-to-average power of each antenna, of the waveform where messages fill the subcarriers of OFDM; nothing where there are too few
-    symbols to know, or too many to hold."""
+    """Peak-to-average power of each antenna, of the waveform on OFDM; nothing where symbols are too few to know, or too many to hold."""
     subcarriers = cell.ofdm.subcarriers if cell.channel.standard else None
     uses, needed = cell.channel.uses, max(_SYMBOLS, subcarriers or 0)
     x = torch.cat([scenario.test.x, scenario.candidates.x])[: -(-needed // uses)]  # peaks need many messages

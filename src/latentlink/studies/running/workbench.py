@@ -136,7 +136,9 @@ class Workbench:
 
         def load() -> ScenarioData | Exception:
             try:
-                return ScenarioData(cell.data, cell.encoders, self.device, self.progress, self.encoders, cell.drift.scene)
+                return ScenarioData(
+                    cell.data, cell.encoders, self.device, self.progress, self.encoders, cell.drift.scene, cell.network.scene
+                )
             except Exception as error:
                 return error
 

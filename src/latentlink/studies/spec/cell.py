@@ -18,6 +18,7 @@ from latentlink.studies.channels import elements_of, standard_model
 from latentlink.studies.drift_at import DriftAt
 from latentlink.studies.estimators import check as check_estimator
 from latentlink.studies.methods.catalogue import AnyMethod
+from latentlink.studies.network_at import NetworkAt
 from latentlink.studies.pilots_at import PilotsAt
 from latentlink.studies.repairs import check as check_repair
 from latentlink.studies.section import Seed
@@ -38,13 +39,15 @@ class Cell(Point):
 
     @model_validator(mode="after")
     def _knows_its_encoders(self) -> "Cell":
-        for end in ("transmitter", "receiver") if self.data.encoded else ():
-            name = getattr(self.encoders, end)
-            if not is_plug_in(name) and not is_encoder_name(name):
-                near = difflib.get_close_matches(name, [*ENCODERS, *TEXT_ENCODERS], 1)
-                hint = f" (did you mean {near[0]}?)" if near else ""
-                known = f"{', '.join((*ENCODERS, *TEXT_ENCODERS))}, timm:NAME or module:attribute"
-                raise ValueError(f"encoders.{end} must be one of {known}, got {name!r}{hint}")
+        named: dict[str, tuple[str, ...]] = {f"encoders.{end}": (getattr(self.encoders, end),) for end in ("transmitter", "receiver")}
+        named |= {f"network.{ends}": getattr(self.network, ends) or () for ends in ("transmitters", "receivers")}
+        for place, names in named.items() if self.data.encoded else ():
+            for name in names:
+                if not is_plug_in(name) and not is_encoder_name(name):
+                    near = difflib.get_close_matches(name, [*ENCODERS, *TEXT_ENCODERS], 1)
+                    hint = f" (did you mean {near[0]}?)" if near else ""
+                    known = f"{', '.join((*ENCODERS, *TEXT_ENCODERS))}, timm:NAME or module:attribute"
+                    raise ValueError(f"{place} must be one of {known}, got {name!r}{hint}")
         return self
 
     @model_validator(mode="after")
@@ -61,6 +64,7 @@ class Cell(Point):
             )
         if self.csi.estimated:
             self._check_estimates()
+        self._check_network()
         self.method.check(self)
         self._check_pilots()
         self._check_drift()
@@ -75,6 +79,32 @@ class Cell(Point):
                 raise ValueError("power must not be per-message where pilots.count is 0: its decoder is fitted to pilots")
         elif self.pilots.count == 0 and getattr(method, "kind", "") not in ("own", "unaligned"):
             raise ValueError(f"pilots.count must be at least 1 for {method.title}, got 0: closed-form and admm take estimator concepts")
+
+    def _check_network(self) -> None:
+        """Refuse methods that do not serve the study's scenario, and what networks do not have."""
+        network, method = self.network, self.method
+        if network.scenario not in method.scenarios:
+            served = " or ".join(method.scenarios)
+            raise ValueError(f"network.scenario must be {served} for {getattr(method, 'name', method.title)}, got {network.scenario}")
+        if not network.present:
+            return
+        refused = {
+            "csi.known must be perfect": self.csi.known != "perfect",
+            "channel.file must be left out": self.channel.file is not None,
+            "channel.clipping_db must be left out": self.channel.clipping_db is not None,
+            "drift must be left out": self.drift.happened,
+            "pilots.unpaired must be left out": self.pilots.unpaired is not None or self.pilots.count == 0,
+            "pilots.method must be random": self.pilots.method != "random",
+        }
+        for remedy in [words for words, wrong in refused.items() if wrong]:
+            raise ValueError(f"{remedy} in a network, got scenario {network.scenario}: studies of networks do not have it")
+        if more := sorted(set(self.metrics) - {"accuracy", "mse", "cosine", "power"}):
+            raise ValueError(f"metrics must be of accuracy, mse, cosine and power in a network, got {', '.join(more)} too")
+        if network.sees == "parts" and not self.data.pictured:
+            raise ValueError(f"network.sees must be whole where data.dataset is {self.data.dataset}, which has no images, got parts")
+        if not self.data.encoded and (network.transmitters or network.receivers):
+            raise ValueError(f"network.transmitters and receivers must be left out where data.dataset is {self.data.dataset}: "
+                             "its latents are made already")  # fmt: skip
 
     def _check_estimates(self) -> None:
         known = self.csi.known
@@ -111,24 +141,26 @@ class Cell(Point):
     def has_own_latents(self) -> bool:
         """True where its data set or an encoder is code outside of the package."""
         changes = (self.drift.kind, self.drift.transmitter or "")
-        names = (self.data.dataset, *changes, *(self.encoders.transmitter, self.encoders.receiver) * self.data.encoded)
+        devices = (*(self.network.transmitters or ()), *(self.network.receivers or ()))
+        names = (self.data.dataset, *changes, *devices, *(self.encoders.transmitter, self.encoders.receiver) * self.data.encoded)
         return any(map(is_plug_in, names))
 
     @cached_property
     def id(self) -> str:
         """The name of the cell's result file."""
         facts = {name: getattr(self, name).canonical(self) for name in (*SECTIONS, "method")}
-        if facts["drift"] is None:  # so that ids of cells do not depend on a section that they do not have
-            del facts["drift"]
+        for name in ("drift", "network"):  # ids of cells do not depend on a section that they do not have
+            if facts[name] is None:
+                del facts[name]
         facts |= {"results_version": RESULTS_VERSION, "seed": self.seed, "metrics": sorted(set(self.metrics))}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
     @property
-    def scene(self) -> tuple[Data, Encoders, DriftAt]:
+    def scene(self) -> tuple[Data, Encoders, DriftAt, NetworkAt]:
         """Cells that agree in this share latents."""
-        return self.data, self.encoders, self.drift.scene
+        return self.data, self.encoders, self.drift.scene, self.network.scene
 
     @property
-    def group(self) -> tuple[Data, Encoders, DriftAt, PilotsAt, int]:
+    def group(self) -> tuple[Data, Encoders, DriftAt, NetworkAt, PilotsAt, int]:
         """Cells that agree in this share latents, pilots, moments and modes."""
         return *self.scene, self.pilots, self.seed

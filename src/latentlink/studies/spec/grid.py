@@ -20,6 +20,7 @@ _WITHOUT_CHANNEL: dict[str, dict[str, Any]] = {  # references pass no channel: o
     "ofdm": {},
     "csi": {},
     "drift": {},
+    "network": {},
 }
 
 

@@ -25,6 +25,12 @@ Against = Literal[
     "speed",
     "feedback",
     "clipping",
+    "users",
+    "inr",
+    "phase-error",
+    "elements",
+    "bits",
+    "iterations",
     "outage",
 ]
 _NAME, _NAME_WORDS = r"^[a-z0-9][a-z0-9-]*$", "lower-case letters, digits and hyphens"
@@ -52,7 +58,7 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, int | float | str) else value
 
 
-_Data, _Encoders, _Pilots, _Channel, _Ofdm, _Csi, _Snr, _Drift = (make_sweep(section) for section in SECTIONS.values())
+_Data, _Encoders, _Pilots, _Channel, _Ofdm, _Csi, _Snr, _Drift, _Network = (make_sweep(section) for section in SECTIONS.values())
 _Method: Any = union_of({name: make_sweep(method, at=_AT) for name, method in METHODS.items()})
 
 
@@ -85,6 +91,7 @@ class Study(Section):
     csi: _Csi = _Csi()  # type: ignore[valid-type]
     snr: _Snr = _Snr()  # type: ignore[valid-type]
     drift: _Drift = _Drift()  # type: ignore[valid-type]
+    network: _Network = _Network()  # type: ignore[valid-type]
     methods: Annotated[list[_Method], Field(min_length=1)]
     references: bool = Field(True, description="also measure the ceilings (own latents, aligned without a channel) and the floor")
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = (27, 42, 100, 123, 144, 200)
