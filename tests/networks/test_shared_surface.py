@@ -54,6 +54,25 @@ def test_for_one_user_it_is_the_surface_of_a_link():
     torch.testing.assert_close(shared.solution.trace["objective"], link.trace["objective"], rtol=0.02, atol=0.0)
 
 
+def test_a_stack_of_layers_at_the_transmitter_serves_all_users():
+    """All users share the layers and differ in the paths after the last one; one layer is a surface without direct paths."""
+    source = torch.Generator().manual_seed(0)
+
+    def drawn(r: int, t: int) -> torch.Tensor:
+        return 0.5 * ll.rayleigh(r, t, batch=(2, 1), generator=source).to(torch.complex128)
+
+    first, between, last = drawn(6, 2), drawn(6, 6), [drawn(2, 6) for _ in range(3)]
+    by, modes = nw.Broadcast(starts=2), cases.modes("broadcast")
+    stacks = [[surfaces.StackedSurface([first, between, each])] for each in last]
+    zero = nw.Links.from_snr([[stack.matrix(torch.zeros(12))] for (stack,) in stacks], 10.0)
+    found = nw.SharedSurface(by=by, starts=1, steps=15).design(modes, stacks, 10.0)
+    assert bool((found.solution.trace["objective"] < 0.9 * by.design(modes, zero).trace["objective"]).all())
+    one = [[surfaces.StackedSurface([first, each])] for each in last]
+    same = [[surfaces.Surface(torch.zeros(2, 1, 2, 2, dtype=torch.complex128), first, each)] for each in last]
+    a, b = (nw.SharedSurface(by=by, starts=1, steps=15).design(modes, table, 10.0).solution.trace["objective"] for table in (one, same))
+    torch.testing.assert_close(a, b, rtol=1e-6, atol=0.0)
+
+
 def test_tables_that_do_not_fit_are_refused():
     table = _table(2, 1)
     table[1][0] = _table(1, 1, elements=5)[0][0]

@@ -30,9 +30,9 @@ from latentlink.numerics.reprs import Summarised, counted
 from latentlink.numerics.seeds import stream_generator
 from latentlink.numerics.validation import validate_call
 from latentlink.streams.whitened import complex_uses, real_uses
-from latentlink.surfaces.surface import Surface
+from latentlink.surfaces.surface import StackedSurface, Surface
 
-Table = Sequence[Sequence[Surface]]
+Table = Sequence[Sequence[Surface | StackedSurface]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,7 +101,8 @@ class SharedSurface(Summarised):
 
         Args:
             modes: coordinates of the network's latents.
-            surfaces: table [k][t] of what the surface makes of the link of receiver k and transmitter t, with as many elements each.
+            surfaces: table [k][t] of what the surface, or the stack of layers, makes of the link of receiver k and transmitter t, with as
+                many elements each.
             snr_db: as in `Links.from_snr`.
             power: P of every transmitter.
             settings: further arguments of `Links`.
@@ -121,7 +122,7 @@ class SharedSurface(Summarised):
             return Links.from_snr([[each.matrix(phases) for each in row] for row in wide], snr_db, power, **settings)
 
         n = counts.pop()
-        first = links(torch.zeros(n, dtype=torch.float64, device=wide[0][0].direct.device))
+        first = links(torch.zeros(n, dtype=torch.float64, device=modes.correlation.device))
         begun = [_start(first, n, number) for number in range(self.starts)]
         found = [self._levels(self._followed(modes, wide, links, theta)) for theta in begun]
         solutions = [self.by.design(modes, links(theta)) for theta in found]
@@ -136,7 +137,7 @@ class SharedSurface(Summarised):
         step = 2 * torch.pi / 2**self.bits
         return (phases / step).round() * step
 
-    def _followed(self, modes: NetworkModes, wide: list[list[Surface]], links: Any, phases: Tensor) -> Tensor:
+    def _followed(self, modes: NetworkModes, wide: list[list[Surface | StackedSurface]], links: Any, phases: Tensor) -> Tensor:
         """The phases after L-BFGS over them and the precoders."""
         begun = links(phases)
         problem = Problem.of(modes, begun)
@@ -157,23 +158,31 @@ class SharedSurface(Summarised):
             A, D = now.normal(G)
             slope = 2 * (A @ F @ now.C - D) * allowed
             of_H = 2 * (G.mT @ (G @ now.received(F) @ now.C - now.B)) @ F.mT.unsqueeze(-3)
-            of_theta = self._of_phases(problem, wide, theta, of_H, receiver_of, scale)
+            of_theta = _of_phases(problem, wide, theta, of_H, receiver_of, scale)
             return J.sum(-1), torch.cat([of_theta, _radial_free(problem, X, F, slope)[..., allowed]], -1)
 
         joint = torch.cat([phases, F[..., allowed]], -1)
         return minimise_each(joint, function, self.steps).argument[..., :n]
 
-    def _of_phases(self, problem: Problem, wide: Any, theta: Tensor, of_H: Tensor, receiver_of: tuple[int, ...], scale: Any) -> Tensor:
-        """The gradient of the phases from that of every user's whitened channel."""
-        total = torch.zeros_like(theta)
-        for user, k in enumerate(receiver_of):
-            for t, rows in enumerate(problem.rows):
-                each = wide[k][t]
-                halves = scale[k] * of_H[..., user, :, rows]
-                r = each.direct.shape[-2] * problem.uses
-                own = halves.unflatten(-2, (2, -1))[..., :r, :].flatten(-3, -2)
-                total = total + each.pulled_back(theta, complex_uses(own, problem.uses))
-        return total
+
+def _of_phases(
+    problem: Problem,
+    wide: list[list[Surface | StackedSurface]],
+    theta: Tensor,
+    of_H: Tensor,
+    receiver_of: tuple[int, ...],
+    scale: list[Tensor],
+) -> Float[Tensor, "*batch n"]:
+    """The gradient of the phases from that of every user's whitened channel."""
+    total = torch.zeros_like(theta)
+    for user, k in enumerate(receiver_of):
+        for t, rows in enumerate(problem.rows):
+            each = wide[k][t]
+            halves = scale[k] * of_H[..., user, :, rows]
+            r = each.antennas[0] * problem.uses
+            own = halves.unflatten(-2, (2, -1))[..., :r, :].flatten(-3, -2)
+            total = total + each.pulled_back(theta, complex_uses(own, problem.uses))
+    return total
 
 
 def _stacked(H: list[Tensor], receiver_of: tuple[int, ...], rows: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Studies: experiments that are files, run cell by cell into result files from which every table and figure is made.
 
 Read `sections` (what a study file says), `places` (files that it names), `spec/` (from a file to cells), `methods/` (what a name designs),
-`seeding`, `channels`, `channel_files`, `latent_files`, `thread_safe_cache`, `shared` and `network_data` (what is measured on), `running/` (from a cell to
-its rows), `rows` (the columns of a row), `dictionary` (what they hold), `result_files`, `averages` and `experiments` (all of it from
-Python).
+`seeding`, `channels`, `channel_files`, `latent_files`, `thread_safe_cache`, `shared` and `network_data` (what is measured on), `running/`
+(from a cell to its rows), `rows` (the columns of a row), `dictionary` (what they hold), `result_files`, `averages` and `experiments` (all
+of it from Python).
 """
 
 from typing import Any

@@ -120,6 +120,11 @@ class Surface(_OfPhases):
         return self.incident.shape[-2]
 
     @property
+    def antennas(self) -> tuple[int, int]:
+        """(n_rx, n_tx)."""
+        return self.direct.shape[-2], self.direct.shape[-1]
+
+    @property
     def batch(self) -> torch.Size:
         """The leading dimensions `...`."""
         return self.direct.shape[:-3]
@@ -179,6 +184,11 @@ class StackedSurface(_OfPhases):
     def elements(self) -> int:
         """The number of elements of all layers, n_1 + … + n_L; their phases come layer by layer."""
         return sum(each.shape[-2] for each in self.layers[:-1])
+
+    @property
+    def antennas(self) -> tuple[int, int]:
+        """(n_rx, n_tx)."""
+        return self.layers[-1].shape[-2], self.layers[0].shape[-1]
 
     @property
     def batch(self) -> torch.Size:
