@@ -17,9 +17,10 @@ from neural.codec.clouds import training, world
 
 ROOMS = {Draw: "studies", CodecDraw: "neural", NetworkDraw: "neural"}
 EVERY = [draw for kind in ROOMS for draw in kind]
-SHARED = {  # the same channels; names of methods
+SHARED = {  # the same channels; names of methods; a network of one user is a link
     Draw.CHANNELS: ["studies/channels.py", "running/situation.py"],
     Draw.DESIGN: ["methods/codec.py", "methods/method.py"],
+    Draw.NOISE: ["running/measure.py", "running/measure_network.py"],
     CodecDraw.ORDER: ["codec/examples.py", "codec/loop.py"],
     CodecDraw.AUGMENTATION: ["codec/examples.py", "codec/loop.py"],
     CodecDraw.DISTURBANCE: ["codec/examples.py", "codec/loop.py"],

@@ -167,11 +167,11 @@ class SharedSurface(Summarised):
 
 def _of_phases(
     problem: Problem,
-    wide: list[list[Surface | StackedSurface]],
+    wide: Sequence[Sequence[Surface | StackedSurface]],
     theta: Tensor,
     of_H: Tensor,
     receiver_of: tuple[int, ...],
-    scale: list[Tensor],
+    scale: Sequence[Tensor],
 ) -> Float[Tensor, "*batch n"]:
     """The gradient of the phases from that of every user's whitened channel."""
     total = torch.zeros_like(theta)

@@ -18,6 +18,7 @@ class Draw(Stream):
     LINKS = "channels of further links of a network"
     SURFACES = "paths over a surface"
     PHASES = "phases of sensors"
+    RANDOM_PHASES = "random phases of a surface"
     NOISE = "receiver noise"
     BLOCKS = "noise of lost blocks"
     DESIGN = "design"

@@ -91,7 +91,7 @@ class NetworkMethod(Method):
         if self.phases in ("semantic", "capacity", "gain"):
             design = SurfaceDesign(objective=self.phases, bits=bits)
             return design.design(modes.pair(0), surface, there.snr_db).phases.double()
-        generator = Draw.DESIGN.generator(there.seed, "random phases")
+        generator = Draw.RANDOM_PHASES.generator(there.seed)
         theta = 2 * torch.pi * torch.rand(*surface.batch, surface.elements, dtype=torch.float64, generator=generator, device="cpu")
         step = 0.0 if bits is None else 2 * torch.pi / 2**bits
         return (theta if bits is None else (theta / step).floor() * step).to(surface.direct.device)
