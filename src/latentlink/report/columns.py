@@ -21,7 +21,7 @@ DERIVED = {
         Column("exact_nmse"),
         Column("exact_db", range="real"),
         Column("separation_db", range="real"),
-        Column("weighted_error", label="weighted error, above what no channel could avoid"),
+        Column("weighted_error", label="weighted error"),
         Column("latency_us"),
         Column("latency_batch_us"),
     )

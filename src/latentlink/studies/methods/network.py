@@ -30,7 +30,7 @@ class NetworkMethod(Method):
     gain_controlled: ClassVar[bool] = False
     goal: GoalName = Field("none", description="what each user's error is weighted by: plain MSE, its head's logits or Fisher information")
     temperature: AboveZero = Field(3.0, description="temperature of the Fisher goal")
-    fidelity: NotNegative = Field(0.01, description="weight of plain MSE beside a goal")
+    fidelity: NotNegative = Field(0.0, description="weight of plain MSE beside a goal, with which many more coordinates are designed")
     shrinkage: Literal["auto"] | NotNegative = Field("auto", description="regularisation of the whitening")
     phases: Phases = Field(
         "semantic",

@@ -68,8 +68,8 @@ def _describe(cell: Cell, scenario: ScenarioData) -> dict[str, Any]:
     n_rx, n_tx = at.shape
     d = data.sources[0][0].shape[1]
     return {
-        "transmitter": ", ".join(dict.fromkeys(data.names[0])),
-        "receiver": ", ".join(dict.fromkeys(data.names[1])),
+        "transmitter": ", ".join(dict.fromkeys(cell.network.transmitters or data.names[0])),  # named, whatever the number of users
+        "receiver": ", ".join(dict.fromkeys(cell.network.receivers or data.names[1])),
         "d": d,
         "m": data.users[0][0].y.shape[1],
         "compression": at.uses * n_tx / -(-d // 2),
