@@ -15,6 +15,8 @@ from .reused import ReusedDesign
 from .shared_surface import SharedPhases, SharedSurface
 from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
 from .time_division import TimeDivision
+from .user_codec_link import UserCodecLink
+from .user_codecs import UserCodecs, UserCodecsSolution
 
 __all__ = [
     "BlockDiagonal",
@@ -36,6 +38,9 @@ __all__ = [
     "SharedSurface",
     "Slnr",
     "TimeDivision",
+    "UserCodecLink",
+    "UserCodecs",
+    "UserCodecsSolution",
     "network_modes",
     "power_game_contraction",
 ]
