@@ -1,4 +1,5 @@
 from .broadcast import Broadcast
+from .common_codec import CommonCodec
 from .cooperative import Cooperative
 from .coordinates import network_modes
 from .design import NetworkDesign
@@ -21,6 +22,7 @@ from .user_codecs import UserCodecs, UserCodecsSolution
 __all__ = [
     "BlockDiagonal",
     "Broadcast",
+    "CommonCodec",
     "Cooperative",
     "Fair",
     "FederatedAdmm",

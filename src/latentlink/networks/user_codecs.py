@@ -46,13 +46,14 @@ class UserCodecsSolution(Summarised):
 
     Attributes:
         users: the link of each user, with what others are sent as interference of its channel.
+        senders: the numbers of the users whose signals are sent: all of them, or the first for one signal that all decode.
         links: that it was designed for.
         source_of: the number of the source that each user wants.
         status: (…, K) codes of `Status`: "codec" where the networks of a user are on, "linear" where its linear part is alone.
-        expected_mse: (…, K) total E||y_k − ŷ_k||² of each user, others counted as Gaussian noise.
+        expected_mse: (…, K) total E||y_k − ŷ_k||² of each user, others counted as Gaussian noise; None where it is not known.
         expected_power: (…) mean power per channel use of all signals together.
         trace: `active` (…, K), where networks are on; `unsettled` (…), the last relative change of what arrives from others; `rounds` ();
-            `linear_mse` (…, K), `expected_mse` of the linear design.
+            `linear_mse` (…, K), `expected_mse` of the linear design. One signal for all has `active` alone.
 
     Example:
         >>> import torch, latentlink as ll
@@ -68,10 +69,11 @@ class UserCodecsSolution(Summarised):
     """
 
     users: tuple[UserCodecLink, ...]
+    senders: tuple[int, ...]
     links: Links
     source_of: tuple[int, ...]
     status: Int[Tensor, "*batch K"]
-    expected_mse: Float[Tensor, "*batch K"]
+    expected_mse: Float[Tensor, "*batch K"] | None
     expected_power: Float[Tensor, "*batch"]
     trace: dict[str, Tensor] = field(default_factory=dict)
 
@@ -84,7 +86,7 @@ class UserCodecsSolution(Summarised):
         sources = max(self.source_of) + 1
         if len(x) != sources:
             raise ValueError(f"x must be the latents of each of {sources} sources, got {len(x)}")
-        sent = [link.encode(x[i]) for link, i in zip(self.users, self.source_of, strict=True)]
+        sent = [self.users[k].encode(x[self.source_of[k]]) for k in self.senders]
         if len({each.shape for each in sent}) > 1:
             raise ValueError(f"x must have as many messages of each source, got {[tuple(each.shape) for each in sent]} symbols")
         return sum(sent[1:], sent[0])
@@ -139,12 +141,7 @@ class UserCodecs(Summarised):
         if not self.codecs:
             raise ValueError("codecs must be one for each user, got none")
         for k, codec in enumerate(self.codecs):
-            check_instance(f"codecs[{k}]", codec, Codec, "CodecTraining(...).fit(modes, pilots, objective).codec")
-            if codec.limit.limits_messages:
-                raise ValueError(
-                    f"codecs[{k}] must limit the mean power only, got {codec.limit!r}: the peak of a sum of signals is not that of one of "
-                    "them; train it with power.Mean()"
-                )
+            check_codec(f"codecs[{k}]", codec)
         check_instance("by", self.by, NetworkDesign, "networks.Broadcast()")
 
     def design(self, modes: NetworkModes, links: Links) -> UserCodecsSolution:
@@ -181,7 +178,7 @@ class UserCodecs(Summarised):
             "rounds": torch.tensor(number, device=change.device),
         }  # fmt: skip
         return UserCodecsSolution(
-            found, links, source_of, torch.stack([each.status for each in designed], -1),
+            found, tuple(range(len(found))), links, source_of, torch.stack([each.status for each in designed], -1),
             torch.stack([each.known_mse for each in designed], -1), sent.diagonal(dim1=-2, dim2=-1).real.sum((-3, -2, -1)) / links.uses, trace,
         )  # fmt: skip
 
@@ -202,6 +199,16 @@ class UserCodecs(Summarised):
                 raise ValueError(f"codecs[{k}] must be of latents of dimensions {expected}, as user {k} and its source have, got {got}")
             found.append(of[0])
         return tuple(found)
+
+
+def check_codec(name: str, codec: Codec) -> None:
+    """Refuse what is no codec, or one that limits single messages."""
+    check_instance(name, codec, Codec, "CodecTraining(...).fit(modes, pilots, objective).codec")
+    if codec.limit.limits_messages:
+        raise ValueError(
+            f"{name} must limit the mean power only, got {codec.limit!r}: a limit of single messages does not hold for what a network "
+            "sends; train it with power.Mean()"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from latentlink.networks.solution import NetworkSolution
 from latentlink.streams.whitened import noise_covariance, real_channel
 
 _HEARD = 1e-9  # share of what arrives for a user itself below which others do not hear it
+_LEAST = 1e-9  # share of the prices' trace that power costs at least, as without noise
 _RANK = 1e-10  # share of the largest singular value below which a direction is in the null space
 
 
@@ -52,15 +53,16 @@ def user_metric(solution: NetworkSolution, own: Float[Tensor, "*batch K a c"]) -
     G = [_wanted_decoder(solution, k) for k in range(users)]
     spent = (solution.precoder @ C * solution.precoder).sum((-2, -1))
     noise = sum(((each @ solution._noise(k)) * each).sum((-2, -1)) for k, each in enumerate(G))
-    mu = torch.where(spent > 0, noise / torch.where(spent > 0, spent, 1.0), 1.0)
-    mu = torch.where(mu > 0, mu, torch.finfo(mu.dtype).tiny ** 0.5)
     prices = torch.stack([through.mT @ through for through in (g @ h for g, h in zip(G, H, strict=True))], -3)
+    least = _LEAST * prices.diagonal(dim1=-2, dim2=-1).sum((-2, -1))
+    mu = torch.maximum(noise / torch.where(spent > 0, spent, 1.0), least)
+    mu = torch.where((mu > 0) & (spent > 0), mu, 1.0)
     others = prices.sum(-3, keepdim=True) - prices  # (…, K, a, a)
     cost = (own @ C * (others @ own)).sum((-2, -1)) / mu.unsqueeze(-1) + (own @ C * own).sum((-2, -1))
     eye = torch.eye(links.table[0][0].n_tx, dtype=C.dtype.to_complex(), device=C.device)
     priced = _inverse_root(by_use(others, uses) / 2 / mu[..., None, None, None, None] + eye)
     nulls = torch.stack([_unheard([row[0] for j, row in enumerate(rows) if j != k], rows[k][0]) for k in range(users)], -4)
-    quiet = _quiet(solution, own)[..., None, None, None, None]
+    quiet = _quiet(solution, own)[..., None, None, None]
     return UserMetric(torch.where(quiet, nulls.to(priced), priced), cost, by_use(own @ C @ own.mT, uses))
 
 
