@@ -308,6 +308,10 @@ def network_objects() -> list[Any]:
             network_cases.modes("broadcast", 1), [[surface]], 10.0
         ),
         ll.networks.Fair(by=ll.networks.Broadcast(starts=1, steps=2, polish=0), rounds=2),
+        ll.networks.UserCodecs(network_cases.codecs(), by=ll.networks.Slnr(), rounds=1),
+        network_cases.shared(),
+        network_cases.shared().users[0],
+        ll.networks.CommonCodec(network_cases.codecs()[0], network_cases.own_pairs()),
     ]
 
 
