@@ -1,8 +1,9 @@
 """Codecs for the users of one transmitter, beside linear designs: `python benchmarks/user_codecs.py [PART] …`, parts from `PARTS`.
 
-Latents and goals are those of `fashion.py`, MobileNetV2 for three users with EfficientNet-Lite0, 1 and 2; one codec for each pair, trained on
-single links and kept in results/codecs. Channels are Rayleigh of gain 1, SNR per transmit antenna; 24 draws, 1,000 test images, which are
-others for each user where messages are private. All codecs' signals are sent at once. Tables go to results/bench/user-codecs-*.json. One thread.
+Latents and goals are those of `fashion.py`, MobileNetV2 for three users with EfficientNet-Lite0, 1 and 2; one codec for each pair, trained
+on single links and kept in results/codecs. Channels are Rayleigh of gain 1 where nothing else is said, SNR per transmit antenna; 24 draws,
+1,000 test images, which are others for each user where messages are private. All codecs' signals are sent at once. Tables go to
+results/bench/user-codecs-*.json. One thread.
 """
 
 import sys
@@ -28,9 +29,9 @@ TRAINING = ll.CodecTraining(
     modes=64, width=128, max_symbols=6, rounds=20, draws=ll.channels.ChannelDraws(antennas=(1, 2, 3, 4, 6), uses=(1,), snr_db=(-10.0, 30.0))
 )
 PRIVATE = ((6, 0.0), (6, 10.0), (8, 10.0), (4, 0.0), (4, 10.0), (2, 10.0))  # transmit antennas for three users with two each, SNR in dB
-COMMON = {
+COMMON: dict[str, tuple[int, int, int, float]] = {
     "4×4, −5 dB": (4, 4, 1, -5.0), "4×4, 0 dB": (4, 4, 1, 0.0), "4×4, 10 dB": (4, 4, 1, 10.0), "4×2, 0 dB": (2, 4, 1, 0.0),
-    "4×2, 10 dB": (2, 4, 1, 10.0), "2×2, three uses, 0 dB": (2, 2, 3, 0.0), "2×2, three uses, 10 dB": (2, 2, 3, 10.0),
+    "4×2, 10 dB": (2, 4, 1, 10.0), "2×2, three uses, 0 dB": (2, 2, 3, 0.0), "2×2, three uses, 10 dB": (2, 2, 3, 10.0), "4×4, 10, 0 and −10 dB": (4, 4, 1, 10.0),
 }  # fmt: skip
 Links = Sequence[ll.BaseTransceiver]
 
@@ -65,8 +66,10 @@ def images(private: bool) -> list[Tensor]:
     return orders if private else [orders[0]] * len(USERS)
 
 
-def links(n_rx: int, n_tx: int, snr_db: float, uses: int = 1, sources: int = 1) -> nw.Links:
-    h = [[each.expand(-1, uses, -1, -1)] for each in drawn(*[(n_rx, n_tx)] * len(USERS), batch=DRAWS)]
+def links(n_rx: int, n_tx: int, snr_db: float, uses: int = 1, sources: int = 1, far_db: float = 0.0) -> nw.Links:
+    """Rayleigh channels to users in turn, each so many dB weaker than the one before."""
+    drawn_h = drawn(*[(n_rx, n_tx)] * len(USERS), batch=DRAWS)
+    h = [[10 ** (-far_db * k / 20) * each.expand(-1, uses, -1, -1)] for k, each in enumerate(drawn_h)]
     return nw.Links.from_snr(h, snr_db, transmitter_of=(0,) * sources)
 
 
@@ -159,7 +162,7 @@ def common() -> None:
     modes = network([SOURCE], list(USERS))
     rows = images(False)
     for setting, (n_rx, n_tx, uses, snr_db) in COMMON.items():
-        over = links(n_rx, n_tx, snr_db, uses)
+        over = links(n_rx, n_tx, snr_db, uses, far_db=10.0 if "and" in setting else 0.0)
         linear = nw.Broadcast().design(modes, over)
         shared = nw.CommonCodec(codec(USERS[0]), pairs()).design(over)
         divided = ["", ""]

@@ -98,3 +98,14 @@ def codecs(kind: str = "private", users: int = 3, on: bool = True) -> "tuple[ll.
         codec = training.fit(modes, ll.Pilots(x.float(), y.float()), ll.objectives.Regression(), progress=None).codec
         found.append(codec.with_gate(Gate(torch.full_like(codec.gate.open, on))))
     return tuple(found)
+
+
+@cache
+def shared() -> "ll.networks.UserCodecsSolution":
+    """Codecs of users who want messages of their own."""
+    return ll.networks.UserCodecs(codecs(), by=ll.networks.Slnr(), rounds=2).design(modes("private"), links("private"))
+
+
+def common_pairs() -> "list[ll.Moments]":
+    """The moments of one source with each user."""
+    return [moments("broadcast").of_user(k) for k in range(3)]

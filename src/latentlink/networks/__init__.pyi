@@ -17,7 +17,8 @@ from .shared_surface import SharedPhases, SharedSurface
 from .solution import NetworkReceiver, NetworkSolution, NetworkTransmitter
 from .time_division import TimeDivision
 from .user_codec_link import UserCodecLink
-from .user_codecs import UserCodecs, UserCodecsSolution
+from .user_codecs import UserCodecs
+from .user_codecs_solution import UserCodecsSolution
 
 __all__ = [
     "BlockDiagonal",

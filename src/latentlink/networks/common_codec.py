@@ -9,8 +9,8 @@ the power of beam i, and γ_ki the signal-to-interference-and-noise ratio of an 
 
     1 / (1 + p_i γ_i) = Σ_k 1 / (1 + p_i γ_ki) / K,
 
-with the powers of a codec that was told the mean gains. Every receiver takes its own LMMSE estimates and ratios, as after a change of channel
-(`Transceiver.matched_to`), runs the codec's decoder at them, and turns the coefficients ẑ to its own latents,
+with the powers of a codec that was told the mean gains. Every receiver takes its own LMMSE estimates and ratios, as after a change of
+channel (`Transceiver.matched_to`), runs the codec's decoder at them, and turns the coefficients ẑ to its own latents,
 
     ŷ_k = μ_k + Ψ_k ẑ,      Ψ_k = R_{y_k x} Φᵀ (Φ R_x Φᵀ)^{-1}.
 
@@ -29,7 +29,7 @@ from latentlink.latents.moments import Moments
 from latentlink.links.solution import Solution
 from latentlink.networks.links import Links
 from latentlink.networks.user_codec_link import UserCodecLink, told_channel
-from latentlink.networks.user_codecs import UserCodecsSolution, check_codec
+from latentlink.networks.user_codecs_solution import UserCodecsSolution, check_codec
 from latentlink.neural.codec.design import Codec
 from latentlink.neural.codec.transceiver import CodecTransceiver
 from latentlink.numerics.doors import check_instance

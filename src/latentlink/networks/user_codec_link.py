@@ -2,8 +2,8 @@
 
     s = T s̃(x),      r̃ = Q^{-1/2} r,      Q = E v vᴴ      (noise and what others are sent, in each use)
 
-with a codec's link from s̃ to r̃, which was told the channel Q^{-1/2} H T with noise of variance 1, and runs on its streams as on those of any
-channel. What others are sent is interference of `channel`; its real and imaginary parts count alike, and uses one by one.
+with a codec's link from s̃ to r̃, which was told the channel Q^{-1/2} H T with noise of variance 1, and runs on its streams as on those of
+any channel. What others are sent is interference of `channel`; its real and imaginary parts count alike, and uses one by one.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentlink.channels.channel import Channel
 from latentlink.links.link_file import channel_from, link_facts, saved_tensors, taken_out
-from latentlink.links.operation_count import REAL_WEIGHT, LayerFlops, OperationCount
+from latentlink.links.operation_count import LayerFlops, OperationCount
 from latentlink.links.shapes import broadcast_batch, check_received, check_same_transmitter
 from latentlink.links.transceiver import BaseTransceiver
 from latentlink.networks.user_metric import noise_by_use
@@ -106,9 +106,8 @@ class UserCodecLink(BaseTransceiver):
     def for_clock(self, x: Tensor, messages: int) -> "UserCodecLink":
         """The link of the first channel alone."""
         first = (0,) * len(self.batch)
-        return replace(
-            self, codec=self.codec.for_clock(x, messages), beams=self.beams[first], whitening=self.whitening[first], channel=self.channel[first]
-        )  # fmt: skip
+        own = {name: getattr(self, name)[first] for name in ("beams", "whitening", "channel")}
+        return replace(self, codec=self.codec.for_clock(x, messages), **own)
 
     def layer_flops(self) -> list[LayerFlops]:
         """Real operations for one message, by device and layer; beams and the codec's own are one matrix on a device."""

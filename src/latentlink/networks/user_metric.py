@@ -6,8 +6,8 @@ closed form on its channel, whitened by noise and interference, in the metric (`
     Ω_k = Σ_{j≠k} H_jᵀ G_jᵀ G_j H_j + μ I,      μ = Σ_k tr G_k N_k G_kᵀ / ||F||²,      at the price 1 of its power in it, tr F_kᵀ Ω_k F_k.
 
 With T_k = √μ Ω_k^{-1/2} it is the closed form on the channel H_k T_k within the budget tr F_kᵀ Ω_k F_k / μ. So is any other design of a
-single link, a codec's too, told H_k T_k and that budget. Where no user of the linear design hears what others are sent, T_k is the projector
-on what only user k hears: block diagonalisation stays that, and one user alone has T = I and the whole budget.
+single link, a codec's too, told H_k T_k and that budget. Where no user of the linear design hears what others are sent, T_k is the
+projector on what only user k hears: block diagonalisation stays that, and one user alone has T = I and the whole budget.
 
 Matrices are complex, one for each use: the mean over phases of those of the linear design, which may treat real and imaginary parts
 differently, and mix uses of equal channels.
