@@ -26,12 +26,17 @@ nw = ll.networks
 console = Console(width=160)
 SOURCE, USERS, DRAWS, IMAGES = "mobilenet", ("lite0", "lite1", "lite2"), 24, 1000
 TRAINING = ll.CodecTraining(
-    modes=64, width=128, max_symbols=6, rounds=20, draws=ll.channels.ChannelDraws(antennas=(1, 2, 3, 4, 6), uses=(1,), snr_db=(-10.0, 30.0))
+    modes=64,
+    width=128,
+    max_symbols=6,
+    rounds=20,
+    draws=ll.channels.ChannelDraws(antennas=(1, 2, 3, 4, 6), uses=(1,), snr_db=(-10.0, 30.0)),
 )
 PRIVATE = ((6, 0.0), (6, 10.0), (8, 10.0), (4, 0.0), (4, 10.0), (2, 10.0))  # transmit antennas for three users with two each, SNR in dB
 COMMON: dict[str, tuple[int, int, int, float]] = {
     "4×4, −5 dB": (4, 4, 1, -5.0), "4×4, 0 dB": (4, 4, 1, 0.0), "4×4, 10 dB": (4, 4, 1, 10.0), "4×2, 0 dB": (2, 4, 1, 0.0),
-    "4×2, 10 dB": (2, 4, 1, 10.0), "2×2, three uses, 0 dB": (2, 2, 3, 0.0), "2×2, three uses, 10 dB": (2, 2, 3, 10.0), "4×4, 10, 0 and −10 dB": (4, 4, 1, 10.0),
+    "4×2, 10 dB": (2, 4, 1, 10.0), "2×2, three uses, 0 dB": (2, 2, 3, 0.0), "2×2, three uses, 10 dB": (2, 2, 3, 10.0),
+    "4×4, 10, 0 and −10 dB": (4, 4, 1, 10.0),
 }  # fmt: skip
 Links = Sequence[ll.BaseTransceiver]
 
@@ -178,8 +183,8 @@ def common() -> None:
 
 
 def told() -> None:
-    """Where being told is not enough: what arrives beside what was told, and real parts beside imaginary ones."""
-    columns = ["setting", "design", "told, dB", "measured − told, dB", "real − imaginary parts, dB", "worst stream, dB"]
+    """Where being told is not enough: what arrives beside what was told, real parts beside imaginary ones, and Gaussian others."""
+    columns = ["setting", "told, dB", "measured − told, dB", "real − imaginary, dB", "worst part, dB", "accuracy", "accuracy, Gaussian"]
     table = shown("Signal-to-interference-and-noise ratios of the streams, private messages", columns)
     modes, rows = network([SOURCE] * 3, list(USERS), "own"), images(True)
     sent = [latents(SOURCE).test[order].float() for order in rows]
@@ -196,7 +201,11 @@ def told() -> None:
         level = torch.stack([link.codec.streams.amplitude[..., 0 : 2 * mean.shape[-1] : 2].square() for link in solution.users])
         decibels = [10 * value.log10() for value in (level.mean(), 1 / mean.mean(), both[..., 0].mean() / both[..., 1].mean())]
         worst = (10 * both.log10()).abs().max()
-        table.add_row(f"{n_tx}×2, {snr_db:g} dB", "broadcast", *(f"{float(value):.2f}" for value in (*decibels, worst)))
+        gaussian = [link.channel.apply(link.encode(x), k) for k, (link, x) in enumerate(zip(solution.users, sent, strict=True))]
+        table.add_row(
+            f"{n_tx}×2, {snr_db:g} dB", *(f"{float(value):.2f}" for value in (*decibels, worst)),
+            words(of_codecs(solution, over, rows, 3)), words(accuracies(solution.users, gaussian, rows)),
+        )  # fmt: skip
     done(table, "told")
 
 
