@@ -56,7 +56,7 @@ class UserCodecs(Summarised):
         >>> moments = ll.networks.NetworkMoments.from_pilots(x=x, y=[each.tanh() for each in x], observations="own")
         >>> links = ll.networks.Links.from_snr([[ll.rayleigh(2, 4, generator=k)] for k in range(2)], snr_db=10.0, transmitter_of=(0, 0))
         >>> ll.networks.UserCodecs([codec, codec]).design(ll.networks.network_modes(moments), links)
-        UserCodecsSolution(1 network, 2 receivers, 1 transmitter, 1 use, SNR 10 dB, 2 users, on for 100%, codec)
+        UserCodecsSolution(1 network, 2 receivers, 1 transmitter, 1 use, SNR 10 dB, 2 users, networks on for 100%, codec)
     """
 
     codecs: Sequence[Codec]

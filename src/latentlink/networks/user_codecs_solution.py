@@ -79,7 +79,7 @@ class UserCodecsSolution(Summarised):
         return {
             **facts,
             "users": counted(len(self.users), "user"),
-            "networks": f"on for {on:.0%}",
+            "codecs": f"networks on for {on:.0%}",
             "status": ", ".join(self.status_names()),
         }
 
