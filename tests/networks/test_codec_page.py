@@ -45,9 +45,14 @@ def test_what_it_says_of_gains_is_in_the_result_files():
     shared = [mean(row["one codec for all"])[0] - mean(row["broadcast, linear"])[0] for row in rows("common")]
     said = [int(value) for value in re.search(r"One codec for all gains (\d+) to (\d+) points", page).groups()]
     assert said == [round(min(shared)), round(max(shared))]
-    far = {column: mean(value)[1][-1] for column, value in rows("common")[-1].items() if column.startswith(("one codec", "broadcast", "each"))}
+    far = {
+        column: mean(value)[1][-1] for column, value in rows("common")[-1].items() if column.startswith(("one codec", "broadcast", "each"))
+    }
     said = re.search(r"the far user has ([0-9.]+) % by one codec, ([0-9.]+) points less than by the linear\s+broadcast", page).groups()
-    assert [float(value) for value in said] == [far["one codec for all"], pytest.approx(far["broadcast, linear"] - far["one codec for all"])]
+    assert [float(value) for value in said] == [
+        far["one codec for all"],
+        pytest.approx(far["broadcast, linear"] - far["one codec for all"]),
+    ]
     less = float(re.search(r"and ([0-9.]+) less than alone", page)[1])
     assert less == pytest.approx(far["each alone, codecs"] - far["one codec for all"])
     assert max(float(row["unsettled"]) for row in rows("private")) <= 1e-4

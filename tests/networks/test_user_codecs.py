@@ -200,6 +200,20 @@ def test_alone_the_metric_is_that_of_power_and_prices_only_raise_it():
     assert bool((torch.linalg.eigvalsh(user_metric(several, own).beams) <= 1 + 1e-9).all())
 
 
+def test_interference_from_outside_and_errors_of_channels_count_as_noise():
+    h, codec, x = [[row[0].h] for row in links(n_tx=3, users=1).table], cases.codecs()[0], cases.latents()
+    outside = 0.02 * torch.eye(4, dtype=torch.float64)  # half of it in each real dimension of two antennas
+    noisy = nw.Links(h, 0.1)
+    for some in (nw.Links(h, 0.06, interference=[outside]), nw.Links(h, 0.06, error_variance=0.04)):
+        expected = nw.UserCodecs([codec]).design(modes(1), noisy)
+        found = nw.UserCodecs([codec]).design(modes(1), some)
+        torch.testing.assert_close(found.expected_mse, expected.expected_mse, rtol=1e-5, atol=0)
+        pair = cases.moments("private", 1).of_user(0)
+        one, other = (nw.CommonCodec(codec, [pair]).design(each) for each in (noisy, some))
+        r = arriving(h[0][0], one.encode(x))
+        torch.testing.assert_close(other.user(0).decode(arriving(h[0][0], other.encode(x))), one.user(0).decode(r), rtol=1e-3, atol=1e-3)
+
+
 def test_one_codec_for_one_user_is_the_single_link():
     codec, over = cases.codecs()[0], links(n_tx=3, users=1, uses=2)
     pair = cases.moments("private", 1).of_user(0)

@@ -37,7 +37,7 @@ from latentlink.numerics.reprs import Summarised
 
 _LEAST = 1e-9  # share of the budget below which a beam's ratio is that of a small signal
 
-Gains = Complex[Tensor, "*batch u s t"]
+Gains = Complex[Tensor, "*batch u _r _t"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,7 +111,7 @@ class CommonCodec(Summarised):
         status = solution.status.unsqueeze(-1).expand(*links.batch, len(users))
         return UserCodecsSolution(users, (0,), links, (0,) * len(users), status, None, solution.expected_power, {"active": active})
 
-    def _at(self, gain: Float[Tensor, "*batch u s"], V: Gains, own: Channel) -> Solution[CodecTransceiver]:
+    def _at(self, gain: Float[Tensor, "*batch u s"], V: Complex[Tensor, "*batch u t s"], own: Channel) -> Solution[CodecTransceiver]:
         """The codec's link for streams of these gains on beams V."""
         return self.codec.design(Channel(gain.sqrt().unsqueeze(-1).to(V) * V.mH, 1.0, own.power))
 

@@ -150,6 +150,6 @@ def told_channel(
     return whitening, Channel(whitening @ arriving, 1.0, power)
 
 
-def _by_uses(matrices: Complex[Tensor, "*batch u a b"], symbols: Complex[Tensor, "*b n u b"]) -> Complex[Tensor, "*batch n u a"]:
+def _by_uses(matrices: Complex[Tensor, "*batch u i j"], symbols: Complex[Tensor, "*b n u j"]) -> Complex[Tensor, "*batch n u i"]:
     """A matrix of each use times the symbols of that use."""
     return (symbols.transpose(-3, -2) @ matrices.mT).transpose(-3, -2)
