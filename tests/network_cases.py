@@ -9,6 +9,7 @@ import latentlink as ll
 from latentlink.networks.design import CONVERGED, Designed, Outcome
 from latentlink.networks.exact import exact
 from latentlink.networks.problem import Problem
+from latentlink.neural.codec.gate import Gate
 
 KINDS = ("broadcast", "private", "sensors", "interference")
 
@@ -80,3 +81,31 @@ def surface(batch: int = 3, uses: int = 1, elements: int = 5, direct: float = 0.
     shapes = ((2, 2, direct), (elements, 2, 1.0), (2, elements, 0.3))
     drawn = [gain**0.5 * ll.rayleigh(r, t, batch=(batch, uses), generator=source).to(torch.complex128) for r, t, gain in shapes]
     return ll.surfaces.Surface(*drawn)
+
+
+@cache
+def codecs(kind: str = "private", users: int = 3, on: bool = True) -> "tuple[ll.Codec, ...]":
+    """A codec for each user, trained for a moment, with networks on everywhere, or nowhere."""
+    training = ll.CodecTraining(
+        modes=6, width=8, layers=1, max_symbols=4, rounds=2, steps=10, channels=4, messages=32, bank=(64, 16, 32),
+        draws=ll.channels.ChannelDraws(antennas=(1, 2), uses=(1, 2)),
+    )  # fmt: skip
+    found = []
+    for k in range(users):
+        x = latents(k) if kind == "private" else latents()
+        y = (x @ latents(k + 1)[:6, :4]).tanh()
+        modes = ll.semantic_modes(ll.Moments.from_pairs(x, y), shrinkage=0.0)
+        codec = training.fit(modes, ll.Pilots(x.float(), y.float()), ll.objectives.Regression(), progress=None).codec
+        found.append(codec.with_gate(Gate(torch.full_like(codec.gate.open, on))))
+    return tuple(found)
+
+
+@cache
+def shared() -> "ll.networks.UserCodecsSolution":
+    """Codecs of users who want messages of their own."""
+    return ll.networks.UserCodecs(codecs(), by=ll.networks.Slnr(), rounds=2).design(modes("private"), links("private"))
+
+
+def common_pairs() -> "list[ll.Moments]":
+    """The moments of one source with each user."""
+    return [moments("broadcast").of_user(k) for k in range(3)]

@@ -154,6 +154,22 @@ class Sensing:
         return ll.Solution(found.user(0), found.status, found.expected_mse[..., 0], found.expected_power.sum(-1), found.trace)
 
 
+class SharingCodecs:
+    """The link of the first of two users of one transmitter, each with a codec."""
+
+    def design(self, known: "ll.networks.NetworkModes", channel: ll.Channel) -> ll.Solution:
+        check_channel(channel)
+        table = [[channel.h], [0.3 * channel.h.flip(-2)]]
+        links = ll.networks.Links(table, [channel.noise_variance] * 2, [channel.power], transmitter_of=(0, 0))
+        found = ll.networks.UserCodecs([codec()] * 2, by=ll.networks.Slnr()).design(known, links)
+        return ll.Solution(found.user(0), found.status[..., 0], found.expected_mse[..., 0], found.user(0).channel.power, found.trace)
+
+
+def two_messages() -> "ll.networks.NetworkModes":
+    """Two users who want messages of their own, of the kind of the codec's."""
+    return ll.networks.network_modes(ll.networks.NetworkMoments.from_pilots([pilots().x] * 2, [pilots().y] * 2, "own"))
+
+
 def listeners() -> "ll.networks.NetworkModes":
     """Two users of one latent."""
     return ll.networks.network_modes(ll.networks.NetworkMoments.from_pilots([pilots().x], [pilots().y, pilots().y.tanh()]))
@@ -212,6 +228,7 @@ DESIGNS: dict[str, Design] = {
         lambda: ll.Neural(hidden_tx=6, hidden_rx=6, epochs=2, batch_size=64, precision="float32"), pilots, batch=(1,), double=False
     ),
     "codec": Design(Trained, codec, double=False),
+    "codec of a user": Design(SharingCodecs, two_messages, double=False, unique=False),
 }
 
 

@@ -14,7 +14,7 @@ from oracles import seeded
 
 LINKS = (
     "exact", "exact, per message", "disjoint", "top-k", "top-k, aligned before", "decision", "decision, averaged", "gated", "lifted",
-    "mixture", "mixture, lifted", "digital", "digital, by a genie", "neural", "codec",
+    "mixture", "mixture, lifted", "digital", "digital, by a genie", "neural", "codec", "codec of a user",
 )  # fmt: skip
 every_link = pytest.mark.parametrize("name", LINKS)
 X = pilots().x[:6]

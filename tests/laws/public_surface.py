@@ -308,6 +308,10 @@ def network_objects() -> list[Any]:
             network_cases.modes("broadcast", 1), [[surface]], 10.0
         ),
         ll.networks.Fair(by=ll.networks.Broadcast(starts=1, steps=2, polish=0), rounds=2),
+        ll.networks.UserCodecs(network_cases.codecs(), by=ll.networks.Slnr(), rounds=1),
+        network_cases.shared(),
+        network_cases.shared().users[0],
+        ll.networks.CommonCodec(network_cases.codecs()[0], network_cases.common_pairs()),
     ]
 
 
@@ -583,6 +587,11 @@ OWN: dict[str, dict[str, Callable[[], Any]]] = {
     },
     "NetworkSolution.matched_to": {"links": lambda: network_cases.links("broadcast")},
     "NetworkReceiver.decode": {"r": lambda: network_cases.received()},
+    "UserCodecs": {"codecs": lambda: network_cases.codecs(), "by": lambda: ll.networks.Slnr()},
+    "UserCodecs.design": {"modes": lambda: network_cases.modes("private"), "links": lambda: network_cases.links("private")},
+    "CommonCodec": {"codec": lambda: network_cases.codecs("broadcast")[0], "pairs": lambda: network_cases.common_pairs()},
+    "CommonCodec.design": {"links": lambda: network_cases.links("broadcast")},
+    "UserCodecsSolution.user": {"k": lambda: 0},
     "tr38901.generate": {"n_rx": lambda: 1, "n_tx": lambda: 1},
 }
 RESULTS = {  # what designs and measurements return, made by hand at one's own risk
@@ -610,6 +619,8 @@ RESULTS = {  # what designs and measurements return, made by hand at one's own r
     "NetworkSolution",
     "NetworkTransmitter",
     "NetworkReceiver",
+    "UserCodecsSolution",
+    "UserCodecLink",
     "Moments",
     "Marginal",
     "RegressionFigures",

@@ -45,6 +45,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "genie link": lambda: solution("digital, by a genie").transceiver,
     "neural link": lambda: solution("neural").transceiver,
     "codec link": lambda: solution("codec").transceiver,
+    "user codec link": lambda: solution("codec of a user").transceiver,
 }
 OTHER_TENSORS: dict[str, Callable[[Tensor], Tensor]] = {
     "not a number": lambda value: torch.full_like(value, torch.nan) if value.is_floating_point() else value.double() / 0,

@@ -192,7 +192,7 @@ def test_versions_and_kinds_to_come_are_refused(tmp_path):
     with pytest.raises(ll.ArtifactError, match=r"later\.safetensors: format version 2 is newer than 1; update latentlink"):
         ll.load(path)
     sealed(path, {"kind": "sonnet"})
-    kinds = "'genie link', 'head', .*'link', 'marginal', .*'moments', 'neural link', 'pair', 'regression head', .*'top-k link', 'watch'"
+    kinds = "'genie link', 'head', .*'link', 'marginal', .*'moments', 'neural link', 'pair', 'regression head', .*'top-k link', .*'watch'"
     with pytest.raises(ll.ArtifactError, match=rf"unknown kind 'sonnet', expected one of \['channels', 'codec', .*'concepts', .*{kinds}\]"):
         ll.load(path)
 

@@ -24,6 +24,7 @@ _KINDS = {
     "regression head": "the receiver's regression",
     "codec": "a codec: networks trained once, which design a link for any channel",
     "codec link": "both ends of a codec's link for its channels",
+    "user codec link": "both ends of a codec's link to a user of a network",
     "neural link": "both ends of the paper's neural link, trained for its channels",
     "gated link": "both ends of several links, of which one serves each channel",
     "decision link": "both ends of a link that sends the transmitter's decision",

@@ -1,4 +1,5 @@
 from .broadcast import Broadcast
+from .common_codec import CommonCodec
 from .cooperative import Cooperative
 from .coordinates import network_modes
 from .design import NetworkDesign
@@ -16,10 +17,14 @@ from .reused import ReusedDesign
 from .shared_surface import SharedPhases, SharedSurface
 from .solution import NetworkSolution
 from .time_division import TimeDivision
+from .user_codec_link import UserCodecLink
+from .user_codecs import UserCodecs
+from .user_codecs_solution import UserCodecsSolution
 
 __all__ = [
     "BlockDiagonal",
     "Broadcast",
+    "CommonCodec",
     "Cooperative",
     "Fair",
     "FederatedAdmm",
@@ -37,6 +42,9 @@ __all__ = [
     "SharedSurface",
     "Slnr",
     "TimeDivision",
+    "UserCodecLink",
+    "UserCodecs",
+    "UserCodecsSolution",
     "network_modes",
     "power_game_contraction",
 ]

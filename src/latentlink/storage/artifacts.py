@@ -85,6 +85,7 @@ _HOMES = {  # the module that registers a kind, imported when a file of that kin
     "codec": "latentlink.neural.codec.design",
     "gated link": "latentlink.baselines.gated_transceiver",
     "codec link": "latentlink.neural.codec.transceiver",
+    "user codec link": "latentlink.networks.user_codec_link",
     "channels": "latentlink.channels.tr38901.generate",
 }
 A = TypeVar("A", bound=type)
