@@ -59,7 +59,7 @@ def test_the_price_of_anarchy_is_that_of_the_same_networks():
     assert marks[0].x == pytest.approx((0.2, 0.4))
     assert marks[0].y == pytest.approx((0.4, 0.4))
     (table,) = found.tables
-    assert [name for name, _ in table.rows] == ["game, INR of each other pair (dB) −10", "game, INR of each other pair (dB) 10"]
+    assert [name for name, _ in table.rows] == ["game, INR −10 dB", "game, INR 10 dB"]
     assert [[entry.text for entry in entries] for _, entries in table.rows] == [["1.500", "2.000", "50.0%", "25.0%"]] * 2
 
 

@@ -13,10 +13,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "networks-studies.md"
 AXES = {
     "broadcast": ("users", "users", ""), "snr": ("snr_db", "SNR, dB", ""), "private": ("snr_db", "SNR, dB", ""),
     "fairness": ("snr_db", "SNR, dB", ""), "rounds": ("iterations", "iterations", "end"), "game-rounds": ("iterations", "rounds", "end"),
-    "interference": ("inr_db", "INR, dB", "as own"), "sensors": ("snr_db", "SNR, dB", ""),
-    "phases": ("phase_error_deg", "phase error, degrees", ""), "surface": ("elements", "elements", ""), "surface-bits": ("bits", "bits", "∞"),
+    "interference": ("inr_db", "INR, dB", "as own"), "sensors": ("snr_db", "SNR, dB", ""), "surface": ("elements", "elements", ""),
+    "phases": ("phase_error_deg", "phase error, degrees", ""), "surface-bits": ("bits", "bits", "∞"),
 }  # fmt: skip
-WORDS = {"accuracy": "accuracy", "worst_accuracy": "accuracy of the worst user", "objective": "weighted errors", "worst_error": "worst error"}
+WORDS = {
+    "accuracy": "accuracy", "worst_accuracy": "accuracy of the worst user", "objective": "weighted errors", "worst_error": "worst error",
+}  # fmt: skip
 
 
 def summary(name, **where):

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from latentlink.report.arrange import Arranged
-from latentlink.report.columns import KNOWN, describe
+from latentlink.report.axes import choose_round_ticks
+from latentlink.report.columns import describe
 from latentlink.report.curves import BOUND, Curve, CurvePoint, average_curves
 from latentlink.report.palette import Look, assign_looks, sort_curves
 from latentlink.report.plots import Frame, Line, Plot, Scale, plot_conditions
@@ -85,9 +86,9 @@ def compare_games(table: Arranged) -> Anarchy:
         here = joined.filter(pl.lit(True), *(pl.col(name).eq_missing(pl.lit(value)) for name, value in condition))
         lines = []
         groups = here.partition_by("label", table.axis.place, as_dict=True)
-        for (label, place), part in sorted(groups.items(), key=lambda item: str(item[0])):
-            at = table.axis.name_tick(float(str(place)), {table.axis.column: part[table.axis.column][0]})
-            name = f"{label}, {KNOWN[table.axis.column].label} {at}"
+        for (label, _), part in sorted(groups.items(), key=lambda item: str(item[0])):
+            at = describe(table.axis.column, part[table.axis.column][0]) or table.axis.unlimited
+            name = ", ".join(filter(None, (str(label), at)))
             lines.append((name, part))
             names.append(", ".join(filter(None, (name, *(describe(*setting) for setting in condition)))))
             _add(columns, part)
@@ -134,5 +135,6 @@ def _plane(lines: list[tuple[str, pl.DataFrame]]) -> Frame:
         for name, part in lines
     )  # fmt: skip
     same = Line(_SAME, Look("", 0.8, (":", "dot")), ends, ends, template=_SAME)
-    x, y = Scale("weighted errors, cooperative", logarithmic, ends), Scale("weighted errors, game", logarithmic, ends)
+    ticks = choose_round_ticks(low, high) if logarithmic else {}
+    x, y = (Scale(f"weighted errors, {name}", logarithmic, ends, ticks) for name in ("cooperative", "game"))
     return Frame(x, y, (same, *marks))
