@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from latentlink.report.arrange import Arranged
+from latentlink.report.axes import choose_round_ticks
 from latentlink.report.columns import KNOWN, describe
 from latentlink.report.curves import BOUND, Curve, CurvePoint, average_curves
 from latentlink.report.palette import Look, assign_looks, sort_curves
@@ -134,5 +135,5 @@ def _plane(lines: list[tuple[str, pl.DataFrame]]) -> Frame:
         for name, part in lines
     )  # fmt: skip
     same = Line(_SAME, Look("", 0.8, (":", "dot")), ends, ends, template=_SAME)
-    x, y = Scale("weighted errors, cooperative", logarithmic, ends), Scale("weighted errors, game", logarithmic, ends)
+    x, y = (Scale(f"weighted errors, {name}", logarithmic, ends, choose_round_ticks(*ends) if logarithmic else {}) for name in ("cooperative", "game"))
     return Frame(x, y, (same, *marks))
