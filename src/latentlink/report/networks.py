@@ -135,5 +135,8 @@ def _plane(lines: list[tuple[str, pl.DataFrame]]) -> Frame:
         for name, part in lines
     )  # fmt: skip
     same = Line(_SAME, Look("", 0.8, (":", "dot")), ends, ends, template=_SAME)
-    x, y = (Scale(f"weighted errors, {name}", logarithmic, ends, choose_round_ticks(*ends) if logarithmic else {}) for name in ("cooperative", "game"))
+    x, y = (
+        Scale(f"weighted errors, {name}", logarithmic, ends, choose_round_ticks(*ends) if logarithmic else {})
+        for name in ("cooperative", "game")
+    )
     return Frame(x, y, (same, *marks))
