@@ -30,7 +30,8 @@ class Fair(Designed):
     Raises:
         ValueError: `by` is no such design, the rounds are no integer ≥ 1, or the rate is not above 0.
 
-    Returns of `design` beside those of others: `trace["worst"]` (…), the worst user's J_k relative to its variance; `trace["worst_bound"]`
+    Returns of `design` beside those of others: `trace["worst"]` (…), the worst user's J_k relative to
+    what there is to win for it, its weighted variance without what no channel avoids; `trace["worst_bound"]`
     (…), what no design of that kind can be below; `trace["weights"]` (…, K). `trace["gap"]` is that of the worst user.
 
     Example:

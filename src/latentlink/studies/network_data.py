@@ -155,7 +155,7 @@ class NetworkKnowledge:
 
         return self.shared("moments", made)
 
-    def modes(self, goal: str = "none", temperature: float = 3.0, fidelity: float = 0.01, shrinkage: Any = "auto") -> NetworkModes:
+    def modes(self, goal: str = "none", temperature: float = 3.0, fidelity: float = 0.0, shrinkage: Any = "auto") -> NetworkModes:
         """The coordinates of the network for a goal of each user, made once.
 
         Raises:
@@ -166,7 +166,7 @@ class NetworkKnowledge:
             ("modes", goal, temperature, fidelity, shrinkage), lambda: network_modes(self.moments, goals, shrinkage=shrinkage)
         )
 
-    def goal(self, user: int, name: str, temperature: float = 3.0, fidelity: float = 0.01) -> Goal | None:
+    def goal(self, user: int, name: str, temperature: float = 3.0, fidelity: float = 0.0) -> Goal | None:
         """The goal of a user; None for plain MSE, and a ValueError where its head has no such goal."""
         if name == "none":
             return None
