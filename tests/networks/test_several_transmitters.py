@@ -149,6 +149,7 @@ def test_what_is_no_design_or_budget_is_refused():
         (lambda: nw.Cooperative(method="prices", budget="sum"), "budget"),
         (lambda: nw.SemanticGame(tolerance=0.0), "tolerance"),
         (lambda: nw.Fair(by=ll.ClosedForm()), "by"),
+        (lambda: nw.Fair(by=nw.SemanticGame()), "by must be a design that weighs its users"),
     ):
         with pytest.raises(ValueError, match=says):
             made()

@@ -6,6 +6,7 @@ import pytest
 
 from latentlink.report.arrange import arrange
 from latentlink.report.curves import BOUND
+from latentlink.report.findings import find_all
 from latentlink.report.networks import compare_games, plot_errors, plot_users
 from latentlink.report.page import ReportMeta, write_report
 from report.rows import frame, row
@@ -87,3 +88,9 @@ def test_the_page_shows_networks(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "The users of the network" in page
     assert "Price of anarchy" in page
+
+
+def test_a_level_does_not_win_against_designs_that_share_the_band():
+    (finding,) = find_all(arrange(network_rows(), "inr"))
+    assert "cooperative" in finding.sentences[0]
+    assert "alone" not in " ".join(finding.sentences)

@@ -19,7 +19,8 @@ def complex_matrices(name: str, value: AnyArray, ndim: int, shape: str) -> Tenso
     if not matrices.is_complex():
         raise ValueError(f"{name} must be complex baseband coefficients, amplitudes with phases, got {matrices.dtype}, which has no phases")
     if matrices.ndim < ndim or 0 in matrices.shape[-ndim:]:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(matrices.shape)}")
+        remedy = f": give its uses an axis, {name}.unsqueeze(-3) for one" if matrices.ndim == ndim - 1 and "uses" in shape else ""
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(matrices.shape)}{remedy}")
     # of real and imaginary parts, since absolute values of complex numbers take several times as long
     largest = float(torch.view_as_real(matrices.detach().resolve_conj()).abs().max()) if matrices.numel() else 0.0
     if not math.isfinite(largest):

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -57,7 +57,9 @@ class NetworkDesign(Protocol):
 
 
 class Designed(Summarised, ABC):
-    """A design that finds precoders of a `Problem`: subclasses have `solve`."""
+    """A design that finds precoders of a `Problem`: subclasses have `solve`; `weighs` is False where users' weights change nothing."""
+
+    weighs: ClassVar[bool] = True
 
     @abstractmethod
     def solve(self, problem: Problem) -> Outcome:

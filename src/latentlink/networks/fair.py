@@ -52,6 +52,8 @@ class Fair(Designed):
 
     def __post_init__(self) -> None:
         check_instance("by", self.by, Designed, "networks.Broadcast()")
+        if not self.by.weighs:
+            raise ValueError(f"by must be a design that weighs its users, such as Broadcast() or Cooperative(), got {self.by!r}")
         integer("rounds", self.rounds, 1)
         real("rate", self.rate, above=0.0)
 

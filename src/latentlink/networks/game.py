@@ -14,7 +14,7 @@ whose rest points are the same equilibria: there all noise is what it was.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -92,6 +92,7 @@ class SemanticGame(Designed):
         ['equilibrium']
     """
 
+    weighs: ClassVar[bool] = False
     order: Literal["sequential", "simultaneous"] = "sequential"
     proper: bool = True
     tolerance: float = 1e-10

@@ -1,6 +1,7 @@
 """One user's design for all: the others decode what was made for it, as well as they can."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from latentlink.networks.design import Designed, Outcome
 from latentlink.networks.exact import exact
@@ -28,6 +29,7 @@ class ReusedDesign(Designed):
         NetworkSolution(1 network, 2 receivers, 1 transmitter, 1 use, SNR 10 dB, baseline, weighted error ...)
     """
 
+    weighs: ClassVar[bool] = False
     user: int = 0
 
     def __post_init__(self) -> None:

@@ -30,6 +30,7 @@ _TASKS = (
 _LIMITS = {"nmse": (("opta_db", "Gaussian OPTA"), ("exact_db", "the exact optimum"))}
 _STILL, _MOVING = 0.01, 0.05  # range over the points of a method that stands still, and of the best one beside it
 _ALIKE = 0.05  # end of the interval around zero up to which methods are said to tie
+_LEVEL = "alone"  # a method that shares nothing: a level for those that do, which does not compete with them
 _SHOWN = 4  # methods that a sentence names
 
 
@@ -48,6 +49,8 @@ class Finding:
 
 def find_all(table: Arranged) -> list[Finding]:
     """Find, under each condition, which methods win and tie by the task and by NMSE, the distance to limits, and what stands still."""
+    contending = pl.col("parameters").str.json_path_match("$.name").fill_null("") != _LEVEL
+    table = replace(table, links=table.links.filter(contending))
     found = [Finding(describe_condition(condition), tuple(_find(table, condition))) for condition in table.conditions]
     return [finding for finding in (Finding("", tuple(_word_unpaired(table))), *found) if finding.sentences]
 
