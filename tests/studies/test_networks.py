@@ -108,6 +108,12 @@ def test_stronger_interference_and_weaker_channels_are_worse(tmp_path):
     assert rows["user_gains_db"].unique().to_list() == ["0, −20"]
 
 
+@pytest.mark.parametrize("network", [{"scenario": "pairs", "users": 2, "inr_db": 10.0}, {"scenario": "sensors", "users": 2}])
+def test_own_designs_are_a_baseline_and_no_equilibrium(tmp_path, network):
+    rows = rows_of(tmp_path, [{"name": "own-designs"}], network)
+    assert rows["status"].unique().to_list() == ["baseline"]
+
+
 def test_phases_that_nobody_knew_cost_designs_that_add_up_over_the_air(tmp_path):
     network = {"scenario": "sensors", "users": 2, "phase_error_deg": [0.0, 90.0]}
     methods = [{"name": "multiple-access", "starts": 1, "steps": 20}, {"name": "time-division"}]
