@@ -1,5 +1,7 @@
 """One surface for a network: no worse than the design without phases, and the single link's where there is one."""
 
+import re
+
 import pytest
 import torch
 
@@ -76,7 +78,10 @@ def test_a_stack_of_layers_at_the_transmitter_serves_all_users():
 def test_tables_that_do_not_fit_are_refused():
     table = _table(2, 1)
     table[1][0] = _table(1, 1, elements=5)[0][0]
-    with pytest.raises(ValueError, match="surfaces"):
+    with pytest.raises(ValueError, match=r"surfaces must have one number of elements, .* got \["):
         nw.SharedSurface(by=nw.Broadcast()).design(cases.modes("broadcast", 2), table, 10.0)
+    for ragged, rows in (([table[0], table[0] * 2], [1, 2]), ([], []), ([[], []], [0, 0])):
+        with pytest.raises(ValueError, match=re.escape(f"[receiver][transmitter], got rows of {rows} surfaces")):
+            nw.SharedSurface(by=nw.Broadcast()).design(cases.modes("broadcast", 2), ragged, 10.0)
     with pytest.raises(ValueError, match="by"):
         nw.SharedSurface(by=ll.ClosedForm())

@@ -44,6 +44,30 @@ def test_errors_are_drawn_with_the_closest_bound():
     assert next(line for line in worst.lines if line.name == "cooperative").y == pytest.approx((0.2, 0.4))
 
 
+@pytest.mark.parametrize("settings", [{"goal": "fisher"}, {"goal": "none", "fidelity": 0.01}, {}])
+def test_a_bound_of_other_errors_or_of_other_channels_is_not_drawn(settings):
+    """The bound of one goal says nothing of another's errors, nor that of a surface's phases of other phases."""
+    rows = [
+        {**each, "parameters": json.dumps({"name": each["method"], "goal": "none", **(settings if each["method"] == "game" else {})}),
+         "elements": 0 if settings else 8}
+        for each in network_rows().to_dicts()
+    ]  # fmt: skip
+    (plot,) = plot_errors(arrange(frame(rows), "inr"))
+    assert {line.name for line in plot.frames[0].lines} == {"game", "cooperative", "alone"}
+
+
+def test_games_are_compared_with_cooperation_for_the_same_goal():
+    other = [
+        {**each, "method": f"{each['method']}, goal", "objective": 10 * each["objective"] * (2 if each["method"] == "game" else 1),
+         "parameters": json.dumps({"name": each["method"], "goal": "fisher"})}
+        for each in network_rows().to_dicts()
+    ]  # fmt: skip
+    (table,) = compare_games(arrange(frame([*other, *network_rows().to_dicts()]), "inr")).tables
+    found = {name: entries[0].text for name, entries in table.rows}
+    assert found["game, INR of each other pair (dB) 10"] == "1.500"
+    assert found["game, goal, INR of each other pair (dB) 10"] == "3.000"
+
+
 def test_users_are_drawn_one_by_one():
     plots = plot_users(arrange(network_rows(), "inr"))
     assert [plot.condition[0] for plot in plots] == [("user", 1), ("user", 2)]

@@ -108,6 +108,12 @@ def test_stronger_interference_and_weaker_channels_are_worse(tmp_path):
     assert rows["user_gains_db"].unique().to_list() == ["0, −20"]
 
 
+@pytest.mark.parametrize("network", [{"scenario": "pairs", "users": 2, "inr_db": 10.0}, {"scenario": "sensors", "users": 2}])
+def test_own_designs_are_a_baseline_and_no_equilibrium(tmp_path, network):
+    rows = rows_of(tmp_path, [{"name": "own-designs"}], network)
+    assert rows["status"].unique().to_list() == ["baseline"]
+
+
 def test_phases_that_nobody_knew_cost_designs_that_add_up_over_the_air(tmp_path):
     network = {"scenario": "sensors", "users": 2, "phase_error_deg": [0.0, 90.0]}
     methods = [{"name": "multiple-access", "starts": 1, "steps": 20}, {"name": "time-division"}]
@@ -149,7 +155,15 @@ def test_a_method_of_ones_own_designs_all_links(tmp_path):
         "        return ll.networks.Broadcast(starts=1, steps=5, polish=5).design(known.modes(), links)\n\n"
         "class Wrong:\n"
         "    def design(self, known, links):\n"
-        "        return 3\n"
+        "        return 3\n\n"
+        "class OfOne:\n"
+        "    def design(self, known, links):\n"
+        "        moments = ll.networks.NetworkMoments.from_pilots(known.x[:1], known.y[:1])\n"
+        "        one = ll.networks.Links.from_snr([[links.table[0][0].h]], 10.0)\n"
+        "        return ll.networks.Broadcast().design(ll.networks.network_modes(moments), one)\n\n"
+        "class WithoutNoise(Mine):\n"
+        "    def design(self, known, links):\n"
+        "        return super().design(known, ll.networks.Links([[each.h for each in row] for row in links.table]))\n"
     )
     network = {"scenario": "common", "users": 2}
     rows = rows_of(tmp_path, [{"name": "lab_net:Mine"}, {"name": "broadcast", **FEW}], network)
@@ -159,6 +173,11 @@ def test_a_method_of_ones_own_designs_all_links(tmp_path):
     path = study_of(tmp_path, [{"name": "lab_net:Wrong"}], network)
     run(path, tmp_path / "w", done=lambda cell, reason: failures.append(reason))
     assert "what design returns must be" in failures[0]
+    path = study_of(tmp_path, [{"name": "lab_net:OfOne"}], network)
+    run(path, tmp_path / "o", done=lambda cell, reason: failures.append(reason))
+    assert "must be for the network's 1 source and 2 users, got 1 and 1" in failures[1]
+    noisy = rows_of(tmp_path, [{"name": "lab_net:WithoutNoise"}], network)  # is measured on the links that there are
+    assert noisy["objective"].sum() > rows.filter(pl.col("family") == "own")["objective"].sum()
 
 
 @pytest.mark.parametrize(

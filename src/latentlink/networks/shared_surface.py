@@ -115,8 +115,10 @@ class SharedSurface(Summarised):
         """
         wide = [[each.to(torch.float64) for each in row] for row in surfaces]
         counts = {each.elements for row in wide for each in row}
-        if len(counts) != 1 or len({len(row) for row in wide}) != 1:
-            raise ValueError(f"surfaces must be a table [receiver][transmitter] of one number of elements, got {sorted(counts)}")
+        if len({len(row) for row in wide}) != 1 or not wide[0]:
+            raise ValueError(f"surfaces must be a table [receiver][transmitter], got rows of {[len(row) for row in wide]} surfaces")
+        if len(counts) != 1:
+            raise ValueError(f"surfaces must have one number of elements, since they are one surface, got {sorted(counts)}")
 
         def links(phases: Tensor) -> Links:
             return Links.from_snr([[each.matrix(phases) for each in row] for row in wide], snr_db, power, **settings)

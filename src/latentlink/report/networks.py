@@ -20,6 +20,7 @@ from latentlink.report.tables import Entry, Table, make_table
 MOST_USERS = 6  # that have a figure each
 _ERRORS = ("objective", "worst_error")
 _SAME = "as good"
+_GOAL = ("goal", "temperature", "fidelity", "shrinkage")  # parameters that say what errors are weighted by
 
 
 def plot_errors(table: Arranged) -> list[Plot]:
@@ -32,7 +33,14 @@ def plot_errors(table: Arranged) -> list[Plot]:
 
 
 def _bound(table: Arranged) -> list[Curve]:
-    """The largest bound of all methods at each point, which is the closest."""
+    """The largest bound of all methods at each point, which is the closest; none where methods have errors or channels of their own.
+
+    The bound of one goal says nothing of another's errors, and that of a surface's phases nothing of designs with other phases.
+    """
+    measured = table.links.filter(pl.col("objective").is_not_null())
+    alike = measured.select(_asked(*_GOAL)).n_unique() <= 1
+    if not alike or (measured["elements"].fill_null(0) > 0).any():
+        return []
     found: dict[Any, dict[float, CurvePoint]] = {}
     for curve in average_curves(table, "objective_bound"):
         best = found.setdefault(curve.condition, {})
@@ -77,7 +85,7 @@ class Anarchy(NamedTuple):
 
 
 def compare_games(table: Arranged) -> Anarchy:
-    """Compare every game with the first cooperative design of the study on the same networks."""
+    """Compare every game with the first cooperative design of the study for its goal (and phases of a surface) on the same networks."""
     joined = _join(table)
     if joined.is_empty():
         return Anarchy()
@@ -100,15 +108,20 @@ def compare_games(table: Arranged) -> Anarchy:
 
 def _join(table: Arranged) -> pl.DataFrame:
     """Rows of games with the errors of cooperation on the same networks, `together` and `errors_together`."""
-    named = table.links.with_columns(pl.col("parameters").str.json_path_match("$.name").alias("design"))
-    where = ["seed", "channel", *table.fixed, *([table.axis.column] if table.axis.name != "iterations" else [])]
+    named = table.links.with_columns(_asked("name").struct.field("name").alias("design"), asked=_asked(*_GOAL, "phases"))
+    where = ["asked", "seed", "channel", *table.fixed, *([table.axis.column] if table.axis.name != "iterations" else [])]
     cooperative = named.filter((pl.col("design") == "cooperative") & pl.col("objective").is_not_null())
     if cooperative.is_empty():
         return cooperative
-    first = cooperative.filter(pl.col("label") == cooperative["label"][0]).unique(where, keep="last", maintain_order=True)
+    first = cooperative.filter(pl.col("label") == pl.col("label").first().over("asked")).unique(where, keep="last", maintain_order=True)
     others = first.select(*dict.fromkeys(where), together="objective", errors_together="user_error")
     games = named.filter((pl.col("design") == "game") & pl.col("objective").is_not_null() & pl.col(table.axis.place).is_not_null())
     return games.join(others, on=list(dict.fromkeys(where)), nulls_equal=True, maintain_order="left")
+
+
+def _asked(*names: str) -> pl.Expr:
+    """These parameters of the methods."""
+    return pl.struct(pl.col("parameters").str.json_path_match(f"$.{name}").fill_null("").alias(name) for name in names)
 
 
 def _add(columns: dict[str, list[Entry]], part: pl.DataFrame) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from pydantic import Field
 
+from latentlink.links.status import Status
 from latentlink.networks.broadcast import Broadcast
 from latentlink.networks.cooperative import Cooperative
 from latentlink.networks.coordinates import network_modes
@@ -245,9 +246,12 @@ class OwnDesignsMethod(NetworkMethod):
 
     def serve(self, known: NetworkKnowledge, there: NetworkSituation, run: Run) -> Served:
         if there.network.scenario == "sensors":
-            return super().serve(known, there, run)
-        alone = SemanticGame().design(self.modes(known), there.apart)
-        return Served.of(replace(alone, trace={}), there.links)
+            served = super().serve(known, there, run)
+        else:
+            alone = SemanticGame().design(self.modes(known), there.apart)  # proper signals, as those of the game are
+            served = Served.of(replace(alone, trace={}), there.links)
+        settled = served.status != Status.NOTHING_TO_SEND.code  # what pairs are alone, an equilibrium, they are not together
+        return replace(served, status=torch.where(settled, Status.BASELINE.code, served.status))
 
 
 class AloneMethod(NetworkMethod):

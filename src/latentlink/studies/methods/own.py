@@ -17,12 +17,14 @@ import inspect
 from dataclasses import replace
 from typing import Any, ClassVar, get_args
 
+import torch
 from pydantic import ConfigDict, model_validator
 
 from latentlink.channels.channel import Channel
 from latentlink.links.own import as_transceiver
 from latentlink.links.solution import Solution
 from latentlink.links.transceiver import Transceiver
+from latentlink.networks.links import Links
 from latentlink.networks.solution import NetworkSolution
 from latentlink.numerics.doors import as_tensor, check_instance, finite
 from latentlink.numerics.reprs import counted
@@ -90,18 +92,46 @@ class OwnMethod(Method):
             solution.statuses()
             return replace(solution, transceiver=link)
 
-    def serve(self, known: NetworkKnowledge, there: NetworkSituation, run: Run) -> Served:
-        if there.surfaces is not None:
+    def check(self, point: Point) -> None:
+        super().check(point)
+        if point.network.elements:
             raise ValueError(f"network.elements must be 0 for {self.name!r}: methods of one's own design links, and no surface")
+
+    def serve(self, known: NetworkKnowledge, there: NetworkSituation, run: Run) -> Served:
         target = load_attribute(self.name)
         drawn = {"seed": run.design_seed(self.name)} if accepts(target, "seed") else {}
         with blame(self.name):
             solution = target(**(drawn | self.parameters)).design(known, there.links)
             check_instance("what design returns", solution, NetworkSolution, "a solution of ll.networks")
-            finite("precoder", solution.precoder)
-            if solution.status.shape != there.links.batch:
-                raise ValueError(f"status must have batch {tuple(there.links.batch)}, got {tuple(solution.status.shape)}")
-        return Served.of(solution, there.in_truth(solution.links) if there.turned is not None else None)
+            _check_network(solution, known, there.links)
+        truth = there.in_truth(there.links) if there.turned is not None or not _are_same(solution.links, there.links) else None
+        return Served.of(solution, truth)
+
+
+def _check_network(solution: NetworkSolution, known: NetworkKnowledge, links: Links) -> None:
+    """Refuse a solution for other devices, or for another number of networks, than there are."""
+    finite("precoder", solution.precoder)
+    got, expected = solution.modes, (len(known.x), len(known.y))
+    if (got.sources, got.users) != expected:
+        raise ValueError(
+            f"what design returns must be for the network's {counted(expected[0], 'source')} and {counted(expected[1], 'user')}, got "
+            f"{got.sources} and {got.users}"
+        )
+    sizes, there = ([[each.h.shape[-3:] for each in row] for row in of.table] for of in (solution.links, links))
+    if sizes != there:
+        raise ValueError(f"links of what design returns must be of the network's antennas and uses, {there}, got {sizes}")
+    if solution.status.shape != links.batch:
+        raise ValueError(f"status must have batch {tuple(links.batch)}, one for each network, got {tuple(solution.status.shape)}")
+
+
+def _are_same(designed: Links, there: Links) -> bool:
+    """True where a design was for the links that there are, and not for others, such as those with more noise."""
+    pairs = zip((each for row in designed.table for each in row), (each for row in there.table for each in row), strict=True)
+    return all(
+        torch.allclose(a.to(b), b, rtol=1e-5, atol=0.0)
+        for one, other in pairs
+        for a, b in ((one.h, other.h), (one.noise_variance, other.noise_variance))
+    )
 
 
 def _check_batch(solution: Solution, link: Transceiver, channel: Channel) -> None:
