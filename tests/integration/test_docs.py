@@ -129,7 +129,7 @@ def test_tables_use_the_words_of_study_files_for_what_is_known():
 def test_every_study_has_its_table_and_its_summary_and_the_folder_stays_small():
     assert [name for name in KEPT if not (RESULTS / f"{name}.csv").exists()] == []
     assert list(RESULTS.glob("*.parquet")) == []  # rows are in the archive that the README there names
-    assert sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file()) < 3.1e6
+    assert sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file()) < 3.6e6
     assert re.search(r"\b[0-9a-f]{64}\b", (RESULTS / "README.md").read_text(encoding="utf-8"))
 
 
