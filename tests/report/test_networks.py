@@ -64,8 +64,8 @@ def test_games_are_compared_with_cooperation_for_the_same_goal():
     ]  # fmt: skip
     (table,) = compare_games(arrange(frame([*other, *network_rows().to_dicts()]), "inr")).tables
     found = {name: entries[0].text for name, entries in table.rows}
-    assert found["game, INR of each other pair (dB) 10"] == "1.500"
-    assert found["game, goal, INR of each other pair (dB) 10"] == "3.000"
+    assert found["game, INR 10 dB"] == "1.500"
+    assert found["game, goal, INR 10 dB"] == "3.000"
 
 
 def test_users_are_drawn_one_by_one():
