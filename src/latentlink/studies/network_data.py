@@ -107,6 +107,8 @@ def _of_part(
     found = []
     for images in load_images(data, (len(pair.pilots), len(pair.test)), "network.sees must be whole, got parts"):
         width = images.images.shape[2]
+        if width < network.users:
+            raise ValueError(f"network.users must be at most {width}, the columns of an image, where sees is parts, got {network.users}")
         begin, end = width * i // network.users, width * (i + 1) // network.users
         pixels = torch.zeros_like(images.images)
         pixels[:, :, begin:end] = images.images[:, :, begin:end]

@@ -227,7 +227,7 @@ class FairMethod(NetworkMethod):
 
 
 class OwnDesignsMethod(NetworkMethod):
-    """Every transmitter with the design that it has alone; receivers decode what arrives."""
+    """Every transmitter with the design that it has alone, of pairs with proper signals as in their game; receivers decode what arrives."""
 
     family: ClassVar[str] = "baseline"
     scenarios: ClassVar[tuple[Scenario, ...]] = ("sensors", "pairs")

@@ -32,7 +32,7 @@ def measure_network(cell: Cell, scenario: ScenarioData, run: Run) -> dict[str, A
     excess = served.errors - served.rest
     return {
         **_describe(cell, scenario),
-        "noise_variance": there.links.table[0][0].noise_variance,
+        "noise_variance": served.users[0].channel.noise_variance,
         **{name: values.mean(-1) for name, values in each.items()},
         **{f"user_{name}": each[name] for name in ("accuracy", "nmse") if name in each},
         **({"worst_accuracy": each["accuracy"].amin(-1)} if "accuracy" in each else {}),
