@@ -91,12 +91,20 @@ def test_the_price_of_anarchy_is_that_of_the_same_networks():
 def test_rounds_of_games_are_compared_with_the_last_of_cooperation():
     rows = frame(
         [
-            {**each, "inr_db": 10.0, "iterations": rounds, "objective": each["objective"] * scale}
+            {
+                **each,
+                "inr_db": 10.0,
+                "iterations": rounds,
+                "objective": each["objective"] * scale,
+                "parameters": json.dumps({**json.loads(each["parameters"]), "rounds": rounds}),
+            }
             for each in network_rows((10.0,)).to_dicts()
             for rounds, scale in ((1, 2.0), (10, 1.0))
         ]
     )
     (table,) = compare_games(arrange(rows, "iterations")).tables
+    (plot,) = plot_errors(arrange(rows, "iterations"))
+    assert {line.name: len(line.x) for line in plot.frames[0].lines}["game"] == 2  # one curve, whose rounds are on the axis
     assert [entries[0].text for _, entries in table.rows] == ["3.000", "1.500"]
 
 

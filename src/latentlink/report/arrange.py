@@ -62,7 +62,7 @@ def arrange(rows: pl.DataFrame, axis: str) -> Arranged:
     along = AXES[axis]
     rows = prepare(rows)
     methods = select_methods(rows)
-    links = along.place_rows(_label(methods, numbers_apart=not along.own_places))
+    links = along.place_rows(_label(methods, along))
     points = _choose_points(links, along)
     varying = _find_varying(links, along, points)
     swept = [name for name in varying if max(links.group_by("label").agg(pl.col(name).n_unique())[name]) > 1]
@@ -157,13 +157,14 @@ def _word_differences(links: pl.DataFrame, differing: list[str]) -> pl.Series:
     return pl.Series("suffix", suffixes, dtype=pl.String)
 
 
-def _label(links: pl.DataFrame, numbers_apart: bool) -> pl.DataFrame:
+def _label(links: pl.DataFrame, axis: Axis) -> pl.DataFrame:
     """Add the column label: methods by name and by the parameters in which they differ, numbers only where these sweep no curve."""
     methods = list(links.select("method", "parameters").iter_rows())
     names = _shorten_names(list(dict.fromkeys(method for method, _ in methods)))
     labels: dict[tuple[str, str], str] = {}
     for (method, text), parameters in find_differing(methods).items():
-        named = [key for key, value in sorted(parameters.items()) if numbers_apart or isinstance(value, str | bool | list | dict)]
+        apart = [key for key in sorted(parameters) if key not in axis.parameters]
+        named = [key for key in apart if not axis.own_places or isinstance(parameters[key], str | bool | list | dict)]
         facts = ", ".join(f"{key.replace('_', ' ')} {format_value(parameters[key])}" for key in named)
         labels[method, text] = f"{names[method]} ({facts})" if facts else names[method]
     return links.with_columns(pl.Series("label", [labels[method] for method in methods], dtype=pl.String))

@@ -27,6 +27,7 @@ class Axis:
         unlimited: what null is called on it; where this is empty, rows with null take no part.
         own_places: whether each method has places of its own, so that no two methods share one.
         from_zero: whether it is logarithmic and yet has a place for zero.
+        parameters: of methods, that lie on it and so are in no label.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Axis:
     unlimited: str = ""
     own_places: bool = False
     from_zero: bool = False
+    parameters: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -105,7 +107,7 @@ AXES = {
         Axis("phase-error", "phase_error_deg", "the phase error of sensors"),
         Axis("elements", "elements", "elements of a surface", ratio=True),
         Axis("bits", "bits", "bits of a surface's phases", unlimited="∞"),
-        Axis("iterations", "iterations", "iterations of the design", ratio=True, unlimited="end"),
+        Axis("iterations", "iterations", "iterations of the design", ratio=True, unlimited="default", parameters=("rounds", "steps")),
         Axis("outage", "accuracy", "outage"),  # a point is a condition: the distribution over its channels
     )
 }
