@@ -14,7 +14,7 @@ HONOURING = {  # what takes a channel with interference: it counts there, or not
     "BothEnds.at_reception", "Perfect.at_reception", "ReceiverOnly.at_reception", "Transmitter.at_reception",
     "TransmitterOnly.at_reception", "Unaware.at_reception",
     "LinearTransceiver", "LinearTransceiver.matched_to", "LiftedTransceiver.matched_to", "MixtureTransceiver.matched_to",
-    "TopKTransceiver.matched_to",
+    "TopKTransceiver.matched_to", "networks.UserCodecLink", "UserCodecLink.matched_to",
     "evaluate", "transmit", "nn.ChannelLayer", "data.evaluate_shards",  # sent through
     "ChannelEstimator.known", "csi.age_estimate", "csi.quantise_feedback",  # kept
     "ActiveAntennas.usable", "ConstantModulus.usable", "SparsePrecoder.usable", "surfaces.SurfaceSolution",

@@ -31,7 +31,7 @@ METHODS = {
         {"name": "time-division"},
     ],
     "pairs": [
-        {"name": "game"}, {"name": "game", "order": "simultaneous"}, {"name": "cooperative", **FEW}, {"name": "fair", "rounds": 3},
+        {"name": "game"}, {"name": "game", "order": "simultaneous"}, {"name": "cooperative", **FEW}, {"name": "fair", "rounds": 1},
         {"name": "own-designs"}, {"name": "alone"},
     ],
 }  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_method_of_ones_own_designs_all_links(tmp_path):
         ({"methods": [{"name": "closed-form"}]}, "network.scenario must be none for closed-form, got common"),
         ({"methods": [{"name": "game"}]}, "network.scenario must be pairs for game, got common"),
         ({"methods": [{"name": "broadcast"}], "network": {}}, "network.scenario must be common or private for broadcast, got none"),
-        ({"network": {"users": 3}}, "users needs scenario common, private, sensors or pairs"),
+        ({"network": {"users": 2}}, "users needs scenario common, private, sensors or pairs"),
         ({"network": {"scenario": "common", "inr_db": 3.0}}, "inr_db must be left out in scenario common, got 3.0: it belongs to pairs"),
         ({"network": {"scenario": "common", "bits": 2}}, "bits needs a surface: give elements, at least 1"),
         ({"network": {"scenario": "common", "transmitters": ["a", "b"]}}, "transmitters must name one encoder in scenario common"),

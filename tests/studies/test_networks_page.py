@@ -12,7 +12,8 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "networks-studies.md"
 AXES = {
     "broadcast": ("users", "users", ""), "snr": ("snr_db", "SNR, dB", ""), "private": ("snr_db", "SNR, dB", ""),
-    "fairness": ("snr_db", "SNR, dB", ""), "rounds": ("iterations", "iterations", "default"), "game-rounds": ("iterations", "rounds", "default"),
+    "fairness": ("snr_db", "SNR, dB", ""), "rounds": ("iterations", "iterations", "default"),
+    "game-rounds": ("iterations", "rounds", "default"),
     "interference": ("inr_db", "INR, dB", "as own"), "sensors": ("snr_db", "SNR, dB", ""), "surface": ("elements", "elements", ""),
     "phases": ("phase_error_deg", "phase error, degrees", ""), "surface-bits": ("bits", "bits", "∞"),
 }  # fmt: skip

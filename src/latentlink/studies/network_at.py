@@ -43,9 +43,9 @@ class NetworkAt(Section):
             if getattr(self, name) != usual[name].default and self.scenario not in scenarios:
                 raise ValueError(f"{name} must be left out in scenario {self.scenario}, got {getattr(self, name)!r}: it belongs to "
                                  f"{' and '.join(scenarios)}")  # fmt: skip
-        if self.scenario == "none" and self.model_fields_set - {"scenario"}:
-            given = sorted(self.model_fields_set - {"scenario"})[0]
-            raise ValueError(f"{given} needs scenario common, private, sensors or pairs: for a surface on one link, common with users: 1")
+        given = [name for name, field in usual.items() if getattr(self, name) != field.default]
+        if self.scenario == "none" and given:
+            raise ValueError(f"{given[0]} needs scenario common, private, sensors or pairs; a surface on one link is common with users: 1")
         for name in _OF_A_SURFACE:
             if self.elements == 0 and getattr(self, name) != usual[name].default:
                 raise ValueError(f"{name} needs a surface: give elements, at least 1")
