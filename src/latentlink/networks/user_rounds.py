@@ -83,7 +83,8 @@ class Rounds:
         changes = []
         for k in range(len(self.codecs)):
             now, then = (
-                told_channel(self.channel(k, each), self.beams[..., k, :, :, :], self.budget[..., k])[0] for each in (sent, before)
+                told_channel(self.channel(k, each), self.beams[..., k, :, :, :], self.budget[..., k] / self.links.uses)[0]
+                for each in (sent, before)
             )
             changes.append(torch.linalg.matrix_norm(now - then).amax(-1) / torch.linalg.matrix_norm(then).amax(-1))
         return torch.stack(changes, -1).amax(-1)

@@ -49,8 +49,8 @@ class NetworkAt(Section):
         for name in _OF_A_SURFACE:
             if self.elements == 0 and getattr(self, name) != usual[name].default:
                 raise ValueError(f"{name} needs a surface: give elements, at least 1")
-        one_ended = {"common": "transmitters", "private": "transmitters", "sensors": "receivers"}.get(self.scenario, "")
-        if one_ended and len(getattr(self, one_ended) or ()) > 1 and self.scenario != "private":
+        one_ended = {"common": "transmitters", "sensors": "receivers"}.get(self.scenario, "")
+        if one_ended and len(getattr(self, one_ended) or ()) > 1:
             raise ValueError(f"{one_ended} must name one encoder in scenario {self.scenario}, got {', '.join(getattr(self, one_ended))}")
         return self
 

@@ -90,7 +90,7 @@ def load_network(
     n = len(users[0][1])
     orders = [torch.arange(n, device="cpu")]
     orders += [torch.randperm(n, generator=stream_generator(0, "images of users", k), device="cpu") for k in range(1, len(users))]
-    heads = {name: fit_head(own[0]) for name, own in zip(wanted, users, strict=True)}
+    heads = {name: fit_head(pilots) for name, (pilots, _) in dict(zip(wanted, users, strict=True)).items()}  # once an encoder
     return NetworkData(
         tuple(sources), users, tuple(heads[name] for name in wanted),
         tuple(orders if network.own_images else [orders[0]] * len(users)),

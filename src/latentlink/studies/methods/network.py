@@ -93,5 +93,7 @@ class NetworkMethod(Method):
             return design.design(modes.pair(0), surface, there.snr_db).phases.double()
         generator = Draw.RANDOM_PHASES.generator(there.seed)
         theta = 2 * torch.pi * torch.rand(*surface.batch, surface.elements, dtype=torch.float64, generator=generator, device="cpu")
-        step = 0.0 if bits is None else 2 * torch.pi / 2**bits
-        return (theta if bits is None else (theta / step).floor() * step).to(surface.direct.device)
+        if bits is not None:
+            step = 2 * torch.pi / 2**bits
+            theta = (theta / step).floor() * step
+        return theta.to(surface.direct.device)
